@@ -1,0 +1,83 @@
+"""The table of metrics, the page that documents it, and the values behind driftd's own metrics."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from driftd.event import RejectReason
+from driftd.sinks.exposition import Metric
+from driftd.telemetry import METRICS, SELF_METRICS, Telemetry
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def row(m: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in m.labels) or "-"
+    return f"| `{m.name}` | {m.type} | {m.unit or '-'} | {labels} | {m.help} |"
+
+
+def test_docs_have_the_row_of_every_metric_and_no_other() -> None:
+    written = [line for line in DOCS.read_text().splitlines() if line.startswith("| `driftd_")]
+    assert written == [row(m) for m in METRICS.values()]
+
+
+@pytest.mark.parametrize("m", METRICS.values(), ids=list(METRICS))
+def test_names_follow_prometheus_conventions(m: Metric) -> None:
+    assert re.fullmatch(r"driftd_[a-z0-9]+(_[a-z0-9]+)*", m.name)
+    assert (m.type == "counter") == m.name.endswith("_total")
+    assert (m.unit == "seconds") == m.name.replace("_threshold", "").endswith("_seconds")
+    assert ("quantile" in m.labels) == (m.type == "summary")
+    assert m.help.endswith(".")
+
+
+def test_every_statistic_has_its_threshold() -> None:
+    statistics = [
+        n for n in METRICS if re.search(r"(_psi|_statistic|_distance|_missing_ratio|_unseen_ratio|_range_ratio)$", n)
+    ]
+    assert len(statistics) == 9
+    assert all(f"{n}_threshold" in METRICS for n in statistics)
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+def page(telemetry: Telemetry) -> str:
+    registry = CollectorRegistry()
+    registry.register(telemetry)
+    return generate_latest(registry).decode()
+
+
+def test_counters_are_set_to_what_the_state_says(telemetry: Telemetry) -> None:
+    telemetry.set("driftd_events_total", 40, "accepted")
+    telemetry.set("driftd_events_total", 41, "accepted")
+    telemetry.add("driftd_rebalances_total")
+    assert 'driftd_events_total{outcome="accepted"} 41.0\n' in page(telemetry)
+    assert "driftd_rebalances_total 1.0\n" in page(telemetry)
+    assert "_created" not in page(telemetry)
+
+
+def test_counters_with_known_labels_start_at_zero(telemetry: Telemetry) -> None:
+    text = page(telemetry)
+    for reason in RejectReason:
+        assert f'driftd_events_rejected_total{{reason="{reason}"}} 0.0\n' in text
+
+
+def test_lag_of_partitions_that_went_away_is_forgotten(telemetry: Telemetry) -> None:
+    telemetry.set("driftd_consumer_lag_records", 7, "payments", "3")
+    telemetry.clear("driftd_consumer_lag_records")
+    assert "driftd_consumer_lag_records" not in page(telemetry)
+
+
+def test_a_metric_outside_the_table_is_refused(telemetry: Telemetry) -> None:
+    with pytest.raises(KeyError):
+        telemetry.set("driftd_surprise_total", 1)
+    with pytest.raises(ValueError, match="has the labels"):
+        telemetry.set("driftd_events_total", 1)
+
+
+def test_nothing_in_the_own_table_is_about_a_model() -> None:
+    assert not any("model" in m.labels for m in SELF_METRICS.values())
