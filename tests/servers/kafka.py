@@ -1,0 +1,423 @@
+"""Apache Kafka for tests: given in the environment, else in a container, else a KRaft broker of our own in a JVM.
+
+``python -m tests.servers.kafka --install`` fetches the broker's jars into ``.tools/kafka`` (Maven, once).
+``DRIFTD_TEST_BOOTSTRAP_SERVERS`` names a broker that runs already; topics made there have random names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
+
+from tests.servers import find_free_port, need
+
+VERSION: Final = "4.3.0"
+TOOLS: Final = Path(__file__).resolve().parents[2] / ".tools" / "kafka"
+USER, PASSWORD = "driftd", "correct-horse"
+KEYSTORE_PASSWORD: Final = "changeit"
+SECURITY: Final = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"
+
+# kafka_2.13 leaves logging out of its POM (facts/kafka.md).
+ARTIFACTS: Final = (
+    ("org.apache.kafka", "kafka_2.13", VERSION),
+    ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4"),
+    ("org.apache.logging.log4j", "log4j-core", "2.25.4"),
+    ("org.apache.logging.log4j", "log4j-1.2-api", "2.25.4"),
+)
+LOG4J: Final = """rootLogger.level=WARN
+rootLogger.appenderRef.out.ref=out
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %c: %m%n
+"""
+
+
+class Broker:
+    """A broker under test: where it listens, and what a test does to its topics."""
+
+    def __init__(self, bootstrap: str, what: str) -> None:
+        self.bootstrap = bootstrap
+        self.what = what
+        self.sasl: str | None = None
+        self.ssl: str | None = None
+        self.cafile: Path | None = None
+
+    def admin(self) -> KafkaAdminClient:
+        return KafkaAdminClient(bootstrap_servers=self.bootstrap, client_id="driftd-tests")
+
+    def create_topic(self, name: str = "t", partitions: int = 1, configs: Mapping[str, str] | None = None) -> str:
+        """Make a topic of a name that nobody else has, and wait until every broker knows it."""
+        return self.create_named(f"{name}-{uuid.uuid4().hex[:8]}", partitions, configs)
+
+    def create_named(self, topic: str, partitions: int = 1, configs: Mapping[str, str] | None = None) -> str:
+        options = {"num_partitions": partitions, "replication_factor": 1, "configs": dict(configs or {})}
+        with closing(self.admin()) as admin:
+            admin.create_topics({topic: options}, wait_for_metadata=True)
+        return topic
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        with closing(self.admin()) as admin:
+            admin.create_partitions({topic: total})
+
+    def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
+        """What retention does, now: drop everything before an offset of each partition."""
+        with closing(self.admin()) as admin:
+            admin.delete_records({TopicPartition(topic, partition): offset for partition, offset in before.items()})
+
+    def deny(self, user: str, topic: str, operation: ACLOperation = ACLOperation.READ) -> None:
+        """Forbid a SASL user something on a topic (needs a broker of our own)."""
+        rule = ACL(f"User:{user}", "*", operation, ACLPermissionType.DENY, ResourcePattern(ResourceType.TOPIC, topic))
+        with closing(self.admin()) as admin:
+            admin.create_acls([rule])
+
+    def producer(self, **settings: Any) -> KafkaProducer:
+        return KafkaProducer(**{"bootstrap_servers": self.bootstrap, "acks": "all", "linger_ms": 5} | settings)
+
+    def produce(
+        self,
+        topic: str,
+        values: Iterable[bytes | None],
+        *,
+        partition: int | None = None,
+        key: bytes | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+        timestamp_ms: int | None = None,
+        **settings: Any,
+    ) -> None:
+        """Send and wait until everything is acknowledged."""
+        with closing(self.producer(**settings)) as producer:
+            sent = [
+                producer.send(topic, value, key=key, headers=headers, partition=partition, timestamp_ms=timestamp_ms)
+                for value in values
+            ]
+            producer.flush(timeout=60)
+            for future in sent:
+                future.get(timeout=10)
+
+    def stop(self) -> None:
+        """Nothing to stop where somebody else runs the broker."""
+
+
+@dataclass
+class LocalBroker(Broker):
+    """One KRaft node (broker and controller) in a JVM, in a folder of its own, on free ports of 127.0.0.1.
+
+    Listens in plain text (``bootstrap``), with SASL SCRAM-SHA-256 (``sasl``, user USER) and with TLS (``ssl``,
+    certificate in ``cafile``). ``kill9``, ``start`` and ``restart`` keep ports and data.
+    """
+
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ports = {name: find_free_port() for name in ("PLAINTEXT", "CONTROLLER", "SASL_PLAINTEXT", "SSL")}
+        super().__init__(self._address("PLAINTEXT"), f"Apache Kafka {VERSION} in a local JVM")
+        self.sasl, self.ssl = self._address("SASL_PLAINTEXT"), self._address("SSL")
+        self.cafile = self.folder / "ca.pem"
+        self._make_certificate()
+        (self.folder / "log4j2.properties").write_text(LOG4J)
+        (self.folder / "server.properties").write_text(self._properties())
+        users = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
+        cluster = self._java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
+        self._java(
+            "kafka.tools.StorageTool",
+            *("format", "--standalone", "-t", cluster, "-c", str(self.folder / "server.properties"), "-S", users),
+        )
+
+    def start(self) -> None:
+        with (self.folder / "broker.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._command("kafka.Kafka"), str(self.folder / "server.properties")],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        end = time.monotonic() + 90
+        while not answers(self.ports["PLAINTEXT"]):
+            if self.process.poll() is not None or time.monotonic() > end:
+                tail = (self.folder / "broker.log").read_text(errors="replace")[-3000:]
+                self.kill9()
+                raise RuntimeError(f"kafka: the local broker did not start\n{tail}")
+            time.sleep(0.1)
+
+    def kill9(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def _end(self, sign: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(sign)
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(timeout=20)
+            self.process = None
+
+    def _address(self, listener: str) -> str:
+        return f"127.0.0.1:{self.ports[listener]}"
+
+    def _command(self, main: str) -> list[str]:
+        return [
+            find_java(),
+            *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            *("-cp", f"{TOOLS / 'libs'}/*", main),
+        ]
+
+    def _java(self, main: str, *arguments: str) -> str:
+        return run([*self._command(main), *arguments])
+
+    def _make_certificate(self) -> None:
+        """One self-signed certificate is server certificate and CA at once."""
+        keytool = str(Path(find_java()).with_name("keytool"))
+        store = ["-alias", "broker", "-keystore", str(self.folder / "keystore.p12"), "-storepass", KEYSTORE_PASSWORD]
+        name = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1,dns:localhost", "-ext", "bc=ca:true"]
+        run([keytool, "-genkeypair", *store, *name, "-keyalg", "EC", "-validity", "30", "-storetype", "PKCS12"])
+        run([keytool, "-exportcert", "-rfc", *store, "-file", str(self.folder / "ca.pem")])
+
+    def _properties(self) -> str:
+        controller = self._address("CONTROLLER")
+        listeners = ",".join(f"{name}://{self._address(name)}" for name in self.ports)
+        advertised = ",".join(f"{name}://{self._address(name)}" for name in self.ports if name != "CONTROLLER")
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        return "\n".join(
+            f"{key}={value}"
+            for key, value in {
+                "process.roles": "broker,controller",
+                "node.id": 1,
+                "controller.quorum.bootstrap.servers": controller,
+                "listeners": listeners,
+                "advertised.listeners": advertised,
+                "inter.broker.listener.name": "PLAINTEXT",
+                "controller.listener.names": "CONTROLLER",
+                "listener.security.protocol.map": SECURITY,
+                "log.dirs": self.folder / "data",
+                "auto.create.topics.enable": "false",
+                "offsets.topic.replication.factor": 1,
+                "offsets.topic.num.partitions": 2,
+                "transaction.state.log.replication.factor": 1,
+                "transaction.state.log.min.isr": 1,
+                "transaction.state.log.num.partitions": 2,
+                "share.coordinator.state.topic.replication.factor": 1,
+                "share.coordinator.state.topic.min.isr": 1,
+                "group.initial.rebalance.delay.ms": 0,
+                "group.min.session.timeout.ms": 1000,
+                "log.cleaner.dedupe.buffer.size": 8388608,
+                "log.cleaner.backoff.ms": 500,
+                "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+                "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": scram,
+                "ssl.keystore.location": self.folder / "keystore.p12",
+                "ssl.keystore.password": KEYSTORE_PASSWORD,
+                "ssl.keystore.type": "PKCS12",
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS",
+                "allow.everyone.if.no.acl.found": "true",
+            }.items()
+        )
+
+
+@contextlib.contextmanager
+def closing(client: Any) -> Iterator[Any]:
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def answers(port: int) -> bool:
+    """Does a broker here name at least one broker that is up? (A Metadata request, version 1, for no topic.)"""
+    request = struct.pack(">hhih6si", 3, 1, 1, 6, b"driftd", 0)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(4096)
+    except OSError:
+        return False
+    return len(answer) >= 12 and struct.unpack(">i", answer[8:12])[0] > 0
+
+
+def find_java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin" if home else None) or shutil.which("java")
+    return str(Path(found).resolve()) if found else ""
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{Path(command[0]).name} {command[-1]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def install() -> str:
+    """Fetch the broker's jars, unless they are there; the answer is empty, or says why not."""
+    if not find_java():
+        return "no java (17 or newer) on PATH"
+    pom = pom_xml()
+    if (TOOLS / "pom.xml").is_file() and (TOOLS / "pom.xml").read_text() == pom and is_installed():
+        return ""
+    maven = shutil.which("mvn")
+    if maven is None:
+        return "no mvn on PATH to fetch Apache Kafka with"
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    (TOOLS / "pom.xml").write_text(pom)
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={TOOLS / 'libs'}"]
+    try:
+        run([maven, "-q", "-B", "-f", str(TOOLS / "pom.xml"), *goal])
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return f"mvn could not fetch Apache Kafka {VERSION}: {str(error)[-300:]}"
+    return "" if is_installed() else f"mvn fetched no Apache Kafka {VERSION}"
+
+
+def is_installed() -> bool:
+    return (TOOLS / "libs" / f"kafka_2.13-{VERSION}.jar").is_file()
+
+
+def pom_xml() -> str:
+    dependencies = "".join(
+        f"    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
+        "</dependency>\n"
+        for group, artifact, version in ARTIFACTS
+    )
+    return (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0">\n'
+        "  <modelVersion>4.0.0</modelVersion>\n"
+        "  <groupId>driftd.tests</groupId><artifactId>kafka</artifactId><version>1</version>\n"
+        "  <packaging>pom</packaging>\n"
+        f"  <dependencies>\n{dependencies}  </dependencies>\n"
+        "</project>\n"
+    )
+
+
+@contextlib.contextmanager
+def local_broker() -> Iterator[LocalBroker]:
+    reason = install()
+    need("kafka", not reason, reason)
+    with tempfile.TemporaryDirectory(prefix="driftd-kafka-", ignore_cleanup_errors=True) as folder:
+        broker = LocalBroker(Path(folder))
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill9()
+
+
+@contextlib.contextmanager
+def container_broker() -> Iterator[Broker]:
+    from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415  (slow to import, rarely used)
+
+    with KafkaContainer().with_kraft() as container:
+        yield Broker(container.get_bootstrap_server(), "Apache Kafka in a container")
+
+
+def docker_answers() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        return subprocess.run([docker, "info"], capture_output=True, timeout=10, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+_used: list[str] = []
+BrokerType = TypeVar("BrokerType", bound=Broker)
+
+
+@contextlib.contextmanager
+def any_broker() -> Iterator[Broker]:
+    """The first that there is: the environment's, a container's, the local JVM's."""
+    given = os.environ.get("DRIFTD_TEST_BOOTSTRAP_SERVERS")
+    if given:
+        yield announce(Broker(given, "the broker of DRIFTD_TEST_BOOTSTRAP_SERVERS"))
+    elif docker_answers():
+        with container_broker() as broker:
+            yield announce(broker)
+    else:
+        with local_broker() as broker:
+            yield announce(broker)
+
+
+def announce(broker: BrokerType) -> BrokerType:
+    _used.append(f"kafka: {broker.what} at {broker.bootstrap}")
+    return broker
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _used:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """A broker for the whole session; do not stop it."""
+    with any_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(kafka: Broker) -> Iterator[LocalBroker]:
+    """A broker of our own with SASL and TLS listeners and an authoriser; do not stop it."""
+    if isinstance(kafka, LocalBroker):
+        yield kafka
+    else:
+        with local_broker() as broker:
+            yield announce(broker)
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[LocalBroker]:
+    """A broker for this test alone: kill it, stop it, start it again."""
+    with local_broker() as broker:
+        yield broker
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description="A Kafka broker for tests.")
+    parser.add_argument("--install", action="store_true", help="fetch Apache Kafka into .tools/kafka")
+    parser.add_argument("--run", action="store_true", help="run a broker until Ctrl-C")
+    options = parser.parse_args()
+    reason = install()
+    if reason:
+        print(f"kafka: {reason}", file=sys.stderr)
+        return 1
+    print(f"kafka: Apache Kafka {VERSION} is in {TOOLS}")
+    if options.run:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with local_broker() as broker, contextlib.suppress(KeyboardInterrupt):
+            print(f"kafka: listening at {broker.bootstrap}", flush=True)
+            signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
