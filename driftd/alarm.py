@@ -1,0 +1,94 @@
+"""When a score is a finding: the budget's shares, hysteresis, and the estimated start of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.finding import MovedBin, Status
+from driftd.reference import Reference
+from driftd.summary import FIRST_VALUE, Summary
+from driftd.window import Hop
+
+MONTH_SECONDS = 30 * 86400.0
+WARN_RATIO = 0.8
+"""A ratio of 1 opens DRIFT; below WARN_RATIO it closes again; from there to 1 is WARNING unless drift is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """False alarms a month for everything that is watched together, and what is watched.
+
+    ``tests`` is how many (channel, detector) pairs are judged each hop over all models; ``hop_seconds`` the
+    shortest time between judgements.
+    """
+
+    false_alarms_per_month: float
+    tests: int
+    hop_seconds: float
+
+    @property
+    def alpha(self) -> float:
+        """The chance of a false alarm that one judgement of one channel by one detector may take.
+
+        The shares add up to the budget under any dependence (union bound). Sliding windows are paid for: each of
+        the hops of a window is a judgement of its own.
+        """
+        judgements = max(self.tests, 1) * MONTH_SECONDS / self.hop_seconds
+        return min(0.1, self.false_alarms_per_month / judgements)
+
+
+def next_status(before: NDArray[np.int8], ratio: NDArray[np.float64]) -> NDArray[np.int8]:
+    """int8[channels]: DRIFT from a ratio of 1 until it falls below WARN_RATIO; a channel that abstains keeps its status."""
+    with np.errstate(invalid="ignore"):
+        open_ = (ratio >= 1) | ((before == Status.DRIFT) & (ratio >= WARN_RATIO))
+        warn = ~open_ & (ratio >= WARN_RATIO)
+    out = np.where(open_, Status.DRIFT, np.where(warn, Status.WARNING, Status.OK))
+    return np.where(np.isnan(ratio), before, out).astype(np.int8)
+
+
+def change_starts(reference: Reference, window: Summary, history: Sequence[Hop]) -> NDArray[np.float64]:
+    """Where each channel's change began: epoch seconds float64[channels], on hop borders.
+
+    The start is the hop from which on the log likelihood ratio of the window's shares against the reference's
+    adds up to most (the CUSUM estimate of the change point, Page 1954).
+    """
+    p, q = _shares(reference.summary.counts), _shares(window.counts)
+    tilt = np.log(q / p)
+    evidence = np.array([np.sum(hop.summary.counts * tilt, axis=1) for hop in history])
+    remaining = np.cumsum(evidence[::-1], axis=0)[::-1]
+    starts = np.array([hop.start for hop in history])
+    out: NDArray[np.float64] = starts[np.argmax(remaining, axis=0)]
+    return out
+
+
+def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -> tuple[MovedBin, ...]:
+    """The bins of channel ``row`` that carry most of the change, by their part of the PSI, largest first."""
+    used = int(reference.used[row])
+    p = _shares(reference.summary.counts[row : row + 1, :used])[0]
+    q = _shares(window.counts[row : row + 1, :used])[0]
+    part = (q - p) * np.log(q / p)
+    order = np.argsort(-part, kind="stable")[:most]
+    return tuple(
+        MovedBin(reference.label(row, int(b)), round(float(p[b]), 6), round(float(q[b]), 6))
+        for b in order
+        if part[b] > 0.1 * part.max() and part[b] > 0
+    )
+
+
+def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
+    """The mean of a numeric channel, of values clipped far out; None where there are none or for categories."""
+    count = int(summary.counts[row, FIRST_VALUE:].sum())
+    if not reference.numeric[row] or count == 0:
+        return None
+    z = float(summary.moments[row, 0]) * 2.0**-20 / count
+    return float(reference.center[row] + z * reference.scale[row])
+
+
+def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    smoothed = counts + 0.5
+    out: NDArray[np.float64] = smoothed / smoothed.sum(axis=1, keepdims=True)
+    return out

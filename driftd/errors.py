@@ -1,0 +1,73 @@
+"""Everything driftd raises on purpose, as one tree.
+
+    DriftdError                     exit code, retriable
+    |-- ConfigError                 2, no    a setting, a flag or a file the user wrote
+    |-- SourceError                 3, yes   Kafka or a file out of reach
+    |   `-- SourceRefused           3, no    reached, but it says no: authentication, authorisation, no such topic
+    |-- StateError                  4, no    a checkpoint or a reference on disk
+    |   |-- CheckpointCorrupt       4, no    checksum, length or format is wrong
+    |   |-- CheckpointTooNew        4, no    written by a later driftd
+    |   `-- StateUnwritable         4, yes   disk full, no permission
+    `-- ReferenceMismatch           4, no    two summaries or a summary and a reference that do not belong together
+        `-- BinsDiffer              4, no    they were binned differently
+
+Messages say where, what is wrong, what was expected, and what happens or helps.
+"""
+
+from typing import ClassVar
+
+
+class DriftdError(Exception):
+    """Base of all errors that driftd raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    retriable: ClassVar[bool] = False
+
+
+class ConfigError(DriftdError):
+    """The user's configuration or command line is wrong; the text names file and place."""
+
+    exit_code = 2
+
+
+class SourceError(DriftdError):
+    """Kafka or a file is out of reach for now."""
+
+    exit_code = 3
+    retriable = True
+
+
+class SourceRefused(SourceError):
+    """The source answered and said no; trying again does not help."""
+
+    retriable = False
+
+
+class StateError(DriftdError):
+    """A checkpoint or a reference on disk is unusable."""
+
+    exit_code = 4
+
+
+class CheckpointCorrupt(StateError):
+    """Checksum, length or format of a state file is wrong."""
+
+
+class CheckpointTooNew(StateError):
+    """A later driftd wrote the state file."""
+
+
+class StateUnwritable(StateError):
+    """The state cannot be written: disk full, no permission, read-only."""
+
+    retriable = True
+
+
+class ReferenceMismatch(DriftdError):
+    """Two summaries, or a summary and a reference, do not belong together."""
+
+    exit_code = 4
+
+
+class BinsDiffer(ReferenceMismatch):
+    """The two sides were binned differently, so their counts cannot be compared."""

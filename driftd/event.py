@@ -1,0 +1,233 @@
+"""What goes in: records as they came, events as columns, and what was turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Headers = Sequence[tuple[str, bytes]]
+Scalar = float | str | None
+Cell = tuple[str, int]
+"""(topic or file name, partition): the unit of position and of order."""
+
+
+class RejectReason(StrEnum):
+    """Why a record or an event is not usable. The set is fixed: it is a metric label."""
+
+    EMPTY = "empty"  # null or zero-length value (a tombstone)
+    TOO_LARGE = "too_large"  # the value is over the size limit
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"  # truncated or otherwise malformed
+    TOO_DEEP = "too_deep"
+    NOT_FINITE = "not_finite"  # NaN, Infinity, 1e400
+    NOT_AN_EVENT = "not_an_event"  # JSON, but neither an object nor an array of objects
+    MISSING_FIELD = "missing_field"  # model, or features and prediction and label
+    WRONG_TYPE = "wrong_type"
+    BAD_TIME = "bad_time"  # not RFC 3339, not epoch seconds, out of 1970..2200
+    FUTURE_TIME = "future_time"  # ahead of the record's own time by more than the tolerance
+    NAME_TOO_LONG = "name_too_long"  # model or feature name over 128 bytes
+    TOO_MANY_FEATURES = "too_many_features"  # in one event
+    BAD_ENVELOPE = "bad_envelope"  # CloudEvents attributes missing or wrong
+
+
+class DropReason(StrEnum):
+    """Why driftd chose not to look at a usable event, or never saw it."""
+
+    MODEL_LIMIT = "model_limit"  # discovery has found as many models as it may
+    UNCONFIGURED_MODEL = "unconfigured_model"  # discovery is off and nobody configured the model
+    GAP = "gap"  # deleted from the topic (retention) before driftd read it
+
+
+class Kind(StrEnum):
+    """How a channel is binned and compared."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    ANY = "any"  # not known yet: the model is still learning
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """A stretch of one partition as it came, in offset order.
+
+    offsets int64[n]; timestamps float64[n], seconds since the epoch, NaN where the source has none.
+    ``keys`` and ``headers`` are None when no record of the batch has any.
+    ``next_offset`` is where reading goes on after this batch (control records and compaction leave holes).
+    """
+
+    source: str
+    partition: int
+    offsets: NDArray[np.int64]
+    timestamps: NDArray[np.float64]
+    values: Sequence[bytes | None]
+    next_offset: int
+    keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Headers] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def cell(self) -> Cell:
+        return self.source, self.partition
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record, or one event of an array record, that is not usable.
+
+    ``index`` is the record's place in its batch. ``detail`` is for logs and dead letters only, at most
+    200 characters, and never carries the payload.
+    """
+
+    index: int
+    offset: int
+    reason: RejectReason
+    detail: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the decoder must know of a model.
+
+    ``features`` maps name to kind, in the order of the columns. An ``open`` schema collects features
+    that it does not name (discovery) up to ``max_features`` in all; a closed one passes them over.
+    """
+
+    model: str
+    features: Mapping[str, Kind] = field(default_factory=dict)
+    prediction: Kind = Kind.ANY
+    open: bool = True
+    max_features: int = 200
+
+
+NumericColumn = NDArray[np.float64]
+AnyColumn = Sequence[Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The usable events of one model in one stretch of one partition, as columns, in offset order.
+
+    offsets int64[n] and times float64[n] (epoch seconds). ``columns`` has one entry a feature, n long:
+    float64 with NaN for missing where the schema says numeric; a sequence of str or None where it says
+    categorical; a sequence of float, str or None where it says any. ``prediction`` likewise (a list of
+    numbers has become its Euclidean norm); ``score`` float64 (a class -> probability object has become
+    the predicted class's probability, else the largest); ``label`` a sequence of float, str or None;
+    ``latency_seconds`` float64; ``failed`` bool, true where ``error`` is set. A column that no event of
+    the batch fills is None. Booleans have become the categories "true" and "false" (and the numbers 1 and
+    0 in a numeric prediction or label). ``label_only`` counts events that carry a label and an id but
+    nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts values of
+    features beyond the schema's limit.
+    """
+
+    model: str
+    offsets: NDArray[np.int64]
+    times: NDArray[np.float64]
+    columns: Mapping[str, NumericColumn | AnyColumn]
+    prediction: NumericColumn | AnyColumn | None = None
+    score: NumericColumn | None = None
+    label: AnyColumn | None = None
+    latency_seconds: NumericColumn | None = None
+    failed: NDArray[np.bool_] | None = None
+    versions: frozenset[str] = frozenset()
+    label_only: int = 0
+    ignored_features: int = 0
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def take(self, index: NDArray[np.intp]) -> EventBatch:
+        """The events at ``index``, in that order; what is counted beside the rows stays behind."""
+        return replace(
+            self,
+            offsets=self.offsets[index],
+            times=self.times[index],
+            columns={name: _take(column, index) for name, column in self.columns.items()},
+            prediction=None if self.prediction is None else _take(self.prediction, index),
+            score=None if self.score is None else self.score[index],
+            label=None if self.label is None else [self.label[i] for i in index.tolist()],
+            latency_seconds=None if self.latency_seconds is None else self.latency_seconds[index],
+            failed=None if self.failed is None else self.failed[index],
+            label_only=0,
+            ignored_features=0,
+        )
+
+
+def _take(column: NumericColumn | AnyColumn, index: NDArray[np.intp]) -> NumericColumn | AnyColumn:
+    if isinstance(column, np.ndarray):
+        return column[index]
+    return [column[i] for i in index.tolist()]
+
+
+def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
+    """One batch of all the events, in the order given; a column that only some batches have is missing elsewhere."""
+    head = batches[0]
+    if len(batches) == 1:
+        return head
+    sizes = [len(b) for b in batches]
+    names = list(dict.fromkeys(name for b in batches for name in b.columns))
+
+    def numbers(columns: Sequence[NumericColumn | None]) -> NumericColumn | None:
+        if all(c is None for c in columns):
+            return None
+        return np.concatenate([np.full(n, np.nan) if c is None else c for c, n in zip(columns, sizes, strict=True)])
+
+    def anything(columns: Sequence[NumericColumn | AnyColumn | None]) -> NumericColumn | AnyColumn | None:
+        if all(c is None for c in columns):
+            return None
+        if all(c is None or isinstance(c, np.ndarray) for c in columns):
+            return numbers([c for c in columns if c is None or isinstance(c, np.ndarray)])
+        out: list[Scalar] = []
+        for c, n in zip(columns, sizes, strict=True):
+            out.extend([None] * n if c is None else scalars(c))
+        return out
+
+    labels: list[Scalar] = []
+    for b, n in zip(batches, sizes, strict=True):
+        labels.extend([None] * n if b.label is None else b.label)
+    failed = [np.zeros(n, bool) if b.failed is None else b.failed for b, n in zip(batches, sizes, strict=True)]
+    columns = {name: anything([b.columns.get(name) for b in batches]) for name in names}
+    return replace(
+        head,
+        offsets=np.concatenate([b.offsets for b in batches]),
+        times=np.concatenate([b.times for b in batches]),
+        columns={name: column for name, column in columns.items() if column is not None},
+        prediction=anything([b.prediction for b in batches]),
+        score=numbers([b.score for b in batches]),
+        label=None if all(b.label is None for b in batches) else labels,
+        latency_seconds=numbers([b.latency_seconds for b in batches]),
+        failed=None if all(b.failed is None for b in batches) else np.concatenate(failed),
+        versions=frozenset().union(*(b.versions for b in batches)),
+        label_only=sum(b.label_only for b in batches),
+        ignored_features=sum(b.ignored_features for b in batches),
+    )
+
+
+def scalars(column: NumericColumn | AnyColumn) -> AnyColumn:
+    """The column as Python values, None for missing."""
+    if isinstance(column, np.ndarray):
+        return [None if v != v else v for v in column.tolist()]
+    return column
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one RecordBatch turned into; ``received`` counts events (an array record counts each of its own).
+
+    received == sum(len(b) + b.label_only for b in batches) + len(rejects) + sum(dropped.values()).
+    """
+
+    received: int
+    batches: Sequence[EventBatch]
+    rejects: Sequence[Reject]
+    dropped: Mapping[DropReason, int] = field(default_factory=dict)
+
+
+MAX_NAME_BYTES: Final = 128

@@ -1,0 +1,109 @@
+"""What comes out: statuses, scores and findings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.reference import Reference
+from driftd.summary import Summary
+
+
+class Status(IntEnum):
+    """In order of badness; the worst wins. LEARNING: not enough data to say."""
+
+    OK = 0
+    LEARNING = 1
+    WARNING = 2
+    DRIFT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MovedBin:
+    """One bin's share of the events, in the reference and in the window (both 0..1)."""
+
+    bin: str
+    reference: float
+    current: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A status that changed (or, on request, every judged window): who, since when, how much, why.
+
+    Times are epoch seconds of event time. ``window_end`` is where the evidence ends; ``since`` is the
+    estimated start of the change, None while nothing has changed. ``ratio`` is statistic / threshold.
+    ``feature`` is None for a finding about the model as a whole.
+    """
+
+    model: str
+    feature: str | None
+    segment: str | None
+    detector: str
+    status: Status
+    previous: Status
+    statistic: float
+    threshold: float
+    effect: float
+    noise: float
+    ratio: float
+    events: int
+    window_start: float
+    window_end: float
+    since: float | None
+    because: str
+    moved: tuple[MovedBin, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The same evidence has the same id, also when a restart emits it again."""
+        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{self.status.name}\0{self.window_end!r}"
+        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One detector's verdict on all channels of a model, float64[channels] each; NaN where it does not apply.
+
+    threshold = max(effect, noise); ratio = statistic / threshold; ``status`` int8[channels] after hysteresis,
+    in the numbers of Status. ``detections`` int64[channels] counts entries into DRIFT since the beginning.
+    """
+
+    detector: str
+    statistic: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    effect: float
+    noise: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    status: NDArray[np.int8]
+    detections: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """The last judged window of one model, with all that exposition and the status page show of it.
+
+    ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
+    int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
+    """
+
+    model: str
+    reference: Reference
+    versions: tuple[str, ...]
+    status: Status
+    channel_status: NDArray[np.int8]
+    since: NDArray[np.float64]
+    scores: tuple[Scores, ...]
+    summary: Summary
+    window_start: float
+    window_end: float
+    because: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def drifted(self) -> int:
+        return int(np.count_nonzero(self.channel_status == Status.DRIFT))

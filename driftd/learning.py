@@ -1,0 +1,146 @@
+"""From the first events of a model to its Reference: kinds inferred, bins chosen, normal recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.encode import channel_values, encode, prediction_errors, summarise
+from driftd.errors import ReferenceMismatch
+from driftd.event import EventBatch, Kind, Schema
+from driftd.reference import (
+    Bins,
+    Channel,
+    Reference,
+    Role,
+    as_categories,
+    as_numbers,
+    bins_from_edges,
+    bins_id,
+    category_bins,
+    infer_kind,
+    numeric_bins,
+)
+from driftd.summary import Summary
+
+ROLE_NAMES = tuple(role.value for role in Role if role is not Role.FEATURE)
+MAX_CLASSES = 20
+_TRIM = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What the user fixed about a reference before it is learned.
+
+    ``kinds`` fixes the kind of some features; the others are inferred. ``classes``: None to infer whether the
+    prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    classes: bool | None = None
+    bins: int = 20
+    top: int = 30
+    source: str = ""
+    created_by: str = ""
+    reason: str = ""
+
+
+def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
+    """The Reference of ``rows`` (in any order: only their values matter).
+
+    Raises ReferenceMismatch when there is nothing to learn from.
+    """
+    if len(rows) == 0:
+        raise ReferenceMismatch(f"reference {rows.model}: no events to learn from")
+    classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
+    channels = _channels(rows, learning.kinds, classes)
+    bins = tuple(_bins(c, rows, classes, learning) for c in channels)
+    center, scale = np.zeros(len(channels)), np.ones(len(channels))
+    for i, c in enumerate(channels):
+        if c.kind is Kind.NUMERIC:
+            column = channel_values(c, rows, classes)
+            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    identity = bins_id(rows.model, channels, bins)
+    width = max(b.used for b in bins)
+    encoded = encode(channels, bins, classes, rows)
+    pane = np.zeros(len(rows), np.int64)
+    summary: Summary = summarise(identity, width, center, scale, rows, encoded, pane)[0]
+    return Reference(
+        rows.model,
+        version,
+        channels,
+        bins,
+        summary,
+        center,
+        scale,
+        classes,
+        float(rows.times.min()),
+        float(rows.times.max()),
+        learning.source,
+        learning.created_by,
+        learning.reason,
+    )
+
+
+def schema_of(reference: Reference) -> Schema:
+    """What the decoder must know once the reference stands: its features and no others."""
+    features = {c.name: c.kind for c in reference.channels if c.role is Role.FEATURE}
+    predictions = [c.kind for c in reference.channels if c.role is Role.PREDICTION]
+    return Schema(reference.model, features, predictions[0] if predictions else Kind.ANY, open=False)
+
+
+def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
+    out: list[Channel] = []
+    for name in sorted(rows.columns):
+        if name in ROLE_NAMES:
+            continue  # it would share its series with the channel of that name; `driftd check` says so
+        kind = kinds.get(name, Kind.ANY)
+        out.append(Channel(name, Role.FEATURE, infer_kind(rows.columns[name]) if kind is Kind.ANY else kind))
+    if rows.prediction is not None:
+        out.append(Channel("prediction", Role.PREDICTION, infer_kind(rows.prediction)))
+    if rows.score is not None:
+        out.append(Channel("score", Role.SCORE, Kind.NUMERIC))
+    out.append(Channel("error", Role.ERROR, Kind.NUMERIC))
+    errors = prediction_errors(rows, classes)
+    if errors is not None and not np.isnan(errors).all():
+        out.append(Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC))
+    return tuple(out)
+
+
+def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:
+    if channel.role is Role.ERROR or (channel.role is Role.PREDICTION_ERROR and classes):
+        return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"))
+    column = channel_values(channel, rows, classes)
+    if channel.kind is Kind.NUMERIC:
+        return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
+    return category_bins(as_categories(column) if column is not None else [], learning.top)
+
+
+def _location(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard deviation of the values between their 0.5 % quantiles; a spread of 0 counts as 1."""
+    x = np.sort(values[np.isfinite(values)])
+    if not len(x):
+        return 0.0, 1.0
+    cut = int(len(x) * _TRIM)
+    x = np.clip(x, x[cut], x[len(x) - 1 - cut])
+    spread = float(x.std())
+    return float(x.mean()), spread if spread > 0 and np.isfinite(spread) else 1.0
+
+
+def _looks_like_classes(rows: EventBatch) -> bool:
+    """A class: text, or at most 20 different whole numbers."""
+    if rows.prediction is None:
+        return True
+    if infer_kind(rows.prediction) is Kind.CATEGORICAL:
+        return True
+    seen = np.unique(as_numbers(rows.prediction))
+    seen = seen[~np.isnan(seen)]
+    return len(seen) <= MAX_CLASSES and bool(np.all(seen == np.floor(seen)))
+
+
+def unused_features(rows: EventBatch) -> Sequence[str]:
+    """Features whose names are taken by the channels that every model has."""
+    return [name for name in rows.columns if name in ROLE_NAMES]

@@ -1,0 +1,219 @@
+"""Records in, findings out: where the stages meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd import judging, taking
+from driftd.cells import ModelCell, Outcome, Pane, PartitionCell, State, Stream
+from driftd.codecs import Codec
+from driftd.encode import Encoded, encode_with, summarise_with
+from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.finding import Finding, Judgement
+from driftd.learning import schema_of
+from driftd.plan import Plan
+from driftd.reference import Reference, Role
+from driftd.summary import merge
+from driftd.taking import Watch
+from driftd.window import Alarm, Windows, closed_through, frontier, panes_of, watermarks_before
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """The stages with their settings; all that changes is in the State it is given.
+
+    ``watches`` has the models that were configured; ``default`` is for those that are discovered. ``budget_models``
+    is how many models share the false-alarm budget.
+    """
+
+    codec: Codec
+    windows: Windows
+    default: Watch
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    false_alarms_per_month: float = 1.0
+    budget_models: int = 1
+    model_drift_share: float = 0.3
+    every_window: bool = False
+    _schemas: dict[str, Schema] = field(default_factory=dict)
+    _plans: dict[str, Plan] = field(default_factory=dict)
+
+    def watch(self, model: str) -> Watch:
+        return self.watches.get(model, self.default)
+
+    def plan(self, reference: Reference) -> Plan:
+        plan = self._plans.get(reference.id)
+        if plan is None:
+            plan = self._plans[reference.id] = Plan.of(reference, self.watch(reference.model).choose)
+        return plan
+
+    def schemas(self, state: State) -> Mapping[str, Schema]:
+        """What the decoder must know: learned models as their reference says, the others as configured."""
+        for name in self.watches:
+            state.models.setdefault(name, ModelCell(name))
+        for name, cell in state.models.items():
+            known = self._schemas.get(name)
+            if known is None or (known.open and cell.reference is not None):
+                self._schemas[name] = (
+                    schema_of(cell.reference) if cell.reference is not None else self.watch(name).open_schema(name)
+                )
+        return self._schemas
+
+    def forget(self) -> None:
+        """Drops what was derived from references, for a state that was changed from outside."""
+        self._schemas.clear()
+        self._plans.clear()
+
+    def advance(self, state: State, records: RecordBatch, idle: frozenset[Cell] = frozenset()) -> tuple[Decoded, Outcome]:
+        """Takes a stretch of a partition in and judges what it closed."""
+        decoded = self.codec.decode(records, self.schemas(state))
+        self.ingest(state, records.cell, records.next_offset, decoded)
+        return decoded, self.settle(state, idle)
+
+    def ingest(self, state: State, cell: Cell, next_offset: int, decoded: Decoded) -> None:
+        """Counts the events, turns the late ones away and puts the others into the partition's open panes."""
+        partition = state.partitions.setdefault(cell, PartitionCell(next_offset))
+        partition.next_offset = next_offset
+        state.received += decoded.received
+        state.rejected.update(r.reason.value for r in decoded.rejects)
+        state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
+        batches = [b for b in decoded.batches if len(b)]
+        for batch, before in zip(batches, _watermarks(batches, partition.latest), strict=True):
+            self._take_batch(state, partition, batch, before)
+        for batch in decoded.batches:
+            state.accepted += batch.label_only
+            totals = state.models.setdefault(batch.model, ModelCell(batch.model)).totals
+            totals.unjoined_labels += batch.label_only
+            totals.ignored_features += batch.ignored_features
+
+    def _take_batch(
+        self, state: State, partition: PartitionCell, batch: EventBatch, before: NDArray[np.float64]
+    ) -> None:
+        panes = panes_of(batch.times, self.windows.pane_seconds)
+        closes = (panes + 1) * self.windows.pane_seconds
+        late = closes <= before - self.windows.out_of_orderness_seconds
+        if state.frontier is not None:
+            late |= panes <= state.frontier
+        partition.latest = max(partition.latest, float(batch.times.max()))
+        state.late += int(np.count_nonzero(late))
+        if late.any():
+            keep = np.flatnonzero(~late)
+            batch, panes = batch.take(keep), panes[keep]
+        if not len(batch):
+            return
+        state.accepted += len(batch)
+        cell = state.models.setdefault(batch.model, ModelCell(batch.model))
+        taking.count(cell, batch)
+        stream = partition.streams.setdefault(batch.model, Stream())
+        if cell.reference is None:
+            stream.rows.append(batch)
+        else:
+            self._open_panes(cell.reference, stream, batch, panes)
+
+    def _open_panes(
+        self, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
+    ) -> None:
+        encoded = encode_with(reference, batch)
+        for pane, summary in summarise_with(reference, batch, encoded, panes).items():
+            known = stream.panes.get(pane)
+            if known is None:
+                stream.panes[pane] = Pane(summary)
+            else:
+                known.summary = merge((known.summary, summary))
+        for pane, alarm in self._sequential(reference, stream, batch, encoded, panes):
+            stream.panes[pane].alarms += (alarm,)
+
+    def _sequential(
+        self, reference: Reference, stream: Stream, batch: EventBatch, encoded: Encoded, panes: NDArray[np.int64]
+    ) -> list[tuple[int, Alarm]]:
+        """Feeds the sequential detectors in offset order; their detections, each with the pane of its event."""
+        found: list[tuple[int, Alarm]] = []
+        for kind, pairs in self.plan(reference).sequential.items():
+            for row, detector in pairs:
+                channel = reference.channels[row]
+                if channel.role is Role.ERROR or (channel.role is Role.PREDICTION_ERROR and reference.classes):
+                    values = encoded.values[row]
+                else:
+                    values = np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)
+                here = np.flatnonzero(~np.isnan(values))
+                if not len(here):
+                    continue
+                key = (kind, channel.name)
+                if key not in stream.sequential:
+                    stream.sequential[key] = detector.start()
+                for hit in detector.feed(stream.sequential[key], values[here]):
+                    at = here[hit.index]
+                    alarm = Alarm(kind, channel.name, float(batch.times[at]), hit.before, hit.after)
+                    found.append((int(panes[at]), alarm))
+        return found
+
+    def settle(self, state: State, idle: frozenset[Cell] = frozenset(), *, end: bool = False) -> Outcome:
+        """Moves closed panes into their models and judges those that finished a hop.
+
+        ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
+        """
+        closed = {
+            cell: closed_through(p.latest - self.windows.out_of_orderness_seconds, self.windows.pane_seconds)
+            if np.isfinite(p.latest)
+            else None
+            for cell, p in state.partitions.items()
+        }
+        reached = frontier(closed, idle, state.frontier)
+        if end:
+            latest = [p.latest for p in state.partitions.values() if np.isfinite(p.latest)]
+            reached = int(panes_of(np.array([max(latest)]), self.windows.pane_seconds)[0]) if latest else reached
+        if reached is None or (reached == state.frontier and not end):
+            return Outcome()
+        state.frontier = reached
+        findings: list[Finding] = []
+        judgements: list[Judgement] = []
+        for name in sorted(state.models):
+            for judgement in self._settle_model(state, state.models[name], reached, end=end):
+                judgements.append(judgement)
+                findings.extend(judgement.findings)
+        state.findings += len(findings)
+        return Outcome(tuple(findings), tuple(judgements))
+
+    def _settle_model(self, state: State, cell: ModelCell, reached: int, *, end: bool) -> list[Judgement]:
+        streams = [(c, p.streams[cell.name]) for c, p in sorted(state.partitions.items()) if cell.name in p.streams]
+        if cell.reference is None:
+            taking.learn(cell, streams, reached, self.windows.pane_seconds, self.watch(cell.name))
+            if cell.reference is None:
+                return []
+            for _, stream in streams:
+                for rows in stream.rows:  # what came after the reference starts its windows
+                    self._open_panes(cell.reference, stream, rows, panes_of(rows.times, self.windows.pane_seconds))
+                stream.rows.clear()
+        out = []
+        for pane, summary, alarms in taking.closed_panes(streams, reached):
+            cell.taken = pane
+            if cell.hops.add(pane, summary, alarms, self.windows):
+                out.append(self._judge(cell))
+        if end and cell.hops.growing is not None:
+            cell.hops.finish(self.windows)
+            out.append(self._judge(cell))
+        return out
+
+    def _judge(self, cell: ModelCell) -> Judgement:
+        settings = judging.Rules(
+            self.windows, self.false_alarms_per_month, self.budget_models, self.model_drift_share, self.every_window
+        )
+        assert cell.reference is not None
+        return judging.judge(cell, self.plan(cell.reference), settings)
+
+
+def _watermarks(batches: list[EventBatch], latest: float) -> list[NDArray[np.float64]]:
+    """For each batch, the greatest time that the partition had seen before each event, over all models."""
+    if len(batches) == 1:
+        return [watermarks_before(batches[0].offsets, batches[0].times, latest)]
+    if not batches:
+        return []
+    offsets = np.concatenate([b.offsets for b in batches])
+    order = np.argsort(offsets, kind="stable")
+    times = np.concatenate([b.times for b in batches])
+    before = np.empty(len(offsets))
+    before[order] = watermarks_before(offsets[order], times[order], latest)
+    return np.split(before, np.cumsum([len(b) for b in batches])[:-1])

@@ -1,0 +1,117 @@
+"""Which detector watches which channel of a model, and their scores on one window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.alarm import next_status
+from driftd.cells import Verdict
+from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.finding import Scores, Status
+from driftd.reference import Channel, Reference
+from driftd.window import Hop
+
+Detector = WindowDetector | SequentialDetector
+Chooser = Callable[[Channel], Sequence[Detector]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """One kind of window detector over the channels that use it with the same settings.
+
+    ``effects`` float64[channels] is the smallest statistic that matters on each channel; NaN elsewhere.
+    """
+
+    detector: WindowDetector
+    effects: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The detectors of one model on one reference.
+
+    ``windows`` maps a kind to its groups (more than one where settings differ between channels);
+    ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs.
+    """
+
+    windows: Mapping[str, Sequence[Group]]
+    sequential: Mapping[str, Sequence[tuple[int, SequentialDetector]]]
+    tests: int
+
+    @classmethod
+    def of(cls, reference: Reference, choose: Chooser) -> Plan:
+        windows: dict[str, dict[WindowDetector, NDArray[np.float64]]] = {}
+        sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
+        tests = 0
+        for row, channel in enumerate(reference.channels):
+            for detector in choose(channel):
+                if isinstance(detector, WindowDetector):
+                    if not detector.applies(reference)[row]:
+                        continue
+                    same = _with_effect(detector, 0.0)
+                    effects = windows.setdefault(detector.kind, {}).setdefault(
+                        same, np.full(len(reference.channels), np.nan)
+                    )
+                    effects[row] = detector.effect
+                else:
+                    sequential.setdefault(detector.kind, []).append((row, detector))
+                tests += 1
+        groups = {kind: [Group(d, e) for d, e in found.items()] for kind, found in windows.items()}
+        return cls(groups, sequential, tests)
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        return (*self.windows, *self.sequential)
+
+
+def _with_effect(detector: WindowDetector, effect: float) -> WindowDetector:
+    names = {f.name for f in fields(detector)}  # type: ignore[arg-type]
+    return replace(detector, effect=effect) if "effect" in names else detector  # type: ignore[type-var]
+
+
+def score(
+    plan: Plan, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
+) -> tuple[Scores, ...]:
+    """Every detector's Scores on the window; ``verdicts`` is brought up to date."""
+    channels = len(reference.channels)
+    out: list[Scores] = []
+    for kind, groups in plan.windows.items():
+        statistic, threshold, effect, noise = (np.full(channels, np.nan) for _ in range(4))
+        for group in groups:
+            mine = ~np.isnan(group.effects)
+            found = group.detector.statistic(reference, window.summary)
+            level = group.detector.noise(reference, window.summary, alpha)
+            statistic[mine], noise[mine], effect[mine] = found[mine], level[mine], group.effects[mine]
+            threshold[mine] = np.maximum(group.effects[mine], level[mine])
+        out.append(_scores(kind, statistic, threshold, effect, noise, verdicts))
+    for kind, pairs in plan.sequential.items():
+        statistic, threshold = np.full(channels, np.nan), np.full(channels, np.nan)
+        for row, _ in pairs:
+            name = reference.channels[row].name
+            statistic[row] = sum(a.detector == kind and a.channel == name for a in window.alarms)
+            threshold[row] = 1.0
+        out.append(_scores(kind, statistic, threshold, threshold, np.zeros(channels), verdicts))
+    return tuple(out)
+
+
+def _scores(
+    kind: str,
+    statistic: NDArray[np.float64],
+    threshold: NDArray[np.float64],
+    effect: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    verdicts: dict[str, Verdict],
+) -> Scores:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = statistic / threshold
+    before = verdicts.get(kind)
+    if before is None:
+        before = Verdict(np.zeros(len(ratio), np.int8), np.zeros(len(ratio), np.int64))
+    status = next_status(before.status, ratio)
+    opened = (status == Status.DRIFT) & (before.status != Status.DRIFT)
+    verdicts[kind] = Verdict(status, before.detections + opened)
+    return Scores(kind, statistic, threshold, effect, noise, ratio, status, before.detections + opened)

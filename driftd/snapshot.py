@@ -1,0 +1,240 @@
+"""State to plain data and back: what a checkpoint holds, without pickle, exact to the bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from driftd.cells import ModelCell, Pane, PartitionCell, State, Stream, Totals, Verdict
+from driftd.detectors import SequentialDetector
+from driftd.errors import CheckpointCorrupt
+from driftd.event import EventBatch, Kind
+from driftd.finding import Status
+from driftd.reference import Bins, Channel, Reference, Role
+from driftd.summary import Summary
+from driftd.window import Alarm, Hop, Hops
+
+Plain = Any
+"""None, bool, int, float, str, bytes, list and dict with text keys: what msgpack carries."""
+
+FindDetector = Callable[[Reference, str, str], SequentialDetector]
+"""(reference, detector's kind, channel) -> the detector whose state it is."""
+
+
+def dump_state(state: State, detector: FindDetector) -> Plain:
+    return {
+        "partitions": [
+            [topic, partition, cell.next_offset, cell.latest, _dump_streams(state, cell, detector)]
+            for (topic, partition), cell in sorted(state.partitions.items())
+        ],
+        "models": [_dump_model(state.models[name]) for name in sorted(state.models)],
+        "frontier": state.frontier,
+        "counts": [state.received, state.accepted, state.late, state.findings],
+        "rejected": dict(sorted(state.rejected.items())),
+        "dropped": dict(sorted(state.dropped.items())),
+    }
+
+
+def load_state(data: Plain, detector: FindDetector) -> State:
+    """Raises CheckpointCorrupt when the data is not what dump_state wrote."""
+    try:
+        return _load_state(data, detector)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, msgspec.MsgspecError) as e:
+        raise CheckpointCorrupt(f"the checkpoint's content is not what driftd writes: {type(e).__name__}: {e}") from e
+
+
+def _load_state(data: Plain, detector: FindDetector) -> State:
+    models = {m["name"]: _load_model(m) for m in data["models"]}
+    received, accepted, late, findings = data["counts"]
+    state = State({}, models, data["frontier"], received, accepted, late, findings=findings)
+    state.rejected, state.dropped = Counter(data["rejected"]), Counter(data["dropped"])
+    for topic, partition, next_offset, latest, streams in data["partitions"]:
+        cell = PartitionCell(next_offset, latest)
+        for name, rows, panes, sequential in streams:
+            stream = Stream([load_rows(r) for r in rows])
+            stream.panes = {
+                pane: Pane(load_summary(summary), tuple(Alarm(*a) for a in alarms)) for pane, summary, alarms in panes
+            }
+            reference = models[name].reference if name in models else None
+            for kind, channel, raw in sequential:
+                if reference is not None:
+                    stream.sequential[kind, channel] = detector(reference, kind, channel).load(raw)
+            cell.streams[name] = stream
+        state.partitions[topic, partition] = cell
+    return state
+
+
+def _dump_streams(state: State, cell: PartitionCell, detector: FindDetector) -> Plain:
+    out = []
+    for name, stream in sorted(cell.streams.items()):
+        reference = state.models[name].reference
+        sequential = [
+            [kind, channel, detector(reference, kind, channel).dump(value)]
+            for (kind, channel), value in sorted(stream.sequential.items())
+            if reference is not None
+        ]
+        panes = [[i, dump_summary(p.summary), _alarms(p.alarms)] for i, p in sorted(stream.panes.items())]
+        out.append([name, [dump_rows(r) for r in stream.rows], panes, sequential])
+    return out
+
+
+def _dump_model(cell: ModelCell) -> Plain:
+    totals = {f.name: getattr(cell.totals, f.name) for f in fields(Totals)}
+    return {
+        "name": cell.name,
+        "reference": None if cell.reference is None else dump_reference(cell.reference),
+        "rows": [dump_rows(r) for r in cell.rows],
+        "learned": cell.learned,
+        "taken": cell.taken,
+        "growing": None if cell.hops.growing is None else _dump_hop(cell.hops.growing),
+        "done": [_dump_hop(h) for h in cell.hops.done],
+        "verdicts": [[k, _array(v.status), _array(v.detections)] for k, v in sorted(cell.verdicts.items())],
+        "since": _array(cell.since),
+        "status": int(cell.status),
+        "versions": dict(sorted(cell.versions.items())),
+        "totals": {**totals, "latency_le": _array(cell.totals.latency_le)},
+        "judged": cell.judged,
+    }
+
+
+def _load_model(data: Plain) -> ModelCell:
+    totals = Totals(**{**data["totals"], "latency_le": _unarray(data["totals"]["latency_le"])})
+    growing = None if data["growing"] is None else _load_hop(data["growing"])
+    return ModelCell(
+        data["name"],
+        None if data["reference"] is None else load_reference(data["reference"]),
+        [load_rows(r) for r in data["rows"]],
+        data["learned"],
+        data["taken"],
+        Hops(growing, [_load_hop(h) for h in data["done"]]),
+        {kind: Verdict(_unarray(status), _unarray(n)) for kind, status, n in data["verdicts"]},
+        _unarray(data["since"]),
+        Status(data["status"]),
+        data["versions"],
+        totals,
+        data["judged"],
+    )
+
+
+def _alarms(alarms: Sequence[Alarm]) -> Plain:
+    return [[a.detector, a.channel, a.time, a.before, a.after] for a in alarms]
+
+
+def _dump_hop(hop: Hop) -> Plain:
+    return [hop.start, hop.end, dump_summary(hop.summary), _alarms(hop.alarms)]
+
+
+def _load_hop(data: Plain) -> Hop:
+    start, end, summary, alarms = data
+    return Hop(start, end, load_summary(summary), tuple(Alarm(*a) for a in alarms))
+
+
+def dump_summary(s: Summary) -> Plain:
+    arrays = [_array(a) for a in (s.counts, s.moments, s.extremes, s.latency_le)]
+    filled = np.flatnonzero(s.latency)
+    sketch = [_array(filled), _array(s.latency[filled]), len(s.latency)]
+    return [s.bins_id, s.events, arrays, sketch, s.latency_ns, s.failed, s.first, s.last]
+
+
+def load_summary(data: Plain) -> Summary:
+    bins_id, events, arrays, (filled, values, size), latency_ns, failed, first, last = data
+    counts, moments, extremes, le = (_unarray(a) for a in arrays)
+    latency = np.zeros(size, np.int64)
+    latency[_unarray(filled)] = _unarray(values)
+    return Summary(bins_id, events, counts, moments, extremes, latency, le, latency_ns, failed, first, last)
+
+
+def dump_reference(r: Reference) -> Plain:
+    return {
+        "model": r.model,
+        "version": r.version,
+        "channels": [[c.name, c.role.value, c.kind.value] for c in r.channels],
+        "bins": [
+            [b.kind.value, _array(b.edges), list(b.categories), sorted(b.rare), list(b.labels), b.identifier]
+            for b in r.bins
+        ],
+        "summary": dump_summary(r.summary),
+        "center": _array(r.center),
+        "scale": _array(r.scale),
+        "classes": r.classes,
+        "first": r.first,
+        "last": r.last,
+        "source": r.source,
+        "created_by": r.created_by,
+        "reason": r.reason,
+    }
+
+
+def load_reference(data: Plain) -> Reference:
+    bins = tuple(
+        Bins(Kind(kind), _unarray(edges), tuple(categories), frozenset(rare), tuple(labels), identifier)
+        for kind, edges, categories, rare, labels, identifier in data["bins"]
+    )
+    return Reference(
+        model=data["model"],
+        version=data["version"],
+        channels=tuple(Channel(name, Role(role), Kind(kind)) for name, role, kind in data["channels"]),
+        bins=bins,
+        summary=load_summary(data["summary"]),
+        center=_unarray(data["center"]),
+        scale=_unarray(data["scale"]),
+        classes=data["classes"],
+        first=data["first"],
+        last=data["last"],
+        source=data["source"],
+        created_by=data["created_by"],
+        reason=data["reason"],
+    )
+
+
+def dump_rows(rows: EventBatch) -> Plain:
+    return {
+        "model": rows.model,
+        "offsets": _array(rows.offsets),
+        "times": _array(rows.times),
+        "columns": [[name, _column(c)] for name, c in rows.columns.items()],
+        "prediction": _column(rows.prediction),
+        "score": _column(rows.score),
+        "label": _column(rows.label),
+        "latency": _column(rows.latency_seconds),
+        "failed": None if rows.failed is None else _array(rows.failed),
+        "versions": sorted(rows.versions),
+    }
+
+
+def load_rows(data: Plain) -> EventBatch:
+    return EventBatch(
+        data["model"],
+        _unarray(data["offsets"]),
+        _unarray(data["times"]),
+        {name: _uncolumn(c) for name, c in data["columns"]},
+        _uncolumn(data["prediction"]),
+        _uncolumn(data["score"]),
+        _uncolumn(data["label"]),
+        _uncolumn(data["latency"]),
+        None if data["failed"] is None else _unarray(data["failed"]),
+        frozenset(data["versions"]),
+    )
+
+
+def _column(column: Any) -> Plain:
+    if column is None:
+        return None
+    return _array(column) if isinstance(column, np.ndarray) else [*column]
+
+
+def _uncolumn(data: Plain) -> Any:
+    return _unarray(data) if isinstance(data, dict) else data
+
+
+def _array(a: np.ndarray[Any, Any]) -> Plain:
+    return {"t": a.dtype.str, "s": list(a.shape), "b": a.tobytes()}
+
+
+def _unarray(data: Plain) -> Any:
+    return np.frombuffer(data["b"], np.dtype(data["t"])).reshape(data["s"]).copy()

@@ -1,0 +1,119 @@
+"""Checkpoints and references on disk: written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from driftd.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
+from driftd.reference import Reference
+from driftd.snapshot import dump_reference, load_reference
+
+MAGIC = b"driftd\n"
+FORMAT = 1
+_HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
+
+
+def write_file(path: Path, data: Any) -> int:
+    """Writes ``data`` (plain) atomically; returns the bytes written.
+
+    In this order: temporary file, fsync, rename, fsync of the folder. A crash leaves the old file or the new one.
+    Raises StateUnwritable when the disk is full or the folder may not be written.
+    """
+    payload = msgspec.msgpack.encode(data)
+    head = MAGIC + FORMAT.to_bytes(2, "big") + len(payload).to_bytes(8, "big") + hashlib.sha256(payload).digest()
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        with temporary.open("wb") as f:
+            f.write(head)
+            f.write(payload)
+            f.flush()
+            os.fsync(f.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StateUnwritable(f"{path}: cannot be written: {e.strerror}; the last good one is kept") from e
+    return len(head) + len(payload)
+
+
+def read_file(path: Path) -> Any:
+    """The plain data of ``path``. Raises CheckpointCorrupt, CheckpointTooNew or StateError."""
+    try:
+        raw = path.read_bytes()
+    except OSError as e:
+        raise StateError(f"{path}: cannot be read: {e.strerror}") from e
+    if raw[: len(MAGIC)] != MAGIC or len(raw) < _HEADER:
+        raise CheckpointCorrupt(f"{path}: not a driftd state file, or cut short ({len(raw)} bytes)")
+    version = int.from_bytes(raw[len(MAGIC) : len(MAGIC) + 2], "big")
+    if version > FORMAT:
+        raise CheckpointTooNew(f"{path}: written in format {version}, this driftd reads up to {FORMAT}; upgrade driftd")
+    length = int.from_bytes(raw[len(MAGIC) + 2 : len(MAGIC) + 10], "big")
+    digest, payload = raw[len(MAGIC) + 10 : _HEADER], raw[_HEADER:]
+    if len(payload) != length:
+        raise CheckpointCorrupt(f"{path}: {len(payload)} bytes where {length} were written")
+    if hashlib.sha256(payload).digest() != digest:
+        raise CheckpointCorrupt(f"{path}: checksum differs")
+    try:
+        return msgspec.msgpack.decode(payload)
+    except msgspec.MsgspecError as e:
+        raise CheckpointCorrupt(f"{path}: {e}") from e
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a bad file so that it can be looked at; an earlier bad one is kept too."""
+    for n in range(1000):
+        aside = path.with_name(path.name + (".bad" if n == 0 else f".bad{n}"))
+        if not aside.exists():
+            path.rename(aside)
+            return aside
+    raise StateError(f"{path}: 1000 bad files are kept beside it; look at them and delete them")
+
+
+class ReferenceStore:
+    """References under ``folder``, one file a version, never overwritten."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, model: str, version: int) -> Path:
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", model)[:80]
+        if safe != model:
+            safe += "-" + hashlib.sha256(model.encode()).hexdigest()[:8]
+        return self.folder / f"{safe}.v{version}.reference"
+
+    def list(self) -> list[Reference]:
+        """All references, by model and version. Raises StateError on one that cannot be read."""
+        found = [read_reference(p) for p in sorted(self.folder.glob("*.reference"))]
+        return sorted(found, key=lambda r: (r.model, r.version))
+
+    def latest(self, model: str) -> Reference | None:
+        mine = [r for r in self.list() if r.model == model]
+        return mine[-1] if mine else None
+
+    def add(self, reference: Reference) -> Reference:
+        """Saves it as the model's next version and returns that."""
+        before = self.latest(reference.model)
+        numbered = replace(reference, version=1 if before is None else before.version + 1)
+        write_file(self._path(numbered.model, numbered.version), dump_reference(numbered))
+        return numbered
+
+
+def read_reference(path: Path) -> Reference:
+    try:
+        return load_reference(read_file(path))
+    except (KeyError, TypeError, ValueError) as e:
+        raise CheckpointCorrupt(f"{path}: not a reference: {e}") from e
