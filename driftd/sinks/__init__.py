@@ -1,1 +1,1 @@
-""
+"""Where verdicts go: Prometheus, the log, a file, a topic."""

@@ -77,10 +77,11 @@ class Lines:
     have no series) seldom changes, so the template of those that do is kept.
     """
 
-    __slots__ = ("_heads", "_mask", "_template")
+    __slots__ = ("_label_texts", "_mask", "_name", "_template")
 
     def __init__(self, name: str, label_texts: Sequence[str]) -> None:
-        self._heads = [f"{name}{text} " for text in label_texts]
+        self._name = name
+        self._label_texts = label_texts
         self._mask = b""
         self._template = ""
 
@@ -90,7 +91,7 @@ class Lines:
         mask = shown.tobytes()
         if mask != self._mask:
             rows = np.flatnonzero(shown).tolist()
-            self._template = "".join(self._heads[i].replace("%", "%%") + "%.6g\n" for i in rows)
+            self._template = "".join(f"{self._name}{self._label_texts[i]} ".replace("%", "%%") + "%.6g\n" for i in rows)
             self._mask = mask
         kept = values[shown]
         if np.isfinite(kept).all():
@@ -102,7 +103,9 @@ class Lines:
         shown = shown & ~np.isnan(values)
         texts = (f"{v:.6g}" if digits == 6 and math.isfinite(v) else number(v) for v in values[shown].tolist())
         rows = np.flatnonzero(shown).tolist()
-        return "".join(f"{self._heads[i]}{text}\n" for i, text in zip(rows, texts, strict=True)).encode()
+        return "".join(
+            f"{self._name}{self._label_texts[i]} {text}\n" for i, text in zip(rows, texts, strict=True)
+        ).encode()
 
 
 def histogram(name: str, model: str, bounds: Iterable[float], counts: Iterable[int], total: float) -> bytes:

@@ -1,0 +1,1 @@
+"""Made-up judgements for tests of what is shown of them."""

@@ -1,0 +1,131 @@
+"""One judged window, made by hand, with exactly the numbers that a test wants to see on the page."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from driftd.event import Kind
+from driftd.finding import Finding, Judgement, MovedBin, Scores, Status
+from driftd.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
+from driftd.summary import LATENCY_LE, Summary, latency_bins
+
+NAN = float("nan")
+END = 1_795_413_600.0
+
+
+def reference(model: str, features: Sequence[str], *, version: int = 4) -> Reference:
+    """Numeric features on four quantile bins, categorical ones (named cat...) on three, and the prediction."""
+    channels = [Channel(f, Role.FEATURE, Kind.CATEGORICAL if f.startswith("cat") else Kind.NUMERIC) for f in features]
+    channels.append(Channel("prediction", Role.PREDICTION, Kind.NUMERIC))
+    bins = [_bins(c) for c in channels]
+    summary = _summary(bins, [[0, 0, 0, 250, 250, 250, 250, 0]] * len(bins), 1000)
+    zeros, ones = np.zeros(len(bins)), np.ones(len(bins))
+    return Reference(
+        model,
+        version,
+        tuple(channels),
+        tuple(bins),
+        summary,
+        zeros,
+        ones,
+        classes=True,
+        first=END - 7200,
+        last=END - 3600,
+        source="topic predictions",
+        created_by="learned",
+        reason="first start",
+    )
+
+
+def _bins(channel: Channel) -> Bins:
+    if channel.kind is Kind.NUMERIC:
+        return bins_from_edges(np.array([0.0, 10, 20, 30, 40]))
+    return category_bins(["DE"] * 5 + ["FR"] * 3 + ["<b>IT</b>"])
+
+
+def _summary(bins: Sequence[Bins], rows: Sequence[Sequence[int]], events: int) -> Summary:
+    empty = Summary.empty("bins", len(bins), 8)
+    counts = np.array(rows, np.int64)
+    latency = np.bincount(latency_bins(np.full(events, 0.012)), minlength=len(empty.latency))
+    le = np.zeros(len(LATENCY_LE) + 1, np.int64)
+    le[4] = events
+    return Summary(
+        "bins",
+        events,
+        counts,
+        empty.moments,
+        empty.extremes,
+        latency,
+        le,
+        latency_ns=events * 12_000_000,
+        failed=events // 100,
+        first=END - 600,
+        last=END - 1,
+    )
+
+
+def scores(detector: str, statistic: Sequence[float], threshold: float = 0.1) -> Scores:
+    """Status from the ratio alone; NaN where the detector does not apply."""
+    x = np.array(statistic, np.float64)
+    limit = np.where(np.isnan(x), NAN, threshold)
+    status = np.where(x >= limit, Status.DRIFT, Status.OK).astype(np.int8)
+    return Scores(detector, x, limit, limit, limit / 2, x / limit, status, (status == Status.DRIFT).astype(np.int64))
+
+
+def finding(model: str, feature: str | None, **over: object) -> Finding:
+    values: dict[str, object] = {
+        "model": model,
+        "feature": feature,
+        "segment": None,
+        "detector": "psi",
+        "status": Status.DRIFT,
+        "previous": Status.OK,
+        "statistic": 0.31,
+        "threshold": 0.1,
+        "effect": 0.1,
+        "noise": 0.05,
+        "ratio": 3.1,
+        "events": 1000,
+        "window_start": END - 600,
+        "window_end": END,
+        "since": END - 420,
+        "because": "psi 0.31 is 3.1 times its threshold 0.1",
+        "moved": (MovedBin("30..40", 0.25, 0.7), MovedBin("0..10", 0.25, 0.05)),
+    }
+    return Finding(**(values | over))  # type: ignore[arg-type]
+
+
+def judgement(
+    model: str = "fraud",
+    features: Sequence[str] = ("amount", "age"),
+    *,
+    verdicts: Sequence[Scores] | None = None,
+    on: Reference | None = None,
+    events: int = 1000,
+    versions: tuple[str, ...] = ("7",),
+) -> Judgement:
+    ref = on or reference(model, features)
+    n = len(ref.channels)
+    if verdicts is None:
+        verdicts = (scores("psi", [0.31, *[0.02] * (n - 1)]),)
+    worst = np.max([s.status for s in verdicts], axis=0).astype(np.int8)
+    since = np.where(worst == Status.DRIFT, END - 420, NAN)
+    moved = [0, 0, 0, 50, 100, 150, 700, 0]
+    rows = [moved if worst[i] == Status.DRIFT else [10, 0, 0, 250, 240, 250, 250, 0] for i in range(n)]
+    found = tuple(
+        finding(model, c.name) for c, status in zip(ref.channels, worst, strict=True) if status == Status.DRIFT
+    )
+    return Judgement(
+        model,
+        ref,
+        versions,
+        Status(int(worst.max())),
+        worst,
+        since,
+        tuple(verdicts),
+        _summary(ref.bins, rows, events),
+        END - 600,
+        END,
+        "amount has moved",
+        found,
+    )
