@@ -1,0 +1,203 @@
+"""Findings as log lines and as JSON lines; the formatters of everything that driftd logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+import orjson
+
+from driftd.errors import StateUnwritable
+from driftd.finding import Finding, Status
+
+LOG: Final = logging.getLogger("driftd.finding")
+_LEVELS: Final = {
+    Status.OK: logging.INFO,
+    Status.LEARNING: logging.INFO,
+    Status.WARNING: logging.WARNING,
+    Status.DRIFT: logging.WARNING,
+}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def utc(seconds: float | None, *, digits: int = 0) -> str:
+    """Epoch seconds as 2026-11-23T08:53:00Z, with so many digits after the second; "-" where there is no time."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    try:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    except (OverflowError, ValueError, OSError):
+        return "-"
+    return text[: 19 + (digits + 1 if digits else 0)] + "Z"
+
+
+def finding_fields(finding: Finding) -> dict[str, Any]:
+    """The finding as plain data, in the order it is written; NaN and infinity are None."""
+    f = finding
+    return {
+        "id": f.id,
+        "model": _text(f.model),
+        "feature": _text(f.feature),
+        "segment": _text(f.segment),
+        "detector": f.detector,
+        "status": f.status.name,
+        "previous": f.previous.name,
+        "statistic": _finite(f.statistic),
+        "threshold": _finite(f.threshold),
+        "effect": _finite(f.effect),
+        "noise": _finite(f.noise),
+        "ratio": _finite(f.ratio),
+        "events": int(f.events),
+        "window_start": _finite(f.window_start),
+        "window_end": _finite(f.window_end),
+        "since": _finite(f.since),
+        "because": _text(f.because),
+        "moved": [
+            {"bin": _text(m.bin), "reference": _finite(m.reference), "current": _finite(m.current)} for m in f.moved
+        ],
+    }
+
+
+def finding_json(finding: Finding) -> bytes:
+    """One line of a findings file or one message of the findings topic, without the line break.
+
+    The same finding gives the same bytes: fixed order of keys, shortest text of each number.
+    """
+    return orjson.dumps(finding_fields(finding))
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _text(value: str | None) -> str | None:
+    """Half a surrogate pair, which UTF-8 cannot carry, becomes a question mark."""
+    return None if value is None else value.encode("utf-8", "replace").decode()
+
+
+def describe(finding: Finding) -> str:
+    """One sentence for a person: who, what, since when, how much, which bins."""
+    f = finding
+    who = f"{f.model}: model" if f.feature is None else f"{f.model}: {f.feature}"
+    if f.segment is not None:
+        who += f" [{f.segment}]"
+    parts = [f"{who} is {f.status.name} (was {f.previous.name})"]
+    if f.since is not None:
+        parts.append(f"since {utc(f.since)}")
+    if f.because:
+        parts.append(f.because)
+    if f.moved:
+        parts.append("moved: " + ", ".join(f"{m.bin} {m.reference:.1%} -> {m.current:.1%}" for m in f.moved[:3]))
+    return "; ".join(parts)
+
+
+class LogFindings:
+    """One log event per finding: WARNING for WARNING and DRIFT, INFO for the rest."""
+
+    def emit(self, findings: Iterable[Finding]) -> None:
+        for f in findings:
+            LOG.log(_LEVELS[f.status], "%s", describe(f), extra={"finding": f})
+
+
+class FileFindings:
+    """Appends one JSON object a line; ``flush`` returns when the lines are on the disk.
+
+    Raises: StateUnwritable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("ab")
+        except OSError as e:
+            raise self._unwritable(e) from e
+
+    def emit(self, findings: Iterable[Finding]) -> None:
+        try:
+            self._file.writelines(finding_json(f) + b"\n" for f in findings)
+        except OSError as e:
+            raise self._unwritable(e) from e
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as e:
+            raise self._unwritable(e) from e
+
+    def close(self) -> None:
+        if not self._file.closed:
+            try:
+                self.flush()
+            finally:
+                self._file.close()
+
+    def _unwritable(self, error: OSError) -> StateUnwritable:
+        return StateUnwritable(
+            f"findings {self._path}: cannot be written: {error.strerror or error}; make room or mend the permissions"
+        )
+
+
+def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
+    """What the caller gave as ``extra``; a finding is spread out into its fields."""
+    extras = {k: v for k, v in vars(record).items() if k not in _STANDARD}
+    finding = extras.pop("finding", None)
+    return finding_fields(finding) | extras if isinstance(finding, Finding) else extras
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, event, then the event's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": utc(record.created, digits=3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        # ensure_ascii keeps line breaks of every alphabet out of the line
+        return json.dumps(fields, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """2026-11-23T08:53:00.123Z WARNING message key=value ...; one line, whatever stands in names.
+
+    A finding is told in its message and has no fields here.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {} if isinstance(getattr(record, "finding", None), Finding) else _extras(record)
+        words = [utc(record.created, digits=3), f"{record.levelname:<7}", _printable(record.getMessage())]
+        line = " ".join([*words, *(f"{k}={_word(v)}" for k, v in fields.items())])
+        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+
+
+def _printable(text: str) -> str:
+    """Control characters as escapes: a name from a topic must not forge a line or drive a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _word(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if text and text.isprintable() and not set(text) & set(' "=') else json.dumps(text)
+
+
+def configure(level: str = "INFO", style: Literal["text", "json"] = "text", stream: IO[str] | None = None) -> None:
+    """Sends the log of everything to ``stream`` (standard error), libraries from WARNING on."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("driftd").setLevel(level.upper())
