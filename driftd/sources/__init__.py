@@ -1,0 +1,129 @@
+"""Where records come from, and what every source promises the daemon.
+
+The daemon polls; between polls it drains ``changes()`` and ``gaps()`` and answers:
+
+    Assigned   -> seek({cell: offset from the checkpoint, or None})    nothing of a cell is read before that
+    Positioned -> note where each of the cells begins (it belongs in the checkpoint from now on)
+    Revoked    -> emit, checkpoint, commit_now(...); the source waits for the next poll() before it lets them go
+    Lost       -> forget the cells; others own them already, so nothing may be committed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from driftd.event import Cell, RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """These are ours now: seek() each of them. ``owned`` is all that is ours, so what is missing there is gone."""
+
+    cells: frozenset[Cell]
+    owned: frozenset[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Positioned:
+    """Where reading of each cell begins: the answer to seek(), which for None asks the broker first."""
+
+    positions: Mapping[Cell, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """About to be taken away; some or all may come back with the next Assigned. Still ours until the next poll()."""
+
+    cells: frozenset[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Taken away already (we were silent for too long): discard, do not commit."""
+
+    cells: frozenset[Cell]
+
+
+Change = Assigned | Positioned | Revoked | Lost
+
+
+class GapCause(StrEnum):
+    RETENTION = "retention"  # deleted before we read it
+    DAMAGED = "damaged"  # a batch that cannot be read was passed over
+    REWOUND = "rewound"  # the topic ends before our position: it was made anew, or truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets ``first`` to ``next_offset`` (exclusive) of a cell that nobody will read; ``records`` is at most that.
+
+    With REWOUND next_offset is before first, and no record is known to be lost.
+    """
+
+    cell: Cell
+    first: int
+    next_offset: int
+    cause: GapCause
+    detail: str
+
+    @property
+    def records(self) -> int:
+        return max(0, self.next_offset - self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind a cell is: in records, and in seconds (the age of the last record read; 0 when caught up).
+
+    ``caught_up``: the broker, while it answers, has nothing more for us. Only then does silence mean idleness.
+    """
+
+    records: int
+    seconds: float
+    caught_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """``stuck_seconds`` is how long a poll has not returned, 0 unless that is beyond what is normal."""
+
+    connected: bool
+    last_error: str = ""
+    rebalances: int = 0
+    commit_failures: int = 0
+    missing_topics: tuple[str, ...] = ()
+    stuck_seconds: float = 0.0
+
+
+class Source(Protocol):
+    """Any thread may call health(); everything else belongs to the thread that polls."""
+
+    def poll(self, timeout_seconds: float) -> list[RecordBatch]:
+        """Wait for records. Raises SourceError (out of reach for now: go on polling) or SourceRefused (give up)."""
+
+    def changes(self) -> list[Change]: ...
+
+    def gaps(self) -> list[Gap]: ...
+
+    def seek(self, positions: Mapping[Cell, int | None]) -> None: ...
+
+    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
+        """Committed offset and metadata of those cells that have one. Raises SourceError."""
+
+    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+        """Commit in the background; what fails is counted in health()."""
+
+    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+        """Commit and wait; False when it did not work (counted), which loses nothing: the checkpoint is the truth."""
+
+    def positions(self) -> dict[Cell, int]:
+        """The next offset to be handed out of each cell that was positioned."""
+
+    def lag(self) -> dict[Cell, Lag]: ...
+
+    def health(self) -> Health: ...
+
+    def close(self) -> None: ...
