@@ -1,0 +1,184 @@
+"""Whether settings that are right one by one are right together."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from driftd.config import describe
+from driftd.config.settings import DetectorSettings, Kafka, Settings
+from driftd.config.values import spell_seconds
+from driftd.config.yamlfile import Place
+from driftd.reference import Role
+
+Mistake = tuple[Place, str]
+RESERVED = frozenset(r.value for r in Role if r is not Role.FEATURE)
+
+
+def apart(settings: Settings) -> Iterator[Mistake]:
+    """What can be said of models and detectors when other parts of the configuration are missing."""
+    yield from _models(settings)
+    yield from _detectors(settings)
+
+
+def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
+    """Every contradiction; ``given`` are the places that the user set."""
+    yield from apart(settings)
+    yield from _windows(settings)
+    yield from _kafka(settings)
+    if ("learning", "events") in given and ("learning", "seconds") in given:
+        yield ("learning", "seconds"), "learning.events is given as well; keep one of them"
+    if not settings.discovery.enabled and not settings.models:
+        yield (
+            ("discovery", "enabled"),
+            "nothing to monitor: discovery is off and no models are configured; add 'models:'",
+        )
+
+
+def _windows(settings: Settings) -> Iterator[Mistake]:
+    w = settings.windows
+    pane, window = spell_seconds(w.pane_seconds), spell_seconds(w.window_seconds)
+    if not _divides(w.pane_seconds, w.window_seconds):
+        yield ("windows", "window_seconds"), f"expected a multiple of windows.pane_seconds ({pane}), got {window}"
+    elif not _divides(w.pane_seconds * w.hops, w.window_seconds):
+        panes = round(w.window_seconds / w.pane_seconds)
+        near = min((n for n in range(1, min(panes, 1000) + 1) if panes % n == 0), key=lambda n: abs(n - w.hops))
+        yield (
+            ("windows", "hops"),
+            f"a window has {panes} panes, which do not divide into {w.hops} hops; {near} would do",
+        )
+    if w.max_window_seconds < w.window_seconds:
+        longest = spell_seconds(w.max_window_seconds)
+        yield ("windows", "max_window_seconds"), f"expected windows.window_seconds ({window}) or more, got {longest}"
+
+
+def _divides(part: float, whole: float) -> bool:
+    times = whole / part
+    return abs(times - round(times)) < 1e-9 * max(times, 1) and round(times) >= 1
+
+
+def _kafka(settings: Settings) -> Iterator[Mistake]:
+    k = settings.kafka
+    yield from _sasl(k)
+    yield from _tls(k)
+    for key in ("dead_letter_topic", "findings_topic"):
+        if getattr(k, key) in k.topics:
+            yield ("kafka", key), f"'{getattr(k, key)}' is among kafka.topics: driftd would read what it writes"
+    for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
+        yield ("kafka", "topics"), f"topic '{topic}' is there twice"
+    if k.max_poll_interval_seconds < k.session_timeout_seconds:
+        yield ("kafka", "max_poll_interval_seconds"), "expected kafka.session_timeout_seconds or more"
+
+
+def _sasl(k: Kafka) -> Iterator[Mistake]:
+    if k.security_protocol.startswith("SASL") != (k.sasl_mechanism is not None):
+        if k.sasl_mechanism is None:
+            yield (
+                ("kafka", "security_protocol"),
+                f"{k.security_protocol} needs kafka.sasl_mechanism, such as SCRAM-SHA-512",
+            )
+        else:
+            yield ("kafka", "sasl_mechanism"), f"needs kafka.security_protocol SASL_SSL, got {k.security_protocol}"
+    if k.sasl_mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
+        if not k.sasl_username:
+            yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_username"
+        if k.sasl_password is None and k.sasl_password_file is None:
+            yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_password_file"
+
+
+def _tls(k: Kafka) -> Iterator[Mistake]:
+    for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        file = getattr(k, key)
+        if file is not None and not k.security_protocol.endswith("SSL"):
+            yield ("kafka", key), f"needs kafka.security_protocol SSL or SASL_SSL, got {k.security_protocol}"
+        elif file is not None:
+            yield from _readable(("kafka", key), file)
+    if k.ssl_keyfile is not None and k.ssl_certfile is None:
+        yield ("kafka", "ssl_keyfile"), "needs kafka.ssl_certfile as well"
+
+
+def _readable(place: Place, file: Path) -> Iterator[Mistake]:
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as e:
+        yield place, f"{file}: {e.strerror}"
+
+
+def _models(settings: Settings) -> Iterator[Mistake]:
+    first: dict[str, int] = {}
+    for i, model in enumerate(settings.models):
+        here: Place = ("models", i)
+        if model.name in first:
+            yield (*here, "name"), f"model '{model.name}' is there twice, first as models[{first[model.name]}]"
+        first.setdefault(model.name, i)
+        for name in sorted(RESERVED & set(model.features)):
+            yield (*here, "features", name), f"'{name}' is a channel of every model; a feature needs another name"
+        chosen = [k for k in ("events", "seconds", "path") if getattr(model.reference, k) is not None]
+        if len(chosen) > 1:
+            yield (*here, "reference"), f"expected one of events, seconds, path, got {' and '.join(chosen)}"
+        if model.reference.path is not None:
+            yield from _readable((*here, "reference", "path"), model.reference.path)
+        if len(model.features) > settings.discovery.max_features:
+            yield (
+                (*here, "features"),
+                f"{len(model.features)} features, and discovery.max_features is {settings.discovery.max_features}",
+            )
+    if len(settings.models) > settings.discovery.max_models:
+        yield ("models",), f"{len(settings.models)} models, and discovery.max_models is {settings.discovery.max_models}"
+
+
+def _lists(settings: Settings) -> Iterator[tuple[Place, Iterable[DetectorSettings]]]:
+    for key in ("numeric", "categorical", "errors"):
+        yield ("detectors", key), getattr(settings.detectors, key) or ()
+    for i, model in enumerate(settings.models):
+        yield ("models", i, "detectors"), model.detectors or ()
+        for name, feature in model.features.items():
+            yield ("models", i, "features", name, "detectors"), feature.detectors or ()
+
+
+def _detectors(settings: Settings) -> Iterator[Mistake]:
+    lists = [(place, list(chosen)) for place, chosen in _lists(settings)]
+    effects = [
+        (("models", i, "features", n, "effect"), f.effect)
+        for i, m in enumerate(settings.models)
+        for n, f in m.features.items()
+    ]
+    if not any(chosen for _, chosen in lists) and not any(effect for _, effect in effects):
+        return
+    detectors = importlib.import_module("driftd.detectors")
+    known: dict[str, Any] = detectors.registry()
+    for place, chosen in lists:
+        seen: set[str] = set()
+        for j, spec in enumerate(chosen):
+            if spec.kind in seen:
+                yield (*place, j), f"detector '{spec.kind}' is there twice"
+            seen.add(spec.kind)
+            yield from _detector((*place, j), spec, known, detectors.build)
+    for place, effect in effects:
+        for kind in effect:
+            if kind not in known:
+                yield (*place, kind), f"unknown detector '{kind}'{describe.did_you_mean(kind, known)}"
+            elif "effect" not in {f.name for f in dataclasses.fields(known[kind])}:
+                yield (*place, kind), f"detector '{kind}' has no effect to set"
+
+
+def _detector(
+    place: Place, spec: DetectorSettings, known: dict[str, Any], build: Callable[..., Any]
+) -> Iterator[Mistake]:
+    if spec.kind not in known:
+        yield place, f"unknown detector '{spec.kind}'{describe.did_you_mean(spec.kind, known)}"
+        return
+    names = [f.name for f in dataclasses.fields(known[spec.kind])]
+    wrong = [k for k in spec.options if k not in names]
+    for key in wrong:
+        yield (*place, key), f"unknown key '{key}'{describe.did_you_mean(key, names)}"
+    if wrong:
+        return
+    try:
+        build(spec.kind, **spec.options)
+    except (ValueError, TypeError) as e:
+        yield place, f"detector '{spec.kind}': {e}"

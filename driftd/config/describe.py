@@ -1,0 +1,132 @@
+"""The settings as a table: what docs/config.md, `driftd config` and "did you mean" are made from."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from driftd.config.settings import Detectors, Feature, Settings
+from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
+
+_DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``path`` is dotted, ``[]`` for an item of a list, ``<feature>`` for a key of one's own.
+
+    ``env`` is the variable that sets it; empty for settings of one model, which come with DRIFTD_MODELS as JSON.
+    """
+
+    path: str
+    type: str
+    default: str
+    env: str
+    meaning: str
+
+
+@cache
+def settings() -> tuple[Setting, ...]:
+    """Every setting there is, in the order of the code."""
+    return tuple(_walk(Settings, ""))
+
+
+@cache
+def variables() -> dict[str, str]:
+    """Environment variable to dotted path."""
+    return {s.env: s.path for s in settings() if s.env}
+
+
+def env_name(path: str) -> str:
+    return "DRIFTD_" + path.upper().replace(".", "__")
+
+
+def did_you_mean(wrong: str, right: Iterable[str], otherwise: bool = True) -> str:
+    """``; did you mean 'threshold'?``, or what there is when nothing is close."""
+    names = list(right)
+    close = difflib.get_close_matches(wrong.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{next(n for n in names if n.lower() == close[0])}'?"
+    return f"; expected one of {', '.join(names)}" if names and otherwise and len(names) <= 30 else ""
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation is about, through Optional, list and mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if (found := model_of(inner)) is not None:
+            return found
+    return None
+
+
+def _walk(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    for name, info in section.model_fields.items():
+        path = f"{prefix}{name}"
+        inner = model_of(info.annotation)
+        if isinstance(info.annotation, type) and inner is not None:
+            yield from _walk(inner, f"{path}.")
+            continue
+        env = "" if "[]" in path else env_name(path)
+        yield Setting(path, _type(info.annotation, info.metadata), _default(info), env, info.description or "")
+        if inner is not None and path == "models":
+            yield from _walk(inner, f"{path}[].")
+        if inner is Feature:
+            yield from _walk(inner, f"{path}.<feature>.")
+
+
+def _default(info: Any) -> str:
+    value = info.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    if value is None:
+        return "unset"
+    if isinstance(value, (tuple, dict)):
+        return "none"
+    if _duration(info.metadata):
+        return spell_seconds(value)
+    return (
+        ("true" if value else "false")
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _duration(metadata: Iterable[Any]) -> bool:
+    return any(validator in metadata for args in _DURATIONS for validator in args[1:])
+
+
+def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(str(a) for a in args)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type(a) for a in args if a is not type(None))
+    if origin is not None and hasattr(annotation, "__metadata__"):
+        return _type(args[0], annotation.__metadata__)
+    if annotation in get_args(Detectors):
+        return "list of detectors"
+    if origin is tuple:
+        return "list of models" if model_of(args[0]) is not None else f"list of {_type(args[0])}"
+    if origin is dict:
+        return "mapping of features" if model_of(args[1]) is Feature else f"mapping to {_type(args[1])}"
+    if _duration(metadata):
+        return "duration"
+    return {
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        Path: "path",
+        SecretStr: "secret",
+    }[annotation]

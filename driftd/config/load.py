@@ -1,0 +1,132 @@
+"""Flags, environment and driftd.yaml to Settings, with the origin of each and every mistake at once."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from driftd.config import checks, layers, table, yamlfile
+from driftd.config.layers import Flag
+from driftd.config.mistakes import dotted, explain
+from driftd.config.secrets import with_secrets
+from driftd.config.settings import Settings
+from driftd.config.yamlfile import MAX_DEPTH, Place
+from driftd.errors import ConfigError
+
+DEFAULT_PATH: Final = "driftd.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force and where each came from.
+
+    ``origins`` maps the dotted name of a setting to ``driftd.yaml:12``, ``DRIFTD_KAFKA__GROUP_ID``, ``--topic`` or
+    ``default``. ``path`` is the file that was read, None without one.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    path: Path | None
+    again: Callable[[], Loaded] = field(repr=False, compare=False)
+    """Reads everything anew, as for SIGHUP; raises ConfigError and leaves this one as it is."""
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(setting, value, origin) of every setting; secrets are masked."""
+        return [
+            (path, table.show(table.value_of(self.settings, path), path), origin)
+            for path, origin in self.origins.items()
+        ]
+
+
+def load(
+    path: str | Path | None = None, env: Mapping[str, str] | None = None, flags: Mapping[str, Flag] | None = None
+) -> Loaded:
+    """Flags win over environment over file over defaults. Raises ConfigError with one line a mistake.
+
+    Without ``path`` the file is the one that DRIFTD_CONFIG names, else driftd.yaml where there is one.
+    ``flags`` has the dotted names of settings as keys.
+    """
+    variables = os.environ if env is None else env
+    file = _find(path, variables)
+    name = str(path or variables.get(layers.CONFIG_VARIABLE) or DEFAULT_PATH)
+    document = yamlfile.read(file, name) if file else yamlfile.Document({}, {}, ())
+    mistakes = list(document.mistakes)
+
+    merged: dict[str, Any] = {}
+    origins: dict[Place, str] = {}
+    layers.overlay(merged, document.data, (), lambda place: f"{name}:{layers.line_of(document, place)}", origins)
+    if file:
+        layers.anchor_paths(merged, file.parent)
+    from_env = layers.environment(variables, mistakes)
+    layers.overlay(merged, from_env, (), layers.variable_of, origins)
+    options = layers.known_flags(flags or {}, mistakes)
+    from_flags = layers.nested({setting: flag.value for setting, flag in options.items()})
+    layers.overlay(merged, from_flags, (), lambda place: layers.option_of(options, place), origins)
+
+    def where(place: Place) -> str:
+        found = layers.origin_of(origins, place)
+        return f"{found}: " if found else ""
+
+    settings, wrong = _validate(merged)
+    mistakes += [explain(error, where) for error in wrong]
+    if not wrong:
+        settings = with_secrets(settings, where, mistakes)
+    found = checks.apart(settings) if wrong else checks.together(settings, frozenset(origins))
+    mistakes += [f"{where(place)}{dotted(place)}: {text}" for place, text in found]
+    if mistakes:
+        raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
+    return Loaded(settings, table.complete(settings, origins), file, lambda: load(path, env, flags))
+
+
+def _validate(data: dict[str, Any]) -> tuple[Settings, list[Mapping[str, Any]]]:
+    """The settings and pydantic's errors; with errors, the settings are what is left without the wrong parts."""
+    data, wrong = copy.deepcopy(data), list[Mapping[str, Any]]()
+    for _ in range(MAX_DEPTH):  # what is taken out may bring out one more mistake a level up
+        try:
+            return Settings(**data), wrong
+        except ValidationError as e:
+            errors = e.errors(include_url=False)
+            wrong = wrong or list(errors)
+            for error in errors:
+                _remove(data, tuple(p for p in error["loc"] if p != "[key]"), missing=error["type"] == "missing")
+    return Settings(), wrong
+
+
+def _remove(data: Any, place: Place, missing: bool) -> None:
+    inside, parent, key = data, data, place[0]
+    for part in place[:-1]:
+        # text from the environment and lists are taken out as a whole: places behind them must stay valid
+        if isinstance(inside, dict) and isinstance(inside.get(part), (dict, list)):
+            parent, key, inside = inside, part, inside[part]
+        elif isinstance(inside, list) and isinstance(part, int) and isinstance(inside[part], (dict, list)):
+            inside = inside[part]
+        else:
+            parent, key = (inside, part) if isinstance(inside, dict) else (parent, key)
+            break
+    else:
+        if isinstance(inside, dict):
+            parent, key = inside, place[-1]
+    if missing:
+        parent[key] = f"?{place}"
+    elif isinstance(parent, dict):
+        parent.pop(key, None)
+
+
+def _find(path: str | Path | None, env: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return Path(path)
+    if env.get(layers.CONFIG_VARIABLE):
+        return Path(env[layers.CONFIG_VARIABLE])
+    return Path(DEFAULT_PATH) if Path(DEFAULT_PATH).is_file() else None
+
+
+def _by_line(mistake: str) -> tuple[str, int, str]:
+    match = re.match(r"(.*?):(\d+): ", mistake)
+    return (match.group(1), int(match.group(2)), "") if match else ("\uffff", 0, mistake)

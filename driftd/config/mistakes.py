@@ -1,0 +1,112 @@
+"""What is wrong with a configuration, in words: pydantic's errors as where, expected, got, what helps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from driftd.config import describe
+from driftd.config.settings import Feature, Settings
+from driftd.config.yamlfile import Place
+
+_EXPECTED: Final = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "string_too_short": "at least one character",
+}
+
+
+def dotted(place: Place) -> str:
+    """``models[0].detectors[1]``; names that are no plain words are quoted: ``features['a b']``."""
+    out = ""
+    for part in place:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        elif re.fullmatch(r"[\w-]+", part):
+            out += f".{part}" if out else part
+        else:
+            out += f"[{part[:60]!r}]"
+    return out
+
+
+def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
+    """One line for one of pydantic's errors; ``where`` gives the origin of a place, with a colon."""
+    place: Place = tuple(p for p in error["loc"] if p != "[key]")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        parent, key = place[:-1], str(place[-1])
+        return f"{where(place)}{_in(parent)}unknown key '{key[:60]}'{_unknown(parent, key)}"
+    if kind == "missing":
+        return f"{where(place)}{_in(place[:-1])}missing key '{place[-1]}'"
+    got = _got(error["input"], place)
+    if kind == "value_error":
+        text = str(error["ctx"]["error"])
+    elif kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        near = describe.did_you_mean(str(error["input"]), choices, otherwise=False)
+        return f"{where(place)}{dotted(place)}: expected one of {', '.join(choices)}, got {got}{near}"
+    elif kind in _EXPECTED:
+        text = "expected " + _EXPECTED[kind].format(**error.get("ctx", {}))
+    else:
+        text = str(error["msg"])
+    quote = "; put it in quotes" if kind == "string_type" and isinstance(error["input"], (bool, int, float)) else ""
+    return f"{where(place)}{dotted(place)}: {text}, got {got}{quote}"
+
+
+def _in(place: Place) -> str:
+    return f"{dotted(place)}: " if place else ""
+
+
+def _got(value: Any, place: Place) -> str:
+    if any(isinstance(p, str) and p.endswith("password") for p in place):
+        return "something else (not shown)"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def section_at(place: Place) -> type[BaseModel]:
+    """The section that a place is in."""
+    section: type[BaseModel] = Settings
+    for part in place:
+        if isinstance(part, str) and part in section.model_fields and section is not Feature:
+            inner = describe.model_of(section.model_fields[part].annotation)
+            section = inner or section
+    return section
+
+
+def _unknown(parent: Place, key: str) -> str:
+    near = describe.did_you_mean(key, section_at(parent).model_fields, otherwise=False)
+    if near:
+        return near
+    homes = [s.path.rpartition(".")[0] for s in describe.settings() if s.path.rpartition(".")[2] == key and s.env]
+    if homes and not parent:
+        return f"; it belongs under '{homes[0]}:'"
+    return describe.did_you_mean(key, section_at(parent).model_fields)

@@ -1,0 +1,47 @@
+"""Secrets that come from files, which nobody but their owner may read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from driftd.config.settings import Settings
+from driftd.config.yamlfile import Place
+
+
+def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str]) -> Settings:
+    update = {}
+    for key in ("sasl_password", "ssl_password"):
+        file = getattr(settings.kafka, f"{key}_file")
+        place = ("kafka", f"{key}_file")
+        if file is None:
+            continue
+        if getattr(settings.kafka, key) is not None:
+            mistakes.append(f"{where(place)}kafka.{key}_file: kafka.{key} is given as well; keep one of them")
+            continue
+        try:
+            update[key] = SecretStr(_secret(file))
+        except (OSError, ValueError) as e:
+            reason = e.strerror if isinstance(e, OSError) else str(e)
+            mistakes.append(f"{where(place)}kafka.{key}_file: {file}: {reason}")
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=update)}) if update else settings
+
+
+def _secret(path: Path) -> str:
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode & 0o777
+        if mode & 0o077:
+            raise ValueError(f"others than its owner can read it (mode {mode:o}); expected mode 600: chmod 600 {path}")
+        raw = file.read(65_537)
+    if len(raw) > 65_536:
+        raise ValueError("larger than 65536 bytes; expected a password")
+    try:
+        text = raw.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8; expected a password") from None
+    if not text:
+        raise ValueError("is empty; expected a password")
+    return text

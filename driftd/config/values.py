@@ -1,0 +1,119 @@
+"""The types of settings that need more than pydantic has: durations, sizes, lists and addresses."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/,]*):(\d{1,5})")
+
+
+def seconds(value: Any) -> float:
+    """Seconds from a number or from text such as ``30``, ``10m``, ``1h30m``, ``31d``."""
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if _NUMBER.fullmatch(text) or isinstance(value, float):
+        number = float(text)
+    elif text and not _PART.sub("", text):
+        number = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text))
+    else:
+        raise ValueError("expected a duration: seconds, or text such as 10m, 1h30m, 31d")
+    if not math.isfinite(number) or number < 0:
+        raise ValueError("expected a duration of 0 seconds or more")
+    return number
+
+
+def spell_seconds(value: float) -> str:
+    """The shortest text that ``seconds`` reads back: 600.0 is ``10m``."""
+    for unit in ("d", "h", "m"):
+        if value and value % _UNITS[unit] == 0:
+            return f"{value / _UNITS[unit]:.0f}{unit}"
+    return f"{value:.15g}s"
+
+
+def _several(value: Any) -> Any:
+    """A list from text, as the environment has it: JSON where it begins like JSON, else split at commas."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith(("[", "{")):
+        try:
+            return json.loads(text)
+        except ValueError as e:
+            raise ValueError(f"not valid JSON: {e}") from e
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError("expected a duration of more than 0 seconds")
+    return value
+
+
+def _named(value: Any) -> Any:
+    """``psi`` is short for ``{kind: psi}``."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _typed(value: Any) -> Any:
+    """``numeric`` is short for ``{type: numeric}``."""
+    return {"type": value} if isinstance(value, str) else {} if value is None else value
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``; an empty host means all interfaces."""
+    match = _ADDRESS.fullmatch(value)
+    if match is None or int(match.group(1)) > 65535:
+        raise ValueError("expected host:port, such as 127.0.0.1:9477")
+    host, _, port = value.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _broker(value: str) -> str:
+    address = value if _ADDRESS.fullmatch(value) else f"{value}:9092"
+    host, port = split_address(address) if _ADDRESS.fullmatch(address) else ("", 0)
+    if not host or not port:
+        raise ValueError("expected a broker as host:port, such as broker1:9092")
+    return address
+
+
+def _name(value: str) -> str:
+    if not value or len(value.encode("utf-8", "surrogatepass")) > 128:
+        raise ValueError("expected a name of 1 to 128 bytes")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) or value in {".", ".."}:
+        raise ValueError("expected a topic name: letters, digits, '.', '_' and '-', at most 249")
+    return value
+
+
+def _path(value: Any) -> Any:
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("expected a path")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(seconds)]
+PositiveSeconds = Annotated[float, AfterValidator(_positive), BeforeValidator(seconds)]
+Several = BeforeValidator(_several)
+Named = BeforeValidator(_named)
+Typed = BeforeValidator(_typed)
+Address = Annotated[str, AfterValidator(_address)]
+Broker = Annotated[str, AfterValidator(_broker)]
+Name = Annotated[str, AfterValidator(_name)]
+Topic = Annotated[str, AfterValidator(_topic)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
