@@ -1,0 +1,34 @@
+"""How large, deep, long and numerous the things in a record may be."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_DEPTH: Final = 500
+"""Levels of nesting in a record. Python's own limit moves with the caller's stack, and a verdict must not."""
+LATEST_TIME: Final = 7_258_118_400.0
+"""2200-01-01T00:00:00Z in epoch seconds: what lies beyond is taken to be milliseconds, not a date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the codecs refuse, and how much they may discover.
+
+    record_bytes       a record's value, before anything is decoded
+    features_per_event distinct names in one event's ``features``
+    name_bytes         a model's or feature's name in UTF-8, where it is not in a schema already
+    future_seconds     how far an event may lie ahead of its record's timestamp
+    discover           whether models without a schema are taken in
+    max_models         schemas given plus models discovered
+    max_features       ``Schema.max_features`` of a discovered model
+    """
+
+    record_bytes: int = 262_144
+    features_per_event: int = 1000
+    name_bytes: int = 128
+    future_seconds: float = 300.0
+    discover: bool = True
+    max_models: int = 100
+    max_features: int = 200
+
+
+DEFAULT_LIMITS: Final = Limits()
