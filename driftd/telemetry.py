@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -298,10 +298,21 @@ class Telemetry(Collector):
         """The value set last, 0 if none was."""
         return self._values.get((name, label_values), 0.0)
 
+    def replace(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Sets all series of a metric at once and forgets the others: partitions given up have no lag.
+
+        A scrape sees the old ones or the new ones, never a gap between.
+        """
+        rest = {k: v for k, v in self._values.items() if k[0] != name}
+        self._values = rest | {(name, label_values): float(v) for label_values, v in values.items()}
+
     def clear(self, name: str) -> None:
-        """Forgets all series of a metric: partitions that are no longer assigned have no lag."""
-        for key in [k for k in self._values if k[0] == name]:
-            del self._values[key]
+        """Forgets all series of a metric."""
+        self.replace(name, {})
+
+    def rows(self, name: str) -> list[tuple[tuple[str, ...], float]]:
+        """All series of a metric: label values and value, sorted."""
+        return sorted((k[1], v) for k, v in self._values.copy().items() if k[0] == name)
 
     def collect(self) -> Iterator[Family]:
         values = self._values.copy()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,12 +15,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from driftd.finding import Judgement, Scores, Status
 from driftd.reference import Role
-from driftd.sinks.exposition import Lines, Metric, histogram, labels, number, sample
+from driftd.sinks.exposition import Lines, Metric, histogram, labels, sample
 from driftd.summary import LATENCY_LE, MISSING
 
 BLOCK_SERIES: Final = 1000
 QUANTILES: Final = (0.5, 0.9, 0.99)
-_OWN: Final = ("driftd_series", "driftd_series_limit", "driftd_series_dropped_total")
 
 Fragments = Mapping[str, tuple[bytes, int]]
 """Family -> its lines for one model, and how many they are."""
@@ -45,7 +45,11 @@ class ModelCounts:
 
 @dataclass(slots=True, eq=False)
 class _Model:
-    """What the sink knows of one model. Belongs to the loop's thread; the scrape sees the two mappings only."""
+    """What the sink knows of one model.
+
+    Belongs to the loop's thread; the scrape reads ``features``, ``aggregates``, ``counts`` and ``learning``, whose
+    values are never changed, only replaced.
+    """
 
     name: str
     counts: ModelCounts = field(default_factory=ModelCounts)
@@ -68,8 +72,8 @@ class MetricsSink:
 
     A model's own lines are formatted when it is judged (about 0.4 ms for 1,000 series); a scrape joins them, and
     compresses only the blocks that changed since the last, outside the interpreter's lock. ``update``, ``count``,
-    ``learning``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: it reads a mapping
-    that is replaced and never changed.
+    ``learning``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: what it reads is
+    replaced and never changed.
 
     table       name -> Metric (telemetry.METRICS); a family that is not in it is not written.
     statistics  detector -> metric of its statistic; others are looked for as driftd_feature_<detector>_detections.
@@ -105,14 +109,13 @@ class MetricsSink:
         self._models: dict[str, _Model] = {}
         self._dropped = 0
         self._full = False
-        self._pages: dict[str, tuple[Fragments, Fragments]] = {}
         self._zipped: dict[tuple[str, int], tuple[tuple[bytes, ...], bytes]] = {}
         self._zipping = threading.Lock()
 
     @property
     def series(self) -> int:
         """Series about models and features on the page now."""
-        return sum(n for page in self._pages.values() for fragments in page for _, n in fragments.values())
+        return sum(_lines(m.features) + _lines(_aggregates(m)) for m in self._models.values())
 
     @property
     def dropped(self) -> int:
@@ -126,32 +129,28 @@ class MetricsSink:
             model.label_texts, model.lines = {}, {}
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
+        model.aggregates = _collect(_window_lines(judgement))
         model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(judgement))
-        model.aggregates = self._aggregates(model)
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
-        self._publish(model)
 
     def count(self, model: str, counts: ModelCounts) -> None:
-        """Takes new counts of a model in between judgements."""
-        known = self._model(model)
-        known.counts = counts
-        known.aggregates = self._aggregates(known)
-        self._publish(known)
+        """Takes new counts of a model in between judgements; cheap enough for every poll."""
+        self._model(model).counts = counts
 
     def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
         """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""
         known = self._model(model)
-        known.judgement, known.learning, known.wanted, known.features = None, ratio, 0, {}
         known.counts = counts or known.counts
-        known.aggregates = self._aggregates(known)
-        self._share_out(changed=known)
-        self._publish(known)
+        known.learning = ratio
+        if known.judgement is not None:
+            known.judgement, known.wanted, known.aggregates = None, 0, {}
+            self._share_out(changed=known)
 
     def remove(self, model: str) -> None:
         """Forgets the model: all its series end."""
-        if self._models.pop(model, None) is not None:
-            self._pages = {k: v for k, v in self._pages.items() if k != model}
+        if model in self._models:
+            self._models = {k: v for k, v in self._models.items() if k != model}
             self._share_out(changed=None)
 
     def prune(self, now: float) -> None:
@@ -171,15 +170,18 @@ class MetricsSink:
             if model.name not in self._configured and silent > max(self._forget_seconds, self._keep_windows * window):
                 self.remove(model.name)
             elif silent > self._keep_windows * window and model.features:
-                model.features, model.wanted, model.silent = {}, 0, True
-                self._share_out(changed=None)
-                self._publish(model)
+                model.wanted, model.silent = 0, True
+                self._share_out(changed=model)
 
     def render(self, *, gzip: bool = False) -> bytes:
         """The whole page. With ``gzip`` as members of about BLOCK_SERIES series, which every gzip reader joins."""
-        pages = [page for _, page in sorted(self._pages.items())]
-        blocks = [*self._blocks(self._feature_families, pages, 0), *self._blocks(self._model_families, pages, 1)]
-        tail = self._tail(pages)
+        models = [m for _, m in sorted(self._models.items())]
+        features, aggregates = [m.features for m in models], [_aggregates(m) for m in models]
+        blocks = [
+            *self._blocks(self._feature_families, features, apart=True),
+            *self._blocks(self._model_families, aggregates, apart=False),
+        ]
+        tail = self._tail(sum(map(_lines, (*features, *aggregates))))
         if not gzip:
             return b"".join(part for _, parts in blocks for part in parts) + tail
         with self._zipping:
@@ -192,10 +194,10 @@ class MetricsSink:
         return b"".join(zipped for _, zipped in kept.values()) + _member(tail)
 
     def _model(self, name: str) -> _Model:
-        return self._models.setdefault(name, _Model(name))
-
-    def _publish(self, model: _Model) -> None:
-        self._pages = {**self._pages, model.name: (model.features, model.aggregates)}
+        if name not in self._models:
+            # replaced, not changed: a scrape may be going through it
+            self._models = {**self._models, name: _Model(name)}
+        return self._models[name]
 
     def _columns(self, j: Judgement) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
         """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
@@ -269,9 +271,12 @@ class MetricsSink:
 
     def _share_out(self, changed: _Model | None) -> None:
         """Shares the limit out over the models and renders those whose features changed or whose share did."""
-        aggregates = sum(n for m in self._models.values() for _, n in m.aggregates.values())
+        wanted = sum(m.wanted for m in self._models.values())
+        # aggregates are counted only where they could matter: a model has about 34 of them
+        close = wanted + 50 * len(self._models) > self._limit
+        aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
         left = max(0, self._limit - aggregates)
-        full = sum(m.wanted for m in self._models.values()) > left
+        full = wanted > left
         concerned = [changed] if changed is not None else []
         if full or self._full:
             # Powers of two, or two models with nearly the same traffic would swap places at every window.
@@ -286,70 +291,23 @@ class MetricsSink:
             if model is changed or share != model.share:
                 model.share = share
                 model.features = self._render_features(model)
-                if model is not changed:
-                    self._publish(model)
-
-    def _aggregates(self, model: _Model) -> Fragments:
-        out: dict[str, tuple[bytes, int]] = {}
-        for family, text in self._aggregate_lines(model):
-            before, n = out.get(family, (b"", 0))
-            out[family] = before + text, n + text.count(b"\n")
-        return out
-
-    @staticmethod
-    def _aggregate_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
-        me, c, j = {"model": model.name}, model.counts, model.judgement
-        rows: dict[str, float] = {
-            "driftd_predictions_total": c.predictions,
-            "driftd_prediction_errors_total": c.prediction_errors,
-            "driftd_labels_total": c.labels,
-            "driftd_unjoined_labels_total": c.unjoined_labels,
-            "driftd_ignored_features_total": c.ignored_features,
-        }
-        if not np.isnan(c.last_event):
-            rows["driftd_last_event_timestamp_seconds"] = c.last_event
-        if model.learning is not None:
-            rows |= {"driftd_model_status": Status.LEARNING, "driftd_model_learning_ratio": model.learning}
-        if j is not None:
-            s = j.summary
-            rows |= {
-                "driftd_model_status": j.status,
-                "driftd_model_features": len(j.channel_status),
-                "driftd_model_drifted_features": j.drifted,
-                "driftd_window_events": s.events,
-                "driftd_window_start_timestamp_seconds": j.window_start,
-                "driftd_window_end_timestamp_seconds": j.window_end,
-                "driftd_window_events_per_second": s.events / max(j.window_end - j.window_start, 1e-9),
-                "driftd_window_error_ratio": s.failed / max(s.events, 1),
-            }
-            about = {"version": ",".join(j.versions), "reference": str(j.reference.version)}
-            yield "driftd_model_info", sample("driftd_model_info", me | about, 1)
-            for q, seconds in zip(QUANTILES, s.latency_quantiles(QUANTILES), strict=True):
-                if not np.isnan(seconds):
-                    name = "driftd_window_latency_seconds"
-                    yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
-        for name, value in rows.items():
-            yield name, sample(name, me, value)
-        if c.latency_le is not None:
-            name = "driftd_prediction_latency_seconds"
-            yield name, histogram(name, model.name, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)
 
     def _blocks(
-        self, families: Iterable[Metric], pages: Iterable[tuple[Fragments, Fragments]], part: int
+        self, families: Iterable[Metric], pages: Sequence[Fragments], *, apart: bool
     ) -> Iterator[tuple[tuple[str, int], tuple[bytes, ...]]]:
         """The page's fragments in order, cut where about BLOCK_SERIES series have come together.
 
-        A family begins a new block if the features are concerned (``part`` 0): then a model that is judged touches
-        its own blocks and no others. Aggregates are few and share blocks.
+        Families that stand ``apart`` begin a new block each: then a model that is judged touches its own blocks and
+        no others. Aggregates are few and share blocks.
         """
-        key, n = ("", part), 0
+        key, n = ("", 0), 0
         parts: list[bytes] = []
         for metric in families:
-            found = [page[part][metric.name] for page in pages if metric.name in page[part]]
+            found = [page[metric.name] for page in pages if metric.name in page]
             if not found:
                 continue
             for i, (text, lines) in enumerate([(self._heads[metric.name], 0), *found]):
-                if parts and (n >= BLOCK_SERIES or (i == 0 and part == 0)):
+                if parts and (n >= BLOCK_SERIES or (i == 0 and apart)):
                     yield key, tuple(parts)
                     parts, n = [], 0
                 if not parts:
@@ -359,15 +317,77 @@ class MetricsSink:
         if parts:
             yield key, tuple(parts)
 
-    def _tail(self, pages: Iterable[tuple[Fragments, Fragments]]) -> bytes:
+    def _tail(self, series: int) -> bytes:
         """The sink's own numbers and everything that prometheus_client serves."""
-        series = sum(n for page in pages for fragments in page for _, n in fragments.values())
-        rows = (number(series), number(self._limit), number(self._dropped))
-        own = b"".join(
-            self._heads[name] + f"{name}{labels({'reason': 'limit'}) if name == _OWN[2] else ''} {row}\n".encode()
-            for name, row in zip(_OWN, rows, strict=True)
+        dropped = sample("driftd_series_dropped_total", {"reason": "limit"}, self._dropped)
+        own = (
+            (self._heads["driftd_series"], sample("driftd_series", {}, series)),
+            (self._heads["driftd_series_limit"], sample("driftd_series_limit", {}, self._limit)),
+            (self._heads["driftd_series_dropped_total"], dropped),
         )
-        return own + (generate_latest(self._registry) if self._registry is not None else b"")
+        rest = generate_latest(self._registry) if self._registry is not None else b""
+        return b"".join(part for pair in own for part in pair) + rest
+
+
+def _lines(fragments: Fragments) -> int:
+    return sum(n for _, n in fragments.values())
+
+
+def _collect(rows: Iterable[tuple[str, bytes]]) -> Fragments:
+    out: dict[str, tuple[bytes, int]] = {}
+    for family, text in rows:
+        before, n = out.get(family, (b"", 0))
+        out[family] = before + text, n + text.count(b"\n")
+    return out
+
+
+def _aggregates(model: _Model) -> Fragments:
+    """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now."""
+    return {**model.aggregates, **_collect(_count_lines(model))}
+
+
+def _window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
+    me, s = {"model": j.model}, j.summary
+    about = {"version": ",".join(j.versions), "reference": str(j.reference.version)}
+    yield "driftd_model_info", sample("driftd_model_info", me | about, 1)
+    rows = {
+        "driftd_model_status": j.status,
+        "driftd_model_features": len(j.channel_status),
+        "driftd_model_drifted_features": j.drifted,
+        "driftd_window_events": s.events,
+        "driftd_window_start_timestamp_seconds": j.window_start,
+        "driftd_window_end_timestamp_seconds": j.window_end,
+        "driftd_window_events_per_second": s.events / max(j.window_end - j.window_start, 1e-9),
+        "driftd_window_error_ratio": s.failed / max(s.events, 1),
+    }
+    for name, value in rows.items():
+        yield name, sample(name, me, value)
+    for q, seconds in zip(QUANTILES, s.latency_quantiles(QUANTILES), strict=True):
+        if not math.isnan(seconds):
+            name = "driftd_window_latency_seconds"
+            yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
+
+
+def _count_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
+    me, c = {"model": model.name}, model.counts
+    if model.learning is not None:
+        yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
+        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, model.learning)
+    if math.isfinite(c.last_event):
+        name = "driftd_last_event_timestamp_seconds"
+        yield name, sample(name, me, c.last_event)
+    rows = {
+        "driftd_predictions_total": c.predictions,
+        "driftd_prediction_errors_total": c.prediction_errors,
+        "driftd_labels_total": c.labels,
+        "driftd_unjoined_labels_total": c.unjoined_labels,
+        "driftd_ignored_features_total": c.ignored_features,
+    }
+    for name, value in rows.items():
+        yield name, sample(name, me, value)
+    if c.latency_le is not None:
+        name = "driftd_prediction_latency_seconds"
+        yield name, histogram(name, model.name, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)
 
 
 def _applies(s: Scores) -> NDArray[np.bool_]:

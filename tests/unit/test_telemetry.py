@@ -67,9 +67,12 @@ def test_counters_with_known_labels_start_at_zero(telemetry: Telemetry) -> None:
 
 
 def test_lag_of_partitions_that_went_away_is_forgotten(telemetry: Telemetry) -> None:
-    telemetry.set("driftd_consumer_lag_records", 7, "payments", "3")
-    telemetry.clear("driftd_consumer_lag_records")
-    assert "driftd_consumer_lag_records" not in page(telemetry)
+    lag = "driftd_consumer_lag_records"
+    telemetry.replace(lag, {("payments", "3"): 7, ("payments", "4"): 8})
+    telemetry.replace(lag, {("payments", "4"): 9})
+    assert telemetry.rows(lag) == [(("payments", "4"), 9.0)]
+    telemetry.clear(lag)
+    assert lag not in page(telemetry)
 
 
 def test_a_metric_outside_the_table_is_refused(telemetry: Telemetry) -> None:
