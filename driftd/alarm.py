@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.finding import MovedBin, Status
 from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, Summary
+from driftd.summary import FIRST_VALUE, MOMENT_UNIT, Summary
 from driftd.window import Hop
 
 MONTH_SECONDS = 30 * 86400.0
@@ -68,24 +69,29 @@ def change_starts(reference: Reference, window: Summary, history: Sequence[Hop])
 def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -> tuple[MovedBin, ...]:
     """The bins of channel ``row`` that carry most of the change, by their part of the PSI, largest first."""
     used = int(reference.used[row])
-    p = _shares(reference.summary.counts[row : row + 1, :used])[0]
-    q = _shares(window.counts[row : row + 1, :used])[0]
+    then, now = reference.summary.counts[row, :used], window.counts[row, :used]
+    p, q = _shares(then[None])[0], _shares(now[None])[0]
     part = (q - p) * np.log(q / p)
     order = np.argsort(-part, kind="stable")[:most]
+    then, now = then / max(then.sum(), 1), now / max(now.sum(), 1)
     return tuple(
-        MovedBin(reference.label(row, int(b)), round(float(p[b]), 6), round(float(q[b]), 6))
+        MovedBin(reference.label(row, int(b)), round(float(then[b]), 6), round(float(now[b]), 6))
         for b in order
         if part[b] > 0.1 * part.max() and part[b] > 0
     )
 
 
 def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
-    """The mean of a numeric channel, of values clipped far out; None where there are none or for categories."""
+    """The mean of a numeric channel, of values clipped far out, to a thousandth of the reference's spread.
+
+    None where there are no values, and for categories.
+    """
     count = int(summary.counts[row, FIRST_VALUE:].sum())
     if not reference.numeric[row] or count == 0:
         return None
-    z = float(summary.moments[row, 0]) * 2.0**-20 / count
-    return float(reference.center[row] + z * reference.scale[row])
+    scale = float(reference.scale[row])
+    mean = float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale
+    return round(mean, 3 - floor(log10(scale)))
 
 
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:

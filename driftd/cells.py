@@ -38,10 +38,14 @@ class Stream:
 
 @dataclass(slots=True)
 class PartitionCell:
-    """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time."""
+    """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time.
+
+    A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
+    """
 
     next_offset: int
     latest: float = -np.inf
+    released: bool = False
     streams: dict[str, Stream] = field(default_factory=dict)
 
 
@@ -114,3 +118,4 @@ class Outcome:
 
     findings: tuple[Finding, ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    learned: tuple[Reference, ...] = ()

@@ -76,7 +76,7 @@ class Scores:
     detector: str
     statistic: NDArray[np.float64]
     threshold: NDArray[np.float64]
-    effect: float
+    effect: NDArray[np.float64]
     noise: NDArray[np.float64]
     ratio: NDArray[np.float64]
     status: NDArray[np.int8]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from driftd import judging, taking
 from driftd.cells import ModelCell, Outcome, Pane, PartitionCell, State, Stream
 from driftd.codecs import Codec
+from driftd.detectors import SequentialDetector
 from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
-from driftd.finding import Finding, Judgement
+from driftd.finding import Judgement
 from driftd.learning import schema_of
 from driftd.plan import Plan
 from driftd.reference import Reference, Role
@@ -38,6 +39,7 @@ class Pipeline:
     budget_models: int = 1
     model_drift_share: float = 0.3
     every_window: bool = False
+    max_models: int | None = None
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
 
@@ -55,10 +57,11 @@ class Pipeline:
         for name in self.watches:
             state.models.setdefault(name, ModelCell(name))
         for name, cell in state.models.items():
-            known = self._schemas.get(name)
-            if known is None or (known.open and cell.reference is not None):
+            if name not in self._schemas:
                 self._schemas[name] = (
-                    schema_of(cell.reference) if cell.reference is not None else self.watch(name).open_schema(name)
+                    schema_of(cell.reference)
+                    if cell.reference is not None
+                    else self.watch(name).learning_schema(name, _discovered(state, cell))
                 )
         return self._schemas
 
@@ -80,6 +83,13 @@ class Pipeline:
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
+        for batch in decoded.batches:
+            schema = self._schemas.get(batch.model)
+            if schema is None or (schema.open and not batch.columns.keys() <= schema.features.keys()):
+                known = schema.features if schema is not None else {}
+                self._schemas[batch.model] = self.watch(batch.model).learning_schema(
+                    batch.model, {*known, *batch.columns}
+                )
         batches = [b for b in decoded.batches if len(b)]
         for batch, before in zip(batches, _watermarks(batches, partition.latest), strict=True):
             self._take_batch(state, partition, batch, before)
@@ -155,6 +165,7 @@ class Pipeline:
 
         ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
         """
+        idle = idle | {cell for cell, p in state.partitions.items() if p.released}
         closed = {
             cell: closed_through(p.latest - self.windows.out_of_orderness_seconds, self.windows.pane_seconds)
             if np.isfinite(p.latest)
@@ -168,25 +179,24 @@ class Pipeline:
         if reached is None or (reached == state.frontier and not end):
             return Outcome()
         state.frontier = reached
-        findings: list[Finding] = []
         judgements: list[Judgement] = []
+        learned: list[Reference] = []
         for name in sorted(state.models):
-            for judgement in self._settle_model(state, state.models[name], reached, end=end):
-                judgements.append(judgement)
-                findings.extend(judgement.findings)
+            judgements += self._settle_model(state, state.models[name], reached, learned, end=end)
+        findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
-        return Outcome(tuple(findings), tuple(judgements))
+        return Outcome(findings, tuple(judgements), tuple(learned))
 
-    def _settle_model(self, state: State, cell: ModelCell, reached: int, *, end: bool) -> list[Judgement]:
+    def _settle_model(
+        self, state: State, cell: ModelCell, reached: int, learned: list[Reference], *, end: bool
+    ) -> list[Judgement]:
         streams = [(c, p.streams[cell.name]) for c, p in sorted(state.partitions.items()) if cell.name in p.streams]
         if cell.reference is None:
-            taking.learn(cell, streams, reached, self.windows.pane_seconds, self.watch(cell.name))
-            if cell.reference is None:
+            reference = taking.learn(cell, streams, reached, self.windows.pane_seconds, self.watch(cell.name))
+            if reference is None:
                 return []
-            for _, stream in streams:
-                for rows in stream.rows:  # what came after the reference starts its windows
-                    self._open_panes(cell.reference, stream, rows, panes_of(rows.times, self.windows.pane_seconds))
-                stream.rows.clear()
+            self.adopt(state, cell.name, reference)
+            learned.append(reference)
         out = []
         for pane, summary, alarms in taking.closed_panes(streams, reached):
             cell.taken = pane
@@ -197,12 +207,64 @@ class Pipeline:
             out.append(self._judge(cell))
         return out
 
+    def adopt(self, state: State, model: str, reference: Reference) -> None:
+        """Makes ``reference`` the model's from here on; rows that waited for one start its windows.
+
+        What was judged on another reference's bins is dropped.
+        """
+        cell = state.models.setdefault(model, ModelCell(model))
+        if cell.reference is not None and cell.reference.id != reference.id:
+            kept = ModelCell(model, totals=cell.totals, versions=cell.versions, taken=cell.taken)
+            cell = state.models[model] = kept
+        cell.reference = reference
+        for partition in state.partitions.values():
+            stream = partition.streams.get(model)
+            if stream is None:
+                continue
+            if any(p.summary.bins_id != reference.id for p in stream.panes.values()):
+                stream.panes.clear()
+                stream.sequential.clear()
+            for rows in stream.rows:
+                self._open_panes(reference, stream, rows, panes_of(rows.times, self.windows.pane_seconds))
+            stream.rows.clear()
+        self._schemas.pop(model, None)
+
+    def sequential_of(self, reference: Reference, kind: str, channel: str) -> SequentialDetector | None:
+        """The detector that owns a sequential state, for snapshots; None when the configuration has dropped it."""
+        row = reference.rows.get(channel)
+        return None if row is None else self.plan(reference).sequential_of(kind, row)
+
+    def look_again(self, cell: ModelCell) -> Judgement | None:
+        """The judgement of a model's last window, after a restart: nothing changes and nothing is found."""
+        if cell.reference is None or not cell.hops.done:
+            return None
+        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged
+        cell.judgement = replace(self._judge(cell), findings=())
+        cell.verdicts, cell.since, cell.status, cell.judged = kept
+        return cell.judgement
+
+    def learning_ratio(self, cell: ModelCell) -> float:
+        """How far the model's reference is, 0 to 1."""
+        if cell.reference is not None:
+            return 1.0
+        watch = self.watch(cell.name)
+        if watch.learn_seconds is None:
+            return min(1.0, cell.learned / watch.learn_events)
+        first = min((float(rows.times.min()) for rows in cell.rows), default=cell.totals.last_event)
+        return min(1.0, max(0.0, (cell.totals.last_event - first) / watch.learn_seconds))
+
     def _judge(self, cell: ModelCell) -> Judgement:
         settings = judging.Rules(
             self.windows, self.false_alarms_per_month, self.budget_models, self.model_drift_share, self.every_window
         )
         assert cell.reference is not None
         return judging.judge(cell, self.plan(cell.reference), settings)
+
+
+def _discovered(state: State, cell: ModelCell) -> set[str]:
+    """The features that a learning model has shown so far."""
+    waiting = [rows for p in state.partitions.values() if cell.name in p.streams for rows in p.streams[cell.name].rows]
+    return {name for rows in (*cell.rows, *waiting) for name in rows.columns}
 
 
 def _watermarks(batches: list[EventBatch], latest: float) -> list[NDArray[np.float64]]:

@@ -63,6 +63,9 @@ class Plan:
         groups = {kind: [Group(d, e) for d, e in found.items()] for kind, found in windows.items()}
         return cls(groups, sequential, tests)
 
+    def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
+        return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
+
     @property
     def detectors(self) -> tuple[str, ...]:
         return (*self.windows, *self.sequential)

@@ -80,7 +80,8 @@ class Bins:
         index = np.fromiter(map(get, values, repeat(unknown)), np.intp, len(values))
         for i in np.flatnonzero(index == unknown).tolist():
             value = values[i]
-            if isinstance(value, str) and len(value) > MAX_CATEGORY_CHARS:  # the reference knows it by its digest
+            # numbers and long texts are known by what ``category`` makes of them
+            if isinstance(value, float) or (isinstance(value, str) and len(value) > MAX_CATEGORY_CHARS):
                 index[i] = get(category(value), unknown)
         return index
 
@@ -114,7 +115,7 @@ class Reference:
 
     @property
     def width(self) -> int:
-        return self.summary.counts.shape[1]
+        return int(self.summary.counts.shape[1])
 
     @cached_property
     def rows(self) -> dict[str, int]:

@@ -22,14 +22,14 @@ from driftd.window import Alarm, Hop, Hops
 Plain = Any
 """None, bool, int, float, str, bytes, list and dict with text keys: what msgpack carries."""
 
-FindDetector = Callable[[Reference, str, str], SequentialDetector]
-"""(reference, detector's kind, channel) -> the detector whose state it is."""
+FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
+"""(reference, detector's kind, channel) -> the detector that watches the channel now, if any."""
 
 
 def dump_state(state: State, detector: FindDetector) -> Plain:
     return {
         "partitions": [
-            [topic, partition, cell.next_offset, cell.latest, _dump_streams(state, cell, detector)]
+            [topic, partition, cell.next_offset, cell.latest, cell.released, _dump_streams(state, cell, detector)]
             for (topic, partition), cell in sorted(state.partitions.items())
         ],
         "models": [_dump_model(state.models[name]) for name in sorted(state.models)],
@@ -53,17 +53,18 @@ def _load_state(data: Plain, detector: FindDetector) -> State:
     received, accepted, late, findings = data["counts"]
     state = State({}, models, data["frontier"], received, accepted, late, findings=findings)
     state.rejected, state.dropped = Counter(data["rejected"]), Counter(data["dropped"])
-    for topic, partition, next_offset, latest, streams in data["partitions"]:
-        cell = PartitionCell(next_offset, latest)
+    for topic, partition, next_offset, latest, released, streams in data["partitions"]:
+        cell = PartitionCell(next_offset, latest, released)
         for name, rows, panes, sequential in streams:
             stream = Stream([load_rows(r) for r in rows])
             stream.panes = {
                 pane: Pane(load_summary(summary), tuple(Alarm(*a) for a in alarms)) for pane, summary, alarms in panes
             }
             reference = models[name].reference if name in models else None
-            for kind, channel, raw in sequential:
-                if reference is not None:
-                    stream.sequential[kind, channel] = detector(reference, kind, channel).load(raw)
+            for kind, channel, settings, raw in sequential:
+                owner = None if reference is None else detector(reference, kind, channel)
+                if owner is not None and repr(owner) == settings:  # other settings start afresh
+                    stream.sequential[kind, channel] = owner.load(raw)
             cell.streams[name] = stream
         state.partitions[topic, partition] = cell
     return state
@@ -73,11 +74,11 @@ def _dump_streams(state: State, cell: PartitionCell, detector: FindDetector) -> 
     out = []
     for name, stream in sorted(cell.streams.items()):
         reference = state.models[name].reference
-        sequential = [
-            [kind, channel, detector(reference, kind, channel).dump(value)]
-            for (kind, channel), value in sorted(stream.sequential.items())
-            if reference is not None
-        ]
+        sequential = []
+        for (kind, channel), value in sorted(stream.sequential.items()):
+            owner = None if reference is None else detector(reference, kind, channel)
+            if owner is not None:
+                sequential.append([kind, channel, repr(owner), owner.dump(value)])
         panes = [[i, dump_summary(p.summary), _alarms(p.alarms)] for i, p in sorted(stream.panes.items())]
         out.append([name, [dump_rows(r) for r in stream.rows], panes, sequential])
     return out

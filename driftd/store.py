@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import msgspec
 
 from driftd.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
+from driftd.cells import State
+from driftd.pipeline import Pipeline
 from driftd.reference import Reference
-from driftd.snapshot import dump_reference, load_reference
+from driftd.snapshot import dump_reference, dump_state, load_reference, load_state
 
 MAGIC = b"driftd\n"
 FORMAT = 1
@@ -117,3 +120,41 @@ def read_reference(path: Path) -> Reference:
         return load_reference(read_file(path))
     except (KeyError, TypeError, ValueError) as e:
         raise CheckpointCorrupt(f"{path}: not a reference: {e}") from e
+
+
+class CheckpointFile:
+    """The checkpoint of one daemon: ``folder``/checkpoint."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self.path = folder / "checkpoint"
+        self._clock = clock
+
+    def save(self, state: State, pipeline: Pipeline) -> int:
+        """Writes the state; returns the bytes. Raises StateUnwritable."""
+        data = {
+            "saved": self._clock(),
+            "pane_seconds": pipeline.windows.pane_seconds,
+            "state": dump_state(state, pipeline.sequential_of),
+        }
+        return write_file(self.path, data)
+
+    def load(self, pipeline: Pipeline) -> tuple[State, str]:
+        """The state, empty where there is none, and a sentence on what became of a bad one ("" if all is well).
+
+        A checkpoint that cannot be used is kept aside; reading then goes on from the committed offsets.
+        """
+        if not self.path.exists():
+            return State(), ""
+        try:
+            data = read_file(self.path)
+            if not isinstance(data, dict) or "state" not in data:
+                raise CheckpointCorrupt(f"{self.path}: not a checkpoint")
+            if data.get("pane_seconds") != pipeline.windows.pane_seconds:
+                raise StateError(
+                    f"{self.path}: made with windows.pane_seconds {data.get('pane_seconds')}, "
+                    f"the configuration has {pipeline.windows.pane_seconds}"
+                )
+            return load_state(data["state"], pipeline.sequential_of), ""
+        except StateError as e:
+            aside = set_aside(self.path)
+            return State(), f"{e}; kept as {aside.name}, starting from committed offsets, LEARNING"

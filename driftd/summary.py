@@ -136,7 +136,8 @@ def latency_bins(seconds: NDArray[np.float64]) -> NDArray[np.intp]:
     """Sketch bin of each latency; below a microsecond bin 0, above 1e5 seconds the last."""
     with np.errstate(divide="ignore", invalid="ignore"):
         raw = np.ceil(np.log(np.maximum(seconds, _LATENCY_LOWEST) / _LATENCY_LOWEST) / _LOG_GAMMA)
-    return np.minimum(raw, LATENCY_BINS - 1).astype(np.intp)
+    out: NDArray[np.intp] = np.minimum(raw, LATENCY_BINS - 1).astype(np.intp)
+    return out
 
 
 def latency_of(index: int) -> float:

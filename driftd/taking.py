@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from driftd.cells import ModelCell, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate
 from driftd.learning import Learning, build
 from driftd.plan import Chooser
+from driftd.reference import Reference
 from driftd.summary import LATENCY_LE, Summary, merge
 from driftd.window import Alarm, panes_of
 
@@ -25,12 +26,14 @@ class Watch:
     learn_events: int = 10_000
     learn_seconds: float | None = None
     max_features: int = 200
-    closed: bool = False
-    prediction: Kind = Kind.ANY
+    discover: bool = True
 
-    def open_schema(self, model: str) -> Schema:
-        """What is decoded while the reference is learned; closed when the user listed the features."""
-        return Schema(model, self.learning.kinds, self.prediction, not self.closed, self.max_features)
+    def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
+        """What is decoded while the reference is learned: the configured features, and the discovered ones."""
+        found = dict.fromkeys(sorted(discovered), Kind.ANY)
+        return Schema(
+            model, {**found, **self.learning.kinds}, Kind.ANY, open=self.discover, max_features=self.max_features
+        )
 
 
 def count(cell: ModelCell, batch: EventBatch) -> None:
@@ -53,15 +56,15 @@ def count(cell: ModelCell, batch: EventBatch) -> None:
 
 def learn(
     cell: ModelCell, streams: Sequence[tuple[Cell, Stream]], reached: int, pane_seconds: float, watch: Watch
-) -> None:
-    """Moves rows of closed panes to the model; builds its reference once there are enough.
+) -> Reference | None:
+    """Moves rows of closed panes to the model; builds its reference once there are enough, and returns it.
 
     Rows come in the order of pane, partition, offset, so the reference does not depend on how partitions were
     polled. It is cut at exactly ``learn_events`` rows; the rest stays with the streams.
     """
     waiting = [(stream, concatenate(stream.rows)) for _, stream in streams if stream.rows]
     if not waiting:
-        return
+        return None
     panes = np.concatenate([panes_of(rows.times, pane_seconds) for _, rows in waiting])
     source = np.repeat(np.arange(len(waiting)), [len(rows) for _, rows in waiting])
     place = np.concatenate([np.arange(len(rows)) for _, rows in waiting])
@@ -69,7 +72,7 @@ def learn(
     ready = ready[np.lexsort((place[ready], source[ready], panes[ready]))]
     done = False
     if watch.learn_seconds is not None:
-        first = min([float(b.times.min()) for b in cell.rows] + [float(rows.times.min()) for rows, _ in waiting])
+        first = min([float(b.times.min()) for b in cell.rows] + [float(rows.times.min()) for _, rows in waiting])
         until = (np.floor(first / pane_seconds)) * pane_seconds + watch.learn_seconds
         done = (reached + 1) * pane_seconds >= until
         ready = ready[(panes[ready] + 1) * pane_seconds <= until]
@@ -87,6 +90,8 @@ def learn(
         cell.reference = build(concatenate(cell.rows), watch.learning)
         cell.rows = []
         cell.since = np.full(len(cell.reference.channels), np.nan)
+        return cell.reference
+    return None
 
 
 def closed_panes(

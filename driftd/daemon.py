@@ -1,0 +1,268 @@
+"""The loop: poll, take in, judge, tell, save, commit, in that order; it knows only protocols."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from driftd.cells import ModelCell, Outcome, PartitionCell, State
+from driftd.errors import SourceError, StateUnwritable
+from driftd.event import Cell, DropReason, RecordBatch, Reject
+from driftd.finding import Finding, Judgement
+from driftd.pipeline import Pipeline
+from driftd.reference import Reference
+from driftd.sources import Assigned, Gap, Lost, Positioned, Revoked, Source
+from driftd.status import Reporter
+
+log = logging.getLogger("driftd.daemon")
+
+
+class FindingSink(Protocol):
+    def emit(self, findings: Iterable[Finding]) -> None: ...
+
+    def flush(self, timeout_seconds: float) -> None: ...
+
+
+class RejectSink(Protocol):
+    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None: ...
+
+    def flush(self, timeout_seconds: float) -> int:
+        """Waits until what was sent is acknowledged; the number of records that could not be."""
+        ...
+
+
+class Checkpoints(Protocol):
+    def save(self, state: State, pipeline: Pipeline) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Wall time in epoch seconds and monotonic time in seconds."""
+
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """``instance`` is written beside committed offsets, so that a member knows its own commits again."""
+
+    instance: str
+    checkpoint_seconds: float = 10.0
+    idle_seconds: float = 60.0
+    drain_seconds: float = 10.0
+    poll_seconds: float = 0.5
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One process on the topic.
+
+    Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings;
+    5. if it is time, flush the sinks, save the checkpoint, commit offsets; 6. record own metrics. A crash between
+    two steps may repeat a finding (it carries the same id) and loses none: the checkpoint holds the positions
+    beside the state that they produced, and after a restart reading goes on from there.
+    """
+
+    pipeline: Pipeline
+    state: State
+    source: Source
+    checkpoints: Checkpoints
+    reporter: Reporter
+    clock: Clock
+    timing: Timing
+    findings: Sequence[FindingSink] = ()
+    rejects: RejectSink | None = None
+    learned: Callable[[Reference], Reference] = lambda reference: reference
+    reload: Callable[[Daemon], bool] = lambda _: False
+    stopping: bool = False
+    reloading: bool = False
+    _quiet_since: dict[Cell, float] = field(default_factory=dict)
+    _saved_at: float = 0.0
+    _dirty: bool = False
+
+    def stop(self) -> None:
+        """Only sets a flag: safe in a signal handler."""
+        self.stopping = True
+
+    def ask_reload(self) -> None:
+        """Only sets a flag: safe in a signal handler and from the HTTP thread."""
+        self.reloading = True
+
+    def run(self) -> None:
+        """Runs until stopped, then drains: emits, saves, commits, closes."""
+        self._saved_at = self.clock.monotonic()
+        try:
+            while not self.stopping:
+                self.round()
+        finally:
+            self.drain()
+
+    def round(self) -> None:
+        if self.reloading:
+            self.reloading = False
+            self.reloaded(self.reload(self))
+        batches = self._poll()
+        self._follow_assignment()
+        for records in batches:
+            self._take(records)
+        for gap in self.source.gaps():
+            self._skip(gap)
+        outcome = self.pipeline.settle(self.state, self._idle(batches))
+        self._tell(outcome)
+        if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
+            self.checkpoint()
+        self.reporter.round(self.state, self.source, self.clock.now())
+
+    def _poll(self) -> list[RecordBatch]:
+        try:
+            return self.source.poll(self.timing.poll_seconds)
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
+            return []
+
+    def reloaded(self, done: bool) -> None:
+        self.reporter.reloaded(done, self.clock.now())
+        self.reporter.judged((cell.judgement for cell in self.state.models.values() if cell.judgement), self.state)
+
+    def _take(self, records: RecordBatch) -> None:
+        decoded = self.pipeline.codec.decode(records, self.pipeline.schemas(self.state))
+        self.pipeline.ingest(self.state, records.cell, records.next_offset, decoded)
+        self._dirty = True
+        if decoded.rejects:
+            self.reporter.rejected(records, decoded.rejects)
+            if self.rejects is not None:
+                self.rejects.send(records, decoded.rejects)
+
+    def _skip(self, gap: Gap) -> None:
+        """Records that nobody will read any more are counted: received and dropped."""
+        self.state.received += gap.records
+        self.state.dropped[DropReason.GAP.value] += gap.records
+        partition = self.state.partitions.get(gap.cell)
+        if partition is not None:
+            partition.next_offset = gap.next_offset
+        self._dirty = True
+        topic, number = gap.cell
+        log.warning(
+            "%s/%d@%d: %s (%s); %d records dropped, reading goes on at %d",
+            topic,
+            number,
+            gap.first,
+            gap.detail,
+            gap.cause.value,
+            gap.records,
+            gap.next_offset,
+        )
+
+    def _tell(self, outcome: Outcome) -> None:
+        for reference in outcome.learned:
+            self.state.models[reference.model].reference = self.learned(reference)
+        if outcome.findings:
+            for sink in self.findings:
+                sink.emit(outcome.findings)
+        self.reporter.judged(outcome.judgements, self.state)
+        self.reporter.found(outcome.findings)
+
+    def _follow_assignment(self) -> None:
+        for change in self.source.changes():
+            match change:
+                case Assigned(cells, owned):
+                    self._release(self.state.partitions.keys() - owned)
+                    self._assigned(cells)
+                case Positioned(positions):
+                    for cell, offset in positions.items():
+                        self.state.partitions.setdefault(cell, PartitionCell(offset)).next_offset = offset
+                    self._dirty = True
+                    log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(positions.items())))
+                case Lost(cells):  # what was lost is another's to commit
+                    self._release(cells)
+                case Revoked(cells):
+                    self.checkpoint(commit=cells)
+
+    def _release(self, cells: Iterable[Cell]) -> None:
+        """These partitions are another member's now: their open panes stay ours and hold nobody back."""
+        for cell in cells:
+            if cell in self.state.partitions:
+                self.state.partitions[cell].released = True
+            self._quiet_since.pop(cell, None)
+
+    def _assigned(self, cells: Iterable[Cell]) -> None:
+        """Decides where to read on: the checkpoint's position, unless another member has gone on from there."""
+        committed = self.source.committed(cells)
+        start: dict[Cell, int | None] = dict.fromkeys(cells)
+        for cell in start:
+            mine = self.state.partitions.get(cell)
+            if mine is None:
+                continue  # the source knows: the committed offset, else kafka.start
+            offset, owner = committed.get(cell, (0, ""))
+            theirs = owner not in ("", self.timing.instance) and offset > mine.next_offset
+            start[cell] = offset if theirs else mine.next_offset
+            mine.released = False
+        self.source.seek(start)
+
+    def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[Cell]:
+        """Partitions that have been read to their end and silent for a while hold nobody back."""
+        now = self.clock.monotonic()
+        for records in batches:
+            self._quiet_since[records.cell] = now
+        idle = set()
+        for cell, lag in self.source.lag().items():
+            if not lag.caught_up:
+                self._quiet_since[cell] = now
+            elif now - self._quiet_since.setdefault(cell, now) >= self.timing.idle_seconds:
+                idle.add(cell)
+        return frozenset(idle)
+
+    def checkpoint(self, *, commit: Iterable[Cell] | None = None, wait: bool = False) -> bool:
+        """Flushes the sinks, saves, then commits; without a saved state nothing is committed.
+
+        ``commit`` names the partitions to commit at once (they are being given up); otherwise all that are ours.
+        """
+        self._saved_at = self.clock.monotonic()
+        if not self._dirty and commit is None:
+            return True
+        try:
+            for sink in self.findings:
+                sink.flush(self.timing.drain_seconds)
+            if self.rejects is not None:
+                self.rejects.flush(self.timing.drain_seconds)
+            size = self.checkpoints.save(self.state, self.pipeline)
+        except StateUnwritable as e:
+            self.reporter.checkpoint_failed(str(e))
+            return False
+        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
+        self._dirty = False
+        wanted = self.state.partitions if commit is None else commit
+        positions = {
+            cell: p.next_offset
+            for cell in wanted
+            if (p := self.state.partitions.get(cell)) is not None and (commit is not None or not p.released)
+        }
+        if wait or commit is not None:
+            self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
+        else:
+            self.source.commit(positions, self.timing.instance)
+        return True
+
+    def drain(self) -> None:
+        """Saves and commits what was taken in, closes the source; never raises for a broker that is away."""
+        self._dirty = True
+        self.checkpoint(wait=True)
+        try:
+            self.source.close()
+        except SourceError as e:
+            log.warning("source did not close cleanly", extra={"error": str(e)})
+        log.info("drained", extra={"received": self.state.received, "accepted": self.state.accepted})
+
+
+def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
+    """Gives models their references before the first record, and judges anew what a checkpoint brought."""
+    for name, reference in references.items():
+        cell = state.models.setdefault(name, ModelCell(name))
+        if cell.reference is None or cell.reference.id != reference.id:
+            pipeline.adopt(state, name, reference)
+    return [j for cell in state.models.values() if (j := pipeline.look_again(cell)) is not None]

@@ -1,0 +1,154 @@
+"""What the daemon tells of itself: metrics, readiness, log lines that change something."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from driftd.cells import ModelCell, State
+from driftd.event import RecordBatch, Reject
+from driftd.finding import Finding, Judgement
+from driftd.pipeline import Pipeline
+from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sources import Source
+from driftd.telemetry import Telemetry
+
+log = logging.getLogger("driftd")
+
+MAX_RECENT = 100
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Keeps metrics, readiness and recent findings up to date; belongs to the loop's thread.
+
+    ``heartbeat`` is when the loop last went round (epoch seconds); ``not_ready`` the reasons why driftd is not ready.
+    """
+
+    metrics: MetricsSink
+    telemetry: Telemetry
+    pipeline: Pipeline
+    heartbeat: float = 0.0
+    not_ready: tuple[str, ...] = ("starting",)
+    recent: tuple[Finding, ...] = ()
+    state: State | None = None
+    _failing: bool = False
+    _rejects_said: set[str] = field(default_factory=set)
+    _connected: bool = True
+    _said: str = ""
+
+    def round(self, state: State, source: Source, now: float) -> None:
+        """Everything that is true once a round."""
+        t = self.telemetry
+        self.state, self.heartbeat = state, now
+        t.set("driftd_loop_timestamp_seconds", now)
+        self.counts(state)
+        health = source.health()
+        lags = source.lag()
+        t.clear("driftd_consumer_lag_records")
+        t.clear("driftd_consumer_lag_seconds")
+        for (topic, partition), lag in lags.items():
+            t.set("driftd_consumer_lag_records", lag.records, topic, str(partition))
+            t.set("driftd_consumer_lag_seconds", lag.seconds, topic, str(partition))
+        t.set("driftd_assigned_partitions", len(lags))
+        t.set("driftd_kafka_connected", health.connected)
+        t.set("driftd_rebalances_total", health.rebalances)
+        t.set("driftd_commit_failures_total", health.commit_failures)
+        if health.connected is not self._connected:
+            self._connected = health.connected
+            log.log(
+                logging.INFO if health.connected else logging.ERROR,
+                "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
+                extra={"error": health.last_error},
+            )
+        reasons = []
+        if not health.connected:
+            reasons.append(f"kafka does not answer: {health.last_error}")
+        reasons += [f"topic {topic} does not exist" for topic in health.missing_topics]
+        if not lags:
+            reasons.append("no partitions assigned")
+        if health.stuck_seconds:
+            reasons.append(f"a poll has not returned for {health.stuck_seconds:.0f} s")
+        self.not_ready = tuple(reasons)
+        t.set("driftd_ready", not reasons)
+        self.metrics.prune(now)
+
+    def counts(self, state: State) -> None:
+        """The counters of events and models, as the state has them."""
+        t = self.telemetry
+        t.set("driftd_events_received_total", state.received)
+        t.set("driftd_events_total", state.accepted, "accepted")
+        t.set("driftd_events_total", state.rejected.total(), "rejected")
+        t.set("driftd_events_total", state.late, "late")
+        t.set("driftd_events_total", state.dropped.total(), "dropped")
+        for reason, n in state.rejected.items():
+            t.set("driftd_events_rejected_total", n, reason)
+        for reason, n in state.dropped.items():
+            t.set("driftd_events_dropped_total", n, reason)
+        limit = self.pipeline.max_models
+        t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
+        ignored = any(m.totals.ignored_features for m in state.models.values())
+        t.set("driftd_discovery_limit_reached", ignored, "features")
+        for cell in state.models.values():
+            self._count(cell)
+
+    def _count(self, cell: ModelCell) -> None:
+        totals = cell.totals
+        counts = ModelCounts(
+            totals.events,
+            totals.failed,
+            totals.labels,
+            totals.unjoined_labels,
+            totals.ignored_features,
+            totals.last_event,
+            totals.latency_le if totals.latency_le.any() else None,
+            totals.latency_ns / 1e9,
+        )
+        if cell.reference is None:
+            self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts)
+        else:
+            self.metrics.count(cell.name, counts)
+
+    def judged(self, judgements: Iterable[Judgement], state: State) -> None:
+        self.state = state
+        for judgement in judgements:
+            self.metrics.update(judgement)
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        for f in findings:
+            self.telemetry.add("driftd_findings_total", 1, f.status.name)
+        self.recent = (*reversed(findings), *self.recent)[:MAX_RECENT]
+
+    def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        """One log line the first time each reason is met; the counters tell the rest."""
+        for r in rejects:
+            if r.reason.value not in self._rejects_said:
+                self._rejects_said.add(r.reason.value)
+                where = f"{records.source}/{records.partition}@{r.offset}"
+                log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+
+    def out_of_reach(self, error: str) -> None:
+        """One log line a cause; the gauge and readiness tell the rest."""
+        if error != self._said:
+            self._said = error
+            log.warning("%s", error)
+
+    def checkpointed(self, size: int, now: float, seconds: float) -> None:
+        self.telemetry.set("driftd_checkpoint_timestamp_seconds", now)
+        self.telemetry.set("driftd_checkpoint_bytes", size)
+        self.telemetry.set("driftd_checkpoint_duration_seconds", seconds)
+        if self._failing:
+            log.info("checkpoints are written again")
+        self._failing = False
+
+    def checkpoint_failed(self, error: str) -> None:
+        self.telemetry.add("driftd_checkpoint_failures_total")
+        if not self._failing:
+            log.error("%s; monitoring goes on, offsets are not committed", error)
+        self._failing = True
+
+    def reloaded(self, done: bool, now: float) -> None:
+        self.telemetry.set("driftd_config_last_reload_successful", done)
+        if done:
+            self.telemetry.set("driftd_config_last_reload_success_timestamp_seconds", now)

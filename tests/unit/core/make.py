@@ -1,0 +1,71 @@
+"""Small models, batches and pipelines for tests of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from driftd.cells import Outcome, State
+from driftd.detectors import SequentialDetector, WindowDetector
+
+from driftd.detectors.adwin import ADWIN
+from driftd.detectors.psi import PSI
+from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.learning import Learning
+from driftd.pipeline import Pipeline
+from driftd.reference import Channel, Role
+from driftd.taking import Watch
+from driftd.window import Windows
+
+WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
+
+
+class NoCodec:
+    """For tests that start from columns."""
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+        raise AssertionError("this test starts from columns")
+
+
+def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
+    return (PSI(), ADWIN()) if channel.role in (Role.ERROR, Role.PREDICTION, Role.FEATURE) else (PSI(),)
+
+
+def pipeline(learn_events: int = 100, windows: Windows = WINDOWS, **settings: Any) -> Pipeline:
+    return Pipeline(NoCodec(), windows, Watch(choose, Learning(bins=5), learn_events=learn_events), **settings)
+
+
+def events(
+    times: Sequence[float], x: Sequence[float], color: Sequence[str | None], model: str = "m", first_offset: int = 0
+) -> EventBatch:
+    n = len(times)
+    numbers = np.asarray(x, np.float64)
+    return EventBatch(
+        model,
+        np.arange(first_offset, first_offset + n, dtype=np.int64),
+        np.asarray(times, np.float64),
+        {"x": numbers, "color": list(color)},
+        prediction=(numbers > 0).astype(np.float64),
+        label=[float(v > 0.5) for v in numbers],
+        latency_seconds=np.abs(numbers) / 100,
+        failed=numbers > 2,  # noqa: PLR2004
+        versions=frozenset({"1"}),
+    )
+
+
+def feed(p: Pipeline, state: State, cell: Cell, batch: EventBatch, idle: frozenset[Cell] = frozenset()) -> Outcome:
+    p.ingest(state, cell, int(batch.offsets[-1]) + 1, Decoded(len(batch), [batch], []))
+    return p.settle(state, idle)
+
+
+def stream(rng: np.random.Generator, n: int, shift_at: int | None = None) -> EventBatch:
+    """n events, about five a second, a little out of order; from ``shift_at`` on x is 2 higher and color is red."""
+    times = np.arange(n) / 5 + rng.uniform(-8, 8, n) + 1000.0
+    x = rng.normal(size=n)
+    color = rng.choice(["red", "green", "blue"], n).tolist()
+    if shift_at is not None:
+        x[shift_at:] += 2
+        color[shift_at:] = ["red"] * (n - shift_at)
+    return events(times.tolist(), x.tolist(), color)
