@@ -10,7 +10,7 @@ import numpy as np
 from driftd.cells import Outcome, State
 from driftd.detectors import SequentialDetector, WindowDetector
 
-from driftd.detectors.adwin import ADWIN
+from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
 from driftd.learning import Learning
@@ -30,7 +30,7 @@ class NoCodec:
 
 
 def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
-    return (PSI(), ADWIN()) if channel.role in (Role.ERROR, Role.PREDICTION, Role.FEATURE) else (PSI(),)
+    return (PSI(), Adwin()) if channel.role in (Role.ERROR, Role.PREDICTION, Role.FEATURE) else (PSI(),)
 
 
 def pipeline(learn_events: int = 100, windows: Windows = WINDOWS, **settings: Any) -> Pipeline:
