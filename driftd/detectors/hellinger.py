@@ -1,0 +1,49 @@
+"""Hellinger distance: the angle between the roots of the bin shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.detectors._bins import Floats, everywhere, merged, where_both
+from driftd.reference import Reference
+from driftd.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Hellinger:
+    """Hellinger distance of the window from the reference, for every channel.
+
+    ``sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)`` over the merged bins; p and q are the shares of reference and
+    window, missing and unseen included.
+    Unit: none; 0 for equal shares, 1 for shares that have no bin in common.
+
+    Settings: ``effect``, the least distance that matters (0.1, which is a PSI of about 0.08).
+    Reads:    ``Summary.counts`` of both sides, on the same bins.
+    Returns:  float64[channels]; NaN where either side is empty, 0 where too few events are left for two bins.
+    Noise:    without drift ``8 / k * distance**2`` is about chi2(bins - 1), ``k = 1/n + 1/m``.
+    Raises:   BinsDiffer if the two were binned differently.
+    Source:   Hellinger 1909; Beran 1977.
+    """
+
+    kind: ClassVar[str] = "hellinger"
+    metric: ClassVar[str] = "driftd_feature_hellinger_distance"
+    effect: float = 0.1
+
+    def applies(self, reference: Reference) -> NDArray[np.bool_]:
+        return everywhere(reference)
+
+    def statistic(self, reference: Reference, current: Summary) -> Floats:
+        p, q = merged(reference, current).shares
+        out: Floats = np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2, axis=1) / 2)
+        return out
+
+    def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
+        both = merged(reference, current)
+        return np.sqrt(both.k * both.divergence(alpha) / 8)
+
+    def material(self, reference: Reference, current: Summary) -> Floats:
+        return where_both(reference, current, self.effect)

@@ -1,0 +1,98 @@
+"""Finds the detectors by walking the package, builds them from settings, and names the defaults."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from math import inf, isfinite
+from typing import Any, Final
+
+import driftd.detectors
+from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.errors import ConfigError
+from driftd.event import Kind
+from driftd.reference import Role
+
+_ERRORS: Final = ("wasserstein", "out_of_range", "adwin")
+_OUTPUTS: Final = (Role.PREDICTION, Role.SCORE)
+
+
+@cache
+def registry() -> dict[str, type]:
+    """Every detector class by its kind, in alphabetical order: one for each file without a leading underscore."""
+    found: dict[str, type] = {}
+    for module in pkgutil.iter_modules(driftd.detectors.__path__, "driftd.detectors."):
+        name = module.name.rpartition(".")[2]
+        if name.startswith("_") or module.name == __name__:
+            continue
+        for cls in vars(import_module(module.name)).values():
+            if is_dataclass(cls) and isinstance(cls, type) and cls.__module__ == module.name and hasattr(cls, "kind"):
+                found[cls.kind] = cls
+    return dict(sorted(found.items()))
+
+
+def is_sequential(name: str) -> bool:
+    return hasattr(registry()[name], "errors_only")
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """The settings of a detector with their defaults, in the order of its fields."""
+    return {f.name: f.default for f in _fields(name)}
+
+
+def defaults_for(kind: Kind, role: Role) -> tuple[str, ...]:
+    """The detectors of a channel for which none are configured.
+
+    One detector of the shape, one of each data fault, and ADWIN where a change matters soonest: on what the
+    model says and on how often it is wrong. A rate of errors moves PSI too little to be seen (1 % to 5 % is a
+    PSI of 0.07); in standard deviations (Wasserstein) it is plain.
+    """
+    if role in (Role.ERROR, Role.PREDICTION_ERROR):
+        return _ERRORS
+    faults = ("missing", "out_of_range") if kind is Kind.NUMERIC else ("missing", "unseen")
+    return ("psi", *faults, "adwin") if role in _OUTPUTS else ("psi", *faults)
+
+
+def build(name: str, /, **settings: Any) -> WindowDetector | SequentialDetector:
+    """The detector with these settings; ConfigError, with the nearest name there is, for what it does not know."""
+    known = registry()
+    if name not in known:
+        raise ConfigError(f"unknown detector '{name}'{_near(name, known)}; there are {', '.join(known)}")
+    by_name = {f.name: f for f in _fields(name)}
+    for key, value in settings.items():
+        if key not in by_name:
+            raise ConfigError(f"detector '{name}': unknown key '{key}'{_near(key, by_name)}")
+        settings[key] = _checked(f"detector '{name}': {key}", by_name[key], value)
+    detector: WindowDetector | SequentialDetector = known[name](**settings)
+    return detector
+
+
+def _fields(name: str) -> tuple[Field[Any], ...]:
+    out = fields(registry()[name])
+    assert all(f.default is not MISSING for f in out), f"detector '{name}': every setting has a default"
+    return out
+
+
+def _checked(where: str, field: Field[Any], value: Any) -> Any:
+    """``value`` as the type of the field's default; numbers finite, floats above 0, within the field's own bounds."""
+    if isinstance(field.default, bool):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where}: expected true or false, got {value!r}")
+        return value
+    whole = isinstance(field.default, int)
+    wanted = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ConfigError(f"{where}: expected {wanted}, got {value!r}")
+    least, most = field.metadata.get("least", 0), field.metadata.get("most", inf)
+    if not isfinite(value) or not least <= value <= most or (not whole and value == 0):
+        bounds = f"at least {least}" if whole else "above 0" + (f", at most {most}" if most < inf else "")
+        raise ConfigError(f"{where}: expected {wanted} {bounds}, got {value!r}")
+    return value if whole else float(value)
+
+
+def _near(name: str, known: Any) -> str:
+    close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""

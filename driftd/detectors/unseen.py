@@ -1,0 +1,73 @@
+"""Unseen rate: do categories turn up that the reference never saw?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.detectors._bins import Floats, where_both
+from driftd.detectors._rates import rate_level, ratio
+from driftd.event import Kind
+from driftd.reference import Bins, Reference
+from driftd.summary import FIRST_VALUE, Summary, require_same_bins
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Share of the window's events whose category the reference never saw, for categorical channels.
+
+    The share to expect is not 0: a reference with many rare categories has more of them still to come.
+    Unit: share of events, 0..1. The effect is a rise: what matters is the expected share + effect.
+
+    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
+    Reads:    the unseen column and the row sums of ``Summary.counts``.
+    Returns:  float64[channels]; NaN for numbers, for identifiers (every value is new) and where either side
+              is empty.
+    Noise:    the binomial's level at the upper confidence bound of Good and Turing's estimate, (categories
+              seen once) / n. How many of the rare categories were seen once is bounded by how many there are.
+    Raises:   BinsDiffer if the two were binned differently.
+    Source:   Good 1953; McAllester and Schapire 2000; Clopper and Pearson 1934.
+    """
+
+    kind: ClassVar[str] = "unseen"
+    metric: ClassVar[str] = "driftd_feature_unseen_ratio"
+    effect: float = 0.01
+
+    def applies(self, reference: Reference) -> NDArray[np.bool_]:
+        identifier = np.array([b.identifier for b in reference.bins], bool)
+        out: NDArray[np.bool_] = ~reference.numeric & ~identifier
+        return out
+
+    def statistic(self, reference: Reference, current: Summary) -> Floats:
+        require_same_bins(reference.summary, current)
+        share = ratio(current.unseen, current.channel_events)
+        return np.where(self.applies(reference) & (reference.summary.channel_events > 0), share, np.nan)
+
+    def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
+        normal = reference.summary
+        level = rate_level(expected(reference), normal.channel_events, current.channel_events, alpha)
+        return np.where(self.applies(reference), level, np.nan)
+
+    def material(self, reference: Reference, current: Summary) -> Floats:
+        normal = ratio(expected(reference), reference.summary.channel_events)
+        return where_both(reference, current, normal + self.effect)
+
+
+def expected(reference: Reference) -> NDArray[np.int64]:
+    """int64[channels]: unseen values to expect among as many events as the reference has (Good and Turing)."""
+    counts = reference.summary.counts
+    pairs = zip(reference.bins, counts, strict=True)
+    once = [singletons(b, row) if b.kind is Kind.CATEGORICAL else 0 for b, row in pairs]
+    events = reference.summary.channel_events
+    out: NDArray[np.int64] = np.minimum(np.array(once, np.int64) + reference.summary.unseen, events)
+    return out
+
+
+def singletons(bins: Bins, row: NDArray[np.int64]) -> int:
+    """At most this many categories were seen once; ``row`` is the channel's counts."""
+    end = FIRST_VALUE + len(bins.categories)
+    top = int(np.count_nonzero(row[FIRST_VALUE:end] == 1))
+    return top + min(len(bins.rare), int(row[end]))
