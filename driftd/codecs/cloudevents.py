@@ -135,9 +135,10 @@ def _header(text: bytes | None, name: str) -> str | None:
 
 def _attribute(raw: Raw, name: str) -> str | None:
     try:
-        return _string.decode(raw)
+        text: str | None = _string.decode(raw)
     except DECODE_ERRORS:
         raise _bad(f"{name}: expected a string, got {got(raw)}") from None
+    return text
 
 
 def _bad(detail: str) -> Refused:

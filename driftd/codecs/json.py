@@ -17,7 +17,7 @@ from msgspec import DecodeError, Raw
 from numpy.typing import NDArray
 
 from driftd.codecs.columns import Table
-from driftd.codecs.limits import MAX_DEPTH, Limits
+from driftd.codecs.limits import DEFAULT_LIMITS, MAX_DEPTH, Limits
 from driftd.codecs.plan import MAX_SPARE, Plan, StrictEnvelope, decoder_for, plain
 from driftd.codecs.strict import (
     DECODE_ERRORS,
@@ -55,10 +55,10 @@ class JsonCodec:
     sends everything down the strict path (tests compare the two). Raises nothing for what a record holds.
     """
 
-    def __init__(self, limits: Limits = Limits(), *, fast: bool = True) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
         self.limits = limits
         self._fast = fast
-        self._plans: dict[str, Plan] = {}
+        self.plans: dict[str, Plan] = {}
         self._compiled: list[Plan] = []
         self._decode: Callable[[Any], Any] = _refuse
 
@@ -68,17 +68,17 @@ class JsonCodec:
         """``schemas`` are the models known so far. A model or feature that is discovered comes back as a batch or
         column that has no schema yet; the caller hands the grown schema to the next call.
         """
-        self._plans = {name: self._plan(schema) for name, schema in schemas.items()}
+        self.plans = {name: self._plan(schema) for name, schema in schemas.items()}
         return _Run(self, records, unwrapped).decoded()
 
     def _plan(self, schema: Schema) -> Plan:
-        plan = self._plans.get(schema.model)
+        plan = self.plans.get(schema.model)
         if plan is not None and (plan.schema is schema or plan.schema == schema):
             return plan
         return Plan(schema, plan.spare if plan is not None else ())
 
-    def _decoder(self) -> Callable[[Any], Any]:
-        plans = [*self._plans.values()]
+    def decoder(self) -> Callable[[Any], Any]:
+        plans = [*self.plans.values()]
         if len(plans) != len(self._compiled) or any(a is not b for a, b in zip(plans, self._compiled, strict=True)):
             self._compiled = plans
             self._decode = decoder_for(plans).decode if plans and self._fast else _refuse
@@ -106,7 +106,7 @@ class _Run:
         self.records = records
         self.unwrapped = unwrapped
         self.values: Sequence[Any] = records.values if unwrapped is None else unwrapped.values
-        self.plans = codec._plans
+        self.plans = codec.plans
         self.growths: dict[str, _Growth] = {}
         self.rejects: list[tuple[int, Reject]] = []
         self.dropped: dict[DropReason, int] = {}
@@ -116,10 +116,10 @@ class _Run:
 
     def decoded(self) -> Decoded:
         values = self._examined()
-        events, values, rows = self._flatten(self._decode_all(values), values)
+        events, raws, rows = self._flatten(self._decode_all(values), values)
         received = len(events)
         groups = self._grouped(events)
-        batches = [self._batch(model, positions, events, values, rows) for model, positions in groups.items()]
+        batches = [self._batch(model, positions, events, raws, rows) for model, positions in groups.items()]
         self.rejects.sort(key=lambda entry: entry[0])
         return Decoded(
             received, [b for b in batches if b is not None], [reject for _, reject in self.rejects], self.dropped
@@ -151,7 +151,7 @@ class _Run:
 
     def _decode_all(self, values: Sequence[Any]) -> list[Any]:
         """For each value an event, or what the strict path made of it. What raises is passed over, not the rest."""
-        decode = self.codec._decoder()
+        decode = self.codec.decoder()
         out: list[Any] = []
         rest = iter(values)
         while True:
@@ -162,7 +162,7 @@ class _Run:
                 out.append(self._record(len(out), decode))
                 if self.stale and self.debt >= _RECOMPILE_AFTER:
                     self._recompile()
-                    decode = self.codec._decoder()
+                    decode = self.codec.decoder()
 
     def _record(self, index: int, decode: Callable[[Any], Any]) -> Any:
         """A record on the strict path: one outcome, or a list of them for an array."""
@@ -318,5 +318,5 @@ def _renewed(plan: Plan | None, growth: _Growth) -> Plan:
     return plan
 
 
-def _refuse(value: Any) -> Any:
+def _refuse(_: Any) -> Any:
     raise DecodeError

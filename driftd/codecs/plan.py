@@ -136,11 +136,10 @@ def _rename(names: dict[str, str], odd: set[str]) -> dict[str, str]:
     taken = set(names.values())
     rename = {}
     for attribute, name in names.items():
-        if attribute in odd:
-            name = f"\x7f{attribute}"
-            while name in taken:
-                name += "\x7f"
-        rename[attribute] = name
+        free = f"\x7f{attribute}"
+        while free in taken:
+            free += "\x7f"
+        rename[attribute] = free if attribute in odd else name
     return rename
 
 

@@ -53,10 +53,10 @@ def batches(values: list[bytes], headers: Headers | None = None) -> list[RecordB
 def measure(name: str, codec: Codec, stretch: list[RecordBatch], schemas: Mapping[str, Schema]) -> None:
     best = float("inf")
     for _ in range(7):
-        began = time.perf_counter()
+        began = time.process_time()
         for batch in stretch:
             decoded = codec.decode(batch, schemas)
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     events = sum(codec.decode(batch, schemas).received for batch in stretch)
     rejected = len(decoded.rejects)
     print(f"{name:58s} {best / events * 1e6:7.2f}   {np.mean([len(v or b'') for v in batch.values]):6.0f}   {rejected}")
@@ -70,9 +70,9 @@ def main() -> None:
     spread = [event(rng, f"m{rng.randrange(100)}") for _ in range(EVENTS)]
     wide = [event(rng, "fraud", numbers=96) for _ in range(EVENTS // 4)]
     late = [b'{"features"' + v.partition(b', "features"')[2][:-1] + b', "model": "fraud"}' for v in plain]
-    dated = [v.replace(b'"time": 1795413', b'"time": "2026-11-23T06:00:11.')[:60].partition(b", ")[0] for v in plain]
     dated = [json.dumps({**json.loads(v), "time": "2026-11-23T06:00:11.25Z"}).encode() for v in plain]
     arrays = [b"[" + b",".join(plain[i : i + 10]) + b"]" for i in range(0, EVENTS, 10)]
+    wrong = [v.replace(b'"num_15": ', b'"num_15": "12,50", "num_16": ') for v in plain]
     binary = [(f"ce_{k}", b"1.0") for k in ("specversion", "id", "source", "type")]
     gc.collect()
     print(f"{'path':58s} us/event  bytes  rejects in last batch")
@@ -93,12 +93,7 @@ def main() -> None:
     full = {"fraud": Schema("fraud", dict(list(one["fraud"].features.items())[:10]), Kind.NUMERIC, max_features=10)}
     measure("fast: 10 of 20 features beyond the limit", fast, batches(plain), full)
     measure("strict: every event", JsonCodec(fast=False), batches(plain), one)
-    measure(
-        "strict: every event has a wrong type",
-        fast,
-        batches([v.replace(b'"id": ', b'"error": [1],"num_00": 1, "latency_seconds": "x", "i": ') for v in plain]),
-        one,
-    )
+    measure("strict: every event has a wrong type", fast, batches(wrong), one)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""The fast path accepts what the strict path accepts and makes the same columns, however records are batched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from driftd.codecs import JsonCodec, Limits
+from driftd.event import Kind, RecordBatch, Schema
+from tests.unit.codecs import NOW, outcome, records
+
+MODELS = ["m", "n", 'q"', "\u00e9", "", "x" * 200]
+NAMES = ["a", "b", "c", 'q"uote', "new\nline", "back\\slash", "\u00e9", "\x7ff0", "", "y" * 129, "model"]
+numbers = st.sampled_from([0, -0.0, 1, 1.5, -3, 1e300, 10**30, 10**400, 2**64, 1e-320, float("nan"), float("inf")])
+texts = st.sampled_from(["", "red", "12,50", "true", "x" * 300, "\u00e9", "\ud800", "\ud83d\ude00", "\x00"])
+scalars = st.one_of(numbers, texts, st.booleans(), st.none())
+odd = st.one_of(scalars, st.just([]), st.just({}), st.just([1, [2]]), st.just({"k": 1}))
+times = st.one_of(
+    st.sampled_from(
+        [NOW, NOW - 5, int(NOW), NOW + 299, NOW + 301, NOW * 1000, -1, 0, "2026-11-23T06:00:11Z", "2026-11-23 06:00:11+02:00"]
+        + ["2026-11-23T06:00:11", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-10:00", "noon", None, True, 1e300]
+    )
+)  # fmt: skip
+plausible = st.fixed_dictionaries(
+    {"model": st.sampled_from(MODELS[:4])},
+    optional={
+        "features": st.dictionaries(st.sampled_from(NAMES[:8]), st.sampled_from([1, 2.5, None, "red", True]), max_size=5),
+        "prediction": st.sampled_from([1, 0.5, "yes", True, None, [3, 4]]),
+        "time": st.sampled_from([NOW, "2026-11-23T06:00:11.5Z", None]),
+        "id": st.sampled_from(["9f", 7, None]),
+        "label": st.sampled_from([1, "yes", False, None]),
+        "score": st.sampled_from([0.9, None, {"1": 0.25, "yes": 0.5, "true": 0.75}, {}]),
+        "latency_seconds": st.sampled_from([0.1, 0, None]),
+        "error": st.sampled_from([None, False, True, "", "late", {"code": 1}, 0]),
+        "version": st.sampled_from(["7", 7, None]),
+    },
+)  # fmt: skip
+hostile = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.one_of(st.sampled_from(MODELS), odd),
+        "features": st.one_of(odd, st.dictionaries(st.sampled_from(NAMES), odd, max_size=6)),
+        "prediction": st.one_of(odd, st.lists(numbers, max_size=3), st.just([1e308, 1e308])),
+        "time": times,
+        "id": odd,
+        "label": odd,
+        "score": st.one_of(odd, st.dictionaries(st.sampled_from(["1", "yes"]), scalars, max_size=2)),
+        "latency_seconds": st.one_of(odd, st.just(-1)),
+        "error": odd,
+        "version": odd,
+        "variant": odd,
+        "cost": st.one_of(odd, st.dictionaries(st.sampled_from(["usd"]), odd)),
+        "segments": st.one_of(odd, st.dictionaries(st.sampled_from(["country"]), odd)),
+        "unknown": odd,
+    },
+)
+event = st.one_of(plausible, plausible, hostile)
+
+
+@st.composite
+def value(draw: st.DrawFn) -> bytes | None:
+    kind = draw(st.integers(0, 19))
+    if kind == 0:
+        return draw(st.sampled_from([None, b"", b"{", b"[]", b"[", b"null", b"5", b"\xff", b"[" * 600, b"\xef\xbb\xbf{}"]))
+    if kind == 1:
+        return draw(st.binary(max_size=30))
+    body = draw(st.lists(event, max_size=4)) if kind < 4 else draw(event)
+    text = json.dumps(body, ensure_ascii=draw(st.booleans()))
+    encoded = text.encode("utf-8", "surrogatepass")
+    if kind == 4 and encoded:  # one byte changed
+        at = draw(st.integers(0, len(encoded) - 1))
+        return encoded[:at] + draw(st.binary(max_size=2)) + encoded[at + 1 :]
+    if kind == 5:  # keys twice
+        more = json.dumps(draw(event)).encode()
+        return encoded[:-1] + b"," + more[1:]
+    return encoded
+
+
+kinds = st.sampled_from(list(Kind))
+schema = st.builds(
+    Schema,
+    st.sampled_from(MODELS[:4]),
+    st.dictionaries(st.sampled_from(NAMES[:8]), kinds, max_size=4),
+    kinds,
+    st.booleans(),
+    st.integers(0, 6),
+)
+limits = st.builds(
+    Limits,
+    record_bytes=st.sampled_from([60, 262_144]),
+    features_per_event=st.sampled_from([2, 1000]),
+    discover=st.booleans(),
+    max_models=st.integers(0, 3),
+    max_features=st.integers(1, 4),
+)
+
+
+def split(batch: RecordBatch, cuts: list[int]) -> list[RecordBatch]:
+    out = []
+    edges = sorted({0, len(batch), *(c % (len(batch) + 1) for c in cuts)})
+    for a, b in zip(edges, edges[1:], strict=False):
+        out.append(RecordBatch("events", 0, batch.offsets[a:b], batch.timestamps[a:b], batch.values[a:b], b))
+    return out
+
+
+def run(values: list[Any], schemas: list[Schema], given_limits: Limits, cuts: list[int], patience: int) -> None:
+    batch = records(values)
+    known = {s.model: s for s in schemas}
+    with patch("driftd.codecs.json._RECOMPILE_AFTER", patience):
+        strict = outcome(JsonCodec(given_limits, fast=False), [batch], known)
+        fast = JsonCodec(given_limits)
+        assert outcome(fast, [batch], known) == strict
+        assert outcome(fast, split(batch, cuts), known) == strict
+        assert outcome(fast, [batch], known) == strict
+
+
+@settings(max_examples=1500)
+@given(
+    st.lists(value(), max_size=12), st.lists(schema, max_size=3, unique_by=lambda s: s.model), limits,
+    st.lists(st.integers(0, 12), max_size=4), st.sampled_from([1, 2, 32]),
+)  # fmt: skip
+@example([{"model": "m", "features": {"a": 1, 'q"uote': 2}}] * 3, [Schema("m", {'q"uote': Kind.NUMERIC, "\x7ff0": Kind.ANY}, open=False)], Limits(), [1], 1)  # noqa: E501
+@example([{"model": "m", "features": {"a": 1, "b": None}}, {"model": "m", "features": {"b": 1}}] * 3, [], Limits(), [2], 1)  # noqa: E501
+def test_the_paths_agree(
+    values: list[Any], schemas: list[Schema], given_limits: Limits, cuts: list[int], patience: int
+) -> None:
+    run(values, schemas, given_limits, cuts, patience)
