@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from driftd.codecs import EventsCodec, Limits
 from driftd.config import DetectorSettings, Model, Settings
-from driftd.detectors import SequentialDetector, WindowDetector, registry
+from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
 from driftd.learning import Learning
@@ -97,7 +98,6 @@ def _watch(settings: Settings, model: Model | None) -> Watch:
 
 def chooser(settings: Settings, model: Model | None) -> Chooser:
     """Which detectors watch a channel: the feature's own, else the model's, else those for its kind, else driftd's."""
-    known = registry()
     built: dict[tuple[str, str], Detector] = {}
 
     def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
@@ -109,7 +109,7 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
             if feature is not None and choice.kind in feature.effect:
                 options["effect"] = feature.effect[choice.kind]
             key = choice.kind, repr(sorted(options.items()))
-            detector = built.get(key) or built.setdefault(key, known.build(choice.kind, **options))
+            detector = built.get(key) or built.setdefault(key, build(choice.kind, **options))
             errors = channel.role in (Role.ERROR, Role.PREDICTION_ERROR)
             if errors or not getattr(detector, "errors_only", False):
                 out.append(detector)
@@ -127,7 +127,4 @@ def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings
         chosen = settings.detectors.categorical
     if chosen is not None:
         return chosen
-    return [DetectorSettings(kind=kind) for kind in registry().defaults_for(channel.kind, channel.role)]
-
-
-Factory = Callable[[], object]
+    return [DetectorSettings(kind=kind) for kind in defaults_for(channel.kind, channel.role)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,10 @@ Chooser = Callable[[Channel], Sequence[Detector]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """One kind of window detector over the channels that use it with the same settings.
-
-    ``effects`` float64[channels] is the smallest statistic that matters on each channel; NaN elsewhere.
-    """
+    """A window detector and the channels that it watches, bool[channels]."""
 
     detector: WindowDetector
-    effects: NDArray[np.float64]
+    channels: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +41,7 @@ class Plan:
 
     @classmethod
     def of(cls, reference: Reference, choose: Chooser) -> Plan:
-        windows: dict[str, dict[WindowDetector, NDArray[np.float64]]] = {}
+        windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         tests = 0
         for row, channel in enumerate(reference.channels):
@@ -52,15 +49,12 @@ class Plan:
                 if isinstance(detector, WindowDetector):
                     if not detector.applies(reference)[row]:
                         continue
-                    same = _with_effect(detector, 0.0)
-                    effects = windows.setdefault(detector.kind, {}).setdefault(
-                        same, np.full(len(reference.channels), np.nan)
-                    )
-                    effects[row] = detector.effect
+                    mine = windows.setdefault(detector.kind, {})
+                    mine.setdefault(detector, np.zeros(len(reference.channels), bool))[row] = True
                 else:
                     sequential.setdefault(detector.kind, []).append((row, detector))
                 tests += 1
-        groups = {kind: [Group(d, e) for d, e in found.items()] for kind, found in windows.items()}
+        groups = {kind: [Group(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
         return cls(groups, sequential, tests)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
@@ -71,11 +65,6 @@ class Plan:
         return (*self.windows, *self.sequential)
 
 
-def _with_effect(detector: WindowDetector, effect: float) -> WindowDetector:
-    names = {f.name for f in fields(detector)}  # type: ignore[arg-type]
-    return replace(detector, effect=effect) if "effect" in names else detector  # type: ignore[type-var]
-
-
 def score(
     plan: Plan, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
 ) -> tuple[Scores, ...]:
@@ -83,13 +72,13 @@ def score(
     channels = len(reference.channels)
     out: list[Scores] = []
     for kind, groups in plan.windows.items():
-        statistic, threshold, effect, noise = (np.full(channels, np.nan) for _ in range(4))
+        statistic, effect, noise = (np.full(channels, np.nan) for _ in range(3))
         for group in groups:
-            mine = ~np.isnan(group.effects)
-            found = group.detector.statistic(reference, window.summary)
-            level = group.detector.noise(reference, window.summary, alpha)
-            statistic[mine], noise[mine], effect[mine] = found[mine], level[mine], group.effects[mine]
-            threshold[mine] = np.maximum(group.effects[mine], level[mine])
+            mine, detector = group.channels, group.detector
+            statistic[mine] = detector.statistic(reference, window.summary)[mine]
+            effect[mine] = detector.material(reference, window.summary)[mine]
+            noise[mine] = detector.noise(reference, window.summary, alpha)[mine]
+        threshold = np.maximum(effect, noise)
         out.append(_scores(kind, statistic, threshold, effect, noise, verdicts))
     for kind, pairs in plan.sequential.items():
         statistic, threshold = np.full(channels, np.nan), np.full(channels, np.nan)
