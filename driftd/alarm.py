@@ -66,6 +66,10 @@ def change_starts(reference: Reference, window: Summary, history: Sequence[Hop])
     return out
 
 
+LEAST_MOVE = 0.001
+"""A bin whose share moved by less is not named."""
+
+
 def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -> tuple[MovedBin, ...]:
     """The bins of channel ``row`` that carry most of the change, by their part of the PSI, largest first."""
     used = int(reference.used[row])
@@ -77,7 +81,7 @@ def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -
     return tuple(
         MovedBin(reference.label(row, int(b)), round(float(then[b]), 6), round(float(now[b]), 6))
         for b in order
-        if part[b] > 0.1 * part.max() and part[b] > 0
+        if part[b] > 0.1 * part.max() and abs(now[b] - then[b]) >= LEAST_MOVE
     )
 
 
@@ -91,7 +95,7 @@ def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
         return None
     scale = float(reference.scale[row])
     mean = float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale
-    return round(mean, 3 - floor(log10(scale)))
+    return round(mean, 3 - floor(log10(scale))) + 0.0  # never -0
 
 
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:

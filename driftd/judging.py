@@ -155,8 +155,11 @@ def _channel_findings(
 
 def _because(reference: Reference, window: Hop, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
     value, threshold = float(s.statistic[row]), float(s.threshold[row])
-    source = "effect" if s.effect[row] >= s.noise[row] else "noise"
-    parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
+    if s.noise[row] == 0:
+        parts = [f"{s.detector}: {value:.0f} changes noticed in the window"]
+    else:
+        source = "effect" if s.effect[row] >= s.noise[row] else "noise"
+        parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
     parts += [f"{m.bin}: {_percent(m.reference)} -> {_percent(m.current)}" for m in moved]
     then, now = mean_of(reference, reference.summary, row), mean_of(reference, window.summary, row)
     if moved and then is not None and now is not None:

@@ -167,10 +167,10 @@ def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
 
 
 def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = ()) -> Bins:
-    low, high = edges[:-1], edges[1:]
-    inner = list(labels) or [f"{b:.6g}" if np.nextafter(a, np.inf) >= b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
-    first = edges[1] if labels else edges[0]
-    return Bins(Kind.NUMERIC, edges, (), frozenset(), (f"< {first:.6g}", *inner, f"> {edges[-1]:.6g}"))
+    low, high = edges[:-1].copy(), edges[1:]
+    low[0] = np.nextafter(low[0], np.inf)  # the least value itself reads better
+    inner = list(labels) or [f"{b:.6g}" if a == b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
+    return Bins(Kind.NUMERIC, edges, (), frozenset(), (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}"))
 
 
 def category_bins(values: Iterable[str | None], top: int = 30) -> Bins:

@@ -155,10 +155,16 @@ class Hops:
         return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
 
     def enough(self, windows: Windows) -> bool:
-        """Whether the window holds what a judgement needs: min_events, or as many as the longest window had."""
+        """Whether the window holds what a judgement needs.
+
+        All of window_seconds (half a day is not judged as if it were the week that the user asked for) and
+        min_events, or as many as the longest window had.
+        """
         window = self.window(windows)
         if window is None:
             return False
-        events = window.summary.events
-        grown = window.end - window.start >= windows.max_window_seconds * (1 - 1 / windows.hops)
-        return events >= windows.min_events or (grown and events >= windows.least_events)
+        events, seconds = window.summary.events, window.end - window.start
+        grown = seconds >= windows.max_window_seconds * (1 - 1 / windows.hops)
+        return (seconds >= windows.window_seconds and events >= windows.min_events) or (
+            grown and events >= windows.least_events
+        )
