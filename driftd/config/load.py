@@ -21,6 +21,8 @@ from driftd.config.yamlfile import MAX_DEPTH, Place
 from driftd.errors import ConfigError
 
 DEFAULT_PATH: Final = "driftd.yaml"
+_PLACEHOLDER: Final = "\0missing"
+"""Stands for a missing name while the rest is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def load(
     if not wrong:
         settings = with_secrets(settings, where, mistakes)
     found = checks.apart(settings) if wrong else checks.together(settings, frozenset(origins))
-    mistakes += [f"{where(place)}{dotted(place)}: {text}" for place, text in found]
+    for place, text in found:
+        named = place[:-1] if text.startswith("unknown key ") else place
+        if _PLACEHOLDER not in text:
+            mistakes.append(f"{where(place)}{dotted(named)}: {text}")
     if mistakes:
         raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
     return Loaded(settings, table.complete(settings, origins), file, lambda: load(path, env, flags))
@@ -114,7 +119,7 @@ def _remove(data: Any, place: Place, missing: bool) -> None:
         if isinstance(inside, dict):
             parent, key = inside, place[-1]
     if missing:
-        parent[key] = f"?{place}"
+        parent[key] = f"{_PLACEHOLDER}{place}"
     elif isinstance(parent, dict):
         parent.pop(key, None)
 

@@ -178,6 +178,34 @@ def test_a_mistake_is_told_with_its_place(text: str, expected: str) -> None:
     assert complaints(text) == [expected]
 
 
+DETECTORS = [
+    ("[psy]", "detectors[0]: unknown detector 'psy'; did you mean 'psi'?"),
+    ("[psi, {kind: ks, efect: 1}]", "detectors[1]: unknown key 'efect'; did you mean 'effect'?"),
+    ("[{kind: psi, effect: much}]", "detectors[0].effect: expected a number, got 'much'"),
+    ("[psi, psi]", "detectors[1]: detector 'psi' is there twice"),
+    ("[{effect: 1}]", "detectors[0]: missing key 'kind'"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), DETECTORS)
+def test_detectors_and_their_settings_are_those_of_the_registry(text: str, expected: str) -> None:
+    (line,) = complaints(f"models:\n- name: a\n  detectors: {text}")
+    assert line == f"driftd.yaml:3: models[0].{expected}"
+
+
+def test_an_effect_names_a_detector_that_has_one() -> None:
+    lines = complaints("models:\n- name: a\n  features: {x: {effect: {psy: 1}}, y: {effect: {adwin: 1}}}")
+    assert [line.partition(": models[0].")[2] for line in lines] == [
+        "features.x.effect.psy: unknown detector 'psy'; did you mean 'psi'?",
+        "features.y.effect.adwin: detector 'adwin' has no effect to set",
+    ]
+
+
+def test_detectors_are_told_of_even_when_other_things_are_wrong() -> None:
+    lines = complaints("windows: {hops: 0}\nmodels:\n- name: a\n  detectors: [psy]")
+    assert [line.split(": ")[1] for line in lines] == ["windows.hops", "models[0].detectors[0]"]
+
+
 @pytest.mark.parametrize(("text", "expected"), TOGETHER)
 def test_what_is_wrong_together_is_told_as_well(text: str, expected: str) -> None:
     assert [c for c in complaints(text) if "max_window" not in c or "max_window" in expected] == [
