@@ -58,11 +58,16 @@ class Wasserstein:
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
         scale = scale_of(reference)
-        n, m = (s.counts[:, FIRST_VALUE:].sum(axis=1) for s in (reference.summary, current))
-        with np.errstate(divide="ignore"):
-            spread = np.sqrt(1 / n + 1 / m)
-        level = spread * (scale.anchor + max(ndtri(ANCHOR) - ndtri(alpha), 0))
-        return np.where((n > 0) & (m > 0), level, np.nan)
+        both = reference.summary.counts[:, FIRST_VALUE:], current.counts[:, FIRST_VALUE:]
+        n, m = both[0].sum(axis=1), both[1].sum(axis=1)
+        z = -ndtri(min(alpha, ANCHOR))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            k = 1 / n + 1 / m
+            level = np.sqrt(k) * (scale.anchor + z + ndtri(ANCHOR))
+            skew = scale.third * (1 / n**2 + 1 / m**2) / k * (z**2 - 1) / 6
+        # a reference that holds too few of the rare values by chance has too small an sd as well
+        sd = np.maximum(_sd(both[0] + both[1], scale), 1)
+        return np.where((n > 0) & (m > 0), (level + skew) * sd, np.nan)
 
     def material(self, reference: Reference, current: Summary) -> Floats:
         return where_both(reference, current, np.where(self.applies(reference), self.effect, np.nan))
@@ -75,11 +80,13 @@ class Scale:
     cdf     float64[channels, bins]: the reference's share of values up to each bin.
     gaps    float64[channels, bins - 1]: from bin to bin, in the reference's standard deviations.
     anchor  float64[channels]: level of the normalised statistic at ANCHOR, NaN where the detector abstains.
+    third   float64[channels]: third absolute moment of the standardised values.
     """
 
     cdf: Floats
     gaps: Floats
     anchor: Floats
+    third: Floats
 
 
 _SCALES: WeakKeyDictionary[Reference, Scale] = WeakKeyDictionary()
@@ -93,10 +100,20 @@ def scale_of(reference: Reference) -> Scale:
     return known
 
 
+def _sd(counts: NDArray[np.int64], scale: Scale) -> Floats:
+    """Standard deviation of the values counted, float64[channels], in those of the reference."""
+    x = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(scale.gaps, axis=1)], axis=1)
+    p = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mean = np.sum(p * x, axis=1, keepdims=True)
+    out: Floats = np.sqrt(np.sum(p * (x - mean) ** 2, axis=1))
+    return out
+
+
 def _scale(reference: Reference) -> Scale:
     counts = reference.summary.counts[:, FIRST_VALUE:].astype(np.float64)
     channels, bins = counts.shape
-    cdf, gaps, anchor = np.zeros_like(counts), np.zeros((channels, bins - 1)), np.full(channels, np.nan)
+    cdf, gaps = np.zeros_like(counts), np.zeros((channels, bins - 1))
+    anchor, third = np.full(channels, np.nan), np.zeros(channels)
     normals = np.random.Generator(np.random.PCG64(1974)).standard_normal((DRAWS, bins))
     for row, channel_bins in enumerate(reference.bins):
         total = counts[row].sum()
@@ -104,12 +121,14 @@ def _scale(reference: Reference) -> Scale:
             continue
         x = positions(channel_bins)
         p = counts[row, : len(x)] / total
-        sd = np.sqrt(np.sum(p * (x - np.sum(p * x)) ** 2))
+        away = np.abs(x - np.sum(p * x))
+        sd = np.sqrt(np.sum(p * away**2))
         cdf[row] = np.cumsum(counts[row]) / total
         if sd > 0:
             gaps[row, : len(x) - 1] = np.diff(x) / sd
             anchor[row] = _anchor(p, gaps[row, : len(x) - 1], normals[:, : len(x)])
-    return Scale(cdf, gaps, anchor)
+            third[row] = np.sum(p * away**3) / sd**3
+    return Scale(cdf, gaps, anchor, third)
 
 
 def _anchor(p: Floats, gaps: Floats, normals: Floats) -> float:
