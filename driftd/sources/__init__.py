@@ -2,10 +2,11 @@
 
 The daemon polls; between polls it drains ``changes()`` and ``gaps()`` and answers:
 
-    Assigned   -> seek({cell: offset from the checkpoint, or None})    nothing of a cell is read before that
-    Positioned -> note where each of the cells begins (it belongs in the checkpoint from now on)
-    Revoked    -> emit, checkpoint, commit_now(...); the source waits for the next poll() before it lets them go
-    Lost       -> forget the cells; others own them already, so nothing may be committed
+    Assigned -> seek({cell: offset, "latest" or "earliest"}); nothing of a cell is read before. Announced again by
+                every poll until each of the cells was seeked, so an error on the way (broker away) loses nothing
+    Revoked  -> emit, checkpoint, commit_now(...); the source waits for the next poll() before it lets them go
+    Lost     -> forget the cells; others own them already, so nothing may be committed
+    Gap      -> count gap.records as dropped and set the cell's next offset to gap.next_offset (REWOUND: backwards)
 """
 
 from __future__ import annotations
@@ -22,32 +23,25 @@ from driftd.event import Cell, RecordBatch
 class Assigned:
     """These are ours now: seek() each of them. ``owned`` is all that is ours, so what is missing there is gone."""
 
-    cells: frozenset[Cell]
-    owned: frozenset[Cell]
-
-
-@dataclass(frozen=True, slots=True)
-class Positioned:
-    """Where reading of each cell begins: the answer to seek(), which for None asks the broker first."""
-
-    positions: Mapping[Cell, int]
+    cells: tuple[Cell, ...]
+    owned: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
     """About to be taken away; some or all may come back with the next Assigned. Still ours until the next poll()."""
 
-    cells: frozenset[Cell]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """Taken away already (we were silent for too long): discard, do not commit."""
 
-    cells: frozenset[Cell]
+    cells: tuple[Cell, ...]
 
 
-Change = Assigned | Positioned | Revoked | Lost
+Change = Assigned | Revoked | Lost
 
 
 class GapCause(StrEnum):
@@ -58,20 +52,21 @@ class GapCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Offsets ``first`` to ``next_offset`` (exclusive) of a cell that nobody will read; ``records`` is at most that.
+    """Offsets ``first_offset`` to ``next_offset`` (exclusive) of a cell that nobody will read.
 
-    With REWOUND next_offset is before first, and no record is known to be lost.
+    ``records`` is how many that are at most (compaction leaves holes). With REWOUND next_offset is before
+    first_offset, and no record is known to be lost.
     """
 
     cell: Cell
-    first: int
+    first_offset: int
     next_offset: int
     cause: GapCause
     detail: str
 
     @property
     def records(self) -> int:
-        return max(0, self.next_offset - self.first)
+        return max(0, self.next_offset - self.first_offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,12 @@ class Source(Protocol):
 
     def gaps(self) -> list[Gap]: ...
 
-    def seek(self, positions: Mapping[Cell, int | None]) -> None: ...
+    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+        """Where to read on: an offset, or "latest" or "earliest". Answers with the offsets; raises SourceError.
+
+        A cell that came into being while the source ran (topic created, partition added) is read from its
+        beginning though "latest" was asked for, since all of it is new.
+        """
 
     def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
         """Committed offset and metadata of those cells that have one. Raises SourceError."""
@@ -120,7 +120,7 @@ class Source(Protocol):
         """Commit and wait; False when it did not work (counted), which loses nothing: the checkpoint is the truth."""
 
     def positions(self) -> dict[Cell, int]:
-        """The next offset to be handed out of each cell that was positioned."""
+        """The next offset to be handed out of each cell that was seeked."""
 
     def lag(self) -> dict[Cell, Lag]: ...
 

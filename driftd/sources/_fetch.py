@@ -10,6 +10,7 @@
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
 
+# ruff: noqa: SLF001  (private members are what this module is about)
 from __future__ import annotations
 
 import inspect
@@ -29,10 +30,10 @@ from driftd.sources._records import Damage, Damaged, LegacyFormat, Stretch, Unpa
 log = logging.getLogger(__name__)
 
 RECEIVE_BYTES: Final = 256 << 10
-RECEIVE_BYTES_AT_ONCE: Final = 8 << 20  # then the loop has its turn: heartbeats must go out
+RECEIVE_BYTES_AT_ONCE: Final = 2 << 20  # then the loop has its turn: heartbeats must go out
 
 
-class RevokeFirst(Exception):  # noqa: N818
+class RevokeFirst(Exception):
     """Raised out of consumer.poll() in front of a rebalance, before anything was fetched."""
 
 
@@ -41,6 +42,8 @@ def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) 
 
     class StretchRecords(stock):  # type: ignore[misc]  # Any: kafka-python has no types
         def __init__(self, fetch_offset: int, tp: Any, records: Any, **options: Any) -> None:
+            self.next_fetch_offset: int
+            self._next_inline_exception: Exception | None
             super().__init__(fetch_offset, tp, records, **options)
             committed_only = self.isolation_level == IsolationLevel.READ_COMMITTED
             aborted = (options.get("aborted_transactions") or ()) if committed_only else None
@@ -100,7 +103,7 @@ def hand_over_stretches(consumer: Any, max_records: int, max_batch_bytes: int) -
     """Set up part 1 on this consumer. False, and the stock unpacker stays, where kafka-python looks different."""
     fetcher = getattr(consumer, "_fetcher", None)
     stock = getattr(fetcher, "PartitionRecords", None)
-    if fetcher is None or not looks_known(stock):
+    if fetcher is None or stock is None or not looks_known(stock):
         return False
     fetcher.PartitionRecords = partition_records(stock, max_records, max_batch_bytes)
     return True
@@ -198,6 +201,23 @@ def announce_revocation(consumer: Any, must_wait: Callable[[], bool]) -> bool:
 
     coordinator.ensure_active_group = ensure_active_group
     return True
+
+
+def committed_offsets(consumer: Any, partitions: list[Any], timeout_ms: int) -> dict[Any, Any]:
+    """Of many partitions with one request, where the public method takes one each."""
+    ask = getattr(getattr(consumer, "_coordinator", None), "fetch_committed_offsets", None)
+    if ask is not None:
+        return dict(ask(partitions, timeout_ms=timeout_ms))
+    found = {one: consumer.committed(one, metadata=True, timeout_ms=timeout_ms) for one in partitions}
+    return {one: answer for one, answer in found.items() if answer is not None}
+
+
+def partitions_of(consumer: Any, topic: str) -> set[int]:
+    """What the last metadata said; asks nobody."""
+    cluster = getattr(consumer, "_cluster", None)
+    if cluster is None:
+        return set()
+    return set(cluster.partitions_for_topic(topic) or ())
 
 
 def is_connected(consumer: Any) -> bool:

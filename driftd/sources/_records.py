@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 import numpy as np
-import snappy
+import snappy  # type: ignore[import-untyped]
 import zstandard
 from crc32c import crc32c
 from numpy.typing import NDArray
@@ -82,11 +82,11 @@ class Stretch:
         return len(self.values)
 
 
-class LegacyFormat(Exception):  # noqa: N818
+class LegacyFormat(Exception):
     """The bytes hold batches of format v0 or v1, older than Kafka 0.11; kafka-python's unpacker reads them."""
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """One batch cannot be read, and why."""
 
     def __init__(self, damage: Damage, detail: str) -> None:
@@ -180,7 +180,7 @@ class Unpacker:
             next_offset = base + last + 1
             try:
                 check(self._view, at, end, magic, crc, next_offset - base)
-                if self._is_hidden(producer, attributes, base, next_offset, at, end):
+                if self._is_hidden(producer, attributes, next_offset, at, end):
                     self._at, self.next_offset, self.leader_epoch = end, next_offset, epoch
                     continue
                 start = at + BATCH.size
@@ -196,7 +196,7 @@ class Unpacker:
         self.done = True
         return None
 
-    def _is_hidden(self, producer: int, attributes: int, base: int, next_offset: int, at: int, end: int) -> bool:
+    def _is_hidden(self, producer: int, attributes: int, next_offset: int, at: int, end: int) -> bool:
         """Control batches and, when reading committed only, batches of aborted transactions."""
         if self._committed_only and producer >= 0:
             while self._aborted and self._aborted[0].first_offset < next_offset:
@@ -223,8 +223,9 @@ class Unpacker:
                 decode(buffer, [batch])
             except (Unreadable, IndexError) as error:
                 detail = str(error) if isinstance(error, Unreadable) else "a record ends after its batch"
-                self._damaged = Damaged(batch.base_offset, batch.next_offset, Damage.MALFORMED, detail)
-                self.next_offset, self.done = batch.base_offset, True
+                first = max(batch.base_offset, self._fetch_offset)
+                self._damaged = Damaged(first, batch.next_offset, Damage.MALFORMED, detail)
+                self.next_offset, self.done = first, True
                 break
             good.append(batch)
         return decode(buffer, good) if good else None
@@ -276,10 +277,12 @@ def is_abort(data: bytes, start: int, end: int) -> bool:
     """Does this control batch say that a transaction was aborted? (Its one record's key: version i16, type i16.)"""
     array = np.frombuffer(data[start:end], np.uint8)
     try:
-        _, at = varints(array, np.zeros(1, np.int64))
-        for _ in range(3):  # timestamp delta, offset delta, length of the key; the attributes take one byte
-            _, at = varints(array, at + (1 if _ == 0 else 0))
-        return struct.unpack_from(">hh", data, start + int(at[0]))[1] == 0
+        _, at = varints(array, np.zeros(1, np.int64))  # the record's length; then its attributes, one byte
+        _, at = varints(array, at + 1)  # timestamp delta
+        _, at = varints(array, at)  # offset delta
+        _, at = varints(array, at)  # length of the key
+        kind: int = struct.unpack_from(">hh", data, start + int(at[0]))[1]
+        return kind == 0
     except (IndexError, struct.error):
         raise Unreadable(Damage.MALFORMED, "a transaction marker is cut short") from None
 
@@ -392,9 +395,7 @@ def known(lengths: Ints) -> tuple[Ints, NDArray[np.bool_]]:
 
 
 def cut(buffer: bytes, starts: Ints, ends: Ints, null: NDArray[np.bool_]) -> list[bytes | None]:
-    found: list[bytes | None] = [
-        buffer[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    ]
+    found: list[bytes | None] = [buffer[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     for index in np.flatnonzero(null).tolist():
         found[index] = None
     return found
@@ -459,6 +460,17 @@ def concatenate(stretches: list[Stretch]) -> Stretch:
     )
 
 
+NOT_DECOMPRESSED: Final = (
+    zlib.error,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zstandard.ZstdError,
+    snappy.UncompressError,
+)
+
+
 def decompress(codec: int, data: bytes, max_bytes: int) -> bytes:
     """A batch's records, decompressed; never more than ``max_bytes`` of them (a bomb raises Unreadable)."""
     expand = CODECS.get(codec)
@@ -466,9 +478,7 @@ def decompress(codec: int, data: bytes, max_bytes: int) -> bytes:
         raise Unreadable(Damage.CODEC, f"unknown compression codec {codec}")
     try:
         return expand(data, max_bytes)
-    except Unreadable:
-        raise
-    except (zlib.error, RuntimeError, ValueError, EOFError, struct.error, zstandard.ZstdError, snappy.UncompressError) as error:
+    except NOT_DECOMPRESSED as error:
         raise Unreadable(Damage.MALFORMED, f"cannot be decompressed: {str(error)[:100]}") from None
 
 
