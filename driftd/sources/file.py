@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol, cast
 
 import numpy as np
 import zstandard
@@ -128,6 +128,35 @@ class JsonLines:
         return RecordBatch(self.name, 0, numbers, np.full(len(values), np.nan), values, offsets[-1] + 1)
 
 
+class _Zstd(io.RawIOBase):
+    """Plain bytes of zstd frames. zstandard's own reader takes a file that is cut off for a shorter one."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._packed = b""
+        self._plain = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._plain:
+            self._packed = self._packed or self._raw.read(1 << 16)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("cut off in the middle of a zstd frame")
+                return 0
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._plain = self._frame.decompress(self._packed)
+            self._packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        count = min(len(buffer), len(self._plain))
+        buffer[:count], self._plain = self._plain[:count], self._plain[count:]
+        return count
+
+
 @contextmanager
 def open_bytes(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """A stream of the plain bytes, and the file below it, which tells how far reading has come."""
@@ -140,8 +169,7 @@ def open_bytes(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         if path.endswith(".gz"):
             stream = stack.enter_context(cast(IO[bytes], gzip.GzipFile(fileobj=raw)))
         elif path.endswith(".zst"):
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            stream = stack.enter_context(io.BufferedReader(cast(io.RawIOBase, reader), 1 << 17))
+            stream = stack.enter_context(io.BufferedReader(_Zstd(raw), 1 << 17))
         yield stream, raw
 
 
