@@ -1,0 +1,213 @@
+"""Records from memory, with a broker's behaviour on command: for tests of the daemon, and for demos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.errors import SourceError
+from driftd.event import Cell, Headers, RecordBatch
+from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
+
+
+@dataclass(slots=True)
+class Log:
+    """One partition: the values from ``first`` on, each with its time (epoch seconds)."""
+
+    first: int = 0
+    values: list[bytes | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    headers: list[Headers] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.values)
+
+
+class MemorySource:
+    """A ``driftd.sources.Source`` over partitions held in memory; never sleeps.
+
+    A test drives it: ``append`` (records arrive), ``assign``, ``revoke``, ``lose`` (the group moves),
+    ``delete_before`` (retention), ``error`` (raised by the next poll), ``connected``. What the daemon committed
+    is in ``commits``; ``refuse_commits`` makes commits fail.
+    """
+
+    def __init__(
+        self,
+        partitions: Mapping[Cell, Sequence[bytes | None]] | None = None,
+        *,
+        max_poll_records: int = 1000,
+        times: Mapping[Cell, Sequence[float]] | None = None,
+    ) -> None:
+        self.max_poll_records = max_poll_records
+        self.connected = True
+        self.error: SourceError | None = None
+        self.refuse_commits = False
+        self.commits: dict[Cell, tuple[int, str]] = {}
+        self.closed = False
+        self.polls = 0
+        self._logs: dict[Cell, Log] = {}
+        self._owned: set[Cell] = set()
+        self._next: dict[Cell, int] = {}
+        self._changes: list[Change] = []
+        self._gaps: list[Gap] = []
+        self._rebalances = 0
+        self._commit_failures = 0
+        for cell, values in (partitions or {}).items():
+            self.append(cell, values, (times or {}).get(cell))
+        if partitions:
+            self.assign(partitions)
+
+    def append(
+        self,
+        cell: Cell,
+        values: Sequence[bytes | None],
+        times: Sequence[float] | None = None,
+        *,
+        keys: Sequence[bytes | None] | None = None,
+        headers: Sequence[Headers] | None = None,
+    ) -> None:
+        found = self._logs.setdefault(cell, Log())
+        found.values.extend(values)
+        found.times.extend(times if times is not None else [float("nan")] * len(values))
+        found.keys.extend(keys if keys is not None else [None] * len(values))
+        found.headers.extend(headers if headers is not None else [()] * len(values))
+
+    def assign(self, cells: Iterable[Cell]) -> None:
+        """The group gives exactly these; each must be seeked before it is read."""
+        self._owned = set(cells)
+        self._next = {}
+        self._rebalances += 1
+        for cell in self._owned:
+            self._logs.setdefault(cell, Log())
+        if not self._owned:
+            self._changes.append(Assigned((), ()))
+
+    def revoke(self, cells: Iterable[Cell] | None = None) -> None:
+        """The group will take these (all, if none are named); nothing more of them is read."""
+        gone = self._owned if cells is None else set(cells)
+        self._changes.append(Revoked(tuple(sorted(gone))))
+        self._let_go(gone)
+
+    def lose(self, cells: Iterable[Cell]) -> None:
+        """The group has given these to others."""
+        gone = set(cells)
+        self._changes.append(Lost(tuple(sorted(gone))))
+        self._let_go(gone)
+
+    def _let_go(self, cells: set[Cell]) -> None:
+        self._owned = self._owned - cells
+        for cell in cells:
+            self._next.pop(cell, None)
+
+    def delete_before(self, cell: Cell, offset: int) -> None:
+        log = self._logs[cell]
+        gone = min(max(0, offset - log.first), len(log.values))
+        for column in (log.values, log.times, log.keys, log.headers):
+            del column[:gone]
+        log.first = max(log.first, offset)
+
+    def poll(self, timeout_seconds: float) -> list[RecordBatch]:  # noqa: ARG002  (never waits)
+        self.polls += 1
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        if not self.connected:
+            return []
+        batches = []
+        left = self.max_poll_records
+        for cell in sorted(self._next):
+            batch = self._read(cell, left)
+            if batch is not None:
+                left -= len(batch)
+                batches.append(batch)
+        return batches
+
+    def _read(self, cell: Cell, limit: int) -> RecordBatch | None:
+        log, start = self._logs[cell], self._next[cell]
+        if start < log.first or start > log.end:
+            cause = GapCause.RETENTION if start < log.first else GapCause.REWOUND
+            self._gaps.append(Gap(cell, start, log.first, cause, "out of range"))
+            self._next[cell] = start = log.first
+        stop = min(log.end, start + limit)
+        if stop <= start:
+            return None
+        self._next[cell] = stop
+        part = slice(start - log.first, stop - log.first)
+        keys, headers = log.keys[part], log.headers[part]
+        times: NDArray[np.float64] = np.array(log.times[part], np.float64)
+        return RecordBatch(
+            source=cell[0],
+            partition=cell[1],
+            offsets=np.arange(start, stop, dtype=np.int64),
+            timestamps=times,
+            values=log.values[part],
+            next_offset=stop,
+            keys=keys if any(key is not None for key in keys) else None,
+            headers=headers if any(headers) else None,
+        )
+
+    def changes(self) -> list[Change]:
+        changes, self._changes = self._changes, []
+        waiting = tuple(sorted(self._owned - self._next.keys()))
+        if waiting:
+            changes.append(Assigned(waiting, tuple(sorted(self._owned))))
+        return changes
+
+    def gaps(self) -> list[Gap]:
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+        self._require_connection()
+        found = {}
+        for cell, position in positions.items():
+            if cell in self._owned:
+                log = self._logs[cell]
+                place = {"earliest": log.first, "latest": log.end}
+                found[cell] = place[position] if isinstance(position, str) else position
+        self._next |= found
+        return found
+
+    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
+        self._require_connection()
+        return {cell: self.commits[cell] for cell in cells if cell in self.commits}
+
+    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+        self.commit_now(positions, metadata)
+
+    def commit_now(
+        self,
+        positions: Mapping[Cell, int],
+        metadata: str = "",
+        timeout_seconds: float = 5.0,  # noqa: ARG002  (never waits)
+    ) -> bool:
+        if self.refuse_commits or not self.connected:
+            self._commit_failures += 1
+            return False
+        self.commits |= {cell: (offset, metadata) for cell, offset in positions.items()}
+        return True
+
+    def positions(self) -> dict[Cell, int]:
+        return dict(self._next)
+
+    def lag(self) -> dict[Cell, Lag]:
+        found = {}
+        for cell, next_offset in self._next.items():
+            behind = max(0, self._logs[cell].end - next_offset)
+            found[cell] = Lag(behind, 0.0, caught_up=self.connected and not behind)
+        return found
+
+    def health(self) -> Health:
+        return Health(self.connected, rebalances=self._rebalances, commit_failures=self._commit_failures)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _require_connection(self) -> None:
+        if not self.connected:
+            raise SourceError("memory: not connected")
