@@ -39,7 +39,7 @@ def reference(model: str, features: Sequence[str], *, version: int = 4) -> Refer
 
 def _bins(channel: Channel) -> Bins:
     if channel.kind is Kind.NUMERIC:
-        return bins_from_edges(np.array([0.0, 10, 20, 30, 40]))
+        return bins_from_edges(np.array([np.nextafter(1.0, 0), 10, 20, 30, 40]))
     return category_bins(["DE"] * 5 + ["FR"] * 3 + ["<b>IT</b>"])
 
 

@@ -1,0 +1,69 @@
+"""A daemon's evening, for the status page: one model has drifted, one is quiet, one warns, one learns."""
+
+import numpy as np
+
+from driftd.finding import Status
+from driftd.http import ModelView, Snapshot
+from driftd.sinks.metrics import ModelCounts
+from driftd.telemetry import Telemetry
+from tests.stage.judgement import END, NAN, finding, judgement, scores
+
+NOW = END + 95.0
+
+
+def telemetry() -> Telemetry:
+    t = Telemetry()
+    t.set("driftd_events_received_total", 1_204_113)
+    for outcome, n in (("accepted", 1_204_001), ("rejected", 100), ("late", 12)):
+        t.set("driftd_events_total", n, outcome)
+    t.set("driftd_events_rejected_total", 100, "wrong_type")
+    for partition, records, seconds in (("0", 12, 0.4), ("1", 830, 2.1)):
+        t.set("driftd_consumer_lag_records", records, "predictions", partition)
+        t.set("driftd_consumer_lag_seconds", seconds, "predictions", partition)
+    t.set("driftd_kafka_connected", 1)
+    t.set("driftd_checkpoint_timestamp_seconds", NOW - 7)
+    t.set("driftd_config_last_reload_successful", 1)
+    return t
+
+
+def snapshot(**over: object) -> Snapshot:
+    features = ["amount", "cat_country", "age", "hour", "balance"]
+    drifted = judgement(
+        "fraud",
+        features,
+        verdicts=(
+            scores("psi", [0.02, 0.03, 0.05, 0.31, 0.01, 0.12]),
+            scores("ks", [0.01, NAN, 0.02, 0.22, 0.03, 0.05]),
+            scores("missing", [0.0, 0.24, 0.01, 0.0, 0.0, NAN], threshold=0.05),
+        ),
+        versions=("7", "8"),
+    )
+    quiet = judgement("recommendations", features, verdicts=(scores("psi", [0.01] * 6),))
+    warned = judgement("churn", ["tenure"], verdicts=(scores("out_of_range", [0.2, 0.01]),))
+    object.__setattr__(warned, "status", Status.WARNING)
+    values: dict[str, object] = {
+        "now": NOW,
+        "models": (
+            ModelView("recommendations", quiet, counts=ModelCounts(2_000_000, last_event=NOW - 2)),
+            ModelView("fraud", drifted, counts=ModelCounts(812_000, last_event=NOW - 1)),
+            ModelView("churn", warned, counts=ModelCounts(9_000, last_event=NOW - 4000)),
+            ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
+        ),
+        "findings": (*drifted.findings, finding("fraud", None, because="4 of 6 channels have drifted")),
+        "not_ready": (),
+        "telemetry": telemetry(),
+    }
+    return Snapshot(**(values | over))  # type: ignore[arg-type]
+
+
+def many(models: int = 100, features: int = 200) -> Snapshot:
+    names = [f"feature_{i}" for i in range(features)]
+    rng = np.random.default_rng(1)
+    views = [
+        ModelView(
+            f"model_{k}",
+            judgement(f"model_{k}", names, verdicts=(scores("psi", (rng.random(features + 1) * 0.15).tolist()),)),
+        )
+        for k in range(models)
+    ]
+    return snapshot(models=views)

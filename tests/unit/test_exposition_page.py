@@ -1,0 +1,173 @@
+"""The status page as text: what it says first, and that nothing from outside gets through as markup."""
+
+import re
+from html.parser import HTMLParser
+
+import orjson
+import pytest
+
+from driftd.finding import Status
+from driftd.http import ModelView, page, text
+from driftd.http.view import channels, status_json
+from driftd.sinks.metrics import ModelCounts
+from tests.stage.judgement import END, NAN, finding, judgement, scores
+from tests.stage.snapshot import NOW, snapshot
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e"
+VOID = {"meta", "link", "img", "br", "rect", "path"}
+
+
+class Elements(HTMLParser):
+    """All elements with their attributes, and the text outside of them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def headline(html: bytes) -> str:
+    found = re.search(r"<h1><span[^>]*>.</span> (.*?)</h1>", html.decode())
+    assert found
+    return found[1]
+
+
+def model(name: str, status: Status) -> ModelView:
+    if status is Status.LEARNING:
+        return ModelView(name, None, 0.5)
+    j = judgement(name)
+    object.__setattr__(j, "status", status)
+    return ModelView(name, j)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "not_ready", "says"),
+    [
+        pytest.param([], (), "No model seen yet", id="nothing yet"),
+        pytest.param([Status.OK], (), "Nothing has drifted", id="one quiet model"),
+        pytest.param([Status.OK] * 3, (), "Nothing has drifted in 3 models", id="all quiet"),
+        pytest.param(
+            [Status.OK, Status.LEARNING], (), "1 of 2 models is still learning; nothing has drifted", id="learns"
+        ),
+        pytest.param(
+            [Status.OK, Status.WARNING, Status.LEARNING], (), "1 of 3 models has features that drift", id="warns"
+        ),
+        pytest.param([Status.WARNING, Status.DRIFT], (), "m1 has drifted", id="the worst wins"),
+        pytest.param([Status.DRIFT] * 2 + [Status.OK], (), "2 of 3 models have drifted", id="two drift"),
+        pytest.param(
+            [Status.OK], ("no partitions",), "driftd is not ready: no partitions", id="blind is worse than quiet"
+        ),
+        pytest.param([Status.DRIFT], ("a", "b"), "driftd is not ready: a; b. m0 has drifted", id="both are said"),
+    ],
+)
+def test_the_headline_says_the_worst(statuses: list[Status], not_ready: tuple[str, ...], says: str) -> None:
+    models = [model(f"m{i}", status) for i, status in enumerate(statuses)]
+    assert headline(page.render(snapshot(models=models, not_ready=not_ready))) == says
+
+
+def test_the_page_answers_what_since_when_how_much_and_what_to_do() -> None:
+    said = " ".join(Elements(page.render(snapshot()).decode()).text.replace("\u2068", "").replace("\u2069", "").split())
+    for part in (
+        "3 of 6 channels have drifted · since 2026-11-23 05:53 UTC 8 min ago",
+        "hour ▲ DRIFT",
+        "3.1 × threshold",
+        "psi 0.31 ≥ 0.1",
+        "30..40 25.0% → 70.0%",
+        "Values are missing: look at the producer",
+        "DriftdModelDrift",
+        "2 versions answered in this window (7, 8)",
+        "42% of the reference",
+        "842 records, 2 s, over 2 partitions",
+        "1,204,001 of 1,204,113 events",
+    ):
+        assert part in said
+
+
+def test_the_page_needs_no_script_and_no_other_address() -> None:
+    elements = Elements(page.render(snapshot(runbooks="/runbooks")).decode()).elements
+    assert not [tag for tag, _ in elements if tag in {"script", "iframe", "object", "form"}]
+    assert not [a for _, attrs in elements for a in attrs if a.startswith("on") or a == "style"]
+    links = {attrs.get("href") or attrs.get("src") for _, attrs in elements} - {None}
+    assert all(str(link).startswith(("/", "data:,")) for link in links)
+
+
+def hostile() -> bytes:
+    j = judgement(HOSTILE, [HOSTILE, "cat<b>"], versions=(HOSTILE,), verdicts=(scores("psi", [1.0, 1.0, NAN]),))
+    object.__setattr__(j, "because", HOSTILE)
+    f = finding(HOSTILE, HOSTILE, because=HOSTILE)
+    return page.render(
+        snapshot(models=[ModelView(HOSTILE, j), ModelView("\ud800", None)], findings=[f], not_ready=[HOSTILE])
+    )
+
+
+def test_hostile_names_are_text() -> None:
+    html = hostile().decode()
+    tame = {tag for tag, _ in Elements(page.render(snapshot()).decode()).elements}
+    found = Elements(html)
+    assert {tag for tag, _ in found.elements} <= tame
+    assert not [a for _, attrs in found.elements for a in attrs if a.startswith("on")]
+    assert "<script>alert(1)</script>" in found.text
+
+
+def test_a_model_has_a_page_of_all_its_channels() -> None:
+    html = page.render(snapshot(), model="recommendations").decode()
+    assert html.count('<th scope="row">') == 6
+    assert "No model is called &lt;x&gt;" in page.render(snapshot(), model="<x>").decode()
+
+
+def test_refreshing_can_be_stopped() -> None:
+    assert b'http-equiv="refresh"' in page.render(snapshot())
+    assert b'http-equiv="refresh"' not in page.render(snapshot(), refresh=False)
+
+
+def test_silence_of_a_model_stands_out() -> None:
+    j = judgement("m", verdicts=(scores("psi", [0.0, 0.0, 0.0]),))
+    stale, fresh = (
+        page.render(snapshot(models=[ModelView("m", j, counts=ModelCounts(last_event=t))]))
+        for t in (NOW - 1300, NOW - 60)
+    )
+    assert b"class=stale" in stale
+    assert b"class=stale" not in fresh
+
+
+def test_a_reject_among_thousands_is_no_reason_to_get_up() -> None:
+    quiet, loud = snapshot(), snapshot()
+    loud.telemetry.set("driftd_events_total", 50_000, "rejected")
+    assert b"DriftdRejects" not in page.render(quiet)
+    assert b"DriftdRejects" in page.render(loud)
+
+
+def test_channels_come_worst_first_and_those_not_judged_last() -> None:
+    j = judgement(features=["a", "b", "c"], verdicts=(scores("psi", [0.05, 0.3, NAN, 0.2]),))
+    assert [c.name for c in channels(j)] == ["b", "prediction", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7800, "2 h 10 min"), (3600, "1 h"), (273_600, "3 d 4 h"), (NAN, "-")],
+)
+def test_spans_have_two_units_at_most(seconds: float, says: str) -> None:
+    assert text.span(seconds) == says
+
+
+def test_a_window_over_midnight_names_both_days() -> None:
+    assert "2026-11-23 05:50 to 06:00" in text.stretch(END - 600, END)
+    assert "2026-11-22 06:00 to 2026-11-23 06:00" in text.stretch(END - 86_400, END)
+
+
+def test_the_page_as_json_has_no_nan_and_names_statuses() -> None:
+    body = orjson.loads(status_json(snapshot()))
+    fraud = body["models"][0]
+    assert (fraud["model"], fraud["status"]) == ("fraud", "DRIFT")
+    worst = fraud["features"][0]
+    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "missing")
+    assert body["models"][2]["learning_ratio"] == 0.42
+    assert body["partitions"][1] == {"topic": "predictions", "partition": "1", "lag_records": 830.0, "lag_seconds": 2.1}
+    assert orjson.loads(status_json(snapshot(models=[ModelView("\ud800")])))["models"][0]["model"] == "?"
