@@ -24,9 +24,9 @@ class Missing:
     Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
     Reads:    the missing column and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN where either side is empty.
-    Noise:    exact: the binomial's level at the upper confidence bound of the reference's rate.
+    Noise:    exact tests of two rates, conditional or at Clopper and Pearson's bound, whichever is lower (_rates.py).
     Raises:   BinsDiffer if the two were binned differently.
-    Source:   Clopper and Pearson 1934.
+    Source:   Clopper and Pearson 1934; Przyborowski and Wilenski 1940.
     """
 
     kind: ClassVar[str] = "missing"

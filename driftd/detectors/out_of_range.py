@@ -24,8 +24,8 @@ class OutOfRange:
     Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
     Reads:    the outermost value columns and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN for categories and where either side is empty.
-    Noise:    the binomial's level at the upper confidence bound of the mass beyond two extremes of n values,
-              which is Beta(2, n - 1) for continuous values and less for values with ties.
+    Noise:    exact test of two rates (_rates.py). The mass beyond the two extremes of n values is Beta(2, n - 1)
+              for continuous values, as if one of the n had been out of range, and less for values with ties.
     Raises:   BinsDiffer if the two were binned differently.
     Source:   Wilks 1941 (tolerance limits); Clopper and Pearson 1934.
     """

@@ -26,8 +26,9 @@ class Unseen:
     Reads:    the unseen column and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN for numbers, for identifiers (every value is new) and where either side
               is empty.
-    Noise:    the binomial's level at the upper confidence bound of Good and Turing's estimate, (categories
-              seen once) / n. How many of the rare categories were seen once is bounded by how many there are.
+    Noise:    exact test of two rates (_rates.py), with Good and Turing's estimate of what is still to come, the
+              categories seen once, in the place of the reference's hits. How many of the rare categories
+              were seen once is bounded by how many there are.
     Raises:   BinsDiffer if the two were binned differently.
     Source:   Good 1953; McAllester and Schapire 2000; Clopper and Pearson 1934.
     """
