@@ -27,6 +27,8 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
     yield from apart(settings)
     yield from _windows(settings)
     yield from _kafka(settings)
+    if settings.http.web_config is not None:
+        yield from _readable(("http", "web_config"), settings.http.web_config)
     if ("learning", "events") in given and ("learning", "seconds") in given:
         yield ("learning", "seconds"), "learning.events is given as well; keep one of them"
     if not settings.discovery.enabled and not settings.models:

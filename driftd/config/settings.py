@@ -227,11 +227,17 @@ class State(_Section):
     checkpoint_seconds: PositiveSeconds = Field(
         default=10.0, description="How often the state is saved and the offsets are committed."
     )
+    drain_seconds: PositiveSeconds = Field(
+        default=10.0, description="Time to save, commit and leave in when told to stop (SIGTERM)."
+    )
 
 
 class Http(_Section):
     listen: Address = Field(
         default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the status page."
+    )
+    web_config: FilePath | None = Field(
+        default=None, description="TLS and passwords, in the exporter-toolkit's web.config format. Unset: neither."
     )
 
     @property
