@@ -121,7 +121,7 @@ def _categories(values: Sequence[Any]) -> list[Scalar]:
 def _scalars(values: Sequence[Any]) -> list[Scalar]:
     """Floats, text or None; booleans become text, and long text is cut so that learning cannot fill the memory."""
     types = set(map(type, values))
-    if bool in types or (str in types and max(len(v) for v in values if type(v) is str) > MAX_CATEGORY_CHARS):
+    if bool in types or (str in types and any(type(v) is str and len(v) > MAX_CATEGORY_CHARS for v in set(values))):
         return [_text(v) if isinstance(v, str | bool) else v for v in values]
     return list(values)
 

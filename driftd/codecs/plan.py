@@ -26,7 +26,7 @@ PREDICTION: Final[dict[Kind, Any]] = {
     Kind.ANY: float | str | bool | list[float] | None,
 }
 MAX_SPARE: Final = 256
-_NEVER: Final = Annotated[int, Meta(gt=0, lt=0)]
+_NEVER = Annotated[int, Meta(gt=0, lt=0)]
 """A type that no JSON value has."""
 
 
@@ -54,6 +54,12 @@ class StrictEnvelope(Envelope, gc=False):
     owner: str = ""
     features: dict[str, Any] | None = None
     prediction: Any = None
+
+
+class _Nameless(Struct, tag_field="model", tag="", gc=False):
+    """No event: msgspec wants to see ``model`` only where it has several structs to choose from."""
+
+    never: _NEVER
 
 
 class Plan:
@@ -126,9 +132,10 @@ def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def decoder_for(plans: Iterable[Plan]) -> Decoder[Any]:
     """Decodes an event of any of the ``plans``, told apart by ``model`` wherever it stands in the event."""
-    union: Any = None
+    union: Any = _Nameless
     for plan in plans:
-        union = plan.envelope if union is None else union | plan.envelope
+        if plan.schema.model:
+            union |= plan.envelope
     return Decoder(union)
 
 
