@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from driftd.codecs import EventsCodec, Limits
 from driftd.config import DetectorSettings, Model, Settings
@@ -18,6 +21,9 @@ from driftd.reference import Channel, Reference, Role
 from driftd.store import ReferenceStore, read_reference
 from driftd.taking import Watch
 from driftd.window import Windows
+
+if TYPE_CHECKING:
+    from driftd.sources.kafka import KafkaSettings
 
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
@@ -54,6 +60,50 @@ def references_of(settings: Settings) -> dict[str, Reference]:
                 )
             newest[model.name] = reference
     return newest
+
+
+def kafka_settings(settings: Settings) -> KafkaSettings:
+    """What the Kafka source and sinks need; raises ConfigError when there is no broker or no topic."""
+    from driftd.sources.kafka import KafkaSettings  # noqa: PLC0415  kafka-python takes 0.2 s to import
+
+    k = settings.kafka
+    missing = [
+        f"kafka.{name}: not set; give {flag}, DRIFTD_KAFKA__{name.upper()}, or kafka.{name} in driftd.yaml"
+        for name, flag, value in (
+            ("bootstrap_servers", "--bootstrap-servers", k.bootstrap_servers),
+            ("topics", "--topic", k.topics),
+        )
+        if not value
+    ]
+    if missing:
+        raise ConfigError("\n".join(missing))
+
+    def secret(value: SecretStr | None) -> str | None:
+        return None if value is None else value.get_secret_value()
+
+    def path(value: Path | None) -> str | None:
+        return None if value is None else str(value)
+
+    return KafkaSettings(
+        bootstrap_servers=k.bootstrap_servers,
+        topics=k.topics,
+        group_id=k.group_id,
+        group_instance_id=k.instance_id,
+        client_id=k.client_id,
+        start=k.start,
+        security_protocol=k.security_protocol,
+        sasl_mechanism=k.sasl_mechanism,
+        sasl_username=k.sasl_username,
+        sasl_password=secret(k.sasl_password),
+        ssl_cafile=path(k.ssl_cafile),
+        ssl_certfile=path(k.ssl_certfile),
+        ssl_keyfile=path(k.ssl_keyfile),
+        ssl_password=secret(k.ssl_password),
+        assignor=k.assignor,
+        max_poll_records=k.max_poll_records,
+        session_timeout_seconds=k.session_timeout_seconds,
+        max_poll_interval_seconds=k.max_poll_interval_seconds,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

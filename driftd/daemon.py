@@ -13,16 +13,18 @@ from driftd.event import Cell, DropReason, RecordBatch, Reject
 from driftd.finding import Finding, Judgement
 from driftd.pipeline import Pipeline
 from driftd.reference import Reference
-from driftd.sources import Assigned, Gap, Lost, Positioned, Revoked, Source
+from driftd.sources import Assigned, Gap, Lost, Revoked, Source
 from driftd.status import Reporter
 
 log = logging.getLogger("driftd.daemon")
 
 
 class FindingSink(Protocol):
+    """Raises StateUnwritable or SourceError from either; what was given to it is then given again."""
+
     def emit(self, findings: Iterable[Finding]) -> None: ...
 
-    def flush(self, timeout_seconds: float) -> None: ...
+    def flush(self) -> None: ...
 
 
 class RejectSink(Protocol):
@@ -47,9 +49,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """``instance`` is written beside committed offsets, so that a member knows its own commits again."""
+    """``instance`` is written beside committed offsets, so that a member knows its own commits again;
+    ``start`` says where to begin in a partition that has neither checkpoint nor committed offset."""
 
     instance: str
+    start: str = "latest"
     checkpoint_seconds: float = 10.0
     idle_seconds: float = 60.0
     drain_seconds: float = 10.0
@@ -82,6 +86,10 @@ class Daemon:
     _quiet_since: dict[Cell, float] = field(default_factory=dict)
     _saved_at: float = 0.0
     _dirty: bool = False
+    _backlogs: list[list[Finding]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._backlogs = [[] for _ in self.findings]
 
     def stop(self) -> None:
         """Only sets a flag: safe in a signal handler."""
@@ -151,7 +159,7 @@ class Daemon:
             "%s/%d@%d: %s (%s); %d records dropped, reading goes on at %d",
             topic,
             number,
-            gap.first,
+            gap.first_offset,
             gap.detail,
             gap.cause.value,
             gap.records,
@@ -162,22 +170,32 @@ class Daemon:
         for reference in outcome.learned:
             self.state.models[reference.model].reference = self.learned(reference)
         if outcome.findings:
-            for sink in self.findings:
-                sink.emit(outcome.findings)
+            for backlog in self._backlogs:
+                backlog.extend(outcome.findings)
+            self._emit()
         self.reporter.judged(outcome.judgements, self.state)
         self.reporter.found(outcome.findings)
+
+    def _emit(self) -> str:
+        """Gives every sink what it has not taken yet; "" or why one of them could not."""
+        failed = ""
+        for sink, backlog in zip(self.findings, self._backlogs, strict=True):
+            try:
+                sink.emit(backlog)
+            except (StateUnwritable, SourceError) as e:
+                failed = str(e)
+                self.reporter.out_of_reach(failed)
+            else:
+                backlog.clear()
+        return failed
 
     def _follow_assignment(self) -> None:
         for change in self.source.changes():
             match change:
                 case Assigned(cells, owned):
-                    self._release(self.state.partitions.keys() - owned)
-                    self._assigned(cells)
-                case Positioned(positions):
-                    for cell, offset in positions.items():
-                        self.state.partitions.setdefault(cell, PartitionCell(offset)).next_offset = offset
-                    self._dirty = True
-                    log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(positions.items())))
+                    self._release(self.state.partitions.keys() - set(owned))
+                    if cells:
+                        self._assigned(cells)
                 case Lost(cells):  # what was lost is another's to commit
                     self._release(cells)
                 case Revoked(cells):
@@ -191,18 +209,32 @@ class Daemon:
             self._quiet_since.pop(cell, None)
 
     def _assigned(self, cells: Iterable[Cell]) -> None:
-        """Decides where to read on: the checkpoint's position, unless another member has gone on from there."""
-        committed = self.source.committed(cells)
-        start: dict[Cell, int | None] = dict.fromkeys(cells)
-        for cell in start:
-            mine = self.state.partitions.get(cell)
-            if mine is None:
-                continue  # the source knows: the committed offset, else kafka.start
-            offset, owner = committed.get(cell, (0, ""))
-            theirs = owner not in ("", self.timing.instance) and offset > mine.next_offset
-            start[cell] = offset if theirs else mine.next_offset
-            mine.released = False
-        self.source.seek(start)
+        """Decides where to read on: the checkpoint's position, unless another member has gone on from there.
+
+        The source announces them again at the next poll if a broker does not answer here.
+        """
+        try:
+            committed = self.source.committed(cells)
+            start: dict[Cell, int | str] = {}
+            for cell in cells:
+                mine = self.state.partitions.get(cell)
+                offset, owner = committed.get(cell, (None, ""))
+                if mine is None:
+                    start[cell] = self.timing.start if offset is None else offset
+                else:
+                    theirs = offset is not None and owner not in ("", self.timing.instance)
+                    start[cell] = max(offset or 0, mine.next_offset) if theirs else mine.next_offset
+            found = self.source.seek(start)
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
+            return
+        for cell, offset in found.items():
+            partition = self.state.partitions.setdefault(cell, PartitionCell(offset))
+            partition.next_offset, partition.released = offset, False
+        self._dirty = True
+        log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
 
     def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[Cell]:
         """Partitions that have been read to their end and silent for a while hold nobody back."""
@@ -226,12 +258,14 @@ class Daemon:
         if not self._dirty and commit is None:
             return True
         try:
+            if failed := self._emit():
+                raise StateUnwritable(failed)
             for sink in self.findings:
-                sink.flush(self.timing.drain_seconds)
+                sink.flush()
             if self.rejects is not None:
                 self.rejects.flush(self.timing.drain_seconds)
             size = self.checkpoints.save(self.state, self.pipeline)
-        except StateUnwritable as e:
+        except (StateUnwritable, SourceError) as e:
             self.reporter.checkpoint_failed(str(e))
             return False
         self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import NoneType
 from typing import Final
 
 import numpy as np
@@ -158,6 +159,18 @@ class EventBatch:
             label_only=0,
             ignored_features=0,
         )
+
+
+    def compact(self) -> EventBatch:
+        """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
+        prediction = None if self.prediction is None else _compact(self.prediction)
+        return replace(self, columns={n: _compact(c) for n, c in self.columns.items()}, prediction=prediction)
+
+
+def _compact(column: NumericColumn | AnyColumn) -> NumericColumn | AnyColumn:
+    if isinstance(column, np.ndarray) or not set(map(type, column)) <= {float, NoneType}:
+        return column
+    return np.array(column, np.float64)
 
 
 def _take(column: NumericColumn | AnyColumn, index: NDArray[np.intp]) -> NumericColumn | AnyColumn:

@@ -65,10 +65,19 @@ class Pipeline:
                 )
         return self._schemas
 
-    def forget(self) -> None:
-        """Drops what was derived from references, for a state that was changed from outside."""
-        self._schemas.clear()
-        self._plans.clear()
+    def hand_over(self, state: State, successor: Pipeline) -> None:
+        """Prepares the state for a pipeline of other settings: sequential detectors that differ start afresh."""
+        for partition in state.partitions.values():
+            for model, stream in partition.streams.items():
+                reference = state.models[model].reference
+                for kind, channel in list(stream.sequential):
+                    if reference is None or self.sequential_of(reference, kind, channel) != successor.sequential_of(
+                        reference, kind, channel
+                    ):
+                        del stream.sequential[kind, channel]
+        for cell in state.models.values():
+            detectors = successor.plan(cell.reference).detectors if cell.reference is not None else ()
+            cell.verdicts = {kind: v for kind, v in cell.verdicts.items() if kind in detectors}
 
     def advance(self, state: State, records: RecordBatch, idle: frozenset[Cell] = frozenset()) -> tuple[Decoded, Outcome]:
         """Takes a stretch of a partition in and judges what it closed."""
@@ -119,7 +128,7 @@ class Pipeline:
         taking.count(cell, batch)
         stream = partition.streams.setdefault(batch.model, Stream())
         if cell.reference is None:
-            stream.rows.append(batch)
+            stream.rows.append(batch.compact())
         else:
             self._open_panes(cell.reference, stream, batch, panes)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from driftd.cells import ModelCell, State
 from driftd.event import RecordBatch, Reject
 from driftd.finding import Finding, Judgement
+from driftd.http.view import ModelView, Snapshot
 from driftd.pipeline import Pipeline
 from driftd.sinks.metrics import MetricsSink, ModelCounts
 from driftd.sources import Source
@@ -17,6 +18,21 @@ from driftd.telemetry import Telemetry
 log = logging.getLogger("driftd")
 
 MAX_RECENT = 100
+
+
+def counts_of(cell: ModelCell) -> ModelCounts:
+    """The model's counters as exposition wants them."""
+    t = cell.totals
+    return ModelCounts(
+        t.events,
+        t.failed,
+        t.labels,
+        t.unjoined_labels,
+        t.ignored_features,
+        t.last_event,
+        t.latency_le if t.latency_le.any() else None,
+        t.latency_ns / 1e9,
+    )
 
 
 @dataclass(slots=True)
@@ -94,21 +110,18 @@ class Reporter:
             self._count(cell)
 
     def _count(self, cell: ModelCell) -> None:
-        totals = cell.totals
-        counts = ModelCounts(
-            totals.events,
-            totals.failed,
-            totals.labels,
-            totals.unjoined_labels,
-            totals.ignored_features,
-            totals.last_event,
-            totals.latency_le if totals.latency_le.any() else None,
-            totals.latency_ns / 1e9,
-        )
         if cell.reference is None:
-            self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts)
+            self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts_of(cell))
         else:
-            self.metrics.count(cell.name, counts)
+            self.metrics.count(cell.name, counts_of(cell))
+
+    def snapshot(self, now: float) -> Snapshot:
+        """What the status page shows; called from the HTTP threads."""
+        cells = list(self.state.models.values()) if self.state is not None else []
+        models = [
+            ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells
+        ]
+        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry)
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state
