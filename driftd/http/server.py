@@ -219,7 +219,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     request: socket.socket
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "driftd", ""
 
     def setup(self) -> None:
         self.request.settimeout(self.server.limits.request_seconds)
@@ -287,13 +286,16 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """What the library finds wrong (malformed, too long, unknown method), without its HTML."""
         body = f"{message or HTTPStatus(code).phrase}\n".encode("ascii", "replace")
-        self.close_connection = True
+        self.request_version = self.protocol_version  # of what could not be read nothing is known: answer in full
         self.send_response(code)
         for name, value in {"Content-Type": TEXT, "Content-Length": str(len(body)), **_SECURITY}.items():
             self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+
+    def version_string(self) -> str:
+        return "driftd"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
         log.debug("%s %s", self.client_address[0], format % args)

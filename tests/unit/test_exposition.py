@@ -1,7 +1,6 @@
 """The page that Prometheus reads: exact text, the limit, silence, and blocks."""
 
 import gzip
-import os
 import shutil
 import subprocess
 import zlib
@@ -16,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from driftd.sinks.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.sinks.metrics import MetricsSink, ModelCounts
 from driftd.telemetry import METRICS, Telemetry
+from tests.servers import need
 from tests.stage.judgement import END, NAN, judgement, reference, scores
 
 STATISTICS = {
@@ -351,10 +351,8 @@ def test_only_the_blocks_of_the_judged_model_are_compressed_again() -> None:
 @pytest.mark.integration
 def test_promtool_has_no_complaint() -> None:
     promtool = shutil.which("promtool")
-    if promtool is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("promtool is missing; apt-get install prometheus")
-        pytest.skip("promtool is missing; apt-get install prometheus")
+    need("promtool", promtool, "apt-get install prometheus")
+    assert promtool
     done = subprocess.run([promtool, "check", "metrics"], input=big_page().render(), capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
