@@ -18,7 +18,7 @@ import zstandard
 from driftd.codecs import Codec, EventsCodec, Limits
 from driftd.codecs.limits import DEFAULT_LIMITS
 from driftd.errors import ConfigError, SourceRefused
-from driftd.event import RecordBatch
+from driftd.event import Cell, RecordBatch
 from driftd.sources.layout import Layout
 
 ROWS: Final = 4096
@@ -39,10 +39,14 @@ class Progress:
 
 
 class Events(Protocol):
-    """A file of events: batches in file order, and the codec that understands them."""
+    """A file of events: batches in file order, and the codec that understands them.
+
+    ``cells`` are the partitions, where there is more than the one of a file.
+    """
 
     name: str
     codec: Codec
+    cells: tuple[Cell, ...]
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
         """From the beginning, once. Raises SourceRefused where the file is damaged."""
@@ -77,6 +81,7 @@ class JsonLines:
         self.path = path
         self.name = "stdin" if path == STDIN else Path(path).name
         self.codec: Codec = EventsCodec(limits)
+        self.cells: tuple[Cell, ...] = ()
         self._longest = limits.record_bytes
         self._raw: IO[bytes] | None = None
         self._done = 0

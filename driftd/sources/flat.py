@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftd.codecs import Codec, Limits
 from driftd.errors import ConfigError, SourceRefused
+from driftd.event import Cell
 from driftd.sources.file import ROWS, Progress, open_bytes, undamaged
 from driftd.sources.flat_codec import FlatCodec, Rows
 from driftd.sources.flat_columns import Texts, sniff
@@ -48,6 +49,7 @@ class FlatFile:
         if self._parquet:
             codec.require_types(self._file.schema_arrow)
         self.codec: Codec = codec
+        self.cells: tuple[Cell, ...] = ()
 
     def _open_parquet(self) -> list[str]:
         try:

@@ -1,0 +1,5 @@
+"""`python -m driftd`."""
+
+from driftd.cli import main
+
+main()

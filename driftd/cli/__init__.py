@@ -1,0 +1,72 @@
+"""The command line: one module a command; what is heavy is imported when a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from driftd import __version__
+from driftd.cli.check import check
+from driftd.cli.completion import completion
+from driftd.cli.configuration import config
+from driftd.cli.detectors import detectors
+from driftd.cli.options import examples
+from driftd.cli.reference import reference
+from driftd.cli.replay import demo, replay
+from driftd.cli.run import run
+from driftd.errors import DriftdError
+
+INTERRUPTED = 130
+
+
+@click.group(
+    name="driftd",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    epilog=examples(
+        ("driftd demo", "see it find real drift, without Kafka"),
+        ("driftd run --bootstrap-servers broker1:9092 --topic predictions", "watch a topic; models are discovered"),
+        ("driftd check --config driftd.yaml", "what would be watched, and can the broker be read?"),
+        ("driftd replay --events last-week.parquet --reference-events 20000", "what would it have found?"),
+    ),
+)
+@click.option("--debug", is_flag=True, help="Show where in the code an error came from.")
+@click.version_option(__version__, prog_name="driftd", message="%(prog)s %(version)s")
+def cli(debug: bool) -> None:
+    """Watch machine-learning models in production: prediction events from Kafka in, drift to Prometheus out.
+
+    All times are UTC. Exit codes: 0 done or drained (also when drift was found), 1 a bug, 2 configuration or usage,
+    3 Kafka or a file out of reach, 4 state unusable.
+    """
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"driftd {__version__}")
+
+
+for command in (run, check, demo, replay, reference, detectors, config, completion):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and leaves with its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(words, prog_name="driftd", standalone_mode=False)
+    except DriftdError as e:
+        if "--debug" in words:
+            raise
+        click.echo(str(e), err=True)
+        code = e.exit_code
+    except click.ClickException as e:
+        e.show()
+        code = e.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # who read our output has seen enough; Python would complain once more when it flushes at exit
+        sys.stdout = None
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,206 @@
+"""`driftd check`: is the configuration right, can the broker be read, and what would be watched?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftd.cli import options, show
+
+if TYPE_CHECKING:
+    from driftd.config import Loaded, Model, Settings
+    from driftd.reference import Channel, Reference
+
+
+@click.command(
+    short_help="Validate the configuration, ask the broker.",
+    epilog=options.examples(
+        ("driftd check", "driftd.yaml and DRIFTD_... variables, and the broker they name"),
+        ("driftd check --config driftd.yaml --offline", "in CI, where there is no broker"),
+        ("driftd check --output json | jq .problems", "for scripts; the exit code says the same"),
+    ),
+)
+@options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen")
+@click.option("--offline", is_flag=True, help="Do not connect to the broker.")
+@click.option("--all", "everything", is_flag=True, help="Show settings that have their defaults, too.")
+@options.output
+def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
+    """Validate the configuration, say what each setting came from, ask the broker, show what would be watched."""
+    loaded = options.load(given)
+    report = {
+        "config": str(loaded.path) if loaded.path else None,
+        "settings": [{"setting": s, "value": v, "origin": o} for s, v, o in loaded.rows()],
+        "models": list(models(loaded.settings)),
+        "discovery": loaded.settings.discovery.model_dump(),
+        "alarms": loaded.settings.alarms.model_dump(),
+        "kafka": None if offline else kafka(loaded),
+    }
+    found = report["kafka"]["problems"] if isinstance(report["kafka"], dict) else []
+    report["problems"] = found
+    if output == "json":
+        show.json(report)
+    else:
+        _print(loaded, report, everything=everything)
+    return 3 if found else 0
+
+
+def kafka(loaded: Loaded) -> dict[str, Any]:
+    """What the broker says. Raises ConfigError without broker or topic."""
+    from driftd.app import kafka_settings  # noqa: PLC0415
+    from driftd.errors import SourceError  # noqa: PLC0415
+    from driftd.sources.kafka import check_topics  # noqa: PLC0415
+
+    settings = kafka_settings(loaded.settings)
+    try:
+        report = check_topics(settings)
+    except SourceError as e:
+        return {"server": ", ".join(settings.bootstrap_servers), "topics": [], "problems": [str(e)]}
+    return {
+        "server": report.server,
+        "version": ".".join(map(str, report.version)),
+        "cluster_id": report.cluster_id,
+        "topics": [{"topic": t.name, "partitions": t.partitions, "problem": t.problem} for t in report.topics],
+        "problems": list(report.problems),
+    }
+
+
+def models(settings: Settings) -> Iterator[dict[str, Any]]:
+    """What would be watched of each model that is configured or has a reference."""
+    from driftd.app import chooser, references_of  # noqa: PLC0415
+
+    references = references_of(settings)
+    configured = {m.name: m for m in settings.models}
+    for name in {**configured, **references}:
+        model, reference = configured.get(name), references.get(name)
+        choose = chooser(settings, model)
+        channels = list(reference.channels) if reference else list(_expected(model))
+        yield {
+            "model": name,
+            "configured": model is not None,
+            "reference": _reference(settings, model, reference),
+            "channels": [
+                {"channel": c.name, "role": c.role.value, "type": c.kind.value, "detectors": _detectors(choose, c)}
+                for c in channels
+            ],
+        }
+
+
+def _expected(model: Model | None) -> Iterator[Channel]:
+    """The channels that are known before the reference is learned."""
+    from driftd.event import Kind  # noqa: PLC0415
+    from driftd.reference import Channel, Role  # noqa: PLC0415
+
+    for name, feature in model.features.items() if model else ():
+        yield Channel(name, Role.FEATURE, Kind(feature.type) if feature.type else Kind.ANY)
+    yield Channel("prediction", Role.PREDICTION, Kind.ANY)
+    yield Channel("score", Role.SCORE, Kind.NUMERIC)
+    yield Channel("error", Role.ERROR, Kind.NUMERIC)
+    yield Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC)
+
+
+def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:
+    """Kind and settings; None where the type of the channel must be learned first."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from driftd.event import Kind  # noqa: PLC0415
+
+    if channel.kind is Kind.ANY:
+        return None
+    return [{"detector": d.kind, "settings": asdict(d)} for d in choose(channel)]
+
+
+def _reference(settings: Settings, model: Model | None, reference: Reference | None) -> dict[str, Any]:
+    if reference is not None:
+        return {
+            "version": reference.version,
+            "events": reference.summary.events,
+            "first": reference.first,
+            "last": reference.last,
+            "source": reference.source,
+        }
+    source = model.reference if model else None
+    seconds = (source.seconds if source else None) or (None if source and source.events else settings.learning.seconds)
+    events = None if seconds else (source.events if source else None) or settings.learning.events
+    return {"learn_events": events, "learn_seconds": seconds}
+
+
+def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
+    rows = loaded.rows()
+    given = [row for row in rows if everything or row[2] != "default"]
+    show.line(f"Configuration: {report['config'] or 'no file'}", "bold")
+    if given:
+        show.table(("setting", "value", "from"), given, indent=2)
+    if len(given) < len(rows):
+        show.line(f"  {len(rows) - len(given)} settings have their defaults; --all shows them.")
+    _print_kafka(report["kafka"])
+    for model in report["models"]:
+        _print_model(model)
+    discovery, alarms = loaded.settings.discovery, loaded.settings.alarms
+    show.line()
+    if discovery.enabled:
+        show.line(
+            f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken in "
+            "as they come, types inferred."
+        )
+    else:
+        show.line("Discovery: off; events of models that are not configured are dropped and counted.")
+    budget = f"{alarms.false_alarms_per_month:g} a month for the whole daemon"
+    show.line(f"False alarms: {budget}; a threshold is the larger of the effect above and what chance explains.")
+    if report["problems"]:
+        show.line(f"{len(report['problems'])} problem(s) found.", "bold red")
+    else:
+        show.line("No problems found." if report["kafka"] else "No problems found; the broker was not asked.", "green")
+
+
+def _print_kafka(kafka: dict[str, Any] | None) -> None:
+    if kafka is None:
+        return
+    show.line()
+    cluster = f", cluster {kafka['cluster_id']}" if "cluster_id" in kafka else ""
+    show.line(f"Kafka: {kafka['server']}{cluster}", "bold")
+    if kafka["topics"]:
+        rows = [
+            (t["topic"], str(t["partitions"]), show.clean(t["problem"], 400) or "readable") for t in kafka["topics"]
+        ]
+        show.table(("topic", "partitions", "state"), rows, indent=2)
+    told = {f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"]}
+    for problem in kafka["problems"]:
+        if problem not in told:
+            show.line(f"  {problem}", "red")
+
+
+def _print_model(model: dict[str, Any]) -> None:
+    from driftd.config.values import spell_seconds  # noqa: PLC0415
+    from driftd.sinks.log import utc  # noqa: PLC0415
+
+    reference = model["reference"]
+    show.line()
+    show.line(f"Model: {show.clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
+    if "version" in reference:
+        stretch = f"{utc(reference['first'])} to {utc(reference['last'])} (UTC)"
+        show.line(
+            f"  reference v{reference['version']}: {reference['events']:,} events, {stretch}, {reference['source']}"
+        )
+    elif reference["learn_seconds"]:
+        show.line(f"  reference: learned from the first {spell_seconds(reference['learn_seconds'])} of event time")
+    else:
+        show.line(f"  reference: learned from the first {reference['learn_events']:,} events")
+    rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
+    show.table(("channel", "role", "type", "detectors"), rows, indent=2)
+
+
+def _type(channel: dict[str, Any]) -> str:
+    return "to be learned" if channel["type"] == "any" else str(channel["type"])
+
+
+def _spelled(detectors: list[dict[str, Any]] | None) -> str:
+    """``psi (effect 0.1), adwin``: settings but for the effect are shown by `driftd detectors`."""
+    if detectors is None:
+        return "by its type"
+    parts = [
+        f"{d['detector']} (effect {d['settings']['effect']:g})" if "effect" in d["settings"] else d["detector"]
+        for d in detectors
+    ]
+    return ", ".join(parts) or "none"

@@ -1,0 +1,64 @@
+"""`driftd detectors`: what there is to watch for."""
+
+from __future__ import annotations
+
+import click
+
+from driftd.cli import options, show
+
+
+@click.command(
+    epilog=options.examples(
+        ("driftd detectors", "names, settings with their defaults, and what each measures"),
+        ("driftd detectors --output json | jq '.[] | select(.default)'", "those that run unless you choose"),
+    )
+)
+@options.output
+def detectors(output: str) -> None:
+    """List the detectors with their settings."""
+    from driftd.detectors.registry import defaults_for, is_sequential, registry, settings_of  # noqa: PLC0415
+    from driftd.event import Kind  # noqa: PLC0415
+    from driftd.reference import Role  # noqa: PLC0415
+
+    defaults: dict[str, list[str]] = {}
+    for title, kind, role in (
+        ("numeric features", Kind.NUMERIC, Role.FEATURE),
+        ("categorical features", Kind.CATEGORICAL, Role.FEATURE),
+        ("predictions and scores", Kind.NUMERIC, Role.PREDICTION),
+        ("predictions and scores", Kind.CATEGORICAL, Role.PREDICTION),
+        ("errors", Kind.NUMERIC, Role.ERROR),
+    ):
+        for name in defaults_for(kind, role):
+            defaults.setdefault(name, [])
+            if title not in defaults[name]:
+                defaults[name].append(title)
+    rows = [
+        {
+            "detector": name,
+            "sequential": is_sequential(name),
+            "settings": settings_of(name),
+            "default": defaults.get(name, []),
+            "measures": (cls.__doc__ or "").strip().splitlines()[0],
+            "metric": str(getattr(cls, "metric", "")),
+        }
+        for name, cls in registry().items()
+    ]
+    if output == "json":
+        show.json(rows)
+        return
+    show.table(
+        ("detector", "settings", "on by default for", "what it measures"),
+        [
+            (
+                str(row["detector"]),
+                " ".join(f"{k}={v}" for k, v in settings_of(str(row["detector"])).items()),
+                ", ".join(defaults.get(str(row["detector"]), ["-"])),
+                str(row["measures"]),
+            )
+            for row in rows
+        ],
+    )
+    show.line()
+    show.line(
+        "In driftd.yaml: detectors: [psi, {kind: ks, effect: 0.2}], for all channels of a kind, a model or a feature."
+    )

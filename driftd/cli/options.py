@@ -1,0 +1,113 @@
+"""Options that several commands share, and the configuration that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from driftd.config import Loaded
+    from driftd.sources.layout import Layout
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SETTINGS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
+    "bootstrap_servers": ("--bootstrap-servers", "kafka.bootstrap_servers", {"metavar": "HOST:PORT[,...]"}),
+    "topic": ("--topic", "kafka.topics", {"metavar": "TOPIC", "multiple": True}),
+    "group_id": ("--group-id", "kafka.group_id", {"metavar": "NAME"}),
+    "start": ("--start", "kafka.start", {"type": click.Choice(["latest", "earliest"])}),
+    "state_dir": ("--state-dir", "state.directory", {"metavar": "DIR"}),
+    "listen": ("--listen", "http.listen", {"metavar": "HOST:PORT"}),
+    "log_level": ("--log-level", "log.level", {"type": click.Choice(["debug", "info", "warning", "error"])}),
+    "log_format": ("--log-format", "log.format", {"type": click.Choice(["text", "json"])}),
+    "findings_to": ("--findings", "findings.path", {"metavar": "FILE"}),
+    "reference_events": ("--reference-events", "learning.events", {"metavar": "N", "type": click.IntRange(1)}),
+}
+_HELP: Final = {
+    "bootstrap_servers": "Brokers to find the cluster through.",
+    "topic": "Topic with prediction events; may be given more than once.",
+    "group_id": "Consumer group.",
+    "start": "Where to begin where there is neither a checkpoint nor a committed offset.",
+    "state_dir": "Folder of checkpoints and references.",
+    "listen": "Address of /metrics and the status page.",
+    "log_level": "Least level that is logged.",
+    "log_format": "Log lines for people or for machines.",
+    "findings_to": "Append findings to this file, one JSON object a line.",
+    "reference_events": "Learn the reference from the first N events of each model.",
+}
+_PARTS: Final = {
+    "model": "Column with the model's name, or the name itself.",
+    "version": "Column with the model's version, or the version itself.",
+    "time": "Column with the event's time: epoch seconds (or ms, us, ns), a timestamp, or RFC 3339.",
+    "id": "Column with the event's id.",
+    "prediction": "Column with the prediction.",
+    "score": "Column with the score.",
+    "label": "Column with the true label.",
+    "latency": "Column with the latency in seconds.",
+    "error": "Column that is set where the service failed.",
+}
+
+output = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="For people or for scripts."
+)
+
+
+def examples(*lines: tuple[str, str]) -> str:
+    """The end of a help page; the escape keeps click from filling the lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}\n      {what}" for command, what in lines)
+
+
+def settings(*names: str) -> Callable[[F], F]:
+    """--config, --set and those of the table above that the command takes."""
+
+    def decorate(command: F) -> F:
+        for name in reversed(names):
+            option, _, more = _SETTINGS[name]
+            command = click.option(option, name, default=None, help=_HELP[name], **more)(command)
+        command = click.option(
+            "--set", "set_", metavar="KEY=VALUE", multiple=True, help="Any setting, such as windows.hops=6."
+        )(command)
+        return click.option(
+            "--config", "config_file", metavar="FILE", help="Default: driftd.yaml, where there is one."
+        )(command)
+
+    return decorate
+
+
+def columns(command: F) -> F:
+    """--model, --time, ... --ignore: what the columns of a flat file mean."""
+    ignore = click.option("--ignore", metavar="COLUMN", multiple=True, help="Column that is no feature; repeatable.")
+    command = ignore(command)
+    for part, help_ in reversed(_PARTS.items()):
+        command = click.option(f"--{part}", f"column_{part}", metavar="COLUMN", help=help_)(command)
+    return command
+
+
+def layout_of(given: dict[str, Any]) -> Layout | None:
+    """Takes the options of ``columns`` out of ``given``; None where none was used."""
+    from driftd.sources.layout import Layout  # noqa: PLC0415
+
+    parts = {part: given.pop(f"column_{part}") for part in _PARTS}
+    layout = Layout(**parts, ignore=given.pop("ignore"))
+    return None if layout == Layout() else layout
+
+
+def load(given: Mapping[str, Any], extra: Mapping[str, tuple[str, Any]] | None = None) -> Loaded:
+    """The configuration of the options in ``given``; ``extra`` are further settings with the option they came from."""
+    from driftd import config  # noqa: PLC0415  pydantic takes 0.2 s to import
+
+    flags = {}
+    for name, (option, setting, _) in _SETTINGS.items():
+        value = given.get(name)
+        if value not in (None, ()):
+            flags[setting] = config.Flag(option, list(value) if isinstance(value, tuple) else value)
+    for setting, (option, value) in (extra or {}).items():
+        flags[setting] = config.Flag(option, value)
+    for pair in given.get("set_", ()):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"expected KEY=VALUE, such as windows.hops=6, got {pair!r}", param_hint="--set")
+        flags[key.strip()] = config.Flag(f"--set {key.strip()}", value)
+    return config.load(given.get("config_file"), flags=flags)
