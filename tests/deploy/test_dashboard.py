@@ -1,0 +1,193 @@
+"""The dashboard: read by Grafana's own types, kept to dashboard-linter's rules, and every query answered."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from driftd.sinks.exposition import Metric
+from driftd.telemetry import METRICS
+from tests.deploy.reading import DEPLOY, read_yaml
+from tests.rules.reading import RULE_FILES, RUNBOOKS, alerts, metrics_in, recorded
+from tests.servers.prometheus import Exposition, StartPrometheus, wait_until
+
+PATH: Final = DEPLOY / "grafana" / "dashboards" / "driftd.json"
+DASHBOARD: Final[dict[str, Any]] = json.loads(PATH.read_text())
+PANELS: Final = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+VARIABLES: Final = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+QUERIES: Final = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
+UNITS: Final = {"short", "percentunit", "s", "eps"}
+UNKNOWN_TO_THE_SDK: Final = {
+    # The Prometheus data source's own settings of an annotation and of a variable; the SDK's types stop before them.
+    "annotations.list.titleFormat",
+    "annotations.list.textFormat",
+    "annotations.list.step",
+    "templating.list.definition",
+}
+LABELS: Final = {
+    "model": ("fraud",),
+    "feature": ("amount",),
+    "detector": ("psi",),
+    "quantile": ("0.5",),
+    "le": ("0.25", "+Inf"),
+    "version": ("7",),
+    "reference": ("v1",),
+    "topic": ("payments",),
+    "partition": ("0",),
+    "outcome": ("accepted", "rejected", "sent", "failed"),
+    "reason": ("wrong_type", "gap", "limit"),
+    "status": ("DRIFT",),
+    "what": ("models", "features"),
+}
+each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+
+
+def lost(ours: object, theirs: object, path: str = "") -> Iterator[str]:
+    """What of ``ours`` is not in ``theirs``; places of a list are not told apart."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            place = f"{path}.{key}".lstrip(".")
+            yield from lost(value, theirs[key], place) if key in theirs else [place]
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for one, other in zip(ours, theirs, strict=True):
+            yield from lost(one, other, path)
+    elif ours != theirs:
+        yield path
+
+
+def read_back(dashboard: dict[str, Any]) -> Any:
+    register_default_plugins()
+    return json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(dashboard)))
+
+
+def test_grafanas_types_read_all_of_it() -> None:
+    """The SDK drops what it does not know, so a misspelt field shows as lost."""
+    assert set(lost(DASHBOARD, read_back(DASHBOARD))) == UNKNOWN_TO_THE_SDK
+
+
+def test_a_misspelt_field_is_noticed() -> None:
+    misspelt = {**DASHBOARD, "refesh": "30s"}
+    assert "refesh" in set(lost(misspelt, read_back(misspelt)))
+
+
+def test_data_source_is_a_variable_and_every_panel_uses_it() -> None:
+    assert VARIABLES["datasource"]["type"] == "datasource"
+    for panel in PANELS:
+        assert {t["datasource"]["uid"] for t in panel["targets"]} | {panel["datasource"]["uid"]} == {"${datasource}"}
+
+
+def test_links_of_alerts_lead_here_with_variables_that_exist() -> None:
+    for name, alert in alerts().items():
+        url = alert["annotations"]["dashboard_url"]
+        assert f"/d/{DASHBOARD['uid']}/" in url
+        assert set(re.findall(r"[?&]var-(\w+)=", url)) <= VARIABLES.keys(), name
+
+
+def test_ids_and_titles_are_unique() -> None:
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(ids) == len(set(ids))
+    titles = [panel["title"] for panel in PANELS]
+    assert len(titles) == len(set(titles))
+
+
+def test_panels_do_not_overlap_and_fit_the_width() -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+
+
+@each_panel
+def test_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+    assert panel["targets"]
+    for target in panel["targets"]:
+        assert target["expr"].strip()
+        assert target["legendFormat"]
+
+
+@each_panel
+def test_links_of_panel_lead_to_runbooks(panel: dict[str, Any]) -> None:
+    known = {f"https://runbooks.example.com/driftd/{path.name}" for path in RUNBOOKS}
+    assert {link["url"] for link in panel["links"]} <= known
+
+
+def test_every_alert_is_reached_from_some_panel() -> None:
+    linked = {link["url"].rpartition("/")[2].removesuffix(".md") for panel in PANELS for link in panel["links"]}
+    assert linked == set(alerts()) - {"DriftdWatchdog"}
+
+
+@pytest.mark.parametrize(("title", "query"), QUERIES)
+def test_query_keeps_to_what_exists(title: str, query: str) -> None:
+    histogram = {
+        f"{name}{end}" for name, m in METRICS.items() if m.type == "histogram" for end in ("_bucket", "_count")
+    }
+    assert metrics_in(query) <= METRICS.keys() | histogram, title
+    assert set(re.findall(r"\b(?:driftd|model|partition):[\w:]+", query)) <= recorded()
+    assert set(re.findall(r"\$(\w+)", query)) <= VARIABLES.keys() | {"__rate_interval"}
+    assert re.findall(r"\[(.*?)\]", query) in ([], ["$__rate_interval"], ["$__rate_interval"] * 2)
+
+
+def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() -> None:
+    services = read_yaml(DEPLOY / "compose.yaml")["services"]
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    folder = read_yaml(provisioning / "dashboards" / "driftd.yaml")["providers"][0]["options"]["path"]
+    assert f"./grafana/dashboards:{folder}:ro" in services["grafana"]["volumes"]
+    source = read_yaml(provisioning / "datasources" / "prometheus.yaml")["datasources"][0]
+    assert source["uid"] == VARIABLES["datasource"]["current"]["value"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def series_of(metric: Metric, value: float) -> Iterator[tuple[str, float]]:
+    """Every series that the labels of the table allow, with the values of LABELS."""
+    names = (
+        [metric.name + end for end in ("_bucket", "_count", "_sum")] if metric.type == "histogram" else [metric.name]
+    )
+    for name in names:
+        labels = [label for label in metric.labels if label != "le" or name.endswith("_bucket")]
+        for values in _product([LABELS[label] for label in labels]):
+            text = ",".join(f'{label}="{v}"' for label, v in zip(labels, values, strict=True))
+            yield f"{name}{{{text}}}", value
+
+
+def _product(choices: list[tuple[str, ...]]) -> Iterable[tuple[str, ...]]:
+    return ((),) if not choices else ((first, *rest) for first in choices[0] for rest in _product(choices[1:]))
+
+
+@pytest.mark.integration
+def test_every_query_is_answered(start_prometheus: StartPrometheus, exposition: Exposition) -> None:
+    """By a real Prometheus that scrapes one series of every metric in the table, counters growing."""
+
+    def publish() -> None:
+        now = time.time()
+        exposition.show({k: v for metric in METRICS.values() for k, v in series_of(metric, now)})
+
+    publish()
+    server = start_prometheus({"driftd": [exposition.address]}, rules=RULE_FILES)
+    values = {"$__rate_interval": "10s", "$model": "fraud", "$feature": "amount"}
+    waiting = [re.sub(r"\$\w+", lambda match: values[match.group()], query) for _, query in QUERIES]
+
+    def all_answered() -> bool:
+        publish()
+        waiting[:] = [query for query in waiting if not server.query(query)]
+        return not waiting
+
+    try:
+        wait_until(all_answered, f"an answer to {waiting}")
+    except TimeoutError:
+        pytest.fail("no answer to:\n" + "\n".join(waiting))
+    finally:
+        server.stop()

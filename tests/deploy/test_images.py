@@ -1,0 +1,117 @@
+"""The Dockerfile and the compose file: linted, least rights, healthy by driftd's own word, nothing on public ports."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import runpy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftd.codecs import EventsCodec
+from driftd.daemon import Timing
+from driftd.event import RecordBatch
+from tests.deploy.reading import DEPLOY, read_yaml, run, tool
+
+COMPOSE = read_yaml(DEPLOY / "compose.yaml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONE_SHOT = {"topics", "flights"}
+each_service = pytest.mark.parametrize("name", sorted(SERVICES))
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+FINAL_STAGE = DOCKERFILE.rpartition("\nFROM ")[2]
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    assert run(tool("hadolint"), DEPLOY / "Dockerfile") == ""
+
+
+def test_compose_file_meets_the_compose_specification() -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
+
+
+def test_image_runs_as_nobody_in_particular() -> None:
+    assert "\nUSER 9477:9477\n" in FINAL_STAGE
+    assert FINAL_STAGE.index("USER ") < FINAL_STAGE.index("ENTRYPOINT")
+
+
+def test_image_is_healthy_by_the_loop_of_driftd() -> None:
+    assert "HEALTHCHECK" in FINAL_STAGE
+    assert "http://127.0.0.1:9477/-/healthy" in FINAL_STAGE
+
+
+def test_image_is_built_from_what_the_wheel_needs_and_nothing_else() -> None:
+    kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[0] == "!"}
+    copied = {word for line in DOCKERFILE.splitlines() if line.startswith("COPY p") for word in line.split()[1:-1]}
+    assert kept == copied | {"driftd"}
+    assert all((DEPLOY.parent / path).exists() for path in kept)
+
+
+@each_service
+def test_service_has_least_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    if not service["image"].startswith("apache/kafka"):  # its start script writes its configuration
+        assert service["read_only"] is True
+
+
+@each_service
+def test_service_listens_on_this_machine_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@each_service
+def test_service_has_a_fixed_version_and_bounded_memory(name: str) -> None:
+    service = SERVICES[name]
+    if service["image"] != "driftd":
+        assert ":" in service["image"]
+        assert not service["image"].endswith(":latest")
+    if name not in ONE_SHOT:
+        assert "mem_limit" in service
+
+
+@each_service
+def test_service_says_whether_it_is_healthy(name: str) -> None:
+    if name not in ONE_SHOT | {"driftd"}:  # driftd's check is in its image
+        assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+
+
+@each_service
+def test_files_that_are_mounted_exist(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        source = volume.split(":")[0]
+        assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", ["prometheus", "topics"])
+def test_shell_in_the_compose_file_passes_shellcheck(name: str) -> None:
+    script = SERVICES[name]["command"][0].replace("$$", "$")
+    run(tool("shellcheck"), "--shell=bash" if name == "topics" else "--shell=sh", "-", text=script)
+
+
+def test_time_to_stop_is_longer_than_the_drain() -> None:
+    assert float(SERVICES["driftd"]["stop_grace_period"].rstrip("s")) > 2 * Timing("driftd-0").drain_seconds
+
+
+def test_pager_prints_one_line_an_alert() -> None:
+    line = runpy.run_path(str(DEPLOY / "compose" / "pager.py"))["line"]
+    alert = {
+        "status": "firing",
+        "startsAt": "2026-11-23T03:00:00Z",
+        "labels": {"alertname": "DriftdDown"},
+        "annotations": {"summary": "driftd is down", "runbook_url": "http://localhost:8080/runbooks/DriftdDown.md"},
+    }
+    assert line("page", alert) == (
+        "2026-11-23T03:00:00Z page FIRING DriftdDown: driftd is down  http://localhost:8080/runbooks/DriftdDown.md"
+    )
+
+
+def test_flights_are_events_that_driftd_accepts() -> None:
+    events = runpy.run_path(str(DEPLOY / "compose" / "flights.py"))["events"]
+    values = [json.dumps(event).encode() for event in itertools.islice(events(), 1000)]
+    batch = RecordBatch("predictions", 0, np.arange(1000), np.full(1000, np.nan), values, 1000)
+    decoded = EventsCodec().decode(batch, {})
+    assert not decoded.rejects
+    assert sum(map(len, decoded.batches)) == 1000

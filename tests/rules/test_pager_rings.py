@@ -1,0 +1,109 @@
+"""From a metric to the pager: real Prometheus, real rules, real Alertmanager with deploy's configuration, a webhook."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.rules.quick import quick_alertmanager, quick_rules
+from tests.servers.prometheus import (
+    Exposition,
+    Prometheus,
+    StartAlertmanager,
+    StartPrometheus,
+    Webhook,
+    serving_exposition,
+    serving_webhook,
+    wait_until,
+)
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Road:
+    """What the tests of this module share: a page that is scraped, and the pager at the other end."""
+
+    driftd: Exposition
+    prometheus: Prometheus
+    pager: Webhook
+
+    def show(self, **changed: float) -> None:
+        """A healthy driftd with one model, but for what is changed."""
+        now = time.time()
+        status, drifted, loop = changed.get("status", 0), changed.get("drifted", 0), changed.get("loop", now)
+        self.driftd.show(
+            {
+                'driftd_model_status{model="fraud"}': status,
+                'driftd_model_features{model="fraud"}': 20,
+                'driftd_model_drifted_features{model="fraud"}': 7 * drifted,
+                'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"}': drifted,
+                'driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"}': 2.4 * drifted,
+                'driftd_feature_drifted{model="fraud",feature="age",detector="missing"}': changed.get("missing", 0),
+                'driftd_feature_missing_ratio{model="fraud",feature="age"}': 0.3,
+                "driftd_ready": 1,
+                "driftd_kafka_connected": 1,
+                "driftd_config_last_reload_successful": 1,
+                "driftd_loop_timestamp_seconds": loop,
+            }
+        )
+
+
+@pytest.fixture(scope="module")
+def road(
+    start_prometheus: StartPrometheus, start_alertmanager: StartAlertmanager, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Road]:
+    rules: list[Path] = quick_rules(tmp_path_factory.mktemp("rules"))
+    with serving_webhook() as pager, serving_exposition() as page:
+        alertmanager = start_alertmanager(quick_alertmanager(pager.url))
+        prometheus = start_prometheus({"driftd": [page.address]}, rules=rules, alertmanager=alertmanager.url)
+        road = Road(page, prometheus, pager)
+        road.show()
+        wait_until(lambda: prometheus.query("driftd_ready"), "the first scrape")
+        yield road
+        prometheus.stop()
+        alertmanager.stop()
+
+
+def test_model_that_drifts_pages_once_and_resolves(road: Road) -> None:
+    road.show(status=3, drifted=1)
+    page = road.pager.wait_for("firing", "DriftdModelDrift", "/page")
+    assert page["labels"]["model"] == "fraud"
+    assert page["labels"]["severity"] == "critical"
+    assert "instance" not in page["labels"]
+    assert page["annotations"]["summary"] == "Model fraud has drifted from its reference"
+    assert "7 of 20 channels of model fraud" in page["annotations"]["description"]
+    assert page["annotations"]["runbook_url"].endswith("/DriftdModelDrift.md")
+    road.show()
+    road.pager.wait_for("resolved", "DriftdModelDrift", "/page")
+
+
+def test_missing_values_open_a_ticket_and_close_it(road: Road) -> None:
+    road.show(missing=1)
+    ticket = road.pager.wait_for("firing", "DriftdMissingValues", "/ticket")
+    assert ticket["labels"]["feature"] == "age"
+    assert "30% of the values of age" in ticket["annotations"]["description"]
+    road.show()
+    road.pager.wait_for("resolved", "DriftdMissingValues", "/ticket")
+
+
+def test_stuck_driftd_pages_and_drift_is_no_news_meanwhile(road: Road) -> None:
+    stuck = time.time() - 600
+    road.show(loop=stuck)
+    road.pager.wait_for("firing", "DriftdLoopStuck", "/page")
+    before = len(road.pager.alerts("firing", "DriftdModelDrift"))
+    road.show(loop=stuck, status=3, drifted=1)
+    wait_until(lambda: "DriftdModelDrift" in road.prometheus.firing(), "DriftdModelDrift firing in Prometheus")
+    road.show(loop=stuck)  # the drift ends first: the end of the inhibition must not let it through
+    wait_until(lambda: "DriftdModelDrift" not in road.prometheus.firing(), "the end of DriftdModelDrift")
+    road.show()
+    road.pager.wait_for("resolved", "DriftdLoopStuck", "/page")
+    assert len(road.pager.alerts("firing", "DriftdModelDrift")) == before
+
+
+def test_watchdog_arrives_where_the_dead_mans_switch_listens(road: Road) -> None:
+    assert road.pager.wait_for("firing", "DriftdWatchdog", "/watchdog")["labels"]["severity"] == "none"
