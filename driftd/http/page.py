@@ -242,10 +242,10 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     j = m.judgement
     if j is None:
         ratio = min(max(m.learning, 0.0), 1.0)
+        learnt = f"{ratio:.0%} of the reference" if ratio < 1 else "reference learned; waits for a full window"
         return (
             f'{name}<td colspan="2"><progress max="1" value="{ratio:.3f}" aria-label="reference learned"></progress> '
-            f"{ratio:.0%} of the reference<td>{m.counts.predictions:,} so far<td>-<td>-<td>{fresh}"
-            "<td>being learned</tr>"
+            f"{learnt}<td>{m.counts.predictions:,} so far<td>-<td>-<td>{fresh}<td>-</tr>"
         )
     s, r = j.summary, j.reference
     seconds = j.window_end - j.window_start
@@ -345,4 +345,6 @@ def _link(model: str) -> str:
 
 
 def _runbook(snapshot: Snapshot, alert: str) -> str:
+    if not snapshot.runbooks:
+        return f"<code>runbooks/{alert}.md</code>"
     return f'<a href="{escape(snapshot.runbooks.rstrip("/"))}/{alert}.md" rel="noreferrer">{alert}</a>'

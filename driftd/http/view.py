@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,8 +17,6 @@ from driftd.sinks.log import finding_fields
 from driftd.sinks.metrics import QUANTILES, ModelCounts
 from driftd.summary import FIRST_VALUE
 from driftd.telemetry import Telemetry
-
-RUNBOOKS: Final = "https://runbooks.example.com/driftd"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +37,8 @@ class ModelView:
 class Snapshot:
     """``now`` in epoch seconds; ``findings`` newest first; ``telemetry`` is only read.
 
-    ``runbooks`` is the address that a runbook's file name is appended to.
+    ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
+    links to nothing, for a dead link is what nobody needs at night.
     """
 
     now: float
@@ -47,7 +46,7 @@ class Snapshot:
     findings: Sequence[Finding]
     not_ready: Sequence[str]
     telemetry: Telemetry
-    runbooks: str = RUNBOOKS
+    runbooks: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,8 +47,8 @@ class ModelCounts:
 class _Model:
     """What the sink knows of one model.
 
-    Belongs to the loop's thread; the scrape reads ``features``, ``aggregates``, ``counts`` and ``learning``, whose
-    values are never changed, only replaced.
+    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts`` and ``learning``, whose values
+    are never changed, only replaced. ``window`` has the lines about the last judged window, None before there is one.
     """
 
     name: str
@@ -64,7 +64,7 @@ class _Model:
     last_event: float = float("nan")
     moved_at: float | None = None
     features: Fragments = field(default_factory=dict)
-    aggregates: Fragments = field(default_factory=dict)
+    window: Fragments | None = None
 
 
 class MetricsSink:
@@ -129,7 +129,7 @@ class MetricsSink:
             model.label_texts, model.lines = {}, {}
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
-        model.aggregates = _collect(_window_lines(judgement))
+        model.window = _collect(_window_lines(judgement))
         model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(judgement))
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
@@ -144,7 +144,7 @@ class MetricsSink:
         known.counts = counts or known.counts
         known.learning = ratio
         if known.judgement is not None:
-            known.judgement, known.wanted, known.aggregates = None, 0, {}
+            known.judgement, known.wanted, known.window = None, 0, None
             self._share_out(changed=known)
 
     def remove(self, model: str) -> None:
@@ -343,7 +343,8 @@ def _collect(rows: Iterable[tuple[str, bytes]]) -> Fragments:
 
 def _aggregates(model: _Model) -> Fragments:
     """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now."""
-    return {**model.aggregates, **_collect(_count_lines(model))}
+    window = model.window
+    return {**(_collect(_learning_lines(model)) if window is None else window), **_collect(_count_lines(model))}
 
 
 def _window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
@@ -368,11 +369,15 @@ def _window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
             yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
 
 
+def _learning_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
+    me = {"model": model.name}
+    yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
+    if model.learning is not None:
+        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, model.learning)
+
+
 def _count_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
     me, c = {"model": model.name}, model.counts
-    if model.learning is not None:
-        yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
-        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, model.learning)
     if math.isfinite(c.last_event):
         name = "driftd_last_event_timestamp_seconds"
         yield name, sample(name, me, c.last_event)

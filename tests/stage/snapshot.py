@@ -52,6 +52,7 @@ def snapshot(**over: object) -> Snapshot:
         "findings": (*drifted.findings, finding("fraud", None, because="4 of 6 channels have drifted")),
         "not_ready": (),
         "telemetry": telemetry(),
+        "runbooks": "https://runbooks.example.com/driftd",
     }
     return Snapshot(**(values | over))  # type: ignore[arg-type]
 

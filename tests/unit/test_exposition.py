@@ -177,6 +177,12 @@ def test_a_learning_model_says_how_far_it_is() -> None:
     assert not lines(page, "driftd_feature", "driftd_window")
 
 
+def test_a_model_with_a_reference_and_no_judged_window_is_learning() -> None:
+    s = sink()
+    s.count("fraud", COUNTS)
+    assert lines(s.render(), "driftd_model_") == ['driftd_model_status{model="fraud"} 1']
+
+
 def test_a_model_that_learns_anew_drops_its_old_verdicts() -> None:
     s = sink()
     s.update(judgement())

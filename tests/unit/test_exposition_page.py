@@ -122,6 +122,16 @@ def test_a_model_has_a_page_of_all_its_channels() -> None:
     assert "No model is called &lt;x&gt;" in page.render(snapshot(), model="<x>").decode()
 
 
+def test_without_an_address_for_runbooks_the_file_is_named_and_nothing_is_linked() -> None:
+    html = page.render(snapshot(runbooks="")).decode()
+    assert "<code>runbooks/DriftdModelDrift.md</code>" in html
+    assert ".md" not in "".join(str(attrs.get("href")) for _, attrs in Elements(html).elements)
+
+
+def test_a_model_between_reference_and_first_window_says_what_it_waits_for() -> None:
+    assert b"waits for a full window" in page.render(snapshot(models=[ModelView("m", None, 1.0)]))
+
+
 def test_refreshing_can_be_stopped() -> None:
     assert b'http-equiv="refresh"' in page.render(snapshot())
     assert b'http-equiv="refresh"' not in page.render(snapshot(), refresh=False)

@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
+from driftd.detectors.registry import registry
 from driftd.event import RejectReason
 from driftd.sinks.exposition import Metric
 from driftd.telemetry import METRICS, SELF_METRICS, Telemetry
 
-DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "metrics.md"
 
 
 def row(m: Metric) -> str:
@@ -38,6 +41,19 @@ def test_every_statistic_has_its_threshold() -> None:
     ]
     assert len(statistics) == 9
     assert all(f"{n}_threshold" in METRICS for n in statistics)
+
+
+@pytest.mark.parametrize("detector", registry().values(), ids=list(registry()))
+def test_every_detector_has_its_metric(detector: type) -> None:
+    assert detector.metric in METRICS  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "alert_rules").glob("*.yml")), ids=lambda p: str(p.name))
+def test_rules_use_metrics_that_exist(path: Path) -> None:
+    expressions = [rule["expr"] for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    # what has a colon before or after it belongs to the name of a recording rule
+    used = {name for e in expressions for name in re.findall(r"(?<![:\w])driftd_\w+(?![:\w])", e)}
+    assert {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in used} <= set(METRICS)
 
 
 @pytest.fixture
