@@ -43,7 +43,10 @@ class Budget:
 
 
 def next_status(before: NDArray[np.int8], ratio: NDArray[np.float64]) -> NDArray[np.int8]:
-    """int8[channels]: DRIFT from a ratio of 1 until it falls below WARN_RATIO; a channel that abstains keeps its status."""
+    """int8[channels]: DRIFT from a ratio of 1 until it falls below WARN_RATIO.
+
+    A channel whose detector abstains keeps its status.
+    """
     with np.errstate(invalid="ignore"):
         open_ = (ratio >= 1) | ((before == Status.DRIFT) & (ratio >= WARN_RATIO))
         warn = ~open_ & (ratio >= WARN_RATIO)
@@ -71,17 +74,16 @@ LEAST_MOVE = 0.001
 
 
 def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -> tuple[MovedBin, ...]:
-    """The bins of channel ``row`` that carry most of the change, by their part of the PSI, largest first."""
+    """The bins of channel ``row`` whose shares moved most, largest first; none where nothing moved to speak of."""
     used = int(reference.used[row])
     then, now = reference.summary.counts[row, :used], window.counts[row, :used]
-    p, q = _shares(then[None])[0], _shares(now[None])[0]
-    part = (q - p) * np.log(q / p)
-    order = np.argsort(-part, kind="stable")[:most]
-    then, now = then / max(then.sum(), 1), now / max(now.sum(), 1)
+    p, q = then / max(then.sum(), 1), now / max(now.sum(), 1)
+    move = np.abs(q - p)
+    order = np.argsort(-move, kind="stable")[:most]
     return tuple(
-        MovedBin(reference.label(row, int(b)), round(float(then[b]), 6), round(float(now[b]), 6))
+        MovedBin(reference.label(row, int(b)), round(float(p[b]), 6), round(float(q[b]), 6))
         for b in order
-        if part[b] > 0.1 * part.max() and abs(now[b] - then[b]) >= LEAST_MOVE
+        if move[b] >= max(LEAST_MOVE, move.max() / 10)
     )
 
 

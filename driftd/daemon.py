@@ -28,7 +28,15 @@ class FindingSink(Protocol):
 
 
 class RejectSink(Protocol):
-    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None: ...
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        """Called for every batch: who decides how many dead letters are too many must see the good records too."""
+        ...
 
     def flush(self, timeout_seconds: float) -> int:
         """Waits until what was sent is acknowledged; the number of records that could not be."""
@@ -50,7 +58,8 @@ class Clock:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """``instance`` is written beside committed offsets, so that a member knows its own commits again;
-    ``start`` says where to begin in a partition that has neither checkpoint nor committed offset."""
+    ``start`` says where to begin in a partition that has neither checkpoint nor committed offset.
+    """
 
     instance: str
     start: str = "latest"
@@ -122,6 +131,8 @@ class Daemon:
         self._tell(outcome)
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
+        if self.rejects is not None:
+            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed)
         self.reporter.round(self.state, self.source, self.clock.now())
 
     def _poll(self) -> list[RecordBatch]:
@@ -143,8 +154,8 @@ class Daemon:
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
-            if self.rejects is not None:
-                self.rejects.send(records, decoded.rejects)
+        if self.rejects is not None:
+            self.rejects.send(records, decoded.rejects)
 
     def _skip(self, gap: Gap) -> None:
         """Records that nobody will read any more are counted: received and dropped."""
@@ -188,6 +199,12 @@ class Daemon:
             else:
                 backlog.clear()
         return failed
+
+    def _flush(self) -> None:
+        for sink in self.findings:
+            sink.flush()
+        if self.rejects is not None:
+            self.rejects.flush(self.timing.drain_seconds)
 
     def _follow_assignment(self) -> None:
         for change in self.source.changes():
@@ -258,15 +275,14 @@ class Daemon:
         if not self._dirty and commit is None:
             return True
         try:
-            if failed := self._emit():
-                raise StateUnwritable(failed)
-            for sink in self.findings:
-                sink.flush()
-            if self.rejects is not None:
-                self.rejects.flush(self.timing.drain_seconds)
-            size = self.checkpoints.save(self.state, self.pipeline)
+            failed = self._emit()
+            if not failed:
+                self._flush()
+                size = self.checkpoints.save(self.state, self.pipeline)
         except (StateUnwritable, SourceError) as e:
-            self.reporter.checkpoint_failed(str(e))
+            failed = str(e)
+        if failed:
+            self.reporter.checkpoint_failed(failed)
             return False
         self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
         self._dirty = False

@@ -27,7 +27,8 @@ NOT_APPLICABLE = -1
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """bins intp[channels, n]: column of Summary.counts or NOT_APPLICABLE; values float64[channels, n]: NaN where the
-    channel is categorical or the value is missing."""
+    channel is categorical or the value is missing.
+    """
 
     bins: NDArray[np.intp]
     values: NDArray[np.float64]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import isnan
 from types import NoneType
 from typing import Final
 
@@ -160,7 +161,6 @@ class EventBatch:
             ignored_features=0,
         )
 
-
     def compact(self) -> EventBatch:
         """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
         prediction = None if self.prediction is None else _compact(self.prediction)
@@ -226,7 +226,7 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
 def scalars(column: NumericColumn | AnyColumn) -> AnyColumn:
     """The column as Python values, None for missing."""
     if isinstance(column, np.ndarray):
-        return [None if v != v else v for v in column.tolist()]
+        return [None if isnan(v) else v for v in column.tolist()]
     return column
 
 

@@ -44,9 +44,7 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
         old = cell.judgement.scores if cell.judgement is not None else ()
         cell.judgement = _judgement(cell, reference, window, status, _worst(old, channels), old, because, ())
         return cell.judgement
-    budget = Budget(
-        rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds
-    )
+    budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}
     scores = score(plan, reference, window, budget.alpha, cell.verdicts)
     worst = _worst(scores, channels)
@@ -100,9 +98,7 @@ def _worst(scores: tuple[Scores, ...], channels: int) -> NDArray[np.int8]:
     return out
 
 
-def _since(
-    cell: ModelCell, reference: Reference, window: Hop, worst: NDArray[np.int8]
-) -> NDArray[np.float64]:
+def _since(cell: ModelCell, reference: Reference, window: Hop, worst: NDArray[np.int8]) -> NDArray[np.float64]:
     """Keeps the start of a change while it lasts; estimates it once for those that begin."""
     moving = worst >= Status.WARNING
     begins = moving & np.isnan(cell.since)
@@ -156,7 +152,7 @@ def _channel_findings(
 def _because(reference: Reference, window: Hop, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
     value, threshold = float(s.statistic[row]), float(s.threshold[row])
     if s.noise[row] == 0:
-        parts = [f"{s.detector}: {value:.0f} changes noticed in the window"]
+        parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
     else:
         source = "effect" if s.effect[row] >= s.noise[row] else "noise"
         parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
@@ -180,7 +176,7 @@ def _model_because(reference: Reference, worst: NDArray[np.int8], scores: tuple[
         return "no channel has drifted"
     rows = rows[np.argsort(-ratio[rows], kind="stable")]
     names = [f"{reference.channels[r].name} ({ratio[r]:.3g} x its threshold)" for r in rows[:5].tolist()]
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""  # noqa: PLR2004
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
     return f"{len(rows)} of {len(worst)} channels drifted: {', '.join(names)}{more}"
 
 

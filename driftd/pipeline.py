@@ -79,7 +79,9 @@ class Pipeline:
             detectors = successor.plan(cell.reference).detectors if cell.reference is not None else ()
             cell.verdicts = {kind: v for kind, v in cell.verdicts.items() if kind in detectors}
 
-    def advance(self, state: State, records: RecordBatch, idle: frozenset[Cell] = frozenset()) -> tuple[Decoded, Outcome]:
+    def advance(
+        self, state: State, records: RecordBatch, idle: frozenset[Cell] = frozenset()
+    ) -> tuple[Decoded, Outcome]:
         """Takes a stretch of a partition in and judges what it closed."""
         decoded = self.codec.decode(records, self.schemas(state))
         self.ingest(state, records.cell, records.next_offset, decoded)
@@ -132,9 +134,7 @@ class Pipeline:
         else:
             self._open_panes(cell.reference, stream, batch, panes)
 
-    def _open_panes(
-        self, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
-    ) -> None:
+    def _open_panes(self, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]) -> None:
         encoded = encode_with(reference, batch)
         for pane, summary in summarise_with(reference, batch, encoded, panes).items():
             known = stream.panes.get(pane)

@@ -137,8 +137,7 @@ class Reference:
         # unseen categories sit above everything the reference knows, as values above its maximum do
         order = np.concatenate([values[:, FIRST_VALUE:], values[:, UNSEEN:FIRST_VALUE]], axis=1)
         middle = (np.cumsum(order, axis=1) - order / 2) / total
-        out = np.concatenate([np.full((len(values), 1), np.nan), middle[:, -1:], middle[:, :-1]], axis=1)
-        return out
+        return np.concatenate([np.full((len(values), 1), np.nan), middle[:, -1:], middle[:, :-1]], axis=1)
 
     def label(self, row: int, column: int) -> str:
         if column == MISSING:
@@ -168,7 +167,7 @@ def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
 
 def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = ()) -> Bins:
     low, high = edges[:-1].copy(), edges[1:]
-    low[0] = np.nextafter(low[0], np.inf)  # the least value itself reads better
+    low[0] = np.nextafter(low[0], np.inf) + 0.0  # the least value itself reads better, and 0 better than -0
     inner = list(labels) or [f"{b:.6g}" if a == b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
     return Bins(Kind.NUMERIC, edges, (), frozenset(), (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}"))
 

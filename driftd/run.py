@@ -142,7 +142,7 @@ def signals(daemon: Daemon) -> Iterator[None]:
 
 
 def run(loaded: Loaded) -> int:
-    """Runs the daemon until it is told to stop; 0 when it drained. Raises DriftdError, whose exit_code says the rest."""
+    """Runs the daemon until it is told to stop; 0 when it drained. The exit code of a DriftdError says the rest."""
     from driftd.sinks.kafka import DeadLetters, KafkaFindings  # noqa: PLC0415  0.2 s that `driftd --help` need not wait
     from driftd.sources.kafka import KafkaSource  # noqa: PLC0415
 

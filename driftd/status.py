@@ -118,9 +118,7 @@ class Reporter:
     def snapshot(self, now: float) -> Snapshot:
         """What the status page shows; called from the HTTP threads."""
         cells = list(self.state.models.values()) if self.state is not None else []
-        models = [
-            ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells
-        ]
+        models = [ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells]
         return Snapshot(now, models, self.recent, self.not_ready, self.telemetry)
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
@@ -140,6 +138,10 @@ class Reporter:
                 self._rejects_said.add(r.reason.value)
                 where = f"{records.source}/{records.partition}@{r.offset}"
                 log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+
+    def dead_letters(self, sent: int, failed: int) -> None:
+        self.telemetry.set("driftd_dead_letters_total", sent, "sent")
+        self.telemetry.set("driftd_dead_letters_total", failed, "failed")
 
     def out_of_reach(self, error: str) -> None:
         """One log line a cause; the gauge and readiness tell the rest."""

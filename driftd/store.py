@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from driftd.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
 from driftd.cells import State
+from driftd.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
 from driftd.pipeline import Pipeline
 from driftd.reference import Reference
 from driftd.snapshot import dump_reference, dump_state, load_reference, load_state
@@ -146,15 +146,18 @@ class CheckpointFile:
         if not self.path.exists():
             return State(), ""
         try:
-            data = read_file(self.path)
-            if not isinstance(data, dict) or "state" not in data:
-                raise CheckpointCorrupt(f"{self.path}: not a checkpoint")
-            if data.get("pane_seconds") != pipeline.windows.pane_seconds:
-                raise StateError(
-                    f"{self.path}: made with windows.pane_seconds {data.get('pane_seconds')}, "
-                    f"the configuration has {pipeline.windows.pane_seconds}"
-                )
-            return load_state(data["state"], pipeline.sequential_of), ""
+            return self._read(pipeline), ""
         except StateError as e:
             aside = set_aside(self.path)
             return State(), f"{e}; kept as {aside.name}, starting from committed offsets, LEARNING"
+
+    def _read(self, pipeline: Pipeline) -> State:
+        data = read_file(self.path)
+        if not isinstance(data, dict) or "state" not in data:
+            raise CheckpointCorrupt(f"{self.path}: not a checkpoint")
+        wanted, found = pipeline.windows.pane_seconds, data.get("pane_seconds")
+        if found != wanted:
+            raise StateError(
+                f"{self.path}: made with windows.pane_seconds {found}, now it is {wanted}; panes cannot be cut anew"
+            )
+        return load_state(data["state"], pipeline.sequential_of)

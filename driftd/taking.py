@@ -19,7 +19,8 @@ from driftd.window import Alarm, panes_of
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How one model is watched. The reference is learned from the first ``learn_events`` events, or from the first
-    ``learn_seconds`` of event time where that is set."""
+    ``learn_seconds`` of event time where that is set.
+    """
 
     choose: Chooser
     learning: Learning = field(default_factory=Learning)

@@ -61,9 +61,7 @@ def closed_through(watermark: float, pane_seconds: float) -> int:
     return floor(watermark / pane_seconds) - 1
 
 
-def watermarks_before(
-    offsets: NDArray[np.int64], times: NDArray[np.float64], latest: float
-) -> NDArray[np.float64]:
+def watermarks_before(offsets: NDArray[np.int64], times: NDArray[np.float64], latest: float) -> NDArray[np.float64]:
     """The greatest time seen in the partition before each event's record, float64[n].
 
     Both arrays in offset order; events of one record (equal offsets) do not make each other late, so the result

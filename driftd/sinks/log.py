@@ -93,13 +93,14 @@ def describe(finding: Finding) -> str:
         parts.append(f"since {utc(f.since)}")
     if f.because:
         parts.append(f.because)
-    if f.moved:
-        parts.append("moved: " + ", ".join(f"{m.bin} {m.reference:.1%} -> {m.current:.1%}" for m in f.moved[:3]))
     return "; ".join(parts)
 
 
 class LogFindings:
     """One log event per finding: WARNING for WARNING and DRIFT, INFO for the rest."""
+
+    def flush(self) -> None:
+        """Nothing waits: the handlers write each line at once."""
 
     def emit(self, findings: Iterable[Finding]) -> None:
         for f in findings:

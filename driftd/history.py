@@ -1,0 +1,175 @@
+"""`driftd replay`, `driftd demo`, `driftd reference build`: the pipeline over a file or a stretch of a topic."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Protocol
+
+from driftd.cells import State
+from driftd.config import Loaded
+from driftd.errors import ReferenceMismatch
+from driftd.event import Cell, concatenate
+from driftd.finding import Finding, Status
+from driftd.learning import build
+from driftd.pipeline import Pipeline
+from driftd.reference import Reference
+from driftd.replay import Accounts
+from driftd.replay import replay as run_through
+from driftd.sinks.log import FileFindings
+from driftd.sources.file import Events, Progress
+
+
+class Stage(Protocol):
+    """Where the audience looks; called from the thread that works."""
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def finding(self, finding: Finding) -> None: ...
+
+    def serving(self, url: str) -> None: ...
+
+    def done(self, result: Replayed) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """``findings`` counts those found; ``statuses`` has each model's last."""
+
+    accounts: Accounts
+    findings: int
+    statuses: Mapping[str, Status]
+
+    @classmethod
+    def of(cls, state: State) -> Replayed:
+        statuses = {name: cell.status for name, cell in sorted(state.models.items())}
+        return cls(Accounts.of(state), state.findings, statuses)
+
+
+def replay(
+    pipeline: Pipeline, references: Mapping[str, Reference], events: Events, findings: Path | None, stage: Stage
+) -> Replayed:
+    """Everything through the pipeline; ``findings`` is written anew, None writes none."""
+    state = State()
+    pipeline.codec = events.codec
+    for model, reference in references.items():
+        pipeline.adopt(state, model, reference)
+    with _writing(findings) as sink:
+        for outcome in run_through(pipeline, state, events.batches(), _cells(events)):
+            if sink is not None:
+                sink.emit(outcome.findings)
+            for finding in outcome.findings:
+                stage.finding(finding)
+            stage.progress(events.progress())
+    result = Replayed.of(state)
+    stage.done(result)
+    return result
+
+
+@contextmanager
+def _writing(path: Path | None) -> Iterator[FileFindings | None]:
+    if path is None:
+        yield None
+        return
+    if path.is_file():
+        path.unlink()
+    sink = FileFindings(path)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def _cells(events: Events) -> Iterable[Cell]:
+    """The partitions of a stretch of a topic; a file has one, which needs no naming."""
+    cells: Iterable[Cell] = getattr(events, "cells", ())
+    return cells
+
+
+def demo(
+    loaded: Loaded, pipeline: Pipeline, events: Events, *, exit_after: bool, speed: float | None, stage: Stage
+) -> int:
+    """Replays while it serves, at ``speed`` times real time (None: as fast as it can); then serves until Ctrl-C."""
+    from driftd.http import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
+    from driftd.run import reporter_of, views_of  # noqa: PLC0415
+
+    state = State()
+    pipeline.codec = events.codec
+    reporter = reporter_of(loaded.settings, pipeline)
+    reporter.state, reporter.not_ready = state, ()
+    with ExitStack() as stack:
+        server = HttpServer(loaded.settings.http.address, views_of(reporter, None))
+        server.start()
+        stack.callback(server.close)
+        stage.serving(server.url)
+        pace = Pace(speed)
+        try:
+            for outcome in run_through(pipeline, state, events.batches(), _cells(events)):
+                reporter.heartbeat = time.time()
+                reporter.judged(outcome.judgements, state)
+                reporter.found(outcome.findings)
+                reporter.counts(state)
+                for finding in outcome.findings:
+                    stage.finding(finding)
+                stage.progress(events.progress())
+                pace.wait(max(p.latest for p in state.partitions.values()))
+            stage.done(Replayed.of(state))
+            while not exit_after:
+                reporter.heartbeat = time.time()
+                threading.Event().wait(1.0)
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+class Pace:
+    """Holds a replay to ``speed`` seconds of event time a second."""
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self._began: tuple[float, float] | None = None
+
+    def wait(self, event_time: float) -> None:
+        if self.speed is None:
+            return
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, event_time
+        due = self._began[0] + (event_time - self._began[1]) / self.speed
+        threading.Event().wait(max(0.0, due - now))
+
+
+def build_references(
+    pipeline: Pipeline, events: Events, *, models: Sequence[str], first: int | None, reason: str, stage: Stage
+) -> list[Reference]:
+    """One of each model (of ``models``, if any are named) from its first so many events, or from all of them.
+
+    They are not stored. Raises ReferenceMismatch for a named model that has no event.
+    """
+    state = State()
+    pipeline.codec = events.codec
+    # a reference has no order, so nothing is late for it
+    pipeline.windows = replace(pipeline.windows, out_of_orderness_seconds=inf)
+    for records in events.batches():
+        pipeline.ingest(
+            state, records.cell, records.next_offset, pipeline.codec.decode(records, pipeline.schemas(state))
+        )
+        stage.progress(events.progress())
+    stage.done(Replayed.of(state))
+    out = []
+    for name in models or sorted(state.models):
+        rows = [b for _, p in sorted(state.partitions.items()) if name in p.streams for b in p.streams[name].rows]
+        if not rows:
+            known = ", ".join(sorted(state.models)) or "none"
+            raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
+        learning = replace(pipeline.watch(name).learning, source=events.name, reason=reason or "driftd reference build")
+        every = concatenate(rows)
+        if first is not None and first < len(every):
+            every = every.take(every.times.argsort(kind="stable")[:first])
+        out.append(build(every, learning))
+    return out
