@@ -71,7 +71,8 @@ def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) 
             return [stretch] if len(stretch) or stretch.damaged or stretch.next_offset != before else []
 
         def _take_stock(self) -> Stretch:
-            records = super().take(None)
+            start = self.next_fetch_offset
+            records = [record for record in super().take(None) if record.offset >= start]
             error, self._next_inline_exception = self._next_inline_exception, None
             return stretch_of(records, self.next_fetch_offset, self.leader_epoch, error)
 
@@ -85,7 +86,7 @@ def stretch_of(records: list[Any], next_offset: int, leader_epoch: int, error: E
         damaged = Damaged(next_offset, next_offset + 1, Damage.MALFORMED, str(error)[:200])
     return Stretch(
         offsets=np.array([record.offset for record in records], np.int64),
-        timestamps_ms=np.array([record.timestamp for record in records], np.int64),
+        timestamps_ms=np.array([-1 if record.timestamp is None else record.timestamp for record in records], np.int64),
         values=[record.value for record in records],
         next_offset=next_offset,
         leader_epoch=leader_epoch,

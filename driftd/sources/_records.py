@@ -35,6 +35,9 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 BATCH: Final = struct.Struct(">qiibIhiqqqhii")
+START: Final = struct.Struct(">qi")
+MAGIC: Final = 16
+SMALLEST_MESSAGE: Final = 26  # of format v0, the shortest
 LENGTH_END: Final = 12  # base offset and length come before what the length counts
 CRC_START: Final = 21
 SMALLEST_RECORD: Final = 7
@@ -167,16 +170,21 @@ class Unpacker:
     def _next_batch(self, groups: list[Group]) -> Batch | None:
         """Read headers until a batch with data; None at the end, or in front of a batch that is damaged."""
         data, size = self._data, len(self._data)
-        while self._at + BATCH.size <= size:
+        while self._at + LENGTH_END <= size:
             at = self._at
-            (base, length, epoch, magic, crc, attributes, last, first_ms, max_ms, producer, _, _, count) = (
-                BATCH.unpack_from(data, at)
-            )
+            base, length = START.unpack_from(data, at)
             end = at + LENGTH_END + length
             if end > size:
                 break  # the broker cuts the last batch where the fetch size ends
+            if end - at < SMALLEST_MESSAGE:
+                first = max(base, self.next_offset)
+                self._damaged = Damaged(first, first + 1, Damage.MALFORMED, "the batch is shorter than its header")
+                break
+            magic = data[at + MAGIC]
             if magic < 2:
                 raise LegacyFormat
+            header = data[at : at + BATCH.size].ljust(BATCH.size, b"\0")  # too short: check() says so
+            (_, _, epoch, _, crc, attributes, last, first_ms, max_ms, producer, _, _, count) = BATCH.unpack(header)
             next_offset = base + last + 1
             try:
                 check(self._view, at, end, magic, crc, next_offset - base)
@@ -234,15 +242,16 @@ class Unpacker:
         found = [stretch for stretch in stretches if stretch is not None]
         joined = found[0] if len(found) == 1 else concatenate(found)
         skip = int(np.searchsorted(joined.offsets, self._fetch_offset))
-        keys, headers = joined.keys, joined.headers
+        keys = joined.keys[skip:] if joined.keys is not None and skip else joined.keys
+        headers = joined.headers[skip:] if joined.headers is not None and skip else joined.headers
         return Stretch(
             offsets=joined.offsets[skip:],
             timestamps_ms=joined.timestamps_ms[skip:],
             values=joined.values[skip:] if skip else joined.values,
             next_offset=max(self.next_offset, self._fetch_offset),
             leader_epoch=self.leader_epoch,
-            keys=keys[skip:] if keys is not None and skip else keys,
-            headers=headers[skip:] if headers is not None and skip else headers,
+            keys=keys if keys is not None and any(key is not None for key in keys) else None,
+            headers=headers if headers is not None and any(headers) else None,
             damaged=self._damaged,
         )
 

@@ -1,0 +1,61 @@
+"""What driftd/sources/_fetch.py uses of kafka-python's insides is still there and still means the same."""
+
+from __future__ import annotations
+
+import inspect
+
+from kafka.consumer.fetcher import Fetcher
+from kafka.consumer.group import KafkaConsumer
+from kafka.coordinator.base import BaseCoordinator
+from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.transport import KafkaTCPTransport
+
+from driftd.sources import _fetch
+
+
+def test_the_stock_unpacker_is_the_one_we_know() -> None:
+    assert _fetch.looks_known(Fetcher.PartitionRecords)
+
+
+def test_an_unpacker_that_looks_different_is_left_alone() -> None:
+    class Other:
+        def __init__(self, offset: int, records: bytes) -> None: ...
+
+    class Consumer:
+        class _fetcher:  # noqa: N801
+            PartitionRecords = Other
+
+    assert not _fetch.looks_known(Other)
+    assert not _fetch.hand_over_stretches(Consumer(), 1000, 1 << 20)
+    assert not _fetch.hand_over_stretches(object(), 1000, 1 << 20)
+    assert Consumer._fetcher.PartitionRecords is Other
+
+
+def test_the_socket_is_read_where_we_replace_it() -> None:
+    assert "recvd_data, err = self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
+    assert "self._build_transport(node, timeout_at=timeout_at)" in inspect.getsource(KafkaConnectionManager._connect)
+    assert "return recvd_data, err" in inspect.getsource(KafkaTCPTransport._sock_recv)
+
+
+def test_positions_are_looked_up_where_we_prevent_it() -> None:
+    assert "self._refresh_committed_offsets(timeout_ms=" in inspect.getsource(KafkaConsumer._poll_once)
+
+
+def test_poll_joins_the_group_where_we_stand_in_front() -> None:
+    poll = inspect.getsource(ConsumerCoordinator.poll)
+    assert "if not self.ensure_active_group(timeout_ms=timer.timeout_ms)" in poll
+    assert "except Errors.KafkaTimeoutError" in poll
+    assert poll.count("except") == 2, "something else catches RevokeFirst now"
+    assert "if not self._coordinator.poll(" in inspect.getsource(KafkaConsumer._poll_once)
+    assert hasattr(BaseCoordinator, "ensure_active_group")
+
+
+def test_consumers_of_another_kind_are_left_alone() -> None:
+    consumer = object()
+    assert not _fetch.receive_in_large_pieces(consumer)
+    assert not _fetch.leave_positions_alone(consumer)
+    assert not _fetch.announce_revocation(consumer, lambda: True)
+    assert _fetch.partitions_of(consumer, "t") == set()
+    assert _fetch.is_connected(consumer)
+    _fetch.drain(consumer)
