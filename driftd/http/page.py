@@ -13,6 +13,7 @@ from urllib.parse import quote
 from driftd import __version__
 from driftd.finding import Finding, Judgement, Status
 from driftd.http import text
+from driftd.http.facts import facts
 from driftd.http.style import STYLE
 from driftd.http.view import ChannelView, ModelView, Snapshot, channels, worst_first
 from driftd.reference import Role
@@ -33,11 +34,11 @@ _FOOT: Final = (
     "<a href=/api/v1/status>this page as JSON</a></footer></body></html>"
 )
 _MARKS: Final = {Status.OK: "✓", Status.LEARNING: "…", Status.WARNING: "!", Status.DRIFT: "▲"}
-_HINTS: Final = (
-    ("missing", "DriftdMissingValues", "Values are missing: look at the producer or the join that fills it."),
-    ("unseen", "DriftdUnseenCategories", "New values: a new market, release or spelling upstream?"),
-    ("out_of_range", "DriftdOutOfRange", "Outside the reference's range: did a unit or a scale change?"),
-)
+_HINTS: Final = {
+    "missing": ("DriftdMissingValues", "Values are missing: look at the producer or the join that fills it."),
+    "unseen": ("DriftdUnseenCategories", "New values: a new market, release or spelling upstream?"),
+    "out_of_range": ("DriftdOutOfRange", "Outside the reference's range: did a unit or a scale change?"),
+}
 _ROLE_HINTS: Final = {
     Role.ERROR: ("DriftdErrorDrift", "The service fails at another rate: see its own logs and deploys."),
     Role.PREDICTION_ERROR: ("DriftdErrorDrift", "Predictions are wrong at another rate: check labels, then the model."),
@@ -120,10 +121,10 @@ def _changed_model(snapshot: Snapshot, j: Judgement, *, everything: bool) -> str
     moved = [v for v in views if v.status >= Status.WARNING]
     rows = views if everything else moved[:MAX_CHANNELS]
     since = [v.since for v in moved if v.since is not None]
-    facts = [f"{j.drifted} of {len(views)} channels have drifted"]
+    said = [f"{j.drifted} of {len(views)} channels have drifted"]
     if since:
-        facts.append(f"since {text.since(min(since), snapshot.now)}")
-    facts.append(escape(j.because))
+        said.append(f"since {text.since(min(since), snapshot.now)}")
+    said.append(escape(j.because))
     more = ""
     if len(moved) > len(rows):
         more = f'<p><a href="{_link(j.model)}">{len(moved) - len(rows)} more channels have changed</a></p>'
@@ -140,7 +141,7 @@ def _changed_model(snapshot: Snapshot, j: Judgement, *, everything: bool) -> str
     return (
         f'<section class="card {j.status.name}"><h2><a href="{_link(j.model)}">{text.name(j.model)}</a> '
         f"{_pill(j.status)}</h2>"
-        f'<p class="facts">{" · ".join(f for f in facts if f)}</p>{_advice(j, moved, snapshot)}{table}{more}</section>'
+        f'<p class="facts">{" · ".join(s for s in said if s)}</p>{_advice(j, moved, snapshot)}{table}{more}</section>'
     )
 
 
@@ -163,7 +164,8 @@ def _channel(v: ChannelView, snapshot: Snapshot) -> str:
     verdicts = "".join(
         f"<li>{escape(s.detector)} {text.number(float(s.statistic[row]))} "
         f"{'≥' if s.ratio[row] >= 1 else '&lt;'} {text.number(float(s.threshold[row]))}"
-        for s, row in v.scores[:4]
+        for i, (s, row) in enumerate(v.scores[:6])
+        if i < 2 or s.ratio[row] >= 1
     )
     much = (
         f'<span class=when><b class="ratio">{text.number(v.ratio)} ×</b> threshold</span>'
@@ -183,12 +185,12 @@ def _channel(v: ChannelView, snapshot: Snapshot) -> str:
 
 
 def _hint(v: ChannelView, snapshot: Snapshot) -> str:
-    runbook, advice = _ROLE_HINTS[v.role]
-    for detector, special, what in _HINTS:
-        if detector in v.drifted_by:
-            runbook, advice = special, what
-            break
-    return f'{advice}<div class="small">{_runbook(snapshot, runbook)}</div>'
+    """Where to look, for the worst of the detectors that say drift; two of them if they say different things."""
+    hints = list(dict.fromkeys(_HINTS.get(detector, _ROLE_HINTS[v.role]) for detector in v.drifted_by))
+    return "".join(
+        f'<div>{advice}</div><div class="small">{_runbook(snapshot, runbook)}</div>'
+        for runbook, advice in hints[:2] or [_ROLE_HINTS[v.role]]
+    )
 
 
 def _bars(bins: Sequence[tuple[str, float, float]]) -> str:
@@ -253,7 +255,7 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     stale = " class=stale" if math.isfinite(last) and snapshot.now - last > 2 * seconds + 60 else ""
     return (
         f"{name}<div class=small>{f'version {versions}' if versions else ''}</div>"
-        f"<td>{j.drifted} of {len(j.channel_status)}"
+        f"<td><span class=when>{j.drifted} of {len(j.channel_status)}</span>"
         f"<td>{text.stretch(j.window_start, j.window_end)}<div class=small>{text.span(seconds)}</div>"
         f"<td>{s.events:,}<div class=small>{text.number(s.events / max(seconds, 1e-9))} / s</div>"
         f"<td>{text.latencies(s.latency_quantiles(QUANTILES))}"
@@ -263,54 +265,10 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
 
 
 def _daemon(snapshot: Snapshot) -> str:
-    t, now = snapshot.telemetry, snapshot.now
-    events = {k[0]: v for k, v in t.rows("driftd_events_total")}
-    rejects = ", ".join(f"{text.name(k[0])} {v:,.0f}" for k, v in t.rows("driftd_events_rejected_total") if v)
-    dropped = ", ".join(f"{text.name(k[0])} {v:,.0f}" for k, v in t.rows("driftd_events_dropped_total") if v)
-    lag = t.rows("driftd_consumer_lag_records")
-    behind = max((v for _, v in t.rows("driftd_consumer_lag_seconds")), default=0.0)
-    some = 0.01 * t.get("driftd_events_received_total")  # fewer than that are no reason to get up
-    connected = dict(t.rows("driftd_kafka_connected")).get((), 1.0)
-    saved, failures = t.get("driftd_checkpoint_timestamp_seconds"), t.get("driftd_checkpoint_failures_total")
-    reloaded = dict(t.rows("driftd_config_last_reload_successful")).get((), 1.0)
-    ready = "; ".join(snapshot.not_ready)
-    facts = [
-        ("Ready", escape(ready) if ready else "yes", "DriftdNotReady" if ready else ""),
-        ("Kafka", "connected" if connected else "does not answer", "" if connected else "DriftdKafkaDisconnected"),
-        (
-            "Lag",
-            f"{sum(v for _, v in lag):,.0f} records, {text.span(behind)}, over {len(lag)} partitions"
-            if lag
-            else "no partitions",
-            "DriftdConsumerLag" if behind > 300 else "",
-        ),
-        ("Accepted", f"{events.get('accepted', 0):,.0f} of {t.get('driftd_events_received_total'):,.0f} events", ""),
-        (
-            "Rejected",
-            f"{events.get('rejected', 0):,.0f}{f' ({rejects})' if rejects else ''}",
-            "DriftdRejects" if events.get("rejected", 0) > some else "",
-        ),
-        (
-            "Dropped",
-            f"{events.get('dropped', 0):,.0f}{f' ({dropped})' if dropped else ''}",
-            "DriftdEventsDropped" if events.get("dropped", 0) > some else "",
-        ),
-        ("Late", f"{events.get('late', 0):,.0f}", ""),
-        (
-            "Checkpoint",
-            (text.ago(saved, now) if saved else "none yet") + (f", {failures:,.0f} failed" if failures else ""),
-            "DriftdCheckpointFailing" if failures and now - saved > 60 else "",
-        ),
-        (
-            "Configuration",
-            "loaded" if reloaded else "the last reload was refused; the old one runs on",
-            "" if reloaded else "DriftdConfigReloadFailed",
-        ),
-    ]
     rows = "".join(
-        f"<div{' class=bad' if book else ''}><dt>{name}<dd>{said}"
-        f"{f' · {_runbook(snapshot, book)}' if book else ''}</div>"
-        for name, said, book in facts
+        f"<div{' class=bad' if alert else ''}><dt>{name}<dd>{escape(said)}"
+        f"{f' · {_runbook(snapshot, alert)}' if alert else ''}</div>"
+        for name, said, alert in facts(snapshot)
     )
     return f'<section class="card"><h2>Does driftd see everything?</h2><dl>{rows}</dl></section>'
 

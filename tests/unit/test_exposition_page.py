@@ -8,8 +8,10 @@ import pytest
 
 from driftd.finding import Status
 from driftd.http import ModelView, page, text
+from driftd.http.facts import facts
 from driftd.http.view import channels, status_json
 from driftd.sinks.metrics import ModelCounts
+from driftd.telemetry import Telemetry
 from tests.stage.judgement import END, NAN, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
 
@@ -181,3 +183,36 @@ def test_the_page_as_json_has_no_nan_and_names_statuses() -> None:
     assert body["models"][2]["learning_ratio"] == 0.42
     assert body["partitions"][1] == {"topic": "predictions", "partition": "1", "lag_records": 830.0, "lag_seconds": 2.1}
     assert orjson.loads(status_json(snapshot(models=[ModelView("\ud800")])))["models"][0]["model"] == "?"
+
+
+def test_a_replay_has_no_broker_to_speak_of() -> None:
+    said = {name for name, _, _ in facts(snapshot(telemetry=Telemetry()))}
+    assert not said & {"Kafka", "Lag", "Checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "alert"),
+    [
+        ("driftd_kafka_connected", 0, "DriftdKafkaDisconnected"),
+        ("driftd_config_last_reload_successful", 0, "DriftdConfigReloadFailed"),
+    ],
+)
+def test_what_is_wrong_names_its_alert(metric: str, value: float, alert: str) -> None:
+    shown = snapshot()
+    assert [a for _, _, a in facts(shown) if a] == []
+    shown.telemetry.set(metric, value)
+    assert [a for _, _, a in facts(shown) if a] == [alert]
+
+
+def test_failed_checkpoints_are_shown_and_alarm_only_while_none_succeeds() -> None:
+    shown = snapshot()
+    shown.telemetry.set("driftd_checkpoint_failures_total", 2)
+    assert ("Checkpoint", "7 s ago, 2 failed", "") in facts(shown)
+    shown.telemetry.set("driftd_checkpoint_timestamp_seconds", NOW - 600)
+    assert ("Checkpoint", "10 min ago, 2 failed", "DriftdCheckpointFailing") in facts(shown)
+
+
+def test_the_hint_follows_the_worst_detector() -> None:
+    verdicts = (scores("psi", [0.5, 0.0, NAN]), scores("missing", [0.12, 0.0, NAN]))
+    html = page.render(snapshot(models=[ModelView("m", judgement("m", verdicts=verdicts))])).decode()
+    assert 0 < html.index("The values moved") < html.index("Values are missing")
