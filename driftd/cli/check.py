@@ -141,8 +141,8 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     show.line()
     if discovery.enabled:
         show.line(
-            f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken in "
-            "as they come, types inferred."
+            f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken "
+            "in as they come, types inferred."
         )
     else:
         show.line("Discovery: off; events of models that are not configured are dropped and counted.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftd.cli import options, show
-from driftd.cli.replay import Audience, app, open_source
+from driftd.cli.replay import Audience, open_source
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
@@ -56,15 +56,20 @@ def build(
 
     A running driftd takes it up when it reloads (SIGHUP).
     """
+    from driftd import history  # noqa: PLC0415
+    from driftd.app import pipeline_of  # noqa: PLC0415
+    from driftd.errors import ConfigError  # noqa: PLC0415
+
     layout = options.layout_of(given)
     topic, events_file = given.pop("topic"), given.pop("events")
     loaded = options.load(given, {"kafka.topics": ("--topic", [topic])} if topic else None)
     events = open_source(loaded, events_file, topic, given, layout)
     bar = show.Bar("driftd reference build")
     with bar.shown():
-        audience = Audience(bar, findings=False)
-        built = app().build_references(loaded, events, models=models, first=first, reason=reason, stage=audience)
-    _require_all(models, built, events.name)
+        pipeline, audience = pipeline_of(loaded.settings), Audience(bar)
+        built = history.build_references(pipeline, events, models=models, first=first, reason=reason, stage=audience)
+    if not built:
+        raise ConfigError(f"{events.name}: no usable events to learn from")
     if to_file is None:
         references = store(loaded)
         built = [references.add(one) for one in built]
@@ -79,15 +84,6 @@ def store(loaded: Loaded) -> ReferenceStore:
     from driftd.store import ReferenceStore  # noqa: PLC0415
 
     return ReferenceStore(loaded.settings.state.directory / "references")
-
-
-def _require_all(models: tuple[str, ...], built: Any, source: str) -> None:
-    from driftd.errors import ConfigError  # noqa: PLC0415
-
-    missing = [m for m in models if m not in {one.model for one in built}]
-    if missing or not built:
-        what = f"of model '{missing[0]}'" if missing else "to learn from"
-        raise ConfigError(f"{source}: no events {what}")
 
 
 def _write(path: Path, built: Reference) -> None:

@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftd.cli import options, show
 
 if TYPE_CHECKING:
-    from driftd.cli.contract import App, Replayed
     from driftd.codecs import Limits
     from driftd.config import Loaded
     from driftd.finding import Finding
+    from driftd.history import Replayed
     from driftd.sources.file import Events, Progress
 
 
+_MOVED_SHOWN = 3
+
+
 def told(finding: Finding) -> tuple[str, str]:
-    """A finding for people, and the style of its status."""
-    from driftd.sinks.log import describe, utc  # noqa: PLC0415
+    """A finding in a line or two for people, and the style of its status."""
+    from driftd.sinks.log import utc  # noqa: PLC0415
 
     name = finding.status.name
-    text = f"{utc(finding.window_end)[:16].replace('T', ' ')} UTC  {name:8} {show.clean(describe(finding), 400)}"
-    return text, show.STATUS_STYLES[name]
+    who = finding.model if finding.feature is None else f"{finding.model} {finding.feature}"
+    line = f"{_minute(utc(finding.window_end))} UTC  {name:8} {show.clean(who)}: "
+    if finding.feature is None:
+        line += show.clean(finding.because, 300)
+    else:
+        line += f"{finding.detector} {finding.statistic:.3g}, threshold {finding.threshold:.3g}"
+    if finding.since is not None and finding.status.name in {"WARNING", "DRIFT"}:
+        line += f", since {_minute(utc(finding.since))} UTC"
+        moved = [f"{m.bin} from {m.reference:.1%} to {m.current:.1%}" for m in finding.moved[:_MOVED_SHOWN]]
+        if moved:
+            line += f"\n{'':32}{show.clean('; '.join(moved), 300)}"
+    return line, show.STATUS_STYLES[name]
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
 
 
 class Audience:
-    """The person at the terminal: a bar, findings above it, and what it came to."""
+    """The person at the terminal, or the script: a bar, findings above it, and what it came to.
 
-    def __init__(self, bar: show.Bar, *, findings: bool, hint: str = "") -> None:
+    ``findings`` says how they are told: "text", "json" (one object a line) or "" for not at all.
+    """
+
+    def __init__(self, bar: show.Bar, findings: str = "", *, summary: bool = False, hint: str = "") -> None:
         self.bar = bar
         self._findings = findings
+        self._summary = summary
         self._hint = hint
 
     def progress(self, progress: Progress) -> None:
         self.bar.update(progress)
 
     def finding(self, finding: Finding) -> None:
-        if self._findings:
+        if self._findings == "text":
             self.bar.above(*told(finding))
+        elif self._findings == "json":
+            from driftd.sinks.log import finding_json  # noqa: PLC0415
+
+            click.echo(finding_json(finding))
 
     def serving(self, url: str) -> None:
-        self.bar.above(f"Metrics: {url}/metrics   Status page: {url}/")
+        self.bar.above(f"Metrics: {url.rstrip('/')}/metrics   Status page: {url.rstrip('/')}/")
 
     def done(self, result: Replayed) -> None:
+        if not self._summary:
+            return
         counted = Counter(status.name for status in result.statuses.values())
         models = ", ".join(f"{n} {status}" for status, n in sorted(counted.items())) or "none seen"
         self.bar.above(f"{result.findings} findings; models: {models}")
@@ -89,11 +115,15 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
     topic, events_file = given.pop("topic"), given.pop("events")
     loaded = options.load(given, {"kafka.topics": ("--topic", [topic])} if topic else None)
     events = open_source(loaded, events_file, topic, given, layout)
+    from driftd import history  # noqa: PLC0415  a second to import
+    from driftd.app import pipeline_of, references_of  # noqa: PLC0415
+
     bar = show.Bar("driftd replay")
     with bar.shown():
-        audience = Audience(bar, findings=findings is None and output == "text")
-        path = None if findings is None else Path("/dev/stdout" if findings == "-" else findings)
-        result = app().replay(loaded, events, path, every_window=every_window, stage=audience)
+        audience = Audience(bar, "json" if findings == "-" else "text" if findings is None and output == "text" else "")
+        path = None if findings in {None, "-"} else Path(str(findings))
+        pipeline = pipeline_of(loaded.settings, every_window=every_window)
+        result = history.replay(pipeline, references_of(loaded.settings), events, path, audience)
     accounts = result.accounts
     if output == "json":
         show.json({
@@ -107,11 +137,6 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
         })  # fmt: skip
     show.line(str(accounts), err=True)
     return 0
-
-
-def app() -> App:
-    """driftd.app, which takes a second to import."""
-    return cast("App", import_module("driftd.app"))
 
 
 def limits_of(loaded: Loaded) -> Limits:
@@ -169,10 +194,13 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
 
     loaded = config.load(flights.config(), env={}, flags={"http.listen": config.Flag("--listen", listen)})
     events = open_events(str(flights.path()), flights.LAYOUT)
+    from driftd import history  # noqa: PLC0415
+    from driftd.app import pipeline_of  # noqa: PLC0415
+
     bar = show.Bar("driftd demo")
     hint = "" if exit_after else "Still serving; Ctrl-C ends."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
-        return app().demo(
-            loaded, events, exit_after=exit_after, speed=speed, stage=Audience(bar, findings=True, hint=hint)
-        )
+        audience = Audience(bar, "text", summary=True, hint=hint)
+        pipeline = pipeline_of(loaded.settings)
+        return history.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)
