@@ -36,7 +36,7 @@ dev: $(VENV)/.dev  ## The development environment
 
 # What cannot be installed here is said here; the tests that need it then skip with the same reason (with CI=true they fail).
 servers: $(VENV)/.dev  ## The real servers of the integration tests: Kafka, Prometheus, Alertmanager, a browser
-	@$(BIN)/python -m tests.servers.kafka --install || echo "servers: no local Kafka; its tests need Docker, DRIFTD_TEST_KAFKA or Java and Maven" >&2
+	@$(BIN)/python -m tests.servers.kafka --install || echo "servers: no local Kafka; its tests need Docker, DRIFTD_TEST_BOOTSTRAP_SERVERS or Java and Maven" >&2
 	@$(BIN)/python -m tests.servers.prometheus --install || echo "servers: no Prometheus, Alertmanager or Chromium; their tests need apt-get as root" >&2
 
 test: servers  ## All tests, with the real servers; ARGS='-k name' chooses

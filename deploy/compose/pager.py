@@ -35,8 +35,8 @@ class Pager(SimpleHTTPRequestHandler):
 def line(receiver: str, alert: dict[str, Any]) -> str:
     """One alert in one line: what, since when (UTC), and where to read on."""
     when = alert["startsAt"] if alert["status"] == "firing" else alert["endsAt"]
-    notes = alert["annotations"]
-    return f"{when} {receiver} {alert['status'].upper()} {alert['labels']['alertname']}: {notes['summary']}  {notes['runbook_url']}"
+    name, notes = alert["labels"]["alertname"], alert["annotations"]
+    return f"{when} {receiver} {alert['status'].upper()} {name}: {notes['summary']}  {notes['runbook_url']}"
 
 
 def main() -> None:

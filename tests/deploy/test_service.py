@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from driftd.daemon import Timing
-from tests.deploy.reading import DEPLOY, run
+from tests.deploy.reading import DEPLOY, ROOT, run
 from tests.servers import need
 
 UNIT = DEPLOY / "systemd" / "driftd.service"
@@ -59,3 +59,9 @@ def test_time_to_stop_is_longer_than_the_drain(service: configparser.SectionProx
 def test_wrong_configuration_is_not_tried_again(service: configparser.SectionProxy) -> None:
     assert service["Restart"] == "on-failure"
     assert service["RestartPreventExitStatus"] == "2"
+
+
+def test_watchdog_is_on_only_if_driftd_feeds_it(service: configparser.SectionProxy) -> None:
+    """Else systemd would kill a healthy driftd every few minutes."""
+    code = "".join(path.read_text() for path in (ROOT / "driftd").rglob("*.py") if path.name != "systemd.py")
+    assert ("WatchdogSec" in service) <= ("WATCHDOG=1" in code)
