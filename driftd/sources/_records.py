@@ -267,19 +267,18 @@ def check(view: memoryview, at: int, end: int, magic: int, crc: int, offsets: in
 
 def place(batch: Batch, codec: int, data: bytes, groups: list[Group], max_bytes: int) -> None:
     """Put the batch into the group whose buffer holds its records, decompressed first where it must be."""
-    if codec:
-        records = decompress(codec, data[batch.start : batch.stop], max_bytes)
-        if not groups or not groups[-1].compressed:
-            groups.append(Group([], compressed=True))
-        parts = groups[-1].parts
-        batch.start = groups[-1].batches[-1].stop if parts else 0
-        batch.stop = batch.start + len(records)
-        parts.append(records)
-    elif not groups or groups[-1].compressed:
-        groups.append(Group([data]))
-    if not 0 <= batch.count <= (batch.stop - batch.start) // SMALLEST_RECORD:
+    records = decompress(codec, data[batch.start : batch.stop], max_bytes) if codec else None
+    size = batch.stop - batch.start if records is None else len(records)
+    if not 0 <= batch.count <= size // SMALLEST_RECORD:
         raise Unreadable(Damage.MALFORMED, f"the batch claims {batch.count} records")
-    groups[-1].batches.append(batch)
+    if not groups or groups[-1].compressed != bool(codec):
+        groups.append(Group([] if codec else [data], compressed=bool(codec)))
+    group = groups[-1]
+    if records is not None:
+        batch.start = group.batches[-1].stop if group.batches else 0
+        batch.stop = batch.start + size
+        group.parts.append(records)
+    group.batches.append(batch)
 
 
 def is_abort(data: bytes, start: int, end: int) -> bool:
@@ -314,9 +313,10 @@ def decode(buffer: bytes, batches: list[Batch]) -> Stretch:
     offsets += base
     key_length, key_at = varints(array, at)
     key_length, no_key = known(key_length)
-    value_length, value_at = varints(array, key_at + key_length)
+    key_end = within(key_at, key_length, end)
+    value_length, value_at = varints(array, key_end)
     value_length, no_value = known(value_length)
-    value_end = value_at + value_length
+    value_end = within(value_at, value_length, end)
     headers, at = varints(array, value_end)
 
     if (headers < 0).any() or (at > end).any() or (at[headers == 0] != end[headers == 0]).any():
@@ -332,7 +332,7 @@ def decode(buffer: bytes, batches: list[Batch]) -> Stretch:
         timestamps_ms=timestamp,
         values=cut(buffer, value_at, value_end, no_value),
         next_offset=batches[-1].next_offset,
-        keys=None if no_key.all() else cut(buffer, key_at, key_at + key_length, no_key),
+        keys=None if no_key.all() else cut(buffer, key_at, key_end, no_key),
         headers=read_headers(buffer, headers, at, end) if headers.any() else None,
     )
 
@@ -395,6 +395,14 @@ def varints(array: Bytes, at: Ints) -> tuple[Ints, Ints]:
             more = more[(byte & 128) != 0]
         shift += 7
     return (value >> 1) & 0x7FFF_FFFF_FFFF_FFFF ^ -(value & 1), at
+
+
+def within(at: Ints, length: Ints, end: Ints) -> Ints:
+    """Where fields that begin at ``at`` end; Unreadable if that is after their record."""
+    # Compared without a sum: a length near 2**63 would wrap around.
+    if (length > end - at).any():
+        raise Unreadable(Damage.MALFORMED, "a field ends after its record")
+    return at + length
 
 
 def known(lengths: Ints) -> tuple[Ints, NDArray[np.bool_]]:
