@@ -61,7 +61,11 @@ class Audience:
 
     def finding(self, finding: Finding) -> None:
         if self._findings == "text":
-            self.bar.above(*told(finding))
+            text, style = told(finding)
+            first, _, rest = text.partition("\n")
+            self.bar.above(first, style)
+            if rest:
+                self.bar.above(rest)
         elif self._findings == "json":
             from driftd.sinks.log import finding_json  # noqa: PLC0415
 
@@ -73,6 +77,7 @@ class Audience:
     def done(self, result: Replayed) -> None:
         if not self._summary:
             return
+        self.bar.stop()
         counted = Counter(status.name for status in result.statuses.values())
         models = ", ".join(f"{n} {status}" for status, n in sorted(counted.items())) or "none seen"
         self.bar.above(f"{result.findings} findings; models: {models}")
@@ -178,7 +183,10 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
 )
 @click.option("--exit", "exit_after", is_flag=True, help="Leave after the replay.")
 @click.option(
-    "--speed", type=click.FloatRange(0, min_open=True), help="So many times real time. Default: as fast as it can."
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="So many times real time. Default: as fast as it can.",
 )
 @click.option(
     "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the status page."

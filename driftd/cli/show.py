@@ -116,6 +116,11 @@ class Bar:
             share = f" ({progress.done / progress.total:.0%})" if progress.total else ""
             click.echo(f"{self.title}: {count}{share}", err=True)
 
+    def stop(self) -> None:
+        """Takes the bar away for good."""
+        if self._rich is not None:
+            self._rich.stop()
+
     def above(self, text: str, style: str = "") -> None:
         """A line of output that stays, above the bar."""
         if self._rich is not None and sys.stdout.isatty():
