@@ -22,7 +22,11 @@ class WindowDetector(Protocol):
 
     kind: ClassVar[str]  # "psi": the name in configuration, findings and the `detector` label
     metric: ClassVar[str]  # "driftd_feature_psi": the gauge of the statistic
-    effect: float  # the smallest change that matters, in the unit that the detector's docstring states
+
+    @property
+    def effect(self) -> float:
+        """The smallest change that matters, in the unit that the detector's docstring states."""
+        ...
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:
         """bool[channels]: the channels it can judge."""

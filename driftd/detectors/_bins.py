@@ -73,12 +73,14 @@ def merged(reference: Reference, current: Summary) -> Merged:
 
     Expected counts come from both sides pooled. Without drift the pooled counts say nothing about who has
     which share of them, so choosing the bins by them leaves the null distribution as it is; with drift a bin
-    that only the window fills stands on its own. Unseen and missing come last, behind the rare categories
-    or the highest values, so that a thin one does not dilute the most frequent category.
+    that only the window fills stands on its own. Missing comes last, behind the rare categories or the highest
+    values, so that a thin one does not dilute the most frequent category. A category that the reference never
+    saw counts as a rare one: the reference has none of them by definition, so a bin of their own would show
+    a PSI above 1 in every quiet window of a channel with thousands of categories.
     Raises BinsDiffer.
     """
     require_same_bins(reference.summary, current)
-    return merge_counts(_rolled(reference.summary.counts), _rolled(current.counts))
+    return merge_counts(_columns(reference, reference.summary.counts), _columns(reference, current.counts))
 
 
 def merge_counts(reference: Floats, current: Floats) -> Merged:
@@ -86,9 +88,9 @@ def merge_counts(reference: Floats, current: Floats) -> Merged:
     n, m = reference.sum(axis=1), current.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         k = np.where((n > 0) & (m > 0), 1 / n + 1 / m, np.nan)
-        scale = np.minimum(n, m) / (n + m)
+        scale = np.where(np.isnan(k), np.nan, np.minimum(n, m) / (n + m))
         need = EXPECTED / scale
-    need = np.where(np.isnan(k), np.inf, need)
+    need = np.where(np.isnan(k), np.inf, need)  # an empty side: one bin
     pooled = reference + current
     channels, columns = pooled.shape
     group = np.empty((columns, channels), np.intp)
@@ -114,9 +116,14 @@ def merge_counts(reference: Floats, current: Floats) -> Merged:
     return Merged(*sums, bins, n, m, k, thinnest * scale)
 
 
-def _rolled(counts: NDArray[np.int64]) -> Floats:
+def _columns(reference: Reference, counts: NDArray[np.int64]) -> Floats:
+    """The columns in the order in which they may be merged, unseen categories counted with the rare ones."""
     ends = counts[:, UNSEEN : UNSEEN + 1], counts[:, MISSING : MISSING + 1]
-    return np.concatenate([counts[:, FIRST_VALUE:], *ends], axis=1).astype(np.float64)
+    out = np.concatenate([counts[:, FIRST_VALUE:], *ends], axis=1).astype(np.float64)
+    rows = np.flatnonzero(~reference.numeric)
+    out[rows, reference.used[rows] - 1 - FIRST_VALUE] += counts[rows, UNSEEN]
+    out[rows, -2] = 0
+    return out
 
 
 def everywhere(reference: Reference) -> NDArray[np.bool_]:

@@ -36,7 +36,7 @@ def _rare(hits: Counts, n: Counts, m: Counts, tail: float) -> Floats:
 
     def reached(count: Floats) -> Floats:
         """The chance of ``count`` hits in the window before ``hits + 1`` in the reference."""
-        return betainc(np.maximum(count, 1), hits + 1.0, share)
+        return np.asarray(betainc(np.maximum(count, 1), hits + 1.0, share), np.float64)
 
     return _least(np.ceil(nbdtrik(1 - tail, hits + 1.0, 1 - share)) + 1, reached, tail)
 

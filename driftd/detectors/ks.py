@@ -51,4 +51,4 @@ class KolmogorovSmirnov:
         return np.where(reference.numeric & (n > 0) & (m > 0), np.minimum(level, 1), np.nan)
 
     def material(self, reference: Reference, current: Summary) -> Floats:
-        return where_both(reference, current, self.effect)
+        return where_both(reference, current, np.where(reference.numeric, self.effect, np.nan))

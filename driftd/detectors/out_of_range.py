@@ -52,7 +52,7 @@ class OutOfRange:
 
     def material(self, reference: Reference, current: Summary) -> Floats:
         normal = ratio(beyond(reference, reference.summary), reference.summary.channel_events)
-        return where_both(reference, current, normal + self.effect)
+        return where_both(reference, current, np.where(self.applies(reference), normal + self.effect, np.nan))
 
 
 def beyond(reference: Reference, summary: Summary) -> NDArray[np.int64]:

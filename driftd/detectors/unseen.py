@@ -54,7 +54,7 @@ class Unseen:
 
     def material(self, reference: Reference, current: Summary) -> Floats:
         normal = ratio(expected(reference), reference.summary.channel_events)
-        return where_both(reference, current, normal + self.effect)
+        return where_both(reference, current, np.where(self.applies(reference), normal + self.effect, np.nan))
 
 
 def expected(reference: Reference) -> NDArray[np.int64]:

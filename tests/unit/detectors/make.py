@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.event import AnyColumn, Kind, NumericColumn
-from driftd.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
+from driftd.reference import Bins, Channel, Reference, Role, as_categories, bins_id, category_bins, numeric_bins
 from driftd.summary import FIRST_VALUE, Summary
 
 Values = Mapping[str, NumericColumn | AnyColumn]
@@ -16,7 +16,10 @@ Values = Mapping[str, NumericColumn | AnyColumn]
 
 def reference(values: Values, *, bins: int = 20, roles: Mapping[str, Role] | None = None) -> Reference:
     """float arrays make numeric channels, anything else categorical ones."""
-    made = {n: numeric_bins(v, bins) if isinstance(v, np.ndarray) else category_bins(v) for n, v in values.items()}
+    made = {
+        n: numeric_bins(v, bins) if isinstance(v, np.ndarray) else category_bins(as_categories(v))
+        for n, v in values.items()
+    }
     return on_bins(made, values, roles)
 
 

@@ -1,0 +1,87 @@
+"""The registry finds what is there, builds it, and says what is wrong; docs/detectors.md has all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import driftd.detectors
+from driftd.detectors.psi import PSI
+from driftd.detectors.registry import build, defaults_for, is_sequential, registry, settings_of
+from driftd.errors import ConfigError
+from driftd.event import Kind
+from driftd.reference import Role
+
+DOCS = Path(__file__).parents[3] / "docs" / "detectors.md"
+
+
+def test_a_detector_is_a_file() -> None:
+    files = {p.stem for p in Path(driftd.detectors.__path__[0]).glob("*.py")} - {"__init__", "registry"}
+    assert set(registry()) == {f for f in files if not f.startswith("_")}
+
+
+def test_settings_are_those_given_and_else_the_defaults() -> None:
+    assert build("psi") == PSI()
+    assert build("psi", effect=1) == PSI(effect=1.0)
+    assert settings_of("psi") == {"effect": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("psy", {}, r"unknown detector 'psy'; did you mean 'psi'\?"),
+        ("nothing like it", {}, "there are adwin, chi2"),
+        ("psi", {"efect": 1}, r"'psi': unknown key 'efect'; did you mean 'effect'\?"),
+        ("psi", {"effect": "a lot"}, "effect: expected a number, got 'a lot'"),
+        ("psi", {"effect": True}, "expected a number, got True"),
+        ("psi", {"effect": 0}, "expected a number above 0, got 0"),
+        ("psi", {"effect": float("nan")}, "expected a number above 0"),
+        ("adwin", {"delta": 2}, "delta: expected a number above 0, at most 1, got 2"),
+        ("adwin", {"clock": 0}, "clock: expected a whole number at least 1, got 0"),
+        ("adwin", {"clock": 1.5}, "clock: expected a whole number, got 1.5"),
+        ("hddm", {"two_sided_test": "yes"}, "expected true or false, got 'yes'"),
+    ],
+)
+def test_mistakes_are_named_with_what_would_help(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(name, **settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "names"),
+    [
+        (Kind.NUMERIC, Role.FEATURE, "psi missing out_of_range"),
+        (Kind.CATEGORICAL, Role.FEATURE, "psi missing unseen"),
+        (Kind.NUMERIC, Role.SCORE, "psi missing out_of_range adwin"),
+        (Kind.CATEGORICAL, Role.PREDICTION, "psi missing unseen adwin"),
+        (Kind.NUMERIC, Role.ERROR, "wasserstein out_of_range adwin"),
+        (Kind.NUMERIC, Role.PREDICTION_ERROR, "wasserstein out_of_range adwin"),
+    ],
+)
+def test_defaults(kind: Kind, role: Role, names: str) -> None:
+    assert " ".join(defaults_for(kind, role)) == names
+    assert set(defaults_for(kind, role)) <= set(registry())
+
+
+def row(name: str) -> str:
+    """The table row that docs/detectors.md must have for a detector."""
+    cls: Any = registry()[name]
+    settings = ", ".join(f"`{k}` {str(v).lower() if isinstance(v, bool) else v}" for k, v in settings_of(name).items())
+    return f"| `{name}` | `{cls.metric}` | {settings} |"
+
+
+@pytest.mark.parametrize("name", registry())
+def test_docs_have_its_row_and_its_heading(name: str) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    assert row(name) in text
+    assert f"\n### {name}\n" in text
+    where = "Sequential detectors" if is_sequential(name) else "Window detectors"
+    section = text.split(f"\n## {where}\n")[1].split("\n## ")[0]
+    assert f"\n### {name}\n" in section
+
+
+def test_docs_list_no_detector_that_is_not_there() -> None:
+    rows = [line.split("`")[1] for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert rows == list(registry())
