@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint format rules bench clean distclean
+.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format rules bench clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,10 +45,18 @@ test: servers  ## All tests, with the real servers; ARGS='-k name' chooses
 unit: $(VENV)/.dev  ## The tests that need no server
 	@$(BIN)/python -m pytest -m 'not integration' $(ARGS)
 
-lint: $(VENV)/.dev  ## ruff, its format, mypy --strict, shellcheck
+lint: lint-code lint-format lint-types lint-shell  ## ruff, its format, mypy --strict, shellcheck
+
+lint-code: $(VENV)/.dev
 	$(BIN)/ruff check .
+
+lint-format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
+
+lint-types: $(VENV)/.dev
 	$(BIN)/mypy --strict
+
+lint-shell: $(VENV)/.dev
 	$(BIN)/shellcheck .ci/run
 
 format: $(VENV)/.dev  ## Let ruff format and mend what it can
