@@ -12,7 +12,7 @@ from driftd.cli import options, show
 
 if TYPE_CHECKING:
     from driftd.codecs import Limits
-    from driftd.config import Loaded
+    from driftd.config import Loaded, Settings
     from driftd.finding import Finding
     from driftd.history import Replayed
     from driftd.sources.file import Events, Progress
@@ -127,8 +127,10 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
     with bar.shown():
         audience = Audience(bar, "json" if findings == "-" else "text" if findings is None and output == "text" else "")
         path = None if findings in {None, "-"} else Path(str(findings))
-        pipeline = pipeline_of(loaded.settings, every_window=every_window)
-        result = history.replay(pipeline, references_of(loaded.settings), events, path, audience)
+        learning = given["reference_events"] is not None
+        settings = learn_all(loaded.settings) if learning else loaded.settings
+        pipeline = pipeline_of(settings, every_window=every_window)
+        result = history.replay(pipeline, {} if learning else references_of(settings), events, path, audience)
     accounts = result.accounts
     if output == "json":
         show.json({
@@ -142,6 +144,15 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
         })  # fmt: skip
     show.line(str(accounts), err=True)
     return 0
+
+
+def learn_all(settings: Settings) -> Settings:
+    """For --reference-events: the first events of every model are its reference, whatever else was configured."""
+    from driftd.config import ReferenceFrom  # noqa: PLC0415
+
+    models = tuple(model.model_copy(update={"reference": ReferenceFrom()}) for model in settings.models)
+    learning = settings.learning.model_copy(update={"seconds": None})
+    return settings.model_copy(update={"models": models, "learning": learning})
 
 
 def limits_of(loaded: Loaded) -> Limits:

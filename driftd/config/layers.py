@@ -135,6 +135,18 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def settle_learning(data: dict[str, Any], origins: dict[Place, str]) -> None:
+    """Of events and seconds the one from the higher layer counts; both from one layer stay, to be told as a mistake."""
+    events, seconds = ("learning", "events"), ("learning", "seconds")
+    if events in origins and seconds in origins and _rank(origins[events]) != _rank(origins[seconds]):
+        lower = min(events, seconds, key=lambda place: _rank(origins[place]))
+        del origins[lower], data["learning"][lower[1]]
+
+
+def _rank(origin: str) -> int:
+    return 2 if origin.startswith("--") else 1 if origin.startswith("DRIFTD_") else 0
+
+
 def anchor_paths(data: dict[str, Any], base: Path) -> None:
     """Relative paths in the file are relative to the file."""
 

@@ -72,6 +72,8 @@ def load(
     from_flags = layers.nested({setting: flag.value for setting, flag in options.items()})
     layers.overlay(merged, from_flags, (), lambda place: layers.option_of(options, place), origins)
 
+    layers.settle_learning(merged, origins)
+
     def where(place: Place) -> str:
         found = layers.origin_of(origins, place)
         return f"{found}: " if found else ""

@@ -188,6 +188,15 @@ def test_replay_writes_the_same_bytes_each_time_and_accounts_for_every_event(run
     assert out.encode() == text
 
 
+def test_reference_events_win_over_what_is_stored_or_configured(run: Any) -> None:
+    events()
+    words = ("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")
+    expected = run(*words)[1]
+    assert run("reference", "build", "--events", "events.csv", *COLUMNS[:6])[0] == 0
+    Path("driftd.yaml").write_text("models: [{name: m, reference: {events: 50}}]")
+    assert run(*words)[1] == expected
+
+
 def test_replay_writes_every_window_when_asked(run: Any) -> None:
     words = ("replay", "--events", events(), *COLUMNS, *WINDOWS, "--findings", "-")
     changes, windows = run(*words)[1].splitlines(), run(*words, "--every-window")[1].splitlines()

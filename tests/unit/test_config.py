@@ -126,6 +126,15 @@ def test_relative_paths_in_the_file_are_relative_to_the_file(yaml: Callable[[str
     assert config.load(env={"DRIFTD_STATE__DIRECTORY": "here"}).settings.state.directory == Path("here")
 
 
+def test_learning_by_events_or_by_seconds_is_for_the_higher_layer_to_say(yaml: Callable[[str], Path]) -> None:
+    path = yaml("learning: {seconds: 1d}")
+    learning = config.load(path, {"DRIFTD_LEARNING__EVENTS": "50"}).settings.learning
+    assert (learning.events, learning.seconds) == (50, None)
+    flags = {"learning.seconds": Flag("--set learning.seconds", "2d")}
+    learning = config.load(path, {"DRIFTD_LEARNING__EVENTS": "50"}, flags).settings.learning
+    assert (learning.events, learning.seconds) == (10_000, 172_800)
+
+
 def test_an_unset_group_instance_is_the_host_name_and_an_empty_one_means_dynamic_membership() -> None:
     assert config.load(env={}).settings.kafka.instance_id
     assert config.load(env={"DRIFTD_KAFKA__GROUP_INSTANCE_ID": ""}).settings.kafka.instance_id is None
