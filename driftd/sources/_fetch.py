@@ -6,6 +6,7 @@
    thread that computes, and takes up to 5 ms to get it back.
 3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
 4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
+5. A static member whose place was taken by another of the same group.instance.id is told so.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import KafkaConnectionError
+from kafka.errors import FencedInstanceIdError, KafkaConnectionError
 from kafka.net.transport import KafkaTCPTransport
 from kafka.protocol.consumer import IsolationLevel
 
@@ -202,6 +203,17 @@ def announce_revocation(consumer: Any, must_wait: Callable[[], bool]) -> bool:
 
     coordinator.ensure_active_group = ensure_active_group
     return True
+
+
+def require_membership(consumer: Any) -> None:
+    """Raise FencedInstanceIdError where another has joined with our group.instance.id.
+
+    The heartbeat that learns it only stops; without this (or a commit) we would go on reading what is now theirs.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    joined = getattr(getattr(coordinator, "state", None), "name", "") == "STABLE"
+    if joined and getattr(coordinator, "_heartbeat_enabled", True) is False:
+        raise FencedInstanceIdError
 
 
 def committed_offsets(consumer: Any, partitions: list[Any], timeout_ms: int) -> dict[Any, Any]:

@@ -236,6 +236,7 @@ class KafkaSource:
 
     def _ask_broker(self, timeout_seconds: float) -> Mapping[Any, list[Any]]:
         try:
+            _fetch.require_membership(self._consumer)
             return self._consumer.poll(timeout_ms=milliseconds(timeout_seconds))  # type: ignore[no-any-return]
         except _fetch.RevokeFirst:
             pass

@@ -6,7 +6,7 @@ import inspect
 
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.group import KafkaConsumer
-from kafka.coordinator.base import BaseCoordinator
+from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaTCPTransport
@@ -49,6 +49,17 @@ def test_poll_joins_the_group_where_we_stand_in_front() -> None:
     assert poll.count("except") == 2, "something else catches RevokeFirst now"
     assert "if not self._coordinator.poll(" in inspect.getsource(KafkaConsumer._poll_once)
     assert hasattr(BaseCoordinator, "ensure_active_group")
+
+
+def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
+    heartbeat = inspect.getsource(BaseCoordinator._do_heartbeat)
+    fenced = heartbeat[heartbeat.index("FencedInstanceIdError") :]
+    assert "self._disable_heartbeat()" in fenced
+    assert "self._heartbeat_enabled = False" in inspect.getsource(BaseCoordinator._disable_heartbeat)
+    assert MemberState.STABLE.name == "STABLE"
+    # While it joins, the heartbeat is off as well, and the state is another.
+    joining = inspect.getsource(BaseCoordinator._do_join_and_sync_async)
+    assert joining.index("MemberState.REBALANCING") < joining.index("join_request = JoinGroupRequest(")
 
 
 def test_consumers_of_another_kind_are_left_alone() -> None:

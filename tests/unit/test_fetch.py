@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 import pytest
+import snappy  # type: ignore[import-untyped]
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,8 +33,6 @@ def deflate(data: bytes) -> bytes:
 
 
 def snap(data: bytes) -> bytes:
-    import snappy  # noqa: PLC0415
-
     return bytes(snappy.compress(data))
 
 
@@ -165,8 +164,13 @@ def test_the_socket_is_read_until_it_would_block(chunks: list[Any], expected: by
 
 
 def test_the_watchdog_says_once_that_a_poll_does_not_return(caplog: pytest.LogCaptureFixture) -> None:
-    asked = []
-    watchdog = Watchdog(lambda: asked.append(1) or 61.0, check_seconds=0.001)  # type: ignore[func-returns-value]
+    asked: list[int] = []
+
+    def stuck_seconds() -> float:
+        asked.append(1)
+        return 61.0
+
+    watchdog = Watchdog(stuck_seconds, check_seconds=0.001)
     watchdog.start()
     end = time.monotonic() + 10
     while len(asked) < 5 and time.monotonic() < end:

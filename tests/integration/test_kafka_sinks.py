@@ -1,0 +1,146 @@
+"""Dead letters and findings arrive, and what cannot arrive is counted."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+import driftd
+from driftd.errors import SourceError
+from driftd.event import RecordBatch, Reject, RejectReason
+from driftd.finding import Finding, Status
+from driftd.sinks.kafka import Breaker, DeadLetters, KafkaFindings
+from tests.integration.kafka_helpers import reading, settings
+from tests.servers.kafka import Broker, LocalBroker
+
+pytestmark = pytest.mark.integration
+
+RECORDS = RecordBatch(
+    source="events",
+    partition=3,
+    offsets=np.array([18210, 18211, 18212]),
+    timestamps=np.array([1_795_413_611.828, 1_795_413_612.0, np.nan]),
+    values=[b"good", b"\xff{", None],
+    next_offset=18213,
+    keys=[b"a", b"b", None],
+    headers=[(), [("trace", b"7"), ("__driftd.errors.code", b"old")], ()],
+)
+REJECTS = [
+    Reject(1, 18211, RejectReason.NOT_JSON, "line 1: expected a string"),
+    Reject(1, 18211, RejectReason.WRONG_TYPE, "the same record again"),
+    Reject(2, 18212, RejectReason.EMPTY, "tombstone"),
+]
+
+
+def test_dead_letters_carry_the_record_and_why(kafka: Broker) -> None:
+    topic = kafka.create_topic("dead")
+    letters = DeadLetters(settings(kafka.bootstrap, topic), topic)
+    letters.send(RECORDS, REJECTS)
+    assert letters.flush(20) == 0
+    assert (letters.sent, letters.failed) == (2, 0)
+    letters.close()
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        assert reader.read(2) == [b"\xff{", b""]
+        (batch,) = reader.batches
+        assert list(batch.keys or ()) == [b"b", None]
+        headers = dict((batch.headers or [[]])[0])
+    assert headers == {
+        "trace": b"7",
+        "__driftd.errors.topic": b"events",
+        "__driftd.errors.partition": b"3",
+        "__driftd.errors.offset": b"18211",
+        "__driftd.errors.timestamp": b"1795413612000",
+        "__driftd.errors.stage": b"decode",
+        "__driftd.errors.code": b"not_json",
+        "__driftd.errors.message": b"line 1: expected a string",
+        "__driftd.errors.app": b"driftd",
+        "__driftd.errors.version": driftd.__version__.encode(),
+    }
+
+
+def test_dead_letters_to_a_topic_that_is_not_there_are_counted_as_failed(kafka: Broker) -> None:
+    letters = DeadLetters(settings(kafka.bootstrap, "no-such"), "no-such")
+    letters.send(RECORDS, REJECTS[:1])
+    began = time.monotonic()
+    assert letters.flush(1) == 1
+    assert time.monotonic() - began < 10
+    assert (letters.sent, letters.failed) == (0, 1)
+    letters.close()
+
+
+def test_while_most_records_are_bad_dead_letters_stop() -> None:
+    breaker = Breaker(share=0.5, least=1000)
+    assert not breaker.add(900, 900), "too few to say"
+    assert breaker.add(200, 200)
+    assert breaker.is_open
+    assert not breaker.add(400, 100)
+    assert breaker.add(10_000, 0)
+    assert not breaker.is_open
+
+
+def test_an_open_breaker_suppresses_and_counts(kafka: Broker) -> None:
+    letters = DeadLetters(settings(kafka.bootstrap, "t"), "t", Breaker(least=3))
+    letters.send(RECORDS, REJECTS)
+    assert (letters.suppressed, letters.flush(1), letters.sent) == (2, 0, 0)
+
+
+def finding(model: str) -> Finding:
+    return Finding(
+        model=model,
+        feature="amount",
+        segment=None,
+        detector="psi",
+        status=Status.DRIFT,
+        previous=Status.OK,
+        statistic=0.4,
+        threshold=0.1,
+        effect=0.1,
+        noise=0.02,
+        ratio=4.0,
+        events=1000,
+        window_start=0.0,
+        window_end=600.0,
+        since=None,
+        because="psi 0.4 over 0.1",
+    )
+
+
+def test_findings_arrive_as_json_under_their_model(kafka: Broker) -> None:
+    topic = kafka.create_topic("findings")
+    findings = KafkaFindings(settings(kafka.bootstrap, topic), topic, timeout_seconds=20)
+    findings.emit([finding("fraud"), finding("churn")])
+    findings.flush()
+    findings.close()
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        found = [json.loads(value or b"") for value in reader.read(2)]
+        keys = [key for batch in reader.batches for key in batch.keys or ()]
+    assert [one["model"] for one in found] == ["fraud", "churn"]
+    assert found[0]["id"] == finding("fraud").id
+    assert keys == [b"fraud", b"churn"]
+
+
+def test_findings_wait_for_a_broker_that_comes_back(own_kafka: LocalBroker) -> None:
+    topic = own_kafka.create_topic("findings")
+    findings = KafkaFindings(settings(own_kafka.bootstrap, topic), topic, timeout_seconds=2)
+    findings.emit([finding("one")])
+    findings.flush()
+    own_kafka.kill9()
+    findings.emit([finding("two")])
+    with pytest.raises(SourceError, match="1 findings not sent"):
+        findings.flush()
+    own_kafka.start()
+    end = time.monotonic() + 40
+    while time.monotonic() < end:
+        findings.emit([finding("two")])
+        try:
+            findings.flush()
+            break
+        except SourceError:
+            continue
+    findings.close()
+    with reading(settings(own_kafka.bootstrap, topic)) as reader:
+        models = {json.loads(value or b"")["model"] for value in reader.read(2)}
+    assert models == {"one", "two"}

@@ -1,0 +1,332 @@
+"""KafkaSource against a real broker, on good days and on odd ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from crc32c import crc32c
+
+from driftd.errors import SourceError, SourceRefused
+from driftd.sources import Assigned, GapCause, Health, Revoked
+from driftd.sources.kafka import KafkaSettings, KafkaSource, check_topics, read_range
+from tests.integration.kafka_helpers import numbers, reading, settings, twice
+from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def topic(kafka: Broker) -> str:
+    return kafka.create_topic(partitions=4)
+
+
+@pytest.mark.parametrize("codec", [None, "gzip", "snappy", "lz4", "zstd"])
+def test_every_record_of_every_partition_comes_once_and_in_order(kafka: Broker, topic: str, codec: str | None) -> None:
+    for partition in range(4):
+        kafka.produce(
+            topic, numbers(partition * 1000, partition * 1000 + 1000), partition=partition, compression_type=codec
+        )
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        assert Counter(reader.read(4000)) == Counter(numbers(0, 4000))
+        assert reader.source.fast
+        for partition in range(4):
+            mine = [value for batch in reader.batches if batch.partition == partition for value in batch.values]
+            assert mine == numbers(partition * 1000, partition * 1000 + 1000)
+        reader.until(lambda: all(lag.caught_up for lag in reader.source.lag().values()))
+        assert {lag.records for lag in reader.source.lag().values()} == {0}
+        assert reader.source.positions() == {(topic, partition): 1000 for partition in range(4)}
+        assert reader.source.health().connected
+
+
+def test_keys_headers_tombstones_and_times_come_as_they_were_sent(kafka: Broker, topic: str) -> None:
+    kafka.produce(
+        topic, [b"a"], partition=0, key=b"k", headers=[("h", b"x"), ("h", b"")], timestamp_ms=1_700_000_000_123
+    )
+    kafka.produce(topic, [None], partition=0, key=b"gone")
+    in_future = round(time.time() * 1000) + 1_800_000  # brokers take an hour at most
+    kafka.produce(topic, [b"b"], partition=0, timestamp_ms=in_future)
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        assert reader.read(3) == [b"a", None, b"b"]
+        keys = [key for batch in reader.batches for key in batch.keys or [None] * len(batch)]
+        headers = [header for batch in reader.batches for header in batch.headers or [()] * len(batch)]
+        times = np.concatenate([batch.timestamps for batch in reader.batches])
+        assert keys == [b"k", b"gone", None]
+        assert list(headers[0]) == [("h", b"x"), ("h", b"")]
+        assert times[0] == pytest.approx(1_700_000_000.123)
+        assert times[2] <= time.time(), "a record is not younger than its arrival"
+
+
+def test_nothing_of_a_partition_comes_before_it_was_seeked(kafka: Broker, topic: str) -> None:
+    kafka.produce(topic, numbers(0, 100), partition=0)
+    source = KafkaSource(settings(kafka.bootstrap, topic))
+    try:
+        seen: list[object] = []
+        for _ in range(15):
+            assert source.poll(0.2) == []
+            seen += source.changes()
+        assigned = [change for change in seen if isinstance(change, Assigned)]
+        assert len(assigned) > 1, "announced again until it is answered"
+        assert source.seek({(topic, 0): 90, (topic, 1): "latest", (topic, 2): 0, (topic, 3): 0})[topic, 0] == 90
+        values: list[bytes | None] = []
+        while not values:
+            values += [value for batch in source.poll(0.2) for value in batch.values]
+        assert values == numbers(90, 100)
+    finally:
+        source.close()
+
+
+def test_a_transaction_that_was_aborted_is_not_read(kafka: Broker, topic: str) -> None:
+    producer = kafka.producer(transactional_id=f"tx-{topic}", enable_idempotence=True)
+    try:
+        producer.init_transactions()
+        for commit in (False, True):
+            producer.begin_transaction()
+            producer.send(topic, b"committed" if commit else b"aborted", partition=0)
+            producer.flush()
+            if commit:
+                producer.commit_transaction()
+            else:
+                producer.abort_transaction()
+    finally:
+        producer.close()
+    kafka.produce(topic, [b"plain"], partition=0)
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        assert reader.read(2) == [b"committed", b"plain"]
+        reader.until(lambda: reader.source.lag()[topic, 0].caught_up)
+
+
+def test_what_retention_took_is_a_counted_gap(kafka: Broker, topic: str) -> None:
+    kafka.produce(topic, numbers(0, 100), partition=0)
+    kafka.delete_records(topic, {0: 60})
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        reader.known[topic, 0] = 20
+        assert reader.read(40) == numbers(60, 100)
+        (gap,) = reader.gaps
+        assert (gap.cell, gap.first_offset, gap.next_offset, gap.cause) == ((topic, 0), 20, 60, GapCause.RETENTION)
+        assert gap.records == 40
+
+
+def test_a_position_beyond_the_end_goes_back_to_the_beginning(kafka: Broker, topic: str) -> None:
+    kafka.produce(topic, numbers(0, 10), partition=0)
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        reader.known[topic, 0] = 500
+        reader.until(lambda: bool(reader.gaps))
+        (gap,) = reader.gaps
+        assert (gap.cause, gap.records, gap.next_offset) == (GapCause.REWOUND, 0, 0)
+        reader.known[topic, 0] = 0
+        assert reader.read(10) == numbers(0, 10)
+
+
+def test_a_topic_that_does_not_exist_is_waited_for_and_read_from_its_beginning(kafka: Broker) -> None:
+    name = f"later-{time.time_ns()}"
+    with reading(settings(kafka.bootstrap, name, start="latest")) as reader:
+        for _ in range(10):
+            reader.round()
+        assert reader.source.health().missing_topics == (name,)
+        assert reader.source.health().connected
+        kafka.create_named(name, partitions=2)
+        kafka.produce(name, numbers(0, 50))
+        assert sorted(reader.read(50), key=lambda v: int(v or b"0")) == numbers(0, 50)
+        assert reader.source.health().missing_topics == ()
+
+
+def test_a_partition_that_is_added_is_read_from_its_beginning(kafka: Broker) -> None:
+    topic = kafka.create_topic(partitions=1)
+    kafka.produce(topic, numbers(0, 10))
+    with reading(settings(kafka.bootstrap, topic, start="latest")) as reader:
+        reader.until(lambda: bool(reader.known))
+        assert reader.known == {(topic, 0): 10}
+        kafka.add_partitions(topic, 3)
+        kafka.produce(topic, numbers(100, 150), partition=2)
+        assert reader.read(50) == numbers(100, 150)
+        assert reader.owned == {(topic, 0), (topic, 1), (topic, 2)}
+
+
+@pytest.mark.parametrize("assignor", ["sticky", "cooperative-sticky"])
+def test_members_that_join_and_leave_share_the_records_without_reading_one_twice(kafka: Broker, assignor: str) -> None:
+    topic = kafka.create_topic(partitions=4)
+    options = settings(kafka.bootstrap, topic, assignor=assignor)
+    stop = threading.Event()
+
+    def produce() -> Iterator[bytes]:
+        for n in range(6000):
+            if n % 20 == 0:
+                stop.wait(0.02)
+            yield b"%d" % n
+
+    feeder = threading.Thread(target=lambda: kafka.produce(topic, produce()))
+    feeder.start()
+    try:
+        with reading(options) as first:
+            first.read(500)
+            with reading(options) as second:
+                while not second.values or len(first.values) + len(second.values) < 2500:
+                    first.round(0.05)
+                    second.round(0.05)
+                assert first.owned
+                assert second.owned
+                assert not first.owned & second.owned
+                assert any(isinstance(change, Revoked) for change in first.changes)
+                assert second.source.commit_now(second.known, "second")
+                shared = list(second.values)
+            feeder.join()
+            first.read(6000 - len(shared), 60)
+            values = first.values + shared
+            assert not twice(values)
+            assert Counter(values) == Counter(numbers(0, 6000))
+    finally:
+        stop.set()
+        feeder.join()
+
+
+def test_a_static_member_that_returns_has_its_partitions_without_a_rebalance(kafka: Broker, topic: str) -> None:
+    kafka.produce(topic, numbers(0, 100), partition=1)
+    options = settings(kafka.bootstrap, topic, group_instance_id="host-1")
+    with reading(options) as reader:
+        reader.read(100)
+        assert reader.source.commit_now(reader.known, "host-1")
+    kafka.produce(topic, numbers(100, 200), partition=1)
+    began = time.monotonic()
+    with reading(options) as reader:
+        assert reader.read(100) == numbers(100, 200)
+        assert reader.source.committed([(topic, 1)]) == {(topic, 1): (100, "host-1")}
+    assert time.monotonic() - began < 5
+
+
+def test_two_daemons_of_one_instance_id_are_told(kafka: Broker, topic: str) -> None:
+    options = settings(kafka.bootstrap, topic, group_instance_id="same")
+    with reading(options) as first, reading(options) as second:
+        first.until(lambda: bool(first.known))
+        second.until(lambda: bool(second.known))
+        with pytest.raises(SourceRefused, match="another driftd uses group_instance_id 'same'"):
+            first.until(lambda: False, 20)
+
+
+def test_commits_in_the_background_arrive(kafka: Broker, topic: str) -> None:
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        reader.until(lambda: bool(reader.known))
+        reader.source.commit({(topic, 0): 0, (topic, 3): 0}, "me@1")
+        reader.until(lambda: len(reader.source.committed(reader.known)) == 2)
+        assert reader.source.committed(reader.known)[topic, 3] == (0, "me@1")
+        assert reader.source.health().commit_failures == 0
+
+
+def test_a_wrong_password_is_refused_with_the_real_cause(secure_kafka: LocalBroker) -> None:
+    options = secure(secure_kafka, "t", password="guess")
+    with pytest.raises(SourceRefused, match=r"SASL SCRAM-SHA-256 as user 'driftd': .*invalid credentials") as error:
+        KafkaSource(options).poll(0.1)
+    assert "guess" not in str(error.value) + repr(options)
+
+
+def test_a_login_and_tls_let_us_in(secure_kafka: LocalBroker) -> None:
+    topic = secure_kafka.create_topic()
+    secure_kafka.produce(topic, numbers(0, 3000))
+    with reading(secure(secure_kafka, topic)) as reader:
+        assert reader.read(3000) == numbers(0, 3000)
+    assert secure_kafka.ssl is not None
+    options = settings(secure_kafka.ssl, topic, security_protocol="SSL", ssl_cafile=str(secure_kafka.cafile))
+    with reading(options) as reader:
+        assert reader.read(3000) == numbers(0, 3000)
+
+
+def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka: LocalBroker) -> None:
+    topic = secure_kafka.create_topic()
+    secure_kafka.produce(topic, [b"secret"])
+    secure_kafka.allow_only(USER, topic)
+    options = secure(secure_kafka, topic)
+    assert check_topics(options).problems == (f"topic '{topic}': no permission to read it (needs READ)",)
+    with reading(options) as reader, pytest.raises(SourceRefused, match=f"no permission to read {topic}"):
+        reader.until(lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "listener", "said"),
+    [
+        pytest.param("PLAINTEXT", "ssl", "this port speaks TLS", id="plain text to TLS"),
+        pytest.param("SSL", "bootstrap", "TLS: .*does this port expect TLS", id="TLS to plain text"),
+        pytest.param("SSL", "ssl", "certificate not trusted: self-signed certificate", id="unknown authority"),
+        pytest.param("PLAINTEXT", "sasl", "does it want a login", id="no login"),
+    ],
+)
+def test_a_wrong_security_protocol_is_told(secure_kafka: LocalBroker, protocol: str, listener: str, said: str) -> None:
+    options = settings(getattr(secure_kafka, listener), "t", security_protocol=protocol)
+    with pytest.raises(SourceError, match=said):
+        KafkaSource(options).poll(0.1)
+
+
+def test_check_names_what_is_missing(kafka: Broker, topic: str) -> None:
+    report = check_topics(settings(kafka.bootstrap, topic))
+    assert not report.problems
+    assert report.topics[0].partitions == 4
+    assert report.version >= (2, 1)
+    assert check_topics(settings(kafka.bootstrap, "no-such")).problems == (
+        "topic 'no-such': does not exist; driftd run would wait for it",
+    )
+
+
+def test_a_stretch_of_a_topic_is_read_without_a_group(kafka: Broker, topic: str) -> None:
+    for partition in range(4):
+        kafka.produce(topic, numbers(100 * partition, 100 * partition + 100), partition=partition)
+    options = settings(kafka.bootstrap, topic)
+    found = [value for batch in read_range(options, topic, 10, 60) for value in batch.values]
+    assert Counter(found) == Counter(value for n in range(4) for value in numbers(100 * n + 10, 100 * n + 60))
+    assert sum(map(len, read_range(options, topic))) == 400
+    with pytest.raises(SourceRefused, match="'no-such' does not exist"):
+        next(read_range(options, "no-such"))
+
+
+def test_a_stuck_poll_shows_in_health(kafka: Broker, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reading(settings(kafka.bootstrap, topic, watchdog_seconds=0.2)) as reader:
+        reader.until(lambda: bool(reader.known))
+        seen: list[Health] = []
+
+        def hang(**_: object) -> dict[object, object]:
+            time.sleep(0.3)
+            seen.append(reader.source.health())
+            return {}
+
+        monkeypatch.setattr(reader.source._consumer, "poll", hang)
+        reader.source.poll(0.1)
+        assert seen[0].stuck_seconds > 0.2
+        assert reader.source.health().stuck_seconds == 0
+
+
+def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(
+    kafka: Broker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrupt on the way (the broker would not store it): the checksum fails, three times for one batch."""
+    for n in range(3):
+        kafka.produce(topic, numbers(100 * n, 100 * n + 100), partition=0, linger_ms=200)
+    tries = []
+
+    def crc(view: memoryview) -> int:
+        if b"\x06150" in bytes(view):
+            tries.append(1)
+            return 0
+        return int(crc32c(view))
+
+    monkeypatch.setattr("driftd.sources._records.crc32c", crc)
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        values = reader.read(200)
+        assert values == numbers(0, 100) + numbers(200, 300)
+        (gap,) = reader.gaps
+        assert (gap.first_offset, gap.next_offset, gap.cause, gap.records) == (100, 200, GapCause.DAMAGED, 100)
+        assert len(tries) == 3
+        assert "checksum" in reader.source.health().last_error
+
+
+def secure(broker: LocalBroker, topic: str, password: str = PASSWORD) -> KafkaSettings:
+    assert broker.sasl is not None
+    return settings(
+        broker.sasl,
+        topic,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="SCRAM-SHA-256",
+        sasl_username=USER,
+        sasl_password=password,
+    )
