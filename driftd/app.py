@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from driftd import history
 from driftd.codecs import EventsCodec, Limits
 from driftd.config import DetectorSettings, Loaded, Model, Settings
+from driftd.daemon import LEARNED_BY
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
@@ -160,7 +161,7 @@ def _watch(settings: Settings, model: Model | None) -> Watch:
             kinds=kinds,
             classes=_TASKS[model.task] if model else None,
             source="learned from the topic",
-            created_by="driftd",
+            created_by=LEARNED_BY,
             reason="first events of the model",
         ),
         learn_events=events,

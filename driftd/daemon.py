@@ -18,6 +18,9 @@ from driftd.status import Reporter
 
 log = logging.getLogger("driftd.daemon")
 
+LEARNED_BY = "driftd"
+"""``Reference.created_by`` of those that driftd learned; only they have to be stored."""
+
 
 class FindingSink(Protocol):
     """Raises StateUnwritable or SourceError from either; what was given to it is then given again."""
@@ -45,6 +48,12 @@ class RejectSink(Protocol):
 
 class Checkpoints(Protocol):
     def save(self, state: State, pipeline: Pipeline) -> int: ...
+
+
+class References(Protocol):
+    def numbered(self, reference: Reference) -> Reference: ...
+
+    def keep(self, reference: Reference) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +97,14 @@ class Daemon:
     timing: Timing
     findings: Sequence[FindingSink] = ()
     rejects: RejectSink | None = None
-    learned: Callable[[Reference], Reference] = lambda reference: reference
+    references: References | None = None
     reload: Callable[[Daemon], bool] = lambda _: False
     stopping: bool = False
     reloading: bool = False
     _quiet_since: dict[Cell, float] = field(default_factory=dict)
     _saved_at: float = 0.0
     _dirty: bool = False
+    _kept: set[str] = field(default_factory=set)
     _backlogs: list[list[Finding]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,7 +189,9 @@ class Daemon:
 
     def _tell(self, outcome: Outcome) -> None:
         for reference in outcome.learned:
-            self.state.models[reference.model].reference = self.learned(reference)
+            if self.references is not None:
+                self.state.models[reference.model].reference = self.references.numbered(reference)
+            log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
         if outcome.findings:
             for backlog in self._backlogs:
                 backlog.extend(outcome.findings)
@@ -199,6 +211,15 @@ class Daemon:
             else:
                 backlog.clear()
         return failed
+
+    def _keep_references(self) -> None:
+        for cell in self.state.models.values():
+            reference = cell.reference
+            if self.references is None or reference is None or reference.id in self._kept:
+                continue
+            self._kept.add(reference.id)
+            if reference.created_by == LEARNED_BY:
+                self.references.keep(reference)
 
     def _flush(self) -> None:
         for sink in self.findings:
@@ -279,6 +300,8 @@ class Daemon:
             if not failed:
                 self._flush()
                 size = self.checkpoints.save(self.state, self.pipeline)
+                # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
+                self._keep_references()
         except (StateUnwritable, SourceError) as e:
             failed = str(e)
         if failed:

@@ -167,7 +167,12 @@ def build_references(
         if not rows:
             known = ", ".join(sorted(state.models)) or "none"
             raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
-        learning = replace(pipeline.watch(name).learning, source=events.name, reason=reason or "driftd reference build")
+        learning = replace(
+            pipeline.watch(name).learning,
+            source=events.name,
+            created_by="driftd reference build",
+            reason=reason or "driftd reference build",
+        )
         every = concatenate(rows)
         if first is not None and first < len(every):
             every = every.take(every.times.argsort(kind="stable")[:first])

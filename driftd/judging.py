@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,13 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
     if len(cell.since) != channels:
         cell.since = np.full(channels, np.nan)
     if not cell.hops.enough(rules.windows):
-        if not cell.judged:
-            need = f"{window.summary.events} of {rules.windows.min_events} events in the window"
-            status, because = Status.LEARNING, f"not enough data to say: {need}"
+        if cell.judged and cell.judgement is not None:
+            because = "too few events since; the last verdict stands"
+            cell.judgement = replace(cell.judgement, because=because, findings=())
         else:
-            status, because = cell.status, "too few events since; the last verdict stands"
-        old = cell.judgement.scores if cell.judgement is not None else ()
-        cell.judgement = _judgement(cell, reference, window, status, _worst(old, channels), old, because, ())
+            need = f"{window.summary.events} of {rules.windows.min_events} events in the window"
+            because = f"not enough data to say: {need}"
+            cell.judgement = _judgement(cell, reference, window, Status.LEARNING, _worst((), channels), (), because, ())
         return cell.judgement
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}

@@ -23,7 +23,6 @@ from driftd.detectors.registry import registry
 from driftd.errors import ConfigError, DriftdError
 from driftd.http import HttpServer, Views
 from driftd.pipeline import Pipeline
-from driftd.reference import Reference
 from driftd.sinks import log as logs
 from driftd.sinks.metrics import MetricsSink
 from driftd.status import Reporter
@@ -60,12 +59,13 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
 
 
 def views_of(reporter: Reporter, reload: Reload | None) -> Views:
+    """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
     return Views(
         metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
         age=lambda: time.time() - reporter.heartbeat,
         not_ready=lambda: reporter.not_ready,
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
-        snapshot=lambda: reporter.snapshot(time.time()),
+        snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
     )
 
 
@@ -166,11 +166,6 @@ def run(loaded: Loaded) -> int:
     http = HttpServer(settings.http.address, views_of(reporter, reload), web_config=settings.http.web_config)
     source = KafkaSource(kafka)
 
-    def keep(reference: Reference) -> Reference:
-        kept = references.add(reference)
-        log.info("reference of %s learned from %d events, v%d", kept.model, kept.summary.events, kept.version)
-        return kept
-
     daemon = Daemon(
         pipeline,
         state,
@@ -187,7 +182,7 @@ def run(loaded: Loaded) -> int:
         ),
         findings=sinks,
         rejects=DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None,
-        learned=keep,
+        references=references,
         reload=reload,
     )
     reload.daemon = daemon

@@ -45,6 +45,7 @@ class Reporter:
     metrics: MetricsSink
     telemetry: Telemetry
     pipeline: Pipeline
+    runbooks: str = ""
     heartbeat: float = 0.0
     not_ready: tuple[str, ...] = ("starting",)
     recent: tuple[Finding, ...] = ()
@@ -62,11 +63,9 @@ class Reporter:
         self.counts(state)
         health = source.health()
         lags = source.lag()
-        t.clear("driftd_consumer_lag_records")
-        t.clear("driftd_consumer_lag_seconds")
-        for (topic, partition), lag in lags.items():
-            t.set("driftd_consumer_lag_records", lag.records, topic, str(partition))
-            t.set("driftd_consumer_lag_seconds", lag.seconds, topic, str(partition))
+        behind = {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
+        t.replace("driftd_consumer_lag_records", {cell: lag.records for cell, lag in behind.items()})
+        t.replace("driftd_consumer_lag_seconds", {cell: lag.seconds for cell, lag in behind.items()})
         t.set("driftd_assigned_partitions", len(lags))
         t.set("driftd_kafka_connected", health.connected)
         t.set("driftd_rebalances_total", health.rebalances)
@@ -115,11 +114,13 @@ class Reporter:
         else:
             self.metrics.count(cell.name, counts_of(cell))
 
-    def snapshot(self, now: float) -> Snapshot:
-        """What the status page shows; called from the HTTP threads."""
+    def snapshot(self, now: float | None = None) -> Snapshot:
+        """What the status page shows; called from the HTTP threads. Without ``now`` it is the latest event's time."""
         cells = list(self.state.models.values()) if self.state is not None else []
         models = [ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells]
-        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry)
+        if now is None:
+            now = max((c.totals.last_event for c in cells), default=0.0)
+        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks)
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state

@@ -107,12 +107,22 @@ class ReferenceStore:
         mine = [r for r in self.list() if r.model == model]
         return mine[-1] if mine else None
 
-    def add(self, reference: Reference) -> Reference:
-        """Saves it as the model's next version and returns that."""
+    def numbered(self, reference: Reference) -> Reference:
+        """The reference as the model's next version; nothing is written."""
         before = self.latest(reference.model)
-        numbered = replace(reference, version=1 if before is None else before.version + 1)
-        write_file(self._path(numbered.model, numbered.version), dump_reference(numbered))
-        return numbered
+        return replace(reference, version=1 if before is None else before.version + 1)
+
+    def add(self, reference: Reference) -> Reference:
+        """Saves it as the model's next version and returns that. Raises StateUnwritable."""
+        reference = self.numbered(reference)
+        self.keep(reference)
+        return reference
+
+    def keep(self, reference: Reference) -> None:
+        """Saves it under the version it has, unless that is there already. Raises StateUnwritable."""
+        path = self._path(reference.model, reference.version)
+        if not path.exists():
+            write_file(path, dump_reference(reference))
 
 
 def read_reference(path: Path) -> Reference:

@@ -141,14 +141,21 @@ class Hops:
             self.growing = None
 
     def window(self, windows: Windows) -> Hop | None:
-        """The last ``hops`` finished hops as one; None before the first is finished.
+        """As many of the last finished hops as make a whole window, as one; None before the first is finished.
 
-        Hops that ended more than the longest window before the newest end are out of it.
+        A whole window has window_seconds and min_events; it never reaches back further than max_window_seconds.
         """
         if not self.done:
             return None
-        last = self.done[-1].end
-        parts = [h for h in self.done[-windows.hops :] if h.end > last - windows.max_window_seconds]
+        last, events = self.done[-1].end, 0
+        parts: list[Hop] = []
+        for hop in reversed(self.done):
+            if parts and hop.end <= last - windows.max_window_seconds:
+                break
+            parts.insert(0, hop)
+            events += hop.summary.events
+            if last - hop.start >= windows.window_seconds and events >= windows.min_events:
+                break
         alarms = tuple(a for h in parts for a in h.alarms)
         return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
 

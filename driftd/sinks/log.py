@@ -118,6 +118,8 @@ class FileFindings:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("ab")
+            if _torn(path):  # a crash in the middle of a line; the finding is written again, on a line of its own
+                self._file.write(b"\n")
         except OSError as e:
             raise self._unwritable(e) from e
 
@@ -145,6 +147,13 @@ class FileFindings:
         return StateUnwritable(
             f"findings {self._path}: cannot be written: {error.strerror or error}; make room or mend the permissions"
         )
+
+
+def _torn(path: Path) -> bool:
+    with path.open("rb") as f:
+        end = f.seek(0, os.SEEK_END)
+        f.seek(max(0, end - 1))
+        return end > 0 and f.read() != b"\n"
 
 
 def _extras(record: logging.LogRecord) -> Mapping[str, Any]:

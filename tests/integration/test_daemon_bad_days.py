@@ -1,0 +1,282 @@
+"""The daemon as a process on a bad day: brokers go, topics come late, members join, disks break, bytes are hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftd.store import FORMAT, MAGIC, read_file
+from tests.bench.events import values
+from tests.servers.kafka import Broker, LocalBroker
+from tests.stage.daemon import DriftdProcess, wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+
+def settings(broker: Broker, topic: str, member: str = "one", **sections: Any) -> dict[str, Any]:
+    return {
+        "kafka": {
+            "bootstrap_servers": broker.bootstrap,
+            "topics": [topic],
+            "group_id": f"group-{topic}",
+            "group_instance_id": member,
+            "start": "earliest",
+            "session_timeout_seconds": 6,
+        },
+        "learning": {"events": 500},
+        "windows": {"window_seconds": 5, "pane_seconds": 1, "out_of_orderness_seconds": 1, "idle_seconds": 2},
+        **sections,
+    }
+
+
+@pytest.fixture
+def daemons() -> Iterator[list[DriftdProcess]]:
+    """Processes to be ended with the test."""
+    running: list[DriftdProcess] = []
+    yield running
+    for daemon in running:
+        if daemon.alive:
+            daemon.kill9()
+
+
+def started(daemons: list[DriftdProcess], folder: Path, config: dict[str, Any]) -> DriftdProcess:
+    daemon = DriftdProcess(folder, config)
+    daemons.append(daemon)
+    return daemon.start()
+
+
+def test_sigterm_drains_saves_commits_and_exits_0(kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]) -> None:
+    topic = kafka.create_topic("drain", 2)
+    kafka.produce(topic, list(values(2000)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic, state={"checkpoint_seconds": 600}))
+    daemon.wait_received(2000)
+    assert daemon.terminate(15) == 0
+    assert "drained" in daemon.log
+    state = read_file(tmp_path / "state" / "checkpoint")["state"]
+    assert state["counts"][:2] == [2000, 2000]
+    assert sum(p[2] for p in state["partitions"]) == 2000
+    again = started(daemons, tmp_path, settings(kafka, topic))
+    again.wait_ready()
+    kafka.produce(topic, list(values(10)))
+    again.wait_received(2010)
+    assert again.value("driftd_events_received_total") == 2010  # counters go on, nothing was read twice
+    assert again.terminate() == 0
+
+
+def test_reload_takes_a_good_configuration_and_refuses_a_bad_one(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("reload")
+    config = settings(kafka, topic)
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_ready()
+    assert daemon.get("/-/reload", "POST")[0] == 200
+    (tmp_path / "driftd.yaml").write_text("windows: {window_second: 5}")
+    code, text = daemon.get("/-/reload", "POST")
+    assert code == 500
+    assert "did you mean 'window_seconds'" in text
+    assert "the old configuration keeps running" in text
+    assert daemon.value("driftd_config_last_reload_successful") == 0
+    assert daemon.get("/-/ready")[0] == 200
+    daemon.configure({**config, "alarms": {"false_alarms_per_month": 2}})
+    daemon.reload()  # SIGHUP
+    wait_until(lambda: daemon.value("driftd_config_last_reload_successful") == 1, "the reload to be taken")
+    assert daemon.terminate() == 0
+
+
+def test_a_broker_that_goes_away_for_a_while_loses_nothing_and_readiness_tells(
+    own_kafka: LocalBroker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = own_kafka.create_topic("gone", 2)
+    own_kafka.produce(topic, list(values(1000)))
+    daemon = started(daemons, tmp_path, settings(own_kafka, topic))
+    daemon.wait_received(1000)
+    own_kafka.kill9()
+    wait_until(lambda: daemon.get("/-/ready")[0] == 503, "readiness to tell")
+    assert daemon.value("driftd_kafka_connected") == 0
+    assert daemon.get("/-/healthy")[0] == 200  # restarting driftd would help nobody
+    wait_until(lambda: daemon.value("driftd_kafka_connected") == 0 and daemon.alive, "half a minute", 30)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    _wait_seconds(30)
+    assert daemon.alive
+    own_kafka.start()
+    own_kafka.produce(topic, list(values(1500))[1000:])
+    daemon.wait_received(1500)
+    wait_until(lambda: daemon.get("/-/ready")[0] == 200, "readiness to come back")
+    assert daemon.value("driftd_events_received_total") == 1500
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+
+
+def _wait_seconds(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
+
+
+def test_a_topic_that_does_not_exist_yet_and_a_partition_that_is_added_are_read_from_their_beginning(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = f"later-{tmp_path.name}-{os.getpid()}"
+    config = settings(kafka, topic)
+    config["kafka"]["start"] = "latest"
+    daemon = started(daemons, tmp_path, config)
+    wait_until(lambda: "does not exist" in daemon.get("/-/ready")[1], "readiness to name the topic")
+    kafka.create_named(topic, 1)
+    kafka.produce(topic, list(values(300)))
+    daemon.wait_received(300, 90)
+    kafka.add_partitions(topic, 2)
+    kafka.produce(topic, list(values(200)), partition=1)
+    daemon.wait_received(500, 90)
+    assert daemon.value("driftd_events_received_total") == 500
+    assert daemon.value("driftd_assigned_partitions") == 2
+    assert daemon.balanced()
+
+
+def test_members_that_join_and_leave_count_every_event_once(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("members", 4)
+    events = list(values(6000))
+    kafka.produce(topic, events[:2000])
+    one = started(daemons, tmp_path / "one", settings(kafka, topic, "one"))
+    one.wait_received(2000)
+    two = started(daemons, tmp_path / "two", settings(kafka, topic, "two"))
+    wait_until(lambda: two.value("driftd_assigned_partitions") == 2, "the second member to get its share")
+    wait_until(lambda: one.value("driftd_assigned_partitions") == 2, "the first to give it up")
+    kafka.produce(topic, events[2000:4000])
+    wait_until(lambda: _together(one, two) >= 4000, "both to read on")
+    assert two.terminate() == 0  # a static member says nothing to the group: its partitions wait for the session
+    wait_until(lambda: one.value("driftd_assigned_partitions") == 4, "the first to take over")
+    kafka.produce(topic, events[4000:])
+    wait_until(lambda: one.value("driftd_events_received_total") >= 6000 - _stored(two), "the first to read the rest")
+    assert one.value("driftd_events_received_total") + _stored(two) == 6000
+    assert one.balanced()
+
+
+def _together(*daemons: DriftdProcess) -> float:
+    return sum(d.value("driftd_events_received_total") for d in daemons)
+
+
+def _stored(daemon: DriftdProcess) -> int:
+    """What the daemon had counted when it stopped."""
+    return int(read_file(daemon.folder / "state" / "checkpoint")["state"]["counts"][0])
+
+
+def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic, letters = kafka.create_topic("hostile"), kafka.create_topic("letters")
+    good = list(values(600))
+
+    def event(**fields: Any) -> bytes:
+        return json.dumps({"model": "m", "time": 1795413600.0, "features": {"x": 1.0}, **fields}).encode()
+
+    hostile = {
+        b'{"model": "m", "features": {"x"': "not_json",
+        b"": "empty",
+        b'{"model": "m", "features": {"x": NaN}}': "not_finite",
+        b'{"model": "m", "features": {"x": 1e400}}': "not_finite",
+        b'{"model": "m", "features": {"x": "\xff\xfe"}}': "not_utf8",
+        b'{"model":"m","features":{"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}}": "too_deep",
+        event(features={"x": "y" * 1_000_000}): "too_large",
+        event(time=1795413600000): "bad_time",
+        event(model=7): "wrong_type",
+        event(features=None): "missing_field",
+        b"[1, 2]": "not_an_event",
+    }
+    harmless = [
+        b'{"model": "m", "time": 1795413600.0, "features": {"x": 1, "x": 2}}',  # a key twice: the last wins
+        event(model='quo"te\nline\\', features={'a "b"\n': 1.0}),
+        event(unknown={"field": [1, {"deep": None}]}),
+    ]
+    names = [event(features={f"feature_{i}_{j}": 1.0 for j in range(500)}) for i in range(2000)]  # a million names
+    config = settings(kafka, topic, discovery={"max_features": 50, "max_models": 4})
+    config["kafka"]["dead_letter_topic"] = letters
+    daemon = started(daemons, tmp_path, config)
+    kafka.produce(topic, good)
+    kafka.produce(topic, [*hostile, *harmless], max_request_size=4 << 20)
+    kafka.produce(topic, names)
+    total = len(good) + len(names) + len(harmless) + len(hostile) + 1  # the array has two
+    daemon.wait_received(total, 120)
+    assert daemon.alive
+    assert daemon.balanced()
+    rejected = {
+        labels[0][1]: v for (name, labels), v in daemon.metrics().items() if name == "driftd_events_rejected_total" and v
+    }
+    expected: dict[str, int] = {}
+    for reason in hostile.values():
+        expected[reason] = expected.get(reason, 0) + (2 if reason == "not_an_event" else 1)
+    assert rejected == expected
+    assert daemon.value("driftd_ignored_features_total", model="m") >= 900_000
+    assert daemon.value("driftd_predictions_total", model='quo"te\nline\\') == 1
+    wait_until(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") >= len(hostile), "dead letters")
+    assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        pytest.param(lambda raw: raw[:-10], "bytes where", id="cut short"),
+        pytest.param(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), "checksum differs", id="one bit flipped"),
+        pytest.param(
+            lambda raw: MAGIC + (FORMAT + 1).to_bytes(2, "big") + raw[len(MAGIC) + 2 :], "upgrade driftd", id="newer"
+        ),
+    ],
+)
+def test_a_bad_checkpoint_is_kept_aside_and_monitoring_goes_on(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], damage: Any, message: str
+) -> None:
+    topic = kafka.create_topic("corrupt")
+    kafka.produce(topic, list(values(400)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic))
+    daemon.wait_received(400)
+    assert daemon.terminate() == 0
+    checkpoint = tmp_path / "state" / "checkpoint"
+    bad = damage(checkpoint.read_bytes())
+    checkpoint.write_bytes(bad)
+    daemon.start()
+    daemon.wait_ready()
+    kafka.produce(topic, list(values(100)))
+    daemon.wait_received(100)
+    assert daemon.value("driftd_events_received_total") == 100  # from the committed offsets on
+    assert message in daemon.log
+    assert "kept as checkpoint.bad, starting from committed offsets, LEARNING" in daemon.log
+    assert (tmp_path / "state" / "checkpoint.bad").read_bytes() == bad
+
+
+def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("full")
+    kafka.produce(topic, list(values(400)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic))
+    daemon.wait_received(400)
+    wait_until((tmp_path / "state" / "checkpoint").exists, "the first checkpoint")
+    blocker = tmp_path / "state" / "checkpoint.tmp"
+    wait_until(lambda: _block(blocker), "the place of the temporary file to be free")
+    kafka.produce(topic, list(values(100)))
+    daemon.wait_received(500)
+    wait_until(lambda: daemon.value("driftd_checkpoint_failures_total") > 0, "the failure to be counted")
+    assert "monitoring goes on, offsets are not committed" in daemon.log
+    daemon.kill9()
+    blocker.rmdir()
+    daemon.start()
+    daemon.wait_received(500)
+    assert daemon.value("driftd_events_received_total") == 500
+    assert daemon.balanced()
+
+
+def _block(path: Path) -> bool:
+    """A folder where the temporary file should go: writing fails as on a full disk, also for root."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True

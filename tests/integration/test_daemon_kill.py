@@ -1,0 +1,113 @@
+"""kill -9 at random moments changes nothing: a real broker, real processes, an undisturbed run as the oracle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftd.store import read_file
+from tests.bench.events import values
+from tests.servers.kafka import Broker
+from tests.stage.daemon import DriftdProcess, wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+KILLS = 20
+PARTITIONS = 3
+EVENTS = 90_000
+
+
+def settings(broker: Broker, topic: str, name: str) -> dict[str, Any]:
+    return {
+        "kafka": {
+            "bootstrap_servers": broker.bootstrap,
+            "topics": [topic],
+            "group_id": f"{topic}-{name}",
+            "group_instance_id": name,
+            "start": "earliest",
+            "max_poll_records": 500,
+        },
+        "learning": {"events": 5000},
+        "windows": {"window_seconds": 20, "pane_seconds": 1, "out_of_orderness_seconds": 5, "idle_seconds": 3},
+        "detectors": {"numeric": ["psi", "missing", "out_of_range", "adwin", "page_hinkley"]},
+    }
+
+
+def produce(broker: Broker, topic: str, stop: threading.Event, seconds: float) -> None:
+    """The events in turn over the partitions, spread over some seconds, with rubbish in between.
+
+    In the last third the temperature is in Celsius. One event a partition ends at the same time, so that the end of
+    the topic does not depend on which partition falls silent first.
+    """
+    sent, began = 0, time.monotonic()
+    with broker.producer(linger_ms=5) as producer:
+        for i, value in enumerate(values(EVENTS)):
+            body = value
+            if i > EVENTS * 2 // 3:
+                body = body.replace(b'"temp":', b'"temp":-')
+            producer.send(topic, b'{"model": "cut o' if i % 997 == 0 else body, partition=i % PARTITIONS)
+            sent += 1
+            if sent % 500 == 0 and (ahead := began + seconds * sent / EVENTS - time.monotonic()) > 0:
+                stop.wait(ahead)
+        last = list(values(1))[0].replace(b'"time":1795413600.0', b'"time":1795413900.0')
+        for partition in range(PARTITIONS):
+            producer.send(topic, last, partition=partition)
+        producer.flush(timeout=60)
+
+
+def at_rest(daemon: DriftdProcess, events: int) -> dict[str, Any]:
+    """The checkpoint's state once everything was read, all partitions are idle and nothing moves any more."""
+    daemon.wait_received(events)
+    checkpoint = daemon.folder / "state" / "checkpoint"
+
+    def settled() -> dict[str, Any] | None:
+        before: dict[str, Any] = read_file(checkpoint)["state"]
+        time.sleep(4)  # longer than idle_seconds
+        after: dict[str, Any] = read_file(checkpoint)["state"]
+        return after if before == after else None
+
+    return wait_until(settled, "a state at rest")
+
+
+def test_twenty_kills_at_random_moments_change_nothing(kafka: Broker, tmp_path: Path, rng: np.random.Generator) -> None:
+    topic = kafka.create_topic("kill", PARTITIONS)
+    stop = threading.Event()
+    producer = threading.Thread(target=produce, args=(kafka, topic, stop, 40.0))
+    producer.start()
+    disturbed = DriftdProcess(tmp_path / "disturbed", settings(kafka, topic, "disturbed")).start()
+    kills = 0
+    try:
+        while kills < KILLS:
+            disturbed.wait_ready()
+            time.sleep(float(rng.uniform(0.0, 1.2)))
+            disturbed.kill9()
+            kills += 1
+            disturbed.start()
+        producer.join()
+        total = EVENTS + PARTITIONS
+        killed = at_rest(disturbed, total)
+        disturbed_log = disturbed.log
+        assert disturbed.balanced()
+    finally:
+        stop.set()
+        disturbed.kill9()
+        producer.join()
+    quiet = DriftdProcess(tmp_path / "quiet", settings(kafka, topic, "quiet")).start()
+    try:
+        calm = at_rest(quiet, total)
+    finally:
+        quiet.kill9()
+    assert killed["counts"] == calm["counts"]
+    assert killed["rejected"] == calm["rejected"] == {"not_json": EVENTS // 997 + 1}
+    assert killed["counts"][0] == total
+    for part in ("partitions", "models", "frontier", "dropped"):
+        assert killed[part] == calm[part], part
+    findings = disturbed.findings()
+    assert findings == quiet.findings()
+    assert any(f["feature"] == "temp" and f["status"] == "DRIFT" for f in findings.values())
+    assert disturbed_log.count("reading from") >= KILLS  # every restart went back to the checkpoint

@@ -1,0 +1,150 @@
+"""`driftd run` as a process of its own, as systemd or Kubernetes would run it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.servers import find_free_port
+
+T = TypeVar("T")
+PATIENCE = 60.0
+
+
+def wait_until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    """The first true answer of ``look``, which may raise OSError while it is too early."""
+    end = time.monotonic() + seconds
+    seen: object = None
+    while time.monotonic() < end:
+        try:
+            found = look()
+        except OSError as e:
+            seen = e
+        else:
+            if found:
+                return found
+            seen = found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds:.0f} s for {what}; saw {seen!r}")
+
+
+@dataclass
+class DriftdProcess:
+    """One daemon in ``folder``: its configuration, state, findings and log are there."""
+
+    folder: Path
+    settings: dict[str, Any]
+    port: int = field(default_factory=find_free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.configure(self.settings)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Writes driftd.yaml; state, http and findings are the process's own."""
+        merged = {
+            **settings,
+            "http": {"listen": f"127.0.0.1:{self.port}"},
+            "findings": {"path": "findings.jsonl"},
+            "state": {"directory": "state", "checkpoint_seconds": 0.3, **settings.get("state", {})},
+        }
+        (self.folder / "driftd.yaml").write_text(yaml.safe_dump(merged))
+
+    def start(self) -> DriftdProcess:
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "driftd", "run", "--config", "driftd.yaml"],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "driftd.log"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def kill9(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self, seconds: float = 30) -> int:
+        """SIGTERM; its exit code."""
+        assert self.process is not None
+        if self.alive:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=seconds)
+
+    def reload(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        """Status and body of an HTTP answer, whatever the status."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        text = self.get("/metrics")[1]
+        return {
+            (s.name, tuple(sorted(s.labels.items()))): s.value
+            for family in text_string_to_metric_families(text)
+            for s in family.samples
+        }
+
+    def value(self, metric: str, **labels: str) -> float:
+        """One series, 0 while it is not there."""
+        return self.metrics().get((metric, tuple(sorted(labels.items()))), 0.0)
+
+    def wait_received(self, events: float, seconds: float = PATIENCE) -> None:
+        wait_until(
+            lambda: self.value("driftd_events_received_total") >= events, f"{events:.0f} events\n{self.log[-2000:]}", seconds
+        )
+
+    def wait_ready(self, seconds: float = PATIENCE) -> None:
+        wait_until(lambda: self.get("/-/ready")[0] == 200, f"readiness\n{self.log[-2000:]}", seconds)
+
+    def balanced(self) -> bool:
+        """received == accepted + rejected + late + dropped."""
+        seen = self.metrics()
+        parts = sum(v for (name, _), v in seen.items() if name == "driftd_events_total")
+        return bool(seen["driftd_events_received_total", ()] == parts)
+
+    def findings(self) -> dict[str, dict[str, Any]]:
+        """By id: a restart may repeat one, never with other content."""
+        out: dict[str, dict[str, Any]] = {}
+        path = self.folder / "findings.jsonl"
+        for line in path.read_bytes().splitlines() if path.exists() else ():
+            try:
+                finding = json.loads(line)
+            except ValueError:
+                continue  # cut off by kill -9; it is written again after the restart
+            assert out.setdefault(finding["id"], finding) == finding
+        return out
