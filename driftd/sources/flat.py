@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from driftd.errors import ConfigError, SourceRefused
 from driftd.event import Cell
 from driftd.sources.file import ROWS, Progress, open_bytes, undamaged
 from driftd.sources.flat_codec import FlatCodec, Rows
-from driftd.sources.flat_columns import Texts, sniff
+from driftd.sources.flat_columns import MARK, MARKING, Texts, sniff
 from driftd.sources.layout import Layout
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -63,8 +64,10 @@ class FlatFile:
         self._total = Path(self.path).stat().st_size
         with open_bytes(self.path) as (stream, _):
             head = stream.read(_HEADER_BYTES)
-        text = head.decode("utf-8-sig", "replace")
+        text = head.decode("utf-8-sig", MARKING)
         first = text.partition("\n")[0]
+        if MARK in first:
+            raise ConfigError(f"{self.path}: the first line is not UTF-8; expected the names of the columns")
         if not first.strip():
             raise ConfigError(f"{self.path}: expected a first line with the names of the columns")
         self._delimiter = "\t" if kind == ".tsv" else max(",;\t|", key=lambda d: (first.count(d), d == ","))
@@ -101,14 +104,14 @@ class FlatFile:
 
         with open_bytes(self.path) as (stream, self._raw):
             reader = pyarrow.csv.open_csv(
-                stream,
+                _Utf8(stream),
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=skip
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
                     include_columns=self._columns,
-                    column_types=dict.fromkeys(self._columns, pa.binary()),
+                    column_types=dict.fromkeys(self._columns, pa.string()),
                     strings_can_be_null=False,
                 ),
             )
@@ -122,7 +125,7 @@ class FlatFile:
                     row += len(numbers)
                     yield self._rows(table, numbers, bad)
             if broken:
-                none = pa.RecordBatch.from_pydict({c: pa.array([], pa.binary()) for c in self._columns})
+                none = pa.RecordBatch.from_pydict({c: pa.array([], pa.string()) for c in self._columns})
                 yield self._rows(none, np.array([n for n, _ in broken]), broken)
             self.progress()
         self._raw = None
@@ -134,6 +137,28 @@ class FlatFile:
         values = (None,) * len(offsets)
         end = int(offsets[-1]) + 1
         return Rows(self.name, 0, offsets, unknown, values, end, None, None, table, good, tuple(broken))
+
+
+class _Utf8(io.RawIOBase):
+    """The stream with MARK for what is not UTF-8, because pyarrow cannot even report a bad row that is not."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")(MARKING)
+        self._rest = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._rest and not self._ended:
+            raw = self._stream.read(size if size > 0 else _BLOCK_BYTES)
+            self._ended = not raw
+            self._rest = self._decoder.decode(raw, self._ended).encode()
+        # never more than asked for: a mark is longer than the byte it stands for
+        out, self._rest = (self._rest[:size], self._rest[size:]) if size > 0 else (self._rest, b"")
+        return out
 
 
 def _before(broken: list[tuple[int, str]], row: int, good: int) -> list[tuple[int, str]]:

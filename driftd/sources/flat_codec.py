@@ -96,7 +96,9 @@ class _Run:
         self.schemas = schemas
         self.good = np.asarray(rows.good, np.intp)
         self.faults: Faults = {}
-        self.columns = {name: read.plain(rows.table[name], self.faults) for name in rows.table.schema.names}
+        self.columns = {name: read.plain(rows.table[name]) for name in rows.table.schema.names}
+        if codec.texts:
+            self.columns = {name: read.unmarked(column, self.faults) for name, column in self.columns.items()}
         self.batches: list[EventBatch] = []
         self.dropped: dict[DropReason, int] = {}
         self.found: set[str] = set()

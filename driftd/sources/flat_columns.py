@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,12 @@ _EPOCH_UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (np.inf, 1e9))
 """A time below the first number is in seconds, then milli-, micro- and nanoseconds: all mean 1973 to 5138."""
 
 
+MARK: Final = "\U0010ffff"
+"""Stands for bytes that are not UTF-8; no text may hold this code point."""
+MARKING: Final = "driftd.mark"
+codecs.register_error(MARKING, lambda e: (MARK, cast(UnicodeDecodeError, e).end))
+
+
 def sniff(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Texts:
     """Which columns of a CSV file hold numbers: at least 95 % of the values that are there, in the first rows."""
     numbers, present, codes = ([0] * len(columns) for _ in range(3))
@@ -47,14 +54,12 @@ def sniff(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Texts:
     }
 
 
-def plain(column: Any, faults: Faults) -> Any:
+def plain(column: Any) -> Any:
     """A pyarrow.Array of text, float64, booleans or lists, whatever it was; dates and times are epoch seconds."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
-    if pa.types.is_binary(kind):
-        return _text_of(column, faults)
     if pa.types.is_large_string(kind) or kind == pa.string_view():
         return column.cast(pa.string())
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -87,18 +92,15 @@ def is_list(kind: Any) -> bool:
     )
 
 
-def _text_of(column: Any, faults: Faults) -> Any:
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        values = []
-        for i, value in enumerate(column.to_pylist()):
-            try:
-                values.append(None if value is None else value.decode())
-            except UnicodeDecodeError:
-                faults.setdefault(i, (RejectReason.NOT_UTF8, "not UTF-8"))
-                values.append(None)
-        return pa.array(values, pa.string())
+def unmarked(column: Any, faults: Faults) -> Any:
+    """The texts without those that hold a MARK, whose rows are faulty."""
+    marked = pc.fill_null(pc.match_substring(column, MARK), False)
+    rows = np.flatnonzero(marked.to_numpy(zero_copy_only=False)).tolist()
+    if not rows:
+        return column
+    for i in rows:
+        faults.setdefault(i, (RejectReason.NOT_UTF8, "not UTF-8"))
+    return pc.if_else(marked, pa.scalar(None, pa.string()), column)
 
 
 def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
