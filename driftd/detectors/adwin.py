@@ -56,7 +56,7 @@ class Adwin:
         return replace(self, delta=min(self.delta, self.clock / values))
 
     def start(self) -> AdwinState:
-        # river.drift would bring scipy.stats, pandas and 80 MB; the compiled module alone costs 1 MB and 4 ms
+        # river.drift would bring scipy.stats and 80 MB; the compiled module alone costs 1 MB and 4 ms
         from river._river_rust.drift import AdaptiveWindowing  # noqa: PLC0415
 
         sizes = (self.clock, self.max_buckets, self.min_window_length, self.grace_period)

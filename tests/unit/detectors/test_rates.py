@@ -108,12 +108,14 @@ def test_out_of_range_counts_both_sides_and_one_wild_record_is_no_alarm(rng: np.
 
 
 def test_quiet_values_leave_the_range_no_more_often_than_alpha(rng: np.random.Generator) -> None:
-    false = 0
-    for _ in range(300):
-        ref = make.reference({"x": rng.normal(size=1000)})
-        window = make.window(ref, {"x": rng.normal(size=1000)})
-        false += bool(OutOfRange().statistic(ref, window)[0] >= OutOfRange().noise(ref, window, 0.05)[0])
-    assert false <= stats.binom.ppf(0.999, 300, 0.05)
+    alpha, false = 0.01, []
+    for _ in range(400):
+        x = rng.normal(size=1000)
+        ref = make.reference({"x": x})
+        count = round(OutOfRange().noise(ref, ref.summary, alpha)[0] * 1000)
+        beyond = stats.norm.cdf(x.min()) + stats.norm.sf(x.max())  # known exactly, so the chance is too
+        false.append(stats.binom.sf(count - 1, 1000, beyond))
+    assert 0.1 * alpha < np.mean(false) < alpha
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,21 @@ def test_a_quiet_window_reaches_the_noise_level_no_more_often_than_alpha(
         assert hits[0] >= stats.binom.ppf(0.001, draws, 2e-3), "not so wide that it is blind"
 
 
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4])
+def test_the_level_holds_where_a_window_expects_two_errors(alpha: float, rng: np.random.Generator) -> None:
+    w, false = Wasserstein(), []
+    for _ in range(200):
+        ref = make.reference({"error": errors(0.002)(rng, 10_000)})
+        if ref.width < FIRST_VALUE + 4:
+            continue  # no error in the reference: it abstains
+        for seen in range(1, 1000):
+            window = make.window(ref, {"error": (np.arange(1000) < seen).astype(float)})
+            if w.statistic(ref, window)[0] >= w.noise(ref, window, alpha)[0]:
+                false.append(stats.binom.sf(seen - 1, 1000, 0.002))
+                break
+    assert 1e-7 < np.mean(false) < alpha
+
+
 def test_the_level_grows_by_one_sd_a_normal_quantile(rng: np.random.Generator) -> None:
     ref = make.reference({"x": rng.normal(size=100_000)})
     window = make.window(ref, {"x": rng.normal(size=100_000)})
