@@ -66,7 +66,8 @@ class JsonCodec:
         self, records: RecordBatch, schemas: Mapping[str, Schema], unwrapped: Unwrapped | None = None
     ) -> Decoded:
         """``schemas`` are the models known so far. A model or feature that is discovered comes back as a batch or
-        column that has no schema yet; the caller hands the grown schema to the next call.
+        column that has no schema yet; the caller hands the grown schema to the next call (a new model's with
+        ``limits.max_features``, a new feature as Kind.ANY, columns in the batch's order).
         """
         self.plans = {name: self._plan(schema) for name, schema in schemas.items()}
         return _Run(self, records, unwrapped).decoded()

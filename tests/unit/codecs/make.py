@@ -54,11 +54,11 @@ def accounted(decoded: Decoded) -> bool:
     return decoded.received == kept + len(decoded.rejects) + sum(decoded.dropped.values())
 
 
-def grown(schemas: Mapping[str, Schema], decoded: Decoded) -> dict[str, Schema]:
+def grown(schemas: Mapping[str, Schema], decoded: Decoded, max_features: int) -> dict[str, Schema]:
     """The schemas that the caller hands to the next call."""
     out = dict(schemas)
     for batch in decoded.batches:
-        old = out.get(batch.model, Schema(batch.model))
+        old = out.get(batch.model, Schema(batch.model, max_features=max_features))
         features = {name: old.features.get(name, Kind.ANY) for name in batch.columns}
         out[batch.model] = Schema(old.model, features, old.prediction, old.open, old.max_features)
     return out
@@ -81,7 +81,9 @@ def _nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def outcome(codec: Codec, stretches: Sequence[RecordBatch], schemas: Mapping[str, Schema]) -> dict[str, Any]:
+def outcome(
+    codec: Codec, stretches: Sequence[RecordBatch], schemas: Mapping[str, Schema], max_features: int = 200
+) -> dict[str, Any]:
     """Everything that came of the stretches together, with schemas growing from one to the next."""
     models: dict[str, Any] = {}
     rejects: list[Any] = []
@@ -95,7 +97,7 @@ def outcome(codec: Codec, stretches: Sequence[RecordBatch], schemas: Mapping[str
         rejects += [(r.offset, r.reason, r.detail, r.model) for r in decoded.rejects]
         for reason, count in decoded.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
-        known = grown(known, decoded)
+        known = grown(known, decoded, max_features)
         for batch in decoded.batches:
             model = models.setdefault(
                 batch.model, {"rows": [], "versions": set(), "label_only": 0, "ignored": 0, "features": ()}

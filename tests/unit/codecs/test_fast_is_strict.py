@@ -149,12 +149,13 @@ def split(batch: RecordBatch, cuts: list[int]) -> list[RecordBatch]:
 def run(values: list[Any], schemas: list[Schema], given_limits: Limits, cuts: list[int], patience: int) -> None:
     batch = records(values)
     known = {s.model: s for s in schemas}
+    most = given_limits.max_features
     with patch("driftd.codecs.json._RECOMPILE_AFTER", patience):
-        strict = outcome(JsonCodec(given_limits, fast=False), [batch], known)
+        strict = outcome(JsonCodec(given_limits, fast=False), [batch], known, most)
         fast = JsonCodec(given_limits)
-        assert outcome(fast, [batch], known) == strict
-        assert outcome(fast, split(batch, cuts), known) == strict
-        assert outcome(fast, [batch], known) == strict
+        assert outcome(fast, [batch], known, most) == strict
+        assert outcome(fast, split(batch, cuts), known, most) == strict
+        assert outcome(fast, [batch], known, most) == strict
 
 
 @settings(max_examples=600)
