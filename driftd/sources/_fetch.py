@@ -26,10 +26,12 @@ from kafka.net.transport import KafkaTCPTransport
 from kafka.protocol.consumer import IsolationLevel
 
 from driftd.event import Headers
-from driftd.sources._records import Damage, Damaged, LegacyFormat, Stretch, Unpacker
+from driftd.sources._codecs import Damage
+from driftd.sources._records import Damaged, LegacyFormat, Stretch, Unpacker
 
 log = logging.getLogger(__name__)
 
+STABLE: Final = "<stable>"  # kafka.coordinator.base.MemberState.STABLE
 RECEIVE_BYTES: Final = 256 << 10
 RECEIVE_BYTES_AT_ONCE: Final = 2 << 20  # then the loop has its turn: heartbeats must go out
 
@@ -211,8 +213,7 @@ def require_membership(consumer: Any) -> None:
     The heartbeat that learns it only stops; without this (or a commit) we would go on reading what is now theirs.
     """
     coordinator = getattr(consumer, "_coordinator", None)
-    joined = getattr(getattr(coordinator, "state", None), "name", "") == "STABLE"
-    if joined and getattr(coordinator, "_heartbeat_enabled", True) is False:
+    if getattr(coordinator, "state", None) == STABLE and getattr(coordinator, "_heartbeat_enabled", True) is False:
         raise FencedInstanceIdError
 
 

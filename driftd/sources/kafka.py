@@ -17,9 +17,10 @@ from driftd.errors import SourceError, SourceRefused
 from driftd.event import Cell, RecordBatch
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked, _fetch
 from driftd.sources._client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
+from driftd.sources._codecs import Damage
 from driftd.sources._library import listen_to_library
 from driftd.sources._preflight import Greeting, preflight
-from driftd.sources._records import Damage, Stretch
+from driftd.sources._records import Stretch
 from driftd.sources._settings import KafkaSettings, milliseconds
 from driftd.sources._topics import KafkaReport, TopicReport, check_topics, read_range
 
@@ -405,6 +406,7 @@ class KafkaSource:
                 self._owned -= cells
                 self._must_hand_over = True
                 self._changes.append(Revoked(tuple(sorted(cells))))
+                self._changes.append(Assigned((), tuple(sorted(self._owned))))  # they are not ours from here on
 
     def _forget(self, cells: Iterable[Cell]) -> None:
         for cell in cells:

@@ -56,7 +56,7 @@ def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
     fenced = heartbeat[heartbeat.index("FencedInstanceIdError") :]
     assert "self._disable_heartbeat()" in fenced
     assert "self._heartbeat_enabled = False" in inspect.getsource(BaseCoordinator._disable_heartbeat)
-    assert MemberState.STABLE.name == "STABLE"
+    assert MemberState.STABLE == _fetch.STABLE
     # While it joins, the heartbeat is off as well, and the state is another.
     joining = inspect.getsource(BaseCoordinator._do_join_and_sync_async)
     assert joining.index("MemberState.REBALANCING") < joining.index("join_request = JoinGroupRequest(")

@@ -379,6 +379,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """kafka-python leaves the socket of a connection that was refused to the collector, which complains."""
+    for item in items:
+        if "own_kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
     """A broker for the whole session; do not stop it."""
@@ -401,7 +408,6 @@ def own_kafka() -> Iterator[LocalBroker]:
     """A broker for this test alone: kill it, stop it, start it again."""
     with local_broker() as broker:
         yield broker
-    # kafka-python leaves the sockets of connections that were refused to the collector, which complains.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

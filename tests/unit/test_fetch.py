@@ -19,7 +19,8 @@ from kafka.consumer.fetcher import Fetcher
 
 from driftd.sources import Source, _fetch
 from driftd.sources._client import Watchdog
-from driftd.sources._records import Damage, LegacyFormat, Unpacker, Unreadable, decompress
+from driftd.sources._codecs import Damage, Unreadable, decompress
+from driftd.sources._records import LegacyFormat, Unpacker
 from driftd.sources.memory import MemorySource
 from tests.contract.kafka_batches import Record, batch, part, sealed
 
