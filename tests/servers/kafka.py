@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import os
 import shutil
 import signal
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import time
 import uuid
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +26,7 @@ from typing import Any, Final, TypeVar
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
+from kafka.net.inet import KafkaNetSocket
 
 from tests.servers import find_free_port, need
 
@@ -379,13 +378,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """kafka-python leaves the socket of a connection that was refused to the collector, which complains."""
-    for item in items:
-        if "own_kafka" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
-
-
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
     """A broker for the whole session; do not stop it."""
@@ -404,13 +396,21 @@ def secure_kafka(kafka: Broker) -> Iterator[LocalBroker]:
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[LocalBroker]:
+def own_kafka(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
     """A broker for this test alone: kill it, stop it, start it again."""
+    connect = KafkaNetSocket.sock_connect
+
+    async def close_what_is_refused(self: Any, net: Any, sock: socket.socket, *where: Any, **options: Any) -> Any:
+        """kafka-python leaves such sockets to the collector, which would complain in some later test."""
+        try:
+            return await connect(self, net, sock, *where, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+    monkeypatch.setattr(KafkaNetSocket, "sock_connect", close_what_is_refused)
     with local_broker() as broker:
         yield broker
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def main() -> int:
