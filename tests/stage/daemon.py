@@ -124,12 +124,23 @@ class DriftdProcess:
         return self.metrics().get((metric, tuple(sorted(labels.items()))), 0.0)
 
     def wait_received(self, events: float, seconds: float = PATIENCE) -> None:
-        wait_until(
-            lambda: self.value("driftd_events_received_total") >= events, f"{events:.0f} events\n{self.log[-2000:]}", seconds
-        )
+        self.wait(lambda: self.value("driftd_events_received_total") >= events, f"{events:.0f} events", seconds)
 
     def wait_ready(self, seconds: float = PATIENCE) -> None:
-        wait_until(lambda: self.get("/-/ready")[0] == 200, f"readiness\n{self.log[-2000:]}", seconds)
+        self.wait(lambda: self.get("/-/ready")[0] == 200, "readiness", seconds)
+
+    def wait(self, look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+        """The first true answer of ``look`` while the process lives; else its log says why not."""
+
+        def alive() -> T:
+            if not self.alive:
+                raise AssertionError(f"driftd has ended, waiting for {what}\n{self.log[-3000:]}")
+            return look()
+
+        try:
+            return wait_until(alive, what, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log[-3000:]}") from None
 
     def balanced(self) -> bool:
         """received == accepted + rejected + late + dropped."""

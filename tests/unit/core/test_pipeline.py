@@ -146,6 +146,8 @@ def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng):
     assert reference.summary.events == 137
     # the rest is in panes and hops: nothing is lost between learning and judging
     cell = state.models["m"]
-    held = sum(h.summary.events for h in cell.hops.done) + (cell.hops.growing.summary.events if cell.hops.growing else 0)
+    held = sum(h.summary.events for h in cell.hops.done) + (
+        cell.hops.growing.summary.events if cell.hops.growing else 0
+    )
     open_ = sum(pane.summary.events for pane in state.partitions[A].streams["m"].panes.values())
     assert 137 + held + open_ + state.late == 600

@@ -85,9 +85,7 @@ def test_a_window_grows_back_in_time_until_it_holds_enough():
 
 
 def test_the_longest_window_is_judged_with_what_it_has():
-    windows = Windows(
-        pane_seconds=10, window_seconds=40, min_events=10_000, max_window_seconds=4000, least_events=200
-    )
+    windows = Windows(pane_seconds=10, window_seconds=40, min_events=10_000, max_window_seconds=4000, least_events=200)
     hops, enough = Hops(), []
     for i in range(400):  # one event every 10 s: 100 a longest hop, 400 a longest window
         if hops.add(i, summary(1), (), windows):
