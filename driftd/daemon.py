@@ -11,6 +11,7 @@ from driftd.cells import ModelCell, Outcome, PartitionCell, State
 from driftd.errors import SourceError, StateUnwritable
 from driftd.event import Cell, DropReason, RecordBatch, Reject
 from driftd.finding import Finding, Judgement
+from driftd.memory import give_back
 from driftd.pipeline import Pipeline
 from driftd.reference import Reference
 from driftd.sources import Assigned, Gap, Lost, Revoked, Source
@@ -192,6 +193,8 @@ class Daemon:
             if self.references is not None:
                 self.state.models[reference.model].reference = self.references.numbered(reference)
             log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
+        if outcome.learned:
+            give_back()
         if outcome.findings:
             for backlog in self._backlogs:
                 backlog.extend(outcome.findings)

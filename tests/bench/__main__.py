@@ -66,7 +66,7 @@ def throughput(events: int, rounds: int) -> dict[str, Any]:
     micros = {who: [r["seconds"] / events * 1e6 for r in runs[who]] for who in WHO}
 
     def against(peer: str, who: str) -> float:
-        return statistics.median(b / a for a, b in zip(micros[who], micros[peer], strict=True))
+        return float(statistics.median(b / a for a, b in zip(micros[who], micros[peer], strict=True)))
 
     table = [
         {
@@ -85,7 +85,9 @@ def throughput(events: int, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)

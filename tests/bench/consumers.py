@@ -48,10 +48,14 @@ def floor(bootstrap: str, topic: str, events: int) -> float:
     import msgspec
 
     features = msgspec.defstruct(
-        "Features", [*((n, float | None, None) for n in NUMERIC), *((n, str | None, None) for n in CATEGORIES)], gc=False
+        "Features",
+        [*((n, float | None, None) for n in NUMERIC), *((n, str | None, None) for n in CATEGORIES)],
+        gc=False,
     )
     event = msgspec.defstruct(
-        "Event", [("model", str), ("time", float), ("features", features), ("prediction", float), ("score", float)], gc=False
+        "Event",
+        [("model", str), ("time", float), ("features", features), ("prediction", float), ("score", float)],
+        gc=False,
     )
     decode = msgspec.json.Decoder(event).decode
     client = consumer(bootstrap, topic)
@@ -77,7 +81,7 @@ class ByHand:
         self.codes: dict[str, int] = {}
         self.expected: list[float] = []
         self.counts: list[int] = []
-        self.adwin = ADWIN()
+        self.adwin: Any = ADWIN()  # type: ignore[no-untyped-call]
         self.drifts = 0
 
     def place(self, value: Any) -> int:
@@ -119,9 +123,7 @@ class ByHand:
             return
         bins = len(self.counts)
         shares = [(c + 0.5) / (total + bins / 2) for c in self.counts]
-        self.gauges.labels(self.name).set(
-            sum((q - p) * log(q / p) for q, p in zip(shares, self.expected, strict=True))
-        )
+        self.gauges.labels(self.name).set(sum((q - p) * log(q / p) for q, p in zip(shares, self.expected, strict=True)))
         self.counts = [0] * bins
 
 
@@ -131,13 +133,12 @@ def by_hand(bootstrap: str, topic: str, events: int) -> float:
     gauges = Gauge("psi", "PSI", ["feature"])
     client = consumer(bootstrap, topic)
     watched = {name: ByHand(name, gauges) for name in (*NUMERIC, *CATEGORIES)}
-    seen, began = 0, 0.0
-    for record in client:
+    began = 0.0
+    for seen, record in enumerate(client, 1):
         began = began or time.perf_counter()
         event = json.loads(record.value)
         for name, value in event["features"].items():
             watched[name].update(value)
-        seen += 1
         if seen % PSI_EVERY == 0:
             for feature in watched.values():
                 feature.publish()

@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from driftd.memory import give_back
 
 SHAPES = ((1, 20), (10, 100), (100, 100))
 LEARN = 10_000
@@ -26,63 +33,85 @@ def peak_mb() -> int:
     return round(_status("VmHWM"))
 
 
-def fill(models: int, features: int) -> dict[str, Any]:
-    """Feeds columns of ``models`` x ``features`` through the default pipeline with metrics; resident memory in MB.
+class Stage:
+    """``models`` x ``features`` through the default pipeline with metrics.
 
     The values are the flights' temperatures and distances, shifted by feature, so that no two features are alike.
     """
-    import gc
 
-    import numpy as np
+    def __init__(self, source: Path, models: int, features: int) -> None:
+        from driftd.app import pipeline_of
+        from driftd.cells import State
+        from driftd.config import load
+        from driftd.run import reporter_of
+        from driftd.sources import kafka  # noqa: F401  what `driftd run` has loaded
+
+        self.models, self.features, self.begin = models, features, 0
+        self.source = np.load(source)
+        loaded = load(None, {}, {})
+        self.pipeline, self.state = pipeline_of(loaded.settings), State()
+        self.reporter = reporter_of(loaded.settings, self.pipeline)
+
+    def step(self, events: int = 2000) -> None:
+        """So many more events of every model, half a second of event time apart, judged when their time has come."""
+        from driftd.event import Decoded, EventBatch
+
+        offsets = np.arange(self.begin, self.begin + events)
+        self.begin += events
+        for m in range(self.models):
+            columns = {
+                f"feature_{f:03d}": self.source[(offsets + 31 * f) % len(self.source)] for f in range(self.features)
+            }
+            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets / 2.0, columns, columns["feature_000"])
+            self.pipeline.ingest(self.state, ("t", m), self.begin, Decoded(events, [batch], []))
+        outcome = self.pipeline.settle(self.state)
+        if outcome.learned:
+            give_back()  # as the daemon does
+        self.reporter.judged(outcome.judgements, self.state)
+
+
+@contextmanager
+def source() -> Iterator[Path]:
+    """The values in a file that numpy reads: pyarrow's own memory is not driftd's."""
     import pyarrow.parquet
 
-    from driftd.app import pipeline_of
-    from driftd.cells import State
-    from driftd.config import load
     from driftd.data import flights
-    from driftd.event import Decoded, EventBatch
-    from driftd.run import reporter_of
-    from driftd.sources import kafka  # noqa: F401  what `driftd run` has loaded
 
     table = pyarrow.parquet.read_table(flights.path(), columns=["temp", "distance"])
-    source = np.asarray(table["temp"].to_numpy(), float) * 1000 + np.asarray(table["distance"].to_numpy(), float)
-    del table
-    gc.collect()
-    loaded = load(None, {}, {})
-    pipeline = pipeline_of(loaded.settings)
-    reporter, state = reporter_of(loaded.settings, pipeline), State()
-    step = 2000
-    for begin in range(0, LEARN + AFTER, step):
-        times = 1.79e9 + np.arange(begin, begin + step) / 2.0
-        for m in range(models):
-            columns = {
-                f"feature_{f:03d}": source[(begin + 31 * f + np.arange(step)) % len(source)] for f in range(features)
-            }
-            batch = EventBatch(f"model_{m:03d}", np.arange(begin, begin + step), times, columns, columns["feature_000"])
-            pipeline.ingest(state, ("t", m), begin + step, Decoded(step, [batch], []))
-        outcome = pipeline.settle(state)
-        reporter.judged(outcome.judgements, state)
-    assert all(m.reference is not None and m.judged for m in state.models.values())
-    page = reporter.metrics.render(gzip=True)
+    temperatures, distances = (np.asarray(table[name].to_numpy(), float) for name in ("temp", "distance"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.npy"
+        np.save(path, (temperatures * 1000 + distances)[:50_000])
+        yield path
+
+
+def fill(values: Path, models: int, features: int) -> dict[str, Any]:
+    """Memory in MB after learning and some windows."""
+    stage = Stage(values, models, features)
+    while stage.begin < LEARN + AFTER:
+        stage.step()
+    assert all(m.reference is not None and m.judged for m in stage.state.models.values())
+    page = stage.reporter.metrics.render(gzip=True)
     return {
         "models": models,
         "features": features,
         "resident_mb": round(_status("VmRSS")),
         "peak_mb": peak_mb(),
-        "series": reporter.metrics.series,
+        "series": stage.reporter.metrics.series,
         "page_bytes": len(page),
     }
 
 
 def measure() -> list[dict[str, Any]]:
     out = []
-    for models, features in SHAPES:
-        command = [sys.executable, "-m", "tests.bench.memory", str(models), str(features)]
-        run = subprocess.run(command, check=True, capture_output=True, text=True)
-        out.append(json.loads(run.stdout))
-        print(out[-1], flush=True)
+    with source() as path:
+        for models, features in SHAPES:
+            command = [sys.executable, "-m", "tests.bench.memory", str(path), str(models), str(features)]
+            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            out.append(json.loads(run.stdout))
+            print(out[-1], flush=True)
     return out
 
 
 if __name__ == "__main__":
-    print(json.dumps(fill(int(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
