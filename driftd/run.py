@@ -22,6 +22,7 @@ from driftd.daemon import Clock, Daemon, FindingSink, Timing, start_models
 from driftd.detectors.registry import registry
 from driftd.errors import ConfigError, DriftdError
 from driftd.http import HttpServer, Views
+from driftd.memory import collect_seldom
 from driftd.pipeline import Pipeline
 from driftd.sinks import log as logs
 from driftd.sinks.metrics import MetricsSink
@@ -188,6 +189,7 @@ def run(loaded: Loaded) -> int:
     reload.daemon = daemon
     reporter.heartbeat = time.time()
     reporter.judged(start_models(state, pipeline, references_of(settings)), state)
+    collect_seldom()
     with signals(daemon):
         http.start()
         log.info("driftd %s: %s, http on %s", __version__, kafka.where, http.url)

@@ -152,6 +152,7 @@ def driftd(bootstrap: str, topic: str, events: int, adwin: bool = False) -> floa
     from driftd.config import load
     from driftd.config.layers import Flag
     from driftd.daemon import Clock, Daemon, Timing
+    from driftd.memory import collect_seldom
     from driftd.run import reporter_of
     from driftd.sources.kafka import KafkaSource
     from driftd.store import CheckpointFile
@@ -178,6 +179,7 @@ def driftd(bootstrap: str, topic: str, events: int, adwin: bool = False) -> floa
             Clock(time.time, time.monotonic),
             Timing("bench", "earliest"),
         )
+        collect_seldom()
         began = 0.0
         while state.received < events:
             before = time.perf_counter()
