@@ -55,7 +55,7 @@ class Layout:
         mistakes += [f"{file}: --ignore: no column '{c}'{_near(c, columns)}" for c in self.ignore if c not in columns]
         if mistakes:
             raise ConfigError("\n".join(mistakes))
-        return replace(self, **found)
+        return replace(self, **found)  # type: ignore[arg-type]  # found has no 'ignore'
 
     def parts(self) -> frozenset[str]:
         """The columns that play a part, of a resolved layout."""

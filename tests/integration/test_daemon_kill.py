@@ -54,7 +54,7 @@ def produce(broker: Broker, topic: str, stop: threading.Event, seconds: float) -
             sent += 1
             if sent % 500 == 0 and (ahead := began + seconds * sent / EVENTS - time.monotonic()) > 0:
                 stop.wait(ahead)
-        last = list(values(1))[0].replace(b'"time":1795413600.0', b'"time":1795413900.0')
+        last = next(iter(values(1))).replace(b'"time":1795413600.0', b'"time":1795413900.0')
         for partition in range(PARTITIONS):
             producer.send(topic, last, partition=partition)
         producer.flush(timeout=60)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 PATIENCE = 60.0
 
 
-def wait_until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+def wait_until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """The first true answer of ``look``, which may raise OSError while it is too early."""
     end = time.monotonic() + seconds
     seen: object = None

@@ -9,7 +9,6 @@ import numpy as np
 
 from driftd.cells import Outcome, State
 from driftd.detectors import SequentialDetector, WindowDetector
-
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
@@ -25,7 +24,7 @@ WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orde
 class NoCodec:
     """For tests that start from columns."""
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
         raise AssertionError("this test starts from columns")
 
 
@@ -50,7 +49,7 @@ def events(
         prediction=(numbers > 0).astype(np.float64),
         label=[float(v > 0.5) for v in numbers],
         latency_seconds=np.abs(numbers) / 100,
-        failed=numbers > 2,  # noqa: PLR2004
+        failed=numbers > 2,
         versions=frozenset({"1"}),
     )
 

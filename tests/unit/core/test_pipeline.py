@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,14 +14,14 @@ from driftd.cells import State
 from driftd.event import Decoded, EventBatch, Reject, RejectReason
 from driftd.finding import Finding, Status
 from driftd.pipeline import Pipeline
-from driftd.snapshot import dump_state, load_state
+from driftd.snapshot import FindDetector, dump_state, load_state
 from tests.unit.core.make import events, feed, pipeline, stream
 
 A, B = ("t", 0), ("t", 1)
 N = 1200
 
 
-def find(p: Pipeline):
+def find(p: Pipeline) -> FindDetector:
     return p.sequential_of
 
 
@@ -39,16 +41,17 @@ def halves(batch: EventBatch) -> tuple[EventBatch, EventBatch]:
 
 
 def run(batch: EventBatch, cuts: list[int]) -> tuple[bytes, list[Finding]]:
-    p, state, findings = pipeline(), State(), []
+    p, state = pipeline(), State()
+    findings: list[Finding] = []
     bounds = sorted({0, len(batch), *cuts})
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in itertools.pairwise(bounds):
         findings += feed(p, state, A, batch.take(np.arange(a, b))).findings
     return frozen(p, state), findings
 
 
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(1, N - 1), max_size=12))
-def test_result_does_not_depend_on_how_records_were_batched(cuts):
+def test_result_does_not_depend_on_how_records_were_batched(cuts: list[int]) -> None:
     batch = stream(np.random.default_rng(1), N, shift_at=700)
     whole, findings = run(batch, [])
     assert any(f.status is Status.DRIFT for f in findings)
@@ -57,12 +60,13 @@ def test_result_does_not_depend_on_how_records_were_batched(cuts):
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.lists(st.sampled_from("ab"), min_size=20, max_size=20), step=st.integers(20, 200))
-def test_result_does_not_depend_on_how_partitions_interleave(order, step):
+def test_result_does_not_depend_on_how_partitions_interleave(order: list[str], step: int) -> None:
     batch = stream(np.random.default_rng(2), N, shift_at=700)
     parts = dict(zip("ab", halves(batch), strict=True))
 
     def go(turns: list[str]) -> tuple[bytes, list[Finding]]:
-        p, state, at, findings = pipeline(), State(), {"a": 0, "b": 0}, []
+        p, state, at = pipeline(), State(), {"a": 0, "b": 0}
+        findings: list[Finding] = []
         for who, cell in (("a", A), ("b", B)):  # both are assigned from the start
             p.ingest(state, cell, 0, Decoded(0, [], []))
             assert who in parts
@@ -78,12 +82,13 @@ def test_result_does_not_depend_on_how_partitions_interleave(order, step):
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(1, N - 1), min_size=1, max_size=6))
-def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts):
+def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[int]) -> None:
     batch = stream(np.random.default_rng(3), N, shift_at=700)
     whole, findings = run(batch, [])
-    p, state, seen = pipeline(), State(), []
+    p, state = pipeline(), State()
+    seen: list[Finding] = []
     bounds = sorted({0, len(batch), *cuts})
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in itertools.pairwise(bounds):
         seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
         data = msgspec.msgpack.decode(frozen(p, state))
         p = pipeline()  # a new process
@@ -91,7 +96,7 @@ def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts):
     assert (frozen(p, state), seen) == (whole, findings)
 
 
-def test_the_drift_is_found_named_and_dated():
+def test_the_drift_is_found_named_and_dated() -> None:
     batch = stream(np.random.default_rng(4), 3000, shift_at=2000)
     _, findings = run(batch, [])
     drifted = {f.feature: f for f in findings if f.status is Status.DRIFT and f.detector == "psi"}
@@ -107,7 +112,7 @@ def test_the_drift_is_found_named_and_dated():
     assert not quiet
 
 
-def test_late_events_are_counted_and_never_merged():
+def test_late_events_are_counted_and_never_merged() -> None:
     #  offset   0     1     2     3
     #  time    1000  1050  1025  1031      out of orderness 20: at 1050 the watermark is 1030
     #  pane     100   105   102   103      102 has closed, 103 has not
@@ -117,7 +122,7 @@ def test_late_events_are_counted_and_never_merged():
     assert state.balanced
 
 
-def test_what_a_model_has_judged_stays_judged_when_an_idle_partition_wakes_up():
+def test_what_a_model_has_judged_stays_judged_when_an_idle_partition_wakes_up() -> None:
     p, state = pipeline(), State()
     p.ingest(state, B, 0, Decoded(0, [], []))
     feed(p, state, A, events([1000, 1100], [0, 0], ["red"] * 2), idle=frozenset({B}))
@@ -127,7 +132,7 @@ def test_what_a_model_has_judged_stays_judged_when_an_idle_partition_wakes_up():
     assert state.balanced
 
 
-def test_rejects_labels_and_drops_balance():
+def test_rejects_labels_and_drops_balance() -> None:
     p, state = pipeline(), State()
     batch = events([1000.0], [0.0], ["red"])
     labels = EventBatch("m", np.empty(0, np.int64), np.empty(0), {}, label_only=2)
@@ -138,7 +143,7 @@ def test_rejects_labels_and_drops_balance():
     assert state.models["m"].totals.unjoined_labels == 2
 
 
-def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng):
+def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng: np.random.Generator) -> None:
     p, state = pipeline(learn_events=137), State()
     feed(p, state, A, stream(rng, 600))
     reference = state.models["m"].reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from driftd.event import Cell
 from driftd.summary import LATENCY_BINS, LATENCY_LE, Summary
 from driftd.window import Hops, Windows, closed_through, frontier, panes_of, watermarks_before
 
@@ -19,7 +20,7 @@ def summary(events: int, at: float = 0.0) -> Summary:
     return Summary("b", events, counts, zero, extremes, sketch, le, first=at, last=at)
 
 
-def test_panes_are_half_open_and_go_below_zero():
+def test_panes_are_half_open_and_go_below_zero() -> None:
     assert panes_of(np.array([-0.5, 0.0, 9.999, 10.0]), 10).tolist() == [-1, 0, 0, 1]
 
 
@@ -31,11 +32,11 @@ def test_panes_are_half_open_and_go_below_zero():
         pytest.param(25.0, 1, id="in the middle of pane 2"),
     ],
 )
-def test_a_pane_closes_when_the_watermark_passes_its_end(watermark, closed):
+def test_a_pane_closes_when_the_watermark_passes_its_end(watermark: float, closed: int) -> None:
     assert closed_through(watermark, 10) == closed
 
 
-def test_watermark_before_an_event_is_the_greatest_time_of_earlier_records():
+def test_watermark_before_an_event_is_the_greatest_time_of_earlier_records() -> None:
     #   offset   5    5    6    7     (two events of one array record at 5)
     #   time    10   30   20   40
     before = watermarks_before(np.array([5, 5, 6, 7]), np.array([10.0, 30, 20, 40]), latest=4.0)
@@ -53,11 +54,13 @@ def test_watermark_before_an_event_is_the_greatest_time_of_earlier_records():
         pytest.param({}, (), None, None, id="nothing assigned"),
     ],
 )
-def test_frontier(closed, idle, before, after):
+def test_frontier(
+    closed: dict[Cell, int | None], idle: tuple[Cell, ...], before: int | None, after: int | None
+) -> None:
     assert frontier(closed, frozenset(idle), before) == after
 
 
-def test_a_hop_ends_when_it_is_long_enough_and_full_enough():
+def test_a_hop_ends_when_it_is_long_enough_and_full_enough() -> None:
     # window 40 s and 40 events in 4 hops: a hop needs 10 s and 10 events
     #   pane      0   1   2   3   4   5
     #   events    4   4   4   30  9   1
@@ -72,7 +75,7 @@ def test_a_hop_ends_when_it_is_long_enough_and_full_enough():
     assert (window.start, window.end, window.summary.events) == (0, 60, 52)
 
 
-def test_a_window_grows_back_in_time_until_it_holds_enough():
+def test_a_window_grows_back_in_time_until_it_holds_enough() -> None:
     # one event every 100 s, 40 wanted in 4 hops: a hop is 10 events or 1,000 s, whatever window_seconds says
     windows = Windows(pane_seconds=10, window_seconds=40, min_events=40)
     hops = Hops()
@@ -84,16 +87,15 @@ def test_a_window_grows_back_in_time_until_it_holds_enough():
     assert window.summary.events == 40
 
 
-def test_the_longest_window_is_judged_with_what_it_has():
+def test_the_longest_window_is_judged_with_what_it_has() -> None:
     windows = Windows(pane_seconds=10, window_seconds=40, min_events=10_000, max_window_seconds=4000, least_events=200)
-    hops, enough = Hops(), []
-    for i in range(400):  # one event every 10 s: 100 a longest hop, 400 a longest window
-        if hops.add(i, summary(1), (), windows):
-            enough.append(hops.enough(windows))
+    hops = Hops()
+    # one event every 10 s: 100 a longest hop, 400 a longest window
+    enough = [hops.enough(windows) for i in range(400) if hops.add(i, summary(1), (), windows)]
     assert enough == [False, False, True, True]  # judged once three of four longest hops are in
 
 
-def test_after_a_long_silence_old_hops_are_out_of_the_window():
+def test_after_a_long_silence_old_hops_are_out_of_the_window() -> None:
     windows = Windows(pane_seconds=10, window_seconds=40, min_events=40, max_window_seconds=4000)
     hops = Hops()
     for pane in (0, 1, 1000, 1001):
