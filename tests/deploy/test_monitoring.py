@@ -103,6 +103,13 @@ def _inhibited(server: Alertmanager, labels: Mapping[str, str]) -> bool:
     return bool(wait_until(found, f"{labels} in Alertmanager")[0]["status"]["inhibitedBy"])
 
 
+def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
+    """It takes alerts in their order, behind the answer to the POST: a later pair known, the case is too."""
+    later = {"job": f"{job}-later", "model": "later"}
+    server.post(_labels("DriftdModelDrift", **later), _labels("DriftdFeatureDrift", **later))
+    wait_until(lambda: _inhibited(server, _labels("DriftdFeatureDrift", **later)), "the inhibitor")
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("source", "target", "inhibited"),
@@ -130,6 +137,7 @@ def test_inhibition(alertmanager: Alertmanager, source: str, target: str, inhibi
     effect = _labels(target, **model)
     other = _labels(target, job=model["job"], model="churn")
     alertmanager.post(cause, effect, other)
+    _wait_for_the_inhibitor(alertmanager, model["job"])
     assert _inhibited(alertmanager, effect) is inhibited
     assert _inhibited(alertmanager, other) is (inhibited and not about_model)
     alertmanager.post(cause, resolved=True)
