@@ -117,8 +117,9 @@ def summarise(
     z[np.isnan(z)] = 0
     first = np.add.reduceat(np.rint(z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
     second = np.add.reduceat(np.rint(z * z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
-    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1)
-    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1)
+    # + 0.0: whether the least of -0 and 0 is -0 would depend on the order of the events
+    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1) + 0.0
+    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1) + 0.0
     begin, end = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
     errors = np.zeros(k, np.int64) if failed is None else np.add.reduceat(failed.astype(np.int64), starts)
     sizes = np.diff(np.append(starts, n))

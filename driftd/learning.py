@@ -112,7 +112,7 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
 
 def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:
     if channel.role is Role.ERROR or (channel.role is Role.PREDICTION_ERROR and classes):
-        return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"))
+        return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"), discrete=True)
     column = channel_values(channel, rows, classes)
     if channel.kind is Kind.NUMERIC:
         return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
@@ -126,8 +126,11 @@ def _location(values: NDArray[np.float64]) -> tuple[float, float]:
         return 0.0, 1.0
     cut = int(len(x) * _TRIM)
     x = np.clip(x, x[cut], x[len(x) - 1 - cut])
-    spread = float(x.std())
-    return float(x.mean()), spread if spread > 0 and np.isfinite(spread) else 1.0
+    peak = float(np.abs(x).max())
+    unit = peak if peak > 1e150 else 1.0  # sums and squares of what is larger would overflow
+    x = x / unit
+    spread = float(x.std()) * unit
+    return float(x.mean()) * unit, spread if spread > 0 else 1.0
 
 
 def _looks_like_classes(rows: EventBatch) -> bool:

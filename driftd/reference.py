@@ -45,7 +45,8 @@ class Bins:
     Numbers: ``edges`` float64[k + 1]; value bins are below edges[0], (edges[i], edges[i + 1]] for each i, above
     edges[k]; so k + 2 of them, all open at the outside. edges[0] lies just below the reference's least value.
     Categories: ``categories`` in order of frequency, then one bin for other values the reference saw (``rare``).
-    ``labels`` names the value bins, from column FIRST_VALUE on.
+    ``labels`` names the value bins, from column FIRST_VALUE on. ``once`` counts the categories that the reference saw
+    exactly once; ``discrete`` says that each inner bin of numbers holds one value.
     """
 
     kind: Kind
@@ -54,6 +55,8 @@ class Bins:
     rare: frozenset[str]
     labels: tuple[str, ...]
     identifier: bool = False
+    once: int = 0
+    discrete: bool = False
 
     @cached_property
     def codes(self) -> dict[Scalar, int]:
@@ -149,7 +152,8 @@ class Reference:
 
 def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
     """Quantile bins of the finite ``values``; a bin of its own for each of at most ``bins`` distinct values."""
-    x = np.sort(values[np.isfinite(values)])
+    # never -0: which zero of many comes first would depend on the order of the events
+    x = np.sort(values[np.isfinite(values)]) + 0.0
     if not len(x):
         return bins_from_edges(np.array([-0.0, 0.0]))
     distinct = np.unique(x)
@@ -162,14 +166,15 @@ def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
         labels = []
     edges = np.concatenate([[np.nextafter(x[0], -np.inf)], inner])
     # the first quantile may be the minimum itself: then the first bin holds that one value
-    return bins_from_edges(edges, labels)
+    return bins_from_edges(edges, labels, discrete=len(distinct) <= bins)
 
 
-def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = ()) -> Bins:
+def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = (), *, discrete: bool = False) -> Bins:
     low, high = edges[:-1].copy(), edges[1:]
     low[0] = np.nextafter(low[0], np.inf) + 0.0  # the least value itself reads better, and 0 better than -0
     inner = list(labels) or [f"{b:.6g}" if a == b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
-    return Bins(Kind.NUMERIC, edges, (), frozenset(), (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}"))
+    names = (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}")
+    return Bins(Kind.NUMERIC, edges, (), frozenset(), names, discrete=discrete)
 
 
 def category_bins(values: Iterable[str | None], top: int = 30) -> Bins:
@@ -182,7 +187,8 @@ def category_bins(values: Iterable[str | None], top: int = 30) -> Bins:
     identifier = len(ranked) > MAX_KNOWN
     rare = frozenset(ranked[top:MAX_KNOWN])
     head = tuple(ranked[:top])
-    return Bins(Kind.CATEGORICAL, np.empty(0), head, rare, (*head, "(other)"), identifier)
+    once = sum(n == 1 for n in seen.values())
+    return Bins(Kind.CATEGORICAL, np.empty(0), head, rare, (*head, "(other)"), identifier, once)
 
 
 def bins_id(model: str, channels: Sequence[Channel], bins: Sequence[Bins]) -> str:

@@ -156,7 +156,10 @@ def dump_reference(r: Reference) -> Plain:
         "version": r.version,
         "channels": [[c.name, c.role.value, c.kind.value] for c in r.channels],
         "bins": [
-            [b.kind.value, _array(b.edges), list(b.categories), sorted(b.rare), list(b.labels), b.identifier]
+            [
+                *(b.kind.value, _array(b.edges), [*b.categories], sorted(b.rare), [*b.labels]),
+                *(b.identifier, b.once, b.discrete),
+            ]
             for b in r.bins
         ],
         "summary": dump_summary(r.summary),
@@ -173,8 +176,8 @@ def dump_reference(r: Reference) -> Plain:
 
 def load_reference(data: Plain) -> Reference:
     bins = tuple(
-        Bins(Kind(kind), _unarray(edges), tuple(categories), frozenset(rare), tuple(labels), identifier)
-        for kind, edges, categories, rare, labels, identifier in data["bins"]
+        Bins(Kind(kind), _unarray(edges), tuple(categories), frozenset(rare), tuple(labels), *rest)
+        for kind, edges, categories, rare, labels, *rest in data["bins"]
     )
     return Reference(
         model=data["model"],

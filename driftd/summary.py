@@ -134,8 +134,7 @@ def require_same_bins(reference: Summary, current: Summary) -> None:
 
 def latency_bins(seconds: NDArray[np.float64]) -> NDArray[np.intp]:
     """Sketch bin of each latency; below a microsecond bin 0, above 1e5 seconds the last."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw = np.ceil(np.log(np.maximum(seconds, _LATENCY_LOWEST) / _LATENCY_LOWEST) / _LOG_GAMMA)
+    raw = np.ceil(np.log(np.clip(seconds, _LATENCY_LOWEST, 1e6) / _LATENCY_LOWEST) / _LOG_GAMMA)
     out: NDArray[np.intp] = np.minimum(raw, LATENCY_BINS - 1).astype(np.intp)
     return out
 

@@ -1,0 +1,97 @@
+"""What a reference depends on: its values, and neither their order nor their signs of zero."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from driftd.encode import encode_with, summarise_with
+from driftd.event import Kind
+from driftd.learning import Learning, build
+from driftd.reference import MAX_KNOWN, Reference, category_bins, infer_kind, numeric_bins
+from driftd.snapshot import dump_reference, load_reference
+from driftd.summary import LATENCY_ERROR, Summary, latency_bins, merge
+from tests.unit.core.make import events, stream
+
+
+def frozen(reference: Reference) -> bytes:
+    return msgspec.msgpack.encode(dump_reference(reference))
+
+
+def test_the_order_of_events_does_not_matter(rng: np.random.Generator) -> None:
+    rows = stream(rng, 500)
+    x = np.abs(np.asarray(rows.columns["x"], np.float64))
+    x[::3], x[1::3] = 0.0, -0.0
+    rows = replace(rows, columns={**rows.columns, "x": x})
+    shuffled = rows.take(rng.permutation(500))
+    assert frozen(build(shuffled, Learning())) == frozen(build(rows, Learning()))
+
+
+def test_a_reference_comes_back_bit_for_bit(rng: np.random.Generator) -> None:
+    reference = build(stream(rng, 300), Learning())
+    again = load_reference(msgspec.msgpack.decode(frozen(reference)))
+    assert frozen(again) == frozen(reference)
+    assert [(b.once, b.discrete) for b in again.bins] == [(b.once, b.discrete) for b in reference.bins]
+
+
+def test_few_values_have_bins_of_their_own_and_zero_has_no_sign() -> None:
+    bins = numeric_bins(np.array([-0.0, 0.0, 1.0, 7.0]))
+    assert bins.discrete
+    assert bins.labels == ("< 0", "0", "1", "7", "> 7")
+    assert bins.place(np.array([-1.0, -0.0, 0.0, 7.0, 8.0, np.nan])).tolist() == [2, 3, 3, 5, 6, 0]
+
+
+def test_many_values_share_quantile_bins(rng: np.random.Generator) -> None:
+    x = rng.normal(size=2000)
+    bins = numeric_bins(x, 20)
+    assert not bins.discrete
+    assert set(Counter(bins.place(x).tolist()).values()) == {100}
+
+
+def test_categories_seen_once_are_counted_also_beyond_the_top() -> None:
+    assert category_bins(["a", "a", "b", "c", "d", None], top=2).once == 3
+
+
+def test_a_feature_of_too_many_values_is_an_identifier() -> None:
+    bins = category_bins(str(i) for i in range(MAX_KNOWN + 1))
+    assert bins.identifier
+    assert bins.place(["new"]).tolist() == [bins.used - 1]
+
+
+@pytest.mark.parametrize(("rubbish", "kind"), [(5, Kind.NUMERIC), (6, Kind.CATEGORICAL)])
+def test_a_little_rubbish_does_not_decide_the_kind(rubbish: int, kind: Kind) -> None:
+    assert infer_kind([1.0] * (100 - rubbish) + ["?"] * rubbish) is kind
+
+
+def test_the_largest_numbers_overflow_nothing() -> None:
+    x = [1.7e308, -1.7e308, 1.6e308, 1.5e308] * 10
+    reference = build(events([1000.0 + i for i in range(40)], x, ["a"] * 40), Learning())
+    assert np.isfinite(reference.center).all()
+    assert np.isfinite(reference.scale).all()
+
+
+def test_parts_merge_in_any_order_to_the_whole(rng: np.random.Generator) -> None:
+    rows = stream(rng, 400)
+    whole = build(rows, Learning())
+    parts: list[Summary] = []
+    for index in np.array_split(rng.permutation(400), 5):
+        batch = rows.take(index)
+        parts += summarise_with(whole, batch, encode_with(whole, batch), np.zeros(len(batch), np.int64)).values()
+
+    def plain(s: Summary) -> bytes:
+        return frozen(replace(whole, summary=s))
+
+    assert plain(merge(parts)) == plain(merge(parts[::-1])) == plain(whole.summary)
+    assert plain(merge((merge(parts[:2]), merge(parts[2:])))) == plain(whole.summary)
+
+
+def test_latency_quantiles_keep_their_promise(rng: np.random.Generator) -> None:
+    seconds = rng.lognormal(-3, 2, 5000)
+    sketch = np.bincount(latency_bins(seconds), minlength=len(Summary.empty("", 1, 3).latency))
+    s = replace(Summary.empty("", 1, 3), latency=sketch)
+    exact = np.quantile(seconds, [0.5, 0.9, 0.99], method="lower")
+    assert s.latency_quantiles([0.5, 0.9, 0.99]) == pytest.approx(exact, rel=LATENCY_ERROR + 1e-9)
