@@ -226,6 +226,7 @@ class Pipeline:
             kept = ModelCell(model, totals=cell.totals, versions=cell.versions, taken=cell.taken)
             cell = state.models[model] = kept
         cell.reference = reference
+        cell.rows, cell.learned = [], 0  # held for a reference that is not needed any more
         for partition in state.partitions.values():
             stream = partition.streams.get(model)
             if stream is None:
