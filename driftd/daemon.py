@@ -220,9 +220,9 @@ class Daemon:
             reference = cell.reference
             if self.references is None or reference is None or reference.id in self._kept:
                 continue
-            self._kept.add(reference.id)
             if reference.created_by == LEARNED_BY:
                 self.references.keep(reference)
+            self._kept.add(reference.id)  # not before: a full disk is tried again
 
     def _flush(self) -> None:
         for sink in self.findings:
