@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -28,6 +28,12 @@ from driftd.window import Windows
 
 if TYPE_CHECKING:
     from driftd.sources.kafka import KafkaSettings
+
+# The false-alarm budget is a rate in time, a sequential detector's a rate in values, and how many values a second a
+# channel will have is not known when the detector is made. Ten million are four a second for a month.
+VALUES_PER_FALSE_ALARM = 1e7
+SENSITIVITY = frozenset({"delta", "threshold", "drift_threshold", "drift_confidence"})
+"""Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands."""
 
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
@@ -177,20 +183,32 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
 
     def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
         feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
-        wanted = (feature and feature.detectors) or (model and model.detectors) or _for_kind(settings, channel)
+        # an empty list is a choice too: no detectors
+        wanted: Sequence[DetectorSettings] | None = feature.detectors if feature is not None else None
+        if wanted is None and model is not None:
+            wanted = model.detectors
+        if wanted is None:
+            wanted = _for_kind(settings, channel)
         out = []
         for choice in wanted:
             options = choice.options
             if feature is not None and choice.kind in feature.effect:
                 options["effect"] = feature.effect[choice.kind]
             key = choice.kind, repr(sorted(options.items()))
-            detector = built.get(key) or built.setdefault(key, build(choice.kind, **options))
+            detector = built.get(key) or built.setdefault(key, _built(choice.kind, options))
             errors = channel.role in (Role.ERROR, Role.PREDICTION_ERROR)
             if errors or not getattr(detector, "errors_only", False):
                 out.append(detector)
         return out
 
     return choose
+
+
+def _built(kind: str, options: dict[str, Any]) -> Detector:
+    detector = build(kind, **options)
+    if isinstance(detector, SequentialDetector) and not options.keys() & SENSITIVITY:
+        return detector.within_budget(VALUES_PER_FALSE_ALARM)
+    return detector
 
 
 def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings]:

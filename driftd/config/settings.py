@@ -239,6 +239,11 @@ class Http(_Section):
     web_config: FilePath | None = Field(
         default=None, description="TLS and passwords, in the exporter-toolkit's web.config format. Unset: neither."
     )
+    runbooks: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="Address that the status page's links to runbooks begin with. Unset: no links.",
+    )
 
     @property
     def address(self) -> tuple[str, int]:
