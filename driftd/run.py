@@ -56,14 +56,14 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
     telemetry.set("driftd_build_info", 1, __version__)
     telemetry.set("driftd_config_last_reload_successful", 1)
     telemetry.set("driftd_config_last_reload_success_timestamp_seconds", time.time())
-    return Reporter(metrics, telemetry, pipeline)
+    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "")
 
 
 def views_of(reporter: Reporter, reload: Reload | None) -> Views:
     """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
     return Views(
         metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
-        age=lambda: time.time() - reporter.heartbeat,
+        age=lambda: max(time.time() - reporter.heartbeat, reload.stuck_seconds() if reload is not None else 0.0),
         not_ready=lambda: reporter.not_ready,
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
         snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
@@ -76,10 +76,15 @@ class Reload:
 
     loaded: Loaded
     daemon: Daemon | None = None
+    http: HttpServer | None = None
     text: str = ""
     done: bool = False
     _answered: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
+
+    def stuck_seconds(self) -> float:
+        """How long a poll has not returned, beyond what is normal."""
+        return 0.0 if self.daemon is None else self.daemon.source.health().stuck_seconds
 
     def from_http(self) -> tuple[bool, str]:
         """Asks, waits for the loop to do it, and says how it went."""
@@ -113,6 +118,8 @@ class Reload:
         later = [name for name in FIXED if getattr(before, name) != getattr(after, name)]
         pipeline = pipeline_of(after)
         references = references_of(after)
+        if self.http is not None:
+            self.http.reload_web_config()
         daemon.pipeline.hand_over(daemon.state, pipeline)
         daemon.pipeline = daemon.reporter.pipeline = pipeline
         start_models(daemon.state, pipeline, references)
@@ -186,7 +193,7 @@ def run(loaded: Loaded) -> int:
         references=references,
         reload=reload,
     )
-    reload.daemon = daemon
+    reload.daemon, reload.http = daemon, http
     reporter.heartbeat = time.time()
     reporter.judged(start_models(state, pipeline, references_of(settings)), state)
     collect_seldom()
