@@ -13,6 +13,7 @@ from driftd.http.view import ModelView, Snapshot
 from driftd.pipeline import Pipeline
 from driftd.sinks.metrics import MetricsSink, ModelCounts
 from driftd.sources import Source
+from driftd.systemd import notify
 from driftd.telemetry import Telemetry
 
 log = logging.getLogger("driftd")
@@ -88,6 +89,7 @@ class Reporter:
         self.not_ready = tuple(reasons)
         t.set("driftd_ready", not reasons)
         self.metrics.prune(now)
+        notify("WATCHDOG=1")
 
     def counts(self, state: State) -> None:
         """The counters of events and models, as the state has them."""
