@@ -120,13 +120,19 @@ class Daemon:
         self.reloading = True
 
     def run(self) -> None:
-        """Runs until stopped, then drains: emits, saves, commits, closes."""
+        """Runs until stopped, then drains: emits, saves, commits, closes.
+
+        After an error the state may have half a batch in it, so it is not saved: the last checkpoint is whole, and
+        the next start goes on from there.
+        """
         self._saved_at = self.clock.monotonic()
         try:
             while not self.stopping:
                 self.round()
-        finally:
-            self.drain()
+        except BaseException:
+            self._close()
+            raise
+        self.drain()
 
     def round(self) -> None:
         if self.reloading:
@@ -328,11 +334,14 @@ class Daemon:
         """Saves and commits what was taken in, closes the source; never raises for a broker that is away."""
         self._dirty = True
         self.checkpoint(wait=True)
+        self._close()
+        log.info("drained", extra={"received": self.state.received, "accepted": self.state.accepted})
+
+    def _close(self) -> None:
         try:
             self.source.close()
         except SourceError as e:
             log.warning("source did not close cleanly", extra={"error": str(e)})
-        log.info("drained", extra={"received": self.state.received, "accepted": self.state.accepted})
 
 
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:

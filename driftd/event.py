@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
@@ -138,7 +138,7 @@ class EventBatch:
     label: AnyColumn | None = None
     latency_seconds: NumericColumn | None = None
     failed: NDArray[np.bool_] | None = None
-    versions: frozenset[str] = frozenset()
+    versions: Mapping[str, float] = field(default_factory=dict)
     label_only: int = 0
     ignored_features: int = 0
 
@@ -217,10 +217,19 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         label=None if all(b.label is None for b in batches) else labels,
         latency_seconds=numbers([b.latency_seconds for b in batches]),
         failed=None if all(b.failed is None for b in batches) else np.concatenate(failed),
-        versions=frozenset().union(*(b.versions for b in batches)),
+        versions=merge_versions(b.versions for b in batches),
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
     )
+
+
+def merge_versions(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Each version with the latest time that any part has of it."""
+    out: dict[str, float] = {}
+    for versions in parts:
+        for version, time in versions.items():
+            out[version] = max(time, out.get(version, time))
+    return out
 
 
 def scalars(column: NumericColumn | AnyColumn) -> AnyColumn:

@@ -18,6 +18,10 @@ MODEL = "model"
 """The detector's name in findings about a model as a whole: the share of its channels that have drifted."""
 
 
+MAX_VERSIONS = 100
+"""Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     windows: Windows
@@ -74,6 +78,8 @@ def _judgement(
     because: str,
     findings: tuple[Finding, ...],
 ) -> Judgement:
+    recent = sorted(((seen, v) for v, seen in cell.versions.items() if seen >= cell.hops.done[0].start), reverse=True)
+    cell.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
     versions = tuple(sorted(v for v, seen in cell.versions.items() if seen >= window.start))
     return Judgement(
         cell.name,

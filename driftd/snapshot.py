@@ -207,7 +207,7 @@ def dump_rows(rows: EventBatch) -> Plain:
         "label": _column(rows.label),
         "latency": _column(rows.latency_seconds),
         "failed": None if rows.failed is None else _array(rows.failed),
-        "versions": sorted(rows.versions),
+        "versions": dict(sorted(rows.versions.items())),
     }
 
 
@@ -222,7 +222,7 @@ def load_rows(data: Plain) -> EventBatch:
         _uncolumn(data["label"]),
         _uncolumn(data["latency"]),
         None if data["failed"] is None else _unarray(data["failed"]),
-        frozenset(data["versions"]),
+        data["versions"],
     )
 
 

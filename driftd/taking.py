@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftd.cells import ModelCell, Stream
-from driftd.event import Cell, EventBatch, Kind, Schema, concatenate
+from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
 from driftd.plan import Chooser
 from driftd.reference import Reference
@@ -51,8 +51,7 @@ def count(cell: ModelCell, batch: EventBatch) -> None:
         size = len(LATENCY_LE) + 1
         totals.latency_le = totals.latency_le + np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=size)
         totals.latency_ns += int(np.rint(np.minimum(seconds, 1e6) * 1e9).astype(np.int64).sum())
-    for version in batch.versions:
-        cell.versions[version] = max(cell.versions.get(version, -np.inf), float(batch.times.max()))
+    cell.versions = merge_versions((cell.versions, batch.versions))
 
 
 def learn(

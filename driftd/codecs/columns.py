@@ -88,10 +88,24 @@ class Table:
             label=_labels(self.labels, kind),
             latency_seconds=np.array(self.latencies, np.float64) if _filled(self.latencies) else None,
             failed=np.fromiter(map(bool, self.errors), np.bool_, len(self.errors)) if any(self.errors) else None,
-            versions=frozenset(category(v) for v in set(self.versions) if v is not None),
+            versions=versions_of(self.versions, times),
             label_only=label_only,
             ignored_features=ignored,
         )
+
+
+def versions_of(values: Sequence[Any], times: NumericColumn) -> dict[str, float]:
+    """Each version and the latest time of its events."""
+    distinct = set(values)
+    if len(distinct) == 1:
+        only = distinct.pop()
+        return {} if only is None else {category(only): float(times.max())}
+    latest: dict[str, float] = {}
+    for value, time in zip(values, times.tolist(), strict=True):
+        if value is not None:
+            name = category(value)
+            latest[name] = max(time, latest.get(name, time))
+    return latest
 
 
 def _feature_columns(plan: Plan, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftd.codecs import Limits
+from driftd.codecs.columns import versions_of
 from driftd.errors import ConfigError
 from driftd.event import (
     AnyColumn,
@@ -24,7 +25,6 @@ from driftd.event import (
     RejectReason,
     Schema,
 )
-from driftd.reference import category
 from driftd.sources import flat_columns as read
 from driftd.sources.flat_columns import Faults, Texts
 from driftd.sources.layout import Layout
@@ -62,7 +62,7 @@ class FlatCodec:
         self.layout = layout
         self.features = layout.features(list(columns))
         self.model = model
-        self.versions = frozenset([version] if version and layout.version is None else [])
+        self.version = version if layout.version is None else None
         self.limits = limits
         self.texts = texts
         self._path = path
@@ -214,7 +214,7 @@ class _Part:
             label=None if label is None or label.count(None) == len(label) else label,
             latency_seconds=self.latency(),
             failed=self.failed(),
-            versions=self.versions(),
+            versions=self.versions(times),
             ignored_features=ignored,
         )
 
@@ -252,11 +252,12 @@ class _Part:
         out = read.failures(self.column(self.layout.error))
         return out if out.any() else None
 
-    def versions(self) -> frozenset[str]:
+    def versions(self, times: NumericColumn) -> dict[str, float]:
         if not self.layout.version:
-            return self.run.codec.versions
-        texts = set(read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version)))
-        return frozenset(category(v) for v in texts if v is not None)
+            known = self.run.codec.version
+            return {known: float(times.max())} if known and len(times) else {}
+        texts = read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
+        return versions_of(texts, times)
 
 
 def _filled(values: NumericColumn | AnyColumn | None) -> NumericColumn | AnyColumn | None:

@@ -103,7 +103,7 @@ def outcome(
                 batch.model, {"rows": [], "versions": set(), "label_only": 0, "ignored": 0, "features": ()}
             )
             model["rows"] += rows(batch)
-            model["versions"] |= batch.versions
+            model["versions"] |= set(batch.versions)
             model["label_only"] += batch.label_only
             model["ignored"] += batch.ignored_features
             model["features"] = tuple(batch.columns)

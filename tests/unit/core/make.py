@@ -50,7 +50,7 @@ def events(
         label=[float(v > 0.5) for v in numbers],
         latency_seconds=np.abs(numbers) / 100,
         failed=numbers > 2,
-        versions=frozenset({"1"}),
+        versions={"1": float(max(times))},
     )
 
 
