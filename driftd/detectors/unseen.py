@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from driftd.detectors._bins import Floats, where_both
 from driftd.detectors._rates import rate_level, ratio
-from driftd.event import Kind
-from driftd.reference import Bins, Reference
-from driftd.summary import FIRST_VALUE, Summary, require_same_bins
+from driftd.reference import Reference
+from driftd.summary import Summary, require_same_bins
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,7 @@ class Unseen:
     Returns:  float64[channels]; NaN for numbers, for identifiers (every value is new) and where either side
               is empty.
     Noise:    exact test of two rates (_rates.py), with Good and Turing's estimate of what is still to come, the
-              categories seen once, in the place of the reference's hits. How many of the rare categories
-              were seen once is bounded by how many there are.
+              categories seen once, in the place of the reference's hits.
     Raises:   BinsDiffer if the two were binned differently.
     Source:   Good 1953; McAllester and Schapire 2000; Clopper and Pearson 1934.
     """
@@ -59,16 +57,6 @@ class Unseen:
 
 def expected(reference: Reference) -> NDArray[np.int64]:
     """int64[channels]: unseen values to expect among as many events as the reference has (Good and Turing)."""
-    counts = reference.summary.counts
-    pairs = zip(reference.bins, counts, strict=True)
-    once = [singletons(b, row) if b.kind is Kind.CATEGORICAL else 0 for b, row in pairs]
-    events = reference.summary.channel_events
-    out: NDArray[np.int64] = np.minimum(np.array(once, np.int64) + reference.summary.unseen, events)
+    once = np.array([b.once for b in reference.bins], np.int64)
+    out: NDArray[np.int64] = np.minimum(once + reference.summary.unseen, reference.summary.channel_events)
     return out
-
-
-def singletons(bins: Bins, row: NDArray[np.int64]) -> int:
-    """At most this many categories were seen once; ``row`` is the channel's counts."""
-    end = FIRST_VALUE + len(bins.categories)
-    top = int(np.count_nonzero(row[FIRST_VALUE:end] == 1))
-    return top + min(len(bins.rare), int(row[end]))

@@ -145,8 +145,7 @@ def _anchor(p: Floats, gaps: Floats, normals: Floats) -> float:
 def positions(bins: Bins) -> Floats:
     """float64[value bins], ascending: where each bin's mass is taken to stand."""
     low, high = bins.edges[:-1], bins.edges[1:]
-    # numeric_bins names a bin of one value by that value and a bin of many by its ends, "low..high"
-    single = np.array([".." not in label for label in bins.labels[1:-1]])
+    single = bins.discrete | (np.nextafter(low, np.inf) >= high)  # a bin of one value stands at that value
     inner = np.where(single, high, (low + high) / 2)
     if not single.all():
         # a quantile bin reaches as far as the wildest value the reference saw
