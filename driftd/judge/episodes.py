@@ -1,0 +1,56 @@
+r"""Episodes: what pages. One opens when S reaches A, and closes when the evidence of change has died down.
+
+S   ....../\\..........~~~~~~____
+A   -----/--------------------      opened at S >= A; R starts again from 0 and keeps testing
+sqrt(A)-/----------------\\----      quiet: S < sqrt(A) all along
+        |open             |quiet for twice as long as finding it took: closed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+LEAST_QUIET: Final = 500.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Episodes:
+    """float64[channels]: ``opened`` when it opened (NaN: closed), ``since`` when the change began, ``need`` quiet
+    events that close it, ``quiet`` events so far.
+    """
+
+    opened: Floats
+    since: Floats
+    need: Floats
+    quiet: Floats
+
+    @classmethod
+    def start(cls, channels: int) -> Self:
+        nan, zero = np.full(channels, np.nan), np.zeros(channels)
+        return cls(nan, nan, zero, zero)
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.opened)
+
+    def step(
+        self, s: Floats, a: Floats, events: Floats, since: Floats, took: Floats, at: float
+    ) -> tuple[Episodes, Rows, Rows]:
+        """One pane of ``events`` float64[channels] that ended at ``at``; gives the rows that opened and that closed.
+
+        ``took`` float64[channels]: events from ``since`` to now (0 where evidence need not start again after opening).
+        """
+        opens = (s >= a) & ~self.open
+        quiet = np.where(self.open & (s < np.sqrt(a)), self.quiet + events, 0.0)
+        closes = self.open & (s < np.sqrt(a)) & (quiet >= self.need)
+        opened = np.where(opens, at, np.where(closes, np.nan, self.opened))
+        begun = np.where(opens, np.where(np.isfinite(since), since, at), np.where(closes, np.nan, self.since))
+        need = np.where(opens, np.where(took > 0, np.maximum(2 * took, LEAST_QUIET), 0.0), self.need)
+        return Episodes(opened, begun, need, quiet), np.flatnonzero(opens), np.flatnonzero(closes)

@@ -1,0 +1,118 @@
+"""Which judge a channel may have: are its events exchangeable, or do they follow each other?
+
+Measured on the reference's events in order of time, on the normal score of each value and on indicators (missing, the
+most frequent categories): the lag-1 autocorrelation, and the inflation V_W = W var(mean of W events) / var(one event)
+for windows of 30, 100, 300 and 1,000 events. Dependent when the autocorrelation exceeds max(.08, 4 / sqrt(n)) or an
+inflation exceeds 1.5 and what chance explains (chi-squared, at .0005 a test).
+
+A test can only see the rhythms that the reference is long enough to show: ten minutes know nothing of the night.
+``span_seconds`` is therefore part of the verdict, and of the certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri
+
+from driftd.judge.seasonal import PAGE_SEASONS, TICKET_SEASONS
+
+Floats = NDArray[np.float64]
+
+WINDOWS: Final = (30, 100, 300, 1000)
+LAG_ONE: Final = 0.08
+INFLATION: Final = 1.5
+_LEVEL: Final = 5e-4
+
+
+class Regime(StrEnum):
+    INDEPENDENT = "independent"  # driftd.judge.independent; pages
+    SEASONAL = "seasonal"  # driftd.judge.seasonal; pages from 24 seasons on
+    DEPENDENT = "dependent"  # follows itself, and too few seasons are known: tickets, never pages
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One channel's regime and why: ``lag_one`` autocorrelation; ``inflation`` the greatest, at ``window`` events."""
+
+    regime: Regime
+    pages: bool
+    lag_one: float
+    inflation: float
+    window: int
+    span_seconds: float
+    because: str
+
+
+def decide(signals: Floats, times: Floats, seasons: int) -> Verdict:
+    """``signals`` float64[k, n], a channel's score and indicators in order of time; ``times`` float64[n], epoch
+    seconds;
+    ``seasons`` whole seasons in the reference.
+    """
+    n = signals.shape[1]
+    span = float(times[-1] - times[0]) if n else 0.0
+    varied = signals[signals.std(axis=1) > 1e-12] if n else signals
+    if n < 100 or not len(varied):
+        return Verdict(Regime.INDEPENDENT, True, 0.0, 1.0, 0, span, "constant, or too few events to tell")
+    z = (varied - varied.mean(axis=1, keepdims=True)) / varied.std(axis=1, keepdims=True)
+    lag_one = float(np.max(np.mean(z[:, 1:] * z[:, :-1], axis=1)))
+    inflation, window, beyond = inflated(z)
+    limit = max(LAG_ONE, 4 / np.sqrt(n))
+    if lag_one <= limit and not beyond:
+        return Verdict(
+            Regime.INDEPENDENT,
+            True,
+            lag_one,
+            inflation,
+            window,
+            span,
+            f"autocorrelation {lag_one:.2f}, window means vary {inflation:.1f} times as chance would",
+        )
+    why = f"autocorrelation {lag_one:.2f} (limit {limit:.2f}), "
+    why += f"means of {window} events vary {inflation:.1f} times as chance would"
+    if seasons >= TICKET_SEASONS:
+        return Verdict(
+            Regime.SEASONAL,
+            seasons >= PAGE_SEASONS,
+            lag_one,
+            inflation,
+            window,
+            span,
+            f"{why}; {seasons} seasons known",
+        )
+    return Verdict(
+        Regime.DEPENDENT,
+        False,
+        lag_one,
+        inflation,
+        window,
+        span,
+        f"{why}; {seasons} of {TICKET_SEASONS} seasons known: tickets only",
+    )
+
+
+def inflated(z: Floats) -> tuple[float, int, bool]:
+    """The inflation most over its limit, its window, whether it is over; ``z`` float64[k, n], standardised."""
+    k, n = z.shape
+    best = (0.0, 1.0, 0)
+    for w in WINDOWS:
+        m = n // w
+        if m < 3:
+            continue
+        v = w * z[:, : m * w].reshape(k, m, w).mean(axis=2).var(axis=1, ddof=1)
+        limit = max(INFLATION, float(chdtri(m - 1, _LEVEL / k)) / (m - 1))
+        best = max(best, (float(v.max()) / limit, float(v.max()), w))
+    return best[1], best[2], best[0] > 1
+
+
+def signals_of(scores: Floats, columns: NDArray[np.intp], counts: NDArray[np.int64], categories: bool) -> Floats:
+    """What is tested of a channel, float64[k, n]: ``columns`` intp[n] of its events; ``scores`` float64[width]."""
+    busiest = [c for c in np.argsort(-counts)[:6] if 0 < counts[c] < counts.sum()] if categories else []
+    rows = [columns == 0, *(columns == c for c in busiest)]
+    if not categories:
+        rows.append(scores[columns])
+    return np.stack(rows).astype(np.float64)
