@@ -81,6 +81,14 @@ def test_a_write_that_fails_leaves_the_old_file(file: Path) -> None:
     assert read_file(file) == {"a": "new"}
 
 
+def test_a_new_file_takes_the_place_of_the_old_one_which_is_never_written_into(file: Path) -> None:
+    other_name = file.with_name("the old one")
+    other_name.hardlink_to(file)
+    write_file(file, {"a": "new"})
+    assert read_file(file) == {"a": "new"}
+    assert read_file(other_name) == DATA
+
+
 def test_a_rename_that_fails_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     path.mkdir()
