@@ -48,8 +48,8 @@ class KafkaSettings:
     request_timeout_seconds: float = 30.0
     connect_timeout_seconds: float = 5.0
     watchdog_seconds: float = 60.0
-    fetch_bytes: int = 8 << 20
-    partition_fetch_bytes: int = 2 << 20
+    fetch_bytes: int = 4 << 20
+    partition_fetch_bytes: int = 1 << 19
     max_batch_bytes: int = 64 << 20
 
     @property
