@@ -14,7 +14,7 @@ from driftd.finding import Finding, Judgement
 from driftd.memory import give_back
 from driftd.pipeline import Pipeline
 from driftd.reference import Reference
-from driftd.sources import Assigned, Gap, Lost, Revoked, Source
+from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 from driftd.status import Reporter
 
 log = logging.getLogger("driftd.daemon")
@@ -180,7 +180,9 @@ class Daemon:
         self.state.dropped[DropReason.GAP.value] += gap.records
         partition = self.state.partitions.get(gap.cell)
         if partition is not None:
-            partition.next_offset = gap.next_offset
+            # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
+            rewound = gap.cause is GapCause.REWOUND
+            partition.next_offset = gap.next_offset if rewound else max(partition.next_offset, gap.next_offset)
         self._dirty = True
         topic, number = gap.cell
         log.warning(

@@ -44,9 +44,13 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
             because = "too few events since; the last verdict stands"
             cell.judgement = replace(cell.judgement, because=because, findings=())
         else:
-            need = f"{window.summary.events} of {rules.windows.min_events} events in the window"
+            least, seconds = rules.windows.min_events, window.end - window.start
+            need = f"{window.summary.events} of {least} events in the window"
+            if window.summary.events >= least:
+                need = f"{seconds:.0f} of {rules.windows.window_seconds:.0f} seconds in the window"
             because = f"not enough data to say: {need}"
-            cell.judgement = _judgement(cell, reference, window, Status.LEARNING, _worst((), channels), (), because, ())
+            learning = np.full(channels, Status.LEARNING, np.int8)
+            cell.judgement = _judgement(cell, reference, window, Status.LEARNING, learning, (), because, ())
         return cell.judgement
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}

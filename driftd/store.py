@@ -64,6 +64,8 @@ def read_file(path: Path) -> Any:
     version = int.from_bytes(raw[len(MAGIC) : len(MAGIC) + 2], "big")
     if version > FORMAT:
         raise CheckpointTooNew(f"{path}: written in format {version}, this driftd reads up to {FORMAT}; upgrade driftd")
+    if version < FORMAT:
+        raise CheckpointCorrupt(f"{path}: format {version} was never written by a released driftd")
     length = int.from_bytes(raw[len(MAGIC) + 2 : len(MAGIC) + 10], "big")
     digest, payload = raw[len(MAGIC) + 10 : _HEADER], raw[_HEADER:]
     if len(payload) != length:

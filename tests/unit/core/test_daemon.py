@@ -413,6 +413,20 @@ def test_a_gap_is_counted_as_received_and_dropped_and_reading_goes_on_behind_it(
     assert source.commits == {A: (21, ME)}
 
 
+def test_a_gap_before_records_of_the_same_poll_does_not_put_the_position_back() -> None:
+    source = quiet(A)
+    source.commits[A] = (15, OTHER)
+    stage = Stage(source)
+    stage.go(0)
+    source.delete_before(A, 20)
+    source.append(A, [b"1", b"1"], [1020.0, 1020.0])
+    stage.go(10)
+    assert (stage.state.received, stage.state.accepted, stage.state.dropped["gap"]) == (7, 2, 5)
+    assert stage.state.partitions[A].next_offset == 22
+    stage.go(20)
+    assert source.commits == {A: (22, ME)}
+
+
 def test_a_topic_made_anew_is_read_from_its_beginning_and_nothing_is_dropped() -> None:
     source = quiet(A)
     source.commits[A] = (500, OTHER)

@@ -101,6 +101,8 @@ def test_a_model_is_learning_until_it_has_a_whole_window_of_time() -> None:
         assert judgement.status is LEARNING
         assert judgement.findings == ()
         assert judgement.scores == ()
+        assert set(judgement.channel_status.tolist()) == {LEARNING}
+        assert "seconds in the window" in judgement.because
         assert judgement.because.startswith("not enough data to say")
     assert stage.hop(events=100, x=5.0).status is WARNING
 
