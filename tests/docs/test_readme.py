@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import find_free_port
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -16,8 +18,9 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 
 @pytest.fixture(scope="module")
 def demo() -> str:
+    port = find_free_port()
     ran = subprocess.run(
-        [sys.executable, "-m", "driftd", "demo", "--exit"],
+        [sys.executable, "-m", "driftd", "demo", "--exit", "--listen", f"127.0.0.1:{port}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -25,7 +28,7 @@ def demo() -> str:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    return ran.stdout + ran.stderr
+    return (ran.stdout + ran.stderr).replace(f"127.0.0.1:{port}", "127.0.0.1:9477")
 
 
 def test_the_demo_finds_the_drift_in_temp(demo: str) -> None:
