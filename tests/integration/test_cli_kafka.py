@@ -1,0 +1,116 @@
+"""The commands that read a topic, each as a process of its own: check, replay, reference; and replay of a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.bench.events import RATE, START, values
+from tests.servers.kafka import Broker
+
+pytestmark = pytest.mark.integration
+
+EVENTS: Final = 3000
+MODEL: Final = "flight-delay"
+WINDOWS: Final = (
+    *("--set", "windows.window_seconds=1", "--set", "windows.pane_seconds=0.25"),
+    *("--set", "windows.min_events=100"),
+)
+KEYS: Final = frozenset({
+    *("id", "model", "feature", "segment", "detector", "status", "statistic", "threshold", "effect", "noise"),
+    *("ratio", "events", "window_start", "window_end", "since", "because"),
+})  # fmt: skip
+
+
+def drifting() -> list[bytes]:
+    """Flights that in the second half all go a thousand miles further."""
+    events: list[dict[str, Any]] = [json.loads(value) for value in values(EVENTS, MODEL)]
+    for event in events[EVENTS // 2 :]:
+        event["features"]["distance"] += 1000
+    return [json.dumps(event).encode() for event in events]
+
+
+@pytest.fixture(scope="module")
+def topic(kafka: Broker) -> str:
+    # The records are as old as their events, whatever the clock says: neither too new to take nor too old to keep.
+    configs = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
+    name = kafka.create_topic("cli", configs=configs)
+    kafka.produce(name, drifting(), timestamp_ms=int(1000 * (START + EVENTS / RATE)))
+    return name
+
+
+def driftd(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command in a folder without driftd.yaml and an environment without DRIFTD_ variables."""
+    return subprocess.run(
+        [sys.executable, "-m", "driftd", *words],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("DRIFTD_")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def replay(folder: Path, findings: str, *words: str) -> list[dict[str, Any]]:
+    """The findings of a replay that accounts for all events."""
+    done = driftd(folder, "replay", "--reference-events", "500", "--findings", findings, *WINDOWS, *words)
+    assert done.returncode == 0, done.stderr
+    account = f"read {EVENTS} = accepted {EVENTS} + rejected 0 + late 0 + dropped 0"
+    assert done.stderr.splitlines()[-1] == account
+    return [json.loads(line) for line in (folder / findings).read_text().splitlines()]
+
+
+def test_check_names_a_topic_that_can_be_read(kafka: Broker, topic: str, tmp_path: Path) -> None:
+    done = driftd(tmp_path, "check", "--bootstrap-servers", kafka.bootstrap, "--topic", topic)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"{topic}\s+1\s+readable", done.stdout)
+    assert "No problems found." in done.stdout
+
+
+def test_check_of_a_missing_topic_exits_3_and_says_why(kafka: Broker, tmp_path: Path) -> None:
+    done = driftd(tmp_path, "check", "--bootstrap-servers", kafka.bootstrap, "--topic", "nobody-made-this")
+    assert done.returncode == 3
+    assert re.search(r"nobody-made-this.*does not exist", done.stdout)
+    assert "1 problem(s) found." in done.stdout
+
+
+def test_a_topic_replayed_twice_gives_the_same_bytes(kafka: Broker, topic: str, tmp_path: Path) -> None:
+    source = ("--topic", topic, "--bootstrap-servers", kafka.bootstrap)
+    found = replay(tmp_path, "first.jsonl", *source)
+    replay(tmp_path, "again.jsonl", *source)
+    assert ("distance", "DRIFT") in {(finding["feature"], finding["status"]) for finding in found}
+    assert (tmp_path / "first.jsonl").read_bytes() == (tmp_path / "again.jsonl").read_bytes()
+
+
+def test_a_reference_built_from_a_topic_is_listed(kafka: Broker, topic: str, tmp_path: Path) -> None:
+    state = ("--state-dir", "state", "--output", "json")
+    source = ("--topic", topic, "--bootstrap-servers", kafka.bootstrap)
+    built = driftd(tmp_path, "reference", "build", MODEL, "--first", "500", "--reason", "a test", *source, *state)
+    assert built.returncode == 0, built.stderr
+    listed = driftd(tmp_path, "reference", "list", *state)
+    assert listed.returncode == 0, listed.stderr
+    (reference,) = json.loads(listed.stdout)
+    assert json.loads(built.stdout) == [reference]
+    assert reference["model"] == MODEL
+    assert reference["version"] == 1
+    assert reference["events"] == 500
+    assert reference["source"] == topic
+    assert reference["reason"] == "a test"
+
+
+def test_a_file_is_told_window_by_window_with_every_key_of_the_interface(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(drifting()))
+    found = replay(tmp_path, "findings.jsonl", "--events", "events.jsonl", "--every-window")
+    assert all(finding.keys() >= KEYS for finding in found)
+    assert {finding["model"] for finding in found} == {MODEL}
+    assert {finding["feature"] for finding in found} >= {None, "distance", "carrier", "prediction", "score"}
+    assert {"OK", "DRIFT"} <= {finding["status"] for finding in found if finding["feature"] == "distance"}
+    assert all(START <= finding["window_start"] < finding["window_end"] <= START + EVENTS / RATE for finding in found)
