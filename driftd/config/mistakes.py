@@ -55,7 +55,7 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
         parent, key = place[:-1], str(place[-1])
-        return f"{where(place)}{_in(parent)}unknown key '{key[:60]}'{_unknown(parent, key)}"
+        return f"{where(place)}{_in(parent)}unknown key '{_printable(key[:60])}'{_unknown(parent, key)}"
     if kind == "missing":
         return f"{where(place)}{_in(place[:-1])}missing key '{place[-1]}'"
     got = _got(error["input"], place)
@@ -110,3 +110,8 @@ def _unknown(parent: Place, key: str) -> str:
     if homes and not parent:
         return f"; it belongs under '{homes[0]}:'"
     return describe.did_you_mean(key, section_at(parent).model_fields)
+
+
+def _printable(text: str) -> str:
+    """Control characters as escapes: a key must not break the line it is named in."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -46,6 +46,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @FUZZ
 @given(data=SECTIONS)
 @example(data={"models": [{"features": {"\0": "\x7f"}}]})
+@example(data={"kafka": {"\n": None}})
 def test_any_data_is_a_configuration_or_a_config_error(file: Path, data: dict[str, Any]) -> None:
     file.write_text(yaml.safe_dump(data))
     attempt(file)
