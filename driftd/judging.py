@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd import telling
-from driftd.alarm import Budget, change_starts
+from driftd.alarm import Budget, change_starts, divergences
 from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.judge.guard import Batch
-from driftd.judge.model import Judged
+from driftd.judge.model import Judged, Matters
 from driftd.plan import Plan, score
 from driftd.reference import Reference
 from driftd.telling import Circumstances
@@ -65,6 +65,19 @@ def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judg
     known = cell.judgement
     scores = known.scores if known is not None and known.reference is cell.reference else None
     yield _composed(cell, plan, rules, window, _windows_only(scores), found, at=batch.end)
+
+
+def matters(cell: ModelCell, plan: Plan) -> Matters:
+    """Whether what came since a change differs by at least ``Plan.effects``: PSI on the reference's bins."""
+
+    def large(row: int, since: float) -> bool:
+        recent = cell.hops.after(since)
+        if cell.reference is None or recent is None:
+            return True
+        then, now = cell.reference.summary.counts[row : row + 1], recent.counts[row : row + 1]
+        return bool(divergences(then, now)[0] >= plan.effects[row])
+
+    return large
 
 
 def _windows_only(scores: tuple[Scores, ...] | None) -> tuple[Scores, ...] | None:

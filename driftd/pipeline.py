@@ -50,8 +50,10 @@ class Pipeline:
         key = reference.id, reference.version
         plan = self._plans.get(key)
         if plan is None:
-            choose = self.watch(reference.model).choose
-            plan = self._plans[key] = Plan.of(reference, choose, self.false_alarms_per_month, self.budget_models)
+            watch = self.watch(reference.model)
+            plan = self._plans[key] = Plan.of(
+                reference, watch.choose, self.false_alarms_per_month, self.budget_models, watch.effect
+            )
         return plan
 
     def schemas(self, state: State) -> Mapping[str, Schema]:
@@ -235,13 +237,13 @@ class Pipeline:
                 row = cell.reference.rows[alarm.channel]
                 told[row] = np.fmin(told[row], alarm.time)
         batch = Batch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, told)
-        for part, judged in cell.guard.take(cell.reference, batch, plan.a):
+        for part, judged in cell.guard.take(cell.reference, batch, plan.a, judging.matters(cell, plan)):
             yield from judging.turned(cell, plan, self._rules(), part, judged)
 
     def _watch_rest(self, cell: ModelCell) -> Iterator[Judgement]:
         if cell.guard is not None and cell.reference is not None:
             plan = self.plan(cell.reference)
-            for part, judged in cell.guard.flush(cell.reference, plan.a):
+            for part, judged in cell.guard.flush(cell.reference, plan.a, judging.matters(cell, plan)):
                 yield from judging.turned(cell, plan, self._rules(), part, judged)
 
     def adopt(self, state: State, model: str, reference: Reference) -> None:

@@ -22,6 +22,7 @@ VALUES_PER_FALSE_ALARM = 1e7
 
 Detector = WindowDetector | SequentialDetector
 Chooser = Callable[[Channel], Sequence[Detector]]
+Effect = Callable[[Channel], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +39,10 @@ class Plan:
 
     ``windows`` maps a kind to its groups (more than one where settings differ between channels);
     ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs. ``judged``: what
-    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one); ``paging``
-    (kind, channel) pairs of sequential detectors whose detections open episodes: those of the budget on errors, for
-    there they are quicker than the judge (driftd.judge pays for the reference's error, they do not need one).
+    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one);
+    ``effects`` float64[channels]: the least PSI since a change that opens an episode; ``paging`` (kind, channel) pairs
+    of sequential detectors whose detections open episodes: those of the budget on errors, for there they are quicker
+    than the judge (it pays for the reference's error, they need no reference).
     """
 
     windows: Mapping[str, Sequence[Group]]
@@ -48,11 +50,19 @@ class Plan:
     tests: int
     judged: Learned | None
     a: NDArray[np.float64]
+    effects: NDArray[np.float64]
     paging: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, reference: Reference, choose: Chooser, false_alarms_per_month: float = 1.0, models: int = 1) -> Plan:
-        """``models`` share the budget ``false_alarms_per_month``."""
+    def of(
+        cls,
+        reference: Reference,
+        choose: Chooser,
+        false_alarms_per_month: float = 1.0,
+        models: int = 1,
+        effect: Effect = lambda _: 0.0,
+    ) -> Plan:
+        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
         windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
         chosen: list[tuple[int, SequentialDetector]] = []
         channels, tests = len(reference.channels), 0
@@ -82,7 +92,8 @@ class Plan:
             values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
             own = detector.within_budget(values) if detector.budget else detector
             sequential.setdefault(detector.kind, []).append((row, own))
-        return cls(groups, sequential, tests, learned, a, paging)
+        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
+        return cls(groups, sequential, tests, learned, a, effects, paging)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)

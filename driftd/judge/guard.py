@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge import arrays, model
-from driftd.judge.model import Judged, Learned, State
+from driftd.judge.model import Judged, Learned, Matters, State
 from driftd.judge.seasonal import Rhythm
 from driftd.reference import Reference
 from driftd.summary import Summary, merge
@@ -61,16 +61,16 @@ class Guard:
         rhythm = _part(reference.learned, _RHYTHM)
         return cls(learned, model.start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
 
-    def take(self, reference: Reference, pane: Batch, a: Floats) -> Iterator[tuple[Batch, Judged]]:
+    def take(self, reference: Reference, pane: Batch, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
         """Takes in one closed pane, in order of time; yields each micro-batch that this completed with its verdict."""
         if self.waiting is not None and self._other_slot(self.waiting.start, pane.start):
-            yield from self.flush(reference, a)
+            yield from self.flush(reference, a, matters)
         self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
         if self.waiting.summary.events >= BATCH_EVENTS:
-            yield from self.flush(reference, a)
+            yield from self.flush(reference, a, matters)
 
-    def flush(self, reference: Reference, a: Floats) -> Iterator[tuple[Batch, Judged]]:
-        """Judges what waits, however little it is."""
+    def flush(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        """Judges what waits, however little it is; ``matters`` as in driftd.judge.model.step."""
         batch, self.waiting = self.waiting, None
         if batch is None:
             return
@@ -84,6 +84,7 @@ class Guard:
             batch.cross,
             a,
             batch.told,
+            matters,
         )
         yield batch, judged
 

@@ -12,7 +12,7 @@ verdict is the joint path's, feature "*".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,8 @@ from driftd.summary import Summary
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-JOINT: str = "*"
+Matters = Callable[[int, float], bool]
+
 WEEKLY = Clock()
 _SETTINGS = Independent()
 
@@ -181,11 +182,13 @@ def step(
     cross: NDArray[np.int64] | None,
     a: Floats,
     told: Floats | None = None,
+    matters: Matters = lambda _row, _since: True,
 ) -> tuple[State, Judged]:
     """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
 
     ``told`` float64[channels]: when another detector with a share of the channel's budget found a change in this pane,
-    NaN where none did; it opens an episode as evidence does.
+    NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a channel (row) has shown
+    since then (epoch seconds) is large enough to open one; evidence that does not matter is kept and asked about again.
     """
     channels = len(learned.rate)
     open_before = state.episodes.open
@@ -208,10 +211,11 @@ def step(
     took = np.where(again, np.maximum(rate * (end - since), 1.0), 0.0)
     with np.errstate(invalid="ignore"):
         seen = np.isfinite(np.full(channels, np.nan) if told is None else told) & learned.independent
-        episodes, opened, closed = state.episodes.step(
-            s, a, np.append(seen, False), events, since, np.nan_to_num(took), end
-        )
-        over = (s >= a) & again
+        opens = ((s >= a) | np.append(seen, False)) & ~open_before
+        for row in np.flatnonzero(opens[:-1]).tolist():
+            opens[row] = matters(row, float(since[row]))
+        episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)
+        over = (s >= a) & again & (opens | open_before)
     pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else (0, 0)
     after = State(evidence.without(over[:channels]), joint.without() if over[-1] else joint, rhythm, episodes, s, since)
     return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open, pair)
@@ -240,9 +244,9 @@ def load_state(learned: Learned, table: arrays.Table) -> State:
 
 
 __all__: Sequence[str] = (
-    "JOINT",
     "Judged",
     "Learned",
+    "Matters",
     "State",
     "dump_state",
     "learn",
