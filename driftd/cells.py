@@ -76,7 +76,8 @@ class Totals:
 @dataclass(slots=True)
 class ModelCell:
     """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference; ``named`` has the
-    channels that the last finding about the model as a whole named.
+    channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last window
+    made a ticket of the judge.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ModelCell:
     judged: int = 0
     guard: Guard | None = None
     named: tuple[str, ...] = ()
+    suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None
 
 

@@ -14,6 +14,7 @@ from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.judge.guard import Batch
 from driftd.judge.model import Judged, Matters
+from driftd.judge.tickets import selected, window_evidence
 from driftd.plan import Plan, score
 from driftd.reference import Reference
 from driftd.telling import Circumstances
@@ -47,7 +48,10 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
     worst = worst_of(scores, channels)
     cell.since = _since(cell, reference, window, worst)
     about = Circumstances(cell, reference, plan, rules.budget_models)
+    suspected = suspects(cell, window, rules)
     found = [f for s in scores for f in telling.of_window(about, window, s, before.get(s.detector), rules.every_window)]
+    found += telling.of_suspects(about, window, suspected)
+    cell.suspected = suspected
     cell.judged += 1
     return _composed(cell, plan, rules, window, scores, found)
 
@@ -61,10 +65,26 @@ def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judg
         cell.since = np.full(len(cell.reference.channels), np.nan)
     about = Circumstances(cell, cell.reference, plan, rules.budget_models)
     found = [*telling.of_episodes(about, batch, judged)]
+    if len(cell.suspected):
+        cell.suspected = cell.suspected & ~judged.open[:-1]
     window = cell.hops.window(rules.windows) or Hop(batch.start, batch.end, batch.summary)
     known = cell.judgement
     scores = known.scores if known is not None and known.reference is cell.reference else None
     yield _composed(cell, plan, rules, window, _windows_only(scores), found, at=batch.end)
+
+
+def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
+    """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement.
+
+    Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
+    """
+    assert cell.reference is not None
+    if cell.guard is None:
+        return np.zeros(len(cell.reference.channels), bool)
+    state, learned = cell.guard.state, cell.guard.learned
+    watched = learned.independent & ~state.episodes.open[:-1]
+    e = np.where(watched, window_evidence(state.evidence.null, window.summary.counts), np.nan)
+    return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
 
 
 def matters(cell: ModelCell, plan: Plan) -> Matters:
@@ -152,6 +172,8 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
     s = np.where(watched, np.log1p(state.s), np.nan)
     a = np.where(watched, np.log1p(plan.a), np.nan)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
+    if len(cell.suspected) == len(status) - 1:
+        status[:-1] = np.maximum(status[:-1], np.where(cell.suspected, Status.WARNING, Status.OK))
     before = cell.verdicts.get(JUDGE)
     if before is None:
         before = Verdict(np.zeros(len(s) - 1, np.int8), np.zeros(len(s) - 1, np.int64))

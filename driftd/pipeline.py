@@ -280,9 +280,9 @@ class Pipeline:
         """The judgement of a model's last window, after a restart: nothing changes and nothing is found."""
         if cell.reference is None or not cell.hops.done:
             return None
-        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged, cell.named
+        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged, cell.named, cell.suspected
         cell.judgement = replace(self._judge(cell), findings=())
-        cell.verdicts, cell.since, cell.status, cell.judged, cell.named = kept
+        cell.verdicts, cell.since, cell.status, cell.judged, cell.named, cell.suspected = kept
         return cell.judgement
 
     def learning_ratio(self, cell: ModelCell) -> float:

@@ -112,6 +112,7 @@ def _dump_model(cell: ModelCell) -> Plain:
         "judged": cell.judged,
         "guard": _dump_guard(cell.guard),
         "named": [*cell.named],
+        "suspected": _array(cell.suspected),
     }
 
 
@@ -134,6 +135,7 @@ def _load_model(data: Plain) -> ModelCell:
         data["judged"],
         _load_guard(data["guard"], reference),
         tuple(data["named"]),
+        _unarray(data["suspected"]),
     )
 
 

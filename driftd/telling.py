@@ -50,6 +50,11 @@ class Circumstances:
     def regime(self, row: int) -> str:
         return "" if self.learned is None else str(self.learned.regime[row])
 
+    def before(self, row: int) -> Status:
+        """What the judge said of a channel before its episode opened."""
+        suspected = self.cell.suspected
+        return Status.WARNING if row < len(suspected) and suspected[row] else Status.OK
+
     def recent(self, since: float) -> Summary | None:
         return self.cell.hops.after(since)
 
@@ -88,6 +93,45 @@ def of_window(
         )
 
 
+def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
+    before = about.cell.suspected
+    before = before if len(before) == len(suspected) else np.zeros_like(suspected)
+    guard, reference = about.cell.guard, about.reference
+    if guard is None:
+        return
+    changed = (suspected != before) & ~guard.state.episodes.open[:-1]
+    for row in np.flatnonzero(changed).tolist():
+        events = int(window.summary.channel_events[row])
+        statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
+        moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
+        parts = ["the window alone differs; not yet evidence enough for a page"]
+        parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+        parts += _means(reference, window.summary, row, moved)
+        yield Finding(
+            model=about.cell.name,
+            feature=reference.channels[row].name,
+            segment=None,
+            detector=JUDGE,
+            status=Status.WARNING if suspected[row] else Status.OK,
+            previous=Status.OK if suspected[row] else Status.WARNING,
+            statistic=statistic,
+            threshold=threshold,
+            effect=0.0,
+            noise=threshold,
+            ratio=statistic / threshold,
+            events=events,
+            window_start=window.start,
+            window_end=window.end,
+            since=float(guard.state.since[row]) if suspected[row] else None,
+            because="; ".join(parts) if suspected[row] else "the window no longer differs",
+            moved=moved,
+            effective_events=about.effective(row, events),
+            tests=about.tests,
+            regime=about.regime(row),
+        )
+
+
 def of_episodes(about: Circumstances, batch: Batch, judged: Judged) -> Iterator[Finding]:
     """The judge's episodes that opened or closed with this micro-batch."""
     for row in judged.opened.tolist():
@@ -115,7 +159,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
         segment=None,
         detector=JUDGE,
         status=drift if opened else Status.OK,
-        previous=Status.OK if opened else drift,
+        previous=about.before(row) if opened else drift,
         statistic=statistic,
         threshold=threshold,
         effect=0.0,
