@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftd.cells import ModelCell, Stream
+from driftd.cells import ModelCell, Pane, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
 from driftd.plan import Chooser
 from driftd.reference import Reference
-from driftd.summary import LATENCY_LE, Summary, merge
-from driftd.window import Alarm, panes_of
+from driftd.summary import LATENCY_LE, merge
+from driftd.window import panes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ def learn(
     return None
 
 
-def closed_panes(
-    streams: Sequence[tuple[Cell, Stream]], reached: int
-) -> Iterator[tuple[int, Summary, tuple[Alarm, ...]]]:
+def closed_panes(streams: Sequence[tuple[Cell, Stream]], reached: int) -> Iterator[tuple[int, Pane]]:
     """Takes the panes up to ``reached`` out of the streams, merged over partitions, in ascending order."""
     ready = sorted({pane for _, s in streams for pane in s.panes if pane <= reached})
     for pane in ready:
         parts = [s.panes.pop(pane) for _, s in streams if pane in s.panes]
         alarms = sorted((a for p in parts for a in p.alarms), key=lambda a: (a.time, a.detector, a.channel))
-        yield pane, merge(p.summary for p in parts), tuple(alarms)
+        crosses = [p.cross for p in parts if p.cross is not None]
+        cross = np.sum(crosses, axis=0) if crosses else None
+        yield pane, Pane(merge(p.summary for p in parts), tuple(alarms), cross)
