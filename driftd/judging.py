@@ -83,7 +83,7 @@ def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
         return np.zeros(len(cell.reference.channels), bool)
     state, learned = cell.guard.state, cell.guard.learned
     watched = learned.independent & ~state.episodes.open[:-1]
-    e = np.where(watched, window_evidence(state.evidence.null, window.summary.counts), np.nan)
+    e = np.where(watched, window_evidence(learned.shape, state.evidence, window.summary.counts), np.nan)
     return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
 
 

@@ -220,9 +220,7 @@ def chosen(reference: Reference, known: Bools) -> Rows:
     """Numeric channels that vary, outputs first, at most MAX_CHANNELS. None whose values come later or never: how many
     came would look like a change of their products.
     """
-    rows = [
-        i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)
-    ]
+    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)]
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     return np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
 

@@ -200,7 +200,9 @@ def step(
     freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
     joint, together = (
-        (state.joint, np.nan) if cross is None else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
+        (state.joint, np.nan)
+        if cross is None
+        else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
     )
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:

@@ -51,7 +51,12 @@ KINDS: Final = {
     "recurring": 3,
 }
 """How many streams of each kind one seed gives."""
-CLASS: Final = {"merge": "categorical", "swap": "categorical", "new_category": "categorical", "rare_grows": "categorical"}
+CLASS: Final = {
+    "merge": "categorical",
+    "swap": "categorical",
+    "new_category": "categorical",
+    "rare_grows": "categorical",
+}
 ROLES: Final = {"proba": "proba", "prediction": "prediction", "label": "label", "error": "error"}
 
 
@@ -134,7 +139,9 @@ class Writer:
         }
 
 
-def described(kind: str, change: Change, start: int, horizon: int, nats: float, end: int | None = None) -> dict[str, Any]:
+def described(
+    kind: str, change: Change, start: int, horizon: int, nats: float, end: int | None = None
+) -> dict[str, Any]:
     return {
         "kind": CLASS.get(kind, kind),
         "start": start,
