@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from driftd.detectors import SequentialDetector
 from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
 from driftd.finding import JUDGE, Judgement
+from driftd.judge.budget import Certificate
 from driftd.judge.guard import Batch, Guard
 from driftd.learning import schema_of
 from driftd.plan import Plan
@@ -282,6 +283,11 @@ class Pipeline:
         cell.judgement = replace(self._judge(cell), findings=())
         cell.verdicts, cell.since, cell.status, cell.judged, cell.named = kept
         return cell.judgement
+
+    def certificate(self, references: Iterable[Reference]) -> Certificate:
+        """What is promised about pages of the models with these references."""
+        covers = [self.plan(reference).cover(reference) for reference in references]
+        return Certificate.of(self.false_alarms_per_month, self.budget_models, covers)
 
     def learning_ratio(self, cell: ModelCell) -> float:
         """How far the model's reference is, 0 to 1."""
