@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -95,7 +96,8 @@ class Plan:
         if learned is None:
             return reference.model
         names = tuple(c.name for c in reference.channels)
-        paths = [1.0 + sum(name == mine for _, name in self.paging) for mine in names]
+        others = Counter(name for _, name in self.paging)
+        paths = [1.0 + others[name] for name in names]
         one = learned.independent | learned.rhythmic
         k = len(names) + (1 if len(learned.pairs.first) else 0)
         joint_why = "" if learned.joint_pages else "the reference is too short to show a rhythm of days: tickets only"
@@ -110,6 +112,7 @@ class Plan:
             a=self.a[:k],
             monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
             paths=np.array([*paths, 1.0])[:k],
+            inflation=np.append(learned.inflation, 1.0)[:k],
             miss=Independent().miss,
             span_seconds=learned.span_seconds,
         )

@@ -38,6 +38,8 @@ rect.hit{fill:transparent}path.base{stroke:var(--line)}
 .key{font-weight:400;margin-left:.4rem}.key i{display:inline-block;width:.65rem;height:.65rem;margin-left:.3rem}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:.3rem 1.2rem;margin:0}
 dl div{display:flex;gap:.6rem}dt{color:var(--soft);min-width:6.5rem}dd{margin:0;overflow-wrap:anywhere}
+tr.group th{color:var(--soft);font-size:.82rem;padding:.5rem 0 .2rem}tr.group.DRIFT th{color:var(--drift)}
+tr.group.WARNING th{color:var(--warn)}span[title]{text-decoration:underline dotted}.card>p{margin:.6rem 0 .2rem}
 .bad dd,.stale{color:var(--drift);font-weight:600}progress{width:9rem;vertical-align:middle}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px}

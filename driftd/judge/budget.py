@@ -39,7 +39,7 @@ class Cover:
     bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all), ``bounded`` (the promise needs
     the reference's bounds to hold, each with confidence 1 - ``miss``). float64[k]: ``a`` events to one false page at
     least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the episode.
-    ``regime``, ``why`` str[k]. The joint path is left out where no pair of channels is watched.
+    ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k]. The joint path is left out where no pair of channels is watched.
     """
 
     model: str
@@ -52,6 +52,7 @@ class Cover:
     a: Floats
     monthly: Floats
     paths: Floats
+    inflation: Floats
     miss: float
     span_seconds: float
 
@@ -59,6 +60,11 @@ class Cover:
     def false_pages(self) -> Floats:
         """Expected false pages a month of each channel at most, float64[k]; 0 for those that do not page."""
         return np.where(self.pages, false_alarms(self.paths * self.monthly / self.a), 0.0)
+
+    @property
+    def confidence(self) -> float:
+        """The chance at least that the reference's bounds hold for all channels at once; each alone has more."""
+        return max(0.0, 1.0 - self.miss * np.count_nonzero(self.bounded))
 
     @property
     def least(self) -> float:
@@ -111,7 +117,7 @@ class Certificate:
 
     @property
     def confidence(self) -> float:
-        """The chance at least that the reference's bounds hold for all channels at once; each alone has more."""
+        """As a cover's, over all models at once."""
         return max(0.0, 1.0 - sum(c.miss * np.count_nonzero(c.bounded) for c in self.covers))
 
     @property
