@@ -130,7 +130,7 @@ def _channel(v: ChannelView, opened: Finding | None, snapshot: Snapshot) -> str:
     return (
         f'<tr><th scope="row">{text.name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
         f"<td>{text.since(v.since, snapshot.now) if v.since is not None else '-'}"
-        f"<td>{_sure(v, opened)}<td>{_much(v)}<td>{bars}<td>{_hint(v, snapshot) if changed else '-'}</tr>"
+        f"<td class=sure>{_sure(v, opened)}<td>{_much(v)}<td>{bars}<td>{_hint(v, snapshot) if changed else '-'}</tr>"
     )
 
 
@@ -161,7 +161,7 @@ def _sure(v: ChannelView, opened: Finding | None) -> str:
 
 
 def _evidence(ratio: float, a: float) -> str:
-    return f'<span class=when>{text.number(ratio)} × A</span><div class="small">A is {text.large(a)} events</div>'
+    return f'<span class=when>{text.number(ratio)} × A</span><div class="small">A: {text.large(a)} events</div>'
 
 
 def _episode(opened: Finding | None, now: float) -> str:
@@ -176,8 +176,8 @@ def _episode(opened: Finding | None, now: float) -> str:
         counted += f", worth {opened.effective_events:,.0f} independent ones"
     return (
         f"<span class=when>{first}</span>"
-        f'<div class="small">found {text.clock(opened.window_end)} in {counted}</div>'
-        f'<div class="small">chance: once in {text.large(a)} events</div>'
+        f'<div class="small">{text.clock(opened.window_end)} from {counted}; '
+        f"chance reaches A once in {text.large(a)} events</div>"
     )
 
 
@@ -189,7 +189,7 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
     pair = text.name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
     return (
         f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, pages</div>'
-        f"<td>{since}<td>{sure}<td>-<td>{pair}"
+        f"<td>{since}<td class=sure>{sure}<td>-<td>{pair}"
         f"<td>{f'<div>{_TOGETHER}</div>' if changed else '-'}</tr>"
     )
 

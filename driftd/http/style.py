@@ -27,7 +27,8 @@ thead th{border-top:0;color:var(--soft);font-size:.82rem;font-weight:600;white-s
 tbody th{font-weight:600;overflow-wrap:anywhere;min-width:9rem;max-width:22rem}td{font-variant-numeric:tabular-nums}
 td ul{margin:0;padding:0;list-style:none}
 time,.when,td .small{white-space:nowrap}td time+.small{display:block}
-td:last-child .small,td svg+.small{white-space:normal}
+td:last-child .small,td svg+.small,td.sure .small{white-space:normal}td.sure{min-width:11rem;max-width:13rem}td svg+.small{max-width:16rem}
+td:last-child{min-width:13rem}
 .facts .small::before{content:"("}.facts .small::after{content:")"}
 .pill{display:inline-block;padding:0 .45rem;border-radius:99px;font-size:.72rem;font-weight:700;
 border:1px solid currentColor;white-space:nowrap;vertical-align:middle}

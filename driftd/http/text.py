@@ -63,10 +63,11 @@ def latencies(seconds: list[float]) -> str:
 
 def large(value: float) -> str:
     """Two digits and a word: 1.2 million, 4.3 billion."""
+    value = float(f"{value:.2g}")
     for size, word in ((1e15, "quadrillion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if value >= size:
-            return f"{float(f'{value / size:.2g}'):,g} {word}"
-    return "-" if math.isnan(value) else f"{float(f'{value:.2g}'):,g}"
+            return f"{value / size:,g} {word}"
+    return "-" if math.isnan(value) else f"{value:,g}"
 
 
 def number(value: float) -> str:

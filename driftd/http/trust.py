@@ -32,7 +32,7 @@ def trust(snapshot: Snapshot, model: str | None = None) -> str:
 
 
 def _facts(promise: Certificate, pages: int) -> Iterator[tuple[str, str]]:
-    yield "Budget", f"{promise.budget:g} false pages a month, for everything together"
+    yield "Budget", f"{promise.budget:g} false page{'s' * (promise.budget != 1)} a month, for everything together"
     if not promise.covers:
         yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(promise.unjudged)
         return

@@ -88,8 +88,9 @@ class ChannelView:
 
     @property
     def drifted_by(self) -> tuple[str, ...]:
-        """The detectors that say drift, the judge first."""
-        return tuple(s.detector for s, row in self.every if s.status[row] >= Status.WARNING)
+        """The detectors that say drift, the worst first, the judge last: windows say better what moved."""
+        every = (*self.scores, *((self.evidence,) if self.evidence is not None else ()))
+        return tuple(s.detector for s, row in every if s.status[row] >= Status.WARNING)
 
     @property
     def every(self) -> tuple[tuple[Scores, int], ...]:

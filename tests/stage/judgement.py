@@ -100,7 +100,7 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Co
         judged=free,
         bounded=free,
         a=np.full(k, a),
-        monthly=np.full(k, a / 20),
+        monthly=np.full(k, a / 700),
         paths=np.ones(k),
         inflation=np.where(free, 1.1, 9.2),
         miss=0.01,
@@ -143,6 +143,7 @@ def judgement(
     events: int = 1000,
     versions: tuple[str, ...] = ("7",),
     joint: Joint | None = None,
+    because: str = "amount has moved",
 ) -> Judgement:
     ref = on or reference(model, features)
     n = len(ref.channels)
@@ -166,7 +167,7 @@ def judgement(
         _summary(ref.bins, rows, events),
         END - 600,
         END,
-        "amount has moved",
+        because,
         found,
         joint,
     )

@@ -41,10 +41,16 @@ def snapshot(**over: object) -> Snapshot:
             evidence([4e-4, 2.6, NAN, 31.0, 2e-3, 0.08]),
         ),
         versions=("7", "8"),
+        because="2 of 6 channels drifted: hour, cat_country",
         joint=Joint(math.log1p(2.1e3), math.log1p(1e6), Status.OK, NAN),
     )
     quiet = judgement("recommendations", features, verdicts=(scores("psi", [0.01] * 6), evidence([1e-5] * 6)))
-    warned = judgement("churn", ["tenure"], verdicts=(scores("out_of_range", [0.2, 0.01]), evidence([0.02, 1e-4])))
+    warned = judgement(
+        "churn",
+        ["tenure"],
+        verdicts=(scores("out_of_range", [0.2, 0.01]), evidence([0.02, 1e-4])),
+        because="tickets, no page: 1 of 2 channels: tenure",
+    )
     covers = (cover(drifted.reference, dependent=[2]), cover(quiet.reference), cover(warned.reference))
     opened = {"detector": JUDGE, "threshold": math.log1p(1e6), "regime": "independent"}
     episodes = tuple(
