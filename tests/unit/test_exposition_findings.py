@@ -11,7 +11,7 @@ import pytest
 
 from driftd.errors import StateUnwritable
 from driftd.finding import Status
-from driftd.sinks.log import FileFindings, LogFindings, configure, finding_json, utc
+from driftd.sinks.log import FileFindings, LogFindings, configure, finding_fields, finding_json, utc
 from tests.stage.judgement import NAN, finding
 
 Style = Literal["text", "json"]
@@ -46,6 +46,12 @@ def test_a_finding_is_these_bytes() -> None:
         b'"because":"psi 0.31 is 3.1 times its threshold 0.1","moved":[{"bin":"30..40","reference":0.25,"current":0.7},'
         b'{"bin":"0..10","reference":0.25,"current":0.05}]}'
     )
+
+
+def test_the_docs_have_every_field_in_its_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text()
+    told = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert told == list(finding_fields(finding("m", None)))
 
 
 def test_what_is_not_a_number_is_null() -> None:
