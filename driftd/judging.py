@@ -107,7 +107,7 @@ def _composed(
     elif at is None and not names and not cell.hops.enough(rules.windows):
         because = "too few events since; the last verdict stands"
     else:
-        because = telling.of_model(about, worst, names)
+        because = telling.of_model(about, worst, joint, names)
     previous, cell.status = cell.status, status
     grown = status is Status.DRIFT and not set(names) <= set(cell.named) and at is None
     if status is not previous or grown or (rules.every_window and at is None and not learning):
@@ -137,7 +137,8 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
         return None, None
     state, learned = guard.state, guard.learned
     open_, pages = state.episodes.open, learned.paging
-    watched = np.append(learned.independent | learned.rhythmic, learned.joint_pages)
+    pairs = len(learned.pairs.first) > 0
+    watched = np.append(learned.independent | learned.rhythmic, pairs)
     s = np.where(watched, np.log1p(state.s), np.nan)
     a = np.where(watched, np.log1p(plan.a), np.nan)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
@@ -148,7 +149,7 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
     verdict = cell.verdicts[JUDGE] = Verdict(status[:-1], before.detections + entered)
     scores = Scores(JUDGE, s[:-1], a[:-1], np.zeros(len(s) - 1), a[:-1], (s / a)[:-1], status[:-1], verdict.detections)
     joint = None
-    if learned.joint_pages:
+    if pairs:
         joint = Joint(float(s[-1]), float(a[-1]), Status(int(status[-1])), float(state.episodes.since[-1]))
     return scores, joint
 

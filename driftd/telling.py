@@ -12,7 +12,7 @@ from driftd.alarm import divergences, mean_of, moved_bins
 from driftd.cells import ModelCell
 from driftd.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
 from driftd.judge.guard import Batch
-from driftd.judge.model import Judged, Learned
+from driftd.judge.model import TOO_SHORT, Judged, Learned
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary
@@ -152,8 +152,9 @@ def _episode_because(
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     if not joint:
         parts += _means(about.reference, summary, row, moved)
-        if not about.learned.pages[row]:
-            parts.append(f"a ticket, not a page: {about.learned.why[row]}")
+    if not about.learned.paging[row]:
+        why = TOO_SHORT if joint else about.learned.why[row]
+        parts.append(f"a ticket, not a page: {why}")
     return "; ".join(parts)
 
 
@@ -199,7 +200,7 @@ def _moves(about: Circumstances) -> NDArray[np.float64]:
     return divergences(about.reference.summary.counts, summary.counts)
 
 
-def of_model(about: Circumstances, worst: NDArray[np.int8], names: tuple[str, ...]) -> str:
+def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
     """What the model as a whole came to, in one sentence."""
     total = len(about.reference.channels)
     if names:
@@ -208,11 +209,12 @@ def of_model(about: Circumstances, worst: NDArray[np.int8], names: tuple[str, ..
         channels = sum(name != JOINT for name in names)
         return f"{channels} of {total} channels drifted: {', '.join(shown)}{more}"
     rows = np.flatnonzero(worst == Status.WARNING)
-    if not len(rows):
-        return "no channel has drifted"
     tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
+    together = ["how channels move together"] if joint is not None and joint.status is Status.WARNING else []
+    if not tickets and not together:
+        return "no channel has drifted"
     more = f" and {len(tickets) - NAMED} more" if len(tickets) > NAMED else ""
-    return f"tickets, no page: {len(tickets)} of {total} channels: {', '.join(tickets[:NAMED])}{more}"
+    return f"tickets, no page: {len(tickets)} of {total} channels: {', '.join([*tickets[:NAMED], *together])}{more}"
 
 
 def _windowed(about: Circumstances) -> NDArray[np.float64]:
