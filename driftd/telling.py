@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,17 +204,20 @@ def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None,
     """What the model as a whole came to, in one sentence."""
     total = len(about.reference.channels)
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        shown = ["how channels move together" if name == JOINT else name for name in names[:NAMED]]
-        channels = sum(name != JOINT for name in names)
-        return f"{channels} of {total} channels drifted: {', '.join(shown)}{more}"
+        return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
     rows = np.flatnonzero(worst == Status.WARNING)
     tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
-    together = ["how channels move together"] if joint is not None and joint.status is Status.WARNING else []
+    together = joint is not None and joint.status is Status.WARNING
     if not tickets and not together:
         return "no channel has drifted"
-    more = f" and {len(tickets) - NAMED} more" if len(tickets) > NAMED else ""
-    return f"tickets, no page: {len(tickets)} of {total} channels: {', '.join([*tickets[:NAMED], *together])}{more}"
+    return f"tickets, no page: {_named(tickets, total, together, 'channels')}"
+
+
+def _named(channels: Sequence[str], total: int, together: bool, what: str) -> str:
+    more = f" and {len(channels) - NAMED} more" if len(channels) > NAMED else ""
+    shown = ", ".join(channels[:NAMED]) + more
+    parts = [*([shown] if shown else []), *(["how channels move together"] if together else [])]
+    return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
 
 
 def _windowed(about: Circumstances) -> NDArray[np.float64]:

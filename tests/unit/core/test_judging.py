@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -266,7 +267,7 @@ def test_the_model_drifts_while_an_episode_that_pages_is_open(
     if open_:
         judgement = stage.open(*open_)
     assert judgement.status is status
-    judgement = stage.hop(**ratios)
+    judgement = stage.hop(20, **ratios)
     assert judgement.status is stage.cell.status is status
     if open_:
         judgement = stage.close(*open_)
@@ -332,7 +333,8 @@ def test_a_restart_between_two_hops_changes_neither_statuses_nor_findings(silenc
         stage.at += silence
         stage.hop(events=3 if silence else 20, x=1.5)
         here = []
-        for step in (lambda: stage.open("color"), lambda: stage.close("color"), stage.hop):  # noqa: B023
+        steps: list[Callable[[], Judgement]] = [partial(stage.open, "color"), partial(stage.close, "color"), stage.hop]
+        for step in steps:
             if restarted:
                 stage.restart()
             judgement = step()
