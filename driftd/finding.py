@@ -78,7 +78,8 @@ class Finding:
     @property
     def id(self) -> str:
         """The same evidence has the same id, also when a restart emits it again."""
-        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{self.status.name}\0{self.window_end!r}"
+        turn = f"{self.previous.name}\0{self.status.name}"
+        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{turn}\0{self.window_end!r}"
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 

@@ -232,8 +232,9 @@ class Pipeline:
             yield from self._watch_pane(cell, number, pane)
             if full:
                 yield self._judge(cell)
-        if end and cell.hops.growing is not None:
+        if end:
             yield from self._watch_rest(cell)
+        if end and cell.hops.growing is not None:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
 

@@ -124,7 +124,7 @@ class Plan:
             monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
             paths=np.array([*paths, 1.0])[:k],
             inflation=np.append(learned.inflation, 1.0)[:k],
-            miss=Independent().miss,
+            miss=0.0,
             span_seconds=learned.span_seconds,
         )
 

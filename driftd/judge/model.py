@@ -37,6 +37,7 @@ Bools = NDArray[np.bool_]
 Matters = Callable[[int, float], bool]
 
 WEEKLY = Clock()
+TOO_SHORT: str = "the reference is too short to show a rhythm of days"
 _SETTINGS = Independent()
 
 
@@ -156,7 +157,7 @@ def learn(
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
-    hint = "; the reference is too short to show a rhythm of days: tickets only" if short else ""
+    hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
         shape, pairs, season, independent, rhythmic, pages, rate,
         joint_pages=len(pairs.first) > 0 and not short,
