@@ -1,7 +1,7 @@
 """The judge as a model's cell holds it: panes to micro-batches, and what was learned as data beside the reference.
 
-panes      |. .|...|. |. .|....|. .|        a micro-batch is a run of panes with at least BATCH_EVENTS events; where a
-batches    |-------|--------|------         channel has a season it also ends with its slot (an hour). The cut depends
+panes      |. .|...|. |. .|....|. .|        a micro-batch is a run of panes with at least ``batch_events`` events; where
+batches    |-------|--------|------         a channel has a season it also ends with its slot (an hour). The cut depends
                                             on how many events came and when, never on their values.
 """
 
@@ -23,6 +23,7 @@ from driftd.summary import Summary, merge
 Floats = NDArray[np.float64]
 
 BATCH_EVENTS: Final = 50
+MOST_EVENTS: Final = 1000
 _LEARNED, _RHYTHM = "learned.", "rhythm."
 
 
@@ -67,7 +68,7 @@ class Guard:
         if self.waiting is not None and self._other_slot(self.waiting.start, pane.start):
             yield from self.flush(reference, a, matters)
         self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
-        if self.waiting.summary.events >= BATCH_EVENTS:
+        if self.waiting.summary.events >= batch_events(reference):
             yield from self.flush(reference, a, matters)
 
     def flush(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
@@ -94,6 +95,13 @@ class Guard:
             return False
         clock = self.learned.season.clock
         return clock.cell(before) != clock.cell(now)
+
+
+def batch_events(reference: Reference) -> int:
+    """Events of a micro-batch: a sixtieth of the reference's. A step costs the same whatever it holds, and where the
+    reference is large small changes take thousands of events to see, so they need not be looked for every fifty.
+    """
+    return min(max(BATCH_EVENTS, reference.summary.events // 60), MOST_EVENTS)
 
 
 def table_of(learned: Learned, state: State) -> arrays.Table:
