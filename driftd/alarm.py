@@ -15,8 +15,8 @@ from driftd.summary import FIRST_VALUE, MOMENT_UNIT, Summary
 from driftd.window import Hop
 
 MONTH_SECONDS = 30 * 86400.0
-WARN_RATIO = 0.8
-"""A ratio of 1 opens DRIFT; below WARN_RATIO it closes again; from there to 1 is WARNING unless drift is open."""
+CLOSE_RATIO = 0.8
+"""A ratio of 1 opens a ticket; below CLOSE_RATIO it closes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,14 @@ class Budget:
 
 
 def next_status(before: NDArray[np.int8], ratio: NDArray[np.float64]) -> NDArray[np.int8]:
-    """int8[channels]: DRIFT from a ratio of 1 until it falls below WARN_RATIO.
+    """int8[channels]: WARNING from a ratio of 1 until it falls below CLOSE_RATIO, else OK.
 
-    A channel whose detector abstains keeps its status.
+    Only the judge says DRIFT: a statistic over its threshold is a ticket. A channel whose detector abstains keeps its
+    status.
     """
     with np.errstate(invalid="ignore"):
-        open_ = (ratio >= 1) | ((before == Status.DRIFT) & (ratio >= WARN_RATIO))
-        warn = ~open_ & (ratio >= WARN_RATIO)
-    out = np.where(open_, Status.DRIFT, np.where(warn, Status.WARNING, Status.OK))
-    return np.where(np.isnan(ratio), before, out).astype(np.int8)
+        over = (ratio >= 1) | ((before == Status.WARNING) & (ratio >= CLOSE_RATIO))
+    return np.where(np.isnan(ratio), before, np.where(over, Status.WARNING, Status.OK)).astype(np.int8)
 
 
 def change_starts(reference: Reference, window: Summary, history: Sequence[Hop]) -> NDArray[np.float64]:
@@ -98,6 +97,13 @@ def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
     scale = float(reference.scale[row])
     mean = float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale
     return round(mean, 3 - floor(log10(scale))) + 0.0  # never -0
+
+
+def divergences(reference: NDArray[np.int64], current: NDArray[np.int64]) -> NDArray[np.float64]:
+    """PSI of every channel's bins as they are, float64[channels]: for ranking, not for judging."""
+    p, q = _shares(reference), _shares(current)
+    out: NDArray[np.float64] = np.sum((q - p) * np.log(q / p), axis=1)
+    return out
 
 
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -29,11 +29,9 @@ from driftd.window import Windows
 if TYPE_CHECKING:
     from driftd.sources.kafka import KafkaSettings
 
-# The false-alarm budget is a rate in time, a sequential detector's a rate in values, and how many values a second a
-# channel will have is not known when the detector is made. Ten million are four a second for a month.
-VALUES_PER_FALSE_ALARM = 1e7
 SENSITIVITY = frozenset({"delta", "threshold", "drift_threshold", "drift_confidence"})
-"""Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands."""
+"""Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands, and what the
+detector finds makes tickets: the budget does not cover it."""
 
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
@@ -50,7 +48,6 @@ def pipeline_of(settings: Settings, *, every_window: bool = False) -> Pipeline:
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
         budget_models=max(settings.discovery.max_models if discover else 0, len(watches), 1),
-        model_drift_share=settings.alarms.model_drift_share,
         every_window=every_window,
         max_models=settings.discovery.max_models if discover else None,
     )
@@ -205,10 +202,9 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
 
 
 def _built(kind: str, options: dict[str, Any]) -> Detector:
-    detector = build(kind, **options)
-    if isinstance(detector, SequentialDetector) and not options.keys() & SENSITIVITY:
-        return detector.within_budget(VALUES_PER_FALSE_ALARM)
-    return detector
+    if options.keys() & SENSITIVITY:
+        options = {"budget": False, **options}
+    return build(kind, **options)
 
 
 def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings]:

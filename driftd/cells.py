@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.event import Cell, EventBatch
 from driftd.finding import Finding, Judgement, Status
+from driftd.judge.guard import Guard
 from driftd.reference import Reference
 from driftd.summary import LATENCY_LE, Summary
 from driftd.window import Alarm, Hops
@@ -18,10 +19,11 @@ from driftd.window import Alarm, Hops
 
 @dataclass(slots=True)
 class Pane:
-    """One open pane of one model in one partition."""
+    """One open pane of one model in one partition; ``cross`` as in driftd.judge.joint."""
 
     summary: Summary
     alarms: tuple[Alarm, ...] = ()
+    cross: NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +75,10 @@ class Totals:
 
 @dataclass(slots=True)
 class ModelCell:
-    """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference."""
+    """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference; ``named`` has the
+    channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last window
+    made a ticket of the judge.
+    """
 
     name: str
     reference: Reference | None = None
@@ -87,6 +92,9 @@ class ModelCell:
     versions: dict[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     judged: int = 0
+    guard: Guard | None = None
+    named: tuple[str, ...] = ()
+    suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None
 
 

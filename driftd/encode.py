@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.event import AnyColumn, EventBatch, Kind, NumericColumn
-from driftd.reference import Bins, Channel, Reference, Role, as_categories, as_numbers
+from driftd.reference import AWAITED, Bins, Channel, Reference, Role, as_categories, as_numbers
 from driftd.summary import (
     LATENCY_BINS,
     LATENCY_LE,
@@ -21,7 +21,7 @@ from driftd.summary import (
 )
 
 NOT_APPLICABLE = -1
-"""Bin of an event that the channel says nothing about: no label, so no prediction error."""
+"""Bin of an event that the channel says nothing about: no label yet, so no prediction error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ def channel_values(channel: Channel, batch: EventBatch, classes: bool) -> Numeri
         return batch.prediction
     if channel.role is Role.SCORE:
         return batch.score
+    if channel.role is Role.LABEL:
+        return batch.label
     if channel.role is Role.ERROR:
         return np.zeros(len(batch)) if batch.failed is None else batch.failed.astype(np.float64)
     return prediction_errors(batch, classes)
@@ -67,20 +69,16 @@ def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, bat
     values = np.full((len(channels), n), np.nan)
     for i, (channel, b) in enumerate(zip(channels, bins, strict=True)):
         column = channel_values(channel, batch, classes)
-        if channel.role is Role.PREDICTION_ERROR:
-            if column is None:
-                out[i] = NOT_APPLICABLE
-                continue
-            values[i] = as_numbers(column)
-            out[i] = b.place(values[i])
-            out[i][out[i] == MISSING] = NOT_APPLICABLE
-        elif column is None:
+        if column is None:
+            out[i] = NOT_APPLICABLE if channel.role in AWAITED else MISSING
             continue
-        elif b.kind is Kind.NUMERIC:
+        if b.kind is Kind.NUMERIC:
             values[i] = as_numbers(column)
             out[i] = b.place(values[i])
         else:
             out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
+        if channel.role in AWAITED:
+            out[i][out[i] == MISSING] = NOT_APPLICABLE
     return Encoded(out, values)
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.reference import Reference
 from driftd.summary import Summary
+
+JUDGE: Final = "judge"
+"""The detector's name in what the budgeted judge says (driftd.judge): its episodes page."""
+JOINT: Final = "*"
+"""The feature's name in findings about how channels move together."""
 
 
 class Status(IntEnum):
@@ -37,7 +43,10 @@ class Finding:
 
     Times are epoch seconds of event time. ``window_end`` is where the evidence ends; ``since`` is the
     estimated start of the change, None while nothing has changed. ``ratio`` is statistic / threshold.
-    ``feature`` is None for a finding about the model as a whole.
+    ``feature`` is None for a finding about the model as a whole, "*" for how channels move together. A finding with
+    status DRIFT opens or renews an episode, which pages; WARNING is a ticket. ``effective_events`` is how many
+    independent events tell as much; ``tests`` how many things shared the false-alarm budget; ``regime`` what the judge
+    takes the channel for ("" where nothing is known).
     """
 
     model: str
@@ -57,6 +66,9 @@ class Finding:
     since: float | None
     because: str
     moved: tuple[MovedBin, ...] = ()
+    effective_events: float = float("nan")
+    tests: int = 0
+    regime: str = ""
 
     @property
     def id(self) -> str:
@@ -83,12 +95,23 @@ class Scores:
     detections: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The joint path of the judge: evidence and threshold in nats, as in Scores; ``since`` NaN unless drifted."""
+
+    statistic: float
+    threshold: float
+    status: Status
+    since: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """The last judged window of one model, with all that exposition and the status page show of it.
 
     ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
     int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
+    ``joint`` is the evidence about how channels move together, None where nobody looks.
     """
 
     model: str
@@ -103,6 +126,7 @@ class Judgement:
     window_end: float
     because: str
     findings: tuple[Finding, ...] = ()
+    joint: Joint | None = None
 
     @property
     def drifted(self) -> int:

@@ -1,22 +1,24 @@
-"""The verdict on one model at the end of a hop: scores, statuses, findings and why."""
+"""The verdict on one model: what its windows show, what the judge's episodes say, and why."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.alarm import Budget, change_starts, mean_of, moved_bins
-from driftd.cells import ModelCell
-from driftd.finding import Finding, Judgement, MovedBin, Scores, Status
+from driftd import telling
+from driftd.alarm import Budget, change_starts, divergences
+from driftd.cells import ModelCell, Verdict
+from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
+from driftd.judge.guard import Batch
+from driftd.judge.model import Judged, Matters
+from driftd.judge.tickets import selected, window_evidence
 from driftd.plan import Plan, score
 from driftd.reference import Reference
+from driftd.telling import Circumstances
 from driftd.window import Hop, Windows
-
-MODEL = "model"
-"""The detector's name in findings about a model as a whole: the share of its channels that have drifted."""
-
 
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
@@ -27,7 +29,6 @@ class Rules:
     windows: Windows
     false_alarms_per_month: float
     budget_models: int
-    model_drift_share: float
     every_window: bool
 
 
@@ -40,68 +41,193 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
     if len(cell.since) != channels:
         cell.since = np.full(channels, np.nan)
     if not cell.hops.enough(rules.windows):
-        if cell.judged and cell.judgement is not None:
-            because = "too few events since; the last verdict stands"
-            cell.judgement = replace(cell.judgement, because=because, findings=())
-        else:
-            least, seconds = rules.windows.min_events, window.end - window.start
-            need = f"{window.summary.events} of {least} events in the window"
-            if window.summary.events >= least:
-                need = f"{seconds:.0f} of {rules.windows.window_seconds:.0f} seconds in the window"
-            because = f"not enough data to say: {need}"
-            learning = np.full(channels, Status.LEARNING, np.int8)
-            cell.judgement = _judgement(cell, reference, window, Status.LEARNING, learning, (), because, ())
-        return cell.judgement
+        return _composed(cell, plan, rules, window, None, ())
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}
     scores = score(plan, reference, window, budget.alpha, cell.verdicts)
-    worst = _worst(scores, channels)
+    worst = worst_of(scores, channels)
     cell.since = _since(cell, reference, window, worst)
-    findings = [f for s in scores for f in _channel_findings(cell, reference, window, s, before, rules)]
-    drifted = int(np.count_nonzero(worst == Status.DRIFT))
-    share = drifted / channels
-    status = Status.OK
-    if drifted:
-        status = Status.DRIFT if share >= rules.model_drift_share else Status.WARNING
-    because = _model_because(reference, worst, scores)
-    previous = cell.status
-    if status is not previous or rules.every_window or not cell.judged:
-        findings.append(_model_finding(cell, window, status, previous, share, drifted, because, rules, worst))
-    cell.status, cell.judged = status, cell.judged + 1
-    cell.judgement = _judgement(cell, reference, window, status, worst, scores, because, tuple(findings))
+    about = Circumstances(cell, reference, plan, rules.budget_models)
+    suspected = suspects(cell, window, rules)
+    found = [f for s in scores for f in telling.of_window(about, window, s, before.get(s.detector), rules.every_window)]
+    found += telling.of_suspects(about, window, suspected)
+    cell.suspected = suspected
+    cell.judged += 1
+    return _composed(cell, plan, rules, window, scores, found)
+
+
+def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judged) -> Iterator[Judgement]:
+    """What a micro-batch of the judge changed: a judgement where an episode opened or closed, else nothing."""
+    if not len(judged.opened) and not len(judged.closed):
+        return
+    assert cell.reference is not None
+    if len(cell.since) != len(cell.reference.channels):
+        cell.since = np.full(len(cell.reference.channels), np.nan)
+    about = Circumstances(cell, cell.reference, plan, rules.budget_models)
+    found = [*telling.of_episodes(about, batch, judged)]
+    if len(cell.suspected):
+        cell.suspected = cell.suspected & ~judged.open[:-1]
+    window = cell.hops.window(rules.windows) or Hop(batch.start, batch.end, batch.summary)
+    known = cell.judgement
+    scores = known.scores if known is not None and known.reference is cell.reference else None
+    yield _composed(cell, plan, rules, window, _windows_only(scores), found, at=batch.end)
+
+
+def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
+    """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement.
+
+    Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
+    """
+    assert cell.reference is not None
+    if cell.guard is None:
+        return np.zeros(len(cell.reference.channels), bool)
+    state, learned = cell.guard.state, cell.guard.learned
+    watched = learned.independent & ~state.episodes.open[:-1]
+    e = np.where(watched, window_evidence(state.evidence.null, window.summary.counts), np.nan)
+    return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
+
+
+def matters(cell: ModelCell, plan: Plan) -> Matters:
+    """Whether what came since a change differs by at least ``Plan.effects``: PSI on the reference's bins."""
+
+    def large(row: int, since: float) -> bool:
+        recent = cell.hops.after(since)
+        if cell.reference is None or recent is None:
+            return True
+        then, now = cell.reference.summary.counts[row : row + 1], recent.counts[row : row + 1]
+        return bool(divergences(then, now)[0] >= plan.effects[row])
+
+    return large
+
+
+def _windows_only(scores: tuple[Scores, ...] | None) -> tuple[Scores, ...] | None:
+    return None if scores is None else tuple(s for s in scores if s.detector != JUDGE)
+
+
+def _composed(
+    cell: ModelCell,
+    plan: Plan,
+    rules: Rules,
+    window: Hop,
+    scores: tuple[Scores, ...] | None,
+    found: Iterator[Finding] | tuple[Finding, ...] | list[Finding],
+    at: float | None = None,
+) -> Judgement:
+    """The judgement of the model as it stands: ``scores`` of its window (None: not enough data), and its episodes."""
+    reference = cell.reference
+    assert reference is not None
+    channels = len(reference.channels)
+    known, findings = cell.judgement, [*found]
+    learning = scores is None and not (cell.judged and known is not None)
+    because = ""
+    if scores is None and not learning and known is not None:
+        scores, because = _windows_only(known.scores) or (), "too few events since; the last verdict stands"
+    elif learning:
+        scores, because = (), _too_few(window, rules.windows)
+    assert scores is not None
+    mine, joint = evidence(cell, plan)
+    every = (*scores, mine) if mine is not None else scores
+    worst = worst_of(every, channels)
+    if learning:
+        worst = np.maximum(worst, np.int8(Status.LEARNING))
+    since = cell.since.copy()
+    if cell.guard is not None:
+        episodes = cell.guard.state.episodes
+        since = np.where(episodes.open[:-1], episodes.since[:-1], since)
+    status = _model_status(worst, joint, learning=learning)
+    about = Circumstances(cell, reference, plan, rules.budget_models)
+    names = telling.drifted_names(about, worst, joint)
+    if names or not because:
+        because = telling.of_model(about, worst, names)
+    previous, cell.status = cell.status, status
+    grown = status is Status.DRIFT and not set(names) <= set(cell.named) and at is None
+    if status is not previous or grown or (rules.every_window and not learning):
+        end = window.end if at is None else at
+        starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)
+        findings.append(telling.about_model(about, replace(window, end=end), status, previous, starts, because, names))
+        cell.named = names
+    cell.judgement = _judgement(cell, window, status, worst, since, every, because, tuple(findings), joint)
     return cell.judgement
+
+
+def _too_few(window: Hop, windows: Windows) -> str:
+    least, seconds = windows.min_events, window.end - window.start
+    need = f"{window.summary.events} of {least} events in the window"
+    if window.summary.events >= least:
+        need = f"{seconds:.0f} of {windows.window_seconds:.0f} seconds in the window"
+    return f"not enough data to say: {need}"
+
+
+def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
+    """The judge's evidence as scores, in nats: ln(1 + S) beside ln(1 + A); its ratio passes 1 when S passes A.
+
+    Once an episode is open the evidence begins again from 0; the status is the episode's.
+    """
+    guard = cell.guard
+    if guard is None:
+        return None, None
+    state, learned = guard.state, guard.learned
+    open_, pages = state.episodes.open, learned.paging
+    watched = np.append(learned.independent | learned.rhythmic, learned.joint_pages)
+    s = np.where(watched, np.log1p(state.s), np.nan)
+    a = np.where(watched, np.log1p(plan.a), np.nan)
+    status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
+    if len(cell.suspected) == len(status) - 1:
+        status[:-1] = np.maximum(status[:-1], np.where(cell.suspected, Status.WARNING, Status.OK))
+    before = cell.verdicts.get(JUDGE)
+    if before is None:
+        before = Verdict(np.zeros(len(s) - 1, np.int8), np.zeros(len(s) - 1, np.int64))
+    entered = (status[:-1] >= Status.WARNING) & (before.status < Status.WARNING)
+    verdict = cell.verdicts[JUDGE] = Verdict(status[:-1], before.detections + entered)
+    scores = Scores(JUDGE, s[:-1], a[:-1], np.zeros(len(s) - 1), a[:-1], (s / a)[:-1], status[:-1], verdict.detections)
+    joint = None
+    if learned.joint_pages:
+        joint = Joint(float(s[-1]), float(a[-1]), Status(int(status[-1])), float(state.episodes.since[-1]))
+    return scores, joint
+
+
+def _model_status(worst: NDArray[np.int8], joint: Joint | None, *, learning: bool) -> Status:
+    """DRIFT while an episode that pages is open, WARNING while there is a ticket."""
+    if joint is not None:
+        worst = np.append(worst, joint.status)
+    top = Status(int(worst.max(initial=0)))
+    return Status.LEARNING if learning and top is Status.OK else top
 
 
 def _judgement(
     cell: ModelCell,
-    reference: Reference,
     window: Hop,
     status: Status,
     worst: NDArray[np.int8],
+    since: NDArray[np.float64],
     scores: tuple[Scores, ...],
     because: str,
     findings: tuple[Finding, ...],
+    joint: Joint | None,
 ) -> Judgement:
-    recent = sorted(((seen, v) for v, seen in cell.versions.items() if seen >= cell.hops.done[0].start), reverse=True)
+    assert cell.reference is not None
+    oldest = cell.hops.done[0].start if cell.hops.done else window.start
+    recent = sorted(((seen, v) for v, seen in cell.versions.items() if seen >= oldest), reverse=True)
     cell.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
     versions = tuple(sorted(v for v, seen in cell.versions.items() if seen >= window.start))
     return Judgement(
         cell.name,
-        reference,
+        cell.reference,
         versions,
         status,
         worst,
-        cell.since.copy(),
+        since,
         scores,
         window.summary,
         window.start,
         window.end,
         because,
         findings,
+        joint,
     )
 
 
-def _worst(scores: tuple[Scores, ...], channels: int) -> NDArray[np.int8]:
+def worst_of(scores: tuple[Scores, ...], channels: int) -> NDArray[np.int8]:
     out = np.zeros(channels, np.int8)
     for s in scores:
         out = np.maximum(out, s.status)
@@ -117,106 +243,3 @@ def _since(cell: ModelCell, reference: Reference, window: Hop, worst: NDArray[np
         starts = change_starts(reference, window.summary, cell.hops.done)
         out = np.where(begins, starts, out)
     return out
-
-
-def _channel_findings(
-    cell: ModelCell,
-    reference: Reference,
-    window: Hop,
-    s: Scores,
-    before: dict[str, NDArray[np.int8]],
-    rules: Rules,
-) -> list[Finding]:
-    previous = before.get(s.detector, np.zeros(len(s.status), np.int8))
-    changed = s.status != previous
-    if rules.every_window:
-        changed = ~np.isnan(s.ratio)
-    out = []
-    for row in np.flatnonzero(changed).tolist():
-        moved = moved_bins(reference, window.summary, row) if s.status[row] >= Status.WARNING else ()
-        since = float(cell.since[row])
-        out.append(
-            Finding(
-                model=cell.name,
-                feature=reference.channels[row].name,
-                segment=None,
-                detector=s.detector,
-                status=Status(int(s.status[row])),
-                previous=Status(int(previous[row])),
-                statistic=float(s.statistic[row]),
-                threshold=float(s.threshold[row]),
-                effect=float(s.effect[row]),
-                noise=float(s.noise[row]),
-                ratio=float(s.ratio[row]),
-                events=int(window.summary.channel_events[row]),
-                window_start=window.start,
-                window_end=window.end,
-                since=None if np.isnan(since) else since,
-                because=_because(reference, window, s, row, moved),
-                moved=moved,
-            )
-        )
-    return out
-
-
-def _because(reference: Reference, window: Hop, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
-    value, threshold = float(s.statistic[row]), float(s.threshold[row])
-    if s.noise[row] == 0:
-        parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
-    else:
-        source = "effect" if s.effect[row] >= s.noise[row] else "noise"
-        parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
-    parts += [f"{m.bin}: {_percent(m.reference)} -> {_percent(m.current)}" for m in moved]
-    then, now = mean_of(reference, reference.summary, row), mean_of(reference, window.summary, row)
-    if moved and then is not None and now is not None:
-        parts.append(f"mean {then:.4g} -> {now:.4g}")
-    return "; ".join(parts)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def _model_because(reference: Reference, worst: NDArray[np.int8], scores: tuple[Scores, ...]) -> str:
-    ratio = np.zeros(len(worst))
-    for s in scores:
-        ratio = np.fmax(ratio, s.ratio)
-    rows = np.flatnonzero(worst == Status.DRIFT)
-    if not len(rows):
-        return "no channel has drifted"
-    rows = rows[np.argsort(-ratio[rows], kind="stable")]
-    names = [f"{reference.channels[r].name} ({ratio[r]:.3g} x its threshold)" for r in rows[:5].tolist()]
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return f"{len(rows)} of {len(worst)} channels drifted: {', '.join(names)}{more}"
-
-
-def _model_finding(
-    cell: ModelCell,
-    window: Hop,
-    status: Status,
-    previous: Status,
-    share: float,
-    drifted: int,
-    because: str,
-    rules: Rules,
-    worst: NDArray[np.int8],
-) -> Finding:
-    starts = cell.since[worst == Status.DRIFT]
-    return Finding(
-        model=cell.name,
-        feature=None,
-        segment=None,
-        detector=MODEL,
-        status=status,
-        previous=previous,
-        statistic=share,
-        threshold=rules.model_drift_share,
-        effect=rules.model_drift_share,
-        noise=0.0,
-        ratio=share / rules.model_drift_share,
-        events=window.summary.events,
-        window_start=window.start,
-        window_end=window.end,
-        since=float(starts.min()) if drifted else None,
-        because=because,
-    )

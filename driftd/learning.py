@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.encode import channel_values, encode, prediction_errors, summarise
+from driftd.encode import Encoded, channel_values, encode, prediction_errors, summarise
 from driftd.errors import ReferenceMismatch
 from driftd.event import EventBatch, Kind, Schema
+from driftd.judge import guard, model
 from driftd.reference import (
     Bins,
     Channel,
@@ -36,7 +38,8 @@ class Learning:
     """What the user fixed about a reference before it is learned.
 
     ``kinds`` fixes the kind of some features; the others are inferred. ``classes``: None to infer whether the
-    prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category.
+    prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
+    ``least_span_seconds`` makes tickets, never pages (driftd.judge).
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -46,6 +49,7 @@ class Learning:
     source: str = ""
     created_by: str = ""
     reason: str = ""
+    least_span_seconds: float = 0.0
 
 
 def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
@@ -68,7 +72,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
     encoded = encode(channels, bins, classes, rows)
     pane = np.zeros(len(rows), np.int64)
     summary: Summary = summarise(identity, width, center, scale, rows, encoded, pane)[0]
-    return Reference(
+    reference = Reference(
         rows.model,
         version,
         channels,
@@ -83,6 +87,26 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
         learning.created_by,
         learning.reason,
     )
+    return replace(reference, learned=_judged(reference, rows, encoded, learning))
+
+
+def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning) -> Mapping[str, NDArray[Any]]:
+    """What the judge learns from the same events."""
+    seen = np.zeros((len(reference.channels), 2))
+    for i, channel in enumerate(reference.channels):
+        column = channel_values(channel, rows, reference.classes)
+        if column is not None:
+            seen[i] = model.sightings(column, channel.kind)
+    learned, state = model.learn(
+        reference,
+        encoded.bins,
+        encoded.values,
+        rows.times,
+        seen[:, 0],
+        seen[:, 1],
+        least_span_seconds=learning.least_span_seconds,
+    )
+    return guard.table_of(learned, state)
 
 
 def schema_of(reference: Reference) -> Schema:
@@ -104,6 +128,8 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
     if rows.score is not None:
         out.append(Channel("score", Role.SCORE, Kind.NUMERIC))
     out.append(Channel("error", Role.ERROR, Kind.NUMERIC))
+    if rows.label is not None and any(label is not None for label in rows.label):
+        out.append(Channel("label", Role.LABEL, infer_kind(rows.label)))
     errors = prediction_errors(rows, classes)
     if errors is not None and not np.isnan(errors).all():
         out.append(Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,8 @@ from driftd.codecs import Codec
 from driftd.detectors import SequentialDetector
 from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
-from driftd.finding import Judgement
+from driftd.finding import JUDGE, Judgement
+from driftd.judge.guard import Batch, Guard
 from driftd.learning import schema_of
 from driftd.plan import Plan
 from driftd.reference import Reference, Role
@@ -37,19 +38,22 @@ class Pipeline:
     watches: Mapping[str, Watch] = field(default_factory=dict)
     false_alarms_per_month: float = 1.0
     budget_models: int = 1
-    model_drift_share: float = 0.3
     every_window: bool = False
     max_models: int | None = None
     _schemas: dict[str, Schema] = field(default_factory=dict)
-    _plans: dict[str, Plan] = field(default_factory=dict)
+    _plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
 
     def watch(self, model: str) -> Watch:
         return self.watches.get(model, self.default)
 
     def plan(self, reference: Reference) -> Plan:
-        plan = self._plans.get(reference.id)
+        key = reference.id, reference.version
+        plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[reference.id] = Plan.of(reference, self.watch(reference.model).choose)
+            watch = self.watch(reference.model)
+            plan = self._plans[key] = Plan.of(
+                reference, watch.choose, self.false_alarms_per_month, self.budget_models, watch.effect
+            )
         return plan
 
     def schemas(self, state: State) -> Mapping[str, Schema]:
@@ -76,7 +80,7 @@ class Pipeline:
                     ):
                         del stream.sequential[kind, channel]
         for cell in state.models.values():
-            detectors = successor.plan(cell.reference).detectors if cell.reference is not None else ()
+            detectors = (*successor.plan(cell.reference).detectors, JUDGE) if cell.reference is not None else ()
             cell.verdicts = {kind: v for kind, v in cell.verdicts.items() if kind in detectors}
 
     def advance(
@@ -136,12 +140,15 @@ class Pipeline:
 
     def _open_panes(self, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]) -> None:
         encoded = encode_with(reference, batch)
+        judged = self.plan(reference).judged
+        crosses = judged.pairs.crosses(encoded.bins, panes) if judged is not None else {}
         for pane, summary in summarise_with(reference, batch, encoded, panes).items():
-            known = stream.panes.get(pane)
+            known, cross = stream.panes.get(pane), crosses.get(pane)
             if known is None:
-                stream.panes[pane] = Pane(summary)
+                stream.panes[pane] = Pane(summary, cross=cross)
             else:
                 known.summary = merge((known.summary, summary))
+                known.cross = cross if known.cross is None else known.cross if cross is None else known.cross + cross
         for pane, alarm in self._sequential(reference, stream, batch, encoded, panes):
             stream.panes[pane].alarms += (alarm,)
 
@@ -191,30 +198,53 @@ class Pipeline:
         judgements: list[Judgement] = []
         learned: list[Reference] = []
         for name in sorted(state.models):
-            judgements += self._settle_model(state, state.models[name], reached, learned, end=end)
+            judgements += self._settle_model(state, name, reached, learned, end=end)
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
         return Outcome(findings, tuple(judgements), tuple(learned))
 
     def _settle_model(
-        self, state: State, cell: ModelCell, reached: int, learned: list[Reference], *, end: bool
-    ) -> list[Judgement]:
+        self, state: State, name: str, reached: int, learned: list[Reference], *, end: bool
+    ) -> Iterator[Judgement]:
+        """Takes the model's closed panes in, in order; yields what was judged on the way."""
+        cell = state.models[name]
         streams = [(c, p.streams[cell.name]) for c, p in sorted(state.partitions.items()) if cell.name in p.streams]
         if cell.reference is None:
             reference = taking.learn(cell, streams, reached, self.windows.pane_seconds, self.watch(cell.name))
             if reference is None:
-                return []
+                return
             self.adopt(state, cell.name, reference)
             learned.append(reference)
-        out = []
-        for pane, summary, alarms in taking.closed_panes(streams, reached):
-            cell.taken = pane
-            if cell.hops.add(pane, summary, alarms, self.windows):
-                out.append(self._judge(cell))
+        for number, pane in taking.closed_panes(streams, reached):
+            cell.taken = number
+            full = cell.hops.add(number, pane.summary, pane.alarms, self.windows)
+            yield from self._watch_pane(cell, number, pane)
+            if full:
+                yield self._judge(cell)
         if end and cell.hops.growing is not None:
+            yield from self._watch_rest(cell)
             cell.hops.finish(self.windows)
-            out.append(self._judge(cell))
-        return out
+            yield self._judge(cell)
+
+    def _watch_pane(self, cell: ModelCell, number: int, pane: Pane) -> Iterator[Judgement]:
+        """Lets the judge see a closed pane; yields a judgement where an episode opened or closed."""
+        if cell.guard is None or cell.reference is None:
+            return
+        plan, seconds = self.plan(cell.reference), self.windows.pane_seconds
+        told = np.full(len(cell.reference.channels), np.nan)
+        for alarm in pane.alarms:
+            if (alarm.detector, alarm.channel) in plan.paging:
+                row = cell.reference.rows[alarm.channel]
+                told[row] = np.fmin(told[row], alarm.time)
+        batch = Batch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, told)
+        for part, judged in cell.guard.take(cell.reference, batch, plan.a, judging.matters(cell, plan)):
+            yield from judging.turned(cell, plan, self._rules(), part, judged)
+
+    def _watch_rest(self, cell: ModelCell) -> Iterator[Judgement]:
+        if cell.guard is not None and cell.reference is not None:
+            plan = self.plan(cell.reference)
+            for part, judged in cell.guard.flush(cell.reference, plan.a, judging.matters(cell, plan)):
+                yield from judging.turned(cell, plan, self._rules(), part, judged)
 
     def adopt(self, state: State, model: str, reference: Reference) -> None:
         """Makes ``reference`` the model's from here on; rows that waited for one start its windows.
@@ -225,6 +255,8 @@ class Pipeline:
         if cell.reference is not None and cell.reference.id != reference.id:
             kept = ModelCell(model, totals=cell.totals, versions=cell.versions, taken=cell.taken)
             cell = state.models[model] = kept
+        if cell.reference is None or cell.guard is None:
+            cell.guard = Guard.of(reference)
         cell.reference = reference
         cell.rows, cell.learned = [], 0  # held for a reference that is not needed any more
         for partition in state.partitions.values():
@@ -248,9 +280,9 @@ class Pipeline:
         """The judgement of a model's last window, after a restart: nothing changes and nothing is found."""
         if cell.reference is None or not cell.hops.done:
             return None
-        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged
+        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged, cell.named, cell.suspected
         cell.judgement = replace(self._judge(cell), findings=())
-        cell.verdicts, cell.since, cell.status, cell.judged = kept
+        cell.verdicts, cell.since, cell.status, cell.judged, cell.named, cell.suspected = kept
         return cell.judgement
 
     def learning_ratio(self, cell: ModelCell) -> float:
@@ -264,11 +296,11 @@ class Pipeline:
         return min(1.0, max(0.0, (cell.totals.last_event - first) / watch.learn_seconds))
 
     def _judge(self, cell: ModelCell) -> Judgement:
-        settings = judging.Rules(
-            self.windows, self.false_alarms_per_month, self.budget_models, self.model_drift_share, self.every_window
-        )
         assert cell.reference is not None
-        return judging.judge(cell, self.plan(cell.reference), settings)
+        return judging.judge(cell, self.plan(cell.reference), self._rules())
+
+    def _rules(self) -> judging.Rules:
+        return judging.Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
 
 
 def _discovered(state: State, cell: ModelCell) -> set[str]:

@@ -12,11 +12,17 @@ from driftd.alarm import next_status
 from driftd.cells import Verdict
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.finding import Scores, Status
-from driftd.reference import Channel, Reference
+from driftd.judge.guard import learned_of
+from driftd.judge.model import Learned
+from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
+
+VALUES_PER_FALSE_ALARM = 1e7
+"""The budget of a sequential detector where nobody knows how many values a month its channel has."""
 
 Detector = WindowDetector | SequentialDetector
 Chooser = Callable[[Channel], Sequence[Detector]]
+Effect = Callable[[Channel], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,30 +38,62 @@ class Plan:
     """The detectors of one model on one reference.
 
     ``windows`` maps a kind to its groups (more than one where settings differ between channels);
-    ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs.
+    ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs. ``judged``: what
+    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one);
+    ``effects`` float64[channels]: the least PSI since a change that opens an episode; ``paging`` (kind, channel) pairs
+    of sequential detectors whose detections open episodes: those of the budget on errors, for there they are quicker
+    than the judge (it pays for the reference's error, they need no reference).
     """
 
     windows: Mapping[str, Sequence[Group]]
     sequential: Mapping[str, Sequence[tuple[int, SequentialDetector]]]
     tests: int
+    judged: Learned | None
+    a: NDArray[np.float64]
+    effects: NDArray[np.float64]
+    paging: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, reference: Reference, choose: Chooser) -> Plan:
+    def of(
+        cls,
+        reference: Reference,
+        choose: Chooser,
+        false_alarms_per_month: float = 1.0,
+        models: int = 1,
+        effect: Effect = lambda _: 0.0,
+    ) -> Plan:
+        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
         windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
-        sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
-        tests = 0
+        chosen: list[tuple[int, SequentialDetector]] = []
+        channels, tests = len(reference.channels), 0
         for row, channel in enumerate(reference.channels):
             for detector in choose(channel):
                 if isinstance(detector, WindowDetector):
                     if not detector.applies(reference)[row]:
                         continue
                     mine = windows.setdefault(detector.kind, {})
-                    mine.setdefault(detector, np.zeros(len(reference.channels), bool))[row] = True
+                    mine.setdefault(detector, np.zeros(channels, bool))[row] = True
                 else:
-                    sequential.setdefault(detector.kind, []).append((row, detector))
+                    chosen.append((row, detector))
                 tests += 1
         groups = {kind: [Group(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
-        return cls(groups, sequential, tests)
+        learned = learned_of(reference)
+        paging = frozenset(
+            (d.kind, reference.channels[row].name)
+            for row, d in chosen
+            if d.budget and reference.channels[row].role in ERRORS
+        )
+        paths = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
+        a = np.full(channels + 1, np.nan)
+        if learned is not None:
+            a = learned.thresholds(false_alarms_per_month, models, paths)
+        sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
+        for row, detector in chosen:
+            values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
+            own = detector.within_budget(values) if detector.budget else detector
+            sequential.setdefault(detector.kind, []).append((row, own))
+        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
+        return cls(groups, sequential, tests, learned, a, effects, paging)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
@@ -104,6 +142,6 @@ def _scores(
     if before is None:
         before = Verdict(np.zeros(len(ratio), np.int8), np.zeros(len(ratio), np.int64))
     status = next_status(before.status, ratio)
-    opened = (status == Status.DRIFT) & (before.status != Status.DRIFT)
+    opened = (status == Status.WARNING) & (before.status != Status.WARNING)
     verdicts[kind] = Verdict(status, before.detections + opened)
     return Scores(kind, statistic, threshold, effect, noise, ratio, status, before.detections + opened)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from itertools import repeat
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,13 @@ class Role(StrEnum):
     PREDICTION = "prediction"
     SCORE = "score"
     ERROR = "error"  # service errors: 1 where the event's error is set
+    LABEL = "label"  # the true value, where it came along
     PREDICTION_ERROR = "prediction_error"  # wrong class (0 or 1) or absolute error, where the label came along
+
+
+ERRORS: Final = frozenset({Role.ERROR, Role.PREDICTION_ERROR})
+AWAITED: Final = frozenset({Role.LABEL, Role.PREDICTION_ERROR})
+"""Roles whose values come later or never: an event without one says nothing about the channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class Reference:
     ``places`` float64[channels, width] is each bin's place in the reference, 0..1: the reference's CDF at the
     middle of the bin (mid-rank). That is what sequential detectors are fed; NaN for missing.
     ``classes`` says that a prediction is wrong when it differs from the label; else errors are absolute.
+    ``learned`` is what the judge learned from the reference's own events, as a flat table of arrays
+    (driftd.judge.guard); empty where nobody kept the events.
     """
 
     model: str
@@ -111,6 +119,7 @@ class Reference:
     source: str = ""
     created_by: str = ""
     reason: str = ""
+    learned: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

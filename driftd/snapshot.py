@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +15,8 @@ from driftd.detectors import SequentialDetector
 from driftd.errors import CheckpointCorrupt
 from driftd.event import EventBatch, Kind
 from driftd.finding import Status
+from driftd.judge import model
+from driftd.judge.guard import Batch, Guard, learned_of
 from driftd.reference import Bins, Channel, Reference, Role
 from driftd.summary import Summary
 from driftd.window import Alarm, Hop, Hops
@@ -58,7 +60,12 @@ def _load_state(data: Plain, detector: FindDetector) -> State:
         for name, rows, panes, sequential in streams:
             stream = Stream([load_rows(r) for r in rows])
             stream.panes = {
-                pane: Pane(load_summary(summary), tuple(Alarm(*a) for a in alarms)) for pane, summary, alarms in panes
+                pane: Pane(
+                    load_summary(summary),
+                    tuple(Alarm(*a) for a in alarms),
+                    None if cross is None else _unarray(cross),
+                )
+                for pane, summary, alarms, cross in panes
             }
             reference = models[name].reference if name in models else None
             for kind, channel, settings, raw in sequential:
@@ -79,7 +86,10 @@ def _dump_streams(state: State, cell: PartitionCell, detector: FindDetector) -> 
             owner = None if reference is None else detector(reference, kind, channel)
             if owner is not None:
                 sequential.append([kind, channel, repr(owner), owner.dump(value)])
-        panes = [[i, dump_summary(p.summary), _alarms(p.alarms)] for i, p in sorted(stream.panes.items())]
+        panes = [
+            [i, dump_summary(p.summary), _alarms(p.alarms), None if p.cross is None else _array(p.cross)]
+            for i, p in sorted(stream.panes.items())
+        ]
         out.append([name, [dump_rows(r) for r in stream.rows], panes, sequential])
     return out
 
@@ -100,15 +110,19 @@ def _dump_model(cell: ModelCell) -> Plain:
         "versions": dict(sorted(cell.versions.items())),
         "totals": {**totals, "latency_le": _array(cell.totals.latency_le)},
         "judged": cell.judged,
+        "guard": _dump_guard(cell.guard),
+        "named": [*cell.named],
+        "suspected": _array(cell.suspected),
     }
 
 
 def _load_model(data: Plain) -> ModelCell:
     totals = Totals(**{**data["totals"], "latency_le": _unarray(data["totals"]["latency_le"])})
     growing = None if data["growing"] is None else _load_hop(data["growing"])
+    reference = None if data["reference"] is None else load_reference(data["reference"])
     return ModelCell(
         data["name"],
-        None if data["reference"] is None else load_reference(data["reference"]),
+        reference,
         [load_rows(r) for r in data["rows"]],
         data["learned"],
         data["taken"],
@@ -119,6 +133,9 @@ def _load_model(data: Plain) -> ModelCell:
         data["versions"],
         totals,
         data["judged"],
+        _load_guard(data["guard"], reference),
+        tuple(data["named"]),
+        _unarray(data["suspected"]),
     )
 
 
@@ -171,6 +188,7 @@ def dump_reference(r: Reference) -> Plain:
         "source": r.source,
         "created_by": r.created_by,
         "reason": r.reason,
+        "learned": _dump_table(r.learned),
     }
 
 
@@ -193,7 +211,39 @@ def load_reference(data: Plain) -> Reference:
         source=data["source"],
         created_by=data["created_by"],
         reason=data["reason"],
+        learned=_load_table(data["learned"]),
     )
+
+
+def _dump_guard(guard: Guard | None) -> Plain:
+    if guard is None:
+        return None
+    batch = guard.waiting
+    waiting = None
+    if batch is not None:
+        cross = None if batch.cross is None else _array(batch.cross)
+        waiting = [batch.start, batch.end, dump_summary(batch.summary), cross, _array(batch.told)]
+    return {"state": _dump_table(model.dump_state(guard.state)), "waiting": waiting}
+
+
+def _load_guard(data: Plain, reference: Reference | None) -> Guard | None:
+    learned = None if reference is None or data is None else learned_of(reference)
+    if learned is None:
+        return None
+    state, waiting = model.load_state(learned, _load_table(data["state"])), None
+    if data["waiting"] is not None:
+        start, end, summary, cross, told = data["waiting"]
+        parts = load_summary(summary), None if cross is None else _unarray(cross), _unarray(told)
+        waiting = Batch(start, end, *parts)
+    return Guard(learned, state, waiting)
+
+
+def _dump_table(table: Mapping[str, Any]) -> Plain:
+    return [[name, _array(np.asarray(part))] for name, part in sorted(table.items())]
+
+
+def _load_table(data: Plain) -> dict[str, Any]:
+    return {name: _unarray(part) for name, part in data}
 
 
 def dump_rows(rows: EventBatch) -> Plain:

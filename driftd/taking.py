@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftd.cells import ModelCell, Stream
+from driftd.cells import ModelCell, Pane, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
-from driftd.plan import Chooser
+from driftd.plan import Chooser, Effect
 from driftd.reference import Reference
-from driftd.summary import LATENCY_LE, Summary, merge
-from driftd.window import Alarm, panes_of
+from driftd.summary import LATENCY_LE, merge
+from driftd.window import panes_of
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How one model is watched. The reference is learned from the first ``learn_events`` events, or from the first
-    ``learn_seconds`` of event time where that is set.
+    ``learn_seconds`` of event time where that is set. ``effect`` of a channel is the least change (PSI) that opens an
+    episode.
     """
 
     choose: Chooser
@@ -28,6 +29,7 @@ class Watch:
     learn_seconds: float | None = None
     max_features: int = 200
     discover: bool = True
+    effect: Effect = lambda _: 0.0
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""
@@ -94,12 +96,12 @@ def learn(
     return None
 
 
-def closed_panes(
-    streams: Sequence[tuple[Cell, Stream]], reached: int
-) -> Iterator[tuple[int, Summary, tuple[Alarm, ...]]]:
+def closed_panes(streams: Sequence[tuple[Cell, Stream]], reached: int) -> Iterator[tuple[int, Pane]]:
     """Takes the panes up to ``reached`` out of the streams, merged over partitions, in ascending order."""
     ready = sorted({pane for _, s in streams for pane in s.panes if pane <= reached})
     for pane in ready:
         parts = [s.panes.pop(pane) for _, s in streams if pane in s.panes]
         alarms = sorted((a for p in parts for a in p.alarms), key=lambda a: (a.time, a.detector, a.channel))
-        yield pane, merge(p.summary for p in parts), tuple(alarms)
+        crosses = [p.cross for p in parts if p.cross is not None]
+        cross = np.sum(crosses, axis=0) if crosses else None
+        yield pane, Pane(merge(p.summary for p in parts), tuple(alarms), cross)

@@ -159,6 +159,12 @@ class Hops:
         alarms = tuple(a for h in parts for a in h.alarms)
         return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
 
+    def after(self, time: float) -> Summary | None:
+        """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""
+        hops = [*self.done, *([self.growing] if self.growing is not None else [])]
+        parts = [hop.summary for hop in hops if hop.end > time]
+        return merge(parts) if parts else None
+
     def enough(self, windows: Windows) -> bool:
         """Whether the window holds what a judgement needs.
 

@@ -12,8 +12,8 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORE: Final = (
-    *("errors", "event", "summary", "reference", "finding", "encode", "learning", "window", "detectors", "judge"),
-    *("alarm", "cells", "plan", "taking", "judging", "codecs", "pipeline"),
+    *("errors", "event", "summary", "reference", "finding", "encode", "judge", "learning", "window", "detectors"),
+    *("alarm", "cells", "plan", "taking", "telling", "judging", "codecs", "pipeline"),
 )
 BELOW: Final = (
     *("replay", "snapshot", "store", "sources", "sinks"),

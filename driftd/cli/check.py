@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ("driftd check --output json | jq .problems", "for scripts; the exit code says the same"),
     ),
 )
-@options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen")
+@options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen", "false_alarms")
 @click.option("--offline", is_flag=True, help="Do not connect to the broker.")
 @click.option("--all", "everything", is_flag=True, help="Show settings that have their defaults, too.")
 @options.output

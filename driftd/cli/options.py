@@ -23,6 +23,11 @@ _SETTINGS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
     "log_level": ("--log-level", "log.level", {"type": click.Choice(["debug", "info", "warning", "error"])}),
     "log_format": ("--log-format", "log.format", {"type": click.Choice(["text", "json"])}),
     "findings_to": ("--findings", "findings.path", {"metavar": "FILE"}),
+    "false_alarms": (
+        "--false-alarms-per-month",
+        "alarms.false_alarms_per_month",
+        {"metavar": "F", "type": click.FloatRange(0, 1e6, min_open=True)},
+    ),
     "reference_events": ("--reference-events", "learning.events", {"metavar": "N", "type": click.IntRange(1)}),
 }
 _HELP: Final = {
@@ -35,6 +40,7 @@ _HELP: Final = {
     "log_level": "Least level that is logged.",
     "log_format": "Log lines for people or for machines.",
     "findings_to": "Append findings to this file, one JSON object a line.",
+    "false_alarms": "The budget: false pages a month that are accepted, for everything watched together.",
     "reference_events": "Learn the reference from the first N events of each model.",
 }
 _PARTS: Final = {

@@ -99,7 +99,7 @@ class Audience:
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
     ),
 )
-@options.settings("bootstrap_servers", "reference_events")
+@options.settings("bootstrap_servers", "reference_events", "false_alarms")
 @click.option("--events", metavar="FILE", help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input.")
 @click.option("--topic", metavar="TOPIC", help="Instead of --events: a topic.")
 @click.option("--from", "from_", metavar="TIME", help="First time of the stretch: 2026-11-23T06:00:00Z, -2h, offset:N.")

@@ -201,14 +201,8 @@ class Alarms(_Section):
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="The budget for the whole daemon, shared out over channels and detectors.",
-    )
-    model_drift_share: float = Field(
-        default=0.3,
-        gt=0,
-        le=1,
-        allow_inf_nan=False,
-        description="A model drifts when this share of its features does, or its prediction.",
+        description="The budget of pages for the whole daemon, shared out over models and channels; "
+        "tickets have another of the same size.",
     )
 
 

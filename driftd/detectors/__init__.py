@@ -69,6 +69,11 @@ class SequentialDetector(Protocol):
     metric: ClassVar[str]  # "driftd_feature_adwin_detections": the gauge of detections in the window
     errors_only: ClassVar[bool]  # fed the 0/1 error channels only
 
+    @property
+    def budget(self) -> bool:
+        """Whether its sensitivity is set from the false-alarm budget; with one of its own it never pages."""
+        ...
+
     def within_budget(self, values: float) -> Self:
         """The same detector, no more sensitive, set to about one false alarm in ``values`` values at most."""
         ...

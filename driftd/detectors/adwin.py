@@ -51,6 +51,7 @@ class Adwin:
     max_buckets: int = field(default=5, metadata={"least": 1})
     min_window_length: int = field(default=5, metadata={"least": 1})
     grace_period: int = 10
+    budget: bool = True
 
     def within_budget(self, values: float) -> Self:
         return replace(self, delta=min(self.delta, self.clock / values))

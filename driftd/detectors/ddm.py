@@ -49,6 +49,7 @@ class DDM:
     drift_threshold: float = 4.0
     warm_start: int = 30
     warm_errors: int = 30
+    budget: bool = True
 
     def within_budget(self, values: float) -> Self:
         return replace(self, drift_threshold=max(self.drift_threshold, sqrt(2 * log(max(values / 100, 1)))))

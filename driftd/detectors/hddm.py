@@ -45,6 +45,7 @@ class HDDM:
     errors_only: ClassVar[bool] = True
     drift_confidence: float = field(default=1e-4, metadata={"most": 1})
     two_sided_test: bool = False
+    budget: bool = True
 
     def within_budget(self, values: float) -> Self:
         return replace(self, drift_confidence=min(self.drift_confidence, 10 / values))

@@ -55,6 +55,7 @@ class PageHinkley:
     threshold: float = 14.0
     min_instances: int = 30
     alpha: float = field(default=1.0, metadata={"most": 1})
+    budget: bool = True
 
     def within_budget(self, values: float) -> Self:
         return replace(self, threshold=max(self.threshold, log(2 * values) / (24 * self.delta)))

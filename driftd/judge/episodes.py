@@ -41,13 +41,20 @@ class Episodes:
         return np.isfinite(self.opened)
 
     def step(
-        self, s: Floats, a: Floats, events: Floats, since: Floats, took: Floats, at: float
+        self,
+        s: Floats,
+        a: Floats,
+        opens: NDArray[np.bool_],
+        events: Floats,
+        since: Floats,
+        took: Floats,
+        at: float,
     ) -> tuple[Episodes, Rows, Rows]:
         """One pane of ``events`` float64[channels] that ended at ``at``; gives the rows that opened and that closed.
 
-        ``took`` float64[channels]: events from ``since`` to now (0 where evidence need not start again after opening).
+        ``opens`` bool[channels]: whose episode opens now; ``took`` float64[channels]: events from ``since`` to now (0
+        where evidence need not start again after opening).
         """
-        opens = (s >= a) & ~self.open
         quiet = np.where(self.open & (s < np.sqrt(a)), self.quiet + events, 0.0)
         closes = self.open & (s < np.sqrt(a)) & (quiet >= self.need)
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))

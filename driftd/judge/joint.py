@@ -10,6 +10,7 @@ The reference does not grow here: its means of exp(lambda z_i z_j) need the even
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -74,6 +75,17 @@ class Pairs:
         z = placed(self.scores, columns[self.rows]).astype(np.float64)
         out: NDArray[np.int64] = np.rint(z @ z.T).astype(np.int64)  # exact: whole numbers below 2**53
         return out
+
+    def crosses(self, columns: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+        """The matrix of each distinct pane of ``panes`` int64[events]; nothing without pairs."""
+        if not len(self.first) or not len(panes):
+            return {}
+        if panes[0] == panes[-1] and not np.any(panes[1:] != panes[:-1]):
+            return {int(panes[0]): self.cross(columns)}
+        order = np.argsort(panes, kind="stable")
+        z = placed(self.scores, columns[self.rows][:, order]).astype(np.float64)
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(panes[order])) + 1, [len(panes)]]).tolist()
+        return {int(panes[order[a]]): np.rint(z[:, a:b] @ z[:, a:b].T).astype(np.int64) for a, b in pairwise(starts)}
 
     def start(self) -> Joint:
         zeros = np.zeros((len(self.first), len(self.tilt)))

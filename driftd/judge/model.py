@@ -1,7 +1,7 @@
 """The judge of one model: every channel under its own regime, one step a pane, episodes out.
 
     learned, state = learn(reference, bins, values, times, singles, doubles)
-    a = learned.thresholds(false_alarms_per_month=1.0, models=1)
+    a = learned.thresholds(1.0, models=1, paths=np.ones(channels, int))
     state, verdict = step(learned, state, reference, pane_start, pane_end, summary, cross, a)
 
 ``learned`` is immutable and belongs beside the reference; ``state`` is what a checkpoint holds. Both are dataclasses
@@ -12,7 +12,7 @@ verdict is the joint path's, feature "*".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from driftd.judge.cells import Cell, Clock, cells_of_events
 from driftd.judge.episodes import Episodes
 from driftd.judge.independent import Evidence, Independent, Shape
 from driftd.judge.joint import Joint, Pairs
-from driftd.judge.regime import Regime, Verdict, decide, signals_of
+from driftd.judge.regime import Regime, decide, signals_of
 from driftd.judge.seasonal import Rhythm, Season
 from driftd.reference import Reference, as_categories
 from driftd.summary import Summary
@@ -33,7 +33,8 @@ from driftd.summary import Summary
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-JOINT: str = "*"
+Matters = Callable[[int, float], bool]
+
 WEEKLY = Clock()
 _SETTINGS = Independent()
 
@@ -42,7 +43,8 @@ _SETTINGS = Independent()
 class Learned:
     """What is known of a model's normal. bool[channels]: ``independent``, ``rhythmic`` and ``pages`` (a channel that
     does not page raises tickets); ``rate`` float64[channels]: events a second; ``joint_pages`` where there are pairs of
-    independent channels; ``verdicts`` says why.
+    independent channels. ``regime``, ``why`` str[channels]; ``inflation`` float64[channels]: how much more the means of
+    runs of events vary than independent events' would, at least 1.
     """
 
     shape: Shape
@@ -54,11 +56,24 @@ class Learned:
     rate: Floats
     joint_pages: bool
     span_seconds: float
+    regime: NDArray[np.str_]
+    why: NDArray[np.str_]
+    inflation: Floats
 
-    def thresholds(self, false_alarms_per_month: float, models: int = 1) -> Floats:
-        """A of every channel and of the joint path, float64[channels + 1], in events."""
+    def thresholds(self, false_alarms_per_month: float, models: int, paths: NDArray[np.intp]) -> Floats:
+        """A of every channel and of the joint path, float64[channels + 1], in events.
+
+        The budget is shared evenly over ``models``, then over channels and the joint path, then over the ``paths``
+        intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
+        """
         rate = np.append(self.rate, self.rate.max(initial=0.0))
-        return thresholds(rate, even_shares(len(self.rate), True) / models, false_alarms_per_month)
+        shares = even_shares(len(self.rate), True) / models / np.append(paths, 1)
+        return thresholds(rate, shares, false_alarms_per_month)
+
+    @property
+    def paging(self) -> Bools:
+        """bool[channels + 1]: whose episodes page; the others make tickets."""
+        return np.append(self.pages, self.joint_pages)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +91,8 @@ class State:
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """What one pane came to, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
-    when the change would have begun; rows whose episode opened or closed; which are open.
+    when the change would have begun; rows whose episode opened or closed; which are open; ``pair`` the two channels
+    whose products moved most.
     """
 
     s: Floats
@@ -85,6 +101,7 @@ class Judged:
     opened: NDArray[np.intp]
     closed: NDArray[np.intp]
     open: Bools
+    pair: tuple[int, int]
 
 
 def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
@@ -103,12 +120,14 @@ def learn(
     singles: Floats,
     doubles: Floats,
     clock: Clock = WEEKLY,
-) -> tuple[Learned, State, tuple[Verdict, ...]]:
+    least_span_seconds: float = 0.0,
+) -> tuple[Learned, State]:
     """From the reference's own events, in any order.
 
     bins intp[channels, n]: column of Summary.counts, negative where a channel does not apply; values
     float64[channels, n], NaN where missing or not a number (driftd.encode gives both); times float64[n];
-    singles, doubles float64[channels]: see ``sightings``.
+    singles, doubles float64[channels]: see ``sightings``. A reference that spans less than ``least_span_seconds`` has
+    not seen the rhythms that nearly every traffic has: its channels make tickets, whatever they look like.
     """
     order = np.argsort(times, kind="stable")
     bins, values, times = bins[:, order], values[:, order], times[order]
@@ -125,7 +144,8 @@ def learn(
     )
     independent = np.array([v.regime is Regime.INDEPENDENT for v in verdicts], bool)
     rhythmic = np.array([v.regime is Regime.SEASONAL for v in verdicts], bool)
-    pages = np.array([v.pages for v in verdicts], bool)
+    short = span < least_span_seconds
+    pages = np.array([v.pages and not short for v in verdicts], bool)
     season, rhythm = None, None
     if rhythmic.any():
         cells, longest = cells_of_events(bins, values, times, reference.width, clock)
@@ -133,11 +153,23 @@ def learn(
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
-    joint_pages = len(pairs.first) > 0
-    learned = Learned(shape, pairs, season, independent, rhythmic, pages, rate, joint_pages, span)
-    k = len(bins) + 1
-    state = State(_SETTINGS.start(shape), pairs.start(), rhythm, Episodes.start(k), np.zeros(k), np.full(k, np.nan))
-    return learned, state, verdicts
+    hint = "; the reference is too short to show a rhythm of days: tickets only" if short else ""
+    learned = Learned(
+        shape, pairs, season, independent, rhythmic, pages, rate,
+        joint_pages=len(pairs.first) > 0 and not short,
+        span_seconds=span,
+        regime=np.array([v.regime.value for v in verdicts], np.str_),
+        why=np.array([v.because + hint for v in verdicts], np.str_),
+        inflation=np.array([max(v.inflation, 1.0) for v in verdicts], np.float64),
+    )  # fmt: skip
+    return learned, start(learned, rhythm)
+
+
+def start(learned: Learned, rhythm: Rhythm | None) -> State:
+    """At the reference's end."""
+    k = len(learned.rate) + 1
+    nothing = np.full(k, np.nan)
+    return State(_SETTINGS.start(learned.shape), learned.pairs.start(), rhythm, Episodes.start(k), np.zeros(k), nothing)
 
 
 def step(
@@ -149,8 +181,15 @@ def step(
     summary: Summary,
     cross: NDArray[np.int64] | None,
     a: Floats,
+    told: Floats | None = None,
+    matters: Matters = lambda _row, _since: True,
 ) -> tuple[State, Judged]:
-    """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1]."""
+    """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
+
+    ``told`` float64[channels]: when another detector with a share of the channel's budget found a change in this pane,
+    NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a channel (row) has shown
+    since then (epoch seconds) is large enough to open one; evidence that does not matter is kept and asked about again.
+    """
     channels = len(learned.rate)
     open_before = state.episodes.open
     # while an episode lasts the reference must not take in what it is about
@@ -171,10 +210,15 @@ def step(
     again = np.append(learned.independent, True)
     took = np.where(again, np.maximum(rate * (end - since), 1.0), 0.0)
     with np.errstate(invalid="ignore"):
-        episodes, opened, closed = state.episodes.step(s, a, events, since, np.nan_to_num(took), end)
-        over = (s >= a) & again
+        seen = np.isfinite(np.full(channels, np.nan) if told is None else told) & learned.independent
+        opens = ((s >= a) | np.append(seen, False)) & ~open_before
+        for row in np.flatnonzero(opens[:-1]).tolist():
+            opens[row] = matters(row, float(since[row]))
+        episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)
+        over = (s >= a) & again & (opens | open_before)
+    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else (0, 0)
     after = State(evidence.without(over[:channels]), joint.without() if over[-1] else joint, rhythm, episodes, s, since)
-    return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open)
+    return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open, pair)
 
 
 def since_of(learned: Learned, evidence: Evidence, rhythm: Rhythm | None) -> Floats:
@@ -199,20 +243,15 @@ def load_state(learned: Learned, table: arrays.Table) -> State:
     return replace(rest, evidence=evidence)
 
 
-def paging(learned: Learned) -> Bools:
-    """bool[channels + 1]: whose episodes may page."""
-    return np.append(learned.pages, learned.joint_pages)
-
-
 __all__: Sequence[str] = (
-    "JOINT",
     "Judged",
     "Learned",
+    "Matters",
     "State",
     "dump_state",
     "learn",
     "load_state",
-    "paging",
     "sightings",
+    "start",
     "step",
 )

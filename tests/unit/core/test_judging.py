@@ -13,7 +13,8 @@ from driftd.cells import ModelCell
 from driftd.detectors import WindowDetector
 from driftd.encode import encode_with, summarise_with
 from driftd.finding import Finding, Judgement, Status
-from driftd.judging import MAX_VERSIONS, MODEL, Rules, judge
+from driftd.judging import MAX_VERSIONS, Rules, judge
+from driftd.telling import MODEL
 from driftd.learning import Learning, build
 from driftd.plan import Plan
 from driftd.reference import Reference

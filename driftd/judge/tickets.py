@@ -1,0 +1,41 @@
+"""Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
+
+A window's evidence is the mixture's likelihood ratio over exactly that window, an e-value: its mean is at most 1 with no
+drift, for the same reasons as in driftd.judge.independent. The e-BH procedure sorts the channels by it and selects the
+largest r with e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in
+expectation, whatever the dependence between channels. The more channels have drifted, the less evidence each needs.
+
+Source: Wang and Ramdas 2022 (e-BH).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.independent import Null, log_ratios
+
+Floats = NDArray[np.float64]
+
+_MOST: float = 700.0
+
+
+def window_evidence(null: Null, counts: NDArray[np.int64]) -> Floats:
+    """E-value of every channel for one window of ``counts`` int64[channels, width]: float64[channels]."""
+    rows = counts.astype(np.float64)
+    logs = np.minimum(log_ratios(null, rows, rows.sum(axis=1)), _MOST)
+    out: Floats = np.sum(null.weight * np.exp(logs), axis=1)
+    return out
+
+
+def selected(evidence: Floats, alpha: float) -> NDArray[np.bool_]:
+    """bool[channels]: those that e-BH selects at ``alpha``; NaN stands for a channel that is not looked at."""
+    e = np.nan_to_num(evidence, nan=0.0)
+    known = int(np.count_nonzero(~np.isnan(evidence)))
+    order = np.argsort(-e, kind="stable")
+    ranks = np.arange(1, len(e) + 1)
+    enough = np.flatnonzero(e[order] * ranks * alpha >= max(known, 1))
+    out = np.zeros(len(e), bool)
+    if len(enough):
+        out[order[: enough[-1] + 1]] = True
+    return out
