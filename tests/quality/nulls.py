@@ -142,7 +142,7 @@ KINDS: Final = (
     Null("independent", "5 normal features", normal(5)),
     Null("labelled", "3 features, score, prediction, label, prediction_error", labelled),
     Null("features 50", "50 normal features", normal(50)),
-    Null("features 500", "500 normal features", normal(500), options=("--set", "discovery.max_features=500"), part=0.2),
+    Null("features 500", "500 normal features", normal(500), options=("--set", "discovery.max_features=500"), part=0.3),
     Null("heavy-tailed", "Cauchy, t2, lognormal, Pareto, zero-inflated", heavy),
     Null("high-cardinality", "categories of 200, 1,000, 5,000 and 1,000,000 values", categories),
     Null("AR 0.9", "5 features, one value an hour", autoregressive(0.9), HOURLY, 5040),

@@ -84,7 +84,7 @@ def _how() -> list[str]:
         "  configuration, nothing tuned to a stream. An alarm is a finding of a channel (or of `*`, the channels",
         "  together) that opens DRIFT. The budget is stated, not tuned: `false_alarms_per_month` is set so that every",
         f"  channel may alarm falsely once in A = {RUN_LENGTH[False]:.0e} of its events, and once in",
-        f"  {RUN_LENGTH[True]:.0e} where the stream has a period; from A = events a month x (channels + 1) / budget.",
+        f"  {RUN_LENGTH[True]:.0e} where the stream has a period; from A = events a month x (channels + 2) / budget.",
         "  Streams without a clock are replayed at one event a second, those with one at their own times.",
         "- **The peers** run as their users run them, on every channel: river's detectors see each value in order",
         "  (categories as their rank by frequency in the reference; missing values are left out, since the detectors",
@@ -95,8 +95,8 @@ def _how() -> list[str]:
         "- **Scores** are the data folder's own `score.py`. *found*: drifts with an alarm on an affected channel",
         "  within their horizon; *by luck*: what the contestant's own rate of false alarms would find; *named*: found",
         "  on the channel that drifted; *wait*: mean share of the horizon spent undetected, a miss counts 100; *false",
-        "  alarms* per 100,000 events of a channel on stretches without drift. Seconds are per 100,000 rows of all",
-        "  streams, every channel of them, driftd's start included.",
+        "  alarms* per 100,000 events of a channel on stretches without drift. Seconds are processor time per",
+        "  100,000 rows of all streams, every channel of them, driftd's start included.",
         "",
     ]
 

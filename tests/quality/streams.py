@@ -136,9 +136,10 @@ def error_is_mismatch(error: pa.ChunkedArray, prediction: pa.ChunkedArray, label
 def budget(events_a_month: float, channels: int, run_length: float) -> float:
     """False alarms a month for the whole daemon that give every channel A = ``run_length`` events.
 
-    From A = N (channels + 1) models / F: the joint path takes one share, and there is one model.
+    From A = N (channels + 2) models / F: there is one model; the joint path and the channel of service errors, which
+    driftd watches in any stream, take a share each.
     """
-    return events_a_month * (channels + 1) / run_length
+    return events_a_month * (channels + 2) / run_length
 
 
 def write_renamed(table: pa.Table, renamed: Mapping[str, str], path: Path) -> None:

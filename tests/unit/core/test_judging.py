@@ -14,11 +14,11 @@ from driftd.detectors import WindowDetector
 from driftd.encode import encode_with, summarise_with
 from driftd.finding import Finding, Judgement, Status
 from driftd.judging import MAX_VERSIONS, Rules, judge
-from driftd.telling import MODEL
 from driftd.learning import Learning, build
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary
+from driftd.telling import MODEL
 from driftd.window import Hop, Windows
 from tests.unit.core.make import WINDOWS, stream
 
