@@ -172,9 +172,16 @@ class Pipeline:
                     stream.sequential[key] = detector.start()
                 for hit in detector.feed(stream.sequential[key], values[here]):
                     at = here[hit.index]
-                    alarm = Alarm(kind, channel.name, float(batch.times[at]), hit.before, hit.after)
+                    time, rate = float(batch.times[at]), self._rate(reference, row)
+                    # by the channel's rate: the change may have begun in an earlier poll, and polls must not matter
+                    alarm = Alarm(kind, channel.name, time, hit.before, hit.after, time - hit.width / rate)
                     found.append((int(panes[at]), alarm))
         return found
+
+    def _rate(self, reference: Reference, row: int) -> float:
+        """Events a second of a channel, as in the reference."""
+        events, span = int(reference.summary.counts[row].sum()), reference.last - reference.first
+        return max(events, 1) / max(span, 1.0)
 
     def settle(self, state: State, idle: frozenset[Cell] = frozenset(), *, end: bool = False) -> Outcome:
         """Moves closed panes into their models and judges those that finished a hop.
@@ -235,7 +242,7 @@ class Pipeline:
         for alarm in pane.alarms:
             if (alarm.detector, alarm.channel) in plan.paging:
                 row = cell.reference.rows[alarm.channel]
-                told[row] = np.fmin(told[row], alarm.time)
+                told[row] = np.fmin(told[row], alarm.since)
         batch = Batch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, told)
         for part, judged in cell.guard.take(cell.reference, batch, plan.a, judging.matters(cell, plan)):
             yield from judging.turned(cell, plan, self._rules(), part, judged)

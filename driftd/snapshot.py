@@ -140,7 +140,7 @@ def _load_model(data: Plain) -> ModelCell:
 
 
 def _alarms(alarms: Sequence[Alarm]) -> Plain:
-    return [[a.detector, a.channel, a.time, a.before, a.after] for a in alarms]
+    return [[a.detector, a.channel, a.time, a.before, a.after, a.since] for a in alarms]
 
 
 def _dump_hop(hop: Hop) -> Plain:

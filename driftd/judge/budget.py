@@ -18,10 +18,9 @@ Floats = NDArray[np.float64]
 MONTH_SECONDS: Final = 30 * 86_400.0
 
 
-def even_shares(channels: int, joint: bool) -> Floats:
-    """Equal shares, one of them for the joint path where there is one: float64[channels + joint]."""
-    n = channels + joint
-    return np.full(n, 1 / max(n, 1))
+def even_share(among: NDArray[np.bool_]) -> float:
+    """The share of each of those that ``among`` bool[n] marks."""
+    return 1 / max(int(np.count_nonzero(among)), 1)
 
 
 def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: float) -> Floats:

@@ -30,7 +30,8 @@ _LEARNED, _RHYTHM = "learned.", "rhythm."
 class Batch:
     """Panes that wait to be judged together; ``cross`` as in driftd.judge.joint, None without pairs.
 
-    ``told`` float64[channels]: when another detector of the channel found a change in these panes, NaN where none did.
+    ``told`` float64[channels]: since when there is a change that another detector of the channel found in these panes,
+    NaN where none did.
     """
 
     start: float

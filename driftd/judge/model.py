@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from driftd.event import AnyColumn, Kind, NumericColumn
 from driftd.judge import arrays, seasonal
-from driftd.judge.budget import even_shares, thresholds
+from driftd.judge.budget import even_share, thresholds
 from driftd.judge.cells import Cell, Clock, cells_of_events
 from driftd.judge.episodes import Episodes
 from driftd.judge.independent import Evidence, Independent, Shape
@@ -63,11 +63,13 @@ class Learned:
     def thresholds(self, false_alarms_per_month: float, models: int, paths: NDArray[np.intp]) -> Floats:
         """A of every channel and of the joint path, float64[channels + 1], in events.
 
-        The budget is shared evenly over ``models``, then over channels and the joint path, then over the ``paths``
-        intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
+        The budget is shared evenly over ``models``, then over the channels that page and the joint path, then over the
+        ``paths`` intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
+        Tickets have a budget of the same size, shared over the channels that make them.
         """
         rate = np.append(self.rate, self.rate.max(initial=0.0))
-        shares = even_shares(len(self.rate), True) / models / np.append(paths, 1)
+        pages = self.paging
+        shares = np.where(pages, even_share(pages), even_share(~pages)) / models / np.append(paths, 1)
         return thresholds(rate, shares, false_alarms_per_month)
 
     @property
@@ -186,9 +188,10 @@ def step(
 ) -> tuple[State, Judged]:
     """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
 
-    ``told`` float64[channels]: when another detector with a share of the channel's budget found a change in this pane,
-    NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a channel (row) has shown
-    since then (epoch seconds) is large enough to open one; evidence that does not matter is kept and asked about again.
+    ``told`` float64[channels]: since when there is a change that another detector with a share of the channel's budget
+    found in this pane, NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a
+    channel (row) has shown since then (epoch seconds) is large enough to open one; evidence that does not matter is
+    kept and asked about again.
     """
     channels = len(learned.rate)
     open_before = state.episodes.open
@@ -203,15 +206,17 @@ def step(
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
         rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
-    since = np.append(since_of(learned, evidence, rhythm), learned.pairs.since(joint))
+    heard = np.full(channels, np.nan) if told is None else told
+    since = np.append(
+        np.where(np.isfinite(heard), heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint)
+    )
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet
     again = np.append(learned.independent, True)
     took = np.where(again, np.maximum(rate * (end - since), 1.0), 0.0)
     with np.errstate(invalid="ignore"):
-        seen = np.isfinite(np.full(channels, np.nan) if told is None else told) & learned.independent
-        opens = ((s >= a) | np.append(seen, False)) & ~open_before
+        opens = ((s >= a) | np.append(np.isfinite(heard) & learned.independent, False)) & ~open_before
         for row in np.flatnonzero(opens[:-1]).tolist():
             opens[row] = matters(row, float(since[row]))
         episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)

@@ -1,7 +1,7 @@
 """Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
 
-A window's evidence is the mixture's likelihood ratio over exactly that window, an e-value: its mean is at most 1 with no
-drift, for the same reasons as in driftd.judge.independent. The e-BH procedure sorts the channels by it and selects the
+A window's evidence is the mixture's likelihood ratio over exactly that window, an e-value: its mean is at most 1
+without drift, for the reasons given in driftd.judge.independent. e-BH sorts the channels by it and selects the
 largest r with e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in
 expectation, whatever the dependence between channels. The more channels have drifted, the less evidence each needs.
 
