@@ -1,6 +1,6 @@
 """`make quality`: does driftd find real drift sooner than its peers, and hold its budget of false alarms?
 
-usage: python -m tests.quality [--data DIR]... [--write FILE] [--quick | --full] [--only PART] [--contestant NAME]...
+usage: python -m tests.quality [--data DIR]... [--redraw SEED]... [--write FILE] [--quick | --full] [--only PART] [--contestant NAME]...
 
 Parts: streams (driftd and its peers on folders of streams with known drift), nulls (simulated streams without drift),
 sensitivity (delay against shift). docs/quality.md holds what was measured; nothing here is a test.
@@ -20,6 +20,7 @@ from tests.bench.__main__ import machine
 from tests.quality import contest, nulls, ours, peers, report, sensitivity
 from tests.quality.cache import Cache
 from tests.quality.losses import DataSet
+from tests.quality.redraw import redraw
 from tests.quality.streams import streams_of
 
 SHARED = ours.ROOT.parent / "shared" / "data"
@@ -34,6 +35,14 @@ def arguments() -> argparse.ArgumentParser:
         action="append",
         type=Path,
         help="Folder with manifest.json and streams; repeatable. Default: ../shared/data where it is.",
+    )
+    parser.add_argument(
+        "--redraw",
+        action="append",
+        type=int,
+        default=[],
+        metavar="SEED",
+        help="Also on streams drawn anew, exchangeable and seasonal, from the first data folder; repeatable.",
     )
     parser.add_argument("--score", type=Path, help="score.py. Default: the data folder's own, else ../shared/data's.")
     parser.add_argument("--write", type=Path, help="Where the document goes. Default: standard output.")
@@ -56,10 +65,12 @@ def say(line: str) -> None:
 
 
 def streams(a: argparse.Namespace, cache: Cache, notes: list[str]) -> list[DataSet]:
-    folders: list[Path] = a.data or ([SHARED] if (SHARED / "manifest.json").exists() else [])
+    folders: list[Path] = list(a.data or ([SHARED] if (SHARED / "manifest.json").exists() else []))
     if not folders:
         notes.append("No folder of streams was given (`make quality DATA=DIR`): only simulated streams were measured.")
         say(notes[-1])
+    for seed in a.redraw if folders else ():
+        folders += redraw(folders[0], a.cache / "streams", seed)
     only = a.contestant or ([n for n in contest.titles() if n not in {"kswin", "evidently"}] if a.quick else [])
     if a.quick and not a.contestant:
         notes.append("Quick mode: KSWIN and Evidently were not asked.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """Who, and what it did: alarms by stream, processor seconds per 100,000 rows, and where its score could be taken."""
+    """Who, and what it did: alarms by stream, processor seconds per 100,000 rows, scores by group."""
 
     name: str
     title: str
@@ -87,6 +88,10 @@ def _ours(stream: Stream) -> dict[str, Any]:
         "seconds": seconds,
         "detail": [asdict(a) for a in alarms],
         "budget": given.false_alarms_per_month,
+        # the judge's threshold is ln A
+        "times_stated": [
+            math.exp(a.threshold) / stream.run_length for a in alarms if a.detector == "judge" and a.threshold
+        ],
     }
 
 
@@ -153,13 +158,10 @@ def _remark(answers: Mapping[str, Any]) -> str:
     raised = sum(a.get("raised", 0) for a in answers.values())
     if raised:
         return f"raised an exception for {raised} columns of a window"
-    return _openers(alarm for a in answers.values() for alarm in a.get("detail", ()))
-
-
-def _openers(alarms: Iterable[Mapping[str, Any]]) -> str:
-    """Which of driftd's detectors opened the episodes."""
-    by = Counter(alarm["detector"] for alarm in alarms)
-    return "alarms came from " + ", ".join(f"{who} ({n})" for who, n in by.most_common()) if by else ""
+    by = Counter(alarm["detector"] for a in answers.values() for alarm in a.get("detail", ()))
+    times = [t for a in answers.values() for t in a.get("times_stated", ())]
+    openers = "alarms came from " + ", ".join(f"{who} ({n})" for who, n in by.most_common()) if by else ""
+    return openers + (f"; A was {min(times):.2f} to {max(times):.2f} times the stated one" if times else "")
 
 
 def _scored(
