@@ -61,13 +61,14 @@ class Verdict:
 
 @dataclass(slots=True)
 class Totals:
-    """Counters of one model since its beginning; they survive restarts."""
+    """Counters of one model since its beginning; they survive restarts. ``pages``: how often it turned to DRIFT."""
 
     events: int = 0
     failed: int = 0
     labels: int = 0
     unjoined_labels: int = 0
     ignored_features: int = 0
+    pages: int = 0
     latency_le: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LATENCY_LE) + 1, np.int64))
     latency_ns: int = 0
     last_event: float = -np.inf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from driftd.detectors import SequentialDetector
 from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
 from driftd.finding import JUDGE, Judgement
+from driftd.judge.budget import Certificate, Cover
 from driftd.judge.guard import Batch, Guard
 from driftd.learning import schema_of
 from driftd.plan import Plan
@@ -42,6 +43,7 @@ class Pipeline:
     max_models: int | None = None
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
+    _covers: dict[tuple[str, int], Cover | str] = field(default_factory=dict)
 
     def watch(self, model: str) -> Watch:
         return self.watches.get(model, self.default)
@@ -208,6 +210,8 @@ class Pipeline:
             judgements += self._settle_model(state, name, reached, learned, end=end)
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
+        for f in findings:
+            state.models[f.model].totals.pages += f.opens_page
         return Outcome(findings, tuple(judgements), tuple(learned))
 
     def _settle_model(
@@ -228,8 +232,9 @@ class Pipeline:
             yield from self._watch_pane(cell, number, pane)
             if full:
                 yield self._judge(cell)
-        if end and cell.hops.growing is not None:
+        if end:
             yield from self._watch_rest(cell)
+        if end and cell.hops.growing is not None:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
 
@@ -291,6 +296,19 @@ class Pipeline:
         cell.judgement = replace(self._judge(cell), findings=())
         cell.verdicts, cell.since, cell.status, cell.judged, cell.named, cell.suspected = kept
         return cell.judgement
+
+    def certificate(self, references: Iterable[Reference]) -> Certificate:
+        """What is promised about pages of the models with these references."""
+        covers = map(self.cover, references)
+        return Certificate.of(self.false_alarms_per_month, self.budget_models, covers)
+
+    def cover(self, reference: Reference) -> Cover | str:
+        """One model's part of the certificate; its name where its reference was made of counts alone."""
+        key = reference.id, reference.version
+        cover = self._covers.get(key)
+        if cover is None:
+            cover = self._covers[key] = self.plan(reference).cover(reference)
+        return cover
 
     def learning_ratio(self, cell: ModelCell) -> float:
         """How far the model's reference is, 0 to 1."""

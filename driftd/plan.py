@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from driftd.alarm import next_status
 from driftd.cells import Verdict
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.finding import Scores, Status
+from driftd.finding import JOINT, Scores, Status
+from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
+from driftd.judge.independent import Independent
 from driftd.judge.model import Learned
 from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
@@ -97,6 +100,33 @@ class Plan:
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
+
+    def cover(self, reference: Reference) -> Cover | str:
+        """This model's part of the certificate; its name alone where there is no judge."""
+        learned = self.judged
+        if learned is None:
+            return reference.model
+        names = tuple(c.name for c in reference.channels)
+        others = Counter(name for _, name in self.paging)
+        paths = [1.0 + others[name] for name in names]
+        one = learned.independent | learned.rhythmic
+        k = len(names) + (1 if len(learned.pairs.first) else 0)
+        joint_why = "" if learned.joint_pages else "the reference is too short to show a rhythm of days: tickets only"
+        return Cover(
+            reference.model,
+            (*names, JOINT)[:k],
+            (*learned.regime.tolist(), "joint")[:k],
+            (*learned.why.tolist(), joint_why)[:k],
+            pages=learned.paging[:k],
+            judged=np.append(one, True)[:k],
+            bounded=np.append(learned.independent, True)[:k],
+            a=self.a[:k],
+            monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
+            paths=np.array([*paths, 1.0])[:k],
+            inflation=np.append(learned.inflation, 1.0)[:k],
+            miss=0.0,
+            span_seconds=learned.span_seconds,
+        )
 
     @property
     def detectors(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from driftd.alarm import divergences, mean_of, moved_bins
 from driftd.cells import ModelCell
 from driftd.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
 from driftd.judge.guard import Batch
-from driftd.judge.model import Judged, Learned
+from driftd.judge.model import TOO_SHORT, Judged, Learned
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary
@@ -196,8 +196,9 @@ def _episode_because(
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     if not joint:
         parts += _means(about.reference, summary, row, moved)
-        if not about.learned.pages[row]:
-            parts.append(f"a ticket, not a page: {about.learned.why[row]}")
+    if not about.learned.paging[row]:
+        why = TOO_SHORT if joint else about.learned.why[row]
+        parts.append(f"a ticket, not a page: {why}")
     return "; ".join(parts)
 
 
@@ -243,20 +244,24 @@ def _moves(about: Circumstances) -> NDArray[np.float64]:
     return divergences(about.reference.summary.counts, summary.counts)
 
 
-def of_model(about: Circumstances, worst: NDArray[np.int8], names: tuple[str, ...]) -> str:
+def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
     """What the model as a whole came to, in one sentence."""
     total = len(about.reference.channels)
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        shown = ["how channels move together" if name == JOINT else name for name in names[:NAMED]]
-        channels = sum(name != JOINT for name in names)
-        return f"{channels} of {total} channels drifted: {', '.join(shown)}{more}"
+        return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
     rows = np.flatnonzero(worst == Status.WARNING)
-    if not len(rows):
-        return "no channel has drifted"
     tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
-    more = f" and {len(tickets) - NAMED} more" if len(tickets) > NAMED else ""
-    return f"tickets, no page: {len(tickets)} of {total} channels: {', '.join(tickets[:NAMED])}{more}"
+    together = joint is not None and joint.status is Status.WARNING
+    if not tickets and not together:
+        return "no channel has drifted"
+    return f"tickets, no page: {_named(tickets, total, together, 'channels')}"
+
+
+def _named(channels: Sequence[str], total: int, together: bool, what: str) -> str:
+    more = f" and {len(channels) - NAMED} more" if len(channels) > NAMED else ""
+    shown = ", ".join(channels[:NAMED]) + more
+    parts = [*([shown] if shown else []), *(["how channels move together"] if together else [])]
+    return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
 
 
 def _windowed(about: Circumstances) -> NDArray[np.float64]:

@@ -23,7 +23,8 @@ from driftd.judge import arrays, seasonal
 from driftd.judge.budget import even_share, thresholds
 from driftd.judge.cells import Cell, Clock, cells_of_events
 from driftd.judge.episodes import Episodes
-from driftd.judge.independent import Evidence, Independent, Shape
+from driftd.judge.evidence import Evidence
+from driftd.judge.independent import Independent, Shape
 from driftd.judge.joint import Joint, Pairs
 from driftd.judge.regime import Regime, decide, signals_of
 from driftd.judge.seasonal import Rhythm, Season
@@ -36,6 +37,7 @@ Bools = NDArray[np.bool_]
 Matters = Callable[[int, float], bool]
 
 WEEKLY = Clock()
+TOO_SHORT: str = "the reference is too short to show a rhythm of days"
 _SETTINGS = Independent()
 
 
@@ -155,7 +157,7 @@ def learn(
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
-    hint = "; the reference is too short to show a rhythm of days: tickets only" if short else ""
+    hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
         shape, pairs, season, independent, rhythmic, pages, rate,
         joint_pages=len(pairs.first) > 0 and not short,
@@ -199,7 +201,9 @@ def step(
     freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
     joint, together = (
-        (state.joint, np.nan) if cross is None else learned.pairs.step(state.joint, cross, summary.events, start)
+        (state.joint, np.nan)
+        if cross is None
+        else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
     )
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
@@ -228,8 +232,7 @@ def step(
 
 def since_of(learned: Learned, evidence: Evidence, rhythm: Rhythm | None) -> Floats:
     """When each channel's change would have begun, by its strongest alternative: float64[channels]."""
-    best = np.argmax(evidence.null.weight * evidence.ratio, axis=1)
-    out = evidence.start[np.arange(len(best)), best]
+    out = evidence.since
     return np.where(learned.rhythmic, rhythm.since, out) if rhythm is not None else out
 
 
@@ -243,7 +246,7 @@ def dump_state(state: State) -> arrays.Table:
 def load_state(learned: Learned, table: arrays.Table) -> State:
     """Goes on bit for bit."""
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
-    evidence = _SETTINGS.load(learned.shape, mine)
+    evidence = _SETTINGS.load(mine)
     rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})
     return replace(rest, evidence=evidence)
 

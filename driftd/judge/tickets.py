@@ -1,7 +1,7 @@
 """Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
 
-A window's evidence is the mixture's likelihood ratio over exactly that window, an e-value: its mean is at most 1
-without drift, for the reasons given in driftd.judge.independent. e-BH sorts the channels by it and selects the
+A window's evidence is its Bayes factor against the reference (driftd.judge.independent), an e-value: its mean is at most
+1 without drift, as exactly as there. e-BH sorts the channels by it and selects the
 largest r with e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in
 expectation, whatever the dependence between channels. The more channels have drifted, the less evidence each needs.
 
@@ -13,19 +13,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.independent import Null, log_ratios
+from driftd.judge.evidence import Evidence
+from driftd.judge.independent import Shape, log_factors
 
 Floats = NDArray[np.float64]
 
 _MOST: float = 700.0
 
 
-def window_evidence(null: Null, counts: NDArray[np.int64]) -> Floats:
-    """E-value of every channel for one window of ``counts`` int64[channels, width]: float64[channels]."""
-    rows = counts.astype(np.float64)
-    logs = np.minimum(log_ratios(null, rows, rows.sum(axis=1)), _MOST)
-    out: Floats = np.sum(null.weight * np.exp(logs), axis=1)
-    return out
+def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64]) -> Floats:
+    """E-value of every channel for one window of ``counts`` int64[channels, width]: float64[channels].
+
+    The window against the reference and what has joined it; what was seen between them is left out.
+    """
+    logs = log_factors(shape, counts[None].astype(np.float64), evidence.grown[None])[0]
+    return np.asarray(np.exp(np.minimum(logs, _MOST)), np.float64)
 
 
 def selected(evidence: Floats, alpha: float) -> NDArray[np.bool_]:

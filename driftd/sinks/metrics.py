@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
-from driftd.finding import Judgement, Scores, Status
+from driftd.finding import JUDGE, Judgement, Scores, Status
+from driftd.judge.budget import Cover
 from driftd.reference import Role
 from driftd.sinks.exposition import Lines, Metric, histogram, labels, sample
 from driftd.summary import LATENCY_LE, MISSING
@@ -38,6 +39,7 @@ class ModelCounts:
     labels: int = 0
     unjoined_labels: int = 0
     ignored_features: int = 0
+    pages: int = 0
     last_event: float = float("nan")
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0
@@ -54,6 +56,7 @@ class _Model:
     name: str
     counts: ModelCounts = field(default_factory=ModelCounts)
     judgement: Judgement | None = None
+    cover: Cover | None = None
     learning: float | None = None
     wanted: int = 0
     share: int = 0
@@ -76,7 +79,8 @@ class MetricsSink:
     replaced and never changed.
 
     table       name -> Metric (telemetry.METRICS); a family that is not in it is not written.
-    statistics  detector -> metric of its statistic; others are looked for as driftd_feature_<detector>_detections.
+    statistics  detector -> metric of its statistic, beside the judge's evidence; others are looked for as
+                driftd_feature_<detector>_detections.
     registry    driftd's own metrics, appended to the page.
     limit       most series to export; aggregates of models count, but are never left out.
     configured  models the user named: first in line for the limit, and never forgotten.
@@ -97,7 +101,7 @@ class MetricsSink:
         about_models = [m for m in table.values() if "model" in m.labels]
         self._table = table
         self._heads = {name: m.head() for name, m in table.items()}
-        self._statistics = dict(statistics)
+        self._statistics = {JUDGE: "driftd_feature_evidence", **statistics}
         self._feature_families = [m for m in about_models if "feature" in m.labels]
         self._model_families = [m for m in about_models if "feature" not in m.labels]
         self._registry = registry
@@ -122,15 +126,16 @@ class MetricsSink:
         """Series left out for the limit, counted at each judgement of their model."""
         return self._dropped
 
-    def update(self, judgement: Judgement, counts: ModelCounts | None = None) -> None:
-        """Takes the judgement of a window in; replaces the model's series."""
+    def update(self, judgement: Judgement, counts: ModelCounts | None = None, cover: Cover | None = None) -> None:
+        """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises."""
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
             model.label_texts, model.lines = {}, {}
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
-        model.window = _collect(_window_lines(judgement))
-        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(judgement))
+        model.cover = cover
+        model.window = _collect((*_window_lines(judgement), *_promise_lines(judgement, cover)))
+        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
 
@@ -199,13 +204,15 @@ class MetricsSink:
             self._models = {**self._models, name: _Model(name)}
         return self._models[name]
 
-    def _columns(self, j: Judgement) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
+    def _columns(
+        self, model: _Model, j: Judgement
+    ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
         """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
         everywhere = np.ones(len(j.channel_status), bool)
         for s in j.scores:
             statistic = self._statistics.get(s.detector, f"driftd_feature_{s.detector}_detections")
             applies = _applies(s)
-            drifted = s.status == Status.DRIFT
+            drifted = s.status >= Status.WARNING
             for family, values, shown, exact in (
                 (statistic, s.statistic, everywhere, False),
                 (f"{statistic}_threshold", s.threshold, everywhere, False),
@@ -216,14 +223,18 @@ class MetricsSink:
                 if family in self._table:
                     yield family, s.detector, values, shown & ~np.isnan(values), exact
         yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
-        since = (j.channel_status == Status.DRIFT) & ~np.isnan(j.since)
+        since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
         yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
+        if model.cover is not None:
+            n, c = len(everywhere), model.cover
+            yield "driftd_feature_pages", "", c.pages[:n].astype(np.float64), everywhere, False
+            yield "driftd_feature_inflation_ratio", "", c.inflation[:n], everywhere, False
 
     def _render_features(self, model: _Model) -> Fragments:
         j = model.judgement
         if j is None or model.silent:
             return {}
-        columns = list(self._columns(j))
+        columns = list(self._columns(model, j))
         kept = self._kept(model, j, columns)
         out: dict[str, tuple[bytes, int]] = {}
         for family, detector, values, shown, exact in columns:
@@ -369,6 +380,26 @@ def _window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
             yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
 
 
+def _promise_lines(j: Judgement, cover: Cover | None) -> Iterator[tuple[str, bytes]]:
+    """The joint path, and the model's part of the certificate."""
+    me = {"model": j.model}
+    rows: dict[str, float] = {}
+    if j.joint is not None:
+        rows["driftd_model_joint_evidence"] = float(f"{j.joint.statistic:.6g}")
+        rows["driftd_model_joint_evidence_threshold"] = float(f"{j.joint.threshold:.6g}")
+        rows["driftd_model_joint_drifted"] = j.joint.status >= Status.WARNING
+    paging = 0 if cover is None else int(np.count_nonzero(cover.pages))
+    rows["driftd_model_paging_channels"] = paging
+    rows["driftd_model_ticket_channels"] = len(j.channel_status if cover is None else cover.names) - paging
+    if cover is not None:
+        rows["driftd_model_false_alarm_threshold_events"] = float(f"{cover.least:.6g}")
+        rows["driftd_model_reference_confidence_ratio"] = round(cover.confidence, 6)
+        rows["driftd_model_reference_span_seconds"] = cover.span_seconds
+    for name, value in rows.items():
+        if not math.isnan(value):
+            yield name, sample(name, me, value)
+
+
 def _learning_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
     me = {"model": model.name}
     yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
@@ -387,6 +418,7 @@ def _count_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
         "driftd_labels_total": c.labels,
         "driftd_unjoined_labels_total": c.unjoined_labels,
         "driftd_ignored_features_total": c.ignored_features,
+        "driftd_pages_total": c.pages,
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)

@@ -1,6 +1,6 @@
 """`make quality`: does driftd find real drift sooner than its peers, and hold its budget of false alarms?
 
-usage: python -m tests.quality [--data DIR]... [--redraw SEED]... [--write FILE] [--quick | --full] [--only PART] [--contestant NAME]...
+usage: python -m tests.quality [--data DIR]... [--redraw SEED]... [--write FILE] [--quick | --full] [--only PART]...
 
 Parts: streams (driftd and its peers on folders of streams with known drift), nulls (simulated streams without drift),
 sensitivity (delay against shift). docs/quality.md holds what was measured; nothing here is a test.

@@ -83,15 +83,13 @@ def one(name: str, stream: Stream, cache: Cache) -> Any:
 
 def _ours(stream: Stream) -> dict[str, Any]:
     alarms, seconds, given = ours.run(stream)
+    judged = [a for a in alarms if a.detector == "judge" and a.threshold]  # whose threshold is ln A
     return {
         "alarms": [(a.feature, a.index) for a in alarms],
         "seconds": seconds,
         "detail": [asdict(a) for a in alarms],
         "budget": given.false_alarms_per_month,
-        # the judge's threshold is ln A
-        "times_stated": [
-            math.exp(a.threshold) / stream.run_length for a in alarms if a.detector == "judge" and a.threshold
-        ],
+        "times_stated": [math.exp(a.threshold) / stream.run_length for a in judged],
     }
 
 

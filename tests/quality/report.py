@@ -84,7 +84,7 @@ def _how() -> list[str]:
         "  configuration, nothing tuned to a stream. An alarm is a finding of a channel (or of `*`, the channels",
         "  together) that opens DRIFT. The budget is stated, not tuned: `false_alarms_per_month` is set so that every",
         f"  channel may alarm falsely once in A = {RUN_LENGTH[False]:.0e} of its events, and once in",
-        f"  {RUN_LENGTH[True]:.0e} where the stream has a period; from A = events a month x (channels + 2) / budget.",
+        f"  {RUN_LENGTH[True]:.0e} where the stream has a period; from A = events a month x shares / budget.",
         "  Streams without a clock are replayed at one event a second, those with one at their own times.",
         "- **The peers** run as their users run them, on every channel: river's detectors see each value in order",
         "  (categories as their rank by frequency in the reference; missing values are left out, since the detectors",

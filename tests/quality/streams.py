@@ -106,7 +106,9 @@ def plan(stream: Stream, table: pa.Table) -> Plan:
     channels |= {renamed.get(c, c): c for c in features}
     span = float(times[stream.n_ref - 1] - times[0])
     monthly = (stream.n_ref - 1) / span * MONTH_SECONDS if span > 0 else MONTH_SECONDS
-    return Plan(tuple(options), renamed, channels, times, budget(monthly, len(channels), stream.run_length))
+    return Plan(
+        tuple(options), renamed, channels, times, budget(monthly, len(channels) + 1 + (not clocked), stream.run_length)
+    )
 
 
 def _parts(stream: Stream, table: pa.Table) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -133,13 +135,13 @@ def error_is_mismatch(error: pa.ChunkedArray, prediction: pa.ChunkedArray, label
     return all((e is None) if w is None else (e is not None and e == w) for e, w in zip(given, wanted, strict=True))
 
 
-def budget(events_a_month: float, channels: int, run_length: float) -> float:
+def budget(events_a_month: float, shares: int, run_length: float) -> float:
     """False alarms a month for the whole daemon that give every channel A = ``run_length`` events.
 
-    From A = N (channels + 2) models / F: there is one model; the joint path and the channel of service errors, which
-    driftd watches in any stream, take a share each.
+    From A = N shares models / F, for one model. Beside the stream's channels two take a share: service errors, which
+    driftd watches in any stream, and the joint path, where channels are independent.
     """
-    return events_a_month * (channels + 2) / run_length
+    return events_a_month * shares / run_length
 
 
 def write_renamed(table: pa.Table, renamed: Mapping[str, str], path: Path) -> None:

@@ -130,10 +130,9 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
     y = np.where(np.arange(n) < LEARNED + 500, 0.8 * x + 0.6 * noise, noise)
     reference, placed, singles, doubles = reference_of([x, y])
     values, times = np.stack([x, y]), np.arange(n, dtype=float)
-    learned, state, verdicts = model.learn(
-        reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles
-    )
-    assert [v.regime for v in verdicts] == [Regime.INDEPENDENT] * 2
+    learned, state = model.learn(reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles)
+    assert learned.regime.tolist() == [Regime.INDEPENDENT] * 2
+    assert learned.paging.tolist() == [True] * 3
     learned = arrays.load(model.Learned, arrays.dump(learned))
     a, found = np.full(3, 1e7), []
     for low in range(LEARNED, n, PANE):
@@ -145,6 +144,7 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         state, out = model.step(learned, state, reference, float(low), float(low + PANE), summary, cross, a)
         np.testing.assert_array_equal(copy.s, out.s)
         found += [(int(row), low + PANE - LEARNED - 500) for row in out.opened]
+        assert out.pair == (0, 1)
     assert [row for row, _ in found] == [2]
     assert 0 < found[0][1] <= 500
 

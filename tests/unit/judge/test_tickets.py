@@ -53,10 +53,11 @@ def test_the_evidence_of_a_window_without_drift_is_an_e_value(rng: np.random.Gen
     empty = Summary.empty(bins_id("m", channels, [bins]), 1, bins.used)
     summary = Summary(empty.bins_id, 3000, counts, empty.moments, empty.extremes, empty.latency, empty.latency_le)
     reference = Reference("m", 1, channels, (bins,), summary, np.zeros(1), np.ones(1), True, 0.0, 1.0)
-    null = Independent().start(Shape.of(reference, np.zeros(1), np.zeros(1))).null
+    shape = Shape.of(reference, np.zeros(1), np.zeros(1))
+    state = Independent().start(shape)
 
     def evidence(values: np.ndarray) -> float:
-        return float(window_evidence(null, np.bincount(bins.place(values), minlength=bins.used)[None])[0])
+        return float(window_evidence(shape, state, np.bincount(bins.place(values), minlength=bins.used)[None])[0])
 
     assert np.mean([evidence(rng.normal(size=500)) for _ in range(500)]) <= 1
     assert evidence(rng.normal(size=500) + 0.5) > 1e6
