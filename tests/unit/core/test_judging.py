@@ -14,15 +14,10 @@ from numpy.typing import NDArray
 from driftd.cells import ModelCell
 from driftd.detectors import WindowDetector
 from driftd.encode import encode_with, summarise_with
-<<<<<<< HEAD
-from driftd.finding import Finding, Judgement, Status
-from driftd.judging import MAX_VERSIONS, Rules, judge
-=======
 from driftd.finding import JUDGE, Finding, Judgement, Status
 from driftd.judge.guard import Batch, Guard
 from driftd.judge.model import Judged
 from driftd.judging import MAX_VERSIONS, Rules, judge, turned
->>>>>>> main
 from driftd.learning import Learning, build
 from driftd.plan import Plan
 from driftd.reference import Reference
