@@ -43,7 +43,7 @@ def settings(broker: Broker, topic: str, name: str) -> dict[str, Any]:
 def flights(rng: np.random.Generator) -> Iterator[bytes]:
     """Real flights in random order, so that their channels are independent and the judge watches them.
 
-    In the middle third the temperature is in Celsius, and below zero whatever the weather.
+    In the middle third the temperature has lost its sign.
     """
     bodies = list(values(EVENTS))
     time_of = re.compile(rb'"time":[0-9.]+')
@@ -51,7 +51,7 @@ def flights(rng: np.random.Generator) -> Iterator[bytes]:
         when = time_of.search(bodies[i])
         assert when is not None
         body = time_of.sub(when.group(), bodies[j])
-        yield body.replace(b'"temp":', b'"temp":-') if EVENTS // 3 < i <= EVENTS * 2 // 3 else body
+        yield re.sub(rb'"temp":(?=[0-9])', b'"temp":-', body) if EVENTS // 3 < i <= EVENTS * 2 // 3 else body
 
 
 def produce(broker: Broker, topic: str, stop: threading.Event, seconds: float) -> None:

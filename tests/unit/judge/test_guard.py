@@ -138,6 +138,17 @@ def test_the_cut_depends_on_when_events_came_and_never_on_their_values() -> None
     assert borders[0] == borders[1]
 
 
+def test_a_micro_batch_of_three_panes_is_judged_as_one_pane_of_the_same_events() -> None:
+    batch = stream().take(np.arange(40, 40 + 60 * 20))  # from 10,020 on, which is a border of both
+    short, long = panes(reference(), batch, 10.0), panes(reference(), batch, 30.0)
+    assert len(short) == 3 * len(long)
+    seen = [list(taken(reference(), parts)) for parts in (short, long)]
+    assert [(b.start, b.end) for b, _ in seen[0]] == [(b.start, b.end) for b in long]
+    for (_, x), (_, y) in zip(*seen, strict=True):
+        same(x, y)
+    assert any(len(reference().channels) in j.opened for _, j in seen[0])  # also what moves together
+
+
 def test_panes_far_apart_are_judged_together_and_nothing_is_lost() -> None:
     batch = stream().take(np.arange(60))
     batch.times[30:] += 1e6
