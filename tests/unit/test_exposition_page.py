@@ -14,7 +14,7 @@ from driftd.http.facts import facts
 from driftd.http.view import channels, status_json
 from driftd.judge.budget import Certificate
 from driftd.reference import Role
-from driftd.sinks.metrics import ModelCounts
+from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
 from tests.stage.judgement import END, NAN, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
