@@ -12,7 +12,8 @@ from driftd.finding import Finding, Judgement
 from driftd.http.view import ModelView, Snapshot
 from driftd.judge.budget import Certificate, Cover
 from driftd.pipeline import Pipeline
-from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sinks.aggregates import ModelCounts
+from driftd.sinks.metrics import MetricsSink
 from driftd.sources import Source
 from driftd.systemd import notify
 from driftd.telemetry import Telemetry

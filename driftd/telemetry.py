@@ -63,14 +63,14 @@ def _channels() -> Iterator[Metric]:
         "gauge",
         "ratio",
         _VERDICT,
-        "Statistic over threshold; 1 or more means drift, whatever the detector. The judge's: S over A.",
+        "Statistic over threshold; 1 or more means drift. The judge's is S over A.",
     )
     yield Metric(
         "driftd_feature_drifted",
         "gauge",
         "",
         _VERDICT,
-        "1 while the detector says drift, after hysteresis, else 0. The judge's: an episode is open.",
+        "1 while the detector says drift, after hysteresis, else 0.",
     )
     yield Metric("driftd_feature_status", "gauge", "", _CHANNEL, f"Worst status over the detectors: {_STATUS}.")
     yield Metric(
@@ -78,7 +78,7 @@ def _channels() -> Iterator[Metric]:
         "gauge",
         "seconds",
         _CHANNEL,
-        "Estimated start of the change; absent unless the status is WARNING or DRIFT.",
+        "Estimated start of the change; absent while there is none.",
     )
     yield Metric(
         "driftd_drift_detections_total", "counter", "detections", _VERDICT, "Entries into drift since monitoring began."
@@ -88,14 +88,14 @@ def _channels() -> Iterator[Metric]:
         "gauge",
         "",
         _CHANNEL,
-        "1 where an episode of the channel pages, 0 where it makes a ticket; absent without a judge.",
+        "1 where an episode of the channel pages, 0 where it makes a ticket.",
     )
     yield Metric(
         "driftd_feature_inflation_ratio",
         "gauge",
         "ratio",
         _CHANNEL,
-        "How much more the reference's runs of events vary than independent ones; events over it are effective events.",
+        "How much more runs of events vary than independent ones.",
     )
 
 
@@ -106,7 +106,7 @@ def _evidence(name: str, labels: tuple[str, ...], text: str) -> Iterator[Metric]
         "gauge",
         "nats",
         labels,
-        f"Where {name} opens an episode: ln(1 + A), A from the budget. It starts again from 0 then.",
+        "ln(1 + A), A from the budget: evidence beyond it opens an episode.",
     )
 
 
@@ -148,21 +148,21 @@ def _models() -> Iterator[Metric]:
         "gauge",
         "events",
         _MODEL,
-        "The least A over the model's channels: within n events of a channel a false episode has a chance of n / A.",
+        "Least A: false episodes have a chance of n / A in n events.",
     )
     yield Metric(
         "driftd_model_reference_confidence_ratio",
         "gauge",
         "ratio",
         _MODEL,
-        "The chance at least that the reference's bounds hold for all channels of the model at once.",
+        "Chance at least that all bounds of the reference hold.",
     )
     yield Metric(
         "driftd_model_reference_span_seconds",
         "gauge",
         "seconds",
         _MODEL,
-        "From the first to the last event that the judge learned the reference from.",
+        "From the first event of the reference to the last.",
     )
     yield Metric(
         "driftd_pages_total", "counter", "pages", _MODEL, "Times the model's status turned to DRIFT: each is a page."

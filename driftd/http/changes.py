@@ -176,7 +176,7 @@ def _episode(opened: Finding | None, now: float) -> str:
         counted += f", worth {opened.effective_events:,.0f} independent ones"
     return (
         f"<span class=when>{first}</span>"
-        f'<div class="small">{text.clock(opened.window_end)} from {counted}; '
+        f'<div class="small">{text.minute(opened.window_end)} from {counted}; '
         f"chance reaches A once in {text.large(a)} events</div>"
     )
 

@@ -21,7 +21,7 @@ from driftd.http.parts import MARKS, link, pill, runbook
 from driftd.http.style import STYLE
 from driftd.http.trust import trust
 from driftd.http.view import ModelView, Snapshot, worst_first
-from driftd.sinks.metrics import QUANTILES
+from driftd.sinks.aggregates import QUANTILES
 
 REFRESH_SECONDS: Final = 15
 MAX_FINDINGS: Final = 20

@@ -20,15 +20,13 @@ def time(seconds: float) -> str:
 
 
 def since(seconds: float, now: float) -> str:
-    text = utc(seconds)
-    shown = text[:16].replace("T", " ")
-    return f'<time datetime="{text}">{shown} UTC</time> <span class="small">{ago(seconds, now)}</span>'
+    return f'{minute(seconds)} <span class="small">{ago(seconds, now)}</span>'
 
 
-def clock(seconds: float) -> str:
-    """05:53 UTC, with the whole of it for machines."""
+def minute(seconds: float) -> str:
+    """2026-11-23 05:53 UTC, with the whole of it for machines."""
     text = utc(seconds)
-    return f'<time datetime="{text}">{text[11:16]} UTC</time>'
+    return f'<time datetime="{text}">{text[:16].replace("T", " ")} UTC</time>'
 
 
 def ago(seconds: float, now: float) -> str:

@@ -39,7 +39,7 @@ def _facts(promise: Certificate, pages: int) -> Iterator[tuple[str, str]]:
     models = len(promise.covers)
     room = f"; shares are kept for {promise.models} models" if promise.models > models + len(promise.unjudged) else ""
     yield "At most", f"{promise.bound:.2g} false pages a month to expect from the models known now{room}"
-    yield "Counted", f"{pages:,} pages since monitoring began"
+    yield "Counted", f"{pages:,} page{'s' * (pages != 1)} since monitoring began"
     yield "Pages", f"{promise.paging:,} of {promise.channels:,} channels{_unjudged(promise.unjudged)}"
     yield "Threshold", f"A is {text.large(promise.least)} events or more: chance passes it once in so many"
     span = promise.shortest_span_seconds

@@ -14,8 +14,8 @@ from driftd import __version__
 from driftd.finding import JUDGE, Finding, Judgement, Scores, Status
 from driftd.judge.budget import Certificate, Cover
 from driftd.reference import Role
+from driftd.sinks.aggregates import QUANTILES, ModelCounts
 from driftd.sinks.log import finding_fields
-from driftd.sinks.metrics import QUANTILES, ModelCounts
 from driftd.summary import FIRST_VALUE
 from driftd.telemetry import Telemetry
 
@@ -52,7 +52,7 @@ class Snapshot:
 
     def cover(self, model: str) -> Cover | None:
         """The model's part of the certificate."""
-        return next((c for c in self.certificate.covers if c.model == model), None) if self.certificate else None
+        return self.certificate.by_model.get(model) if self.certificate is not None else None
 
     @property
     def opened(self) -> dict[tuple[str, str], Finding]:

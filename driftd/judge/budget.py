@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -37,8 +38,9 @@ class Cover:
 
     bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all), ``bounded`` (the promise needs
     the reference's bounds to hold, each with confidence 1 - ``miss``). float64[k]: ``a`` events to one false page at
-    least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the episode.
-    ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k]. The joint path is left out where no pair of channels is watched.
+    least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the episode,
+    ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k]. The
+    joint path is left out where no pair of channels is watched.
     """
 
     model: str
@@ -71,7 +73,7 @@ class Cover:
         return float(self.a[self.judged].min()) if self.judged.any() else float("nan")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Certificate:
     """What is promised about pages, and what the promise rests on.
 
@@ -109,12 +111,16 @@ class Certificate:
     def tickets(self) -> int:
         return self.channels - self.paging
 
-    @property
+    @cached_property
+    def by_model(self) -> dict[str, Cover]:
+        return {c.model: c for c in self.covers}
+
+    @cached_property
     def bound(self) -> float:
         """False pages a month to expect at most, over all models known now."""
         return float(sum(c.false_pages.sum() for c in self.covers))
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """As a cover's, over all models at once."""
         return max(0.0, 1.0 - sum(c.miss * np.count_nonzero(c.bounded) for c in self.covers))

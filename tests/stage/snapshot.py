@@ -7,7 +7,7 @@ import numpy as np
 from driftd.finding import JUDGE, Joint, Status
 from driftd.http import ModelView, Snapshot
 from driftd.judge.budget import Certificate
-from driftd.sinks.metrics import ModelCounts
+from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
 from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
 

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.finding import Joint, Status
+from driftd.sinks.aggregates import ModelCounts
 from driftd.sinks.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
-from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sinks.metrics import MetricsSink
 from driftd.telemetry import METRICS, Telemetry
 from tests.servers import need
 from tests.stage.judgement import END, NAN, cover, evidence, judgement, reference, scores
@@ -75,17 +76,17 @@ driftd_feature_psi_threshold{model="fraud",feature="age"} 0.1
 # TYPE driftd_feature_evidence gauge
 driftd_feature_evidence{model="fraud",feature="amount"} 14.9787
 driftd_feature_evidence{model="fraud",feature="age"} 6.90875
-# HELP driftd_feature_evidence_threshold Where driftd_feature_evidence opens an episode: ln(1 + A), A from the budget. It starts again from 0 then.
+# HELP driftd_feature_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
 # TYPE driftd_feature_evidence_threshold gauge
 driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
 driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
-# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift, whatever the detector. The judge's: S over A.
+# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift. The judge's is S over A.
 # TYPE driftd_feature_drift_ratio gauge
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="psi"} 0.2
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 3.2
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.001
-# HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0. The judge's: an episode is open.
+# HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0.
 # TYPE driftd_feature_drifted gauge
 driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1
 driftd_feature_drifted{model="fraud",feature="age",detector="psi"} 0
@@ -96,7 +97,7 @@ driftd_feature_drifted{model="fraud",feature="age",detector="judge"} 0
 driftd_feature_status{model="fraud",feature="amount"} 3
 driftd_feature_status{model="fraud",feature="age"} 0
 driftd_feature_status{model="fraud",feature="prediction"} 0
-# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent unless the status is WARNING or DRIFT.
+# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while there is none.
 # TYPE driftd_feature_drift_since_timestamp_seconds gauge
 driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
 # HELP driftd_drift_detections_total Entries into drift since monitoring began.
@@ -105,12 +106,12 @@ driftd_drift_detections_total{model="fraud",feature="amount",detector="psi"} 1
 driftd_drift_detections_total{model="fraud",feature="age",detector="psi"} 0
 driftd_drift_detections_total{model="fraud",feature="amount",detector="judge"} 1
 driftd_drift_detections_total{model="fraud",feature="age",detector="judge"} 0
-# HELP driftd_feature_pages 1 where an episode of the channel pages, 0 where it makes a ticket; absent without a judge.
+# HELP driftd_feature_pages 1 where an episode of the channel pages, 0 where it makes a ticket.
 # TYPE driftd_feature_pages gauge
 driftd_feature_pages{model="fraud",feature="amount"} 1
 driftd_feature_pages{model="fraud",feature="age"} 1
 driftd_feature_pages{model="fraud",feature="prediction"} 0
-# HELP driftd_feature_inflation_ratio How much more the reference's runs of events vary than independent ones; events over it are effective events.
+# HELP driftd_feature_inflation_ratio How much more runs of events vary than independent ones.
 # TYPE driftd_feature_inflation_ratio gauge
 driftd_feature_inflation_ratio{model="fraud",feature="amount"} 1.1
 driftd_feature_inflation_ratio{model="fraud",feature="age"} 1.1
@@ -127,7 +128,7 @@ driftd_model_drifted_features{model="fraud"} 1
 # HELP driftd_model_joint_evidence The judge's evidence that channels no longer move together: ln(1 + S).
 # TYPE driftd_model_joint_evidence gauge
 driftd_model_joint_evidence{model="fraud"} 7.6009
-# HELP driftd_model_joint_evidence_threshold Where driftd_model_joint_evidence opens an episode: ln(1 + A), A from the budget. It starts again from 0 then.
+# HELP driftd_model_joint_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
 # TYPE driftd_model_joint_evidence_threshold gauge
 driftd_model_joint_evidence_threshold{model="fraud"} 13.8155
 # HELP driftd_model_joint_drifted 1 while an episode of the joint path is open.
@@ -139,13 +140,13 @@ driftd_model_paging_channels{model="fraud"} 3
 # HELP driftd_model_ticket_channels Channels that make tickets and never page.
 # TYPE driftd_model_ticket_channels gauge
 driftd_model_ticket_channels{model="fraud"} 1
-# HELP driftd_model_false_alarm_threshold_events The least A over the model's channels: within n events of a channel a false episode has a chance of n / A.
+# HELP driftd_model_false_alarm_threshold_events Least A: false episodes have a chance of n / A in n events.
 # TYPE driftd_model_false_alarm_threshold_events gauge
 driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
-# HELP driftd_model_reference_confidence_ratio The chance at least that the reference's bounds hold for all channels of the model at once.
+# HELP driftd_model_reference_confidence_ratio Chance at least that all bounds of the reference hold.
 # TYPE driftd_model_reference_confidence_ratio gauge
 driftd_model_reference_confidence_ratio{model="fraud"} 0.97
-# HELP driftd_model_reference_span_seconds From the first to the last event that the judge learned the reference from.
+# HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
 # TYPE driftd_model_reference_span_seconds gauge
 driftd_model_reference_span_seconds{model="fraud"} 3600
 # HELP driftd_pages_total Times the model's status turned to DRIFT: each is a page.

@@ -14,7 +14,7 @@ from driftd.http.facts import facts
 from driftd.http.view import channels, status_json
 from driftd.judge.budget import Certificate
 from driftd.reference import Role
-from driftd.sinks.metrics import ModelCounts
+from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
 from tests.stage.judgement import END, NAN, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
@@ -80,11 +80,12 @@ def test_the_headline_says_the_worst(statuses: list[Status], not_ready: tuple[st
 def test_the_page_answers_what_since_when_how_much_and_what_to_do() -> None:
     shown = said(page.render(snapshot()))
     for part in (
-        "pages since 2026-11-23 05:53 UTC 8 min ago · 2 of 6 channels drifted: hour, cat_country"
-        " · 1 more channel has a ticket",
+        "pages since 2026-11-23 05:53 UTC 8 min ago · 2 of 6 channels drifted: hour, cat_country",
+        "hour, cat_country · 1 more channel has a ticket",
         "Pages: an episode is open cat_country ▲ DRIFT",
         "Tickets: can wait for the morning prediction ! WARNING prediction · independent, pages",
-        "31 × A 06:00 UTC from 1,000 events, worth 600 independent ones; chance reaches A once in 1 million events",
+        "31 × A 2026-11-23 06:00 UTC from 1,000 events, worth 600 independent ones",
+        "chance reaches A once in 1 million events",
         "3.1 × threshold",
         "psi 0.31 ≥ 0.1",
         "30..40 25.0% → 70.0%",
@@ -140,7 +141,7 @@ def test_an_episode_that_another_detector_of_the_budget_opened_names_it() -> Non
     told = finding("m", "error", detector="judge", statistic=0.1, threshold=13.8, because=because, effective_events=NAN)
     j = judgement("m", ["error"], verdicts=(evidence([1.0, 0.0]),))
     card = said(page.render(snapshot(models=[ModelView("m", j)], findings=[told])))
-    assert "adwin found a change 06:00 UTC from 1,000 events;" in card
+    assert "adwin found a change 2026-11-23 06:00 UTC from 1,000 events;" in card
 
 
 def test_channels_that_no_longer_move_together_page_as_one_row() -> None:

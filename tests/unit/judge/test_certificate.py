@@ -26,6 +26,7 @@ def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 
         a=a,
         monthly=rate * MONTH_SECONDS,
         paths=np.ones(k),
+        inflation=np.ones(k),
         miss=0.01,
         span_seconds=3600.0,
     )
