@@ -80,8 +80,8 @@ $(QUALITY_VENV)/.installed: | $(BIN)/python
 	  && $(QUALITY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(QUALITY_PEERS) \
 	  && touch $@ || echo "quality: no Evidently and NannyML (pip's reason is above); their rows are left out" >&2
 
-quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: driftd and its peers; DATA=DIR are streams; ARGS=--quick
-	@$(BIN)/python -m tests.quality $(if $(wildcard $(QUALITY_VENV)/.installed),--venv $(QUALITY_VENV)/bin/python) \
+quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift found and budget held, beside the peers; DATA=DIR of streams, ARGS=--quick
+	@$(BIN)/python -m tests.quality $$(test ! -e $(QUALITY_VENV)/.installed || echo --venv $(QUALITY_VENV)/bin/python) \
 	  $(if $(DATA),--data $(DATA)) --write docs/quality.md $(ARGS)
 
 clean:  ## Caches and build products

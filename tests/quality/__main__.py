@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import subprocess
 import sys
 import time
 from importlib.metadata import version
@@ -51,6 +52,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1000, help="The first of the simulations' seeds.")
     parser.add_argument("--seeds", type=int, help="How many. Default: 10 (nulls), 10 (sensitivity).")
+    parser.add_argument("--months", type=float, help="Times the usual months of the null streams.")
     parser.add_argument("--only", action="append", choices=("streams", "nulls", "sensitivity"))
     parser.add_argument("--contestant", action="append", choices=tuple(contest.titles()), default=[])
     parser.add_argument("--kind", action="append", choices=tuple(k.name for k in nulls.KINDS), default=[])
@@ -84,6 +86,13 @@ def streams(a: argparse.Namespace, cache: Cache, notes: list[str]) -> list[DataS
     return out
 
 
+def commit() -> str:
+    """The commit that is measured, where git knows it."""
+    command = ["git", "-C", str(ours.ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return f" ({done.stdout.strip()})" if done.returncode == 0 else ""
+
+
 def main() -> None:
     a = arguments().parse_args()
     started = time.monotonic()
@@ -94,12 +103,12 @@ def main() -> None:
         say(notes[-1])
     count = a.seeds or (2 if a.quick else 10)
     seeds = range(a.seed, a.seed + count)
-    scale = 0.25 if a.quick else 5.0 if a.full else 1.0
+    scale = a.months or (0.25 if a.quick else 5.0 if a.full else 1.0)
     kinds = [k for k in nulls.KINDS if k.name in a.kind or not a.kind]
     sets = streams(a, cache, notes) if "streams" in parts else []
     null = nulls.measure(seeds, scale, cache, a.jobs, kinds, say) if "nulls" in parts else []
     delays = sensitivity.measure(seeds, cache, a.jobs, say) if "sensitivity" in parts else []
-    versions = [f"driftd {version('driftd')}", peers.RIVER]
+    versions = [f"driftd {version('driftd')}{commit()}", peers.RIVER]
     versions += [contest.version_of(name, a.venv) for name in contest.VENV_PEERS] if a.venv else []
     command = shlex.join(["python", "-m", "tests.quality", *_shown(sys.argv[1:])])
     minutes = (time.monotonic() - started) / 60

@@ -83,13 +83,13 @@ def one(name: str, stream: Stream, cache: Cache) -> Any:
 
 def _ours(stream: Stream) -> dict[str, Any]:
     alarms, seconds, given = ours.run(stream)
-    judged = [a for a in alarms if a.detector == "judge" and a.threshold]  # whose threshold is ln A
+    judged = [a.threshold for a in alarms if a.detector == "judge" and a.threshold]
     return {
         "alarms": [(a.feature, a.index) for a in alarms],
         "seconds": seconds,
         "detail": [asdict(a) for a in alarms],
         "budget": given.false_alarms_per_month,
-        "times_stated": [math.exp(a.threshold) / stream.run_length for a in judged],
+        "times_stated": [math.expm1(t) / stream.run_length for t in judged],  # the judge's threshold is ln(1 + A)
     }
 
 
