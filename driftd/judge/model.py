@@ -129,11 +129,11 @@ def learn(
     season, rhythm = None, None
     if rhythmic.any():
         cells, longest = cells_of_events(bins, values, times, reference.width, clock)
-        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock)
+        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock, rhythmic)
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
-    joint_pages = len(pairs.first) > 0
+    joint_pages = len(pairs.first) > 0 or (season is not None and season.joint and season.pages)
     learned = Learned(shape, pairs, season, independent, rhythmic, pages, rate, joint_pages, span)
     k = len(bins) + 1
     state = State(_SETTINGS.start(shape), pairs.start(), rhythm, Episodes.start(k), np.zeros(k), np.full(k, np.nan))
@@ -163,6 +163,8 @@ def step(
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
         rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
+        if learned.season.joint:  # the joint path's S is the mean of the paths there are
+            together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
     since = np.append(since_of(learned, evidence, rhythm), learned.pairs.since(joint))
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
