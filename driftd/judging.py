@@ -170,8 +170,7 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
         return None, None
     state, learned = guard.state, guard.learned
     open_, pages = state.episodes.open, learned.paging
-    pairs = len(learned.pairs.first) > 0
-    watched = np.append(learned.independent | learned.rhythmic, pairs)
+    watched = np.append(learned.independent | learned.rhythmic, learned.joint)
     s = np.where(watched, np.log1p(state.s), np.nan)
     a = np.where(watched, np.log1p(plan.a), np.nan)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
@@ -184,7 +183,7 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
     verdict = cell.verdicts[JUDGE] = Verdict(status[:-1], before.detections + entered)
     scores = Scores(JUDGE, s[:-1], a[:-1], np.zeros(len(s) - 1), a[:-1], (s / a)[:-1], status[:-1], verdict.detections)
     joint = None
-    if pairs:
+    if learned.joint:
         joint = Joint(float(s[-1]), float(a[-1]), Status(int(status[-1])), float(state.episodes.since[-1]))
     return scores, joint
 

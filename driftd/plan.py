@@ -15,7 +15,6 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.finding import JOINT, Scores, Status
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
-from driftd.judge.independent import Independent
 from driftd.judge.model import Learned
 from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
@@ -110,7 +109,7 @@ class Plan:
         others = Counter(name for _, name in self.paging)
         paths = [1.0 + others[name] for name in names]
         one = learned.independent | learned.rhythmic
-        k = len(names) + (1 if len(learned.pairs.first) else 0)
+        k = len(names) + (1 if learned.joint else 0)
         joint_why = "" if learned.joint_pages else "the reference is too short to show a rhythm of days: tickets only"
         return Cover(
             reference.model,

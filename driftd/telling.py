@@ -191,8 +191,8 @@ def _episode_because(
         kinds = " or ".join(sorted(kind for kind, name in about.plan.paging if name == channels[row].name))
         parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
     if joint:
-        first, second = (channels[i].name for i in judged.pair)
-        parts.append(f"{first} and {second} no longer move together as they did")
+        who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
+        parts.append(f"{who} no longer move together as they did")
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     if not joint:
         parts += _means(about.reference, summary, row, moved)

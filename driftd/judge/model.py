@@ -75,6 +75,11 @@ class Learned:
         return thresholds(rate, shares, false_alarms_per_month)
 
     @property
+    def joint(self) -> bool:
+        """Whether anybody looks at how channels move together."""
+        return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
+
+    @property
     def paging(self) -> Bools:
         """bool[channels + 1]: whose episodes page; the others make tickets."""
         return np.append(self.pages, self.joint_pages)
@@ -96,7 +101,7 @@ class State:
 class Judged:
     """What one pane came to, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
     when the change would have begun; rows whose episode opened or closed; which are open; ``pair`` the two channels
-    whose products moved most.
+    that moved most against each other, None where it is the seasons of all of them.
     """
 
     s: Floats
@@ -105,7 +110,7 @@ class Judged:
     opened: NDArray[np.intp]
     closed: NDArray[np.intp]
     open: Bools
-    pair: tuple[int, int]
+    pair: tuple[int, int] | None
 
 
 def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
@@ -153,14 +158,14 @@ def learn(
     season, rhythm = None, None
     if rhythmic.any():
         cells, longest = cells_of_events(bins, values, times, reference.width, clock)
-        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock)
+        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock, rhythmic)
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
     hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
         shape, pairs, season, independent, rhythmic, pages, rate,
-        joint_pages=len(pairs.first) > 0 and not short,
+        joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
         span_seconds=span,
         regime=np.array([v.regime.value for v in verdicts], np.str_),
         why=np.array([v.because + hint for v in verdicts], np.str_),
@@ -209,6 +214,8 @@ def step(
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
         rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
+        if learned.season.joint:  # the joint path's S is the mean of the paths there are
+            together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
     heard = np.full(channels, np.nan) if told is None else told
     since = np.append(
@@ -225,7 +232,7 @@ def step(
             opens[row] = matters(row, float(since[row]))
         episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)
         over = (s >= a) & again & (opens | open_before)
-    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else (0, 0)
+    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else None
     after = State(evidence.without(over[:channels]), joint.without() if over[-1] else joint, rhythm, episodes, s, since)
     return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open, pair)
 

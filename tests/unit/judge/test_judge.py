@@ -172,7 +172,7 @@ def test_bayes_factors_hold_their_bound_on_24_autocorrelated_weeks(rng: np.rando
         if t == learned - 1:
             series = replace(series, begun=np.full_like(series.begun, np.nan))
         if t >= learned:
-            top = np.maximum(top, np.exp(series.log_factors()).sum(axis=1))
+            top = np.maximum(top, np.exp(series.log_factors()).sum(axis=0))
     assert np.mean(top >= a) <= weeks / a
 
 
