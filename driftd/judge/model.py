@@ -218,9 +218,10 @@ def step(
             together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
     heard = np.full(channels, np.nan) if told is None else told
-    since = np.append(
-        np.where(np.isfinite(heard), heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint)
-    )
+    # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
+    with np.errstate(invalid="ignore"):
+        theirs = np.isfinite(heard) & ~(s >= a)[:channels]
+    since = np.append(np.where(theirs, heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint))
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet

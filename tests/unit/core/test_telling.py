@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -198,7 +199,8 @@ def test_an_open_episode_does_not_page_twice_and_closes_after_quiet(
     now["x"] += 1.0
     judgements = judged(reference, wide(joined(normal(rng, QUIET), now, normal(rng, 9000))))
     over = CHANGED + SHIFTED / PER_SECOND
-    turns = [f for f in found(judgements) if f.feature == "x"]
+    #                                 and while the window holds some of them, there is a ticket
+    turns = [f for f in found(judgements) if f.feature == "x" and DRIFT in {f.previous, f.status}]
     assert [(f.previous, f.status) for f in turns] == [(OK, DRIFT), (DRIFT, OK)]
     closed = turns[1]
     assert closed.window_end >= over + 500 / PER_SECOND
@@ -206,7 +208,8 @@ def test_an_open_episode_does_not_page_twice_and_closes_after_quiet(
     assert (closed.since, closed.moved) == (None, ())
     assert closed.because == "the evidence of a change has died down"
     model = [f for f in found(judgements) if f.feature is None]
-    assert [(f.previous, f.status) for f in model] == [(LEARNING, OK), (OK, DRIFT), (DRIFT, OK)]
+    assert [(f.previous, f.status) for f in model[:3]] == [(LEARNING, OK), (OK, DRIFT), (DRIFT, OK)]
+    assert {f.status for f in model[3:]} <= {OK, WARNING}
     assert model[-1].because == "no channel has drifted"
     assert model[-1].since is None
     assert judgements[-1].status is OK
@@ -234,28 +237,27 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     state = State()
     p.adopt(state, "m", build(batch, Learning(bins=5)))
     p.ingest(state, ("t", 0), 1000, Decoded(1000, [batch], []))
-    state.partitions["t", 0].streams["m"].panes[101].alarms += (Alarm(detector, channel, 1015.0, 0.01, 0.09),)
+    state.partitions["t", 0].streams["m"].panes[101].alarms += (Alarm(detector, channel, 1015.0, 0.01, 0.09, 1013.5),)
     opened = [f for f in p.settle(state, end=True).findings if f.detector == JUDGE]
     assert [(f.feature, f.status) for f in opened] == ([(channel, DRIFT)] if pages else [])
     if pages:
         (f,) = opened
         assert f.because.startswith("adwin found a change; its share of the budget is one false alarm in ")
         assert f.statistic < f.threshold
-        assert (f.window_start, f.window_end) == (f.since, 1020.0)
+        assert (f.window_start, f.since, f.window_end) == (1013.5, 1013.5, 1020.0)
 
 
-def test_a_detection_pages_in_the_end_through_the_whole_pipeline(rng: np.random.Generator) -> None:
-    """ADWIN sees that failures have become more frequent by half, which the judge of so short a reference cannot."""
-    n = 60_000
+def test_where_the_evidence_suffices_it_knows_better_than_adwin_since_when(rng: np.random.Generator) -> None:
+    """Failures become more frequent by a third; ADWIN notices within the same pane and keeps 31,000 older values."""
+    n, change = 60_000, 40_000
     p = Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (Adwin(),)))
-    batch = wide({"x": rng.normal(size=n)})
-    failed = rng.random(n) < np.where(np.arange(n) < 40_000, 0.2, 0.26)
-    batch = type(batch)("m", batch.offsets, batch.times, batch.columns, failed=failed)
+    failed = rng.random(n) < np.where(np.arange(n) < change, 0.2, 0.26)
+    batch = replace(wide({"x": rng.normal(size=n)}), failed=failed)
     state = State()
-    reference = build(batch.take(np.arange(500)), Learning(bins=5))
-    p.adopt(state, "m", reference)
-    findings = [f for f in feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings if f.detector == JUDGE]
-    (f,) = findings
-    assert (f.feature, f.status) == ("error", DRIFT)
-    assert "adwin found a change" in f.because
-    assert 1000 + 40_000 / PER_SECOND < f.window_end < 1000 + 50_000 / PER_SECOND
+    p.adopt(state, "m", build(batch.take(np.arange(500)), Learning(bins=5)))
+    findings = feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings
+    (f,) = (f for f in findings if f.feature == "error" and f.status is DRIFT)
+    begun = BEGIN + change / PER_SECOND
+    assert f.since == pytest.approx(begun, abs=10)
+    assert begun < f.window_end < begun + 60
+    assert any(f.detector == "adwin" and f.status is WARNING for f in findings)
