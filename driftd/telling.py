@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from driftd.window import Hop
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
+
+WINDOW_ALONE: Final = "the window alone differs; not yet evidence enough for a page"
+"""How the reason of the judge's tickets begins that are no episodes."""
 
 NAMED = 40
 """Channels that a finding about a model names."""
@@ -105,7 +109,7 @@ def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_])
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
         moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
-        parts = ["the window alone differs; not yet evidence enough for a page"]
+        parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
         yield Finding(

@@ -69,8 +69,9 @@ class Cover:
 
     @property
     def least(self) -> float:
-        """The least A of the channels that are judged, in events; NaN where none is."""
-        return float(self.a[self.judged].min()) if self.judged.any() else float("nan")
+        """The least A of the channels that page (where none does: that are judged), in events; NaN where none is."""
+        mine = self.judged & self.pages if (self.judged & self.pages).any() else self.judged
+        return float(self.a[mine].min()) if mine.any() else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
