@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from driftd.alarm import Budget
 from driftd.judge import guard, sensitivity
 from driftd.judge.budget import Cover
-from driftd.judge.independent import Independent
 from driftd.judge.model import Learned
 from driftd.plan import Plan
 from driftd.reference import AWAITED, Reference, Role
@@ -162,35 +161,34 @@ def _finds(
     learned = plan.judged
     if learned is None:
         return [() for _ in out]
-    shape, a = learned.shape, plan.a[:-1]
-    null = Independent().null(shape, shape.counts, np.zeros(len(a)))
-    known = shape.counts.sum(axis=1) / 2
-    batch = np.ceil(guard.BATCH_EVENTS / max(rate, 1e-12) / windows.pane_seconds) * windows.pane_seconds
-    columns = _columns(reference)
-    shares = columns >= 0
-    tops = np.where(shares, columns, sensitivity.missing_columns(shape))
-    for horizon in sorted({DAY, window_seconds}):
-        # beyond half the reference's size nothing is claimed (driftd.judge.sensitivity)
-        seconds = np.minimum(horizon, known / np.maximum(learned.rate, 1e-12))
-        # a change begins anywhere in a micro-batch, and is judged at its end
-        events = np.floor(learned.rate * (seconds - batch / 2))
-        some = learned.independent & (seconds >= batch) & (events >= 1) & np.isfinite(a)
-        events = np.where(some, events, 1.0)
-        shift = sensitivity.smallest_shift(shape, null, a, events)
-        share = sensitivity.smallest_rise(shape, null, a, events, tops)
-        missing = sensitivity.smallest_rise(shape, null, a, events, sensitivity.missing_columns(shape))
-        for row in np.flatnonzero(some).tolist():
-            channel = reference.channels[row]
-            found = [("share", reference.label(row, int(columns[row])), share)] if shares[row] else [("shift", "", shift)]
-            if channel.role not in AWAITED | {Role.ERROR}:
-                found.append(("share", "missing", missing))
-            for kind, value, least in found:
-                find = Find(kind, value, float(least[row]), float(seconds[row]), int(events[row]))
-                if np.isfinite(find.least) and find.within_seconds not in {
-                    f.within_seconds for f in out[row] if (f.kind, f.value) == (kind, value)
-                }:
-                    out[row].append(find)
-    return [tuple(sorted(found, key=lambda f: (f.value == "missing", f.within_seconds))) for found in out]
+    a, columns = plan.a[:-1], _columns(reference)
+    absent = sensitivity.missing_columns(learned.shape)
+    may_miss = np.array([c.role not in AWAITED | {Role.ERROR} for c in reference.channels])
+    batch = guard.batch_events(reference) / max(rate, 1e-12)
+    batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
+    horizons = [h for h in sorted({DAY, window_seconds}) if h > batch]
+    # a change begins anywhere in a micro-batch, and is judged at its end
+    counted = {h: np.floor(learned.rate * (h - batch / 2)) for h in horizons}
+    for kind, mine, looked in (
+        ("shift", columns < 0, columns),
+        ("share", columns >= 0, columns),
+        ("share", may_miss, absent),
+    ):
+        for horizon, events in counted.items():
+            rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
+            if not len(rows):
+                continue
+            shape, few = learned.shape.take(rows), (a[rows], events[rows])
+            least = (
+                sensitivity.smallest_shift(shape, *few)
+                if kind == "shift"
+                else sensitivity.smallest_rise(shape, *few, looked[rows])
+            )
+            for row, found in zip(rows.tolist(), least.tolist(), strict=True):
+                value = "" if kind == "shift" else reference.label(row, int(looked[row]))
+                if np.isfinite(found):
+                    out[row].append(Find(kind, value, found, horizon, int(events[row])))
+    return [tuple(found) for found in out]
 
 
 def _columns(reference: Reference) -> NDArray[np.intp]:

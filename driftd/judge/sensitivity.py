@@ -1,17 +1,13 @@
 """What the judge of independent events would find: the smallest change, 9 times in 10, within so many events.
 
-An alternative of weight w gains on average m nats an event after the change, with variance v. A Shiryaev-Roberts sum
-adds the evidence of about 2 / v starting points to the walk's own, so the walk must gain
+For a change of a given size, DRAWS times what n events after it may hold are drawn (seeded, so the answer is always the
+same) and judged as the judge does, with nothing between the reference and the change:
 
-    h = ln(A / w) - ln(2 / v)                                  nats,
+    S = head * Bayes factor of the change's own beginning,      head = 2 n / ln A events.
 
-and the chance that it has within n events is inverse Gaussian. The reference's own error, which is the same for all n
-events, widens it by n / n_ref. For a single bin, whose events are few and whole, it is the binomial chance of enough
-of them. The best alternative counts; that the others help is left out. A test simulates the judge at the changes named
-here and holds the 90 %.
-
-n is never more than the reference has: while evidence is weak the reference grows, a slow change joins it, and nothing
-is claimed about that. Nor is it claimed that nothing smaller is found.
+The head is what neighbouring beginnings add to the Shiryaev-Roberts sum: their factor falls off at the rate at which
+the true one rose, ln A nats in n events, on either side. The reference's own error is drawn with them. The size is
+halved until 9 of 10 draws reach A. A test runs the judge itself on simulated values at the sizes named here.
 """
 
 from __future__ import annotations
@@ -21,129 +17,95 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrc, log_ndtr, logsumexp, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
-from driftd.judge.independent import SIZES, TILTS, Null, Shape
+from driftd.judge.independent import Shape, log_factors
 from driftd.summary import FIRST_VALUE, MISSING
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.intp]
 
 CHANCE: Final = 0.9
+DRAWS: Final = 100
 MOST_SHIFT: Final = 6.0
-_HALVINGS: Final = 20
-_LOOKS: Final = (1.0, 0.7, 0.5, 0.3, 0.15)
-"""Parts of n at which a single bin is looked at; its evidence is not monotone in time."""
+_LEAST: Final = 1e-4
+_HALVINGS: Final = 9
+_SIGNS: Final = np.where(np.arange(DRAWS) % 2, 1.0, -1.0)[:, None]
 
 
-def smallest_shift(shape: Shape, null: Null, a: Floats, events: Floats) -> Floats:
+def smallest_shift(shape: Shape, a: Floats, events: Floats) -> Floats:
     """The smallest shift of a numeric channel, in standard deviations of its normal score, that is found within
-    ``events`` float64[channels] whichever way it goes: float64[channels], NaN where none is, or nothing can shift.
+    ``events`` float64[channels], half of the time up and half down: float64[channels], NaN where none is, or nothing
+    can shift. ``a`` float64[channels] is the judge's threshold.
     """
-    up, down = (
-        _least(lambda by, sign=sign: _found_by_tilt(shape, null, a, events, shifted(shape, sign * by)), MOST_SHIFT, a)  # type: ignore[misc]
-        for sign in (1.0, -1.0)
-    )
-    varies = null.scores[:, 0].any(axis=1) & (shape.numeric > 0)
-    return np.where(varies, np.maximum(up, down), np.nan)
+
+    def shares(by: Floats, error: Floats) -> Floats:
+        return shifted(shape, _SIGNS * by + error / np.sqrt(np.maximum(shape.counts.sum(axis=1), 1)))
+
+    found = _least(shape, a, events, shares, np.full(len(a), MOST_SHIFT))
+    return np.where(shape.scores[:, 0].any(axis=1), found, np.nan)
 
 
-def smallest_rise(shape: Shape, null: Null, a: Floats, events: Floats, columns: Columns) -> Floats:
-    """By how much the share of column ``columns`` intp[channels] must rise, 0..1: float64[channels], NaN where no rise
-    is found within ``events`` float64[channels].
+def smallest_rise(shape: Shape, a: Floats, events: Floats, columns: Columns) -> Floats:
+    """By how much the share of column ``columns`` intp[channels] must rise, 0..1, the others giving way in proportion:
+    float64[channels], NaN where no rise is found within ``events`` float64[channels].
     """
-    before = _shares(shape)[np.arange(len(a)), columns]
-    return _least(lambda by: _found_in_bin(null, a, events, columns, before + by), 1 - before, a)
+    now, rows = shares_of(shape), np.arange(len(a))
+    before = now[rows, columns]
+    sd = np.sqrt(before * (1 - before) / np.maximum(shape.counts.sum(axis=1), 1))
+
+    def shares(by: Floats, error: Floats) -> Floats:
+        after = np.clip(before + by + sd * error, 0.0, 1.0)
+        out = now * ((1 - after) / np.maximum(1 - before, 1e-300))[:, :, None]
+        out[:, rows, columns] = after
+        return out
+
+    return _least(shape, a, events, shares, 1 - before)
+
+
+def shares_of(shape: Shape) -> Floats:
+    """The reference's shares, float64[channels, width]."""
+    return shape.counts / np.maximum(shape.counts.sum(axis=1, keepdims=True), 1)
 
 
 def missing_columns(shape: Shape) -> Columns:
     return np.full(len(shape.counts), MISSING, np.intp)
 
 
-def top_columns(shape: Shape) -> Columns:
-    """The most frequent value; a rarer one needs to gain less."""
-    return np.asarray(np.argmax(shape.counts[:, FIRST_VALUE:], axis=1) + FIRST_VALUE, np.intp)
-
-
 def shifted(shape: Shape, by: Floats) -> Floats:
-    """Shares of a channel whose normal score has moved ``by`` float64[channels]: float64[channels, width]."""
-    out = _shares(shape)
-    values = out[:, FIRST_VALUE:]
+    """Shares of channels whose normal score has moved ``by`` float64[..., channels]: float64[..., channels, width]."""
+    before = shares_of(shape)
+    values = before[:, FIRST_VALUE:]
     present = values.sum(axis=1, keepdims=True)
-    upper = np.cumsum(values, axis=1) / np.maximum(present, 1e-300)
-    cuts = ndtr(ndtri(np.clip(upper, 0.0, 1.0)) - by[:, None])
-    out[:, FIRST_VALUE:] = np.diff(cuts, axis=1, prepend=0.0) * present
-    return out
+    upper = ndtri(np.clip(np.cumsum(values, axis=1) / np.maximum(present, 1e-300), 0.0, 1.0))
+    moved = np.diff(ndtr(upper - by[..., None]), axis=-1, prepend=0.0) * present
+    rest = np.broadcast_to(before[:, :FIRST_VALUE], (*moved.shape[:-1], FIRST_VALUE))
+    return np.concatenate([rest, moved], axis=-1)
 
 
-def _found_by_tilt(shape: Shape, null: Null, a: Floats, events: Floats, shares: Floats) -> Floats:
-    """The chance that a tilt finds a change to ``shares`` float64[channels, width]: float64[channels]."""
-    scores = np.repeat(null.scores, 2, axis=1)
-    mean = np.einsum("kw,kiw->ki", shares, scores)[:, :, None]
-    spread = np.einsum("kw,kiw->ki", shares, scores**2)[:, :, None] - mean**2
-    drift = (null.tilt * mean - null.cost).reshape(len(a), TILTS)
-    variance = np.maximum((null.tilt**2 * spread).reshape(len(a), TILTS), 1e-12)
-    known = np.maximum(shape.counts.sum(axis=1), 1.0)[:, None]
-    n, most = np.maximum(events, 1.0)[:, None], variance * (1 + events[:, None] / known)
-    h = _need(null.weight[:, :TILTS], a[:, None], variance, n)
-    best = np.argmax(_passed(h, drift, most, n), axis=1)[:, None]
-    h = h - _help(h, null.tilt.reshape(len(a), TILTS), null.cost.reshape(len(a), TILTS) * n, best)
-    found: Floats = np.take_along_axis(_passed(np.maximum(h, 1e-3), drift, most, n), best, axis=1)[:, 0]
-    return found
+def _least(shape: Shape, a: Floats, events: Floats, shares: Callable[[Floats, Floats], Floats], most: Floats) -> Floats:
+    """The least change that is found with CHANCE, by halving its logarithm; NaN where ``most`` is not found."""
+    error = np.random.default_rng(0).normal(size=(DRAWS, len(a)))
 
+    def found(by: Floats) -> NDArray[np.bool_]:
+        return _chance(shape, a, events, shares(by, error)) >= CHANCE
 
-def _help(h: Floats, tilt: Floats, cost: Floats, best: Columns) -> Floats:
-    """Nats that the other tilts of the same score add when the ``best`` intp[channels, 1] has gained ``h`` of its own:
-    float64[channels, 1].
-    """
-    of = np.take_along_axis
-    moved = (of(h, best, axis=1) + of(cost, best, axis=1)) / of(tilt, best, axis=1)
-    same = np.arange(TILTS) // (2 * SIZES) == best // (2 * SIZES)
-    gain = np.where(same & np.isfinite(h), tilt * moved - cost - np.where(np.isfinite(h), h, 0.0), -np.inf)
-    return np.clip(logsumexp(gain, axis=1, keepdims=True), 0.0, 3.0)
-
-
-def _found_in_bin(null: Null, a: Floats, events: Floats, columns: Columns, share: Floats) -> Floats:
-    rows = np.arange(len(a))
-    hit, base = null.hit[rows, columns], null.base[rows, columns]
-    weight = null.weight[:, TILTS:].reshape(null.hit.shape)[rows, columns]
-    step, share, n = hit - base, np.clip(share, 0.0, 1.0)[:, None], np.maximum(events, 1.0)[:, None]
-    h = _need(weight, a[:, None], np.maximum(share * (1 - share) * step**2, 1e-12), n)
-    out = np.zeros_like(step)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for look in _LOOKS:
-            m = np.maximum(np.floor(n * look), 1.0)
-            hits = (h - m * base) / step
-            rise = np.where(hits > m, 0.0, bdtrc(np.clip(np.ceil(hits) - 1, -1, m), m, share))
-            fall = np.where(hits < 0, 0.0, bdtr(np.clip(np.floor(hits), 0, m), m, share))
-            out = np.maximum(out, np.nan_to_num(np.where(step > 0, rise, np.where(step < 0, fall, 0.0))))
-    return np.asarray(out.max(axis=1), np.float64)
-
-
-def _need(weight: Floats, a: Floats, variance: Floats, n: Floats) -> Floats:
-    """Nats that a walk must gain; infinite for an alternative without weight."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(a) - np.log(weight) - np.log(np.clip(2 / variance, 1.0, n)), 1e-3)
-
-
-def _passed(h: Floats, drift: Floats, variance: Floats, n: Floats) -> Floats:
-    """The chance that a walk has passed ``h`` within ``n`` events (inverse Gaussian)."""
-    sd = np.sqrt(variance * n)
-    h, some = np.where(np.isfinite(h), h, 1.0), np.isfinite(h) & (drift > 0)
-    again = 2 * h * drift / variance + log_ndtr(-(h + drift * n) / sd)
-    return np.where(some, ndtr((drift * n - h) / sd) + np.exp(np.minimum(again, 0.0)), 0.0)
-
-
-def _shares(shape: Shape) -> Floats:
-    return shape.counts / np.maximum(shape.counts.sum(axis=1, keepdims=True), 1)
-
-
-def _least(found: Callable[[Floats], Floats], most: float | Floats, like: Floats) -> Floats:
-    """The least change that is found with CHANCE, by halving; NaN where ``most`` is not."""
-    low, high = np.zeros_like(like), np.zeros_like(like) + most
-    possible = found(high) >= CHANCE
+    low, high = np.full(len(a), np.log(_LEAST)), np.log(np.maximum(most, _LEAST))
+    possible = found(np.exp(high))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        enough = found(middle) >= CHANCE
+        enough = found(np.exp(middle))
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.where(possible, high, np.nan)
+    return np.where(possible, np.exp(high), np.nan)
+
+
+def _chance(shape: Shape, a: Floats, events: Floats, shares: Floats) -> Floats:
+    """How often S reaches A when ``events`` follow ``shares`` float64[DRAWS, channels, width]: float64[channels]."""
+    rng = np.random.default_rng(1)
+    n = np.maximum(events, 1).astype(np.int64)
+    whole = np.maximum(shares, 0.0)
+    whole /= np.maximum(whole.sum(axis=-1, keepdims=True), 1e-300)
+    after = rng.multinomial(n, whole).astype(np.float64)
+    head = np.log(np.maximum(2 * n / np.log(np.maximum(a, 3.0)), 1.0))
+    s = log_factors(shape, after, np.zeros_like(after[:1])) + head
+    return np.asarray(np.mean(s >= np.log(a), axis=0), np.float64)
