@@ -113,19 +113,6 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
     )
 
 
-def replay(loaded: Loaded, events: Events, findings: Path | None, *, every_window: bool, stage: Stage) -> Replayed:
-    """`driftd replay`. Stored references are used unless the reference is to be learned from the events."""
-    settings = loaded.settings
-    learn = loaded.origins.get("learning.events", "default").startswith("--")
-    references = {} if learn else references_of(settings)
-    return history.replay(pipeline_of(settings, every_window=every_window), references, events, findings, stage)
-
-
-def demo(loaded: Loaded, events: Events, *, exit_after: bool, speed: float | None, stage: Stage) -> int:
-    """`driftd demo`."""
-    return history.demo(loaded, pipeline_of(loaded.settings), events, exit_after=exit_after, speed=speed, stage=stage)
-
-
 def build_references(
     loaded: Loaded, events: Events, *, models: Sequence[str], first: int | None, reason: str, stage: Stage
 ) -> list[Reference]:

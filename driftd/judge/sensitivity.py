@@ -3,10 +3,10 @@
 For a change of a given size, DRAWS times what n events after it may hold are drawn (seeded, so the answer is always the
 same) and judged as the judge does, with nothing between the reference and the change:
 
-    S = head * Bayes factor of the change's own beginning,      head = 2 n / ln A events.
+    S = head * Bayes factor of the change's own beginning,      head = 4 n / ln A events.
 
 The head is what neighbouring beginnings add to the Shiryaev-Roberts sum: their factor falls off at the rate at which
-the true one rose, ln A nats in n events, on either side. The reference's own error is drawn with them. The size is
+the true one rose, ln A nats in n events, on either side (a factor of 2 is for the ups and downs on the way). The reference's own error is drawn with them. The size is
 halved until 9 of 10 draws reach A. A test runs the judge itself on simulated values at the sizes named here.
 """
 
@@ -106,6 +106,6 @@ def _chance(shape: Shape, a: Floats, events: Floats, shares: Floats) -> Floats:
     whole = np.maximum(shares, 0.0)
     whole /= np.maximum(whole.sum(axis=-1, keepdims=True), 1e-300)
     after = rng.multinomial(n, whole).astype(np.float64)
-    head = np.log(np.maximum(2 * n / np.log(np.maximum(a, 3.0)), 1.0))
+    head = np.log(np.maximum(4 * n / np.log(np.maximum(a, 3.0)), 1.0))
     s = log_factors(shape, after, np.zeros_like(after[:1])) + head
     return np.asarray(np.mean(s >= np.log(a), axis=0), np.float64)
