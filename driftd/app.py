@@ -16,7 +16,7 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
-from driftd.history import Replayed, Stage
+from driftd.history import Stage
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
 from driftd.plan import Chooser, Detector

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.alarm import Budget
+from driftd.finding import JOINT
 from driftd.judge import guard, sensitivity
-from driftd.judge.budget import Cover
+from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.model import Learned
 from driftd.plan import Plan
-from driftd.reference import AWAITED, Reference, Role
+from driftd.reference import AWAITED, ERRORS, Reference, Role
 from driftd.summary import FIRST_VALUE, Summary
 from driftd.window import Windows
 
@@ -47,7 +48,7 @@ class Threshold:
 @dataclass(frozen=True, slots=True)
 class Find:
     """The smallest change that is found 9 times in 10. ``kind``: "shift" by ``least`` standard deviations of the normal
-    score, or "share": the share of ``value`` rises by ``least`` (0..1); ``within_seconds`` of ``events`` events.
+    score, or "share": that of ``value`` rises by ``least`` (0..1); ``within_seconds`` of ``events`` events.
     """
 
     kind: str
@@ -80,7 +81,9 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """One model: the window it will have at the reference's rate, and its channels."""
+    """One model: the window it will have at the reference's rate, and its channels in the reference's order; "*" last,
+    where the judge watches how they move together.
+    """
 
     model: str
     events_a_second: float
@@ -107,15 +110,34 @@ def foresee(
     for row, channel in enumerate(reference.channels):
         name = channel.name
         told = _told(cover, plan.judged, row)
-        mine = tuple((kind, (kind, name) in plan.paging) for kind in plan.sequential if plan.sequential_of(kind, row))
+        mine = tuple(
+            (kind, told[1] and (kind, name) in plan.paging)
+            for kind in plan.sequential
+            if plan.sequential_of(kind, row) is not None
+        )
         sights.append(
             Sight(
-                name, channel.role.value, *told[:5], int(expected.channel_events[row]), finds[row],
+                name,
+                channel.role.value,
+                *told[:5],
+                int(expected.channel_events[row]),
+                finds[row],
                 told[5] or ("" if finds[row] else "too few events for any change"),
-                tuple(levels_of for r, levels_of in levels if r == row), mine,
-            )  # fmt: skip
+                tuple(levels_of for r, levels_of in levels if r == row),
+                mine,
+            )
         )
+    if not isinstance(cover, str) and cover.names[-1] == JOINT:
+        sights.append(_joint(cover, expected.events))
     return Foresight(reference.model, rate, seconds, expected.events, hop, tuple(sights))
+
+
+def _joint(cover: Cover, events: int) -> Sight:
+    a, monthly = float(cover.a[-1]), float(cover.monthly[-1])
+    return Sight(
+        JOINT, JOINT, cover.regime[-1], bool(cover.pages[-1]), cover.why[-1], a, a / monthly * MONTH_SECONDS, events,
+        (), "how channels move together: it depends on the pair", (), (),
+    )  # fmt: skip
 
 
 def hop_seconds(windows: Windows, events_a_second: float) -> float:
@@ -166,7 +188,8 @@ def _finds(
     may_miss = np.array([c.role not in AWAITED | {Role.ERROR} for c in reference.channels])
     batch = guard.batch_events(reference) / max(rate, 1e-12)
     batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
-    horizons = [h for h in sorted({DAY, window_seconds}) if h > batch]
+    near = DAY / 2 < window_seconds < 2 * DAY
+    horizons = [h for h in sorted({window_seconds, window_seconds if near else DAY}) if h > batch]
     # a change begins anywhere in a micro-batch, and is judged at its end
     counted = {h: np.floor(learned.rate * (h - batch / 2)) for h in horizons}
     for kind, mine, looked in (
@@ -192,16 +215,18 @@ def _finds(
 
 
 def _columns(reference: Reference) -> NDArray[np.intp]:
-    """The value whose share is looked at, intp[channels]: of categories the most frequent, of 0 and 1 the 1; negative
-    for numbers, which shift.
+    """The value whose share is looked at, intp[channels]: of categories the most frequent, of 0 and 1 the 1, of
+    errors that never were those that come, of a constant whatever lies above it; negative for numbers, which shift.
     """
     out = np.full(len(reference.channels), -1, np.intp)
     for row, bins in enumerate(reference.bins):
         counts = reference.summary.counts[row, FIRST_VALUE : bins.used]
         if not reference.numeric[row]:
             out[row] = FIRST_VALUE + int(np.argmax(counts))
-        elif np.count_nonzero(counts) <= 2 and counts.any():
+        elif np.count_nonzero(counts) == 2:
             out[row] = FIRST_VALUE + int(np.flatnonzero(counts)[-1])
+        elif np.count_nonzero(counts) == 1:
+            out[row] = bins.place(np.ones(1))[0] if reference.channels[row].role in ERRORS else bins.used - 1
     return out
 
 

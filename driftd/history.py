@@ -82,7 +82,8 @@ def replay(runs: Sequence[Configured], events: Events, findings: Path | None, st
             outcomes = [one.take(records) for one in replays]
             tell(outcomes[0])
             stage.progress(events.progress())
-        tell([one.finish() for one in replays][0])
+        first, *_ = [one.finish() for one in replays]
+        tell(first)
     seconds = time.perf_counter() - began
     results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
     stage.done(results[0])

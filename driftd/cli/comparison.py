@@ -34,15 +34,19 @@ def text(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> None:
     if rows:
         show.line()
         show.line("Found first (UTC)", "bold")
-        show.table(("channel", *(f"{what}, {h}" for what in ("page", "ticket") for h in heads), "earlier"), rows[:_SHOWN], indent=2)
+        show.table(
+            ("channel", *(f"{what}, {h}" for what in ("page", "ticket") for h in heads), "earlier"),
+            rows[:_SHOWN],
+            indent=2,
+        )
     for title, header, lines in (
-        ("Settings that differ", "setting", list(_settings(loaded))),
-        ("Thresholds that differ, when last judged", "channel and detector", list(_thresholds(both))),
+        ("Settings that differ", ("setting", *heads), list(_settings(loaded))),
+        ("Thresholds that differ, when last judged", ("detector", *heads, "channels"), list(_thresholds(both))),
     ):
         show.line()
         show.line(f"{title}{'' if lines else ': none'}", "bold")
         if lines:
-            show.table((header, *heads), lines[:_SHOWN], indent=2)
+            show.table(header, lines[:_SHOWN], indent=2)
         if len(lines) > _SHOWN:
             show.line(f"  and {len(lines) - _SHOWN} more; --output json has all")
 
@@ -84,11 +88,13 @@ def _pairs(both: Sequence[Report]) -> Iterator[tuple[tuple[str, str], Found, Fou
 def _found(both: Sequence[Report], heads: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for (model, channel), first, second in _pairs(both):
         who, times = earlier(first, second), (first.page, second.page, first.ticket, second.ticket)
-        sooner = "" if who is None else f"{heads[who[0]]}{f', by {duration(who[1])}' if who[1] < float('inf') else ' only'}"
+        sooner = (
+            "" if who is None else f"{heads[who[0]]}{f', by {duration(who[1])}' if who[1] < float('inf') else ' only'}"
+        )
         yield f"{model} {words.channel(channel)}", *("-" if t is None else minute(t) for t in times), sooner
 
 
-def _settings(loaded: Sequence[Loaded]) -> Iterator[tuple[str, str, str]]:
+def _settings(loaded: Sequence[Loaded]) -> Iterator[tuple[str, ...]]:
     first, second = ({setting: value for setting, value, _ in one.rows()} for one in loaded)
     for setting in dict.fromkeys((*first, *second)):
         if first.get(setting) != second.get(setting):
@@ -99,14 +105,23 @@ def _differ(both: Sequence[Report]) -> Iterator[tuple[tuple[str, str, str], floa
     for key in sorted({key for r in both for key in r.thresholds}):
         first, second = (r.thresholds.get(key) for r in both)
         if first is None or second is None or not isclose(first, second, rel_tol=1e-9):
-            yield key, *(None if v is None else expm1(v) if key[2] == _JUDGE else v for v in (first, second))
+            yield key, _plain(first, key[2]), _plain(second, key[2])
 
 
-def _thresholds(both: Sequence[Report]) -> Iterator[tuple[str, str, str]]:
+def _plain(value: float | None, detector: str) -> float | None:
+    """The judge's threshold in events; others as they are."""
+    return expm1(value) if value is not None and detector == _JUDGE else value
+
+
+def _thresholds(both: Sequence[Report]) -> Iterator[tuple[str, ...]]:
+    """A row for channels whose thresholds are the same two numbers."""
+    alike: dict[tuple[str, ...], list[str]] = {}
     for (model, channel, detector), *values in _differ(both):
-        unit = " events" if detector == _JUDGE else ""
-        shown = ["-" if v is None else f"{v:,.0f}{unit}" if unit else f"{v:.4g}" for v in values]
-        yield f"{model} {words.channel(channel)}: {'A of the judge' if unit else detector}", *shown
+        what = f"{model}: {'A of the judge, in events' if detector == _JUDGE else detector}"
+        shown = ("-" if v is None else f"{v:,.0f}" if detector == _JUDGE else f"{v:.3g}" for v in values)
+        alike.setdefault((what, *shown), []).append(words.channel(channel))
+    for row, channels in alike.items():
+        yield *row, ", ".join(channels)
 
 
 def fields(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class DemoAudience(Audience):
             "other columns: features",
         ),
         ("driftd replay --topic predictions --from -24h --to latest", "a stretch of a topic"),
+        ("driftd replay --events events.jsonl --compare other.yaml", "what would another configuration have done?"),
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
     ),
 )
@@ -92,7 +93,7 @@ class DemoAudience(Audience):
 @options.columns
 @options.output
 def replay(every_window: bool, findings: str | None, compare: str | None, output: str, **given: Any) -> int:
-    """Run events through the pipeline as fast as it can; say how often this configuration would have paged, and for what.
+    """Run events through the pipeline as fast as it can; say how often this configuration would have paged, and why.
 
     The same events give the same findings, byte for byte. The exit code is 0 also when drift was found; the last line
     on standard error accounts for every event.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import show, words
-from driftd.cli.words import duration, minute
+from driftd.cli.words import duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.history import Replayed
@@ -34,7 +34,7 @@ def text(report: Report) -> None:
         show.line("  No tickets.")
         return
     total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
-    show.line(f"  {total} {_plural('ticket', total)} on {channels} {_plural('channel', channels)}; nobody was called.")
+    show.line(f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}; nobody was called.")
     rows = list(_ticket_rows(report))
     show.table(("channel", "first (UTC)", "by detector: how many, open for how long in all"), rows[:_SHOWN], indent=4)
     if len(rows) > _SHOWN:
@@ -42,8 +42,8 @@ def text(report: Report) -> None:
 
 
 def _pages(report: Report) -> str:
-    count, budget = len(report.pages), f"{report.budget:g} false {_plural('page', report.budget)} a month"
-    said = f"{count} {_plural('page', count)}, {report.pages_a_month:.2g} a month. The budget is {budget}: "
+    count, budget = len(report.pages), f"{report.budget:g} false {plural('page', report.budget)} a month"
+    said = f"{count} {plural('page', count)}, {report.pages_a_month:.2g} a month. The budget is {budget}: "
     if report.within:
         return f"{said}by chance alone up to {report.explained} in this time. Pages for real changes are among them."
     return f"{said}chance explains at most {report.explained} in this time. Things changed, or it is not held here."
@@ -73,15 +73,9 @@ def _ticket_rows(report: Report) -> Iterator[tuple[str, ...]]:
 
 
 def _counted(t: Tickets) -> str:
-    if t.open:
-        lasted = f"{duration(t.seconds)}, still open" if t.seconds else "just opened"
-    else:
-        lasted = duration(t.seconds)
-    return f"{t.detector} {t.count} ({lasted})"
-
-
-def _plural(word: str, count: float) -> str:
-    return word if count == 1 else f"{word}s"
+    if t.open and not t.seconds:
+        return f"{t.detector} {t.count} (just opened)"
+    return f"{t.detector} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
 
 
 def speed(result: Replayed) -> str:

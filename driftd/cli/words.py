@@ -1,4 +1,4 @@
-"""Findings for the person at the terminal: one block a judgement, pages before tickets, numbers as one would say them."""
+"""Findings for the person at the terminal: a block a judgement, pages before tickets, numbers as one says them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def duration(seconds: float) -> str:
     return f"{text} {unit}{'' if text == '1' else 's'}"
 
 
+def plural(word: str, count: float) -> str:
+    return word if count == 1 else f"{word}s"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.2g}%" if share < 0.1 else f"{100 * share:.0f}%"
 
@@ -62,7 +66,10 @@ def told(judgement: Judgement) -> Iterator[tuple[str, str]]:
     for f in features:
         if f.status is Status.DRIFT and f.previous is not Status.DRIFT:
             if model is None or model.status is not Status.DRIFT:
-                yield _head(f, PAGE, f"{channel(f.feature or '')} joins, changed about {minute(f.since)} UTC"), STYLES[PAGE]
+                yield (
+                    _head(f, PAGE, f"{channel(f.feature or '')} joins, changed about {minute(f.since)} UTC"),
+                    STYLES[PAGE],
+                )
             yield _more(f"{channel(f.feature or '')}: {_judged(f)}"), ""
     yield from _tickets([f for f in features if f.status is Status.WARNING and f.previous is not Status.WARNING])
     over = [f for f in features if f.status is Status.OK and f.previous >= Status.WARNING]
@@ -119,11 +126,12 @@ def _moved(moved: tuple[MovedBin, ...]) -> list[str]:
 
 
 def _tickets(found: list[Finding]) -> Iterator[tuple[str, str]]:
-    """One line a channel, its detectors side by side; one line for all and one for the strongest where they are many."""
+    """A line a channel, its detectors side by side; one for all and one for the strongest where they are many."""
     by_channel: dict[str, list[Finding]] = {}
     for f in found:
         by_channel.setdefault(f.feature or "", []).append(f)
-    blocks = sorted(by_channel.items(), key=lambda item: -max(f.ratio for f in item[1]))
+    # a count of what a sequential detector noticed is no measure of how far something moved
+    blocks = sorted(by_channel.items(), key=lambda item: -max(f.ratio if f.noise else 1.0 for f in item[1]))
     if len(blocks) > _TICKETS_TOLD:
         names = [f"{channel(name)} ({', '.join(f.detector for f in mine)})" for name, mine in blocks]
         yield _head(found[0], TICKET, f"{len(blocks)} channels: {_names(names)}"), STYLES[TICKET]

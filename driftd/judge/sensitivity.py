@@ -6,8 +6,9 @@ same) and judged as the judge does, with nothing between the reference and the c
     S = head * Bayes factor of the change's own beginning,      head = 4 n / ln A events.
 
 The head is what neighbouring beginnings add to the Shiryaev-Roberts sum: their factor falls off at the rate at which
-the true one rose, ln A nats in n events, on either side (a factor of 2 is for the ups and downs on the way). The reference's own error is drawn with them. The size is
-halved until 9 of 10 draws reach A. A test runs the judge itself on simulated values at the sizes named here.
+the true one rose, ln A nats in n events, on either side; a factor of 2 is for the ups and downs on the way. The
+reference's own error is drawn with them. The size is halved until 9 of 10 draws reach A. A test runs the judge itself
+on simulated values at the sizes named here.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def smallest_rise(shape: Shape, a: Floats, events: Floats, columns: Columns) -> 
 
     def shares(by: Floats, error: Floats) -> Floats:
         after = np.clip(before + by + sd * error, 0.0, 1.0)
-        out = now * ((1 - after) / np.maximum(1 - before, 1e-300))[:, :, None]
+        out: Floats = now * ((1 - after) / np.maximum(1 - before, 1e-300))[:, :, None]
         out[:, rows, columns] = after
         return out
 
@@ -65,7 +66,8 @@ def smallest_rise(shape: Shape, a: Floats, events: Floats, columns: Columns) -> 
 
 def shares_of(shape: Shape) -> Floats:
     """The reference's shares, float64[channels, width]."""
-    return shape.counts / np.maximum(shape.counts.sum(axis=1, keepdims=True), 1)
+    out: Floats = shape.counts / np.maximum(shape.counts.sum(axis=1, keepdims=True), 1)
+    return out
 
 
 def missing_columns(shape: Shape) -> Columns:
@@ -78,9 +80,10 @@ def shifted(shape: Shape, by: Floats) -> Floats:
     values = before[:, FIRST_VALUE:]
     present = values.sum(axis=1, keepdims=True)
     upper = ndtri(np.clip(np.cumsum(values, axis=1) / np.maximum(present, 1e-300), 0.0, 1.0))
-    moved = np.diff(ndtr(upper - by[..., None]), axis=-1, prepend=0.0) * present
+    moved: Floats = np.diff(ndtr(upper - by[..., None]), axis=-1, prepend=0.0) * present
     rest = np.broadcast_to(before[:, :FIRST_VALUE], (*moved.shape[:-1], FIRST_VALUE))
-    return np.concatenate([rest, moved], axis=-1)
+    out: Floats = np.concatenate([rest, moved], axis=-1)
+    return out
 
 
 def _least(shape: Shape, a: Floats, events: Floats, shares: Callable[[Floats, Floats], Floats], most: Floats) -> Floats:
