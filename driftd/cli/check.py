@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, show, sights
+from driftd.cli import options, show
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
@@ -77,6 +77,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """What would be watched of each model that is configured or has a reference, how well, and what is promised."""
     from driftd.app import chooser, pipeline_of, references_of  # noqa: PLC0415
+    from driftd.cli import sights  # noqa: PLC0415
     from driftd.foresight import foresee  # noqa: PLC0415
 
     references, pipeline = references_of(settings), pipeline_of(settings)
@@ -150,6 +151,8 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
 
 
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
+    from driftd.cli import sights  # noqa: PLC0415
+
     rows = loaded.rows()
     given = [row for row in rows if everything or row[2] != "default"]
     show.line(f"Configuration: {report['config'] or 'no file'}", "bold")
@@ -194,6 +197,7 @@ def _print_kafka(kafka: dict[str, Any] | None) -> None:
 
 
 def _print_model(model: dict[str, Any]) -> None:
+    from driftd.cli import sights  # noqa: PLC0415
     from driftd.config.values import spell_seconds  # noqa: PLC0415
     from driftd.sinks.log import utc  # noqa: PLC0415
 

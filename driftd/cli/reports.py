@@ -43,10 +43,11 @@ def text(report: Report) -> None:
 
 def _pages(report: Report) -> str:
     count, budget = len(report.pages), f"{report.budget:g} false {plural('page', report.budget)} a month"
-    said = f"{count} {plural('page', count)}, {report.pages_a_month:.2g} a month. The budget is {budget}: "
+    rate = f", {report.pages_a_month:.2g} a month" if report.months >= 1 else ""
+    said = f"{count} {plural('page', count)}{rate}. The budget is {budget}: "
     if report.within:
         return f"{said}by chance alone up to {report.explained} in this time. Pages for real changes are among them."
-    return f"{said}chance explains at most {report.explained} in this time. Things changed, or it is not held here."
+    return f"{said}more than chance explains in this time ({report.explained}). Things changed, or it is not held here."
 
 
 def _page_rows(report: Report) -> Iterator[tuple[str, ...]]:

@@ -50,7 +50,9 @@ def channel(name: str) -> str:
 def times(finding: Finding) -> str:
     """How much more evidence there is than a page needs: ``1.4 times``."""
     ratio = expm1(min(finding.statistic, 700.0)) / max(expm1(min(finding.threshold, 700.0)), 1e-300)
-    return f"{ratio:,.1f} times" if ratio < 1000 else f"{ratio:.0e} times".replace("e+0", "e").replace("e+", "e")
+    if ratio >= 1e6:
+        return "over a million times"
+    return f"{ratio:.1f} times" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f} times"
 
 
 def told(judgement: Judgement) -> Iterator[tuple[str, str]]:
