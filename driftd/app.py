@@ -16,7 +16,7 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
-from driftd.history import Replayed, Stage
+from driftd.history import Stage
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
 from driftd.plan import Chooser, Detector
@@ -111,19 +111,6 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         session_timeout_seconds=k.session_timeout_seconds,
         max_poll_interval_seconds=k.max_poll_interval_seconds,
     )
-
-
-def replay(loaded: Loaded, events: Events, findings: Path | None, *, every_window: bool, stage: Stage) -> Replayed:
-    """`driftd replay`. Stored references are used unless the reference is to be learned from the events."""
-    settings = loaded.settings
-    learn = loaded.origins.get("learning.events", "default").startswith("--")
-    references = {} if learn else references_of(settings)
-    return history.replay(pipeline_of(settings, every_window=every_window), references, events, findings, stage)
-
-
-def demo(loaded: Loaded, events: Events, *, exit_after: bool, speed: float | None, stage: Stage) -> int:
-    """`driftd demo`."""
-    return history.demo(loaded, pipeline_of(loaded.settings), events, exit_after=exit_after, speed=speed, stage=stage)
 
 
 def build_references(

@@ -108,7 +108,7 @@ def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_])
     for row in np.flatnonzero(changed).tolist():
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
-        moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
+        moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
         parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
@@ -154,7 +154,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
     summary = (about.recent(since) if since is not None else None) or batch.summary
     moved: tuple[MovedBin, ...] = ()
     if opened and not joint:
-        moved = moved_bins(reference, summary, row)
+        moved = moved_bins(reference, summary, row, surprising=True)
     events = int(summary.events if joint else summary.channel_events[row])
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
     return Finding(
@@ -306,4 +306,5 @@ def about_model(
         since=float(known.min()) if status is Status.DRIFT and len(known) else None,
         because=because,
         tests=about.tests,
+        channels=names,
     )

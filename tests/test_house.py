@@ -13,7 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORE: Final = (
     *("errors", "event", "summary", "reference", "finding", "encode", "judge", "learning", "window", "detectors"),
-    *("alarm", "cells", "plan", "taking", "telling", "judging", "codecs", "pipeline"),
+    *("alarm", "cells", "plan", "taking", "telling", "judging", "foresight", "codecs", "pipeline", "report"),
 )
 BELOW: Final = (
     *("replay", "snapshot", "store", "sources", "sinks"),
