@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd import telling
+from driftd.against import during
 from driftd.alarm import Budget, change_starts
 from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
@@ -43,10 +44,11 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
         return _composed(cell, plan, rules, window, None, ())
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}
-    scores = score(plan, reference, window, budget.alpha, cell.verdicts)
+    against = during(reference, window.start, window.end)
+    scores = score(plan, against.reference, window, budget.alpha, cell.verdicts)
     worst = worst_of(scores, channels)
-    cell.since = _since(cell, reference, window, worst)
-    about = Circumstances(cell, reference, plan, rules.budget_models)
+    cell.since = _since(cell, against.reference, window, worst)
+    about = Circumstances(cell, against.reference, plan, rules.budget_models, against.note)
     found = [f for s in scores for f in telling.of_window(about, window, s, before.get(s.detector), rules.every_window)]
     cell.judged += 1
     return _composed(cell, plan, rules, window, scores, found)

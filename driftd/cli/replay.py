@@ -148,9 +148,10 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
 
 def learn_all(settings: Settings) -> Settings:
     """For --reference-events: the first events of every model are its reference, whatever else was configured."""
-    from driftd.config import ReferenceFrom  # noqa: PLC0415
-
-    models = tuple(model.model_copy(update={"reference": ReferenceFrom()}) for model in settings.models)
+    nowhere = {"events": None, "seconds": None, "path": None}
+    models = tuple(
+        model.model_copy(update={"reference": model.reference.model_copy(update=nowhere)}) for model in settings.models
+    )
     learning = settings.learning.model_copy(update={"seconds": None})
     return settings.model_copy(update={"models": models, "learning": learning})
 
