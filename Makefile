@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format rules bench clean distclean
+.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format rules bench quality clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,21 @@ rules: $(VENV)/.dev  ## promtool's check and tests of alert_rules/
 
 bench: servers  ## docs/benchmarks.md's table, measured here
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Evidently and NannyML pin other libraries than we do, so they live in an environment of their own.
+QUALITY_VENV := .tools/quality-venv
+QUALITY_PEERS := 'evidently>=0.7.23,<0.8' 'nannyml>=0.13.1,<0.14' 'pandas<3'
+DATA ?=
+
+$(QUALITY_VENV)/.installed: | $(BIN)/python
+	@echo "Installing Evidently and NannyML into $(QUALITY_VENV) (some minutes, once)"
+	@mkdir -p .tools && $(BIN)/python -m venv --clear $(QUALITY_VENV) \
+	  && $(QUALITY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(QUALITY_PEERS) \
+	  && touch $@ || echo "quality: no Evidently and NannyML (pip's reason is above); their rows are left out" >&2
+
+quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift found and budget held, beside the peers; DATA=DIR of streams, ARGS=--quick
+	@$(BIN)/python -m tests.quality $$(test ! -e $(QUALITY_VENV)/.installed || echo --venv $(QUALITY_VENV)/bin/python) \
+	  $(if $(DATA),--data $(DATA)) --write docs/quality.md $(ARGS)
 
 clean:  ## Caches and build products
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

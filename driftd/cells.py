@@ -76,7 +76,8 @@ class Period:
 class Totals:
     """Counters of one model since its beginning; they survive restarts.
 
-    ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged.
+    ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``pages``: how often it
+    turned to DRIFT.
     """
 
     events: int = 0
@@ -85,6 +86,7 @@ class Totals:
     labels: int = 0
     unjoined_labels: int = 0
     ignored_features: int = 0
+    pages: int = 0
     latency_le: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LATENCY_LE) + 1, np.int64))
     latency_ns: int = 0
     last_event: float = -np.inf
@@ -93,7 +95,8 @@ class Totals:
 @dataclass(slots=True)
 class ModelCell:
     """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference; ``named`` has the
-    channels that the last finding about the model as a whole named.
+    channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last window
+    made a ticket of the judge.
     """
 
     name: str
@@ -110,6 +113,7 @@ class ModelCell:
     judged: int = 0
     guard: Guard | None = None
     named: tuple[str, ...] = ()
+    suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None
     period: Period | None = None
 

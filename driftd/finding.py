@@ -71,9 +71,15 @@ class Finding:
     regime: str = ""
 
     @property
+    def opens_page(self) -> bool:
+        """The model as a whole has turned to DRIFT: somebody is called."""
+        return self.feature is None and self.status is Status.DRIFT and self.previous is not Status.DRIFT
+
+    @property
     def id(self) -> str:
         """The same evidence has the same id, also when a restart emits it again."""
-        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{self.status.name}\0{self.window_end!r}"
+        turn = f"{self.previous.name}\0{self.status.name}"
+        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{turn}\0{self.window_end!r}"
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
@@ -82,7 +88,7 @@ class Scores:
     """One detector's verdict on all channels of a model, float64[channels] each; NaN where it does not apply.
 
     threshold = max(effect, noise); ratio = statistic / threshold; ``status`` int8[channels] after hysteresis,
-    in the numbers of Status. ``detections`` int64[channels] counts entries into DRIFT since the beginning.
+    in the numbers of Status. ``detections`` int64[channels] counts entries into WARNING or DRIFT since the beginning.
     ``natural`` bool[channels]: where ``noise`` is what the reference's own windows reach (driftd.natural), more than
     chance explains.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from driftd import telling
 from driftd.against import during
-from driftd.alarm import Budget, change_starts
+from driftd.alarm import Budget, change_starts, divergences
 from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.judge.guard import Batch
-from driftd.judge.model import Judged
+from driftd.judge.model import Judged, Matters
+from driftd.judge.tickets import selected, window_evidence
 from driftd.plan import Plan, score
 from driftd.reference import Reference
 from driftd.telling import Circumstances
@@ -49,7 +50,10 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
     worst = worst_of(scores, channels)
     cell.since = _since(cell, against.reference, window, worst)
     about = Circumstances(cell, against.reference, plan, rules.budget_models, against.note)
+    suspected = suspects(cell, window, rules)
     found = [f for s in scores for f in telling.of_window(about, window, s, before.get(s.detector), rules.every_window)]
+    found += telling.of_suspects(replace(about, reference=reference), window, suspected)
+    cell.suspected = suspected
     cell.judged += 1
     return _composed(cell, plan, rules, window, scores, found)
 
@@ -63,14 +67,41 @@ def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judg
         cell.since = np.full(len(cell.reference.channels), np.nan)
     about = Circumstances(cell, cell.reference, plan, rules.budget_models)
     found = [*telling.of_episodes(about, batch, judged)]
+    if len(cell.suspected):
+        cell.suspected = cell.suspected & ~judged.open[:-1]
     window = cell.hops.window(rules.windows) or Hop(batch.start, batch.end, batch.summary)
-    known = cell.judgement
-    scores = known.scores if known is not None and known.reference is cell.reference else None
-    yield _composed(cell, plan, rules, window, _windows_only(scores), found, at=batch.end)
+    yield _composed(cell, plan, rules, window, None, found, at=batch.end)
 
 
-def _windows_only(scores: tuple[Scores, ...] | None) -> tuple[Scores, ...] | None:
-    return None if scores is None else tuple(s for s in scores if s.detector != JUDGE)
+def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
+    """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement.
+
+    Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
+    """
+    assert cell.reference is not None
+    if cell.guard is None:
+        return np.zeros(len(cell.reference.channels), bool)
+    state, learned = cell.guard.state, cell.guard.learned
+    watched = learned.independent & ~state.episodes.open[:-1]
+    e = np.where(watched, window_evidence(learned.shape, state.evidence, window.summary.counts), np.nan)
+    return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
+
+
+def matters(cell: ModelCell, plan: Plan) -> Matters:
+    """Whether what came since a change differs by at least ``Plan.effects``: PSI on the reference's bins."""
+
+    def large(row: int, since: float) -> bool:
+        recent = cell.hops.after(since)
+        if cell.reference is None or recent is None:
+            return True
+        then, now = cell.reference.summary.counts[row : row + 1], recent.counts[row : row + 1]
+        return bool(divergences(then, now)[0] >= plan.effects[row])
+
+    return large
+
+
+def _windows_only(scores: tuple[Scores, ...]) -> tuple[Scores, ...]:
+    return tuple(s for s in scores if s.detector != JUDGE)
 
 
 def _composed(
@@ -79,24 +110,24 @@ def _composed(
     rules: Rules,
     window: Hop,
     scores: tuple[Scores, ...] | None,
-    found: Iterator[Finding] | tuple[Finding, ...] | list[Finding],
+    found: Iterable[Finding],
     at: float | None = None,
 ) -> Judgement:
-    """The judgement of the model as it stands: ``scores`` of its window (None: not enough data), and its episodes."""
+    """The judgement of the model as it stands: ``scores`` of its window (None: the last ones that there were), and its
+    episodes. ``at``: when an episode turned, None at a hop's end.
+
+    Statuses come from the cell and not from the last judgement, which a checkpoint does not hold: what is found after a
+    restart must be what would have been found without it.
+    """
     reference = cell.reference
     assert reference is not None
     channels = len(reference.channels)
-    known, findings = cell.judgement, [*found]
-    learning = scores is None and not (cell.judged and known is not None)
-    because = ""
-    if scores is None and not learning and known is not None:
-        scores, because = _windows_only(known.scores) or (), "too few events since; the last verdict stands"
-    elif learning:
-        scores, because = (), _too_few(window, rules.windows)
-    assert scores is not None
+    known, findings, learning = cell.judgement, [*found], not cell.judged
+    if scores is None:
+        scores = _windows_only(known.scores) if known is not None and known.reference.id == reference.id else ()
     mine, joint = evidence(cell, plan)
     every = (*scores, mine) if mine is not None else scores
-    worst = worst_of(every, channels)
+    worst = worst_of(cell.verdicts.values(), channels)
     if learning:
         worst = np.maximum(worst, np.int8(Status.LEARNING))
     since = cell.since.copy()
@@ -106,11 +137,15 @@ def _composed(
     status = _model_status(worst, joint, learning=learning)
     about = Circumstances(cell, reference, plan, rules.budget_models)
     names = telling.drifted_names(about, worst, joint)
-    if names or not because:
-        because = telling.of_model(about, worst, names)
+    if learning and not names:
+        because = _too_few(window, rules.windows)
+    elif at is None and not names and not cell.hops.enough(rules.windows):
+        because = "too few events since; the last verdict stands"
+    else:
+        because = telling.of_model(about, worst, joint, names)
     previous, cell.status = cell.status, status
     grown = status is Status.DRIFT and not set(names) <= set(cell.named) and at is None
-    if status is not previous or grown or (rules.every_window and not learning):
+    if status is not previous or grown or (rules.every_window and at is None and not learning):
         end = window.end if at is None else at
         starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)
         findings.append(telling.about_model(about, replace(window, end=end), status, previous, starts, because, names))
@@ -137,10 +172,12 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
         return None, None
     state, learned = guard.state, guard.learned
     open_, pages = state.episodes.open, learned.paging
-    watched = np.append(learned.independent | learned.rhythmic, learned.joint_pages)
+    watched = np.append(learned.independent | learned.rhythmic, learned.joint)
     s = np.where(watched, np.log1p(state.s), np.nan)
     a = np.where(watched, np.log1p(plan.a), np.nan)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
+    if len(cell.suspected) == len(status) - 1:
+        status[:-1] = np.maximum(status[:-1], np.where(cell.suspected, Status.WARNING, Status.OK))
     before = cell.verdicts.get(JUDGE)
     if before is None:
         before = Verdict(np.zeros(len(s) - 1, np.int8), np.zeros(len(s) - 1, np.int64))
@@ -148,7 +185,7 @@ def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
     verdict = cell.verdicts[JUDGE] = Verdict(status[:-1], before.detections + entered)
     scores = Scores(JUDGE, s[:-1], a[:-1], np.zeros(len(s) - 1), a[:-1], (s / a)[:-1], status[:-1], verdict.detections)
     joint = None
-    if learned.joint_pages:
+    if learned.joint:
         joint = Joint(float(s[-1]), float(a[-1]), Status(int(status[-1])), float(state.episodes.since[-1]))
     return scores, joint
 
@@ -194,10 +231,10 @@ def _judgement(
     )
 
 
-def worst_of(scores: tuple[Scores, ...], channels: int) -> NDArray[np.int8]:
+def worst_of(verdicts: Iterable[Scores | Verdict], channels: int) -> NDArray[np.int8]:
     out = np.zeros(channels, np.int8)
-    for s in scores:
-        out = np.maximum(out, s.status)
+    for v in verdicts:
+        out = np.maximum(out, v.status)
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from driftd.detectors import SequentialDetector
 from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
 from driftd.finding import JUDGE, Judgement
+from driftd.judge.budget import Certificate, Cover
 from driftd.judge.guard import Batch, Guard
 from driftd.learning import schema_of
 from driftd.plan import Plan
@@ -42,6 +43,7 @@ class Pipeline:
     max_models: int | None = None
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
+    _covers: dict[tuple[str, int], Cover | str] = field(default_factory=dict)
 
     def watch(self, model: str) -> Watch:
         return self.watches.get(model, self.default)
@@ -50,8 +52,10 @@ class Pipeline:
         key = reference.id, reference.version
         plan = self._plans.get(key)
         if plan is None:
-            choose = self.watch(reference.model).choose
-            plan = self._plans[key] = Plan.of(reference, choose, self.false_alarms_per_month, self.budget_models)
+            watch = self.watch(reference.model)
+            plan = self._plans[key] = Plan.of(
+                reference, watch.choose, self.false_alarms_per_month, self.budget_models, watch.effect
+            )
         return plan
 
     def schemas(self, state: State) -> Mapping[str, Schema]:
@@ -175,9 +179,16 @@ class Pipeline:
                     stream.sequential[key] = detector.start()
                 for hit in detector.feed(stream.sequential[key], values[here]):
                     at = here[hit.index]
-                    alarm = Alarm(kind, channel.name, float(batch.times[at]), hit.before, hit.after)
+                    time, rate = float(batch.times[at]), self._rate(reference, row)
+                    # by the channel's rate: the change may have begun in an earlier poll, and polls must not matter
+                    alarm = Alarm(kind, channel.name, time, hit.before, hit.after, time - hit.width / rate)
                     found.append((int(panes[at]), alarm))
         return found
+
+    def _rate(self, reference: Reference, row: int) -> float:
+        """Events a second of a channel, as in the reference."""
+        events, span = int(reference.summary.counts[row].sum()), reference.last - reference.first
+        return max(events, 1) / max(span, 1.0)
 
     def settle(self, state: State, idle: frozenset[Cell] = frozenset(), *, end: bool = False) -> Outcome:
         """Moves closed panes into their models and judges those that finished a hop.
@@ -205,6 +216,8 @@ class Pipeline:
             judgements += self._settle_model(state, name, reached, learned, kept, end=end)
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
+        for f in findings:
+            state.models[f.model].totals.pages += f.opens_page
         return Outcome(findings, tuple(judgements), tuple(learned), tuple(kept))
 
     def _settle_model(
@@ -227,8 +240,9 @@ class Pipeline:
             rolling.take(cell, pane)
             if full:
                 yield self._judge(cell)
-        if end and cell.hops.growing is not None:
+        if end:
             yield from self._watch_rest(cell)
+        if end and cell.hops.growing is not None:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
 
@@ -241,7 +255,9 @@ class Pipeline:
         if why:
             kept.append(why)
         if rolled is not None:
-            self._plans.pop((cell.reference.id, cell.reference.version), None)
+            before = cell.reference.id, cell.reference.version
+            self._plans.pop(before, None)
+            self._covers.pop(before, None)
             cell.reference = rolled
 
     def _watch_pane(self, cell: ModelCell, number: int, pane: Pane) -> Iterator[Judgement]:
@@ -253,15 +269,15 @@ class Pipeline:
         for alarm in pane.alarms:
             if (alarm.detector, alarm.channel) in plan.paging:
                 row = cell.reference.rows[alarm.channel]
-                told[row] = np.fmin(told[row], alarm.time)
+                told[row] = np.fmin(told[row], alarm.since)
         batch = Batch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, told)
-        for part, judged in cell.guard.take(cell.reference, batch, plan.a):
+        for part, judged in cell.guard.take(cell.reference, batch, plan.a, judging.matters(cell, plan)):
             yield from judging.turned(cell, plan, self._rules(), part, judged)
 
     def _watch_rest(self, cell: ModelCell) -> Iterator[Judgement]:
         if cell.guard is not None and cell.reference is not None:
             plan = self.plan(cell.reference)
-            for part, judged in cell.guard.flush(cell.reference, plan.a):
+            for part, judged in cell.guard.flush(cell.reference, plan.a, judging.matters(cell, plan)):
                 yield from judging.turned(cell, plan, self._rules(), part, judged)
 
     def adopt(self, state: State, model: str, reference: Reference) -> None:
@@ -298,10 +314,23 @@ class Pipeline:
         """The judgement of a model's last window, after a restart: nothing changes and nothing is found."""
         if cell.reference is None or not cell.hops.done:
             return None
-        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged, cell.named
+        kept = dict(cell.verdicts), cell.since.copy(), cell.status, cell.judged, cell.named, cell.suspected
         cell.judgement = replace(self._judge(cell), findings=())
-        cell.verdicts, cell.since, cell.status, cell.judged, cell.named = kept
+        cell.verdicts, cell.since, cell.status, cell.judged, cell.named, cell.suspected = kept
         return cell.judgement
+
+    def certificate(self, references: Iterable[Reference]) -> Certificate:
+        """What is promised about pages of the models with these references."""
+        covers = map(self.cover, references)
+        return Certificate.of(self.false_alarms_per_month, self.budget_models, covers)
+
+    def cover(self, reference: Reference) -> Cover | str:
+        """One model's part of the certificate; its name where its reference was made of counts alone."""
+        key = reference.id, reference.version
+        cover = self._covers.get(key)
+        if cover is None:
+            cover = self._covers[key] = self.plan(reference).cover(reference)
+        return cover
 
     def learning_ratio(self, cell: ModelCell) -> float:
         """How far the model's reference is, 0 to 1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from driftd.alarm import next_status
 from driftd.cells import Verdict
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.finding import Scores, Status
+from driftd.finding import JOINT, Scores, Status
+from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
 from driftd.judge.model import Learned
 from driftd.natural import level
@@ -23,6 +25,7 @@ VALUES_PER_FALSE_ALARM = 1e7
 
 Detector = WindowDetector | SequentialDetector
 Chooser = Callable[[Channel], Sequence[Detector]]
+Effect = Callable[[Channel], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +42,10 @@ class Plan:
 
     ``windows`` maps a kind to its groups (more than one where settings differ between channels);
     ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs. ``judged``: what
-    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one); ``paging``
-    (kind, channel) pairs of sequential detectors whose detections open episodes: those of the budget on errors, for
-    there they are quicker than the judge (driftd.judge pays for the reference's error, they do not need one).
+    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one);
+    ``effects`` float64[channels]: the least PSI since a change that opens an episode; ``paging`` (kind, channel) pairs
+    of sequential detectors whose detections open episodes: those of the budget on errors, for there they are quicker
+    than the judge (it pays for the reference's error, they need no reference).
     """
 
     windows: Mapping[str, Sequence[Group]]
@@ -49,11 +53,19 @@ class Plan:
     tests: int
     judged: Learned | None
     a: NDArray[np.float64]
+    effects: NDArray[np.float64]
     paging: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, reference: Reference, choose: Chooser, false_alarms_per_month: float = 1.0, models: int = 1) -> Plan:
-        """``models`` share the budget ``false_alarms_per_month``."""
+    def of(
+        cls,
+        reference: Reference,
+        choose: Chooser,
+        false_alarms_per_month: float = 1.0,
+        models: int = 1,
+        effect: Effect = lambda _: 0.0,
+    ) -> Plan:
+        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
         windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
         chosen: list[tuple[int, SequentialDetector]] = []
         channels, tests = len(reference.channels), 0
@@ -83,10 +95,38 @@ class Plan:
             values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
             own = detector.within_budget(values) if detector.budget else detector
             sequential.setdefault(detector.kind, []).append((row, own))
-        return cls(groups, sequential, tests, learned, a, paging)
+        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
+        return cls(groups, sequential, tests, learned, a, effects, paging)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
+
+    def cover(self, reference: Reference) -> Cover | str:
+        """This model's part of the certificate; its name alone where there is no judge."""
+        learned = self.judged
+        if learned is None:
+            return reference.model
+        names = tuple(c.name for c in reference.channels)
+        others = Counter(name for _, name in self.paging)
+        paths = [1.0 + others[name] for name in names]
+        one = learned.independent | learned.rhythmic
+        k = len(names) + (1 if learned.joint else 0)
+        joint_why = "" if learned.joint_pages else "the reference is too short to show a rhythm of days: tickets only"
+        return Cover(
+            reference.model,
+            (*names, JOINT)[:k],
+            (*learned.regime.tolist(), "joint")[:k],
+            (*learned.why.tolist(), joint_why)[:k],
+            pages=learned.paging[:k],
+            judged=np.append(one, True)[:k],
+            bounded=np.append(learned.independent, True)[:k],
+            a=self.a[:k],
+            monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
+            paths=np.array([*paths, 1.0])[:k],
+            inflation=np.append(learned.inflation, 1.0)[:k],
+            miss=0.0,
+            span_seconds=learned.span_seconds,
+        )
 
     @property
     def detectors(self) -> tuple[str, ...]:

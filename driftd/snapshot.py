@@ -113,6 +113,7 @@ def _dump_model(cell: ModelCell) -> Plain:
         "guard": _dump_guard(cell.guard),
         "named": [*cell.named],
         "period": _dump_period(cell.period),
+        "suspected": _array(cell.suspected),
     }
 
 
@@ -135,6 +136,7 @@ def _load_model(data: Plain) -> ModelCell:
         data["judged"],
         _load_guard(data["guard"], reference),
         tuple(data["named"]),
+        _unarray(data["suspected"]),
         period=_load_period(data["period"]),
     )
 
@@ -154,7 +156,7 @@ def _load_period(data: Plain) -> Period | None:
 
 
 def _alarms(alarms: Sequence[Alarm]) -> Plain:
-    return [[a.detector, a.channel, a.time, a.before, a.after] for a in alarms]
+    return [[a.detector, a.channel, a.time, a.before, a.after, a.since] for a in alarms]
 
 
 def _dump_hop(hop: Hop) -> Plain:

@@ -10,8 +10,10 @@ from driftd.cells import ModelCell, State
 from driftd.event import RecordBatch, Reject
 from driftd.finding import Finding, Judgement
 from driftd.http.view import ModelView, Snapshot
+from driftd.judge.budget import Certificate, Cover
 from driftd.pipeline import Pipeline
-from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sinks.aggregates import ModelCounts
+from driftd.sinks.metrics import MetricsSink
 from driftd.sources import Source
 from driftd.systemd import notify
 from driftd.telemetry import Telemetry
@@ -30,6 +32,7 @@ def counts_of(cell: ModelCell) -> ModelCounts:
         t.labels,
         t.unjoined_labels,
         t.ignored_features,
+        t.pages,
         t.last_event,
         t.latency_le if t.latency_le.any() else None,
         t.latency_ns / 1e9,
@@ -55,6 +58,7 @@ class Reporter:
     _rejects_said: set[str] = field(default_factory=set)
     _connected: bool = True
     _said: str = ""
+    _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
@@ -109,6 +113,9 @@ class Reporter:
         t.set("driftd_discovery_limit_reached", ignored, "features")
         for cell in state.models.values():
             self._count(cell)
+        promise = self.certificate()
+        t.set("driftd_false_alarms_budget", promise.budget)
+        t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
 
     def _count(self, cell: ModelCell) -> None:
         if cell.reference is None:
@@ -122,12 +129,23 @@ class Reporter:
         models = [ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells]
         if now is None:
             now = max((c.totals.last_event for c in cells), default=0.0)
-        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks)
+        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks, self.certificate())
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state
         for judgement in judgements:
-            self.metrics.update(judgement)
+            cover = self.pipeline.cover(judgement.reference)
+            self.metrics.update(judgement, cover=cover if isinstance(cover, Cover) else None)
+
+    def certificate(self) -> Certificate:
+        """What is promised about pages of the models that have a reference now."""
+        cells = [] if self.state is None else [*self.state.models.values()]
+        references = [c.reference for c in cells if c.reference is not None]
+        # once a round for all models: computed again only when something is new
+        about = (id(self.pipeline), *(f"{r.id}/{r.version}" for r in references))
+        if self._promised is None or self._promised[0] != about:
+            self._promised = about, self.pipeline.certificate(references)
+        return self._promised[1]
 
     def found(self, findings: Sequence[Finding]) -> None:
         for f in findings:

@@ -10,7 +10,7 @@ import numpy as np
 from driftd.cells import ModelCell, Pane, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
-from driftd.plan import Chooser
+from driftd.plan import Chooser, Effect
 from driftd.reference import Exclusion, Reference, outside
 from driftd.summary import LATENCY_LE, merge
 from driftd.window import panes_of
@@ -19,7 +19,8 @@ from driftd.window import panes_of
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How one model is watched. The reference is learned from the first ``learn_events`` events, or from the first
-    ``learn_seconds`` of event time where that is set.
+    ``learn_seconds`` of event time where that is set. ``effect`` of a channel is the least change (PSI) that opens an
+    episode.
     """
 
     choose: Chooser
@@ -28,6 +29,7 @@ class Watch:
     learn_seconds: float | None = None
     max_features: int = 200
     discover: bool = True
+    effect: Effect = lambda _: 0.0
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

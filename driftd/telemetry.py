@@ -38,6 +38,10 @@ _SEQUENTIAL: Final = (
     ("driftd_feature_ddm_detections", "Detections by DDM in the current window; 1 is drift"),
     ("driftd_feature_hddm_detections", "Detections by HDDM in the current window; 1 is drift"),
 )
+_EVIDENCE: Final = (
+    ("driftd_feature_evidence", _CHANNEL, "The judge's evidence that the channel has changed: ln(1 + S)"),
+    ("driftd_model_joint_evidence", _MODEL, "The judge's evidence that channels no longer move together: ln(1 + S)"),
+)
 _STATUS: Final = "0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT"
 
 
@@ -53,15 +57,20 @@ def _channels() -> Iterator[Metric]:
         )
     for name, text in _SEQUENTIAL:
         yield Metric(name, "gauge", "detections", _CHANNEL, text + ".")
+    yield from _evidence(*_EVIDENCE[0])
     yield Metric(
         "driftd_feature_drift_ratio",
         "gauge",
         "ratio",
         _VERDICT,
-        "Statistic over threshold; 1 or more means drift, whatever the detector.",
+        "Statistic over threshold; 1 or more means drift. The judge's is S over A.",
     )
     yield Metric(
-        "driftd_feature_drifted", "gauge", "", _VERDICT, "1 while the detector says drift, after hysteresis, else 0."
+        "driftd_feature_drifted",
+        "gauge",
+        "",
+        _VERDICT,
+        "1 while the detector says drift, after hysteresis, else 0.",
     )
     yield Metric("driftd_feature_status", "gauge", "", _CHANNEL, f"Worst status over the detectors: {_STATUS}.")
     yield Metric(
@@ -69,10 +78,35 @@ def _channels() -> Iterator[Metric]:
         "gauge",
         "seconds",
         _CHANNEL,
-        "Estimated start of the change; absent unless drifted.",
+        "Estimated start of the change; absent while there is none.",
     )
     yield Metric(
         "driftd_drift_detections_total", "counter", "detections", _VERDICT, "Entries into drift since monitoring began."
+    )
+    yield Metric(
+        "driftd_feature_pages",
+        "gauge",
+        "",
+        _CHANNEL,
+        "1 where an episode of the channel pages, 0 where it makes a ticket.",
+    )
+    yield Metric(
+        "driftd_feature_inflation_ratio",
+        "gauge",
+        "ratio",
+        _CHANNEL,
+        "How much more runs of events vary than independent ones.",
+    )
+
+
+def _evidence(name: str, labels: tuple[str, ...], text: str) -> Iterator[Metric]:
+    yield Metric(name, "gauge", "nats", labels, text + ".")
+    yield Metric(
+        f"{name}_threshold",
+        "gauge",
+        "nats",
+        labels,
+        "ln(1 + A), A from the budget: evidence beyond it opens an episode.",
     )
 
 
@@ -93,6 +127,46 @@ def _models() -> Iterator[Metric]:
         "Channels monitored: features, prediction, score and errors.",
     )
     yield Metric("driftd_model_drifted_features", "gauge", "features", _MODEL, "Channels whose status is DRIFT.")
+    yield from _evidence(*_EVIDENCE[1])
+    yield Metric("driftd_model_joint_drifted", "gauge", "", _MODEL, "1 while an episode of the joint path is open.")
+    yield Metric(
+        "driftd_model_paging_channels",
+        "gauge",
+        "channels",
+        _MODEL,
+        "Channels whose episodes page, the joint path included.",
+    )
+    yield Metric(
+        "driftd_model_ticket_channels",
+        "gauge",
+        "channels",
+        _MODEL,
+        "Channels that make tickets and never page.",
+    )
+    yield Metric(
+        "driftd_model_false_alarm_threshold_events",
+        "gauge",
+        "events",
+        _MODEL,
+        "Least A: false episodes have a chance of n / A in n events.",
+    )
+    yield Metric(
+        "driftd_model_reference_confidence_ratio",
+        "gauge",
+        "ratio",
+        _MODEL,
+        "Chance at least that all bounds of the reference hold.",
+    )
+    yield Metric(
+        "driftd_model_reference_span_seconds",
+        "gauge",
+        "seconds",
+        _MODEL,
+        "From the first event of the reference to the last.",
+    )
+    yield Metric(
+        "driftd_pages_total", "counter", "pages", _MODEL, "Times the model's status turned to DRIFT: each is a page."
+    )
     yield Metric(
         "driftd_model_info",
         "gauge",
@@ -249,6 +323,20 @@ _SELF: Final = (
         "",
         ("what",),
         "1 while discovery holds as many as it may, by what: models or features.",
+    ),
+    Metric(
+        "driftd_false_alarms_budget",
+        "gauge",
+        "pages per month",
+        (),
+        "False pages a month that the user accepts (alarms.false_alarms_per_month).",
+    ),
+    Metric(
+        "driftd_false_alarms_bound",
+        "gauge",
+        "pages per month",
+        (),
+        "False pages a month to expect at most from the models known now, if their references' bounds hold.",
     ),
     Metric("driftd_findings_total", "counter", "findings", ("status",), "Findings emitted, by the status they report."),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from driftd.alarm import divergences, mean_of, moved_bins
 from driftd.cells import ModelCell
 from driftd.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
 from driftd.judge.guard import Batch
-from driftd.judge.model import Judged, Learned
+from driftd.judge.model import TOO_SHORT, Judged, Learned
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary
@@ -50,6 +50,11 @@ class Circumstances:
 
     def regime(self, row: int) -> str:
         return "" if self.learned is None else str(self.learned.regime[row])
+
+    def before(self, row: int) -> Status:
+        """What the judge said of a channel before its episode opened."""
+        suspected = self.cell.suspected
+        return Status.WARNING if row < len(suspected) and suspected[row] else Status.OK
 
     def recent(self, since: float) -> Summary | None:
         return self.cell.hops.after(since)
@@ -89,6 +94,45 @@ def of_window(
         )
 
 
+def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
+    before = about.cell.suspected
+    before = before if len(before) == len(suspected) else np.zeros_like(suspected)
+    guard, reference = about.cell.guard, about.reference
+    if guard is None:
+        return
+    changed = (suspected != before) & ~guard.state.episodes.open[:-1]
+    for row in np.flatnonzero(changed).tolist():
+        events = int(window.summary.channel_events[row])
+        statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
+        moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
+        parts = ["the window alone differs; not yet evidence enough for a page"]
+        parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+        parts += _means(reference, window.summary, row, moved)
+        yield Finding(
+            model=about.cell.name,
+            feature=reference.channels[row].name,
+            segment=None,
+            detector=JUDGE,
+            status=Status.WARNING if suspected[row] else Status.OK,
+            previous=Status.OK if suspected[row] else Status.WARNING,
+            statistic=statistic,
+            threshold=threshold,
+            effect=0.0,
+            noise=threshold,
+            ratio=statistic / threshold,
+            events=events,
+            window_start=window.start,
+            window_end=window.end,
+            since=float(guard.state.since[row]) if suspected[row] else None,
+            because="; ".join(parts) if suspected[row] else "the window no longer differs",
+            moved=moved,
+            effective_events=about.effective(row, events),
+            tests=about.tests,
+            regime=about.regime(row),
+        )
+
+
 def of_episodes(about: Circumstances, batch: Batch, judged: Judged) -> Iterator[Finding]:
     """The judge's episodes that opened or closed with this micro-batch."""
     for row in judged.opened.tolist():
@@ -116,7 +160,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
         segment=None,
         detector=JUDGE,
         status=drift if opened else Status.OK,
-        previous=Status.OK if opened else drift,
+        previous=about.before(row) if opened else drift,
         statistic=statistic,
         threshold=threshold,
         effect=0.0,
@@ -148,13 +192,14 @@ def _episode_because(
         kinds = " or ".join(sorted(kind for kind, name in about.plan.paging if name == channels[row].name))
         parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
     if joint:
-        first, second = (channels[i].name for i in judged.pair)
-        parts.append(f"{first} and {second} no longer move together as they did")
+        who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
+        parts.append(f"{who} no longer move together as they did")
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     if not joint:
         parts += _means(about.reference, summary, row, moved)
-        if not about.learned.pages[row]:
-            parts.append(f"a ticket, not a page: {about.learned.why[row]}")
+    if not about.learned.paging[row]:
+        why = TOO_SHORT if joint else about.learned.why[row]
+        parts.append(f"a ticket, not a page: {why}")
     return "; ".join(parts)
 
 
@@ -201,20 +246,24 @@ def _moves(about: Circumstances) -> NDArray[np.float64]:
     return divergences(about.reference.summary.counts, summary.counts)
 
 
-def of_model(about: Circumstances, worst: NDArray[np.int8], names: tuple[str, ...]) -> str:
+def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
     """What the model as a whole came to, in one sentence."""
     total = len(about.reference.channels)
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        shown = ["how channels move together" if name == JOINT else name for name in names[:NAMED]]
-        channels = sum(name != JOINT for name in names)
-        return f"{channels} of {total} channels drifted: {', '.join(shown)}{more}"
+        return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
     rows = np.flatnonzero(worst == Status.WARNING)
-    if not len(rows):
-        return "no channel has drifted"
     tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
-    more = f" and {len(tickets) - NAMED} more" if len(tickets) > NAMED else ""
-    return f"tickets, no page: {len(tickets)} of {total} channels: {', '.join(tickets[:NAMED])}{more}"
+    together = joint is not None and joint.status is Status.WARNING
+    if not tickets and not together:
+        return "no channel has drifted"
+    return f"tickets, no page: {_named(tickets, total, together, 'channels')}"
+
+
+def _named(channels: Sequence[str], total: int, together: bool, what: str) -> str:
+    more = f" and {len(channels) - NAMED} more" if len(channels) > NAMED else ""
+    shown = ", ".join(channels[:NAMED]) + more
+    parts = [*([shown] if shown else []), *(["how channels move together"] if together else [])]
+    return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
 
 
 def _windowed(about: Circumstances) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil, floor
+from math import ceil, floor, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,13 +89,16 @@ def frontier(closed: Mapping[Cell, int | None], idle: frozenset[Cell], before: i
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A sequential detector's detection, as it travels with its pane."""
+    """A sequential detector's detection, as it travels with its pane; ``since`` is when the change began, by how many
+    values ago that was.
+    """
 
     detector: str
     channel: str
     time: float
     before: float
     after: float
+    since: float = nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,16 @@ from driftd.cli import options
     )
 )
 @options.settings(
-    "bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen", "log_level", "log_format", "findings_to", "false_alarms"
+    "bootstrap_servers",
+    "topic",
+    "group_id",
+    "start",
+    "state_dir",
+    "listen",
+    "log_level",
+    "log_format",
+    "findings_to",
+    "false_alarms",
 )
 def run(**given: Any) -> int:
     """Watch topics until told to stop.

@@ -33,7 +33,8 @@ class Adwin:
 
     Settings: ``delta`` confidence of a cut (river's 0.002 gave 0.1 false alarms per 100,000 exchangeable
               values, 1e-6 none), ``clock`` values between two checks, ``max_buckets`` of one size,
-              ``min_window_length`` of a part, ``grace_period`` values before the first check.
+              ``min_window_length`` of a part, ``grace_period`` values before the first check,
+              ``budget`` whether ``delta`` follows the channel's share of the false-alarm budget.
     Fed:      places in the reference, 0..1, which is what the bound assumes; 0/1 errors as they are. Each
               value by itself: batch means make it 13 times slower to notice (facts: 1,503 -> 20,799 values).
     Detects:  ``width`` values after the cut, means of the dropped and of the kept part.

@@ -34,7 +34,8 @@ class DDM:
 
     Settings: ``drift_threshold`` in standard deviations, ``warm_start`` values and ``warm_errors`` errors before
               the first test. Without ``warm_errors`` (river has none; 0 gives river's results) a stream whose
-              first 30 values are free of errors has s = 0 and "drifts" at its first error.
+              first 30 values are free of errors has s = 0 and "drifts" at its first error. ``budget``: whether
+              ``drift_threshold`` follows the channel's share of the false-alarm budget.
     Fed:      1 for an error, 0 for none.
     Detects:  ``width`` values since p + s was least, error rates before and after.
     Noise:    measured (1e7 values at rates 0.005, 0.05 and 0.3): one false alarm in about ``1000 exp(z**2 / 2)``

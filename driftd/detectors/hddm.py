@@ -31,7 +31,8 @@ class HDDM:
     The mean up to the cut is compared with the mean of all values; a detection when they differ by more than
     Hoeffding's bound at confidence ``drift_confidence``.
 
-    Settings: ``drift_confidence``, ``two_sided_test`` (falls of the error rate count as well).
+    Settings: ``drift_confidence``, ``two_sided_test`` (falls of the error rate count as well), ``budget``: whether
+              ``drift_confidence`` follows the channel's share of the false-alarm budget.
     Fed:      1 for an error, 0 for none (any value within 0..1 keeps the bound).
     Detects:  ``width`` values since the cut, means before and after it.
     Noise:    measured (1e7 values): at an error rate of 0.3 one false alarm in about ``50 / drift_confidence``

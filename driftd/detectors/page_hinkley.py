@@ -38,7 +38,8 @@ class PageHinkley:
     Settings: ``delta`` deviation to ignore (0.05 places, about 0.17 standard deviations), ``threshold`` in
               summed deviations, ``min_instances`` before the first test, ``alpha`` forgetting factor. 1 does
               not forget: with river's 0.9999 the sums stop drifting apart after some 10,000 values, and then
-              chance alone reaches any threshold.
+              chance alone reaches any threshold. ``budget``: whether ``threshold`` follows the channel's share of
+              the false-alarm budget.
     Fed:      places in the reference, 0..1: on raw values its verdict would depend on the feature's unit.
     Detects:  ``width`` values since the turning point of the sum, means before and after it.
     Noise:    a place is the mean of a uniform variable given its bin, so it is sub-Gaussian with variance 1/12 and

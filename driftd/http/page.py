@@ -5,25 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 from urllib.parse import quote
 
+import numpy as np
+
 from driftd import __version__
-from driftd.finding import Finding, Judgement, Status
+from driftd.finding import JOINT, Finding, Status
 from driftd.http import text
+from driftd.http.changes import changes
 from driftd.http.facts import facts
+from driftd.http.parts import MARKS, link, pill, runbook
 from driftd.http.style import STYLE
-from driftd.http.view import ChannelView, ModelView, Snapshot, channels, worst_first
-from driftd.reference import Role
-from driftd.sinks.metrics import QUANTILES
+from driftd.http.trust import trust
+from driftd.http.view import ModelView, Snapshot, worst_first
+from driftd.sinks.aggregates import QUANTILES
 
 REFRESH_SECONDS: Final = 15
-MAX_MODELS: Final = 20
-MAX_CHANNELS: Final = 8
 MAX_FINDINGS: Final = 20
-_BAR, _GAP, _HIGH = 6, 4, 40
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -33,19 +34,6 @@ _FOOT: Final = (
     f"<footer>driftd {escape(__version__)} · all times are UTC · <a href=/metrics>metrics</a> · "
     "<a href=/api/v1/status>this page as JSON</a></footer></body></html>"
 )
-_MARKS: Final = {Status.OK: "✓", Status.LEARNING: "…", Status.WARNING: "!", Status.DRIFT: "▲"}
-_HINTS: Final = {
-    "missing": ("DriftdMissingValues", "Values are missing: look at the producer or the join that fills it."),
-    "unseen": ("DriftdUnseenCategories", "New values: a new market, release or spelling upstream?"),
-    "out_of_range": ("DriftdOutOfRange", "Outside the reference's range: did a unit or a scale change?"),
-}
-_ROLE_HINTS: Final = {
-    Role.ERROR: ("DriftdErrorDrift", "The service fails at another rate: see its own logs and deploys."),
-    Role.PREDICTION_ERROR: ("DriftdErrorDrift", "Predictions are wrong at another rate: check labels, then the model."),
-    Role.PREDICTION: ("DriftdPredictionDrift", "Predictions moved: a new version? Else the inputs above explain it."),
-    Role.SCORE: ("DriftdPredictionDrift", "Scores moved: a new version or calibration? Else look at the inputs."),
-    Role.FEATURE: ("DriftdFeatureDrift", "The values moved: what was released upstream at that time?"),
-}
 
 
 def render(snapshot: Snapshot, *, model: str | None = None, refresh: bool = True) -> bytes:
@@ -55,8 +43,9 @@ def render(snapshot: Snapshot, *, model: str | None = None, refresh: bool = True
     parts = [
         _head(snapshot, ranked, model, refresh=refresh),
         '<main id="main">',
-        *_changes(snapshot, ranked, model),
+        *changes(snapshot, ranked, model),
         _models(snapshot, ranked) if model is None else "",
+        trust(snapshot, model),
         _daemon(snapshot),
         _findings(snapshot, model),
         "</main>",
@@ -78,9 +67,9 @@ def _head(snapshot: Snapshot, models: Sequence[ModelView], model: str | None, *,
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width">{again}<link rel="icon" href="data:,">'
-        f"<title>{_MARKS[Status[tone]]} {escape(headline)} · driftd</title><style>{STYLE}</style></head><body>"
+        f"<title>{MARKS[Status[tone]]} {escape(headline)} · driftd</title><style>{STYLE}</style></head><body>"
         f'<header class="{tone}"><p class="meta"><b>driftd</b> · {back}{text.time(snapshot.now)} · {turn}</p>'
-        f'<h1><span aria-hidden="true">{_MARKS[Status[tone]]}</span> {escape(headline)}</h1></header>'
+        f'<h1><span aria-hidden="true">{MARKS[Status[tone]]}</span> {escape(headline)}</h1></header>'
     )
 
 
@@ -98,122 +87,13 @@ def _headline(snapshot: Snapshot, models: Sequence[ModelView], model: str | None
     if drifted:
         return "DRIFT", drifted
     if n := count[Status.WARNING]:
-        return "WARNING", f"{n} {one_of} {'has' if n == 1 else 'have'} features that drift"
+        first = next(m.name for m in models if m.status is Status.WARNING)
+        return "WARNING", f"Tickets, no page: {f'{first} has changed' if n == 1 else f'{n} {one_of} have changed'}"
     if not models:
         return "LEARNING", "No model seen yet" if model is None else f"No model is called {model}"
     if n := count[Status.LEARNING]:
         return "LEARNING", f"{n} {one_of} {'is' if n == 1 else 'are'} still learning; nothing has drifted"
     return "OK", "Nothing has drifted" if len(models) == 1 else f"Nothing has drifted in {len(models)} models"
-
-
-def _changes(snapshot: Snapshot, models: Sequence[ModelView], model: str | None) -> Iterator[str]:
-    shown = [(m, m.judgement) for m in models if m.judgement is not None]
-    if model is None:
-        shown = [(m, j) for m, j in shown if m.status >= Status.WARNING or (j.channel_status >= Status.WARNING).any()]
-    for _, j in shown[:MAX_MODELS]:
-        yield _changed_model(snapshot, j, everything=model is not None)
-    if len(shown) > MAX_MODELS:
-        yield f"<p>{len(shown) - MAX_MODELS} more models have changes; see the table below.</p>"
-
-
-def _changed_model(snapshot: Snapshot, j: Judgement, *, everything: bool) -> str:
-    views = channels(j)
-    moved = [v for v in views if v.status >= Status.WARNING]
-    rows = views if everything else moved[:MAX_CHANNELS]
-    since = [v.since for v in moved if v.since is not None]
-    said = [f"{j.drifted} of {len(views)} channels have drifted"]
-    if since:
-        said.append(f"since {text.since(min(since), snapshot.now)}")
-    said.append(escape(j.because))
-    more = ""
-    if len(moved) > len(rows):
-        more = f'<p><a href="{_link(j.model)}">{len(moved) - len(rows)} more channels have changed</a></p>'
-    table = (
-        '<div class="wide" tabindex="0"><table><caption class="hidden">Channels, worst first</caption><thead><tr>'
-        '<th scope="col">Channel<th scope="col">Since (UTC)<th scope="col">How much'
-        '<th scope="col">Share of events per bin <span class="key"><i class="ref"></i>reference '
-        '<i class="cur"></i>now</span><th scope="col">Look at</tr></thead><tbody>'
-        + "".join(_channel(v, snapshot) for v in rows)
-        + "</tbody></table></div>"
-        if rows
-        else ""
-    )
-    return (
-        f'<section class="card {j.status.name}"><h2><a href="{_link(j.model)}">{text.name(j.model)}</a> '
-        f"{_pill(j.status)}</h2>"
-        f'<p class="facts">{" · ".join(s for s in said if s)}</p>{_advice(j, moved, snapshot)}{table}{more}</section>'
-    )
-
-
-def _advice(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
-    """What to do about the model as a whole, where there is something to say."""
-    steps = []
-    if j.status is Status.DRIFT:
-        steps.append(f"Follow the runbook {_runbook(snapshot, 'DriftdModelDrift')}.")
-    if len(j.versions) > 1:
-        versions = ", ".join(text.name(v) for v in j.versions[:5])
-        steps.append(f"{len(j.versions)} versions answered in this window ({versions}): is a rollout under way?")
-    if len(moved) >= max(3, len(j.channel_status) / 2):
-        steps.append(
-            "Most channels moved together: suspect the pipeline (a join, a unit, a new client) before the world."
-        )
-    return "<ul>" + "".join(f"<li>{s}" for s in steps) + "</ul>" if steps else ""
-
-
-def _channel(v: ChannelView, snapshot: Snapshot) -> str:
-    verdicts = "".join(
-        f"<li>{escape(s.detector)} {text.number(float(s.statistic[row]))} "
-        f"{'≥' if s.ratio[row] >= 1 else '&lt;'} {text.number(float(s.threshold[row]))}"
-        for i, (s, row) in enumerate(v.scores[:6])
-        if i < 2 or s.ratio[row] >= 1
-    )
-    much = (
-        f'<span class=when><b class="ratio">{text.number(v.ratio)} ×</b> threshold</span>'
-        f'<ul class="small">{verdicts}</ul>'
-        if v.scores
-        else "-"
-    )
-    moved = ", ".join(f"{text.name(b)} {p:.1%} → {q:.1%}" for b, p, q in v.moved[:2])
-    changed = v.status >= Status.WARNING
-    bars = f"{_bars(v.bins)}<div class=small>{moved}</div>" if v.scores else "-"
-    return (
-        f'<tr><th scope="row">{text.name(v.name)} {_pill(v.status)}'
-        f'<div class="small">{v.role.value.replace("_", " ")}</div>'
-        f"<td>{text.since(v.since, snapshot.now) if v.since is not None else '-'}<td>{much}<td>{bars}"
-        f"<td>{_hint(v, snapshot) if changed else '-'}</tr>"
-    )
-
-
-def _hint(v: ChannelView, snapshot: Snapshot) -> str:
-    """Where to look, for the worst of the detectors that say drift; two of them if they say different things."""
-    hints = list(dict.fromkeys(_HINTS.get(detector, _ROLE_HINTS[v.role]) for detector in v.drifted_by))
-    return "".join(
-        f'<div>{advice}</div><div class="small">{_runbook(snapshot, runbook)}</div>'
-        for runbook, advice in hints[:2] or [_ROLE_HINTS[v.role]]
-    )
-
-
-def _bars(bins: Sequence[tuple[str, float, float]]) -> str:
-    """A pair of bars a bin, reference and now; the tooltip has the numbers, and so has the label for screen readers."""
-    top = max((x for _, p, q in bins for x in (p, q) if not math.isnan(x)), default=0.0) or 1.0
-    step = 2 * _BAR + _GAP
-    out = []
-    for i, (label, before, after) in enumerate(bins):
-        out.append(f"<g><title>{text.name(label)}: {before:.1%} → {after:.1%}</title>")
-        out.append(f'<rect class="hit" x="{i * step}" y="0" width="{step}" height="{_HIGH}"/>')
-        for k, (share, kind) in enumerate(((before, "ref"), (after, "cur"))):
-            if share > 0:
-                high = max(1.0, share / top * _HIGH)
-                x, y = i * step + k * _BAR, _HIGH - high
-                out.append(f'<rect class="{kind}" x="{x}" y="{y:.1f}" width="{_BAR - 1}" height="{high:.1f}"/>')
-        out.append("</g>")
-    width = max(1, len(bins)) * step
-    said = ", ".join(f"{text.name(b)} {p:.0%} to {q:.0%}" for b, p, q in bins[:12])
-    return (
-        f'<svg viewBox="0 0 {width} {_HIGH + 1}" width="{min(24 * max(1, len(bins)), 320)}" height="{_HIGH + 1}" '
-        f'preserveAspectRatio="none" role="img" aria-label="Share per bin, reference to now: {said}">'
-        f'{"".join(out)}<path class="base" d="M0 {_HIGH + 0.5}H{width}"/></svg>'
-    )
 
 
 def _models(snapshot: Snapshot, models: Iterable[ModelView]) -> str:
@@ -222,7 +102,7 @@ def _models(snapshot: Snapshot, models: Iterable[ModelView]) -> str:
         return '<section class="card"><h2>Models</h2><p>None yet: events make them known.</p></section>'
     columns = (
         "Model",
-        "Drifted",
+        "Pages and tickets",
         "Window (UTC)",
         "Events",
         "Latency p50 / p90 / p99",
@@ -240,7 +120,7 @@ def _models(snapshot: Snapshot, models: Iterable[ModelView]) -> str:
 def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     last = m.counts.last_event
     fresh = text.ago(last, snapshot.now) if math.isfinite(last) else "-"
-    name = f'<tr><th scope="row"><a href="{_link(m.name)}">{text.name(m.name)}</a> {_pill(m.status)}'
+    name = f'<tr><th scope="row"><a href="{link(m.name)}">{text.name(m.name)}</a> {pill(m.status)}'
     j = m.judgement
     if j is None:
         ratio = min(max(m.learning, 0.0), 1.0)
@@ -255,7 +135,7 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     stale = " class=stale" if math.isfinite(last) and snapshot.now - last > 2 * seconds + 60 else ""
     return (
         f"{name}<div class=small>{f'version {versions}' if versions else ''}</div>"
-        f"<td><span class=when>{j.drifted} of {len(j.channel_status)}</span>"
+        f"<td>{_called(m, snapshot)}"
         f"<td>{text.stretch(j.window_start, j.window_end)}<div class=small>{text.span(seconds)}</div>"
         f"<td>{s.events:,}<div class=small>{text.number(s.events / max(seconds, 1e-9))} / s</div>"
         f"<td>{text.latencies(s.latency_quantiles(QUANTILES))}"
@@ -264,10 +144,26 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     )
 
 
+def _called(m: ModelView, snapshot: Snapshot) -> str:
+    """What of the model pages and has tickets now, and how much of it can page at all."""
+    j = m.judgement
+    assert j is not None
+    joint = j.joint is not None and j.joint.status is Status.DRIFT
+    pages, tickets = j.drifted + joint, int(np.count_nonzero(j.channel_status == Status.WARNING))
+    cover = snapshot.cover(m.name)
+    can = "tickets only: no judge"
+    if cover is not None:
+        can = f"{np.count_nonzero(cover.pages)} of {len(cover.names)} channels can page"
+    return (
+        f"<span class=when>{pages} page{'s' * (pages != 1)}, {tickets} ticket{'s' * (tickets != 1)}</span>"
+        f"<div class=small>{can}</div>"
+    )
+
+
 def _daemon(snapshot: Snapshot) -> str:
     rows = "".join(
         f"<div{' class=bad' if alert else ''}><dt>{name}<dd>{escape(said)}"
-        f"{f' · {_runbook(snapshot, alert)}' if alert else ''}</div>"
+        f"{f' · {runbook(snapshot, alert)}' if alert else ''}</div>"
         for name, said, alert in facts(snapshot)
     )
     return f'<section class="card"><h2>Does driftd see everything?</h2><dl>{rows}</dl></section>'
@@ -285,24 +181,11 @@ def _findings(snapshot: Snapshot, model: str | None) -> str:
 
 
 def _finding(f: Finding, snapshot: Snapshot) -> str:
-    who = text.name(f.model) + (f" · {text.name(f.feature)}" if f.feature is not None else " as a whole")
+    parts = {None: " as a whole", JOINT: " · how channels move together"}
+    who = text.name(f.model) + (parts.get(f.feature) or f" · {text.name(str(f.feature))}")
     since = text.since(f.since, snapshot.now) if f.since is not None else "-"
     return (
         f"<tr><td>{text.time(f.window_end)}<td>{who}"
-        f"<td>{_pill(f.status)} <span class=small>was {f.previous.name}</span>"
+        f"<td>{pill(f.status)} <span class=small>was {f.previous.name}</span>"
         f"<td>{since}<td>{text.name(f.because, 300)}</tr>"
     )
-
-
-def _pill(status: Status) -> str:
-    return f'<span class="pill {status.name}"><span aria-hidden="true">{_MARKS[status]}</span> {status.name}</span>'
-
-
-def _link(model: str) -> str:
-    return f"/?model={quote(model, safe='', errors='replace')}"
-
-
-def _runbook(snapshot: Snapshot, alert: str) -> str:
-    if not snapshot.runbooks:
-        return f"<code>runbooks/{alert}.md</code>"
-    return f'<a href="{escape(snapshot.runbooks.rstrip("/"))}/{alert}.md" rel="noreferrer">{alert}</a>'

@@ -24,10 +24,13 @@ h2{margin:0 0 .3rem;font-size:1.1rem;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-size:.82rem;font-weight:600;white-space:nowrap}
+tbody th[scope=row]{width:10.5rem}
 tbody th{font-weight:600;overflow-wrap:anywhere;min-width:9rem;max-width:22rem}td{font-variant-numeric:tabular-nums}
 td ul{margin:0;padding:0;list-style:none}
 time,.when,td .small{white-space:nowrap}td time+.small{display:block}
-td:last-child .small,td svg+.small{white-space:normal}
+td:last-child .small,td svg+.small,td.sure .small{white-space:normal}
+td.sure{min-width:11rem;max-width:13rem}td svg+.small{max-width:16rem}
+td:last-child{min-width:13rem}
 .facts .small::before{content:"("}.facts .small::after{content:")"}
 .pill{display:inline-block;padding:0 .45rem;border-radius:99px;font-size:.72rem;font-weight:700;
 border:1px solid currentColor;white-space:nowrap;vertical-align:middle}
@@ -38,6 +41,8 @@ rect.hit{fill:transparent}path.base{stroke:var(--line)}
 .key{font-weight:400;margin-left:.4rem}.key i{display:inline-block;width:.65rem;height:.65rem;margin-left:.3rem}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:.3rem 1.2rem;margin:0}
 dl div{display:flex;gap:.6rem}dt{color:var(--soft);min-width:6.5rem}dd{margin:0;overflow-wrap:anywhere}
+tr.group th{color:var(--soft);font-size:.82rem;padding:.5rem 0 .2rem}tr.group.DRIFT th{color:var(--drift)}
+tr.group.WARNING th{color:var(--warn)}span[title]{text-decoration:underline dotted}.card>p{margin:.6rem 0 .2rem}
 .bad dd,.stale{color:var(--drift);font-weight:600}progress{width:9rem;vertical-align:middle}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px}

@@ -20,9 +20,13 @@ def time(seconds: float) -> str:
 
 
 def since(seconds: float, now: float) -> str:
+    return f'{minute(seconds)} <span class="small">{ago(seconds, now)}</span>'
+
+
+def minute(seconds: float) -> str:
+    """2026-11-23 05:53 UTC, with the whole of it for machines."""
     text = utc(seconds)
-    shown = text[:16].replace("T", " ")
-    return f'<time datetime="{text}">{shown} UTC</time> <span class="small">{ago(seconds, now)}</span>'
+    return f'<time datetime="{text}">{text[:16].replace("T", " ")} UTC</time>'
 
 
 def ago(seconds: float, now: float) -> str:
@@ -53,6 +57,15 @@ def latencies(seconds: list[float]) -> str:
         return "-"
     unit, factor = ("ms", 1e3) if max(seconds) < 1 else ("s", 1.0)
     return f"<span class=when>{' / '.join(f'{s * factor:.3g}' for s in seconds)} {unit}</span>"
+
+
+def large(value: float) -> str:
+    """Two digits and a word: 1.2 million, 4.3 billion."""
+    value = float(f"{value:.2g}")
+    for size, word in ((1e15, "quadrillion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:,g} {word}"
+    return "-" if math.isnan(value) else f"{value:,g}"
 
 
 def number(value: float) -> str:

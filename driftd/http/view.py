@@ -11,10 +11,11 @@ import numpy as np
 import orjson
 
 from driftd import __version__
-from driftd.finding import Finding, Judgement, Scores, Status
+from driftd.finding import JUDGE, Finding, Judgement, Scores, Status
+from driftd.judge.budget import Certificate, Cover
 from driftd.reference import Role
+from driftd.sinks.aggregates import QUANTILES, ModelCounts
 from driftd.sinks.log import finding_fields
-from driftd.sinks.metrics import QUANTILES, ModelCounts
 from driftd.summary import FIRST_VALUE
 from driftd.telemetry import Telemetry
 
@@ -38,7 +39,7 @@ class Snapshot:
     """``now`` in epoch seconds; ``findings`` newest first; ``telemetry`` is only read.
 
     ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
-    links to nothing, for a dead link is what nobody needs at night.
+    links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
     """
 
     now: float
@@ -47,11 +48,27 @@ class Snapshot:
     not_ready: Sequence[str]
     telemetry: Telemetry
     runbooks: str = ""
+    certificate: Certificate | None = None
+
+    def cover(self, model: str) -> Cover | None:
+        """The model's part of the certificate."""
+        return self.certificate.by_model.get(model) if self.certificate is not None else None
+
+    @property
+    def opened(self) -> dict[tuple[str, str], Finding]:
+        """(model, channel) -> the finding that opened its last episode, as far as it is among ``findings``."""
+        out: dict[tuple[str, str], Finding] = {}
+        for f in self.findings:
+            if f.detector == JUDGE and f.feature is not None and f.status >= Status.WARNING > f.previous:
+                out.setdefault((f.model, f.feature), f)
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelView:
-    """One channel of a judged model. ``scores``: (detector's scores, row) where it applies, worst ratio first."""
+    """One channel of a judged model. ``scores``: (detector's scores, row) of windows where it applies, worst ratio
+    first; ``evidence`` the judge's. ``regime`` "" and ``pages`` False without a judge; ``why`` says what was measured.
+    """
 
     name: str
     role: Role
@@ -60,6 +77,10 @@ class ChannelView:
     scores: tuple[tuple[Scores, int], ...]
     judgement: Judgement
     row: int
+    evidence: tuple[Scores, int] | None = None
+    regime: str = ""
+    why: str = ""
+    pages: bool = False
 
     @property
     def ratio(self) -> float:
@@ -67,7 +88,14 @@ class ChannelView:
 
     @property
     def drifted_by(self) -> tuple[str, ...]:
-        return tuple(s.detector for s, row in self.scores if s.status[row] == Status.DRIFT)
+        """The detectors that say drift, the worst first, the judge last: windows say better what moved."""
+        every = (*self.scores, *((self.evidence,) if self.evidence is not None else ()))
+        return tuple(s.detector for s, row in every if s.status[row] >= Status.WARNING)
+
+    @property
+    def every(self) -> tuple[tuple[Scores, int], ...]:
+        """The judge's scores and the windows'."""
+        return self.scores if self.evidence is None else (self.evidence, *self.scores)
 
     @property
     def bins(self) -> tuple[tuple[str, float, float], ...]:
@@ -81,24 +109,29 @@ class ChannelView:
         return tuple(sorted(changed, key=lambda b: -abs(b[2] - b[1])))
 
 
-def channels(j: Judgement) -> list[ChannelView]:
+def channels(j: Judgement, cover: Cover | None = None) -> list[ChannelView]:
     """All channels of the judgement, worst first: by status, then by ratio, then by name."""
-    views = [_channel(j, row) for row in range(len(j.channel_status))]
+    if cover is not None and cover.names[: len(j.channel_status)] != tuple(c.name for c in j.reference.channels):
+        cover = None  # another reference than the judgement's: it has just been replaced
+    views = [_channel(j, row, cover) for row in range(len(j.channel_status))]
     return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, v.name))
 
 
-def _channel(j: Judgement, row: int) -> ChannelView:
+def _channel(j: Judgement, row: int, cover: Cover | None) -> ChannelView:
     channel = j.reference.channels[row]
     scored = [(s, row) for s in j.scores if not math.isnan(s.ratio[row])]
+    regime = (cover.regime[row], cover.why[row], bool(cover.pages[row])) if cover is not None else ("", "", False)
     since = float(j.since[row])
     return ChannelView(
         channel.name,
         channel.role,
         Status(int(j.channel_status[row])),
         None if math.isnan(since) else since,
-        tuple(sorted(scored, key=lambda x: -x[0].ratio[row])),
+        tuple(sorted((x for x in scored if x[0].detector != JUDGE), key=lambda x: -x[0].ratio[row])),
         j,
         row,
+        next((x for x in scored if x[0].detector == JUDGE), None),
+        *regime,
     )
 
 
@@ -132,7 +165,8 @@ def status_json(snapshot: Snapshot) -> bytes:
             for k, records in t.rows("driftd_consumer_lag_records")
         ],
         "checkpoint_time": t.get("driftd_checkpoint_timestamp_seconds") or None,
-        "models": [_model(m) for m in worst_first(snapshot.models)],
+        "certificate": _certificate(snapshot.certificate) if snapshot.certificate is not None else None,
+        "models": [_model(m, snapshot.cover(m.name)) for m in worst_first(snapshot.models)],
         "findings": [finding_fields(f) for f in snapshot.findings],
     }
     return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
@@ -142,8 +176,24 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def _model(m: ModelView) -> dict[str, Any]:
+def _certificate(promise: Certificate) -> dict[str, Any]:
+    return {
+        "false_alarms_per_month": promise.budget,
+        "false_pages_a_month_at_most": promise.bound,
+        "models": promise.models,
+        "channels": promise.channels,
+        "paging_channels": promise.paging,
+        "ticket_channels": promise.tickets,
+        "least_threshold_events": promise.least,
+        "reference_confidence": promise.confidence,
+        "shortest_reference_seconds": promise.shortest_span_seconds,
+        "without_judge": [_text(name) for name in promise.unjudged],
+    }
+
+
+def _model(m: ModelView, cover: Cover | None) -> dict[str, Any]:
     out: dict[str, Any] = {"model": _text(m.name), "status": m.status.name, "predictions": m.counts.predictions}
+    out["pages"] = m.counts.pages
     out["last_event"] = m.counts.last_event if math.isfinite(m.counts.last_event) else None
     j = m.judgement
     if j is None:
@@ -151,6 +201,14 @@ def _model(m: ModelView) -> dict[str, Any]:
     latency = j.summary.latency_quantiles(QUANTILES)
     return out | {
         "because": _text(j.because),
+        "joint": None
+        if j.joint is None
+        else {
+            "status": j.joint.status.name,
+            "since": j.joint.since,
+            "statistic": j.joint.statistic,
+            "threshold": j.joint.threshold,
+        },
         "versions": [_text(v) for v in j.versions],
         "reference": {
             "version": j.reference.version,
@@ -173,6 +231,9 @@ def _model(m: ModelView) -> dict[str, Any]:
                 "status": c.status.name,
                 "since": c.since,
                 "ratio": c.ratio,
+                "pages": c.pages,
+                "regime": c.regime or None,
+                "regime_because": _text(c.why) or None,
                 "detectors": [
                     {
                         "detector": s.detector,
@@ -181,12 +242,12 @@ def _model(m: ModelView) -> dict[str, Any]:
                         "threshold": float(s.threshold[row]),
                         "ratio": float(s.ratio[row]),
                     }
-                    for s, row in c.scores
+                    for s, row in c.every
                 ],
                 "moved": [{"bin": _text(b), "reference": p, "current": q} for b, p, q in c.moved[:5]]
                 if c.status > Status.LEARNING
                 else [],
             }
-            for c in channels(j)
+            for c in channels(j, cover)
         ],
     }

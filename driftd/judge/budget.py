@@ -2,12 +2,14 @@
 
 Channel k sees N_k events a month; F false pages a month are accepted in all; shares w_k sum to at most 1. With
 A_k = N_k / (w_k F) the chance that channel k pages falsely in a month is at most w_k F, so the expected number of false
-pages is at most sum w_k F / (1 - w_k F), about F, under any dependence between channels (union bound).
+pages is at most sum exp(w_k F) - 1, about F, under any dependence between channels (expectations add up).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,10 +20,9 @@ Floats = NDArray[np.float64]
 MONTH_SECONDS: Final = 30 * 86_400.0
 
 
-def even_shares(channels: int, joint: bool) -> Floats:
-    """Equal shares, one of them for the joint path where there is one: float64[channels + joint]."""
-    n = channels + joint
-    return np.full(n, 1 / max(n, 1))
+def even_share(among: NDArray[np.bool_]) -> float:
+    """The share of each of those that ``among`` bool[n] marks."""
+    return 1 / max(int(np.count_nonzero(among)), 1)
 
 
 def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: float) -> Floats:
@@ -31,26 +32,117 @@ def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: 
         return np.maximum(monthly / (shares * false_alarms_per_month), 100.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """What the judge promises about one model: its channels in the reference's order, the joint path ("*") last.
+
+    bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all), ``bounded`` (the promise needs
+    the reference's bounds to hold, each with confidence 1 - ``miss``). float64[k]: ``a`` events to one false page at
+    least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the episode,
+    ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k]. The
+    joint path is left out where no pair of channels is watched.
+    """
+
+    model: str
+    names: tuple[str, ...]
+    regime: tuple[str, ...]
+    why: tuple[str, ...]
+    pages: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    bounded: NDArray[np.bool_]
+    a: Floats
+    monthly: Floats
+    paths: Floats
+    inflation: Floats
+    miss: float
+    span_seconds: float
+
+    @property
+    def false_pages(self) -> Floats:
+        """Expected false pages a month of each channel at most, float64[k]; 0 for those that do not page."""
+        return np.where(self.pages, false_alarms(self.paths * self.monthly / self.a), 0.0)
+
+    @property
+    def confidence(self) -> float:
+        """The chance at least that the reference's bounds hold for all channels at once; each alone has more."""
+        return max(0.0, 1.0 - self.miss * np.count_nonzero(self.bounded))
+
+    @property
+    def least(self) -> float:
+        """The least A of the channels that are judged, in events; NaN where none is."""
+        return float(self.a[self.judged].min()) if self.judged.any() else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
 class Certificate:
-    """What ``driftd check`` and the page show. ``bound`` is the expected number of false pages a month at most;
-    ``confidence`` the chance that all reference bounds hold.
+    """What is promised about pages, and what the promise rests on.
+
+    ``budget`` false pages a month, the whole daemon; ``models`` share it evenly, those included that may still be
+    discovered; ``covers`` are the models with a judge; ``unjudged`` names those whose reference was made of counts
+    alone: they make tickets and never page.
     """
 
     budget: float
-    channels: int
-    bound: float
-    confidence: float
-    least: float
-    greatest: float
+    models: int
+    covers: tuple[Cover, ...]
+    unjudged: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, shares: Floats, a: Floats, false_alarms_per_month: float, miss: float) -> Certificate:
-        p = np.minimum(shares * false_alarms_per_month, 0.999)
-        confidence = max(0.0, 1 - miss * len(shares))
+    def of(cls, false_alarms_per_month: float, models: int, covers: Iterable[Cover | str]) -> Certificate:
+        """From each known model's cover, or its name where it has no judge."""
+        known = tuple(covers)
         return cls(
-            false_alarms_per_month, len(shares), float(np.sum(p / (1 - p))), confidence, float(a.min()), float(a.max())
+            false_alarms_per_month,
+            models,
+            tuple(sorted((c for c in known if isinstance(c, Cover)), key=lambda c: c.model)),
+            tuple(sorted(c for c in known if isinstance(c, str))),
         )
+
+    @property
+    def channels(self) -> int:
+        """Channels of all models, joint paths included."""
+        return sum(len(c.names) for c in self.covers)
+
+    @property
+    def paging(self) -> int:
+        return sum(int(np.count_nonzero(c.pages)) for c in self.covers)
+
+    @property
+    def tickets(self) -> int:
+        return self.channels - self.paging
+
+    @cached_property
+    def by_model(self) -> dict[str, Cover]:
+        return {c.model: c for c in self.covers}
+
+    @cached_property
+    def bound(self) -> float:
+        """False pages a month to expect at most, over all models known now."""
+        return float(sum(c.false_pages.sum() for c in self.covers))
+
+    @cached_property
+    def confidence(self) -> float:
+        """As a cover's, over all models at once."""
+        return max(0.0, 1.0 - sum(c.miss * np.count_nonzero(c.bounded) for c in self.covers))
+
+    @property
+    def least(self) -> float:
+        """The least A, in events; NaN without a judge."""
+        return min((c.least for c in self.covers if c.judged.any()), default=float("nan"))
+
+    @property
+    def shortest_span_seconds(self) -> float:
+        """What the shortest reference spans; NaN without a judge."""
+        return min((c.span_seconds for c in self.covers), default=float("nan"))
+
+
+def false_alarms(p: Floats) -> Floats:
+    """False alarms to expect at most where p = events / A may come.
+
+    A wait is at least uniform on 0..A (the chance of an alarm within n events is at most n / A), and it begins anew
+    after each: so the renewal function of the uniform distribution, exp(p) - 1 up to 1; above, a line over it.
+    """
+    return np.where(p <= 1, np.expm1(np.minimum(p, 1.0)), 2 * p - (3 - np.e))
 
 
 def smallest_shift(a: float, reference_events: float, within_events: float, deviations: float = 3.5) -> float:

@@ -21,12 +21,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A season of ``slots`` slots; ``day`` of them make a block. A season begins at ``origin``: Monday 00:00 UTC."""
+    """A season of ``slots`` slots; ``day`` of them make a day, ``block`` days a row of evidence (a week; a day where
+    the season is a day). A season begins at ``origin``: Monday 00:00 UTC.
+    """
 
     slot_seconds: float = 3600.0
     slots: int = 168
     day: int = 24
     origin: float = 345_600.0
+    block: int = 7
 
     @property
     def days(self) -> int:

@@ -44,7 +44,7 @@ class Episodes:
         self,
         s: Floats,
         a: Floats,
-        told: NDArray[np.bool_],
+        opens: NDArray[np.bool_],
         events: Floats,
         since: Floats,
         took: Floats,
@@ -52,10 +52,9 @@ class Episodes:
     ) -> tuple[Episodes, Rows, Rows]:
         """One pane of ``events`` float64[channels] that ended at ``at``; gives the rows that opened and that closed.
 
-        ``told`` bool[channels]: another detector found the change; ``took`` float64[channels]: events from ``since`` to
-        now (0 where evidence need not start again after opening).
+        ``opens`` bool[channels]: whose episode opens now; ``took`` float64[channels]: events from ``since`` to now (0
+        where evidence need not start again after opening).
         """
-        opens = ((s >= a) | told) & ~self.open
         quiet = np.where(self.open & (s < np.sqrt(a)), self.quiet + events, 0.0)
         closes = self.open & (s < np.sqrt(a)) & (quiet >= self.need)
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))

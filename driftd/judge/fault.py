@@ -2,7 +2,8 @@
 
 Four flags a channel and day: a value is missing; a category is unseen; a number lies outside the reference's range by
 more than a quarter of it; a sensor stands still longer than it ever did in the reference (and every further day only
-when the run has grown by that much again, so that one long run is not counted twice). A flagged day multiplies
+when the run is three times as long again, so that one long run is not counted twice: sensors that stand still for a
+week are in most real streams). A flagged day multiplies
 R_j by q_j / p, a clean one by (1 - q_j) / (1 - p): p is the Clopper-Pearson upper bound of the reference's share of
 flagged days, q = p + {.1, .4, .9} (1 - p). Same bound as driftd.judge.independent, given that days are exchangeable.
 A flag counts as soon as it is up: the day's outcome is then known.
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 
 FAULTS: Final = ("missing", "unseen", "out of range", "stands still")
 STILL: Final = 3
+GROWTH: Final = 3.0
+_MOST: Final = 50.0
 _SIZES: Final = np.array([0.1, 0.4, 0.9])
 _LEAST_RUN: Final = 5
 _MISS: Final = 0.001
@@ -70,7 +73,7 @@ class Faults:
                 counts[:, MISSING] > 0,
                 counts[:, UNSEEN] > 0,
                 (low < self.low) | (high > self.high),
-                length > self.longest * (1 + stood),
+                length > self.longest * GROWTH ** np.minimum(stood, _MOST),
             ],
             axis=1,
         ).astype(np.float64)

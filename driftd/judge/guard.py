@@ -1,7 +1,7 @@
 """The judge as a model's cell holds it: panes to micro-batches, and what was learned as data beside the reference.
 
-panes      |. .|...|. |. .|....|. .|        a micro-batch is a run of panes with at least BATCH_EVENTS events; where a
-batches    |-------|--------|------         channel has a season it also ends with its slot (an hour). The cut depends
+panes      |. .|...|. |. .|....|. .|        a micro-batch is a run of panes with at least ``batch_events`` events; where
+batches    |-------|--------|------         a channel has a season it also ends with its slot (an hour). The cut depends
                                             on how many events came and when, never on their values.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge import arrays, model
-from driftd.judge.model import Judged, Learned, State
+from driftd.judge.model import Judged, Learned, Matters, State
 from driftd.judge.seasonal import Rhythm
 from driftd.reference import Reference
 from driftd.summary import Summary, merge
@@ -23,6 +23,7 @@ from driftd.summary import Summary, merge
 Floats = NDArray[np.float64]
 
 BATCH_EVENTS: Final = 50
+MOST_EVENTS: Final = 1000
 _LEARNED, _RHYTHM = "learned.", "rhythm."
 
 
@@ -30,7 +31,8 @@ _LEARNED, _RHYTHM = "learned.", "rhythm."
 class Batch:
     """Panes that wait to be judged together; ``cross`` as in driftd.judge.joint, None without pairs.
 
-    ``told`` float64[channels]: when another detector of the channel found a change in these panes, NaN where none did.
+    ``told`` float64[channels]: since when there is a change that another detector of the channel found in these panes,
+    NaN where none did.
     """
 
     start: float
@@ -61,16 +63,16 @@ class Guard:
         rhythm = _part(reference.learned, _RHYTHM)
         return cls(learned, model.start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
 
-    def take(self, reference: Reference, pane: Batch, a: Floats) -> Iterator[tuple[Batch, Judged]]:
+    def take(self, reference: Reference, pane: Batch, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
         """Takes in one closed pane, in order of time; yields each micro-batch that this completed with its verdict."""
         if self.waiting is not None and self._other_slot(self.waiting.start, pane.start):
-            yield from self.flush(reference, a)
+            yield from self.flush(reference, a, matters)
         self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
-        if self.waiting.summary.events >= BATCH_EVENTS:
-            yield from self.flush(reference, a)
+        if self.waiting.summary.events >= batch_events(reference):
+            yield from self.flush(reference, a, matters)
 
-    def flush(self, reference: Reference, a: Floats) -> Iterator[tuple[Batch, Judged]]:
-        """Judges what waits, however little it is."""
+    def flush(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        """Judges what waits, however little it is; ``matters`` as in driftd.judge.model.step."""
         batch, self.waiting = self.waiting, None
         if batch is None:
             return
@@ -84,6 +86,7 @@ class Guard:
             batch.cross,
             a,
             batch.told,
+            matters,
         )
         yield batch, judged
 
@@ -92,6 +95,13 @@ class Guard:
             return False
         clock = self.learned.season.clock
         return clock.cell(before) != clock.cell(now)
+
+
+def batch_events(reference: Reference) -> int:
+    """Events of a micro-batch: a sixtieth of the reference's. A step costs the same whatever it holds, and where the
+    reference is large small changes take thousands of events to see, so they need not be looked for every fifty.
+    """
+    return min(max(BATCH_EVENTS, reference.summary.events // 60), MOST_EVENTS)
 
 
 def table_of(learned: Learned, state: State) -> arrays.Table:

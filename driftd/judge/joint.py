@@ -1,74 +1,104 @@
-"""The judge of how channels move together: e-values on products of scores, for every pair of numeric channels.
+"""The judge of how channels move together: a change of correlation, or of what happens within one group of events.
 
-A change of correlation alone leaves every channel's own distribution as it was. The pane carries one more mergeable
-matrix, the sums of products of the channels' normal scores (whole numbers, so that merging is exact), and
-exp(lambda sum z_i z_j - n cost) is an e-value when cost is the log of the greatest mean that the reference allows.
-Same Shiryaev-Roberts sum and same bound as driftd.judge.independent, with one S for the whole model: feature "*".
-The reference does not grow here: its means of exp(lambda z_i z_j) need the events themselves.
+A change of correlation alone leaves every channel's own distribution as it was, and a model that fails for one airline
+hardly moves its error rate. The pane carries one more mergeable matrix: the sums of products of ``scores``, one row of
+whole numbers for each of
+  numbers   the normal score of a numeric channel (features and outputs)
+  groups    1 for the events of one group: a frequent category, or a third of a numeric feature
+  answers   1 where a channel is high, and one more row that is 1 where it is low (a category: the most frequent or not)
+Two kinds of Bayes factor come out of it, each for one pair of rows:
+  products  the mean of z_i z_j has moved                         (driftd.judge.tilts; numbers with numbers)
+  splits    the share of high answers within a group has          (driftd.judge.splits; answers with groups)
+They are averaged, with a third of the weight for the errors and labels, and go into the same Shiryaev-Roberts sum with
+the same bound as driftd.judge.independent, with one S for the whole model: feature "*".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from driftd.judge.independent import SIZES, normal_scores
-from driftd.reference import Reference, Role
+from driftd.judge import tilts
+from driftd.judge.evidence import Evidence
+from driftd.judge.independent import normal_scores
+from driftd.judge.splits import log_factor
+from driftd.reference import AWAITED, Channel, Reference, Role
 from driftd.summary import FIRST_VALUE
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 UNIT: Final = 1 / 128
-MAX_CHANNELS: Final = 40
-_CEILING: Final = 1e250
+ONE: Final = 128
+MAX_CHANNELS: Final = 32
+MAX_GROUPS: Final = 40
+MAX_ANSWERS: Final = 16
+LEAST_SHARE: Final = 0.02
+"""Of a group; smaller ones hold too few events to be told from chance."""
+DELTAS: Final = np.array([0.08, 0.18, 0.4, -0.08, -0.18, -0.4])
+_HIGH: Final = 0.4
+"""The share of events that are high where the channel's values allow it."""
+_ATOMS: Final = 48
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """What follows from the reference's events. rows intp[k]: the channels; scores int64[k, width], in units of UNIT;
-    first, second intp[pairs]; mean, sd float64[pairs] of the products; tilt float64[2 SIZES];
-    cost float64[pairs, 2 SIZES].
+    """What follows from the reference's events.
+
+    rows    intp[k]: the channel of each row of scores; scores int64[k, width], in units of UNIT
+    first, second  intp[pairs]: rows of ``scores``; the products come first, then the splits (group, high answer)
+    low     intp[splits]: the row of the low answer
+    mean, sd  float64[products]; costs float64[products, 6, 9] of the tilts
+    hits, misses  float64[splits]: what the reference counts of high and low answers in the group
+    weight  float64[pairs]: sum 1
+    events  float64: of the reference
     """
 
-    rows: NDArray[np.intp]
+    rows: Rows
     scores: NDArray[np.int64]
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
+    first: Rows
+    second: Rows
+    low: Rows
     mean: Floats
     sd: Floats
-    tilt: Floats
-    cost: Floats
+    costs: Floats
+    hits: Floats
+    misses: Floats
+    weight: Floats
+    events: float
 
     @classmethod
-    def of(
-        cls, reference: Reference, columns: NDArray[np.intp], allowed: NDArray[np.bool_], miss: float = 0.01
-    ) -> Pairs:
+    def of(cls, reference: Reference, columns: NDArray[np.intp], allowed: Bools) -> Pairs:
         """``columns`` intp[channels, events]: where each event of the reference is counted in each channel, negative
         where the channel does not apply; ``allowed`` bool[channels]: those whose events are exchangeable.
         """
         counts = reference.summary.counts.astype(np.float64)
-        used = (np.arange(reference.width) < reference.used[:, None]).astype(np.float64)
         known = allowed & (np.count_nonzero((counts > 0)[:, FIRST_VALUE:], axis=1) > 1)
-        rows = chosen(reference, known)
-        scores = np.rint(normal_scores(counts, reference.places, used)[rows] / UNIT).astype(np.int64)
-        z = placed(scores, columns[rows]) * UNIT
-        first, second = np.triu_indices(len(rows), 1)
-        n = max(columns.shape[1], 1)
-        tilt = np.outer([1, -1], min(3 / np.sqrt(n), 0.3) ** np.linspace(1, 0.15, SIZES)).ravel()
-        mean, sd = np.empty(len(first)), np.empty(len(first))
-        cost = np.empty((len(first), len(tilt)))
-        deviations = -ndtri(miss / max(2 * len(first), 1))
-        for p, (i, j) in enumerate(zip(first, second, strict=True)):
-            product = z[i] * z[j]
-            mean[p], sd[p] = product.mean(), product.std()
-            e = np.exp(np.outer((product - mean[p]) / max(sd[p], 1e-9), tilt))
-            reach = e.max(axis=0) - e.min(axis=0)
-            cost[p] = np.log(e.mean(axis=0) + deviations * e.std(axis=0) / np.sqrt(n) + deviations**2 * reach / (6 * n))
-        return cls(rows, scores, first, second, mean, np.where(sd > 1e-9, sd, np.inf), tilt, cost)
+        numbers = chosen(reference, known)
+        used = (np.arange(reference.width) < reference.used[:, None]).astype(np.float64)
+        z = np.rint(normal_scores(counts, reference.places, used)[numbers] / UNIT).astype(np.int64)
+        groups, inside = groups_of(reference, known)
+        answers, high, low = answers_of(reference, known)
+        scores = np.concatenate([z, ONE * inside, ONE * high, ONE * low])
+        rows = np.concatenate([numbers, groups, answers, answers])
+        p, q = np.triu_indices(len(numbers), 1)
+        g, h = (x.ravel() for x in np.meshgrid(np.arange(len(groups)), np.arange(len(answers)), indexing="ij"))
+        other = groups[g] != answers[h]
+        g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
+        awaited = np.array([_awaited(reference.channels[i]) for i in rows[h]], bool)
+        weight = np.concatenate([shared(np.ones(len(p))), shared(awaited) + shared(~awaited)])
+        mean, sd, costs = products_of(placed(z, columns[numbers]) * UNIT, p, q)
+        blank = cls(
+            rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
+            np.zeros(len(g)), np.zeros(len(g)), weight / max(weight.sum(), 1e-9), float(columns.shape[1]),
+        )  # fmt: skip
+        told = blank.told(blank.cross(columns), columns.shape[1])
+        hits, misses = told[1 + len(p) : 1 + len(p) + len(g)], told[1 + len(p) + len(g) :]
+        return Pairs(*(getattr(blank, f) for f in _BEFORE), hits, misses, blank.weight, blank.events)
 
     def cross(self, columns: NDArray[np.intp]) -> NDArray[np.int64]:
         """The pane's matrix, int64[k, k] in units of UNIT**2; adds up. ``columns`` intp[channels, events]."""
@@ -87,41 +117,71 @@ class Pairs:
         starts = np.concatenate([[0], np.flatnonzero(np.diff(panes[order])) + 1, [len(panes)]]).tolist()
         return {int(panes[order[a]]): np.rint(z[:, a:b] @ z[:, a:b].T).astype(np.int64) for a, b in pairwise(starts)}
 
-    def start(self) -> Joint:
-        zeros = np.zeros((len(self.first), len(self.tilt)))
-        return Joint(zeros, zeros)
+    def told(self, cross: NDArray[np.int64], events: int) -> Floats:
+        """What of a matrix is remembered: events, sums of products, high and low answers in the groups."""
+        k = len(self.mean)
+        pairs = cross[self.first, self.second] * UNIT**2
+        low = cross[self.first[k:], self.low] * UNIT**2
+        return np.concatenate([[float(events)], pairs, low])
 
-    def step(self, state: Joint, cross: NDArray[np.int64], events: int, at: float) -> tuple[Joint, float]:
-        """One pane of ``events`` events begun at ``at``; gives S of "*"."""
+    def start(self) -> Joint:
+        return Joint(Evidence.start(1, 1 + len(self.first) + len(self.low)))
+
+    def step(
+        self, state: Joint, cross: NDArray[np.int64], events: int, at: float, *, frozen: bool = False
+    ) -> tuple[Joint, float]:
+        """One pane of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts."""
         if not len(self.first):
             return state, 0.0
-        u = (cross[self.first, self.second] * UNIT**2 - events * self.mean) / self.sd
-        gain = u[:, None] * self.tilt - events * self.cost
-        before = state.ratio + events
-        start = (state.ratio * state.start + events * at) / np.maximum(before, 1e-300)
-        ratio = np.minimum(before * np.exp(np.minimum(gain, 100.0)), _CEILING)
-        return replace(state, ratio=ratio, start=start), float(ratio.mean())
+        counts = self.told(cross, events)[None]
+        evidence = state.evidence.add(counts, counts[:, 0], at, np.array([frozen]))
+        after, past = evidence.changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
+        evidence, s = evidence.judged(np.logaddexp.reduce(self.log_factors(after, past), axis=1)[:, None])
+        return Joint(evidence), float(s[0])
+
+    def log_factors(self, after: Floats, past: Floats) -> Floats:
+        """ln of weight times Bayes factor, float64[candidates, pairs]; ``after``, ``past`` as in ``told``."""
+        k = len(self.mean)
+        m, n = after[:, :1], past[:, :1]
+        ends = 1 + k, 1 + len(self.first)
+        moved = after[:, 1 : ends[0]] / np.maximum(m, 1)
+        moved -= (self.mean * self.events + past[:, 1 : ends[0]]) / (self.events + n)
+        wide = np.broadcast_to(m, moved.shape)
+        e = tilts.log_ratio(self.costs, DELTAS, moved / self.sd, wide * 0 + self.events + n, wide)
+        out = np.empty((len(after), len(self.first)))
+        out[:, :k] = np.logaddexp.reduce(e, axis=2) - np.log(len(DELTAS))
+        out[:, k:] = log_factor(
+            after[:, ends[0] : ends[1]],
+            after[:, ends[1] :],
+            self.hits + past[:, ends[0] : ends[1]],
+            self.misses + past[:, ends[1] :],
+        )
+        return out + np.log(self.weight)
 
     def since(self, state: Joint) -> float:
         """When the change would have begun; NaN without pairs."""
-        return float(state.start.flat[int(np.argmax(state.ratio))]) if state.ratio.size else float("nan")
+        return float(state.evidence.since[0])
 
     def strongest(self, state: Joint) -> tuple[int, int, float]:
-        """The two channels (rows of the reference) whose products moved most, and since when."""
-        pair, size = np.unravel_index(int(np.argmax(state.ratio)), state.ratio.shape)
-        return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), float(state.start[pair, size])
+        """The two channels (rows of the reference) whose pair moved most, and since when."""
+        best = int(state.evidence.changes.likeliest()[0])
+        after, past = state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
+        pair = int(np.argmax(self.log_factors(after, past)[0]))
+        return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), self.since(state)
+
+
+_BEFORE: Final = ("rows", "scores", "first", "second", "low", "mean", "sd", "costs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
-    """R and start of every pair and tilt, float64[pairs, 2 SIZES]."""
+    """The evidence about pairs; one row, the whole model."""
 
-    ratio: Floats
-    start: Floats
+    evidence: Evidence
 
     def without(self) -> Joint:
         """With the evidence back at 0: the episode has opened."""
-        return replace(self, ratio=np.zeros_like(self.ratio))
+        return Joint(self.evidence.without(np.ones(1, bool)))
 
 
 def placed(scores: NDArray[np.int64], columns: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -129,10 +189,83 @@ def placed(scores: NDArray[np.int64], columns: NDArray[np.intp]) -> NDArray[np.i
     return np.where(columns >= 0, np.take_along_axis(scores, np.maximum(columns, 0), axis=1), 0)
 
 
-def chosen(reference: Reference, known: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Numeric channels that vary, outputs first, at most MAX_CHANNELS."""
-    rows = [
-        i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and c.role is not Role.ERROR
-    ]
+def shared(among: Bools | Floats) -> Floats:
+    """1, evenly over those that are ``among``."""
+    return among / max(float(np.sum(among)), 1.0)
+
+
+def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, Floats]:
+    """mean, sd and costs of Pairs, from the scores ``z`` float64[k, events] of the reference's events."""
+    mean, sd = np.empty(len(first)), np.empty(len(first))
+    share, score = np.zeros((len(first), _ATOMS)), np.zeros((len(first), _ATOMS))
+    for p, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        product = z[i] * z[j]
+        mean[p], sd[p] = product.mean(), product.std()
+        unit = (product - mean[p]) / max(sd[p], 1e-9)
+        share[p], edges = np.histogram(unit, _ATOMS)
+        share[p] /= len(unit)
+        score[p] = (edges[:-1] + edges[1:]) / 2
+    middle = np.sum(share * score, axis=1, keepdims=True)
+    score -= middle
+    score /= np.sqrt(np.maximum(np.sum(share * score**2, axis=1, keepdims=True), 1e-12))
+    costs = tilts.table(share, score, np.full(len(first), z.shape[1], float), DELTAS)
+    return mean, np.where(sd > 1e-9, sd, np.inf), costs
+
+
+def _awaited(channel: Channel) -> bool:
+    return channel.role in AWAITED or channel.role is Role.ERROR
+
+
+def chosen(reference: Reference, known: Bools) -> Rows:
+    """Numeric channels that vary, outputs first, at most MAX_CHANNELS. None whose values come later or never: how many
+    came would look like a change of their products.
+    """
+    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)]
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     return np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
+
+
+def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64]]:
+    """Channel and columns (int64[groups, width], 1 inside) of the groups, the largest first: frequent categories of a
+    feature, and thirds of numeric features.
+    """
+    found: list[tuple[float, int, NDArray[np.int64]]] = []
+    for i, c in enumerate(reference.channels):
+        if c.role is not Role.FEATURE or not known[i]:
+            continue
+        counts = reference.summary.counts[i].astype(np.float64)
+        share = counts / counts.sum()
+        if reference.numeric[i]:
+            third = np.minimum(np.nan_to_num(reference.places[i]) * 3, 2).astype(np.int64)
+            third[:FIRST_VALUE] = -1
+            parts = [(third == t).astype(np.int64) for t in range(3)]
+        else:
+            parts = list(np.eye(len(share), dtype=np.int64)[FIRST_VALUE : reference.used[i] - 1])
+        found += [(float(share @ part), i, part) for part in parts if LEAST_SHARE <= share @ part < 1]
+    found.sort(key=lambda f: (-f[0], f[1]))
+    kept = found[:MAX_GROUPS]
+    inside = np.array([f[2] for f in kept], np.int64).reshape(len(kept), reference.width)
+    return np.array([f[1] for f in kept], np.intp), inside
+
+
+def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
+    """Channel, high and low columns (int64[answers, width]) of the answers: errors and labels, outputs, features."""
+    order = sorted(
+        np.flatnonzero(known).tolist(),
+        key=lambda i: (not _awaited(reference.channels[i]), reference.channels[i].role is Role.FEATURE, i),
+    )[:MAX_ANSWERS]
+    high = np.zeros((len(order), reference.width), np.int64)
+    low = np.zeros_like(high)
+    for row, i in enumerate(order):
+        counts = reference.summary.counts[i].astype(np.float64)
+        counts[:FIRST_VALUE] = 0
+        value = np.arange(reference.width) >= FIRST_VALUE
+        if reference.numeric[i]:
+            above = counts[::-1].cumsum()[::-1] / counts.sum()  # share of this column and those above it
+            inner = np.flatnonzero((above > 0) & (above < 1))
+            cut = inner[np.argmin(np.abs(above[inner] - _HIGH))]
+            high[row] = (np.arange(reference.width) >= cut) & value
+        else:
+            high[row, int(np.argmax(counts))] = 1
+        low[row] = value & (high[row] == 0)
+    return np.array(order, np.intp), high, low

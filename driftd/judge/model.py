@@ -12,7 +12,7 @@ verdict is the joint path's, feature "*".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from driftd.event import AnyColumn, Kind, NumericColumn
 from driftd.judge import arrays, seasonal
-from driftd.judge.budget import even_shares, thresholds
+from driftd.judge.budget import even_share, thresholds
 from driftd.judge.cells import Cell, Clock, cells_of_events
 from driftd.judge.episodes import Episodes
-from driftd.judge.independent import Evidence, Independent, Shape
+from driftd.judge.evidence import Evidence
+from driftd.judge.independent import Independent, Shape
 from driftd.judge.joint import Joint, Pairs
 from driftd.judge.regime import Regime, decide, signals_of
 from driftd.judge.seasonal import Rhythm, Season
@@ -33,8 +34,10 @@ from driftd.summary import Summary
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-JOINT: str = "*"
+Matters = Callable[[int, float], bool]
+
 WEEKLY = Clock()
+TOO_SHORT: str = "the reference is too short to show a rhythm of days"
 _SETTINGS = Independent()
 
 
@@ -62,12 +65,19 @@ class Learned:
     def thresholds(self, false_alarms_per_month: float, models: int, paths: NDArray[np.intp]) -> Floats:
         """A of every channel and of the joint path, float64[channels + 1], in events.
 
-        The budget is shared evenly over ``models``, then over channels and the joint path, then over the ``paths``
-        intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
+        The budget is shared evenly over ``models``, then over the channels that page and the joint path, then over the
+        ``paths`` intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
+        Tickets have a budget of the same size, shared over the channels that make them.
         """
         rate = np.append(self.rate, self.rate.max(initial=0.0))
-        shares = even_shares(len(self.rate), True) / models / np.append(paths, 1)
+        pages = self.paging
+        shares = np.where(pages, even_share(pages), even_share(~pages)) / models / np.append(paths, 1)
         return thresholds(rate, shares, false_alarms_per_month)
+
+    @property
+    def joint(self) -> bool:
+        """Whether anybody looks at how channels move together."""
+        return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
 
     @property
     def paging(self) -> Bools:
@@ -91,7 +101,7 @@ class State:
 class Judged:
     """What one pane came to, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
     when the change would have begun; rows whose episode opened or closed; which are open; ``pair`` the two channels
-    whose products moved most.
+    that moved most against each other, None where it is the seasons of all of them.
     """
 
     s: Floats
@@ -100,7 +110,7 @@ class Judged:
     opened: NDArray[np.intp]
     closed: NDArray[np.intp]
     open: Bools
-    pair: tuple[int, int]
+    pair: tuple[int, int] | None
 
 
 def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
@@ -148,14 +158,14 @@ def learn(
     season, rhythm = None, None
     if rhythmic.any():
         cells, longest = cells_of_events(bins, values, times, reference.width, clock)
-        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock)
+        season, rhythm = seasonal.learn(reference, cells, longest, singles, clock, rhythmic)
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
-    hint = "; the reference is too short to show a rhythm of days: tickets only" if short else ""
+    hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
         shape, pairs, season, independent, rhythmic, pages, rate,
-        joint_pages=len(pairs.first) > 0 and not short,
+        joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
         span_seconds=span,
         regime=np.array([v.regime.value for v in verdicts], np.str_),
         why=np.array([v.because + hint for v in verdicts], np.str_),
@@ -181,11 +191,14 @@ def step(
     cross: NDArray[np.int64] | None,
     a: Floats,
     told: Floats | None = None,
+    matters: Matters = lambda _row, _since: True,
 ) -> tuple[State, Judged]:
     """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
 
-    ``told`` float64[channels]: when another detector with a share of the channel's budget found a change in this pane,
-    NaN where none did; it opens an episode as evidence does.
+    ``told`` float64[channels]: since when there is a change that another detector with a share of the channel's budget
+    found in this pane, NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a
+    channel (row) has shown since then (epoch seconds) is large enough to open one; evidence that does not matter is
+    kept and asked about again.
     """
     channels = len(learned.rate)
     open_before = state.episodes.open
@@ -193,34 +206,40 @@ def step(
     freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
     joint, together = (
-        (state.joint, np.nan) if cross is None else learned.pairs.step(state.joint, cross, summary.events, start)
+        (state.joint, np.nan)
+        if cross is None
+        else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
     )
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
         rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
+        if learned.season.joint:  # the joint path's S is the mean of the paths there are
+            together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
-    since = np.append(since_of(learned, evidence, rhythm), learned.pairs.since(joint))
+    heard = np.full(channels, np.nan) if told is None else told
+    since = np.append(
+        np.where(np.isfinite(heard), heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint)
+    )
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet
     again = np.append(learned.independent, True)
     took = np.where(again, np.maximum(rate * (end - since), 1.0), 0.0)
     with np.errstate(invalid="ignore"):
-        seen = np.isfinite(np.full(channels, np.nan) if told is None else told) & learned.independent
-        episodes, opened, closed = state.episodes.step(
-            s, a, np.append(seen, False), events, since, np.nan_to_num(took), end
-        )
-        over = (s >= a) & again
-    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else (0, 0)
+        opens = ((s >= a) | np.append(np.isfinite(heard) & learned.independent, False)) & ~open_before
+        for row in np.flatnonzero(opens[:-1]).tolist():
+            opens[row] = matters(row, float(since[row]))
+        episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)
+        over = (s >= a) & again & (opens | open_before)
+    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else None
     after = State(evidence.without(over[:channels]), joint.without() if over[-1] else joint, rhythm, episodes, s, since)
     return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open, pair)
 
 
 def since_of(learned: Learned, evidence: Evidence, rhythm: Rhythm | None) -> Floats:
     """When each channel's change would have begun, by its strongest alternative: float64[channels]."""
-    best = np.argmax(evidence.null.weight * evidence.ratio, axis=1)
-    out = evidence.start[np.arange(len(best)), best]
+    out = evidence.since
     return np.where(learned.rhythmic, rhythm.since, out) if rhythm is not None else out
 
 
@@ -234,15 +253,15 @@ def dump_state(state: State) -> arrays.Table:
 def load_state(learned: Learned, table: arrays.Table) -> State:
     """Goes on bit for bit."""
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
-    evidence = _SETTINGS.load(learned.shape, mine)
+    evidence = _SETTINGS.load(mine)
     rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})
     return replace(rest, evidence=evidence)
 
 
 __all__: Sequence[str] = (
-    "JOINT",
     "Judged",
     "Learned",
+    "Matters",
     "State",
     "dump_state",
     "learn",

@@ -1,93 +1,73 @@
-"""The judge of channels that follow a rhythm or are autocorrelated: a season model, day and week blocks, Bayes factors.
+"""The judge of channels that follow a rhythm or are autocorrelated: a season model, weeks as blocks, Bayes factors.
 
-Clock: an hour of the week is a slot, a day a block, a week a season. Numeric channels are compared with their slot:
+Clock: an hour of the week is a slot, a day a block of statistics, a week a row of evidence. Each day gives every
+numeric channel its level, spread, swing and phase (driftd.judge.rhythm) and every usual category its share; their
+weekly means are judged by driftd.judge.factor: each by itself, and the level also given the shape of the week's days
+(driftd.judge.week). S of a channel is the mean of them and of the fault paths (driftd.judge.fault). The joint path is
+the mean over channels of the level given the shape and three siblings. Alarm when S >= A, counted in events.
 
-  z = clip((cell mean - median of the slot) / smoothed MAD of the slot, +-4)
+Two settings, decided on the reference for all its channels together: where its weeks follow each other (mean lag-1
+autocorrelation above .1; about -1 / weeks is chance) the evidence takes the worst of three autoregressions, and finds
+only what is large; else weeks are exchangeable. A change is at least two weeks old and began at most 26 weeks ago.
 
-and each day gives for every numeric channel, weighted by the number of values,
-  level   mean z                       spread  mean sqrt|z|           (anything that no longer fits its slot)
-  swing   mean z * (profile - mean)/s  phase   mean z * slope of the profile / s   (the rhythm's size and time)
-  ratio   log of the day's sum over what its slots expect, where values cannot be negative
-and for every category that is there in at least 5 % of the reference's seasons the arcsine root of its share.
-The reference's own days are compared with slots that leave their season out: else the spread is biased.
-
-Two clocks look at each statistic: days (covariates: yesterday, mean of the last 7; a change at least 3 days old,
-at most 91) and weeks (covariates: last week, mean of the last 4; at most 26 old). Evidence:
-driftd.judge.factor. S is the weighted mean of
-all of them and of the fault paths (driftd.judge.fault); alarm when S >= A, A counted in events of the channel.
-
-Guarantee: P(false alarm within n events) <= n / A is proved for independent Gaussian blocks; measured: t3 and lognormal
-blocks, autocorrelated weeks, shuffled real weeks (docs/quality.md). Not claimed: annual cycles, which are drift to a
-reference of less than two years. Fewer than 24 seasons: tickets, not pages; fewer than 12: abstains.
+Guarantee: P(false alarm within n events) <= n / A is proved for Gaussian weeks that are independent or follow an
+autoregression of .35 or .7; measured: t3 and lognormal weeks, other autoregressions, shuffled real weeks, blocks of two
+and four real weeks (docs/quality.md). Not claimed: annual cycles, which are drift to a reference of less than two
+years. Fewer than 24 seasons: tickets, not pages; fewer than 12: abstains.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.cells import Cell, Clock, Runs
-from driftd.judge.factor import Series
+from driftd.judge.factor import EXCHANGEABLE, FOLLOWING, Series, following
 from driftd.judge.fault import Faults
+from driftd.judge.past import Layout, Past
+from driftd.judge.rhythm import PARTS, Slots, day_statistics, quietly
+from driftd.judge.week import SHAPES, Weeks, blocks, learned, standard
 from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, MISSING, UNSEEN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-P = ParamSpec("P")
-T = TypeVar("T")
+Bools = NDArray[np.bool_]
 
 PAGE_SEASONS: Final = 24
 TICKET_SEASONS: Final = 12
-DAY_WINDOW: Final = 91
-WEEK_WINDOW: Final = 26
-DAY_LEAST: Final = 3
-KINDS: Final = ("level", "spread", "swing", "phase", "ratio")
-CATEGORY: Final = len(KINDS)
-TOP: Final = 10
-_CLIPS: Final = np.array([3.0, 2.5, 3.0, 3.0, 3.0, 3.0])
-_SHARES: Final = np.array([1.0, 0.6, 1.0, 1.0, 1.0, 1.0])
+WINDOW: Final = 26
+LEAST: Final = 2
+FOLLOWS: Final = 0.1
 _FAULT_SHARE: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slots:
-    """A season's profile, float64[slots, channels] each: median, spread of cells, and the two templates."""
-
-    middle: Floats
-    spread: Floats
-    swing: Floats
-    slope: Floats
+_KNOWN: Final = 0.3
+_FLAT: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Season:
-    """What the reference says of the rhythm; immutable. m series: (channel, kind of statistic, columns of counts).
+    """What the reference says of the rhythm; immutable. m series in ``layout``, q of them levels.
 
-    center, scale float64[m] standardise a day's statistic, week_center, week_scale a week's; weekly bool[m]: too rare
-    for the day clock; weight float64[m]: its share in the channel's S; floor float64[channels]: 2 % of a usual day's
-    sum; block_events float64[channels]: values a day.
+    follows: how strongly weeks follow each other; phi float64[k]: the autoregressions considered; weight float64[m],
+    shape_weight float64[q]: shares in the channel's S, joint_weight float64[q]: in the joint path's; floor
+    float64[channels]: 2 % of a usual value; block_events float64[channels]: values a week.
     """
 
     clock: Clock
     seasons: int
+    follows: float
+    phi: Floats
     slots: Slots
-    channel: Ints
-    kind: Ints
-    columns: NDArray[np.bool_]
-    center: Floats
-    scale: Floats
-    week_center: Floats
-    week_scale: Floats
-    weekly: NDArray[np.bool_]
+    layout: Layout
+    weeks: Weeks
     weight: Floats
+    shape_weight: Floats
+    joint_weight: Floats
     floor: Floats
-    positive: NDArray[np.bool_]
+    positive: Bools
     block_events: Floats
     faults: Faults
 
@@ -95,30 +75,37 @@ class Season:
     def pages(self) -> bool:
         return self.seasons >= PAGE_SEASONS
 
+    @property
+    def joint(self) -> bool:
+        """Whether there are siblings to judge jointly."""
+        return bool(self.joint_weight.any())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rhythm:
-    """All that is remembered between panes; arrays only.
+    """All that is remembered between panes; arrays and numbers only.
 
-    today        the day's number (-1 before the first)
-    cells_values, cells_sums   float64[slots a day, channels]: the day so far
+    today        the day's number
+    cell_values, cell_sums   float64[slots a day, channels]: the day so far
     counts       float64[channels, width]: the day so far
-    days, weeks  the evidence (driftd.judge.factor.Series), m series each
-    recent       float64[7, m]: the last days' statistics, newest last; last_weeks float64[4, m]
-    week_sum, week_days float64[m]: the week so far
-    fault_ratio  float64[channels, 4, 3], flagged bool as float64[channels, 4]: see driftd.judge.fault
+    alone [m], shaped [q], joint [q]   the evidence (driftd.judge.factor.Series)
+    week_sum, week_days float64[m], part_sum, part_days float64[PARTS, channels]: the week so far
+    fault_ratio  float64[channels, 4, 3]; flagged float64[channels, 4]; stood: see driftd.judge.fault
+    run_value, run_length float64[channels]: how long each stands still
+    evidence, since float64[channels], joint_evidence, joint_since: S without faults, and when its change began
     """
 
     today: int
     cell_values: Floats
     cell_sums: Floats
     counts: Floats
-    days: Series
-    weeks: Series
-    recent: Floats
-    last_weeks: Floats
+    alone: Series
+    shaped: Series
+    joint: Series
     week_sum: Floats
     week_days: Floats
+    part_sum: Floats
+    part_days: Floats
     fault_ratio: Floats
     flagged: Floats
     stood: Floats
@@ -126,257 +113,80 @@ class Rhythm:
     run_length: Floats
     evidence: Floats
     since: Floats
-
-
-def circular(x: Floats) -> Floats:
-    """Smoothed over five neighbouring slots (1, 2, 3, 2, 1), the season being a circle; axis -2."""
-    out = np.zeros_like(x)
-    for shift, w in zip(range(-2, 3), (1, 2, 3, 2, 1), strict=True):
-        out += w / 9 * np.roll(x, shift, axis=-2)
-    return out
-
-
-def profile(means: Floats, clock: Clock) -> tuple[Floats, Floats]:
-    """Median and spread of the cell means ``means`` float64[seasons, slots, channels] (NaN: empty): [slots, channels].
-
-    Slots with fewer than 8 cells borrow from their neighbours, then from the hour of day, then from everything.
-    """
-    seen = np.isfinite(means).sum(axis=0)
-    middle = np.nanmedian(means, axis=0)
-    wide = np.concatenate([np.roll(means, 1, axis=1), means, np.roll(means, -1, axis=1)], axis=0)
-    by_hour = means.reshape(len(means) * clock.days, clock.day, -1)
-    everything = np.nanmedian(means.reshape(-1, means.shape[2]), axis=0)
-    fallback = np.tile(np.nanmedian(by_hour, axis=0), (clock.days, 1))
-    fallback = np.where(np.isfinite(wide).sum(axis=0) >= 8, np.nanmedian(wide, axis=0), fallback)
-    fallback = np.where(np.isfinite(fallback), fallback, everything)
-    part = np.clip(seen / 8, 0, 1)
-    middle = np.where(seen >= 8, middle, part * np.nan_to_num(middle) + (1 - part) * fallback)
-    away = np.abs(means - middle)
-    overall = 1.4826 * np.nanmedian(away.reshape(-1, means.shape[2]), axis=0)
-    overall = np.where(overall > 0, overall, np.nanstd(means.reshape(-1, means.shape[2]), axis=0))
-    own = 1.4826 * np.nanmedian(away, axis=0)
-    spread = circular(np.where(np.isfinite(own), own, overall))
-    return middle, np.where(overall > 0, np.maximum(spread, 0.15 * overall), 1.0)
-
-
-def templates(middle: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """The profile about its mean and its slope, over the spread; root mean square 1, clipped at 3."""
-
-    def unit(x: Floats) -> Floats:
-        size = np.sqrt(np.mean(x**2, axis=0))
-        return np.where(size > 1e-9, np.clip(x / np.maximum(size, 1e-9), -3, 3), 0.0)
-
-    smooth = circular(middle)
-    slope = np.roll(smooth, -1, axis=0) - np.roll(smooth, 1, axis=0)
-    return unit((middle - middle.mean(axis=0)) / spread), unit(slope / spread)
-
-
-def numeric_day(values: Floats, sums: Floats, slots: Slots, floor: Floats, positive: NDArray[np.bool_]) -> Floats:
-    """One day's statistics, float64[len(KINDS), channels], of cells float64[slots a day, channels]; NaN: none."""
-    total = values.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.clip((sums / values - slots.middle) / slots.spread, -4, 4)
-        z = np.where(values > 0, z, 0.0)
-
-        def mean(x: Floats) -> Floats:
-            return np.where(total > 0, np.sum(values * x, axis=0) / np.maximum(total, 1e-300), np.nan)
-
-        day = np.maximum(sums.sum(axis=0), 0) + floor
-        ratio = np.log(day / (np.maximum(np.sum(values * slots.middle, axis=0), 0) + floor))
-    ratio = np.where(positive & (total > 0) & np.isfinite(ratio), ratio, np.nan)
-    return np.stack([mean(z), mean(np.sqrt(np.abs(z))), mean(z * slots.swing), mean(z * slots.slope), ratio])
-
-
-def arcsine(counts: Floats, channel: Ints, columns: NDArray[np.bool_]) -> Floats:
-    """Arcsine root of the share that ``columns`` bool[m, width] hold of their channels' values: float64[m]."""
-    rows = counts[channel]
-    total = rows[:, UNSEEN:].sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.sum(rows * columns, axis=1) / total
-    return np.where(total > 0, np.arcsin(np.sqrt(np.clip(share, 0, 1))), np.nan)
-
-
-def spread_of(y: Floats) -> tuple[Floats, Floats]:
-    """Median and max(1.4826 MAD, sd / 2) over axis 0."""
-    middle = np.nanmedian(y, axis=0)
-    mad = 1.4826 * np.nanmedian(np.abs(y - middle), axis=0)
-    return middle, np.maximum(mad, np.nanstd(y, axis=0) / 2)
-
-
-def clipped(u: Floats, kind: Ints) -> Floats:
-    """Clipped days; the log ratio lets go of what is beyond 6, for a closed day says nothing of the level."""
-    hold = np.clip((10 - np.abs(u)) / 4, 0, 1)
-    u = np.where((kind == KINDS.index("ratio")) & (np.abs(u) > 6), np.sign(u) * 3 * hold, u)
-    return np.clip(u, -_CLIPS[kind], _CLIPS[kind])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """The reference's cells as arrays: values, sums float64[seasons, slots, channels]; counts float64[days, channels,
-    width]; flags float64[days, channels, 4] (missing, unseen; ranges and runs are the reference's own, so 0).
-    """
-
-    first_day: int
-    values: Floats
-    sums: Floats
-    counts: Floats
-    flags: Floats
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def of(cls, cells: Sequence[Cell], clock: Clock) -> Stretch:
-        first = cells[0].number // clock.slots
-        seasons = cells[-1].number // clock.slots - first + 1
-        channels, width = cells[0].counts.shape
-        values, sums = np.zeros((seasons, clock.slots, channels)), np.zeros((seasons, clock.slots, channels))
-        counts = np.zeros((seasons * clock.days, channels, width))
-        low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-        for cell in cells:
-            season, slot = divmod(cell.number - first * clock.slots, clock.slots)
-            values[season, slot], sums[season, slot] = cell.values, cell.sums
-            counts[season * clock.days + slot // clock.day] += cell.counts
-            low, high = np.minimum(low, cell.low), np.maximum(high, cell.high)
-        flags = np.zeros((len(counts), channels, 4))
-        flags[:, :, MISSING], flags[:, :, UNSEEN] = counts[:, :, MISSING] > 0, counts[:, :, UNSEEN] > 0
-        return cls(first * clock.days, values, sums, counts, flags, low, high)
+    joint_evidence: float
+    joint_since: float
 
 
 def learn(
-    reference: Reference, cells: Sequence[Cell], longest: Floats, singles: Floats, clock: Clock
+    reference: Reference,
+    cells: Sequence[Cell],
+    longest: Floats,
+    singles: Floats,
+    clock: Clock,
+    among: Bools | None = None,
 ) -> tuple[Season, Rhythm]:
     """The season model and the evidence at the reference's end, from its cells in time order.
 
     ``longest`` float64[channels]: longest run of one value (inf: it always stands still); ``singles`` as in
-    driftd.judge.independent.Shape.of.
+    driftd.judge.independent.Shape.of; ``among`` bool[channels]: whose levels are judged jointly (all, if None).
     """
-    past = Stretch.of(cells, clock)
-    with np.errstate(all="ignore"):
-        means = np.where(past.values > 0, past.sums / np.where(past.values > 0, past.values, 1), np.nan)
-    seasons = int(np.count_nonzero(past.values.sum(axis=(1, 2)) > 0.5 * np.median(past.values.sum(axis=(1, 2)))))
-    middle, spread = quietly(profile, means, clock)
-    slots = Slots(middle, spread, *templates(middle, spread))
+    past = Past.of(cells, clock)
+    means = past.means
+    slots = Slots.of(means, clock)
     positive = reference.numeric & (past.low >= 0)
-    day_sums = past.sums.sum(axis=1).sum(axis=0) / max(len(past.counts), 1)
-    floor = 0.02 * np.maximum(day_sums, 1e-300)
-    channel, kind, columns = layout(reference, past, clock)
-    y = past_days(past, slots, means, clock, floor, positive, channel, kind, columns)
-    weekly = np.array(
-        [k == CATEGORY and rare(past, c, col, clock) < 0.5 for c, k, col in zip(channel, kind, columns, strict=True)],
-        bool,
-    )
-    center, scale = quietly(spread_of, y)
-    keep = (np.isfinite(y).mean(axis=0) > 0.3) & (np.nan_to_num(scale) > 1e-9)
-    y, channel, kind, columns, weekly, center, scale = (
-        y[:, keep], channel[keep], kind[keep], columns[keep], weekly[keep], center[keep], scale[keep]
-    )  # fmt: skip
-    u = clipped((y - center) / scale, kind)
-    weeks = quietly(week_means, u, clock)
-    week_center, week_scale = quietly(spread_of, weeks)
-    week_scale = np.where(np.nan_to_num(week_scale) > 1e-9, week_scale, np.inf)
-    shares = _SHARES[kind]
-    total = np.bincount(channel, shares, len(reference.channels))
+    size = quietly(np.nanmean, np.abs(means), axis=(0, 1))
+    floor = 0.02 * np.where(np.isfinite(size) & (size > 0), size, 1.0)
+    statistics, parts = past.days(clock, slots, floor, positive)
+    layout = Layout.of(reference, past, clock)
+    y = np.stack([layout.gathered(statistics[d], past.counts[d]) for d in range(past.whole)])
+    y = y.reshape(past.whole, len(layout.channel))
+    block = clock.block
+    moments, weeks = standard(y, layout, past.first_day, block)
+    keep = (np.isfinite(y).mean(axis=0) > _KNOWN) & (np.nan_to_num(moments[[1, 3]]) > _FLAT).all(axis=0)
+    layout, y, weeks, moments = layout.where(keep), y[:, keep], weeks[:, keep], moments[:, keep]
+    week = learned(layout, moments, weeks, blocks(parts, past.first_day, block))
+    among = np.ones(len(reference.channels), bool) if among is None else among
+    follows = following(weeks[:, among[layout.channel]])
+    phi = np.array(FOLLOWING if follows > FOLLOWS else EXCHANGEABLE)
+    each = np.bincount(layout.channel, minlength=len(among)) + np.bincount(week.channel, minlength=len(among))
+    share = (1 - _FAULT_SHARE) / np.maximum(each, 1)
+    together = among[week.channel] & (np.count_nonzero(among[week.channel]) > 1)
     faults = Faults.limits(reference, past.low, past.high, longest).rated(
-        past.flags[past.counts.sum(axis=(1, 2)) > 0], singles
+        past.flags[: past.whole][past.counts[: past.whole].sum(axis=(1, 2)) > 0], singles
     )
     season = Season(
-        clock, seasons, slots, channel, kind, columns, center, scale, np.nan_to_num(week_center), week_scale, weekly,
-        (1 - _FAULT_SHARE) * shares / np.maximum(total, 1e-9)[channel], floor, positive,
-        past.counts.sum(axis=2).mean(axis=0), faults,
+        clock, past.seasons, follows, phi, slots, layout, week, share[layout.channel], share[week.channel],
+        together / np.maximum(np.count_nonzero(together), 1), floor, positive,
+        past.counts[: past.whole].sum(axis=2).sum(axis=0) / max(past.whole, 1) * block, faults,
     )  # fmt: skip
     rhythm = blank(season, len(reference.channels), reference.width)
-    for day in range(len(u)):
-        rhythm = judged_day(season, rhythm, u[day], past.first_day + day, learning=True)
-    today = cells[-1].number // clock.day
-    return season, replace(rhythm, days=unborn(rhythm.days), weeks=unborn(rhythm.weeks), today=today)
-
-
-def unborn(series: Series) -> Series:
-    """No change begins inside the reference."""
-    return replace(series, begun=np.full_like(series.begun, np.nan))
-
-
-def quietly(f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Calls ``f``; means and medians of nothing are NaN here, and meant to be."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return f(*args, **kwargs)
-
-
-def layout(reference: Reference, past: Stretch, clock: Clock) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-    """The series: five a numeric channel; one a category that is there in at least 5 % of the seasons, and the rest."""
-    series: list[tuple[int, int, NDArray[np.bool_]]] = []
-    for row, bins in enumerate(reference.bins):
-        nothing = np.zeros(reference.width, bool)
-        if reference.numeric[row]:
-            series += [(row, kind, nothing) for kind in range(len(KINDS))]
-            continue
-        rest = np.arange(reference.width) < bins.used
-        rest[MISSING] = False
-        for column in range(FIRST_VALUE, min(FIRST_VALUE + TOP, FIRST_VALUE + len(bins.categories))):
-            one = nothing.copy()
-            one[column] = True
-            rest[column] = False
-            series.append((row, CATEGORY, one))
-        series.append((row, CATEGORY, rest))
-    series = [s for s in series if s[1] != CATEGORY or rare(past, s[0], s[2], clock) >= 0.05]
-    width = reference.width
-    columns = np.array([s[2] for s in series], bool).reshape(len(series), width)
-    return np.array([s[0] for s in series], np.intp), np.array([s[1] for s in series], np.intp), columns
-
-
-def rare(past: Stretch, row: int, columns: NDArray[np.bool_], clock: Clock) -> float:
-    """Share of the seasons that have any of the columns."""
-    seen = past.counts[:, row][:, columns].sum(axis=1).reshape(-1, clock.days).sum(axis=1) > 0
-    return float(seen.mean())
-
-
-def past_days(
-    past: Stretch, slots: Slots, means: Floats, clock: Clock, floor: Floats, positive: NDArray[np.bool_],
-    channel: Ints, kind: Ints, columns: NDArray[np.bool_],
-) -> Floats:  # fmt: skip
-    """The reference's days, float64[days, m], each season against slots learned from the others."""
-    out = np.full((len(past.counts), len(channel)), np.nan)
-    for season in range(len(means)):
-        middle, spread = quietly(profile, np.delete(means, season, axis=0), clock)
-        own = Slots(middle, spread, slots.swing, slots.slope)
-        for d in range(clock.days):
-            part = slice(d * clock.day, (d + 1) * clock.day)
-            of_day = Slots(own.middle[part], own.spread[part], own.swing[part], own.slope[part])
-            i = season * clock.days + d
-            numbers = numeric_day(past.values[season, part], past.sums[season, part], of_day, floor, positive)
-            out[i] = gathered(numbers, past.counts[i], channel, kind, columns)
-    return out
-
-
-def gathered(numbers: Floats, counts: Floats, channel: Ints, kind: Ints, columns: NDArray[np.bool_]) -> Floats:
-    category = kind == CATEGORY
-    out = numbers[np.minimum(kind, len(KINDS) - 1), channel]
-    out[category] = arcsine(counts, channel[category], columns[category])
-    return out
-
-
-def week_means(u: Floats, clock: Clock) -> Floats:
-    """float64[weeks, m]: mean of the clipped days; NaN where fewer than four in seven are there."""
-    days = u[: len(u) // clock.days * clock.days].reshape(-1, clock.days, u.shape[1])
-    enough = np.isfinite(days).sum(axis=1) >= 4 / 7 * clock.days
-    return np.where(enough, np.nanmean(days, axis=1), np.nan)
+    for d in range(past.whole):
+        rhythm = week_so_far(season, rhythm, y[d], parts[d], past.first_day + d, learning=True)
+    values, sums, counts = past.today(clock)
+    return season, replace(
+        rhythm, alone=rhythm.alone.unborn(), shaped=rhythm.shaped.unborn(), joint=rhythm.joint.unborn(),
+        today=past.first_day + past.whole, cell_values=values, cell_sums=sums, counts=counts,
+    )  # fmt: skip
 
 
 def blank(season: Season, channels: int, width: int) -> Rhythm:
-    m, day = len(season.channel), season.clock.day
+    m, q, day = len(season.layout.channel), len(season.weeks.levels), season.clock.day
     flat = np.zeros(channels)
+    phi = season.phi.tolist()
     return Rhythm(
         -1, np.zeros((day, channels)), np.zeros((day, channels)), np.zeros((channels, width)),
-        Series.start(m, 3, DAY_WINDOW), Series.start(m, 3, WEEK_WINDOW),
-        np.full((7, m), np.nan), np.full((4, m), np.nan), np.zeros(m), np.zeros(m),
-        np.zeros((channels, 4, 3)), np.zeros((channels, 4)), flat,
-        np.full(channels, np.nan), flat, flat, np.full(channels, np.nan),
+        Series.start(m, 1, WINDOW, phi), Series.start(q, 1 + SHAPES, WINDOW, phi),
+        Series.start(q, 1 + SHAPES + season.weeks.siblings.shape[1], WINDOW, phi), np.zeros(m), np.zeros(m),
+        np.zeros((PARTS, channels)), np.zeros((PARTS, channels)), np.zeros((channels, 4, 3)), np.zeros((channels, 4)),
+        flat, np.full(channels, np.nan), flat, flat, np.full(channels, np.nan), 0.0, float("nan"),
     )  # fmt: skip
 
 
 def step(season: Season, rhythm: Rhythm, cell: Cell) -> tuple[Rhythm, Floats]:
-    """One pane, as a cell of its own; gives S float64[channels]. Panes come in order of time."""
+    """One pane, as a cell of its own; gives S float64[channels]. Panes come in order of time.
+
+    The joint path's evidence is ``joint_evidence`` of the state.
+    """
     today = cell.number // season.clock.day
     while rhythm.today < today:
         rhythm = close_day(season, rhythm)
@@ -397,81 +207,57 @@ def step(season: Season, rhythm: Rhythm, cell: Cell) -> tuple[Rhythm, Floats]:
 
 
 def close_day(season: Season, rhythm: Rhythm) -> Rhythm:
-    part = slice(
-        rhythm.today % season.clock.days * season.clock.day, (rhythm.today % season.clock.days + 1) * season.clock.day
-    )
-    slots = Slots(*(getattr(season.slots, f.name)[part] for f in fields(Slots)))
-    numbers = numeric_day(rhythm.cell_values, rhythm.cell_sums, slots, season.floor, season.positive)
-    y = gathered(numbers, rhythm.counts, season.channel, season.kind, season.columns)
-    u = clipped((y - season.center) / season.scale, season.kind)
-    ratio, _ = season.faults.weighed(rhythm.fault_ratio, rhythm.flagged, rhythm.counts.sum(axis=1), over=True)
-    next_day = judged_day(season, rhythm, u, rhythm.today)
+    slots = season.slots.day(rhythm.today, season.clock)
+    numbers, parts = day_statistics(rhythm.cell_values, rhythm.cell_sums, slots, season.floor, season.positive)
+    y = season.layout.gathered(numbers, rhythm.counts)
+    events = rhythm.counts.sum(axis=1)
+    ratio, _ = season.faults.weighed(rhythm.fault_ratio, rhythm.flagged, events, over=True)
+    ratio = np.where((events > 0)[:, None, None], ratio, rhythm.fault_ratio)  # a day without events says nothing
+    later = week_so_far(season, rhythm, y, parts, rhythm.today, learning=False)
     return replace(
-        next_day, today=rhythm.today + 1, fault_ratio=ratio, stood=rhythm.stood + rhythm.flagged[:, 3],
+        later, today=rhythm.today + 1, fault_ratio=ratio, stood=rhythm.stood + rhythm.flagged[:, 3],
         flagged=np.zeros_like(rhythm.flagged),
         cell_values=np.zeros_like(rhythm.cell_values), cell_sums=np.zeros_like(rhythm.cell_sums),
         counts=np.zeros_like(rhythm.counts),
     )  # fmt: skip
 
 
-def judged_day(season: Season, rhythm: Rhythm, u: Floats, day: int, learning: bool = False) -> Rhythm:
-    """Takes in one day's standardised statistics ``u`` float64[m]; at a season's end the week's too."""
-    clock = season.clock
-    days = rhythm.days.add(u, np.stack([np.ones_like(u), last_known(rhythm.recent), known_mean(rhythm.recent)], axis=1),
-                           clock.begins(day * clock.day))  # fmt: skip
-    recent = np.concatenate([rhythm.recent[1:], u[None]])
-    week_sum = rhythm.week_sum + np.nan_to_num(u)
-    week_days = rhythm.week_days + np.isfinite(u)
-    weeks, last_weeks = rhythm.weeks, rhythm.last_weeks
-    if (day + 1) % clock.days == 0:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(week_days >= 4 / 7 * clock.days, week_sum / week_days, np.nan)
-            w = np.clip((mean - season.week_center) / season.week_scale, -4, 4)
-        begun = clock.begins((day + 1 - clock.days) * clock.day)
-        weeks = weeks.add(w, np.stack([np.ones_like(w), last_known(last_weeks), known_mean(last_weeks)], axis=1), begun)
-        last_weeks = np.concatenate([last_weeks[1:], w[None]])
-        week_sum, week_days = np.zeros_like(week_sum), np.zeros_like(week_days)
+def week_so_far(season: Season, rhythm: Rhythm, y: Floats, parts: Floats, day: int, *, learning: bool) -> Rhythm:
+    """Takes in one day's statistics ``y`` float64[m] and ``parts``; at a week's end judges the week."""
+    u = season.weeks.day(y)
     rhythm = replace(
-        rhythm, days=days, weeks=weeks, recent=recent, last_weeks=last_weeks, week_sum=week_sum, week_days=week_days
-    )
+        rhythm, week_sum=rhythm.week_sum + np.nan_to_num(u), week_days=rhythm.week_days + np.isfinite(u),
+        part_sum=rhythm.part_sum + np.nan_to_num(parts), part_days=rhythm.part_days + np.isfinite(parts),
+    )  # fmt: skip
+    if (day + 1) % season.clock.block:
+        return rhythm
+    at = season.clock.begins((day + 1 - season.clock.block) * season.clock.day)
+    week = season.weeks.week(rhythm.week_sum, rhythm.week_days, season.clock.block)
+    one = np.ones((len(week), 1))
+    levels = week[season.weeks.levels]
+    x = np.concatenate([one[: len(levels)], season.weeks.shape(rhythm.part_sum, rhythm.part_days)], axis=1)
+    rhythm = replace(
+        rhythm, alone=rhythm.alone.add(week, one, at), shaped=rhythm.shaped.add(levels, x, at),
+        joint=rhythm.joint.add(levels, np.concatenate([x, season.weeks.beside(week)], axis=1), at),
+        week_sum=np.zeros_like(rhythm.week_sum), week_days=np.zeros_like(rhythm.week_days),
+        part_sum=np.zeros_like(rhythm.part_sum), part_days=np.zeros_like(rhythm.part_days),
+    )  # fmt: skip
     return rhythm if learning else weighed(season, rhythm)
 
 
 def weighed(season: Season, rhythm: Rhythm) -> Rhythm:
-    """S of every channel from its series and clocks, and since when the strongest says that it is so."""
-    by_day, day_since = summed(rhythm.days, DAY_LEAST)
-    by_week, week_since = summed(rhythm.weeks, 1)
-    events = season.block_events[season.channel]
-    days = season.weight * events * np.where(season.weekly, 0.0, 0.5) * by_day
-    weeks = season.weight * events * season.clock.days * np.where(season.weekly, 1.0, 0.5) * by_week
-    channels = len(season.block_events)
-    evidence = np.bincount(season.channel, days + weeks, channels).astype(np.float64)
-    since = np.full(channels, np.nan)
-    best = np.zeros(channels)
-    for s, begun in ((days, day_since), (weeks, week_since)):
-        order = np.argsort(s)  # the strongest is written last
-        better = s[order] >= best[season.channel[order]]
-        rows = season.channel[order][better]
-        since[rows], best[rows] = begun[order][better], s[order][better]
-    return replace(rhythm, evidence=evidence, since=since)
-
-
-def summed(series: Series, least: int) -> tuple[Floats, Floats]:
-    """Sum of the Bayes factors over the candidate changes, float64[m], and where the greatest begins."""
-    logs = series.log_factors(least)
-    top = np.maximum(logs.max(axis=1), -500)
-    total = np.exp(np.minimum(top, 500)) * np.exp(logs - top[:, None]).sum(axis=1)
-    return total, series.begun[np.arange(len(logs)), np.argmax(logs, axis=1)]
-
-
-def last_known(recent: Floats) -> Floats:
-    """The newest finite value of each column; 0 where there is none."""
-    out = np.zeros(recent.shape[1])
-    for row in recent:
-        out = np.where(np.isfinite(row), row, out)
-    return out
-
-
-def known_mean(recent: Floats) -> Floats:
-    count = np.isfinite(recent).sum(axis=0)
-    return np.where(count > 0, np.nansum(recent, axis=0) / np.maximum(count, 1), 0.0)
+    """S of every channel and of the joint path, and since when the strongest series says that it is so."""
+    alone, alone_since = rhythm.alone.summed(LEAST)
+    shaped, shaped_since = rhythm.shaped.summed(LEAST)
+    joint, joint_since = rhythm.joint.summed(LEAST)
+    channel = np.concatenate([season.layout.channel, season.weeks.channel])
+    s = np.concatenate([season.weight * alone, season.shape_weight * shaped]) * season.block_events[channel]
+    begun = np.concatenate([alone_since, shaped_since])
+    evidence = np.bincount(channel, s, len(season.block_events)).astype(np.float64)
+    since, order = np.full(len(evidence), np.nan), np.argsort(s, kind="stable")
+    since[channel[order]] = begun[order]  # the strongest is written last
+    together = season.joint_weight * joint * season.block_events[season.weeks.channel]
+    return replace(
+        rhythm, evidence=evidence, since=since, joint_evidence=float(together.sum()),
+        joint_since=float(joint_since[np.argmax(together)]) if len(together) else float("nan"),
+    )  # fmt: skip

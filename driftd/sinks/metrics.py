@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,34 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
-from driftd.finding import Judgement, Scores, Status
+from driftd.finding import JUDGE, Judgement, Scores, Status
+from driftd.judge.budget import Cover
 from driftd.reference import Role
-from driftd.sinks.exposition import Lines, Metric, histogram, labels, sample
-from driftd.summary import LATENCY_LE, MISSING
+from driftd.sinks.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
+from driftd.sinks.exposition import Lines, Metric, labels, sample
+from driftd.summary import MISSING
 
 BLOCK_SERIES: Final = 1000
-QUANTILES: Final = (0.5, 0.9, 0.99)
 
 Fragments = Mapping[str, tuple[bytes, int]]
 """Family -> its lines for one model, and how many they are."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelCounts:
-    """What has been counted of one model since monitoring began, as the state has it.
-
-    ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
-    ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds.
-    """
-
-    predictions: int = 0
-    prediction_errors: int = 0
-    labels: int = 0
-    unjoined_labels: int = 0
-    ignored_features: int = 0
-    last_event: float = float("nan")
-    latency_le: NDArray[np.int64] | None = None
-    latency_seconds: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +36,7 @@ class _Model:
     name: str
     counts: ModelCounts = field(default_factory=ModelCounts)
     judgement: Judgement | None = None
+    cover: Cover | None = None
     learning: float | None = None
     wanted: int = 0
     share: int = 0
@@ -76,7 +59,8 @@ class MetricsSink:
     replaced and never changed.
 
     table       name -> Metric (telemetry.METRICS); a family that is not in it is not written.
-    statistics  detector -> metric of its statistic; others are looked for as driftd_feature_<detector>_detections.
+    statistics  detector -> metric of its statistic, beside the judge's evidence; others are looked for as
+                driftd_feature_<detector>_detections.
     registry    driftd's own metrics, appended to the page.
     limit       most series to export; aggregates of models count, but are never left out.
     configured  models the user named: first in line for the limit, and never forgotten.
@@ -97,7 +81,7 @@ class MetricsSink:
         about_models = [m for m in table.values() if "model" in m.labels]
         self._table = table
         self._heads = {name: m.head() for name, m in table.items()}
-        self._statistics = dict(statistics)
+        self._statistics = {JUDGE: "driftd_feature_evidence", **statistics}
         self._feature_families = [m for m in about_models if "feature" in m.labels]
         self._model_families = [m for m in about_models if "feature" not in m.labels]
         self._registry = registry
@@ -122,15 +106,16 @@ class MetricsSink:
         """Series left out for the limit, counted at each judgement of their model."""
         return self._dropped
 
-    def update(self, judgement: Judgement, counts: ModelCounts | None = None) -> None:
-        """Takes the judgement of a window in; replaces the model's series."""
+    def update(self, judgement: Judgement, counts: ModelCounts | None = None, cover: Cover | None = None) -> None:
+        """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises."""
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
             model.label_texts, model.lines = {}, {}
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
-        model.window = _collect(_window_lines(judgement))
-        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(judgement))
+        model.cover = cover
+        model.window = _collect((*window_lines(judgement), *promise_lines(judgement, cover)))
+        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
 
@@ -199,13 +184,15 @@ class MetricsSink:
             self._models = {**self._models, name: _Model(name)}
         return self._models[name]
 
-    def _columns(self, j: Judgement) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
+    def _columns(
+        self, model: _Model, j: Judgement
+    ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
         """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
         everywhere = np.ones(len(j.channel_status), bool)
         for s in j.scores:
             statistic = self._statistics.get(s.detector, f"driftd_feature_{s.detector}_detections")
             applies = _applies(s)
-            drifted = s.status == Status.DRIFT
+            drifted = s.status >= Status.WARNING
             for family, values, shown, exact in (
                 (statistic, s.statistic, everywhere, False),
                 (f"{statistic}_threshold", s.threshold, everywhere, False),
@@ -216,14 +203,18 @@ class MetricsSink:
                 if family in self._table:
                     yield family, s.detector, values, shown & ~np.isnan(values), exact
         yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
-        since = (j.channel_status == Status.DRIFT) & ~np.isnan(j.since)
+        since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
         yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
+        if model.cover is not None:
+            n, c = len(everywhere), model.cover
+            yield "driftd_feature_pages", "", c.pages[:n].astype(np.float64), everywhere, False
+            yield "driftd_feature_inflation_ratio", "", c.inflation[:n], everywhere, False
 
     def _render_features(self, model: _Model) -> Fragments:
         j = model.judgement
         if j is None or model.silent:
             return {}
-        columns = list(self._columns(j))
+        columns = list(self._columns(model, j))
         kept = self._kept(model, j, columns)
         out: dict[str, tuple[bytes, int]] = {}
         for family, detector, values, shown, exact in columns:
@@ -344,55 +335,8 @@ def _collect(rows: Iterable[tuple[str, bytes]]) -> Fragments:
 def _aggregates(model: _Model) -> Fragments:
     """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now."""
     window = model.window
-    return {**(_collect(_learning_lines(model)) if window is None else window), **_collect(_count_lines(model))}
-
-
-def _window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
-    me, s = {"model": j.model}, j.summary
-    about = {"version": ",".join(j.versions), "reference": str(j.reference.version)}
-    yield "driftd_model_info", sample("driftd_model_info", me | about, 1)
-    rows = {
-        "driftd_model_status": j.status,
-        "driftd_model_features": len(j.channel_status),
-        "driftd_model_drifted_features": j.drifted,
-        "driftd_window_events": s.events,
-        "driftd_window_start_timestamp_seconds": j.window_start,
-        "driftd_window_end_timestamp_seconds": j.window_end,
-        "driftd_window_events_per_second": s.events / max(j.window_end - j.window_start, 1e-9),
-        "driftd_window_error_ratio": s.failed / max(s.events, 1),
-    }
-    for name, value in rows.items():
-        yield name, sample(name, me, value)
-    for q, seconds in zip(QUANTILES, s.latency_quantiles(QUANTILES), strict=True):
-        if not math.isnan(seconds):
-            name = "driftd_window_latency_seconds"
-            yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
-
-
-def _learning_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
-    me = {"model": model.name}
-    yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
-    if model.learning is not None:
-        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, model.learning)
-
-
-def _count_lines(model: _Model) -> Iterator[tuple[str, bytes]]:
-    me, c = {"model": model.name}, model.counts
-    if math.isfinite(c.last_event):
-        name = "driftd_last_event_timestamp_seconds"
-        yield name, sample(name, me, c.last_event)
-    rows = {
-        "driftd_predictions_total": c.predictions,
-        "driftd_prediction_errors_total": c.prediction_errors,
-        "driftd_labels_total": c.labels,
-        "driftd_unjoined_labels_total": c.unjoined_labels,
-        "driftd_ignored_features_total": c.ignored_features,
-    }
-    for name, value in rows.items():
-        yield name, sample(name, me, value)
-    if c.latency_le is not None:
-        name = "driftd_prediction_latency_seconds"
-        yield name, histogram(name, model.name, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)
+    counts = _collect(count_lines(model.name, model.counts))
+    return {**(_collect(learning_lines(model.name, model.learning)) if window is None else window), **counts}
 
 
 def _applies(s: Scores) -> NDArray[np.bool_]:

@@ -16,7 +16,8 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from driftd.finding import Judgement, Scores
-from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sinks.aggregates import ModelCounts
+from driftd.sinks.metrics import MetricsSink
 from driftd.telemetry import METRICS
 from tests.stage.judgement import judgement, reference
 

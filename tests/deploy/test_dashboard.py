@@ -119,6 +119,12 @@ def test_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
         assert target["legendFormat"]
 
 
+def test_a_month_is_asked_for_once_and_not_for_every_point() -> None:
+    months = [target for panel in PANELS for target in panel["targets"] if "[30d]" in target["expr"]]
+    assert months
+    assert all(target["instant"] and not target["range"] for target in months)
+
+
 @each_panel
 def test_links_of_panel_lead_to_runbooks(panel: dict[str, Any]) -> None:
     known = {f"https://runbooks.example.com/driftd/{path.name}" for path in RUNBOOKS}
@@ -138,7 +144,7 @@ def test_query_keeps_to_what_exists(title: str, query: str) -> None:
     assert metrics_in(query) <= METRICS.keys() | histogram, title
     assert set(re.findall(r"\b(?:driftd|model|partition):[\w:]+", query)) <= recorded()
     assert set(re.findall(r"\$(\w+)", query)) <= VARIABLES.keys() | {"__rate_interval"}
-    assert re.findall(r"\[(.*?)\]", query) in ([], ["$__rate_interval"], ["$__rate_interval"] * 2)
+    assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["$__rate_interval"], ["$__rate_interval"] * 2)
 
 
 def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() -> None:

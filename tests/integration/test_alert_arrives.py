@@ -99,9 +99,14 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         assert page["labels"]["severity"] == "critical"
         assert "has drifted from its reference" in page["annotations"]["summary"]
         assert page["annotations"]["runbook_url"].endswith("DriftdModelDrift.md")
-        drifted = {f["feature"] for f in driftd.findings().values() if f["status"] == "DRIFT"}
+        drifts = [f for f in driftd.findings().values() if f["status"] == "DRIFT"]
+        assert {f["detector"] for f in drifts} == {"judge", "model"}  # episodes page; statistics make tickets
+        drifted = {f["feature"] for f in drifts}
         assert {"temp", "wind_speed", "distance", "last_temp"} <= drifted
         assert not {"precip", "carrier", "origin", "hour"} & drifted
+        rung = [f for f in drifts if f["feature"] is None and f["previous"] != "DRIFT"]
+        assert len(rung) == 1
+        assert "temp" in rung[0]["because"]
 
         kafka.produce(topic, events[AGAIN])
         driftd.wait(lambda: status() == 0, "OK again")

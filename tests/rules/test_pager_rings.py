@@ -41,6 +41,8 @@ class Road:
                 'driftd_model_status{model="fraud"}': status,
                 'driftd_model_features{model="fraud"}': 20,
                 'driftd_model_drifted_features{model="fraud"}': 7 * drifted,
+                'driftd_feature_status{model="fraud",feature="amount"}': status,
+                'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}': 1_795_413_180,
                 'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"}': drifted,
                 'driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"}': 2.4 * drifted,
                 'driftd_feature_drifted{model="fraud",feature="age",detector="missing"}': changed.get("missing", 0),
@@ -76,7 +78,7 @@ def test_model_that_drifts_pages_once_and_resolves(road: Road) -> None:
     assert page["labels"]["severity"] == "critical"
     assert "instance" not in page["labels"]
     assert page["annotations"]["summary"] == "Model fraud has drifted from its reference"
-    assert "7 of 20 channels of model fraud" in page["annotations"]["description"]
+    assert "7 of 20 channels; the earliest: amount since 2026-11-23 05:53:00" in page["annotations"]["description"]
     assert page["annotations"]["runbook_url"].endswith("/DriftdModelDrift.md")
     road.show()
     road.pager.wait_for("resolved", "DriftdModelDrift", "/page")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from driftd.event import Kind
-from driftd.finding import Finding, Judgement, MovedBin, Scores, Status
+from driftd.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
+from driftd.judge.budget import Cover
 from driftd.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
 from driftd.summary import LATENCY_LE, Summary, latency_bins
 
@@ -65,11 +66,46 @@ def _summary(bins: Sequence[Bins], rows: Sequence[Sequence[int]], events: int) -
 
 
 def scores(detector: str, statistic: Sequence[float], threshold: float = 0.1) -> Scores:
-    """Status from the ratio alone; NaN where the detector does not apply."""
+    """A window's or a sequential detector's: tickets, by the ratio alone; NaN where the detector does not apply."""
     x = np.array(statistic, np.float64)
     limit = np.where(np.isnan(x), NAN, threshold)
-    status = np.where(x >= limit, Status.DRIFT, Status.OK).astype(np.int8)
-    return Scores(detector, x, limit, limit, limit / 2, x / limit, status, (status == Status.DRIFT).astype(np.int64))
+    status = np.where(x >= limit, Status.WARNING, Status.OK).astype(np.int8)
+    return Scores(detector, x, limit, limit, limit / 2, x / limit, status, (status > Status.OK).astype(np.int64))
+
+
+def evidence(ratios: Sequence[float], a: float = 1e6, *, tickets: Sequence[int] = ()) -> Scores:
+    """The judge's: S over A of every channel; 1 or more is an open episode, a ticket in the rows of ``tickets``."""
+    x = np.array(ratios, np.float64)
+    limit = np.where(np.isnan(x), NAN, np.log1p(a))
+    opened = np.full(len(x), Status.DRIFT, np.int8)
+    opened[list(tickets)] = Status.WARNING
+    status = np.where(x >= 1, opened, Status.OK).astype(np.int8)
+    return Scores(
+        JUDGE, np.log1p(x * a), limit, np.zeros(len(x)), limit, x, status, (status > Status.OK).astype(np.int64)
+    )
+
+
+def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Cover:
+    """What the judge promises: every channel independent but those in the rows of ``dependent``; a joint path."""
+    k = len(on.channels) + 1
+    free = np.ones(k, bool)
+    free[list(dependent)] = False
+    why = "autocorrelation 0.61 (limit 0.08), means of 300 events vary 9.2 times as chance would; 0 of 12 seasons known"
+    return Cover(
+        on.model,
+        (*(c.name for c in on.channels), "*"),
+        (*("independent" if f else "dependent" for f in free[:-1]), "joint"),
+        tuple("autocorrelation 0.01, window means vary 1.1 times as chance would" if f else why for f in free),
+        pages=free,
+        judged=free,
+        bounded=free,
+        a=np.full(k, a),
+        monthly=np.full(k, a / 700),
+        paths=np.ones(k),
+        inflation=np.where(free, 1.1, 9.2),
+        miss=0.01,
+        span_seconds=3600.0,
+    )
 
 
 def finding(model: str, feature: str | None, **over: object) -> Finding:
@@ -90,6 +126,9 @@ def finding(model: str, feature: str | None, **over: object) -> Finding:
         "window_end": END,
         "since": END - 420,
         "because": "psi 0.31 is 3.1 times its threshold 0.1",
+        "effective_events": 900.0,
+        "tests": 12,
+        "regime": "independent",
         "moved": (MovedBin("30..40", 0.25, 0.7), MovedBin("0..10", 0.25, 0.05)),
     }
     return Finding(**(values | over))  # type: ignore[arg-type]
@@ -103,15 +142,17 @@ def judgement(
     on: Reference | None = None,
     events: int = 1000,
     versions: tuple[str, ...] = ("7",),
+    joint: Joint | None = None,
+    because: str = "amount has moved",
 ) -> Judgement:
     ref = on or reference(model, features)
     n = len(ref.channels)
     if verdicts is None:
-        verdicts = (scores("psi", [0.31, *[0.02] * (n - 1)]),)
+        verdicts = (scores("psi", [0.31, *[0.02] * (n - 1)]), evidence([3.2, *[1e-4] * (n - 1)]))
     worst = np.max([s.status for s in verdicts], axis=0).astype(np.int8)
-    since = np.where(worst == Status.DRIFT, END - 420, NAN)
+    since = np.where(worst >= Status.WARNING, END - 420, NAN)
     moved = [0, 0, 0, 50, 100, 150, 700, 0]
-    rows = [moved if worst[i] == Status.DRIFT else [10, 0, 0, 250, 240, 250, 250, 0] for i in range(n)]
+    rows = [moved if worst[i] >= Status.WARNING else [10, 0, 0, 250, 240, 250, 250, 0] for i in range(n)]
     found = tuple(
         finding(model, c.name) for c, status in zip(ref.channels, worst, strict=True) if status == Status.DRIFT
     )
@@ -119,13 +160,14 @@ def judgement(
         model,
         ref,
         versions,
-        Status(int(worst.max())),
+        Status(max(int(worst.max()), 0 if joint is None else joint.status)),
         worst,
         since,
         tuple(verdicts),
         _summary(ref.bins, rows, events),
         END - 600,
         END,
-        "amount has moved",
+        because,
         found,
+        joint,
     )

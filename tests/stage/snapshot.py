@@ -1,12 +1,15 @@
 """A daemon's evening, for the status page: one model has drifted, one is quiet, one warns, one learns."""
 
+import math
+
 import numpy as np
 
-from driftd.finding import Status
+from driftd.finding import JUDGE, Joint, Status
 from driftd.http import ModelView, Snapshot
-from driftd.sinks.metrics import ModelCounts
+from driftd.judge.budget import Certificate
+from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
-from tests.stage.judgement import END, NAN, finding, judgement, scores
+from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
 
 NOW = END + 95.0
 
@@ -35,23 +38,40 @@ def snapshot(**over: object) -> Snapshot:
             scores("psi", [0.02, 0.03, 0.05, 0.31, 0.01, 0.12]),
             scores("ks", [0.01, NAN, 0.02, 0.22, 0.03, 0.05]),
             scores("missing", [0.0, 0.24, 0.01, 0.0, 0.0, NAN], threshold=0.05),
+            evidence([4e-4, 2.6, NAN, 31.0, 2e-3, 0.08]),
         ),
         versions=("7", "8"),
+        because="2 of 6 channels drifted: hour, cat_country",
+        joint=Joint(math.log1p(2.1e3), math.log1p(1e6), Status.OK, NAN),
     )
-    quiet = judgement("recommendations", features, verdicts=(scores("psi", [0.01] * 6),))
-    warned = judgement("churn", ["tenure"], verdicts=(scores("out_of_range", [0.2, 0.01]),))
-    object.__setattr__(warned, "status", Status.WARNING)
+    quiet = judgement("recommendations", features, verdicts=(scores("psi", [0.01] * 6), evidence([1e-5] * 6)))
+    warned = judgement(
+        "churn",
+        ["tenure"],
+        verdicts=(scores("out_of_range", [0.2, 0.01]), evidence([0.02, 1e-4])),
+        because="tickets, no page: 1 of 2 channels: tenure",
+    )
+    covers = (cover(drifted.reference, dependent=[2]), cover(quiet.reference), cover(warned.reference))
+    opened = {"detector": JUDGE, "threshold": math.log1p(1e6), "regime": "independent"}
+    episodes = tuple(
+        finding("fraud", name, statistic=math.log1p(ratio * 1e6), effective_events=600.0, because=because, **opened)
+        for name, ratio, because in (
+            ("hour", 31.0, "evidence 3.1e+07, threshold 1e+06 (events to one false alarm); 30..40: 25 % -> 70 %"),
+            ("cat_country", 2.6, "evidence 2.6e+06, threshold 1e+06 (events to one false alarm); missing: 0 % -> 24 %"),
+        )
+    )
     values: dict[str, object] = {
         "now": NOW,
         "models": (
             ModelView("recommendations", quiet, counts=ModelCounts(2_000_000, last_event=NOW - 2)),
-            ModelView("fraud", drifted, counts=ModelCounts(812_000, last_event=NOW - 1)),
+            ModelView("fraud", drifted, counts=ModelCounts(812_000, pages=2, last_event=NOW - 1)),
             ModelView("churn", warned, counts=ModelCounts(9_000, last_event=NOW - 4000)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
-        "findings": (*drifted.findings, finding("fraud", None, because="4 of 6 channels have drifted")),
+        "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), *episodes),
         "not_ready": (),
         "telemetry": telemetry(),
+        "certificate": Certificate.of(1.0, 100, [*covers, "pricing"]),
         "runbooks": "https://runbooks.example.com/driftd",
     }
     return Snapshot(**(values | over))  # type: ignore[arg-type]

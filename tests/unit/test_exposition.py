@@ -1,6 +1,7 @@
 """The page that Prometheus reads: exact text, the limit, silence, and blocks."""
 
 import gzip
+import math
 import shutil
 import subprocess
 import zlib
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
+from driftd.finding import Joint, Status
+from driftd.sinks.aggregates import ModelCounts
 from driftd.sinks.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
-from driftd.sinks.metrics import MetricsSink, ModelCounts
+from driftd.sinks.metrics import MetricsSink
 from driftd.telemetry import METRICS, Telemetry
 from tests.servers import need
-from tests.stage.judgement import END, NAN, judgement, reference, scores
+from tests.stage.judgement import END, NAN, cover, evidence, judgement, reference, scores
 
 STATISTICS = {
     "psi": "driftd_feature_psi",
@@ -31,6 +34,7 @@ STATISTICS = {
 }
 COUNTS = ModelCounts(
     predictions=12_345_678,
+    pages=2,
     prediction_errors=12,
     labels=9,
     last_event=END - 1.5,
@@ -54,7 +58,10 @@ def features_on(page: bytes, model: str) -> list[str]:
 
 def test_a_judged_model_reads_like_this() -> None:
     s = sink()
-    s.update(judgement(verdicts=(scores("psi", [0.3123456789, 0.02, NAN]),)), COUNTS)
+    on = reference("fraud", ["amount", "age"])
+    verdicts = (scores("psi", [0.3123456789, 0.02, NAN]), evidence([3.2, 0.001, NAN]))
+    joint = Joint(7.60090295, math.log1p(1e6), Status.OK, NAN)
+    s.update(judgement(on=on, verdicts=verdicts, joint=joint), COUNTS, cover(on, dependent=[2]))
     assert s.render().decode() == (
         """\
 # HELP driftd_feature_psi Population stability index of the window against the reference.
@@ -65,26 +72,50 @@ driftd_feature_psi{model="fraud",feature="age"} 0.02
 # TYPE driftd_feature_psi_threshold gauge
 driftd_feature_psi_threshold{model="fraud",feature="amount"} 0.1
 driftd_feature_psi_threshold{model="fraud",feature="age"} 0.1
-# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift, whatever the detector.
+# HELP driftd_feature_evidence The judge's evidence that the channel has changed: ln(1 + S).
+# TYPE driftd_feature_evidence gauge
+driftd_feature_evidence{model="fraud",feature="amount"} 14.9787
+driftd_feature_evidence{model="fraud",feature="age"} 6.90875
+# HELP driftd_feature_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
+# TYPE driftd_feature_evidence_threshold gauge
+driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
+driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
+# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift. The judge's is S over A.
 # TYPE driftd_feature_drift_ratio gauge
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="psi"} 0.2
+driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 3.2
+driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.001
 # HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0.
 # TYPE driftd_feature_drifted gauge
 driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1
 driftd_feature_drifted{model="fraud",feature="age",detector="psi"} 0
+driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 1
+driftd_feature_drifted{model="fraud",feature="age",detector="judge"} 0
 # HELP driftd_feature_status Worst status over the detectors: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
 # TYPE driftd_feature_status gauge
 driftd_feature_status{model="fraud",feature="amount"} 3
 driftd_feature_status{model="fraud",feature="age"} 0
 driftd_feature_status{model="fraud",feature="prediction"} 0
-# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent unless drifted.
+# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while there is none.
 # TYPE driftd_feature_drift_since_timestamp_seconds gauge
 driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
 # HELP driftd_drift_detections_total Entries into drift since monitoring began.
 # TYPE driftd_drift_detections_total counter
 driftd_drift_detections_total{model="fraud",feature="amount",detector="psi"} 1
 driftd_drift_detections_total{model="fraud",feature="age",detector="psi"} 0
+driftd_drift_detections_total{model="fraud",feature="amount",detector="judge"} 1
+driftd_drift_detections_total{model="fraud",feature="age",detector="judge"} 0
+# HELP driftd_feature_pages 1 where an episode of the channel pages, 0 where it makes a ticket.
+# TYPE driftd_feature_pages gauge
+driftd_feature_pages{model="fraud",feature="amount"} 1
+driftd_feature_pages{model="fraud",feature="age"} 1
+driftd_feature_pages{model="fraud",feature="prediction"} 0
+# HELP driftd_feature_inflation_ratio How much more runs of events vary than independent ones.
+# TYPE driftd_feature_inflation_ratio gauge
+driftd_feature_inflation_ratio{model="fraud",feature="amount"} 1.1
+driftd_feature_inflation_ratio{model="fraud",feature="age"} 1.1
+driftd_feature_inflation_ratio{model="fraud",feature="prediction"} 9.2
 # HELP driftd_model_status Status of the model as a whole: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
 # TYPE driftd_model_status gauge
 driftd_model_status{model="fraud"} 3
@@ -94,6 +125,33 @@ driftd_model_features{model="fraud"} 3
 # HELP driftd_model_drifted_features Channels whose status is DRIFT.
 # TYPE driftd_model_drifted_features gauge
 driftd_model_drifted_features{model="fraud"} 1
+# HELP driftd_model_joint_evidence The judge's evidence that channels no longer move together: ln(1 + S).
+# TYPE driftd_model_joint_evidence gauge
+driftd_model_joint_evidence{model="fraud"} 7.6009
+# HELP driftd_model_joint_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
+# TYPE driftd_model_joint_evidence_threshold gauge
+driftd_model_joint_evidence_threshold{model="fraud"} 13.8155
+# HELP driftd_model_joint_drifted 1 while an episode of the joint path is open.
+# TYPE driftd_model_joint_drifted gauge
+driftd_model_joint_drifted{model="fraud"} 0
+# HELP driftd_model_paging_channels Channels whose episodes page, the joint path included.
+# TYPE driftd_model_paging_channels gauge
+driftd_model_paging_channels{model="fraud"} 3
+# HELP driftd_model_ticket_channels Channels that make tickets and never page.
+# TYPE driftd_model_ticket_channels gauge
+driftd_model_ticket_channels{model="fraud"} 1
+# HELP driftd_model_false_alarm_threshold_events Least A: false episodes have a chance of n / A in n events.
+# TYPE driftd_model_false_alarm_threshold_events gauge
+driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
+# HELP driftd_model_reference_confidence_ratio Chance at least that all bounds of the reference hold.
+# TYPE driftd_model_reference_confidence_ratio gauge
+driftd_model_reference_confidence_ratio{model="fraud"} 0.97
+# HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
+# TYPE driftd_model_reference_span_seconds gauge
+driftd_model_reference_span_seconds{model="fraud"} 3600
+# HELP driftd_pages_total Times the model's status turned to DRIFT: each is a page.
+# TYPE driftd_pages_total counter
+driftd_pages_total{model="fraud"} 2
 # HELP driftd_model_info Always 1; the model's version and the reference it is judged against.
 # TYPE driftd_model_info gauge
 driftd_model_info{model="fraud",version="7",reference="4"} 1
@@ -155,7 +213,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 48
+driftd_series 73
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -205,6 +263,42 @@ def test_sequential_detectors_find_their_metric_by_name() -> None:
     ]
 
 
+def test_a_window_over_its_threshold_has_drifted_and_the_model_has_not() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]), evidence([0.4, 0.1, NAN]))))
+    page = s.render()
+    assert lines(page, 'driftd_feature_drifted{model="fraud",feature="amount"') == [
+        'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1',
+        'driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 0',
+    ]
+    assert 'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}' in page.decode()
+    assert 'driftd_model_status{model="fraud"} 2' in page.decode()
+    assert 'driftd_model_drifted_features{model="fraud"} 0' in page.decode()
+
+
+def test_without_a_judge_nothing_pages_and_nothing_is_promised() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]),)))
+    page = s.render()
+    assert not lines(page, "driftd_feature_pages", "driftd_feature_evidence", "driftd_model_false_alarm")
+    assert lines(page, "driftd_model_paging_channels{", "driftd_model_ticket_channels{") == [
+        'driftd_model_paging_channels{model="fraud"} 0',
+        'driftd_model_ticket_channels{model="fraud"} 3',
+    ]
+
+
+def test_an_episode_of_the_joint_path_is_on_the_page() -> None:
+    s = sink()
+    quiet = (evidence([0.0, 0.0, 0.0]),)
+    s.update(judgement(verdicts=quiet, joint=Joint(0.1, 13.8155, Status.DRIFT, END)))
+    assert lines(s.render(), "driftd_model_joint_", "driftd_model_status") == [
+        'driftd_model_status{model="fraud"} 3',
+        'driftd_model_joint_evidence{model="fraud"} 0.1',
+        'driftd_model_joint_evidence_threshold{model="fraud"} 13.8155',
+        'driftd_model_joint_drifted{model="fraud"} 1',
+    ]
+
+
 def test_two_detectors_share_a_family_without_splitting_it() -> None:
     s = sink()
     s.update(judgement("b", verdicts=(scores("psi", [1, 0, 0]), scores("ks", [0, 0, 1]))))
@@ -217,7 +311,7 @@ def test_two_detectors_share_a_family_without_splitting_it() -> None:
 
 
 class TestLimit:
-    """Each model has 17 aggregates and wants 19 series for its features: 7 for amount, 6 for age, 6 for prediction."""
+    """Each model has 20 aggregates and wants 34 series for its features: 12 for amount, 11 for age and prediction."""
 
     def page(self, limit: int, traffic: dict[str, int], configured: tuple[str, ...] = ()) -> tuple[MetricsSink, bytes]:
         s = sink(limit=limit, configured=configured)
@@ -230,43 +324,43 @@ class TestLimit:
         return {name: features_on(page, name) for name in traffic}
 
     def test_more_traffic_goes_first_and_order_of_arrival_does_not_matter(self) -> None:
-        one = self.kept(65, {"a": 10, "b": 10_000})
-        assert one == self.kept(65, {"b": 10_000, "a": 10})
+        one = self.kept(100, {"a": 10, "b": 10_000})
+        assert one == self.kept(100, {"b": 10_000, "a": 10})
         assert one["b"] == ["amount", "age", "prediction"]
         assert len(one["a"]) < 3
 
     def test_configured_models_go_before_traffic(self) -> None:
-        kept = self.kept(65, {"a": 10, "b": 10_000}, configured=("a",))
+        kept = self.kept(100, {"a": 10, "b": 10_000}, configured=("a",))
         assert kept["a"] == ["amount", "age", "prediction"]
         assert len(kept["b"]) < 3
 
     def test_equal_traffic_goes_by_name(self) -> None:
-        kept = self.kept(65, {"b": 1000, "a": 1001})
+        kept = self.kept(100, {"b": 1000, "a": 1001})
         assert len(kept["a"]) == 3
         assert len(kept["b"]) < 3
 
     def test_within_a_model_the_prediction_goes_first_and_no_channel_is_half_there(self) -> None:
-        kept = self.kept(17 + 8, {"a": 1})
+        kept = self.kept(20 + 13, {"a": 1})
         assert kept["a"] == ["prediction"]
 
     def test_aggregates_are_there_at_limit_zero(self) -> None:
         s, page = self.page(0, {"a": 1, "b": 1})
         assert not lines(page, "driftd_feature")
         assert lines(page, "driftd_model_status{") == [f'driftd_model_status{{model="{m}"}} 3' for m in "ab"]
-        assert s.dropped == 38
+        assert s.dropped == 68
 
     def test_what_is_left_out_is_counted(self) -> None:
-        s, page = self.page(40, {"a": 1, "b": 1})
-        assert s.series <= 40
+        s, page = self.page(60, {"a": 1, "b": 1})
+        assert s.series <= 60
         assert lines(page, "driftd_series") == [
             f"driftd_series {s.series}",
-            "driftd_series_limit 40",
+            "driftd_series_limit 60",
             f'driftd_series_dropped_total{{reason="limit"}} {s.dropped}',
         ]
         assert s.dropped > 0
 
     def test_a_model_that_leaves_makes_room(self) -> None:
-        s, page = self.page(65, {"a": 10, "b": 10_000})
+        s, page = self.page(100, {"a": 10, "b": 10_000})
         assert len(features_on(page, "a")) < 3
         s.remove("b")
         assert len(features_on(s.render(), "a")) == 3
@@ -322,7 +416,10 @@ def big_page() -> MetricsSink:
     names = [f"f{i}" for i in range(30)]
     every = [*STATISTICS, "adwin", "page_hinkley", "ddm", "hddm"]
     for k in range(12):
-        s.update(judgement(f"m{k}", names, verdicts=[scores(d, [0.5, *[0.01] * 30]) for d in every]), COUNTS)
+        on = reference(f"m{k}", names)
+        verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
+        joint = Joint(2.0, 13.8, Status.OK, NAN)
+        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint), COUNTS, cover(on))
     s.learning("new", 0.1, COUNTS)
     return s
 

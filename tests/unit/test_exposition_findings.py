@@ -11,7 +11,7 @@ import pytest
 
 from driftd.errors import StateUnwritable
 from driftd.finding import Status
-from driftd.sinks.log import FileFindings, LogFindings, configure, finding_json, utc
+from driftd.sinks.log import FileFindings, LogFindings, configure, finding_fields, finding_json, utc
 from tests.stage.judgement import NAN, finding
 
 Style = Literal["text", "json"]
@@ -41,14 +41,22 @@ def test_a_finding_is_these_bytes() -> None:
     assert finding_json(finding("fraud", "amount")) == (
         b'{"id":"' + finding("fraud", "amount").id.encode() + b'","model":"fraud","feature":"amount","segment":null,'
         b'"detector":"psi","status":"DRIFT","previous":"OK","statistic":0.31,"threshold":0.1,"effect":0.1,"noise":0.05,'
-        b'"ratio":3.1,"events":1000,"window_start":1795413000.0,"window_end":1795413600.0,"since":1795413180.0,'
+        b'"ratio":3.1,"events":1000,"effective_events":900.0,"tests":12,"regime":"independent",'
+        b'"window_start":1795413000.0,"window_end":1795413600.0,"since":1795413180.0,'
         b'"because":"psi 0.31 is 3.1 times its threshold 0.1","moved":[{"bin":"30..40","reference":0.25,"current":0.7},'
         b'{"bin":"0..10","reference":0.25,"current":0.05}]}'
     )
 
 
+def test_the_docs_have_every_field_in_its_order() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text()
+    told = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert told == list(finding_fields(finding("m", None)))
+
+
 def test_what_is_not_a_number_is_null() -> None:
-    line = json.loads(finding_json(finding("m", None, statistic=NAN, threshold=float("inf"), since=None)))
+    line = json.loads(finding_json(finding("m", None, statistic=NAN, threshold=float("inf"), since=None, regime="")))
+    assert line["regime"] is None
     assert (line["statistic"], line["threshold"], line["since"], line["feature"]) == (None, None, None, None)
 
 

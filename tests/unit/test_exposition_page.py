@@ -1,18 +1,22 @@
 """The status page as text: what it says first, and that nothing from outside gets through as markup."""
 
+import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import orjson
 import pytest
 
-from driftd.finding import Status
-from driftd.http import ModelView, page, text
+from driftd.finding import Joint, Status
+from driftd.http import ModelView, changes, page, text
 from driftd.http.facts import facts
 from driftd.http.view import channels, status_json
-from driftd.sinks.metrics import ModelCounts
+from driftd.judge.budget import Certificate
+from driftd.reference import Role
+from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
-from tests.stage.judgement import END, NAN, finding, judgement, scores
+from tests.stage.judgement import END, NAN, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e"
@@ -32,7 +36,7 @@ class Elements(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += f"{data} "
 
 
 def headline(html: bytes) -> str:
@@ -58,9 +62,8 @@ def model(name: str, status: Status) -> ModelView:
         pytest.param(
             [Status.OK, Status.LEARNING], (), "1 of 2 models is still learning; nothing has drifted", id="learns"
         ),
-        pytest.param(
-            [Status.OK, Status.WARNING, Status.LEARNING], (), "1 of 3 models has features that drift", id="warns"
-        ),
+        pytest.param([Status.OK, Status.WARNING, Status.LEARNING], (), "Tickets, no page: m1 has changed", id="warns"),
+        pytest.param([Status.WARNING] * 2, (), "Tickets, no page: 2 of 2 models have changed", id="two warn"),
         pytest.param([Status.WARNING, Status.DRIFT], (), "m1 has drifted", id="the worst wins"),
         pytest.param([Status.DRIFT] * 2 + [Status.OK], (), "2 of 3 models have drifted", id="two drift"),
         pytest.param(
@@ -75,10 +78,14 @@ def test_the_headline_says_the_worst(statuses: list[Status], not_ready: tuple[st
 
 
 def test_the_page_answers_what_since_when_how_much_and_what_to_do() -> None:
-    said = " ".join(Elements(page.render(snapshot()).decode()).text.replace("\u2068", "").replace("\u2069", "").split())
+    shown = said(page.render(snapshot()))
     for part in (
-        "3 of 6 channels have drifted · since 2026-11-23 05:53 UTC 8 min ago",
-        "hour ▲ DRIFT",
+        "pages since 2026-11-23 05:53 UTC 8 min ago · 2 of 6 channels drifted: hour, cat_country",
+        "hour, cat_country · 1 more channel has a ticket",
+        "Pages: an episode is open cat_country ▲ DRIFT",
+        "Tickets: can wait for the morning prediction ! WARNING prediction · independent, pages",
+        "31 × A 2026-11-23 06:00 UTC from 1,000 events, worth 600 independent ones",
+        "chance reaches A once in 1 million events",
         "3.1 × threshold",
         "psi 0.31 ≥ 0.1",
         "30..40 25.0% → 70.0%",
@@ -89,7 +96,68 @@ def test_the_page_answers_what_since_when_how_much_and_what_to_do() -> None:
         "842 records, 2 s, over 2 partitions",
         "1,204,001 of 1,204,113 events",
     ):
-        assert part in said
+        assert part in shown
+
+
+def said(html: bytes) -> str:
+    return " ".join(Elements(html.decode()).text.replace("\u2068", "").replace("\u2069", "").split())
+
+
+def test_the_certificate_says_what_a_page_is_worth() -> None:
+    card = said(page.render(snapshot()))
+    for part in (
+        "Budget 1 false page a month, for everything together",
+        "At most 0.023 false pages a month to expect from the models known now; shares are kept for 100 models",
+        "Counted 2 pages since monitoring began",
+        "Pages 16 of 17 channels; pricing: a reference of counts alone, tickets only",
+        "Threshold A is 1 million events or more",
+        "spans 1 h or more, so no rhythm of days is known",
+        "99% for each channel, 84% at least for all at once",
+        "1 channel makes tickets only, and this is why: Channel Regime Measured on the reference fraud · age dependent",
+    ):
+        assert part in card
+    assert "Pages 7 of 7 channels" in said(page.render(snapshot(), model="recommendations"))
+
+
+def test_before_the_first_reference_nothing_is_promised() -> None:
+    card = said(page.render(snapshot(models=[], certificate=Certificate.of(0.5, 10, []))))
+    assert "Budget 0.5 false pages a month" in card
+    assert "no model has a judge yet: nothing pages" in card
+    assert b"Can you trust a page?" not in page.render(snapshot(certificate=None))
+
+
+def test_a_channel_that_makes_tickets_only_says_so_and_why() -> None:
+    html = page.render(snapshot(), model="fraud").decode()
+    assert re.search(r'<span title="autocorrelation 0.61 [^"]*">dependent, tickets only</span>', html)
+    assert "no evidence is kept" in html
+
+
+def test_an_episode_from_before_the_restart_is_still_an_episode() -> None:
+    assert "an episode is open evidence since 31 × A" in said(page.render(snapshot(findings=[])))
+
+
+def test_an_episode_that_another_detector_of_the_budget_opened_names_it() -> None:
+    because = "adwin found a change; its share of the budget is one false alarm in 1e+06 events"
+    told = finding("m", "error", detector="judge", statistic=0.1, threshold=13.8, because=because, effective_events=NAN)
+    j = judgement("m", ["error"], verdicts=(evidence([1.0, 0.0]),))
+    card = said(page.render(snapshot(models=[ModelView("m", j)], findings=[told])))
+    assert "adwin found a change 2026-11-23 06:00 UTC from 1,000 events;" in card
+
+
+def test_channels_that_no_longer_move_together_page_as_one_row() -> None:
+    joint = Joint(0.2, math.log1p(1e6), Status.DRIFT, END - 300)
+    j = judgement("m", verdicts=(evidence([0.0, 0.0, 0.0]),), joint=joint)
+    f = finding("m", "*", detector="judge", statistic=math.log1p(4e6), threshold=math.log1p(1e6))
+    f = replace(f, because="evidence 4e+06, threshold 1e+06; amount and age no longer move together as they did")
+    card = said(page.render(snapshot(models=[ModelView("m", j)], findings=[f])))
+    assert "m has drifted" in card
+    assert "how channels move together ▲ DRIFT joint, pages 2026-11-23 05:55 UTC 6 min ago 4 × A" in card
+    assert "amount and age no longer move together as they did Each channel alone may look normal" in card
+    assert "1 page, 0 tickets" in card
+
+
+def test_every_role_has_its_hint() -> None:
+    assert set(changes._ROLE_HINTS) == set(Role)
 
 
 def test_the_page_needs_no_script_and_no_other_address() -> None:
@@ -121,6 +189,7 @@ def test_hostile_names_are_text() -> None:
 def test_a_model_has_a_page_of_all_its_channels() -> None:
     html = page.render(snapshot(), model="recommendations").decode()
     assert html.count('<th scope="row">') == 6
+    assert "Quiet" in html
     assert "No model is called &lt;x&gt;" in page.render(snapshot(), model="<x>").decode()
 
 
@@ -179,7 +248,9 @@ def test_the_page_as_json_has_no_nan_and_names_statuses() -> None:
     fraud = body["models"][0]
     assert (fraud["model"], fraud["status"]) == ("fraud", "DRIFT")
     worst = fraud["features"][0]
-    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "missing")
+    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "judge")
+    assert (worst["pages"], worst["regime"], fraud["joint"]["status"]) == (True, "independent", "OK")
+    assert body["certificate"]["paging_channels"] == 16
     assert body["models"][2]["learning_ratio"] == 0.42
     assert body["partitions"][1] == {"topic": "predictions", "partition": "1", "lag_records": 830.0, "lag_seconds": 2.1}
     assert orjson.loads(status_json(snapshot(models=[ModelView("\ud800")])))["models"][0]["model"] == "?"

@@ -12,9 +12,10 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.finding import Judgement
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
-from driftd.reference import Channel, Role
+from driftd.reference import Channel, Reference, Role
 from driftd.taking import Watch
 from driftd.window import Windows
 
@@ -52,6 +53,24 @@ def events(
         failed=numbers > 2,
         versions={"1": float(max(times))},
     )
+
+
+def wide(
+    columns: Mapping[str, Any], *, per_second: float = 50.0, begin: float = 1000.0, first_offset: int = 0
+) -> EventBatch:
+    """Events of model "m" with these features, numbers or texts, evenly in time and in order of it."""
+    n = len(next(iter(columns.values())))
+    offsets = np.arange(first_offset, first_offset + n, dtype=np.int64)
+    return EventBatch("m", offsets, begin + np.arange(n) / per_second, dict(columns))
+
+
+def judged(reference: Reference, batch: EventBatch, p: Pipeline | None = None) -> tuple[Judgement, ...]:
+    """All judgements of a model that is watched by the judge alone (or by ``p``) from the first event on."""
+    p = p or Pipeline(NoCodec(), WINDOWS, Watch(lambda _: ()))
+    state = State()
+    p.adopt(state, "m", reference)
+    p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
+    return p.settle(state, end=True).judgements
 
 
 def feed(p: Pipeline, state: State, cell: Cell, batch: EventBatch, idle: frozenset[Cell] = frozenset()) -> Outcome:

@@ -1,8 +1,10 @@
-"""The verdict on a model: learning, findings when something changes, and the model as a whole."""
+"""The verdict on a model: learning, tickets and episodes, findings when something changes, the model as a whole."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -12,18 +14,20 @@ from numpy.typing import NDArray
 from driftd.cells import ModelCell
 from driftd.detectors import WindowDetector
 from driftd.encode import encode_with, summarise_with
-from driftd.finding import Finding, Judgement, Status
-from driftd.judging import MAX_VERSIONS, Rules, judge
-from driftd.telling import MODEL
+from driftd.finding import JUDGE, Finding, Judgement, Status
+from driftd.judge.guard import Batch, Guard
+from driftd.judge.model import Judged
+from driftd.judging import MAX_VERSIONS, Rules, judge, turned
 from driftd.learning import Learning, build
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary
+from driftd.telling import MODEL
 from driftd.window import Hop, Windows
 from tests.unit.core.make import WINDOWS, stream
 
 OK, LEARNING, WARNING, DRIFT = Status
-CHANNELS = ("color", "x", "prediction", "error", "prediction_error")
+CHANNELS = ("color", "x", "prediction", "error", "label", "prediction_error")
 HOP_SECONDS = 10.0
 
 
@@ -55,27 +59,42 @@ class SaidToo(Said):
 
 
 class Stage:
-    """One model whose hops end every ten seconds, from 1000 on; a window is four of them and 40 events."""
+    """One model whose hops end every ten seconds, from 1000 on; a window is four of them and 40 events.
 
-    def __init__(
-        self, *detectors: Said, share: float = 0.3, every_window: bool = False, windows: Windows = WINDOWS
-    ) -> None:
+    ``open`` and ``close`` turn its episodes by hand; nothing else does, as the judge is not fed.
+    """
+
+    def __init__(self, *detectors: Said, every_window: bool = False, windows: Windows = WINDOWS) -> None:
         self.rng = np.random.default_rng(7)
         self.reference = build(stream(self.rng, 400), Learning(bins=5))
         assert tuple(c.name for c in self.reference.channels) == CHANNELS
         self.said = detectors[0] if detectors else Said()
         watching: tuple[WindowDetector, ...] = detectors or (self.said,)
         self.plan = Plan.of(self.reference, lambda _: watching)
-        self.cell = ModelCell("m", self.reference)
-        self.rules = Rules(windows, 1.0, 1, share, every_window)
+        self.cell = ModelCell("m", self.reference, guard=Guard.of(self.reference))
+        self.rules = Rules(windows, 1.0, 1, every_window)
         self.at = 1000.0
+
+    @property
+    def guard(self) -> Guard:
+        assert self.cell.guard is not None
+        return self.cell.guard
+
+    def tickets_only(self, feature: str) -> None:
+        """The channel's regime does not let it page."""
+        pages = self.guard.learned.pages.copy()
+        pages[self.reference.rows[feature]] = False
+        self.guard.learned = replace(self.guard.learned, pages=pages)
+        self.plan = replace(self.plan, judged=self.guard.learned)
+
+    def summary(self, events: int) -> Summary:
+        rows = stream(self.rng, events)
+        encoded = encode_with(self.reference, rows)
+        return summarise_with(self.reference, rows, encoded, np.zeros(events, np.int64))[0]
 
     def hop(self, events: int = 20, **ratios: float) -> Judgement:
         """A hop ends, and this is what the detector says of the window."""
-        rows = stream(self.rng, events)
-        encoded = encode_with(self.reference, rows)
-        summary = summarise_with(self.reference, rows, encoded, np.zeros(events, np.int64))[0]
-        hop = Hop(self.at, self.at + HOP_SECONDS, summary)
+        hop = Hop(self.at, self.at + HOP_SECONDS, self.summary(events))
         self.at += HOP_SECONDS
         self.cell.hops.done.append(hop)
         self.said.ratios = ratios
@@ -84,6 +103,37 @@ class Stage:
     def learned(self, **ratios: float) -> Judgement:
         """Up to the first judged window."""
         return [self.hop(20, **ratios) for _ in range(4)][-1]
+
+    def rows(self, features: Sequence[str]) -> NDArray[np.intp]:
+        return np.array([len(CHANNELS) if f == "*" else self.reference.rows[f] for f in features], np.intp)
+
+    def turn(self, opened: Sequence[str] = (), closed: Sequence[str] = (), since: float = 990.0) -> list[Judgement]:
+        """A micro-batch of the last two seconds opened and closed these episodes."""
+        state, up, down = self.guard.state, self.rows(opened), self.rows(closed)
+        begun, sinces = state.episodes.opened.copy(), state.episodes.since.copy()
+        begun[up], sinces[up] = self.at, since
+        begun[down] = sinces[down] = np.nan
+        episodes = replace(state.episodes, opened=begun, since=sinces)
+        self.guard.state = replace(state, episodes=episodes)
+        s = np.where(np.isin(np.arange(len(begun)), up), 2 * self.plan.a, 0.0)
+        judged = Judged(s, s / self.plan.a, sinces, up, down, episodes.open, (1, 2))
+        batch = Batch(self.at - 2, self.at, self.summary(60), None, np.full(len(CHANNELS), np.nan))
+        return list(turned(self.cell, self.plan, self.rules, batch, judged))
+
+    def open(self, *features: str, since: float = 990.0) -> Judgement:
+        (judgement,) = self.turn(opened=features, since=since)
+        return judgement
+
+    def close(self, *features: str) -> Judgement:
+        (judgement,) = self.turn(closed=features)
+        return judgement
+
+    def restart(self) -> None:
+        """What a checkpoint does not hold is gone, and the daemon looks again at what it has."""
+        kept = dict(self.cell.verdicts), self.cell.since.copy(), self.cell.status, self.cell.judged, self.cell.named
+        self.cell.judgement = None
+        judge(self.cell, self.plan, self.rules)
+        self.cell.verdicts, self.cell.since, self.cell.status, self.cell.judged, self.cell.named = kept
 
 
 def told(judgement: Judgement) -> list[tuple[str | None, str, Status, Status]]:
@@ -101,7 +151,7 @@ def test_a_model_is_learning_until_it_has_a_whole_window_of_time() -> None:
         judgement = stage.hop(events=100, x=5.0)
         assert judgement.status is LEARNING
         assert judgement.findings == ()
-        assert judgement.scores == ()
+        assert [s.detector for s in judgement.scores] == [JUDGE]  # which needs no window
         assert set(judgement.channel_status.tolist()) == {LEARNING}
         assert "seconds in the window" in judgement.because
         assert judgement.because.startswith("not enough data to say")
@@ -116,23 +166,30 @@ def test_a_model_is_learning_until_it_has_a_whole_window_of_events() -> None:
     assert (seen[7].window_start, seen[7].window_end) == (1000.0, 1080.0)  # the window grew until it had them
 
 
+def test_an_episode_pages_while_the_windows_are_still_learning() -> None:
+    stage = Stage()
+    stage.hop()
+    assert told(stage.open("x")) == [("x", JUDGE, OK, DRIFT), (None, MODEL, LEARNING, DRIFT)]
+    assert stage.hop().status is DRIFT
+    assert told(stage.close("x")) == [("x", JUDGE, DRIFT, OK), (None, MODEL, DRIFT, LEARNING)]
+
+
 def test_the_first_judgement_says_that_learning_is_over_and_no_more() -> None:
     assert told(Stage().learned()) == [(None, MODEL, LEARNING, OK)]
 
 
 def test_findings_come_only_when_a_status_changes() -> None:
-    #  ratio of x   0     1.5    1.5    0.9    0.5    0.85   0.85   0.1
-    #  x            OK    DRIFT  .      .      OK     WARN   .      OK
-    #  model        OK    WARN   .      .      OK     .      .      .
+    #  ratio of x   0     1.5    1.5    0.9    0.5    0.85   0.1
+    #  x            OK    WARN   .      .      OK     .      .
+    #  model        OK    WARN   .      .      OK     .      .
     stage = Stage()
     stage.learned()
-    assert told(stage.hop(x=1.5)) == [("x", "said", OK, DRIFT), (None, MODEL, OK, WARNING)]
+    assert told(stage.hop(x=1.5)) == [("x", "said", OK, WARNING), (None, MODEL, OK, WARNING)]
     assert told(stage.hop(x=1.5)) == []
     assert told(stage.hop(x=0.9)) == []
-    assert told(stage.hop(x=0.5)) == [("x", "said", DRIFT, OK), (None, MODEL, WARNING, OK)]
-    assert told(stage.hop(x=0.85)) == [("x", "said", OK, WARNING)]
+    assert told(stage.hop(x=0.5)) == [("x", "said", WARNING, OK), (None, MODEL, WARNING, OK)]
     assert told(stage.hop(x=0.85)) == []
-    assert told(stage.hop(x=0.1)) == [("x", "said", WARNING, OK)]
+    assert told(stage.hop(x=0.1)) == []
 
 
 def test_a_detector_that_abstains_changes_nothing_and_says_nothing() -> None:
@@ -140,7 +197,7 @@ def test_a_detector_that_abstains_changes_nothing_and_says_nothing() -> None:
     stage.learned(x=1.5)
     judgement = stage.hop(x=float("nan"))
     assert told(judgement) == []
-    assert judgement.channel_status[stage.reference.rows["x"]] == DRIFT
+    assert judgement.channel_status[stage.reference.rows["x"]] == WARNING
 
 
 def test_every_window_gives_one_finding_a_channel_and_detector_and_one_for_the_model() -> None:
@@ -155,53 +212,74 @@ def test_every_window_gives_one_finding_a_channel_and_detector_and_one_for_the_m
     assert only(stage.hop(x=1.5), None).previous is WARNING
 
 
+def test_every_window_and_an_episode_at_the_same_moment_are_told_apart_by_their_ids() -> None:
+    stage = Stage(every_window=True)
+    stage.learned()
+    stage.at += HOP_SECONDS
+    turned_ = stage.open("x")
+    stage.at -= HOP_SECONDS
+    judged = stage.hop()
+    assert only(turned_, None).window_end == only(judged, None).window_end
+    assert only(turned_, None).id != only(judged, None).id
+
+
 def test_every_window_leaves_out_what_abstains() -> None:
     stage = Stage(every_window=True)
     judgement = stage.learned(color=float("nan"))
     assert [f.feature for f in judgement.findings] == [*CHANNELS[1:], None]
 
 
-def test_the_worst_detector_wins_and_each_tells_of_itself() -> None:
+def test_each_detector_tells_of_itself_and_the_judge_outranks_them() -> None:
     first, second = Said(), SaidToo()
     stage = Stage(first, second)
     stage.learned()
     second.ratios = {"x": 2.0}
-    judgement = stage.hop(x=0.9)
+    row = stage.reference.rows["x"]
+    judgement = stage.hop(x=1.1)
     assert told(judgement) == [
         ("x", "said", OK, WARNING),
-        ("x", "said_too", OK, DRIFT),
+        ("x", "said_too", OK, WARNING),
         (None, MODEL, OK, WARNING),
     ]
-    assert judgement.channel_status[stage.reference.rows["x"]] == DRIFT
-    assert judgement.drifted == 1
+    assert (judgement.channel_status[row], judgement.drifted) == (WARNING, 0)
+    judgement = stage.open("x")
+    assert (judgement.channel_status[row], judgement.drifted) == (DRIFT, 1)
+    assert [s.detector for s in judgement.scores] == ["said", "said_too", JUDGE]
 
 
 @pytest.mark.parametrize(
-    ("drifted", "share", "status"),
+    ("open_", "ratios", "status"),
     [
-        pytest.param((), 0.3, OK, id="none of five"),
-        pytest.param(("x",), 0.3, WARNING, id="one of five"),
-        pytest.param(("x", "color"), 0.3, DRIFT, id="two of five"),
-        pytest.param(("x", "color"), 0.4, DRIFT, id="exactly the share"),
-        pytest.param(("x", "color"), 0.41, WARNING, id="just below it"),
-        pytest.param(CHANNELS, 1.0, DRIFT, id="all of five, and all are wanted"),
-        pytest.param(("error",), 0.1, DRIFT, id="one is enough"),
+        pytest.param((), {}, OK, id="nothing"),
+        pytest.param((), dict.fromkeys(CHANNELS, 100.0), WARNING, id="no number of tickets makes a page"),
+        pytest.param(("x",), {}, DRIFT, id="one episode is enough"),
+        pytest.param(("*",), {}, DRIFT, id="also that of how channels move together"),
+        pytest.param(("color",), {}, WARNING, id="an episode whose regime may not page is a ticket"),
+        pytest.param(("color", "x"), {"error": 2.0}, DRIFT, id="the worst wins"),
     ],
 )
-def test_the_models_status_is_by_the_share_of_channels_that_drifted(
-    drifted: tuple[str, ...], share: float, status: Status
+def test_the_model_drifts_while_an_episode_that_pages_is_open(
+    open_: tuple[str, ...], ratios: dict[str, float], status: Status
 ) -> None:
-    stage = Stage(share=share)
-    judgement = stage.learned(**dict.fromkeys(drifted, 1.5))
-    finding = only(judgement, None)
-    assert judgement.status is finding.status is status
-    assert finding.statistic == len(drifted) / 5
-    assert finding.threshold == share
-    assert finding.ratio == pytest.approx(len(drifted) / 5 / share)
+    stage = Stage()
+    stage.tickets_only("color")
+    judgement = stage.learned(**ratios)
+    if open_:
+        judgement = stage.open(*open_)
+    assert judgement.status is status
+    judgement = stage.hop(20, **ratios)
+    assert judgement.status is stage.cell.status is status
+    if open_:
+        judgement = stage.close(*open_)
+        assert judgement.status is (WARNING if ratios else OK)
 
 
-def test_channels_that_only_warn_leave_the_model_ok() -> None:
-    assert Stage().learned(**dict.fromkeys(CHANNELS, 0.9)).status is OK
+def test_a_models_finding_counts_the_channels_whose_episodes_page() -> None:
+    stage = Stage()
+    stage.learned()
+    finding = only(stage.open("x", "color", since=1003.0), None)
+    assert (finding.status, finding.feature, finding.since) == (DRIFT, None, 1003.0)
+    assert (finding.statistic, finding.threshold, finding.ratio) == (2 / 6, 1 / 6, 2)
 
 
 def test_the_start_of_a_change_stays_while_it_lasts_and_goes_with_it() -> None:
@@ -214,12 +292,24 @@ def test_the_start_of_a_change_stays_while_it_lasts_and_goes_with_it() -> None:
     assert np.isnan(stage.hop(x=0.1).since[row])
 
 
+def test_an_episode_knows_better_than_a_window_when_the_change_began() -> None:
+    stage = Stage()
+    stage.learned()
+    row = stage.reference.rows["x"]
+    by_hop = stage.hop(x=1.5).since[row]
+    assert stage.open("x", since=1033.5).since[row] == 1033.5
+    assert stage.hop(x=1.5).since[row] == 1033.5
+    assert stage.close("x").since[row] == by_hop
+
+
 def test_a_models_change_began_with_its_first_channels() -> None:
     stage = Stage()
     stage.learned()
-    judgement = stage.hop(x=1.5, color=1.5)
-    assert only(judgement, None).since == np.nanmin(judgement.since)
-    assert stage.hop().findings[-1].since is None
+    stage.open("x", since=1020.0)
+    assert only(stage.close("x"), None).since is None
+    stage.turn(opened=["x"], since=1030.0)
+    stage.turn(opened=["color"], since=1025.0)
+    assert only(stage.hop(), None).since == 1025.0
 
 
 def test_with_too_few_events_since_the_last_verdict_stands() -> None:
@@ -230,16 +320,42 @@ def test_with_too_few_events_since_the_last_verdict_stands() -> None:
     assert judgement.status is WARNING
     assert judgement.because == "too few events since; the last verdict stands"
     assert told(judgement) == []
-    assert judgement.channel_status[stage.reference.rows["x"]] == DRIFT
+    assert judgement.channel_status[stage.reference.rows["x"]] == WARNING
     assert stage.cell.judged == 1
 
 
-def test_detections_count_how_often_drift_began() -> None:
+@pytest.mark.parametrize("silence", [pytest.param(0, id="in time"), pytest.param(1000, id="after a silence")])
+def test_a_restart_between_two_hops_changes_neither_statuses_nor_findings(silence: float) -> None:
+    seen = []
+    for restarted in (False, True):
+        stage = Stage(windows=Windows(pane_seconds=10, window_seconds=40, min_events=40, max_window_seconds=80))
+        stage.learned(x=1.5)
+        stage.at += silence
+        stage.hop(events=3 if silence else 20, x=1.5)
+        here = []
+        steps: list[Callable[[], Judgement]] = [partial(stage.open, "color"), partial(stage.close, "color"), stage.hop]
+        for step in steps:
+            if restarted:
+                stage.restart()
+            judgement = step()
+            here.append((judgement.findings, judgement.status, judgement.channel_status.tolist()))
+        seen.append(here)
+    assert seen[0] == seen[1]
+    assert [status for _, status, _ in seen[0]][:2] == [DRIFT, WARNING]  # psi's ticket outlives the episode
+
+
+def test_detections_count_how_often_a_ticket_or_an_episode_was_opened() -> None:
     stage = Stage()
     stage.learned()
     for ratio in (1.5, 0.9, 1.5, 0.1, 1.0, 1.0):
         judgement = stage.hop(x=ratio)
-    assert judgement.scores[0].detections[stage.reference.rows["x"]] == 2
+    row = stage.reference.rows["x"]
+    assert judgement.scores[0].detections[row] == 2
+    for _ in range(3):
+        stage.open("x")
+        stage.hop()
+        judgement = stage.close("x")
+    assert judgement.scores[-1].detections[row] == 3
 
 
 def test_a_finding_carries_its_numbers() -> None:
@@ -265,12 +381,42 @@ def test_a_finding_says_why(said: Said, because: str) -> None:
     assert only(stage.hop(x=1.5), "x").because.split("; ")[0] == because
 
 
-def test_the_model_names_its_worst_channels_first() -> None:
+def test_the_model_says_what_pages_and_else_what_there_are_tickets_for() -> None:
     stage = Stage()
     assert stage.learned().because == "no channel has drifted"
-    judgement = stage.hop(x=1.5, color=20.0)
-    assert judgement.because == "2 of 5 channels drifted: color (20 x its threshold), x (1.5 x its threshold)"
-    assert only(judgement, None).because == judgement.because
+    judgement = stage.hop(x=1.5)
+    assert judgement.because == only(judgement, None).because == "tickets, no page: 1 of 6 channels: x"
+    judgement = stage.open("color")
+    assert judgement.because == only(judgement, None).because == "1 of 6 channels drifted: color"
+    judgement = stage.open("*")
+    assert judgement.because == "1 of 6 channels drifted: color, how channels move together"
+
+
+def test_an_open_episode_pages_once_and_again_only_for_channels_that_join_it() -> None:
+    stage = Stage()
+    stage.learned()
+    assert told(stage.open("x")) == [("x", JUDGE, OK, DRIFT), (None, MODEL, OK, DRIFT)]
+    assert [told(stage.hop()) for _ in range(3)] == [[], [], []]
+    # two join within a hop: the model says so once, at its end
+    assert told(stage.open("color")) == [("color", JUDGE, OK, DRIFT)]
+    assert told(stage.open("error")) == [("error", JUDGE, OK, DRIFT)]
+    assert told(stage.hop()) == [(None, MODEL, DRIFT, DRIFT)]
+    assert told(stage.hop()) == []
+    # one leaves and comes back: it was named already
+    assert told(stage.close("x")) == [("x", JUDGE, DRIFT, OK)]
+    assert told(stage.hop()) == []
+    assert told(stage.open("x")) == [("x", JUDGE, OK, DRIFT)]
+    assert told(stage.hop()) == []
+    assert told(stage.close("x", "color", "error")) == [
+        *((c, JUDGE, DRIFT, OK) for c in ("x", "color", "error")),
+        (None, MODEL, DRIFT, OK),
+    ]
+
+
+def test_a_micro_batch_in_which_no_episode_turns_says_nothing() -> None:
+    stage = Stage()
+    stage.learned()
+    assert stage.turn() == []
 
 
 def test_versions_are_those_of_the_window_and_not_without_bound() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -11,11 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftd.cells import State
-from driftd.event import Decoded, EventBatch, Reject, RejectReason
+from driftd.daemon import start_models
+from driftd.detectors.psi import PSI
+from driftd.event import Cell, Decoded, EventBatch, Reject, RejectReason, concatenate
 from driftd.finding import Finding, Status
+from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
+from driftd.reference import Reference
 from driftd.snapshot import FindDetector, dump_state, load_state
-from tests.unit.core.make import events, feed, pipeline, stream
+from driftd.taking import Watch
+from tests.unit.core.make import WINDOWS, NoCodec, events, feed, pipeline, stream
 
 A, B = ("t", 0), ("t", 1)
 N = 1200
@@ -99,17 +106,123 @@ def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[in
 def test_the_drift_is_found_named_and_dated() -> None:
     batch = stream(np.random.default_rng(4), 3000, shift_at=2000)
     _, findings = run(batch, [])
-    drifted = {f.feature: f for f in findings if f.status is Status.DRIFT and f.detector == "psi"}
-    assert {"x", "color"} <= set(drifted)
     changed = 1000.0 + 2000 / 5
-    for feature in ("x", "color"):
-        f = drifted[feature]
-        assert f.since == pytest.approx(changed, abs=30)  # to a hop
-        assert f.window_end >= changed
-        assert f.ratio == pytest.approx(f.statistic / f.threshold)
-    assert drifted["color"].moved[0].bin in {"red", "green", "blue"}
-    quiet = [f for f in findings if f.window_end < changed - 60 and f.status is Status.DRIFT and f.detector == "psi"]
+    for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.DRIFT, 20)):  # a hop, a micro-batch
+        told = {f.feature: f for f in findings if f.status is status and f.detector == detector}
+        assert {"x", "color"} <= set(told)
+        for feature in ("x", "color"):
+            f = told[feature]
+            assert f.since == pytest.approx(changed, abs=to_a)
+            assert f.window_end >= changed
+            assert f.ratio == pytest.approx(f.statistic / f.threshold)
+        assert told["color"].moved[0].bin in {"red", "green", "blue"}
+    quiet = [f for f in findings if f.window_end < changed - 60 and f.detector in {"psi", "judge"}]
     assert not quiet
+    (page,) = [f for f in findings if f.feature is None and f.status is Status.DRIFT and f.previous < Status.DRIFT]
+    assert page.window_end <= min(f.window_end for f in findings if f.detector == "psi")
+
+
+@cache
+def known() -> Reference:
+    return build(stream(np.random.default_rng(5), 2000), Learning(bins=5))
+
+
+def verdicts(
+    parts: dict[Cell, EventBatch], reference: Reference, cuts: int = 1
+) -> tuple[list[tuple[object, ...]], list[Status]]:
+    """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses."""
+    p, state = Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (PSI(),))), State()
+    p.adopt(state, "m", reference)
+    for cell in parts:
+        p.ingest(state, cell, 0, Decoded(0, [], []))
+    found: list[Finding] = []
+    statuses: list[Status] = []
+    for k in range(cuts):
+        for cell, part in parts.items():
+            piece = part.take(np.array_split(np.arange(len(part)), cuts)[k])
+            outcome = feed(p, state, cell, piece)
+            found += outcome.findings
+            statuses += [j.status for j in outcome.judgements]
+    assert state.late == 0
+    what: list[tuple[object, ...]] = [
+        (f.feature, f.detector, f.status, f.statistic, f.ratio, f.since, f.window_end, f.events) for f in found
+    ]
+    return what, statuses
+
+
+def in_order(batch: EventBatch) -> EventBatch:
+    """The same events in order of time."""
+    out = batch.take(np.argsort(batch.times, kind="stable"))
+    out.offsets[:] = np.arange(len(out))
+    return out
+
+
+def come_and_gone() -> EventBatch:
+    """No drift, drift, and none again."""
+    rng = np.random.default_rng(6)
+    parts = [stream(rng, 700), stream(rng, 500, shift_at=0), stream(rng, 1500)]
+    for part, begin in zip(parts, (0, 140, 240), strict=True):
+        part.times[:] += begin
+    return in_order(concatenate(parts))
+
+
+def test_the_stream_of_the_next_tests_drifts_and_recovers() -> None:
+    found, statuses = verdicts({A: come_and_gone()}, known())
+    told = [(feature, status) for feature, detector, status, *_ in found if detector == "judge" and feature == "x"]
+    assert told == [("x", Status.DRIFT), ("x", Status.OK)]
+    assert statuses[-1] is Status.OK
+    assert [s for s, _ in itertools.groupby(s for s in statuses if s in {Status.OK, Status.DRIFT})] == [0, 3, 0]
+
+
+def test_units_do_not_change_a_verdict() -> None:
+    def thousandfold(batch: EventBatch) -> EventBatch:
+        return replace(batch, columns={**batch.columns, "x": np.asarray(batch.columns["x"]) * 1000})
+
+    reference = build(thousandfold(stream(np.random.default_rng(5), 2000)), Learning(bins=5))
+    assert verdicts({A: thousandfold(come_and_gone())}, reference) == verdicts({A: come_and_gone()}, known())
+
+
+def test_the_order_within_a_pane_does_not_change_a_verdict(rng: np.random.Generator) -> None:
+    batch = come_and_gone()
+    mixed = batch.take(np.lexsort((rng.random(len(batch)), np.floor_divide(batch.times, WINDOWS.pane_seconds))))
+    mixed.offsets[:] = np.arange(len(mixed))
+    assert not np.array_equal(mixed.times, batch.times)
+    assert verdicts({A: mixed}, known()) == verdicts({A: batch}, known())
+
+
+@pytest.mark.parametrize("cuts", [2, 7, 100])
+def test_splitting_into_batches_does_not_change_a_verdict(cuts: int) -> None:
+    assert verdicts({A: come_and_gone()}, known(), cuts) == verdicts({A: come_and_gone()}, known())
+
+
+@pytest.mark.parametrize("partitions", [2, 5])
+def test_sharding_over_partitions_does_not_change_a_verdict(partitions: int, rng: np.random.Generator) -> None:
+    batch = come_and_gone()
+    owner = rng.integers(0, partitions, len(batch))
+    shards = {("t", k): batch.take(np.flatnonzero(owner == k)) for k in range(partitions)}
+    latest = min(part.times[-1] for part in shards.values())  # the last events close no more panes than here
+    assert np.floor(latest / 10) == np.floor(batch.times[-1] / 10)
+    for part in shards.values():
+        part.offsets[:] = np.arange(len(part))
+    assert verdicts(shards, known(), 20) == verdicts({A: batch}, known(), 20)
+
+
+@settings(max_examples=10)
+@given(cuts=st.lists(st.integers(1, 2699), min_size=1, max_size=6))
+def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[int]) -> None:
+    batch, calm = come_and_gone(), pipeline()
+    state = State()
+    calm.adopt(state, "m", known())
+    expected = list(feed(calm, state, A, batch).findings)
+    whole, p, state, seen = frozen(calm, state), pipeline(), State(), list[Finding]()
+    p.adopt(state, "m", known())
+    for a, b in itertools.pairwise(sorted({0, len(batch), *cuts})):
+        seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
+        data = msgspec.msgpack.decode(frozen(p, state))
+        p = pipeline()
+        state = load_state(data, find(p))
+        start_models(state, p, {"m": known()})
+    assert (frozen(p, state), seen) == (whole, expected)
 
 
 def test_late_events_are_counted_and_never_merged() -> None:

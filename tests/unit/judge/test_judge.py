@@ -130,10 +130,9 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
     y = np.where(np.arange(n) < LEARNED + 500, 0.8 * x + 0.6 * noise, noise)
     reference, placed, singles, doubles = reference_of([x, y])
     values, times = np.stack([x, y]), np.arange(n, dtype=float)
-    learned, state, verdicts = model.learn(
-        reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles
-    )
-    assert [v.regime for v in verdicts] == [Regime.INDEPENDENT] * 2
+    learned, state = model.learn(reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles)
+    assert learned.regime.tolist() == [Regime.INDEPENDENT] * 2
+    assert learned.paging.tolist() == [True] * 3
     learned = arrays.load(model.Learned, arrays.dump(learned))
     a, found = np.full(3, 1e7), []
     for low in range(LEARNED, n, PANE):
@@ -173,7 +172,7 @@ def test_bayes_factors_hold_their_bound_on_24_autocorrelated_weeks(rng: np.rando
         if t == learned - 1:
             series = replace(series, begun=np.full_like(series.begun, np.nan))
         if t >= learned:
-            top = np.maximum(top, np.exp(series.log_factors()).sum(axis=1))
+            top = np.maximum(top, np.exp(series.log_factors()).sum(axis=0))
     assert np.mean(top >= a) <= weeks / a
 
 

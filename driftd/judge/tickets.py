@@ -1,0 +1,43 @@
+"""Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
+
+A window's evidence is its Bayes factor against the reference (driftd.judge.independent), an e-value: its mean is at most
+1 without drift, as exactly as there. e-BH sorts the channels by it and selects the
+largest r with e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in
+expectation, whatever the dependence between channels. The more channels have drifted, the less evidence each needs.
+
+Source: Wang and Ramdas 2022 (e-BH).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.evidence import Evidence
+from driftd.judge.independent import Shape, log_factors
+
+Floats = NDArray[np.float64]
+
+_MOST: float = 700.0
+
+
+def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64]) -> Floats:
+    """E-value of every channel for one window of ``counts`` int64[channels, width]: float64[channels].
+
+    The window against the reference and what has joined it; what was seen between them is left out.
+    """
+    logs = log_factors(shape, counts[None].astype(np.float64), evidence.grown[None])[0]
+    return np.asarray(np.exp(np.minimum(logs, _MOST)), np.float64)
+
+
+def selected(evidence: Floats, alpha: float) -> NDArray[np.bool_]:
+    """bool[channels]: those that e-BH selects at ``alpha``; NaN stands for a channel that is not looked at."""
+    e = np.nan_to_num(evidence, nan=0.0)
+    known = int(np.count_nonzero(~np.isnan(evidence)))
+    order = np.argsort(-e, kind="stable")
+    ranks = np.arange(1, len(e) + 1)
+    enough = np.flatnonzero(e[order] * ranks * alpha >= max(known, 1))
+    out = np.zeros(len(e), bool)
+    if len(enough):
+        out[order[: enough[-1] + 1]] = True
+    return out

@@ -1,0 +1,78 @@
+"""What the certificate promises, against simulated waits and hand-made covers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_shares, false_alarms, thresholds
+
+
+def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 1.0, tickets: int = 0) -> Cover:
+    k = channels + 1
+    rate = np.full(k, 10.0)
+    a = thresholds(rate, even_shares(channels, joint=True) / models, budget)
+    pages = np.arange(k) >= tickets
+    return Cover(
+        model,
+        (*(f"c{i}" for i in range(channels)), "*"),
+        ("independent",) * channels + ("joint",),
+        ("",) * k,
+        pages=pages,
+        judged=np.ones(k, bool),
+        bounded=np.ones(k, bool),
+        a=a,
+        monthly=rate * MONTH_SECONDS,
+        paths=np.ones(k),
+        inflation=np.ones(k),
+        miss=0.01,
+        span_seconds=3600.0,
+    )
+
+
+@pytest.mark.parametrize("p", [0.01, 0.3, 1.0, 1.7, 5.0])
+def test_false_alarms_bound_the_renewals_of_uniform_waits(p: float) -> None:
+    rng = np.random.default_rng(7)
+    runs = 40_000
+    waits = np.cumsum(rng.random((runs, int(4 * p) + 20)), axis=1)
+    seen = np.count_nonzero(waits <= p, axis=1)
+    error = 4 * seen.std() / np.sqrt(runs)
+    bound = float(false_alarms(np.array(p)))
+    assert seen.mean() - error <= bound <= seen.mean() + 0.06 + error
+
+
+@pytest.mark.parametrize("budget", [0.1, 1.0, 10.0])
+def test_the_bound_is_about_the_budget_when_the_shares_are_small(budget: float) -> None:
+    promise = Certificate.of(budget, 1, [cover(channels=99, budget=budget)])
+    assert promise.bound == pytest.approx(budget, rel=0.06)
+
+
+def test_shares_kept_for_models_to_come_are_not_spent() -> None:
+    promise = Certificate.of(1.0, 4, [cover("a", models=4), cover("b", models=4)])
+    assert promise.bound == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_channel_that_makes_tickets_never_pages() -> None:
+    promise = Certificate.of(1.0, 1, [cover(tickets=5), "counts only"])
+    assert (promise.channels, promise.paging, promise.tickets, promise.bound) == (5, 0, 5, 0.0)
+    assert promise.unjudged == ("counts only",)
+
+
+def test_two_detectors_of_a_channel_share_its_part() -> None:
+    one = cover()
+    two = Certificate.of(1.0, 1, [replace(one, a=one.a * 2, paths=one.paths * 2)])
+    assert two.bound == pytest.approx(Certificate.of(1.0, 1, [one]).bound)
+
+
+def test_confidence_counts_every_reference_bound() -> None:
+    assert Certificate.of(1.0, 1, [cover(channels=4)]).confidence == pytest.approx(0.95)
+    assert Certificate.of(1.0, 1, [cover(channels=400)]).confidence == 0
+
+
+def test_nothing_known_yet() -> None:
+    promise = Certificate.of(1.0, 100, [])
+    assert (promise.channels, promise.bound, promise.confidence) == (0, 0.0, 1.0)
+    assert np.isnan(promise.least)
+    assert np.isnan(promise.shortest_span_seconds)
