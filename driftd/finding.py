@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -91,6 +91,8 @@ class Scores:
 
     threshold = max(effect, noise); ratio = statistic / threshold; ``status`` int8[channels] after hysteresis,
     in the numbers of Status. ``detections`` int64[channels] counts entries into WARNING or DRIFT since the beginning.
+    ``natural`` bool[channels]: where ``noise`` is what the reference's own windows reach (driftd.natural), more than
+    chance explains.
     """
 
     detector: str
@@ -101,6 +103,11 @@ class Scores:
     ratio: NDArray[np.float64]
     status: NDArray[np.int8]
     detections: NDArray[np.int64]
+    natural: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.natural) != len(self.ratio):
+            object.__setattr__(self, "natural", np.zeros(len(self.ratio), bool))
 
 
 @dataclass(frozen=True, slots=True)

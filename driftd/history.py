@@ -11,6 +11,8 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from driftd.cells import Outcome, State
 from driftd.codecs import Codec, EventsCodec, Limits
 from driftd.config import Loaded
@@ -19,7 +21,8 @@ from driftd.event import Cell, concatenate
 from driftd.finding import Judgement, Status
 from driftd.learning import build
 from driftd.pipeline import Pipeline
-from driftd.reference import Reference
+from driftd.proposal import Seen, look
+from driftd.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.replay import Accounts, Replay
 from driftd.report import Report
 from driftd.sinks.log import FileFindings
@@ -178,12 +181,29 @@ class Pace:
         threading.Event().wait(max(0.0, due - now))
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A reference and what was seen in its events."""
+
+    reference: Reference
+    seen: Seen
+
+
 def build_references(
-    pipeline: Pipeline, events: Events, *, models: Sequence[str], first: int | None, reason: str, stage: Stage
-) -> list[Reference]:
+    pipeline: Pipeline,
+    events: Events,
+    *,
+    models: Sequence[str],
+    first: int | None,
+    reason: str,
+    stage: Stage,
+    kind: ReferenceKind | None = None,
+    exclude: tuple[Exclusion, ...] = (),
+) -> list[Built]:
     """One of each model (of ``models``, if any are named) from its first so many events, or from all of them.
 
-    They are not stored. Raises ReferenceMismatch for a named model that has no event.
+    ``kind`` wins over the configured one; ``exclude`` comes to the configured exclusions. They are not stored.
+    Raises ReferenceMismatch for a named model that has no event.
     """
     state = State()
     pipeline.codec = events.codec
@@ -201,14 +221,21 @@ def build_references(
         if not rows:
             known = ", ".join(sorted(state.models)) or "none"
             raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
+        configured = pipeline.watch(name).learning
         learning = replace(
-            pipeline.watch(name).learning,
+            configured,
             source=events.name,
             created_by="driftd reference build",
             reason=reason or "driftd reference build",
+            least_span_seconds=0.0,  # somebody chose these events
+            kind=kind or configured.kind,
+            exclude=(*configured.exclude, *exclude),
         )
         every = concatenate(rows)
+        every = every.take(np.flatnonzero(outside(every.times, learning.exclude)))
         if first is not None and first < len(every):
             every = every.take(every.times.argsort(kind="stable")[:first])
-        out.append(build(every, learning))
+        reference = build(every, learning)
+        assert learning.windows is not None
+        out.append(Built(reference, look(reference, every, learning.windows, learning.period_seconds)))
     return out

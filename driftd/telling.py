@@ -31,12 +31,13 @@ NAMED = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circumstances:
-    """What findings are told from; ``models`` share the budget."""
+    """What findings are told from; ``models`` share the budget; ``compared`` says with what a window was compared."""
 
     cell: ModelCell
     reference: Reference
     plan: Plan
     models: int
+    compared: str = ""
 
     @property
     def learned(self) -> Learned | None:
@@ -89,7 +90,7 @@ def of_window(
             window_start=window.start,
             window_end=window.end,
             since=None if np.isnan(since) else since,
-            because=_because(reference, window.summary, s, row, moved),
+            because=_because(about, window.summary, s, row, moved),
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.plan.tests * about.models,
@@ -206,13 +207,14 @@ def _episode_because(
     return "; ".join(parts)
 
 
-def _because(reference: Reference, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
-    value, threshold = float(s.statistic[row]), float(s.threshold[row])
+def _because(about: Circumstances, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
+    value, threshold, reference = float(s.statistic[row]), float(s.threshold[row]), about.reference
     if s.noise[row] == 0:
         parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
     else:
-        source = "effect" if s.effect[row] >= s.noise[row] else "noise"
+        source = "effect" if s.effect[row] >= s.noise[row] else "natural" if s.natural[row] else "noise"
         parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
+        parts += [about.compared] * bool(about.compared)
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     return "; ".join([*parts, *_means(reference, summary, row, moved)])
 

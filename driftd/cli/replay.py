@@ -149,9 +149,10 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
 
 def learn_all(settings: Settings) -> Settings:
     """For --reference-events: the first events of every model are its reference, whatever else was configured."""
-    from driftd.config import ReferenceFrom  # noqa: PLC0415
-
-    models = tuple(model.model_copy(update={"reference": ReferenceFrom()}) for model in settings.models)
+    nowhere = {"events": None, "seconds": None, "path": None}
+    models = tuple(
+        model.model_copy(update={"reference": model.reference.model_copy(update=nowhere)}) for model in settings.models
+    )
     learning = settings.learning.model_copy(update={"seconds": None})
     return settings.model_copy(update={"models": models, "learning": learning})
 
