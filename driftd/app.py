@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from driftd import history
 from driftd.codecs import EventsCodec, Limits
-from driftd.config import DetectorSettings, Loaded, Model, Settings
+from driftd.config import DetectorSettings, Model, ReferenceFrom, Settings
 from driftd.daemon import LEARNED_BY
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
-from driftd.history import Replayed, Stage
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
 from driftd.plan import Chooser, Detector
-from driftd.reference import Channel, Reference, Role
-from driftd.sources.file import Events
+from driftd.reference import Channel, Exclusion, Reference, ReferenceKind, Role
 from driftd.store import ReferenceStore, read_reference
 from driftd.taking import Watch
 from driftd.window import Windows
 
 if TYPE_CHECKING:
     from driftd.sources.kafka import KafkaSettings
+
+PAGE_AFTER_SECONDS = 86_400.0
+"""Ten thousand events of a fast stream span minutes and know nothing of the night."""
 
 SENSITIVITY = frozenset({"delta", "threshold", "drift_threshold", "drift_confidence"})
 """Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands, and what the
@@ -66,7 +67,20 @@ def references_of(settings: Settings) -> dict[str, Reference]:
                     f"{reference.model!r}; build one with 'driftd reference build'"
                 )
             newest[model.name] = reference
-    return newest
+    configured = {m.name: m for m in settings.models}
+    return {name: _as_wanted(r, kind_of(settings, configured.get(name))) for name, r in newest.items()}
+
+
+def _as_wanted(reference: Reference, kind: ReferenceKind | None) -> Reference:
+    """The reference as one of the kind that is configured, if any is."""
+    if kind is None or kind is reference.kind:
+        return reference
+    if kind is ReferenceKind.SEASONAL and reference.slots is None:
+        raise ConfigError(
+            f"reference {reference.model} v{reference.version}: {reference.kind.value}, config asks for seasonal; "
+            f"run 'driftd reference build {reference.model} --kind seasonal'"
+        )
+    return replace(reference, kind=kind)
 
 
 def kafka_settings(settings: Settings) -> KafkaSettings:
@@ -113,27 +127,6 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
     )
 
 
-def replay(loaded: Loaded, events: Events, findings: Path | None, *, every_window: bool, stage: Stage) -> Replayed:
-    """`driftd replay`. Stored references are used unless the reference is to be learned from the events."""
-    settings = loaded.settings
-    learn = loaded.origins.get("learning.events", "default").startswith("--")
-    references = {} if learn else references_of(settings)
-    return history.replay(pipeline_of(settings, every_window=every_window), references, events, findings, stage)
-
-
-def demo(loaded: Loaded, events: Events, *, exit_after: bool, speed: float | None, stage: Stage) -> int:
-    """`driftd demo`."""
-    return history.demo(loaded, pipeline_of(loaded.settings), events, exit_after=exit_after, speed=speed, stage=stage)
-
-
-def build_references(
-    loaded: Loaded, events: Events, *, models: Sequence[str], first: int | None, reason: str, stage: Stage
-) -> list[Reference]:
-    """`driftd reference build`."""
-    pipeline = pipeline_of(loaded.settings)
-    return history.build_references(pipeline, events, models=models, first=first, reason=reason, stage=stage)
-
-
 def _limits(settings: Settings) -> Limits:
     return Limits(
         record_bytes=settings.limits.record_bytes,
@@ -154,10 +147,14 @@ def _windows(settings: Settings) -> Windows:
 
 def _watch(settings: Settings, model: Model | None) -> Watch:
     kinds = {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()} if model else {}
-    source = model.reference if model else None
+    source = model.reference if model else ReferenceFrom()
     events, seconds = settings.learning.events, settings.learning.seconds
-    if source is not None and (source.events is not None or source.seconds is not None):
-        events, seconds = source.events or events, source.seconds
+    chosen = seconds is not None or "events" in settings.learning.model_fields_set
+    if source.events is not None or source.seconds is not None:
+        events, seconds, chosen = source.events or events, source.seconds, True
+    page_after = settings.learning.page_after_seconds
+    if page_after is None:
+        page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
     return Watch(
         choose=chooser(settings, model),
         learning=Learning(
@@ -166,12 +163,23 @@ def _watch(settings: Settings, model: Model | None) -> Watch:
             source="learned from the topic",
             created_by=LEARNED_BY,
             reason="first events of the model",
+            least_span_seconds=page_after,
+            kind=kind_of(settings, model) or ReferenceKind.FIXED,
+            windows=_windows(settings),
+            period_seconds=source.period_seconds or settings.learning.period_seconds,
+            exclude=tuple(Exclusion(e.from_, e.to, e.why) for e in (*settings.learning.exclude, *source.exclude)),
         ),
         learn_events=events,
         learn_seconds=seconds,
         max_features=settings.discovery.max_features,
         discover=settings.discovery.enabled,
     )
+
+
+def kind_of(settings: Settings, model: Model | None) -> ReferenceKind | None:
+    """What the user wants windows compared with; None where nobody said."""
+    kind = (model.reference.kind if model else None) or settings.learning.kind
+    return None if kind is None else ReferenceKind(kind)
 
 
 def chooser(settings: Settings, model: Model | None) -> Chooser:

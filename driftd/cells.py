@@ -59,11 +59,29 @@ class Verdict:
     detections: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Period:
+    """What has come of the period that a rolling reference will be made of; ``number`` as in driftd.rolling.
+
+    ``whole``: it was watched from its beginning; ``drifted``: an episode was open in it.
+    """
+
+    number: int
+    summary: Summary | None = None
+    whole: bool = False
+    drifted: bool = False
+
+
 @dataclass(slots=True)
 class Totals:
-    """Counters of one model since its beginning; they survive restarts. ``pages``: how often it turned to DRIFT."""
+    """Counters of one model since its beginning; they survive restarts.
+
+    ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``pages``: how often it
+    turned to DRIFT.
+    """
 
     events: int = 0
+    excluded: int = 0
     failed: int = 0
     labels: int = 0
     unjoined_labels: int = 0
@@ -97,6 +115,7 @@ class ModelCell:
     named: tuple[str, ...] = ()
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None
+    period: Period | None = None
 
 
 @dataclass(slots=True)
@@ -123,8 +142,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one step of the pipeline led to, beside the state."""
+    """What one step of the pipeline led to, beside the state.
+
+    ``kept`` says of rolling references why the period that ended did not become the reference.
+    """
 
     findings: tuple[Finding, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     learned: tuple[Reference, ...] = ()
+    kept: tuple[str, ...] = ()

@@ -201,6 +201,8 @@ class Daemon:
             if self.references is not None:
                 self.state.models[reference.model].reference = self.references.numbered(reference)
             log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
+        for why in outcome.kept:
+            log.info("%s", why)
         if outcome.learned:
             give_back()
         if outcome.findings:
@@ -228,7 +230,7 @@ class Daemon:
             reference = cell.reference
             if self.references is None or reference is None or reference.id in self._kept:
                 continue
-            if reference.created_by == LEARNED_BY:
+            if reference.created_by == LEARNED_BY and reference.rolled is None:
                 self.references.keep(reference)
             self._kept.add(reference.id)  # not before: a full disk is tried again
 
@@ -350,6 +352,6 @@ def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Refe
     """Gives models their references before the first record, and judges anew what a checkpoint brought."""
     for name, reference in references.items():
         cell = state.models.setdefault(name, ModelCell(name))
-        if cell.reference is None or cell.reference.id != reference.id:
+        if cell.reference is None or (cell.reference.id, cell.reference.kind) != (reference.id, reference.kind):
             pipeline.adopt(state, name, reference)
     return [j for cell in state.models.values() if (j := pipeline.look_again(cell)) is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -46,7 +46,8 @@ class Finding:
     ``feature`` is None for a finding about the model as a whole, "*" for how channels move together. A finding with
     status DRIFT opens or renews an episode, which pages; WARNING is a ticket. ``effective_events`` is how many
     independent events tell as much; ``tests`` how many things shared the false-alarm budget; ``regime`` what the judge
-    takes the channel for ("" where nothing is known).
+    takes the channel for ("" where nothing is known). ``channels``, of a model as a whole that is DRIFT: those whose
+    episodes are open and page, the one that moved most first.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Finding:
     effective_events: float = float("nan")
     tests: int = 0
     regime: str = ""
+    channels: tuple[str, ...] = ()
 
     @property
     def opens_page(self) -> bool:
@@ -89,6 +91,8 @@ class Scores:
 
     threshold = max(effect, noise); ratio = statistic / threshold; ``status`` int8[channels] after hysteresis,
     in the numbers of Status. ``detections`` int64[channels] counts entries into WARNING or DRIFT since the beginning.
+    ``natural`` bool[channels]: where ``noise`` is what the reference's own windows reach (driftd.natural), more than
+    chance explains.
     """
 
     detector: str
@@ -99,6 +103,11 @@ class Scores:
     ratio: NDArray[np.float64]
     status: NDArray[np.int8]
     detections: NDArray[np.int64]
+    natural: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.natural) != len(self.ratio):
+            object.__setattr__(self, "natural", np.zeros(len(self.ratio), bool))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd import telling
+from driftd.against import during
 from driftd.alarm import Budget, change_starts, divergences
 from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
@@ -44,13 +45,14 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
         return _composed(cell, plan, rules, window, None, ())
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}
-    scores = score(plan, reference, window, budget.alpha, cell.verdicts)
+    against = during(reference, window.start, window.end)
+    scores = score(plan, against.reference, window, budget.alpha, cell.verdicts)
     worst = worst_of(scores, channels)
-    cell.since = _since(cell, reference, window, worst)
-    about = Circumstances(cell, reference, plan, rules.budget_models)
+    cell.since = _since(cell, against.reference, window, worst)
+    about = Circumstances(cell, against.reference, plan, rules.budget_models, against.note)
     suspected = suspects(cell, window, rules)
     found = [f for s in scores for f in telling.of_window(about, window, s, before.get(s.detector), rules.every_window)]
-    found += telling.of_suspects(about, window, suspected)
+    found += telling.of_suspects(replace(about, reference=reference), window, suspected)
     cell.suspected = suspected
     cell.judged += 1
     return _composed(cell, plan, rules, window, scores, found)
@@ -122,7 +124,7 @@ def _composed(
     channels = len(reference.channels)
     known, findings, learning = cell.judgement, [*found], not cell.judged
     if scores is None:
-        scores = _windows_only(known.scores) if known is not None and known.reference is reference else ()
+        scores = _windows_only(known.scores) if known is not None and known.reference.id == reference.id else ()
     mine, joint = evidence(cell, plan)
     every = (*scores, mine) if mine is not None else scores
     worst = worst_of(cell.verdicts.values(), channels)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd import natural
+from driftd.against import slots_of
 from driftd.encode import Encoded, channel_values, encode, prediction_errors, summarise
 from driftd.errors import ReferenceMismatch
 from driftd.event import EventBatch, Kind, Schema
@@ -16,7 +18,9 @@ from driftd.judge import guard, model
 from driftd.reference import (
     Bins,
     Channel,
+    Exclusion,
     Reference,
+    ReferenceKind,
     Role,
     as_categories,
     as_numbers,
@@ -25,8 +29,10 @@ from driftd.reference import (
     category_bins,
     infer_kind,
     numeric_bins,
+    outside,
 )
 from driftd.summary import Summary
+from driftd.window import Windows
 
 ROLE_NAMES = tuple(role.value for role in Role if role is not Role.FEATURE)
 MAX_CLASSES = 20
@@ -39,7 +45,9 @@ class Learning:
 
     ``kinds`` fixes the kind of some features; the others are inferred. ``classes``: None to infer whether the
     prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
-    ``least_span_seconds`` makes tickets, never pages (driftd.judge).
+    ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
+    ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
+    period of a rolling one. Events in ``exclude`` are left out.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -50,6 +58,10 @@ class Learning:
     created_by: str = ""
     reason: str = ""
     least_span_seconds: float = 0.0
+    kind: ReferenceKind = ReferenceKind.FIXED
+    windows: Windows | None = None
+    period_seconds: float = 7 * 86400.0
+    exclude: tuple[Exclusion, ...] = ()
 
 
 def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
@@ -57,6 +69,8 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
 
     Raises ReferenceMismatch when there is nothing to learn from.
     """
+    if learning.exclude and len(rows):
+        rows = rows.take(np.flatnonzero(outside(rows.times, learning.exclude)))
     if len(rows) == 0:
         raise ReferenceMismatch(f"reference {rows.model}: no events to learn from")
     classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
@@ -86,8 +100,27 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
         learning.source,
         learning.created_by,
         learning.reason,
+        kind=learning.kind,
     )
-    return replace(reference, learned=_judged(reference, rows, encoded, learning))
+    seasonal = learning.kind is ReferenceKind.SEASONAL
+    reference = replace(
+        reference,
+        slots=slots_of(reference, rows, encoded) if seasonal else None,
+        excluded=tuple(e for e in learning.exclude if e.end > reference.first and e.start <= reference.last),
+    )
+    return replace(
+        reference,
+        learned=_judged(reference, rows, encoded, learning),
+        natural=_natural(reference, rows, encoded, learning),
+    )
+
+
+def _natural(
+    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning
+) -> Mapping[str, NDArray[np.float64]]:
+    if learning.windows is None:
+        return {}
+    return natural.measure(reference, rows, encoded, learning.windows, learning.period_seconds)
 
 
 def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning) -> Mapping[str, NDArray[Any]]:

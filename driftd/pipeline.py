@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd import judging, taking
+from driftd import judging, rolling, taking
 from driftd.cells import ModelCell, Outcome, Pane, PartitionCell, State, Stream
 from driftd.codecs import Codec
 from driftd.detectors import SequentialDetector
@@ -19,7 +19,7 @@ from driftd.judge.budget import Certificate, Cover
 from driftd.judge.guard import Batch, Guard
 from driftd.learning import schema_of
 from driftd.plan import Plan
-from driftd.reference import Reference, Role
+from driftd.reference import Reference, ReferenceKind, Role
 from driftd.summary import merge
 from driftd.taking import Watch
 from driftd.window import Alarm, Windows, closed_through, frontier, panes_of, watermarks_before
@@ -134,6 +134,11 @@ class Pipeline:
         state.accepted += len(batch)
         cell = state.models.setdefault(batch.model, ModelCell(batch.model))
         taking.count(cell, batch)
+        kept = taking.unexcluded(cell, batch, self.watch(batch.model).learning.exclude)
+        if len(kept) < len(batch):
+            batch, panes = kept, panes_of(kept.times, self.windows.pane_seconds)
+            if not len(batch):
+                return
         stream = partition.streams.setdefault(batch.model, Stream())
         if cell.reference is None:
             stream.rows.append(batch.compact())
@@ -206,16 +211,17 @@ class Pipeline:
         state.frontier = reached
         judgements: list[Judgement] = []
         learned: list[Reference] = []
+        kept: list[str] = []
         for name in sorted(state.models):
-            judgements += self._settle_model(state, name, reached, learned, end=end)
+            judgements += self._settle_model(state, name, reached, learned, kept, end=end)
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
         for f in findings:
             state.models[f.model].totals.pages += f.opens_page
-        return Outcome(findings, tuple(judgements), tuple(learned))
+        return Outcome(findings, tuple(judgements), tuple(learned), tuple(kept))
 
     def _settle_model(
-        self, state: State, name: str, reached: int, learned: list[Reference], *, end: bool
+        self, state: State, name: str, reached: int, learned: list[Reference], kept: list[str], *, end: bool
     ) -> Iterator[Judgement]:
         """Takes the model's closed panes in, in order; yields what was judged on the way."""
         cell = state.models[name]
@@ -228,8 +234,10 @@ class Pipeline:
             learned.append(reference)
         for number, pane in taking.closed_panes(streams, reached):
             cell.taken = number
+            self._roll(cell, number, kept)
             full = cell.hops.add(number, pane.summary, pane.alarms, self.windows)
             yield from self._watch_pane(cell, number, pane)
+            rolling.take(cell, pane)
             if full:
                 yield self._judge(cell)
         if end:
@@ -237,6 +245,20 @@ class Pipeline:
         if end and cell.hops.growing is not None:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
+
+    def _roll(self, cell: ModelCell, pane: int, kept: list[str]) -> None:
+        """Where the reference rolls and a period is over: makes it the reference, or says in ``kept`` why not."""
+        if cell.reference is None or cell.reference.kind is not ReferenceKind.ROLLING:
+            cell.period = None
+            return
+        rolled, why = rolling.turn(cell, pane, self.windows, self.watch(cell.name).learning.period_seconds)
+        if why:
+            kept.append(why)
+        if rolled is not None:
+            before = cell.reference.id, cell.reference.version
+            self._plans.pop(before, None)
+            self._covers.pop(before, None)
+            cell.reference = rolled
 
     def _watch_pane(self, cell: ModelCell, number: int, pane: Pane) -> Iterator[Judgement]:
         """Lets the judge see a closed pane; yields a judgement where an episode opened or closed."""

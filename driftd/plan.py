@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from driftd.finding import JOINT, Scores, Status
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
 from driftd.judge.model import Learned
+from driftd.natural import level
 from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
 
@@ -145,8 +146,10 @@ def score(
             statistic[mine] = detector.statistic(reference, window.summary)[mine]
             effect[mine] = detector.material(reference, window.summary)[mine]
             noise[mine] = detector.noise(reference, window.summary, alpha)[mine]
-        threshold = np.maximum(effect, noise)
-        out.append(_scores(kind, statistic, threshold, effect, noise, verdicts))
+        natural = level(reference.natural.get(kind), alpha, channels)
+        breathes, noise = natural > noise, np.maximum(noise, natural)
+        scores = _scores(kind, statistic, np.maximum(effect, noise), effect, noise, verdicts)
+        out.append(replace(scores, natural=breathes))
     for kind, pairs in plan.sequential.items():
         statistic, threshold = np.full(channels, np.nan), np.full(channels, np.nan)
         for row, _ in pairs:

@@ -30,6 +30,14 @@ class Role(StrEnum):
     PREDICTION_ERROR = "prediction_error"  # wrong class (0 or 1) or absolute error, where the label came along
 
 
+class ReferenceKind(StrEnum):
+    """What window detectors compare a window with (driftd.against); the judge keeps what it learned."""
+
+    FIXED = "fixed"  # the whole reference
+    ROLLING = "rolling"  # the period before this one
+    SEASONAL = "seasonal"  # the same hours of the week
+
+
 ERRORS: Final = frozenset({Role.ERROR, Role.PREDICTION_ERROR})
 AWAITED: Final = frozenset({Role.LABEL, Role.PREDICTION_ERROR})
 """Roles whose values come later or never: an event without one says nothing about the channel."""
@@ -95,6 +103,35 @@ class Bins:
         return index
 
 
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A stretch of event time that is neither learned from nor judged: ``start`` to ``end``, not included."""
+
+    start: float
+    end: float
+    why: str = ""
+
+
+def outside(times: NDArray[np.float64], exclusions: Iterable[Exclusion]) -> NDArray[np.bool_]:
+    """bool[n]: the times that no exclusion covers."""
+    out = np.ones(len(times), bool)
+    for e in exclusions:
+        out &= (times < e.start) | (times >= e.end)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """The reference hour of the week by hour of the week (Monday 00:00 UTC first); together they are its summary.
+
+    events int64[168]; counts int32[168, channels, width] and moments int64[168, channels, 2] as in Summary.
+    """
+
+    events: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    moments: NDArray[np.int64]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Immutable and versioned. ``center`` and ``scale`` float64[channels] standardise numeric channels.
@@ -104,6 +141,10 @@ class Reference:
     ``classes`` says that a prediction is wrong when it differs from the label; else errors are absolute.
     ``learned`` is what the judge learned from the reference's own events, as a flat table of arrays
     (driftd.judge.guard); empty where nobody kept the events.
+
+    ``kind`` is what windows are compared with: ``summary``, or ``slots`` (None where not seasonal), or ``rolled``, the
+    summary of the last whole period (None before the first). ``natural`` is how much the reference's own windows
+    differ from the rest of it, a table by detector (driftd.natural); ``excluded`` what was left out.
     """
 
     model: str
@@ -120,6 +161,11 @@ class Reference:
     created_by: str = ""
     reason: str = ""
     learned: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    kind: ReferenceKind = ReferenceKind.FIXED
+    slots: Slots | None = None
+    rolled: Summary | None = None
+    natural: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    excluded: tuple[Exclusion, ...] = ()
 
     @property
     def id(self) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from driftd.cells import ModelCell, Pane, PartitionCell, State, Stream, Totals, Verdict
+from driftd.cells import ModelCell, Pane, PartitionCell, Period, State, Stream, Totals, Verdict
 from driftd.detectors import SequentialDetector
 from driftd.errors import CheckpointCorrupt
 from driftd.event import EventBatch, Kind
 from driftd.finding import Status
 from driftd.judge import model
 from driftd.judge.guard import Batch, Guard, learned_of
-from driftd.reference import Bins, Channel, Reference, Role
+from driftd.reference import Bins, Channel, Exclusion, Reference, ReferenceKind, Role, Slots
 from driftd.summary import Summary
 from driftd.window import Alarm, Hop, Hops
 
@@ -112,6 +112,7 @@ def _dump_model(cell: ModelCell) -> Plain:
         "judged": cell.judged,
         "guard": _dump_guard(cell.guard),
         "named": [*cell.named],
+        "period": _dump_period(cell.period),
         "suspected": _array(cell.suspected),
     }
 
@@ -136,7 +137,22 @@ def _load_model(data: Plain) -> ModelCell:
         _load_guard(data["guard"], reference),
         tuple(data["named"]),
         _unarray(data["suspected"]),
+        period=_load_period(data["period"]),
     )
+
+
+def _dump_period(period: Period | None) -> Plain:
+    if period is None:
+        return None
+    summary = None if period.summary is None else dump_summary(period.summary)
+    return [period.number, summary, period.whole, period.drifted]
+
+
+def _load_period(data: Plain) -> Period | None:
+    if data is None:
+        return None
+    number, summary, whole, drifted = data
+    return Period(number, None if summary is None else load_summary(summary), whole, drifted)
 
 
 def _alarms(alarms: Sequence[Alarm]) -> Plain:
@@ -189,6 +205,11 @@ def dump_reference(r: Reference) -> Plain:
         "created_by": r.created_by,
         "reason": r.reason,
         "learned": _dump_table(r.learned),
+        "kind": r.kind.value,
+        "slots": None if r.slots is None else [_array(a) for a in (r.slots.events, r.slots.counts, r.slots.moments)],
+        "rolled": None if r.rolled is None else dump_summary(r.rolled),
+        "natural": _dump_table(r.natural),
+        "excluded": [[e.start, e.end, e.why] for e in r.excluded],
     }
 
 
@@ -212,6 +233,11 @@ def load_reference(data: Plain) -> Reference:
         created_by=data["created_by"],
         reason=data["reason"],
         learned=_load_table(data["learned"]),
+        kind=ReferenceKind(data["kind"]),
+        slots=None if data["slots"] is None else Slots(*(_unarray(a) for a in data["slots"])),
+        rolled=None if data["rolled"] is None else load_summary(data["rolled"]),
+        natural=_load_table(data["natural"]),
+        excluded=tuple(Exclusion(*e) for e in data["excluded"]),
     )
 
 

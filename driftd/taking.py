@@ -11,7 +11,7 @@ from driftd.cells import ModelCell, Pane, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
 from driftd.plan import Chooser, Effect
-from driftd.reference import Reference
+from driftd.reference import Exclusion, Reference, outside
 from driftd.summary import LATENCY_LE, merge
 from driftd.window import panes_of
 
@@ -54,6 +54,15 @@ def count(cell: ModelCell, batch: EventBatch) -> None:
         totals.latency_le = totals.latency_le + np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=size)
         totals.latency_ns += int(np.rint(np.minimum(seconds, 1e6) * 1e9).astype(np.int64).sum())
     cell.versions = merge_versions((cell.versions, batch.versions))
+
+
+def unexcluded(cell: ModelCell, batch: EventBatch, exclude: Sequence[Exclusion]) -> EventBatch:
+    """The events that no exclusion covers; the others are counted."""
+    if not exclude:
+        return batch
+    keep = outside(batch.times, exclude)
+    cell.totals.excluded += int(np.count_nonzero(~keep))
+    return batch if keep.all() else batch.take(np.flatnonzero(keep))
 
 
 def learn(

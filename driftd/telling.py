@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +22,22 @@ from driftd.window import Hop
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
 
+WINDOW_ALONE: Final = "the window alone differs; not yet evidence enough for a page"
+"""How the reason of the judge's tickets begins that are no episodes."""
+
 NAMED = 40
 """Channels that a finding about a model names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circumstances:
-    """What findings are told from; ``models`` share the budget."""
+    """What findings are told from; ``models`` share the budget; ``compared`` says with what a window was compared."""
 
     cell: ModelCell
     reference: Reference
     plan: Plan
     models: int
+    compared: str = ""
 
     @property
     def learned(self) -> Learned | None:
@@ -85,7 +90,7 @@ def of_window(
             window_start=window.start,
             window_end=window.end,
             since=None if np.isnan(since) else since,
-            because=_because(reference, window.summary, s, row, moved),
+            because=_because(about, window.summary, s, row, moved),
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.plan.tests * about.models,
@@ -104,8 +109,8 @@ def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_])
     for row in np.flatnonzero(changed).tolist():
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
-        moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
-        parts = ["the window alone differs; not yet evidence enough for a page"]
+        moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
+        parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
         yield Finding(
@@ -150,7 +155,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
     summary = (about.recent(since) if since is not None else None) or batch.summary
     moved: tuple[MovedBin, ...] = ()
     if opened and not joint:
-        moved = moved_bins(reference, summary, row)
+        moved = moved_bins(reference, summary, row, surprising=True)
     events = int(summary.events if joint else summary.channel_events[row])
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
     return Finding(
@@ -202,13 +207,14 @@ def _episode_because(
     return "; ".join(parts)
 
 
-def _because(reference: Reference, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
-    value, threshold = float(s.statistic[row]), float(s.threshold[row])
+def _because(about: Circumstances, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
+    value, threshold, reference = float(s.statistic[row]), float(s.threshold[row]), about.reference
     if s.noise[row] == 0:
         parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
     else:
-        source = "effect" if s.effect[row] >= s.noise[row] else "noise"
+        source = "effect" if s.effect[row] >= s.noise[row] else "natural" if s.natural[row] else "noise"
         parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
+        parts += [about.compared] * bool(about.compared)
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     return "; ".join([*parts, *_means(reference, summary, row, moved)])
 
@@ -302,4 +308,5 @@ def about_model(
         since=float(known.min()) if status is Status.DRIFT and len(known) else None,
         because=because,
         tests=about.tests,
+        channels=names,
     )

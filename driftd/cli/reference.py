@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,8 @@ from driftd.cli.replay import Audience, open_source
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.reference import Reference
+    from driftd.history import Built
+    from driftd.reference import Exclusion, Reference
     from driftd.store import ReferenceStore
 
 
@@ -36,6 +40,10 @@ def reference() -> None:
         ),
         ("driftd reference build fraud --events all.jsonl --first 50000", "only this model, from its first events"),
         ("driftd reference build fraud --events a.parquet --to-file fraud.reference", "for models[].reference.path"),
+        (
+            "driftd reference build fraud --events q4.parquet --kind seasonal --exclude 2026-12-24/2026-12-27",
+            "compare with the same hours of the week; without Christmas",
+        ),
     )
 )
 @click.argument("models", nargs=-1)
@@ -45,21 +53,40 @@ def reference() -> None:
 @click.option("--from", "from_", metavar="TIME", help="First time of the stretch: 2026-11-23T06:00:00Z, -2h, offset:N.")
 @click.option("--to", metavar="TIME", help="Where it ends; not included.")
 @click.option("--first", type=click.IntRange(1), metavar="N", help="Only the first N events of each model.")
+@click.option(
+    "--kind",
+    type=click.Choice(["fixed", "rolling", "seasonal"]),
+    help="Compare windows with all of it, the period before, or the same hours of the week.",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="FROM/TO", help="Leave these dates or times out (TO not included); repeatable."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why it was made; kept with it.")
 @click.option("--to-file", metavar="FILE", help="Write it here and do not store it (one model).")
 @options.columns
 @options.output
 def build(
-    models: tuple[str, ...], first: int | None, reason: str, to_file: str | None, output: str, **given: Any
+    models: tuple[str, ...],
+    first: int | None,
+    kind: str | None,
+    exclude: tuple[str, ...],
+    reason: str,
+    to_file: str | None,
+    output: str,
+    **given: Any,
 ) -> None:
     """Build the reference of MODELS (of all, when none is named) and store it as the next version.
 
-    A running driftd takes it up when it reloads (SIGHUP).
+    Says what was seen in it: which channels follow a rhythm or themselves, how much its own windows differ, which kind
+    of reference would fit, and how many weeks are missing before seasonal channels can page. A running driftd takes
+    it up when it reloads (SIGHUP).
     """
     from driftd import history  # noqa: PLC0415
     from driftd.app import pipeline_of  # noqa: PLC0415
     from driftd.errors import ConfigError  # noqa: PLC0415
+    from driftd.reference import ReferenceKind  # noqa: PLC0415
 
+    exclusions = tuple(_exclusion(text) for text in exclude)
     layout = options.layout_of(given)
     topic, events_file = given.pop("topic"), given.pop("events")
     loaded = options.load(given, {"kafka.topics": ("--topic", [topic])} if topic else None)
@@ -67,17 +94,87 @@ def build(
     bar = show.Bar("driftd reference build")
     with bar.shown():
         pipeline, audience = pipeline_of(loaded.settings), Audience(bar)
-        built = history.build_references(pipeline, events, models=models, first=first, reason=reason, stage=audience)
+        built = history.build_references(
+            pipeline,
+            events,
+            models=models,
+            first=first,
+            reason=reason,
+            stage=audience,
+            kind=ReferenceKind(kind) if kind else None,
+            exclude=exclusions,
+        )
     if not built:
         raise ConfigError(f"{events.name}: no usable events to learn from")
     if to_file is None:
         references = store(loaded)
-        built = [references.add(one) for one in built]
+        built = [replace(one, reference=references.add(one.reference)) for one in built]
     elif len(built) == 1:
-        _write(Path(to_file), built[0])
+        _write(Path(to_file), built[0].reference)
     else:
         raise click.UsageError(f"--to-file takes one model, the events have {len(built)}; name one of them")
-    _list(built, output)
+    _told(built, output)
+
+
+def _exclusion(text: str) -> Exclusion:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from driftd import config  # noqa: PLC0415
+    from driftd.config.values import stretch  # noqa: PLC0415
+    from driftd.reference import Exclusion  # noqa: PLC0415
+
+    try:
+        found = config.Exclusion.model_validate(stretch(text))
+    except (ValidationError, ValueError) as e:
+        why = e.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(e, ValidationError) else str(e)
+        raise click.BadParameter(f"{why}, got {text!r}", param_hint="--exclude") from None
+    return Exclusion(found.from_, found.to, found.why)
+
+
+def _told(built: Sequence[Built], output: str) -> None:
+    """The references, and what was seen in each."""
+    from driftd.proposal import as_data, in_words  # noqa: PLC0415
+
+    if output == "json":
+        show.json([{**_fields(b.reference), **as_data(b.seen, b.reference), "seen": list(_seen(b))} for b in built])
+        return
+    _list([b.reference for b in built], output)
+    for one in built:
+        show.line()
+        show.line(f"{show.clean(one.reference.model)}:", "bold")
+        for text in in_words(one.seen, one.reference):
+            show.line(f"  {text}")
+        show.line()
+        show.table(
+            ("channel", "regime", "rhythm", "pages", "natural PSI: median", "largest", "same hours", "largest"),
+            [
+                (c["channel"], c["regime"] or "-", c["rhythm"] or "-", "yes" if c["pages"] else "tickets", *c["shown"])
+                for c in _seen(one)
+            ],
+            indent=2,
+        )
+
+
+def _seen(built: Built) -> Iterator[dict[str, Any]]:
+    from driftd.proposal import LARGEST, MEDIAN  # noqa: PLC0415
+
+    seen = built.seen
+    for row, channel in enumerate(built.reference.channels):
+        numbers = [
+            None if table is None or table[row, column] != table[row, column] else float(table[row, column])
+            for table in (seen.whole, seen.hours)
+            for column in (MEDIAN, LARGEST)
+        ]
+        names = [n for n, found in (("daily", seen.daily), ("weekly", seen.weekly)) if found[row]]
+        yield {
+            "channel": channel.name,
+            "regime": seen.regime[row],
+            "why": seen.why[row],
+            "pages": seen.pages[row],
+            "rhythm": " and ".join(names),
+            "natural_psi": dict(zip(("median", "largest", "hours_median", "hours_largest"), numbers, strict=True)),
+            "shown": ["-" if n is None else f"{n:.3g}" for n in numbers],
+        }
 
 
 def store(loaded: Loaded) -> ReferenceStore:
@@ -111,11 +208,12 @@ def _list(references: Any, output: str) -> None:
         show.line("No references yet: driftd learns one of each model, or: driftd reference build")
         return
     show.table(
-        ("model", "version", "events", "channels", "from (UTC)", "to (UTC)", "made by", "of", "because"),
+        ("model", "version", "kind", "events", "channels", "from (UTC)", "to (UTC)", "made by", "of", "because"),
         [
             (
                 r.model,
                 f"v{r.version}",
+                r.kind.value,
                 f"{r.summary.events:,}",
                 str(len(r.channels)),
                 utc(r.first),
@@ -133,6 +231,7 @@ def _fields(r: Reference) -> dict[str, Any]:
     return {
         "model": r.model,
         "version": r.version,
+        "kind": r.kind.value,
         "id": r.id,
         "events": r.summary.events,
         "channels": len(r.channels),
@@ -141,6 +240,7 @@ def _fields(r: Reference) -> dict[str, Any]:
         "created_by": r.created_by,
         "source": r.source,
         "reason": r.reason,
+        "excluded": [{"from": e.start, "to": e.end, "why": e.why} for e in r.excluded],
     }
 
 
@@ -151,20 +251,33 @@ def _fields(r: Reference) -> dict[str, Any]:
 @options.output
 def show_(model: str, version_: int | None, output: str, **given: Any) -> None:
     """Show a reference channel by channel: the newest of MODEL, or the one in FILE."""
+    from driftd.natural import MEASURED  # noqa: PLC0415
+    from driftd.sinks.log import utc  # noqa: PLC0415
+
     found = _find(options.load(given), model, version_)
     channels = list(_channels(found))
     if output == "json":
-        show.json({**_fields(found), "bins": {name: bins for name, *_, bins in channels}})
+        natural = {name: dict(zip(MEASURED, own, strict=True)) for name, *_, own, _ in channels if own}
+        show.json({**_fields(found), "bins": {name: bins for name, *_, bins in channels}, "natural_psi": natural})
         return
     _list([found], output)
+    for e in found.excluded:
+        show.line(f"left out: {utc(e.start)} to {utc(e.end)} (UTC){': ' * bool(e.why)}{show.clean(e.why)}")
     show.line()
     show.table(
-        ("channel", "type", "missing", "bins: share of the events"),
+        ("channel", "type", "missing", "natural PSI", "bins: share of the events"),
         [
-            (name, kind, f"{missing:.1%}", ", ".join(f"{label} {share:.1%}" for label, share in bins.items()))
-            for name, kind, missing, bins in channels
+            (name, kind, f"{missing:.1%}", _natural(own), ", ".join(f"{b} {share:.1%}" for b, share in bins.items()))
+            for name, kind, missing, own, bins in channels
         ],
     )
+
+
+def _natural(own: list[float]) -> str:
+    """Median to largest PSI of the reference's own windows."""
+    from driftd.proposal import LARGEST, MEDIAN  # noqa: PLC0415
+
+    return f"{own[MEDIAN]:.2g} to {own[LARGEST]:.2g}" if own else "-"
 
 
 def _find(loaded: Loaded, model: str, version: int | None) -> Reference:
@@ -196,4 +309,6 @@ def _channels(found: Reference) -> Any:
         bins = found.bins[row]
         values = counts[FIRST_VALUE : bins.used].tolist()
         shares = {label: count / total for label, count in zip(bins.labels, values, strict=True) if count}
-        yield channel.name, channel.kind.value, int(counts[0]) / total, shares
+        own = found.natural["psi"][row].tolist() if "psi" in found.natural else []
+        own = [] if any(map(isnan, own)) else own
+        yield channel.name, channel.kind.value, int(counts[0]) / total, own, shares

@@ -2,6 +2,6 @@
 
 from driftd.config.layers import Flag
 from driftd.config.load import Loaded, load
-from driftd.config.settings import DetectorSettings, Feature, Model, ReferenceFrom, Settings
+from driftd.config.settings import DetectorSettings, Exclusion, Feature, Model, ReferenceFrom, Settings
 
-__all__ = ["DetectorSettings", "Feature", "Flag", "Loaded", "Model", "ReferenceFrom", "Settings", "load"]
+__all__ = ["DetectorSettings", "Exclusion", "Feature", "Flag", "Loaded", "Model", "ReferenceFrom", "Settings", "load"]

@@ -39,7 +39,7 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
 
 
 def _windows(settings: Settings) -> Iterator[Mistake]:
-    w = settings.windows
+    w, learning = settings.windows, settings.learning
     pane, window = spell_seconds(w.pane_seconds), spell_seconds(w.window_seconds)
     if not _divides(w.pane_seconds, w.window_seconds):
         yield ("windows", "window_seconds"), f"expected a multiple of windows.pane_seconds ({pane}), got {window}"
@@ -50,6 +50,16 @@ def _windows(settings: Settings) -> Iterator[Mistake]:
             ("windows", "hops"),
             f"a window has {panes} panes, which do not divide into {w.hops} hops; {near} would do",
         )
+    periods: list[tuple[Place, float | None]] = [
+        (("learning", "period_seconds"), learning.period_seconds if learning.kind == "rolling" else None),
+        *(
+            (("models", i, "reference", "period_seconds"), m.reference.period_seconds)
+            for i, m in enumerate(settings.models)
+        ),
+    ]
+    for place, period in periods:
+        if period is not None and period < w.window_seconds and w.window_seconds <= w.max_window_seconds:
+            yield place, f"expected windows.window_seconds ({window}) or more, got {spell_seconds(period)}"
     if w.max_window_seconds < w.window_seconds:
         longest = spell_seconds(w.max_window_seconds)
         yield ("windows", "max_window_seconds"), f"expected windows.window_seconds ({window}) or more, got {longest}"

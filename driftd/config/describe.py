@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from driftd.config.settings import Detectors, Feature, Settings
+from driftd.config.settings import Detectors, Exclusion, Feature, Settings
 from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
@@ -117,6 +117,8 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     if annotation in get_args(Detectors):
         return "list of detectors"
     if origin is tuple:
+        if model_of(args[0]) is Exclusion:
+            return "list of stretches"
         return "list of models" if model_of(args[0]) is not None else f"list of {_type(args[0])}"
     if origin is dict:
         return "mapping of features" if model_of(args[1]) is Feature else f"mapping to {_type(args[1])}"

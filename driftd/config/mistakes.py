@@ -103,13 +103,14 @@ def section_at(place: Place) -> type[BaseModel]:
 
 
 def _unknown(parent: Place, key: str) -> str:
-    near = describe.did_you_mean(key, section_at(parent).model_fields, otherwise=False)
+    names = [info.alias or name for name, info in section_at(parent).model_fields.items()]
+    near = describe.did_you_mean(key, names, otherwise=False)
     if near:
         return near
     homes = [s.path.rpartition(".")[0] for s in describe.settings() if s.path.rpartition(".")[2] == key and s.env]
     if homes and not parent:
         return f"; it belongs under '{homes[0]}:'"
-    return describe.did_you_mean(key, section_at(parent).model_fields)
+    return describe.did_you_mean(key, names)
 
 
 def _printable(text: str) -> str:

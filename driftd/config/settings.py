@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from driftd.config.values import (
     Address,
     Broker,
     FilePath,
+    Moment,
     Name,
     Named,
     PositiveSeconds,
     Seconds,
     Several,
+    Stretched,
     Topic,
     Typed,
+    spell_moment,
     split_address,
 )
 
@@ -117,12 +120,39 @@ class Feature(_Section):
     )
 
 
+class Exclusion(_Section):
+    """A stretch of event time, ``to`` not included, that is neither learned from nor judged."""
+
+    from_: Moment = Field(alias="from", description="First time that is left out.")
+    to: Moment = Field(description="Where it ends; not included.")
+    why: str = Field(default="", description="Kept with the reference.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.to <= self.from_:
+            raise ValueError(f"expected 'to' after 'from' ({spell_moment(self.from_)}); it is not included")
+        return self
+
+
+Exclusions = Annotated[tuple[Annotated[Exclusion, Stretched], ...], Several]
+
+
 class ReferenceFrom(_Section):
     events: int | None = Field(default=None, ge=1, description="Learn from the model's first so many events.")
     seconds: PositiveSeconds | None = Field(
         default=None, description="Learn from the model's first so many seconds of event time."
     )
     path: FilePath | None = Field(default=None, description="A reference made by `driftd reference build`.")
+    kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
+        default=None, description="What windows are compared with, as `learning.kind`, which holds where this is unset."
+    )
+    period_seconds: PositiveSeconds | None = Field(
+        default=None, description="Period of a rolling reference. Unset: `learning.period_seconds`."
+    )
+    exclude: Exclusions = Field(
+        default=(),
+        description="Stretches of this model's event time to leave out, besides those of `learning.exclude`.",
+    )
 
 
 class Model(_Section):
@@ -159,6 +189,24 @@ class Learning(_Section):
     events: int = Field(default=10_000, ge=1, description="The first so many events of a model become its reference.")
     seconds: PositiveSeconds | None = Field(
         default=None, description="Instead of `events`: the first so many seconds of event time of a model."
+    )
+    page_after_seconds: Seconds | None = Field(
+        default=None,
+        description="A reference that driftd learned and that spans less makes tickets, never pages. "
+        "Unset: 1d, and 0 where somebody chose how much is learned.",
+    )
+    kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
+        default=None,
+        description="What windows are compared with: the whole reference (fixed), the period before (rolling), the "
+        "same hours of the week (seasonal). Unset: as the reference was built, else fixed.",
+    )
+    period_seconds: PositiveSeconds = Field(
+        default=7 * 86400.0, description="Period of a rolling reference; periods begin on Monday 00:00 UTC."
+    )
+    exclude: Exclusions = Field(
+        default=(),
+        description="Stretches of event time, such as holidays and incidents, that are neither learned from nor "
+        "judged: from, to (not included) and why, or 2026-12-24/2026-12-27.",
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from driftd.config import describe
 from driftd.config.mistakes import dotted
-from driftd.config.settings import Settings
-from driftd.config.values import spell_seconds
+from driftd.config.settings import Exclusion, ReferenceFrom, Settings
+from driftd.config.values import spell_moment, spell_seconds
 from driftd.config.yamlfile import Place
 
 
@@ -24,7 +24,7 @@ def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]
             ("name",),
             ("task",),
             ("detectors",),
-            *(("reference", k) for k in ("events", "seconds", "path")),
+            *(("reference", k) for k in ReferenceFrom.model_fields),
         ]
         for leaf in [*leaves, *(("features", name) for name in model.features)]:
             place: Place = ("models", i, *leaf)
@@ -53,6 +53,8 @@ def show(value: Any, path: str) -> str:
         return "unset"
     if isinstance(value, float) and re.sub(r"\[\d+\]", "[]", path) in durations:
         return spell_seconds(value)
+    if isinstance(value, Exclusion):
+        return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -36,6 +37,35 @@ def spell_seconds(value: float) -> str:
         if value and value % _UNITS[unit] == 0:
             return f"{value / _UNITS[unit]:.0f}{unit}"
     return f"{value:.15g}s"
+
+
+def moment(value: Any) -> float:
+    """Epoch seconds from a date, a time (RFC 3339, in UTC where it names no offset) or epoch seconds."""
+    text = "" if isinstance(value, bool) else str(value).strip()
+    try:
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ValueError("expected a date or a time, such as 2026-12-24 or 2026-12-24T18:00:00Z") from None
+    return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def spell_moment(at: float) -> str:
+    """The shortest text that ``moment`` reads back."""
+    text = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    return text.removesuffix("T00:00:00Z")
+
+
+def stretch(value: Any) -> Any:
+    """``2026-12-24/2026-12-27 Christmas`` is short for a mapping with from, to and why."""
+    if not isinstance(value, str):
+        return value
+    times, _, why = value.strip().partition(" ")
+    first, slash, last = times.partition("/")
+    if not slash:
+        raise ValueError("expected FROM/TO, such as 2026-12-24/2026-12-27")
+    return {"from": first, "to": last, "why": why.strip()}
 
 
 def _several(value: Any) -> Any:
@@ -110,6 +140,8 @@ def _path(value: Any) -> Any:
 Seconds = Annotated[float, BeforeValidator(seconds)]
 PositiveSeconds = Annotated[float, AfterValidator(_positive), BeforeValidator(seconds)]
 Several = BeforeValidator(_several)
+Moment = Annotated[float, BeforeValidator(moment)]
+Stretched = BeforeValidator(stretch)
 Named = BeforeValidator(_named)
 Typed = BeforeValidator(_typed)
 Address = Annotated[str, AfterValidator(_address)]

@@ -48,7 +48,7 @@ class Wasserstein:
     effect: float = 0.1
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:
-        return ~np.isnan(scale_of(reference).anchor)
+        return scale_of(reference).varies
 
     def statistic(self, reference: Reference, current: Summary) -> Floats:
         require_same_bins(reference.summary, current)
@@ -56,7 +56,7 @@ class Wasserstein:
         g = np.cumsum(current.counts[:, FIRST_VALUE:], axis=1)
         with np.errstate(invalid="ignore"):
             distance = np.abs(scale.cdf - g / g[:, -1:])[:, :-1]
-        return np.where(np.isnan(scale.anchor), np.nan, np.sum(distance * scale.gaps, axis=1))
+        return np.where(scale.varies, np.sum(distance * scale.gaps, axis=1), np.nan)
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
         scale = scale_of(reference)
@@ -65,7 +65,7 @@ class Wasserstein:
         z = -ndtri(min(alpha, ANCHOR))
         with np.errstate(divide="ignore", invalid="ignore"):
             k = 1 / n + 1 / m
-            level = np.sqrt(k) * (scale.anchor + z + ndtri(ANCHOR))
+            level = np.sqrt(k) * (anchors_of(reference) + z + ndtri(ANCHOR))
             skew = scale.third * (1 / n**2 + 1 / m**2) / k * (z**2 - 1) / 6
         # a reference that holds too few of the rare values by chance has too small an sd as well
         sd = np.maximum(_sd(both[0] + both[1], scale), 1)
@@ -81,24 +81,40 @@ class Scale:
 
     cdf     float64[channels, bins]: the reference's share of values up to each bin.
     gaps    float64[channels, bins - 1]: from bin to bin, in the reference's standard deviations.
-    anchor  float64[channels]: level of the normalised statistic at ANCHOR, NaN where the detector abstains.
     third   float64[channels]: third absolute moment of the standardised values.
     """
 
     cdf: Floats
     gaps: Floats
-    anchor: Floats
     third: Floats
+
+    @property
+    def varies(self) -> NDArray[np.bool_]:
+        """bool[channels]: numbers that are not all the same; the detector abstains from the others."""
+        out: NDArray[np.bool_] = self.gaps.any(axis=1)
+        return out
 
 
 _SCALES: WeakKeyDictionary[Reference, Scale] = WeakKeyDictionary()
+_ANCHORS: WeakKeyDictionary[Reference, Floats] = WeakKeyDictionary()
 
 
 def scale_of(reference: Reference) -> Scale:
-    """Worked out once a reference: about 2 ms a channel."""
+    """Worked out once a reference."""
     known = _SCALES.get(reference)
     if known is None:
         known = _SCALES[reference] = _scale(reference)
+    return known
+
+
+def anchors_of(reference: Reference) -> Floats:
+    """float64[channels]: level of the normalised statistic at ANCHOR, NaN where the detector abstains.
+
+    Worked out once a reference: about 2 ms a channel.
+    """
+    known = _ANCHORS.get(reference)
+    if known is None:
+        known = _ANCHORS[reference] = _anchors(reference, scale_of(reference))
     return known
 
 
@@ -115,8 +131,7 @@ def _scale(reference: Reference) -> Scale:
     counts = reference.summary.counts[:, FIRST_VALUE:].astype(np.float64)
     channels, bins = counts.shape
     cdf, gaps = np.zeros_like(counts), np.zeros((channels, bins - 1))
-    anchor, third = np.full(channels, np.nan), np.zeros(channels)
-    normals = np.random.Generator(np.random.PCG64(1974)).standard_normal((DRAWS, bins))
+    third = np.zeros(channels)
     for row, channel_bins in enumerate(reference.bins):
         total = counts[row].sum()
         if channel_bins.kind is not Kind.NUMERIC or total == 0:
@@ -128,9 +143,21 @@ def _scale(reference: Reference) -> Scale:
         cdf[row] = np.cumsum(counts[row]) / total
         if sd > 0:
             gaps[row, : len(x) - 1] = np.diff(x) / sd
-            anchor[row] = _anchor(p, gaps[row, : len(x) - 1], normals[:, : len(x)])
             third[row] = np.sum(p * away**3) / sd**3
-    return Scale(cdf, gaps, anchor, third)
+    return Scale(cdf, gaps, third)
+
+
+def _anchors(reference: Reference, scale: Scale) -> Floats:
+    counts = reference.summary.counts[:, FIRST_VALUE:].astype(np.float64)
+    out = np.full(len(counts), np.nan)
+    normals = np.random.Generator(np.random.PCG64(1974)).standard_normal((DRAWS, counts.shape[1]))
+    for row, channel_bins in enumerate(reference.bins):
+        total = counts[row].sum()
+        if channel_bins.kind is not Kind.NUMERIC or total == 0 or not scale.varies[row]:
+            continue
+        used = len(positions(channel_bins))
+        out[row] = _anchor(counts[row, :used] / total, scale.gaps[row, : used - 1], normals[:, :used])
+    return out
 
 
 def _anchor(p: Floats, gaps: Floats, normals: Floats) -> float:
