@@ -162,6 +162,27 @@ def test_a_change_of_correlation_alone_names_the_pair(rng: np.random.Generator) 
     assert last.joint.since == joint.since
 
 
+@pytest.mark.parametrize(
+    ("effect", "opens"),
+    [
+        pytest.param(0.0, [CHANGED], id="anything that is sure matters"),
+        pytest.param(0.2, [CHANGED + 60], id="what does not matter opens nothing until it grows"),
+        pytest.param(5.0, [], id="nothing is as large as that"),
+    ],
+)
+def test_what_is_sure_but_does_not_matter_opens_no_episode(
+    reference: Reference, rng: np.random.Generator, effect: float, opens: list[float]
+) -> None:
+    """x rises by 0.3 standard deviations, a PSI of about 0.09, and a minute later by one, which is about 1."""
+    little, much = normal(rng, SHIFTED), normal(rng, SHIFTED)
+    little["x"] += 0.3
+    much["x"] += 1.0
+    batch = wide(joined(normal(rng, QUIET), little, much))
+    p = Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (), effect=lambda _: effect))
+    opened = [f for f in found(judged(reference, batch, p)) if f.feature == "x" and f.status is DRIFT]
+    assert [pytest.approx(f.window_end, abs=30) for f in opened] == [at + 20 for at in opens]
+
+
 def features(rng: np.random.Generator, n: int, shifts: list[float]) -> dict[str, Any]:
     """Features that all hang on one cause, f00 to f44, each moved by its own number of standard deviations."""
     cause = rng.normal(size=n)
