@@ -184,7 +184,8 @@ def _finds(
     if learned is None:
         return [() for _ in out]
     a, columns = plan.a[:-1], _columns(reference)
-    absent = sensitivity.missing_columns(learned.shape)
+    counts = reference.summary.counts.astype(np.float64)
+    absent = sensitivity.missing_columns(len(reference.channels))
     may_miss = np.array([c.role not in AWAITED | {Role.ERROR} for c in reference.channels])
     batch = guard.batch_events(reference) / max(rate, 1e-12)
     batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
@@ -201,7 +202,7 @@ def _finds(
             rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
             if not len(rows):
                 continue
-            shape, few = learned.shape.take(rows), (a[rows], events[rows])
+            shape, few = learned.shape.take(rows), (counts[rows], a[rows], events[rows])
             least = (
                 sensitivity.smallest_shift(shape, *few)
                 if kind == "shift"

@@ -134,7 +134,7 @@ class Shape:
         chance, weight = weights(reference, scores, used)
         return cls(order, places, values, scores, costs, hits, misses, chance, weight)
 
-    def take(self, rows: slice) -> Shape:
+    def take(self, rows: slice | NDArray[np.intp]) -> Shape:
         return Shape(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 

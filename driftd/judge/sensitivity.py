@@ -34,26 +34,26 @@ _HALVINGS: Final = 9
 _SIGNS: Final = np.where(np.arange(DRAWS) % 2, 1.0, -1.0)[:, None]
 
 
-def smallest_shift(shape: Shape, a: Floats, events: Floats) -> Floats:
+def smallest_shift(shape: Shape, counts: Floats, a: Floats, events: Floats) -> Floats:
     """The smallest shift of a numeric channel, in standard deviations of its normal score, that is found within
     ``events`` float64[channels], half of the time up and half down: float64[channels], NaN where none is, or nothing
-    can shift. ``a`` float64[channels] is the judge's threshold.
+    can shift. ``counts`` float64[channels, width] are the reference's, ``a`` float64[channels] the judge's threshold.
     """
 
     def shares(by: Floats, error: Floats) -> Floats:
-        return shifted(shape, _SIGNS * by + error / np.sqrt(np.maximum(shape.counts.sum(axis=1), 1)))
+        return shifted(counts, _SIGNS * by + error / np.sqrt(np.maximum(counts.sum(axis=1), 1)))
 
     found = _least(shape, a, events, shares, np.full(len(a), MOST_SHIFT))
     return np.where(shape.scores[:, 0].any(axis=1), found, np.nan)
 
 
-def smallest_rise(shape: Shape, a: Floats, events: Floats, columns: Columns) -> Floats:
+def smallest_rise(shape: Shape, counts: Floats, a: Floats, events: Floats, columns: Columns) -> Floats:
     """By how much the share of column ``columns`` intp[channels] must rise, 0..1, the others giving way in proportion:
     float64[channels], NaN where no rise is found within ``events`` float64[channels].
     """
-    now, rows = shares_of(shape), np.arange(len(a))
+    now, rows = shares_of(counts), np.arange(len(a))
     before = now[rows, columns]
-    sd = np.sqrt(before * (1 - before) / np.maximum(shape.counts.sum(axis=1), 1))
+    sd = np.sqrt(before * (1 - before) / np.maximum(counts.sum(axis=1), 1))
 
     def shares(by: Floats, error: Floats) -> Floats:
         after = np.clip(before + by + sd * error, 0.0, 1.0)
@@ -64,19 +64,19 @@ def smallest_rise(shape: Shape, a: Floats, events: Floats, columns: Columns) -> 
     return _least(shape, a, events, shares, 1 - before)
 
 
-def shares_of(shape: Shape) -> Floats:
+def shares_of(counts: Floats) -> Floats:
     """The reference's shares, float64[channels, width]."""
-    out: Floats = shape.counts / np.maximum(shape.counts.sum(axis=1, keepdims=True), 1)
+    out: Floats = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return out
 
 
-def missing_columns(shape: Shape) -> Columns:
-    return np.full(len(shape.counts), MISSING, np.intp)
+def missing_columns(channels: int) -> Columns:
+    return np.full(channels, MISSING, np.intp)
 
 
-def shifted(shape: Shape, by: Floats) -> Floats:
+def shifted(counts: Floats, by: Floats) -> Floats:
     """Shares of channels whose normal score has moved ``by`` float64[..., channels]: float64[..., channels, width]."""
-    before = shares_of(shape)
+    before = shares_of(counts)
     values = before[:, FIRST_VALUE:]
     present = values.sum(axis=1, keepdims=True)
     upper = ndtri(np.clip(np.cumsum(values, axis=1) / np.maximum(present, 1e-300), 0.0, 1.0))
@@ -108,7 +108,7 @@ def _chance(shape: Shape, a: Floats, events: Floats, shares: Floats) -> Floats:
     n = np.maximum(events, 1).astype(np.int64)
     whole = np.maximum(shares, 0.0)
     whole /= np.maximum(whole.sum(axis=-1, keepdims=True), 1e-300)
-    after = rng.multinomial(n, whole).astype(np.float64)
+    after = np.take_along_axis(rng.multinomial(n, whole), shape.order[None], axis=2).astype(np.float64)
     head = np.log(np.maximum(4 * n / np.log(np.maximum(a, 3.0)), 1.0))
     s = log_factors(shape, after, np.zeros_like(after[:1])) + head
     return np.asarray(np.mean(s >= np.log(a), axis=0), np.float64)
