@@ -124,7 +124,7 @@ class Changes:
 
 def total_of(logs: Floats) -> Floats:
     """ln of the sum of e**logs over the first axis."""
-    most = np.maximum(logs.max(axis=0), -1e300)
+    most = np.maximum(logs.max(axis=0, initial=-np.inf), -1e300)
     with np.errstate(divide="ignore"):
         out: Floats = most + np.log(np.sum(np.exp(logs - most), axis=0))
     return out
