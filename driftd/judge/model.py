@@ -210,11 +210,10 @@ def step(
     # while an episode lasts the reference must not take in what it is about
     freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
-    joint, together = (
-        (state.joint, np.nan)
-        if cross is None
-        else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
-    )
+    joint, together = state.joint, np.nan
+    if cross is not None:
+        held = {"frozen": bool(open_before[-1]), "a": 0.0 if open_before[-1] else float(a[-1])}
+        joint, together = learned.pairs.step(joint, cross, summary.events, start, **held)
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
