@@ -25,7 +25,7 @@ from driftd.judge.cells import Cell, Clock, cells_of_events
 from driftd.judge.episodes import Episodes
 from driftd.judge.independent import Evidence, Independent, Shape
 from driftd.judge.joint import Joint, Pairs
-from driftd.judge.regime import Regime, Verdict, decide, signals_of
+from driftd.judge.regime import Regime, Verdict, decide, propose, signals_of, whole_seasons
 from driftd.judge.seasonal import Rhythm, Season
 from driftd.reference import Reference, as_categories
 from driftd.summary import Summary
@@ -34,7 +34,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 JOINT: str = "*"
-WEEKLY = Clock()
 _SETTINGS = Independent()
 
 
@@ -102,7 +101,7 @@ def learn(
     times: Floats,
     singles: Floats,
     doubles: Floats,
-    clock: Clock = WEEKLY,
+    clock: Clock | None = None,
 ) -> tuple[Learned, State, tuple[Verdict, ...]]:
     """From the reference's own events, in any order.
 
@@ -114,7 +113,8 @@ def learn(
     bins, values, times = bins[:, order], values[:, order], times[order]
     shape = Shape.of(reference, singles, doubles)
     span = float(times[-1] - times[0]) if len(times) else 0.0
-    seasons = min(int((span + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), 520)
+    clock = propose(times) if clock is None else clock
+    seasons = whole_seasons(times, clock)
     verdicts = tuple(
         decide(
             signals_of(shape.places[k], bins[k][bins[k] >= 0], reference.summary.counts[k], not reference.numeric[k]),
