@@ -33,8 +33,8 @@ from scipy.special import ndtri
 
 from driftd.event import Kind
 from driftd.judge import arrays, tilts
-from driftd.judge.evidence import Evidence
 from driftd.judge.changes import total_of
+from driftd.judge.evidence import Evidence
 from driftd.judge.splits import log_factor, log_mean_of_subsets, most_log_factor
 from driftd.reference import Reference
 from driftd.summary import FIRST_VALUE, UNSEEN
