@@ -198,7 +198,7 @@ def test_completion_completes() -> None:
 
 def events(rows: int = 3000) -> str:
     """Ten rows a second, independent of each other; the temperature jumps after two thirds of them."""
-    rng = random.Random(7)  # noqa: S311  not for secrets
+    rng = random.Random(7)
     jump = rows * 2 // 3
     lines = [f"{i / 10},{rng.randrange(2)},{rng.randrange(50) + 100 * (i >= jump)}\n" for i in range(rows)]
     Path("events.csv").write_text("ts,p,temp\n" + "".join(lines) + "1,2\n")
