@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from driftd import natural, novelty
+from driftd.cells import ModelCell
 from driftd.detectors.psi import PSI
 from driftd.encode import encode_with, summarise_with
 from driftd.event import EventBatch
 from driftd.learning import Learning, build
 from driftd.natural import MEASURED, level, windows_of
+from driftd.plan import Plan, score
 from driftd.reference import Reference, ReferenceKind
-from driftd.window import Windows
+from driftd.telling import Circumstances, of_window
+from driftd.window import Hop, Windows
 from tests.unit.core.make import events
 from tests.unit.core.test_against import DAY, HOUR, MONDAY, WEEK_SECONDS, weeks
 
@@ -92,8 +96,6 @@ def test_psi_of_each_window_against_the_rest_is_what_was_measured(rng: np.random
 
 
 def _with(reference: Reference, summary: object) -> Reference:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(reference, summary=summary)  # type: ignore[arg-type]
 
 
@@ -106,6 +108,24 @@ def test_a_new_window_exceeds_the_level_no_more_often_than_stated(freedom: int, 
     own = rng.chisquare(freedom, (windows, 5000))
     found = level(natural._table(own, np.zeros(5000), adjacent=True), alpha, 5000)
     assert chdtrc(freedom, found).mean() <= 1.5 * alpha
+
+
+def test_the_natural_level_is_the_threshold_where_it_is_the_largest_and_the_finding_says_so() -> None:
+    rows = alike(np.random.default_rng(1), 2000)
+    reference = build(rows, Learning(bins=5))
+    row = reference.rows[X]
+    own = np.full((len(reference.channels), len(MEASURED)), np.nan)
+    own[row] = [50, 50, 0.2, 0.3, 1, 3.5, 1]
+    reference = replace(reference, natural={"psi": own})
+    summary = replace(reference.summary, counts=reference.summary.counts[:, ::-1].copy())
+    scores = score(Plan.of(reference, lambda _: (PSI(),)), reference, Hop(0, 1, summary), 1e-3, {})[0]
+    assert scores.noise[row] == scores.threshold[row] == level(own[row : row + 1], 1e-3, 1)[0] > 3.5
+    assert scores.natural.tolist() == [r == row for r in range(len(reference.channels))]
+    about = Circumstances(ModelCell("m"), reference, Plan.of(reference, lambda _: (PSI(),)), 1, "compared with X")
+    about.cell.since = np.full(len(reference.channels), np.nan)
+    found = {f.feature: f.because for f in of_window(about, Hop(0, 1, summary), scores, None, every=True)}
+    assert f"threshold {scores.threshold[row]:.4g} (natural); compared with X" in found[X]
+    assert "(natural)" not in found["color"]
 
 
 def test_an_autocorrelation_of_windows_counts_them_as_fewer(rng: np.random.Generator) -> None:
