@@ -72,17 +72,27 @@ LEAST_MOVE = 0.001
 """A bin whose share moved by less is not named."""
 
 
-def moved_bins(reference: Reference, window: Summary, row: int, most: int = 3) -> tuple[MovedBin, ...]:
-    """The bins of channel ``row`` whose shares moved most, largest first; none where nothing moved to speak of."""
+def moved_bins(
+    reference: Reference, window: Summary, row: int, most: int = 3, *, surprising: bool = False
+) -> tuple[MovedBin, ...]:
+    """The bins of channel ``row`` whose shares moved most, largest first; none where nothing moved to speak of.
+
+    ``surprising``: by how many standard deviations of chance, as evidence is weighed, and only those within half of
+    the greatest; five flights to a place that was never seen say more than a point of the busiest place's share.
+    """
     used = int(reference.used[row])
     then, now = reference.summary.counts[row, :used], window.counts[row, :used]
     p, q = then / max(then.sum(), 1), now / max(now.sum(), 1)
     move = np.abs(q - p)
-    order = np.argsort(-move, kind="stable")[:most]
+    rank, least = move, max(LEAST_MOVE, float(move.max(initial=0.0)) / 10)
+    if surprising:
+        rank = move / np.sqrt(p + 0.5 / max(int(then.sum()), 1))
+        least = float(rank.max(initial=0.0)) / 2
+    order = np.argsort(-rank, kind="stable")[:most]
     return tuple(
         MovedBin(reference.label(row, int(b)), round(float(p[b]), 6), round(float(q[b]), 6))
         for b in order
-        if move[b] >= max(LEAST_MOVE, move.max() / 10)
+        if rank[b] >= least and move[b] > 0
     )
 
 

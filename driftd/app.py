@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from driftd import history
 from driftd.codecs import EventsCodec, Limits
-from driftd.config import DetectorSettings, Loaded, Model, ReferenceFrom, Settings
+from driftd.config import DetectorSettings, Model, ReferenceFrom, Settings
 from driftd.daemon import LEARNED_BY
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
-from driftd.history import Replayed, Stage
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
 from driftd.plan import Chooser, Detector
 from driftd.reference import Channel, Exclusion, Reference, ReferenceKind, Role
-from driftd.sources.file import Events
 from driftd.store import ReferenceStore, read_reference
 from driftd.taking import Watch
 from driftd.window import Windows
@@ -128,19 +125,6 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         session_timeout_seconds=k.session_timeout_seconds,
         max_poll_interval_seconds=k.max_poll_interval_seconds,
     )
-
-
-def replay(loaded: Loaded, events: Events, findings: Path | None, *, every_window: bool, stage: Stage) -> Replayed:
-    """`driftd replay`. Stored references are used unless the reference is to be learned from the events."""
-    settings = loaded.settings
-    learn = loaded.origins.get("learning.events", "default").startswith("--")
-    references = {} if learn else references_of(settings)
-    return history.replay(pipeline_of(settings, every_window=every_window), references, events, findings, stage)
-
-
-def demo(loaded: Loaded, events: Events, *, exit_after: bool, speed: float | None, stage: Stage) -> int:
-    """`driftd demo`."""
-    return history.demo(loaded, pipeline_of(loaded.settings), events, exit_after=exit_after, speed=speed, stage=stage)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -46,7 +46,8 @@ class Finding:
     ``feature`` is None for a finding about the model as a whole, "*" for how channels move together. A finding with
     status DRIFT opens or renews an episode, which pages; WARNING is a ticket. ``effective_events`` is how many
     independent events tell as much; ``tests`` how many things shared the false-alarm budget; ``regime`` what the judge
-    takes the channel for ("" where nothing is known).
+    takes the channel for ("" where nothing is known). ``channels``, of a model as a whole that is DRIFT: those whose
+    episodes are open and page, the one that moved most first.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Finding:
     effective_events: float = float("nan")
     tests: int = 0
     regime: str = ""
+    channels: tuple[str, ...] = ()
 
     @property
     def opens_page(self) -> bool:

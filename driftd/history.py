@@ -13,17 +13,18 @@ from typing import Protocol
 
 import numpy as np
 
-from driftd.cells import State
+from driftd.cells import Outcome, State
+from driftd.codecs import Codec, EventsCodec, Limits
 from driftd.config import Loaded
 from driftd.errors import ReferenceMismatch
 from driftd.event import Cell, concatenate
-from driftd.finding import Finding, Status
+from driftd.finding import Judgement, Status
 from driftd.learning import build
 from driftd.pipeline import Pipeline
 from driftd.proposal import Seen, look
 from driftd.reference import Exclusion, Reference, ReferenceKind, outside
-from driftd.replay import Accounts
-from driftd.replay import replay as run_through
+from driftd.replay import Accounts, Replay
+from driftd.report import Report
 from driftd.sinks.log import FileFindings
 from driftd.sources.file import Events, Progress
 
@@ -33,7 +34,7 @@ class Stage(Protocol):
 
     def progress(self, progress: Progress) -> None: ...
 
-    def finding(self, finding: Finding) -> None: ...
+    def judged(self, judgement: Judgement) -> None: ...
 
     def serving(self, url: str) -> None: ...
 
@@ -42,11 +43,13 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """``findings`` counts those found; ``statuses`` has each model's last."""
+    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took."""
 
     accounts: Accounts
     findings: int
     statuses: Mapping[str, Status]
+    report: Report | None = None
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, state: State) -> Replayed:
@@ -54,24 +57,48 @@ class Replayed:
         return cls(Accounts.of(state), state.findings, statuses)
 
 
-def replay(
-    pipeline: Pipeline, references: Mapping[str, Reference], events: Events, findings: Path | None, stage: Stage
-) -> Replayed:
-    """Everything through the pipeline; ``findings`` is written anew, None writes none."""
-    state = State()
-    pipeline.codec = events.codec
-    for model, reference in references.items():
-        pipeline.adopt(state, model, reference)
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A pipeline, and the references that it begins with."""
+
+    pipeline: Pipeline
+    references: Mapping[str, Reference]
+
+
+def replay(runs: Sequence[Configured], events: Events, findings: Path | None, stage: Stage) -> list[Replayed]:
+    """Everything through each pipeline; the events are read once, so standard input and a topic do as well as a file.
+
+    Findings of the first are told, and written anew to ``findings`` (None writes none). Each pipeline needs a codec of
+    its own.
+    """
+    began = time.perf_counter()
+    replays = [Replay.of(run.pipeline, run.references, _cells(events)) for run in runs]
     with _writing(findings) as sink:
-        for outcome in run_through(pipeline, state, events.batches(), _cells(events)):
+
+        def tell(outcome: Outcome) -> None:
             if sink is not None:
                 sink.emit(outcome.findings)
-            for finding in outcome.findings:
-                stage.finding(finding)
+            for judgement in outcome.judgements:
+                stage.judged(judgement)
+
+        for records in events.batches():
+            outcomes = [one.take(records) for one in replays]
+            tell(outcomes[0])
             stage.progress(events.progress())
-    result = Replayed.of(state)
-    stage.done(result)
-    return result
+        first, *_ = [one.finish() for one in replays]
+        tell(first)
+    seconds = time.perf_counter() - began
+    results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
+    stage.done(results[0])
+    return results
+
+
+def codec_within(events: Events, limits: Limits) -> Codec:
+    """A codec of its own for a second configuration of the same events."""
+    from driftd.sources.flat_codec import FlatCodec  # noqa: PLC0415  pyarrow takes 0.2 s to import
+
+    known = events.codec
+    return known.within(limits) if isinstance(known, FlatCodec) else EventsCodec(limits)
 
 
 @contextmanager
@@ -101,8 +128,9 @@ def demo(
     from driftd.http import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
     from driftd.run import reporter_of, views_of  # noqa: PLC0415
 
-    state = State()
     pipeline.codec = events.codec
+    run = Replay.of(pipeline, {}, _cells(events))
+    state = run.state
     reporter = reporter_of(loaded.settings, pipeline)
     reporter.state, reporter.not_ready = state, ()
     with ExitStack() as stack:
@@ -110,18 +138,24 @@ def demo(
         server.start()
         stack.callback(server.close)
         stage.serving(server.url)
-        pace = Pace(speed)
+        pace, began = Pace(speed), time.perf_counter()
+
+        def show(outcome: Outcome) -> None:
+            reporter.heartbeat = time.time()
+            reporter.judged(outcome.judgements, state)
+            reporter.found(outcome.findings)
+            reporter.counts(state)
+            for judgement in outcome.judgements:
+                stage.judged(judgement)
+            stage.progress(events.progress())
+
         try:
-            for outcome in run_through(pipeline, state, events.batches(), _cells(events)):
-                reporter.heartbeat = time.time()
-                reporter.judged(outcome.judgements, state)
-                reporter.found(outcome.findings)
-                reporter.counts(state)
-                for finding in outcome.findings:
-                    stage.finding(finding)
-                stage.progress(events.progress())
-                pace.wait(max(p.latest for p in state.partitions.values()))
-            stage.done(Replayed.of(state))
+            for records in events.batches():
+                show(run.take(records))
+                pace.wait(run.ended)
+            show(run.finish())
+            result = replace(Replayed.of(state), report=run.report(), seconds=time.perf_counter() - began)
+            stage.done(result)
             while not exit_after:
                 reporter.heartbeat = time.time()
                 threading.Event().wait(1.0)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
 
 from driftd.cells import Outcome, PartitionCell, State
 from driftd.event import Cell, RecordBatch
-from driftd.finding import Finding, Status
 from driftd.pipeline import Pipeline
+from driftd.reference import Reference
+from driftd.report import Ledger, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +42,55 @@ def _sum(parts: Mapping[str, int]) -> str:
     return f"{total} ({', '.join(f'{name} {n}' for name, n in parts.items())})" if parts else total
 
 
-def replay(
-    pipeline: Pipeline, state: State, batches: Iterable[RecordBatch], cells: Iterable[Cell] = ()
-) -> Iterator[Outcome]:
-    """Takes everything in and closes every window at the end; yields the outcome of each batch.
+@dataclass(slots=True)
+class Replay:
+    """One configuration going through a history. ``began`` and ``ended``: event time from which the first model was
+    watched (its reference being there or learned) to the last event; NaN before there is one.
 
-    ``cells`` are the partitions of a history that has more than one: each holds the others back until its own time
-    has come, so the result does not depend on how they were read. An empty batch says that its partition has ended.
+    ``cells`` are the partitions of a history that has more than one: each holds the others back until its own time has
+    come, so the result does not depend on how they were read.
     """
-    for cell in cells:
-        state.partitions.setdefault(cell, PartitionCell(0))
-    ended: set[Cell] = set()
-    for records in batches:
+
+    pipeline: Pipeline
+    state: State
+    ledger: Ledger = field(default_factory=Ledger)
+    began: float = float("nan")
+    _done: set[Cell] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, references: Mapping[str, Reference], cells: Iterable[Cell] = ()) -> Self:
+        state = State()
+        for model, reference in references.items():
+            pipeline.adopt(state, model, reference)
+        for cell in cells:
+            state.partitions.setdefault(cell, PartitionCell(0))
+        return cls(pipeline, state)
+
+    def take(self, records: RecordBatch) -> Outcome:
+        """Takes the next records in. An empty batch says that its partition has ended."""
         if len(records) == 0:
-            ended.add(records.cell)
-            yield pipeline.settle(state, frozenset(ended))
-        else:
-            yield pipeline.advance(state, records, frozenset(ended))[1]
-    yield pipeline.settle(state, end=True)
+            self._done.add(records.cell)
+            return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
+        watched = {name for name, cell in self.state.models.items() if cell.reference is not None}
+        decoded, outcome = self.pipeline.advance(self.state, records, frozenset(self._done))
+        for batch in decoded.batches:
+            if batch.model in watched and len(batch):
+                self.began = float(np.fmin(self.began, batch.times.min()))
+        return self._kept(outcome)
 
+    def finish(self) -> Outcome:
+        """Closes every window."""
+        return self._kept(self.pipeline.settle(self.state, end=True))
 
-def opens_drift(finding: Finding) -> bool:
-    """Whether the finding opens a drift of a feature or a model."""
-    return finding.status is Status.DRIFT and finding.previous is not Status.DRIFT
+    def report(self) -> Report:
+        return self.ledger.report(self.began, self.ended, self.pipeline.false_alarms_per_month)
+
+    @property
+    def ended(self) -> float:
+        return max((p.latest for p in self.state.partitions.values()), default=float("nan"))
+
+    def _kept(self, outcome: Outcome) -> Outcome:
+        self.ledger.take(outcome.judgements)
+        for reference in outcome.learned:
+            self.began = float(np.fmin(self.began, reference.last))
+        return outcome

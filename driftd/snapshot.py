@@ -256,7 +256,7 @@ def _load_guard(data: Plain, reference: Reference | None) -> Guard | None:
     learned = None if reference is None or data is None else learned_of(reference)
     if learned is None:
         return None
-    state, waiting = model.load_state(learned, _load_table(data["state"])), None
+    state, waiting = model.load_state(_load_table(data["state"])), None
     if data["waiting"] is not None:
         start, end, summary, cross, told = data["waiting"]
         parts = load_summary(summary), None if cross is None else _unarray(cross), _unarray(told)

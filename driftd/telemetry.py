@@ -63,7 +63,7 @@ def _channels() -> Iterator[Metric]:
         "gauge",
         "ratio",
         _VERDICT,
-        "Statistic over threshold; 1 or more means drift. The judge's is S over A.",
+        "Statistic over threshold; 1 or more means drift, whatever the detector.",
     )
     yield Metric(
         "driftd_feature_drifted",
@@ -148,14 +148,7 @@ def _models() -> Iterator[Metric]:
         "gauge",
         "events",
         _MODEL,
-        "Least A: false episodes have a chance of n / A in n events.",
-    )
-    yield Metric(
-        "driftd_model_reference_confidence_ratio",
-        "gauge",
-        "ratio",
-        _MODEL,
-        "Chance at least that all bounds of the reference hold.",
+        "Least A of what pages: a false page has a chance of n / A in n events.",
     )
     yield Metric(
         "driftd_model_reference_span_seconds",
@@ -336,7 +329,7 @@ _SELF: Final = (
         "gauge",
         "pages per month",
         (),
-        "False pages a month to expect at most from the models known now, if their references' bounds hold.",
+        "False pages a month to expect at most from the models known now, if their regimes are what they seemed.",
     ),
     Metric("driftd_findings_total", "counter", "findings", ("status",), "Findings emitted, by the status they report."),
 )

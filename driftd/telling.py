@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from driftd.window import Hop
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
+
+WINDOW_ALONE: Final = "the window alone differs; not yet evidence enough for a page"
+"""How the reason of the judge's tickets begins that are no episodes."""
 
 NAMED = 40
 """Channels that a finding about a model names."""
@@ -105,8 +109,8 @@ def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_])
     for row in np.flatnonzero(changed).tolist():
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
-        moved = moved_bins(reference, window.summary, row) if suspected[row] else ()
-        parts = ["the window alone differs; not yet evidence enough for a page"]
+        moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
+        parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
         yield Finding(
@@ -151,7 +155,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
     summary = (about.recent(since) if since is not None else None) or batch.summary
     moved: tuple[MovedBin, ...] = ()
     if opened and not joint:
-        moved = moved_bins(reference, summary, row)
+        moved = moved_bins(reference, summary, row, surprising=True)
     events = int(summary.events if joint else summary.channel_events[row])
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
     return Finding(
@@ -304,4 +308,5 @@ def about_model(
         since=float(known.min()) if status is Status.DRIFT and len(known) else None,
         because=because,
         tests=about.tests,
+        channels=names,
     )

@@ -13,20 +13,8 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORE: Final = (
     *("errors", "event", "summary", "reference", "finding", "encode", "judge", "against", "window", "detectors"),
-    *(
-        "novelty",
-        "natural",
-        "learning",
-        "proposal",
-        "alarm",
-        "cells",
-        "plan",
-        "taking",
-        "rolling",
-        "telling",
-        "judging",
-    ),
-    *("codecs", "pipeline"),
+    *("novelty", "natural", "learning", "proposal", "alarm", "cells", "plan", "taking", "rolling", "telling"),
+    *("judging", "foresight", "codecs", "pipeline", "report"),
 )
 BELOW: Final = (
     *("replay", "snapshot", "store", "sources", "sinks"),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     epilog=options.examples(
         ("driftd check", "driftd.yaml and DRIFTD_... variables, and the broker they name"),
         ("driftd check --config driftd.yaml --offline", "in CI, where there is no broker"),
+        (
+            "driftd check --offline --false-alarms-per-month 10",
+            "what would be seen sooner with ten false pages a month?",
+        ),
         ("driftd check --output json | jq .problems", "for scripts; the exit code says the same"),
     ),
 )
@@ -27,12 +31,16 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Show settings that have their defaults, too.")
 @options.output
 def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
-    """Validate the configuration, say what each setting came from, ask the broker, show what would be watched."""
+    """Validate the configuration, ask the broker, and say what this configuration can see and how seldom it will page.
+
+    A reference tells the rate and the regime of each channel, so for models that have one every number is given. The
+    exit code is 0 when all is well, 2 for a mistake in the configuration, 3 when the broker cannot be reached or read.
+    """
     loaded = options.load(given)
     report = {
         "config": str(loaded.path) if loaded.path else None,
         "settings": [{"setting": s, "value": v, "origin": o} for s, v, o in loaded.rows()],
-        "models": list(models(loaded.settings)),
+        **models(loaded.settings),
         "discovery": loaded.settings.discovery.model_dump(),
         "alarms": loaded.settings.alarms.model_dump(),
         "kafka": None if offline else kafka(loaded),
@@ -66,25 +74,41 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def models(settings: Settings) -> Iterator[dict[str, Any]]:
-    """What would be watched of each model that is configured or has a reference."""
-    from driftd.app import chooser, references_of  # noqa: PLC0415
+def models(settings: Settings) -> dict[str, Any]:
+    """What would be watched of each model that is configured or has a reference, how well, and what is promised."""
+    from driftd.app import chooser, pipeline_of, references_of  # noqa: PLC0415
+    from driftd.cli import sights  # noqa: PLC0415
+    from driftd.foresight import foresee  # noqa: PLC0415
 
-    references = references_of(settings)
+    references, pipeline = references_of(settings), pipeline_of(settings)
     configured = {m.name: m for m in settings.models}
+    out = []
     for name in {**configured, **references}:
         model, reference = configured.get(name), references.get(name)
         choose = chooser(settings, model)
         channels = list(reference.channels) if reference else list(_expected(model))
-        yield {
+        sight = None
+        if reference is not None:
+            plan, budget = pipeline.plan(reference), pipeline.false_alarms_per_month
+            sight = foresee(reference, plan, pipeline.windows, budget, pipeline.budget_models)
+        out.append({
             "model": name,
             "configured": model is not None,
             "reference": _reference(settings, model, reference),
+            "window": sights.window(sight),
+            "joint": sights.joint(sight),
             "channels": [
-                {"channel": c.name, "role": c.role.value, "type": c.kind.value, "detectors": _detectors(choose, c)}
-                for c in channels
+                {
+                    "channel": c.name,
+                    "role": c.role.value,
+                    "type": c.kind.value,
+                    "detectors": _detectors(choose, c),
+                    **(sights.channel(sight.channels[row]) if sight is not None else {}),
+                }
+                for row, c in enumerate(channels)
             ],
-        }
+        })  # fmt: skip
+    return {"certificate": sights.certificate(pipeline.certificate(references.values())), "models": out}
 
 
 def _expected(model: Model | None) -> Iterator[Channel]:
@@ -127,6 +151,8 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
 
 
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
+    from driftd.cli import sights  # noqa: PLC0415
+
     rows = loaded.rows()
     given = [row for row in rows if everything or row[2] != "default"]
     show.line(f"Configuration: {report['config'] or 'no file'}", "bold")
@@ -137,8 +163,9 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     _print_kafka(report["kafka"])
     for model in report["models"]:
         _print_model(model)
-    discovery, alarms = loaded.settings.discovery, loaded.settings.alarms
+    discovery = loaded.settings.discovery
     show.line()
+    sights.print_certificate(report["certificate"])
     if discovery.enabled:
         show.line(
             f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken "
@@ -146,8 +173,6 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
         )
     else:
         show.line("Discovery: off; events of models that are not configured are dropped and counted.")
-    budget = f"{alarms.false_alarms_per_month:g} a month for the whole daemon"
-    show.line(f"False alarms: {budget}; a threshold is the larger of the effect above and what chance explains.")
     if report["problems"]:
         show.line(f"{len(report['problems'])} problem(s) found.", "bold red")
     else:
@@ -172,6 +197,7 @@ def _print_kafka(kafka: dict[str, Any] | None) -> None:
 
 
 def _print_model(model: dict[str, Any]) -> None:
+    from driftd.cli import sights  # noqa: PLC0415
     from driftd.config.values import spell_seconds  # noqa: PLC0415
     from driftd.sinks.log import utc  # noqa: PLC0415
 
@@ -187,8 +213,12 @@ def _print_model(model: dict[str, Any]) -> None:
         show.line(f"  reference: learned from the first {spell_seconds(reference['learn_seconds'])} of event time")
     else:
         show.line(f"  reference: learned from the first {reference['learn_events']:,} events")
+    if model["window"] is not None:
+        sights.print_channels(model)
+        return
     rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
     show.table(("channel", "role", "type", "detectors"), rows, indent=2)
+    show.line("  What can be seen is known with the reference: after learning, or 'driftd reference build'.")
 
 
 def _type(channel: dict[str, Any]) -> str:

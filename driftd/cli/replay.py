@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,35 +12,9 @@ from driftd.cli import options, show
 if TYPE_CHECKING:
     from driftd.codecs import Limits
     from driftd.config import Loaded, Settings
-    from driftd.finding import Finding
-    from driftd.history import Replayed
+    from driftd.finding import Judgement
+    from driftd.history import Configured, Replayed
     from driftd.sources.file import Events, Progress
-
-
-_MOVED_SHOWN = 3
-
-
-def told(finding: Finding) -> tuple[str, str]:
-    """A finding in a line or two for people, and the style of its status."""
-    from driftd.sinks.log import utc  # noqa: PLC0415
-
-    name = finding.status.name
-    who = finding.model if finding.feature is None else f"{finding.model} {finding.feature}"
-    line = f"{_minute(utc(finding.window_end))} UTC  {name:8} {show.clean(who)}: "
-    if finding.feature is None:
-        line += show.clean(finding.because, 300)
-    else:
-        line += f"{finding.detector} {finding.statistic:.3g}, threshold {finding.threshold:.3g}"
-    if finding.since is not None and finding.status.name in {"WARNING", "DRIFT"}:
-        line += f", since {_minute(utc(finding.since))} UTC"
-        moved = [f"{m.bin} from {m.reference:.1%} to {m.current:.1%}" for m in finding.moved[:_MOVED_SHOWN]]
-        if moved:
-            line += f"\n{'':32}{show.clean('; '.join(moved), 300)}"
-    return line, show.STATUS_STYLES[name]
-
-
-def _minute(time: str) -> str:
-    return time[:16].replace("T", " ")
 
 
 class Audience:
@@ -50,40 +23,49 @@ class Audience:
     ``findings`` says how they are told: "text", "json" (one object a line) or "" for not at all.
     """
 
-    def __init__(self, bar: show.Bar, findings: str = "", *, summary: bool = False, hint: str = "") -> None:
+    def __init__(self, bar: show.Bar, findings: str = "") -> None:
         self.bar = bar
         self._findings = findings
-        self._summary = summary
-        self._hint = hint
 
     def progress(self, progress: Progress) -> None:
         self.bar.update(progress)
 
-    def finding(self, finding: Finding) -> None:
+    def judged(self, judgement: Judgement) -> None:
         if self._findings == "text":
-            text, style = told(finding)
-            first, _, rest = text.partition("\n")
-            self.bar.above(first, style)
-            if rest:
-                self.bar.above(rest)
+            from driftd.cli.words import told  # noqa: PLC0415
+
+            for text, style in told(judgement):
+                self.bar.above(text, style)
         elif self._findings == "json":
             from driftd.sinks.log import finding_json  # noqa: PLC0415
 
-            click.echo(finding_json(finding))
+            for finding in judgement.findings:
+                click.echo(finding_json(finding))
 
     def serving(self, url: str) -> None:
         self.bar.above(f"Metrics: {url.rstrip('/')}/metrics   Status page: {url.rstrip('/')}/")
 
     def done(self, result: Replayed) -> None:
-        if not self._summary:
-            return
+        """Nothing: `driftd replay` says what it came to when the bar has gone."""
+
+
+class DemoAudience(Audience):
+    """Says at the end what it came to, and that it goes on serving."""
+
+    def __init__(self, bar: show.Bar, hint: str) -> None:
+        super().__init__(bar, "text")
+        self._hint = hint
+
+    def done(self, result: Replayed) -> None:
+        from driftd.cli import reports  # noqa: PLC0415
+
+        assert result.report is not None
         self.bar.stop()
-        counted = Counter(status.name for status in result.statuses.values())
-        models = ", ".join(f"{n} {status}" for status, n in sorted(counted.items())) or "none seen"
-        self.bar.above(f"{result.findings} findings; models: {models}")
-        self.bar.above(f"All events accounted for: {result.accounts}")
+        show.line()
+        reports.text(result.report)
+        show.line(f"All events accounted for: {result.accounts}")
         if self._hint:
-            self.bar.above(self._hint)
+            show.line(self._hint)
 
 
 @click.command(
@@ -96,6 +78,7 @@ class Audience:
             "other columns: features",
         ),
         ("driftd replay --topic predictions --from -24h --to latest", "a stretch of a topic"),
+        ("driftd replay --events events.jsonl --compare other.yaml", "what would another configuration have done?"),
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
     ),
 )
@@ -106,10 +89,11 @@ class Audience:
 @click.option("--to", metavar="TIME", help="Where it ends; not included.")
 @click.option("--findings", metavar="FILE", help="Write findings here, one JSON object a line; - is standard output.")
 @click.option("--every-window", is_flag=True, help="Write every judged window, not only what changed.")
+@click.option("--compare", metavar="FILE", help="A second configuration: what would each have done with these events?")
 @options.columns
 @options.output
-def replay(every_window: bool, findings: str | None, output: str, **given: Any) -> int:
-    """Run events through the pipeline as fast as it can, and write what it finds.
+def replay(every_window: bool, findings: str | None, compare: str | None, output: str, **given: Any) -> int:
+    """Run events through the pipeline as fast as it can; say how often this configuration would have paged, and why.
 
     The same events give the same findings, byte for byte. The exit code is 0 also when drift was found; the last line
     on standard error accounts for every event.
@@ -118,32 +102,49 @@ def replay(every_window: bool, findings: str | None, output: str, **given: Any) 
         raise click.UsageError("--findings - and --output json would both write to standard output")
     layout = options.layout_of(given)
     topic, events_file = given.pop("topic"), given.pop("events")
-    loaded = options.load(given, {"kafka.topics": ("--topic", [topic])} if topic else None)
-    events = open_source(loaded, events_file, topic, given, layout)
+    topics = {"kafka.topics": ("--topic", [topic])} if topic else None
+    loaded = [options.load(given, topics)]
+    if compare is not None:
+        loaded.append(options.load({**given, "config_file": compare}, topics))
+    events = open_source(loaded[0], events_file, topic, given, layout)
     from driftd import history  # noqa: PLC0415  a second to import
-    from driftd.app import pipeline_of, references_of  # noqa: PLC0415
 
     bar = show.Bar("driftd replay")
     with bar.shown():
-        audience = Audience(bar, "json" if findings == "-" else "text" if findings is None and output == "text" else "")
+        told = "json" if findings == "-" else "text" if findings is None and output == "text" and not compare else ""
         path = None if findings in {None, "-"} else Path(str(findings))
-        learning = given["reference_events"] is not None
-        settings = learn_all(loaded.settings) if learning else loaded.settings
-        pipeline = pipeline_of(settings, every_window=every_window)
-        result = history.replay(pipeline, {} if learning else references_of(settings), events, path, audience)
-    accounts = result.accounts
-    if output == "json":
-        show.json({
-            "read": accounts.read,
-            "accepted": accounts.accepted,
-            "rejected": dict(accounts.rejected),
-            "late": accounts.late,
-            "dropped": dict(accounts.dropped),
-            "findings": result.findings,
-            "models": {model: status.name for model, status in result.statuses.items()},
-        })  # fmt: skip
-    show.line(str(accounts), err=True)
+        runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
+        results = history.replay(runs, events, path, Audience(bar, told))
+    _report(loaded, results, output, to_stdout=findings != "-")
+    show.line(str(results[0].accounts), err=True)
     return 0
+
+
+def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool) -> Configured:
+    from driftd.app import pipeline_of, references_of  # noqa: PLC0415
+    from driftd.history import Configured, codec_within  # noqa: PLC0415
+
+    settings = learn_all(loaded.settings) if learn else loaded.settings
+    pipeline = pipeline_of(settings, every_window=every_window)
+    pipeline.codec = codec_within(events, limits_of(loaded))
+    return Configured(pipeline, {} if learn else references_of(settings))
+
+
+def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_stdout: bool) -> None:
+    """What it came to. Where standard output is for findings, people find it on standard error."""
+    from driftd.cli import comparison, reports  # noqa: PLC0415
+
+    report = results[0].report
+    assert report is not None
+    if output == "json":
+        show.json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
+        return
+    with show.instead(err=not to_stdout):
+        if len(results) > 1:
+            comparison.text(loaded, results)
+        else:
+            reports.text(report)
+    show.line(reports.speed(results[0]), err=True)
 
 
 def learn_all(settings: Settings) -> Settings:
@@ -221,6 +222,5 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     hint = "" if exit_after else "Still serving; Ctrl-C ends."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
-        audience = Audience(bar, "text", summary=True, hint=hint)
-        pipeline = pipeline_of(loaded.settings)
+        pipeline, audience = pipeline_of(loaded.settings), DemoAudience(bar, hint)
         return history.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)

@@ -48,7 +48,21 @@ def clean(text: str, most: int = 120) -> str:
     return out if len(out) <= most else out[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+_INSTEAD: list[bool] = []
+
+
+@contextmanager
+def instead(*, err: bool) -> Iterator[None]:
+    """Lines and tables go to standard error while ``err``: somebody reads data from standard output."""
+    _INSTEAD.append(err)
+    try:
+        yield
+    finally:
+        _INSTEAD.pop()
+
+
 def line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
+    err = err or any(_INSTEAD)
     stream = sys.stderr if err else sys.stdout
     if style is None or not colourful(stream):
         click.echo(text, err=err)
@@ -71,11 +85,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0)
         shown.add_column(Text(name), overflow="fold")
     for row in rows:
         shown.add_row(*(Text(clean(cell, 400), style=STATUS_STYLES.get(cell, "")) for cell in row))
-    target = console()
+    err = any(_INSTEAD)
+    target = console(err=err)
     with target.capture() as capture:
         target.print(Padding(shown, (0, 0, 0, indent)))
     for text in capture.get().splitlines():
-        click.echo(text.rstrip(), color=colourful(sys.stdout))
+        click.echo(text.rstrip(), err=err, color=colourful(sys.stderr if err else sys.stdout))
 
 
 class Bar:

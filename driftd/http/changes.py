@@ -14,6 +14,7 @@ from driftd.http import text
 from driftd.http.parts import link, pill, runbook
 from driftd.http.view import ChannelView, ModelView, Snapshot, channels
 from driftd.reference import Role
+from driftd.telling import WINDOW_ALONE
 
 MAX_MODELS: Final = 20
 MAX_CHANNELS: Final = 8
@@ -154,20 +155,26 @@ def _sure(v: ChannelView, opened: Finding | None) -> str:
     """The judge's evidence over A: what it was when the episode opened, else what it is."""
     if v.evidence is None:
         return '<span class="small">no evidence is kept</span>' if v.regime else "-"
-    s, row = v.evidence
-    if s.status[row] < Status.WARNING:
-        return _evidence(float(s.ratio[row]), float(np.expm1(s.threshold[row])))
-    return _episode(opened, float(s.ratio[row]))
+    scores, row = v.evidence
+    s, a = float(np.expm1(scores.statistic[row])), float(np.expm1(scores.threshold[row]))
+    status = Status(int(scores.status[row]))
+    if status < Status.WARNING:
+        return _evidence(s, a)
+    if status is Status.WARNING and (v.pages or (opened is not None and opened.because.startswith(WINDOW_ALONE))):
+        return _evidence(s, a) + '<div class="small">the last window alone differs</div>'
+    return _episode(opened if opened is not None and opened.status is status else None, s, a)
 
 
-def _evidence(ratio: float, a: float) -> str:
-    return f'<span class=when>{text.number(ratio)} × A</span><div class="small">A: {text.large(a)} events</div>'
+def _evidence(s: float, a: float) -> str:
+    return f'<span class=when>{text.number(s / a)} × A</span><div class="small">A: {text.large(a)} events</div>'
 
 
-def _episode(opened: Finding | None, now: float) -> str:
+def _episode(opened: Finding | None, s: float, a: float) -> str:
+    """What it was when it opened; ``s`` and ``a`` are of now."""
     if opened is None:  # before a restart
         return (
-            f'<span class=when>an episode is open</span><div class="small">evidence since {text.number(now)} × A</div>'
+            "<span class=when>an episode is open</span>"
+            f'<div class="small">evidence since {text.number(s / a)} × A</div>'
         )
     s, a = math.expm1(opened.statistic), math.expm1(opened.threshold)
     first = f'<b class="ratio">{text.number(s / a)} × A</b>' if s >= a else f"{escape(opened.because.split(';')[0])}"
@@ -185,7 +192,7 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
     changed = joint.status >= Status.WARNING
     since = text.since(joint.since, snapshot.now) if changed and math.isfinite(joint.since) else "-"
     s, a = math.expm1(joint.statistic), math.expm1(joint.threshold)
-    sure = _episode(opened, s / a) if changed else _evidence(s / a, a)
+    sure = _episode(opened, s, a) if changed else _evidence(s, a)
     pair = text.name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
     return (
         f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, pages</div>'

@@ -69,8 +69,9 @@ class Cover:
 
     @property
     def least(self) -> float:
-        """The least A of the channels that are judged, in events; NaN where none is."""
-        return float(self.a[self.judged].min()) if self.judged.any() else float("nan")
+        """The least A of the channels that page (where none does: that are judged), in events; NaN where none is."""
+        mine = self.judged & self.pages if (self.judged & self.pages).any() else self.judged
+        return float(self.a[mine].min()) if mine.any() else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,14 +144,3 @@ def false_alarms(p: Floats) -> Floats:
     after each: so the renewal function of the uniform distribution, exp(p) - 1 up to 1; above, a line over it.
     """
     return np.where(p <= 1, np.expm1(np.minimum(p, 1.0)), 2 * p - (3 - np.e))
-
-
-def smallest_shift(a: float, reference_events: float, within_events: float, deviations: float = 3.5) -> float:
-    """The shift (standard deviations) that the location tilts find within so many events, about 9 times in 10.
-
-    From delay = 2 (ln A + ln 1/weight) / (shift - deviations / sqrt(reference))**2, plus 1.28 standard deviations of
-    the evidence's own scatter. An estimate, not yet checked by simulation; not a bound.
-    """
-    nats = np.log(a) - np.log(max(min(within_events, a / 10), 1.0)) / 2 + np.log(1 / 0.035)
-    root = (1.28 + np.sqrt(1.28**2 + 2 * nats)) / np.sqrt(within_events)
-    return float(root + deviations / np.sqrt(reference_events))

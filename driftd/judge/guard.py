@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge import arrays, model
-from driftd.judge.model import Judged, Learned, Matters, State
+from driftd.judge.model import Judged, Learned, Matters, State, always
 from driftd.judge.seasonal import Rhythm
 from driftd.reference import Reference
 from driftd.summary import Summary, merge
@@ -63,7 +63,9 @@ class Guard:
         rhythm = _part(reference.learned, _RHYTHM)
         return cls(learned, model.start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
 
-    def take(self, reference: Reference, pane: Batch, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+    def take(
+        self, reference: Reference, pane: Batch, a: Floats, matters: Matters = always
+    ) -> Iterator[tuple[Batch, Judged]]:
         """Takes in one closed pane, in order of time; yields each micro-batch that this completed with its verdict."""
         if self.waiting is not None and self._other_slot(self.waiting.start, pane.start):
             yield from self.flush(reference, a, matters)
@@ -71,7 +73,7 @@ class Guard:
         if self.waiting.summary.events >= batch_events(reference):
             yield from self.flush(reference, a, matters)
 
-    def flush(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+    def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[Batch, Judged]]:
         """Judges what waits, however little it is; ``matters`` as in driftd.judge.model.step."""
         batch, self.waiting = self.waiting, None
         if batch is None:

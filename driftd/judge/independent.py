@@ -36,7 +36,7 @@ from driftd.judge import arrays, tilts
 from driftd.judge.evidence import Evidence
 from driftd.judge.splits import log_factor, log_mean_of_subsets
 from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, MISSING, UNSEEN
+from driftd.summary import FIRST_VALUE, UNSEEN
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ DELTAS: Final = np.concatenate([LOCATIONS, -LOCATIONS, SCALES, -SCALES])
 _LOCATION: Final = 2 * len(LOCATIONS)
 BORDER: Final = 0.1
 """What a reference count is worth where the column may owe its place among the frequent ones to luck."""
+CHANCE: Final = 0.25
+FAULT: Final = 0.1
 _CHUNK: Final = 128
 """Channels at a time: what a step works on stays in the processor's cache."""
 
@@ -55,7 +57,7 @@ class Independent:
     """The judge's steps; it has no settings."""
 
     def start(self, shape: Shape) -> Evidence:
-        return Evidence.start(*shape.counts.shape)
+        return Evidence.start(*shape.values.shape)
 
     def dump(self, state: Evidence) -> arrays.Table:
         return arrays.dump(state)
@@ -71,7 +73,7 @@ class Independent:
 
         Where ``freeze`` float64[channels] is negative an episode lasts: nothing joins the past.
         """
-        c = counts.astype(np.float64)
+        c = np.take_along_axis(counts, shape.order, axis=1).astype(np.float64)
         state = state.add(c, c.sum(axis=1), at, freeze < 0)
         factors = np.empty(state.changes.log_weight.shape)
         for low in range(0, len(c), _CHUNK):
@@ -82,50 +84,43 @@ class Independent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What the reference says; it never changes. float64[channels, ...] throughout.
+    """What the reference says; it never changes. First axis channels; columns in the order of the chain.
 
-    counts  as counted, after Good-Turing: categories seen once stand for what comes that was never seen, so those of
-            them that count as "other" are moved to unseen
-    places  normal score of each column before standardising; 0 for missing and unused columns
+    order   intp[channels, width]: column of Summary.counts at each place of the chain: missing, unseen, the last
+            (other categories; above all the reference saw), the first value, and so on
+    places  float64[channels, width]: normal score of each column of Summary.counts before standardising; 0 for missing
+            and unused columns
+    values  float64[channels, width]: what the reference counts in columns of values
     scores  float64[channels, 2, width]: location and scale score, mean 0 and variance 1, 0 for missing
     costs   float64[channels, 14, 9]: of the tilts (driftd.judge.tilts)
-    hits, misses  float64[channels, 2, width]: what the reference counts for and against each column, alone (0) and in
-            the chain (1): less than it counted where it is less sure than that (BORDER; Esty's variance)
-    single, chain  float64[channels, width]: weight of each column alone; chance that it is among the subset
-    weight  float64[channels, 16]: of the tilts, the singles and the chain
+    hits, misses  float64[channels, width]: what the reference counts in each column, and in all columns behind it; less
+            than it counted where it knows less than that (BORDER; Good-Turing with Esty's variance)
+    chance  float64[channels, width]: that the column is among those that changed
+    weight  float64[channels, 15]: of the tilts and the chain
     """
 
-    counts: Floats
+    order: NDArray[np.intp]
     places: Floats
+    values: Floats
     scores: Floats
     costs: Floats
     hits: Floats
     misses: Floats
-    single: Floats
-    chain: Floats
+    chance: Floats
     weight: Floats
 
     @classmethod
     def of(cls, reference: Reference, singles: Floats, doubles: Floats) -> Self:
         """``singles``, ``doubles`` float64[channels]: distinct categories that the reference saw once and twice."""
-        raw = reference.summary.counts
-        counts = raw.astype(np.float64)
+        counts = reference.summary.counts.astype(np.float64)
         columns = np.arange(reference.width)
         used = columns < reference.used[:, None]
         used[reference.numeric, UNSEEN] = False
         places = normal_scores(counts, reference.places, used.astype(np.float64))
-        open_ended = np.array([b.kind is Kind.CATEGORICAL and not b.identifier for b in reference.bins], np.float64)
-        other = reference.used - 1
-        top = used & (columns >= FIRST_VALUE) & (columns < other[:, None]) & ~reference.numeric[:, None]
-        once = np.count_nonzero(top & (raw == 1), axis=1)
-        rows = np.arange(len(counts))
-        moved = np.clip(singles - once, 0, counts[rows, other]) * open_ended
-        counts[rows, other] -= moved
-        counts[:, UNSEEN] += moved
-        scores = standardised(places, counts)
-        hits, misses = known_of(reference, counts, used, top, (once + 2 * doubles) * open_ended)
-        values = counts.copy()
-        values[:, :FIRST_VALUE] = 0
+        order = order_of(reference)
+        counts, used = (np.take_along_axis(x, order, axis=1) for x in (counts, used))
+        values = np.where(order >= FIRST_VALUE, counts, 0.0)
+        scores = standardised(np.take_along_axis(places, order, axis=1), values)
         total = values.sum(axis=1)
         share = values / np.maximum(total, 1)[:, None]
         costs = np.concatenate(
@@ -135,8 +130,9 @@ class Shape:
             ],
             axis=1,
         )
-        single, chain, weight = weights(reference, scores, used)
-        return cls(counts, places, scores, costs, hits, misses, single, chain, weight)
+        hits, misses = known_of(reference, counts, used, singles, doubles)
+        chance, weight = weights(reference, scores, used)
+        return cls(order, places, values, scores, costs, hits, misses, chance, weight)
 
     def take(self, rows: slice | NDArray[np.intp]) -> Shape:
         return Shape(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -146,64 +142,70 @@ def log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
     """ln Bayes factor of each candidate, float64[candidates, channels]; ``after`` and ``past`` (without the reference)
     float64[candidates, channels, width].
     """
-    m, n = after.sum(axis=2, keepdims=True), past.sum(axis=2, keepdims=True)
-    alone = log_factor(after, m - after, shape.hits[:, 0] + past, shape.misses[:, 0] + n - past)
-    later, earlier = _behind(after), _behind(past)
-    chained = log_factor(after, later, shape.hits[:, 1] + past, shape.misses[:, 1] + earlier)
-    out = np.empty((*after.shape[:2], len(DELTAS) + 2))
-    moved = _tilted(shape, after, past)
-    out[..., : len(DELTAS)] = moved
+    chained = log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
+    out = np.empty((*after.shape[:2], len(DELTAS) + 1))
+    out[..., : len(DELTAS)] = _tilted(shape, after, past)
+    out[..., -1] = log_mean_of_subsets(chained, shape.chance)
     with np.errstate(divide="ignore"):
-        out[..., -2] = np.logaddexp.reduce(alone + np.log(shape.single), axis=2)
-        out[..., -1] = log_mean_of_subsets(chained, shape.chain)
         return np.asarray(np.logaddexp.reduce(out + np.log(shape.weight), axis=2), np.float64)
 
 
 def _tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
-    known = shape.counts[:, FIRST_VALUE:] + past[..., FIRST_VALUE:]
-    since = after[..., FIRST_VALUE:]
-    n, m = known.sum(axis=2), since.sum(axis=2)
-    score = shape.scores[:, :, FIRST_VALUE:]
-    difference = np.einsum("ckw,kiw->ick", since, score) / np.maximum(m, 1) - np.einsum(
-        "ckw,kiw->ick", known, score
-    ) / np.maximum(n, 1)
+    known = shape.values + past
+    present = shape.order >= FIRST_VALUE
+    n, m = (known * present).sum(axis=2), (after * present).sum(axis=2)
+    difference = np.einsum("ckw,kiw->ick", after, shape.scores) / np.maximum(m, 1)
+    difference -= np.einsum("ckw,kiw->ick", known, shape.scores) / np.maximum(n, 1)
     place = tilts.log_ratio(shape.costs[:, :_LOCATION], DELTAS[:_LOCATION], difference[0], n, m)
     spread = tilts.log_ratio(shape.costs[:, _LOCATION:], DELTAS[_LOCATION:], difference[1], n, m)
     return np.concatenate([place, spread], axis=2)
 
 
-def _behind(counts: Floats) -> Floats:
+def behind(counts: Floats) -> Floats:
     """Of each column, what lies in the columns after it."""
     out: Floats = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1] - counts
     return out
 
 
+def order_of(reference: Reference) -> NDArray[np.intp]:
+    """``order`` of Shape: the last column in use comes third; unused ones stay at the end."""
+    columns, last = np.arange(reference.width), reference.used[:, None] - 1
+    shifted = np.where((columns > FIRST_VALUE) & (columns <= last), columns - 1, columns)
+    return np.where(columns == FIRST_VALUE, last, shifted)
+
+
 def known_of(
-    reference: Reference, counts: Floats, used: NDArray[np.bool_], top: NDArray[np.bool_], spread: Floats
+    reference: Reference, counts: Floats, used: NDArray[np.bool_], singles: Floats, doubles: Floats
 ) -> tuple[Floats, Floats]:
-    """hits and misses of Shape. ``spread``: what the variance of the unseen mass has beyond its count (Esty 1983)."""
-    hits = counts.copy()
+    """hits and misses of Shape; ``counts`` and ``used`` in the order of the chain."""
+    categories = np.array([b.kind is Kind.CATEGORICAL for b in reference.bins])
+    open_ended = categories & np.array([not b.identifier for b in reference.bins])
+    top = used & categories[:, None]
+    top[:, : FIRST_VALUE + 1] = False
     # nothing was below the least value or above the greatest because these are the least and the greatest
-    hits += 0.5 * (used & (counts == 0))
-    behind = _behind(hits)
-    total = hits.sum(axis=1, keepdims=True)
-    worth = np.ones((2, *counts.shape))
-    seen_once = counts[:, UNSEEN]
-    worth[:, :, UNSEEN] = np.where(seen_once > 0, seen_once / np.maximum(seen_once + spread, 1e-9), 1.0)
-    rows, other = np.arange(len(counts)), reference.used - 1
-    rare = np.array([len(b.rare) > 0 for b in reference.bins]) & ~reference.numeric
+    hits = counts + 0.5 * (used & (counts == 0))
+    misses = behind(hits)
+    worth = np.ones_like(counts)
+    # categories seen once stand for those never seen (Good 1953), with Esty's variance (1983)
+    n = np.maximum(counts[:, UNSEEN:].sum(axis=1), 1.0)
+    once, rest = singles * open_ended, 1 - singles / n
+    hits[:, UNSEEN] = np.where(once > 0, once, hits[:, UNSEEN])
+    misses[:, UNSEEN] = np.where(once > 0, n - once, misses[:, UNSEEN])
+    worth[:, UNSEEN] = np.where(once > 0, (once * rest + 1) / (once * rest + 2 * doubles + 1), 1.0)
+    # the least frequent of the frequent may be there by luck; one that was seen once or twice always is
     border = np.where(top, counts, np.inf).min(axis=1, initial=np.inf)
-    lucky = top & (counts <= (border + 2 * np.sqrt(np.maximum(border, 0)))[:, None]) & rare[:, None]
-    worth[:, lucky] = BORDER
-    # what luck may have taken from the rest: a standard deviation of each of those columns, all the same way
-    rest = counts[rows, other]
-    taken = np.count_nonzero(lucky, axis=1) * np.sqrt(np.where(np.isfinite(border), border, 0.0))
-    known = rest * (1 - rest / np.maximum(counts.sum(axis=1), 1)) + 1
-    worth[0, rows[rare], other[rare]] = (known / (known + taken**2))[rare]
-    return (
-        np.stack([hits, hits], axis=1) * worth.transpose(1, 0, 2),
-        np.stack([total - hits, behind], axis=1) * worth.transpose(1, 0, 2),
-    )
+    border[~np.isfinite(border)] = 0.0
+    rare = np.array([len(b.rare) > 0 for b in reference.bins]) & categories
+    lucky = top & (counts <= (border + 2 * np.sqrt(border))[:, None]) & rare[:, None]
+    worth[lucky | (top & open_ended[:, None] & (counts < 4))] = BORDER
+    # what that luck may have taken from the rest: a standard deviation of each of those columns, all the same way
+    other = counts[:, FIRST_VALUE] - np.clip(once - np.count_nonzero(top & (counts == 1), axis=1), 0, None)
+    other = np.maximum(other, 0.0)
+    taken = np.count_nonzero(lucky, axis=1) * np.sqrt(border)
+    known = other * (1 - other / n) + 1
+    hits[categories, FIRST_VALUE] = (other + 0.5 * (other == 0))[categories]
+    worth[rare, FIRST_VALUE] = (known / (known + taken**2 + once))[rare]
+    return hits * worth, misses * worth
 
 
 def normal_scores(counts: Floats, places: Floats, used: Floats) -> Floats:
@@ -220,12 +222,10 @@ def normal_scores(counts: Floats, places: Floats, used: Floats) -> Floats:
     return np.asarray(out, np.float64)
 
 
-def standardised(places: Floats, counts: Floats) -> Floats:
-    """Location and scale scores, mean 0 and variance 1 on the values of ``counts``, 0 for missing:
+def standardised(places: Floats, values: Floats) -> Floats:
+    """Location and scale scores, mean 0 and variance 1 on the counts ``values``, 0 for missing:
     float64[channels, 2, width].
     """
-    values = counts.copy()
-    values[:, :FIRST_VALUE] = 0
     share = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     present = np.ones_like(places)
     present[:, :FIRST_VALUE] = 0
@@ -239,27 +239,20 @@ def standardised(places: Floats, counts: Floats) -> Floats:
     return np.stack([location, unit(location**2)], axis=1)
 
 
-def weights(reference: Reference, scores: Floats, used: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """single, chain and weight of Shape. Missing and unseen are where pipelines break: they get more than their
-    share of the singles.
-    """
+def weights(reference: Reference, scores: Floats, used: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """chance and weight of Shape. Missing, unseen and what lies outside are where pipelines break."""
     numeric = reference.numeric
-    single = used / np.maximum(used.sum(axis=1, keepdims=True), 1) * 0.8
-    single[:, MISSING] += 0.1
-    single[:, UNSEEN] += 0.1 * ~numeric
-    single /= single.sum(axis=1, keepdims=True)
-    last = np.arange(reference.width) == reference.used[:, None] - 1
-    sticks = used & ~last
-    chain = np.minimum(0.25, 2 / np.maximum(sticks.sum(axis=1, keepdims=True), 1)) * sticks
+    sticks = used.copy()
+    sticks[np.arange(len(used)), used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)] = False  # the last has no rest
+    chance = np.minimum(CHANCE, 1.5 / np.maximum(sticks.sum(axis=1, keepdims=True), 1)) * sticks
+    chance[:, : FIRST_VALUE + 1] = np.maximum(chance[:, : FIRST_VALUE + 1], FAULT * sticks[:, : FIRST_VALUE + 1])
     several = np.count_nonzero(reference.summary.counts[:, FIRST_VALUE:], axis=1) > 2
     place, spread = numeric & several & scores[:, 0].any(axis=1), numeric & several & scores[:, 1].any(axis=1)
-    weight = np.zeros((len(single), len(DELTAS) + 2))
-    weight[:, :_LOCATION] = 0.25 * place[:, None] / _LOCATION
+    weight = np.zeros((len(used), len(DELTAS) + 1))
+    weight[:, :_LOCATION] = 0.3 * place[:, None] / _LOCATION
     weight[:, _LOCATION : len(DELTAS)] = 0.15 * spread[:, None] / (len(DELTAS) - _LOCATION)
-    rest = 1 - weight.sum(axis=1)
-    weight[:, -2] = rest * np.where(place, 0.6, 0.5)
-    weight[:, -1] = rest - weight[:, -2]
-    return single, chain, weight
+    weight[:, -1] = 1 - weight.sum(axis=1)
+    return chance, weight
 
 
 __all__ = ["Evidence", "Independent", "Shape", "log_factors"]

@@ -15,7 +15,7 @@ the same bound as driftd.judge.independent, with one S for the whole model: feat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -91,14 +91,14 @@ class Pairs:
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
         awaited = np.array([_awaited(reference.channels[i]) for i in rows[h]], bool)
         weight = np.concatenate([shared(np.ones(len(p))), shared(awaited) + shared(~awaited)])
-        mean, sd, costs = products_of(placed(z, columns[numbers]) * UNIT, p, q)
+        mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
         blank = cls(
             rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
             np.zeros(len(g)), np.zeros(len(g)), weight / max(weight.sum(), 1e-9), float(columns.shape[1]),
         )  # fmt: skip
         told = blank.told(blank.cross(columns), columns.shape[1])
         hits, misses = told[1 + len(p) : 1 + len(p) + len(g)], told[1 + len(p) + len(g) :]
-        return Pairs(*(getattr(blank, f) for f in _BEFORE), hits, misses, blank.weight, blank.events)
+        return replace(blank, hits=hits, misses=misses)
 
     def cross(self, columns: NDArray[np.intp]) -> NDArray[np.int64]:
         """The pane's matrix, int64[k, k] in units of UNIT**2; adds up. ``columns`` intp[channels, events]."""
@@ -168,9 +168,6 @@ class Pairs:
         after, past = state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
         pair = int(np.argmax(self.log_factors(after, past)[0]))
         return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), self.since(state)
-
-
-_BEFORE: Final = ("rows", "scores", "first", "second", "low", "mean", "sd", "costs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

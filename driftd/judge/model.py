@@ -36,6 +36,11 @@ Bools = NDArray[np.bool_]
 
 Matters = Callable[[int, float], bool]
 
+
+def always(_row: int, _since: float) -> bool:
+    return True
+
+
 WEEKLY = Clock()
 TOO_SHORT: str = "the reference is too short to show a rhythm of days"
 _SETTINGS = Independent()
@@ -191,7 +196,7 @@ def step(
     cross: NDArray[np.int64] | None,
     a: Floats,
     told: Floats | None = None,
-    matters: Matters = lambda _row, _since: True,
+    matters: Matters = always,
 ) -> tuple[State, Judged]:
     """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
 
@@ -250,7 +255,7 @@ def dump_state(state: State) -> arrays.Table:
     return {**table, **rest}
 
 
-def load_state(learned: Learned, table: arrays.Table) -> State:
+def load_state(table: arrays.Table) -> State:
     """Goes on bit for bit."""
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
     evidence = _SETTINGS.load(mine)
@@ -263,6 +268,7 @@ __all__: Sequence[str] = (
     "Learned",
     "Matters",
     "State",
+    "always",
     "dump_state",
     "learn",
     "load_state",

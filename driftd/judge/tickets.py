@@ -1,9 +1,9 @@
 """Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
 
-A window's evidence is its Bayes factor against the reference (driftd.judge.independent), an e-value: its mean is at most
-1 without drift, as exactly as there. e-BH sorts the channels by it and selects the
-largest r with e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in
-expectation, whatever the dependence between channels. The more channels have drifted, the less evidence each needs.
+A window's evidence is its Bayes factor against the reference (driftd.judge.independent), an e-value: its mean is at
+most 1 without drift, as exactly as there. e-BH sorts the channels by it and selects the largest r with
+e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in expectation, whatever
+the dependence between channels. The more channels have drifted, the less evidence each needs.
 
 Source: Wang and Ramdas 2022 (e-BH).
 """
@@ -26,7 +26,8 @@ def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64])
 
     The window against the reference and what has joined it; what was seen between them is left out.
     """
-    logs = log_factors(shape, counts[None].astype(np.float64), evidence.grown[None])[0]
+    chained = np.take_along_axis(counts, shape.order, axis=1).astype(np.float64)
+    logs = log_factors(shape, chained[None], evidence.grown[None])[0]
     return np.asarray(np.exp(np.minimum(logs, _MOST)), np.float64)
 
 

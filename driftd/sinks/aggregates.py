@@ -72,7 +72,6 @@ def promise_lines(j: Judgement, cover: Cover | None) -> Iterator[tuple[str, byte
     rows["driftd_model_ticket_channels"] = len(j.channel_status if cover is None else cover.names) - paging
     if cover is not None:
         rows["driftd_model_false_alarm_threshold_events"] = float(f"{cover.least:.6g}")
-        rows["driftd_model_reference_confidence_ratio"] = round(cover.confidence, 6)
         rows["driftd_model_reference_span_seconds"] = cover.span_seconds
     for name, value in rows.items():
         if not math.isnan(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,12 @@ class FlatCodec:
             raise ConfigError("\n".join(sorted(mistakes)))
         dates = (pa.types.is_timestamp, pa.types.is_date)
         self.dated = frozenset(f.name for f in schema if any(is_date(f.type) for is_date in dates))
+
+    def within(self, limits: Limits) -> FlatCodec:
+        """The same with other limits."""
+        twin = copy(self)
+        twin.limits = limits
+        return twin
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
         if not isinstance(records, Rows):

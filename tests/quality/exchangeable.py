@@ -198,7 +198,8 @@ def write(data: Path, out: Path, seed: int) -> None:
     for kind, many in KINDS.items():
         for i in range(many):
             # flights most often; the only category of elec2, the day, has seven of the same share: swapping is void
-            base = sources[int(rng.choice([0, 0, 0, 2] if kind in CLASS else [0, 0, 1, 2]))]
+            where = [0] if kind == "rare_grows" else [0, 0, 0, 2] if kind in CLASS else [0, 0, 1, 2]
+            base = sources[int(rng.choice(where))]
             stream(writer, f"{kind}_{i:02d}_{base.name}", kind, base, rng)
     meta = {"name": f"driftd redrawn exchangeable streams, seed {seed}", "streams": writer.streams}
     (out / "manifest.json").write_text(json.dumps(meta, indent=1))

@@ -74,15 +74,14 @@ def scores(detector: str, statistic: Sequence[float], threshold: float = 0.1) ->
 
 
 def evidence(ratios: Sequence[float], a: float = 1e6, *, tickets: Sequence[int] = ()) -> Scores:
-    """The judge's: S over A of every channel; 1 or more is an open episode, a ticket in the rows of ``tickets``."""
+    """The judge's, by S over A of every channel: 1 or more is an open episode, a ticket in the rows of ``tickets``."""
     x = np.array(ratios, np.float64)
     limit = np.where(np.isnan(x), NAN, np.log1p(a))
     opened = np.full(len(x), Status.DRIFT, np.int8)
     opened[list(tickets)] = Status.WARNING
     status = np.where(x >= 1, opened, Status.OK).astype(np.int8)
-    return Scores(
-        JUDGE, np.log1p(x * a), limit, np.zeros(len(x)), limit, x, status, (status > Status.OK).astype(np.int64)
-    )
+    s, opens = np.log1p(x * a), (status > Status.OK).astype(np.int64)
+    return Scores(JUDGE, s, limit, np.zeros(len(x)), limit, s / limit, status, opens)
 
 
 def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Cover:

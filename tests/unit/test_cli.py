@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -107,6 +108,8 @@ def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
     assert rows["windows.hops"] == ["6", "DRIFTD_WINDOWS__HOPS"]
     assert rows["kafka.topics"] == ["predictions", "--topic"]
     assert "reference: learned from the first 10,000 events" in out
+    assert "What can be seen is known with the reference" in out
+    assert "Nothing is promised before a reference is known" in out
     assert rows["amount"][:4] == ["feature", "numeric", "psi", "(effect"]
     assert rows["country"] == ["feature", "to", "be", "learned", "by", "its", "type"]
     assert "the broker was not asked" in out
@@ -114,6 +117,37 @@ def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
     report = json.loads(out)
     assert report["models"][0]["channels"][0]["detectors"][0] == {"detector": "psi", "settings": {"effect": 0.1}}
     assert report["problems"] == []
+
+
+def test_check_says_what_a_reference_lets_it_see(run: Any) -> None:
+    assert run("reference", "build", "--events", events(), *COLUMNS[:6], "--first", "2000")[0] == 0
+    words = ("check", "--offline", "--set", "discovery.max_models=1", *WINDOWS)
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert "window: 40 seconds, 400 events at the reference's rate (864,432 a day); judged every 10 seconds" in out
+    rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    (temp,) = [row for row in rows if row[0] == "temp" and row[1] == "independent"]
+    assert re.match(r"[\d.]+ months \(A = [\d.e+]+ events\)", temp[2])
+    assert re.match(
+        r"a shift of 0\.\d+ standard deviations within 40 seconds, 0\.\d+ within 1 day; missing up by [\d.]+ points",
+        temp[3],
+    )
+    assert re.search(r"psi 0\.\d+ \(noise\), missing 0\.\d+ \((effect|noise)\)", out)
+    assert "Certificate: a budget of 1 false page a month\n" in out
+
+    def report(*more: str) -> Any:
+        return json.loads(run(*words, "--output", "json", *more)[1])
+
+    one, ten = report(), report("--false-alarms-per-month", "10")
+    (model,), (sooner,) = one["models"], ten["models"]
+    assert one["certificate"]["false_alarms_per_month"] == 1
+    assert 0.9 < one["certificate"]["expected_false_pages_per_month_at_most"] < 1.5
+    assert model["window"]["seconds"] == 40
+    mine, then = ({c["channel"]: c for c in m["channels"]}["temp"] for m in (model, sooner))
+    assert mine["events_to_a_false_page"] == pytest.approx(10 * then["events_to_a_false_page"])
+    assert (mine["regime"], mine["pages"], mine["unknown"]) == ("independent", True, None)
+    assert mine["finds"][0]["least"] > then["finds"][0]["least"]
+    assert {t["detector"] for t in mine["thresholds"]} == {"psi", "missing", "out_of_range"}
 
 
 def test_check_tells_of_a_broker_that_is_not_there(run: Any) -> None:
@@ -163,8 +197,10 @@ def test_completion_completes() -> None:
 
 
 def events(rows: int = 3000) -> str:
-    """Ten rows a second; the temperature jumps after two thirds of them."""
-    lines = [f"{i / 10},{i % 2},{i % 50 + (100 if i >= rows * 2 // 3 else 0)}\n" for i in range(rows)]
+    """Ten rows a second, independent of each other; the temperature jumps after two thirds of them."""
+    rng = random.Random(7)
+    jump = rows * 2 // 3
+    lines = [f"{i / 10},{rng.randrange(2)},{rng.randrange(50) + 100 * (i >= jump)}\n" for i in range(rows)]
     Path("events.csv").write_text("ts,p,temp\n" + "".join(lines) + "1,2\n")
     return "events.csv"
 
@@ -178,14 +214,20 @@ def test_replay_writes_the_same_bytes_each_time_and_accounts_for_every_event(run
     seen = set()
     for _ in range(2):
         code, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS, "--findings", "out.jsonl")
-        assert (code, out) == (0, "")
+        assert code == 0
         assert err.splitlines()[-1] == ACCOUNTS
-        seen.add(Path("out.jsonl").read_bytes())
-    (text,) = seen
+        seen.add((out, Path("out.jsonl").read_bytes()))
+    ((report, text),) = seen
     found = [json.loads(line) for line in text.splitlines()]
-    assert {(f["model"], f["feature"], f["detector"], f["status"]) for f in found} >= {("m", "temp", "psi", "DRIFT")}
-    _, out, _ = run("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")
+    assert {(f["model"], f["feature"], f["detector"], f["status"]) for f in found} >= {
+        ("m", "temp", "judge", "DRIFT"),
+        ("m", "temp", "psi", "WARNING"),
+        ("m", None, "model", "DRIFT"),
+    }
+    assert "  1 page" in report
+    _, out, err = run("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")
     assert out.encode() == text
+    assert report in err  # standard output is for findings
 
 
 def test_reference_events_win_over_what_is_stored_or_configured(run: Any) -> None:
@@ -207,9 +249,24 @@ def test_replay_without_a_file_for_findings_tells_them_to_people(run: Any) -> No
     code, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS)
     assert code == 0
     assert re.search(
-        r"1970-01-01 00:0\d UTC  DRIFT    m temp: psi [\d.]+, threshold [\d.]+, since 1970-01-01 00:0\d UTC\n", out
+        r"1970-01-01 00:03 UTC  PAGE    m: temp changed about 1970-01-01 00:03 UTC\n"
+        r" {30}temp: evidence over a million times what a page needs, in 100 events[^;]*; > 49: 0% -> 100%\n",
+        out,
     )
+    assert re.search(r"1970-01-01 00:03 UTC  ticket  m: temp: psi [\d.]+ \(threshold [\d.]+\)", out)
+    assert re.search(r"    1970-01-01 00:03  m +1\.\d minutes, still open +1970-01-01 00:03 +temp\n", out)
     assert "\x1b" not in out + err
+
+
+def test_replay_says_how_fast_it_was_where_it_cannot_spoil_the_output(run: Any) -> None:
+    _, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS)
+    assert re.search(r"3,001 events in [\d.]+ s: [\d,]+ a second", err)
+    assert " a second" not in out
+
+
+def test_replay_says_when_nothing_was_watched(run: Any) -> None:
+    _, out, _ = run("replay", "--events", events(), *COLUMNS[:6], "--reference-events", "100000")
+    assert out == "Nothing was watched: the events ended before a reference was learned.\n"
 
 
 def test_replay_for_scripts_prints_one_object(run: Any) -> None:
@@ -218,6 +275,54 @@ def test_replay_for_scripts_prints_one_object(run: Any) -> None:
     assert (report["read"], report["accepted"], report["rejected"]) == (3001, 3000, {"not_an_event": 1})
     assert report["models"] == {"m": "DRIFT"}
     assert report["findings"] > 0
+    (page,) = report["pages"]
+    assert (page["model"], page["channels"], page["ended"]) == ("m", ["temp"], None)
+    assert 190 <= page["since"] <= page["at"] <= 215
+    assert {(t["channel"], t["detector"], t["count"]) for t in report["tickets"]} >= {("temp", "psi", 1)}
+    assert report["budget"]["pages"] == 1
+    again = json.loads(run("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--output", "json")[1])
+    assert {**again, "speed": None} == {**report, "speed": None}
+
+
+def test_two_configurations_are_put_side_by_side(run: Any) -> None:
+    Path("a.yaml").write_text("alarms: {false_alarms_per_month: 1}\ndetectors: {numeric: [psi]}\n")
+    Path("b.yaml").write_text("alarms: {false_alarms_per_month: 10}\ndetectors: {numeric: [out_of_range]}\n")
+    words = ("replay", "--events", events(), *COLUMNS, *WINDOWS, "--config", "a.yaml", "--compare", "b.yaml")
+    code, out, err = run(*words)
+    assert code == 0
+    assert err.splitlines()[-1] == ACCOUNTS
+    lines = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    assert ["a.yaml", "b.yaml"] in lines
+    assert ["pages", "1", "1"] in lines
+    assert ["alarms.false_alarms_per_month", "1", "10"] in lines
+    assert any(row[0] == "m: psi" and row[2] == "-" for row in lines)
+    _, out, _ = run(*words, "--output", "json")
+    both = json.loads(out)
+    first, second = both["configurations"]
+    assert (first["name"], second["name"]) == ("a.yaml", "b.yaml")
+    alone = json.loads(run(*words[:-2], "--output", "json")[1])
+    assert {**first, "name": None, "speed": None} == {**alone, "name": None, "speed": None}
+    (found,) = [f for f in both["found"] if f["channel"] == "temp"]
+    assert second["pages"][0]["at"] == found["second"]["page"] <= found["first"]["page"]
+
+
+def test_a_configuration_beside_itself_differs_in_nothing(run: Any) -> None:
+    words = ("replay", "--events", events(), *COLUMNS, *WINDOWS)
+    Path("driftd.yaml").write_text("windows: {hops: 2}")
+    _, out, _ = run(*words, "--compare", "driftd.yaml")
+    assert "Settings that differ: none" in out
+    assert "Thresholds that differ, when last judged: none" in out
+
+
+def test_standard_input_can_be_compared_for_it_is_read_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"model": "m", "time": i / 10, "features": {"x": i % 7}} for i in range(2000)]
+    text = "\n".join(json.dumps(row) for row in rows).encode()
+    Path("b.yaml").write_text("discovery: {enabled: false}\nmodels: [{name: other}]")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    words = ("replay", "--events", "-", "--reference-events", "500", "--compare", "b.yaml", "--output", "json")
+    first, second = json.loads(run(*words)[1])["configurations"]
+    assert (first["accepted"], second["accepted"]) == (2000, 0)
+    assert second["dropped"] == {"unconfigured_model": 2000}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +346,8 @@ def test_the_demo_finds_the_drift_and_takes_nothing_from_the_users_configuration
     monkeypatch.setenv("DRIFTD_NONSENSE", "1")
     code, out, _ = run("demo", "--exit", "--listen", "127.0.0.1:0")
     assert code == 0
-    assert re.search(r"2013-\d\d-\d\d 0\d:00 UTC  DRIFT    flight-delay temp: psi", out)
+    assert re.search(r"\n2013-03-\d\d \d\d:00 UTC  PAGE    flight-delay: dest changed about 2013-0", out)
+    assert re.search(r"\n2013-03-29 06:00 UTC  ticket  flight-delay: \d channels: .*temp \(psi\)", out)
     assert "All events accounted for: read 309772 = accepted 309772" in out
     assert not Path("driftd-state").exists()
 

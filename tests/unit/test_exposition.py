@@ -80,12 +80,12 @@ driftd_feature_evidence{model="fraud",feature="age"} 6.90875
 # TYPE driftd_feature_evidence_threshold gauge
 driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
 driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
-# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift. The judge's is S over A.
+# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift, whatever the detector.
 # TYPE driftd_feature_drift_ratio gauge
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="psi"} 0.2
-driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 3.2
-driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.001
+driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 1.08419
+driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.500072
 # HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0.
 # TYPE driftd_feature_drifted gauge
 driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1
@@ -140,12 +140,9 @@ driftd_model_paging_channels{model="fraud"} 3
 # HELP driftd_model_ticket_channels Channels that make tickets and never page.
 # TYPE driftd_model_ticket_channels gauge
 driftd_model_ticket_channels{model="fraud"} 1
-# HELP driftd_model_false_alarm_threshold_events Least A: false episodes have a chance of n / A in n events.
+# HELP driftd_model_false_alarm_threshold_events Least A of what pages: a false page has a chance of n / A in n events.
 # TYPE driftd_model_false_alarm_threshold_events gauge
 driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
-# HELP driftd_model_reference_confidence_ratio Chance at least that all bounds of the reference hold.
-# TYPE driftd_model_reference_confidence_ratio gauge
-driftd_model_reference_confidence_ratio{model="fraud"} 0.97
 # HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
 # TYPE driftd_model_reference_span_seconds gauge
 driftd_model_reference_span_seconds{model="fraud"} 3600
@@ -213,7 +210,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 73
+driftd_series 72
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000

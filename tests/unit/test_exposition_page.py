@@ -16,7 +16,8 @@ from driftd.judge.budget import Certificate
 from driftd.reference import Role
 from driftd.sinks.aggregates import ModelCounts
 from driftd.telemetry import Telemetry
-from tests.stage.judgement import END, NAN, evidence, finding, judgement, scores
+from driftd.telling import WINDOW_ALONE
+from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e"
@@ -112,7 +113,7 @@ def test_the_certificate_says_what_a_page_is_worth() -> None:
         "Pages 16 of 17 channels; pricing: a reference of counts alone, tickets only",
         "Threshold A is 1 million events or more",
         "spans 1 h or more, so no rhythm of days is known",
-        "99% for each channel, 84% at least for all at once",
+        "Rests on each channel being what its regime says",
         "1 channel makes tickets only, and this is why: Channel Regime Measured on the reference fraud · age dependent",
     ):
         assert part in card
@@ -142,6 +143,21 @@ def test_an_episode_that_another_detector_of_the_budget_opened_names_it() -> Non
     j = judgement("m", ["error"], verdicts=(evidence([1.0, 0.0]),))
     card = said(page.render(snapshot(models=[ModelView("m", j)], findings=[told])))
     assert "adwin found a change 2026-11-23 06:00 UTC from 1,000 events;" in card
+
+
+def test_a_suspicion_of_the_judge_is_a_ticket_and_no_episode() -> None:
+    j = judgement("m", ["x"], verdicts=(evidence([0.4, 0.0]),))
+    j.scores[0].status[0] = j.channel_status[0] = Status.WARNING
+    object.__setattr__(j, "status", Status.WARNING)
+    promise = Certificate.of(1.0, 1, [cover(j.reference)])
+    card = said(page.render(snapshot(models=[ModelView("m", j)], findings=[], certificate=promise)))
+    assert "Tickets: can wait for the morning x ! WARNING" in card
+    assert "0.4 × A A: 1 million events the last window alone differs" in card
+    assert "an episode is open" not in card
+    tickets_only = Certificate.of(1.0, 1, [cover(j.reference, dependent=[0])])
+    found = [finding("m", "x", detector="judge", status=Status.WARNING, because=f"{WINDOW_ALONE}; a: 1 % -> 2 %")]
+    card = said(page.render(snapshot(models=[ModelView("m", j)], findings=found, certificate=tickets_only)))
+    assert "the last window alone differs" in card
 
 
 def test_channels_that_no_longer_move_together_page_as_one_row() -> None:

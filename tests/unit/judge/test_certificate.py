@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_shares, false_alarms, thresholds
+from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_share, false_alarms, thresholds
 
 
 def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 1.0, tickets: int = 0) -> Cover:
     k = channels + 1
     rate = np.full(k, 10.0)
-    a = thresholds(rate, even_shares(channels, joint=True) / models, budget)
+    a = thresholds(rate, np.full(k, even_share(np.ones(k, bool)) / models), budget)
     pages = np.arange(k) >= tickets
     return Cover(
         model,

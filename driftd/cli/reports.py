@@ -1,0 +1,136 @@
+"""What a replay came to, for people and for scripts; one configuration, or two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from driftd.cli import show, words
+from driftd.cli.words import duration, minute, plural
+
+if TYPE_CHECKING:
+    from driftd.history import Replayed
+    from driftd.report import Page, Report, Tickets
+
+_SHOWN = 30
+"""Rows of a table for people; scripts get all."""
+
+
+def text(report: Report) -> None:
+    """The report of one replay."""
+    if not report.months > 0:
+        show.line("Nothing was watched: the events ended before a reference was learned.")
+        return
+    show.line(
+        f"What this configuration would have done, {minute(report.start)} to {minute(report.end)} UTC "
+        f"({duration(report.end - report.start)})",
+        "bold",
+    )
+    show.line(f"  {_pages(report)}")
+    if report.pages:
+        header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels, most moved first")
+        show.table(header, _page_rows(report), indent=4)
+    if not report.tickets:
+        show.line("  No tickets.")
+        return
+    total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
+    show.line(f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}; nobody was called.")
+    rows = list(_ticket_rows(report))
+    show.table(("channel", "first (UTC)", "by detector: how many, open for how long in all"), rows[:_SHOWN], indent=4)
+    if len(rows) > _SHOWN:
+        show.line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
+
+
+def _pages(report: Report) -> str:
+    count, budget = len(report.pages), f"{report.budget:g} false {plural('page', report.budget)} a month"
+    rate = f", {report.pages_a_month:.2g} a month" if report.months >= 1 else ""
+    said = f"{count} {plural('page', count)}{rate}. The budget is {budget}: "
+    if report.within:
+        return f"{said}by chance alone up to {report.explained} in this time. Pages for real changes are among them."
+    return f"{said}more than chance explains in this time ({report.explained}). Things changed, or it is not held here."
+
+
+def _page_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for page in report.pages[:_SHOWN]:
+        names = [words.channel(c) for c in page.channels]
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        yield minute(page.at), page.model, _lasted(report, page), minute(page.since), ", ".join(names[:10]) + more
+
+
+def _lasted(report: Report, page: Page) -> str:
+    if page.ended is None:
+        return f"{duration(report.end - page.at)}, still open"
+    return duration(page.ended - page.at)
+
+
+def _ticket_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    several = len({t.model for t in report.tickets}) > 1
+    by_channel: dict[tuple[str, str], list[Tickets]] = {}
+    for t in report.tickets:
+        by_channel.setdefault((t.model, t.channel), []).append(t)
+    for (model, channel), mine in by_channel.items():
+        name = words.channel(channel)
+        yield f"{model} {name}" if several else name, minute(min(t.first for t in mine)), ", ".join(map(_counted, mine))
+
+
+def _counted(t: Tickets) -> str:
+    if t.open and not t.seconds:
+        return f"{t.detector} {t.count} (just opened)"
+    return f"{t.detector} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
+
+
+def speed(result: Replayed) -> str:
+    """``309,772 events in 3.2 s: 97,000 a second``."""
+    rate = result.accounts.read / max(result.seconds, 1e-9)
+    return f"{result.accounts.read:,} events in {result.seconds:.1f} s: {float(f'{rate:.2g}'):,.0f} a second"
+
+
+def fields(result: Replayed) -> dict[str, Any]:
+    """For scripts. ``speed`` is the only part that differs from run to run."""
+    accounts, report = result.accounts, result.report
+    assert report is not None
+    return {
+        "read": accounts.read,
+        "accepted": accounts.accepted,
+        "rejected": dict(accounts.rejected),
+        "late": accounts.late,
+        "dropped": dict(accounts.dropped),
+        "findings": result.findings,
+        "models": {model: status.name for model, status in result.statuses.items()},
+        "start": _finite(report.start),
+        "end": _finite(report.end),
+        "months": report.months,
+        "budget": {
+            "false_alarms_per_month": report.budget,
+            "pages": len(report.pages),
+            "pages_per_month": _finite(report.pages_a_month),
+            "chance_explains": report.explained if report.months > 0 else 0,
+            "within": report.within if report.months > 0 else True,
+        },
+        "pages": [
+            {"model": p.model, "at": p.at, "ended": p.ended, "since": p.since, "channels": list(p.channels)}
+            for p in report.pages
+        ],
+        "tickets": [
+            {
+                "model": t.model,
+                "channel": t.channel,
+                "detector": t.detector,
+                "count": t.count,
+                "seconds": t.seconds,
+                "first": t.first,
+                "open": t.open,
+            }
+            for t in report.tickets
+        ],
+        "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},
+    }  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    from math import isfinite  # noqa: PLC0415
+
+    return value if isfinite(value) else None
+
+
+__all__ = ["fields", "speed", "text"]
