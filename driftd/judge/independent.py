@@ -173,6 +173,11 @@ def log_factors(shape: Shape, after: Floats, past: Floats, moved: Floats) -> Flo
     return np.logaddexp(moved, log_mean_of_subsets(chained, shape.chance) + np.log(shape.weight[:, -1]))
 
 
+def whole_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
+    """``log_factors`` with the tilts worked out."""
+    return log_factors(shape, after, past, tilted(shape, after, past))
+
+
 def most_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
     """About the most that the chain's share of ``log_factors`` can be, cheaply."""
     most = most_log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
