@@ -202,7 +202,7 @@ def _finds(
             rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
             if not len(rows):
                 continue
-            shape, few = learned.shape.take(rows), (counts[rows], a[rows], events[rows])
+            shape, few = learned.shape.take(np.searchsorted(learned.rows, rows)), (counts[rows], a[rows], events[rows])
             least = (
                 sensitivity.smallest_shift(shape, *few)
                 if kind == "shift"

@@ -145,7 +145,7 @@ class Shape:
         used[reference.numeric, UNSEEN] = False
         places = normal_scores(counts, reference.places, used.astype(np.float64))
         order = order_of(reference)
-        counts, used = (np.take_along_axis(x, order, axis=1) for x in (counts, used))
+        counts, used = np.take_along_axis(counts, order, axis=1), np.take_along_axis(used, order, axis=1)
         values = np.where(order >= FIRST_VALUE, counts, 0.0)
         scores = standardised(np.take_along_axis(places, order, axis=1), values)
         total = values.sum(axis=1)

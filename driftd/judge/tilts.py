@@ -34,7 +34,7 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
     raised = 1 + _ERRORS * np.sqrt(np.maximum(fourth - 1, 0.0) / np.maximum(events, 1))
 
     def k(theta: float) -> Floats:
-        return np.log(np.sum(share * np.exp(theta * score), axis=1))
+        return np.asarray(np.log(np.sum(share * np.exp(theta * score), axis=1)), np.float64)
 
     out = np.empty((len(share), len(deltas), len(RATIOS)))
     for j, delta in enumerate(deltas.tolist()):
@@ -42,7 +42,8 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
             after = k(delta * (1 - ratio)) / (1 - ratio) if ratio < 1 else 0.0
             before = k(-delta * ratio) / ratio if ratio > 0 else 0.0
             out[:, j, i] = after + before
-    return out * raised[:, None, None]
+    out *= raised[:, None, None]
+    return out
 
 
 def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, after: Floats) -> Floats:

@@ -18,8 +18,8 @@ from driftd.cells import ModelCell, State
 from driftd.encode import encode_with, summarise_with
 from driftd.event import Decoded, EventBatch
 from driftd.finding import JUDGE, Finding, Status
-from driftd.judge.guard import BATCH_EVENTS, MOST_EVENTS, Batch, Guard, batch_events, learned_of
-from driftd.judge.model import Judged
+from driftd.judge.guard import BATCH_EVENTS, MOST_EVENTS, Guard, batch_events, learned_of
+from driftd.judge.steps import Batch, Judged
 from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
 from driftd.plan import Plan
