@@ -144,10 +144,10 @@ class State:
 class Outcome:
     """What one step of the pipeline led to, beside the state.
 
-    ``kept`` says of rolling references why the period that ended did not become the reference.
+    ``turns`` says of each period of a rolling reference that ended whether it became the reference, and why not.
     """
 
     findings: tuple[Finding, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     learned: tuple[Reference, ...] = ()
-    kept: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()

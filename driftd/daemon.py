@@ -201,8 +201,8 @@ class Daemon:
             if self.references is not None:
                 self.state.models[reference.model].reference = self.references.numbered(reference)
             log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
-        for why in outcome.kept:
-            log.info("%s", why)
+        for turn in outcome.turns:
+            log.info("%s", turn)
         if outcome.learned:
             give_back()
         if outcome.findings:

@@ -211,17 +211,17 @@ class Pipeline:
         state.frontier = reached
         judgements: list[Judgement] = []
         learned: list[Reference] = []
-        kept: list[str] = []
+        turns: list[str] = []
         for name in sorted(state.models):
-            judgements += self._settle_model(state, name, reached, learned, kept, end=end)
+            judgements += self._settle_model(state, name, reached, learned, turns, end=end)
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
         for f in findings:
             state.models[f.model].totals.pages += f.opens_page
-        return Outcome(findings, tuple(judgements), tuple(learned), tuple(kept))
+        return Outcome(findings, tuple(judgements), tuple(learned), tuple(turns))
 
     def _settle_model(
-        self, state: State, name: str, reached: int, learned: list[Reference], kept: list[str], *, end: bool
+        self, state: State, name: str, reached: int, learned: list[Reference], turns: list[str], *, end: bool
     ) -> Iterator[Judgement]:
         """Takes the model's closed panes in, in order; yields what was judged on the way."""
         cell = state.models[name]
@@ -234,7 +234,7 @@ class Pipeline:
             learned.append(reference)
         for number, pane in taking.closed_panes(streams, reached):
             cell.taken = number
-            self._roll(cell, number, kept)
+            self._roll(cell, number, turns)
             full = cell.hops.add(number, pane.summary, pane.alarms, self.windows)
             yield from self._watch_pane(cell, number, pane)
             rolling.take(cell, pane)
@@ -246,14 +246,14 @@ class Pipeline:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
 
-    def _roll(self, cell: ModelCell, pane: int, kept: list[str]) -> None:
-        """Where the reference rolls and a period is over: makes it the reference, or says in ``kept`` why not."""
+    def _roll(self, cell: ModelCell, pane: int, turns: list[str]) -> None:
+        """Where the reference rolls and a period is over: makes it the reference unless something speaks against it."""
         if cell.reference is None or cell.reference.kind is not ReferenceKind.ROLLING:
             cell.period = None
             return
-        rolled, why = rolling.turn(cell, pane, self.windows, self.watch(cell.name).learning.period_seconds)
-        if why:
-            kept.append(why)
+        rolled, turn = rolling.turn(cell, pane, self.windows, self.watch(cell.name).learning.period_seconds)
+        if turn:
+            turns.append(turn)
         if rolled is not None:
             before = cell.reference.id, cell.reference.version
             self._plans.pop(before, None)

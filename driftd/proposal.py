@@ -28,6 +28,8 @@ _DAY, _WEEK = 24, WEEK.slots
 MEDIAN, LARGEST = natural.MEASURED.index("median"), natural.MEASURED.index("largest")
 BEYOND: Final = natural.MEASURED.index("beyond_chance")
 STATISTIC: Final = "psi"
+ENOUGH_WINDOWS: Final = 25
+"""From so many windows on the level of natural variation holds what it states (driftd.natural)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,10 +149,11 @@ def _variation_words(seen: Seen, reference: Reference) -> list[str]:
     share = f"{np.count_nonzero(breathing)} of {len(breathing)} channels"
     text = f"{windows} windows of its own differ from the rest of it more than chance explains in {share}: "
     text += f"PSI {far:.2g} (median)"
+    few = f"; with fewer than {ENOUGH_WINDOWS} windows thresholds are wide: a longer reference narrows them"
     if seen.hours is None or seen.seasons < 2:
-        return [text]
+        return [text + few * (windows < ENOUGH_WINDOWS)]
     near = float(np.nanmedian(seen.hours[breathing, MEDIAN]))
-    lines = [f"{text}, {near:.2g} against the same hours of the week"]
+    lines = [f"{text}, {near:.2g} against the same hours of the week" + few * (windows < ENOUGH_WINDOWS)]
     if seen.kind is ReferenceKind.SEASONAL and reference.kind is not ReferenceKind.SEASONAL:
         lines.append("reference.kind seasonal fits: it would compare with the same hours of the week (--kind seasonal)")
     elif seen.kind is ReferenceKind.SEASONAL:

@@ -23,7 +23,7 @@ REASON = "rolling"
 
 
 def turn(cell: ModelCell, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
-    """Called before ``pane`` is taken in: the new reference where a period is over, or a sentence why there is none.
+    """Called before ``pane`` is taken in: the new reference where a period is over, if any, and a sentence about it.
 
     The cell's period is brought up to date; panes come in ascending order.
     """
@@ -42,8 +42,9 @@ def turn(cell: ModelCell, pane: int, windows: Windows, period_seconds: float) ->
     if period.summary is None or events < windows.min_events:
         need = f"{events} of {windows.min_events} events"
         return None, f"{cell.name}: {need} in the period that ended: the reference before it stays"
-    before = cell.reference
-    return replace(before, version=before.version + 1, rolled=period.summary, reason=REASON), ""
+    version = cell.reference.version + 1
+    rolled = replace(cell.reference, version=version, rolled=period.summary, reason=REASON)
+    return rolled, f"{cell.name}: the {events} events of the period that ended are the reference, v{version}"
 
 
 def take(cell: ModelCell, pane: Pane) -> None:

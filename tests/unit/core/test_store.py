@@ -15,8 +15,8 @@ from driftd.cells import State
 from driftd.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
 from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
-from driftd.reference import Reference
-from driftd.snapshot import dump_state
+from driftd.reference import Exclusion, Reference, ReferenceKind
+from driftd.snapshot import dump_reference, dump_state
 from driftd.store import (
     FORMAT,
     MAGIC,
@@ -239,6 +239,25 @@ def test_panes_of_another_length_cannot_be_used(tmp_path: Path) -> None:
     found, said = checkpoint(tmp_path).load(pipeline(windows=Windows(pane_seconds=5)))
     assert found == State()
     assert "made with windows.pane_seconds 10, now it is 5; panes cannot be cut anew; kept as checkpoint.bad" in said
+
+
+@pytest.mark.parametrize("kind", ReferenceKind)
+def test_a_reference_is_read_as_it_was_written(tmp_path: Path, kind: ReferenceKind) -> None:
+    windows = Windows(pane_seconds=1, window_seconds=2, min_events=5)
+    left_out = Exclusion(1005.0, 1010.0, "sensor was off")
+    learning = Learning(bins=5, kind=kind, windows=windows, exclude=(left_out, Exclusion(0, 1)))
+    built = build(stream(np.random.default_rng(5), 400), learning)
+    rolled = built.summary if kind is ReferenceKind.ROLLING else None
+    built = ReferenceStore(tmp_path).add(replace(built, rolled=rolled))
+    (path,) = tmp_path.glob("*.reference")
+    found = read_reference(path)
+    assert dump_reference(found) == dump_reference(built)
+    assert (found.kind, found.excluded) == (kind, (left_out,))
+    assert found.natural.keys() == built.natural.keys() != set()
+    assert (found.slots is None, found.rolled is None) == (
+        kind is not ReferenceKind.SEASONAL,
+        kind is not ReferenceKind.ROLLING,
+    )
 
 
 def test_references_are_numbered_by_model(tmp_path: Path, reference: Reference) -> None:
