@@ -21,7 +21,7 @@ from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
 from driftd.reference import Reference
 from driftd.taking import Watch
-from driftd.telling import MODEL
+from driftd.telling import MODEL, so_many
 from driftd.window import Alarm
 from tests.unit.core.make import WINDOWS, NoCodec, events, feed, judged, wide
 
@@ -84,7 +84,8 @@ def test_an_episode_says_how_sure_it_is_and_of_how_many_events(reference: Refere
     assert f.events == 500  # the pane in which it opened
     assert f.effective_events == f.events / learned.inflation[row]
     assert 1 <= learned.inflation[row] < 1.5
-    assert f.because.startswith(f"evidence {np.expm1(f.statistic):.2g}, threshold {a:.2g} (events to one false alarm)")
+    much = so_many(np.expm1(f.statistic) / a)
+    assert f.because.startswith(f"evidence {much} what a page needs (one false alarm in {a:.2g} events)")
 
 
 def test_an_episode_says_since_when_and_what_moved(reference: Reference, drifted: list[Finding]) -> None:
@@ -92,8 +93,8 @@ def test_an_episode_says_since_when_and_what_moved(reference: Reference, drifted
     assert f.since == pytest.approx(CHANGED, abs=10)  # to a pane
     assert f.window_start == f.since
     assert f.window_end == CHANGED + 10  # it opened with the first pane
-    blue, red = f.moved  # twice as much of what was rare surprises more than half as much of what was frequent
-    assert (blue.bin, red.bin) == ("blue", "red")
+    assert [m.bin for m in f.moved] == ["blue", "red"]  # the more surprising first
+    blue, red = f.moved
     share = reference.summary.counts[reference.rows["color"]] / 5000
     assert red.reference == pytest.approx(share.max(), abs=1e-6)
     assert [red.current, blue.current] == pytest.approx([0.25, 0.45], abs=0.06)
