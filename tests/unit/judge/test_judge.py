@@ -83,7 +83,7 @@ def test_without_a_change_a_pane_is_evidence_worth_its_own_events_on_average(rng
             seen[:, k] = Independent().step(Independent().start(shape), shape, counts, 0.0, np.ones(channels))[1] / PANE
         mean, error = seen.mean(), seen.mean(axis=1).std(ddof=1) / np.sqrt(channels)
         assert mean <= 1 + 3 * error
-        assert error < 0.2
+        assert error < 0.3
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         here = placed[:, low : low + PANE]
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
-        again = model.load_state(learned, model.dump_state(state))
+        again = model.load_state(model.dump_state(state))
         _, copy = model.step(learned, again, reference, float(low), float(low + PANE), summary, cross, a)
         state, out = model.step(learned, state, reference, float(low), float(low + PANE), summary, cross, a)
         np.testing.assert_array_equal(copy.s, out.s)
