@@ -83,7 +83,8 @@ class Changes:
     @property
     def since(self) -> Floats:
         """Where the likeliest candidate began, float64[rows]; NaN before the first event."""
-        return np.take_along_axis(self.begun, self.likeliest()[None], axis=0)[0]
+        out: Floats = np.take_along_axis(self.begun, self.likeliest()[None], axis=0)[0]
+        return out
 
     def without(self, rows: NDArray[np.bool_]) -> Self:
         """Begins anew in ``rows``."""

@@ -15,7 +15,7 @@ the same bound as driftd.judge.independent, with one S for the whole model: feat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -92,14 +92,14 @@ class Pairs:
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
         awaited = np.array([_awaited(reference.channels[i]) for i in rows[h]], bool)
         weight = np.concatenate([shared(np.ones(len(p))), shared(awaited) + shared(~awaited)])
-        mean, sd, costs = products_of(placed(z, columns[numbers]) * UNIT, p, q)
+        mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
         blank = cls(
             rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
             np.zeros(len(g)), np.zeros(len(g)), weight / max(weight.sum(), 1e-9), float(columns.shape[1]),
         )  # fmt: skip
         told = blank.told(blank.cross(columns), columns.shape[1])
         hits, misses = told[1 + len(p) : 1 + len(p) + len(g)], told[1 + len(p) + len(g) :]
-        return Pairs(*(getattr(blank, f) for f in _BEFORE), hits, misses, blank.weight, blank.events)
+        return replace(blank, hits=hits, misses=misses)
 
     def cross(self, columns: NDArray[np.intp]) -> NDArray[np.int64]:
         """The pane's matrix, int64[k, k] in units of UNIT**2; adds up. ``columns`` intp[channels, events]."""
@@ -179,9 +179,6 @@ class Pairs:
         return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), self.since(state)
 
 
-_BEFORE: Final = ("rows", "scores", "first", "second", "low", "mean", "sd", "costs")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
     """The evidence about pairs; one row, the whole model."""
@@ -229,9 +226,7 @@ def chosen(reference: Reference, known: Bools) -> Rows:
     """Numeric channels that vary, outputs first, at most MAX_CHANNELS. None whose values come later or never: how many
     came would look like a change of their products.
     """
-    rows = [
-        i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)
-    ]
+    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)]
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     return np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
 

@@ -195,8 +195,10 @@ def step(
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
     joint, together = state.joint, np.nan
     if cross is not None:
-        held = {"frozen": bool(open_before[-1]), "a": 0.0 if open_before[-1] else float(a[-1])}
-        joint, together = learned.pairs.step(joint, cross, summary.events, start, **held)
+        frozen = bool(open_before[-1])
+        joint, together = learned.pairs.step(
+            joint, cross, summary.events, start, frozen=frozen, a=0.0 if frozen else float(a[-1])
+        )
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
@@ -234,6 +236,7 @@ def dump_state(state: State) -> arrays.Table:
 
 def load_state(learned: Learned, table: arrays.Table) -> State:
     """Goes on bit for bit."""
+    del learned  # nothing of the state follows from it
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
     evidence = _SETTINGS.load(mine)
     rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})
