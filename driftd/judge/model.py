@@ -187,7 +187,6 @@ def dump_state(state: State) -> arrays.Table:
 
 def load_state(table: arrays.Table) -> State:
     """Goes on bit for bit."""
-    del learned  # nothing of the state follows from it
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
     evidence = Independent().load(mine)
     rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})

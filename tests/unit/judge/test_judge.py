@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge import arrays, model
+from driftd.judge import arrays, model, steps
 from driftd.judge.bounds import share_bounds
 from driftd.judge.factor import Series
 from driftd.judge.regime import Regime, decide
+from driftd.judge.steps import Batch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
 
 
@@ -28,9 +29,10 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         here = placed[:, low : low + PANE]
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
-        again = model.load_state(learned, model.dump_state(state))
-        _, copy = model.step(learned, again, reference, float(low), float(low + PANE), summary, cross, a)
-        state, out = model.step(learned, state, reference, float(low), float(low + PANE), summary, cross, a)
+        again = model.load_state(model.dump_state(state))
+        panes = Batch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
+        _, copy = steps.of_events(learned, again, panes, a)
+        state, out = steps.of_events(learned, state, panes, a)
         np.testing.assert_array_equal(copy.s, out.s)
         found += [(int(row), low + PANE - LEARNED - 500) for row in out.opened]
     assert [row for row, _ in found] == [2]
