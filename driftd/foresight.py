@@ -62,7 +62,7 @@ class Find:
 @dataclass(frozen=True, slots=True)
 class Sight:
     """One channel. ``pages``: its episodes page, else they are tickets and ``why`` says why; ``a`` events to one false
-    page at least, about ``apart_seconds``; both NaN where the judge abstains. ``unknown`` is why there are no ``finds``.
+    page at least, about ``apart_seconds``; both NaN where the judge abstains. ``unknown``: why there are no ``finds``.
     """
 
     channel: str

@@ -191,7 +191,7 @@ def _episode_because(
         return "the evidence of a change has died down"
     assert about.learned is not None
     channels = about.reference.channels
-    parts = [f"evidence {s:.2g}, threshold {a:.2g} (events to one false alarm)"]
+    parts = [f"evidence {so_many(s / a)} what a page needs (one false alarm in {a:.2g} events)"]
     if told:
         kinds = " or ".join(sorted(kind for kind, name in about.plan.paging if name == channels[row].name))
         parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
@@ -222,6 +222,13 @@ def _because(about: Circumstances, summary: Summary, s: Scores, row: int, moved:
 def _means(reference: Reference, summary: Summary, row: int, moved: tuple[MovedBin, ...]) -> list[str]:
     then, now = mean_of(reference, reference.summary, row), mean_of(reference, summary, row)
     return [f"mean {then:.4g} -> {now:.4g}"] if moved and then is not None and now is not None else []
+
+
+def so_many(times: float) -> str:
+    """``7.0 times``, ``340 times``; beyond a million nobody needs the number."""
+    if times >= 1e6:
+        return "over a million times"
+    return f"{times:.1f} times" if times < 10 else f"{float(f'{times:.2g}'):,.0f} times"
 
 
 def percent(share: float) -> str:

@@ -12,7 +12,7 @@ from driftd.cli import options, show
 if TYPE_CHECKING:
     from driftd.codecs import Limits
     from driftd.config import Loaded, Settings
-    from driftd.finding import Judgement
+    from driftd.finding import Finding, Judgement
     from driftd.history import Configured, Replayed
     from driftd.sources.file import Events, Progress
 
@@ -50,11 +50,24 @@ class Audience:
 
 
 class DemoAudience(Audience):
-    """Says at the end what it came to, and that it goes on serving."""
+    """Tells pages, and the first ticket of each channel; at the end what it came to, and that it goes on serving."""
 
     def __init__(self, bar: show.Bar, hint: str) -> None:
         super().__init__(bar, "text")
         self._hint = hint
+        self._told: set[str] = set()
+
+    def judged(self, judgement: Judgement) -> None:
+        from dataclasses import replace  # noqa: PLC0415
+
+        new = [f for f in judgement.findings if self._is_new(f)]
+        self._told |= {f.feature for f in new if f.feature is not None}
+        super().judged(replace(judgement, findings=tuple(new)))
+
+    def _is_new(self, finding: Finding) -> bool:
+        if finding.feature is None or finding.status.name == "DRIFT":
+            return True
+        return finding.status.name == "WARNING" and finding.feature not in self._told
 
     def done(self, result: Replayed) -> None:
         from driftd.cli import reports  # noqa: PLC0415

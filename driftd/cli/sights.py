@@ -149,7 +149,7 @@ def _finds(found: list[Mapping[str, Any]]) -> Iterator[str]:
             text = f"a shift of {sizes[0]} standard deviations"
         else:
             sizes = [f"{100 * f['least']:.2g}" for f in mine]
-            text = f"{value} up by {sizes[0]} points"
+            text = f"{value} up by {sizes[0]} {words.plural('point', float(sizes[0]))}"
         spans = [duration(f["within_seconds"]) for f in mine]
         later = [f", {size} within {span}" for size, span in zip(sizes[1:], spans[1:], strict=True)]
         yield f"{text} within {spans[0]}{''.join(later)}"

@@ -8,6 +8,7 @@ from typing import Final
 
 from driftd.cli.show import clean
 from driftd.finding import JOINT, JUDGE, Finding, Judgement, MovedBin, Status
+from driftd.telling import so_many
 
 PAGE, TICKET, OVER, SAME = "PAGE", "ticket", "over", "same"
 STYLES: Final = {PAGE: "bold red", TICKET: "yellow", OVER: "green", SAME: ""}
@@ -49,10 +50,7 @@ def channel(name: str) -> str:
 
 def times(finding: Finding) -> str:
     """How much more evidence there is than a page needs: ``1.4 times``."""
-    ratio = expm1(min(finding.statistic, 700.0)) / max(expm1(min(finding.threshold, 700.0)), 1e-300)
-    if ratio >= 1e6:
-        return "over a million times"
-    return f"{ratio:.1f} times" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f} times"
+    return so_many(expm1(min(finding.statistic, 700.0)) / max(expm1(min(finding.threshold, 700.0)), 1e-300))
 
 
 def told(judgement: Judgement) -> Iterator[tuple[str, str]]:

@@ -35,12 +35,30 @@ class Clock:
     def days(self) -> int:
         return self.slots // self.day
 
+    @property
+    def least(self) -> int:
+        """How many rows of evidence a change must be old: an odd week, or an odd week of days, is not a change."""
+        return 2 if self.block > 1 else 7
+
+    @property
+    def window(self) -> int:
+        """How many rows of evidence ago a change may have begun: half a year of weeks, two months of days."""
+        return 26 if self.block > 1 else 56
+
     def cell(self, at: float) -> int:
         """Number of the slot since the origin; its season is cell // slots, its day cell // day."""
         return int((at - self.origin) // self.slot_seconds)
 
     def begins(self, cell: int) -> float:
         return self.origin + cell * self.slot_seconds
+
+    @classmethod
+    def weekly(cls) -> Self:
+        return cls()
+
+    @classmethod
+    def daily(cls) -> Self:
+        return cls(slots=24, block=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,32 +49,32 @@ class Changes:
 
     def add(self, counts: Floats, events: Floats, at: float) -> Self:
         """A pane of ``counts`` float64[rows, width] with ``events`` float64[rows] that began ``at``."""
-        room = self if (self.ages == 0).any() else self._merged()
-        new = int(np.flatnonzero(room.ages == 0)[0])
-        after, log_weight, begun, ages = (
-            room.after + counts,
-            room.log_weight.copy(),
-            room.begun.copy(),
-            room.ages + (room.ages > 0),
-        )
+        new = int(np.flatnonzero(self.ages == 0)[0])
+        after, ages = self.after + counts, self.ages + (self.ages > 0)
+        log_weight, begun, log_factor = self.log_weight.copy(), self.begun.copy(), self.log_factor.copy()
         after[new:] = 0
         after[new] = counts
         with np.errstate(divide="ignore"):
             log_weight[new] = np.log(events)
-        begun[new] = at
+        begun[new], log_factor[new] = at, 0
         if new:  # where the evidence began anew, this pane is candidate 0
             fresh = np.isneginf(log_weight[0])
             after[0, fresh], log_weight[0, fresh], begun[0, fresh] = counts[fresh], log_weight[new, fresh], at
-            after[new, fresh], log_weight[new, fresh] = 0, -np.inf
+            after[new, fresh], log_weight[new, fresh], log_factor[0, fresh] = 0, -np.inf, 0
         ages[new] = 1
-        return replace(self, after=after, log_weight=log_weight, log_factor=room.log_factor, begun=begun, ages=ages)
+        return replace(self, after=after, log_weight=log_weight, log_factor=log_factor, begun=begun, ages=ages)
 
     def judged(self, log_factor: Floats) -> tuple[Self, Floats]:
         """With the candidates' Bayes factors ln float64[MOST, rows]; gives S float64[rows]."""
         value = np.where(np.isneginf(self.log_weight), 0.0, log_factor)
-        total = self.log_weight + value
-        s = np.exp(np.minimum(np.logaddexp.reduce(total, axis=0), _CEILING))
-        return replace(self, log_factor=value), s
+        return replace(self, log_factor=value), np.exp(np.minimum(total_of(self.log_weight + value), _CEILING))
+
+    @property
+    def joining(self) -> int | None:
+        """The candidate that ``joined`` will make one with the next younger; None while there is room."""
+        if (self.ages == 0).any():
+            return None
+        return 0 if self.ages[1] > OLDEST else 1 + int(np.argmin(self.ages[1:-1] / self.ages[2:]))
 
     def likeliest(self) -> NDArray[np.intp]:
         out: NDArray[np.intp] = np.argmax(self.log_weight + self.log_factor, axis=0)
@@ -91,32 +91,40 @@ class Changes:
         after[:, rows], log_weight[:, rows] = 0, -np.inf
         return replace(self, after=after, log_weight=log_weight, log_factor=np.where(rows, 0.0, self.log_factor))
 
-    def _merged(self) -> Self:
-        """One place fewer in use: the last is free."""
-        ages = self.ages
-        if ages[1] > OLDEST:
-            i = 0
-        else:
-            i = 1 + int(np.argmin(ages[1:-1] / ages[2:]))
+    def joined(self) -> Self:
+        """With room for the next pane. The factors of the two candidates that become one must be up to date."""
+        i = self.joining
+        if i is None:
+            return self
         total = self.log_weight + self.log_factor
         first = np.isfinite(self.log_weight[0]) if i == 0 else total[i] >= total[i + 1]
         factor = np.where(first, self.log_factor[i], self.log_factor[i + 1])
         weight = np.logaddexp(total[i], total[i + 1]) - factor
         keep = [j for j in range(MOST) if j != i + 1]
 
-        def joined(x: Floats) -> Floats:
+        def moved(x: Floats) -> Floats:
             wide = first.reshape(first.shape + (1,) * (x.ndim - 2))
-            out = np.concatenate([x[keep], x[:1]])
+            out = np.empty_like(x)
+            out[:-1] = x[keep]
             out[i] = np.where(wide, x[i], x[i + 1])
+            out[-1] = 0
             return out
 
-        log_weight, left = joined(self.log_weight), np.append(ages[keep], 0.0)
+        log_weight = moved(self.log_weight)
         log_weight[i], log_weight[-1] = weight, -np.inf
         return replace(
             self,
-            after=joined(self.after),
+            after=moved(self.after),
             log_weight=log_weight,
-            log_factor=joined(self.log_factor),
-            begun=joined(self.begun),
-            ages=left,
+            log_factor=moved(self.log_factor),
+            begun=moved(self.begun),
+            ages=np.append(self.ages[keep], 0.0),
         )
+
+
+def total_of(logs: Floats) -> Floats:
+    """ln of the sum of e**logs over the first axis."""
+    most = np.maximum(logs.max(axis=0, initial=-np.inf), -1e300)
+    with np.errstate(divide="ignore"):
+        out: Floats = most + np.log(np.sum(np.exp(logs - most), axis=0))
+    return out

@@ -52,9 +52,9 @@ class Evidence:
         state = self.without(now != self.frozen)
         return Evidence(state.grown, state.seen + counts, now, state.changes.add(counts, events, at))
 
-    def past(self, rows: slice) -> Floats:
+    def past(self, rows: slice | NDArray[np.intp], candidates: slice = slice(None)) -> Floats:
         """What each candidate is compared with beside the reference: float64[candidates, rows, width]."""
-        before = self.seen[rows] - self.changes.after[:, rows]
+        before = self.seen[rows] - self.changes.after[candidates, rows]
         before *= (self.frozen[rows] == 0)[:, None]
         before += self.grown[rows]
         return before
@@ -62,7 +62,7 @@ class Evidence:
     def judged(self, log_factors: Floats) -> tuple[Evidence, Floats]:
         """With ln of the candidates' Bayes factors, float64[candidates, rows]; gives S float64[rows]."""
         changes, s = self.changes.judged(log_factors)
-        return replace(self, changes=changes), s
+        return replace(self, changes=changes.joined()), s
 
     def without(self, rows: NDArray[np.bool_]) -> Evidence:
         """With the evidence of ``rows`` bool[rows] back at 0: their episode has opened (or is over). What came before

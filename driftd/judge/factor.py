@@ -137,11 +137,13 @@ class Series:
         return total, self.begun[np.argmax(logs, axis=0)]
 
 
-def following(y: Floats) -> float:
-    """How strongly blocks follow each other: mean lag-1 autocorrelation over series, ``y`` float64[blocks, m]; about
+def following(y: Floats, lag: int = 1) -> float:
+    """How strongly blocks follow each other: mean autocorrelation over series, ``y`` float64[blocks, m]; about
     -1 / blocks where they do not.
     """
-    z = y - np.nanmean(y, axis=0)
-    square = np.nansum(z**2, axis=0)
-    each = np.nansum(z[1:] * z[:-1], axis=0)[square > 0] / square[square > 0]
+    known = np.isfinite(y)
+    z = np.where(known, y, 0.0)
+    z = np.where(known, z - z.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
+    square = np.sum(z**2, axis=0)
+    each = np.sum(z[lag:] * z[:-lag], axis=0)[square > 0] / square[square > 0]
     return float(each.mean()) if len(each) else 0.0

@@ -33,8 +33,9 @@ from scipy.special import ndtri
 
 from driftd.event import Kind
 from driftd.judge import arrays, tilts
+from driftd.judge.changes import total_of
 from driftd.judge.evidence import Evidence
-from driftd.judge.splits import log_factor, log_mean_of_subsets
+from driftd.judge.splits import log_factor, log_mean_of_subsets, most_log_factor
 from driftd.reference import Reference
 from driftd.summary import FIRST_VALUE, UNSEEN
 
@@ -48,6 +49,10 @@ BORDER: Final = 0.1
 """What a reference count is worth where the column may owe its place among the frequent ones to luck."""
 CHANCE: Final = 0.25
 FAULT: Final = 0.1
+MARGIN: Final = 3.0
+"""Nats below ln A from where on evidence is worked out exactly."""
+CHANCE_NATS: Final = 2.0
+"""What a column at least pays for being one of several that may have changed."""
 _CHUNK: Final = 128
 """Channels at a time: what a step works on stays in the processor's cache."""
 
@@ -75,11 +80,33 @@ class Independent:
         """
         c = np.take_along_axis(counts, shape.order, axis=1).astype(np.float64)
         state = state.add(c, c.sum(axis=1), at, freeze < 0)
-        factors = np.empty(state.changes.log_weight.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            enough = np.where(freeze > 0, 2 * np.log(freeze) - MARGIN, -np.inf)
+        factors = state.changes.log_factor.copy()
         for low in range(0, len(c), _CHUNK):
-            part = slice(low, low + _CHUNK)
-            factors[:, part] = log_factors(shape.take(part), state.changes.after[:, part], state.past(part))
+            part = slice(low, min(low + _CHUNK, len(c)))
+            factors[:, part] = self._factors(state, shape, part, enough[part])
         return state.judged(factors)
+
+    def _factors(self, state: Evidence, shape: Shape, part: slice, enough: Floats) -> Floats:
+        """ln Bayes factors of the candidates of some channels, float64[candidates, channels].
+
+        They are worked out where S may come near A (``enough``, ln), and of candidates that become one; what else is
+        remembered of them may be old. So what is left out can delay an alarm at most, never make one.
+        """
+        mine, after, past = shape.take(part), state.changes.after[:, part], state.past(part)
+        out = state.changes.log_factor[:, part].copy()
+        moved = tilted(mine, after, past)
+        most = np.maximum(moved, most_log_factors(mine, after, past))
+        near = (state.changes.log_weight[:, part] + most >= enough).any(axis=0)
+        rows = np.flatnonzero(near)
+        if len(rows):
+            out[:, rows] = log_factors(mine.take(rows), after[:, rows], past[:, rows], moved[:, rows])
+        pair, rest = state.changes.joining, np.flatnonzero(~near)
+        if pair is not None and len(rest):
+            two = slice(pair, pair + 2)
+            out[two, rest] = log_factors(mine.take(rest), after[two, rest], past[two, rest], moved[two, rest])
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,27 +165,38 @@ class Shape:
         return Shape(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
-def log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
+def log_factors(shape: Shape, after: Floats, past: Floats, moved: Floats) -> Floats:
     """ln Bayes factor of each candidate, float64[candidates, channels]; ``after`` and ``past`` (without the reference)
-    float64[candidates, channels, width].
+    float64[candidates, channels, width]; ``moved`` float64[candidates, channels]: ``tilted`` of them.
     """
     chained = log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
-    out = np.empty((*after.shape[:2], len(DELTAS) + 1))
-    out[..., : len(DELTAS)] = _tilted(shape, after, past)
-    out[..., -1] = log_mean_of_subsets(chained, shape.chance)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.logaddexp.reduce(out + np.log(shape.weight), axis=2), np.float64)
+    return np.logaddexp(moved, log_mean_of_subsets(chained, shape.chance) + np.log(shape.weight[:, -1]))
 
 
-def _tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
-    known = shape.values + past
-    present = shape.order >= FIRST_VALUE
-    n, m = (known * present).sum(axis=2), (after * present).sum(axis=2)
+def whole_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
+    """``log_factors`` with the tilts worked out."""
+    return log_factors(shape, after, past, tilted(shape, after, past))
+
+
+def most_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
+    """About the most that the chain's share of ``log_factors`` can be, cheaply."""
+    most = most_log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
+    most -= CHANCE_NATS
+    return np.asarray(np.sum(np.maximum(most, 0.0, out=most), axis=2), np.float64)
+
+
+def tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
+    """ln of the tilts' share of ``log_factors``, float64[candidates, channels]."""
+    m = after[..., FIRST_VALUE:].sum(axis=2)
+    n = shape.values.sum(axis=1) + past[..., FIRST_VALUE:].sum(axis=2)
     difference = np.einsum("ckw,kiw->ick", after, shape.scores) / np.maximum(m, 1)
-    difference -= np.einsum("ckw,kiw->ick", known, shape.scores) / np.maximum(n, 1)
+    difference -= np.einsum("ckw,kiw->ick", past, shape.scores) / np.maximum(n, 1)  # the reference's own mean is 0
     place = tilts.log_ratio(shape.costs[:, :_LOCATION], DELTAS[:_LOCATION], difference[0], n, m)
     spread = tilts.log_ratio(shape.costs[:, _LOCATION:], DELTAS[_LOCATION:], difference[1], n, m)
-    return np.concatenate([place, spread], axis=2)
+    both = np.concatenate([place, spread], axis=2)
+    with np.errstate(divide="ignore"):
+        both += np.log(shape.weight[:, :-1])
+    return total_of(np.moveaxis(both, 2, 0))
 
 
 def behind(counts: Floats) -> Floats:

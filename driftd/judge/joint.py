@@ -4,7 +4,7 @@ A change of correlation alone leaves every channel's own distribution as it was,
 hardly moves its error rate. The pane carries one more mergeable matrix: the sums of products of ``scores``, one row of
 whole numbers for each of
   numbers   the normal score of a numeric channel (features and outputs)
-  groups    1 for the events of one group: a frequent category, or a third of a numeric feature
+  groups    1 for the events of one group: a frequent category, or a third of a number
   answers   1 where a channel is high, and one more row that is 1 where it is low (a category: the most frequent or not)
 Two kinds of Bayes factor come out of it, each for one pair of rows:
   products  the mean of z_i z_j has moved                         (driftd.judge.tilts; numbers with numbers)
@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge import tilts
+from driftd.judge.changes import total_of
 from driftd.judge.evidence import Evidence
-from driftd.judge.independent import normal_scores
-from driftd.judge.splits import log_factor
+from driftd.judge.independent import MARGIN, normal_scores
+from driftd.judge.splits import log_factor, most_log_factor
 from driftd.reference import AWAITED, Channel, Reference, Role
 from driftd.summary import FIRST_VALUE
 
@@ -128,35 +129,42 @@ class Pairs:
         return Joint(Evidence.start(1, 1 + len(self.first) + len(self.low)))
 
     def step(
-        self, state: Joint, cross: NDArray[np.int64], events: int, at: float, *, frozen: bool = False
+        self, state: Joint, cross: NDArray[np.int64], events: int, at: float, *, frozen: bool = False, a: float = 0.0
     ) -> tuple[Joint, float]:
-        """One pane of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts."""
+        """One pane of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts. Where S is far
+        below ``a`` it is not worked out anew (as in driftd.judge.independent).
+        """
         if not len(self.first):
             return state, 0.0
         counts = self.told(cross, events)[None]
         evidence = state.evidence.add(counts, counts[:, 0], at, np.array([frozen]))
         after, past = evidence.changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
-        evidence, s = evidence.judged(np.logaddexp.reduce(self.log_factors(after, past), axis=1)[:, None])
+        factors = evidence.changes.log_factor.copy()
+        moved, split = self.moved(after, past), self.split(after, past)
+        most = total_of(np.concatenate([moved, most_log_factor(*split) + np.log(self.weight[len(self.mean) :])], 1).T)
+        near = evidence.changes.log_weight[:, 0] + most >= np.log(max(a, 1e-300)) - MARGIN
+        pair = evidence.changes.joining
+        which = slice(None) if near.any() else slice(0, 0) if pair is None else slice(pair, pair + 2)
+        exact = log_factor(*(part[which] for part in split)) + np.log(self.weight[len(self.mean) :])
+        factors[which, 0] = total_of(np.concatenate([moved[which], exact], axis=1).T)
+        evidence, s = evidence.judged(factors)
         return Joint(evidence), float(s[0])
 
-    def log_factors(self, after: Floats, past: Floats) -> Floats:
-        """ln of weight times Bayes factor, float64[candidates, pairs]; ``after``, ``past`` as in ``told``."""
-        k = len(self.mean)
-        m, n = after[:, :1], past[:, :1]
-        ends = 1 + k, 1 + len(self.first)
-        moved = after[:, 1 : ends[0]] / np.maximum(m, 1)
-        moved -= (self.mean * self.events + past[:, 1 : ends[0]]) / (self.events + n)
-        wide = np.broadcast_to(m, moved.shape)
-        e = tilts.log_ratio(self.costs, DELTAS, moved / self.sd, wide * 0 + self.events + n, wide)
-        out = np.empty((len(after), len(self.first)))
-        out[:, :k] = np.logaddexp.reduce(e, axis=2) - np.log(len(DELTAS))
-        out[:, k:] = log_factor(
-            after[:, ends[0] : ends[1]],
-            after[:, ends[1] :],
-            self.hits + past[:, ends[0] : ends[1]],
-            self.misses + past[:, ends[1] :],
-        )
-        return out + np.log(self.weight)
+    def moved(self, after: Floats, past: Floats) -> Floats:
+        """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as in
+        ``told``.
+        """
+        k = 1 + len(self.mean)
+        m, n = after[:, :1], past[:, :1] + self.events
+        moved = after[:, 1:k] / np.maximum(m, 1) - (self.mean * self.events + past[:, 1:k]) / n
+        wide = np.zeros_like(moved)
+        e = tilts.log_ratio(self.costs, DELTAS, moved / self.sd, wide + n, wide + m)
+        return total_of(np.moveaxis(e, 2, 0)) + np.log(self.weight[: k - 1] / len(DELTAS))
+
+    def split(self, after: Floats, past: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """High and low answers after, high and low before: float64[candidates, splits] each."""
+        high, low = 1 + len(self.mean), 1 + len(self.first)
+        return after[:, high:low], after[:, low:], self.hits + past[:, high:low], self.misses + past[:, low:]
 
     def since(self, state: Joint) -> float:
         """When the change would have begun; NaN without pairs."""
@@ -166,7 +174,8 @@ class Pairs:
         """The two channels (rows of the reference) whose pair moved most, and since when."""
         best = int(state.evidence.changes.likeliest()[0])
         after, past = state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
-        pair = int(np.argmax(self.log_factors(after, past)[0]))
+        exact = log_factor(*self.split(after, past)) + np.log(self.weight[len(self.mean) :])
+        pair = int(np.argmax(np.concatenate([self.moved(after, past), exact], axis=1)[0]))
         return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), self.since(state)
 
 
@@ -223,12 +232,12 @@ def chosen(reference: Reference, known: Bools) -> Rows:
 
 
 def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64]]:
-    """Channel and columns (int64[groups, width], 1 inside) of the groups, the largest first: frequent categories of a
-    feature, and thirds of numeric features.
+    """Channel and columns (int64[groups, width], 1 inside) of the groups, the largest first: frequent categories, and
+    thirds of numbers, of features and outputs.
     """
     found: list[tuple[float, int, NDArray[np.int64]]] = []
     for i, c in enumerate(reference.channels):
-        if c.role is not Role.FEATURE or not known[i]:
+        if _awaited(c) or not known[i]:
             continue
         counts = reference.summary.counts[i].astype(np.float64)
         share = counts / counts.sum()

@@ -26,7 +26,7 @@ from driftd.judge.episodes import Episodes
 from driftd.judge.evidence import Evidence
 from driftd.judge.independent import Independent, Shape
 from driftd.judge.joint import Joint, Pairs
-from driftd.judge.regime import Regime, decide, signals_of
+from driftd.judge.regime import Regime, decide, propose, signals_of, whole_seasons
 from driftd.judge.seasonal import Rhythm, Season
 from driftd.reference import Reference, as_categories
 from driftd.summary import Summary
@@ -41,7 +41,6 @@ def always(_row: int, _since: float) -> bool:
     return True
 
 
-WEEKLY = Clock()
 TOO_SHORT: str = "the reference is too short to show a rhythm of days"
 _SETTINGS = Independent()
 
@@ -133,7 +132,7 @@ def learn(
     times: Floats,
     singles: Floats,
     doubles: Floats,
-    clock: Clock = WEEKLY,
+    clock: Clock | None = None,
     least_span_seconds: float = 0.0,
 ) -> tuple[Learned, State]:
     """From the reference's own events, in any order.
@@ -147,7 +146,8 @@ def learn(
     bins, values, times = bins[:, order], values[:, order], times[order]
     shape = Shape.of(reference, singles, doubles)
     span = float(times[-1] - times[0]) if len(times) else 0.0
-    seasons = min(int((span + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), 520)
+    clock = propose(times) if clock is None else clock
+    seasons = whole_seasons(times, clock)
     verdicts = tuple(
         decide(
             signals_of(shape.places[k], bins[k][bins[k] >= 0], reference.summary.counts[k], not reference.numeric[k]),
@@ -210,11 +210,11 @@ def step(
     # while an episode lasts the reference must not take in what it is about
     freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
     evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
-    joint, together = (
-        (state.joint, np.nan)
-        if cross is None
-        else learned.pairs.step(state.joint, cross, summary.events, start, frozen=bool(open_before[-1]))
-    )
+    joint, together = state.joint, np.nan
+    if cross is not None:
+        held = bool(open_before[-1])
+        near = 0.0 if held else float(a[-1])
+        joint, together = learned.pairs.step(joint, cross, summary.events, start, frozen=held, a=near)
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
@@ -223,9 +223,10 @@ def step(
             together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
     heard = np.full(channels, np.nan) if told is None else told
-    since = np.append(
-        np.where(np.isfinite(heard), heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint)
-    )
+    # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
+    with np.errstate(invalid="ignore"):
+        theirs = np.isfinite(heard) & ~(s >= a)[:channels]
+    since = np.append(np.where(theirs, heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint))
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet

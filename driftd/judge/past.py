@@ -23,6 +23,7 @@ Bools = NDArray[np.bool_]
 
 CATEGORY = len(KINDS)
 TOP = 10
+MOST_SEASONS = 520
 USUAL = 0.5
 """A category is followed by itself when this share of the seasons have it."""
 
@@ -45,8 +46,11 @@ class Past:
 
     @classmethod
     def of(cls, cells: Sequence[Cell], clock: Clock) -> Past:
+        last = cells[-1].number // clock.slots
+        # one wrong clock must not fill the memory
+        cells = [c for c in cells if c.number // clock.slots > last - MOST_SEASONS]
         first = cells[0].number // clock.slots
-        seasons = cells[-1].number // clock.slots - first + 1
+        seasons = last - first + 1
         channels, width = cells[0].counts.shape
         values, sums = np.zeros((seasons, clock.slots, channels)), np.zeros((seasons, clock.slots, channels))
         counts = np.zeros((seasons * clock.days, channels, width))

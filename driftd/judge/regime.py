@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
+from driftd.judge.cells import Clock
+from driftd.judge.past import MOST_SEASONS
 from driftd.judge.seasonal import PAGE_SEASONS, TICKET_SEASONS
 
 Floats = NDArray[np.float64]
@@ -32,7 +34,7 @@ _LEVEL: Final = 5e-4
 class Regime(StrEnum):
     INDEPENDENT = "independent"  # driftd.judge.independent; pages
     SEASONAL = "seasonal"  # driftd.judge.seasonal; pages from 24 seasons on
-    DEPENDENT = "dependent"  # follows itself, and too few seasons are known: tickets, never pages
+    DEPENDENT = "dependent"  # follows itself, and too few seasons are known: abstains
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,23 @@ class Verdict:
     window: int
     span_seconds: float
     because: str
+
+
+def whole_seasons(times: Floats, clock: Clock) -> int:
+    """How many seasons the events of ``times`` float64[n], in order, span; a slot short of one counts as one."""
+    span = float(times[-1] - times[0]) if len(times) else 0.0
+    return min(int((span + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), MOST_SEASONS)
+
+
+def propose(times: Floats) -> Clock:
+    """The season's period for a reference whose events happened at ``times`` float64[n], in order: the week where at
+    least 24 are known; the day where weeks are fewer and at least 24 days are known; else the week, to wait for.
+
+    Whether a day's season may page is decided when it is learned (Season.pages): what a week repeats is no part of it.
+    """
+    if whole_seasons(times, Clock.weekly()) >= PAGE_SEASONS or whole_seasons(times, Clock.daily()) < PAGE_SEASONS:
+        return Clock.weekly()
+    return Clock.daily()
 
 
 def decide(signals: Floats, times: Floats, seasons: int) -> Verdict:
@@ -91,7 +110,7 @@ def decide(signals: Floats, times: Floats, seasons: int) -> Verdict:
         inflation,
         window,
         span,
-        f"{why}; {seasons} of {TICKET_SEASONS} seasons known: tickets only",
+        f"{why}; {seasons} of {TICKET_SEASONS} seasons known: abstains",
     )
 
 

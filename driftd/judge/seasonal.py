@@ -9,6 +9,8 @@ the mean over channels of the level given the shape and three siblings. Alarm wh
 Two settings, decided on the reference for all its channels together: where its weeks follow each other (mean lag-1
 autocorrelation above .1; about -1 / weeks is chance) the evidence takes the worst of three autoregressions, and finds
 only what is large; else weeks are exchangeable. A change is at least two weeks old and began at most 26 weeks ago.
+Where the season is a day, days are the rows, and a change is at least seven of them old: only where the reference's
+days follow neither each other nor the same day of the week before may it page.
 
 Guarantee: P(false alarm within n events) <= n / A is proved for Gaussian weeks that are independent or follow an
 autoregression of .35 or .7; measured: t3 and lognormal weeks, other autoregressions, shuffled real weeks, blocks of two
@@ -27,7 +29,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.cells import Cell, Clock, Runs
 from driftd.judge.factor import EXCHANGEABLE, FOLLOWING, Series, following
-from driftd.judge.fault import Faults
+from driftd.judge.fault import STILL, Faults, stood_since
 from driftd.judge.past import Layout, Past
 from driftd.judge.rhythm import PARTS, Slots, day_statistics, quietly
 from driftd.judge.week import SHAPES, Weeks, blocks, learned, standard
@@ -39,9 +41,8 @@ Bools = NDArray[np.bool_]
 
 PAGE_SEASONS: Final = 24
 TICKET_SEASONS: Final = 12
-WINDOW: Final = 26
-LEAST: Final = 2
 FOLLOWS: Final = 0.1
+DAYS: Final = 7
 _FAULT_SHARE: Final = 0.1
 _KNOWN: Final = 0.3
 _FLAT: Final = 1e-9
@@ -73,7 +74,8 @@ class Season:
 
     @property
     def pages(self) -> bool:
-        return self.seasons >= PAGE_SEASONS
+        """With days as rows only where they are exchangeable: a week's rhythm is no part of that season."""
+        return self.seasons >= PAGE_SEASONS and (self.clock.block > 1 or self.follows <= FOLLOWS)
 
     @property
     def joint(self) -> bool:
@@ -90,7 +92,7 @@ class Rhythm:
     counts       float64[channels, width]: the day so far
     alone [m], shaped [q], joint [q]   the evidence (driftd.judge.factor.Series)
     week_sum, week_days float64[m], part_sum, part_days float64[PARTS, channels]: the week so far
-    fault_ratio  float64[channels, 4, 3]; flagged float64[channels, 4]; stood: see driftd.judge.fault
+    fault_ratio  float64[channels, 4, 3]; flagged, stood float64[channels, 4]: see driftd.judge.fault
     run_value, run_length float64[channels]: how long each stands still
     evidence, since float64[channels], joint_evidence, joint_since: S without faults, and when its change began
     """
@@ -146,7 +148,8 @@ def learn(
     layout, y, weeks, moments = layout.where(keep), y[:, keep], weeks[:, keep], moments[:, keep]
     week = learned(layout, moments, weeks, blocks(parts, past.first_day, block))
     among = np.ones(len(reference.channels), bool) if among is None else among
-    follows = following(weeks[:, among[layout.channel]])
+    mine = weeks[:, among[layout.channel]]
+    follows = following(mine) if block > 1 else max(following(mine), following(mine, DAYS))
     phi = np.array(FOLLOWING if follows > FOLLOWS else EXCHANGEABLE)
     each = np.bincount(layout.channel, minlength=len(among)) + np.bincount(week.channel, minlength=len(among))
     share = (1 - _FAULT_SHARE) / np.maximum(each, 1)
@@ -172,13 +175,13 @@ def learn(
 def blank(season: Season, channels: int, width: int) -> Rhythm:
     m, q, day = len(season.layout.channel), len(season.weeks.levels), season.clock.day
     flat = np.zeros(channels)
-    phi = season.phi.tolist()
+    phi, window = season.phi.tolist(), season.clock.window
     return Rhythm(
         -1, np.zeros((day, channels)), np.zeros((day, channels)), np.zeros((channels, width)),
-        Series.start(m, 1, WINDOW, phi), Series.start(q, 1 + SHAPES, WINDOW, phi),
-        Series.start(q, 1 + SHAPES + season.weeks.siblings.shape[1], WINDOW, phi), np.zeros(m), np.zeros(m),
+        Series.start(m, 1, window, phi), Series.start(q, 1 + SHAPES, window, phi),
+        Series.start(q, 1 + SHAPES + season.weeks.siblings.shape[1], window, phi), np.zeros(m), np.zeros(m),
         np.zeros((PARTS, channels)), np.zeros((PARTS, channels)), np.zeros((channels, 4, 3)), np.zeros((channels, 4)),
-        flat, np.full(channels, np.nan), flat, flat, np.full(channels, np.nan), 0.0, float("nan"),
+        np.zeros((channels, 4)), np.full(channels, np.nan), flat, flat, np.full(channels, np.nan), 0.0, float("nan"),
     )  # fmt: skip
 
 
@@ -188,17 +191,24 @@ def step(season: Season, rhythm: Rhythm, cell: Cell) -> tuple[Rhythm, Floats]:
     The joint path's evidence is ``joint_evidence`` of the state.
     """
     today = cell.number // season.clock.day
-    while rhythm.today < today:
+    rest = season.clock.window * season.clock.block  # more empty days than these change nothing
+    for _ in range(min(today - rhythm.today, rest + season.clock.block)):
         rhythm = close_day(season, rhythm)
+    rhythm = replace(rhythm, today=max(today, rhythm.today))
     slot = cell.number % season.clock.day
     values, sums = rhythm.cell_values.copy(), rhythm.cell_sums.copy()
     values[slot] += cell.values
     sums[slot] += cell.sums
     counts = rhythm.counts + cell.counts
     runs = Runs(rhythm.run_value, rhythm.run_length).add(cell.low, cell.high, cell.values)
-    stood = np.where(runs.length < rhythm.run_length, 0.0, rhythm.stood)
+    stood = rhythm.stood.copy()
+    stood[runs.length < rhythm.run_length, STILL] = 0.0
     flagged = np.maximum(rhythm.flagged, season.faults.flags(cell.counts, cell.low, cell.high, runs.length, stood))
-    _, fault = season.faults.weighed(rhythm.fault_ratio, flagged, counts.sum(axis=1), over=False)
+    fault = (
+        season.faults.weighed(rhythm.fault_ratio, flagged, stood, counts.sum(axis=1), over=False)[1]
+        if flagged.any()
+        else season.faults.total(rhythm.fault_ratio)
+    )
     now = replace(
         rhythm, cell_values=values, cell_sums=sums, counts=counts, flagged=flagged, stood=stood,
         run_value=runs.value, run_length=runs.length,
@@ -211,11 +221,11 @@ def close_day(season: Season, rhythm: Rhythm) -> Rhythm:
     numbers, parts = day_statistics(rhythm.cell_values, rhythm.cell_sums, slots, season.floor, season.positive)
     y = season.layout.gathered(numbers, rhythm.counts)
     events = rhythm.counts.sum(axis=1)
-    ratio, _ = season.faults.weighed(rhythm.fault_ratio, rhythm.flagged, events, over=True)
+    ratio, _ = season.faults.weighed(rhythm.fault_ratio, rhythm.flagged, rhythm.stood, events, over=True)
     ratio = np.where((events > 0)[:, None, None], ratio, rhythm.fault_ratio)  # a day without events says nothing
     later = week_so_far(season, rhythm, y, parts, rhythm.today, learning=False)
     return replace(
-        later, today=rhythm.today + 1, fault_ratio=ratio, stood=rhythm.stood + rhythm.flagged[:, 3],
+        later, today=rhythm.today + 1, fault_ratio=ratio, stood=stood_since(rhythm.stood, rhythm.flagged, events),
         flagged=np.zeros_like(rhythm.flagged),
         cell_values=np.zeros_like(rhythm.cell_values), cell_sums=np.zeros_like(rhythm.cell_sums),
         counts=np.zeros_like(rhythm.counts),
@@ -247,9 +257,10 @@ def week_so_far(season: Season, rhythm: Rhythm, y: Floats, parts: Floats, day: i
 
 def weighed(season: Season, rhythm: Rhythm) -> Rhythm:
     """S of every channel and of the joint path, and since when the strongest series says that it is so."""
-    alone, alone_since = rhythm.alone.summed(LEAST)
-    shaped, shaped_since = rhythm.shaped.summed(LEAST)
-    joint, joint_since = rhythm.joint.summed(LEAST)
+    least = season.clock.least
+    alone, alone_since = rhythm.alone.summed(least)
+    shaped, shaped_since = rhythm.shaped.summed(least)
+    joint, joint_since = rhythm.joint.summed(least)
     channel = np.concatenate([season.layout.channel, season.weeks.channel])
     s = np.concatenate([season.weight * alone, season.shape_weight * shaped]) * season.block_events[channel]
     begun = np.concatenate([alone_since, shaped_since])

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from driftd.judge.independent import Shape, log_factors
+from driftd.judge.independent import Shape, whole_log_factors
 from driftd.summary import FIRST_VALUE, MISSING
 
 Floats = NDArray[np.float64]
@@ -110,5 +110,5 @@ def _chance(shape: Shape, a: Floats, events: Floats, shares: Floats) -> Floats:
     whole /= np.maximum(whole.sum(axis=-1, keepdims=True), 1e-300)
     after = np.take_along_axis(rng.multinomial(n, whole), shape.order[None], axis=2).astype(np.float64)
     head = np.log(np.maximum(4 * n / np.log(np.maximum(a, 3.0)), 1.0))
-    s = log_factors(shape, after, np.zeros_like(after[:1])) + head
+    s = whole_log_factors(shape, after, np.zeros_like(after[:1])) + head
     return np.asarray(np.mean(s >= np.log(a), axis=0), np.float64)

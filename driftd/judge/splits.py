@@ -10,7 +10,7 @@ The factor of a whole channel comes from its columns in two ways:
   singles  each column against all others; averaged with weights (one share rose or fell)
   chain    each column against those after it; these are independent, so their product over any subset is a Bayes
            factor too, and prod(1 - rho + rho factor) is the average over all subsets (many shares moved, or two that
-           swapped)
+           swapped), from which the empty one is taken out
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ Floats = NDArray[np.float64]
 PRIOR: Final = 0.5
 MEMORIES: Final = (4.0, 50.0)
 """Events of the past that a changed share still follows: nearly none, or within about .14 standard deviations."""
-_LOG_ROOT: Final = 0.5 * np.log(2 * np.pi)
 
 
-def log_gamma(z: Floats) -> Floats:
-    """ln Gamma(z) for z >= 1/2, within 1e-5 (Stirling's series at z + 2): a third of the time of an exact one."""
-    w = z + 2.0
+def _series(w: Floats) -> Floats:
+    """ln Gamma(w) + w - ln(2 pi) / 2 by Stirling's series, within 1e-4 for w >= 1.5."""
     r = 1.0 / w
-    out: Floats = (w - 0.5) * np.log(w) - w + (_LOG_ROOT + r * (1 / 12 - r * r / 360)) - np.log(z * (z + 1.0))
-    return out
+    out = np.log(w)
+    out *= w - 0.5
+    out += r * (1 / 12 - r * r * (1 / 360))
+    return np.asarray(out, np.float64)
 
 
 def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
-    """ln of the Beta-binomial probability of one order of x hits and y misses, given Beta(a, b)."""
-    out: Floats = (
-        log_gamma(x + a) + log_gamma(y + b) - log_gamma(x + y + a + b) - log_gamma(a) - log_gamma(b) + log_gamma(a + b)
-    )
+    """ln of the Beta-binomial probability of x hits and y misses in one order, given Beta(a, b), a and b >= 1/2.
+
+    ln B(x + a, y + b) - ln B(a, b). Gamma(z) is Gamma(z + 1) / z; what cancels between the six of them is left out.
+    """
+    xa, yb, ab = x + a, y + b, a + b
+    all_ = xa + yb
+    out = _series(xa + 1) + _series(yb + 1)
+    out -= _series(all_ + 1)
+    out -= _series(a + 1) + _series(b + 1) - _series(ab + 1)
+    out += np.log((all_ / (xa * yb)) * (a * b / ab))
     return out
 
 
@@ -52,12 +58,28 @@ def log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     for memory in MEMORIES:
         phi = np.minimum(memory / past, 1.0)
         parts.append(log_probability(x, y, phi * a + PRIOR, phi * b + PRIOR))
-    out: Floats = np.logaddexp(parts[0], parts[1]) - (same + np.log(2))
+    most = np.maximum(parts[0], parts[1])
+    out: Floats = most + np.log1p(np.exp(-np.abs(parts[0] - parts[1]))) - (same + np.log(2))
     return out
 
 
-def log_mean_of_subsets(log_factors: Floats, rho: Floats) -> Floats:
-    """ln prod(1 - rho + rho factor) over the last axis."""
-    part = np.log1p(rho * np.expm1(np.minimum(log_factors, 600.0)))
-    out: Floats = np.sum(part, axis=-1)
+def most_log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
+    """About the most that ``log_factor`` can be, without a logarithm: what someone who knew the new share would see."""
+    n = a + b + 1
+    m = x + y
+    p = (a + PRIOR) / n
+    expected = m * p
+    more = x - expected
+    spread = expected * (1 - p) * (1 + m / n) + 0.1 * np.abs(more) + 1e-9
+    return np.asarray(more * more / (2 * spread), np.float64)
+
+
+def log_mean_of_subsets(log_factors: Floats, chance: Floats) -> Floats:
+    """ln of the average, over all subsets but the empty one, of the product of the factors: last axis."""
+    none = np.sum(np.log1p(-chance), axis=-1)
+    part = np.log1p(chance * np.expm1(np.minimum(log_factors, 600.0)))
+    ratio = np.sum(part, axis=-1) - none
+    # ln (e**ratio - 1) + none - ln (1 - e**none), without overflow
+    with np.errstate(divide="ignore"):
+        out: Floats = ratio + np.log(-np.expm1(-np.maximum(ratio, 1e-12))) + none - np.log(-np.expm1(none))
     return out

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.evidence import Evidence
-from driftd.judge.independent import Shape, log_factors
+from driftd.judge.independent import Shape, whole_log_factors
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64])
     The window against the reference and what has joined it; what was seen between them is left out.
     """
     chained = np.take_along_axis(counts, shape.order, axis=1).astype(np.float64)
-    logs = log_factors(shape, chained[None], evidence.grown[None])[0]
+    logs = whole_log_factors(shape, chained[None], evidence.grown[None])[0]
     return np.asarray(np.exp(np.minimum(logs, _MOST)), np.float64)
 
 

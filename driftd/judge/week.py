@@ -111,7 +111,7 @@ def learned(layout: Layout, moments: Floats, weeks: Floats, parts: tuple[Floats,
     together = np.abs(z.T @ z) / np.maximum(np.outer(size, size), 1e-12)
     np.fill_diagonal(together, -1.0)
     siblings = np.argsort(-together, axis=1, kind="stable")[:, : min(SIBLINGS, max(q - 1, 0))]
-    axes, middle, scale = np.zeros((q, SHAPES, PARTS)), np.zeros((q, PARTS)), np.ones((q, SHAPES))
+    axes, middle, size = np.zeros((q, SHAPES, PARTS)), np.zeros((q, PARTS)), np.ones((q, SHAPES))
     c = np.stack([contrasts(t, d) for t, d in zip(*parts, strict=True)]) if len(weeks) else np.zeros((0, 0, PARTS))
     for i, row in enumerate(layout.channel[levels].tolist()):
         mine = c[known[:, i], row]
@@ -119,7 +119,7 @@ def learned(layout: Layout, moments: Floats, weeks: Floats, parts: tuple[Floats,
             continue
         middle[i] = mine.mean(axis=0)
         axes[i] = np.linalg.svd(mine - middle[i], full_matrices=False)[2][:SHAPES]
-        scale[i] = np.maximum(((mine - middle[i]) @ axes[i].T).std(axis=0), 1e-9)
+        size[i] = np.maximum(((mine - middle[i]) @ axes[i].T).std(axis=0), 1e-9)
     center, scale, week_center, week_scale = moments
     return Weeks(
         center,
@@ -128,8 +128,8 @@ def learned(layout: Layout, moments: Floats, weeks: Floats, parts: tuple[Floats,
         week_scale,
         levels,
         layout.channel[levels],
-        levels[siblings].reshape(q, -1),
+        levels[siblings],
         axes,
         middle,
-        scale,
+        size,
     )

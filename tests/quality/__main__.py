@@ -127,4 +127,7 @@ def _shown(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RuntimeError as e:  # what driftd, a peer or score.py said; results so far are in the cache
+        sys.exit(f"quality: {e}")

@@ -23,7 +23,7 @@ SHIFTS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 REFERENCES: Final = (3_000, 30_000)
 RUN_LENGTH: Final = 1e7
 BEFORE: Final = 2_000
-AFTER: Final = 40_000
+AFTER: Final = 20_000
 DEVIATIONS: Final = 3.5
 """How many standard errors of the reference the finite bound allows for: the level at which driftd pays for it."""
 

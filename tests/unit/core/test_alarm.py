@@ -195,6 +195,14 @@ def test_numbers_move_between_ranges_and_out_of_them(rng: np.random.Generator) -
     assert high.startswith("> ")
 
 
+def test_a_few_events_of_a_new_kind_surprise_more_than_many_of_a_usual_one() -> None:
+    reference = build(of_colors([("red", 600), ("blue", 400)]), Learning())
+    row, now = reference.rows["color"], summary(reference, of_colors([("red", 630), ("blue", 360), ("pink", 10)]))
+    assert moved_bins(reference, now, row, most=1) == (MovedBin("blue", 0.4, 0.36),)
+    assert moved_bins(reference, now, row, surprising=True) == (MovedBin("unseen", 0.0, 0.01),)
+    assert moved_bins(reference, reference.summary, row, surprising=True) == ()
+
+
 def test_an_empty_window_names_what_is_gone() -> None:
     reference = build(of_colors(THEN), Learning())
     empty = Summary.empty(reference.id, len(reference.channels), reference.width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,18 @@ def test_the_shares_of_everything_that_may_page_add_up_to_the_budget(budget: flo
     assert pages <= budget * (1 + 1e-12)
     if plan.a.min() > 100:  # nothing is given away, but where a threshold is held up at 100 events
         assert pages == pytest.approx(budget)
+
+
+@given(pages=st.lists(st.booleans(), min_size=len(REFERENCE.channels), max_size=len(REFERENCE.channels)))
+def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_their_own(pages: list[bool]) -> None:
+    plan = Plan.of(REFERENCE, choose)
+    assert plan.judged is not None
+    learned = replace(plan.judged, pages=np.array(pages))
+    paths = np.ones(len(pages), np.intp)
+    shares = monthly(REFERENCE, plan) / learned.thresholds(3.0, 1, paths)
+    paging = np.array([*pages, True])  # the joint path pages
+    assert shares[paging].sum() == pytest.approx(3.0)
+    assert shares[~paging].sum() == pytest.approx(3.0 if not all(pages) else 0.0)
 
 
 def test_a_channel_that_nothing_else_watches_has_its_share_for_the_judge_alone() -> None:

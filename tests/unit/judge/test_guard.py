@@ -18,7 +18,7 @@ from driftd.cells import ModelCell, State
 from driftd.encode import encode_with, summarise_with
 from driftd.event import Decoded, EventBatch
 from driftd.finding import JUDGE, Finding, Status
-from driftd.judge.guard import BATCH_EVENTS, Batch, Guard, learned_of
+from driftd.judge.guard import BATCH_EVENTS, MOST_EVENTS, Batch, Guard, batch_events, learned_of
 from driftd.judge.model import Judged
 from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
@@ -85,6 +85,11 @@ def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[Batch
     ]
 
 
+def always(_row: int, _since: float) -> bool:
+    """Every change matters."""
+    return True
+
+
 def guard(on: Reference) -> Guard:
     out = Guard.of(on)
     assert out is not None
@@ -98,7 +103,7 @@ def thresholds(on: Reference) -> NDArray[np.float64]:
 def taken(on: Reference, parts: Sequence[Batch], mine: Guard | None = None) -> Iterator[tuple[Batch, Judged]]:
     mine = mine or guard(on)
     for part in parts:
-        yield from mine.take(on, part, thresholds(on))
+        yield from mine.take(on, part, thresholds(on), always)
 
 
 def bits(on: Reference, mine: Guard) -> bytes:
@@ -120,15 +125,22 @@ def same(one: Judged, other: Judged) -> None:
 
 
 def test_a_micro_batch_is_the_shortest_run_of_panes_that_holds_fifty_events() -> None:
-    #  events   20  20  20  60  10  20  19   1      BATCH_EVENTS = 50
+    #  events   20  20  20  60  10  20  19   1
     #  batches |---------|---|----------------|
-    assert BATCH_EVENTS == 50
+    assert batch_events(reference()) == BATCH_EVENTS == 50
     numbers = np.repeat(np.arange(8), [20, 20, 20, 60, 10, 20, 19, 1])
     batch = replace(stream().take(np.arange(len(numbers))), times=1000.0 + numbers.astype(np.float64) * PANE)
     mine = guard(reference())
     seen = [(b.start, b.end, b.summary.events) for b, _ in taken(reference(), panes(reference(), batch), mine)]
     assert seen == [(1000, 1030, 60), (1030, 1040, 60), (1040, 1080, 50)]
     assert mine.waiting is None
+
+
+@pytest.mark.parametrize(
+    ("learned", "least"), [(100, 50), (3000, 50), (6000, 100), (60_000, 1000), (10**9, MOST_EVENTS)]
+)
+def test_the_larger_the_reference_the_larger_the_micro_batch(learned: int, least: int) -> None:
+    assert batch_events(replace(reference(), summary=replace(reference().summary, events=learned))) == least
 
 
 def test_the_cut_depends_on_when_events_came_and_never_on_their_values() -> None:
@@ -159,32 +171,35 @@ def test_panes_far_apart_are_judged_together_and_nothing_is_lost() -> None:
 
 def test_the_hour_ends_a_batch_where_a_channel_has_a_season_and_only_there() -> None:
     #  hours         |   0   |   1   |   2   |
-    #  events        30 30    10       30        a batch of 60; the 10 wait for the hour's end, not for 50
-    times = np.repeat(MONDAY + 14 * WEEK + np.array([0, 600, HOUR, 2 * HOUR]), [30, 30, 10, 30])
+    #  events        60 60    10       60        a batch of 120; the 10 wait for the hour's end and not for more
+    assert 60 < batch_events(seasonal()) == 13 * 168 * 3 // 60 < 120
+    times = np.repeat(MONDAY + 14 * WEEK + np.array([0, 600, HOUR, 2 * HOUR]), [60, 60, 10, 60])
     rng = np.random.default_rng(4)
-    batch = replace(wide({"x": rng.normal(size=100), "noise": rng.normal(size=100)}), times=times)
+    batch = replace(wide({"x": rng.normal(size=190), "noise": rng.normal(size=190)}), times=times)
     start = float(times[0])
     mine, seen = guard(seasonal()), []
     for part in panes(seasonal(), batch):
-        seen += [(b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()))]
-    assert seen == [(0, 60), (HOUR, 10)]
+        seen += [
+            (b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()), always)
+        ]
+    assert seen == [(0, 120), (HOUR, 10)]
     assert mine.waiting is not None
     assert mine.waiting.start == start + 2 * HOUR
     without = replace(guard(seasonal()).learned, season=None)
     free = Guard(without, replace(guard(seasonal()).state, rhythm=None))
-    assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [60]
+    assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [120]
     assert free.waiting is not None
-    assert free.waiting.summary.events == 40
+    assert free.waiting.summary.events == 70
 
 
 def test_what_waits_is_judged_when_it_is_asked_for_and_only_once() -> None:
     mine = guard(reference())
     part = panes(reference(), stream().take(np.arange(20)))[0]
-    assert list(mine.take(reference(), part, thresholds(reference()))) == []
-    ((batch, judged),) = mine.flush(reference(), thresholds(reference()))
+    assert list(mine.take(reference(), part, thresholds(reference()), always)) == []
+    ((batch, judged),) = mine.flush(reference(), thresholds(reference()), always)
     assert (batch.start, batch.end, batch.summary.events) == (part.start, part.end, part.summary.events)
     assert judged.s[reference().rows["x"]] > 0
-    assert list(mine.flush(reference(), thresholds(reference()))) == []
+    assert list(mine.flush(reference(), thresholds(reference()), always)) == []
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(120, id="at a hop's end"), pytest.param(140, id="in a hop")])
@@ -197,10 +212,10 @@ def test_the_end_of_everything_judges_what_waits(seconds: int) -> None:
     p.settle(state)
     mine = state.models["m"].guard
     assert mine is not None
-    seen = mine.state.evidence.events[reference().rows["x"]]
-    assert 0 < seen < len(batch) - 24
+    row = reference().rows["x"]
+    assert 0 < mine.state.evidence.seen[row].sum() < len(batch) - 24
     p.settle(state, end=True)
-    assert mine.state.evidence.events[reference().rows["x"]] == len(batch)
+    assert mine.state.evidence.seen[row].sum() == len(batch)
     assert state.models["m"].hops.growing is None
 
 
@@ -294,10 +309,10 @@ def test_a_checkpoint_in_the_middle_of_a_micro_batch_goes_on_bit_for_bit(on: obj
     undisturbed, restarted = guard(where), guard(where)
     waiting, verdicts = 0, 0
     for part in panes(where, batch, seconds)[:100]:
-        calm = list(undisturbed.take(where, part, thresholds(where)))
+        calm = list(undisturbed.take(where, part, thresholds(where), always))
         restarted = reborn(where, restarted)
         waiting += restarted.waiting is not None
-        again = list(restarted.take(where, part, thresholds(where)))
+        again = list(restarted.take(where, part, thresholds(where), always))
         assert [(b.start, b.end) for b, _ in calm] == [(b.start, b.end) for b, _ in again]
         for (_, x), (_, y) in zip(calm, again, strict=True):
             same(x, y)
