@@ -77,8 +77,8 @@ MISTAKES = [
     (
         "learning:\n  exclude:\n    - 2026-12-24/2026-12-24",
         (
-            "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), for 'to' is not included, "
-            "got '2026-12-24'"
+            "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), for 'to' is not "
+            "included, got '2026-12-24'"
         ),
     ),
     (
