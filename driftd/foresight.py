@@ -17,6 +17,7 @@ from driftd.finding import JOINT
 from driftd.judge import guard, sensitivity
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.model import Learned
+from driftd.natural import level
 from driftd.plan import Plan
 from driftd.reference import AWAITED, ERRORS, Reference, Role
 from driftd.summary import FIRST_VALUE, Summary
@@ -158,7 +159,8 @@ def _levels(reference: Reference, plan: Plan, window: Summary, alpha: float) -> 
     for kind, groups in plan.windows.items():
         for group in groups:
             effect = group.detector.material(reference, window)
-            noise = group.detector.noise(reference, window, alpha)
+            natural = level(reference.natural.get(kind), alpha, len(reference.channels))
+            noise = np.maximum(group.detector.noise(reference, window, alpha), natural)
             for row in np.flatnonzero(group.channels & ~np.isnan(np.maximum(effect, noise))).tolist():
                 yield row, Threshold(kind, float(effect[row]), float(noise[row]))
 
