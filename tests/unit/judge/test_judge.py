@@ -9,7 +9,6 @@ import pytest
 
 from driftd.judge import arrays, model, steps
 from driftd.judge.bounds import share_bounds
-from driftd.judge.factor import Series
 from driftd.judge.regime import Regime, decide
 from driftd.judge.steps import Batch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
@@ -48,23 +47,6 @@ def test_events_that_follow_each_other_are_not_called_independent(rng: np.random
     assert not decide(x, times, 12).pages
     assert decide(x, times, 24).pages
     assert decide(rng.permuted(x, axis=1), times, 0).regime is Regime.INDEPENDENT
-
-
-@pytest.mark.parametrize("phi", [0.0, 0.6])
-def test_bayes_factors_hold_their_bound_on_24_autocorrelated_weeks(rng: np.random.Generator, phi: float) -> None:
-    learned, weeks, m, a = 24, 50, 400, 500.0
-    y = np.zeros((learned + weeks, m))
-    y[0] = rng.normal(size=m)
-    for t in range(1, len(y)):
-        y[t] = phi * y[t - 1] + rng.normal(size=m)
-    series, top = Series.start(m, 2, 26), np.zeros(m)
-    for t in range(1, len(y)):
-        series = series.add(y[t], np.stack([np.ones(m), y[t - 1]], axis=1), float(t))
-        if t == learned - 1:
-            series = replace(series, begun=np.full_like(series.begun, np.nan))
-        if t >= learned:
-            top = np.maximum(top, np.exp(series.log_factors()).sum(axis=1))
-    assert np.mean(top >= a) <= weeks / a
 
 
 def test_bounds_of_shares_are_those_of_the_binomial() -> None:
