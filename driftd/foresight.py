@@ -18,6 +18,7 @@ from driftd.judge import guard, sensitivity
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.model import Learned
 from driftd.natural import level
+from driftd.judge.seasonal import PAGE_SEASONS
 from driftd.plan import Plan
 from driftd.reference import AWAITED, ERRORS, Reference, Role
 from driftd.summary import FIRST_VALUE, Summary
@@ -174,6 +175,9 @@ def _told(cover: Cover | str, learned: Learned | None, row: int) -> tuple[str, b
     a = float(cover.a[row]) if judged else float("nan")
     apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
     unknown = "" if learned.independent[row] else SEASONAL if learned.rhythmic[row] else why
+    if learned.rhythmic[row] and not cover.pages[row] and learned.season is not None and "tickets" not in why:
+        few = learned.season.seasons < PAGE_SEASONS
+        why += f", {PAGE_SEASONS} are needed to page" if few else ", but they follow each other too closely to page"
     return cover.regime[row], bool(cover.pages[row]), why, a, apart, unknown
 
 
