@@ -17,8 +17,8 @@ from driftd.finding import JOINT
 from driftd.judge import guard, sensitivity
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.model import Learned
-from driftd.natural import level
 from driftd.judge.seasonal import PAGE_SEASONS
+from driftd.natural import level
 from driftd.plan import Plan
 from driftd.reference import AWAITED, ERRORS, Reference, Role
 from driftd.summary import FIRST_VALUE, Summary
