@@ -160,14 +160,16 @@ def step(
     joint, together = (
         (state.joint, np.nan) if cross is None else learned.pairs.step(state.joint, cross, summary.events, start)
     )
+    joint_since = learned.pairs.since(joint)
     rhythm, by_season = state.rhythm, np.full(channels, np.nan)
     if learned.season is not None and rhythm is not None:
         cell = Cell.of(learned.season.clock.cell(start), summary, reference)
         rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
         if learned.season.joint:  # the joint path's S is the mean of the paths there are
+            joint_since = joint_since if together > rhythm.joint_evidence else rhythm.joint_since
             together = float(np.nanmean([together, rhythm.joint_evidence]))
     s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
-    since = np.append(since_of(learned, evidence, rhythm), learned.pairs.since(joint))
+    since = np.append(since_of(learned, evidence, rhythm), joint_since)
     events = np.append(summary.channel_events, summary.events).astype(np.float64)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet
