@@ -137,6 +137,7 @@ def learn(
             signals_of(shape.places[k], bins[k][bins[k] >= 0], reference.summary.counts[k], not reference.numeric[k]),
             times[bins[k] >= 0],
             seasons,
+            clock,
         )
         for k in range(len(bins))
     )

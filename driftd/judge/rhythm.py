@@ -8,7 +8,8 @@ and each day gives, weighted by the number of values,
   level   ln of the day's mean over what its slots expect where values cannot be negative, else mean z
   spread  mean sqrt|z|: anything that no longer fits its slot
   swing, phase   the day's values regressed on the profile and its slope: ln of the rhythm's size, and its lateness in
-          hours. Neither depends on the level, so a clock shift is seen in days however much levels vary
+          hours. Neither depends on the level (as long as few cells are clipped), so a clock shift is seen however
+          much levels vary
 and the level of each eighth of the day, whose contrasts say what kind of day it was (weather, season): covariates.
 """
 

@@ -88,7 +88,9 @@ def of_events(
         near = 0.0 if held else float(a[-1])
         joint, pairs = learned.pairs.step(joint, batch.cross, batch.summary.events, batch.start, frozen=held, a=near)
         parts = np.array([pairs, parts[1]])
-        s[-1], since[-1] = _mean(parts), learned.pairs.since(joint)
+        s[-1] = _mean(parts)
+        if not pairs < parts[1]:
+            since[-1] = learned.pairs.since(joint)
         if s[-1] >= a[-1]:
             pair = learned.pairs.strongest(joint)[:2]
     # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
@@ -129,6 +131,8 @@ def of_season(
     if learned.season.joint:
         parts = np.array([parts[0], rhythm.joint_evidence])
         s[-1], mine[-1] = _mean(parts), True
+        if not parts[1] < parts[0]:
+            since[-1] = rhythm.joint_since
     with np.errstate(invalid="ignore"):
         opens = mine & (s >= a) & ~state.episodes.open
     counted = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)

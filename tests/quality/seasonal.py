@@ -110,10 +110,10 @@ def ordered(base: Base, r: np.random.Generator, together: int) -> pd.DataFrame:
     return pd.concat([w for i in r.permutation(len(blocks)) for w in blocks[i]], ignore_index=True)
 
 
-def without_outages(d: pd.DataFrame, base: Base) -> pd.DataFrame:
+def outages(d: pd.DataFrame, base: Base) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Rows in which no number is known were never events: in real order they are gaps in time."""
     numbers = [c for c, t in base.types.items() if t == "numeric"]
-    return d[d[numbers].notna().any(axis=1)]
+    return np.asarray(d[numbers].isna().all(axis=1), bool)
 
 
 Drift = tuple[pd.DataFrame, str, str]
@@ -204,6 +204,7 @@ def build(data: Path, out: Path, seed: int, together: int = 1) -> dict[str, Any]
             r = np.random.default_rng([seed, together, b, k])
             d = ordered(base, r, together)
             d.insert(0, "ts", START + np.arange(len(d)) * (168 * 3600.0 / base.period))
+            lost = outages(d, base)
             start = int(r.integers(base.learned + 8, len(d) // base.period - HORIZON_WEEKS)) * base.period
             start += int(r.integers(base.period))
             drifts: list[dict[str, Any]] = []
@@ -216,12 +217,12 @@ def build(data: Path, out: Path, seed: int, together: int = 1) -> dict[str, Any]
                            "magnitude": much}]  # fmt: skip
             learned = base.learned * base.period
             if together > 1:
-                gone = np.cumsum(~d.index.isin(without_outages(d, base).index))
+                gone = np.cumsum(lost)
                 learned -= int(gone[learned - 1])
                 for drift in drifts:
                     drift["horizon"] -= int(gone[drift["start"] + drift["horizon"] - 1] - gone[drift["start"] - 1])
                     drift["start"] -= int(gone[drift["start"] - 1])
-                d = without_outages(d, base)
+                d = d[~lost]
             name = f"{base.name}_{k}_{kind or 'null'}"
             streams[name] = saved(out, name, d, base, learned, kind or "null_seasonal", drifts)
     manifest = {"name": "redrawn seasonal streams", "version": 1, "seed": seed, "together": together,

@@ -212,16 +212,18 @@ def test_the_season_is_the_week_where_24_are_known_and_else_the_day(days: float,
     assert propose(START + HOURS * np.arange(int(days * 24), dtype=np.float64)).slots == slots
 
 
-def test_a_day_s_season_pages_only_where_days_follow_neither_each_other_nor_the_week(rng: np.random.Generator) -> None:
+def test_a_day_s_season_raises_tickets_and_sees_that_days_follow_the_week(rng: np.random.Generator) -> None:
     n = 28 * 24
     daily = 100 + 20 * np.sin(np.arange(n + 24 * 60) * np.pi / 12)
     noise = rng.normal(size=(n + 24 * 60, 2))
     plain = Stream.of([daily + 5 * noise[:, 0], daily + 5 * noise[:, 1]], n)
     season, s = plain.evidence(Clock.daily())
-    assert season.pages
+    assert season.seasons == 28
+    assert not season.pages
+    assert len(season.phi) == 1
     assert alarms(s, A) == 0
     weekend = 30 * (np.arange(len(daily)) // 24 % 7 >= 5)
-    assert not Stream.of([daily + weekend + 5 * noise[:, 0]], n).learn(Clock.daily())[0].pages
+    assert len(Stream.of([daily + weekend + 5 * noise[:, 0]], n).learn(Clock.daily())[0].phi) > 1
 
 
 def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: np.random.Generator) -> None:
