@@ -96,7 +96,7 @@ def _how() -> list[str]:
         "  within their horizon; *by luck*: what the contestant's own rate of false alarms would find; *named*: found",
         "  on the channel that drifted; *wait*: mean share of the horizon spent undetected, a miss counts 100; *false",
         "  alarms* per 100,000 events of a channel on stretches without drift. Seconds are processor time per",
-        "  100,000 rows of all streams, every channel of them, driftd's start included.",
+        "  100,000 rows, every channel of them, driftd's start included.",
         "",
     ]
 
@@ -135,7 +135,7 @@ def _summary(c: Contestant, group: str) -> list[str]:
     title = f"**{c.title}**" if c.name == ours.NAME else c.title
     shares = [number(x) for x in (a.detected, a.luck, a.own, a.wait, a.median_delay)]
     counted = f"{s.false_alarms:,} / {s.channel_events:,}"
-    return [title, str(a.drifts), *shares, number(s.per_100k, 2), counted, number(c.seconds_per_100k, 1)]
+    return [title, str(a.drifts), *shares, number(s.per_100k, 2), counted, number(c.seconds_per_100k[group], 1)]
 
 
 def _classes(having: Sequence[Contestant], group: str) -> list[str]:
