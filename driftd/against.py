@@ -21,7 +21,7 @@ from driftd.judge.cells import Clock
 from driftd.reference import Reference, ReferenceKind, Slots
 from driftd.summary import Summary
 
-WEEK: Final = Clock()
+WEEK: Final = Clock.weekly()
 LEAST_EVENTS: Final = 100
 """Events that the same hours of the reference must hold; with fewer a window is compared with the whole."""
 

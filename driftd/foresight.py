@@ -17,6 +17,7 @@ from driftd.finding import JOINT
 from driftd.judge import guard, sensitivity
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.model import Learned
+from driftd.natural import level
 from driftd.plan import Plan
 from driftd.reference import AWAITED, ERRORS, Reference, Role
 from driftd.summary import FIRST_VALUE, Summary
@@ -158,7 +159,8 @@ def _levels(reference: Reference, plan: Plan, window: Summary, alpha: float) -> 
     for kind, groups in plan.windows.items():
         for group in groups:
             effect = group.detector.material(reference, window)
-            noise = group.detector.noise(reference, window, alpha)
+            natural = level(reference.natural.get(kind), alpha, len(reference.channels))
+            noise = np.maximum(group.detector.noise(reference, window, alpha), natural)
             for row in np.flatnonzero(group.channels & ~np.isnan(np.maximum(effect, noise))).tolist():
                 yield row, Threshold(kind, float(effect[row]), float(noise[row]))
 
@@ -202,17 +204,34 @@ def _finds(
             rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
             if not len(rows):
                 continue
-            shape, few = learned.shape.take(rows), (counts[rows], a[rows], events[rows])
+            one, alike = _alike(counts[rows], a[rows], events[rows], looked[rows])
+            shown = rows[one]
+            shape = learned.shape.take(np.searchsorted(learned.rows, shown))
+            few = counts[shown], a[shown], events[shown]
             least = (
                 sensitivity.smallest_shift(shape, *few)
                 if kind == "shift"
-                else sensitivity.smallest_rise(shape, *few, looked[rows])
-            )
+                else sensitivity.smallest_rise(shape, *few, looked[shown])
+            )[alike]
             for row, found in zip(rows.tolist(), least.tolist(), strict=True):
                 value = "" if kind == "shift" else reference.label(row, int(looked[row]))
                 if np.isfinite(found):
                     out[row].append(Find(kind, value, found, horizon, int(events[row])))
     return [tuple(found) for found in out]
+
+
+def _alike(
+    counts: Floats, a: Floats, events: Floats, columns: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """One row of each kind of channel, and each channel's kind: a hundred numbers on twenty quantile bins each, at the
+    same rate, see the same.
+    """
+    total = np.maximum(counts.sum(axis=1), 1)
+    value = np.where(columns < 0, 0, counts[np.arange(len(a)), columns])
+    sizes = np.round(np.log(np.stack([a, events, total, value + 1], axis=1)), 2)
+    key = np.concatenate([sizes, columns[:, None], np.round(counts / total[:, None], 2)], axis=1)
+    _, one, alike = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    return one, alike.reshape(-1)
 
 
 def _columns(reference: Reference) -> NDArray[np.intp]:

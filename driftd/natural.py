@@ -14,9 +14,9 @@ statistics is known no better than their number allows: hence F. The variance is
 sqrt((2 + 12 / nu) / m) each, for a nu that is too large makes the tail too thin. m counts independent windows: an
 autocorrelation rho of successive ones leaves m (1 - rho) / (1 + rho) of them.
 
-Exact for statistics that are chi-squared (nu 1 to 15; 20,000 references): a new window exceeds the level for alpha 1e-2 to
-1e-6 with at most 1.1 alpha from 25 windows on; with 10 windows 1e-2 holds, 1e-4 is exceeded with up to 2.7e-4 and 1e-6
-with 5e-5; with 5 it is 2e-3 and 8e-4. A reference of few windows is better than none, and no more.
+Exact for statistics that are chi-squared (nu 1 to 15; 20,000 references): a new window exceeds the level for alpha 1e-2
+to 1e-6 with at most 1.1 alpha from 25 windows on; with 10 windows 1e-2 holds, 1e-4 is exceeded with up to 2.7e-4 and
+1e-6 with 5e-5; with 5 it is 2e-3 and 8e-4. A reference of few windows is better than none, and no more.
 """
 
 from __future__ import annotations

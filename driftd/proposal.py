@@ -13,7 +13,9 @@ from driftd import natural
 from driftd.against import WEEK
 from driftd.encode import encode_with
 from driftd.event import EventBatch
+from driftd.judge.cells import Clock
 from driftd.judge.guard import learned_of
+from driftd.judge.regime import propose, whole_seasons
 from driftd.judge.seasonal import PAGE_SEASONS
 from driftd.reference import Reference, ReferenceKind
 from driftd.window import Windows
@@ -38,7 +40,8 @@ class Seen:
 
     ``whole`` and ``hours`` are natural variations (driftd.natural, PSI), float64[channels, 7]: of the reference's own
     windows against the rest of it, and against the same hours of the week; None where it holds too few windows.
-    ``kind`` would fit best; ``seasons`` whole weeks are known, ``needed`` more would let seasonal channels page.
+    ``kind`` would fit best; ``seasons`` whole ``season`` ("weeks" or "days") are known, ``needed`` more would let
+    seasonal channels page.
     """
 
     regime: tuple[str, ...]
@@ -49,6 +52,7 @@ class Seen:
     whole: Floats | None
     hours: Floats | None
     kind: ReferenceKind
+    season: str
     seasons: int
     needed: int
 
@@ -61,7 +65,10 @@ def look(reference: Reference, rows: EventBatch, windows: Windows, period_second
     whole = natural.measure(*about, ReferenceKind.FIXED).get(STATISTIC)
     hours = natural.measure(*about, ReferenceKind.SEASONAL).get(STATISTIC)
     daily, weekly = rhythms(hourly(reference, encoded.bins, rows.times))
-    seasons = int((reference.last - reference.first + WEEK.slot_seconds) // (WEEK.slots * WEEK.slot_seconds))
+    times = np.sort(rows.times)
+    weeks = whole_seasons(times, Clock.weekly())
+    clock = propose(times)
+    seasons = whole_seasons(times, clock)
     channels = len(reference.channels)
     regime: tuple[str, ...] = ("",) * channels
     pages, why = (False,) * channels, ("",) * channels
@@ -69,13 +76,14 @@ def look(reference: Reference, rows: EventBatch, windows: Windows, period_second
         regime = tuple(str(r) for r in learned.regime)
         pages, why = tuple(bool(p) for p in learned.pages), tuple(str(w) for w in learned.why)
     needed = max(PAGE_SEASONS - seasons, 0) if any(r not in ("", "independent") for r in regime) else 0
-    kind = ReferenceKind.SEASONAL if _fits(whole, hours, seasons) else ReferenceKind.FIXED
-    return Seen(regime, pages, why, daily, weekly, whole, hours, kind, seasons, needed)
+    kind = ReferenceKind.SEASONAL if _fits(whole, hours, weeks) else ReferenceKind.FIXED
+    unit = "weeks" if clock == Clock.weekly() else "days"
+    return Seen(regime, pages, why, daily, weekly, whole, hours if weeks > 1 else None, kind, unit, seasons, needed)
 
 
-def _fits(whole: Floats | None, hours: Floats | None, seasons: int) -> bool:
+def _fits(whole: Floats | None, hours: Floats | None, weeks: int) -> bool:
     """Whether the same hours are nearer to the windows: half as far or less, in half of the channels that breathe."""
-    if whole is None or hours is None or seasons < 2:
+    if whole is None or hours is None or weeks < 2:
         return False
     breathing = whole[:, BEYOND] > 0
     nearer = hours[:, MEDIAN] <= whole[:, MEDIAN] / 2
@@ -150,7 +158,7 @@ def _variation_words(seen: Seen, reference: Reference) -> list[str]:
     text = f"{windows} windows of its own differ from the rest of it more than chance explains in {share}: "
     text += f"PSI {far:.2g} (median)"
     few = f"; with fewer than {ENOUGH_WINDOWS} windows thresholds are wide: a longer reference narrows them"
-    if seen.hours is None or seen.seasons < 2:
+    if seen.hours is None:
         return [text + few * (windows < ENOUGH_WINDOWS)]
     near = float(np.nanmedian(seen.hours[breathing, MEDIAN]))
     lines = [f"{text}, {near:.2g} against the same hours of the week" + few * (windows < ENOUGH_WINDOWS)]
@@ -167,7 +175,7 @@ def _season_words(seen: Seen) -> list[str]:
     if all(r in ("", "independent") for r in seen.regime):
         return []
     tickets = sum(not page for page in seen.pages)
-    text = f"{seen.seasons} whole weeks are known"
+    text = f"{seen.seasons} whole {seen.season} are known"
     if seen.needed:
         text += f"; {seen.needed} more are needed before {tickets} of {len(seen.pages)} channels can page"
     return [text]
@@ -178,6 +186,7 @@ def as_data(seen: Seen, reference: Reference) -> Mapping[str, object]:
     return {
         "rhythm": {"daily": _names(reference, seen.daily), "weekly": _names(reference, seen.weekly)},
         "proposed_kind": seen.kind.value,
+        "season": seen.season,
         "seasons": seen.seasons,
         "seasons_needed": seen.needed,
     }

@@ -148,7 +148,7 @@ def _told(built: Sequence[Built], output: str) -> None:
         show.table(
             ("channel", "regime", "rhythm", "pages", "natural PSI: median", "largest", "same hours", "largest"),
             [
-                (c["channel"], c["regime"] or "-", c["rhythm"] or "-", "yes" if c["pages"] else "tickets", *c["shown"])
+                (c["channel"], c["regime"] or "-", c["rhythm"] or "-", "yes" if c["pages"] else "no", *c["shown"])
                 for c in _seen(one)
             ],
             indent=2,

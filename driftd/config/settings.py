@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from driftd.config.values import (
@@ -127,11 +127,13 @@ class Exclusion(_Section):
     to: Moment = Field(description="Where it ends; not included.")
     why: str = Field(default="", description="Kept with the reference.")
 
-    @model_validator(mode="after")
-    def _forward(self) -> Self:
-        if self.to <= self.from_:
-            raise ValueError(f"expected 'to' after 'from' ({spell_moment(self.from_)}); it is not included")
-        return self
+    @field_validator("to")
+    @classmethod
+    def _forward(cls, to: float, others: ValidationInfo) -> float:
+        begin = others.data.get("from_")
+        if begin is not None and to <= begin:
+            raise ValueError(f"expected a time after 'from' ({spell_moment(begin)}), for 'to' is not included")
+        return to
 
 
 Exclusions = Annotated[tuple[Annotated[Exclusion, Stretched], ...], Several]

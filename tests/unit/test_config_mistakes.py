@@ -57,8 +57,33 @@ MISTAKES = [
         "driftd.yaml:1: alarms.false_alarms_per_month: expected more than 0, got 0",
     ),
     (
-        "alarms: {model_drift_share: .nan}",
-        "driftd.yaml:1: alarms.model_drift_share: expected a number, got '.nan'",
+        "learning: {kind: season}",
+        (
+            "driftd.yaml:1: learning.kind: expected one of fixed, rolling, seasonal, got 'season'; "
+            "did you mean 'seasonal'?"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - 2026-12-24",
+        "driftd.yaml:3: learning.exclude[0]: expected FROM/TO, such as 2026-12-24/2026-12-27, got '2026-12-24'",
+    ),
+    (
+        "learning:\n  exclude:\n    - {from: 2026-12-24, to: noon}",
+        (
+            "driftd.yaml:3: learning.exclude[0].to: expected a date or a time, such as 2026-12-24 or "
+            "2026-12-24T18:00:00Z, got 'noon'"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - 2026-12-24/2026-12-24",
+        (
+            "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), for 'to' is not "
+            "included, got '2026-12-24'"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - {form: 2026-12-24, from: 1, to: 2}",
+        "driftd.yaml:3: learning.exclude[0]: unknown key 'form'; did you mean 'from'?",
     ),
     (
         "models:\n- task: auto",
@@ -108,6 +133,14 @@ MISTAKES = [
 ]
 
 TOGETHER = [
+    (
+        "learning: {kind: rolling, period_seconds: 5m}",
+        "learning.period_seconds: expected windows.window_seconds (10m) or more, got 5m",
+    ),
+    (
+        "models: [{name: a, reference: {kind: rolling, period_seconds: 5m}}]",
+        "models[0].reference.period_seconds: expected windows.window_seconds (10m) or more, got 5m",
+    ),
     (
         "windows: {pane_seconds: 7}",
         "windows.window_seconds: expected a multiple of windows.pane_seconds (7s), got 10m",

@@ -103,7 +103,7 @@ def _with(reference: Reference, summary: object) -> Reference:
 @pytest.mark.parametrize("freedom", [1, 2, 5, 15])
 @pytest.mark.parametrize("windows", [25, 60])
 def test_a_new_window_exceeds_the_level_no_more_often_than_stated(freedom: int, windows: int, alpha: float) -> None:
-    """Statistics as theory has them, chi-squared: the chance that a new one is over the level, over 5,000 references."""
+    """Statistics as theory has them, chi-squared: the chance that a new one is over the level."""
     rng = np.random.default_rng(freedom * 100 + windows)
     own = rng.chisquare(freedom, (windows, 5000))
     found = level(natural._table(own, np.zeros(5000), adjacent=True), alpha, 5000)
