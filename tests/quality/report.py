@@ -239,7 +239,7 @@ def _sensitivity(delays: Sequence[sensitivity.Delay]) -> list[str]:
         f"and is looked for in {sensitivity.AFTER:,}. *Any test*: 2 ln A / shift^2 events, the least mean delay of any",
         "test with that run length that knows the reference exactly (Lorden 1971, Lai 1998; asymptotic in A).",
         f"*Allowing for the reference*: 2 ln A / (shift - eps)^2, eps = {sensitivity.DEVIATIONS} / sqrt(reference):",
-        "a test that takes the reference's error at its worst; one that averages over it, or learns on, can be quicker.",
+        "a test that takes the reference's error at its worst; one that averages over it can be quicker.",
         "Medians are over all seeds; *never* where less than half found it.",
         "",
         *table(
