@@ -34,12 +34,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """Who, and what it did: alarms by stream, processor seconds per 100,000 rows, scores by group."""
+    """Who, and what it did: alarms by stream, processor seconds per 100,000 rows and score of each group."""
 
     name: str
     title: str
     alarms: Mapping[str, list[tuple[str, int]]]
-    seconds_per_100k: float
+    seconds_per_100k: Mapping[str, float]
     scores: Mapping[str, Score]
     remark: str = ""
 
@@ -169,5 +169,9 @@ def _scored(
     extra = [ours.JOINT] if name == ours.NAME else []
     groups = [g for g in GROUPS if any(s.group == g for s in streams)]
     scores = {g: score(script, manifest, streams, g, found, extra) for g in groups}
-    rows = sum(s.n for s in streams)
-    return Contestant(name, title, found, sum(a["seconds"] for a in answers.values()) / rows * 1e5, scores, remark)
+    seconds = {g: _per_100k([s for s in streams if s.group == g], answers) for g in groups}
+    return Contestant(name, title, found, seconds, scores, remark)
+
+
+def _per_100k(streams: Sequence[Stream], answers: Mapping[str, Any]) -> float:
+    return float(sum(answers[s.name]["seconds"] for s in streams) / sum(s.n for s in streams) * 1e5)

@@ -96,7 +96,7 @@ def _how() -> list[str]:
         "  within their horizon; *by luck*: what the contestant's own rate of false alarms would find; *named*: found",
         "  on the channel that drifted; *wait*: mean share of the horizon spent undetected, a miss counts 100; *false",
         "  alarms* per 100,000 events of a channel on stretches without drift. Seconds are processor time per",
-        "  100,000 rows of all streams, every channel of them, driftd's start included.",
+        "  100,000 rows, every channel of them, driftd's start included.",
         "",
     ]
 
@@ -135,7 +135,7 @@ def _summary(c: Contestant, group: str) -> list[str]:
     title = f"**{c.title}**" if c.name == ours.NAME else c.title
     shares = [number(x) for x in (a.detected, a.luck, a.own, a.wait, a.median_delay)]
     counted = f"{s.false_alarms:,} / {s.channel_events:,}"
-    return [title, str(a.drifts), *shares, number(s.per_100k, 2), counted, number(c.seconds_per_100k, 1)]
+    return [title, str(a.drifts), *shares, number(s.per_100k, 2), counted, number(c.seconds_per_100k[group], 1)]
 
 
 def _classes(having: Sequence[Contestant], group: str) -> list[str]:
@@ -237,16 +237,17 @@ def _sensitivity(delays: Sequence[sensitivity.Delay]) -> list[str]:
         f"One false alarm in A = {sensitivity.RUN_LENGTH:.0e} events of a channel; {len(sensitivity.SHIFTS)} channels,",
         f"one event a second, panes of ten events; the shift comes {sensitivity.BEFORE:,} events after the reference,",
         f"and is looked for in {sensitivity.AFTER:,}. *Any test*: 2 ln A / shift^2 events, the least mean delay of any",
-        "test with that run length that knows the reference exactly (Lorden 1971, Lai 1998). *With this reference*:",
-        f"2 ln A / (shift - eps)^2, eps = {sensitivity.DEVIATIONS} / sqrt(reference): what is left to a test that",
-        "allows for the reference's error. Medians are over all seeds; *never* where less than half found it.",
+        "test with that run length that knows the reference exactly (Lorden 1971, Lai 1998; asymptotic in A).",
+        f"*Allowing for the reference*: 2 ln A / (shift - eps)^2, eps = {sensitivity.DEVIATIONS} / sqrt(reference):",
+        "a test that takes the reference's error at its worst; one that averages over it can be quicker.",
+        "Medians are over all seeds; *never* where less than half found it.",
         "",
         *table(
             [
                 "reference",
                 "shift (sd)",
                 "any test",
-                "with this reference",
+                "allowing for the reference",
                 "driftd, median delay",
                 "found",
                 "times any test",

@@ -106,9 +106,8 @@ def plan(stream: Stream, table: pa.Table) -> Plan:
     channels |= {renamed.get(c, c): c for c in features}
     span = float(times[stream.n_ref - 1] - times[0])
     monthly = (stream.n_ref - 1) / span * MONTH_SECONDS if span > 0 else MONTH_SECONDS
-    return Plan(
-        tuple(options), renamed, channels, times, budget(monthly, len(channels) + 1 + (not clocked), stream.run_length)
-    )
+    shares = len(channels) + len(("service errors", "the joint path"))
+    return Plan(tuple(options), renamed, channels, times, budget(monthly, shares, stream.run_length))
 
 
 def _parts(stream: Stream, table: pa.Table) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -139,7 +138,7 @@ def budget(events_a_month: float, shares: int, run_length: float) -> float:
     """False alarms a month for the whole daemon that give every channel A = ``run_length`` events.
 
     From A = N shares models / F, for one model. Beside the stream's channels two take a share: service errors, which
-    driftd watches in any stream, and the joint path, where channels are independent.
+    driftd watches in any stream, and the joint path.
     """
     return events_a_month * shares / run_length
 

@@ -74,7 +74,7 @@ def row(cls: str, detected: float, wait: float, delay: float) -> Row:
 
 
 def contestant(name: str, found: Row, false: int) -> Contestant:
-    return Contestant(name, name, {}, 1.0, {"iid": Score((found,), false, 100_000)})
+    return Contestant(name, name, {}, {"iid": 1.0}, {"iid": Score((found,), false, 100_000)})
 
 
 def test_every_loss_is_told_and_whether_it_was_bought_with_false_alarms() -> None:
