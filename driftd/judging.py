@@ -13,8 +13,7 @@ from driftd.against import during
 from driftd.alarm import Budget, change_starts, divergences
 from driftd.cells import ModelCell, Verdict
 from driftd.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
-from driftd.judge.guard import Batch
-from driftd.judge.model import Judged, Matters
+from driftd.judge.steps import Batch, Judged, Matters
 from driftd.judge.tickets import selected, window_evidence
 from driftd.plan import Plan, score
 from driftd.reference import Reference
@@ -83,7 +82,9 @@ def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
         return np.zeros(len(cell.reference.channels), bool)
     state, learned = cell.guard.state, cell.guard.learned
     watched = learned.independent & ~state.episodes.open[:-1]
-    e = np.where(watched, window_evidence(learned.shape, state.evidence, window.summary.counts), np.nan)
+    e, rows = np.full(len(watched), np.nan), learned.rows
+    e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
+    e[~watched] = np.nan
     return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
 
 

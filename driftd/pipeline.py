@@ -16,7 +16,8 @@ from driftd.encode import Encoded, encode_with, summarise_with
 from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
 from driftd.finding import JUDGE, Judgement
 from driftd.judge.budget import Certificate, Cover
-from driftd.judge.guard import Batch, Guard
+from driftd.judge.guard import Guard
+from driftd.judge.steps import Batch
 from driftd.learning import schema_of
 from driftd.plan import Plan
 from driftd.reference import Reference, ReferenceKind, Role

@@ -16,7 +16,8 @@ from driftd.errors import CheckpointCorrupt
 from driftd.event import EventBatch, Kind
 from driftd.finding import Status
 from driftd.judge import model
-from driftd.judge.guard import Batch, Guard, learned_of
+from driftd.judge.guard import Guard, learned_of
+from driftd.judge.steps import Batch
 from driftd.reference import Bins, Channel, Exclusion, Reference, ReferenceKind, Role, Slots
 from driftd.summary import Summary
 from driftd.window import Alarm, Hop, Hops
@@ -244,24 +245,30 @@ def load_reference(data: Plain) -> Reference:
 def _dump_guard(guard: Guard | None) -> Plain:
     if guard is None:
         return None
-    batch = guard.waiting
-    waiting = None
-    if batch is not None:
-        cross = None if batch.cross is None else _array(batch.cross)
-        waiting = [batch.start, batch.end, dump_summary(batch.summary), cross, _array(batch.told)]
-    return {"state": _dump_table(model.dump_state(guard.state)), "waiting": waiting}
+    state = _dump_table(model.dump_state(guard.state))
+    return {"state": state, "waiting": _dump_batch(guard.waiting), "slot": _dump_batch(guard.slot)}
 
 
 def _load_guard(data: Plain, reference: Reference | None) -> Guard | None:
     learned = None if reference is None or data is None else learned_of(reference)
     if learned is None:
         return None
-    state, waiting = model.load_state(_load_table(data["state"])), None
-    if data["waiting"] is not None:
-        start, end, summary, cross, told = data["waiting"]
-        parts = load_summary(summary), None if cross is None else _unarray(cross), _unarray(told)
-        waiting = Batch(start, end, *parts)
-    return Guard(learned, state, waiting)
+    state = model.load_state(_load_table(data["state"]))
+    return Guard(learned, state, _load_batch(data["waiting"]), _load_batch(data["slot"]))
+
+
+def _dump_batch(batch: Batch | None) -> Plain:
+    if batch is None:
+        return None
+    cross = None if batch.cross is None else _array(batch.cross)
+    return [batch.start, batch.end, dump_summary(batch.summary), cross, _array(batch.told)]
+
+
+def _load_batch(data: Plain) -> Batch | None:
+    if data is None:
+        return None
+    start, end, summary, cross, told = data
+    return Batch(start, end, load_summary(summary), None if cross is None else _unarray(cross), _unarray(told))
 
 
 def _dump_table(table: Mapping[str, Any]) -> Plain:

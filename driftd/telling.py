@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from driftd.alarm import divergences, mean_of, moved_bins
 from driftd.cells import ModelCell
 from driftd.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
-from driftd.judge.guard import Batch
-from driftd.judge.model import TOO_SHORT, Judged, Learned
+from driftd.judge.model import TOO_SHORT, Learned
+from driftd.judge.steps import Batch, Judged
 from driftd.plan import Plan
 from driftd.reference import Reference
 from driftd.summary import Summary

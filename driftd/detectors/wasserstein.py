@@ -91,7 +91,7 @@ class Scale:
     @property
     def varies(self) -> NDArray[np.bool_]:
         """bool[channels]: numbers that are not all the same; the detector abstains from the others."""
-        return np.asarray(self.gaps.any(axis=1), bool)
+        return np.asarray(self.gaps.any(axis=1), np.bool_)
 
 
 _SCALES: WeakKeyDictionary[Reference, Scale] = WeakKeyDictionary()

@@ -1,8 +1,9 @@
 """From the user's one number to thresholds: A of every channel, and the certificate that says what is promised.
 
-Channel k sees N_k events a month; F false pages a month are accepted in all; shares w_k sum to at most 1. With
-A_k = N_k / (w_k F) the chance that channel k pages falsely in a month is at most w_k F, so the expected number of false
-pages is at most sum exp(w_k F) - 1, about F, under any dependence between channels (expectations add up).
+Channel k sees N_k events a month; F false pages a month are accepted in all; shares w_k sum to at most 1. The chance of
+a false alarm within n events is at most n / A_k, so in a month at most exp(N_k / A_k) - 1 are to be expected
+(``false_alarms``), and with A_k = N_k / ln(1 + w_k F) at most w_k F: in all at most F, under any dependence between
+channels (expectations add up). For small shares A_k is about N_k / (w_k F).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: 
     """A of every channel, in events; at least 100, so that a rare channel cannot page on its first event."""
     monthly = np.maximum(events_a_second * MONTH_SECONDS, 1.0)
     with np.errstate(divide="ignore"):
-        return np.maximum(monthly / (shares * false_alarms_per_month), 100.0)
+        return np.maximum(monthly / months(shares * false_alarms_per_month), 100.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class Cover:
     @property
     def false_pages(self) -> Floats:
         """Expected false pages a month of each channel at most, float64[k]; 0 for those that do not page."""
-        return np.where(self.pages, false_alarms(self.paths * self.monthly / self.a), 0.0)
+        return np.where(self.pages, self.paths * false_alarms(self.monthly / self.a), 0.0)
 
     @property
     def confidence(self) -> float:
@@ -144,3 +145,8 @@ def false_alarms(p: Floats) -> Floats:
     after each: so the renewal function of the uniform distribution, exp(p) - 1 up to 1; above, a line over it.
     """
     return np.where(p <= 1, np.expm1(np.minimum(p, 1.0)), 2 * p - (3 - np.e))
+
+
+def months(expected: Floats) -> Floats:
+    """The inverse of ``false_alarms``: how large events / A may be where so many are accepted."""
+    return np.where(expected <= np.e - 1, np.log1p(np.minimum(expected, 2.0)), (expected + 3 - np.e) / 2)

@@ -83,7 +83,7 @@ class Changes:
     @property
     def since(self) -> Floats:
         """Where the likeliest candidate began, float64[rows]; NaN before the first event."""
-        return np.take_along_axis(self.begun, self.likeliest()[None], axis=0)[0]
+        return np.asarray(np.take_along_axis(self.begun, self.likeliest()[None], axis=0)[0], np.float64)
 
     def without(self, rows: NDArray[np.bool_]) -> Self:
         """Begins anew in ``rows``."""

@@ -1,8 +1,8 @@
 """The judge as a model's cell holds it: panes to micro-batches, and what was learned as data beside the reference.
 
-panes      |. .|...|. |. .|....|. .|        a micro-batch is a run of panes with at least ``batch_events`` events; where
-batches    |-------|--------|------         a channel has a season it also ends with its slot (an hour). The cut depends
-                                            on how many events came and when, never on their values.
+panes      |. .|...|. |. .|....|. .|        independent channels: a run of panes with at least ``batch_events`` events
+batches    |-------|--------|------         seasonal channels: the panes of one slot of their clock, an hour
+slots      |----------|----------|--        The cuts depend on how many events came and when, never on their values.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge import arrays, model
-from driftd.judge.model import Judged, Learned, Matters, State, always
+from driftd.judge import arrays, model, steps
+from driftd.judge.model import Learned, State
 from driftd.judge.seasonal import Rhythm
+from driftd.judge.steps import Batch, Judged, Matters, always
 from driftd.reference import Reference
-from driftd.summary import Summary, merge
 
 Floats = NDArray[np.float64]
 
@@ -27,32 +27,16 @@ MOST_EVENTS: Final = 1000
 _LEARNED, _RHYTHM = "learned.", "rhythm."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Panes that wait to be judged together; ``cross`` as in driftd.judge.joint, None without pairs.
-
-    ``told`` float64[channels]: since when there is a change that another detector of the channel found in these panes,
-    NaN where none did.
-    """
-
-    start: float
-    end: float
-    summary: Summary
-    cross: NDArray[np.int64] | None
-    told: Floats
-
-    def merge(self, later: Batch) -> Batch:
-        cross = later.cross if self.cross is None else self.cross if later.cross is None else self.cross + later.cross
-        return Batch(self.start, later.end, merge((self.summary, later.summary)), cross, np.fmin(self.told, later.told))
-
-
 @dataclass(slots=True)
 class Guard:
-    """One model's judge: what it learned, what it remembers, and the panes that are not a micro-batch yet."""
+    """One model's judge: what it learned, what it remembers, and the panes that wait: for more events, and for the end
+    of their slot.
+    """
 
     learned: Learned
     state: State
     waiting: Batch | None = None
+    slot: Batch | None = None
 
     @classmethod
     def of(cls, reference: Reference) -> Self | None:
@@ -66,37 +50,36 @@ class Guard:
     def take(
         self, reference: Reference, pane: Batch, a: Floats, matters: Matters = always
     ) -> Iterator[tuple[Batch, Judged]]:
-        """Takes in one closed pane, in order of time; yields each micro-batch that this completed with its verdict."""
-        if self.waiting is not None and self._other_slot(self.waiting.start, pane.start):
-            yield from self.flush(reference, a, matters)
-        self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
-        if self.waiting.summary.events >= batch_events(reference):
-            yield from self.flush(reference, a, matters)
+        """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
+
+        ``matters`` as in driftd.judge.steps.
+        """
+        if self.learned.season is not None:
+            clock = self.learned.season.clock
+            if self.slot is not None and clock.cell(self.slot.start) != clock.cell(pane.start):
+                yield from self._end_slot(reference, a, matters)
+            self.slot = pane if self.slot is None else self.slot.merge(pane)
+        if self.learned.independent.any():
+            self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
+            if self.waiting.summary.events >= batch_events(reference):
+                yield from self._end_batch(a, matters)
 
     def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[Batch, Judged]]:
-        """Judges what waits, however little it is; ``matters`` as in driftd.judge.model.step."""
-        batch, self.waiting = self.waiting, None
-        if batch is None:
-            return
-        self.state, judged = model.step(
-            self.learned,
-            self.state,
-            reference,
-            batch.start,
-            batch.end,
-            batch.summary,
-            batch.cross,
-            a,
-            batch.told,
-            matters,
-        )
-        yield batch, judged
+        """Judges what waits, however little it is."""
+        yield from self._end_slot(reference, a, matters)
+        yield from self._end_batch(a, matters)
 
-    def _other_slot(self, before: float, now: float) -> bool:
-        if self.learned.season is None:
-            return False
-        clock = self.learned.season.clock
-        return clock.cell(before) != clock.cell(now)
+    def _end_batch(self, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        batch, self.waiting = self.waiting, None
+        if batch is not None:
+            self.state, judged = steps.of_events(self.learned, self.state, batch, a, matters)
+            yield batch, judged
+
+    def _end_slot(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        batch, self.slot = self.slot, None
+        if batch is not None:
+            self.state, judged = steps.of_season(self.learned, self.state, batch, reference, a, matters)
+            yield batch, judged
 
 
 def batch_events(reference: Reference) -> int:

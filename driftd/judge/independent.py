@@ -145,7 +145,7 @@ class Shape:
         used[reference.numeric, UNSEEN] = False
         places = normal_scores(counts, reference.places, used.astype(np.float64))
         order = order_of(reference)
-        counts, used = (np.take_along_axis(x, order, axis=1) for x in (counts, used))
+        counts, used = np.take_along_axis(counts, order, axis=1), np.take_along_axis(used, order, axis=1)
         values = np.where(order >= FIRST_VALUE, counts, 0.0)
         scores = standardised(np.take_along_axis(places, order, axis=1), values)
         total = values.sum(axis=1)
@@ -236,13 +236,13 @@ def known_of(
     rare = np.array([len(b.rare) > 0 for b in reference.bins]) & categories
     lucky = top & (counts <= (border + 2 * np.sqrt(border))[:, None]) & rare[:, None]
     worth[lucky | (top & open_ended[:, None] & (counts < 4))] = BORDER
-    # what that luck may have taken from the rest: a standard deviation of each of those columns, all the same way
+    # what that luck may have taken from the rest: 1.5 standard deviations of each of those columns, all the same way
     other = counts[:, FIRST_VALUE] - np.clip(once - np.count_nonzero(top & (counts == 1), axis=1), 0, None)
-    other = np.maximum(other, 0.0)
-    taken = np.count_nonzero(lucky, axis=1) * np.sqrt(border)
-    known = other * (1 - other / n) + 1
+    other, those = np.maximum(other, 0.0), misses[:, FIRST_VALUE]
+    taken = 1.5 * np.count_nonzero(lucky, axis=1) * np.sqrt(border)
+    known = other * those / np.maximum(other + those, 1) + 1
     hits[categories, FIRST_VALUE] = (other + 0.5 * (other == 0))[categories]
-    worth[rare, FIRST_VALUE] = (known / (known + taken**2 + once))[rare]
+    worth[rare, FIRST_VALUE] = (known / (known + taken**2 + once * (those / np.maximum(other + those, 1)) ** 2))[rare]
     return hits * worth, misses * worth
 
 

@@ -2,7 +2,7 @@
 
     learned, state = learn(reference, bins, values, times, singles, doubles)
     a = learned.thresholds(1.0, models=1, paths=np.ones(channels, int))
-    state, verdict = step(learned, state, reference, pane_start, pane_end, summary, cross, a)
+    state, judged = steps.of_events(learned, state, panes, a)
 
 ``learned`` is immutable and belongs beside the reference; ``state`` is what a checkpoint holds. Both are dataclasses
 of arrays: ``dump_state`` and ``load_state``, driftd.judge.arrays for ``learned``. The last entry of every array of a
@@ -12,7 +12,7 @@ verdict is the joint path's, feature "*".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from driftd.event import AnyColumn, Kind, NumericColumn
 from driftd.judge import arrays, seasonal
 from driftd.judge.budget import even_share, thresholds
-from driftd.judge.cells import Cell, Clock, cells_of_events
+from driftd.judge.cells import Clock, cells_of_events
 from driftd.judge.episodes import Episodes
 from driftd.judge.evidence import Evidence
 from driftd.judge.independent import Independent, Shape
@@ -29,20 +29,11 @@ from driftd.judge.joint import Joint, Pairs
 from driftd.judge.regime import Regime, decide, propose, signals_of, whole_seasons
 from driftd.judge.seasonal import Rhythm, Season
 from driftd.reference import Reference, as_categories
-from driftd.summary import Summary
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-Matters = Callable[[int, float], bool]
-
-
-def always(_row: int, _since: float) -> bool:
-    return True
-
-
 TOO_SHORT: str = "the reference is too short to show a rhythm of days"
-_SETTINGS = Independent()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +41,7 @@ class Learned:
     """What is known of a model's normal. bool[channels]: ``independent``, ``rhythmic`` and ``pages`` (a channel that
     does not page raises tickets); ``rate`` float64[channels]: events a second; ``joint_pages`` where there are pairs of
     independent channels. ``regime``, ``why`` str[channels]; ``inflation`` float64[channels]: how much more the means of
-    runs of events vary than independent events' would, at least 1.
+    runs of events vary than independent events' would, at least 1. ``shape`` has the independent channels only.
     """
 
     shape: Shape
@@ -79,6 +70,11 @@ class Learned:
         return thresholds(rate, shares, false_alarms_per_month)
 
     @property
+    def rows(self) -> NDArray[np.intp]:
+        """The independent channels: what ``shape`` and the state's ``evidence`` are about."""
+        return np.flatnonzero(self.independent)
+
+    @property
     def joint(self) -> bool:
         """Whether anybody looks at how channels move together."""
         return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
@@ -91,7 +87,10 @@ class Learned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """All that is remembered between panes. ``s`` float64[channels + 1]: the evidence after the last pane."""
+    """All that is remembered between steps, [channels + 1]: ``s`` the evidence after the last step (NaN: abstains),
+    ``since`` when the change would have begun. ``parts`` float64[2]: the joint path's evidence from pairs and from
+    seasons.
+    """
 
     evidence: Evidence
     joint: Joint
@@ -99,22 +98,7 @@ class State:
     episodes: Episodes
     s: Floats
     since: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What one pane came to, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
-    when the change would have begun; rows whose episode opened or closed; which are open; ``pair`` the two channels
-    that moved most against each other, None where it is the seasons of all of them.
-    """
-
-    s: Floats
-    ratio: Floats
-    since: Floats
-    opened: NDArray[np.intp]
-    closed: NDArray[np.intp]
-    open: Bools
-    pair: tuple[int, int] | None
+    parts: Floats
 
 
 def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
@@ -169,7 +153,7 @@ def learn(
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
     hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
-        shape, pairs, season, independent, rhythmic, pages, rate,
+        shape.take(np.flatnonzero(independent)), pairs, season, independent, rhythmic, pages, rate,
         joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
         span_seconds=span,
         regime=np.array([v.regime.value for v in verdicts], np.str_),
@@ -182,76 +166,21 @@ def learn(
 def start(learned: Learned, rhythm: Rhythm | None) -> State:
     """At the reference's end."""
     k = len(learned.rate) + 1
-    nothing = np.full(k, np.nan)
-    return State(_SETTINGS.start(learned.shape), learned.pairs.start(), rhythm, Episodes.start(k), np.zeros(k), nothing)
-
-
-def step(
-    learned: Learned,
-    state: State,
-    reference: Reference,
-    start: float,
-    end: float,
-    summary: Summary,
-    cross: NDArray[np.int64] | None,
-    a: Floats,
-    told: Floats | None = None,
-    matters: Matters = always,
-) -> tuple[State, Judged]:
-    """Judges one pane, ``start`` to ``end`` in epoch seconds; panes come in order. ``a`` float64[channels + 1].
-
-    ``told`` float64[channels]: since when there is a change that another detector with a share of the channel's budget
-    found in this pane, NaN where none did; it opens an episode as evidence does. ``matters`` says whether what a
-    channel (row) has shown since then (epoch seconds) is large enough to open one; evidence that does not matter is
-    kept and asked about again.
-    """
-    channels = len(learned.rate)
-    open_before = state.episodes.open
-    # while an episode lasts the reference must not take in what it is about
-    freeze = np.where(open_before, -1.0, np.sqrt(a))[:channels]
-    evidence, by_event = _SETTINGS.step(state.evidence, learned.shape, summary.counts, start, freeze)
-    joint, together = state.joint, np.nan
-    if cross is not None:
-        held = bool(open_before[-1])
-        near = 0.0 if held else float(a[-1])
-        joint, together = learned.pairs.step(joint, cross, summary.events, start, frozen=held, a=near)
-    rhythm, by_season = state.rhythm, np.full(channels, np.nan)
-    if learned.season is not None and rhythm is not None:
-        cell = Cell.of(learned.season.clock.cell(start), summary, reference)
-        rhythm, by_season = seasonal.step(learned.season, rhythm, cell)
-        if learned.season.joint:  # the joint path's S is the mean of the paths there are
-            together = float(np.nanmean([together, rhythm.joint_evidence]))
-    s = np.append(np.where(learned.independent, by_event, np.where(learned.rhythmic, by_season, np.nan)), together)
-    heard = np.full(channels, np.nan) if told is None else told
-    # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
-    with np.errstate(invalid="ignore"):
-        theirs = np.isfinite(heard) & ~(s >= a)[:channels]
-    since = np.append(np.where(theirs, heard, since_of(learned, evidence, rhythm)), learned.pairs.since(joint))
-    events = np.append(summary.channel_events, summary.events).astype(np.float64)
-    rate = np.append(learned.rate, learned.rate.max(initial=0.0))
-    # the seasonal path's evidence dies down by itself; the others start again from 0 and must stay quiet
-    again = np.append(learned.independent, True)
-    took = np.where(again, np.maximum(rate * (end - since), 1.0), 0.0)
-    with np.errstate(invalid="ignore"):
-        opens = ((s >= a) | np.append(np.isfinite(heard) & learned.independent, False)) & ~open_before
-        for row in np.flatnonzero(opens[:-1]).tolist():
-            opens[row] = matters(row, float(since[row]))
-        episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.nan_to_num(took), end)
-        over = (s >= a) & again & (opens | open_before)
-    pair = learned.pairs.strongest(joint)[:2] if len(learned.pairs.first) else None
-    after = State(evidence.without(over[:channels]), joint.without() if over[-1] else joint, rhythm, episodes, s, since)
-    return after, Judged(s, s / a, np.where(episodes.open, episodes.since, np.nan), opened, closed, episodes.open, pair)
-
-
-def since_of(learned: Learned, evidence: Evidence, rhythm: Rhythm | None) -> Floats:
-    """When each channel's change would have begun, by its strongest alternative: float64[channels]."""
-    out = evidence.since
-    return np.where(learned.rhythmic, rhythm.since, out) if rhythm is not None else out
+    watched = np.append(learned.independent | learned.rhythmic, learned.joint)
+    return State(
+        Independent().start(learned.shape),
+        learned.pairs.start(),
+        rhythm,
+        Episodes.start(k),
+        np.where(watched, 0.0, np.nan),
+        np.full(k, np.nan),
+        np.array([0.0 if len(learned.pairs.first) else np.nan, 0.0 if rhythm is not None else np.nan]),
+    )
 
 
 def dump_state(state: State) -> arrays.Table:
     """The state as a flat table of arrays; what follows from ``Learned`` is left out."""
-    table = {f"evidence.{k}": v for k, v in _SETTINGS.dump(state.evidence).items()}
+    table = {f"evidence.{k}": v for k, v in Independent().dump(state.evidence).items()}
     rest = arrays.dump(replace(state, evidence=None))  # type: ignore[arg-type]
     return {**table, **rest}
 
@@ -259,21 +188,17 @@ def dump_state(state: State) -> arrays.Table:
 def load_state(table: arrays.Table) -> State:
     """Goes on bit for bit."""
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
-    evidence = _SETTINGS.load(mine)
+    evidence = Independent().load(mine)
     rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})
     return replace(rest, evidence=evidence)
 
 
 __all__: Sequence[str] = (
-    "Judged",
     "Learned",
-    "Matters",
     "State",
-    "always",
     "dump_state",
     "learn",
     "load_state",
     "sightings",
     "start",
-    "step",
 )

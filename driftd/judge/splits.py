@@ -71,7 +71,7 @@ def most_log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     expected = m * p
     more = x - expected
     spread = expected * (1 - p) * (1 + m / n) + 0.1 * np.abs(more) + 1e-9
-    return np.asarray(more * more / (2 * spread), np.float64)
+    return np.asarray(more * more / (1.5 * spread), np.float64)
 
 
 def log_mean_of_subsets(log_factors: Floats, chance: Floats) -> Floats:

@@ -34,7 +34,8 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
     raised = 1 + _ERRORS * np.sqrt(np.maximum(fourth - 1, 0.0) / np.maximum(events, 1))
 
     def k(theta: float) -> Floats:
-        return np.log(np.sum(share * np.exp(theta * score), axis=1))
+        out: Floats = np.log(np.sum(share * np.exp(theta * score), axis=1))
+        return out
 
     out = np.empty((len(share), len(deltas), len(RATIOS)))
     for j, delta in enumerate(deltas.tolist()):
@@ -42,7 +43,7 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
             after = k(delta * (1 - ratio)) / (1 - ratio) if ratio < 1 else 0.0
             before = k(-delta * ratio) / ratio if ratio > 0 else 0.0
             out[:, j, i] = after + before
-    return out * raised[:, None, None]
+    return np.asarray(out * raised[:, None, None], np.float64)
 
 
 def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, after: Floats) -> Floats:

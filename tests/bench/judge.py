@@ -70,7 +70,9 @@ def main() -> None:
     shape = Shape.of(known, np.zeros(given.channels), np.zeros(given.channels))
     learned = time.process_time() - begun
     judge = Independent()
-    state, quiet, drifting = judge.start(shape), [], []
+    state = judge.start(shape)
+    quiet: list[float] = []
+    drifting: list[float] = []
     freeze = np.full(given.channels, 1e4)
     for step in range(given.steps):
         drifts = step >= given.steps // 2

@@ -90,6 +90,18 @@ def test_a_topic_replayed_twice_gives_the_same_bytes(kafka: Broker, topic: str, 
     assert (tmp_path / "first.jsonl").read_bytes() == (tmp_path / "again.jsonl").read_bytes()
 
 
+def test_two_configurations_read_a_topic_once(kafka: Broker, topic: str, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("alarms: {false_alarms_per_month: 10}\n")
+    source = ("--topic", topic, "--bootstrap-servers", kafka.bootstrap, "--reference-events", "500", *WINDOWS)
+    done = driftd(tmp_path, "replay", *source, "--compare", "other.yaml", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    both = json.loads(done.stdout)
+    assert [c["name"] for c in both["configurations"]] == ["no file", "other.yaml"]
+    assert [c["accepted"] for c in both["configurations"]] == [EVENTS, EVENTS]
+    assert all("distance" in c["pages"][0]["channels"] for c in both["configurations"])
+    assert "alarms.false_alarms_per_month" in {s["setting"] for s in both["settings"]}
+
+
 def test_a_reference_built_from_a_topic_is_listed(kafka: Broker, topic: str, tmp_path: Path) -> None:
     state = ("--state-dir", "state", "--output", "json")
     source = ("--topic", topic, "--bootstrap-servers", kafka.bootstrap)

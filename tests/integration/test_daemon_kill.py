@@ -75,7 +75,7 @@ def produce(broker: Broker, topic: str, stop: threading.Event, seconds: float) -
 
 def at_rest(daemon: DriftdProcess, events: int) -> dict[str, Any]:
     """The checkpoint's state once everything was read, all partitions are idle and nothing moves any more."""
-    daemon.wait_received(events)
+    daemon.wait_received(events, 180)
     checkpoint = daemon.folder / "state" / "checkpoint"
 
     def settled() -> dict[str, Any] | None:

@@ -200,9 +200,9 @@ def kl_of(change: Change, before: Frame, after: Frame) -> float:
         p, q, size = _cells(before[c], after[c], many)
         cells_before, cells_after = cells_before * size + p, cells_after * size + q
     size = int(max(cells_before.max(), cells_after.max())) + 1
-    p, q = (np.bincount(v, minlength=size) + 0.5 for v in (cells_before, cells_after))
-    p, q = p / p.sum(), q / q.sum()
-    return float(np.sum(q * np.log(q / p)))
+    old, new = (np.bincount(v, minlength=size) + 0.5 for v in (cells_before, cells_after))
+    old, new = old / old.sum(), new / new.sum()
+    return float(np.sum(new * np.log(new / old)))
 
 
 def _cells(before: Column, after: Column, many: int) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:

@@ -7,8 +7,8 @@ streams/*.parquet and manifest.json in the format that the benchmark's score.py 
 rows, where the drift starts, what it does, how strongly) is drawn from SEED.
 
 No stream is void: a drift is kept only if someone who knew both distributions would need at most half of the horizon to
-be sure at A = 1e7, that is if KL(after, before) * horizon / 2 >= ln 1e7, measured on up to 40,000 rows of the base. The manifest
-holds that number as ``oracle_events``: no detector can be quicker than about that.
+be sure at A = 1e7, that is if KL(after, before) * horizon / 2 >= ln 1e7, measured on up to 40,000 rows of the base. The
+manifest holds that number as ``oracle_events``: no detector can be quicker than about that.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def stuck(d: pd.DataFrame, base: Base, t: slice, r: np.random.Generator) -> Drif
     name = str(r.choice(list(base.level)))
     x = d[name].to_numpy(float).copy()
     known = x[: t.start][np.isfinite(x[: t.start])]
-    x[t] = known[-1]
+    x[t] = np.where(np.isfinite(x[t]), known[-1], np.nan)
     return d.assign(**{name: x}), name, "constant"
 
 

@@ -62,9 +62,9 @@ def test_a_channel_that_joins_an_open_page_is_told_but_calls_nobody_again() -> N
 
 
 def test_a_ticket_is_a_line_and_many_are_two() -> None:
-    assert lines(ticket("a"), ticket("a", "missing", statistic=0.02, threshold=0.01)) == [
-        f"{AT}ticket  m: a: psi 0.31 (threshold 0.1), missing 0.02 (threshold 0.01); "
-        "30..40: 25% -> 70%; 0..10: 25% -> 5%"
+    moved = (MovedBin("30..40", 0.25, 0.7),)
+    assert lines(ticket("a", moved=moved), ticket("a", "missing", statistic=0.02, threshold=0.01)) == [
+        f"{AT}ticket  m: a: psi 0.31 (threshold 0.1), missing 0.02 (threshold 0.01); 30..40: 25% -> 70%"
     ]
     counted = ticket("c", "adwin", statistic=45.0, ratio=45.0, noise=0.0, moved=())
     first, second = lines(ticket("a"), counted, ticket("b", ratio=4.0, moved=(MovedBin("x", 0.001, 0.02),)))

@@ -15,8 +15,8 @@ from driftd.cells import ModelCell
 from driftd.detectors import WindowDetector
 from driftd.encode import encode_with, summarise_with
 from driftd.finding import JUDGE, Finding, Judgement, Status
-from driftd.judge.guard import Batch, Guard
-from driftd.judge.model import Judged
+from driftd.judge.guard import Guard
+from driftd.judge.steps import Batch, Judged
 from driftd.judging import MAX_VERSIONS, Rules, judge, turned
 from driftd.learning import Learning, build
 from driftd.plan import Plan

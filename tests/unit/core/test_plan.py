@@ -20,6 +20,7 @@ from driftd.detectors.ddm import DDM
 from driftd.detectors.hddm import HDDM
 from driftd.detectors.page_hinkley import PageHinkley
 from driftd.detectors.psi import PSI
+from driftd.judge.budget import false_alarms
 from driftd.learning import Learning, build
 from driftd.plan import VALUES_PER_FALSE_ALARM, Detector, Plan
 from driftd.reference import Channel, Reference, Role
@@ -52,8 +53,7 @@ def test_the_shares_of_everything_that_may_page_add_up_to_the_budget(budget: flo
     for _, name in plan.paging:
         paths[REFERENCE.rows[name]] += 1
     assert paths.sum() == len(paths) + 2 * n
-    # a path of a channel alarms falsely in at most N / A months, so all of all models in at most
-    pages = models * np.sum(paths * monthly(REFERENCE, plan) / plan.a)
+    pages = models * np.sum(paths * false_alarms(monthly(REFERENCE, plan) / plan.a))
     assert pages <= budget * (1 + 1e-12)
     if plan.a.min() > 100:  # nothing is given away, but where a threshold is held up at 100 events
         assert pages == pytest.approx(budget)
@@ -65,7 +65,7 @@ def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_thei
     assert plan.judged is not None
     learned = replace(plan.judged, pages=np.array(pages))
     paths = np.ones(len(pages), np.intp)
-    shares = monthly(REFERENCE, plan) / learned.thresholds(3.0, 1, paths)
+    shares = false_alarms(monthly(REFERENCE, plan) / learned.thresholds(3.0, 1, paths))
     paging = np.array([*pages, True])  # the joint path pages
     assert shares[paging].sum() == pytest.approx(3.0)
     assert shares[~paging].sum() == pytest.approx(3.0 if not all(pages) else 0.0)
@@ -73,7 +73,7 @@ def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_thei
 
 def test_a_channel_that_nothing_else_watches_has_its_share_for_the_judge_alone() -> None:
     plan = Plan.of(REFERENCE, choose, 2.0, 5)
-    shares = monthly(REFERENCE, plan) / plan.a
+    shares = false_alarms(monthly(REFERENCE, plan) / plan.a)
     channels = len(REFERENCE.channels)
     expected = np.full(channels + 1, 2.0 / 5 / (channels + 1))
     expected[[ERROR]] /= 2  # ADWIN
@@ -88,8 +88,8 @@ def test_adwins_delta_follows_from_the_channels_share(budget: float) -> None:
     assert isinstance(adwin, Adwin)
     assert adwin.delta == pytest.approx(adwin.clock / plan.a[ERROR])
     # a check every `clock` values, each false with probability delta at most: as many a month as the share allows
-    events = monthly(REFERENCE, plan)[ERROR]
-    assert adwin.delta * events / adwin.clock == pytest.approx(budget / (len(REFERENCE.channels) + 1) / 2)
+    checks = np.array(adwin.delta * monthly(REFERENCE, plan)[ERROR] / adwin.clock)
+    assert false_alarms(checks) == pytest.approx(budget / (len(REFERENCE.channels) + 1) / 2)
 
 
 def test_the_budget_only_makes_a_detector_more_silent() -> None:

@@ -167,7 +167,7 @@ def test_a_change_of_correlation_alone_names_the_pair(rng: np.random.Generator) 
     ("effect", "opens"),
     [
         pytest.param(0.0, [CHANGED], id="anything that is sure matters"),
-        pytest.param(0.2, [CHANGED + 60], id="what does not matter opens nothing until it grows"),
+        pytest.param(0.4, [CHANGED + 60], id="what does not matter opens nothing until it grows"),
         pytest.param(5.0, [], id="nothing is as large as that"),
     ],
 )

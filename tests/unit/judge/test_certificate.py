@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_share, false_alarms, thresholds
+from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_share, false_alarms, months, thresholds
 
 
 def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 1.0, tickets: int = 0) -> Cover:
@@ -44,14 +44,20 @@ def test_false_alarms_bound_the_renewals_of_uniform_waits(p: float) -> None:
 
 
 @pytest.mark.parametrize("budget", [0.1, 1.0, 10.0])
-def test_the_bound_is_about_the_budget_when_the_shares_are_small(budget: float) -> None:
-    promise = Certificate.of(budget, 1, [cover(channels=99, budget=budget)])
-    assert promise.bound == pytest.approx(budget, rel=0.06)
+@pytest.mark.parametrize("channels", [1, 4, 99])
+def test_the_bound_is_the_budget_whatever_the_shares(budget: float, channels: int) -> None:
+    promise = Certificate.of(budget, 1, [cover(channels=channels, budget=budget)])
+    assert promise.bound == pytest.approx(budget)
+
+
+@pytest.mark.parametrize("accepted", [1e-3, 0.5, 1.0, 1.7, 2.0, 30.0])
+def test_months_is_the_inverse_of_false_alarms(accepted: float) -> None:
+    assert float(false_alarms(months(np.array(accepted)))) == pytest.approx(accepted)
 
 
 def test_shares_kept_for_models_to_come_are_not_spent() -> None:
     promise = Certificate.of(1.0, 4, [cover("a", models=4), cover("b", models=4)])
-    assert promise.bound == pytest.approx(0.5, rel=0.05)
+    assert promise.bound == pytest.approx(0.5)
 
 
 def test_a_channel_that_makes_tickets_never_pages() -> None:
@@ -62,8 +68,8 @@ def test_a_channel_that_makes_tickets_never_pages() -> None:
 
 def test_two_detectors_of_a_channel_share_its_part() -> None:
     one = cover()
-    two = Certificate.of(1.0, 1, [replace(one, a=one.a * 2, paths=one.paths * 2)])
-    assert two.bound == pytest.approx(Certificate.of(1.0, 1, [one]).bound)
+    halves = thresholds(one.monthly / MONTH_SECONDS, np.full(len(one.a), even_share(one.pages) / 2), 1.0)
+    assert Certificate.of(1.0, 1, [replace(one, a=halves, paths=one.paths * 2)]).bound == pytest.approx(1.0)
 
 
 def test_confidence_counts_every_reference_bound() -> None:

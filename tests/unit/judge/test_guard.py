@@ -18,8 +18,8 @@ from driftd.cells import ModelCell, State
 from driftd.encode import encode_with, summarise_with
 from driftd.event import Decoded, EventBatch
 from driftd.finding import JUDGE, Finding, Status
-from driftd.judge.guard import BATCH_EVENTS, MOST_EVENTS, Batch, Guard, batch_events, learned_of
-from driftd.judge.model import Judged
+from driftd.judge.guard import BATCH_EVENTS, MOST_EVENTS, Guard, batch_events, learned_of
+from driftd.judge.steps import Batch, Judged
 from driftd.learning import Learning, build
 from driftd.pipeline import Pipeline
 from driftd.plan import Plan
@@ -169,9 +169,9 @@ def test_panes_far_apart_are_judged_together_and_nothing_is_lost() -> None:
     assert together.end - together.start > 1e6
 
 
-def test_the_hour_ends_a_batch_where_a_channel_has_a_season_and_only_there() -> None:
+def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -> None:
     #  hours         |   0   |   1   |   2   |
-    #  events        60 60    10       60        a batch of 120; the 10 wait for the hour's end and not for more
+    #  events        60 60    10       60        a batch of 120, and an hour of 120, of 10, and one that goes on
     assert 60 < batch_events(seasonal()) == 13 * 168 * 3 // 60 < 120
     times = np.repeat(MONDAY + 14 * WEEK + np.array([0, 600, HOUR, 2 * HOUR]), [60, 60, 10, 60])
     rng = np.random.default_rng(4)
@@ -182,14 +182,15 @@ def test_the_hour_ends_a_batch_where_a_channel_has_a_season_and_only_there() -> 
         seen += [
             (b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()), always)
         ]
-    assert seen == [(0, 120), (HOUR, 10)]
+    assert seen == [(0, 120), (0, 120), (HOUR, 10)]
     assert mine.waiting is not None
-    assert mine.waiting.start == start + 2 * HOUR
+    assert mine.slot is not None
+    assert (mine.waiting.start - start, mine.waiting.summary.events) == (HOUR, 70)
+    assert (mine.slot.start - start, mine.slot.summary.events) == (2 * HOUR, 60)
     without = replace(guard(seasonal()).learned, season=None)
     free = Guard(without, replace(guard(seasonal()).state, rhythm=None))
     assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [120]
-    assert free.waiting is not None
-    assert free.waiting.summary.events == 70
+    assert (free.waiting is not None, free.slot) == (True, None)
 
 
 def test_what_waits_is_judged_when_it_is_asked_for_and_only_once() -> None:
