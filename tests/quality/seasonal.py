@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 START: Final = 1_600_041_600  # a Monday, 00:00 UTC
 HORIZON_WEEKS: Final = 12
