@@ -1,7 +1,7 @@
 """The judge of how channels move together: a change of correlation, or of what happens within one group of events.
 
 A change of correlation alone leaves every channel's own distribution as it was, and a model that fails for one airline
-hardly moves its error rate. The pane carries one more mergeable matrix: the sums of products of ``scores``, one row of
+hardly moves its error rate. The pane carries sums of products of ``scores``, which add up; one row of
 whole numbers for each of
   numbers   the normal score of a numeric channel (features and outputs)
   groups    1 for the events of one group: a frequent category, or a third of a number
@@ -102,13 +102,13 @@ class Pairs:
         return replace(blank, hits=hits, misses=misses)
 
     def cross(self, columns: NDArray[np.intp]) -> NDArray[np.int64]:
-        """The pane's matrix, int64[k, k] in units of UNIT**2; adds up. ``columns`` intp[channels, events]."""
-        z = placed(self.scores, columns[self.rows]).astype(np.float64)
-        out: NDArray[np.int64] = np.rint(z @ z.T).astype(np.int64)  # exact: whole numbers below 2**53
-        return out
+        """What a pane carries, int64[pairs + splits] in units of UNIT**2: sums of products of the pairs, then the low
+        answers in the groups. It adds up. ``columns`` intp[channels, events].
+        """
+        return self._sums(placed(self.scores, columns[self.rows]).astype(np.float64))
 
     def crosses(self, columns: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-        """The matrix of each distinct pane of ``panes`` int64[events]; nothing without pairs."""
+        """``cross`` of each distinct pane of ``panes`` int64[events]; nothing without pairs."""
         if not len(self.first) or not len(panes):
             return {}
         if panes[0] == panes[-1] and not np.any(panes[1:] != panes[:-1]):
@@ -116,14 +116,16 @@ class Pairs:
         order = np.argsort(panes, kind="stable")
         z = placed(self.scores, columns[self.rows][:, order]).astype(np.float64)
         starts = np.concatenate([[0], np.flatnonzero(np.diff(panes[order])) + 1, [len(panes)]]).tolist()
-        return {int(panes[order[a]]): np.rint(z[:, a:b] @ z[:, a:b].T).astype(np.int64) for a, b in pairwise(starts)}
+        return {int(panes[order[a]]): self._sums(z[:, a:b]) for a, b in pairwise(starts)}
+
+    def _sums(self, z: Floats) -> NDArray[np.int64]:
+        every = z @ z.T  # exact: whole numbers below 2**53
+        picked = [every[self.first, self.second], every[self.first[len(self.mean) :], self.low]]
+        return np.rint(np.concatenate(picked)).astype(np.int64)
 
     def told(self, cross: NDArray[np.int64], events: int) -> Floats:
-        """What of a matrix is remembered: events, sums of products, high and low answers in the groups."""
-        k = len(self.mean)
-        pairs = cross[self.first, self.second] * UNIT**2
-        low = cross[self.first[k:], self.low] * UNIT**2
-        return np.concatenate([[float(events)], pairs, low])
+        """``cross`` in units of 1, behind the number of events."""
+        return np.concatenate([[float(events)], cross * UNIT**2])
 
     def start(self) -> Joint:
         return Joint(Evidence.start(1, 1 + len(self.first) + len(self.low)))

@@ -1,4 +1,4 @@
-"""The judge of how channels move together: its bound, what it finds, and that its matrix adds up."""
+"""The judge of how channels move together: its bound, what it finds, and that what panes carry adds up."""
 
 from __future__ import annotations
 
