@@ -23,7 +23,7 @@ from driftd.reference import Reference
 Floats = NDArray[np.float64]
 
 BATCH_EVENTS: Final = 50
-MOST_EVENTS: Final = 1000
+MOST_EVENTS: Final = 500
 _LEARNED, _RHYTHM = "learned.", "rhythm."
 
 
@@ -83,10 +83,10 @@ class Guard:
 
 
 def batch_events(reference: Reference) -> int:
-    """Events of a micro-batch: a sixtieth of the reference's. A step costs the same whatever it holds, and where the
+    """Events of a micro-batch: a hundredth of the reference's. A step costs the same whatever it holds, and where the
     reference is large small changes take thousands of events to see, so they need not be looked for every fifty.
     """
-    return min(max(BATCH_EVENTS, reference.summary.events // 60), MOST_EVENTS)
+    return min(max(BATCH_EVENTS, reference.summary.events // 100), MOST_EVENTS)
 
 
 def table_of(learned: Learned, state: State) -> arrays.Table:
