@@ -1,9 +1,12 @@
 r"""Episodes: what pages. One opens when S reaches A, and closes when the evidence of change has died down.
 
 S   ....../\\..........~~~~~~____
-A   -----/--------------------      opened at S >= A; R starts again from 0 and keeps testing
-sqrt(A)-/----------------\\----      quiet: S < sqrt(A) all along
+A   -----/--------------------      opened at S >= A; S starts again from 0 and keeps testing
+calm ---/----------------\\----      quiet: S < max(sqrt(A), A / 20) all along
         |open             |quiet for twice as long as finding it took: closed
+
+Without drift S is about as large as the events it has seen, which passes sqrt(A) in time; while a change lasts S comes
+back to A in about the time that finding it took, so the quiet does not last twice as long.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 LEAST_QUIET: Final = 500.0
+CALM: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +59,9 @@ class Episodes:
         ``opens`` bool[channels]: whose episode opens now; ``took`` float64[channels]: events from ``since`` to now (0
         where evidence need not start again after opening).
         """
-        quiet = np.where(self.open & (s < np.sqrt(a)), self.quiet + events, 0.0)
-        closes = self.open & (s < np.sqrt(a)) & (quiet >= self.need)
+        calm = self.open & (s < np.maximum(np.sqrt(a), a * CALM))
+        quiet = np.where(calm, self.quiet + events, 0.0)
+        closes = calm & (quiet >= self.need)
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))
         begun = np.where(opens, np.where(np.isfinite(since), since, at), np.where(closes, np.nan, self.since))
         need = np.where(opens, np.where(took > 0, np.maximum(2 * took, LEAST_QUIET), 0.0), self.need)

@@ -77,7 +77,7 @@ def test_an_episode_says_how_sure_it_is_and_of_how_many_events(reference: Refere
     assert (f.detector, f.previous, f.regime) == (JUDGE, OK, "independent")
     # color, x, y, error and "*" share one false alarm a month
     assert f.tests == 5
-    a = 5 * 5000 / learned.span_seconds * MONTH_SECONDS
+    a = 5000 / learned.span_seconds * MONTH_SECONDS / np.log1p(1 / 5)
     assert f.threshold == f.noise == pytest.approx(np.log1p(a))
     assert f.statistic > f.threshold
     assert f.ratio == f.statistic / f.threshold
