@@ -16,6 +16,7 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.errors import ConfigError
 from driftd.event import Kind
+from driftd.finding import JUDGE
 from driftd.learning import Learning
 from driftd.pipeline import Pipeline
 from driftd.plan import Chooser, Detector
@@ -173,7 +174,14 @@ def _watch(settings: Settings, model: Model | None) -> Watch:
         learn_seconds=seconds,
         max_features=settings.discovery.max_features,
         discover=settings.discovery.enabled,
+        effect=lambda channel: effect_of(settings, model, channel),
     )
+
+
+def effect_of(settings: Settings, model: Model | None, channel: Channel) -> float:
+    """The smallest change of a channel that opens an episode: the feature's own, else everybody's."""
+    feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
+    return settings.alarms.effect if feature is None else feature.effect.get(JUDGE, settings.alarms.effect)
 
 
 def kind_of(settings: Settings, model: Model | None) -> ReferenceKind | None:

@@ -20,7 +20,7 @@ from driftd.reference import Reference
 from driftd.snapshot import dump_reference, dump_state, load_reference, load_state
 
 MAGIC = b"driftd\n"
-FORMAT = 1
+FORMAT = 2
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 

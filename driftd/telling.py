@@ -167,7 +167,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
         previous=about.before(row) if opened else drift,
         statistic=statistic,
         threshold=threshold,
-        effect=0.0,
+        effect=0.0 if joint else float(about.plan.effects[row]),
         noise=threshold,
         ratio=statistic / threshold,
         events=events,

@@ -10,6 +10,7 @@ from driftd.config.settings import DetectorSettings, Kafka, Settings
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.errors import ConfigError
+from driftd.finding import JUDGE
 from driftd.reference import Role
 
 Mistake = tuple[Place, str]
@@ -171,8 +172,10 @@ def _detectors(settings: Settings) -> Iterator[Mistake]:
             yield from _detector((*place, j), spec, known)
     for place, effect in effects:
         for kind in effect:
+            if kind == JUDGE:
+                continue
             if kind not in known:
-                yield (*place, kind), f"unknown detector '{kind}'{describe.did_you_mean(kind, known)}"
+                yield (*place, kind), f"unknown detector '{kind}'{describe.did_you_mean(kind, [*known, JUDGE])}"
             elif "effect" not in settings_of(kind):
                 yield (*place, kind), f"detector '{kind}' has no effect to set"
 

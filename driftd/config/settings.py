@@ -254,6 +254,14 @@ class Alarms(_Section):
         description="The budget of pages for the whole daemon, shared out over models and channels; "
         "tickets have another of the same size.",
     )
+    effect: float = Field(
+        default=0.002,
+        ge=0,
+        le=10,
+        allow_inf_nan=False,
+        description="The smallest change that opens an episode, as PSI of what came since it began; 0.002 is a shift "
+        "of 0.045 standard deviations. A feature's own: `effect: {judge: 0.01}`.",
+    )
 
 
 class Limits(_Section):

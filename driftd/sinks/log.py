@@ -65,6 +65,7 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "moved": [
             {"bin": _text(m.bin), "reference": _finite(m.reference), "current": _finite(m.current)} for m in f.moved
         ],
+        "channels": [_text(name) for name in f.channels],
     }
 
 
