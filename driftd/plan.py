@@ -15,7 +15,7 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.finding import JOINT, Scores, Status
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
-from driftd.judge.model import Learned
+from driftd.judge.model import TOO_SHORT, Learned
 from driftd.natural import level
 from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
@@ -111,7 +111,10 @@ class Plan:
         paths = [1.0 + others[name] for name in names]
         one = learned.independent | learned.rhythmic
         k = len(names) + (1 if learned.joint else 0)
-        joint_why = "" if learned.joint_pages else "the reference is too short to show a rhythm of days: tickets only"
+        joint_why = ""
+        if not learned.joint_pages:
+            short = learned.season is None or learned.season.pages
+            joint_why = f"{TOO_SHORT}: tickets only" if short else "fewer seasons are known than it takes: tickets only"
         return Cover(
             reference.model,
             (*names, JOINT)[:k],

@@ -3,10 +3,10 @@ r"""Episodes: what pages. One opens when S reaches A, and closes when the eviden
 S   ....../\\..........~~~~~~____
 A   -----/--------------------      opened at S >= A; S starts again from 0 and keeps testing
 calm ---/----------------\\----      quiet: S < max(sqrt(A), A / 20) all along
-        |open             |quiet for twice as long as finding it took: closed
+        |open             |quiet for three times as long as finding it took: closed
 
 Without drift S is about as large as the events it has seen, which passes sqrt(A) in time; while a change lasts S comes
-back to A in about the time that finding it took, so the quiet does not last twice as long.
+back to A in about the time that finding it took, so the quiet does not last three times as long.
 """
 
 from __future__ import annotations
@@ -64,5 +64,5 @@ class Episodes:
         closes = calm & (quiet >= self.need)
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))
         begun = np.where(opens, np.where(np.isfinite(since), since, at), np.where(closes, np.nan, self.since))
-        need = np.where(opens, np.where(took > 0, np.maximum(2 * took, LEAST_QUIET), 0.0), self.need)
+        need = np.where(opens, np.where(took > 0, np.maximum(3 * took, LEAST_QUIET), 0.0), self.need)
         return Episodes(opened, begun, need, quiet), np.flatnonzero(opens), np.flatnonzero(closes)

@@ -47,7 +47,7 @@ def demo() -> str:
 def test_the_demo_pages_for_the_new_places_and_makes_a_ticket_of_the_weather(demo: str) -> None:
     assert re.search(r"PAGE +flight-delay: dest changed", demo)
     assert re.search(r"ticket +flight-delay: .*temp \(psi\)", demo)
-    assert "  1 page, " in demo
+    assert "  2 pages, " in demo
 
 
 def test_what_readme_quotes_is_in_the_demos_output_in_this_order(demo: str) -> None:
