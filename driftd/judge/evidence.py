@@ -72,6 +72,6 @@ class Evidence:
             return self
         after = np.take_along_axis(self.changes.after, self.changes.likeliest()[None, :, None], axis=0)[0]
         joins = rows & (self.frozen == 0)
-        grown = np.where(joins[:, None], self.grown + np.maximum(self.seen - after, 0.0), self.grown)
+        grown = np.where(joins[:, None], self.grown + (self.seen - after), self.grown)
         seen = np.where(rows[:, None], 0.0, self.seen)
         return replace(self, grown=grown, seen=seen, changes=self.changes.without(rows))

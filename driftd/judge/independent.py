@@ -235,14 +235,17 @@ def known_of(
     border[~np.isfinite(border)] = 0.0
     rare = np.array([len(b.rare) > 0 for b in reference.bins]) & categories
     lucky = top & (counts <= (border + 2 * np.sqrt(border))[:, None]) & rare[:, None]
-    worth[lucky | (top & open_ended[:, None] & (counts < 4))] = BORDER
     # what that luck may have taken from the rest: 1.5 standard deviations of each of those columns, all the same way
-    other = counts[:, FIRST_VALUE] - np.clip(once - np.count_nonzero(top & (counts == 1), axis=1), 0, None)
-    other, those = np.maximum(other, 0.0), misses[:, FIRST_VALUE]
     taken = 1.5 * np.count_nonzero(lucky, axis=1) * np.sqrt(border)
-    known = other * those / np.maximum(other + those, 1) + 1
-    hits[categories, FIRST_VALUE] = (other + 0.5 * (other == 0))[categories]
-    worth[rare, FIRST_VALUE] = (known / (known + taken**2 + once * (those / np.maximum(other + those, 1)) ** 2))[rare]
+    other = counts[:, FIRST_VALUE] - np.clip(once - np.count_nonzero(top & (counts == 1), axis=1), 0, None)
+    hits[:, FIRST_VALUE] = np.where(categories, np.maximum(other, 0.5), hits[:, FIRST_VALUE])
+    both = np.maximum(hits + misses, 1e-9)
+    wrong = taken[:, None] * hits / both  # where the lucky ones stand behind a column, they are too many there
+    wrong[:, FIRST_VALUE] = taken + np.sqrt(once) * misses[:, FIRST_VALUE] / both[:, FIRST_VALUE]
+    known = hits * misses / both + 1
+    places = np.arange(counts.shape[1]) >= FIRST_VALUE
+    worth = np.where(rare[:, None] & places, known / (known + wrong**2), worth)
+    worth[lucky | (top & open_ended[:, None] & (counts < 4))] = BORDER
     return hits * worth, misses * worth
 
 

@@ -34,6 +34,13 @@ KINDS: dict[str, Draw] = {
     "constant": lambda r, n: np.ones(n) + 0 * r.random(),
     "three categories": lambda r, n: names(r.choice(3, n, p=[0.6, 0.3, 0.1])),
     "100 equal categories": lambda r, n: names(r.integers(0, 100, n)),
+    "frequent, rare and unique ones": lambda r, n: names(
+        np.where(
+            r.random(n) < 0.5,
+            r.integers(0, 5, n),
+            np.where(r.random(n) < 0.6, r.integers(10, 110, n), r.integers(200, 10**6, n)),
+        )
+    ),
     "5,000 categories": lambda r, n: names(r.integers(0, 5000, n)),
     "endless categories": lambda r, n: names(np.minimum(r.zipf(1.3, n), 10**7)),
     "few and endless": lambda r, n: names(np.minimum(r.zipf(2.0, n), 10**7)),

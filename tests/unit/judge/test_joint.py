@@ -94,3 +94,19 @@ def test_labels_that_come_for_fewer_events_are_no_change(rng: Rng) -> None:
         state, s = pairs.step(state, pairs.cross(placed[:, low : low + PANE]), PANE, float(low))
         top = max(top, s)
     assert top < 1e6
+
+
+def test_after_an_alarm_the_past_keeps_its_sums_negative_ones_too(rng: Rng) -> None:
+    n = 3000 + 9000
+    x, noise = rng.normal(size=(2, n))
+    columns: list[Column] = [x, -0.6 * x + 0.8 * noise]
+    reference, placed, *_ = reference_of(columns, 3000)
+    pairs = Pairs.of(reference, placed[:, :3000], np.ones(2, bool))
+    state, top = pairs.start(), 0.0
+    for low in range(3000, n, PANE):
+        if low == 8000:
+            state = state.without()
+        state, s = pairs.step(state, pairs.cross(placed[:, low : low + PANE]), PANE, float(low), frozen=low >= 8000)
+        top = max(top, s)
+    assert state.evidence.grown[0, 1] < -1000
+    assert top < 1e6
