@@ -110,7 +110,9 @@ def test_a_reference_built_from_a_topic_is_listed(kafka: Broker, topic: str, tmp
     listed = driftd(tmp_path, "reference", "list", *state)
     assert listed.returncode == 0, listed.stderr
     (reference,) = json.loads(listed.stdout)
-    assert json.loads(built.stdout) == [reference]
+    (seen,) = json.loads(built.stdout)
+    assert {key: seen[key] for key in reference} == reference
+    assert seen["proposed_kind"] == "fixed"
     assert reference["model"] == MODEL
     assert reference["version"] == 1
     assert reference["events"] == 500
