@@ -45,7 +45,11 @@ def arguments() -> argparse.ArgumentParser:
         metavar="SEED",
         help="Also on streams drawn anew, exchangeable and seasonal, from the first data folder; repeatable.",
     )
-    parser.add_argument("--score", type=Path, help="score.py. Default: the data folder's own, else ../shared/data's.")
+    parser.add_argument(
+        "--score",
+        type=Path,
+        help="score.py. Default: the data folder's own, else the first data folder's that has one.",
+    )
     parser.add_argument("--write", type=Path, help="Where the document goes. Default: standard output.")
     parser.add_argument("--cache", type=Path, default=ours.ROOT / "build" / "quality", help="Folder of results.")
     parser.add_argument("--venv", type=Path, help="Python that has Evidently and NannyML.")
@@ -78,7 +82,9 @@ def streams(a: argparse.Namespace, cache: Cache, notes: list[str]) -> list[DataS
         notes.append("Quick mode: KSWIN and Evidently were not asked.")
     out = []
     for folder in folders:
-        script = a.score or next((f / "score.py" for f in (folder, SHARED) if (f / "score.py").exists()), None)
+        script = a.score or next(
+            (f / "score.py" for f in (folder, *folders, SHARED) if (f / "score.py").exists()), None
+        )
         if script is None:
             sys.exit(f"{folder}: no score.py there, nor in {SHARED}; give --score FILE")
         found = contest.contest(folder, script, cache, a.venv, a.jobs, only, say)
