@@ -77,7 +77,7 @@ class Totals:
     """Counters of one model since its beginning; they survive restarts.
 
     ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``pages``: how often it
-    turned to DRIFT.
+    turned to DRIFT; ``paged`` when it did in the last 30 days, event time.
     """
 
     events: int = 0
@@ -87,6 +87,7 @@ class Totals:
     unjoined_labels: int = 0
     ignored_features: int = 0
     pages: int = 0
+    paged: tuple[float, ...] = ()
     latency_le: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LATENCY_LE) + 1, np.int64))
     latency_ns: int = 0
     last_event: float = -np.inf

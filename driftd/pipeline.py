@@ -218,7 +218,8 @@ class Pipeline:
         findings = tuple(f for j in judgements for f in j.findings)
         state.findings += len(findings)
         for f in findings:
-            state.models[f.model].totals.pages += f.opens_page
+            if f.opens_page:
+                taking.count_page(state.models[f.model], f.window_end)
         return Outcome(findings, tuple(judgements), tuple(learned), tuple(turns))
 
     def _settle_model(

@@ -122,12 +122,10 @@ class Plan:
             (*learned.why.tolist(), joint_why)[:k],
             pages=learned.paging[:k],
             judged=np.append(one, True)[:k],
-            bounded=np.append(learned.independent, True)[:k],
             a=self.a[:k],
             monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
             paths=np.array([*paths, 1.0])[:k],
             inflation=np.append(learned.inflation, 1.0)[:k],
-            miss=0.0,
             span_seconds=learned.span_seconds,
         )
 

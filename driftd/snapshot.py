@@ -119,7 +119,8 @@ def _dump_model(cell: ModelCell) -> Plain:
 
 
 def _load_model(data: Plain) -> ModelCell:
-    totals = Totals(**{**data["totals"], "latency_le": _unarray(data["totals"]["latency_le"])})
+    parts = data["totals"]
+    totals = Totals(**{**parts, "latency_le": _unarray(parts["latency_le"]), "paged": tuple(parts["paged"])})
     growing = None if data["growing"] is None else _load_hop(data["growing"])
     reference = None if data["reference"] is None else load_reference(data["reference"])
     return ModelCell(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from driftd.alarm import MONTH_SECONDS
 from driftd.cells import ModelCell, State
 from driftd.event import RecordBatch, Reject
 from driftd.finding import Finding, Judgement
@@ -33,6 +34,7 @@ def counts_of(cell: ModelCell) -> ModelCounts:
         t.unjoined_labels,
         t.ignored_features,
         t.pages,
+        sum(at > t.last_event - MONTH_SECONDS for at in t.paged),
         t.last_event,
         t.latency_le if t.latency_le.any() else None,
         t.latency_ns / 1e9,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftd.alarm import MONTH_SECONDS
 from driftd.cells import ModelCell, Pane, Stream
 from driftd.event import Cell, EventBatch, Kind, Schema, concatenate, merge_versions
 from driftd.learning import Learning, build
@@ -63,6 +64,11 @@ def unexcluded(cell: ModelCell, batch: EventBatch, exclude: Sequence[Exclusion])
     keep = outside(batch.times, exclude)
     cell.totals.excluded += int(np.count_nonzero(~keep))
     return batch if keep.all() else batch.take(np.flatnonzero(keep))
+
+
+def count_page(cell: ModelCell, at: float) -> None:
+    cell.totals.pages += 1
+    cell.totals.paged = (*(t for t in cell.totals.paged if t > at - MONTH_SECONDS), at)
 
 
 def learn(

@@ -23,7 +23,6 @@ def certificate(promise: Certificate) -> dict[str, Any]:
         "paging": promise.paging,
         "tickets_only": promise.tickets,
         "expected_false_pages_per_month_at_most": promise.bound,
-        "reference_confidence": promise.confidence,
         "least_events_to_a_false_page": _finite(promise.least),
         "shortest_reference_seconds": _finite(promise.shortest_span_seconds),
         "models_without_a_judge": list(promise.unjudged),
@@ -94,8 +93,6 @@ def print_certificate(promise: Mapping[str, Any]) -> None:
         f"  {promise['paging']} of {promise['channels']} channels page; {promise['tickets_only']} make tickets only. "
         f"False pages to expect: {bound:.2g} a month at most."
     )
-    if promise["reference_confidence"] < 1:
-        show.line(f"  The references' bounds hold with a confidence of {promise['reference_confidence']:.0%}.")
     span = promise["shortest_reference_seconds"]
     if span is not None:
         show.line(

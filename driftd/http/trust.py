@@ -27,11 +27,12 @@ def trust(snapshot: Snapshot, model: str | None = None) -> str:
         unjudged = tuple(name for name in promise.unjudged if name == model)
         promise = Certificate(promise.budget, promise.models, mine, unjudged)
     pages = sum(m.counts.pages for m in snapshot.models if model is None or m.name == model)
-    rows = "".join(f"<div><dt>{name}<dd>{said}</div>" for name, said in _facts(promise, pages))
+    recent = sum(m.counts.recent_pages for m in snapshot.models if model is None or m.name == model)
+    rows = "".join(f"<div><dt>{name}<dd>{said}</div>" for name, said in _facts(promise, pages, recent))
     return f'<section class="card"><h2>Can you trust a page?</h2><dl>{rows}</dl>{_tickets(promise.covers)}</section>'
 
 
-def _facts(promise: Certificate, pages: int) -> Iterator[tuple[str, str]]:
+def _facts(promise: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:
     yield "Budget", f"{promise.budget:g} false page{'s' * (promise.budget != 1)} a month, for everything together"
     if not promise.covers:
         yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(promise.unjudged)
@@ -39,7 +40,7 @@ def _facts(promise: Certificate, pages: int) -> Iterator[tuple[str, str]]:
     models = len(promise.covers)
     room = f"; shares are kept for {promise.models} models" if promise.models > models + len(promise.unjudged) else ""
     yield "At most", f"{promise.bound:.2g} false pages a month to expect from the models known now{room}"
-    yield "Counted", f"{pages:,} page{'s' * (pages != 1)} since monitoring began"
+    yield "Counted", f"{recent:,} page{'s' * (recent != 1)} in the last 30 days, {pages:,} since monitoring began"
     yield "Pages", f"{promise.paging:,} of {promise.channels:,} channels{_unjudged(promise.unjudged)}"
     yield "Threshold", f"A is {text.large(promise.least)} events or more: chance passes it once in so many"
     span = promise.shortest_span_seconds

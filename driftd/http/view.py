@@ -185,7 +185,6 @@ def _certificate(promise: Certificate) -> dict[str, Any]:
         "paging_channels": promise.paging,
         "ticket_channels": promise.tickets,
         "least_threshold_events": promise.least,
-        "reference_confidence": promise.confidence,
         "shortest_reference_seconds": promise.shortest_span_seconds,
         "without_judge": [_text(name) for name in promise.unjudged],
     }
@@ -193,7 +192,7 @@ def _certificate(promise: Certificate) -> dict[str, Any]:
 
 def _model(m: ModelView, cover: Cover | None) -> dict[str, Any]:
     out: dict[str, Any] = {"model": _text(m.name), "status": m.status.name, "predictions": m.counts.predictions}
-    out["pages"] = m.counts.pages
+    out["pages"], out["pages_last_30_days"] = m.counts.pages, m.counts.recent_pages
     out["last_event"] = m.counts.last_event if math.isfinite(m.counts.last_event) else None
     j = m.judgement
     if j is None:

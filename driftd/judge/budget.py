@@ -37,11 +37,10 @@ def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: 
 class Cover:
     """What the judge promises about one model: its channels in the reference's order, the joint path ("*") last.
 
-    bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all), ``bounded`` (the promise needs
-    the reference's bounds to hold, each with confidence 1 - ``miss``). float64[k]: ``a`` events to one false page at
-    least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the episode,
-    ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k]. The
-    joint path is left out where no pair of channels is watched.
+    bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all). float64[k]: ``a`` events to one
+    false page at least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the
+    episode, ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k].
+    The joint path is left out where no pair of channels is watched.
     """
 
     model: str
@@ -50,23 +49,16 @@ class Cover:
     why: tuple[str, ...]
     pages: NDArray[np.bool_]
     judged: NDArray[np.bool_]
-    bounded: NDArray[np.bool_]
     a: Floats
     monthly: Floats
     paths: Floats
     inflation: Floats
-    miss: float
     span_seconds: float
 
     @property
     def false_pages(self) -> Floats:
         """Expected false pages a month of each channel at most, float64[k]; 0 for those that do not page."""
         return np.where(self.pages, self.paths * false_alarms(self.monthly / self.a), 0.0)
-
-    @property
-    def confidence(self) -> float:
-        """The chance at least that the reference's bounds hold for all channels at once; each alone has more."""
-        return max(0.0, 1.0 - self.miss * np.count_nonzero(self.bounded))
 
     @property
     def least(self) -> float:
@@ -121,11 +113,6 @@ class Certificate:
     def bound(self) -> float:
         """False pages a month to expect at most, over all models known now."""
         return float(sum(c.false_pages.sum() for c in self.covers))
-
-    @cached_property
-    def confidence(self) -> float:
-        """As a cover's, over all models at once."""
-        return max(0.0, 1.0 - sum(c.miss * np.count_nonzero(c.bounded) for c in self.covers))
 
     @property
     def least(self) -> float:

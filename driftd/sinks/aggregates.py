@@ -23,7 +23,8 @@ class ModelCounts:
     """What has been counted of one model since monitoring began, as the state has it.
 
     ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
-    ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds.
+    ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
+    ``recent_pages`` are those of the 30 days before it.
     """
 
     predictions: int = 0
@@ -32,6 +33,7 @@ class ModelCounts:
     unjoined_labels: int = 0
     ignored_features: int = 0
     pages: int = 0
+    recent_pages: int = 0
     last_event: float = float("nan")
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0

@@ -75,19 +75,24 @@ def streams(a: argparse.Namespace, cache: Cache, notes: list[str]) -> list[DataS
     if not folders:
         notes.append("No folder of streams was given (`make quality DATA=DIR`): only simulated streams were measured.")
         say(notes[-1])
+    drawn: list[Path] = []
     for seed in a.redraw if folders else ():
-        folders += redraw(folders[0], a.cache / "streams", seed)
+        drawn += redraw(folders[0], a.cache / "streams", seed)
     only = a.contestant or ([n for n in contest.titles() if n not in {"kswin", "evidently"}] if a.quick else [])
     if a.quick and not a.contestant:
         notes.append("Quick mode: KSWIN and Evidently were not asked.")
+    if drawn and not a.full and not a.contestant:
+        notes.append("KSWIN takes half a minute a stream: of streams drawn anew it is asked with `--full` only.")
+    swift = [n for n in contest.titles() if n != "kswin"]
     out = []
-    for folder in folders:
+    for folder in (*folders, *drawn):
         script = a.score or next(
             (f / "score.py" for f in (folder, *folders, SHARED) if (f / "score.py").exists()), None
         )
         if script is None:
             sys.exit(f"{folder}: no score.py there, nor in {SHARED}; give --score FILE")
-        found = contest.contest(folder, script, cache, a.venv, a.jobs, only, say)
+        asked = only or ([] if a.full or folder not in drawn else swift)
+        found = contest.contest(folder, script, cache, a.venv, a.jobs, asked, say)
         out.append(DataSet(f"Data set `{folder.name}`", len(streams_of(folder)), found))
     return out
 

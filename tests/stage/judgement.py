@@ -97,12 +97,10 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Co
         tuple("autocorrelation 0.01, window means vary 1.1 times as chance would" if f else why for f in free),
         pages=free,
         judged=free,
-        bounded=free,
         a=np.full(k, a),
         monthly=np.full(k, a / 700),
         paths=np.ones(k),
         inflation=np.where(free, 1.1, 9.2),
-        miss=0.01,
         span_seconds=3600.0,
     )
 

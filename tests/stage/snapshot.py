@@ -64,7 +64,7 @@ def snapshot(**over: object) -> Snapshot:
         "now": NOW,
         "models": (
             ModelView("recommendations", quiet, counts=ModelCounts(2_000_000, last_event=NOW - 2)),
-            ModelView("fraud", drifted, counts=ModelCounts(812_000, pages=2, last_event=NOW - 1)),
+            ModelView("fraud", drifted, counts=ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
             ModelView("churn", warned, counts=ModelCounts(9_000, last_event=NOW - 4000)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),

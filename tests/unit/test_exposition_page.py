@@ -109,7 +109,7 @@ def test_the_certificate_says_what_a_page_is_worth() -> None:
     for part in (
         "Budget 1 false page a month, for everything together",
         "At most 0.023 false pages a month to expect from the models known now; shares are kept for 100 models",
-        "Counted 2 pages since monitoring began",
+        "Counted 1 page in the last 30 days, 2 since monitoring began",
         "Pages 16 of 17 channels; pricing: a reference of counts alone, tickets only",
         "Threshold A is 1 million events or more",
         "spans 1 h or more, so no rhythm of days is known",

@@ -22,12 +22,10 @@ def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 
         ("",) * k,
         pages=pages,
         judged=np.ones(k, bool),
-        bounded=np.ones(k, bool),
         a=a,
         monthly=rate * MONTH_SECONDS,
         paths=np.ones(k),
         inflation=np.ones(k),
-        miss=0.01,
         span_seconds=3600.0,
     )
 
@@ -72,13 +70,8 @@ def test_two_detectors_of_a_channel_share_its_part() -> None:
     assert Certificate.of(1.0, 1, [replace(one, a=halves, paths=one.paths * 2)]).bound == pytest.approx(1.0)
 
 
-def test_confidence_counts_every_reference_bound() -> None:
-    assert Certificate.of(1.0, 1, [cover(channels=4)]).confidence == pytest.approx(0.95)
-    assert Certificate.of(1.0, 1, [cover(channels=400)]).confidence == 0
-
-
 def test_nothing_known_yet() -> None:
     promise = Certificate.of(1.0, 100, [])
-    assert (promise.channels, promise.bound, promise.confidence) == (0, 0.0, 1.0)
+    assert (promise.channels, promise.bound) == (0, 0.0)
     assert np.isnan(promise.least)
     assert np.isnan(promise.shortest_span_seconds)
