@@ -84,6 +84,14 @@ def throughput(events: int, rounds: int) -> dict[str, Any]:
     return {"events": events, "bytes": round(size), "rounds": rounds, "table": table}
 
 
+def judged() -> dict[str, Any]:
+    """The judge by itself on 10,000 channels, in a process of its own, for its memory."""
+    out = subprocess.run([sys.executable, "-m", "tests.bench.judge"], check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(out.stdout)
+    print(result, flush=True)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else ""
@@ -91,7 +99,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("throughput", "memory", "scrape"))
+    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge"))
     a = parser.parse_args()
     print(machine(), time.strftime("%Y-%m-%d", time.gmtime()), flush=True)
     result: dict[str, Any] = {"machine": machine()}
@@ -101,6 +109,8 @@ def main() -> None:
         result["memory"] = memory.measure()
     if a.only in (None, "scrape"):
         result["scrape"] = scrape.measure()
+    if a.only in (None, "judge"):
+        result["judge"] = judged()
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
 
