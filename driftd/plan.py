@@ -15,7 +15,7 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.finding import JOINT, Scores, Status
 from driftd.judge.budget import MONTH_SECONDS, Cover
 from driftd.judge.guard import learned_of
-from driftd.judge.model import TOO_SHORT, Learned
+from driftd.judge.model import Learned
 from driftd.natural import level
 from driftd.reference import ERRORS, Channel, Reference
 from driftd.window import Hop
@@ -111,15 +111,11 @@ class Plan:
         paths = [1.0 + others[name] for name in names]
         one = learned.independent | learned.rhythmic
         k = len(names) + (1 if learned.joint else 0)
-        joint_why = ""
-        if not learned.joint_pages:
-            short = learned.season is None or learned.season.pages
-            joint_why = f"{TOO_SHORT}: tickets only" if short else "fewer seasons are known than it takes: tickets only"
         return Cover(
             reference.model,
             (*names, JOINT)[:k],
             (*learned.regime.tolist(), "joint")[:k],
-            (*learned.why.tolist(), joint_why)[:k],
+            (*learned.why.tolist(), learned.joint_why)[:k],
             pages=learned.paging[:k],
             judged=np.append(one, True)[:k],
             a=self.a[:k],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from driftd.alarm import divergences, mean_of, moved_bins
 from driftd.cells import ModelCell
 from driftd.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
-from driftd.judge.model import TOO_SHORT, Learned
+from driftd.judge.model import Learned
 from driftd.judge.steps import Batch, Judged
 from driftd.plan import Plan
 from driftd.reference import Reference
@@ -202,8 +202,8 @@ def _episode_because(
     if not joint:
         parts += _means(about.reference, summary, row, moved)
     if not about.learned.paging[row]:
-        why = TOO_SHORT if joint else about.learned.why[row]
-        parts.append(f"a ticket, not a page: {why}")
+        why = about.learned.joint_why if joint else about.learned.why[row]
+        parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
     return "; ".join(parts)
 
 

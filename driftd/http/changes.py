@@ -193,9 +193,10 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
     since = text.since(joint.since, snapshot.now) if changed and math.isfinite(joint.since) else "-"
     s, a = math.expm1(joint.statistic), math.expm1(joint.threshold)
     sure = _episode(opened, s, a) if changed else _evidence(s, a)
+    pages = "tickets only" if joint.status is Status.WARNING else "pages"
     pair = text.name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
     return (
-        f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, pages</div>'
+        f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, {pages}</div>'
         f"<td>{since}<td class=sure>{sure}<td>-<td>{pair}"
         f"<td>{f'<div>{_TOGETHER}</div>' if changed else '-'}</tr>"
     )

@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 TOO_SHORT: str = "the reference is too short to show a rhythm of days"
+TOO_FEW: str = "channels follow the hour or the week, and fewer weeks are known than it takes"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,14 @@ class Learned:
     def joint(self) -> bool:
         """Whether anybody looks at how channels move together."""
         return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
+
+    @property
+    def joint_why(self) -> str:
+        """Why the joint path makes tickets only; "" where it pages."""
+        if self.joint_pages:
+            return ""
+        short = self.season is None or self.season.pages
+        return f"{TOO_SHORT if short else TOO_FEW}: tickets only"
 
     @property
     def paging(self) -> Bools:
