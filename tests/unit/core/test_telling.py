@@ -128,7 +128,7 @@ def test_a_ticket_says_why_it_is_no_page(rng: np.random.Generator) -> None:
     assert f.statistic > f.threshold
     why = "the reference is too short to show a rhythm of days"
     assert "a ticket, not a page: autocorrelation" in f.because
-    assert f.because.endswith(f"{why}: tickets only")
+    assert f.because.endswith(f"; {why}")
     (joint,) = of(found(judgements), JOINT, WARNING)
     assert joint.because.endswith(f"; a ticket, not a page: {why}")
     last = judgements[-1]
