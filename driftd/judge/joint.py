@@ -28,7 +28,7 @@ from driftd.judge.evidence import Evidence
 from driftd.judge.independent import MARGIN, normal_scores
 from driftd.judge.splits import log_factor, most_log_factor
 from driftd.reference import AWAITED, Channel, Reference, Role
-from driftd.summary import FIRST_VALUE
+from driftd.summary import FIRST_VALUE, MISSING
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -40,6 +40,8 @@ MAX_GROUPS: Final = 40
 MAX_ANSWERS: Final = 16
 LEAST_SHARE: Final = 0.02
 """Of a group; smaller ones hold too few events to be told from chance."""
+FREQUENT: Final = 0.05
+"""Least share of the category that an answer is about."""
 DELTAS: Final = np.array([0.08, 0.18, 0.4, -0.08, -0.18, -0.4])
 _HIGH: Final = 0.4
 """The share of events that are high where the channel's values allow it."""
@@ -256,10 +258,16 @@ def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int6
     return np.array([f[1] for f in kept], np.intp), inside
 
 
+def _frequent(reference: Reference, row: int) -> bool:
+    """Whether the most frequent category is so by more than luck: of thousands alike one is, and will not stay so."""
+    counts = reference.summary.counts[row]
+    return bool(counts[FIRST_VALUE : reference.used[row] - 1].max(initial=0) >= FREQUENT * counts.sum())
+
+
 def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
     """Channel, high and low columns (int64[answers, width]) of the answers: errors and labels, outputs, features."""
     order = sorted(
-        np.flatnonzero(known).tolist(),
+        [i for i in np.flatnonzero(known).tolist() if reference.numeric[i] or _frequent(reference, i)],
         key=lambda i: (not _awaited(reference.channels[i]), reference.channels[i].role is Role.FEATURE, i),
     )[:MAX_ANSWERS]
     high = np.zeros((len(order), reference.width), np.int64)
@@ -274,6 +282,8 @@ def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int
             cut = inner[np.argmin(np.abs(above[inner] - _HIGH))]
             high[row] = (np.arange(reference.width) >= cut) & value
         else:
-            high[row, int(np.argmax(counts))] = 1
+            # never the rest, "(other)": of what comes, some was never seen, while in the reference all of it was
+            high[row, int(np.argmax(counts[: reference.used[i] - 1]))] = 1
+            value = np.arange(reference.width) != MISSING  # a category never seen is an answer, too: not the high one
         low[row] = value & (high[row] == 0)
     return np.array(order, np.intp), high, low

@@ -53,6 +53,21 @@ def test_alarms_without_drift_are_fewer_than_events_over_a(rng: Rng, learned: in
     assert np.count_nonzero(np.isfinite(alarms)) <= 7  # 2 expected at most; 8 or more have probability .001
 
 
+def test_categories_that_the_reference_never_saw_are_no_change_of_those_it_did(rng: Rng) -> None:
+    """A fifth of what comes is new although nothing has changed: "(other)" alone must not stand for it."""
+    columns: list[Column] = []
+    for size in (200, 5000):
+        p = 1 / np.arange(1, size + 1)
+        columns.append([f"v{v}" for v in rng.choice(size, 12_000, p=p / p.sum())])
+    reference, placed, *_ = reference_of(columns, 3000)
+    pairs = Pairs.of(reference, placed[:, :3000], np.ones(2, bool))
+    assert len(pairs.first) > 10
+    state = pairs.start()
+    for low in range(3000, 12_000, 50):
+        state, s = pairs.step(state, pairs.cross(placed[:, low : low + 50]), 50, float(low), a=1e5)
+    assert s < 1e5
+
+
 @pytest.mark.parametrize(
     ("change", "pair", "within"),
     [
