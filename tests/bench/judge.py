@@ -4,7 +4,8 @@ usage: python -m tests.bench.judge [--channels N] [--steps N] [--events N] [--js
 
 Channels of 20 quantile bins (24 columns) of a reference of 3,000 events, then panes of normal values without drift, and
 the same where a tenth of the channels drifts. Memory is the size of the arrays that are kept (state, and what the
-reference says), the size of the state in a checkpoint, and what the process holds at most beyond both.
+reference says), the size of the state in a checkpoint, and what the process holds at most beyond both. Then a
+model of 20 features with its pairs of channels.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.event import Kind
+from driftd.encode import encode_with, summarise_with
+from driftd.event import AnyColumn, EventBatch, Kind, NumericColumn
 from driftd.judge import arrays
+from driftd.judge import steps as steps_
+from driftd.judge.guard import Guard
 from driftd.judge.independent import Independent, Shape
+from driftd.judge.steps import Batch
+from driftd.learning import Learning, build
 from driftd.reference import Channel, Reference, Role, bins_id, numeric_bins
 from driftd.summary import Summary
 
@@ -54,6 +60,38 @@ def drawn(
 
 def size(value: object) -> int:
     return sum(a.nbytes for a in arrays.dump(value).values())
+
+
+def small_model(rng: np.random.Generator, steps: int = 200, events: int = 100) -> dict[str, float]:
+    """A model of 16 numbers and 4 categories on a reference of 10,000: what its pairs cost an event, and a step."""
+
+    def batch(n: int, begin: float) -> EventBatch:
+        columns: dict[str, NumericColumn | AnyColumn] = {f"f{i}": rng.normal(size=n) for i in range(16)}
+        columns |= {f"c{i}": rng.choice(list("abcdefgh"), n).tolist() for i in range(4)}
+        return EventBatch("bench", np.arange(n), begin + np.arange(n) / 10, columns)
+
+    known = build(batch(10_000, 0.0), Learning())
+    guard = Guard.of(known)
+    assert guard is not None
+    channels = len(known.channels)
+    a = guard.learned.thresholds(1.0, 1, np.ones(channels, np.intp))
+    pairs_seconds, step_seconds = 0.0, 0.0
+    for k in range(steps):
+        rows, panes = batch(events, 2000.0 + 10 * k), np.zeros(events, np.int64)
+        encoded = encode_with(known, rows)
+        summary = summarise_with(known, rows, encoded, panes)[0]
+        begun = time.process_time()
+        cross = guard.learned.pairs.crosses(encoded.bins, panes)[0]
+        pairs_seconds += time.process_time() - begun
+        part = Batch(2000.0 + 10 * k, 2010.0 + 10 * k, summary, cross, np.full(channels, np.nan))
+        begun = time.process_time()
+        guard.state, _ = steps_.of_events(guard.learned, guard.state, part, a)
+        step_seconds += time.process_time() - begun
+    return {
+        "pairs_of_a_small_model": float(len(guard.learned.pairs.first)),
+        "small_model_pairs_us_an_event": pairs_seconds / steps / events * 1e6,
+        "small_model_seconds_a_step": step_seconds / steps,
+    }
 
 
 def main() -> None:
@@ -93,6 +131,7 @@ def main() -> None:
         "mebibytes_of_the_process": most / 2**20,
         "alarms_at_1e7": int(np.count_nonzero(s >= 1e7)),
     }
+    told |= small_model(rng)
     print(json.dumps(told, indent=1))
     if given.json:
         given.json.write_text(json.dumps(told))
