@@ -84,17 +84,17 @@ def test_the_package_itself_imports_nothing() -> None:
 @pytest.mark.parametrize(
     ("where", "source"),
     [
-        ("driftd.window", "from driftd.pipeline import Pipeline"),
-        ("driftd.window", "import driftd.alarm"),
-        ("driftd.alarm", "from driftd import judging"),
-        ("driftd.store", "def f():\n    from driftd.daemon import Daemon"),
-        ("driftd.daemon", "from driftd.config import Settings"),
+        ("driftd.core.window", "from driftd.engine.pipeline import Pipeline"),
+        ("driftd.core.window", "import driftd.monitor.thresholds"),
+        ("driftd.monitor.thresholds", "from driftd import judging"),
+        ("driftd.engine.store", "def f():\n    from driftd.engine.daemon import Daemon"),
+        ("driftd.engine.daemon", "from driftd.config import Settings"),
         ("driftd.detectors.ks", "from ..pipeline import Pipeline"),
-        ("driftd.judge.model", "try:\n    import time\nexcept ImportError:\n    pass"),
-        ("driftd.codecs.json", "from os import path"),
-        ("driftd.pipeline", "import os.path"),
-        ("driftd.plan", "import prometheus_client.core"),
-        ("driftd.cells", "if TYPE_CHECKING:\n    pass\nelse:\n    import logging"),
+        ("driftd.judge.learned", "try:\n    import time\nexcept ImportError:\n    pass"),
+        ("driftd.decode.json.fast", "from os import path"),
+        ("driftd.engine.pipeline", "import os.path"),
+        ("driftd.monitor.assignment", "import prometheus_client.core"),
+        ("driftd.monitor.state", "if TYPE_CHECKING:\n    pass\nelse:\n    import logging"),
     ],
 )
 def test_a_forbidden_import_is_seen(where: str, source: str) -> None:
@@ -104,11 +104,11 @@ def test_a_forbidden_import_is_seen(where: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("where", "source"),
     [
-        ("driftd.window", "if TYPE_CHECKING:\n    from driftd.pipeline import Pipeline"),
+        ("driftd.core.window", "if TYPE_CHECKING:\n    from driftd.engine.pipeline import Pipeline"),
         ("driftd.detectors.ks", "from driftd.detectors import registry\nfrom . import _bins\nfrom ..event import Kind"),
-        ("driftd.store", "import os\nimport time"),
-        ("driftd.cli.run", "from driftd.daemon import Daemon\nfrom driftd.app import pipeline_of"),
-        ("driftd.http.server", "from driftd import __version__"),
+        ("driftd.engine.store", "import os\nimport time"),
+        ("driftd.cli.run", "from driftd.engine.daemon import Daemon\nfrom driftd.wiring.app import pipeline_of"),
+        ("driftd.web.server", "from driftd import __version__"),
     ],
 )
 def test_an_allowed_import_is_let_through(where: str, source: str) -> None:

@@ -15,7 +15,7 @@ from driftd.cli.options import examples
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
 from driftd.cli.run import run
-from driftd.errors import DriftdError
+from driftd.core.errors import DriftdError
 
 INTERRUPTED = 130
 

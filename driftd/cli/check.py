@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, show
+from driftd.cli import options
+from driftd.cli.output import clean, json, line, table
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
-    from driftd.reference import Channel, Reference
+    from driftd.core.reference import Channel, Reference
 
 
 @click.command(
@@ -48,7 +49,7 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     found = report["kafka"]["problems"] if isinstance(report["kafka"], dict) else []
     report["problems"] = found
     if output == "json":
-        show.json(report)
+        json(report)
     else:
         _print(loaded, report, everything=everything)
     return 3 if found else 0
@@ -56,9 +57,9 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
 
 def kafka(loaded: Loaded) -> dict[str, Any]:
     """What the broker says. Raises ConfigError without broker or topic."""
-    from driftd.app import kafka_settings  # noqa: PLC0415
-    from driftd.errors import SourceError  # noqa: PLC0415
-    from driftd.sources.kafka import check_topics  # noqa: PLC0415
+    from driftd.core.errors import SourceError  # noqa: PLC0415
+    from driftd.sources.kafka.source import check_topics  # noqa: PLC0415
+    from driftd.wiring.app import kafka_settings  # noqa: PLC0415
 
     settings = kafka_settings(loaded.settings)
     try:
@@ -76,9 +77,9 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 
 def models(settings: Settings) -> dict[str, Any]:
     """What would be watched of each model that is configured or has a reference, how well, and what is promised."""
-    from driftd.app import chooser, pipeline_of, references_of  # noqa: PLC0415
-    from driftd.cli import sights  # noqa: PLC0415
-    from driftd.foresight import foresee  # noqa: PLC0415
+    from driftd.cli import sensitivity  # noqa: PLC0415
+    from driftd.monitor.sensitivity import foresee  # noqa: PLC0415
+    from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
     references, pipeline = references_of(settings), pipeline_of(settings)
     configured = {m.name: m for m in settings.models}
@@ -95,26 +96,26 @@ def models(settings: Settings) -> dict[str, Any]:
             "model": name,
             "configured": model is not None,
             "reference": _reference(settings, model, reference),
-            "window": sights.window(sight),
-            "joint": sights.joint(sight),
+            "window": sensitivity.window(sight),
+            "joint": sensitivity.joint(sight),
             "channels": [
                 {
                     "channel": c.name,
                     "role": c.role.value,
                     "type": c.kind.value,
                     "detectors": _detectors(choose, c),
-                    **(sights.channel(sight.channels[row]) if sight is not None else {}),
+                    **(sensitivity.channel(sight.channels[row]) if sight is not None else {}),
                 }
                 for row, c in enumerate(channels)
             ],
         })  # fmt: skip
-    return {"certificate": sights.certificate(pipeline.certificate(references.values())), "models": out}
+    return {"certificate": sensitivity.certificate(pipeline.certificate(references.values())), "models": out}
 
 
 def _expected(model: Model | None) -> Iterator[Channel]:
     """The channels that are known before the reference is learned."""
-    from driftd.event import Kind  # noqa: PLC0415
-    from driftd.reference import Channel, Role  # noqa: PLC0415
+    from driftd.core.event import Kind  # noqa: PLC0415
+    from driftd.core.reference import Channel, Role  # noqa: PLC0415
 
     for name, feature in model.features.items() if model else ():
         yield Channel(name, Role.FEATURE, Kind(feature.type) if feature.type else Kind.ANY)
@@ -128,7 +129,7 @@ def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:
     """Kind and settings; None where the type of the channel must be learned first."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    from driftd.event import Kind  # noqa: PLC0415
+    from driftd.core.event import Kind  # noqa: PLC0415
 
     if channel.kind is Kind.ANY:
         return None
@@ -151,74 +152,70 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
 
 
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
-    from driftd.cli import sights  # noqa: PLC0415
+    from driftd.cli import sensitivity  # noqa: PLC0415
 
     rows = loaded.rows()
     given = [row for row in rows if everything or row[2] != "default"]
-    show.line(f"Configuration: {report['config'] or 'no file'}", "bold")
+    line(f"Configuration: {report['config'] or 'no file'}", "bold")
     if given:
-        show.table(("setting", "value", "from"), given, indent=2)
+        table(("setting", "value", "from"), given, indent=2)
     if len(given) < len(rows):
-        show.line(f"  {len(rows) - len(given)} settings have their defaults; --all shows them.")
+        line(f"  {len(rows) - len(given)} settings have their defaults; --all shows them.")
     _print_kafka(report["kafka"])
     for model in report["models"]:
         _print_model(model)
     discovery = loaded.settings.discovery
-    show.line()
-    sights.print_certificate(report["certificate"])
+    line()
+    sensitivity.print_certificate(report["certificate"])
     if discovery.enabled:
-        show.line(
+        line(
             f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken "
             "in as they come, types inferred."
         )
     else:
-        show.line("Discovery: off; events of models that are not configured are dropped and counted.")
+        line("Discovery: off; events of models that are not configured are dropped and counted.")
     if report["problems"]:
-        show.line(f"{len(report['problems'])} problem(s) found.", "bold red")
+        line(f"{len(report['problems'])} problem(s) found.", "bold red")
     else:
-        show.line("No problems found." if report["kafka"] else "No problems found; the broker was not asked.", "green")
+        line("No problems found." if report["kafka"] else "No problems found; the broker was not asked.", "green")
 
 
 def _print_kafka(kafka: dict[str, Any] | None) -> None:
     if kafka is None:
         return
-    show.line()
+    line()
     cluster = f", cluster {kafka['cluster_id']}" if "cluster_id" in kafka else ""
-    show.line(f"Kafka: {kafka['server']}{cluster}", "bold")
+    line(f"Kafka: {kafka['server']}{cluster}", "bold")
     if kafka["topics"]:
-        rows = [
-            (t["topic"], str(t["partitions"]), show.clean(t["problem"], 400) or "readable") for t in kafka["topics"]
-        ]
-        show.table(("topic", "partitions", "state"), rows, indent=2)
+        rows = [(t["topic"], str(t["partitions"]), clean(t["problem"], 400) or "readable") for t in kafka["topics"]]
+        table(("topic", "partitions", "state"), rows, indent=2)
     told = {f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"]}
     for problem in kafka["problems"]:
         if problem not in told:
-            show.line(f"  {problem}", "red")
+            line(f"  {problem}", "red")
 
 
 def _print_model(model: dict[str, Any]) -> None:
-    from driftd.cli import sights  # noqa: PLC0415
+    from driftd.cli import sensitivity  # noqa: PLC0415
     from driftd.config.values import spell_seconds  # noqa: PLC0415
     from driftd.sinks.log import utc  # noqa: PLC0415
 
     reference = model["reference"]
-    show.line()
-    show.line(f"Model: {show.clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
+    line()
+    line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
     if "version" in reference:
         stretch = f"{utc(reference['first'])} to {utc(reference['last'])} (UTC)"
-        show.line(
-            f"  reference v{reference['version']}: {reference['events']:,} events, {stretch}, {reference['source']}"
-        )
+        line(f"  reference v{reference['version']}: {reference['events']:,} events, {stretch}, {reference['source']}")
     elif reference["learn_seconds"]:
-        show.line(f"  reference: learned from the first {spell_seconds(reference['learn_seconds'])} of event time")
+        line(f"  reference: learned from the first {spell_seconds(reference['learn_seconds'])} of event time")
     else:
-        show.line(f"  reference: learned from the first {reference['learn_events']:,} events")
+        line(f"  reference: learned from the first {reference['learn_events']:,} events")
     if model["window"] is not None:
-        sights.print_channels(model)
+        sensitivity.print_channels(model)
         return
     rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
-    show.table(("channel", "role", "type", "detectors"), rows, indent=2)
-    show.line("  What can be seen is known with the reference: after learning, or 'driftd reference build'.")
+    table(("channel", "role", "type", "detectors"), rows, indent=2)
+    line("  What can be seen is known with the reference: after learning, or 'driftd reference build'.")
 
 
 def _type(channel: dict[str, Any]) -> str:

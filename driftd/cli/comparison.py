@@ -7,13 +7,13 @@ from math import expm1, isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftd.cli import reports, show, words
-from driftd.cli.words import duration, minute
+from driftd.cli import findings, output, reports
+from driftd.cli.findings import duration, minute
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.history import Replayed
-    from driftd.report import Found, Report
+    from driftd.replay.drivers import Replayed
+    from driftd.replay.report import Found, Report
 
 _SHOWN = 30
 _JUDGE = "judge"
@@ -29,12 +29,12 @@ def names(loaded: Sequence[Loaded]) -> list[str]:
 def text(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> None:
     both = [r.report for r in results if r.report is not None]
     heads = names(loaded)
-    show.table(("", *heads), _counts(both))
+    output.table(("", *heads), _counts(both))
     rows = list(_found(both, heads))
     if rows:
-        show.line()
-        show.line("Found first (UTC)", "bold")
-        show.table(
+        output.line()
+        output.line("Found first (UTC)", "bold")
+        output.table(
             ("channel", *(f"{what}, {h}" for what in ("page", "ticket") for h in heads), "earlier"),
             rows[:_SHOWN],
             indent=2,
@@ -43,12 +43,12 @@ def text(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> None:
         ("Settings that differ", ("setting", *heads), list(_settings(loaded))),
         ("Thresholds that differ, when last judged", ("detector", *heads, "channels"), list(_thresholds(both))),
     ):
-        show.line()
-        show.line(f"{title}{'' if lines else ': none'}", "bold")
+        output.line()
+        output.line(f"{title}{'' if lines else ': none'}", "bold")
         if lines:
-            show.table(header, lines[:_SHOWN], indent=2)
+            output.table(header, lines[:_SHOWN], indent=2)
         if len(lines) > _SHOWN:
-            show.line(f"  and {len(lines) - _SHOWN} more; --output json has all")
+            output.line(f"  and {len(lines) - _SHOWN} more; --output json has all")
 
 
 def _counts(both: Sequence[Report]) -> Iterator[tuple[str, ...]]:
@@ -77,7 +77,7 @@ def earlier(first: Found, second: Found) -> tuple[int, float] | None:
 
 
 def _pairs(both: Sequence[Report]) -> Iterator[tuple[tuple[str, str], Found, Found]]:
-    from driftd.report import Found  # noqa: PLC0415
+    from driftd.replay.report import Found  # noqa: PLC0415
 
     keys = sorted({key for r in both for key in r.found})
     pairs = [(key, both[0].found.get(key, Found()), both[1].found.get(key, Found())) for key in keys]
@@ -91,7 +91,7 @@ def _found(both: Sequence[Report], heads: Sequence[str]) -> Iterator[tuple[str, 
         sooner = (
             "" if who is None else f"{heads[who[0]]}{f', by {duration(who[1])}' if who[1] < float('inf') else ' only'}"
         )
-        yield f"{model} {words.channel(channel)}", *("-" if t is None else minute(t) for t in times), sooner
+        yield f"{model} {findings.channel(channel)}", *("-" if t is None else minute(t) for t in times), sooner
 
 
 def _settings(loaded: Sequence[Loaded]) -> Iterator[tuple[str, ...]]:
@@ -119,7 +119,7 @@ def _thresholds(both: Sequence[Report]) -> Iterator[tuple[str, ...]]:
     for (model, channel, detector), *values in _differ(both):
         what = f"{model}: {'A of the judge, in events' if detector == _JUDGE else detector}"
         shown = ("-" if v is None else f"{v:,.0f}" if detector == _JUDGE else f"{v:.3g}" for v in values)
-        alike.setdefault((what, *shown), []).append(words.channel(channel))
+        alike.setdefault((what, *shown), []).append(findings.channel(channel))
     for row, channels in alike.items():
         yield *row, ", ".join(channels)
 

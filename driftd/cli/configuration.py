@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from driftd.cli import options, show
+from driftd.cli import options
+from driftd.cli.output import json, table
 
 
 @click.command(
@@ -23,6 +24,6 @@ def config(output: str, only_given: bool, **given: Any) -> None:
     """Show every setting with its value and its origin; the broker is not asked. Secrets are masked."""
     rows = [row for row in options.load(given).rows() if not only_given or row[2] != "default"]
     if output == "json":
-        show.json([{"setting": setting, "value": value, "origin": origin} for setting, value, origin in rows])
+        json([{"setting": setting, "value": value, "origin": origin} for setting, value, origin in rows])
     else:
-        show.table(("setting", "value", "from"), rows)
+        table(("setting", "value", "from"), rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from driftd.cli import options, show
+from driftd.cli import options
+from driftd.cli.output import json, line, table
 
 
 @click.command(
@@ -16,9 +17,9 @@ from driftd.cli import options, show
 @options.output
 def detectors(output: str) -> None:
     """List the detectors with their settings."""
+    from driftd.core.event import Kind  # noqa: PLC0415
+    from driftd.core.reference import Role  # noqa: PLC0415
     from driftd.detectors.registry import defaults_for, is_sequential, registry, settings_of  # noqa: PLC0415
-    from driftd.event import Kind  # noqa: PLC0415
-    from driftd.reference import Role  # noqa: PLC0415
 
     defaults: dict[str, list[str]] = {}
     for title, kind, role in (
@@ -44,9 +45,9 @@ def detectors(output: str) -> None:
         for name, cls in registry().items()
     ]
     if output == "json":
-        show.json(rows)
+        json(rows)
         return
-    show.table(
+    table(
         ("detector", "settings", "on by default for", "what it measures"),
         [
             (
@@ -58,7 +59,5 @@ def detectors(output: str) -> None:
             for row in rows
         ],
     )
-    show.line()
-    show.line(
-        "In driftd.yaml: detectors: [psi, {kind: ks, effect: 0.2}], for all channels of a kind, a model or a feature."
-    )
+    line()
+    line("In driftd.yaml: detectors: [psi, {kind: ks, effect: 0.2}], for all channels of a kind, a model or a feature.")

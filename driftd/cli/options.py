@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.sources.layout import Layout
+    from driftd.decode.tabular.layout import Layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,7 +93,7 @@ def columns(command: F) -> F:
 
 def layout_of(given: dict[str, Any]) -> Layout | None:
     """Takes the options of ``columns`` out of ``given``; None where none was used."""
-    from driftd.sources.layout import Layout  # noqa: PLC0415
+    from driftd.decode.tabular.layout import Layout  # noqa: PLC0415
 
     parts = {part: given.pop(f"column_{part}") for part in _PARTS}
     layout = Layout(**parts, ignore=given.pop("ignore"))

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, show
+from driftd.cli import options
+from driftd.cli.output import Bar, clean, json, line
+from driftd.cli.output import table as table_output
 from driftd.cli.replay import Audience, open_source
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.history import Built
-    from driftd.reference import Exclusion, Reference
-    from driftd.store import ReferenceStore
+    from driftd.core.reference import Exclusion, Reference
+    from driftd.engine.store import ReferenceStore
+    from driftd.replay.drivers import Built
 
 
 @click.group(
@@ -81,20 +83,20 @@ def build(
     of reference would fit, and how many weeks are missing before seasonal channels can page. A running driftd takes
     it up when it reloads (SIGHUP).
     """
-    from driftd import history  # noqa: PLC0415
-    from driftd.app import pipeline_of  # noqa: PLC0415
-    from driftd.errors import ConfigError  # noqa: PLC0415
-    from driftd.reference import ReferenceKind  # noqa: PLC0415
+    from driftd.core.errors import ConfigError  # noqa: PLC0415
+    from driftd.core.reference import ReferenceKind  # noqa: PLC0415
+    from driftd.replay import drivers  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of  # noqa: PLC0415
 
     exclusions = tuple(_exclusion(text) for text in exclude)
     layout = options.layout_of(given)
     topic, events_file = given.pop("topic"), given.pop("events")
     loaded = options.load(given, {"kafka.topics": ("--topic", [topic])} if topic else None)
     events = open_source(loaded, events_file, topic, given, layout)
-    bar = show.Bar("driftd reference build")
+    bar = Bar("driftd reference build")
     with bar.shown():
         pipeline, audience = pipeline_of(loaded.settings), Audience(bar)
-        built = history.build_references(
+        built = drivers.build_references(
             pipeline,
             events,
             models=models,
@@ -121,7 +123,7 @@ def _exclusion(text: str) -> Exclusion:
 
     from driftd import config  # noqa: PLC0415
     from driftd.config.values import stretch  # noqa: PLC0415
-    from driftd.reference import Exclusion  # noqa: PLC0415
+    from driftd.core.reference import Exclusion  # noqa: PLC0415
 
     try:
         found = config.Exclusion.model_validate(stretch(text))
@@ -133,19 +135,19 @@ def _exclusion(text: str) -> Exclusion:
 
 def _told(built: Sequence[Built], output: str) -> None:
     """The references, and what was seen in each."""
-    from driftd.proposal import as_data, in_words  # noqa: PLC0415
+    from driftd.learn.profile import as_data, in_words  # noqa: PLC0415
 
     if output == "json":
-        show.json([{**_fields(b.reference), **as_data(b.seen, b.reference), "seen": list(_seen(b))} for b in built])
+        json([{**_fields(b.reference), **as_data(b.seen, b.reference), "seen": list(_seen(b))} for b in built])
         return
     _list([b.reference for b in built], output)
     for one in built:
-        show.line()
-        show.line(f"{show.clean(one.reference.model)}:", "bold")
+        line()
+        line(f"{clean(one.reference.model)}:", "bold")
         for text in in_words(one.seen, one.reference):
-            show.line(f"  {text}")
-        show.line()
-        show.table(
+            line(f"  {text}")
+        line()
+        table_output(
             ("channel", "regime", "rhythm", "pages", "natural PSI: median", "largest", "same hours", "largest"),
             [
                 (c["channel"], c["regime"] or "-", c["rhythm"] or "-", "yes" if c["pages"] else "no", *c["shown"])
@@ -156,7 +158,7 @@ def _told(built: Sequence[Built], output: str) -> None:
 
 
 def _seen(built: Built) -> Iterator[dict[str, Any]]:
-    from driftd.proposal import LARGEST, MEDIAN  # noqa: PLC0415
+    from driftd.learn.profile import LARGEST, MEDIAN  # noqa: PLC0415
 
     seen = built.seen
     for row, channel in enumerate(built.reference.channels):
@@ -178,14 +180,14 @@ def _seen(built: Built) -> Iterator[dict[str, Any]]:
 
 
 def store(loaded: Loaded) -> ReferenceStore:
-    from driftd.store import ReferenceStore  # noqa: PLC0415
+    from driftd.engine.store import ReferenceStore  # noqa: PLC0415
 
     return ReferenceStore(loaded.settings.state.directory / "references")
 
 
 def _write(path: Path, built: Reference) -> None:
-    from driftd.snapshot import dump_reference  # noqa: PLC0415
-    from driftd.store import write_file  # noqa: PLC0415
+    from driftd.engine.snapshot import dump_reference  # noqa: PLC0415
+    from driftd.engine.store import write_file  # noqa: PLC0415
 
     write_file(path, dump_reference(built))
 
@@ -202,12 +204,12 @@ def _list(references: Any, output: str) -> None:
     from driftd.sinks.log import utc  # noqa: PLC0415
 
     if output == "json":
-        show.json([_fields(r) for r in references])
+        json([_fields(r) for r in references])
         return
     if not references:
-        show.line("No references yet: driftd learns one of each model, or: driftd reference build")
+        line("No references yet: driftd learns one of each model, or: driftd reference build")
         return
-    show.table(
+    table_output(
         ("model", "version", "kind", "events", "channels", "from (UTC)", "to (UTC)", "made by", "of", "because"),
         [
             (
@@ -251,20 +253,20 @@ def _fields(r: Reference) -> dict[str, Any]:
 @options.output
 def show_(model: str, version_: int | None, output: str, **given: Any) -> None:
     """Show a reference channel by channel: the newest of MODEL, or the one in FILE."""
-    from driftd.natural import MEASURED  # noqa: PLC0415
+    from driftd.learn.variation import MEASURED  # noqa: PLC0415
     from driftd.sinks.log import utc  # noqa: PLC0415
 
     found = _find(options.load(given), model, version_)
     channels = list(_channels(found))
     if output == "json":
         natural = {name: dict(zip(MEASURED, own, strict=True)) for name, *_, own, _ in channels if own}
-        show.json({**_fields(found), "bins": {name: bins for name, *_, bins in channels}, "natural_psi": natural})
+        json({**_fields(found), "bins": {name: bins for name, *_, bins in channels}, "natural_psi": natural})
         return
     _list([found], output)
     for e in found.excluded:
-        show.line(f"left out: {utc(e.start)} to {utc(e.end)} (UTC){': ' * bool(e.why)}{show.clean(e.why)}")
-    show.line()
-    show.table(
+        line(f"left out: {utc(e.start)} to {utc(e.end)} (UTC){': ' * bool(e.why)}{clean(e.why)}")
+    line()
+    table_output(
         ("channel", "type", "missing", "natural PSI", "bins: share of the events"),
         [
             (name, kind, f"{missing:.1%}", _natural(own), ", ".join(f"{b} {share:.1%}" for b, share in bins.items()))
@@ -275,15 +277,15 @@ def show_(model: str, version_: int | None, output: str, **given: Any) -> None:
 
 def _natural(own: list[float]) -> str:
     """Median to largest PSI of the reference's own windows."""
-    from driftd.proposal import LARGEST, MEDIAN  # noqa: PLC0415
+    from driftd.learn.profile import LARGEST, MEDIAN  # noqa: PLC0415
 
     return f"{own[MEDIAN]:.2g} to {own[LARGEST]:.2g}" if own else "-"
 
 
 def _find(loaded: Loaded, model: str, version: int | None) -> Reference:
     from driftd.config.describe import did_you_mean  # noqa: PLC0415
-    from driftd.errors import ConfigError  # noqa: PLC0415
-    from driftd.store import read_reference  # noqa: PLC0415
+    from driftd.core.errors import ConfigError  # noqa: PLC0415
+    from driftd.engine.store import read_reference  # noqa: PLC0415
 
     if Path(model).is_file():
         return read_reference(Path(model))
@@ -301,7 +303,7 @@ def _find(loaded: Loaded, model: str, version: int | None) -> Reference:
 
 
 def _channels(found: Reference) -> Any:
-    from driftd.summary import FIRST_VALUE  # noqa: PLC0415
+    from driftd.core.summary import FIRST_VALUE  # noqa: PLC0415
 
     for row, channel in enumerate(found.channels):
         counts = found.summary.counts[row]

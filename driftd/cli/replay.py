@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, show
+from driftd.cli import options
+from driftd.cli.output import Bar, instead, json, line
 
 if TYPE_CHECKING:
-    from driftd.codecs import Limits
     from driftd.config import Loaded, Settings
-    from driftd.finding import Finding, Judgement
-    from driftd.history import Configured, Replayed
-    from driftd.sources.file import Events, Progress
+    from driftd.core.finding import Finding, Judgement
+    from driftd.decode import Limits
+    from driftd.replay.drivers import Configured, Replayed
+    from driftd.sources.files.source import Events, Progress
 
 
 class Audience:
@@ -23,7 +24,7 @@ class Audience:
     ``findings`` says how they are told: "text", "json" (one object a line) or "" for not at all.
     """
 
-    def __init__(self, bar: show.Bar, findings: str = "") -> None:
+    def __init__(self, bar: Bar, findings: str = "") -> None:
         self.bar = bar
         self._findings = findings
 
@@ -32,7 +33,7 @@ class Audience:
 
     def judged(self, judgement: Judgement) -> None:
         if self._findings == "text":
-            from driftd.cli.words import told  # noqa: PLC0415
+            from driftd.cli.findings import told  # noqa: PLC0415
 
             for text, style in told(judgement):
                 self.bar.above(text, style)
@@ -52,7 +53,7 @@ class Audience:
 class DemoAudience(Audience):
     """Tells pages, and the first ticket of each channel; at the end what it came to, and that it goes on serving."""
 
-    def __init__(self, bar: show.Bar, hint: str) -> None:
+    def __init__(self, bar: Bar, hint: str) -> None:
         super().__init__(bar, "text")
         self._hint = hint
         self._told: set[str] = set()
@@ -74,11 +75,11 @@ class DemoAudience(Audience):
 
         assert result.report is not None
         self.bar.stop()
-        show.line()
+        line()
         reports.text(result.report)
-        show.line(f"All events accounted for: {result.accounts}")
+        line(f"All events accounted for: {result.accounts}")
         if self._hint:
-            show.line(self._hint)
+            line(self._hint)
 
 
 @click.command(
@@ -120,22 +121,22 @@ def replay(every_window: bool, findings: str | None, compare: str | None, output
     if compare is not None:
         loaded.append(options.load({**given, "config_file": compare}, topics))
     events = open_source(loaded[0], events_file, topic, given, layout)
-    from driftd import history  # noqa: PLC0415  a second to import
+    from driftd.replay import drivers  # noqa: PLC0415  a second to import
 
-    bar = show.Bar("driftd replay")
+    bar = Bar("driftd replay")
     with bar.shown():
         told = "json" if findings == "-" else "text" if findings is None and output == "text" and not compare else ""
         path = None if findings in {None, "-"} else Path(str(findings))
         runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
-        results = history.replay(runs, events, path, Audience(bar, told))
+        results = drivers.replay(runs, events, path, Audience(bar, told))
     _report(loaded, results, output, to_stdout=findings != "-")
-    show.line(str(results[0].accounts), err=True)
+    line(str(results[0].accounts), err=True)
     return 0
 
 
 def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool) -> Configured:
-    from driftd.app import pipeline_of, references_of  # noqa: PLC0415
-    from driftd.history import Configured, codec_within  # noqa: PLC0415
+    from driftd.replay.drivers import Configured, codec_within  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of, references_of  # noqa: PLC0415
 
     settings = learn_all(loaded.settings) if learn else loaded.settings
     pipeline = pipeline_of(settings, every_window=every_window)
@@ -150,14 +151,14 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
     report = results[0].report
     assert report is not None
     if output == "json":
-        show.json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
+        json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
         return
-    with show.instead(err=not to_stdout):
+    with instead(err=not to_stdout):
         if len(results) > 1:
             comparison.text(loaded, results)
         else:
             reports.text(report)
-    show.line(reports.speed(results[0]), err=True)
+    line(reports.speed(results[0]), err=True)
 
 
 def learn_all(settings: Settings) -> Settings:
@@ -171,8 +172,8 @@ def learn_all(settings: Settings) -> Settings:
 
 
 def limits_of(loaded: Loaded) -> Limits:
-    from driftd.app import pipeline_of  # noqa: PLC0415
-    from driftd.codecs import EventsCodec  # noqa: PLC0415
+    from driftd.decode import EventsCodec  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of  # noqa: PLC0415
 
     codec = pipeline_of(loaded.settings).codec
     assert isinstance(codec, EventsCodec)
@@ -187,13 +188,13 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
     if file is not None:
         if begin or end:
             raise click.UsageError("--from and --to are for --topic")
-        from driftd.sources.file import open_events  # noqa: PLC0415
+        from driftd.sources.files.source import open_events  # noqa: PLC0415
 
         return open_events(file, layout, limits_of(loaded))
     if layout is not None:
         raise click.UsageError("columns can be named for CSV and Parquet, not for a topic")
-    from driftd.app import kafka_settings  # noqa: PLC0415
-    from driftd.sources.topic import TopicEvents, place  # noqa: PLC0415
+    from driftd.sources.kafka.stretch import TopicEvents, place  # noqa: PLC0415
+    from driftd.wiring.app import kafka_settings  # noqa: PLC0415
 
     assert topic is not None
     start, stop = place(begin, "--from"), place(end, "--to")
@@ -224,16 +225,16 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     """
     from driftd import config  # noqa: PLC0415
     from driftd.data import flights  # noqa: PLC0415
-    from driftd.sources.file import open_events  # noqa: PLC0415
+    from driftd.sources.files.source import open_events  # noqa: PLC0415
 
     loaded = config.load(flights.config(), env={}, flags={"http.listen": config.Flag("--listen", listen)})
     events = open_events(str(flights.path()), flights.LAYOUT)
-    from driftd import history  # noqa: PLC0415
-    from driftd.app import pipeline_of  # noqa: PLC0415
+    from driftd.replay import drivers  # noqa: PLC0415
+    from driftd.wiring.app import pipeline_of  # noqa: PLC0415
 
-    bar = show.Bar("driftd demo")
+    bar = Bar("driftd demo")
     hint = "" if exit_after else "Still serving; Ctrl-C ends."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
         pipeline, audience = pipeline_of(loaded.settings), DemoAudience(bar, hint)
-        return history.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)
+        return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from driftd.cli import show, words
-from driftd.cli.words import duration, minute, plural
+from driftd.cli import findings, output
+from driftd.cli.findings import duration, minute, plural
 
 if TYPE_CHECKING:
-    from driftd.history import Replayed
-    from driftd.report import Page, Report, Tickets
+    from driftd.replay.drivers import Replayed
+    from driftd.replay.report import Page, Report, Tickets
 
 _SHOWN = 30
 """Rows of a table for people; scripts get all."""
@@ -19,26 +19,26 @@ _SHOWN = 30
 def text(report: Report) -> None:
     """The report of one replay."""
     if not report.months > 0:
-        show.line("Nothing was watched: the events ended before a reference was learned.")
+        output.line("Nothing was watched: the events ended before a reference was learned.")
         return
-    show.line(
+    output.line(
         f"What this configuration would have done, {minute(report.start)} to {minute(report.end)} UTC "
         f"({duration(report.end - report.start)})",
         "bold",
     )
-    show.line(f"  {_pages(report)}")
+    output.line(f"  {_pages(report)}")
     if report.pages:
         header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels, most moved first")
-        show.table(header, _page_rows(report), indent=4)
+        output.table(header, _page_rows(report), indent=4)
     if not report.tickets:
-        show.line("  No tickets.")
+        output.line("  No tickets.")
         return
     total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
-    show.line(f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}; nobody was called.")
+    output.line(f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}; nobody was called.")
     rows = list(_ticket_rows(report))
-    show.table(("channel", "first (UTC)", "by detector: how many, open for how long in all"), rows[:_SHOWN], indent=4)
+    output.table(("channel", "first (UTC)", "by detector: how many, open for how long in all"), rows[:_SHOWN], indent=4)
     if len(rows) > _SHOWN:
-        show.line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
+        output.line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
 
 
 def _pages(report: Report) -> str:
@@ -52,7 +52,7 @@ def _pages(report: Report) -> str:
 
 def _page_rows(report: Report) -> Iterator[tuple[str, ...]]:
     for page in report.pages[:_SHOWN]:
-        names = [words.channel(c) for c in page.channels]
+        names = [findings.channel(c) for c in page.channels]
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         yield minute(page.at), page.model, _lasted(report, page), minute(page.since), ", ".join(names[:10]) + more
 
@@ -69,7 +69,7 @@ def _ticket_rows(report: Report) -> Iterator[tuple[str, ...]]:
     for t in report.tickets:
         by_channel.setdefault((t.model, t.channel), []).append(t)
     for (model, channel), mine in by_channel.items():
-        name = words.channel(channel)
+        name = findings.channel(channel)
         yield f"{model} {name}" if several else name, minute(min(t.first for t in mine)), ", ".join(map(_counted, mine))
 
 

@@ -34,6 +34,6 @@ def run(**given: Any) -> int:
     SIGTERM and SIGINT drain, save and commit, then exit 0; SIGHUP or a POST to /-/reload reads the configuration anew.
     """
     loaded = options.load(given)
-    from driftd.run import run as run_daemon  # noqa: PLC0415
+    from driftd.wiring.run import run as run_daemon  # noqa: PLC0415
 
     return run_daemon(loaded)

@@ -9,9 +9,9 @@ from driftd.config import describe
 from driftd.config.settings import DetectorSettings, Kafka, Settings
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
-from driftd.errors import ConfigError
-from driftd.finding import JUDGE
-from driftd.reference import Role
+from driftd.core.errors import ConfigError
+from driftd.core.finding import JUDGE
+from driftd.core.reference import Role
 
 Mistake = tuple[Place, str]
 RESERVED = frozenset(r.value for r in Role if r is not Role.FEATURE)

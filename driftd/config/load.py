@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from driftd.config import checks, layers, table, yamlfile
+from driftd.config import checks, layers, listing, yamlfile
+from driftd.config.errors import dotted, explain
 from driftd.config.layers import Flag
-from driftd.config.mistakes import dotted, explain
 from driftd.config.secrets import with_secrets
 from driftd.config.settings import Settings
 from driftd.config.yamlfile import MAX_DEPTH, Place
-from driftd.errors import ConfigError
+from driftd.core.errors import ConfigError
 
 DEFAULT_PATH: Final = "driftd.yaml"
 _PLACEHOLDER: Final = "\0missing"
@@ -42,7 +42,7 @@ class Loaded:
     def rows(self) -> list[tuple[str, str, str]]:
         """(setting, value, origin) of every setting; secrets are masked."""
         return [
-            (path, table.show(table.value_of(self.settings, path), path), origin)
+            (path, listing.show(listing.value_of(self.settings, path), path), origin)
             for path, origin in self.origins.items()
         ]
 
@@ -89,7 +89,7 @@ def load(
             mistakes.append(f"{where(place)}{dotted(named)}: {text}")
     if mistakes:
         raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
-    return Loaded(settings, table.complete(settings, origins), file, lambda: load(path, env, flags))
+    return Loaded(settings, listing.complete(settings, origins), file, lambda: load(path, env, flags))
 
 
 def _validate(data: dict[str, Any]) -> tuple[Settings, list[Mapping[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from driftd.errors import ConfigError
+from driftd.core.errors import ConfigError
 
 Place = tuple[str | int, ...]
 

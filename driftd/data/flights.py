@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from driftd.sources.layout import Layout
+from driftd.decode.tabular.layout import Layout
 
 REFERENCE_EVENTS: Final = 24_951
 """February 2013; the model was trained on these rows."""

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.reference import Reference
-from driftd.summary import Summary
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
 
 
 @runtime_checkable

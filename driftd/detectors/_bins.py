@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, MISSING, UNSEEN, Summary, require_same_bins
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary, require_same_bins
 
 EXPECTED: Final = 20
 """Events that a merged bin holds in expectation on either side, at the least. With 10 (uniform bins, 4e6 draws)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.errors import CheckpointCorrupt, CheckpointTooNew
+from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew
 
 if TYPE_CHECKING:
     from driftd.detectors import SequentialDetector

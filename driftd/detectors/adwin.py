@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.errors import CheckpointCorrupt
 from driftd.detectors import Detection
 from driftd.detectors._state import numbers, pack, unpack
-from driftd.errors import CheckpointCorrupt
 
 if TYPE_CHECKING:
     from river._river_rust.drift import AdaptiveWindowing

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
 from driftd.detectors._bins import Floats, everywhere, merged
-from driftd.reference import Reference
-from driftd.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
 from driftd.detectors._bins import Floats, everywhere, merged, where_both
-from driftd.reference import Reference
-from driftd.summary import Summary
 
 _LN2: Final = float(np.log(2))
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
 from driftd.detectors._bins import Floats, where_both
 from driftd.detectors._rates import rate_level, ratio
-from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, Summary, require_same_bins
 
 
 @dataclass(frozen=True, slots=True)

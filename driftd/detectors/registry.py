@@ -11,10 +11,10 @@ from math import inf, isfinite
 from typing import Any, Final
 
 import driftd.detectors
+from driftd.core.errors import ConfigError
+from driftd.core.event import Kind
+from driftd.core.reference import Role
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.errors import ConfigError
-from driftd.event import Kind
-from driftd.reference import Role
 
 _ERRORS: Final = ("wasserstein", "out_of_range", "adwin")
 _OUTPUTS: Final = (Role.PREDICTION, Role.SCORE)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from driftd.core.event import Kind
+from driftd.core.reference import Bins, Reference
+from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
 from driftd.detectors._bins import Floats, where_both
-from driftd.event import Kind
-from driftd.reference import Bins, Reference
-from driftd.summary import FIRST_VALUE, Summary, require_same_bins
 
 DRAWS: Final = 8192
 ANCHOR: Final = 0.01

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from driftd.judge.cells import Clock
-from driftd.judge.past import MOST_SEASONS
-from driftd.judge.seasonal import PAGE_SEASONS, TICKET_SEASONS
+from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.days import MOST_SEASONS
+from driftd.judge.seasonal.season import PAGE_SEASONS, TICKET_SEASONS
 
 Floats = NDArray[np.float64]
 
@@ -32,8 +32,8 @@ _LEVEL: Final = 5e-4
 
 
 class Regime(StrEnum):
-    INDEPENDENT = "independent"  # driftd.judge.independent; pages
-    SEASONAL = "seasonal"  # driftd.judge.seasonal; pages from 24 weeks on
+    INDEPENDENT = "independent"  # driftd.judge.exchangeable.independent; pages
+    SEASONAL = "seasonal"  # driftd.judge.seasonal.season; pages from 24 weeks on
     DEPENDENT = "dependent"  # follows itself, and too few seasons are known: abstains
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from driftd.judge.independent import Shape, whole_log_factors
-from driftd.summary import FIRST_VALUE, MISSING
+from driftd.core.summary import FIRST_VALUE, MISSING
+from driftd.judge.exchangeable.independent import Shape, whole_log_factors
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.intp]

@@ -1,6 +1,6 @@
 """Tickets over many channels: which windows differ, at a false discovery rate that holds under any dependence.
 
-A window's evidence is its Bayes factor against the reference (driftd.judge.independent), an e-value: its mean is at
+A window's evidence is its Bayes factor against the reference (exchangeable.independent), an e-value: its mean is at
 most 1 without drift, as exactly as there. e-BH sorts the channels by it and selects the largest r with
 e_(r) >= channels / (alpha r); the share of false ones among those selected is at most alpha in expectation, whatever
 the dependence between channels. The more channels have drifted, the less evidence each needs.
@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.evidence import Evidence
-from driftd.judge.independent import Shape, whole_log_factors
+from driftd.judge.exchangeable.evidence import Evidence
+from driftd.judge.exchangeable.independent import Shape, whole_log_factors
 
 Floats = NDArray[np.float64]
 

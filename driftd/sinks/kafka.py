@@ -16,11 +16,11 @@ from typing import Any, Final
 from kafka import KafkaProducer, errors
 
 import driftd
-from driftd.errors import SourceError
-from driftd.event import RecordBatch, Reject
-from driftd.finding import Finding
+from driftd.core.errors import SourceError
+from driftd.core.event import RecordBatch, Reject
+from driftd.core.finding import Finding
 from driftd.sinks.log import finding_json
-from driftd.sources._settings import KafkaSettings, milliseconds
+from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 
 log = logging.getLogger("driftd.kafka")
 

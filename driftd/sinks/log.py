@@ -14,8 +14,8 @@ from typing import IO, Any, Final, Literal
 
 import orjson
 
-from driftd.errors import StateUnwritable
-from driftd.finding import Finding, Status
+from driftd.core.errors import StateUnwritable
+from driftd.core.finding import Finding, Status
 
 LOG: Final = logging.getLogger("driftd.finding")
 _LEVELS: Final = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from driftd.event import Cell, RecordBatch
+from driftd.core.event import Cell, RecordBatch
 
 
 @dataclass(frozen=True, slots=True)

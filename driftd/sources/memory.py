@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.errors import SourceError
-from driftd.event import Cell, Headers, RecordBatch
+from driftd.core.errors import SourceError
+from driftd.core.event import Cell, Headers, RecordBatch
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 
 

@@ -148,14 +148,14 @@ def by_hand(bootstrap: str, topic: str, events: int) -> float:
 
 
 def driftd(bootstrap: str, topic: str, events: int, adwin: bool = False) -> float:
-    from driftd.app import kafka_settings, pipeline_of
     from driftd.config import load
     from driftd.config.layers import Flag
-    from driftd.daemon import Clock, Daemon, Timing
-    from driftd.memory import collect_seldom
-    from driftd.run import reporter_of
-    from driftd.sources.kafka import KafkaSource
-    from driftd.store import CheckpointFile
+    from driftd.engine.daemon import Clock, Daemon, Timing
+    from driftd.engine.gc_tuning import collect_seldom
+    from driftd.engine.store import CheckpointFile
+    from driftd.sources.kafka.source import KafkaSource
+    from driftd.wiring.app import kafka_settings, pipeline_of
+    from driftd.wiring.run import reporter_of
 
     given = {
         "kafka.bootstrap_servers": bootstrap,

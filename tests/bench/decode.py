@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from driftd.codecs import Codec, EventsCodec, JsonCodec, Limits
-from driftd.event import Headers, Kind, RecordBatch, Schema
+from driftd.core.event import Headers, Kind, RecordBatch, Schema
+from driftd.decode import Codec, EventsCodec, JsonCodec, Limits
 
 EVENTS = 20_000
 BATCH = 2_000

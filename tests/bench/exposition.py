@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from driftd.finding import Judgement, Scores
-from driftd.sinks.aggregates import ModelCounts
-from driftd.sinks.metrics import MetricsSink
-from driftd.telemetry import METRICS
+from driftd.core.finding import Judgement, Scores
+from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.catalogue import METRICS
+from driftd.metrics.series import MetricsSink
 from tests.stage.judgement import judgement, reference
 
 DETECTORS = {

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 
-from driftd.sources import _fetch
-from driftd.sources.kafka import KafkaSettings
+from driftd.sources.kafka import patches
+from driftd.sources.kafka.source import KafkaSettings
 from tests.servers.kafka import Broker, local_broker
 
 PARTITIONS: Final = 4
@@ -57,8 +57,8 @@ def read_stock(bootstrap: str, topic: str, records: int) -> None:
 def read_fast(bootstrap: str, topic: str, records: int) -> None:
     settings = KafkaSettings((bootstrap,))
     consumer = KafkaConsumer(**settings.reading(), group_id=None, max_poll_records=4)
-    assert _fetch.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
-    assert _fetch.receive_in_large_pieces(consumer)
+    assert patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
+    assert patches.receive_in_large_pieces(consumer)
     begin(consumer, topic)
     read = 0
     while read < records:

@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.encode import encode_with, summarise_with
-from driftd.event import AnyColumn, EventBatch, Kind, NumericColumn
-from driftd.judge import arrays
-from driftd.judge import steps as steps_
-from driftd.judge.guard import Guard
-from driftd.judge.independent import Independent, Shape
-from driftd.judge.steps import Batch
-from driftd.learning import Learning, build
-from driftd.reference import Channel, Reference, Role, bins_id, numeric_bins
-from driftd.summary import Summary
+from driftd.core import arrays
+from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn
+from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.summary import Summary
+from driftd.ingest.binning import encode_with, summarise_with
+from driftd.judge import step as steps_
+from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.runtime import Guard
+from driftd.judge.step import Batch
+from driftd.learn.build import Learning, build
 
 LEARNED = 3000
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from driftd.memory import give_back
+from driftd.engine.gc_tuning import give_back
 
 SHAPES = ((1, 20), (10, 100), (100, 100))
 LEARN = 10_000
@@ -40,11 +40,11 @@ class Stage:
     """
 
     def __init__(self, source: Path, models: int, features: int) -> None:
-        from driftd.app import pipeline_of
-        from driftd.cells import State
+        import driftd.sources.kafka.source  # noqa: F401  what `driftd run` has loaded
         from driftd.config import load
-        from driftd.run import reporter_of
-        from driftd.sources import kafka  # noqa: F401  what `driftd run` has loaded
+        from driftd.monitor.state import State
+        from driftd.wiring.app import pipeline_of
+        from driftd.wiring.run import reporter_of
 
         self.models, self.features, self.begin = models, features, 0
         self.source = np.load(source)
@@ -54,7 +54,7 @@ class Stage:
 
     def step(self, events: int = 2000) -> None:
         """So many more events of every model, half a second of event time apart, judged when their time has come."""
-        from driftd.event import Decoded, EventBatch
+        from driftd.core.event import Decoded, EventBatch
 
         offsets = np.arange(self.begin, self.begin + events)
         self.begin += events

@@ -9,8 +9,8 @@ import sys
 import time
 from typing import Any
 
-from driftd.http import HttpServer
-from driftd.run import views_of
+from driftd.web import HttpServer
+from driftd.wiring.run import views_of
 from tests.bench.memory import LEARN, Stage, source
 
 MODELS, FEATURES = 65, 100

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftd.codecs import Codec, EventsCodec, JsonCodec, Limits
-from driftd.event import Kind, RecordBatch, Schema
-from tests.unit.codecs.make import accounted, m, outcome, records
+from driftd.core.event import Kind, RecordBatch, Schema
+from driftd.decode import Codec, EventsCodec, JsonCodec, Limits
+from tests.unit.decode.make import accounted, m, outcome, records
 
 SECRET = "Jane-Doe-4111111111111111"
 HOSTILE: list[bytes | None] = [

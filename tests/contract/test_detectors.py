@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from driftd.core.errors import BinsDiffer
+from driftd.core.reference import Reference, Role
+from driftd.core.summary import Summary, merge
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, is_sequential, registry, settings_of
-from driftd.errors import BinsDiffer
-from driftd.reference import Reference, Role
-from driftd.summary import Summary, merge
 from tests.unit.detectors import make
 
 WINDOW = [name for name in registry() if not is_sequential(name)]

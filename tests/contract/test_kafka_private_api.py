@@ -1,4 +1,4 @@
-"""What driftd/sources/_fetch.py uses of kafka-python's insides is still there and still means the same."""
+"""What driftd/sources/kafka/patches.py uses of kafka-python's insides is still there and still means the same."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaTCPTransport
 
-from driftd.sources import _fetch
+from driftd.sources.kafka import patches
 
 
 def test_the_stock_unpacker_is_the_one_we_know() -> None:
-    assert _fetch.looks_known(Fetcher.PartitionRecords)
+    assert patches.looks_known(Fetcher.PartitionRecords)
 
 
 def test_an_unpacker_that_looks_different_is_left_alone() -> None:
@@ -26,9 +26,9 @@ def test_an_unpacker_that_looks_different_is_left_alone() -> None:
         class _fetcher:  # noqa: N801
             PartitionRecords = Other
 
-    assert not _fetch.looks_known(Other)
-    assert not _fetch.hand_over_stretches(Consumer(), 1000, 1 << 20)
-    assert not _fetch.hand_over_stretches(object(), 1000, 1 << 20)
+    assert not patches.looks_known(Other)
+    assert not patches.hand_over_stretches(Consumer(), 1000, 1 << 20)
+    assert not patches.hand_over_stretches(object(), 1000, 1 << 20)
     assert Consumer._fetcher.PartitionRecords is Other
 
 
@@ -56,7 +56,7 @@ def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
     fenced = heartbeat[heartbeat.index("FencedInstanceIdError") :]
     assert "self._disable_heartbeat()" in fenced
     assert "self._heartbeat_enabled = False" in inspect.getsource(BaseCoordinator._disable_heartbeat)
-    assert MemberState.STABLE == _fetch.STABLE
+    assert MemberState.STABLE == patches.STABLE
     # While it joins, the heartbeat is off as well, and the state is another.
     joining = inspect.getsource(BaseCoordinator._do_join_and_sync_async)
     assert joining.index("MemberState.REBALANCING") < joining.index("join_request = JoinGroupRequest(")
@@ -64,9 +64,9 @@ def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
 
 def test_consumers_of_another_kind_are_left_alone() -> None:
     consumer = object()
-    assert not _fetch.receive_in_large_pieces(consumer)
-    assert not _fetch.leave_positions_alone(consumer)
-    assert not _fetch.announce_revocation(consumer, lambda: True)
-    assert _fetch.partitions_of(consumer, "t") == set()
-    assert _fetch.is_connected(consumer)
-    _fetch.drain(consumer)
+    assert not patches.receive_in_large_pieces(consumer)
+    assert not patches.leave_positions_alone(consumer)
+    assert not patches.announce_revocation(consumer, lambda: True)
+    assert patches.partitions_of(consumer, "t") == set()
+    assert patches.is_connected(consumer)
+    patches.drain(consumer)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftd.sources._codecs import Damage
-from driftd.sources._records import Unpacker
+from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.records import Unpacker
 from tests.contract.kafka_batches import (
     CODECS,
     TIME_MS,

@@ -13,8 +13,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from driftd.sinks.exposition import Metric
-from driftd.telemetry import METRICS
+from driftd.metrics.catalogue import METRICS
+from driftd.metrics.exposition import Metric
 from tests.deploy.reading import DEPLOY, read_yaml
 from tests.rules.reading import RULE_FILES, RUNBOOKS, alerts, metrics_in, recorded
 from tests.servers.prometheus import Exposition, StartPrometheus, wait_until

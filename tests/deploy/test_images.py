@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.codecs import EventsCodec
-from driftd.daemon import Timing
-from driftd.event import RecordBatch
+from driftd.core.event import RecordBatch
+from driftd.decode import EventsCodec
+from driftd.engine.daemon import Timing
 from tests.deploy.reading import DEPLOY, read_yaml, run, tool
 
 COMPOSE = read_yaml(DEPLOY / "compose.yaml")

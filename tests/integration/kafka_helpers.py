@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftd.event import Cell, RecordBatch
+from driftd.core.event import Cell, RecordBatch
 from driftd.sources import Assigned, Change, Gap, Lost, Revoked
-from driftd.sources.kafka import KafkaSettings, KafkaSource
+from driftd.sources.kafka.source import KafkaSettings, KafkaSource
 
 
 def settings(bootstrap: str, topic: str, **other: Any) -> KafkaSettings:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from driftd.store import FORMAT, MAGIC, read_file
+from driftd.engine.store import FORMAT, MAGIC, read_file
 from tests.bench.events import values
 from tests.servers.kafka import Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.store import read_file
+from driftd.engine.store import read_file
 from tests.bench.events import values
 from tests.servers.kafka import Broker
 from tests.stage.daemon import DriftdProcess, wait_until

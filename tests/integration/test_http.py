@@ -21,10 +21,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from driftd.errors import ConfigError
-from driftd.http import HttpServer, Limits, Views, webconfig
-from driftd.sinks.metrics import MetricsSink
-from driftd.telemetry import METRICS
+from driftd.core.errors import ConfigError
+from driftd.metrics.catalogue import METRICS
+from driftd.metrics.series import MetricsSink
+from driftd.web import HttpServer, Limits, Views, webconfig
 from tests.servers import need
 from tests.servers.prometheus import StartPrometheus, find, wait_until
 from tests.stage.judgement import judgement

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from driftd.errors import SourceError
-from driftd.sources.kafka import KafkaSource
+from driftd.core.errors import SourceError
+from driftd.sources.kafka.source import KafkaSource
 from tests.integration.kafka_helpers import numbers, reading, settings, twice
 from tests.servers import find_free_port
 from tests.servers.kafka import LocalBroker

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import driftd
-from driftd.errors import SourceError
-from driftd.event import RecordBatch, Reject, RejectReason
-from driftd.finding import Finding, Status
+from driftd.core.errors import SourceError
+from driftd.core.event import RecordBatch, Reject, RejectReason
+from driftd.core.finding import Finding, Status
 from driftd.sinks.kafka import Breaker, DeadLetters, KafkaFindings
 from tests.integration.kafka_helpers import reading, settings
 from tests.servers.kafka import Broker, LocalBroker

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from crc32c import crc32c
 
-from driftd.errors import SourceError, SourceRefused
+from driftd.core.errors import SourceError, SourceRefused
 from driftd.sources import Assigned, GapCause, Health, Revoked
-from driftd.sources.kafka import KafkaSettings, KafkaSource, check_topics, read_range
+from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
 from tests.integration.kafka_helpers import numbers, reading, settings, twice
 from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
 
@@ -310,7 +310,7 @@ def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(
             return 0
         return int(crc32c(view))
 
-    monkeypatch.setattr("driftd.sources._records.crc32c", crc)
+    monkeypatch.setattr("driftd.sources.kafka.records.crc32c", crc)
     with reading(settings(kafka.bootstrap, topic)) as reader:
         values = reader.read(200)
         assert values == numbers(0, 100) + numbers(200, 300)

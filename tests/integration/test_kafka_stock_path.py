@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 from kafka.record.default_records import DefaultRecordBatch
 
-from driftd.sources import GapCause, _fetch
+from driftd.sources import GapCause
+from driftd.sources.kafka import patches
 from tests.integration.kafka_helpers import numbers, reading, settings
 from tests.servers.kafka import Broker
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def unknown_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fetch, "looks_known", lambda _: False)
+    monkeypatch.setattr(patches, "looks_known", lambda _: False)
 
 
 def test_every_record_comes_once(kafka: Broker, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from driftd.http import HttpServer, ModelView, Snapshot, Views
+from driftd.web import HttpServer, ModelView, Snapshot, Views
 from tests.stage.judgement import finding, judgement
 from tests.stage.snapshot import snapshot
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from driftd.sources.layout import RESERVED
+from driftd.decode.tabular.layout import RESERVED
 
 MONTH_SECONDS: Final = 30 * 86_400.0
 MODEL: Final = "stream"

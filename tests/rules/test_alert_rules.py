@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from driftd.telemetry import METRICS
+from driftd.metrics.catalogue import METRICS
 from tests.rules.reading import (
     RULE_FILES,
     RULES,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.event import Kind
-from driftd.judge import model
-from driftd.judge.independent import Independent, Shape
-from driftd.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
-from driftd.summary import Summary
+from driftd.core.event import Kind
+from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
+from driftd.core.summary import Summary
+from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.learned import sightings
 
 Floats = NDArray[np.float64]
 Column = NDArray[np.float64] | list[str | None] | list[str]
@@ -36,7 +36,7 @@ def reference_of(
     )
     k = len(columns)
     reference = Reference("m", 1, channels, tuple(bins), summary, np.zeros(k), np.ones(k), True, 0.0, float(learned))
-    seen = np.array([model.sightings(c[:learned], kind) for c, kind in zip(columns, kinds, strict=True)], float)
+    seen = np.array([sightings(c[:learned], kind) for c, kind in zip(columns, kinds, strict=True)], float)
     return reference, placed, seen[:, 0], seen[:, 1]
 
 

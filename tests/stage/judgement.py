@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from driftd.event import Kind
-from driftd.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
+from driftd.core.event import Kind
+from driftd.core.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
+from driftd.core.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
+from driftd.core.summary import LATENCY_LE, Summary, latency_bins
 from driftd.judge.budget import Cover
-from driftd.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
-from driftd.summary import LATENCY_LE, Summary, latency_bins
 
 NAN = float("nan")
 END = 1_795_413_600.0

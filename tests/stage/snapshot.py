@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from driftd.finding import JUDGE, Joint, Status
-from driftd.http import ModelView, Snapshot
+from driftd.core.finding import JUDGE, Joint, Status
 from driftd.judge.budget import Certificate
-from driftd.sinks.aggregates import ModelCounts
-from driftd.telemetry import Telemetry
+from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.catalogue import Telemetry
+from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
 
 NOW = END + 95.0

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from driftd.cells import Outcome, State
+from driftd.core.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.core.finding import Judgement
+from driftd.core.reference import Channel, Reference, Role
+from driftd.core.window import Windows
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
-from driftd.event import Cell, Decoded, EventBatch, RecordBatch, Schema
-from driftd.finding import Judgement
-from driftd.learning import Learning
-from driftd.pipeline import Pipeline
-from driftd.reference import Channel, Reference, Role
-from driftd.taking import Watch
-from driftd.window import Windows
+from driftd.engine.pipeline import Pipeline
+from driftd.learn.build import Learning
+from driftd.monitor.state import Outcome, State
+from driftd.monitor.warmup import Watch
 
 WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
 

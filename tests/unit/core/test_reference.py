@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from driftd.encode import encode_with, summarise_with
-from driftd.event import Kind
-from driftd.learning import Learning, build
-from driftd.reference import MAX_KNOWN, Reference, category_bins, infer_kind, numeric_bins
-from driftd.snapshot import dump_reference, load_reference
-from driftd.summary import LATENCY_ERROR, Summary, latency_bins, merge
+from driftd.core.event import Kind
+from driftd.core.reference import MAX_KNOWN, Reference, category_bins, infer_kind, numeric_bins
+from driftd.core.summary import LATENCY_ERROR, Summary, latency_bins, merge
+from driftd.engine.snapshot import dump_reference, load_reference
+from driftd.ingest.binning import encode_with, summarise_with
+from driftd.learn.build import Learning, build
 from tests.unit.core.make import events, stream
 
 

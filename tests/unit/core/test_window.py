@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.event import Cell
-from driftd.summary import LATENCY_BINS, LATENCY_LE, Summary
-from driftd.window import Hops, Windows, closed_through, frontier, panes_of, watermarks_before
+from driftd.core.event import Cell
+from driftd.core.summary import LATENCY_BINS, LATENCY_LE, Summary
+from driftd.core.window import Hops, Windows, closed_through, frontier, panes_of, watermarks_before
 
 A, B, C = ("t", 0), ("t", 1), ("t", 2)
 

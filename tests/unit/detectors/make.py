@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.event import AnyColumn, Kind, NumericColumn
-from driftd.reference import Bins, Channel, Reference, Role, as_categories, bins_id, category_bins, numeric_bins
-from driftd.summary import FIRST_VALUE, Summary
+from driftd.core.event import AnyColumn, Kind, NumericColumn
+from driftd.core.reference import Bins, Channel, Reference, Role, as_categories, bins_id, category_bins, numeric_bins
+from driftd.core.summary import FIRST_VALUE, Summary
 
 Values = Mapping[str, NumericColumn | AnyColumn]
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from driftd.core.errors import BinsDiffer
 from driftd.detectors._bins import EXPECTED, Floats, merge_counts, merged
-from driftd.errors import BinsDiffer
 from tests.unit.detectors import make
 
 

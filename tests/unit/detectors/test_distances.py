@@ -7,6 +7,9 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from driftd.core.event import Kind
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE, Summary
 from driftd.detectors import WindowDetector
 from driftd.detectors._bins import merged
 from driftd.detectors.chi2 import Chi2
@@ -14,9 +17,6 @@ from driftd.detectors.hellinger import Hellinger
 from driftd.detectors.js import JensenShannon
 from driftd.detectors.ks import KolmogorovSmirnov
 from driftd.detectors.psi import PSI
-from driftd.event import Kind
-from driftd.reference import Reference
-from driftd.summary import FIRST_VALUE, Summary
 from tests.unit.detectors import make
 
 DISTANCES: list[WindowDetector] = [PSI(), JensenShannon(), Hellinger(), Chi2()]

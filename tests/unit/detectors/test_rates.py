@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats as _stats
 
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
 from driftd.detectors import WindowDetector
 from driftd.detectors._rates import rate_level
 from driftd.detectors.missing import Missing
 from driftd.detectors.out_of_range import OutOfRange
 from driftd.detectors.unseen import Unseen
-from driftd.reference import Reference
-from driftd.summary import Summary
 from tests.unit.detectors import make
 
 stats: Any = _stats  # its types say that an array of counts gives a number

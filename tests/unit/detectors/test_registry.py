@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import driftd.detectors
+from driftd.core.errors import ConfigError
+from driftd.core.event import Kind
+from driftd.core.reference import Role
 from driftd.detectors.psi import PSI
 from driftd.detectors.registry import build, defaults_for, is_sequential, registry, settings_of
-from driftd.errors import ConfigError
-from driftd.event import Kind
-from driftd.reference import Role
 
 DOCS = Path(__file__).parents[3] / "docs" / "detectors.md"
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from river import drift as _river
 from scipy import stats
 
+from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew
 from driftd.detectors import Detection, SequentialDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.ddm import DDM
 from driftd.detectors.hddm import HDDM
 from driftd.detectors.page_hinkley import PageHinkley
-from driftd.errors import CheckpointCorrupt, CheckpointTooNew
 
 drift: Any = _river  # it has no types
 

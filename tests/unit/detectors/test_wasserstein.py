@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from driftd.core.reference import Role
+from driftd.core.summary import FIRST_VALUE
 from driftd.detectors.wasserstein import Wasserstein, positions, scale_of
-from driftd.reference import Role
-from driftd.summary import FIRST_VALUE
 from tests.unit.detectors import make
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.event import Kind
-from driftd.judge import seasonal
-from driftd.judge.cells import Cell, Clock, cells_of_events
-from driftd.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
-from driftd.summary import Summary
+from driftd.core.event import Kind
+from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
+from driftd.core.summary import Summary
+from driftd.judge.seasonal.clock import Cell, Clock, cells_of_events
+from driftd.judge.seasonal.season import Rhythm, Season, step
+from driftd.judge.seasonal.season import learn as learn_season
 
 Floats = NDArray[np.float64]
 Columns = list[Floats | list[str | None]]
@@ -79,23 +80,23 @@ class Stream:
     def cells(self, part: slice, clock: Clock) -> tuple[list[Cell], Floats]:
         return cells_of_events(self.bins[:, part], self.values[:, part], self.times[part], self.reference.width, clock)
 
-    def learn(self, clock: Clock | None = None) -> tuple[seasonal.Season, seasonal.Rhythm]:
+    def learn(self, clock: Clock | None = None) -> tuple[Season, Rhythm]:
         clock = Clock.weekly() if clock is None else clock
         cells, longest = self.cells(slice(self.learned), clock)
-        return seasonal.learn(self.reference, cells, longest, self.singles, clock)
+        return learn_season(self.reference, cells, longest, self.singles, clock)
 
     def later(self, clock: Clock | None = None) -> list[Cell]:
         return self.cells(slice(self.learned, None), Clock.weekly() if clock is None else clock)[0]
 
-    def evidence(self, clock: Clock | None = None) -> tuple[seasonal.Season, Floats]:
+    def evidence(self, clock: Clock | None = None) -> tuple[Season, Floats]:
         """S after each cell that follows the reference, float64[cells, channels + 1], the joint path's last."""
         season, state = self.learn(clock)
         return season, followed(season, state, self.later(clock))[1]
 
 
-def followed(season: seasonal.Season, state: seasonal.Rhythm, cells: list[Cell]) -> tuple[seasonal.Rhythm, Floats]:
+def followed(season: Season, state: Rhythm, cells: list[Cell]) -> tuple[Rhythm, Floats]:
     out = []
     for cell in cells:
-        state, s = seasonal.step(season, state, cell)
+        state, s = step(season, state, cell)
         out.append(np.append(s, state.joint_evidence))
     return state, np.array(out)

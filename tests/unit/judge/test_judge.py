@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge import arrays, model, steps
+from driftd.core import arrays
+from driftd.judge import step
 from driftd.judge.bounds import share_bounds
+from driftd.judge.learned import Learned, dump_state, learn, load_state
 from driftd.judge.regime import Regime, decide
-from driftd.judge.steps import Batch
+from driftd.judge.step import Batch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
 
 
@@ -20,18 +22,18 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
     y = np.where(np.arange(n) < LEARNED + 500, 0.8 * x + 0.6 * noise, noise)
     reference, placed, singles, doubles = reference_of([x, y])
     values, times = np.stack([x, y]), np.arange(n, dtype=float)
-    learned, state = model.learn(reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles)
+    learned, state = learn(reference, placed[:, :LEARNED], values[:, :LEARNED], times[:LEARNED], singles, doubles)
     assert learned.regime.tolist() == [Regime.INDEPENDENT] * 2
-    learned = arrays.load(model.Learned, arrays.dump(learned))
+    learned = arrays.load(Learned, arrays.dump(learned))
     a, found = np.full(3, 1e7), []
     for low in range(LEARNED, n, PANE):
         here = placed[:, low : low + PANE]
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
-        again = model.load_state(model.dump_state(state))
+        again = load_state(dump_state(state))
         panes = Batch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
-        _, copy = steps.of_events(learned, again, panes, a)
-        state, out = steps.of_events(learned, state, panes, a)
+        _, copy = step.of_events(learned, again, panes, a)
+        state, out = step.of_events(learned, state, panes, a)
         np.testing.assert_array_equal(copy.s, out.s)
         found += [(int(row), low + PANE - LEARNED - 500) for row in out.opened]
     assert [row for row, _ in found] == [2]

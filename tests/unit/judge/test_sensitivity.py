@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driftd.event import Kind
+from driftd.core.event import Kind
+from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.summary import MISSING, Summary
 from driftd.judge import sensitivity
-from driftd.judge.independent import Independent, Shape
-from driftd.reference import Channel, Reference, Role, bins_id, numeric_bins
-from driftd.summary import MISSING, Summary
+from driftd.judge.exchangeable.independent import Independent, Shape
 
 Floats = NDArray[np.float64]
 STREAMS = 100

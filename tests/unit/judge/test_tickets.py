@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.event import Kind
-from driftd.judge.independent import Independent, Shape
+from driftd.core.event import Kind
+from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.summary import Summary
+from driftd.judge.exchangeable.independent import Independent, Shape
 from driftd.judge.tickets import selected, window_evidence
-from driftd.reference import Channel, Reference, Role, bins_id, numeric_bins
-from driftd.summary import Summary
 
 NAN = float("nan")
 

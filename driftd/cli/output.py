@@ -1,0 +1,146 @@
+"""Output: aligned text with colour on terminals only, JSON for scripts, progress on standard error."""
+
+from __future__ import annotations
+
+import json as json_
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from driftd.sources.files.source import Progress
+
+_PLAIN_WIDTH: Final = 240
+_PLAIN_EVERY_SECONDS: Final = 10.0
+STATUS_STYLES: Final = {"OK": "green", "LEARNING": "cyan", "WARNING": "yellow", "DRIFT": "bold red"}
+
+
+def colourful(stream: IO[str]) -> bool:
+    """A terminal, and nobody asked for no colour (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def console(*, err: bool = False) -> Console:
+    """A rich console that never takes data for markup, and does not cut lines where there is no terminal."""
+    from rich.console import Console  # noqa: PLC0415  0.1 s that `driftd --help` need not wait
+
+    stream = sys.stderr if err else sys.stdout
+    return Console(
+        file=stream,
+        no_color=not colourful(stream),
+        markup=False,
+        highlight=False,
+        emoji=False,
+        width=None if stream.isatty() else _PLAIN_WIDTH,
+    )
+
+
+def clean(text: str, most: int = 120) -> str:
+    """A name from outside: nothing in it can move the cursor or fill the screen."""
+    out = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return out if len(out) <= most else out[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+_INSTEAD: list[bool] = []
+
+
+@contextmanager
+def instead(*, err: bool) -> Iterator[None]:
+    """Lines and tables go to standard error while ``err``: somebody reads data from standard output."""
+    _INSTEAD.append(err)
+    try:
+        yield
+    finally:
+        _INSTEAD.pop()
+
+
+def line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
+    err = err or any(_INSTEAD)
+    stream = sys.stderr if err else sys.stdout
+    if style is None or not colourful(stream):
+        click.echo(text, err=err)
+    else:
+        console(err=err).print(text, style=style, soft_wrap=True)
+
+
+def json(value: Any) -> None:
+    click.echo(json_.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
+    """Columns under bold heads; the last one takes what room is left."""
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in header:
+        shown.add_column(Text(name), overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(clean(cell, 400), style=STATUS_STYLES.get(cell, "")) for cell in row))
+    err = any(_INSTEAD)
+    target = console(err=err)
+    with target.capture() as capture:
+        target.print(Padding(shown, (0, 0, 0, indent)))
+    for text in capture.get().splitlines():
+        click.echo(text.rstrip(), err=err, color=colourful(sys.stderr if err else sys.stdout))
+
+
+class Bar:
+    """Progress: a bar on a terminal, else a line every ten seconds; nothing where nobody may look."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._rich: Any = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    @contextmanager
+    def shown(self) -> Iterator[Bar]:
+        if not sys.stderr.isatty():
+            yield self
+            return
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self._rich = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[count]}"),
+            TimeRemainingColumn(),
+            console=console(err=True),
+            transient=True,
+        )
+        self._task = self._rich.add_task(self.title, total=None, count="")
+        with self._rich:
+            yield self
+
+    def update(self, progress: Progress) -> None:
+        count = f"{progress.done:,} {progress.unit}" if progress.unit != "bytes" else f"{progress.done / 1e6:,.1f} MB"
+        if self._rich is not None:
+            self._rich.update(self._task, completed=progress.done, total=progress.total, count=count)
+        elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
+            self._told = time.monotonic()
+            share = f" ({progress.done / progress.total:.0%})" if progress.total else ""
+            click.echo(f"{self.title}: {count}{share}", err=True)
+
+    def stop(self) -> None:
+        """Takes the bar away for good."""
+        if self._rich is not None:
+            self._rich.stop()
+
+    def above(self, text: str, style: str = "") -> None:
+        """A line of output that stays, above the bar."""
+        if self._rich is not None and sys.stdout.isatty():
+            from rich.text import Text  # noqa: PLC0415
+
+            self._rich.console.print(Text(text, style=style), soft_wrap=True)
+        else:
+            line(text, style or None)

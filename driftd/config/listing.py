@@ -1,0 +1,68 @@
+"""Every setting in force with its value as text and its origin; secrets stay masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from driftd.config import describe
+from driftd.config.errors import dotted
+from driftd.config.settings import Exclusion, ReferenceFrom, Settings
+from driftd.config.values import spell_moment, spell_seconds
+from driftd.config.yamlfile import Place
+
+
+def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]:
+    """Origins of every setting, ``default`` where nobody gave it."""
+    out = {}
+    for setting in describe.settings():
+        if setting.env and setting.path != "models":
+            out[setting.path] = origins.get(tuple(setting.path.split(".")), "default")
+    for i, model in enumerate(settings.models):
+        leaves: list[Place] = [
+            ("name",),
+            ("task",),
+            ("detectors",),
+            *(("reference", k) for k in ReferenceFrom.model_fields),
+        ]
+        for leaf in [*leaves, *(("features", name) for name in model.features)]:
+            place: Place = ("models", i, *leaf)
+            out[dotted(place)] = origins.get(place, "default")
+    return out
+
+
+def value_of(settings: Settings, path: str) -> Any:
+    value: Any = settings
+    match = re.match(r"models\[(\d+)\]\.(name|task|detectors|reference\.\w+|features)(.*)", path, re.DOTALL)
+    if match:
+        value = settings.models[int(match.group(1))]
+        for key in match.group(2).split("."):
+            value = getattr(value, key)
+        if match.group(2) == "features":
+            return next(f for name, f in value.items() if dotted(("x", name)) == f"x{match.group(3)}")
+        return value
+    for key in path.split("."):
+        value = getattr(value, key)
+    return value
+
+
+def show(value: Any, path: str) -> str:
+    durations = {s.path for s in describe.settings() if s.type == "duration"}
+    if value is None:
+        return "unset"
+    if isinstance(value, float) and re.sub(r"\[\d+\]", "[]", path) in durations:
+        return spell_seconds(value)
+    if isinstance(value, Exclusion):
+        return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(show(v, "") for v in value) or "none"
+    if hasattr(value, "kind"):
+        options = " ".join(f"{k}={v}" for k, v in value.options.items())
+        return f"{value.kind}({options})" if options else str(value.kind)
+    if hasattr(value, "type"):
+        parts = [value.type or "inferred", *([show(value.detectors, "")] if value.detectors is not None else [])]
+        return ", ".join([*parts, *(f"{k} effect {v:g}" for k, v in value.effect.items())])
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,148 @@
+"""What comes out: statuses, scores and findings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
+
+JUDGE: Final = "judge"
+"""The detector's name in what the budgeted judge says (driftd.judge): its episodes page."""
+JOINT: Final = "*"
+"""The feature's name in findings about how channels move together."""
+
+
+class Status(IntEnum):
+    """In order of badness; the worst wins. LEARNING: not enough data to say."""
+
+    OK = 0
+    LEARNING = 1
+    WARNING = 2
+    DRIFT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MovedBin:
+    """One bin's share of the events, in the reference and in the window (both 0..1)."""
+
+    bin: str
+    reference: float
+    current: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A status that changed (or, on request, every judged window): who, since when, how much, why.
+
+    Times are epoch seconds of event time. ``window_end`` is where the evidence ends; ``since`` is the
+    estimated start of the change, None while nothing has changed. ``ratio`` is statistic / threshold.
+    ``feature`` is None for a finding about the model as a whole, "*" for how channels move together. A finding with
+    status DRIFT opens or renews an episode, which pages; WARNING is a ticket. ``effective_events`` is how many
+    independent events tell as much; ``tests`` how many things shared the false-alarm budget; ``regime`` what the judge
+    takes the channel for ("" where nothing is known). ``channels``, of a model as a whole that is DRIFT: those whose
+    episodes are open and page, the one that moved most first.
+    """
+
+    model: str
+    feature: str | None
+    segment: str | None
+    detector: str
+    status: Status
+    previous: Status
+    statistic: float
+    threshold: float
+    effect: float
+    noise: float
+    ratio: float
+    events: int
+    window_start: float
+    window_end: float
+    since: float | None
+    because: str
+    moved: tuple[MovedBin, ...] = ()
+    effective_events: float = float("nan")
+    tests: int = 0
+    regime: str = ""
+    channels: tuple[str, ...] = ()
+
+    @property
+    def opens_page(self) -> bool:
+        """The model as a whole has turned to DRIFT: somebody is called."""
+        return self.feature is None and self.status is Status.DRIFT and self.previous is not Status.DRIFT
+
+    @property
+    def id(self) -> str:
+        """The same evidence has the same id, also when a restart emits it again."""
+        turn = f"{self.previous.name}\0{self.status.name}"
+        key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{turn}\0{self.window_end!r}"
+        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One detector's verdict on all channels of a model, float64[channels] each; NaN where it does not apply.
+
+    threshold = max(effect, noise); ratio = statistic / threshold; ``status`` int8[channels] after hysteresis,
+    in the numbers of Status. ``detections`` int64[channels] counts entries into WARNING or DRIFT since the beginning.
+    ``natural`` bool[channels]: where ``noise`` is what the reference's own windows reach (learn.variation), more than
+    chance explains.
+    """
+
+    detector: str
+    statistic: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    status: NDArray[np.int8]
+    detections: NDArray[np.int64]
+    natural: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.natural) != len(self.ratio):
+            object.__setattr__(self, "natural", np.zeros(len(self.ratio), bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The joint path of the judge: evidence and threshold in nats, as in Scores; ``since`` NaN unless drifted."""
+
+    statistic: float
+    threshold: float
+    status: Status
+    since: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """The last judged window of one model, with all that exposition and the status page show of it.
+
+    ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
+    int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
+    ``joint`` is the evidence about how channels move together, None where nobody looks.
+    """
+
+    model: str
+    reference: Reference
+    versions: tuple[str, ...]
+    status: Status
+    channel_status: NDArray[np.int8]
+    since: NDArray[np.float64]
+    scores: tuple[Scores, ...]
+    summary: Summary
+    window_start: float
+    window_end: float
+    because: str
+    findings: tuple[Finding, ...] = ()
+    joint: Joint | None = None
+
+    @property
+    def drifted(self) -> int:
+        return int(np.count_nonzero(self.channel_status == Status.DRIFT))

@@ -1,0 +1,284 @@
+"""What drift is judged against: the bins and the summary of a stretch that was taken to be normal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import AnyColumn, Kind, NumericColumn, Scalar, scalars
+from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary
+
+MAX_KNOWN: Final = 10_000
+"""Distinct categories the reference remembers; a feature with more is an identifier and has no unseen values."""
+MAX_CATEGORY_CHARS: Final = 256
+
+
+class Role(StrEnum):
+    FEATURE = "feature"
+    PREDICTION = "prediction"
+    SCORE = "score"
+    ERROR = "error"  # service errors: 1 where the event's error is set
+    LABEL = "label"  # the true value, where it came along
+    PREDICTION_ERROR = "prediction_error"  # wrong class (0 or 1) or absolute error, where the label came along
+
+
+class ReferenceKind(StrEnum):
+    """What window detectors compare a window with (driftd.learn.comparison); the judge keeps what it learned."""
+
+    FIXED = "fixed"  # the whole reference
+    ROLLING = "rolling"  # the period before this one
+    SEASONAL = "seasonal"  # the same hours of the week
+
+
+ERRORS: Final = frozenset({Role.ERROR, Role.PREDICTION_ERROR})
+AWAITED: Final = frozenset({Role.LABEL, Role.PREDICTION_ERROR})
+"""Roles whose values come later or never: an event without one says nothing about the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One monitored stream of values of a model. A feature may not be called as one of the other roles."""
+
+    name: str
+    role: Role
+    kind: Kind
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The frozen bins of one channel.
+
+    Numbers: ``edges`` float64[k + 1]; value bins are below edges[0], (edges[i], edges[i + 1]] for each i, above
+    edges[k]; so k + 2 of them, all open at the outside. edges[0] lies just below the reference's least value.
+    Categories: ``categories`` in order of frequency, then one bin for other values the reference saw (``rare``).
+    ``labels`` names the value bins, from column FIRST_VALUE on. ``once`` counts the categories that the reference saw
+    exactly once; ``discrete`` says that each inner bin of numbers holds one value.
+    """
+
+    kind: Kind
+    edges: NDArray[np.float64]
+    categories: tuple[str, ...]
+    rare: frozenset[str]
+    labels: tuple[str, ...]
+    identifier: bool = False
+    once: int = 0
+    discrete: bool = False
+
+    @cached_property
+    def codes(self) -> dict[Scalar, int]:
+        other = FIRST_VALUE + len(self.categories)
+        known: dict[Scalar, int] = dict.fromkeys(self.rare, other)
+        known.update((c, FIRST_VALUE + i) for i, c in enumerate(self.categories))
+        known[None] = MISSING
+        return known
+
+    @property
+    def used(self) -> int:
+        """Columns of Summary.counts in use, missing and unseen included."""
+        return FIRST_VALUE + len(self.labels)
+
+    def place(self, values: NumericColumn | AnyColumn) -> NDArray[np.intp]:
+        """Column of Summary.counts for each value: intp[n]. The kind of ``values`` must be that of the bins."""
+        if self.kind is Kind.NUMERIC:
+            numbers = np.asarray(values, np.float64)
+            index = np.searchsorted(self.edges, numbers) + FIRST_VALUE
+            index[np.isnan(numbers)] = MISSING
+            return index
+        unknown = FIRST_VALUE + len(self.categories) if self.identifier else UNSEEN
+        get = self.codes.get
+        index = np.fromiter(map(get, values, repeat(unknown)), np.intp, len(values))
+        for i in np.flatnonzero(index == unknown).tolist():
+            value = values[i]
+            # numbers and long texts are known by what ``category`` makes of them
+            if isinstance(value, float) or (isinstance(value, str) and len(value) > MAX_CATEGORY_CHARS):
+                index[i] = get(category(value), unknown)
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A stretch of event time that is neither learned from nor judged: ``start`` to ``end``, not included."""
+
+    start: float
+    end: float
+    why: str = ""
+
+
+def outside(times: NDArray[np.float64], exclusions: Iterable[Exclusion]) -> NDArray[np.bool_]:
+    """bool[n]: the times that no exclusion covers."""
+    out = np.ones(len(times), bool)
+    for e in exclusions:
+        out &= (times < e.start) | (times >= e.end)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """The reference hour of the week by hour of the week (Monday 00:00 UTC first); together they are its summary.
+
+    events int64[168]; counts int32[168, channels, width] and moments int64[168, channels, 2] as in Summary.
+    """
+
+    events: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    moments: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Immutable and versioned. ``center`` and ``scale`` float64[channels] standardise numeric channels.
+
+    ``places`` float64[channels, width] is each bin's place in the reference, 0..1: the reference's CDF at the
+    middle of the bin (mid-rank). That is what sequential detectors are fed; NaN for missing.
+    ``classes`` says that a prediction is wrong when it differs from the label; else errors are absolute.
+    ``learned`` is what the judge learned from the reference's own events, as a flat table of arrays
+    (driftd.judge.runtime); empty where nobody kept the events.
+
+    ``kind`` is what windows are compared with: ``summary``, or ``slots`` (None where not seasonal), or ``rolled``, the
+    summary of the last whole period (None before the first). ``natural`` is how much the reference's own windows
+    differ from the rest of it, a table by detector (driftd.learn.variation); ``excluded`` what was left out.
+    """
+
+    model: str
+    version: int
+    channels: tuple[Channel, ...]
+    bins: tuple[Bins, ...]
+    summary: Summary
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    classes: bool
+    first: float
+    last: float
+    source: str = ""
+    created_by: str = ""
+    reason: str = ""
+    learned: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    kind: ReferenceKind = ReferenceKind.FIXED
+    slots: Slots | None = None
+    rolled: Summary | None = None
+    natural: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    excluded: tuple[Exclusion, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.summary.bins_id
+
+    @property
+    def width(self) -> int:
+        return int(self.summary.counts.shape[1])
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        return {c.name: i for i, c in enumerate(self.channels)}
+
+    @cached_property
+    def numeric(self) -> NDArray[np.bool_]:
+        return np.array([c.kind is Kind.NUMERIC for c in self.channels], bool)
+
+    @cached_property
+    def used(self) -> NDArray[np.intp]:
+        return np.array([b.used for b in self.bins], np.intp)
+
+    @cached_property
+    def places(self) -> NDArray[np.float64]:
+        values = self.summary.counts.astype(np.float64)
+        values[:, MISSING] = 0
+        total = np.maximum(values.sum(axis=1, keepdims=True), 1)
+        # unseen categories sit above everything the reference knows, as values above its maximum do
+        order = np.concatenate([values[:, FIRST_VALUE:], values[:, UNSEEN:FIRST_VALUE]], axis=1)
+        middle = (np.cumsum(order, axis=1) - order / 2) / total
+        return np.concatenate([np.full((len(values), 1), np.nan), middle[:, -1:], middle[:, :-1]], axis=1)
+
+    def label(self, row: int, column: int) -> str:
+        if column == MISSING:
+            return "missing"
+        if column == UNSEEN:
+            return "unseen"
+        return self.bins[row].labels[column - FIRST_VALUE]
+
+
+def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
+    """Quantile bins of the finite ``values``; a bin of its own for each of at most ``bins`` distinct values."""
+    # never -0: which zero of many comes first would depend on the order of the events
+    x = np.sort(values[np.isfinite(values)]) + 0.0
+    if not len(x):
+        return bins_from_edges(np.array([-0.0, 0.0]))
+    distinct = np.unique(x)
+    if len(distinct) <= bins:
+        inner = distinct
+        labels = [f"{v:.6g}" for v in distinct]
+    else:
+        ranks = np.ceil(np.arange(1, bins + 1) / bins * len(x)).astype(int) - 1
+        inner = np.unique(x[ranks])
+        labels = []
+    edges = np.concatenate([[np.nextafter(x[0], -np.inf)], inner])
+    # the first quantile may be the minimum itself: then the first bin holds that one value
+    return bins_from_edges(edges, labels, discrete=len(distinct) <= bins)
+
+
+def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = (), *, discrete: bool = False) -> Bins:
+    low, high = edges[:-1].copy(), edges[1:]
+    low[0] = np.nextafter(low[0], np.inf) + 0.0  # the least value itself reads better, and 0 better than -0
+    inner = list(labels) or [f"{b:.6g}" if a == b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
+    names = (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}")
+    return Bins(Kind.NUMERIC, edges, (), frozenset(), names, discrete=discrete)
+
+
+def category_bins(values: Iterable[str | None], top: int = 30) -> Bins:
+    """The ``top`` most frequent categories (ties by name), then one bin for the rest."""
+    seen: dict[str, int] = {}
+    for v in values:
+        if v is not None:
+            seen[v] = seen.get(v, 0) + 1
+    ranked = sorted(seen, key=lambda v: (-seen[v], v))
+    identifier = len(ranked) > MAX_KNOWN
+    rare = frozenset(ranked[top:MAX_KNOWN])
+    head = tuple(ranked[:top])
+    once = sum(n == 1 for n in seen.values())
+    return Bins(Kind.CATEGORICAL, np.empty(0), head, rare, (*head, "(other)"), identifier, once)
+
+
+def bins_id(model: str, channels: Sequence[Channel], bins: Sequence[Bins]) -> str:
+    """A digest of everything that decides where a value is counted."""
+    h = hashlib.blake2b(model.encode(), digest_size=8)
+    for c, b in zip(channels, bins, strict=True):
+        h.update(repr((c.name, c.role.value, c.kind.value, b.categories, sorted(b.rare), b.identifier)).encode())
+        h.update(b.edges.tobytes())
+    return h.hexdigest()
+
+
+def infer_kind(values: NumericColumn | AnyColumn) -> Kind:
+    """Numeric when at least 95 % of the values that are there are numbers (one bad record must not decide)."""
+    if isinstance(values, np.ndarray):
+        return Kind.NUMERIC
+    numbers = sum(isinstance(v, float) for v in values)
+    present = numbers + sum(isinstance(v, str) for v in values)
+    return Kind.NUMERIC if numbers >= 0.95 * present else Kind.CATEGORICAL
+
+
+def as_numbers(values: NumericColumn | AnyColumn) -> NumericColumn:
+    """float64[n]; what is not a number is missing."""
+    if isinstance(values, np.ndarray):
+        return values
+    return np.array([v if isinstance(v, float) else np.nan for v in values], np.float64)
+
+
+def as_categories(values: NumericColumn | AnyColumn) -> list[str | None]:
+    """Numbers as the shortest text that reads back (1 for 1.0), long text cut and marked by its digest."""
+    return [v if v is None else category(v) for v in scalars(values)]
+
+
+def category(value: float | str) -> str:
+    if isinstance(value, str):
+        if len(value) <= MAX_CATEGORY_CHARS:
+            return value
+        return value[:64] + "~" + hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))

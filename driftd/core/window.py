@@ -1,0 +1,184 @@
+"""Event time: panes, watermarks, lateness, and windows that grow until they hold enough events.
+
+    time      0        10        20        30        40  seconds
+    panes     |   0    |    1    |    2    |    3    |
+    events       x x       x   x      x         x        <- latest event, watermark = its time - out_of_orderness
+    watermark                    ^ panes 0 and 1 are closed; an event for them is late from here on
+
+A *hop* is a run of panes that is at least window/hops long and holds at least min_events/hops events; the model
+is judged at the end of each hop, on the window of the last ``hops`` hops. A model with ten events an hour and one
+with ten thousand a second therefore need no different settings. A hop that reaches max_window/hops ends anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil, floor, nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import Cell
+from driftd.core.summary import Summary, merge
+
+HISTORY_WINDOWS = 4
+"""Windows of hops kept, to estimate where in them a change began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Settings of time, in seconds and events."""
+
+    pane_seconds: float = 10.0
+    window_seconds: float = 600.0
+    min_events: int = 1000
+    hops: int = 4
+    max_window_seconds: float = 31 * 86400.0
+    out_of_orderness_seconds: float = 60.0
+    least_events: int = 50
+
+    @property
+    def hop_seconds(self) -> float:
+        return self.window_seconds / self.hops
+
+    @property
+    def hop_events(self) -> int:
+        return ceil(self.min_events / self.hops)
+
+    @property
+    def longest_hop_seconds(self) -> float:
+        return self.max_window_seconds / self.hops
+
+
+def panes_of(times: NDArray[np.float64], pane_seconds: float) -> NDArray[np.int64]:
+    """The pane int64[n] of each event time."""
+    return np.floor_divide(times, pane_seconds).astype(np.int64)
+
+
+def closed_through(watermark: float, pane_seconds: float) -> int:
+    """The last pane that a watermark has closed."""
+    return floor(watermark / pane_seconds) - 1
+
+
+def watermarks_before(offsets: NDArray[np.int64], times: NDArray[np.float64], latest: float) -> NDArray[np.float64]:
+    """The greatest time seen in the partition before each event's record, float64[n].
+
+    Both arrays in offset order; events of one record (equal offsets) do not make each other late, so the result
+    does not depend on how the models' events of one record are ordered.
+    """
+    if not len(times):
+        return np.empty(0)
+    running = np.maximum.accumulate(np.concatenate([[latest], times]))[:-1]
+    first = np.searchsorted(offsets, offsets, side="left")
+    return running[first]
+
+
+def frontier(closed: Mapping[Cell, int | None], idle: frozenset[Cell], before: int | None) -> int | None:
+    """The last pane that every active partition has closed; never goes back.
+
+    ``closed`` has every assigned partition, None where nothing was read yet: it holds all others back until it has
+    an event or turns idle. With every partition idle the frontier stays where it is.
+    """
+    active = [pane for cell, pane in closed.items() if cell not in idle]
+    if not active or any(pane is None for pane in active):
+        return before
+    reached = min(pane for pane in active if pane is not None)
+    return reached if before is None else max(before, reached)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A sequential detector's detection, as it travels with its pane; ``since`` is when the change began, by how many
+    values ago that was.
+    """
+
+    detector: str
+    channel: str
+    time: float
+    before: float
+    after: float
+    since: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A finished or growing run of panes. ``start`` and ``end`` are pane borders in epoch seconds."""
+
+    start: float
+    end: float
+    summary: Summary
+    alarms: tuple[Alarm, ...] = ()
+
+
+@dataclass(slots=True)
+class Hops:
+    """The hops of one model: the growing one and the finished ones, oldest first."""
+
+    growing: Hop | None = None
+    done: list[Hop] = field(default_factory=list)
+
+    def add(self, pane: int, summary: Summary, alarms: tuple[Alarm, ...], windows: Windows) -> bool:
+        """Takes one closed pane in, panes in ascending order; says whether that finished a hop."""
+        start, end = pane * windows.pane_seconds, (pane + 1) * windows.pane_seconds
+        hop = self.growing
+        if hop is None:
+            # hops touch, unless nothing came for longer than a hop may last
+            last = self.done[-1].end if self.done else start
+            begin = last if start - last < windows.longest_hop_seconds else start
+            hop = Hop(begin, end, summary, alarms)
+        else:
+            hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
+        self.growing = hop
+        long = hop.end - hop.start
+        full = long >= windows.hop_seconds and hop.summary.events >= windows.hop_events
+        if full or long >= windows.longest_hop_seconds:
+            self.finish(windows)
+            return True
+        return False
+
+    def finish(self, windows: Windows) -> None:
+        if self.growing is not None:
+            self.done.append(self.growing)
+            del self.done[: -windows.hops * HISTORY_WINDOWS]
+            self.growing = None
+
+    def window(self, windows: Windows) -> Hop | None:
+        """As many of the last finished hops as make a whole window, as one; None before the first is finished.
+
+        A whole window has window_seconds and min_events; it never reaches back further than max_window_seconds.
+        """
+        if not self.done:
+            return None
+        last, events = self.done[-1].end, 0
+        parts: list[Hop] = []
+        for hop in reversed(self.done):
+            if parts and hop.end <= last - windows.max_window_seconds:
+                break
+            parts.insert(0, hop)
+            events += hop.summary.events
+            if last - hop.start >= windows.window_seconds and events >= windows.min_events:
+                break
+        alarms = tuple(a for h in parts for a in h.alarms)
+        return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
+
+    def after(self, time: float) -> Summary | None:
+        """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""
+        hops = [*self.done, *([self.growing] if self.growing is not None else [])]
+        parts = [hop.summary for hop in hops if hop.end > time]
+        return merge(parts) if parts else None
+
+    def enough(self, windows: Windows) -> bool:
+        """Whether the window holds what a judgement needs.
+
+        All of window_seconds (half a day is not judged as if it were the week that the user asked for) and
+        min_events, or as many as the longest window had.
+        """
+        window = self.window(windows)
+        if window is None:
+            return False
+        events, seconds = window.summary.events, window.end - window.start
+        grown = seconds >= windows.max_window_seconds * (1 - 1 / windows.hops)
+        return (seconds >= windows.window_seconds and events >= windows.min_events) or (
+            grown and events >= windows.least_events
+        )

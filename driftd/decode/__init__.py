@@ -1,0 +1,33 @@
+"""Bytes to columns: what comes off the wire becomes event batches, rejects and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from driftd.core.event import Decoded, RecordBatch, Schema
+from driftd.decode.cloudevents import unwrap
+from driftd.decode.json.fast import JsonCodec
+from driftd.decode.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Codec", "EventsCodec", "JsonCodec", "Limits"]
+
+
+class Codec(Protocol):
+    """Turns a stretch of records into columns. ``schemas`` are the models known so far, by name.
+
+    Raises nothing for what a record holds: every event ends in a batch, in a reject or in a drop count.
+    """
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded: ...
+
+
+class EventsCodec:
+    """JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md)."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._json = JsonCodec(limits)
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+        return self._json.decode(records, schemas, unwrap(records, self.limits))

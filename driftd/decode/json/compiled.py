@@ -1,0 +1,155 @@
+"""A schema compiled into msgspec structs: the fast path's idea of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import attrgetter
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, defstruct
+from msgspec.json import Decoder
+
+from driftd.core.event import Kind, Schema
+
+Time = float | datetime | None
+Text = float | str | None
+Value = float | str | bool | None
+Score = float | dict[str, float | None] | None
+Cost = dict[str, float | None] | None
+Segments = dict[str, str | None] | None
+
+FEATURE: Final[dict[Kind, Any]] = {Kind.NUMERIC: float | None, Kind.CATEGORICAL: Value, Kind.ANY: Value}
+PREDICTION: Final[dict[Kind, Any]] = {
+    Kind.NUMERIC: float | bool | list[float] | None,
+    Kind.CATEGORICAL: Value,
+    Kind.ANY: float | str | bool | list[float] | None,
+}
+MAX_SPARE: Final = 256
+_NEVER = Annotated[int, Meta(gt=0, lt=0)]
+"""A type that no JSON value has."""
+
+
+class Envelope(Struct, gc=False):
+    """What surrounds the features, decoded; strict and fast path both end in one of these.
+
+    ``owner`` is the model: a class attribute on the fast path's own subclasses, a field on the strict path's.
+    """
+
+    time: Time = None
+    version: Text = None
+    variant: str | None = None
+    id: Text = None
+    score: Score = None
+    label: Value = None
+    latency_seconds: float | None = None
+    error: Any = None
+    cost: Cost = None
+    segments: Segments = None
+
+
+class StrictEnvelope(Envelope, gc=False):
+    """One event as the strict path leaves it: ``features`` by name, or None."""
+
+    owner: str = ""
+    features: dict[str, Any] | None = None
+    prediction: Any = None
+
+
+class _Nameless(Struct, tag_field="model", tag="", gc=False):
+    """No event: msgspec wants to see ``model`` only where it has several structs to choose from."""
+
+    never: _NEVER
+
+
+class Plan:
+    """The structs of one schema, and how to read columns off them.
+
+    Feature number i is attribute ``f<i>`` whatever it is called. ``spare`` are names that an open schema has met
+    but has no column for: always null so far, or beyond the limit. They are fields only so that events which
+    carry them stay on the fast path, which refuses every other unknown name of an open schema.
+    """
+
+    __slots__ = ("empty", "envelope", "features", "full", "getters", "names", "schema", "spare", "spare_values")
+
+    def __init__(self, schema: Schema, spare: Iterable[str] = ()) -> None:
+        self.schema = schema
+        self.names = tuple(schema.features)
+        self.full = len(self.names) >= schema.max_features
+        self.spare = tuple(name for name in spare if name not in schema.features and plain(name))[:MAX_SPARE]
+        columns = {f"f{i}": name for i, name in enumerate(self.names)}
+        spares = {f"s{i}": name for i, name in enumerate(self.spare)}
+        # msgspec matches no name that JSON has to escape. Such a field gets another name and a type that nothing
+        # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
+        odd = {attribute for attribute, name in columns.items() if not plain(name)}
+        fields: list[Any] = [
+            (attribute, (_NEVER if attribute in odd else FEATURE[schema.features[name]]) | None, None)
+            for attribute, name in columns.items()
+        ]
+        fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
+        self.features = defstruct(
+            "Features",
+            fields,
+            rename=_rename(columns | spares, odd),
+            forbid_unknown_fields=schema.open or bool(odd),
+            gc=False,
+        )
+        self.envelope = defstruct(
+            "Event",
+            [("features", self.features | None, None), ("prediction", PREDICTION[schema.prediction], None)],
+            bases=(Envelope,),
+            namespace={"owner": schema.model},
+            tag_field="model",
+            tag=schema.model,
+            gc=False,
+        )
+        self.empty = self.features()
+        kinds = list(schema.features.values())
+        self.getters = {
+            kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds
+        }
+        self.spare_values = tuples(list(spares)) if spares and self.full else None
+
+    def fit(self, features: Any) -> Any:
+        """The ``features`` of an earlier plan of the model, or of the strict path, as this plan's struct."""
+        if isinstance(features, self.features):
+            return features
+        if features is None:
+            return self.empty
+        if isinstance(features, dict):
+            return self.features(*map(features.get, self.names))
+        # columns are only ever added at the end, so an attribute means the same column in every plan of a batch
+        return self.features(**{a: v for a in features.__struct_fields__ if (v := getattr(features, a)) is not None})
+
+
+def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Attrgetter that gives a tuple for a single attribute too."""
+    if len(attributes) == 1:
+        name = attributes[0]
+        return lambda item: (getattr(item, name),)
+    return attrgetter(*attributes)
+
+
+def decoder_for(plans: Iterable[Plan]) -> Decoder[Any]:
+    """Decodes an event of any of the ``plans``, told apart by ``model`` wherever it stands in the event."""
+    union: Any = _Nameless
+    for plan in plans:
+        if plan.schema.model:
+            union |= plan.envelope
+    return Decoder(union)
+
+
+def _rename(names: dict[str, str], odd: set[str]) -> dict[str, str]:
+    taken = set(names.values())
+    rename = {}
+    for attribute, name in names.items():
+        free = f"\x7f{attribute}"
+        while free in taken:
+            free += "\x7f"
+        rename[attribute] = free if attribute in odd else name
+    return rename
+
+
+def plain(name: str) -> bool:
+    """Whether msgspec can match the name: nothing in it that JSON has to escape."""
+    return '"' not in name and "\\" not in name and all(c >= " " and not "\ud800" <= c <= "\udfff" for c in name)

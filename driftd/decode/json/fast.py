@@ -1,0 +1,323 @@
+"""JSON events to columns: typed decoding at full speed, and the strict path for whatever that refuses.
+
+    values -> one msgspec decoder for all models (told apart by ``model``) -> structs -> columns
+                 `-- refused, for any reason -> strict path: event, Reject or drop --'
+
+A record that the decoder refuses costs only itself the fast path. Order is kept throughout, because what an
+event may discover depends on what came before it: the result does not depend on how records were batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from msgspec import DecodeError, Raw
+from numpy.typing import NDArray
+
+from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RecordBatch, Reject, Schema
+from driftd.decode.json.columns import Table
+from driftd.decode.json.compiled import MAX_SPARE, Plan, StrictEnvelope, decoder_for, plain
+from driftd.decode.json.strict import (
+    DECODE_ERRORS,
+    Accepted,
+    Context,
+    Refused,
+    accept,
+    crowded,
+    events_of,
+    examine,
+    fields_of,
+    require_name,
+)  # fmt: skip
+from driftd.decode.limits import DEFAULT_LIMITS, MAX_DEPTH, Limits
+
+_RECOMPILE_AFTER: Final = 32
+"""Events on the strict path that a new plan would have spared; compiling one costs about as much as they do."""
+
+
+class Unwrapped(NamedTuple):
+    """What an envelope around the JSON left for this codec: per record the value, or why it is refused already,
+    and what stands in for a missing time (epoch seconds or NaN) and id.
+    """
+
+    values: Sequence[bytes | None]
+    refused: Mapping[int, Refused]
+    times: NDArray[np.float64]
+    ids: Sequence[str | None]
+
+
+class JsonCodec:
+    """Decodes records whose value is an event or an array of events, as docs/events.md describes them.
+
+    Holds compiled plans from call to call; they decide how fast it is, never what comes out. ``fast=False``
+    sends everything down the strict path (tests compare the two). Raises nothing for what a record holds.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
+        self.limits = limits
+        self._fast = fast
+        self.plans: dict[str, Plan] = {}
+        self._compiled: list[Plan] = []
+        self._decode: Callable[[Any], Any] = _refuse
+
+    def decode(
+        self, records: RecordBatch, schemas: Mapping[str, Schema], unwrapped: Unwrapped | None = None
+    ) -> Decoded:
+        """``schemas`` are the models known so far. A model or feature that is discovered comes back as a batch or
+        column that has no schema yet; the caller hands the grown schema to the next call (a new model's with
+        ``limits.max_features``, a new feature as Kind.ANY, columns in the batch's order).
+        """
+        self.plans = {name: self._plan(schema) for name, schema in schemas.items()}
+        return _Run(self, records, unwrapped).decoded()
+
+    def _plan(self, schema: Schema) -> Plan:
+        plan = self.plans.get(schema.model)
+        if plan is not None and (plan.schema is schema or plan.schema == schema):
+            return plan
+        return Plan(schema, plan.spare if plan is not None else ())
+
+    def decoder(self) -> Callable[[Any], Any]:
+        plans = [*self.plans.values()]
+        if len(plans) != len(self._compiled) or any(a is not b for a, b in zip(plans, self._compiled, strict=True)):
+            self._compiled = plans
+            self._decode = decoder_for(plans).decode if plans and self._fast else _refuse
+        return self._decode
+
+
+class _Growth:
+    """What one call learns about one model before its plan is compiled anew."""
+
+    __slots__ = ("ignored", "label_only", "schema", "spare")
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.spare: dict[str, None] = {}
+        self.label_only = 0
+        self.ignored = 0
+
+
+class _Run:
+    """One call of decode: the state that must not outlive it."""
+
+    def __init__(self, codec: JsonCodec, records: RecordBatch, unwrapped: Unwrapped | None) -> None:
+        self.codec = codec
+        self.limits = codec.limits
+        self.records = records
+        self.unwrapped = unwrapped
+        self.values: Sequence[Any] = records.values if unwrapped is None else unwrapped.values
+        self.plans = codec.plans
+        self.growths: dict[str, _Growth] = {}
+        self.rejects: list[tuple[int, Reject]] = []
+        self.dropped: dict[DropReason, int] = {}
+        self.debt = 0
+        self.stale = False
+        self.exploded: list[tuple[int, list[Any]]] = []
+
+    def decoded(self) -> Decoded:
+        values = self._examined()
+        events, raws, rows = self._flatten(self._decode_all(values), values)
+        received = len(events)
+        groups = self._grouped(events)
+        batches = [self._batch(model, positions, events, raws, rows) for model, positions in groups.items()]
+        self.rejects.sort(key=lambda entry: entry[0])
+        return Decoded(
+            received, [b for b in batches if b is not None], [reject for _, reject in self.rejects], self.dropped
+        )
+
+    # -- before decoding --
+
+    def _examined(self) -> list[Any]:
+        """The values for the fast decoder; b"" (which it refuses) where the strict path must look first."""
+        values = [*self.values]
+        lengths = [*map(len, filter(None, values))]
+        refused = self.unwrapped.refused if self.unwrapped is not None else {}
+        # a value of n bytes nests at most n / 2 levels and holds at most n / 4 features
+        harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.limits.features_per_event)
+        if len(lengths) < len(values) or max(lengths, default=0) > harmless or not all(map(bytes.isascii, values)):
+            for i, value in enumerate(values):
+                if value and len(value) <= harmless and value.isascii():
+                    continue
+                try:
+                    if crowded(examine(value, self.limits), self.limits):
+                        values[i] = b""
+                except Refused:
+                    values[i] = b""
+        for i in refused:
+            values[i] = b""
+        return values
+
+    # -- decoding, in order --
+
+    def _decode_all(self, values: Sequence[Any]) -> list[Any]:
+        """For each value an event, or what the strict path made of it. What raises is passed over, not the rest."""
+        decode = self.codec.decoder()
+        out: list[Any] = []
+        rest = iter(values)
+        while True:
+            try:
+                out.extend(map(decode, rest))  # on an exception the results before it stay in ``out``
+                return out
+            except DECODE_ERRORS:
+                out.append(self._record(len(out), decode))
+                if self.stale and self.debt >= _RECOMPILE_AFTER:
+                    self._recompile()
+                    decode = self.codec.decoder()
+
+    def _record(self, index: int, decode: Callable[[Any], Any]) -> Any:
+        """A record on the strict path: one outcome, or a list of them for an array."""
+        if self.unwrapped is not None and index in self.unwrapped.refused:
+            return self._reject(index, self.unwrapped.refused[index])
+        try:
+            value = examine(self.values[index], self.limits)
+            items = events_of(value)
+        except Refused as refused:
+            return self._reject(index, refused)
+        if items[0] is value:
+            return self._event(index, value)
+        outcomes = []
+        for item in items:
+            try:
+                outcomes.append(self._event(index, item) if crowded(item, self.limits) else decode(item))
+            except DECODE_ERRORS:
+                outcomes.append(self._event(index, item))
+        self.exploded.append((index, items))
+        return outcomes
+
+    def _event(self, index: int, value: bytes | Raw) -> Any:
+        """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped, or a label alone)."""
+        try:
+            model, fields = fields_of(value)
+            growth = self._growth(model)
+            schema = growth.schema if growth is not None else Schema(model, open=False)
+            accepted = accept(model, fields, schema, self.limits, self._context(index))
+        except Refused as refused:
+            return self._reject(index, refused)
+        if growth is None:
+            reason = DropReason.MODEL_LIMIT if self.limits.discover else DropReason.UNCONFIGURED_MODEL
+            self.dropped[reason] = self.dropped.get(reason, 0) + 1
+            return None
+        self.debt += 1
+        return self._grow(growth, accepted)
+
+    def _grow(self, growth: _Growth, accepted: Accepted) -> StrictEnvelope | None:
+        """Takes in what an accepted event discovers; a rejected one discovers nothing."""
+        schema = growth.schema
+        if schema.model not in self.growths:
+            self.growths[schema.model] = growth
+            self.stale = self.stale or schema.model not in self.plans
+        if accepted.new:
+            features = {**schema.features, **dict.fromkeys(accepted.new, Kind.ANY)}
+            growth.schema = Schema(schema.model, features, schema.prediction, schema.open, schema.max_features)
+            for name in accepted.new:
+                growth.spare.pop(name, None)
+            self.stale = True
+        if accepted.nulls or accepted.over:
+            room = MAX_SPARE - len(growth.spare)
+            fresh = [n for n in (*accepted.nulls, *accepted.over) if n not in growth.spare and plain(n)][:room]
+            growth.spare.update(dict.fromkeys(fresh))
+            self.stale = self.stale or bool(fresh)
+        growth.ignored += len(accepted.over)
+        growth.label_only += accepted.label_only
+        return None if accepted.label_only else accepted.event
+
+    def _growth(self, model: str) -> _Growth | None:
+        """The model's state in this call; None when it is not known and may not be discovered."""
+        growth = self.growths.get(model)
+        if growth is not None:
+            return growth
+        plan = self.plans.get(model)
+        if plan is not None:
+            growth = _Growth(plan.schema)
+            growth.spare = dict.fromkeys(plan.spare)
+            return growth
+        require_name(model, "model", self.limits)
+        known = len(self.plans) + sum(name not in self.plans for name in self.growths)
+        if not self.limits.discover or known >= self.limits.max_models:
+            return None
+        return _Growth(Schema(model, max_features=self.limits.max_features))
+
+    def _recompile(self) -> None:
+        for model, growth in self.growths.items():
+            self.plans[model] = _renewed(self.plans.get(model), growth)
+        self.debt, self.stale = 0, False
+
+    def _context(self, index: int) -> Context:
+        timestamp = float(self.records.timestamps[index])
+        if self.unwrapped is None:
+            return Context(timestamp)
+        return Context(timestamp, float(self.unwrapped.times[index]), self.unwrapped.ids[index])
+
+    def _reject(self, index: int, refused: Refused) -> Reject:
+        return Reject(index, int(self.records.offsets[index]), refused.reason, refused.detail, refused.model)
+
+    # -- after decoding --
+
+    def _flatten(self, outcomes: list[Any], values: Sequence[Any]) -> tuple[list[Any], Sequence[Any], Any]:
+        """Events, their bytes and the row of each one's record; arrays are laid out in place."""
+        rows = np.arange(len(outcomes))
+        if self.exploded:
+            items = dict(self.exploded)
+            sizes = np.ones(len(outcomes), np.intp)
+            sizes[list(items)] = [len(i) for i in items.values()]
+            rows = np.repeat(rows, sizes)
+            values = [v for i, value in enumerate(values) for v in items.get(i, (value,))]
+            outcomes = [e for i, o in enumerate(outcomes) for e in (o if i in items else (o,))]
+        return outcomes, values, rows
+
+    def _grouped(self, events: list[Any]) -> dict[str, list[int] | None]:
+        """Positions of each model's events, models in order of appearance; None for all of them."""
+        owners = {getattr(t, "owner", None) for t in set(map(type, events))}
+        if len(owners) == 1 and isinstance(owner := owners.pop(), str):
+            return {owner: None, **{m: [] for m, g in self.growths.items() if g.label_only and m != owner}}
+        groups: dict[str, list[int]] = {}
+        for position, event in enumerate(events):
+            if isinstance(event, Reject):
+                self.rejects.append((position, event))
+            elif event is not None:
+                groups.setdefault(event.owner, []).append(position)
+        for model, growth in self.growths.items():
+            if growth.label_only:
+                groups.setdefault(model, [])
+        return {**groups}
+
+    def _batch(
+        self, model: str, positions: list[int] | None, events: list[Any], values: Sequence[Any], rows: NDArray[np.intp]
+    ) -> EventBatch | None:
+        if positions is not None:
+            events = [events[p] for p in positions]
+            rows = rows[positions]
+        growth = self.growths.get(model)
+        if growth is not None:
+            self.plans[model] = _renewed(self.plans.get(model), growth)
+        plan = self.plans[model]
+        table = Table(events)
+        timestamps = self.records.timestamps[rows]
+        fallback = self.unwrapped.times[rows] if self.unwrapped is not None else None
+        times = table.event_times(timestamps, fallback)
+        doubtful = table.doubtful(times, timestamps, self.limits.future_seconds)
+        if doubtful:
+            for i in sorted(doubtful):
+                position = i if positions is None else positions[i]
+                outcome = self._event(int(rows[i]), values[position])
+                if isinstance(outcome, Reject):
+                    self.rejects.append((position, outcome))
+            growth = self.growths.get(model)
+            keep = [i for i in range(len(events)) if i not in doubtful]
+            table, rows, times = Table([events[i] for i in keep]), rows[keep], times[keep]
+        label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
+        if not len(times) and not label_only:
+            return None
+        return table.batch(plan, self.records.offsets[rows], times, label_only, ignored)
+
+
+def _renewed(plan: Plan | None, growth: _Growth) -> Plan:
+    """The model's plan as it is after what was learned; the same one if that was nothing."""
+    if plan is None or plan.schema is not growth.schema or len(plan.spare) != len(growth.spare):
+        return Plan(growth.schema, growth.spare)
+    return plan
+
+
+def _refuse(_: Any) -> Any:
+    raise DecodeError

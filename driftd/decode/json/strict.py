@@ -1,0 +1,336 @@
+"""One event, field by field: the definition of what driftd accepts, and the words for what it does not.
+
+The fast path (plan.py, json.py) may accept only what is accepted here, with the same values; a property test
+holds them together. Whatever the fast path refuses, for whatever reason, is decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from msgspec import DecodeError, MsgspecError, Raw, Struct, ValidationError
+from msgspec.json import Decoder
+
+from driftd.core.event import Kind, RejectReason, Schema
+from driftd.decode.json.compiled import FEATURE, PREDICTION, Cost, Score, Segments, StrictEnvelope, Text, Time, Value
+from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
+
+DECODE_ERRORS: Final = (MsgspecError, UnicodeError, RecursionError)
+DETAIL_CHARS: Final = 200
+_NULL: Final = Raw(b"null")
+
+
+class Refused(Exception):
+    """The event is not usable: why, and in words."""
+
+    def __init__(self, reason: RejectReason, detail: str, model: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail if len(detail) <= DETAIL_CHARS else detail[: DETAIL_CHARS - 3] + "..."
+        self.model = model
+
+
+class _Fields(Struct, gc=False):
+    model: Raw = _NULL
+    time: Raw = _NULL
+    version: Raw = _NULL
+    variant: Raw = _NULL
+    id: Raw = _NULL
+    features: Raw = _NULL
+    prediction: Raw = _NULL
+    score: Raw = _NULL
+    label: Raw = _NULL
+    latency_seconds: Raw = _NULL
+    error: Raw = _NULL
+    cost: Raw = _NULL
+    segments: Raw = _NULL
+
+
+_fields: Final = Decoder(_Fields)
+_items: Final = Decoder(list[Raw])
+_model: Final = Decoder(str | None)
+_names: Final = Decoder(dict[str, Raw] | None)
+_number: Final = Decoder(float | None)
+_text: Final = Decoder(Text)
+_string: Final = Decoder(str | None)
+_time: Final = Decoder(Time)
+_score: Final = Decoder(Score)
+_value: Final = Decoder(Value)
+_cost: Final = Decoder(Cost)
+_segments: Final = Decoder(Segments)
+_any: Final[Decoder[Any]] = Decoder()
+_feature: Final[Mapping[Kind, Decoder[Any]]] = {k: Decoder(t) for k, t in FEATURE.items()}
+_prediction: Final[Mapping[Kind, Decoder[Any]]] = {k: Decoder(t) for k, t in PREDICTION.items()}
+
+_EXPECTED_FEATURE: Final = {
+    Kind.NUMERIC: "a number",
+    Kind.CATEGORICAL: "a string, a number or a boolean",
+    Kind.ANY: "a string, a number or a boolean",
+}
+_EXPECTED_PREDICTION: Final = {
+    Kind.NUMERIC: "a number, a boolean or a list of numbers",
+    Kind.CATEGORICAL: "a string, a number or a boolean",
+    Kind.ANY: "a number, a string, a boolean or a list of numbers",
+}
+_EXPECTED_TIME: Final = "RFC 3339 with an offset, or epoch seconds"
+
+
+class Context(NamedTuple):
+    """What is known of an event from outside it. Times in epoch seconds, NaN where there is none."""
+
+    timestamp: float
+    fallback_time: float = math.nan
+    fallback_id: str | None = None
+
+
+class Accepted(NamedTuple):
+    """A usable event. ``event.owner`` is its model; ``new`` are features to discover, ``nulls`` unknown names
+    without a value, ``over`` unknown names beyond the schema's limit. ``label_only``: there is nothing to monitor.
+    """
+
+    event: StrictEnvelope
+    new: tuple[str, ...] = ()
+    nulls: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+    label_only: bool = False
+
+
+def events_of(value: bytes) -> list[bytes | Raw]:
+    """The events of a record: the value itself, or the items of its array. Refuses an empty array."""
+    if value.lstrip(b" \t\r\n")[:1] != b"[":
+        return [value]
+    try:
+        items = _items.decode(value)
+    except DECODE_ERRORS as error:
+        raise malformed(value, error) from None
+    if not items:
+        raise Refused(RejectReason.EMPTY, "an array without events")
+    return [*items]
+
+
+def fields_of(value: bytes | Raw) -> tuple[str, Any]:
+    """The event's model and its undecoded fields."""
+    try:
+        fields = _fields.decode(value)
+    except ValidationError:
+        raise Refused(RejectReason.NOT_AN_EVENT, f"an event is a JSON object, got {got(value)}") from None
+    except DECODE_ERRORS as error:
+        raise malformed(bytes(value), error) from None
+    model = _decode(_model, fields.model, "model", "a string")
+    if not model:
+        raise Refused(RejectReason.MISSING_FIELD, "model: " + ("missing" if model is None else "an empty string"))
+    return model, fields
+
+
+def require_name(name: str, what: str, limits: Limits) -> None:
+    """A name that no schema holds yet: not empty, and not longer than the limit."""
+    if not name:
+        raise Refused(RejectReason.MISSING_FIELD, f"{what}: an empty name")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > limits.name_bytes:
+        raise Refused(
+            RejectReason.NAME_TOO_LONG, f"{what} {name[:32]!r}...: {size} bytes, at most {limits.name_bytes} expected"
+        )
+
+
+def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
+    """Decodes every field that driftd reads, or raises Refused with the first thing that is wrong."""
+    try:
+        return _accept(model, fields, schema, limits, context)
+    except Refused as refused:
+        refused.model = model if len(model) <= limits.name_bytes else None
+        raise
+
+
+def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
+    time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
+    features, new, nulls, over = _features(fields.features, schema, limits)
+    kind = schema.prediction
+    event = StrictEnvelope(
+        owner=model,
+        time=_event_time(time, limits, context),
+        version=_decode(_text, fields.version, "version", "a string or a number"),
+        variant=_decode(_string, fields.variant, "variant", "a string"),
+        id=_decode(_text, fields.id, "id", "a string or a number"),
+        features=features,
+        prediction=_decode(_prediction[kind], fields.prediction, "prediction", _EXPECTED_PREDICTION[kind]),
+        score=_decode(_score, fields.score, "score", "a number or an object of class to probability"),
+        label=_decode(_value, fields.label, "label", "a number, a string or a boolean"),
+        latency_seconds=_decode(_number, fields.latency_seconds, "latency_seconds", "a number of seconds"),
+        error=_decode(_any, fields.error, "error", "a JSON value"),
+        cost=_decode(_cost, fields.cost, "cost", "an object of numbers"),
+        segments=_decode(_segments, fields.segments, "segments", "an object of strings"),
+    )
+    if event.latency_seconds is not None and event.latency_seconds < 0:
+        raise Refused(RejectReason.WRONG_TYPE, "latency_seconds: expected 0 or more, got a negative number")
+    if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
+        raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
+    if features is not None or event.prediction is not None:
+        return Accepted(event, new, nulls, over)
+    if event.label is not None and (event.id is not None or context.fallback_id is not None):
+        return Accepted(event, label_only=True)
+    wanted = "label without id" if event.label is not None else "missing, and so are prediction and label"
+    raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
+
+
+def _features(
+    raw: Raw, schema: Schema, limits: Limits
+) -> tuple[dict[str, Any] | None, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    values = _decode(_names, raw, "features", "an object of name to value")
+    if values is None:
+        return None, (), (), ()
+    if len(values) > limits.features_per_event:
+        raise Refused(
+            RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
+        )
+    known, out = schema.features, {}
+    new: list[str] = []
+    nulls: list[str] = []
+    over: list[str] = []
+    for name, item in values.items():
+        kind = known.get(name)
+        if kind is None:
+            if not schema.open:
+                continue
+            kind = Kind.ANY
+        try:
+            value = _feature[kind].decode(item)
+        except DECODE_ERRORS as error:
+            raise _wrong(f"feature {shown(name)}", _EXPECTED_FEATURE[kind], item, error) from None
+        if name in known:
+            out[name] = value
+        elif value is None:
+            nulls.append(name)
+        else:
+            require_name(name, "feature", limits)
+            if len(known) + len(new) < schema.max_features:
+                new.append(name)
+                out[name] = value
+            else:
+                over.append(name)
+    return out, tuple(new), tuple(nulls), tuple(over)
+
+
+def _event_time(time: float | datetime | None, limits: Limits, context: Context) -> float:
+    if isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise Refused(RejectReason.BAD_TIME, f"time: expected {_EXPECTED_TIME}, got a time without an offset")
+        time = time.timestamp()
+    if time is None:
+        time = context.timestamp if math.isnan(context.fallback_time) else context.fallback_time
+        if math.isnan(time):
+            raise Refused(RejectReason.BAD_TIME, "time: missing, and the record has no timestamp")
+    if not 0 <= time < LATEST_TIME:
+        hint = "; it looks like milliseconds" if LATEST_TIME <= time < LATEST_TIME * 1000 else ""
+        where = "after the year 2200" if time > 0 else "before 1970"
+        raise Refused(RejectReason.BAD_TIME, f"time: expected epoch seconds, got {time:.6g}, {where}{hint}")
+    if time > context.timestamp + limits.future_seconds:
+        ahead = time - context.timestamp
+        raise Refused(
+            RejectReason.FUTURE_TIME,
+            f"time: {ahead:.0f} s ahead of the record's timestamp, at most {limits.future_seconds:.0f} s expected",
+        )
+    return time
+
+
+def _decode(
+    decoder: Decoder[Any], raw: Raw, where: str, expected: str, reason: RejectReason = RejectReason.WRONG_TYPE
+) -> Any:
+    try:
+        return decoder.decode(raw)
+    except DECODE_ERRORS as error:
+        raise _wrong(where, expected, raw, error, reason) from None
+
+
+def _wrong(
+    where: str, expected: str, raw: Raw, error: Exception, reason: RejectReason = RejectReason.WRONG_TYPE
+) -> Refused:
+    if isinstance(error, UnicodeError):
+        return Refused(RejectReason.NOT_UTF8, f"{where}: not UTF-8")
+    if "out of range" in str(error):
+        return Refused(RejectReason.NOT_FINITE, f"{where}: a number beyond the range of a float")
+    return Refused(reason, f"{where}: expected {expected}, got {got(raw)}")
+
+
+def shown(name: str) -> str:
+    """A name from outside, quoted and escaped, short enough for a message."""
+    return repr(name) if len(name) <= 64 else repr(name[:61] + "...")
+
+
+_TYPES: Final = {
+    b'"': "a string", b"{": "an object", b"[": "a list", b"t": "a boolean", b"f": "a boolean", b"n": "null",
+}  # fmt: skip
+_LIKE_A_NUMBER: Final = re.compile(rb'"[-+0-9.,eE%]{1,12}"')
+
+
+def got(raw: bytes | Raw) -> str:
+    """The type of a JSON value in words. Of a payload nothing is shown but short text that is nearly a number."""
+    text = bytes(raw).strip()
+    if _LIKE_A_NUMBER.fullmatch(text):
+        return text.decode()
+    return _TYPES.get(text[:1], "a number")
+
+
+def malformed(value: bytes, error: Exception) -> Refused:
+    """What is wrong with a value that does not decode at all."""
+    if isinstance(error, UnicodeError):
+        return Refused(RejectReason.NOT_UTF8, "not UTF-8")
+    if isinstance(error, RecursionError):
+        return Refused(RejectReason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(error, DecodeError):
+        # the standard library also takes what JSON forbids: NaN, Infinity, lone surrogates
+        constants: list[str] = []
+        try:
+            json.loads(value.decode(), parse_constant=constants.append, parse_int=len, parse_float=len)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if constants:
+                return Refused(RejectReason.NOT_FINITE, f"{constants[0]} is not JSON; null says missing")
+            return Refused(RejectReason.NOT_UTF8, "an escaped surrogate without its partner")
+    return Refused(RejectReason.NOT_JSON, str(error).replace("JSON is malformed", "not JSON"))
+
+
+_IN_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+
+def too_deep(value: bytes) -> bool:
+    """Whether brackets outside strings nest deeper than MAX_DEPTH, in a value that need not be JSON."""
+    if len(value) <= 2 * MAX_DEPTH:
+        return False
+    # split and not count: over few hits it runs on memchr, some ten times as fast
+    if len(value.split(b"[", MAX_DEPTH)) + len(value.split(b"{", MAX_DEPTH)) - 2 < MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in re.findall(rb"[\[{\]}]", _IN_STRINGS.sub(b"", value)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def examine(value: bytes | None, limits: Limits) -> bytes:
+    """The value, if it is fit to be decoded: there, not too large, UTF-8, not too deep."""
+    if not value:
+        raise Refused(RejectReason.EMPTY, "null value" if value is None else "empty value")
+    if len(value) > limits.record_bytes:
+        raise Refused(RejectReason.TOO_LARGE, f"{len(value)} bytes, at most {limits.record_bytes} expected")
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise Refused(RejectReason.NOT_UTF8, f"not UTF-8 at byte {error.start}") from None
+    if too_deep(value):
+        raise Refused(RejectReason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def crowded(value: bytes | Raw, limits: Limits) -> bool:
+    """Whether the value may hold an event with too many features: then only the strict path may decide."""
+    size = memoryview(value).nbytes
+    return size > 4 * limits.features_per_event and bytes(value).count(b":") > limits.features_per_event

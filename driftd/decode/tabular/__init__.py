@@ -1,0 +1,1 @@
+"""Flat files, CSV and Parquet: columns to event batches."""

@@ -1,0 +1,275 @@
+"""Rows of a flat file to event batches: the codec of flat.py, as codecs/json.py is the one of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from driftd.core.errors import ConfigError
+from driftd.core.event import (
+    AnyColumn,
+    Decoded,
+    DropReason,
+    EventBatch,
+    Kind,
+    NumericColumn,
+    RecordBatch,
+    Reject,
+    RejectReason,
+    Schema,
+)
+from driftd.decode import Limits
+from driftd.decode.json.columns import versions_of
+from driftd.decode.tabular import columns as read
+from driftd.decode.tabular.columns import Faults, Texts
+from driftd.decode.tabular.layout import Layout
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(RecordBatch):
+    """A stretch of a flat file. ``table`` is the pyarrow.RecordBatch of the rows that could be read as such;
+    ``good`` says where they are among ``offsets``; ``broken`` are offset and fault of the others.
+    """
+
+    table: Any = None
+    good: Indices | Sequence[int] = ()
+    broken: tuple[tuple[int, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+class FlatCodec:
+    """Decodes Rows of one file. ``model`` and ``version`` are for files without such a column."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        columns: Sequence[str],
+        model: str,
+        version: str | None,
+        limits: Limits,
+        texts: Texts,
+        path: str,
+    ) -> None:
+        self.layout = layout
+        self.features = layout.features(list(columns))
+        self.model = model
+        self.version = version if layout.version is None else None
+        self.limits = limits
+        self.texts = texts
+        self._path = path
+        self.dated: frozenset[str] = frozenset()
+
+    def require_types(self, schema: Any) -> None:
+        """Raises ConfigError for columns that cannot be read, of a file that has types."""
+        mistakes = []
+        for name in {*self.features, *self.layout.parts()}:
+            kind = schema.field(name).type
+            if not (read.supported(kind) or (name == self.layout.prediction and read.is_list(kind))):
+                mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
+        if mistakes:
+            raise ConfigError("\n".join(sorted(mistakes)))
+        dates = (pa.types.is_timestamp, pa.types.is_date)
+        self.dated = frozenset(f.name for f in schema if any(is_date(f.type) for is_date in dates))
+
+    def within(self, limits: Limits) -> FlatCodec:
+        """The same with other limits."""
+        twin = copy(self)
+        twin.limits = limits
+        return twin
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+        if not isinstance(records, Rows):
+            raise TypeError(f"expected Rows of a flat file, got {type(records).__name__}")
+        return _Run(self, records, schemas).decoded()
+
+
+class _Run:
+    """One call of decode."""
+
+    def __init__(self, codec: FlatCodec, rows: Rows, schemas: Mapping[str, Schema]) -> None:
+        self.codec = codec
+        self.layout = codec.layout
+        self.rows = rows
+        self.schemas = schemas
+        self.good = np.asarray(rows.good, np.intp)
+        self.faults: Faults = {}
+        self.columns = {name: read.plain(rows.table[name]) for name in rows.table.schema.names}
+        if codec.texts:
+            self.columns = {name: read.unmarked(column, self.faults) for name, column in self.columns.items()}
+        self.batches: list[EventBatch] = []
+        self.dropped: dict[DropReason, int] = {}
+        self.found: set[str] = set()
+
+    def decoded(self) -> Decoded:
+        models = self._models()
+        times = self._times()
+        for model, indices in self._groups(models):
+            self._take(model, indices, times)
+        index_of = dict(zip(self.rows.offsets.tolist(), range(len(self.rows)), strict=True))
+        rejects = [Reject(index_of[o], o, RejectReason.NOT_AN_EVENT, why) for o, why in self.rows.broken]
+        for i, (reason, detail) in self.faults.items():
+            place = int(self.good[i])
+            offset = int(self.rows.offsets[place])
+            rejects.append(Reject(place, offset, reason, detail, models[i] if models else self.codec.model))
+        rejects.sort(key=lambda r: r.index)
+        return Decoded(len(self.rows), self.batches, rejects, self.dropped)
+
+    def _models(self) -> list[Any] | None:
+        """Each row's model where a column tells it; None where all rows are of one model."""
+        if self.layout.model is None:
+            return None
+        names = read.categories(self.columns[self.layout.model], self.codec.texts.get(self.layout.model))
+        for i, name in enumerate(names):
+            if not name:
+                self.faults.setdefault(i, (RejectReason.MISSING_FIELD, "model: missing"))
+                names[i] = None
+            elif len(str(name).encode()) > self.codec.limits.name_bytes:
+                detail = f"model: longer than {self.codec.limits.name_bytes} bytes"
+                self.faults.setdefault(i, (RejectReason.NAME_TOO_LONG, detail))
+                names[i] = None
+        return names
+
+    def _times(self) -> NumericColumn:
+        if self.layout.time is None:
+            return self.rows.offsets[self.good].astype(np.float64)
+        return read.times(self.columns[self.layout.time], self.layout.time in self.codec.dated, self.faults)
+
+    def _groups(self, models: list[Any] | None) -> list[tuple[str, Indices]]:
+        whole = np.array([i for i in range(len(self.good)) if i not in self.faults], np.intp)
+        if models is None:
+            return [(self.codec.model, whole)] if len(whole) else []
+        groups: dict[str, list[int]] = {}
+        for i in whole.tolist():
+            groups.setdefault(models[i], []).append(i)
+        return [(model, np.array(indices, np.intp)) for model, indices in groups.items()]
+
+    def _schema(self, model: str) -> Schema | DropReason:
+        limits = self.codec.limits
+        if model in self.schemas:
+            return self.schemas[model]
+        if not limits.discover:
+            return DropReason.UNCONFIGURED_MODEL
+        if model not in self.found and len(self.schemas) + len(self.found) >= limits.max_models:
+            return DropReason.MODEL_LIMIT
+        self.found.add(model)
+        return Schema(model, max_features=limits.max_features)
+
+    def _take(self, model: str, indices: Indices, times: NumericColumn) -> None:
+        schema = self._schema(model)
+        if isinstance(schema, DropReason):
+            self.dropped[schema] = self.dropped.get(schema, 0) + len(indices)
+            return
+        faults: Faults = {}
+        part = _Part(self, schema, indices, faults)
+        batch = part.batch(times[indices])
+        for i, fault in faults.items():
+            self.faults.setdefault(int(indices[i]), fault)
+        if faults:
+            batch = batch.take(np.array([i for i in range(len(indices)) if i not in faults], np.intp))
+        if len(batch):
+            self.batches.append(batch)
+
+
+class _Part:
+    """The rows of one model, column by column."""
+
+    def __init__(self, run: _Run, schema: Schema, indices: Indices, faults: Faults) -> None:
+        self.run = run
+        self.layout = run.layout
+        self.schema = schema
+        self.indices = indices
+        self.faults = faults
+        self.all = len(indices) == len(run.good)
+
+    def column(self, name: str) -> Any:
+        column = self.run.columns[name]
+        return column if self.all else column.take(pa.array(self.indices))
+
+    def values(self, name: str, kind: Kind, where: str) -> NumericColumn | AnyColumn:
+        column, numeric_text = self.column(name), self.run.codec.texts.get(name)
+        if kind is Kind.NUMERIC:
+            return read.numbers(column, where, self.faults)
+        if kind is Kind.CATEGORICAL:
+            return read.categories(column, numeric_text)
+        return read.scalars(column, where, self.faults, numeric_text)
+
+    def batch(self, times: NumericColumn) -> EventBatch:
+        layout, kind, codec = self.layout, self.schema.prediction, self.run.codec
+        prediction = self.values(layout.prediction, kind, "prediction") if layout.prediction else None
+        score = read.numbers(self.column(layout.score), "score", self.faults) if layout.score else None
+        label = None
+        if layout.label:
+            label = read.labels(self.column(layout.label), kind, self.faults, codec.texts.get(layout.label))
+        columns, ignored = self.features()
+        return EventBatch(
+            model=self.schema.model,
+            offsets=self.run.rows.offsets[self.run.good[self.indices]],
+            times=times,
+            columns=columns,
+            prediction=_filled(prediction),
+            score=None if score is None or np.isnan(score).all() else score,
+            label=None if label is None or label.count(None) == len(label) else label,
+            latency_seconds=self.latency(),
+            failed=self.failed(),
+            versions=self.versions(times),
+            ignored_features=ignored,
+        )
+
+    def features(self) -> tuple[dict[str, NumericColumn | AnyColumn], int]:
+        """Columns by feature, and how many values were passed over because discovery was full."""
+        there = self.run.codec.features
+        out: dict[str, NumericColumn | AnyColumn] = {}
+        for name, kind in self.schema.features.items():
+            if name in there:
+                out[name] = self.values(name, kind, f"feature '{name[:64]}'")
+            else:
+                missing = len(self.indices)
+                out[name] = np.full(missing, np.nan) if kind is Kind.NUMERIC else [None] * missing
+        if not self.schema.open:
+            return out, 0
+        new = [name for name in there if name not in out]
+        room = max(0, self.schema.max_features - len(out))
+        for name in new[:room]:
+            out[name] = self.values(name, Kind.ANY, f"feature '{name[:64]}'")
+        return out, sum(len(self.indices) - self.column(name).null_count for name in new[room:])
+
+    def latency(self) -> NumericColumn | None:
+        if not self.layout.latency:
+            return None
+        out = read.numbers(self.column(self.layout.latency), "latency_seconds", self.faults)
+        with np.errstate(invalid="ignore"):
+            for i in np.flatnonzero(out < 0).tolist():
+                detail = "latency_seconds: expected 0 or more, got a negative number"
+                self.faults.setdefault(i, (RejectReason.WRONG_TYPE, detail))
+        return None if np.isnan(out).all() else out
+
+    def failed(self) -> NDArray[np.bool_] | None:
+        if not self.layout.error:
+            return None
+        out = read.failures(self.column(self.layout.error))
+        return out if out.any() else None
+
+    def versions(self, times: NumericColumn) -> dict[str, float]:
+        if not self.layout.version:
+            known = self.run.codec.version
+            return {known: float(times.max())} if known and len(times) else {}
+        texts = read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
+        return versions_of(texts, times)
+
+
+def _filled(values: NumericColumn | AnyColumn | None) -> NumericColumn | AnyColumn | None:
+    if values is None:
+        return None
+    if isinstance(values, np.ndarray):
+        return None if np.isnan(values).all() else values
+    return values if any(v is not None for v in values) else None

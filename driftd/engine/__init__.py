@@ -1,0 +1,1 @@
+"""Where the stages meet: the pipeline, the state and its checkpoint, the loop."""

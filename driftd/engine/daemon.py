@@ -1,0 +1,357 @@
+"""The loop: poll, take in, judge, tell, save, commit, in that order; it knows only protocols."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from driftd.core.errors import SourceError, StateUnwritable
+from driftd.core.event import Cell, DropReason, RecordBatch, Reject
+from driftd.core.finding import Finding, Judgement
+from driftd.core.reference import Reference
+from driftd.engine.gc_tuning import give_back
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.reporter import Reporter
+from driftd.monitor.state import ModelCell, Outcome, PartitionCell, State
+from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
+
+log = logging.getLogger("driftd.daemon")
+
+LEARNED_BY = "driftd"
+"""``Reference.created_by`` of those that driftd learned; only they have to be stored."""
+
+
+class FindingSink(Protocol):
+    """Raises StateUnwritable or SourceError from either; what was given to it is then given again."""
+
+    def emit(self, findings: Iterable[Finding]) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class RejectSink(Protocol):
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        """Called for every batch: who decides how many dead letters are too many must see the good records too."""
+        ...
+
+    def flush(self, timeout_seconds: float) -> int:
+        """Waits until what was sent is acknowledged; the number of records that could not be."""
+        ...
+
+
+class Checkpoints(Protocol):
+    def save(self, state: State, pipeline: Pipeline) -> int: ...
+
+
+class References(Protocol):
+    def numbered(self, reference: Reference) -> Reference: ...
+
+    def keep(self, reference: Reference) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Wall time in epoch seconds and monotonic time in seconds."""
+
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """``instance`` is written beside committed offsets, so that a member knows its own commits again;
+    ``start`` says where to begin in a partition that has neither checkpoint nor committed offset.
+    """
+
+    instance: str
+    start: str = "latest"
+    checkpoint_seconds: float = 10.0
+    idle_seconds: float = 60.0
+    drain_seconds: float = 10.0
+    poll_seconds: float = 0.5
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One process on the topic.
+
+    Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings;
+    5. if it is time, flush the sinks, save the checkpoint, commit offsets; 6. record own metrics. A crash between
+    two steps may repeat a finding (it carries the same id) and loses none: the checkpoint holds the positions
+    beside the state that they produced, and after a restart reading goes on from there.
+    """
+
+    pipeline: Pipeline
+    state: State
+    source: Source
+    checkpoints: Checkpoints
+    reporter: Reporter
+    clock: Clock
+    timing: Timing
+    findings: Sequence[FindingSink] = ()
+    rejects: RejectSink | None = None
+    references: References | None = None
+    reload: Callable[[Daemon], bool] = lambda _: False
+    stopping: bool = False
+    reloading: bool = False
+    _quiet_since: dict[Cell, float] = field(default_factory=dict)
+    _saved_at: float = 0.0
+    _dirty: bool = False
+    _kept: set[str] = field(default_factory=set)
+    _backlogs: list[list[Finding]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._backlogs = [[] for _ in self.findings]
+
+    def stop(self) -> None:
+        """Only sets a flag: safe in a signal handler."""
+        self.stopping = True
+
+    def ask_reload(self) -> None:
+        """Only sets a flag: safe in a signal handler and from the HTTP thread."""
+        self.reloading = True
+
+    def run(self) -> None:
+        """Runs until stopped, then drains: emits, saves, commits, closes.
+
+        After an error the state may have half a batch in it, so it is not saved: the last checkpoint is whole, and
+        the next start goes on from there.
+        """
+        self._saved_at = self.clock.monotonic()
+        try:
+            while not self.stopping:
+                self.round()
+        except BaseException:
+            self._close()
+            raise
+        self.drain()
+
+    def round(self) -> None:
+        if self.reloading:
+            self.reloading = False
+            self.reloaded(self.reload(self))
+        batches = self._poll()
+        self._follow_assignment()
+        for records in batches:
+            self._take(records)
+        for gap in self.source.gaps():
+            self._skip(gap)
+        outcome = self.pipeline.settle(self.state, self._idle(batches))
+        self._tell(outcome)
+        if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
+            self.checkpoint()
+        if self.rejects is not None:
+            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed)
+        self.reporter.round(self.state, self.source, self.clock.now())
+
+    def _poll(self) -> list[RecordBatch]:
+        try:
+            return self.source.poll(self.timing.poll_seconds)
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
+            return []
+
+    def reloaded(self, done: bool) -> None:
+        self.reporter.reloaded(done, self.clock.now())
+        self.reporter.judged((cell.judgement for cell in self.state.models.values() if cell.judgement), self.state)
+
+    def _take(self, records: RecordBatch) -> None:
+        decoded = self.pipeline.codec.decode(records, self.pipeline.schemas(self.state))
+        self.pipeline.ingest(self.state, records.cell, records.next_offset, decoded)
+        self._dirty = True
+        if decoded.rejects:
+            self.reporter.rejected(records, decoded.rejects)
+        if self.rejects is not None:
+            self.rejects.send(records, decoded.rejects)
+
+    def _skip(self, gap: Gap) -> None:
+        """Records that nobody will read any more are counted: received and dropped."""
+        self.state.received += gap.records
+        self.state.dropped[DropReason.GAP.value] += gap.records
+        partition = self.state.partitions.get(gap.cell)
+        if partition is not None:
+            # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
+            rewound = gap.cause is GapCause.REWOUND
+            partition.next_offset = gap.next_offset if rewound else max(partition.next_offset, gap.next_offset)
+        self._dirty = True
+        topic, number = gap.cell
+        log.warning(
+            "%s/%d@%d: %s (%s); %d records dropped, reading goes on at %d",
+            topic,
+            number,
+            gap.first_offset,
+            gap.detail,
+            gap.cause.value,
+            gap.records,
+            gap.next_offset,
+        )
+
+    def _tell(self, outcome: Outcome) -> None:
+        for reference in outcome.learned:
+            if self.references is not None:
+                self.state.models[reference.model].reference = self.references.numbered(reference)
+            log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
+        for turn in outcome.turns:
+            log.info("%s", turn)
+        if outcome.learned:
+            give_back()
+        if outcome.findings:
+            for backlog in self._backlogs:
+                backlog.extend(outcome.findings)
+            self._emit()
+        self.reporter.judged(outcome.judgements, self.state)
+        self.reporter.found(outcome.findings)
+
+    def _emit(self) -> str:
+        """Gives every sink what it has not taken yet; "" or why one of them could not."""
+        failed = ""
+        for sink, backlog in zip(self.findings, self._backlogs, strict=True):
+            try:
+                sink.emit(backlog)
+            except (StateUnwritable, SourceError) as e:
+                failed = str(e)
+                self.reporter.out_of_reach(failed)
+            else:
+                backlog.clear()
+        return failed
+
+    def _keep_references(self) -> None:
+        for cell in self.state.models.values():
+            reference = cell.reference
+            if self.references is None or reference is None or reference.id in self._kept:
+                continue
+            if reference.created_by == LEARNED_BY and reference.rolled is None:
+                self.references.keep(reference)
+            self._kept.add(reference.id)  # not before: a full disk is tried again
+
+    def _flush(self) -> None:
+        for sink in self.findings:
+            sink.flush()
+        if self.rejects is not None:
+            self.rejects.flush(self.timing.drain_seconds)
+
+    def _follow_assignment(self) -> None:
+        for change in self.source.changes():
+            match change:
+                case Assigned(cells, owned):
+                    self._release(self.state.partitions.keys() - set(owned))
+                    if cells:
+                        self._assigned(cells)
+                case Lost(cells):  # what was lost is another's to commit
+                    self._release(cells)
+                case Revoked(cells):
+                    self.checkpoint(commit=cells)
+
+    def _release(self, cells: Iterable[Cell]) -> None:
+        """These partitions are another member's now: their open panes stay ours and hold nobody back."""
+        for cell in cells:
+            if cell in self.state.partitions:
+                self.state.partitions[cell].released = True
+            self._quiet_since.pop(cell, None)
+
+    def _assigned(self, cells: Iterable[Cell]) -> None:
+        """Decides where to read on: the checkpoint's position, unless another member has gone on from there.
+
+        The source announces them again at the next poll if a broker does not answer here.
+        """
+        try:
+            committed = self.source.committed(cells)
+            start: dict[Cell, int | str] = {}
+            for cell in cells:
+                mine = self.state.partitions.get(cell)
+                offset, owner = committed.get(cell, (None, ""))
+                if mine is None:
+                    start[cell] = self.timing.start if offset is None else offset
+                else:
+                    theirs = offset is not None and owner not in ("", self.timing.instance)
+                    start[cell] = max(offset or 0, mine.next_offset) if theirs else mine.next_offset
+            found = self.source.seek(start)
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
+            return
+        for cell, offset in found.items():
+            partition = self.state.partitions.setdefault(cell, PartitionCell(offset))
+            partition.next_offset, partition.released = offset, False
+        self._dirty = True
+        log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
+
+    def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[Cell]:
+        """Partitions that have been read to their end and silent for a while hold nobody back."""
+        now = self.clock.monotonic()
+        for records in batches:
+            self._quiet_since[records.cell] = now
+        idle = set()
+        for cell, lag in self.source.lag().items():
+            if not lag.caught_up:
+                self._quiet_since[cell] = now
+            elif now - self._quiet_since.setdefault(cell, now) >= self.timing.idle_seconds:
+                idle.add(cell)
+        return frozenset(idle)
+
+    def checkpoint(self, *, commit: Iterable[Cell] | None = None, wait: bool = False) -> bool:
+        """Flushes the sinks, saves, then commits; without a saved state nothing is committed.
+
+        ``commit`` names the partitions to commit at once (they are being given up); otherwise all that are ours.
+        """
+        self._saved_at = self.clock.monotonic()
+        if not self._dirty and commit is None:
+            return True
+        try:
+            failed = self._emit()
+            if not failed:
+                self._flush()
+                size = self.checkpoints.save(self.state, self.pipeline)
+                # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
+                self._keep_references()
+        except (StateUnwritable, SourceError) as e:
+            failed = str(e)
+        if failed:
+            self.reporter.checkpoint_failed(failed)
+            return False
+        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
+        self._dirty = False
+        wanted = self.state.partitions if commit is None else commit
+        positions = {
+            cell: p.next_offset
+            for cell in wanted
+            if (p := self.state.partitions.get(cell)) is not None and (commit is not None or not p.released)
+        }
+        if wait or commit is not None:
+            self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
+        else:
+            self.source.commit(positions, self.timing.instance)
+        return True
+
+    def drain(self) -> None:
+        """Saves and commits what was taken in, closes the source; never raises for a broker that is away."""
+        self._dirty = True
+        self.checkpoint(wait=True)
+        self._close()
+        log.info("drained", extra={"received": self.state.received, "accepted": self.state.accepted})
+
+    def _close(self) -> None:
+        try:
+            self.source.close()
+        except SourceError as e:
+            log.warning("source did not close cleanly", extra={"error": str(e)})
+
+
+def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
+    """Gives models their references before the first record, and judges anew what a checkpoint brought."""
+    for name, reference in references.items():
+        cell = state.models.setdefault(name, ModelCell(name))
+        if cell.reference is None or (cell.reference.id, cell.reference.kind) != (reference.id, reference.kind):
+            pipeline.adopt(state, name, reference)
+    return [j for cell in state.models.values() if (j := pipeline.look_again(cell)) is not None]

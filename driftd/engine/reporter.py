@@ -1,0 +1,192 @@
+"""What the daemon tells of itself: metrics, readiness, log lines that change something."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from driftd.core.event import RecordBatch, Reject
+from driftd.core.finding import Finding, Judgement
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.systemd import notify
+from driftd.judge.budget import Certificate, Cover
+from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.catalogue import Telemetry
+from driftd.metrics.series import MetricsSink
+from driftd.monitor.state import ModelCell, State
+from driftd.monitor.thresholds import MONTH_SECONDS
+from driftd.sources import Source
+from driftd.web.snapshot import ModelView, Snapshot
+
+log = logging.getLogger("driftd")
+
+MAX_RECENT = 100
+
+
+def counts_of(cell: ModelCell) -> ModelCounts:
+    """The model's counters as exposition wants them."""
+    t = cell.totals
+    return ModelCounts(
+        t.events,
+        t.failed,
+        t.labels,
+        t.unjoined_labels,
+        t.ignored_features,
+        t.pages,
+        sum(at > t.last_event - MONTH_SECONDS for at in t.paged),
+        t.last_event,
+        t.latency_le if t.latency_le.any() else None,
+        t.latency_ns / 1e9,
+    )
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Keeps metrics, readiness and recent findings up to date; belongs to the loop's thread.
+
+    ``heartbeat`` is when the loop last went round (epoch seconds); ``not_ready`` the reasons why driftd is not ready.
+    """
+
+    metrics: MetricsSink
+    telemetry: Telemetry
+    pipeline: Pipeline
+    runbooks: str = ""
+    heartbeat: float = 0.0
+    not_ready: tuple[str, ...] = ("starting",)
+    recent: tuple[Finding, ...] = ()
+    state: State | None = None
+    _failing: bool = False
+    _rejects_said: set[str] = field(default_factory=set)
+    _connected: bool = True
+    _said: str = ""
+    _promised: tuple[tuple[object, ...], Certificate] | None = None
+
+    def round(self, state: State, source: Source, now: float) -> None:
+        """Everything that is true once a round."""
+        t = self.telemetry
+        self.state, self.heartbeat = state, now
+        t.set("driftd_loop_timestamp_seconds", now)
+        self.counts(state)
+        health = source.health()
+        lags = source.lag()
+        behind = {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
+        t.replace("driftd_consumer_lag_records", {cell: lag.records for cell, lag in behind.items()})
+        t.replace("driftd_consumer_lag_seconds", {cell: lag.seconds for cell, lag in behind.items()})
+        t.set("driftd_assigned_partitions", len(lags))
+        t.set("driftd_kafka_connected", health.connected)
+        t.set("driftd_rebalances_total", health.rebalances)
+        t.set("driftd_commit_failures_total", health.commit_failures)
+        if health.connected is not self._connected:
+            self._connected = health.connected
+            log.log(
+                logging.INFO if health.connected else logging.ERROR,
+                "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
+                extra={"error": health.last_error},
+            )
+        reasons = []
+        if not health.connected:
+            reasons.append(f"kafka does not answer: {health.last_error}")
+        reasons += [f"topic {topic} does not exist" for topic in health.missing_topics]
+        if not lags:
+            reasons.append("no partitions assigned")
+        if health.stuck_seconds:
+            reasons.append(f"a poll has not returned for {health.stuck_seconds:.0f} s")
+        self.not_ready = tuple(reasons)
+        t.set("driftd_ready", not reasons)
+        self.metrics.prune(now)
+        notify("WATCHDOG=1")
+
+    def counts(self, state: State) -> None:
+        """The counters of events and models, as the state has them."""
+        t = self.telemetry
+        t.set("driftd_events_received_total", state.received)
+        t.set("driftd_events_total", state.accepted, "accepted")
+        t.set("driftd_events_total", state.rejected.total(), "rejected")
+        t.set("driftd_events_total", state.late, "late")
+        t.set("driftd_events_total", state.dropped.total(), "dropped")
+        for reason, n in state.rejected.items():
+            t.set("driftd_events_rejected_total", n, reason)
+        for reason, n in state.dropped.items():
+            t.set("driftd_events_dropped_total", n, reason)
+        limit = self.pipeline.max_models
+        t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
+        ignored = any(m.totals.ignored_features for m in state.models.values())
+        t.set("driftd_discovery_limit_reached", ignored, "features")
+        for cell in state.models.values():
+            self._count(cell)
+        promise = self.certificate()
+        t.set("driftd_false_alarms_budget", promise.budget)
+        t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
+
+    def _count(self, cell: ModelCell) -> None:
+        if cell.reference is None:
+            self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts_of(cell))
+        else:
+            self.metrics.count(cell.name, counts_of(cell))
+
+    def snapshot(self, now: float | None = None) -> Snapshot:
+        """What the status page shows; called from the HTTP threads. Without ``now`` it is the latest event's time."""
+        cells = list(self.state.models.values()) if self.state is not None else []
+        models = [ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells]
+        if now is None:
+            now = max((c.totals.last_event for c in cells), default=0.0)
+        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks, self.certificate())
+
+    def judged(self, judgements: Iterable[Judgement], state: State) -> None:
+        self.state = state
+        for judgement in judgements:
+            cover = self.pipeline.cover(judgement.reference)
+            self.metrics.update(judgement, cover=cover if isinstance(cover, Cover) else None)
+
+    def certificate(self) -> Certificate:
+        """What is promised about pages of the models that have a reference now."""
+        cells = [] if self.state is None else [*self.state.models.values()]
+        references = [c.reference for c in cells if c.reference is not None]
+        # once a round for all models: computed again only when something is new
+        about = (id(self.pipeline), *(f"{r.id}/{r.version}" for r in references))
+        if self._promised is None or self._promised[0] != about:
+            self._promised = about, self.pipeline.certificate(references)
+        return self._promised[1]
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        for f in findings:
+            self.telemetry.add("driftd_findings_total", 1, f.status.name)
+        self.recent = (*reversed(findings), *self.recent)[:MAX_RECENT]
+
+    def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        """One log line the first time each reason is met; the counters tell the rest."""
+        for r in rejects:
+            if r.reason.value not in self._rejects_said:
+                self._rejects_said.add(r.reason.value)
+                where = f"{records.source}/{records.partition}@{r.offset}"
+                log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+
+    def dead_letters(self, sent: int, failed: int) -> None:
+        self.telemetry.set("driftd_dead_letters_total", sent, "sent")
+        self.telemetry.set("driftd_dead_letters_total", failed, "failed")
+
+    def out_of_reach(self, error: str) -> None:
+        """One log line a cause; the gauge and readiness tell the rest."""
+        if error != self._said:
+            self._said = error
+            log.warning("%s", error)
+
+    def checkpointed(self, size: int, now: float, seconds: float) -> None:
+        self.telemetry.set("driftd_checkpoint_timestamp_seconds", now)
+        self.telemetry.set("driftd_checkpoint_bytes", size)
+        self.telemetry.set("driftd_checkpoint_duration_seconds", seconds)
+        if self._failing:
+            log.info("checkpoints are written again")
+        self._failing = False
+
+    def checkpoint_failed(self, error: str) -> None:
+        self.telemetry.add("driftd_checkpoint_failures_total")
+        if not self._failing:
+            log.error("%s; monitoring goes on, offsets are not committed", error)
+        self._failing = True
+
+    def reloaded(self, done: bool, now: float) -> None:
+        self.telemetry.set("driftd_config_last_reload_successful", done)
+        if done:
+            self.telemetry.set("driftd_config_last_reload_success_timestamp_seconds", now)

@@ -1,0 +1,170 @@
+"""Events to bins, bins to one Summary a pane: the hot path, on columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn
+from driftd.core.reference import AWAITED, Bins, Channel, Reference, Role, as_categories, as_numbers
+from driftd.core.summary import (
+    LATENCY_BINS,
+    LATENCY_LE,
+    MISSING,
+    MOMENT_CLIP,
+    MOMENT_UNIT,
+    Summary,
+    latency_bins,
+)
+
+NOT_APPLICABLE = -1
+"""Bin of an event that the channel says nothing about: no label yet, so no prediction error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """bins intp[channels, n]: column of Summary.counts or NOT_APPLICABLE; values float64[channels, n]: NaN where the
+    channel is categorical or the value is missing.
+    """
+
+    bins: NDArray[np.intp]
+    values: NDArray[np.float64]
+
+
+def channel_values(channel: Channel, batch: EventBatch, classes: bool) -> NumericColumn | AnyColumn | None:
+    """The channel's values in the batch; None where no event has one."""
+    if channel.role is Role.FEATURE:
+        return batch.columns.get(channel.name)
+    if channel.role is Role.PREDICTION:
+        return batch.prediction
+    if channel.role is Role.SCORE:
+        return batch.score
+    if channel.role is Role.LABEL:
+        return batch.label
+    if channel.role is Role.ERROR:
+        return np.zeros(len(batch)) if batch.failed is None else batch.failed.astype(np.float64)
+    return prediction_errors(batch, classes)
+
+
+def prediction_errors(batch: EventBatch, classes: bool) -> NumericColumn | None:
+    """float64[n]: 1 where the class is wrong, 0 where right (or the absolute error); NaN without a label."""
+    if batch.label is None or batch.prediction is None:
+        return None
+    if classes and not isinstance(batch.prediction, np.ndarray):
+        pairs = zip(as_categories(batch.prediction), as_categories(batch.label), strict=True)
+        return np.array([np.nan if p is None or y is None else float(p != y) for p, y in pairs])
+    prediction, label = as_numbers(batch.prediction), as_numbers(batch.label)
+    with np.errstate(over="ignore"):
+        distance = np.minimum(np.abs(prediction - label), np.finfo(float).max)
+    return np.where(np.isnan(distance), np.nan, distance != 0).astype(np.float64) if classes else distance
+
+
+def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, batch: EventBatch) -> Encoded:
+    """Finds the bin of every value of every channel."""
+    n = len(batch)
+    out = np.full((len(channels), n), MISSING, np.intp)
+    values = np.full((len(channels), n), np.nan)
+    for i, (channel, b) in enumerate(zip(channels, bins, strict=True)):
+        column = channel_values(channel, batch, classes)
+        if column is None:
+            out[i] = NOT_APPLICABLE if channel.role in AWAITED else MISSING
+            continue
+        if b.kind is Kind.NUMERIC:
+            values[i] = as_numbers(column)
+            out[i] = b.place(values[i])
+        else:
+            out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
+        if channel.role in AWAITED:
+            out[i][out[i] == MISSING] = NOT_APPLICABLE
+    return Encoded(out, values)
+
+
+def summarise(
+    bins_id: str,
+    width: int,
+    center: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    batch: EventBatch,
+    encoded: Encoded,
+    panes: NDArray[np.int64],
+) -> dict[int, Summary]:
+    """One Summary for each distinct pane of ``panes`` int64[n] (the pane of each event)."""
+    n = len(batch)
+    if n == 0:
+        return {}
+    bins, values, times = encoded.bins, encoded.values, batch.times
+    latency, failed = batch.latency_seconds, batch.failed
+    if np.any(panes[1:] < panes[:-1]):
+        order = np.argsort(panes, kind="stable")
+        panes, bins, values, times = panes[order], bins[:, order], values[:, order], times[order]
+        latency = None if latency is None else latency[order]
+        failed = None if failed is None else failed[order]
+    starts = np.concatenate([[0], np.flatnonzero(panes[1:] != panes[:-1]) + 1])
+    k, channels = len(starts), len(bins)
+    local = np.repeat(np.arange(k), np.diff(np.append(starts, n)))
+    # one more column on the left takes the events a channel says nothing about
+    flat = (local * channels + np.arange(channels)[:, None]) * (width + 1) + bins + 1
+    counts = np.bincount(flat.ravel(), minlength=k * channels * (width + 1))
+    counts = counts.reshape(k, channels, width + 1)[:, :, 1:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = (values - center[:, None]) / scale[:, None]
+    np.clip(z, -MOMENT_CLIP, MOMENT_CLIP, out=z)
+    z[np.isnan(z)] = 0
+    first = np.add.reduceat(np.rint(z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
+    second = np.add.reduceat(np.rint(z * z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
+    # + 0.0: whether the least of -0 and 0 is -0 would depend on the order of the events
+    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1) + 0.0
+    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1) + 0.0
+    begin, end = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
+    errors = np.zeros(k, np.int64) if failed is None else np.add.reduceat(failed.astype(np.int64), starts)
+    sizes = np.diff(np.append(starts, n))
+    sketch, le, total = _latencies(latency, local, k)
+    return {
+        int(panes[start]): Summary(
+            bins_id,
+            int(sizes[i]),
+            np.ascontiguousarray(counts[i]),
+            np.stack([first[:, i], second[:, i]], axis=1),
+            np.stack([low[:, i], high[:, i]], axis=1),
+            sketch[i],
+            le[i],
+            int(total[i]),
+            int(errors[i]),
+            float(begin[i]),
+            float(end[i]),
+        )
+        for i, start in enumerate(starts.tolist())
+    }
+
+
+def _latencies(
+    latency: NumericColumn | None, local: NDArray[np.intp], panes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sketches int64[panes, LATENCY_BINS], histogram int64[panes, le + 1] and sums int64[panes] of nanoseconds."""
+    if latency is None or np.isnan(latency).all():
+        return (
+            np.zeros((panes, LATENCY_BINS), np.int64),
+            np.zeros((panes, len(LATENCY_LE) + 1), np.int64),
+            np.zeros(panes, np.int64),
+        )
+    here = ~np.isnan(latency)
+    seconds, place = latency[here], local[here]
+    sketch = np.bincount(place * LATENCY_BINS + latency_bins(seconds), minlength=panes * LATENCY_BINS)
+    size = len(LATENCY_LE) + 1
+    le = np.bincount(place * size + np.searchsorted(LATENCY_LE, seconds), minlength=panes * size)
+    total = np.zeros(panes, np.int64)
+    np.add.at(total, place, np.rint(np.minimum(seconds, 1e6) * 1e9).astype(np.int64))
+    return sketch.reshape(panes, LATENCY_BINS), le.reshape(panes, size), total
+
+
+def encode_with(reference: Reference, batch: EventBatch) -> Encoded:
+    return encode(reference.channels, reference.bins, reference.classes, batch)
+
+
+def summarise_with(
+    reference: Reference, batch: EventBatch, encoded: Encoded, panes: NDArray[np.int64]
+) -> dict[int, Summary]:
+    return summarise(reference.id, reference.width, reference.center, reference.scale, batch, encoded, panes)

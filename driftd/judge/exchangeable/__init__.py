@@ -1,0 +1,1 @@
+"""Channels whose events do not follow each other: Bayes factors over counts."""

@@ -1,0 +1,108 @@
+"""The judge as a model's cell holds it: panes to micro-batches, and what was learned as data beside the reference.
+
+panes      |. .|...|. |. .|....|. .|        independent channels: a run of panes with at least ``batch_events`` events
+batches    |-------|--------|------         seasonal channels: the panes of one slot of their clock, an hour
+slots      |----------|----------|--        The cuts depend on how many events came and when, never on their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core import arrays
+from driftd.core.reference import Reference
+from driftd.judge import step
+from driftd.judge.learned import Learned, State, start
+from driftd.judge.seasonal.season import Rhythm
+from driftd.judge.step import Batch, Judged, Matters, always
+
+Floats = NDArray[np.float64]
+
+BATCH_EVENTS: Final = 50
+MOST_EVENTS: Final = 500
+_LEARNED, _RHYTHM = "learned.", "rhythm."
+
+
+@dataclass(slots=True)
+class Guard:
+    """One model's judge: what it learned, what it remembers, and the panes that wait: for more events, and for the end
+    of their slot.
+    """
+
+    learned: Learned
+    state: State
+    waiting: Batch | None = None
+    slot: Batch | None = None
+
+    @classmethod
+    def of(cls, reference: Reference) -> Self | None:
+        """At the reference's end; None where nothing was learned with the reference."""
+        learned = learned_of(reference)
+        if learned is None:
+            return None
+        rhythm = _part(reference.learned, _RHYTHM)
+        return cls(learned, start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
+
+    def take(
+        self, reference: Reference, pane: Batch, a: Floats, matters: Matters = always
+    ) -> Iterator[tuple[Batch, Judged]]:
+        """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
+
+        ``matters`` as in driftd.judge.step.
+        """
+        if self.learned.season is not None:
+            clock = self.learned.season.clock
+            if self.slot is not None and clock.cell(self.slot.start) != clock.cell(pane.start):
+                yield from self._end_slot(reference, a, matters)
+            self.slot = pane if self.slot is None else self.slot.merge(pane)
+        if self.learned.independent.any():
+            self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
+            if self.waiting.summary.events >= batch_events(reference):
+                yield from self._end_batch(a, matters)
+
+    def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[Batch, Judged]]:
+        """Judges what waits, however little it is."""
+        yield from self._end_slot(reference, a, matters)
+        yield from self._end_batch(a, matters)
+
+    def _end_batch(self, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        batch, self.waiting = self.waiting, None
+        if batch is not None:
+            self.state, judged = step.of_events(self.learned, self.state, batch, a, matters)
+            yield batch, judged
+
+    def _end_slot(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+        batch, self.slot = self.slot, None
+        if batch is not None:
+            self.state, judged = step.of_season(self.learned, self.state, batch, reference, a, matters)
+            yield batch, judged
+
+
+def batch_events(reference: Reference) -> int:
+    """Events of a micro-batch: a hundredth of the reference's. A step costs the same whatever it holds, and where the
+    reference is large small changes take thousands of events to see, so they need not be looked for every fifty.
+    """
+    return min(max(BATCH_EVENTS, reference.summary.events // 100), MOST_EVENTS)
+
+
+def table_of(learned: Learned, state: State) -> arrays.Table:
+    """What belongs beside the reference: ``Reference.learned``."""
+    table = {_LEARNED + name: part for name, part in arrays.dump(learned).items()}
+    if state.rhythm is not None:
+        table |= {_RHYTHM + name: part for name, part in arrays.dump(state.rhythm).items()}
+    return table
+
+
+def learned_of(reference: Reference) -> Learned | None:
+    """None where nothing was learned with the reference: it was made of counts alone."""
+    table = _part(reference.learned, _LEARNED)
+    return arrays.load(Learned, table) if table else None
+
+
+def _part(table: Any, prefix: str) -> arrays.Table:
+    return {name.removeprefix(prefix): part for name, part in table.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""Rows to a Reference: bins, natural variation, what the judge learns."""

@@ -1,0 +1,209 @@
+"""From the first events of a model to its Reference: kinds inferred, bins chosen, normal recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.errors import ReferenceMismatch
+from driftd.core.event import EventBatch, Kind, Schema
+from driftd.core.reference import (
+    Bins,
+    Channel,
+    Exclusion,
+    Reference,
+    ReferenceKind,
+    Role,
+    as_categories,
+    as_numbers,
+    bins_from_edges,
+    bins_id,
+    category_bins,
+    infer_kind,
+    numeric_bins,
+    outside,
+)
+from driftd.core.summary import Summary
+from driftd.core.window import Windows
+from driftd.ingest.binning import Encoded, channel_values, encode, prediction_errors, summarise
+from driftd.judge import runtime
+from driftd.judge.learned import learn, sightings
+from driftd.learn import variation
+from driftd.learn.comparison import slots_of
+
+ROLE_NAMES = tuple(role.value for role in Role if role is not Role.FEATURE)
+MAX_CLASSES = 20
+_TRIM = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What the user fixed about a reference before it is learned.
+
+    ``kinds`` fixes the kind of some features; the others are inferred. ``classes``: None to infer whether the
+    prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
+    ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
+    ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
+    period of a rolling one. Events in ``exclude`` are left out.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    classes: bool | None = None
+    bins: int = 20
+    top: int = 30
+    source: str = ""
+    created_by: str = ""
+    reason: str = ""
+    least_span_seconds: float = 0.0
+    kind: ReferenceKind = ReferenceKind.FIXED
+    windows: Windows | None = None
+    period_seconds: float = 7 * 86400.0
+    exclude: tuple[Exclusion, ...] = ()
+
+
+def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
+    """The Reference of ``rows`` (in any order: only their values matter).
+
+    Raises ReferenceMismatch when there is nothing to learn from.
+    """
+    if learning.exclude and len(rows):
+        rows = rows.take(np.flatnonzero(outside(rows.times, learning.exclude)))
+    if len(rows) == 0:
+        raise ReferenceMismatch(f"reference {rows.model}: no events to learn from")
+    classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
+    channels = _channels(rows, learning.kinds, classes)
+    bins = tuple(_bins(c, rows, classes, learning) for c in channels)
+    center, scale = np.zeros(len(channels)), np.ones(len(channels))
+    for i, c in enumerate(channels):
+        if c.kind is Kind.NUMERIC:
+            column = channel_values(c, rows, classes)
+            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    identity = bins_id(rows.model, channels, bins)
+    width = max(b.used for b in bins)
+    encoded = encode(channels, bins, classes, rows)
+    pane = np.zeros(len(rows), np.int64)
+    summary: Summary = summarise(identity, width, center, scale, rows, encoded, pane)[0]
+    reference = Reference(
+        rows.model,
+        version,
+        channels,
+        bins,
+        summary,
+        center,
+        scale,
+        classes,
+        float(rows.times.min()),
+        float(rows.times.max()),
+        learning.source,
+        learning.created_by,
+        learning.reason,
+        kind=learning.kind,
+    )
+    seasonal = learning.kind is ReferenceKind.SEASONAL
+    reference = replace(
+        reference,
+        slots=slots_of(reference, rows, encoded) if seasonal else None,
+        excluded=tuple(e for e in learning.exclude if e.end > reference.first and e.start <= reference.last),
+    )
+    return replace(
+        reference,
+        learned=_judged(reference, rows, encoded, learning),
+        natural=_natural(reference, rows, encoded, learning),
+    )
+
+
+def _natural(
+    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning
+) -> Mapping[str, NDArray[np.float64]]:
+    if learning.windows is None:
+        return {}
+    return variation.measure(reference, rows, encoded, learning.windows, learning.period_seconds)
+
+
+def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning) -> Mapping[str, NDArray[Any]]:
+    """What the judge learns from the same events."""
+    seen = np.zeros((len(reference.channels), 2))
+    for i, channel in enumerate(reference.channels):
+        column = channel_values(channel, rows, reference.classes)
+        if column is not None:
+            seen[i] = sightings(column, channel.kind)
+    learned, state = learn(
+        reference,
+        encoded.bins,
+        encoded.values,
+        rows.times,
+        seen[:, 0],
+        seen[:, 1],
+        least_span_seconds=learning.least_span_seconds,
+    )
+    return runtime.table_of(learned, state)
+
+
+def schema_of(reference: Reference) -> Schema:
+    """What the decoder must know once the reference stands: its features and no others."""
+    features = {c.name: c.kind for c in reference.channels if c.role is Role.FEATURE}
+    predictions = [c.kind for c in reference.channels if c.role is Role.PREDICTION]
+    return Schema(reference.model, features, predictions[0] if predictions else Kind.ANY, open=False)
+
+
+def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
+    out: list[Channel] = []
+    for name in sorted(rows.columns):
+        if name in ROLE_NAMES:
+            continue  # it would share its series with the channel of that name; `driftd check` says so
+        kind = kinds.get(name, Kind.ANY)
+        out.append(Channel(name, Role.FEATURE, infer_kind(rows.columns[name]) if kind is Kind.ANY else kind))
+    if rows.prediction is not None:
+        out.append(Channel("prediction", Role.PREDICTION, infer_kind(rows.prediction)))
+    if rows.score is not None:
+        out.append(Channel("score", Role.SCORE, Kind.NUMERIC))
+    out.append(Channel("error", Role.ERROR, Kind.NUMERIC))
+    if rows.label is not None and any(label is not None for label in rows.label):
+        out.append(Channel("label", Role.LABEL, infer_kind(rows.label)))
+    errors = prediction_errors(rows, classes)
+    if errors is not None and not np.isnan(errors).all():
+        out.append(Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC))
+    return tuple(out)
+
+
+def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:
+    if channel.role is Role.ERROR or (channel.role is Role.PREDICTION_ERROR and classes):
+        return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"), discrete=True)
+    column = channel_values(channel, rows, classes)
+    if channel.kind is Kind.NUMERIC:
+        return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
+    return category_bins(as_categories(column) if column is not None else [], learning.top)
+
+
+def _location(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard deviation of the values between their 0.5 % quantiles; a spread of 0 counts as 1."""
+    x = np.sort(values[np.isfinite(values)])
+    if not len(x):
+        return 0.0, 1.0
+    cut = int(len(x) * _TRIM)
+    x = np.clip(x, x[cut], x[len(x) - 1 - cut])
+    peak = float(np.abs(x).max())
+    unit = peak if peak > 1e150 else 1.0  # sums and squares of what is larger would overflow
+    x = x / unit
+    spread = float(x.std()) * unit
+    return float(x.mean()) * unit, spread if spread > 0 else 1.0
+
+
+def _looks_like_classes(rows: EventBatch) -> bool:
+    """A class: text, or at most 20 different whole numbers."""
+    if rows.prediction is None:
+        return True
+    if infer_kind(rows.prediction) is Kind.CATEGORICAL:
+        return True
+    seen = np.unique(as_numbers(rows.prediction))
+    seen = seen[~np.isnan(seen)]
+    return len(seen) <= MAX_CLASSES and bool(np.all(seen == np.floor(seen)))
+
+
+def unused_features(rows: EventBatch) -> Sequence[str]:
+    """Features whose names are taken by the channels that every model has."""
+    return [name for name in rows.columns if name in ROLE_NAMES]

@@ -1,0 +1,1 @@
+"""The metrics: their catalogue, the series of each model, the text format."""

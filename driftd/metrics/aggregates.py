@@ -1,0 +1,107 @@
+"""What is said of a model as a whole on /metrics: its window, its part of the certificate, its counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.finding import Judgement, Status
+from driftd.core.summary import LATENCY_LE
+from driftd.judge.budget import Cover
+from driftd.metrics.exposition import histogram, sample
+
+QUANTILES: Final = (0.5, 0.9, 0.99)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelCounts:
+    """What has been counted of one model since monitoring began, as the state has it.
+
+    ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
+    ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
+    ``recent_pages`` are those of the 30 days before it.
+    """
+
+    predictions: int = 0
+    prediction_errors: int = 0
+    labels: int = 0
+    unjoined_labels: int = 0
+    ignored_features: int = 0
+    pages: int = 0
+    recent_pages: int = 0
+    last_event: float = float("nan")
+    latency_le: NDArray[np.int64] | None = None
+    latency_seconds: float = 0.0
+
+
+def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
+    me, s = {"model": j.model}, j.summary
+    about = {"version": ",".join(j.versions), "reference": str(j.reference.version)}
+    yield "driftd_model_info", sample("driftd_model_info", me | about, 1)
+    rows = {
+        "driftd_model_status": j.status,
+        "driftd_model_features": len(j.channel_status),
+        "driftd_model_drifted_features": j.drifted,
+        "driftd_window_events": s.events,
+        "driftd_window_start_timestamp_seconds": j.window_start,
+        "driftd_window_end_timestamp_seconds": j.window_end,
+        "driftd_window_events_per_second": s.events / max(j.window_end - j.window_start, 1e-9),
+        "driftd_window_error_ratio": s.failed / max(s.events, 1),
+    }
+    for name, value in rows.items():
+        yield name, sample(name, me, value)
+    for q, seconds in zip(QUANTILES, s.latency_quantiles(QUANTILES), strict=True):
+        if not math.isnan(seconds):
+            name = "driftd_window_latency_seconds"
+            yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
+
+
+def promise_lines(j: Judgement, cover: Cover | None) -> Iterator[tuple[str, bytes]]:
+    """The joint path, and the model's part of the certificate."""
+    me = {"model": j.model}
+    rows: dict[str, float] = {}
+    if j.joint is not None:
+        rows["driftd_model_joint_evidence"] = float(f"{j.joint.statistic:.6g}")
+        rows["driftd_model_joint_evidence_threshold"] = float(f"{j.joint.threshold:.6g}")
+        rows["driftd_model_joint_drifted"] = j.joint.status >= Status.WARNING
+    paging = 0 if cover is None else int(np.count_nonzero(cover.pages))
+    rows["driftd_model_paging_channels"] = paging
+    rows["driftd_model_ticket_channels"] = len(j.channel_status if cover is None else cover.names) - paging
+    if cover is not None:
+        rows["driftd_model_false_alarm_threshold_events"] = float(f"{cover.least:.6g}")
+        rows["driftd_model_reference_span_seconds"] = cover.span_seconds
+    for name, value in rows.items():
+        if not math.isnan(value):
+            yield name, sample(name, me, value)
+
+
+def learning_lines(model: str, ratio: float | None) -> Iterator[tuple[str, bytes]]:
+    me = {"model": model}
+    yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
+    if ratio is not None:
+        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, ratio)
+
+
+def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
+    me = {"model": model}
+    if math.isfinite(c.last_event):
+        name = "driftd_last_event_timestamp_seconds"
+        yield name, sample(name, me, c.last_event)
+    rows = {
+        "driftd_predictions_total": c.predictions,
+        "driftd_prediction_errors_total": c.prediction_errors,
+        "driftd_labels_total": c.labels,
+        "driftd_unjoined_labels_total": c.unjoined_labels,
+        "driftd_ignored_features_total": c.ignored_features,
+        "driftd_pages_total": c.pages,
+    }
+    for name, value in rows.items():
+        yield name, sample(name, me, value)
+    if c.latency_le is not None:
+        name = "driftd_prediction_latency_seconds"
+        yield name, histogram(name, model, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)

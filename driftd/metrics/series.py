@@ -1,0 +1,351 @@
+"""Series about models and features: rendered when a model is judged, joined when Prometheus asks."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, generate_latest
+
+from driftd.core.finding import JUDGE, Judgement, Scores, Status
+from driftd.core.reference import Role
+from driftd.core.summary import MISSING
+from driftd.judge.budget import Cover
+from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
+from driftd.metrics.exposition import Lines, Metric, labels, sample
+
+BLOCK_SERIES: Final = 1000
+
+Fragments = Mapping[str, tuple[bytes, int]]
+"""Family -> its lines for one model, and how many they are."""
+
+
+@dataclass(slots=True, eq=False)
+class _Model:
+    """What the sink knows of one model.
+
+    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts`` and ``learning``, whose values
+    are never changed, only replaced. ``window`` has the lines about the last judged window, None before there is one.
+    """
+
+    name: str
+    counts: ModelCounts = field(default_factory=ModelCounts)
+    judgement: Judgement | None = None
+    cover: Cover | None = None
+    learning: float | None = None
+    wanted: int = 0
+    share: int = 0
+    exported: int = 0
+    silent: bool = False
+    label_texts: dict[str, list[str]] = field(default_factory=dict)
+    lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
+    last_event: float = float("nan")
+    moved_at: float | None = None
+    features: Fragments = field(default_factory=dict)
+    window: Fragments | None = None
+
+
+class MetricsSink:
+    """Holds the latest judgement of each model as exposition text.
+
+    A model's own lines are formatted when it is judged (about 0.4 ms for 1,000 series); a scrape joins them, and
+    compresses only the blocks that changed since the last, outside the interpreter's lock. ``update``, ``count``,
+    ``learning``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: what it reads is
+    replaced and never changed.
+
+    table       name -> Metric (telemetry.METRICS); a family that is not in it is not written.
+    statistics  detector -> metric of its statistic, beside the judge's evidence; others are looked for as
+                driftd_feature_<detector>_detections.
+    registry    driftd's own metrics, appended to the page.
+    limit       most series to export; aggregates of models count, but are never left out.
+    configured  models the user named: first in line for the limit, and never forgotten.
+    """
+
+    def __init__(
+        self,
+        table: Mapping[str, Metric],
+        statistics: Mapping[str, str],
+        *,
+        registry: CollectorRegistry | None = None,
+        limit: int = 100_000,
+        configured: Collection[str] = (),
+        window_seconds: float = 600.0,
+        keep_windows: int = 12,
+        forget_seconds: float = 86_400.0,
+    ) -> None:
+        about_models = [m for m in table.values() if "model" in m.labels]
+        self._table = table
+        self._heads = {name: m.head() for name, m in table.items()}
+        self._statistics = {JUDGE: "driftd_feature_evidence", **statistics}
+        self._feature_families = [m for m in about_models if "feature" in m.labels]
+        self._model_families = [m for m in about_models if "feature" not in m.labels]
+        self._registry = registry
+        self._limit = limit
+        self._configured = frozenset(configured)
+        self._window_seconds = window_seconds
+        self._keep_windows = keep_windows
+        self._forget_seconds = forget_seconds
+        self._models: dict[str, _Model] = {}
+        self._dropped = 0
+        self._full = False
+        self._zipped: dict[tuple[str, int], tuple[tuple[bytes, ...], bytes]] = {}
+        self._zipping = threading.Lock()
+
+    @property
+    def series(self) -> int:
+        """Series about models and features on the page now."""
+        return sum(_lines(m.features) + _lines(_aggregates(m)) for m in self._models.values())
+
+    @property
+    def dropped(self) -> int:
+        """Series left out for the limit, counted at each judgement of their model."""
+        return self._dropped
+
+    def update(self, judgement: Judgement, counts: ModelCounts | None = None, cover: Cover | None = None) -> None:
+        """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises."""
+        model = self._model(judgement.model)
+        if model.judgement is None or model.judgement.reference is not judgement.reference:
+            model.label_texts, model.lines = {}, {}
+        model.judgement, model.learning, model.silent = judgement, None, False
+        model.counts = counts or model.counts
+        model.cover = cover
+        model.window = _collect((*window_lines(judgement), *promise_lines(judgement, cover)))
+        model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
+        self._share_out(changed=model)
+        self._dropped += model.wanted - model.exported
+
+    def count(self, model: str, counts: ModelCounts) -> None:
+        """Takes new counts of a model in between judgements; cheap enough for every poll."""
+        self._model(model).counts = counts
+
+    def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
+        """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""
+        known = self._model(model)
+        known.counts = counts or known.counts
+        known.learning = ratio
+        if known.judgement is not None:
+            known.judgement, known.wanted, known.window = None, 0, None
+            self._share_out(changed=known)
+
+    def remove(self, model: str) -> None:
+        """Forgets the model: all its series end."""
+        if model in self._models:
+            self._models = {k: v for k, v in self._models.items() if k != model}
+            self._share_out(changed=None)
+
+    def prune(self, now: float) -> None:
+        """Ends the series of models that have gone silent; ``now`` in seconds of any clock that only goes forward.
+
+        Silence is counted from the first call that sees the latest event time unchanged, so a replay of old events
+        and a long catch-up are not silence.
+        """
+        for model in list(self._models.values()):
+            if model.moved_at is None or model.counts.last_event != model.last_event:
+                model.moved_at, model.last_event = now, model.counts.last_event
+                continue
+            window = self._window_seconds
+            if model.judgement is not None:
+                window = max(window, model.judgement.window_end - model.judgement.window_start)
+            silent = now - model.moved_at
+            if model.name not in self._configured and silent > max(self._forget_seconds, self._keep_windows * window):
+                self.remove(model.name)
+            elif silent > self._keep_windows * window and model.features:
+                model.wanted, model.silent = 0, True
+                self._share_out(changed=model)
+
+    def render(self, *, gzip: bool = False) -> bytes:
+        """The whole page. With ``gzip`` as members of about BLOCK_SERIES series, which every gzip reader joins."""
+        models = [m for _, m in sorted(self._models.items())]
+        features, aggregates = [m.features for m in models], [_aggregates(m) for m in models]
+        blocks = [
+            *self._blocks(self._feature_families, features, apart=True),
+            *self._blocks(self._model_families, aggregates, apart=False),
+        ]
+        tail = self._tail(sum(map(_lines, (*features, *aggregates))))
+        if not gzip:
+            return b"".join(part for _, parts in blocks for part in parts) + tail
+        with self._zipping:
+            kept = {}
+            for key, parts in blocks:
+                old = self._zipped.get(key)
+                # equal tuples of the very same bytes objects compare by identity, so this costs nothing
+                kept[key] = old if old is not None and old[0] == parts else (parts, _member(b"".join(parts)))
+            self._zipped = kept
+        return b"".join(zipped for _, zipped in kept.values()) + _member(tail)
+
+    def _model(self, name: str) -> _Model:
+        if name not in self._models:
+            # replaced, not changed: a scrape may be going through it
+            self._models = {**self._models, name: _Model(name)}
+        return self._models[name]
+
+    def _columns(
+        self, model: _Model, j: Judgement
+    ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
+        """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
+        everywhere = np.ones(len(j.channel_status), bool)
+        for s in j.scores:
+            statistic = self._statistics.get(s.detector, f"driftd_feature_{s.detector}_detections")
+            applies = _applies(s)
+            drifted = s.status >= Status.WARNING
+            for family, values, shown, exact in (
+                (statistic, s.statistic, everywhere, False),
+                (f"{statistic}_threshold", s.threshold, everywhere, False),
+                ("driftd_feature_drift_ratio", s.ratio, everywhere, False),
+                ("driftd_feature_drifted", drifted.astype(np.float64), applies, False),
+                ("driftd_drift_detections_total", s.detections.astype(np.float64), applies, True),
+            ):
+                if family in self._table:
+                    yield family, s.detector, values, shown & ~np.isnan(values), exact
+        yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
+        since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
+        yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
+        if model.cover is not None:
+            n, c = len(everywhere), model.cover
+            yield "driftd_feature_pages", "", c.pages[:n].astype(np.float64), everywhere, False
+            yield "driftd_feature_inflation_ratio", "", c.inflation[:n], everywhere, False
+
+    def _render_features(self, model: _Model) -> Fragments:
+        j = model.judgement
+        if j is None or model.silent:
+            return {}
+        columns = list(self._columns(model, j))
+        kept = self._kept(model, j, columns)
+        out: dict[str, tuple[bytes, int]] = {}
+        for family, detector, values, shown, exact in columns:
+            lines = model.lines.get((family, detector))
+            if lines is None:
+                by = detector if "detector" in self._table[family].labels else ""
+                lines = model.lines[family, detector] = Lines(family, self._label_texts(model, j, by))
+            here = shown & kept
+            text = lines.exact(values, here) if exact else lines.render(values, here)
+            if text:
+                before, n = out.get(family, (b"", 0))
+                out[family] = before + text, n + int(here.sum())
+        return out
+
+    def _label_texts(self, model: _Model, j: Judgement, detector: str) -> list[str]:
+        if detector not in model.label_texts:
+            by = {"detector": detector} if detector else {}
+            model.label_texts[detector] = [
+                labels({"model": j.model, "feature": c.name, **by}) for c in j.reference.channels
+            ]
+        return model.label_texts[detector]
+
+    def _kept(
+        self,
+        model: _Model,
+        j: Judgement,
+        columns: Iterable[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]],
+    ) -> NDArray[np.bool_]:
+        """bool[channels]: those whose series fit into what the model is allowed."""
+        n = len(j.channel_status)
+        model.exported = model.wanted
+        if model.share >= model.wanted:
+            return np.ones(n, bool)
+        needs = np.sum([shown for _, _, _, shown, _ in columns], axis=0)
+        present = j.summary.channel_events - j.summary.counts[:, MISSING]
+        channels = j.reference.channels
+        order = sorted(
+            range(n),
+            key=lambda i: (channels[i].role is Role.FEATURE, -int(present[i]).bit_length(), channels[i].name),
+        )
+        kept = np.zeros(n, bool)
+        kept[order] = np.cumsum(needs[order]) <= model.share
+        model.exported = int(needs[kept].sum())
+        return kept
+
+    def _share_out(self, changed: _Model | None) -> None:
+        """Shares the limit out over the models and renders those whose features changed or whose share did."""
+        wanted = sum(m.wanted for m in self._models.values())
+        # aggregates are counted only where they could matter: a model has about 34 of them
+        close = wanted + 50 * len(self._models) > self._limit
+        aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
+        left = max(0, self._limit - aggregates)
+        full = wanted > left
+        concerned = [changed] if changed is not None else []
+        if full or self._full:
+            # Powers of two, or two models with nearly the same traffic would swap places at every window.
+            concerned = sorted(
+                self._models.values(),
+                key=lambda m: (m.name not in self._configured, -m.counts.predictions.bit_length(), m.name),
+            )
+        self._full = full
+        for model in concerned:
+            share = min(model.wanted, left) if full else model.wanted
+            left -= share
+            if model is changed or share != model.share:
+                model.share = share
+                model.features = self._render_features(model)
+
+    def _blocks(
+        self, families: Iterable[Metric], pages: Sequence[Fragments], *, apart: bool
+    ) -> Iterator[tuple[tuple[str, int], tuple[bytes, ...]]]:
+        """The page's fragments in order, cut where about BLOCK_SERIES series have come together.
+
+        Families that stand ``apart`` begin a new block each: then a model that is judged touches its own blocks and
+        no others. Aggregates are few and share blocks.
+        """
+        key, n = ("", 0), 0
+        parts: list[bytes] = []
+        for metric in families:
+            found = [page[metric.name] for page in pages if metric.name in page]
+            if not found:
+                continue
+            for i, (text, lines) in enumerate([(self._heads[metric.name], 0), *found]):
+                if parts and (n >= BLOCK_SERIES or (i == 0 and apart)):
+                    yield key, tuple(parts)
+                    parts, n = [], 0
+                if not parts:
+                    key = metric.name, i
+                parts.append(text)
+                n += lines
+        if parts:
+            yield key, tuple(parts)
+
+    def _tail(self, series: int) -> bytes:
+        """The sink's own numbers and everything that prometheus_client serves."""
+        dropped = sample("driftd_series_dropped_total", {"reason": "limit"}, self._dropped)
+        own = (
+            (self._heads["driftd_series"], sample("driftd_series", {}, series)),
+            (self._heads["driftd_series_limit"], sample("driftd_series_limit", {}, self._limit)),
+            (self._heads["driftd_series_dropped_total"], dropped),
+        )
+        rest = generate_latest(self._registry) if self._registry is not None else b""
+        return b"".join(part for pair in own for part in pair) + rest
+
+
+def _lines(fragments: Fragments) -> int:
+    return sum(n for _, n in fragments.values())
+
+
+def _collect(rows: Iterable[tuple[str, bytes]]) -> Fragments:
+    out: dict[str, tuple[bytes, int]] = {}
+    for family, text in rows:
+        before, n = out.get(family, (b"", 0))
+        out[family] = before + text, n + text.count(b"\n")
+    return out
+
+
+def _aggregates(model: _Model) -> Fragments:
+    """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now."""
+    window = model.window
+    counts = _collect(count_lines(model.name, model.counts))
+    return {**(_collect(learning_lines(model.name, model.learning)) if window is None else window), **counts}
+
+
+def _applies(s: Scores) -> NDArray[np.bool_]:
+    """bool[channels]: the detector judges the channel, even where it abstains in this window."""
+    out: NDArray[np.bool_] = ~(np.isnan(s.ratio) & np.isnan(s.threshold)) | (s.detections > 0)
+    return out
+
+
+def _member(text: bytes) -> bytes:
+    """One gzip member. Level 1: six times smaller at a quarter of level 6's time; no time stamp in it."""
+    press = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return press.compress(text) + press.flush()

@@ -1,0 +1,1 @@
+"""The model side: windows, statuses, findings, and what could be found."""

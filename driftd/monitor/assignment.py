@@ -1,0 +1,176 @@
+"""Which detector watches which channel of a model, and their scores on one window."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.finding import JOINT, Scores, Status
+from driftd.core.reference import ERRORS, Channel, Reference
+from driftd.core.window import Hop
+from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.judge.budget import MONTH_SECONDS, Cover
+from driftd.judge.learned import Learned
+from driftd.judge.runtime import learned_of
+from driftd.learn.variation import level
+from driftd.monitor.state import Verdict
+from driftd.monitor.thresholds import next_status
+
+VALUES_PER_FALSE_ALARM = 1e7
+"""The budget of a sequential detector where nobody knows how many values a month its channel has."""
+
+Detector = WindowDetector | SequentialDetector
+Chooser = Callable[[Channel], Sequence[Detector]]
+Effect = Callable[[Channel], float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """A window detector and the channels that it watches, bool[channels]."""
+
+    detector: WindowDetector
+    channels: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The detectors of one model on one reference.
+
+    ``windows`` maps a kind to its groups (more than one where settings differ between channels);
+    ``sequential`` maps a kind to (row, detector) pairs; ``tests`` counts (channel, detector) pairs. ``judged``: what
+    the judge learned, None without one; ``a`` float64[channels + 1]: its thresholds (NaN without one);
+    ``effects`` float64[channels]: the least PSI since a change that opens an episode; ``paging`` (kind, channel) pairs
+    of sequential detectors whose detections open episodes: those of the budget on errors, for there they are quicker
+    than the judge (it pays for the reference's error, they need no reference).
+    """
+
+    windows: Mapping[str, Sequence[Group]]
+    sequential: Mapping[str, Sequence[tuple[int, SequentialDetector]]]
+    tests: int
+    judged: Learned | None
+    a: NDArray[np.float64]
+    effects: NDArray[np.float64]
+    paging: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        reference: Reference,
+        choose: Chooser,
+        false_alarms_per_month: float = 1.0,
+        models: int = 1,
+        effect: Effect = lambda _: 0.0,
+    ) -> Plan:
+        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
+        windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
+        chosen: list[tuple[int, SequentialDetector]] = []
+        channels, tests = len(reference.channels), 0
+        for row, channel in enumerate(reference.channels):
+            for detector in choose(channel):
+                if isinstance(detector, WindowDetector):
+                    if not detector.applies(reference)[row]:
+                        continue
+                    mine = windows.setdefault(detector.kind, {})
+                    mine.setdefault(detector, np.zeros(channels, bool))[row] = True
+                else:
+                    chosen.append((row, detector))
+                tests += 1
+        groups = {kind: [Group(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
+        learned = learned_of(reference)
+        paging = frozenset(
+            (d.kind, reference.channels[row].name)
+            for row, d in chosen
+            if d.budget and reference.channels[row].role in ERRORS
+        )
+        paths = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
+        a = np.full(channels + 1, np.nan)
+        if learned is not None:
+            a = learned.thresholds(false_alarms_per_month, models, paths)
+        sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
+        for row, detector in chosen:
+            values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
+            own = detector.within_budget(values) if detector.budget else detector
+            sequential.setdefault(detector.kind, []).append((row, own))
+        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
+        return cls(groups, sequential, tests, learned, a, effects, paging)
+
+    def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
+        return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
+
+    def cover(self, reference: Reference) -> Cover | str:
+        """This model's part of the certificate; its name alone where there is no judge."""
+        learned = self.judged
+        if learned is None:
+            return reference.model
+        names = tuple(c.name for c in reference.channels)
+        others = Counter(name for _, name in self.paging)
+        paths = [1.0 + others[name] for name in names]
+        one = learned.independent | learned.rhythmic
+        k = len(names) + (1 if learned.joint else 0)
+        return Cover(
+            reference.model,
+            (*names, JOINT)[:k],
+            (*learned.regime.tolist(), "joint")[:k],
+            (*learned.why.tolist(), learned.joint_why)[:k],
+            pages=learned.paging[:k],
+            judged=np.append(one, True)[:k],
+            a=self.a[:k],
+            monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
+            paths=np.array([*paths, 1.0])[:k],
+            inflation=np.append(learned.inflation, 1.0)[:k],
+            span_seconds=learned.span_seconds,
+        )
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        return (*self.windows, *self.sequential)
+
+
+def score(
+    plan: Plan, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
+) -> tuple[Scores, ...]:
+    """Every detector's Scores on the window; ``verdicts`` is brought up to date."""
+    channels = len(reference.channels)
+    out: list[Scores] = []
+    for kind, groups in plan.windows.items():
+        statistic, effect, noise = (np.full(channels, np.nan) for _ in range(3))
+        for group in groups:
+            mine, detector = group.channels, group.detector
+            statistic[mine] = detector.statistic(reference, window.summary)[mine]
+            effect[mine] = detector.material(reference, window.summary)[mine]
+            noise[mine] = detector.noise(reference, window.summary, alpha)[mine]
+        natural = level(reference.natural.get(kind), alpha, channels)
+        breathes, noise = natural > noise, np.maximum(noise, natural)
+        scores = _scores(kind, statistic, np.maximum(effect, noise), effect, noise, verdicts)
+        out.append(replace(scores, natural=breathes))
+    for kind, pairs in plan.sequential.items():
+        statistic, threshold = np.full(channels, np.nan), np.full(channels, np.nan)
+        for row, _ in pairs:
+            name = reference.channels[row].name
+            statistic[row] = sum(a.detector == kind and a.channel == name for a in window.alarms)
+            threshold[row] = 1.0
+        out.append(_scores(kind, statistic, threshold, threshold, np.zeros(channels), verdicts))
+    return tuple(out)
+
+
+def _scores(
+    kind: str,
+    statistic: NDArray[np.float64],
+    threshold: NDArray[np.float64],
+    effect: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    verdicts: dict[str, Verdict],
+) -> Scores:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = statistic / threshold
+    before = verdicts.get(kind)
+    if before is None:
+        before = Verdict(np.zeros(len(ratio), np.int8), np.zeros(len(ratio), np.int64))
+    status = next_status(before.status, ratio)
+    opened = (status == Status.WARNING) & (before.status != Status.WARNING)
+    verdicts[kind] = Verdict(status, before.detections + opened)
+    return Scores(kind, statistic, threshold, effect, noise, ratio, status, before.detections + opened)

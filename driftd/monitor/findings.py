@@ -1,0 +1,319 @@
+"""Findings in words and numbers: who, since when, how much, how sure, and which bins moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
+from driftd.core.reference import Reference
+from driftd.core.summary import Summary
+from driftd.core.window import Hop
+from driftd.judge.learned import Learned
+from driftd.judge.step import Batch, Judged
+from driftd.monitor.assignment import Plan
+from driftd.monitor.state import ModelCell
+from driftd.monitor.thresholds import divergences, mean_of, moved_bins
+
+MODEL = "model"
+"""The detector's name in findings about a model as a whole."""
+
+WINDOW_ALONE: Final = "the window alone differs; not yet evidence enough for a page"
+"""How the reason of the judge's tickets begins that are no episodes."""
+
+NAMED = 40
+"""Channels that a finding about a model names."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circumstances:
+    """What findings are told from; ``models`` share the budget; ``compared`` says with what a window was compared."""
+
+    cell: ModelCell
+    reference: Reference
+    plan: Plan
+    models: int
+    compared: str = ""
+
+    @property
+    def learned(self) -> Learned | None:
+        return self.plan.judged
+
+    @property
+    def tests(self) -> int:
+        """How many things share the false-alarm budget of pages: channels and joint paths of all models."""
+        return (len(self.reference.channels) + 1) * self.models
+
+    def effective(self, row: int, events: float) -> float:
+        """How many independent events tell as much."""
+        return events if self.learned is None else events / float(self.learned.inflation[row])
+
+    def regime(self, row: int) -> str:
+        return "" if self.learned is None else str(self.learned.regime[row])
+
+    def before(self, row: int) -> Status:
+        """What the judge said of a channel before its episode opened."""
+        suspected = self.cell.suspected
+        return Status.WARNING if row < len(suspected) and suspected[row] else Status.OK
+
+    def recent(self, since: float) -> Summary | None:
+        return self.cell.hops.after(since)
+
+
+def of_window(
+    about: Circumstances, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
+) -> Iterator[Finding]:
+    """What a window detector has to say: where its status changed, or of every channel."""
+    previous = np.zeros_like(s.status) if before is None else before
+    reference = about.reference
+    for row in np.flatnonzero(~np.isnan(s.ratio) if every else s.status != previous).tolist():
+        moved = moved_bins(reference, window.summary, row) if s.status[row] >= Status.WARNING else ()
+        since = float(about.cell.since[row])
+        events = int(window.summary.channel_events[row])
+        yield Finding(
+            model=about.cell.name,
+            feature=reference.channels[row].name,
+            segment=None,
+            detector=s.detector,
+            status=Status(int(s.status[row])),
+            previous=Status(int(previous[row])),
+            statistic=float(s.statistic[row]),
+            threshold=float(s.threshold[row]),
+            effect=float(s.effect[row]),
+            noise=float(s.noise[row]),
+            ratio=float(s.ratio[row]),
+            events=events,
+            window_start=window.start,
+            window_end=window.end,
+            since=None if np.isnan(since) else since,
+            because=_because(about, window.summary, s, row, moved),
+            moved=moved,
+            effective_events=about.effective(row, events),
+            tests=about.plan.tests * about.models,
+            regime=about.regime(row),
+        )
+
+
+def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
+    before = about.cell.suspected
+    before = before if len(before) == len(suspected) else np.zeros_like(suspected)
+    guard, reference = about.cell.guard, about.reference
+    if guard is None:
+        return
+    changed = (suspected != before) & ~guard.state.episodes.open[:-1]
+    for row in np.flatnonzero(changed).tolist():
+        events = int(window.summary.channel_events[row])
+        statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
+        moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
+        parts = [WINDOW_ALONE]
+        parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+        parts += _means(reference, window.summary, row, moved)
+        yield Finding(
+            model=about.cell.name,
+            feature=reference.channels[row].name,
+            segment=None,
+            detector=JUDGE,
+            status=Status.WARNING if suspected[row] else Status.OK,
+            previous=Status.OK if suspected[row] else Status.WARNING,
+            statistic=statistic,
+            threshold=threshold,
+            effect=0.0,
+            noise=threshold,
+            ratio=statistic / threshold,
+            events=events,
+            window_start=window.start,
+            window_end=window.end,
+            since=float(guard.state.since[row]) if suspected[row] else None,
+            because="; ".join(parts) if suspected[row] else "the window no longer differs",
+            moved=moved,
+            effective_events=about.effective(row, events),
+            tests=about.tests,
+            regime=about.regime(row),
+        )
+
+
+def of_episodes(about: Circumstances, batch: Batch, judged: Judged) -> Iterator[Finding]:
+    """The judge's episodes that opened or closed with this micro-batch."""
+    for row in judged.opened.tolist():
+        yield _episode(about, batch, judged, row, opened=True)
+    for row in judged.closed.tolist():
+        yield _episode(about, batch, judged, row, opened=False)
+
+
+def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, opened: bool) -> Finding:
+    reference, learned = about.reference, about.learned
+    assert learned is not None
+    joint = row == len(reference.channels)
+    s, a = float(judged.s[row]), float(about.plan.a[row])
+    drift = Status.DRIFT if learned.paging[row] else Status.WARNING
+    since = float(judged.since[row]) if opened else None
+    summary = (about.recent(since) if since is not None else None) or batch.summary
+    moved: tuple[MovedBin, ...] = ()
+    if opened and not joint:
+        moved = moved_bins(reference, summary, row, surprising=True)
+    events = int(summary.events if joint else summary.channel_events[row])
+    statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
+    return Finding(
+        model=about.cell.name,
+        feature=JOINT if joint else reference.channels[row].name,
+        segment=None,
+        detector=JUDGE,
+        status=drift if opened else Status.OK,
+        previous=about.before(row) if opened else drift,
+        statistic=statistic,
+        threshold=threshold,
+        effect=0.0 if joint else float(about.plan.effects[row]),
+        noise=threshold,
+        ratio=statistic / threshold,
+        events=events,
+        window_start=batch.start if since is None else since,
+        window_end=batch.end,
+        since=since,
+        because=_episode_because(about, summary, judged, row, moved, opened=opened),
+        moved=moved,
+        effective_events=float(events) if joint else about.effective(row, events),
+        tests=about.tests,
+        regime="" if joint else about.regime(row),
+    )
+
+
+def _episode_because(
+    about: Circumstances, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
+) -> str:
+    s, a, joint = float(judged.s[row]), float(about.plan.a[row]), row == len(about.reference.channels)
+    told = not joint and s < a
+    if not opened:
+        return "the evidence of a change has died down"
+    assert about.learned is not None
+    channels = about.reference.channels
+    parts = [f"evidence {so_many(s / a)} what a page needs (one false alarm in {a:.2g} events)"]
+    if told:
+        kinds = " or ".join(sorted(kind for kind, name in about.plan.paging if name == channels[row].name))
+        parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
+    if joint:
+        who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
+        parts.append(f"{who} no longer move together as they did")
+    parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+    if not joint:
+        parts += _means(about.reference, summary, row, moved)
+    if not about.learned.paging[row]:
+        why = about.learned.joint_why if joint else about.learned.why[row]
+        parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
+    return "; ".join(parts)
+
+
+def _because(about: Circumstances, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
+    value, threshold, reference = float(s.statistic[row]), float(s.threshold[row]), about.reference
+    if s.noise[row] == 0:
+        parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
+    else:
+        source = "effect" if s.effect[row] >= s.noise[row] else "natural" if s.natural[row] else "noise"
+        parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
+        parts += [about.compared] * bool(about.compared)
+    parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+    return "; ".join([*parts, *_means(reference, summary, row, moved)])
+
+
+def _means(reference: Reference, summary: Summary, row: int, moved: tuple[MovedBin, ...]) -> list[str]:
+    then, now = mean_of(reference, reference.summary, row), mean_of(reference, summary, row)
+    return [f"mean {then:.4g} -> {now:.4g}"] if moved and then is not None and now is not None else []
+
+
+def so_many(times: float) -> str:
+    """``7.0 times``, ``340 times``; beyond a million nobody needs the number."""
+    if times >= 1e6:
+        return "over a million times"
+    return f"{times:.1f} times" if times < 10 else f"{float(f'{times:.2g}'):,.0f} times"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def drifted_names(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
+    """The channels whose episodes are open and page, the one that moved most first; "*" last."""
+    rows = np.flatnonzero(worst == Status.DRIFT)
+    if len(rows) > 1:
+        rows = rows[np.argsort(-_moves(about)[rows], kind="stable")]
+    names = [about.reference.channels[row].name for row in rows.tolist()]
+    if joint is not None and joint.status is Status.DRIFT:
+        names.append(JOINT)
+    return tuple(names)
+
+
+def _moves(about: Circumstances) -> NDArray[np.float64]:
+    """How far every channel has moved since the first open episode began: PSI, float64[channels]."""
+    guard = about.cell.guard
+    summary = None
+    if guard is not None and guard.state.episodes.open.any():
+        summary = about.recent(float(np.nanmin(guard.state.episodes.since)))
+    if summary is None:
+        return np.zeros(len(about.reference.channels))
+    return divergences(about.reference.summary.counts, summary.counts)
+
+
+def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
+    """What the model as a whole came to, in one sentence."""
+    total = len(about.reference.channels)
+    if names:
+        return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
+    rows = np.flatnonzero(worst == Status.WARNING)
+    tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
+    together = joint is not None and joint.status is Status.WARNING
+    if not tickets and not together:
+        return "no channel has drifted"
+    return f"tickets, no page: {_named(tickets, total, together, 'channels')}"
+
+
+def _named(channels: Sequence[str], total: int, together: bool, what: str) -> str:
+    more = f" and {len(channels) - NAMED} more" if len(channels) > NAMED else ""
+    shown = ", ".join(channels[:NAMED]) + more
+    parts = [*([shown] if shown else []), *(["how channels move together"] if together else [])]
+    return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
+
+
+def _windowed(about: Circumstances) -> NDArray[np.float64]:
+    hops = about.cell.hops
+    recent = hops.done[-1].summary if hops.done else hops.growing.summary if hops.growing is not None else None
+    if recent is None:
+        return np.zeros(len(about.reference.channels))
+    return divergences(about.reference.summary.counts, recent.counts)
+
+
+def about_model(
+    about: Circumstances,
+    window: Hop,
+    status: Status,
+    previous: Status,
+    starts: NDArray[np.float64],
+    because: str,
+    names: tuple[str, ...],
+) -> Finding:
+    """The finding about the model as a whole: one episode, however many channels it has."""
+    share = len(names) / len(about.reference.channels)
+    known = starts[np.isfinite(starts)]
+    return Finding(
+        model=about.cell.name,
+        feature=None,
+        segment=None,
+        detector=MODEL,
+        status=status,
+        previous=previous,
+        statistic=share,
+        threshold=1 / len(about.reference.channels),
+        effect=1 / len(about.reference.channels),
+        noise=0.0,
+        ratio=float(len(names)),
+        events=window.summary.events,
+        window_start=window.start,
+        window_end=window.end,
+        since=float(known.min()) if status is Status.DRIFT and len(known) else None,
+        because=because,
+        tests=about.tests,
+        channels=names,
+    )

@@ -1,0 +1,257 @@
+"""What a configuration will be able to see, before anything runs: windows, thresholds, and the smallest change found.
+
+All of it follows from the reference: its shares, its events and the rate at which they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.finding import JOINT
+from driftd.core.reference import AWAITED, ERRORS, Reference, Role
+from driftd.core.summary import FIRST_VALUE, Summary
+from driftd.core.window import Windows
+from driftd.judge import runtime, sensitivity
+from driftd.judge.budget import MONTH_SECONDS, Cover
+from driftd.judge.learned import Learned
+from driftd.judge.seasonal.season import PAGE_SEASONS
+from driftd.learn.variation import level
+from driftd.monitor.assignment import Plan
+from driftd.monitor.thresholds import Budget
+
+Floats = NDArray[np.float64]
+
+DAY: Final = 86_400.0
+SEASONAL: Final = "its rhythm is modelled by days and weeks, for which no formula has been checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Where a window detector makes a ticket of a channel, in a window of the expected size: the larger of the two."""
+
+    detector: str
+    effect: float
+    noise: float
+
+    @property
+    def threshold(self) -> float:
+        return max(self.effect, self.noise)
+
+    @property
+    def source(self) -> str:
+        return "effect" if self.effect >= self.noise else "noise"
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """The smallest change that is found 9 times in 10. ``kind``: "shift" by ``least`` standard deviations of the normal
+    score, or "share": that of ``value`` rises by ``least`` (0..1); ``within_seconds`` of ``events`` events.
+    """
+
+    kind: str
+    value: str
+    least: float
+    within_seconds: float
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One channel. ``pages``: its episodes page, else they are tickets and ``why`` says why; ``a`` events to one false
+    page at least, about ``apart_seconds``; both NaN where the judge abstains. ``unknown``: why there are no ``finds``.
+    """
+
+    channel: str
+    role: str
+    regime: str
+    pages: bool
+    why: str
+    a: float
+    apart_seconds: float
+    events: int
+    finds: tuple[Find, ...]
+    unknown: str
+    thresholds: tuple[Threshold, ...]
+    sequential: tuple[tuple[str, bool], ...]
+    """Kinds of detectors that see every value, and whether they open episodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """One model: the window it will have at the reference's rate, and its channels in the reference's order; "*" last,
+    where the judge watches how they move together.
+    """
+
+    model: str
+    events_a_second: float
+    window_seconds: float
+    window_events: int
+    hop_seconds: float
+    channels: tuple[Sight, ...]
+
+
+def foresee(
+    reference: Reference, plan: Plan, windows: Windows, false_alarms_per_month: float, budget_models: int
+) -> Foresight:
+    """``plan`` is that of the model's pipeline; ``budget_models`` share the budget."""
+    span = max(reference.last - reference.first, 1.0)
+    rate = reference.summary.events / span
+    hop = hop_seconds(windows, rate)
+    seconds = min(hop * windows.hops, windows.max_window_seconds)
+    expected = scaled(reference.summary, rate * seconds / max(reference.summary.events, 1))
+    alpha = Budget(false_alarms_per_month, plan.tests * budget_models, windows.hop_seconds).alpha
+    levels = tuple(_levels(reference, plan, expected, alpha))
+    cover = plan.cover(reference)
+    finds = _finds(reference, plan, windows, rate, seconds)
+    sights = []
+    for row, channel in enumerate(reference.channels):
+        name = channel.name
+        told = _told(cover, plan.judged, row)
+        mine = tuple(
+            (kind, told[1] and (kind, name) in plan.paging)
+            for kind in plan.sequential
+            if plan.sequential_of(kind, row) is not None
+        )
+        sights.append(
+            Sight(
+                name,
+                channel.role.value,
+                *told[:5],
+                int(expected.channel_events[row]),
+                finds[row],
+                told[5] or ("" if finds[row] else "too few events for any change"),
+                tuple(levels_of for r, levels_of in levels if r == row),
+                mine,
+            )
+        )
+    if not isinstance(cover, str) and cover.names[-1] == JOINT:
+        sights.append(_joint(cover, expected.events))
+    return Foresight(reference.model, rate, seconds, expected.events, hop, tuple(sights))
+
+
+def _joint(cover: Cover, events: int) -> Sight:
+    a, monthly = float(cover.a[-1]), float(cover.monthly[-1])
+    return Sight(
+        JOINT, JOINT, cover.regime[-1], bool(cover.pages[-1]), cover.why[-1], a, a / monthly * MONTH_SECONDS, events,
+        (), "how channels move together: it depends on the pair", (), (),
+    )  # fmt: skip
+
+
+def hop_seconds(windows: Windows, events_a_second: float) -> float:
+    """How long a hop will be: until it holds enough events, in whole panes."""
+    needed = windows.hop_events / max(events_a_second, 1e-12)
+    whole = np.ceil(max(windows.hop_seconds, needed) / windows.pane_seconds) * windows.pane_seconds
+    return float(min(whole, max(windows.longest_hop_seconds, windows.pane_seconds)))
+
+
+def scaled(summary: Summary, by: float) -> Summary:
+    """What a window of so many times the events would hold if nothing had changed."""
+    counts = np.rint(summary.counts * by).astype(np.int64)
+    moments = np.rint(summary.moments * by).astype(np.int64)
+    return replace(summary, events=round(summary.events * by), counts=counts, moments=moments)
+
+
+def _levels(reference: Reference, plan: Plan, window: Summary, alpha: float) -> Iterator[tuple[int, Threshold]]:
+    for kind, groups in plan.windows.items():
+        for group in groups:
+            effect = group.detector.material(reference, window)
+            natural = level(reference.natural.get(kind), alpha, len(reference.channels))
+            noise = np.maximum(group.detector.noise(reference, window, alpha), natural)
+            for row in np.flatnonzero(group.channels & ~np.isnan(np.maximum(effect, noise))).tolist():
+                yield row, Threshold(kind, float(effect[row]), float(noise[row]))
+
+
+def _told(cover: Cover | str, learned: Learned | None, row: int) -> tuple[str, bool, str, float, float, str]:
+    """Regime, whether it pages, why, A, seconds to a false page, why no smallest change is known."""
+    if isinstance(cover, str) or learned is None:
+        why = "the reference was made of counts alone; build one with 'driftd reference build'"
+        return "", False, why, float("nan"), float("nan"), why
+    why, judged = cover.why[row], bool(cover.judged[row])
+    a = float(cover.a[row]) if judged else float("nan")
+    apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
+    unknown = "" if learned.independent[row] else SEASONAL if learned.rhythmic[row] else why
+    if learned.rhythmic[row] and not cover.pages[row] and learned.season is not None and "tickets" not in why:
+        few = learned.season.seasons < PAGE_SEASONS
+        why += f", {PAGE_SEASONS} are needed to page" if few else ", but they follow each other too closely to page"
+    return cover.regime[row], bool(cover.pages[row]), why, a, apart, unknown
+
+
+def _finds(
+    reference: Reference, plan: Plan, windows: Windows, rate: float, window_seconds: float
+) -> list[tuple[Find, ...]]:
+    """Of each channel: its smallest shift or share, then the smallest rise of missing values, for each horizon."""
+    out: list[list[Find]] = [[] for _ in reference.channels]
+    learned = plan.judged
+    if learned is None:
+        return [() for _ in out]
+    a, columns = plan.a[:-1], _columns(reference)
+    counts = reference.summary.counts.astype(np.float64)
+    absent = sensitivity.missing_columns(len(reference.channels))
+    may_miss = np.array([c.role not in AWAITED | {Role.ERROR} for c in reference.channels])
+    batch = runtime.batch_events(reference) / max(rate, 1e-12)
+    batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
+    near = DAY / 2 < window_seconds < 2 * DAY
+    horizons = [h for h in sorted({window_seconds, window_seconds if near else DAY}) if h > batch]
+    # a change begins anywhere in a micro-batch, and is judged at its end
+    counted = {h: np.floor(learned.rate * (h - batch / 2)) for h in horizons}
+    for kind, mine, looked in (
+        ("shift", columns < 0, columns),
+        ("share", columns >= 0, columns),
+        ("share", may_miss, absent),
+    ):
+        for horizon, events in counted.items():
+            rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
+            if not len(rows):
+                continue
+            one, alike = _alike(counts[rows], a[rows], events[rows], looked[rows])
+            shown = rows[one]
+            shape = learned.shape.take(np.searchsorted(learned.rows, shown))
+            few = counts[shown], a[shown], events[shown]
+            least = (
+                sensitivity.smallest_shift(shape, *few)
+                if kind == "shift"
+                else sensitivity.smallest_rise(shape, *few, looked[shown])
+            )[alike]
+            for row, found in zip(rows.tolist(), least.tolist(), strict=True):
+                value = "" if kind == "shift" else reference.label(row, int(looked[row]))
+                if np.isfinite(found):
+                    out[row].append(Find(kind, value, found, horizon, int(events[row])))
+    return [tuple(found) for found in out]
+
+
+def _alike(
+    counts: Floats, a: Floats, events: Floats, columns: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """One row of each kind of channel, and each channel's kind: a hundred numbers on twenty quantile bins each, at the
+    same rate, see the same.
+    """
+    total = np.maximum(counts.sum(axis=1), 1)
+    value = np.where(columns < 0, 0, counts[np.arange(len(a)), columns])
+    sizes = np.round(np.log(np.stack([a, events, total, value + 1], axis=1)), 2)
+    key = np.concatenate([sizes, columns[:, None], np.round(counts / total[:, None], 2)], axis=1)
+    _, one, alike = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    return one, alike.reshape(-1)
+
+
+def _columns(reference: Reference) -> NDArray[np.intp]:
+    """The value whose share is looked at, intp[channels]: of categories the most frequent, of 0 and 1 the 1, of
+    errors that never were those that come, of a constant whatever lies above it; negative for numbers, which shift.
+    """
+    out = np.full(len(reference.channels), -1, np.intp)
+    for row, bins in enumerate(reference.bins):
+        counts = reference.summary.counts[row, FIRST_VALUE : bins.used]
+        if not reference.numeric[row]:
+            out[row] = FIRST_VALUE + int(np.argmax(counts))
+        elif np.count_nonzero(counts) == 2:
+            out[row] = FIRST_VALUE + int(np.flatnonzero(counts)[-1])
+        elif np.count_nonzero(counts) == 1:
+            out[row] = bins.place(np.ones(1))[0] if reference.channels[row].role in ERRORS else bins.used - 1
+    return out
+
+
+__all__ = ["Find", "Foresight", "Sight", "Threshold", "foresee"]

@@ -1,0 +1,241 @@
+"""`driftd replay`, `driftd demo`, `driftd reference build`: the pipeline over a file or a stretch of a topic."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from driftd.config import Loaded
+from driftd.core.errors import ReferenceMismatch
+from driftd.core.event import Cell, concatenate
+from driftd.core.finding import Judgement, Status
+from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
+from driftd.decode import Codec, EventsCodec, Limits
+from driftd.engine.pipeline import Pipeline
+from driftd.learn.build import build
+from driftd.learn.profile import Seen, look
+from driftd.monitor.state import Outcome, State
+from driftd.replay.report import Report
+from driftd.replay.run import Accounts, Replay
+from driftd.sinks.log import FileFindings
+from driftd.sources.files.source import Events, Progress
+
+
+class Stage(Protocol):
+    """Where the audience looks; called from the thread that works."""
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def judged(self, judgement: Judgement) -> None: ...
+
+    def serving(self, url: str) -> None: ...
+
+    def done(self, result: Replayed) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took."""
+
+    accounts: Accounts
+    findings: int
+    statuses: Mapping[str, Status]
+    report: Report | None = None
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, state: State) -> Replayed:
+        statuses = {name: cell.status for name, cell in sorted(state.models.items())}
+        return cls(Accounts.of(state), state.findings, statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A pipeline, and the references that it begins with."""
+
+    pipeline: Pipeline
+    references: Mapping[str, Reference]
+
+
+def replay(runs: Sequence[Configured], events: Events, findings: Path | None, stage: Stage) -> list[Replayed]:
+    """Everything through each pipeline; the events are read once, so standard input and a topic do as well as a file.
+
+    Findings of the first are told, and written anew to ``findings`` (None writes none). Each pipeline needs a codec of
+    its own.
+    """
+    began = time.perf_counter()
+    replays = [Replay.of(run.pipeline, run.references, _cells(events)) for run in runs]
+    with _writing(findings) as sink:
+
+        def tell(outcome: Outcome) -> None:
+            if sink is not None:
+                sink.emit(outcome.findings)
+            for judgement in outcome.judgements:
+                stage.judged(judgement)
+
+        for records in events.batches():
+            outcomes = [one.take(records) for one in replays]
+            tell(outcomes[0])
+            stage.progress(events.progress())
+        first, *_ = [one.finish() for one in replays]
+        tell(first)
+    seconds = time.perf_counter() - began
+    results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
+    stage.done(results[0])
+    return results
+
+
+def codec_within(events: Events, limits: Limits) -> Codec:
+    """A codec of its own for a second configuration of the same events."""
+    from driftd.decode.tabular.codec import FlatCodec  # noqa: PLC0415  pyarrow takes 0.2 s to import
+
+    known = events.codec
+    return known.within(limits) if isinstance(known, FlatCodec) else EventsCodec(limits)
+
+
+@contextmanager
+def _writing(path: Path | None) -> Iterator[FileFindings | None]:
+    if path is None:
+        yield None
+        return
+    if path.is_file():
+        path.unlink()
+    sink = FileFindings(path)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def _cells(events: Events) -> Iterable[Cell]:
+    """The partitions of a stretch of a topic; a file has one, which needs no naming."""
+    cells: Iterable[Cell] = getattr(events, "cells", ())
+    return cells
+
+
+def demo(
+    loaded: Loaded, pipeline: Pipeline, events: Events, *, exit_after: bool, speed: float | None, stage: Stage
+) -> int:
+    """Replays while it serves, at ``speed`` times real time (None: as fast as it can); then serves until Ctrl-C."""
+    from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
+    from driftd.wiring.run import reporter_of, views_of  # noqa: PLC0415
+
+    pipeline.codec = events.codec
+    run = Replay.of(pipeline, {}, _cells(events))
+    state = run.state
+    reporter = reporter_of(loaded.settings, pipeline)
+    reporter.state, reporter.not_ready = state, ()
+    with ExitStack() as stack:
+        server = HttpServer(loaded.settings.http.address, views_of(reporter, None))
+        server.start()
+        stack.callback(server.close)
+        stage.serving(server.url)
+        pace, began = Pace(speed), time.perf_counter()
+
+        def show(outcome: Outcome) -> None:
+            reporter.heartbeat = time.time()
+            reporter.judged(outcome.judgements, state)
+            reporter.found(outcome.findings)
+            reporter.counts(state)
+            for judgement in outcome.judgements:
+                stage.judged(judgement)
+            stage.progress(events.progress())
+
+        try:
+            for records in events.batches():
+                show(run.take(records))
+                pace.wait(run.ended)
+            show(run.finish())
+            result = replace(Replayed.of(state), report=run.report(), seconds=time.perf_counter() - began)
+            stage.done(result)
+            while not exit_after:
+                reporter.heartbeat = time.time()
+                threading.Event().wait(1.0)
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+class Pace:
+    """Holds a replay to ``speed`` seconds of event time a second."""
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self._began: tuple[float, float] | None = None
+
+    def wait(self, event_time: float) -> None:
+        if self.speed is None:
+            return
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, event_time
+        due = self._began[0] + (event_time - self._began[1]) / self.speed
+        threading.Event().wait(max(0.0, due - now))
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A reference and what was seen in its events."""
+
+    reference: Reference
+    seen: Seen
+
+
+def build_references(
+    pipeline: Pipeline,
+    events: Events,
+    *,
+    models: Sequence[str],
+    first: int | None,
+    reason: str,
+    stage: Stage,
+    kind: ReferenceKind | None = None,
+    exclude: tuple[Exclusion, ...] = (),
+) -> list[Built]:
+    """One of each model (of ``models``, if any are named) from its first so many events, or from all of them.
+
+    ``kind`` wins over the configured one; ``exclude`` comes to the configured exclusions. They are not stored.
+    Raises ReferenceMismatch for a named model that has no event.
+    """
+    state = State()
+    pipeline.codec = events.codec
+    # a reference has no order, so nothing is late for it
+    pipeline.windows = replace(pipeline.windows, out_of_orderness_seconds=inf)
+    for records in events.batches():
+        pipeline.ingest(
+            state, records.cell, records.next_offset, pipeline.codec.decode(records, pipeline.schemas(state))
+        )
+        stage.progress(events.progress())
+    stage.done(Replayed.of(state))
+    out = []
+    for name in models or sorted(state.models):
+        rows = [b for _, p in sorted(state.partitions.items()) if name in p.streams for b in p.streams[name].rows]
+        if not rows:
+            known = ", ".join(sorted(state.models)) or "none"
+            raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
+        configured = pipeline.watch(name).learning
+        learning = replace(
+            configured,
+            source=events.name,
+            created_by="driftd reference build",
+            reason=reason or "driftd reference build",
+            least_span_seconds=0.0,  # somebody chose these events
+            kind=kind or configured.kind,
+            exclude=(*configured.exclude, *exclude),
+        )
+        every = concatenate(rows)
+        every = every.take(np.flatnonzero(outside(every.times, learning.exclude)))
+        if first is not None and first < len(every):
+            every = every.take(every.times.argsort(kind="stable")[:first])
+        reference = build(every, learning)
+        assert learning.windows is not None
+        out.append(Built(reference, look(reference, every, learning.windows, learning.period_seconds)))
+    return out

@@ -1,0 +1,177 @@
+"""What a stretch of history came to: pages and tickets, how long they lasted, and what budget was held.
+
+findings   ---w--------D----+-------o----------D----->|      w ticket, D page opens, + more channels join, o over
+ledger        |ticket  |page                   |page  |end   what is still open at the end lasts until then
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import pdtr
+
+from driftd.core.finding import Finding, Judgement, Scores, Status
+from driftd.judge.budget import MONTH_SECONDS
+
+CONFIDENCE: Final = 0.99
+"""That chance alone pages no more often than ``Report.explained``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One episode of one model: when it paged, until when it lasted (None: it still does), since when the change is
+    thought to have been there; ``channels`` most moved first, with those that joined later.
+    """
+
+    model: str
+    at: float
+    ended: float | None
+    since: float | None
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """All tickets of one detector on one channel: how many, for how long in all, and whether one is still open."""
+
+    model: str
+    channel: str
+    detector: str
+    count: int
+    seconds: float
+    first: float
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """When a channel was first part of a page and first had a ticket; None where it never had."""
+
+    page: float | None = None
+    ticket: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``start`` to ``end`` in event time, without the stretch that references were learned from; ``budget`` false pages
+    a month were accepted.
+    """
+
+    start: float
+    end: float
+    budget: float
+    pages: tuple[Page, ...]
+    tickets: tuple[Tickets, ...]
+    found: Mapping[tuple[str, str], Found]
+    thresholds: Mapping[tuple[str, str, str], float]
+    """Of (model, channel, detector), when it was last judged."""
+
+    @property
+    def months(self) -> float:
+        return max(self.end - self.start, 0.0) / MONTH_SECONDS
+
+    @property
+    def pages_a_month(self) -> float:
+        """NaN where nothing was watched."""
+        return len(self.pages) / self.months if self.months else float("nan")
+
+    @property
+    def explained(self) -> int:
+        """So many pages chance alone explains at that budget (Poisson, CONFIDENCE)."""
+        return poisson_bound(self.budget * self.months)
+
+    @property
+    def within(self) -> bool:
+        return len(self.pages) <= self.explained
+
+
+def poisson_bound(expected: float) -> int:
+    """The least count that Poisson events, ``expected`` on average, exceed with probability 1 - CONFIDENCE at most."""
+    count = int(expected)
+    while pdtr(count, expected) < CONFIDENCE:
+        count += 1
+    while count > 0 and pdtr(count - 1, expected) >= CONFIDENCE:
+        count -= 1
+    return count
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Keeps account of judgements as they come, in order; ``report`` closes it."""
+
+    _open: dict[str, int] = field(default_factory=dict)
+    _pages: list[Page] = field(default_factory=list)
+    _tickets: dict[tuple[str, str, str], Tickets] = field(default_factory=dict)
+    _since: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Found] = field(default_factory=dict)
+    _judged: dict[str, Judgement] = field(default_factory=dict)
+
+    def take(self, judgements: Iterable[Judgement]) -> None:
+        for judgement in judgements:
+            self._judged[judgement.model] = judgement
+            for finding in judgement.findings:
+                if finding.feature is None:
+                    self._model(finding)
+                else:
+                    self._channel(finding, finding.feature)
+
+    def _model(self, f: Finding) -> None:
+        known = self._open.get(f.model)
+        if f.status is Status.DRIFT and known is None:
+            self._open[f.model] = len(self._pages)
+            self._pages.append(Page(f.model, f.window_end, None, f.since, f.channels))
+        elif f.status is Status.DRIFT and known is not None:
+            page = self._pages[known]
+            self._pages[known] = replace(page, channels=tuple(dict.fromkeys((*f.channels, *page.channels))))
+        elif known is not None:
+            self._pages[known] = replace(self._pages[known], ended=f.window_end)
+            del self._open[f.model]
+        for channel in f.channels if f.status is Status.DRIFT else ():
+            self._first(f.model, channel, page=f.window_end)
+
+    def _channel(self, f: Finding, channel: str) -> None:
+        key = f.model, channel, f.detector
+        if f.status is Status.DRIFT:
+            self._first(f.model, channel, page=f.window_end)
+        if f.status is Status.WARNING and key not in self._since:
+            self._since[key] = f.window_end
+            before = self._tickets.get(key, Tickets(*key, 0, 0.0, f.window_end, open=True))
+            self._tickets[key] = replace(before, count=before.count + 1, open=True)
+            self._first(f.model, channel, ticket=f.window_end)
+        elif f.status is not Status.WARNING and key in self._since:
+            lasted = f.window_end - self._since.pop(key)
+            before = self._tickets[key]
+            self._tickets[key] = replace(before, seconds=before.seconds + lasted, open=False)
+
+    def _first(self, model: str, channel: str, page: float | None = None, ticket: float | None = None) -> None:
+        before = self._found.get((model, channel), Found())
+        self._found[model, channel] = Found(
+            before.page if before.page is not None else page, before.ticket if before.ticket is not None else ticket
+        )
+
+    def report(self, start: float, end: float, budget: float) -> Report:
+        """Of what was watched from ``start`` to ``end`` (epoch seconds)."""
+        tickets = [
+            replace(t, seconds=t.seconds + max(end - self._since[key], 0.0)) if key in self._since else t
+            for key, t in sorted(self._tickets.items())
+        ]
+        thresholds = {
+            (model, channel.name, scores.detector): value
+            for model, judgement in sorted(self._judged.items())
+            for scores in judgement.scores
+            for channel, value in zip(judgement.reference.channels, _levels(scores).tolist(), strict=True)
+            if np.isfinite(value)
+        }
+        pages, found = tuple(self._pages), dict(sorted(self._found.items()))
+        return Report(start, end, budget, pages, tuple(tickets), found, thresholds)
+
+
+def _levels(scores: Scores) -> NDArray[np.float64]:
+    return np.where(np.isnan(scores.ratio), np.nan, scores.threshold)
+
+
+__all__ = ["Found", "Ledger", "Page", "Report", "Tickets", "poisson_bound"]

@@ -1,0 +1,1 @@
+"""Kafka: the consumer, its checks, and the decoding of record batches."""

@@ -1,0 +1,112 @@
+"""kafka-python as driftd uses it: a consumer that leaves nothing behind when it fails, its listener, a watchdog."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition, errors
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.structs import OffsetAndMetadata
+
+from driftd.core.errors import SourceError
+from driftd.core.event import Cell, RecordBatch
+from driftd.sources.kafka.records import Stretch
+from driftd.sources.kafka.settings import KafkaSettings
+
+log = logging.getLogger("driftd.kafka")
+
+
+def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
+    """A KafkaConsumer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
+    opened: list[Any] = []
+    make = KafkaConsumer.DEFAULT_CONFIG["kafka_client"]
+
+    def client(**config: Any) -> Any:
+        opened.append(make(**config))
+        return opened[0]
+
+    try:
+        return KafkaConsumer(**settings.reading() | {"kafka_client": client} | options)
+    except (errors.KafkaTimeoutError, errors.NoBrokersAvailable, errors.IncompatibleBrokerVersion) as error:
+        for one in opened:
+            one.close()
+        raise SourceError(f"{settings.where}: {error}") from None
+
+
+def to_batch(cell: Cell, stretch: Stretch, arrived: float) -> RecordBatch:
+    """Milliseconds to seconds; a record is never younger than its arrival, whatever the producer's clock says."""
+    timestamps = stretch.timestamps_ms / 1000.0
+    timestamps[stretch.timestamps_ms < 0] = np.nan
+    return RecordBatch(
+        source=cell[0],
+        partition=cell[1],
+        offsets=stretch.offsets,
+        timestamps=np.minimum(timestamps, arrived),
+        values=stretch.values,
+        next_offset=stretch.next_offset,
+        keys=stretch.keys,
+        headers=stretch.headers,
+    )
+
+
+def to_offsets(positions: Mapping[Cell, int], metadata: str) -> dict[Any, Any]:
+    return {TopicPartition(*cell): OffsetAndMetadata(offset, metadata, -1) for cell, offset in positions.items()}
+
+
+def to_cells(partitions: Any) -> set[Cell]:
+    return {(partition.topic, partition.partition) for partition in partitions}
+
+
+class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # Any: kafka-python has no types
+    """Runs on kafka-python's thread, which also sends the heartbeats: it only takes notes."""
+
+    def __init__(self) -> None:
+        self._notes: deque[tuple[str, set[Cell]]] = deque()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self._notes.append(("assigned", to_cells(assigned)))
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self._notes.append(("revoked", to_cells(revoked)))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        self._notes.append(("lost", to_cells(lost)))
+
+    def take(self) -> list[tuple[str, set[Cell]]]:
+        notes = []
+        while self._notes:
+            notes.append(self._notes.popleft())
+        return notes
+
+
+class Watchdog:
+    """Says so, once, when a poll does not return; health() tells the supervisor, who restarts us."""
+
+    def __init__(self, stuck_seconds: Callable[[], float], check_seconds: float = 1.0) -> None:
+        self._stuck_seconds = stuck_seconds
+        self._check_seconds = check_seconds
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="driftd-kafka-watchdog", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        said = False
+        while not self._stopped.wait(self._check_seconds):
+            stuck = self._stuck_seconds()
+            if stuck and not said:
+                log.error("a poll has not returned for %.0f s; restart driftd, nothing is lost", stuck)
+            said = stuck > 0

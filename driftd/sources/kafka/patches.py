@@ -1,0 +1,241 @@
+"""How driftd reaches into kafka-python, all in one place; each part is checked first and left alone if it differs.
+
+1. ``PartitionRecords`` hands over a whole Stretch instead of one object per record (``_records``). It also never
+   leaves a broken partition behind: when the stock one raises, the third poll spins for ever at 100 % CPU.
+2. The socket is read in large pieces. With the stock 4 KiB each piece hands the interpreter's lock to the
+   thread that computes, and takes up to 5 ms to get it back.
+3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
+4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
+5. A static member whose place was taken by another of the same group.instance.id is told so.
+
+``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
+"""
+
+# ruff: noqa: SLF001  (private members are what this module is about)
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import numpy as np
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import FencedInstanceIdError, KafkaConnectionError
+from kafka.net.transport import KafkaTCPTransport
+from kafka.protocol.consumer import IsolationLevel
+
+from driftd.core.event import Headers
+from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.records import Damaged, LegacyFormat, Stretch, Unpacker
+
+log = logging.getLogger(__name__)
+
+STABLE: Final = "<stable>"  # kafka.coordinator.base.MemberState.STABLE
+RECEIVE_BYTES: Final = 256 << 10
+RECEIVE_BYTES_AT_ONCE: Final = 2 << 20  # then the loop has its turn: heartbeats must go out
+
+
+class RevokeFirst(Exception):
+    """Raised out of consumer.poll() in front of a rebalance, before anything was fetched."""
+
+
+def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) -> type[Any]:
+    """A PartitionRecords for this consumer whose take() returns at most one Stretch."""
+
+    class StretchRecords(stock):  # type: ignore[misc]  # Any: kafka-python has no types
+        def __init__(self, fetch_offset: int, tp: Any, records: Any, **options: Any) -> None:
+            self.next_fetch_offset: int
+            self._next_inline_exception: Exception | None
+            super().__init__(fetch_offset, tp, records, **options)
+            committed_only = self.isolation_level == IsolationLevel.READ_COMMITTED
+            aborted = (options.get("aborted_transactions") or ()) if committed_only else None
+            self._unpacker = Unpacker(bytes(records._buffer or b""), fetch_offset, aborted, max_batch_bytes)
+
+        def take(self, n: int | None = None) -> list[Stretch]:  # noqa: ARG002  (counts records; we count stretches)
+            before = self.next_fetch_offset
+            try:
+                try:
+                    stretch = self._unpacker.take(max_records)
+                    done = self._unpacker.done or stretch.damaged is not None
+                except LegacyFormat:
+                    stretch, done = self._take_stock(), True
+            except BaseException:
+                # Left undrained this object would be asked again by every poll, for ever.
+                self.drain()
+                raise
+            self.next_fetch_offset = stretch.next_offset
+            if stretch.leader_epoch >= 0:
+                self.leader_epoch = stretch.leader_epoch
+            self.bytes_read = self._unpacker.bytes_read
+            self.records_read += len(stretch)
+            if done:
+                self.drain()
+            return [stretch] if len(stretch) or stretch.damaged or stretch.next_offset != before else []
+
+        def _take_stock(self) -> Stretch:
+            start = self.next_fetch_offset
+            records = [record for record in super().take(None) if record.offset >= start]
+            error, self._next_inline_exception = self._next_inline_exception, None
+            return stretch_of(records, self.next_fetch_offset, self.leader_epoch, error)
+
+    return StretchRecords
+
+
+def stretch_of(records: list[Any], next_offset: int, leader_epoch: int, error: Exception | None = None) -> Stretch:
+    """kafka-python's ConsumerRecords as a Stretch."""
+    damaged = None
+    if error is not None:
+        damaged = Damaged(next_offset, next_offset + 1, Damage.MALFORMED, str(error)[:200])
+    return Stretch(
+        offsets=np.array([record.offset for record in records], np.int64),
+        timestamps_ms=np.array([-1 if record.timestamp is None else record.timestamp for record in records], np.int64),
+        values=[record.value for record in records],
+        next_offset=next_offset,
+        leader_epoch=leader_epoch,
+        keys=[record.key for record in records] if any(record.key is not None for record in records) else None,
+        headers=[clean(record.headers) for record in records] if any(record.headers for record in records) else None,
+        damaged=damaged,
+    )
+
+
+def clean(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
+    return [(key, value or b"") for key, value in headers]
+
+
+def hand_over_stretches(consumer: Any, max_records: int, max_batch_bytes: int) -> bool:
+    """Set up part 1 on this consumer. False, and the stock unpacker stays, where kafka-python looks different."""
+    fetcher = getattr(consumer, "_fetcher", None)
+    stock = getattr(fetcher, "PartitionRecords", None)
+    if fetcher is None or stock is None or not looks_known(stock):
+        return False
+    fetcher.PartitionRecords = partition_records(stock, max_records, max_batch_bytes)
+    return True
+
+
+def looks_known(stock: Any) -> bool:
+    expected = {"fetch_offset", "tp", "records", "isolation_level", "aborted_transactions", "on_drain"}
+    uses = (
+        "self.next_fetch_offset = fetch_offset",
+        "self.leader_epoch = -1",
+        "self.bytes_read = 0",
+        "self.records_read = 0",
+        "self._next_inline_exception = None",
+    )
+    try:
+        source = inspect.getsource(stock.__init__)
+        callers = inspect.getsource(Fetcher._append) + inspect.getsource(Fetcher._parse_fetched_data)
+        parameters = inspect.signature(stock.__init__).parameters.keys()
+    except (AttributeError, TypeError, OSError):
+        return False
+    return (
+        expected <= parameters
+        and all(use in source for use in uses)
+        and "part_records = part.take(max_records)" in callers
+        and "self.PartitionRecords(fetch_offset, tp, records," in callers
+        and callable(getattr(stock, "drain", None))
+    )
+
+
+def drain(consumer: Any) -> None:
+    """Let go of a partition whose unpacking raised (for the stock unpacker, which would spin on it)."""
+    pending = getattr(getattr(consumer, "_fetcher", None), "_next_partition_records", None)
+    if pending is not None:
+        pending.drain()
+
+
+def receive_in_large_pieces(consumer: Any) -> bool:
+    """Part 2, for connections that this consumer opens from now on; TLS sockets too (records of 16 KiB)."""
+    manager = getattr(consumer, "_manager", None)
+    build = getattr(manager, "_build_transport", None)
+    if manager is None or build is None or not hasattr(KafkaTCPTransport, "_sock_recv"):
+        return False
+
+    async def build_transport(node: Any, timeout_at: float | None = None) -> Any:
+        transport = await build(node, timeout_at=timeout_at)
+        if type(transport) is KafkaTCPTransport:
+            transport._sock_recv = lambda: receive(transport._sock)
+        return transport
+
+    manager._build_transport = build_transport
+    return True
+
+
+def receive(socket: Any) -> tuple[bytes, Exception | None]:
+    """All that has arrived, as KafkaTCPTransport._sock_recv returns it: bytes, and why there will be no more."""
+    pieces: list[bytes] = []
+    left = RECEIVE_BYTES_AT_ONCE
+    error: Exception | None = None
+    while left > 0:
+        try:
+            piece = socket.recv(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            break
+        except (OSError, AttributeError) as failure:  # AttributeError: closed meanwhile, the socket is None
+            error = KafkaConnectionError(failure)
+            break
+        if not piece:
+            error = KafkaConnectionError("socket disconnected")
+            break
+        pieces.append(piece)
+        left -= len(piece)
+    return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), error
+
+
+def leave_positions_alone(consumer: Any) -> bool:
+    """Part 3: a partition without a position of ours is simply not fetched."""
+    if not hasattr(consumer, "_refresh_committed_offsets"):
+        return False
+    consumer._refresh_committed_offsets = lambda timeout_ms=None: True  # noqa: ARG005
+    return True
+
+
+def announce_revocation(consumer: Any, must_wait: Callable[[], bool]) -> bool:
+    """Part 4: where the group wants to rebalance and ``must_wait()``, poll() raises RevokeFirst instead of joining."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    join = getattr(coordinator, "ensure_active_group", None)
+    if coordinator is None or join is None or not hasattr(getattr(coordinator, "_generation", None), "is_lost"):
+        return False
+
+    def ensure_active_group(timeout_ms: float | None = None) -> Any:
+        # Lost already: there is nothing to hand over, others own our partitions.
+        if not coordinator._generation.is_lost() and must_wait():
+            raise RevokeFirst
+        return join(timeout_ms=timeout_ms)
+
+    coordinator.ensure_active_group = ensure_active_group
+    return True
+
+
+def require_membership(consumer: Any) -> None:
+    """Raise FencedInstanceIdError where another has joined with our group.instance.id.
+
+    The heartbeat that learns it only stops; without this (or a commit) we would go on reading what is now theirs.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    if getattr(coordinator, "state", None) == STABLE and getattr(coordinator, "_heartbeat_enabled", True) is False:
+        raise FencedInstanceIdError
+
+
+def committed_offsets(consumer: Any, partitions: list[Any], timeout_ms: int) -> dict[Any, Any]:
+    """Of many partitions with one request, where the public method takes one each."""
+    ask = getattr(getattr(consumer, "_coordinator", None), "fetch_committed_offsets", None)
+    if ask is not None:
+        return dict(ask(partitions, timeout_ms=timeout_ms))
+    found = {one: consumer.committed(one, metadata=True, timeout_ms=timeout_ms) for one in partitions}
+    return {one: answer for one, answer in found.items() if answer is not None}
+
+
+def partitions_of(consumer: Any, topic: str) -> set[int]:
+    """What the last metadata said; asks nobody."""
+    cluster = getattr(consumer, "_cluster", None)
+    if cluster is None:
+        return set()
+    return set(cluster.partitions_for_topic(topic) or ())
+
+
+def is_connected(consumer: Any) -> bool:
+    connections = getattr(getattr(consumer, "_manager", None), "_conns", None)
+    if connections is None:
+        return True
+    return any(connection.connected for connection in list(connections.values()))

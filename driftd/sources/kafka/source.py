@@ -1,0 +1,452 @@
+"""Records from Kafka topics, as a member of a consumer group; the checkpoint, not the group, says where to read on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import struct
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from kafka import TopicPartition, errors
+
+from driftd.core.errors import SourceError, SourceRefused
+from driftd.core.event import Cell, RecordBatch
+from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
+from driftd.sources.kafka import patches
+from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
+from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.library_log import listen_to_library
+from driftd.sources.kafka.preflight import Greeting, preflight
+from driftd.sources.kafka.records import Stretch
+from driftd.sources.kafka.settings import KafkaSettings, milliseconds
+from driftd.sources.kafka.topics import KafkaReport, TopicReport, check_topics, read_range
+
+__all__ = ["KafkaReport", "KafkaSettings", "KafkaSource", "TopicReport", "check_topics", "read_range"]
+
+log = logging.getLogger("driftd.kafka")
+
+CHECKSUM_ATTEMPTS: Final = 3
+STRETCHES_PER_POLL: Final = 4
+LONGEST_BACKOFF_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 10.0  # for what the loop waits for: offsets of a seek, committed offsets
+REFUSALS: Final = (
+    errors.AuthorizationError,
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.FencedInstanceIdError,
+    errors.InvalidGroupIdError,
+    errors.InconsistentGroupProtocolError,
+    errors.InvalidSessionTimeoutError,
+    errors.GroupMaxSizeReachedError,
+)
+NOT_OURS_ANY_MORE: Final = (
+    errors.CommitFailedError,
+    errors.RebalanceInProgressError,
+    errors.UnknownMemberIdError,
+    errors.IllegalGenerationError,
+)
+# What the stock unpacker lets out on bytes it cannot read; ours turns them into Damaged.
+UNPACKING: Final = (ValueError, RuntimeError, LookupError, EOFError, TypeError, struct.error, zlib.error)
+
+
+class KafkaSource:
+    """See ``driftd.sources.Source``. Connects in poll(), and tries again for as long as it is polled.
+
+    Raises SourceRefused out of poll() where trying again does not help (login, permission, fenced by another
+    driftd of the same group_instance_id); SourceError where it does.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.settings = settings
+        self.greeting: Greeting | None = None
+        self.fast = False
+        self._consumer: Any = None
+        self._notes = Notes()
+        self._changes: list[Change] = []
+        self._gaps: list[Gap] = []
+        self._owned: set[Cell] = set()
+        self._next: dict[Cell, int] = {}  # our own positions: kafka-python's move before records are taken in
+        self._read_until: dict[Cell, float] = {}
+        self._must_hand_over = False
+        self._announced = False
+        self._known: dict[str, frozenset[int]] = {}
+        self._damage: dict[Cell, tuple[int, int]] = {}
+        self._attempt = 0
+        self._retry_at = 0.0
+        self._rebalances = 0
+        self._commit_failures = 0
+        self._last_error = ""
+        self._was_connected = False
+        self._polling_since: float | None = None
+        self._watchdog = Watchdog(lambda: self.health().stuck_seconds)
+
+    def poll(self, timeout_seconds: float) -> list[RecordBatch]:
+        self._polling_since = time.monotonic()
+        try:
+            if self._consumer is None and not self._connect(timeout_seconds):
+                return []
+            answer = self._ask_broker(timeout_seconds)
+        finally:
+            self._polling_since = None
+        # First the group, then the records: what came with an assignment is read again after its seek.
+        self._follow_group()
+        self._notice_connection()
+        return self._batches(answer)
+
+    def changes(self) -> list[Change]:
+        changes, self._changes = self._changes, []
+        waiting = tuple(sorted(self._owned - self._next.keys()))
+        if waiting and not self._announced:
+            changes.append(Assigned(waiting, tuple(sorted(self._owned))))
+        return changes
+
+    def gaps(self) -> list[Gap]:
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+        mine = {cell: position for cell, position in positions.items() if cell in self._owned}
+        wanted = {cell: position for cell, position in mine.items() if isinstance(position, int)}
+        # A topic that has positions was read before; so a partition of it that has none came into being since.
+        read_before = {topic for topic, _ in wanted}
+        places = {
+            cell: "earliest" if cell[0] in read_before or self._is_new(cell) else position
+            for cell, position in mine.items()
+            if isinstance(position, str)
+        }
+        for place in ("earliest", "latest"):
+            wanted |= self._edges([cell for cell in places if places[cell] == place], place)
+        for cell, offset in wanted.items():
+            self._go_to(cell, offset)
+        return wanted
+
+    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
+        found: dict[Cell, tuple[int, str]] = {}
+        with self._asking("committed offsets"):
+            partitions = [TopicPartition(*cell) for cell in cells]
+            answer = patches.committed_offsets(self._consumer, partitions, milliseconds(ANSWER_SECONDS))
+        for partition, one in answer.items():
+            if one.offset >= 0:
+                found[partition.topic, partition.partition] = one.offset, one.metadata or ""
+        return found
+
+    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+        if self._consumer is None or not positions:
+            return
+        try:
+            self._consumer.commit_async(to_offsets(positions, metadata), callback=self._committed)
+        except (errors.KafkaError, AssertionError) as error:
+            self._commit_failed(error)
+
+    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+        if not positions:
+            return True
+        if self._consumer is None:
+            return False
+        if not patches.is_connected(self._consumer):
+            self._commit_failed(errors.KafkaConnectionError("no broker answers"))
+            return False
+        try:
+            self._consumer.commit(to_offsets(positions, metadata), timeout_ms=milliseconds(timeout_seconds))
+        except (errors.KafkaError, AssertionError) as error:
+            self._commit_failed(error)
+            return False
+        return True
+
+    def positions(self) -> dict[Cell, int]:
+        return dict(self._next)
+
+    def lag(self) -> dict[Cell, Lag]:
+        """Costs no request: the broker sends the end of each partition with what it sends anyway."""
+        if self._consumer is None:
+            return {}
+        now, connected = time.time(), patches.is_connected(self._consumer)
+        assigned = self._consumer.assignment()
+        found: dict[Cell, Lag] = {}
+        for cell, next_offset in self._next.items():
+            partition = TopicPartition(*cell)
+            end = self._consumer.highwater(partition) if partition in assigned else None
+            if end is None:
+                continue
+            behind = max(0, end - next_offset)
+            age = max(0.0, now - self._read_until.get(cell, now)) if behind else 0.0
+            found[cell] = Lag(behind, age, caught_up=connected and not behind)
+        return found
+
+    def health(self) -> Health:
+        consumer, since = self._consumer, self._polling_since
+        polling = 0.0 if since is None else time.monotonic() - since
+        return Health(
+            connected=consumer is not None and patches.is_connected(consumer),
+            last_error=self._last_error,
+            rebalances=self._rebalances,
+            commit_failures=self._commit_failures,
+            missing_topics=tuple(
+                topic for topic in self.settings.topics if consumer and not patches.partitions_of(consumer, topic)
+            ),
+            stuck_seconds=polling if polling > self.settings.watchdog_seconds else 0.0,
+        )
+
+    def close(self) -> None:
+        """Leave within 5 s. A static member says nothing to the group: its partitions wait for it to come back."""
+        self._watchdog.stop()
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(errors.KafkaError, AssertionError):
+                consumer.close(autocommit=False, timeout_ms=5000)
+
+    def _connect(self, timeout_seconds: float) -> bool:
+        """One attempt, unless it is too early for the next; False when there is no connection yet."""
+        wait = self._retry_at - time.monotonic()
+        if wait > 0:
+            time.sleep(min(wait, timeout_seconds))
+            return False
+        self._attempt += 1
+        listen_to_library(self._heard)
+        try:
+            self.greeting = preflight(self.settings)
+            self._consumer = open_consumer(
+                self.settings, **self.settings.membership(), max_poll_records=STRETCHES_PER_POLL
+            )
+        except SourceRefused:
+            raise
+        except SourceError as error:
+            backoff = min(2.0 ** (self._attempt - 1), LONGEST_BACKOFF_SECONDS)
+            self._retry_at = time.monotonic() + backoff
+            self._last_error = str(error)
+            raise SourceError(f"{error}; attempt {self._attempt}, next in {backoff:g} s, nothing lost") from None
+        self._known = {name: frozenset(topic.partitions) for name, topic in self.greeting.topics.items()}
+        self.fast = patches.hand_over_stretches(
+            self._consumer, self.settings.max_poll_records, self.settings.max_batch_bytes
+        )
+        if not self.fast:
+            log.warning("kafka-python is not the version we know: reading with its own unpacker, which is slower")
+            self._consumer.config["max_poll_records"] = self.settings.max_poll_records
+        patches.receive_in_large_pieces(self._consumer)
+        patches.leave_positions_alone(self._consumer)
+        patches.announce_revocation(self._consumer, self._hand_over_first)
+        self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
+        self._watchdog.start()
+        log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
+        for topic in sorted(topic for topic in self.settings.topics if not self._known.get(topic)):
+            log.warning("%s: topic '%s' does not exist yet; waiting for it", self.settings.where, topic)
+        return True
+
+    def _ask_broker(self, timeout_seconds: float) -> Mapping[Any, list[Any]]:
+        try:
+            patches.require_membership(self._consumer)
+            return self._consumer.poll(timeout_ms=milliseconds(timeout_seconds))  # type: ignore[no-any-return]
+        except patches.RevokeFirst:
+            pass
+        except errors.OffsetOutOfRangeError as error:
+            self._out_of_range(error)
+        except errors.LogTruncationError as error:
+            self._truncated(error)
+        except REFUSALS as error:
+            raise SourceRefused(self._explain(error)) from None
+        except (errors.KafkaError, *UNPACKING) as error:
+            self._contain(error, timeout_seconds)
+        return {}
+
+    def _batches(self, answer: Mapping[Any, list[Any]]) -> list[RecordBatch]:
+        arrived = time.time()
+        batches = []
+        for partition, found in answer.items():
+            cell = (partition.topic, partition.partition)
+            for stretch in found if self.fast else [patches.stretch_of(found, found[-1].offset + 1, -1)]:
+                if cell not in self._next or stretch.next_offset < self._next[cell]:
+                    continue  # not seeked yet, or an answer from before a seek
+                self._next[cell] = stretch.next_offset
+                if len(stretch):
+                    batches.append(to_batch(cell, stretch, arrived))
+                    self._read_until[cell] = float(np.nan_to_num(batches[-1].timestamps[-1], nan=arrived))
+                if stretch.damaged is not None:
+                    self._damaged(cell, stretch)
+        return batches
+
+    def _damaged(self, cell: Cell, stretch: Stretch) -> None:
+        """A checksum may differ because of the wire: fetch it again, twice. Else pass the batch over, counted."""
+        damaged = stretch.damaged
+        assert damaged is not None
+        offset, attempts = self._damage.get(cell, (damaged.first, 0))
+        attempts = attempts + 1 if offset == damaged.first else 1
+        self._damage[cell] = damaged.first, attempts
+        where = f"{cell[0]}/{cell[1]}@{damaged.first}"
+        self._last_error = f"{where}: {damaged.detail}"
+        if damaged.damage is Damage.CHECKSUM and attempts < CHECKSUM_ATTEMPTS:
+            log.warning("%s: %s; fetching it again", where, damaged.detail)
+            self._go_to(cell, damaged.first)
+            return
+        del self._damage[cell]
+        log.error("%s: %s; passing over everything before %d", where, damaged.detail, damaged.next_offset)
+        self._gaps.append(Gap(cell, damaged.first, damaged.next_offset, GapCause.DAMAGED, damaged.detail))
+        self._go_to(cell, damaged.next_offset)
+
+    def _contain(self, error: Exception, timeout_seconds: float) -> None:
+        """Never spin: let go of what raised, remember it, and do not ask again at once."""
+        patches.drain(self._consumer)
+        if isinstance(error, NOT_OURS_ANY_MORE):
+            return
+        if isinstance(error, errors.CorruptRecordError | errors.UnsupportedCodecError) or not isinstance(
+            error, errors.KafkaError
+        ):
+            self._pass_over(error)
+        said = f"{type(error).__name__}: {error}"[:300]
+        if said != self._last_error:
+            log.warning("%s: %s", self.settings.where, said)
+        self._last_error = said
+        time.sleep(min(timeout_seconds, 0.1))
+
+    def _pass_over(self, error: Exception) -> None:
+        """The stock unpacker does not say which partition it stumbled over: it is the one it would read next."""
+        for partition in list(self._consumer.assignment()):
+            cell = (partition.topic, partition.partition)
+            end = self._consumer.highwater(partition)
+            if cell in self._next and end is not None and self._next[cell] < end and str(partition) in str(error):
+                after = self._next[cell] + 1
+                self._gaps.append(Gap(cell, self._next[cell], after, GapCause.DAMAGED, str(error)[:200]))
+                self._go_to(cell, after)
+
+    def _out_of_range(self, error: errors.OffsetOutOfRangeError) -> None:
+        for partition, offset in error.args[0].items():
+            cell = (partition.topic, partition.partition)
+            try:
+                first, end = (self._edges([cell], place)[cell] for place in ("earliest", "latest"))
+            except SourceError as failure:
+                self._last_error = str(failure)
+                continue  # the next fetch raises again
+            if offset < first:
+                detail = f"deleted before they were read: offsets {offset} to {first - 1}"
+                self._gaps.append(Gap(cell, offset, first, GapCause.RETENTION, detail))
+            else:
+                detail = f"the topic ends at {end}, before our position {offset}: it was made anew; from its beginning"
+                self._gaps.append(Gap(cell, offset, first, GapCause.REWOUND, detail))
+            log.warning("%s/%d: %s", *cell, detail)
+            self._go_to(cell, first)
+
+    def _truncated(self, error: errors.LogTruncationError) -> None:
+        for partition, diverged in error.divergent_offsets.items():
+            cell = (partition.topic, partition.partition)
+            if diverged is None or cell not in self._next:
+                continue
+            detail = f"the log was cut back to {diverged.offset} (unclean leader election); reading on from there"
+            log.warning("%s/%d: %s", *cell, detail)
+            self._gaps.append(Gap(cell, self._next[cell], diverged.offset, GapCause.REWOUND, detail))
+            self._go_to(cell, diverged.offset)
+
+    def _go_to(self, cell: Cell, offset: int) -> None:
+        # ValueError, AssertionError: taken away meanwhile; the next poll tells the daemon.
+        with contextlib.suppress(ValueError, AssertionError, KeyError):
+            self._consumer.seek(TopicPartition(*cell), offset)
+            self._next[cell] = offset
+
+    def _edges(self, cells: list[Cell], place: str) -> dict[Cell, int]:
+        if not cells:
+            return {}
+        with self._asking(f"{place} offsets"):
+            ask = self._consumer.beginning_offsets if place == "earliest" else self._consumer.end_offsets
+            answer = ask([TopicPartition(*cell) for cell in cells], timeout_ms=milliseconds(ANSWER_SECONDS))
+        return {(partition.topic, partition.partition): offset for partition, offset in answer.items()}
+
+    def _is_new(self, cell: Cell) -> bool:
+        topic, partition = cell
+        return partition not in self._known.get(topic, frozenset())
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        if self._consumer is None:
+            raise SourceError(f"{self.settings.where}: not connected; cannot ask for {what}")
+        try:
+            yield
+        except REFUSALS as error:
+            raise SourceRefused(self._explain(error)) from None
+        except (errors.KafkaError, KeyError) as error:
+            self._last_error = f"{what}: {type(error).__name__}: {error}"[:300]
+            raise SourceError(f"{self.settings.where}: {what}: no answer ({type(error).__name__})") from None
+
+    def _hand_over_first(self) -> bool:
+        """Called by poll() when the group wants to rebalance: must the daemon save first?"""
+        if self.settings.assignor != "sticky":
+            return self._must_hand_over
+        if not self._owned or self._announced:
+            return False
+        self._announced = True
+        self._changes.append(Revoked(tuple(sorted(self._owned))))
+        return True
+
+    def _follow_group(self) -> None:
+        """Turn what the listener noted on kafka-python's thread into changes."""
+        self._must_hand_over = False
+        for what, cells in self._notes.take():
+            if what == "assigned":
+                self._rebalances += 1
+                kept = to_cells(self._consumer.assignment())
+                # Eager: all partitions were given up, and those that came back are seeked anew.
+                gone = self._owned - kept if self.settings.assignor != "sticky" else set(self._owned)
+                self._forget(gone)
+                self._owned = kept
+                self._announced = False
+                if not kept:
+                    self._changes.append(Assigned((), ()))
+            elif what == "lost":
+                self._forget(cells)
+                self._owned -= cells
+                self._announced = False
+                self._changes.append(Lost(tuple(sorted(cells))))
+            elif self.settings.assignor == "sticky":
+                if cells and not self._announced:  # should poll() not have announced it (see _fetch, part 4)
+                    self._announced = True
+                    self._changes.append(Revoked(tuple(sorted(cells))))
+            else:
+                # Cooperative: they are out of our assignment already, but nobody has them before we rejoin.
+                self._forget(cells)
+                self._owned -= cells
+                self._must_hand_over = True
+                self._changes.append(Revoked(tuple(sorted(cells))))
+                self._changes.append(Assigned((), tuple(sorted(self._owned))))  # they are not ours from here on
+
+    def _forget(self, cells: Iterable[Cell]) -> None:
+        for cell in cells:
+            self._next.pop(cell, None)
+            self._read_until.pop(cell, None)
+            self._damage.pop(cell, None)
+
+    def _committed(self, _offsets: object, answer: object) -> None:
+        if isinstance(answer, Exception):
+            self._commit_failed(answer)
+
+    def _commit_failed(self, error: Exception) -> None:
+        self._commit_failures += 1
+        self._last_error = f"commit: {type(error).__name__}: {error}"[:300]
+        if self._commit_failures == 1 or not isinstance(error, NOT_OURS_ANY_MORE):
+            log.info("offsets not committed; the checkpoint has them", extra={"error": type(error).__name__})
+
+    def _notice_connection(self) -> None:
+        connected = patches.is_connected(self._consumer)
+        if connected != self._was_connected:
+            self._was_connected = connected
+            if connected:
+                self._attempt = 0
+                log.info("%s: a broker answers", self.settings.where)
+            else:
+                log.warning("%s: no broker answers; trying again, nothing lost", self.settings.where)
+
+    def _heard(self, message: str) -> None:
+        self._last_error = message[:300]
+
+    def _explain(self, error: Exception) -> str:
+        settings = self.settings
+        text = f"{type(error).__name__.removesuffix('Error')}: {error}"[:300]
+        if isinstance(error, errors.FencedInstanceIdError):
+            who = f"group_instance_id '{settings.group_instance_id}' in group '{settings.group_id}'"
+            text = f"another driftd uses {who}"
+        elif isinstance(error, errors.GroupAuthorizationFailedError):
+            text = f"no permission to read as group '{settings.group_id}' (needs READ on the group)"
+        elif isinstance(error, errors.TopicAuthorizationFailedError):
+            topics = ", ".join(sorted(error.args[0])) if error.args else "a topic"
+            text = f"no permission to read {topics} (needs READ and DESCRIBE on the topic)"
+        return f"{settings.where}: {text}"

@@ -1,0 +1,67 @@
+"""A stretch of a topic as a file of events: for replay and `driftd reference build`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from driftd.core.errors import ConfigError, SourceRefused
+from driftd.core.event import Cell, RecordBatch
+from driftd.decode import Codec, EventsCodec, Limits
+from driftd.decode.limits import DEFAULT_LIMITS
+from driftd.sources.files.source import ROWS, Progress
+from driftd.sources.kafka.source import KafkaSettings, check_topics, read_range
+
+Place = int | datetime | None
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def place(text: str | None, option: str, now: float | None = None) -> Place:
+    """Where a stretch begins or ends: a time (RFC 3339, in UTC where it names no offset; epoch seconds; ``-2h`` before
+    now), ``offset:N`` in every partition, or None for the edge of what there is.
+    """
+    if text is None or text in {"earliest", "latest"}:
+        return None
+    if match := re.fullmatch(r"offset:(\d+)", text):
+        return int(match[1])
+    if match := re.fullmatch(r"-(\d+)([smhd])", text):
+        ago = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        return datetime.fromtimestamp(time.time() if now is None else now, UTC) - ago
+    try:
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return datetime.fromtimestamp(float(text), UTC)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f"{option}: expected a time such as 2026-11-23T06:00:00Z, epoch seconds, -2h, or offset:N, got {text!r}"
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+class TopicEvents:
+    """The records of one topic from ``start`` up to ``end`` (exclusive), read without a group.
+
+    Raises SourceError or SourceRefused where the topic cannot be read.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, topic: str, start: Place, end: Place, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.name = topic
+        self.codec: Codec = EventsCodec(limits)
+        (report,) = check_topics(settings).topics
+        if report.problem:
+            raise SourceRefused(f"{settings.where}: topic '{topic}': {report.problem}")
+        self.cells: tuple[Cell, ...] = tuple((topic, i) for i in range(report.partitions))
+        self._settings, self._start, self._end = settings, start, end
+        self._done = 0
+
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:  # noqa: ARG002  the broker's batches are taken as they come
+        for records in read_range(self._settings, self.name, self._start, self._end):
+            self._done += len(records)
+            yield records
+
+    def progress(self) -> Progress:
+        return Progress(self._done, None, "records")

@@ -1,0 +1,231 @@
+"""What has changed, a card a model: what pages and since when, how much, how sure, and where to look; then tickets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Final
+
+import numpy as np
+
+from driftd.core.finding import JOINT, Finding, Joint, Judgement, Status
+from driftd.core.reference import Role
+from driftd.monitor.findings import WINDOW_ALONE
+from driftd.web.format import large, minute, name, number
+from driftd.web.format import since as since_format
+from driftd.web.snapshot import ChannelView, ModelView, Snapshot, channels
+from driftd.web.widgets import link, pill, runbook
+
+MAX_MODELS: Final = 20
+MAX_CHANNELS: Final = 8
+_BAR, _GAP, _HIGH = 6, 4, 40
+_HINTS: Final = {
+    "missing": ("DriftdMissingValues", "Values are missing: look at the producer or the join that fills it."),
+    "unseen": ("DriftdUnseenCategories", "New values: a new market, release or spelling upstream?"),
+    "out_of_range": ("DriftdOutOfRange", "Outside the reference's range: did a unit or a scale change?"),
+}
+_ROLE_HINTS: Final = {
+    Role.ERROR: ("DriftdErrorDrift", "The service fails at another rate: see its own logs and deploys."),
+    Role.PREDICTION_ERROR: ("DriftdErrorDrift", "Predictions are wrong at another rate: check labels, then the model."),
+    Role.PREDICTION: ("DriftdPredictionDrift", "Predictions moved: a new version? Else the inputs above explain it."),
+    Role.SCORE: ("DriftdPredictionDrift", "Scores moved: a new version or calibration? Else look at the inputs."),
+    Role.LABEL: ("DriftdFeatureDrift", "The true values moved: has the world changed, or how it is labelled?"),
+    Role.FEATURE: ("DriftdFeatureDrift", "The values moved: what was released upstream at that time?"),
+}
+
+_TOGETHER: Final = "Each channel alone may look normal: suspect a join, a mapping or a sign between the two."
+_GROUPS: Final = {
+    Status.DRIFT: "Pages: an episode is open",
+    Status.WARNING: "Tickets: can wait for the morning",
+    Status.OK: "Quiet",
+}
+
+
+def changes(snapshot: Snapshot, models: Sequence[ModelView], model: str | None) -> Iterator[str]:
+    shown = [(m, m.judgement) for m in models if m.judgement is not None]
+    if model is None:
+        shown = [(m, j) for m, j in shown if m.status >= Status.WARNING or (j.channel_status >= Status.WARNING).any()]
+    opened = snapshot.opened
+    for _, j in shown[:MAX_MODELS]:
+        yield _changed_model(snapshot, j, opened, everything=model is not None)
+    if len(shown) > MAX_MODELS:
+        yield f"<p>{len(shown) - MAX_MODELS} more models have changes; see the table below.</p>"
+
+
+def _changed_model(
+    snapshot: Snapshot, j: Judgement, opened: Mapping[tuple[str, str], Finding], *, everything: bool
+) -> str:
+    views = channels(j, snapshot.cover(j.model))
+    moved = [v for v in views if v.status >= Status.WARNING]
+    shown = views if everything else moved[:MAX_CHANNELS]
+    more = ""
+    if len(moved) > len(shown):
+        more = f'<p><a href="{link(j.model)}">{len(moved) - len(shown)} more channels have changed</a></p>'
+    rows: dict[Status, list[str]] = {group: [] for group in _GROUPS}
+    if j.joint is not None and (everything or j.joint.status >= Status.WARNING):
+        rows[_group(j.joint.status)].append(_together(j.joint, opened.get((j.model, JOINT)), snapshot))
+    for v in shown:
+        rows[_group(v.status)].append(_channel(v, opened.get((j.model, v.name)), snapshot))
+    bodies = "".join(
+        f'<tbody><tr class="group {group.name}"><th colspan="6" scope="rowgroup">{_GROUPS[group]}</tr>{"".join(part)}'
+        for group, part in rows.items()
+        if part
+    )
+    table = (
+        '<div class="wide" tabindex="0"><table><caption class="hidden">Channels, worst first</caption><thead><tr>'
+        '<th scope="col">Channel<th scope="col">Since (UTC)<th scope="col">How sure<th scope="col">How much'
+        '<th scope="col">Share of events per bin <span class="key"><i class="ref"></i>reference '
+        f'<i class="cur"></i>now</span><th scope="col">Look at</tr></thead>{bodies}</table></div>'
+        if bodies
+        else ""
+    )
+    return (
+        f'<section class="card {j.status.name}"><h2><a href="{link(j.model)}">{name(j.model)}</a> '
+        f"{pill(j.status)}</h2>"
+        f'<p class="facts">{_facts(j, moved, snapshot)}</p>{_advice(j, moved, snapshot)}{table}{more}</section>'
+    )
+
+
+def _group(status: Status) -> Status:
+    return status if status in _GROUPS else Status.OK
+
+
+def _facts(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
+    paging = [v.since for v in moved if v.status is Status.DRIFT and v.since is not None]
+    if j.joint is not None and j.joint.status is Status.DRIFT:
+        paging.append(j.joint.since)
+    tickets = sum(v.status is Status.WARNING for v in moved)
+    said = []
+    if j.status is Status.DRIFT:
+        said.append(f"pages since {since_format(min(paging), snapshot.now)}" if paging else "pages")
+    said.append(escape(j.because))
+    if j.status is Status.DRIFT and tickets:
+        said.append(f"{tickets} more channels have tickets" if tickets > 1 else "1 more channel has a ticket")
+    return " · ".join(s for s in said if s)
+
+
+def _advice(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
+    """What to do about the model as a whole, where there is something to say."""
+    steps = []
+    if j.status is Status.DRIFT:
+        steps.append(f"Follow the runbook {runbook(snapshot, 'DriftdModelDrift')}.")
+    elif moved:
+        steps.append("Nobody is called for tickets; they can wait for the morning.")
+    if len(j.versions) > 1:
+        versions = ", ".join(name(v) for v in j.versions[:5])
+        steps.append(f"{len(j.versions)} versions answered in this window ({versions}): is a rollout under way?")
+    if len(moved) >= max(3, len(j.channel_status) / 2):
+        steps.append(
+            "Most channels moved together: suspect the pipeline (a join, a unit, a new client) before the world."
+        )
+    return "<ul>" + "".join(f"<li>{s}" for s in steps) + "</ul>" if steps else ""
+
+
+def _channel(v: ChannelView, opened: Finding | None, snapshot: Snapshot) -> str:
+    moved = ", ".join(f"{name(b)} {p:.1%} → {q:.1%}" for b, p, q in v.moved[:2])
+    changed = v.status >= Status.WARNING
+    bars = f"{_bars(v.bins)}<div class=small>{moved}</div>" if v.scores or v.evidence is not None else "-"
+    about = [v.role.value.replace("_", " ")]
+    if v.regime:
+        about.append(f'<span title="{escape(v.why)}">{v.regime}, {"pages" if v.pages else "tickets only"}</span>')
+    return (
+        f'<tr><th scope="row">{name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
+        f"<td>{since_format(v.since, snapshot.now) if v.since is not None else '-'}"
+        f"<td class=sure>{_sure(v, opened)}<td>{_much(v)}<td>{bars}<td>{_hint(v, snapshot) if changed else '-'}</tr>"
+    )
+
+
+def _much(v: ChannelView) -> str:
+    """The window's statistics, the worst two and all that are over their thresholds."""
+    if not v.scores:
+        return "-"
+    verdicts = "".join(
+        f"<li>{escape(s.detector)} {number(float(s.statistic[row]))} "
+        f"{'≥' if s.ratio[row] >= 1 else '&lt;'} {number(float(s.threshold[row]))}"
+        for i, (s, row) in enumerate(v.scores[:6])
+        if i < 2 or s.ratio[row] >= 1
+    )
+    return (
+        f'<span class=when><b class="ratio">{number(v.ratio)} ×</b> threshold</span><ul class="small">{verdicts}</ul>'
+    )
+
+
+def _sure(v: ChannelView, opened: Finding | None) -> str:
+    """The judge's evidence over A: what it was when the episode opened, else what it is."""
+    if v.evidence is None:
+        return '<span class="small">no evidence is kept</span>' if v.regime else "-"
+    scores, row = v.evidence
+    s, a = float(np.expm1(scores.statistic[row])), float(np.expm1(scores.threshold[row]))
+    status = Status(int(scores.status[row]))
+    if status < Status.WARNING:
+        return _evidence(s, a)
+    if status is Status.WARNING and (v.pages or (opened is not None and opened.because.startswith(WINDOW_ALONE))):
+        return _evidence(s, a) + '<div class="small">the last window alone differs</div>'
+    return _episode(opened if opened is not None and opened.status is status else None, s, a)
+
+
+def _evidence(s: float, a: float) -> str:
+    return f'<span class=when>{number(s / a)} × A</span><div class="small">A: {large(a)} events</div>'
+
+
+def _episode(opened: Finding | None, s: float, a: float) -> str:
+    """What it was when it opened; ``s`` and ``a`` are of now."""
+    if opened is None:  # before a restart
+        return f'<span class=when>an episode is open</span><div class="small">evidence since {number(s / a)} × A</div>'
+    s, a = math.expm1(opened.statistic), math.expm1(opened.threshold)
+    first = f'<b class="ratio">{number(s / a)} × A</b>' if s >= a else f"{escape(opened.because.split(';')[0])}"
+    counted = f"{opened.events:,} events"
+    if opened.effective_events < 0.95 * opened.events:
+        counted += f", worth {opened.effective_events:,.0f} independent ones"
+    return (
+        f"<span class=when>{first}</span>"
+        f'<div class="small">{minute(opened.window_end)} from {counted}; '
+        f"chance reaches A once in {large(a)} events</div>"
+    )
+
+
+def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
+    changed = joint.status >= Status.WARNING
+    since = since_format(joint.since, snapshot.now) if changed and math.isfinite(joint.since) else "-"
+    s, a = math.expm1(joint.statistic), math.expm1(joint.threshold)
+    sure = _episode(opened, s, a) if changed else _evidence(s, a)
+    pages = "tickets only" if joint.status is Status.WARNING else "pages"
+    pair = name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
+    return (
+        f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, {pages}</div>'
+        f"<td>{since}<td class=sure>{sure}<td>-<td>{pair}"
+        f"<td>{f'<div>{_TOGETHER}</div>' if changed else '-'}</tr>"
+    )
+
+
+def _hint(v: ChannelView, snapshot: Snapshot) -> str:
+    """Where to look, for the worst of the detectors that say drift; two of them if they say different things."""
+    hints = list(dict.fromkeys(_HINTS.get(detector, _ROLE_HINTS[v.role]) for detector in v.drifted_by))
+    return "".join(
+        f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'
+        for alert, advice in hints[:2] or [_ROLE_HINTS[v.role]]
+    )
+
+
+def _bars(bins: Sequence[tuple[str, float, float]]) -> str:
+    """A pair of bars a bin, reference and now; the tooltip has the numbers, and so has the label for screen readers."""
+    top = max((x for _, p, q in bins for x in (p, q) if not math.isnan(x)), default=0.0) or 1.0
+    step = 2 * _BAR + _GAP
+    out = []
+    for i, (label, before, after) in enumerate(bins):
+        out.append(f"<g><title>{name(label)}: {before:.1%} → {after:.1%}</title>")
+        out.append(f'<rect class="hit" x="{i * step}" y="0" width="{step}" height="{_HIGH}"/>')
+        for k, (share, kind) in enumerate(((before, "ref"), (after, "cur"))):
+            if share > 0:
+                high = max(1.0, share / top * _HIGH)
+                x, y = i * step + k * _BAR, _HIGH - high
+                out.append(f'<rect class="{kind}" x="{x}" y="{y:.1f}" width="{_BAR - 1}" height="{high:.1f}"/>')
+        out.append("</g>")
+    width = max(1, len(bins)) * step
+    said = ", ".join(f"{name(b)} {p:.0%} to {q:.0%}" for b, p, q in bins[:12])
+    return (
+        f'<svg viewBox="0 0 {width} {_HIGH + 1}" width="{min(24 * max(1, len(bins)), 320)}" height="{_HIGH + 1}" '
+        f'preserveAspectRatio="none" role="img" aria-label="Share per bin, reference to now: {said}">'
+        f'{"".join(out)}<path class="base" d="M0 {_HIGH + 0.5}H{width}"/></svg>'
+    )

@@ -1,0 +1,339 @@
+"""A small HTTP server: few paths, few threads, a deadline on everything."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import orjson
+
+from driftd.core.errors import ConfigError
+from driftd.metrics.exposition import CONTENT_TYPE
+from driftd.web import page
+from driftd.web.snapshot import Snapshot, status_json
+from driftd.web.webconfig import WebConfig, load
+
+log = logging.getLogger("driftd.http")
+
+MAX_BODY_BYTES: Final = 4096
+TEXT: Final = "text/plain; charset=utf-8"
+JSON: Final = "application/json"
+HTML: Final = "text/html; charset=utf-8"
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+_OPEN: Final = ("/-/healthy", "/-/ready")
+_SECURITY: Final = {
+    "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the server asks the daemon; called from its own threads, several at a time.
+
+    metrics    the page for Prometheus, gzipped if True is given
+    age        seconds since the daemon's loop last went round
+    not_ready  the reasons why driftd is not ready; none if it is
+    reload     reloads the configuration, waits, and says whether it was taken and what there is to say
+    snapshot   what the status page shows
+    """
+
+    metrics: Callable[[bool], bytes]
+    age: Callable[[], float]
+    not_ready: Callable[[], Sequence[str]]
+    reload: Callable[[], tuple[bool, str]]
+    snapshot: Callable[[], Snapshot]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """At most so many ``connections``; ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
+
+    ``healthy_seconds`` of silence of the daemon's loop, and liveness fails.
+    """
+
+    connections: int = 32
+    request_seconds: float = 10.0
+    response_seconds: float = 60.0
+    healthy_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    type: str = TEXT
+    status: HTTPStatus = HTTPStatus.OK
+    gzipped: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class HttpServer:
+    """Serves /, /metrics, /-/healthy, /-/ready, /-/reload and /api/v1/status from threads of its own.
+
+    One request a connection: what is not asked holds no thread. Paths under _OPEN need no password, so that probes
+    need none.
+
+    Raises: ConfigError if the address is taken or the web.config file is wrong.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], views: Views, *, web_config: Path | None = None, limits: Limits | None = None
+    ) -> None:
+        self._web_config = web_config
+        self._server = _Server(address, views, load(web_config) if web_config else WebConfig(), limits or Limits())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, also where 0 was asked for."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        host = str(self._server.server_address[0])
+        scheme = "http" if self._server.web.tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def reload_web_config(self) -> None:
+        """Reads certificates and passwords anew, for connections to come; on ConfigError the old ones stay."""
+        if self._web_config is not None:
+            self._server.web = load(self._web_config)
+
+    def close(self, timeout_seconds: float = 5.0) -> None:
+        """Takes no more connections, lets the answers under way finish for so long, then cuts them off."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+        self._server.finish(timeout_seconds)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], views: Views, web: WebConfig, limits: Limits) -> None:
+        self.views, self.web, self.limits = views, web, limits
+        self._deadlines: dict[socket.socket, float] = {}
+        self._changed = threading.Condition()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        try:
+            super().__init__(address, _Handler)
+        except OSError as e:
+            raise ConfigError(
+                f"http.listen {address[0]}:{address[1]}: {e.strerror or e}; choose another address or stop what uses it"
+            ) from e
+
+    def server_bind(self) -> None:
+        # not HTTPServer's, which asks the resolver for the host's full name and may wait for it
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "driftd", int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changed:
+            full = len(self._deadlines) >= self.limits.connections
+            if not full:
+                self._deadlines[request] = time.monotonic() + self.limits.request_seconds
+        if not full:
+            super().process_request(request, client_address)
+            return
+        if self.web.tls is None:
+            request.setblocking(False)
+            with contextlib.suppress(OSError):  # it has gone already, or does not read: nothing more to say
+                request.send(_FULL)
+        self.shutdown_request(request)
+
+    def extend(self, request: socket.socket, seconds: float) -> None:
+        with self._changed:
+            self._deadlines[request] = time.monotonic() + seconds
+
+    def close_request(self, request: Any) -> None:
+        with self._changed:
+            self._deadlines.pop(request, None)
+            self._changed.notify_all()
+        super().close_request(request)
+
+    def service_actions(self) -> None:
+        """Cuts off who is too slow. A timeout of a single read does not help against one byte every few seconds."""
+        now = time.monotonic()
+        self._cut([request for request, deadline in self._copy() if deadline < now])
+
+    def finish(self, timeout_seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._deadlines, timeout_seconds)
+        self._cut([request for request, _ in self._copy()])
+
+    def _copy(self) -> list[tuple[socket.socket, float]]:
+        with self._changed:
+            return list(self._deadlines.items())
+
+    @staticmethod
+    def _cut(requests: list[socket.socket]) -> None:
+        for request in requests:
+            try:
+                # the plain socket's method: the TLS one's would pull its state from under the thread that reads
+                socket.socket.shutdown(request, socket.SHUT_RDWR)
+            except OSError:
+                continue  # closed in the meantime
+
+    def get_request(self) -> tuple[Any, Any]:
+        request, address = super().get_request()
+        if self.web.tls is not None:
+            # the handshake waits for the client, so it belongs to the connection's own thread
+            request = self.web.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
+        error = sys.exception()
+        if isinstance(error, OSError):  # TLS that failed, a client that went away or was cut off
+            log.debug("connection from %s given up: %s", client_address[0], error)
+        else:
+            log.error("an HTTP request could not be answered", exc_info=error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    request: socket.socket
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.request.settimeout(self.server.limits.request_seconds)
+        super().setup()
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
+
+    def do_GET(self) -> None:
+        answer = self._refusal() or _ROUTES[self._path][1](self)
+        self._send(answer)
+
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 (the library's names)
+
+    @property
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def _refusal(self) -> Answer | None:
+        """What is wrong with the request, or None; after it the deadline is that of the answer."""
+        route = _ROUTES.get(self._path)
+        if route is None:
+            known = "\n".join(_ROUTES)
+            return Answer(f"nothing here; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
+        if self.command not in route[0]:
+            allow = (("Allow", ", ".join(route[0])),)
+            return Answer(f"use {route[0][0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
+        passwords = self.server.web.passwords
+        if passwords is not None and self._path not in _OPEN and not passwords.accept(self.headers["Authorization"]):
+            ask = (("WWW-Authenticate", 'Basic realm="driftd", charset="UTF-8"'),)
+            return Answer(b"user and password, please\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
+        if self.command in {"POST", "PUT"}:
+            if self.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+                return Answer(b"not from another site's page\n", status=HTTPStatus.FORBIDDEN)
+            length = self.headers.get("Content-Length", "0")
+            if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length[:9]) > MAX_BODY_BYTES:
+                return Answer(b"no body is needed\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self.rfile.read(int(length))
+        self.server.extend(self.request, self.server.limits.response_seconds)
+        self.request.settimeout(self.server.limits.response_seconds)
+        return None
+
+    def _send(self, answer: Answer) -> None:
+        body, zipped = answer.body, answer.gzipped
+        if not zipped and len(body) > 1400 and self._takes_gzip():
+            press = zlib.compressobj(1, zlib.DEFLATED, 31)
+            body, zipped = press.compress(body) + press.flush(), True
+        self.send_response(answer.status)
+        headers = {"Content-Type": answer.type, "Content-Length": str(len(body)), "Vary": "Accept-Encoding"}
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+        for name, value in (headers | _SECURITY | dict(self.server.web.headers) | dict(answer.headers)).items():
+            self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _takes_gzip(self) -> bool:
+        for item in self.headers.get("Accept-Encoding", "").split(","):
+            coding, _, q = item.partition(";")
+            if coding.strip().lower() in {"gzip", "*"}:
+                return q.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+        return False
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What the library finds wrong (malformed, too long, unknown method), without its HTML."""
+        body = f"{message or HTTPStatus(code).phrase}\n".encode("ascii", "replace")
+        self.request_version = self.protocol_version  # of what could not be read nothing is known: answer in full
+        self.send_response(code)
+        for name, value in {"Content-Type": TEXT, "Content-Length": str(len(body)), **_SECURITY}.items():
+            self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def version_string(self) -> str:
+        return "driftd"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
+        log.debug("%s %s", self.client_address[0], format % args)
+
+    def metrics(self) -> Answer:
+        gzip = self._takes_gzip()
+        return Answer(self.server.views.metrics(gzip), CONTENT_TYPE, gzipped=gzip)
+
+    def healthy(self) -> Answer:
+        age, limit = self.server.views.age(), self.server.limits.healthy_seconds
+        text = f"the loop last went round {age:.1f} s ago; more than {limit:g} s is unhealthy\n".encode()
+        return Answer(text, status=HTTPStatus.OK if age <= limit else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def ready(self) -> Answer:
+        reasons = list(self.server.views.not_ready())
+        body = orjson.dumps({"ready": not reasons, "reasons": reasons}, option=orjson.OPT_APPEND_NEWLINE)
+        return Answer(body, JSON, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)
+
+    def reload(self) -> Answer:
+        taken, text = self.server.views.reload()
+        return Answer(f"{text}\n".encode(), status=HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def status(self) -> Answer:
+        return Answer(status_json(self.server.views.snapshot()), JSON)
+
+    def page(self) -> Answer:
+        query = parse_qs(self.path.partition("?")[2], max_num_fields=8, errors="replace")
+        model = query.get("model", [None])[0]
+        refresh = query.get("refresh", [""])[0] != "off"
+        return Answer(page.render(self.server.views.snapshot(), model=model, refresh=refresh), HTML)
+
+
+_READ: Final = ("GET", "HEAD")
+_ROUTES: Final[dict[str, tuple[tuple[str, ...], Callable[[_Handler], Answer]]]] = {
+    "/": (_READ, _Handler.page),
+    "/metrics": (_READ, _Handler.metrics),
+    "/api/v1/status": (_READ, _Handler.status),
+    "/-/healthy": (_READ, _Handler.healthy),
+    "/-/ready": (_READ, _Handler.ready),
+    "/-/reload": (("POST", "PUT"), _Handler.reload),
+}

@@ -1,0 +1,157 @@
+"""TLS and passwords from a web.config file, as Prometheus' exporter-toolkit defines it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import hashlib
+import hmac
+import re
+import secrets
+import ssl
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+
+from driftd.core.errors import ConfigError
+
+_T = TypeVar("_T")
+_HASH: Final = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+_NOBODY: Final = "$2b$10$zQsh3rWguvL/iW8kMlG9t.OPl4KYknh9bjj3OG3qy07ubwY3L0cgC"
+"""Compared against for users that do not exist, so that the time of the answer tells nothing."""
+_CLIENT_AUTH: Final = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+_VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_HEADERS: Final = (
+    "Content-Security-Policy",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-XSS-Protection",
+)
+
+
+class Passwords:
+    """Checks HTTP basic authentication against bcrypt hashes; an accepted password is remembered by its digest.
+
+    bcrypt takes tens of milliseconds by design: without the memory each scrape would, and one at a time, so that a
+    flood of wrong passwords keeps one core busy and no more.
+    """
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        try:
+            import bcrypt  # noqa: PLC0415 (needed only where passwords are asked for)
+        except ImportError as e:
+            raise ConfigError("web config: basic_auth_users needs the package bcrypt; pip install bcrypt") from e
+        self._check = bcrypt.checkpw
+        self._users = dict(users)
+        self._key = secrets.token_bytes(32)
+        self._accepted: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def accept(self, authorization: str | None) -> bool:
+        """Whether an Authorization header names a user and the user's password."""
+        scheme, _, encoded = (authorization or "").partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        digest = hashlib.blake2b(password.encode(), key=self._key).digest()
+        if hmac.compare_digest(self._accepted.get(user, b""), digest):
+            return True
+        known = self._users.get(user)
+        with self._lock:
+            # bcrypt reads 72 bytes; the package refuses more, others cut
+            right = self._check(password.encode()[:72], (known or _NOBODY).encode()) and known is not None
+        if right:
+            self._accepted[user] = digest
+        return right
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """``tls`` and ``passwords`` are None where the file does not ask for them; ``headers`` replace the defaults."""
+
+    tls: ssl.SSLContext | None = None
+    passwords: Passwords | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(path: Path) -> WebConfig:
+    """Reads the file; paths in it are relative to its folder.
+
+    Raises: ConfigError, naming file and key.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise ConfigError(f"{path}: cannot be read: {' '.join(str(e).split())}") from e
+    top = _section(path, "", raw, ("tls_server_config", "http_server_config", "basic_auth_users"))
+    tls = top.get("tls_server_config")
+    http = _section(path, "http_server_config", top.get("http_server_config") or {}, ("http2", "headers"))
+    headers = _section(path, "http_server_config.headers", http.get("headers") or {}, _HEADERS)
+    for name, value in headers.items():
+        if not isinstance(value, str) or not value.isprintable():
+            raise ConfigError(f"{path}: http_server_config.headers.{name}: expected one line of text")
+    users = top.get("basic_auth_users") or {}
+    return WebConfig(_tls(path, tls) if tls else None, _passwords(path, users) if users else None, headers)
+
+
+def _section(path: Path, where: str, value: Any, known: Collection[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {where or 'the file'}: expected a mapping, got {type(value).__name__}")
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{path}: {f'{where}.' if where else ''}{key}: unknown key; {hint}")
+    return value
+
+
+def _passwords(path: Path, users: Any) -> Passwords:
+    if not isinstance(users, dict):
+        raise ConfigError(f"{path}: basic_auth_users: expected user names with bcrypt hashes")
+    for user, value in users.items():
+        if not isinstance(user, str) or not isinstance(value, str) or not _HASH.fullmatch(value):
+            raise ConfigError(
+                f"{path}: basic_auth_users.{user}: expected a bcrypt hash, such as `htpasswd -nB {user}` writes"
+            )
+    return Passwords(users)
+
+
+def _tls(path: Path, value: Any) -> ssl.SSLContext:
+    known = ("cert_file", "key_file", "client_ca_file", "client_auth_type", "min_version", "max_version")
+    tls = _section(path, "tls_server_config", value, known)
+    for key in ("cert_file", "key_file"):
+        if not isinstance(tls.get(key), str):
+            raise ConfigError(f"{path}: tls_server_config.{key}: expected the path of a PEM file")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _choice(path, "min_version", tls.get("min_version", "TLS12"), _VERSIONS)
+    context.maximum_version = _choice(path, "max_version", tls.get("max_version", "TLS13"), _VERSIONS)
+    auth = tls.get("client_auth_type", "RequireAndVerifyClientCert" if "client_ca_file" in tls else "NoClientCert")
+    try:
+        context.load_cert_chain(path.parent / tls["cert_file"], path.parent / tls["key_file"])
+        if "client_ca_file" in tls:
+            context.load_verify_locations(path.parent / str(tls["client_ca_file"]))
+    except OSError as e:
+        raise ConfigError(f"{path}: tls_server_config: certificate or key cannot be loaded: {e}") from e
+    context.verify_mode = _choice(path, "client_auth_type", auth, _CLIENT_AUTH)
+    if context.verify_mode is not ssl.CERT_NONE and "client_ca_file" not in tls:
+        raise ConfigError(f"{path}: tls_server_config.client_ca_file: needed for client_auth_type {auth}")
+    return context
+
+
+def _choice(path: Path, key: str, value: Any, known: Mapping[str, _T]) -> _T:
+    if value not in known:
+        raise ConfigError(f"{path}: tls_server_config.{key}: expected one of {', '.join(known)}, got {value!r}")
+    return known[value]

@@ -1,0 +1,235 @@
+"""Settings to objects: straight lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from driftd.config import DetectorSettings, Model, ReferenceFrom, Settings
+from driftd.core.errors import ConfigError
+from driftd.core.event import Kind
+from driftd.core.finding import JUDGE
+from driftd.core.reference import Channel, Exclusion, Reference, ReferenceKind, Role
+from driftd.core.window import Windows
+from driftd.decode import EventsCodec, Limits
+from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.detectors.registry import build, defaults_for
+from driftd.engine.daemon import LEARNED_BY
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.store import ReferenceStore, read_reference
+from driftd.learn.build import Learning
+from driftd.monitor.assignment import Chooser, Detector
+from driftd.monitor.warmup import Watch
+
+if TYPE_CHECKING:
+    from driftd.sources.kafka.source import KafkaSettings
+
+PAGE_AFTER_SECONDS = 86_400.0
+"""Ten thousand events of a fast stream span minutes and know nothing of the night."""
+
+SENSITIVITY = frozenset({"delta", "threshold", "drift_threshold", "drift_confidence"})
+"""Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands, and what the
+detector finds makes tickets: the budget does not cover it."""
+
+_TASKS = {"auto": None, "classification": True, "regression": False}
+
+
+def pipeline_of(settings: Settings, *, every_window: bool = False) -> Pipeline:
+    """The pipeline that the settings describe."""
+    discover = settings.discovery.enabled
+    watches = {m.name: _watch(settings, m) for m in settings.models}
+    return Pipeline(
+        codec=EventsCodec(_limits(settings)),
+        windows=_windows(settings),
+        default=_watch(settings, None),
+        watches=watches,
+        false_alarms_per_month=settings.alarms.false_alarms_per_month,
+        # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
+        budget_models=max(settings.discovery.max_models if discover else 0, len(watches), 1),
+        every_window=every_window,
+        max_models=settings.discovery.max_models if discover else None,
+    )
+
+
+def references_of(settings: Settings) -> dict[str, Reference]:
+    """The references to judge against from the start: those named in the configuration, else the newest stored."""
+    store = ReferenceStore(Path(settings.state.directory) / "references")
+    newest = {r.model: r for r in store.list()}
+    for model in settings.models:
+        if model.reference.path is not None:
+            reference = read_reference(Path(model.reference.path))
+            if reference.model != model.name:
+                raise ConfigError(
+                    f"models.{model.name}.reference.path: {model.reference.path} is the reference of "
+                    f"{reference.model!r}; build one with 'driftd reference build'"
+                )
+            newest[model.name] = reference
+    configured = {m.name: m for m in settings.models}
+    return {name: _as_wanted(r, kind_of(settings, configured.get(name))) for name, r in newest.items()}
+
+
+def _as_wanted(reference: Reference, kind: ReferenceKind | None) -> Reference:
+    """The reference as one of the kind that is configured, if any is."""
+    if kind is None or kind is reference.kind:
+        return reference
+    if kind is ReferenceKind.SEASONAL and reference.slots is None:
+        raise ConfigError(
+            f"reference {reference.model} v{reference.version}: {reference.kind.value}, config asks for seasonal; "
+            f"run 'driftd reference build {reference.model} --kind seasonal'"
+        )
+    return replace(reference, kind=kind)
+
+
+def kafka_settings(settings: Settings) -> KafkaSettings:
+    """What the Kafka source and sinks need; raises ConfigError when there is no broker or no topic."""
+    from driftd.sources.kafka.source import KafkaSettings  # noqa: PLC0415  kafka-python takes 0.2 s to import
+
+    k = settings.kafka
+    missing = [
+        f"kafka.{name}: not set; give {flag}, DRIFTD_KAFKA__{name.upper()}, or kafka.{name} in driftd.yaml"
+        for name, flag, value in (
+            ("bootstrap_servers", "--bootstrap-servers", k.bootstrap_servers),
+            ("topics", "--topic", k.topics),
+        )
+        if not value
+    ]
+    if missing:
+        raise ConfigError("\n".join(missing))
+
+    def secret(value: SecretStr | None) -> str | None:
+        return None if value is None else value.get_secret_value()
+
+    def path(value: Path | None) -> str | None:
+        return None if value is None else str(value)
+
+    return KafkaSettings(
+        bootstrap_servers=k.bootstrap_servers,
+        topics=k.topics,
+        group_id=k.group_id,
+        group_instance_id=k.instance_id,
+        client_id=k.client_id,
+        start=k.start,
+        security_protocol=k.security_protocol,
+        sasl_mechanism=k.sasl_mechanism,
+        sasl_username=k.sasl_username,
+        sasl_password=secret(k.sasl_password),
+        ssl_cafile=path(k.ssl_cafile),
+        ssl_certfile=path(k.ssl_certfile),
+        ssl_keyfile=path(k.ssl_keyfile),
+        ssl_password=secret(k.ssl_password),
+        assignor=k.assignor,
+        max_poll_records=k.max_poll_records,
+        session_timeout_seconds=k.session_timeout_seconds,
+        max_poll_interval_seconds=k.max_poll_interval_seconds,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        record_bytes=settings.limits.record_bytes,
+        features_per_event=settings.limits.features_per_event,
+        future_seconds=settings.windows.future_seconds,
+        discover=settings.discovery.enabled,
+        max_models=max(settings.discovery.max_models, len(settings.models)),
+        max_features=settings.discovery.max_features,
+    )
+
+
+def _windows(settings: Settings) -> Windows:
+    w = settings.windows
+    return Windows(
+        w.pane_seconds, w.window_seconds, w.min_events, w.hops, w.max_window_seconds, w.out_of_orderness_seconds
+    )
+
+
+def _watch(settings: Settings, model: Model | None) -> Watch:
+    kinds = {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()} if model else {}
+    source = model.reference if model else ReferenceFrom()
+    events, seconds = settings.learning.events, settings.learning.seconds
+    chosen = seconds is not None or "events" in settings.learning.model_fields_set
+    if source.events is not None or source.seconds is not None:
+        events, seconds, chosen = source.events or events, source.seconds, True
+    page_after = settings.learning.page_after_seconds
+    if page_after is None:
+        page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
+    return Watch(
+        choose=chooser(settings, model),
+        learning=Learning(
+            kinds=kinds,
+            classes=_TASKS[model.task] if model else None,
+            source="learned from the topic",
+            created_by=LEARNED_BY,
+            reason="first events of the model",
+            least_span_seconds=page_after,
+            kind=kind_of(settings, model) or ReferenceKind.FIXED,
+            windows=_windows(settings),
+            period_seconds=source.period_seconds or settings.learning.period_seconds,
+            exclude=tuple(Exclusion(e.from_, e.to, e.why) for e in (*settings.learning.exclude, *source.exclude)),
+        ),
+        learn_events=events,
+        learn_seconds=seconds,
+        max_features=settings.discovery.max_features,
+        discover=settings.discovery.enabled,
+        effect=lambda channel: effect_of(settings, model, channel),
+    )
+
+
+def effect_of(settings: Settings, model: Model | None, channel: Channel) -> float:
+    """The smallest change of a channel that opens an episode: the feature's own, else everybody's."""
+    feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
+    return settings.alarms.effect if feature is None else feature.effect.get(JUDGE, settings.alarms.effect)
+
+
+def kind_of(settings: Settings, model: Model | None) -> ReferenceKind | None:
+    """What the user wants windows compared with; None where nobody said."""
+    kind = (model.reference.kind if model else None) or settings.learning.kind
+    return None if kind is None else ReferenceKind(kind)
+
+
+def chooser(settings: Settings, model: Model | None) -> Chooser:
+    """Which detectors watch a channel: the feature's own, else the model's, else those for its kind, else driftd's."""
+    built: dict[tuple[str, str], Detector] = {}
+
+    def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
+        feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
+        # an empty list is a choice too: no detectors
+        wanted: Sequence[DetectorSettings] | None = feature.detectors if feature is not None else None
+        if wanted is None and model is not None:
+            wanted = model.detectors
+        if wanted is None:
+            wanted = _for_kind(settings, channel)
+        out = []
+        for choice in wanted:
+            options = choice.options
+            if feature is not None and choice.kind in feature.effect:
+                options["effect"] = feature.effect[choice.kind]
+            key = choice.kind, repr(sorted(options.items()))
+            detector = built.get(key) or built.setdefault(key, _built(choice.kind, options))
+            errors = channel.role in (Role.ERROR, Role.PREDICTION_ERROR)
+            if errors or not getattr(detector, "errors_only", False):
+                out.append(detector)
+        return out
+
+    return choose
+
+
+def _built(kind: str, options: dict[str, Any]) -> Detector:
+    if options.keys() & SENSITIVITY:
+        options = {"budget": False, **options}
+    return build(kind, **options)
+
+
+def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings]:
+    if channel.role in (Role.ERROR, Role.PREDICTION_ERROR):
+        chosen = settings.detectors.errors
+    elif channel.kind is Kind.NUMERIC:
+        chosen = settings.detectors.numeric
+    else:
+        chosen = settings.detectors.categorical
+    if chosen is not None:
+        return chosen
+    return [DetectorSettings(kind=kind) for kind in defaults_for(channel.kind, channel.role)]

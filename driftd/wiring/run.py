@@ -1,0 +1,209 @@
+"""`driftd run`: the daemon from its configuration to its exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
+
+from driftd import __version__
+from driftd.config import Loaded, Settings
+from driftd.core.errors import ConfigError, DriftdError
+from driftd.detectors.registry import registry
+from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
+from driftd.engine.gc_tuning import collect_seldom
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.reporter import Reporter
+from driftd.engine.store import CheckpointFile, ReferenceStore
+from driftd.engine.systemd import notify
+from driftd.metrics.catalogue import METRICS, Telemetry
+from driftd.metrics.series import MetricsSink
+from driftd.sinks import log as logs
+from driftd.web import HttpServer, Views
+from driftd.wiring.app import kafka_settings, pipeline_of, references_of
+
+log = logging.getLogger("driftd")
+
+FIXED = ("kafka", "state", "http", "limits", "log")
+"""Sections that a reload cannot change: they need a restart."""
+
+
+def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
+    """Metrics and telemetry, with the process's own numbers beside them."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    telemetry = Telemetry()
+    collectors = CollectorRegistry()
+    collectors.register(telemetry)
+    ProcessCollector(registry=collectors)
+    PlatformCollector(registry=collectors)
+    metrics = MetricsSink(
+        METRICS,
+        {kind: str(getattr(cls, "metric", "")) for kind, cls in registry().items()},
+        registry=collectors,
+        limit=settings.limits.series,
+        configured=[m.name for m in settings.models],
+        window_seconds=settings.windows.window_seconds,
+    )
+    telemetry.set("driftd_build_info", 1, __version__)
+    telemetry.set("driftd_config_last_reload_successful", 1)
+    telemetry.set("driftd_config_last_reload_success_timestamp_seconds", time.time())
+    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "")
+
+
+def views_of(reporter: Reporter, reload: Reload | None) -> Views:
+    """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
+    return Views(
+        metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
+        age=lambda: max(time.time() - reporter.heartbeat, reload.stuck_seconds() if reload is not None else 0.0),
+        not_ready=lambda: reporter.not_ready,
+        reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
+        snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
+    )
+
+
+@dataclass(slots=True)
+class Reload:
+    """Reloading the configuration: asked for by a signal or over HTTP, done by the loop between two polls."""
+
+    loaded: Loaded
+    daemon: Daemon | None = None
+    http: HttpServer | None = None
+    text: str = ""
+    done: bool = False
+    _answered: threading.Event = field(default_factory=threading.Event)
+    _one: threading.Lock = field(default_factory=threading.Lock)
+
+    def stuck_seconds(self) -> float:
+        """How long a poll has not returned, beyond what is normal."""
+        return 0.0 if self.daemon is None else self.daemon.source.health().stuck_seconds
+
+    def from_http(self) -> tuple[bool, str]:
+        """Asks, waits for the loop to do it, and says how it went."""
+        with self._one:
+            if self.daemon is None:
+                return False, "still starting"
+            self._answered.clear()
+            self.daemon.ask_reload()
+            if not self._answered.wait(30):
+                return False, "the loop has not come round for 30 s; see /-/healthy"
+            return self.done, self.text
+
+    def __call__(self, daemon: Daemon) -> bool:
+        """Takes the new configuration, or keeps the old one and says why."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self.text, self.done = self._take(daemon), True
+            log.info("configuration reloaded: %s", self.text)
+        except DriftdError as e:
+            self.text, self.done = f"{e}\nrefused; the old configuration keeps running", False
+            log.error("configuration refused, the old one keeps running: %s", e)  # noqa: TRY400
+        notify("READY=1")
+        self._answered.set()
+        return self.done
+
+    def _take(self, daemon: Daemon) -> str:
+        new = self.loaded.again()
+        before, after = self.loaded.settings, new.settings
+        if before.windows.pane_seconds != after.windows.pane_seconds:
+            raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
+        later = [name for name in FIXED if getattr(before, name) != getattr(after, name)]
+        pipeline = pipeline_of(after)
+        references = references_of(after)
+        if self.http is not None:
+            self.http.reload_web_config()
+        daemon.pipeline.hand_over(daemon.state, pipeline)
+        daemon.pipeline = daemon.reporter.pipeline = pipeline
+        start_models(daemon.state, pipeline, references)
+        self.loaded = new
+        return f"in force, but {', '.join(later)}: after a restart" if later else "in force"
+
+
+@contextmanager
+def signals(daemon: Daemon) -> Iterator[None]:
+    """SIGTERM and SIGINT drain, SIGHUP reloads; handlers only set flags."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    def again(_signal: int, _frame: FrameType | None) -> None:
+        daemon.ask_reload()
+
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, stop),
+        signal.SIGINT: signal.signal(signal.SIGINT, stop),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, again),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(loaded: Loaded) -> int:
+    """Runs the daemon until it is told to stop; 0 when it drained. The exit code of a DriftdError says the rest."""
+    from driftd.sinks.kafka import DeadLetters, KafkaFindings  # noqa: PLC0415  0.2 s that `driftd --help` need not wait
+    from driftd.sources.kafka.source import KafkaSource  # noqa: PLC0415
+
+    settings = loaded.settings
+    logs.configure(settings.log.level, settings.log.format)
+    kafka = kafka_settings(settings)
+    folder = Path(settings.state.directory)
+    pipeline = pipeline_of(settings)
+    references = ReferenceStore(folder / "references")
+    checkpoints = CheckpointFile(folder, time.time)
+    state, trouble = checkpoints.load(pipeline)
+    if trouble:
+        log.error("%s", trouble)
+    reporter = reporter_of(settings, pipeline)
+    sinks: list[FindingSink] = [logs.LogFindings()]
+    if settings.findings.path is not None:
+        sinks.append(logs.FileFindings(Path(settings.findings.path)))
+    if settings.kafka.findings_topic is not None:
+        sinks.append(KafkaFindings(kafka, settings.kafka.findings_topic))
+    reload = Reload(loaded)
+    http = HttpServer(settings.http.address, views_of(reporter, reload), web_config=settings.http.web_config)
+    source = KafkaSource(kafka)
+
+    daemon = Daemon(
+        pipeline,
+        state,
+        source,
+        checkpoints,
+        reporter,
+        Clock(time.time, time.monotonic),
+        Timing(
+            settings.kafka.instance_id or socket.gethostname(),
+            settings.kafka.start,
+            settings.state.checkpoint_seconds,
+            settings.windows.idle_seconds,
+            settings.state.drain_seconds,
+        ),
+        findings=sinks,
+        rejects=DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None,
+        references=references,
+        reload=reload,
+    )
+    reload.daemon, reload.http = daemon, http
+    reporter.heartbeat = time.time()
+    reporter.judged(start_models(state, pipeline, references_of(settings)), state)
+    collect_seldom()
+    with signals(daemon):
+        http.start()
+        log.info("driftd %s: %s, http on %s", __version__, kafka.where, http.url)
+        notify("READY=1")
+        try:
+            daemon.run()
+        finally:
+            notify("STOPPING=1")
+            http.close()
+    return 0

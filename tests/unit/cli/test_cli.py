@@ -1,0 +1,406 @@
+"""The command line: exit codes, one clear line for an error, output for people and for scripts, a quick start."""
+
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from driftd.cli import cli, main, output
+from driftd.detectors.registry import registry, settings_of
+from driftd.sources.files.source import Progress
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [n for n in os.environ if n.startswith("DRIFTD_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run_command(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main(list(words))
+        out = capsys.readouterr()
+        return int(leaving.value.code or 0), out.out, out.err
+
+    return run_command
+
+
+def commands(group: click.Group = cli, prefix: str = "driftd") -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        yield f"{prefix} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix} {name}")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_explains_itself(run: Any, name: str) -> None:
+    code, out, _ = run(*name.split()[1:], "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: {name}")
+    if name not in {"driftd version", "driftd reference list", "driftd reference show"}:
+        assert "Examples:\n  " in out
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    heavy = ["numpy", "pyarrow", "pydantic", "kafka", "river", "scipy", "rich", "yaml", "msgspec", "prometheus_client"]
+    program = f"import sys, driftd.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("nonsense",), 2, "No such command 'nonsense'"),
+        (("check", "--offline", "--set", "windows"), 2, "expected KEY=VALUE"),
+        (("check", "--offline", "--set", "windows.hop=3"), 2, "--set windows.hop: unknown setting 'windows.hop'"),
+        (("check", "--config", "gone.yaml"), 2, "gone.yaml: cannot be read: No such file or directory"),
+        (("check",), 2, "kafka.bootstrap_servers: not set"),
+        (("run", "--topic", "a b"), 2, "--topic: kafka.topics[0]: expected a topic name"),
+        (("replay",), 2, "expected either --events FILE or --topic TOPIC"),
+        (("replay", "--events", "gone.csv"), 2, "gone.csv: cannot be read"),
+        (("replay", "--events", "broken.parquet"), 3, "broken.parquet: not a Parquet file"),
+        (("reference", "show", "fraud"), 2, "no reference of model 'fraud': none are stored yet"),
+        (("reference", "show", "broken.parquet"), 4, "broken.parquet"),
+        (("completion", "tcsh"), 2, "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_errors_are_told_without_a_traceback_and_with_their_exit_code(
+    run: Any, words: tuple[str, ...], code: int, message: str
+) -> None:
+    Path("broken.parquet").write_bytes(b"broken")
+    seen, out, err = run(*words)
+    assert seen == code
+    assert message in err
+    assert "Traceback" not in out + err
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    with pytest.raises(Exception, match="gone") as e:
+        main(["--debug", "check", "--config", "gone.yaml"])
+    assert type(e.value).__name__ == "ConfigError"
+
+
+def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("driftd.yaml").write_text(
+        "kafka:\n  group_id: fraud\n"
+        "models:\n- name: fraud\n  features: {amount: numeric, country: {effect: {psi: 0.5}}}\n"
+    )
+    monkeypatch.setenv("DRIFTD_WINDOWS__HOPS", "6")
+    code, out, err = run("check", "--offline", "--topic", "predictions")
+    assert (code, err) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert rows["kafka.group_id"] == ["fraud", "driftd.yaml:2"]
+    assert rows["windows.hops"] == ["6", "DRIFTD_WINDOWS__HOPS"]
+    assert rows["kafka.topics"] == ["predictions", "--topic"]
+    assert "reference: learned from the first 10,000 events" in out
+    assert "What can be seen is known with the reference" in out
+    assert "Nothing is promised before a reference is known" in out
+    assert rows["amount"][:4] == ["feature", "numeric", "psi", "(effect"]
+    assert rows["country"] == ["feature", "to", "be", "learned", "by", "its", "type"]
+    assert "the broker was not asked" in out
+    code, out, _ = run("check", "--offline", "--output", "json")
+    report = json.loads(out)
+    assert report["models"][0]["channels"][0]["detectors"][0] == {"detector": "psi", "settings": {"effect": 0.1}}
+    assert report["problems"] == []
+
+
+def test_check_says_what_a_reference_lets_it_see(run: Any) -> None:
+    assert run("reference", "build", "--events", events(), *COLUMNS[:6], "--first", "2000")[0] == 0
+    words = ("check", "--offline", "--set", "discovery.max_models=1", *WINDOWS)
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert "window: 40 seconds, 400 events at the reference's rate (864,432 a day); judged every 10 seconds" in out
+    rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    (temp,) = [row for row in rows if row[0] == "temp" and row[1] == "independent"]
+    assert re.match(r"[\d.]+ months \(A = [\d.e+]+ events\)", temp[2])
+    assert re.match(
+        r"a shift of 0\.\d+ standard deviations within 40 seconds, 0\.\d+ within 1 day; missing up by [\d.]+ points",
+        temp[3],
+    )
+    assert re.search(r"psi 0\.\d+ \(noise\), missing 0\.\d+ \((effect|noise)\)", out)
+    assert "Certificate: a budget of 1 false page a month\n" in out
+
+    def report(*more: str) -> Any:
+        return json.loads(run(*words, "--output", "json", *more)[1])
+
+    one, ten = report(), report("--false-alarms-per-month", "10")
+    (model,), (sooner,) = one["models"], ten["models"]
+    assert one["certificate"]["false_alarms_per_month"] == 1
+    assert one["certificate"]["expected_false_pages_per_month_at_most"] == pytest.approx(1, rel=0.1)
+    assert model["window"]["seconds"] == 40
+    mine, then = ({c["channel"]: c for c in m["channels"]}["temp"] for m in (model, sooner))
+    assert mine["events_to_a_false_page"] == pytest.approx(10 * then["events_to_a_false_page"], rel=0.9)
+    assert (mine["regime"], mine["pages"], mine["unknown"]) == ("independent", True, None)
+    assert mine["finds"][0]["least"] > then["finds"][0]["least"]
+    assert {t["detector"] for t in mine["thresholds"]} == {"psi", "missing", "out_of_range"}
+
+
+def test_check_tells_of_a_broker_that_is_not_there(run: Any) -> None:
+    words = ("check", "--bootstrap-servers", "127.0.0.1:1", "--topic", "predictions")
+    code, out, _ = run(*words)
+    assert code == 3
+    assert "127.0.0.1:1" in out
+    assert "1 problem(s) found." in out
+    code, out, _ = run(*words, "--output", "json")
+    assert code == 3
+    assert len(json.loads(out)["problems"]) == 1
+
+
+def test_config_shows_every_setting_and_never_a_secret(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTD_KAFKA__SASL_PASSWORD", "hunter2")
+    for words in (("config",), ("config", "--output", "json"), ("check", "--offline", "--output", "json")):
+        code, out, err = run(*words)
+        assert code == 0
+        assert "DRIFTD_KAFKA__SASL_PASSWORD" in out
+        assert "hunter2" not in out + err
+    _, out, _ = run("config", "--given", "--output", "json")
+    assert [row["setting"] for row in json.loads(out)] == ["kafka.sasl_password"]
+
+
+def test_detectors_lists_what_the_registry_has(run: Any) -> None:
+    _, out, _ = run("detectors", "--output", "json")
+    rows = {row["detector"]: row for row in json.loads(out)}
+    assert list(rows) == list(registry())
+    assert rows["psi"]["settings"] == settings_of("psi")
+    assert rows["adwin"]["sequential"]
+    assert rows["psi"]["default"]
+    _, out, _ = run("detectors")
+    assert all(f"\n{name} " in f"\n{out}" for name in registry())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(run: Any, shell: str) -> None:
+    code, out, _ = run("completion", shell)
+    assert code == 0
+    assert f"_DRIFTD_COMPLETE={shell}_complete" in out
+
+
+def test_completion_completes() -> None:
+    env = {**os.environ, "_DRIFTD_COMPLETE": "bash_complete", "COMP_WORDS": "driftd re", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "driftd"], capture_output=True, text=True, env=env, check=False)
+    assert {"plain,replay", "plain,reference"} <= set(done.stdout.split())
+
+
+def events(rows: int = 3000) -> str:
+    """Ten rows a second, independent of each other; the temperature jumps after two thirds of them."""
+    rng = random.Random(7)
+    jump = rows * 2 // 3
+    lines = [f"{i / 10},{rng.randrange(2)},{rng.randrange(50) + 100 * (i >= jump)}\n" for i in range(rows)]
+    Path("events.csv").write_text("ts,p,temp\n" + "".join(lines) + "1,2\n")
+    return "events.csv"
+
+
+COLUMNS = ("--model", "m", "--time", "ts", "--prediction", "p", "--reference-events", "1000")
+WINDOWS = ("--set", "windows.window_seconds=40", "--set", "windows.min_events=300")
+ACCOUNTS = "read 3001 = accepted 3000 + rejected 1 (not_an_event 1) + late 0 + dropped 0"
+
+
+def test_replay_writes_the_same_bytes_each_time_and_accounts_for_every_event(run: Any) -> None:
+    seen = set()
+    for _ in range(2):
+        code, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS, "--findings", "out.jsonl")
+        assert code == 0
+        assert err.splitlines()[-1] == ACCOUNTS
+        seen.add((out, Path("out.jsonl").read_bytes()))
+    ((report, text),) = seen
+    found = [json.loads(line) for line in text.splitlines()]
+    assert {(f["model"], f["feature"], f["detector"], f["status"]) for f in found} >= {
+        ("m", "temp", "judge", "DRIFT"),
+        ("m", "temp", "psi", "WARNING"),
+        ("m", None, "model", "DRIFT"),
+    }
+    assert "  1 page" in report
+    _, out, err = run("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")
+    assert out.encode() == text
+    assert report in err  # standard output is for findings
+
+
+def test_reference_events_win_over_what_is_stored_or_configured(run: Any) -> None:
+    events()
+    words = ("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")
+    expected = run(*words)[1]
+    assert run("reference", "build", "--events", "events.csv", *COLUMNS[:6])[0] == 0
+    Path("driftd.yaml").write_text("models: [{name: m, reference: {events: 50}}]")
+    assert run(*words)[1] == expected
+
+
+def test_replay_writes_every_window_when_asked(run: Any) -> None:
+    words = ("replay", "--events", events(), *COLUMNS, *WINDOWS, "--findings", "-")
+    changes, windows = run(*words)[1].splitlines(), run(*words, "--every-window")[1].splitlines()
+    assert 0 < len(changes) < len(windows)
+
+
+def test_replay_without_a_file_for_findings_tells_them_to_people(run: Any) -> None:
+    code, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS)
+    assert code == 0
+    assert re.search(
+        r"1970-01-01 00:03 UTC  PAGE    m: temp(, how channels move together)? changed about 1970-01-01 00:03 UTC\n"
+        r" {30}temp: evidence over a million times what a page needs, in 100 events[^;]*; > 49: 0% -> 100%\n",
+        out,
+    )
+    assert re.search(r"1970-01-01 00:03 UTC  ticket  m: temp: psi [\d.]+ \(threshold [\d.]+\)", out)
+    assert re.search(r"    1970-01-01 00:03  m +1\.\d minutes, still open +1970-01-01 00:03 +temp[,\n]", out)
+    assert "\x1b" not in out + err
+
+
+def test_replay_says_how_fast_it_was_where_it_cannot_spoil_the_output(run: Any) -> None:
+    _, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS)
+    assert re.search(r"3,001 events in [\d.]+ s: [\d,]+ a second", err)
+    assert " a second" not in out
+
+
+def test_replay_says_when_nothing_was_watched(run: Any) -> None:
+    _, out, _ = run("replay", "--events", events(), *COLUMNS[:6], "--reference-events", "100000")
+    assert out == "Nothing was watched: the events ended before a reference was learned.\n"
+
+
+def test_replay_for_scripts_prints_one_object(run: Any) -> None:
+    _, out, _ = run("replay", "--events", events(), *COLUMNS, *WINDOWS, "--output", "json")
+    report = json.loads(out)
+    assert (report["read"], report["accepted"], report["rejected"]) == (3001, 3000, {"not_an_event": 1})
+    assert report["models"] == {"m": "DRIFT"}
+    assert report["findings"] > 0
+    (page,) = report["pages"]
+    assert (page["model"], page["channels"][0], page["ended"]) == ("m", "temp", None)
+    assert 190 <= page["since"] <= page["at"] <= 215
+    assert {(t["channel"], t["detector"], t["count"]) for t in report["tickets"]} >= {("temp", "psi", 1)}
+    assert report["budget"]["pages"] == 1
+    again = json.loads(run("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--output", "json")[1])
+    assert {**again, "speed": None} == {**report, "speed": None}
+
+
+def test_two_configurations_are_put_side_by_side(run: Any) -> None:
+    Path("a.yaml").write_text("alarms: {false_alarms_per_month: 1}\ndetectors: {numeric: [psi]}\n")
+    Path("b.yaml").write_text("alarms: {false_alarms_per_month: 10}\ndetectors: {numeric: [out_of_range]}\n")
+    words = ("replay", "--events", events(), *COLUMNS, *WINDOWS, "--config", "a.yaml", "--compare", "b.yaml")
+    code, out, err = run(*words)
+    assert code == 0
+    assert err.splitlines()[-1] == ACCOUNTS
+    lines = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    assert ["a.yaml", "b.yaml"] in lines
+    assert ["pages", "1", "1"] in lines
+    assert ["alarms.false_alarms_per_month", "1", "10"] in lines
+    assert any(row[0] == "m: psi" and row[2] == "-" for row in lines)
+    _, out, _ = run(*words, "--output", "json")
+    both = json.loads(out)
+    first, second = both["configurations"]
+    assert (first["name"], second["name"]) == ("a.yaml", "b.yaml")
+    alone = json.loads(run(*words[:-2], "--output", "json")[1])
+    assert {**first, "name": None, "speed": None} == {**alone, "name": None, "speed": None}
+    (found,) = [f for f in both["found"] if f["channel"] == "temp"]
+    assert second["pages"][0]["at"] == found["second"]["page"] <= found["first"]["page"]
+
+
+def test_a_configuration_beside_itself_differs_in_nothing(run: Any) -> None:
+    words = ("replay", "--events", events(), *COLUMNS, *WINDOWS)
+    Path("driftd.yaml").write_text("windows: {hops: 2}")
+    _, out, _ = run(*words, "--compare", "driftd.yaml")
+    assert "Settings that differ: none" in out
+    assert "Thresholds that differ, when last judged: none" in out
+
+
+def test_standard_input_can_be_compared_for_it_is_read_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"model": "m", "time": i / 10, "features": {"x": i % 7}} for i in range(2000)]
+    text = "\n".join(json.dumps(row) for row in rows).encode()
+    Path("b.yaml").write_text("discovery: {enabled: false}\nmodels: [{name: other}]")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    words = ("replay", "--events", "-", "--reference-events", "500", "--compare", "b.yaml", "--output", "json")
+    first, second = json.loads(run(*words)[1])["configurations"]
+    assert (first["accepted"], second["accepted"]) == (2000, 0)
+    assert second["dropped"] == {"unconfigured_model": 2000}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--events", "events.csv", "--topic", "t"),
+        ("--events", "events.csv", "--from", "-2h"),
+        ("--topic", "t", "--time", "ts"),
+        ("--events", "events.csv", "--findings", "-", "--output", "json"),
+    ],
+)
+def test_replay_refuses_options_that_contradict_each_other(run: Any, words: tuple[str, ...]) -> None:
+    events()
+    assert run("replay", *words)[0] == 2
+
+
+def test_the_demo_finds_the_drift_and_takes_nothing_from_the_users_configuration(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("driftd.yaml").write_text("windows: {hops: 0}")
+    monkeypatch.setenv("DRIFTD_NONSENSE", "1")
+    code, out, _ = run("demo", "--exit", "--listen", "127.0.0.1:0")
+    assert code == 0
+    assert re.search(r"\n2013-03-\d\d \d\d:00 UTC  PAGE    flight-delay: dest changed about 2013-0", out)
+    assert re.search(r"\n2013-03-29 06:00 UTC  ticket  flight-delay: \d channels: .*temp \(psi\)", out)
+    assert "All events accounted for: read 309772 = accepted 309772" in out
+    assert not Path("driftd-state").exists()
+
+
+def test_references_are_built_stored_listed_and_shown(run: Any) -> None:
+    words = ("reference", "build", "--events", events(), *COLUMNS[:6])
+    assert run(*words, "--first", "1000", "--reason", "clean stretch")[0] == 0
+    assert run(*words)[0] == 0
+    _, out, _ = run("reference", "list", "--output", "json")
+    listed = [(r["model"], r["version"], r["events"], r["reason"]) for r in json.loads(out)]
+    assert listed == [("m", 1, 1000, "clean stretch"), ("m", 2, 3000, "driftd reference build")]
+    _, out, _ = run("reference", "show", "m", "--version", "1", "--output", "json")
+    assert set(json.loads(out)["bins"]) == {"temp", "prediction", "error"}
+    assert re.search(r"\ntemp +numeric +0.0%", run("reference", "show", "m")[1])
+    assert "there are v1, v2" in run("reference", "show", "m", "--version", "7")[2]
+    assert "did you mean 'm'?" in run("reference", "show", "M")[2]
+    assert run(*words, "--to-file", "m.reference")[0] == 0
+    assert "3,000" in run("reference", "show", "m.reference")[1]
+    assert "no usable events of model 'x'" in run("reference", "build", "x", *words[2:])[2]
+
+
+def test_colour_is_for_terminals_and_for_those_who_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert output.colourful(Terminal())
+    assert not output.colourful(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not output.colourful(Terminal())
+
+
+def test_output_that_is_not_for_a_terminal_has_no_escapes_and_no_cut_lines(run: Any) -> None:
+    for words in (("detectors",), ("config",), ("check", "--offline")):
+        _, out, _ = run(*words)
+        assert "\x1b" not in out
+        assert not re.search(r"…|\.\.\.$", out)
+
+
+def test_names_from_outside_cannot_move_the_cursor() -> None:
+    assert output.clean("a\x1b[2Jb\n\u202ec") == "a\ufffd[2Jb\ufffd\ufffdc"
+    assert len(output.clean("x" * 500)) == 120
+
+
+def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 3.0, 11.0, 11.0, 12.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    bar = output.Bar("driftd replay")
+    with bar.shown():
+        for done in (1000, 5000, 6000):
+            bar.update(Progress(done, 10_000, "rows"))
+    assert capsys.readouterr().err == "driftd replay: 5,000 rows (50%)\n"

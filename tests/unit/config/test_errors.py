@@ -1,0 +1,286 @@
+"""Every mistake gets file, line, what was expected and what would help; all of them at once."""
+
+from pathlib import Path
+
+import pytest
+
+from driftd import config
+from driftd.config import Flag
+from driftd.core.errors import ConfigError
+
+MISTAKES = [
+    (
+        "windws: {}",
+        "driftd.yaml:1: unknown key 'windws'; did you mean 'windows'?",
+    ),
+    (
+        "topics: [a]",
+        "driftd.yaml:1: unknown key 'topics'; it belongs under 'kafka:'",
+    ),
+    (
+        "kafka:\n  topic: a",
+        "driftd.yaml:2: kafka: unknown key 'topic'; did you mean 'topics'?",
+    ),
+    (
+        "kafka:\n  group_id: 7",
+        "driftd.yaml:2: kafka.group_id: expected text, got 7; put it in quotes",
+    ),
+    (
+        "kafka: 7",
+        "driftd.yaml:1: kafka: expected a mapping, got 7",
+    ),
+    (
+        "kafka:\n\n  start: latst",
+        "driftd.yaml:3: kafka.start: expected one of latest, earliest, got 'latst'; did you mean 'latest'?",
+    ),
+    (
+        "windows:\n  hops: many",
+        "driftd.yaml:2: windows.hops: expected a whole number, got 'many'",
+    ),
+    (
+        "windows:\n  hops: 0",
+        "driftd.yaml:2: windows.hops: expected 1 or more, got 0",
+    ),
+    (
+        "windows: {pane_seconds: 10x}",
+        (
+            "driftd.yaml:1: windows.pane_seconds: expected a duration: seconds, or text such as 10m, 1h30m, 31d, "
+            "got '10x'"
+        ),
+    ),
+    (
+        "discovery: {enabled: maybe}",
+        "driftd.yaml:1: discovery.enabled: expected true or false, got 'maybe'",
+    ),
+    (
+        "alarms: {false_alarms_per_month: 0}",
+        "driftd.yaml:1: alarms.false_alarms_per_month: expected more than 0, got 0",
+    ),
+    (
+        "learning: {kind: season}",
+        (
+            "driftd.yaml:1: learning.kind: expected one of fixed, rolling, seasonal, got 'season'; "
+            "did you mean 'seasonal'?"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - 2026-12-24",
+        "driftd.yaml:3: learning.exclude[0]: expected FROM/TO, such as 2026-12-24/2026-12-27, got '2026-12-24'",
+    ),
+    (
+        "learning:\n  exclude:\n    - {from: 2026-12-24, to: noon}",
+        (
+            "driftd.yaml:3: learning.exclude[0].to: expected a date or a time, such as 2026-12-24 or "
+            "2026-12-24T18:00:00Z, got 'noon'"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - 2026-12-24/2026-12-24",
+        (
+            "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), for 'to' is not "
+            "included, got '2026-12-24'"
+        ),
+    ),
+    (
+        "learning:\n  exclude:\n    - {form: 2026-12-24, from: 1, to: 2}",
+        "driftd.yaml:3: learning.exclude[0]: unknown key 'form'; did you mean 'from'?",
+    ),
+    (
+        "models:\n- task: auto",
+        "driftd.yaml:2: models[0]: missing key 'name'",
+    ),
+    (
+        "models:\n- name: a\n  features:\n    amount: numbers",
+        (
+            "driftd.yaml:4: models[0].features.amount.type: expected one of numeric, categorical, got 'numbers'; "
+            "did you mean 'numeric'?"
+        ),
+    ),
+    (
+        "kafka:\n  topics: [a, 'b c']",
+        (
+            "driftd.yaml:2: kafka.topics[1]: expected a topic name: letters, digits, '.', '_' and '-', at most "
+            "249, got 'b c'"
+        ),
+    ),
+    (
+        "http:\n  listen: here",
+        "driftd.yaml:2: http.listen: expected host:port, such as 127.0.0.1:9477, got 'here'",
+    ),
+    (
+        "kafka:\n  group_id: a\n  group_id: b",
+        "driftd.yaml:3: key 'group_id' is there twice, first in line 2; keep one of them",
+    ),
+    (
+        "kafka: {sasl_password: 7}",
+        "driftd.yaml:1: kafka.sasl_password: expected text, got something else (not shown); put it in quotes",
+    ),
+    (
+        "- a",
+        "driftd.yaml:1: expected a mapping of settings such as 'kafka:', got a list",
+    ),
+    (
+        "kafka:\n\tgroup_id: a",
+        (
+            "driftd.yaml:2: not valid YAML: found character '\\t' that cannot start any token; indent with spaces,"
+            " not tabs"
+        ),
+    ),
+    (
+        "kafka: !!python/object:os.system {}",
+        ("driftd.yaml:1: tag 'tag:yaml.org,2002:python/object:os.system' is not supported; expected a plain value"),
+    ),
+]
+
+TOGETHER = [
+    (
+        "learning: {kind: rolling, period_seconds: 5m}",
+        "learning.period_seconds: expected windows.window_seconds (10m) or more, got 5m",
+    ),
+    (
+        "models: [{name: a, reference: {kind: rolling, period_seconds: 5m}}]",
+        "models[0].reference.period_seconds: expected windows.window_seconds (10m) or more, got 5m",
+    ),
+    (
+        "windows: {pane_seconds: 7}",
+        "windows.window_seconds: expected a multiple of windows.pane_seconds (7s), got 10m",
+    ),
+    (
+        "windows: {hops: 7}",
+        "windows.hops: a window has 60 panes, which do not divide into 7 hops; 6 would do",
+    ),
+    (
+        "windows: {window_seconds: 40d, pane_seconds: 1d}",
+        "windows.max_window_seconds: expected windows.window_seconds (40d) or more, got 31d",
+    ),
+    (
+        "learning: {events: 5, seconds: 1d}",
+        "learning.seconds: learning.events is given as well; keep one of them",
+    ),
+    (
+        "discovery: {enabled: false}",
+        "discovery.enabled: nothing to monitor: discovery is off and no models are configured; add 'models:'",
+    ),
+    (
+        "kafka: {topics: [a], findings_topic: a}",
+        "kafka.findings_topic: 'a' is among kafka.topics: driftd would read what it writes",
+    ),
+    (
+        "kafka: {security_protocol: SASL_SSL}",
+        "kafka.security_protocol: SASL_SSL needs kafka.sasl_mechanism, such as SCRAM-SHA-512",
+    ),
+    (
+        "kafka: {ssl_cafile: ca.pem}",
+        "kafka.ssl_cafile: needs kafka.security_protocol SSL or SASL_SSL, got PLAINTEXT",
+    ),
+    (
+        "kafka: {security_protocol: SSL, ssl_cafile: ca.pem}",
+        "kafka.ssl_cafile: ca.pem: No such file or directory",
+    ),
+    (
+        "models: [{name: a}, {name: a}]",
+        "models[1].name: model 'a' is there twice, first as models[0]",
+    ),
+    (
+        "models: [{name: a, features: {score: numeric}}]",
+        "models[0].features.score: 'score' is a channel of every model; a feature needs another name",
+    ),
+    (
+        "models: [{name: a, reference: {events: 3, seconds: 1d}}]",
+        "models[0].reference: expected one of events, seconds, path, got events and seconds",
+    ),
+]
+
+
+def complaints(text: str, env: dict[str, str] | None = None, **flags: Flag) -> list[str]:
+    path = Path("driftd.yaml")
+    path.write_text(text)
+    with pytest.raises(ConfigError) as e:
+        config.load(path, env or {}, {k.replace("__", "."): v for k, v in flags.items()})
+    assert e.value.exit_code == 2
+    return str(e.value).splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKES)
+def test_a_mistake_is_told_with_its_place(text: str, expected: str) -> None:
+    assert complaints(text) == [expected]
+
+
+DETECTORS = [
+    ("[psy]", "detectors[0]: unknown detector 'psy'; did you mean 'psi'?"),
+    ("[psi, {kind: ks, efect: 1}]", "detectors[1]: unknown key 'efect'; did you mean 'effect'?"),
+    ("[{kind: psi, effect: much}]", "detectors[0].effect: expected a number, got 'much'"),
+    ("[psi, psi]", "detectors[1]: detector 'psi' is there twice"),
+    ("[{effect: 1}]", "detectors[0]: missing key 'kind'"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), DETECTORS)
+def test_detectors_and_their_settings_are_those_of_the_registry(text: str, expected: str) -> None:
+    (line,) = complaints(f"models:\n- name: a\n  detectors: {text}")
+    assert line == f"driftd.yaml:3: models[0].{expected}"
+
+
+def test_an_effect_names_a_detector_that_has_one() -> None:
+    lines = complaints("models:\n- name: a\n  features: {x: {effect: {psy: 1}}, y: {effect: {adwin: 1}}}")
+    assert [line.partition(": models[0].")[2] for line in lines] == [
+        "features.x.effect.psy: unknown detector 'psy'; did you mean 'psi'?",
+        "features.y.effect.adwin: detector 'adwin' has no effect to set",
+    ]
+
+
+def test_detectors_are_told_of_even_when_other_things_are_wrong() -> None:
+    lines = complaints("windows: {hops: 0}\nmodels:\n- name: a\n  detectors: [psy]")
+    assert [line.split(": ")[1] for line in lines] == ["windows.hops", "models[0].detectors[0]"]
+
+
+@pytest.mark.parametrize(("text", "expected"), TOGETHER)
+def test_what_is_wrong_together_is_told_as_well(text: str, expected: str) -> None:
+    assert [c for c in complaints(text) if "max_window" not in c or "max_window" in expected] == [
+        f"driftd.yaml:1: {expected}"
+    ]
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    lines = complaints(
+        "kafka:\n  start: soon\nwindows:\n  hops: 0\nmodels:\n- name: a\n- name: a\n",
+        {"DRIFTD_KAFKA__TOPIC": "x", "DRIFTD_HTTP__LISTEN": "9"},
+        kafka__groupid=Flag("--set kafka.groupid", "x"),
+    )
+    assert [line.split(": ")[0] for line in lines] == [
+        "driftd.yaml:2",
+        "driftd.yaml:4",
+        "driftd.yaml:7",
+        "--set kafka.groupid",
+        "DRIFTD_HTTP__LISTEN",
+        "DRIFTD_KAFKA__TOPIC",
+    ]
+    assert lines[-1].endswith("unknown environment variable; did you mean 'DRIFTD_KAFKA__TOPICS'?")
+
+
+def test_a_billion_laughs_are_refused_before_they_are_laughed() -> None:
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}"] * 9) + "]" for i in range(1, 10)]
+    (line,) = complaints("\n".join(laughs))
+    assert "more than 50000 values once aliases are expanded" in line
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "[" * 5000, "a: " + "[" * 50 + "]" * 50, "{" * 900])
+def test_endless_nesting_is_refused(text: str) -> None:
+    assert "driftd.yaml" in complaints(text)[0]
+
+
+def test_a_file_that_is_missing_or_too_large_or_not_text_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read: No such file"):
+        config.load("gone.yaml", {})
+    assert complaints("#" * (1 << 20) + "\n") == [
+        "driftd.yaml: larger than 1048576 bytes; expected a configuration file"
+    ]
+    Path("driftd.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 3"):
+        config.load(None, {})

@@ -1,0 +1,581 @@
+"""The loop's order: tell, save, commit; and that whatever fails on the way is done again, not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from driftd.core.errors import SourceError, SourceRefused, StateUnwritable
+from driftd.core.event import Cell, Decoded, EventBatch, RecordBatch, Reject, RejectReason, Schema
+from driftd.core.finding import Finding, Status
+from driftd.core.reference import Reference
+from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.reporter import Reporter
+from driftd.engine.snapshot import dump_state
+from driftd.engine.store import CheckpointFile
+from driftd.learn.build import Learning, build
+from driftd.metrics.catalogue import METRICS, Telemetry
+from driftd.metrics.series import MetricsSink
+from driftd.monitor.state import PartitionCell, State
+from driftd.monitor.warmup import Watch
+from driftd.sources.memory import MemorySource
+from tests.unit.core.make import WINDOWS, choose, events, stream
+
+A, B = ("t", 0), ("t", 1)
+ME, OTHER = "me", "other"
+N, SHIFT = 700, 450
+
+
+class Numbers:
+    """A record is a number, the event's x, at the record's own time; anything else is rejected."""
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
+        x = np.array([float(v or "nan") if v != b"junk" else np.nan for v in records.values])
+        good = np.flatnonzero(~np.isnan(x))
+        bad = np.flatnonzero(np.isnan(x)).tolist()
+        batch: EventBatch = events(records.timestamps[good].tolist(), x[good].tolist(), ["red"] * len(good))
+        batch.offsets[:] = records.offsets[good]
+        rejects = [Reject(i, int(records.offsets[i]), RejectReason.NOT_JSON, "not a number") for i in bad]
+        return Decoded(len(x), [batch] if len(good) else [], rejects)
+
+
+class Journal(list[str]):
+    """What happened, in order."""
+
+
+class Source(MemorySource):
+    """Writes its commits into the journal, and stops the daemon after ``polls_left`` polls."""
+
+    journal: Journal
+    daemon: Daemon | None = None
+    polls_left = 0
+
+    def poll(self, timeout_seconds: float) -> list[RecordBatch]:
+        self.polls_left -= 1
+        if self.daemon is not None and self.polls_left <= 0:
+            self.daemon.stop()
+        return super().poll(timeout_seconds)
+
+    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+        self.journal.append("commit")
+        return super().commit_now(positions, metadata, timeout_seconds)
+
+
+@dataclass
+class Sink:
+    journal: Journal
+    error: Exception | None = None
+    flush_error: Exception | None = None
+    offered: list[list[Finding]] = field(default_factory=list)
+    taken: list[Finding] = field(default_factory=list)
+
+    def emit(self, findings: Iterable[Finding]) -> None:
+        given = list(findings)
+        if not given:
+            return
+        self.offered.append(given)
+        if self.error is not None:
+            raise self.error
+        self.journal.append("emit")
+        self.taken += given
+
+    def flush(self) -> None:
+        if self.flush_error is not None:
+            raise self.flush_error
+        self.journal.append("flush")
+
+
+@dataclass
+class Checkpoints:
+    journal: Journal
+    error: Exception | None = None
+    positions: dict[Cell, int] = field(default_factory=dict)
+
+    def save(self, state: State, pipeline: Pipeline) -> int:  # noqa: ARG002
+        if self.error is not None:
+            raise self.error
+        self.journal.append("save")
+        self.positions = {cell: p.next_offset for cell, p in state.partitions.items()}
+        return 7
+
+
+@dataclass
+class References:
+    journal: Journal
+    error: Exception | None = None
+    kept: list[Reference] = field(default_factory=list)
+
+    def numbered(self, reference: Reference) -> Reference:
+        return reference
+
+    def keep(self, reference: Reference) -> None:
+        if self.error is not None:
+            raise self.error
+        self.journal.append("keep")
+        self.kept.append(reference)
+
+
+@dataclass
+class Rejects:
+    sent: int = 0
+    failed: int = 0
+    given: list[tuple[int, list[int]]] = field(default_factory=list)
+    flushed: int = 0
+
+    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        self.given.append((len(records), [r.offset for r in rejects]))
+        self.sent += len(rejects)
+
+    def flush(self, timeout_seconds: float) -> int:  # noqa: ARG002
+        self.flushed += 1
+        return 0
+
+
+class Stage:
+    """A daemon with everything around it in memory; ``go`` makes it turn, time passing before each round."""
+
+    def __init__(self, source: Source, *, start: str = "earliest", state: State | None = None) -> None:
+        self.time = 0.0
+        self.journal = source.journal = Journal()
+        self.source, self.sink = source, Sink(self.journal)
+        self.checkpoints, self.references, self.rejects = Checkpoints(self.journal), References(self.journal), Rejects()
+        watch = Watch(choose, Learning(bins=5, created_by=LEARNED_BY), learn_events=100)
+        pipeline = Pipeline(Numbers(), WINDOWS, watch)
+        self.telemetry = Telemetry()
+        self.daemon = Daemon(
+            pipeline,
+            state or State(),
+            source,
+            self.checkpoints,
+            Reporter(MetricsSink(METRICS, {}), self.telemetry, pipeline),
+            Clock(lambda: 1e9 + self.time, lambda: self.time),
+            Timing(ME, start),
+            [self.sink],
+            self.rejects,
+            self.references,
+        )
+
+    @property
+    def state(self) -> State:
+        return self.daemon.state
+
+    def reached(self) -> int | None:
+        return self.daemon.state.frontier
+
+    def go(self, *seconds: float) -> None:
+        for s in seconds:
+            self.time += s
+            self.daemon.round()
+
+
+def numbers(n: int = N, shift_at: int = SHIFT) -> tuple[list[bytes], list[float]]:
+    batch = stream(np.random.default_rng(11), n, shift_at)
+    x = np.asarray(batch.columns["x"], np.float64)
+    return [repr(v).encode() for v in x.tolist()], batch.times.tolist()
+
+
+def drifting(cell: Cell = A) -> Source:
+    values, times = numbers()
+    return Source({cell: values}, times={cell: times})
+
+
+def quiet(*cells: Cell, n: int = 20) -> Source:
+    """A few records a partition, a second apart."""
+    times = [1000.0 + i for i in range(n)]
+    return Source({cell: [b"1"] * n for cell in cells}, times=dict.fromkeys(cells, times))
+
+
+def full_disk() -> StateUnwritable:
+    return StateUnwritable("checkpoint: cannot be written: No space left on device; the last good one is kept")
+
+
+def test_findings_are_told_before_the_state_is_saved_before_offsets_are_committed() -> None:
+    stage = Stage(drifting())
+    stage.go(0, 10)
+    assert stage.journal == ["emit", "flush", "save", "keep", "commit"]
+    assert {f.status for f in stage.sink.taken} >= {Status.DRIFT}
+    assert stage.checkpoints.positions == {A: N}
+    assert stage.source.commits == {A: (N, ME)}
+
+
+def test_between_checkpoints_nothing_is_saved_or_committed() -> None:
+    stage = Stage(drifting())
+    stage.go(0, 4, 5)
+    assert stage.journal == ["emit"]
+    stage.go(1)
+    assert stage.journal == ["emit", "flush", "save", "keep", "commit"]
+
+
+def test_without_news_nothing_is_saved_again() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 10, 10, 10)
+    assert stage.journal == ["flush", "save", "commit"]
+
+
+def test_nothing_is_committed_while_the_checkpoint_fails_and_it_is_tried_again() -> None:
+    stage = Stage(quiet(A))
+    stage.checkpoints.error = full_disk()
+    stage.go(0, 10, 10)
+    assert stage.source.commits == {}
+    assert stage.telemetry.get("driftd_checkpoint_failures_total") == 2
+    stage.source.append(A, [b"1"], [1020.0])
+    stage.go(1)
+    assert stage.state.accepted == 21  # monitoring goes on
+    stage.checkpoints.error = None
+    stage.go(10)
+    assert stage.source.commits == {A: (21, ME)}
+    assert stage.telemetry.get("driftd_checkpoint_bytes") == 7
+
+
+def test_a_sink_that_cannot_flush_holds_the_checkpoint_back() -> None:
+    stage = Stage(quiet(A))
+    stage.sink.flush_error = SourceError("kafka: findings are not acknowledged")
+    stage.go(0, 10)
+    assert stage.journal == []
+    stage.sink.flush_error = None
+    stage.go(10)
+    assert stage.journal == ["flush", "save", "commit"]
+
+
+@pytest.mark.parametrize("error", [full_disk(), SourceError("kafka: no answer")], ids=["full disk", "broker away"])
+def test_a_findings_sink_that_fails_gets_the_same_findings_again(error: Exception) -> None:
+    stage = Stage(drifting())
+    other = Sink(stage.journal)
+    stage.daemon.findings = [stage.sink, other]
+    stage.daemon.__post_init__()
+    stage.sink.error = error
+    stage.go(0, 10)
+    assert "save" not in stage.journal
+    assert stage.source.commits == {}
+    stage.sink.error = None
+    stage.go(10)
+    assert len(stage.sink.offered) == 3  # when found, at the failed checkpoint, and at the next
+    assert stage.sink.offered[0] == stage.sink.offered[1] == stage.sink.taken
+    assert other.taken == stage.sink.taken  # and the one that works gets them once
+    assert stage.source.commits == {A: (N, ME)}
+
+
+def test_commits_that_are_refused_lose_nothing() -> None:
+    stage = Stage(quiet(A))
+    stage.source.refuse_commits = True
+    stage.go(0, 10)
+    assert stage.source.commits == {}
+    assert stage.checkpoints.positions == {A: 20}
+    assert stage.telemetry.get("driftd_commit_failures_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("mine", "committed", "start", "expected"),
+    [
+        # the log holds offsets 3 to 19
+        pytest.param(5, None, "latest", 5, id="own checkpoint, nothing committed"),
+        pytest.param(5, (9, ME), "latest", 5, id="own checkpoint, committed by itself: the state is that of 5"),
+        pytest.param(5, (9, OTHER), "latest", 9, id="own checkpoint, another instance went on to 9"),
+        pytest.param(9, (5, OTHER), "latest", 9, id="own checkpoint is further on than another instance"),
+        pytest.param(5, (9, ""), "latest", 5, id="own checkpoint, committed by who knows whom"),
+        pytest.param(None, (7, OTHER), "latest", 7, id="no checkpoint, committed by another instance"),
+        pytest.param(None, (7, ME), "latest", 7, id="no checkpoint, committed by itself: the state was lost"),
+        pytest.param(None, (7, ""), "earliest", 7, id="a committed offset goes before the start policy"),
+        pytest.param(None, None, "latest", 20, id="neither: latest"),
+        pytest.param(None, None, "earliest", 3, id="neither: earliest"),
+    ],
+)
+def test_start_position(mine: int | None, committed: tuple[int, str] | None, start: str, expected: int) -> None:
+    source = quiet(A)
+    source.delete_before(A, 3)
+    if committed is not None:
+        source.commits[A] = committed
+    state = State() if mine is None else State(partitions={A: PartitionCell(mine, released=True)})
+    stage = Stage(source, start=start, state=state)
+    stage.go(0)
+    assert source.positions() == {A: expected}
+    assert stage.state.partitions[A].next_offset == expected
+    assert not stage.state.partitions[A].released
+
+
+def test_a_committed_offset_of_zero_is_a_position() -> None:
+    source = quiet(A)
+    source.commits[A] = (0, OTHER)
+    stage = Stage(source, start="latest")
+    stage.go(0)
+    assert source.positions() == {A: 0}
+
+
+def test_a_broker_that_is_away_at_the_assignment_is_asked_again() -> None:
+    source = quiet(A)
+    source.connected = False
+    stage = Stage(source)
+    stage.go(0, 1)
+    assert stage.state.partitions == {}
+    assert stage.daemon.reporter.not_ready
+    source.connected = True
+    stage.go(1, 1)
+    assert stage.state.accepted == 20
+    assert stage.daemon.reporter.not_ready == ()
+
+
+def test_a_poll_that_fails_for_now_is_repeated() -> None:
+    stage = Stage(quiet(A))
+    stage.source.error = SourceError("kafka: no answer")
+    stage.go(0, 1, 1)
+    assert stage.state.accepted == 20
+
+
+def test_after_an_error_the_last_whole_checkpoint_stands_and_the_source_is_closed() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 10)
+    stage.source.append(A, [b"1"], [1020.0])
+    stage.go(1)
+    stage.source.error = SourceRefused("kafka: not authorised")
+    with pytest.raises(SourceRefused):
+        stage.daemon.run()
+    assert stage.checkpoints.positions == {A: 20}
+    assert stage.source.commits == {A: (20, ME)}
+    assert stage.source.closed
+
+
+def test_a_partition_that_is_caught_up_and_silent_is_idle_and_holds_nobody_back() -> None:
+    source = quiet(A, n=100)  # times 1000 to 1099, out of orderness 20: closed through pane 106
+    source.append(B, [])
+    source.assign([A, B])
+    stage = Stage(source)
+    stage.go(0, 1, 58)
+    assert stage.reached() is None  # B might still have something to say
+    stage.go(2)
+    assert stage.reached() is None  # now both are idle, and with nobody active nothing moves
+    source.append(A, [b"1"], [1100.0])
+    stage.go(1)
+    assert stage.reached() == 107
+
+
+def test_a_partition_that_wakes_up_counts_again() -> None:
+    source = quiet(A, n=100)
+    source.append(B, [])
+    source.assign([A, B])
+    stage = Stage(source)
+    stage.go(0, 61)
+    source.append(A, [b"1"], [1100.0])
+    stage.go(1)
+    before = stage.reached()
+    source.append(B, [b"1"], [1101.0])
+    source.append(A, [b"1"], [1300.0])
+    stage.go(60)
+    assert before == 107
+    assert stage.reached() == 107  # B is at 1101 and held A back
+
+
+def test_a_partition_that_is_behind_is_never_idle() -> None:
+    source = quiet(A, B, n=100)
+    source.max_poll_records = 10  # A is read first, so B waits
+    stage = Stage(source)
+    stage.go(0, *[100.0] * 10)
+    assert stage.source.positions() == {A: 100, B: 0}
+    assert stage.reached() is None
+    stage.go(*[1.0] * 10)
+    assert stage.reached() == 106
+    assert stage.state.late == 0
+
+
+def test_silence_while_the_broker_is_away_is_not_idleness() -> None:
+    source = quiet(A)
+    source.append(B, [])
+    source.assign([A, B])
+    stage = Stage(source)
+    stage.go(0, 1)
+    source.connected = False
+    stage.go(1000)
+    source.connected = True
+    source.append(A, [b"1"], [2000.0])
+    stage.go(1)
+    assert stage.reached() is None
+
+
+def test_a_gap_is_counted_as_received_and_dropped_and_reading_goes_on_behind_it() -> None:
+    source = quiet(A)
+    source.commits[A] = (15, OTHER)
+    stage = Stage(source)
+    stage.go(0)
+    source.delete_before(A, 20)
+    stage.go(10)
+    assert (stage.state.received, stage.state.dropped["gap"]) == (5, 5)
+    assert stage.state.balanced
+    assert stage.state.partitions[A].next_offset == 20
+    assert source.commits == {A: (20, ME)}
+    source.append(A, [b"1"], [1020.0])
+    stage.go(10)
+    assert (stage.state.received, stage.state.accepted) == (6, 1)
+    assert source.commits == {A: (21, ME)}
+
+
+def test_a_gap_before_records_of_the_same_poll_does_not_put_the_position_back() -> None:
+    source = quiet(A)
+    source.commits[A] = (15, OTHER)
+    stage = Stage(source)
+    stage.go(0)
+    source.delete_before(A, 20)
+    source.append(A, [b"1", b"1"], [1020.0, 1020.0])
+    stage.go(10)
+    assert (stage.state.received, stage.state.accepted, stage.state.dropped["gap"]) == (7, 2, 5)
+    assert stage.state.partitions[A].next_offset == 22
+    stage.go(20)
+    assert source.commits == {A: (22, ME)}
+
+
+def test_a_topic_made_anew_is_read_from_its_beginning_and_nothing_is_dropped() -> None:
+    source = quiet(A)
+    source.commits[A] = (500, OTHER)
+    source.delete_before(A, 20)
+    stage = Stage(source)
+    stage.go(0, 10)
+    assert stage.state.dropped.total() == 0
+    assert source.commits == {A: (20, ME)}
+
+
+def test_drain_saves_and_commits_what_was_taken_in_and_closes() -> None:
+    stage = Stage(drifting())
+    stage.source.daemon, stage.source.polls_left = stage.daemon, 2
+    stage.daemon.run()
+    assert stage.journal == ["emit", "flush", "save", "keep", "commit"]
+    assert stage.source.commits == {A: (N, ME)}
+    assert stage.source.closed
+
+
+def test_drain_closes_though_the_disk_is_full_and_commits_nothing() -> None:
+    stage = Stage(quiet(A))
+    stage.source.daemon, stage.source.polls_left = stage.daemon, 2
+    stage.checkpoints.error = full_disk()
+    stage.daemon.run()
+    assert stage.source.commits == {}
+    assert stage.source.closed
+
+
+def test_references_are_kept_only_after_the_checkpoint_that_knows_them() -> None:
+    stage = Stage(drifting())
+    stage.checkpoints.error = full_disk()
+    stage.go(0, 10)
+    assert stage.state.models["m"].reference is not None
+    assert stage.references.kept == []
+    stage.checkpoints.error = None
+    stage.go(10)
+    assert [r.id for r in stage.references.kept] == [stage.state.models["m"].reference.id]
+    stage.source.append(A, [b"1"], [2000.0])
+    stage.go(10)
+    assert len(stage.references.kept) == 1
+
+
+def test_a_reference_that_a_full_disk_refused_is_kept_at_the_next_checkpoint() -> None:
+    stage = Stage(drifting())
+    stage.references.error = full_disk()
+    stage.go(0, 10)
+    assert stage.source.commits == {}
+    stage.references.error = None
+    stage.go(10)
+    assert len(stage.references.kept) == 1
+    assert stage.source.commits == {A: (N, ME)}
+
+
+def test_a_reference_of_the_users_is_used_and_not_stored_again() -> None:
+    stage = Stage(drifting())
+    users = build(stream(np.random.default_rng(12), 300), Learning(bins=5, created_by="cli"))
+    assert start_models(stage.state, stage.daemon.pipeline, {"m": users}) == []
+    stage.go(0, 10)
+    assert stage.state.models["m"].reference is users
+    assert stage.references.kept == []
+    assert "save" in stage.journal
+
+
+def test_partitions_being_taken_away_are_saved_and_committed_at_once() -> None:
+    stage = Stage(quiet(A, B))
+    stage.go(0, 1)
+    stage.source.revoke([B])
+    stage.go(1)
+    assert stage.source.commits == {B: (20, ME)}
+    assert stage.journal == ["flush", "save", "commit"]
+
+
+def test_what_others_own_already_is_not_committed_and_holds_nobody_back() -> None:
+    source = quiet(A, n=100)
+    source.append(B, [b"1"], [1000.0])
+    source.assign([A, B])
+    stage = Stage(source)
+    stage.go(0, 1)
+    assert stage.reached() == 97
+    source.lose([B])
+    stage.go(10)
+    assert stage.state.partitions[B].released
+    assert stage.reached() == 106
+    assert source.commits == {A: (100, ME)}
+
+
+def test_an_assignment_releases_what_is_not_in_it() -> None:
+    stage = Stage(quiet(A, B))
+    stage.go(0, 1)
+    stage.source.assign([A])
+    stage.go(10)
+    assert stage.state.partitions[B].released
+    assert set(stage.source.commits) == {A}
+
+
+def test_who_decides_about_dead_letters_sees_every_batch() -> None:
+    source = quiet(A, n=3)
+    source.append(A, [b"junk", None], [1003.0, 1004.0])
+    stage = Stage(source)
+    stage.go(0, 1)
+    source.append(A, [b"1"], [1005.0])
+    stage.go(10)
+    assert stage.rejects.given == [(5, [3, 4]), (1, [])]
+    assert stage.rejects.flushed == 1
+    assert stage.telemetry.get("driftd_dead_letters_total", "sent") == 2
+    assert stage.state.rejected["not_json"] == 2
+    assert stage.state.balanced
+
+
+def test_a_reload_is_done_between_rounds_and_told() -> None:
+    stage = Stage(quiet(A))
+    asked: list[Daemon] = []
+
+    def fails(daemon: Daemon) -> bool:
+        asked.append(daemon)
+        return False
+
+    stage.daemon.reload = fails
+    stage.go(0)
+    stage.daemon.ask_reload()
+    stage.go(1, 1)
+    assert asked == [stage.daemon]
+    assert stage.telemetry.get("driftd_config_last_reload_successful") == 0
+
+
+@pytest.mark.parametrize("dies_after", [1, 3, 5, 7])
+def test_after_a_crash_the_result_is_the_same_and_repeated_findings_have_the_same_id(
+    tmp_path: Path, dies_after: int
+) -> None:
+    """Killed without a drain: the offsets committed and the findings told may be ahead of the checkpoint or behind."""
+
+    def run(folder: Path, *, crash: bool) -> tuple[bytes, list[str]]:
+        source, told = drifting(), list[str]()
+        source.max_poll_records = 100
+        file = CheckpointFile(folder, lambda: 0.0)
+        stage = Stage(source)
+        for i in range(12):
+            if crash and i == dies_after:
+                told += [f.id for f in stage.sink.taken]
+                source.assign([A])
+                state, said = file.load(stage.daemon.pipeline)
+                assert not said
+                stage = Stage(source, state=state)
+            stage.daemon.checkpoints = file
+            stage.go(4)
+        told += [f.id for f in stage.sink.taken]
+        frozen = msgspec.msgpack.encode(dump_state(stage.state, stage.daemon.pipeline.sequential_of))
+        return frozen, list(dict.fromkeys(told))
+
+    whole = run(tmp_path / "whole", crash=False)
+    assert whole[1]
+    assert run(tmp_path / "crash", crash=True) == whole

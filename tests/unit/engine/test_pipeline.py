@@ -1,0 +1,271 @@
+"""The promise of the pipeline: what comes out depends on the events alone."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from functools import cache
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftd.core.event import Cell, Decoded, EventBatch, Reject, RejectReason, concatenate
+from driftd.core.finding import Finding, Status
+from driftd.core.reference import Reference
+from driftd.detectors.psi import PSI
+from driftd.engine.daemon import start_models
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import FindDetector, dump_state, load_state
+from driftd.learn.build import Learning, build
+from driftd.monitor.state import State
+from driftd.monitor.warmup import Watch
+from tests.unit.core.make import WINDOWS, NoCodec, events, feed, pipeline, stream
+
+A, B = ("t", 0), ("t", 1)
+N = 1200
+
+
+def find(p: Pipeline) -> FindDetector:
+    return p.sequential_of
+
+
+def frozen(p: Pipeline, state: State) -> bytes:
+    return msgspec.msgpack.encode(dump_state(state, find(p)))
+
+
+def halves(batch: EventBatch) -> tuple[EventBatch, EventBatch]:
+    """Even rows to one partition, odd rows to another, each with offsets of its own."""
+    index = np.arange(len(batch))
+    out = []
+    for rest in (0, 1):
+        part = batch.take(index[index % 2 == rest])
+        part.offsets[:] = np.arange(len(part))
+        out.append(part)
+    return out[0], out[1]
+
+
+def run(batch: EventBatch, cuts: list[int]) -> tuple[bytes, list[Finding]]:
+    p, state = pipeline(), State()
+    findings: list[Finding] = []
+    bounds = sorted({0, len(batch), *cuts})
+    for a, b in itertools.pairwise(bounds):
+        findings += feed(p, state, A, batch.take(np.arange(a, b))).findings
+    return frozen(p, state), findings
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, N - 1), max_size=12))
+def test_result_does_not_depend_on_how_records_were_batched(cuts: list[int]) -> None:
+    batch = stream(np.random.default_rng(1), N, shift_at=700)
+    whole, findings = run(batch, [])
+    assert any(f.status is Status.DRIFT for f in findings)
+    assert run(batch, cuts) == (whole, findings)
+
+
+@settings(max_examples=25, deadline=None)
+@given(order=st.lists(st.sampled_from("ab"), min_size=20, max_size=20), step=st.integers(20, 200))
+def test_result_does_not_depend_on_how_partitions_interleave(order: list[str], step: int) -> None:
+    batch = stream(np.random.default_rng(2), N, shift_at=700)
+    parts = dict(zip("ab", halves(batch), strict=True))
+
+    def go(turns: list[str]) -> tuple[bytes, list[Finding]]:
+        p, state, at = pipeline(), State(), {"a": 0, "b": 0}
+        findings: list[Finding] = []
+        for who, cell in (("a", A), ("b", B)):  # both are assigned from the start
+            p.ingest(state, cell, 0, Decoded(0, [], []))
+            assert who in parts
+        for who in [*turns, *"ab" * 100]:
+            part, i = parts[who], at[who]
+            if i < len(part):
+                at[who] = min(i + step, len(part))
+                findings += feed(p, state, A if who == "a" else B, part.take(np.arange(i, at[who]))).findings
+        return frozen(p, state), findings
+
+    assert go(order) == go([])
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(1, N - 1), min_size=1, max_size=6))
+def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[int]) -> None:
+    batch = stream(np.random.default_rng(3), N, shift_at=700)
+    whole, findings = run(batch, [])
+    p, state = pipeline(), State()
+    seen: list[Finding] = []
+    bounds = sorted({0, len(batch), *cuts})
+    for a, b in itertools.pairwise(bounds):
+        seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
+        data = msgspec.msgpack.decode(frozen(p, state))
+        p = pipeline()  # a new process
+        state = load_state(data, find(p))
+    assert (frozen(p, state), seen) == (whole, findings)
+
+
+def test_the_drift_is_found_named_and_dated() -> None:
+    batch = stream(np.random.default_rng(4), 3000, shift_at=2000)
+    _, findings = run(batch, [])
+    changed = 1000.0 + 2000 / 5
+    for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.DRIFT, 20)):  # a hop, a micro-batch
+        told = {f.feature: f for f in findings if f.status is status and f.detector == detector}
+        assert {"x", "color"} <= set(told)
+        for feature in ("x", "color"):
+            f = told[feature]
+            assert f.since == pytest.approx(changed, abs=to_a)
+            assert f.window_end >= changed
+            assert f.ratio == pytest.approx(f.statistic / f.threshold)
+        assert told["color"].moved[0].bin in {"red", "green", "blue"}
+    quiet = [f for f in findings if f.window_end < changed - 60 and f.detector in {"psi", "judge"}]
+    assert not quiet
+    (page,) = [f for f in findings if f.feature is None and f.status is Status.DRIFT and f.previous < Status.DRIFT]
+    assert page.window_end <= min(f.window_end for f in findings if f.detector == "psi")
+
+
+@cache
+def known() -> Reference:
+    return build(stream(np.random.default_rng(5), 2000), Learning(bins=5))
+
+
+def verdicts(
+    parts: dict[Cell, EventBatch], reference: Reference, cuts: int = 1
+) -> tuple[list[tuple[object, ...]], list[Status]]:
+    """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses."""
+    p, state = Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (PSI(),))), State()
+    p.adopt(state, "m", reference)
+    for cell in parts:
+        p.ingest(state, cell, 0, Decoded(0, [], []))
+    found: list[Finding] = []
+    statuses: list[Status] = []
+    for k in range(cuts):
+        for cell, part in parts.items():
+            piece = part.take(np.array_split(np.arange(len(part)), cuts)[k])
+            outcome = feed(p, state, cell, piece)
+            found += outcome.findings
+            statuses += [j.status for j in outcome.judgements]
+    assert state.late == 0
+    what: list[tuple[object, ...]] = [
+        (f.feature, f.detector, f.status, f.statistic, f.ratio, f.since, f.window_end, f.events) for f in found
+    ]
+    return what, statuses
+
+
+def in_order(batch: EventBatch) -> EventBatch:
+    """The same events in order of time."""
+    out = batch.take(np.argsort(batch.times, kind="stable"))
+    out.offsets[:] = np.arange(len(out))
+    return out
+
+
+def come_and_gone() -> EventBatch:
+    """No drift, drift, and none again."""
+    rng = np.random.default_rng(6)
+    parts = [stream(rng, 700), stream(rng, 500, shift_at=0), stream(rng, 1500)]
+    for part, begin in zip(parts, (0, 140, 240), strict=True):
+        part.times[:] += begin
+    return in_order(concatenate(parts))
+
+
+def test_the_stream_of_the_next_tests_drifts_and_recovers() -> None:
+    found, statuses = verdicts({A: come_and_gone()}, known())
+    told = [(feature, status) for feature, detector, status, *_ in found if detector == "judge" and feature == "x"]
+    assert told == [("x", Status.DRIFT), ("x", Status.OK)]
+    assert statuses[-1] is Status.OK
+    assert [s for s, _ in itertools.groupby(s for s in statuses if s in {Status.OK, Status.DRIFT})] == [0, 3, 0]
+
+
+def test_units_do_not_change_a_verdict() -> None:
+    def thousandfold(batch: EventBatch) -> EventBatch:
+        return replace(batch, columns={**batch.columns, "x": np.asarray(batch.columns["x"]) * 1000})
+
+    reference = build(thousandfold(stream(np.random.default_rng(5), 2000)), Learning(bins=5))
+    assert verdicts({A: thousandfold(come_and_gone())}, reference) == verdicts({A: come_and_gone()}, known())
+
+
+def test_the_order_within_a_pane_does_not_change_a_verdict(rng: np.random.Generator) -> None:
+    batch = come_and_gone()
+    mixed = batch.take(np.lexsort((rng.random(len(batch)), np.floor_divide(batch.times, WINDOWS.pane_seconds))))
+    mixed.offsets[:] = np.arange(len(mixed))
+    assert not np.array_equal(mixed.times, batch.times)
+    assert verdicts({A: mixed}, known()) == verdicts({A: batch}, known())
+
+
+@pytest.mark.parametrize("cuts", [2, 7, 100])
+def test_splitting_into_batches_does_not_change_a_verdict(cuts: int) -> None:
+    assert verdicts({A: come_and_gone()}, known(), cuts) == verdicts({A: come_and_gone()}, known())
+
+
+@pytest.mark.parametrize("partitions", [2, 5])
+def test_sharding_over_partitions_does_not_change_a_verdict(partitions: int, rng: np.random.Generator) -> None:
+    batch = come_and_gone()
+    owner = rng.integers(0, partitions, len(batch))
+    shards = {("t", k): batch.take(np.flatnonzero(owner == k)) for k in range(partitions)}
+    latest = min(part.times[-1] for part in shards.values())  # the last events close no more panes than here
+    assert np.floor(latest / 10) == np.floor(batch.times[-1] / 10)
+    for part in shards.values():
+        part.offsets[:] = np.arange(len(part))
+    assert verdicts(shards, known(), 20) == verdicts({A: batch}, known(), 20)
+
+
+@settings(max_examples=10)
+@given(cuts=st.lists(st.integers(1, 2699), min_size=1, max_size=6))
+def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[int]) -> None:
+    batch, calm = come_and_gone(), pipeline()
+    state = State()
+    calm.adopt(state, "m", known())
+    expected = list(feed(calm, state, A, batch).findings)
+    whole, p, state, seen = frozen(calm, state), pipeline(), State(), list[Finding]()
+    p.adopt(state, "m", known())
+    for a, b in itertools.pairwise(sorted({0, len(batch), *cuts})):
+        seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
+        data = msgspec.msgpack.decode(frozen(p, state))
+        p = pipeline()
+        state = load_state(data, find(p))
+        start_models(state, p, {"m": known()})
+    assert (frozen(p, state), seen) == (whole, expected)
+
+
+def test_late_events_are_counted_and_never_merged() -> None:
+    #  offset   0     1     2     3
+    #  time    1000  1050  1025  1031      out of orderness 20: at 1050 the watermark is 1030
+    #  pane     100   105   102   103      102 has closed, 103 has not
+    p, state = pipeline(), State()
+    feed(p, state, A, events([1000, 1050, 1025, 1031], [0, 0, 0, 0], ["red"] * 4))
+    assert (state.received, state.accepted, state.late) == (4, 3, 1)
+    assert state.balanced
+
+
+def test_what_a_model_has_judged_stays_judged_when_an_idle_partition_wakes_up() -> None:
+    p, state = pipeline(), State()
+    p.ingest(state, B, 0, Decoded(0, [], []))
+    feed(p, state, A, events([1000, 1100], [0, 0], ["red"] * 2), idle=frozenset({B}))
+    assert state.frontier == 107
+    feed(p, state, B, events([1050], [0], ["red"]))
+    assert state.late == 1
+    assert state.balanced
+
+
+def test_rejects_labels_and_drops_balance() -> None:
+    p, state = pipeline(), State()
+    batch = events([1000.0], [0.0], ["red"])
+    labels = EventBatch("m", np.empty(0, np.int64), np.empty(0), {}, label_only=2)
+    rejects = [Reject(0, 1, RejectReason.NOT_JSON, "truncated")]
+    p.ingest(state, A, 5, Decoded(4, [batch, labels], rejects))
+    assert state.balanced
+    assert (state.accepted, state.rejected["not_json"]) == (3, 1)
+    assert state.models["m"].totals.unjoined_labels == 2
+
+
+def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng: np.random.Generator) -> None:
+    p, state = pipeline(learn_events=137), State()
+    feed(p, state, A, stream(rng, 600))
+    reference = state.models["m"].reference
+    assert reference is not None
+    assert reference.summary.events == 137
+    # the rest is in panes and hops: nothing is lost between learning and judging
+    cell = state.models["m"]
+    held = sum(h.summary.events for h in cell.hops.done) + (
+        cell.hops.growing.summary.events if cell.hops.growing else 0
+    )
+    open_ = sum(pane.summary.events for pane in state.partitions[A].streams["m"].panes.values())
+    assert 137 + held + open_ + state.late == 600

@@ -1,0 +1,114 @@
+"""From events to what is told of them: an episode is on /metrics, on the page and in the counters, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from driftd.core.finding import Finding, Status
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.reporter import Reporter
+from driftd.engine.snapshot import dump_state, load_state
+from driftd.metrics.catalogue import METRICS, Telemetry
+from driftd.metrics.series import MetricsSink
+from driftd.monitor.state import State
+from tests.unit.core.make import feed, pipeline, stream
+
+LEARNED, DRIFTS, END = 3000, 4500, 6000
+CELL = ("t", 0)
+
+
+def reporter(p: Pipeline) -> Reporter:
+    return Reporter(MetricsSink(METRICS, {"psi": "driftd_feature_psi"}), Telemetry(), p)
+
+
+def watched(shift_at: int | None) -> tuple[Reporter, State, list[Finding]]:
+    """6,000 events of a model called m, in polls of 500; numbers and colours change at ``shift_at``."""
+    p, state = pipeline(learn_events=LEARNED), State()
+    told = reporter(p)
+    batch = stream(np.random.default_rng(3), END, shift_at)
+    found: list[Finding] = []
+    for low in range(0, END, 500):
+        outcome = feed(p, state, CELL, batch.take(np.arange(low, low + 500)))
+        told.judged(outcome.judgements, state)
+        told.found(outcome.findings)
+        told.counts(state)
+        found += outcome.findings
+    return told, state, found
+
+
+def series(told: Reporter, name: str) -> dict[str, float]:
+    """Feature (or "") -> value."""
+    samples = [s for f in text_string_to_metric_families(told.metrics.render().decode()) for s in f.samples]
+    return {s.labels.get("feature", ""): s.value for s in samples if s.name == name}
+
+
+@pytest.fixture(scope="module")
+def drifted() -> tuple[Reporter, State, list[Finding]]:
+    return watched(DRIFTS)
+
+
+def test_an_episode_is_told_in_metrics_and_counted_once(drifted: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, found = drifted
+    assert sum(f.opens_page for f in found) == 1
+    assert state.models["m"].totals.pages == 1
+    assert series(told, "driftd_pages_total") == {"": 1}
+    assert series(told, "driftd_model_status") == {"": Status.DRIFT}
+    status = series(told, "driftd_feature_status")
+    assert (status["x"], status["color"]) == (Status.DRIFT, Status.DRIFT)
+    assert series(told, "driftd_feature_drift_since_timestamp_seconds")["x"] == pytest.approx(1000 + DRIFTS / 5, abs=60)
+
+
+def test_evidence_is_told_for_every_channel_that_the_judge_watches(
+    drifted: tuple[Reporter, State, list[Finding]],
+) -> None:
+    told, state, _ = drifted
+    guard = state.models["m"].guard
+    assert guard is not None
+    cell = state.models["m"]
+    assert cell.reference is not None
+    names = [c.name for c, free in zip(cell.reference.channels, guard.learned.independent, strict=True) if free]
+    assert set(series(told, "driftd_feature_evidence")) == set(names)
+    assert set(series(told, "driftd_feature_evidence_threshold")) == set(names)
+    pages = series(told, "driftd_feature_pages")
+    assert set(pages) == {c.name for c in cell.reference.channels}
+    assert sum(pages.values()) + guard.learned.joint_pages == series(told, "driftd_model_paging_channels")[""]
+
+
+def test_no_drift_no_page() -> None:
+    told, _, found = watched(None)
+    assert not [f for f in found if f.status is Status.DRIFT]
+    assert series(told, "driftd_pages_total") == {"": 0}
+
+
+def test_the_promise_follows_what_is_known(drifted: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, _ = drifted
+    assert told.telemetry.get("driftd_false_alarms_budget") == 1
+    assert 0 < told.telemetry.get("driftd_false_alarms_bound") <= 1.2
+    assert told.certificate() is told.certificate()
+    told.counts(State())
+    told.state = State()
+    assert told.certificate().channels == 0
+    told.state = state
+    assert told.snapshot().certificate is told.certificate()
+
+
+def test_pages_survive_a_restart(drifted: tuple[Reporter, State, list[Finding]]) -> None:
+    _, state, _ = drifted
+    p = pipeline(learn_events=LEARNED)
+    again = load_state(dump_state(state, p.sequential_of), p.sequential_of)
+    told = reporter(p)
+    told.judged([j for c in again.models.values() if (j := p.look_again(c)) is not None], again)
+    told.counts(again)
+    assert series(told, "driftd_pages_total") == {"": 1}
+    assert series(told, "driftd_model_status") == {"": Status.DRIFT}
+
+
+def test_a_page_is_a_model_that_turns_to_drift(drifted: tuple[Reporter, State, list[Finding]]) -> None:
+    page = next(f for f in drifted[2] if f.opens_page)
+    assert not replace(page, previous=Status.DRIFT).opens_page  # more channels joined
+    assert not replace(page, feature="x").opens_page
+    assert not replace(page, status=Status.WARNING).opens_page

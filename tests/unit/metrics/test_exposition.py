@@ -1,0 +1,499 @@
+"""The page that Prometheus reads: exact text, the limit, silence, and blocks."""
+
+import gzip
+import math
+import shutil
+import subprocess
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.parser import text_string_to_metric_families
+
+from driftd.core.finding import Joint, Status
+from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.catalogue import METRICS, Telemetry
+from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
+from driftd.metrics.series import MetricsSink
+from tests.servers import need
+from tests.stage.judgement import END, NAN, cover, evidence, judgement, reference, scores
+
+STATISTICS = {
+    "psi": "driftd_feature_psi",
+    "ks": "driftd_feature_ks_statistic",
+    "js": "driftd_feature_js_distance",
+    "wasserstein": "driftd_feature_wasserstein_distance",
+    "chi2": "driftd_feature_chi2_statistic",
+    "hellinger": "driftd_feature_hellinger_distance",
+    "missing": "driftd_feature_missing_ratio",
+    "unseen": "driftd_feature_unseen_ratio",
+    "out_of_range": "driftd_feature_out_of_range_ratio",
+}
+COUNTS = ModelCounts(
+    predictions=12_345_678,
+    pages=2,
+    prediction_errors=12,
+    labels=9,
+    last_event=END - 1.5,
+    latency_le=np.array([0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+    latency_seconds=12.25,
+)
+
+
+def sink(**over: object) -> MetricsSink:
+    return MetricsSink(METRICS, STATISTICS, **over)  # type: ignore[arg-type]
+
+
+def lines(page: bytes, *families: str) -> list[str]:
+    return [x for x in page.decode().splitlines() if x.startswith(families)]
+
+
+def features_on(page: bytes, model: str) -> list[str]:
+    start = f'driftd_feature_status{{model="{model}",feature="'
+    return [x.removeprefix(start).split('"')[0] for x in lines(page, start)]
+
+
+def test_a_judged_model_reads_like_this() -> None:
+    s = sink()
+    on = reference("fraud", ["amount", "age"])
+    verdicts = (scores("psi", [0.3123456789, 0.02, NAN]), evidence([3.2, 0.001, NAN]))
+    joint = Joint(7.60090295, math.log1p(1e6), Status.OK, NAN)
+    s.update(judgement(on=on, verdicts=verdicts, joint=joint), COUNTS, cover(on, dependent=[2]))
+    assert s.render().decode() == (
+        """\
+# HELP driftd_feature_psi Population stability index of the window against the reference.
+# TYPE driftd_feature_psi gauge
+driftd_feature_psi{model="fraud",feature="amount"} 0.312346
+driftd_feature_psi{model="fraud",feature="age"} 0.02
+# HELP driftd_feature_psi_threshold From here on driftd_feature_psi means drift: the larger of effect and noise.
+# TYPE driftd_feature_psi_threshold gauge
+driftd_feature_psi_threshold{model="fraud",feature="amount"} 0.1
+driftd_feature_psi_threshold{model="fraud",feature="age"} 0.1
+# HELP driftd_feature_evidence The judge's evidence that the channel has changed: ln(1 + S).
+# TYPE driftd_feature_evidence gauge
+driftd_feature_evidence{model="fraud",feature="amount"} 14.9787
+driftd_feature_evidence{model="fraud",feature="age"} 6.90875
+# HELP driftd_feature_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
+# TYPE driftd_feature_evidence_threshold gauge
+driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
+driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
+# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift, whatever the detector.
+# TYPE driftd_feature_drift_ratio gauge
+driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
+driftd_feature_drift_ratio{model="fraud",feature="age",detector="psi"} 0.2
+driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 1.08419
+driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.500072
+# HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0.
+# TYPE driftd_feature_drifted gauge
+driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1
+driftd_feature_drifted{model="fraud",feature="age",detector="psi"} 0
+driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 1
+driftd_feature_drifted{model="fraud",feature="age",detector="judge"} 0
+# HELP driftd_feature_status Worst status over the detectors: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
+# TYPE driftd_feature_status gauge
+driftd_feature_status{model="fraud",feature="amount"} 3
+driftd_feature_status{model="fraud",feature="age"} 0
+driftd_feature_status{model="fraud",feature="prediction"} 0
+# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while there is none.
+# TYPE driftd_feature_drift_since_timestamp_seconds gauge
+driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
+# HELP driftd_drift_detections_total Entries into drift since monitoring began.
+# TYPE driftd_drift_detections_total counter
+driftd_drift_detections_total{model="fraud",feature="amount",detector="psi"} 1
+driftd_drift_detections_total{model="fraud",feature="age",detector="psi"} 0
+driftd_drift_detections_total{model="fraud",feature="amount",detector="judge"} 1
+driftd_drift_detections_total{model="fraud",feature="age",detector="judge"} 0
+# HELP driftd_feature_pages 1 where an episode of the channel pages, 0 where it makes a ticket.
+# TYPE driftd_feature_pages gauge
+driftd_feature_pages{model="fraud",feature="amount"} 1
+driftd_feature_pages{model="fraud",feature="age"} 1
+driftd_feature_pages{model="fraud",feature="prediction"} 0
+# HELP driftd_feature_inflation_ratio How much more runs of events vary than independent ones.
+# TYPE driftd_feature_inflation_ratio gauge
+driftd_feature_inflation_ratio{model="fraud",feature="amount"} 1.1
+driftd_feature_inflation_ratio{model="fraud",feature="age"} 1.1
+driftd_feature_inflation_ratio{model="fraud",feature="prediction"} 9.2
+# HELP driftd_model_status Status of the model as a whole: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
+# TYPE driftd_model_status gauge
+driftd_model_status{model="fraud"} 3
+# HELP driftd_model_features Channels monitored: features, prediction, score and errors.
+# TYPE driftd_model_features gauge
+driftd_model_features{model="fraud"} 3
+# HELP driftd_model_drifted_features Channels whose status is DRIFT.
+# TYPE driftd_model_drifted_features gauge
+driftd_model_drifted_features{model="fraud"} 1
+# HELP driftd_model_joint_evidence The judge's evidence that channels no longer move together: ln(1 + S).
+# TYPE driftd_model_joint_evidence gauge
+driftd_model_joint_evidence{model="fraud"} 7.6009
+# HELP driftd_model_joint_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
+# TYPE driftd_model_joint_evidence_threshold gauge
+driftd_model_joint_evidence_threshold{model="fraud"} 13.8155
+# HELP driftd_model_joint_drifted 1 while an episode of the joint path is open.
+# TYPE driftd_model_joint_drifted gauge
+driftd_model_joint_drifted{model="fraud"} 0
+# HELP driftd_model_paging_channels Channels whose episodes page, the joint path included.
+# TYPE driftd_model_paging_channels gauge
+driftd_model_paging_channels{model="fraud"} 3
+# HELP driftd_model_ticket_channels Channels that make tickets and never page.
+# TYPE driftd_model_ticket_channels gauge
+driftd_model_ticket_channels{model="fraud"} 1
+# HELP driftd_model_false_alarm_threshold_events Least A of what pages: a false page has a chance of n / A in n events.
+# TYPE driftd_model_false_alarm_threshold_events gauge
+driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
+# HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
+# TYPE driftd_model_reference_span_seconds gauge
+driftd_model_reference_span_seconds{model="fraud"} 3600
+# HELP driftd_pages_total Times the model's status turned to DRIFT: each is a page.
+# TYPE driftd_pages_total counter
+driftd_pages_total{model="fraud"} 2
+# HELP driftd_model_info Always 1; the model's version and the reference it is judged against.
+# TYPE driftd_model_info gauge
+driftd_model_info{model="fraud",version="7",reference="4"} 1
+# HELP driftd_window_events Events in the last judged window.
+# TYPE driftd_window_events gauge
+driftd_window_events{model="fraud"} 1000
+# HELP driftd_window_start_timestamp_seconds Start of the last judged window, event time.
+# TYPE driftd_window_start_timestamp_seconds gauge
+driftd_window_start_timestamp_seconds{model="fraud"} 1795413000
+# HELP driftd_window_end_timestamp_seconds End of the last judged window, event time.
+# TYPE driftd_window_end_timestamp_seconds gauge
+driftd_window_end_timestamp_seconds{model="fraud"} 1795413600
+# HELP driftd_window_events_per_second Event rate in the last judged window.
+# TYPE driftd_window_events_per_second gauge
+driftd_window_events_per_second{model="fraud"} 1.6666666666666667
+# HELP driftd_window_error_ratio Share of the window's events with a service error.
+# TYPE driftd_window_error_ratio gauge
+driftd_window_error_ratio{model="fraud"} 0.01
+# HELP driftd_window_latency_seconds Latency quantiles of the last judged window, within 2 %.
+# TYPE driftd_window_latency_seconds summary
+driftd_window_latency_seconds{model="fraud",quantile="0.5"} 0.0118615
+driftd_window_latency_seconds{model="fraud",quantile="0.9"} 0.0118615
+driftd_window_latency_seconds{model="fraud",quantile="0.99"} 0.0118615
+# HELP driftd_last_event_timestamp_seconds Time of the latest event, event time.
+# TYPE driftd_last_event_timestamp_seconds gauge
+driftd_last_event_timestamp_seconds{model="fraud"} 1795413598.5
+# HELP driftd_predictions_total Prediction events accepted.
+# TYPE driftd_predictions_total counter
+driftd_predictions_total{model="fraud"} 12345678
+# HELP driftd_prediction_errors_total Prediction events with a service error.
+# TYPE driftd_prediction_errors_total counter
+driftd_prediction_errors_total{model="fraud"} 12
+# HELP driftd_labels_total Labels that came with their prediction.
+# TYPE driftd_labels_total counter
+driftd_labels_total{model="fraud"} 9
+# HELP driftd_unjoined_labels_total Labels that came without their prediction.
+# TYPE driftd_unjoined_labels_total counter
+driftd_unjoined_labels_total{model="fraud"} 0
+# HELP driftd_ignored_features_total Feature values passed over because the model has too many features.
+# TYPE driftd_ignored_features_total counter
+driftd_ignored_features_total{model="fraud"} 0
+# HELP driftd_prediction_latency_seconds Latency of predictions, as the events state it.
+# TYPE driftd_prediction_latency_seconds histogram
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.001"} 0
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.0025"} 0
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.005"} 0
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.01"} 0
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.025"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.05"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.1"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.25"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="0.5"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="1.0"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="2.5"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="5.0"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="10.0"} 5
+driftd_prediction_latency_seconds_bucket{model="fraud",le="+Inf"} 6
+driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
+driftd_prediction_latency_seconds_count{model="fraud"} 6
+# HELP driftd_series Series about models and features exported now.
+# TYPE driftd_series gauge
+driftd_series 72
+# HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
+# TYPE driftd_series_limit gauge
+driftd_series_limit 100000
+# HELP driftd_series_dropped_total Series left out of a judged window's export, by reason (limit).
+# TYPE driftd_series_dropped_total counter
+driftd_series_dropped_total{reason="limit"} 0
+"""
+    )
+
+
+def test_a_learning_model_says_how_far_it_is() -> None:
+    s = sink()
+    s.learning("fraud", 0.42)
+    page = s.render()
+    assert lines(page, "driftd_model_") == [
+        'driftd_model_status{model="fraud"} 1',
+        'driftd_model_learning_ratio{model="fraud"} 0.42',
+    ]
+    assert not lines(page, "driftd_feature", "driftd_window")
+
+
+def test_a_model_with_a_reference_and_no_judged_window_is_learning() -> None:
+    s = sink()
+    s.count("fraud", COUNTS)
+    assert lines(s.render(), "driftd_model_") == ['driftd_model_status{model="fraud"} 1']
+
+
+def test_a_model_that_learns_anew_drops_its_old_verdicts() -> None:
+    s = sink()
+    s.update(judgement())
+    s.learning("fraud", 0.0)
+    assert not lines(s.render(), "driftd_feature", "driftd_window")
+
+
+def test_infinity_is_spelled_as_prometheus_spells_it() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1], threshold=float("inf")),)))
+    assert 'driftd_feature_psi_threshold{model="fraud",feature="age"} +Inf' in s.render().decode()
+
+
+def test_sequential_detectors_find_their_metric_by_name() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("adwin", [2, 0, NAN], threshold=1),)))
+    assert lines(s.render(), "driftd_feature_adwin") == [
+        'driftd_feature_adwin_detections{model="fraud",feature="amount"} 2',
+        'driftd_feature_adwin_detections{model="fraud",feature="age"} 0',
+    ]
+
+
+def test_a_window_over_its_threshold_has_drifted_and_the_model_has_not() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]), evidence([0.4, 0.1, NAN]))))
+    page = s.render()
+    assert lines(page, 'driftd_feature_drifted{model="fraud",feature="amount"') == [
+        'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1',
+        'driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 0',
+    ]
+    assert 'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}' in page.decode()
+    assert 'driftd_model_status{model="fraud"} 2' in page.decode()
+    assert 'driftd_model_drifted_features{model="fraud"} 0' in page.decode()
+
+
+def test_without_a_judge_nothing_pages_and_nothing_is_promised() -> None:
+    s = sink()
+    s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]),)))
+    page = s.render()
+    assert not lines(page, "driftd_feature_pages", "driftd_feature_evidence", "driftd_model_false_alarm")
+    assert lines(page, "driftd_model_paging_channels{", "driftd_model_ticket_channels{") == [
+        'driftd_model_paging_channels{model="fraud"} 0',
+        'driftd_model_ticket_channels{model="fraud"} 3',
+    ]
+
+
+def test_an_episode_of_the_joint_path_is_on_the_page() -> None:
+    s = sink()
+    quiet = (evidence([0.0, 0.0, 0.0]),)
+    s.update(judgement(verdicts=quiet, joint=Joint(0.1, 13.8155, Status.DRIFT, END)))
+    assert lines(s.render(), "driftd_model_joint_", "driftd_model_status") == [
+        'driftd_model_status{model="fraud"} 3',
+        'driftd_model_joint_evidence{model="fraud"} 0.1',
+        'driftd_model_joint_evidence_threshold{model="fraud"} 13.8155',
+        'driftd_model_joint_drifted{model="fraud"} 1',
+    ]
+
+
+def test_two_detectors_share_a_family_without_splitting_it() -> None:
+    s = sink()
+    s.update(judgement("b", verdicts=(scores("psi", [1, 0, 0]), scores("ks", [0, 0, 1]))))
+    s.update(judgement("a", verdicts=(scores("psi", [1, 0, 0]), scores("ks", [0, 0, 1]))))
+    page = s.render().decode().splitlines()
+    where = [i for i, x in enumerate(page) if x.startswith("driftd_feature_drift_ratio{")]
+    assert len(where) == 12
+    assert where == list(range(where[0], where[0] + 12))
+    assert page.count("# TYPE driftd_feature_drift_ratio gauge") == 1
+
+
+class TestLimit:
+    """Each model has 20 aggregates and wants 34 series for its features: 12 for amount, 11 for age and prediction."""
+
+    def page(self, limit: int, traffic: dict[str, int], configured: tuple[str, ...] = ()) -> tuple[MetricsSink, bytes]:
+        s = sink(limit=limit, configured=configured)
+        for name, predictions in traffic.items():
+            s.update(judgement(name), ModelCounts(predictions=predictions))
+        return s, s.render()
+
+    def kept(self, limit: int, traffic: dict[str, int], configured: tuple[str, ...] = ()) -> dict[str, list[str]]:
+        _, page = self.page(limit, traffic, configured)
+        return {name: features_on(page, name) for name in traffic}
+
+    def test_more_traffic_goes_first_and_order_of_arrival_does_not_matter(self) -> None:
+        one = self.kept(100, {"a": 10, "b": 10_000})
+        assert one == self.kept(100, {"b": 10_000, "a": 10})
+        assert one["b"] == ["amount", "age", "prediction"]
+        assert len(one["a"]) < 3
+
+    def test_configured_models_go_before_traffic(self) -> None:
+        kept = self.kept(100, {"a": 10, "b": 10_000}, configured=("a",))
+        assert kept["a"] == ["amount", "age", "prediction"]
+        assert len(kept["b"]) < 3
+
+    def test_equal_traffic_goes_by_name(self) -> None:
+        kept = self.kept(100, {"b": 1000, "a": 1001})
+        assert len(kept["a"]) == 3
+        assert len(kept["b"]) < 3
+
+    def test_within_a_model_the_prediction_goes_first_and_no_channel_is_half_there(self) -> None:
+        kept = self.kept(20 + 13, {"a": 1})
+        assert kept["a"] == ["prediction"]
+
+    def test_aggregates_are_there_at_limit_zero(self) -> None:
+        s, page = self.page(0, {"a": 1, "b": 1})
+        assert not lines(page, "driftd_feature")
+        assert lines(page, "driftd_model_status{") == [f'driftd_model_status{{model="{m}"}} 3' for m in "ab"]
+        assert s.dropped == 68
+
+    def test_what_is_left_out_is_counted(self) -> None:
+        s, page = self.page(60, {"a": 1, "b": 1})
+        assert s.series <= 60
+        assert lines(page, "driftd_series") == [
+            f"driftd_series {s.series}",
+            "driftd_series_limit 60",
+            f'driftd_series_dropped_total{{reason="limit"}} {s.dropped}',
+        ]
+        assert s.dropped > 0
+
+    def test_a_model_that_leaves_makes_room(self) -> None:
+        s, page = self.page(100, {"a": 10, "b": 10_000})
+        assert len(features_on(page, "a")) < 3
+        s.remove("b")
+        assert len(features_on(s.render(), "a")) == 3
+        assert b'"b"' not in s.render()
+
+
+class TestSilence:
+    #   last event    |
+    #   features      |---- 12 windows of 600 s ----|
+    #   aggregates    |---------------- a day ------------------|
+    def silent(self, seconds: float, **over: object) -> bytes:
+        s = sink(**over)
+        s.update(judgement(), COUNTS)
+        s.prune(now=0)
+        s.prune(now=seconds)
+        return s.render()
+
+    @pytest.mark.parametrize(
+        ("seconds", "features", "aggregates"),
+        [(7200, True, True), (7201, False, True), (86_400, False, True), (86_401, False, False)],
+    )
+    def test_features_end_before_aggregates(self, seconds: float, features: bool, aggregates: bool) -> None:
+        page = self.silent(seconds)
+        assert bool(lines(page, "driftd_feature")) == features
+        assert bool(lines(page, "driftd_model_status")) == aggregates
+
+    def test_a_configured_model_is_not_forgotten(self) -> None:
+        assert lines(self.silent(1e9, configured=("fraud",)), "driftd_last_event_timestamp_seconds")
+
+    def test_an_event_starts_the_wait_again_and_a_judgement_brings_the_features_back(self) -> None:
+        s = sink()
+        s.update(judgement(), COUNTS)
+        s.prune(now=0)
+        s.count("fraud", ModelCounts(last_event=END + 60))
+        s.prune(now=7201)
+        assert lines(s.render(), "driftd_feature")
+        s.prune(now=7201 + 7201)
+        assert not lines(s.render(), "driftd_feature")
+        s.update(judgement(), COUNTS)
+        assert lines(s.render(), "driftd_feature")
+
+
+def big_page() -> MetricsSink:
+    registry = CollectorRegistry()
+    telemetry = Telemetry()
+    registry.register(telemetry)
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    for name, m in METRICS.items():
+        if "model" not in m.labels:
+            telemetry.set(name, 1, *("x" for _ in m.labels))
+    s = sink(registry=registry)
+    names = [f"f{i}" for i in range(30)]
+    every = [*STATISTICS, "adwin", "page_hinkley", "ddm", "hddm"]
+    for k in range(12):
+        on = reference(f"m{k}", names)
+        verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
+        joint = Joint(2.0, 13.8, Status.OK, NAN)
+        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint), COUNTS, cover(on))
+    s.learning("new", 0.1, COUNTS)
+    return s
+
+
+def test_every_metric_of_the_table_is_on_the_full_page_and_no_family_twice() -> None:
+    families = [f.name for f in text_string_to_metric_families(big_page().render().decode())]
+    assert len(families) == len(set(families))
+    assert set(families) >= {n.removesuffix("_total") for n in METRICS}
+
+
+def test_gzip_members_join_to_the_plain_page() -> None:
+    s = big_page()
+    own = s.render().partition(b"# HELP driftd_series ")[0]
+    assert gzip.decompress(s.render(gzip=True)).startswith(own)
+
+
+def test_only_the_blocks_of_the_judged_model_are_compressed_again() -> None:
+    s = sink()
+    names = [f"f{i}" for i in range(400)]
+    for k in range(9):
+        s.update(judgement(f"m{k}", names))
+    s.render(gzip=True)
+    before = s._zipped
+    s.update(judgement("m4", names, verdicts=(scores("psi", [0.2] * 401),)))
+    s.render(gzip=True)
+    psi = [key for key in before if key[0] == "driftd_feature_psi"]
+    assert len(psi) == 3
+    assert [s._zipped[key] is before[key] for key in psi] == [True, False, True]
+    assert gzip.decompress(s.render(gzip=True)) == s.render()
+
+
+@pytest.mark.integration
+def test_promtool_has_no_complaint() -> None:
+    promtool = shutil.which("promtool")
+    need("promtool", promtool, "apt-get install prometheus")
+    assert promtool
+    done = subprocess.run([promtool, "check", "metrics"], input=big_page().render(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=200)
+
+
+@given(model=names, feature=names)
+def test_hostile_names_read_back_as_they_were(model: str, feature: str) -> None:
+    s = sink()
+    ref = reference(model, [feature])
+    s.update(judgement(on=ref, model=model))
+    back = {f.name: f for f in text_string_to_metric_families(s.render().decode())}
+    seen = back["driftd_feature_psi"].samples[0].labels
+    for value, shown in ((model, seen["model"]), (feature, seen["feature"])):
+        assert shown == value if len(value.encode()) <= MAX_LABEL_BYTES else len(shown.encode()) <= MAX_LABEL_BYTES
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5).map(lambda s: s * 60), st.text(max_size=3))
+def test_long_names_that_differ_stay_apart(name: str, end: str) -> None:
+    one, other = name + "1" + end, name + "2" + end
+    assert label_value(one) != label_value(other)
+
+
+def test_half_a_surrogate_pair_is_shown_as_a_question_mark() -> None:
+    assert label_value("a\ud800b") == "a?b"
+
+
+@given(st.floats())
+def test_numbers_read_back(value: float) -> None:
+    assert float(number(value)) == value or value != value  # noqa: PLR0124 (NaN)
+
+
+def test_percent_signs_in_names_are_not_formats() -> None:
+    texts = [labels({"feature": "%d %s %"})]
+    assert Lines("m", texts).render(np.array([1.0]), np.array([True])) == b'm{feature="%d %s %"} 1\n'
+
+
+def test_members_carry_no_time_stamp() -> None:
+    s = sink()
+    s.update(judgement())
+    member = zlib.decompressobj(31)
+    member.decompress(s.render(gzip=True))
+    assert s.render(gzip=True)[4:8] == b"\0\0\0\0"

@@ -1,0 +1,115 @@
+"""What a replay came to: timelines of findings, and the report that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from driftd.core.finding import Finding, Status
+from driftd.judge.budget import MONTH_SECONDS
+from driftd.replay.report import Found, Ledger, Page, Report, Tickets, poisson_bound
+from tests.stage.judgement import finding, judgement
+
+OK, WARNING, DRIFT = Status.OK, Status.WARNING, Status.DRIFT
+BUDGET = 1.0
+
+
+def model(at: float, before: Status, now: Status, *channels: str, since: float | None = None) -> Finding:
+    return finding(
+        "m", None, detector="model", previous=before, status=now, window_end=at, since=since, channels=channels
+    )
+
+
+def channel(at: float, name: str, before: Status, now: Status, detector: str = "psi") -> Finding:
+    return finding("m", name, detector=detector, previous=before, status=now, window_end=at)
+
+
+def reported(found: Sequence[Finding], end: float = 1000.0, start: float = 0.0) -> Report:
+    ledger = Ledger()
+    for one in found:
+        ledger.take([replace(judgement("m"), findings=(one,))])
+    return ledger.report(start, end, BUDGET)
+
+
+def test_an_episode_is_one_page_however_many_channels_join_and_however_often_it_is_told() -> None:
+    # 100 opens with a   300 b joins, it moved more   400 told again   700 over
+    report = reported([
+        model(100, OK, DRIFT, "a", since=90.0),
+        model(300, DRIFT, DRIFT, "b", "a", since=90.0),
+        model(400, DRIFT, DRIFT, "b", since=90.0),
+        model(700, DRIFT, WARNING),
+    ])  # fmt: skip
+    assert report.pages == (Page("m", 100.0, 700.0, 90.0, ("b", "a")),)
+
+
+def test_a_page_after_the_last_was_over_is_another_and_one_at_the_end_is_still_open() -> None:
+    report = reported([
+        model(100, WARNING, DRIFT, "a"), model(200, DRIFT, OK), model(900, OK, DRIFT, "b", since=850.0),
+    ])  # fmt: skip
+    assert [(p.at, p.ended, p.channels) for p in report.pages] == [(100, 200, ("a",)), (900, None, ("b",))]
+
+
+def test_tickets_are_counted_by_channel_and_detector_with_how_long_they_were_open() -> None:
+    # psi of a:  100---200    400--------------> 1000     missing of a: 500-550
+    report = reported([
+        channel(100, "a", OK, WARNING),
+        channel(200, "a", WARNING, OK),
+        channel(400, "a", OK, WARNING),
+        channel(500, "a", OK, WARNING, "missing"),
+        channel(550, "a", WARNING, OK, "missing"),
+    ])  # fmt: skip
+    assert report.tickets == (
+        Tickets("m", "a", "missing", 1, 50.0, 500.0, open=False),
+        Tickets("m", "a", "psi", 2, 700.0, 100.0, open=True),
+    )
+    assert report.found == {("m", "a"): Found(None, 100.0)}
+
+
+def test_every_window_told_adds_no_ticket() -> None:
+    report = reported([
+        channel(100, "a", OK, WARNING),
+        channel(200, "a", WARNING, WARNING),
+        channel(300, "a", OK, OK, "missing"),
+    ])  # fmt: skip
+    assert [(t.count, t.seconds) for t in report.tickets] == [(1, 900.0)]
+
+
+def test_a_ticket_of_the_judge_that_becomes_a_page_is_a_ticket_no_longer() -> None:
+    report = reported([channel(100, "a", OK, WARNING, "judge"), channel(300, "a", WARNING, DRIFT, "judge")])
+    assert report.tickets == (Tickets("m", "a", "judge", 1, 200.0, 100.0, open=False),)
+    assert report.found["m", "a"] == Found(300.0, 100.0)
+
+
+def test_thresholds_are_those_of_the_last_judgement_where_a_detector_judged() -> None:
+    ledger = Ledger()
+    ledger.take([judgement("m", ("x",))])
+    report = ledger.report(0, 1, BUDGET)
+    assert report.thresholds["m", "x", "psi"] == 0.1
+    assert report.thresholds["m", "x", "judge"] == pytest.approx(np.log1p(1e6))
+
+
+@pytest.mark.parametrize(
+    ("pages", "months", "within"),
+    [(0, 0.01, True), (1, 0.02, True), (1, 0.005, False), (4, 1.0, True), (5, 1.0, False), (18, 10.0, True)],
+)
+def test_pages_are_held_against_what_chance_explains(pages: int, months: float, *, within: bool) -> None:
+    found = [f for i in range(pages) for f in (model(2 * i, OK, DRIFT, "a"), model(2 * i + 1, DRIFT, OK))]
+    report = reported(found, end=months * MONTH_SECONDS)
+    assert report.months == pytest.approx(months)
+    assert report.pages_a_month == pytest.approx(pages / months)
+    assert report.within is within
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.005, 0.1, 1.0, 10.2, 126.0, 3000.0])
+def test_the_bound_is_the_quantile_of_the_poisson_distribution(expected: float) -> None:
+    assert poisson_bound(expected) == (poisson.ppf(0.99, expected) if expected else 0)
+
+
+def test_nothing_watched_is_no_month() -> None:
+    report = Ledger().report(float("nan"), float("-inf"), BUDGET)
+    assert not report.months > 0
+    assert report.pages == ()

@@ -1,0 +1,338 @@
+"""Files of events: JSON lines by line number, flat files to the very columns that the same events as JSON give."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from driftd.core.errors import ConfigError, SourceRefused
+from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RejectReason, Schema
+from driftd.data import flights
+from driftd.decode import Limits
+from driftd.decode.tabular.layout import Layout
+from driftd.sources.files.source import open_events
+
+ROWS: list[dict[str, Any]] = [
+    {"time": 1e3 + i,"prediction": p, "score": s, "label": y, "latency_seconds": t, "amount": a, "country": c, "vip": v}
+    for i, (p, s, y, t, a, c, v) in enumerate([
+        (1, 0.5, 1, 0.25, 1.5, "DE", True),
+        (0, 0.25, None, None, None, "FR", False),
+        (1, None, 0, 0.5, 3.0, None, None),
+        (0, 0.75, 1, 0.125, -2.25, "Côte d'Ivoire", True),
+    ])
+]  # fmt: skip
+LAYOUT = Layout(model="m", version="7")
+SCHEMAS = {
+    "open": {},
+    "typed": {
+        "m": Schema(
+            "m", {"amount": Kind.NUMERIC, "country": Kind.CATEGORICAL, "vip": Kind.CATEGORICAL}, Kind.CATEGORICAL
+        )
+    },
+    "categories": {
+        "m": Schema("m", dict.fromkeys(("amount", "country", "gone"), Kind.CATEGORICAL), Kind.NUMERIC, open=False)
+    },
+}
+
+
+def as_json(folder: Path) -> str:
+    path = folder / "m.jsonl"
+    envelope = ("time", "prediction", "score", "label", "latency_seconds")
+    with path.open("w") as out:
+        for row in ROWS:
+            features = {k: v for k, v in row.items() if k not in envelope}
+            out.write(
+                json.dumps({"model": "m", "version": "7", "features": features, **{k: row[k] for k in envelope}}) + "\n"
+            )
+    return str(path)
+
+
+def as_parquet(folder: Path) -> str:
+    path = folder / "m.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), path)
+    return str(path)
+
+
+def as_csv(folder: Path) -> str:
+    path = folder / "m.csv"
+    with path.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(ROWS[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()} for row in ROWS)
+    return str(path)
+
+
+def decode(
+    path: str, layout: Layout | None = None, schemas: Any = None, size: int = 4096, **limits: Any
+) -> list[Decoded]:
+    events = open_events(path, layout, Limits(**limits))
+    out = []
+    for records in events.batches(size):
+        decoded = events.codec.decode(records, schemas or {})
+        good = sum(len(b) + b.label_only for b in decoded.batches)
+        assert decoded.received == good + len(decoded.rejects) + sum(decoded.dropped.values())
+        assert all(records.offsets[r.index] == r.offset for r in decoded.rejects)
+        out.append(decoded)
+    return out
+
+
+def values(decoded: list[Decoded]) -> list[Any]:
+    """Everything that came out, as plain values, batches laid end to end."""
+
+    def listed(column: Any) -> list[Any]:
+        return [None if v is None or v != v else v for v in column]  # noqa: PLR0124  NaN
+
+    def rows(b: EventBatch) -> Iterator[Any]:
+        blank = [None] * len(b)
+        parts = [b.offsets, b.times, b.prediction, b.score, b.label, b.latency_seconds, b.failed]
+        columns = {**{f"#{i}": p for i, p in enumerate(parts)}, **dict(sorted(b.columns.items()))}
+        lists = [blank if c is None else listed(c) for c in columns.values()]
+        for row in zip(*lists, strict=True):
+            yield b.model, sorted(b.versions), dict(zip(columns, row, strict=True))
+
+    return [row for d in decoded for b in d.batches for row in rows(b)]
+
+
+@pytest.mark.parametrize("schemas", SCHEMAS.values(), ids=SCHEMAS)
+@pytest.mark.parametrize("write", [as_parquet, as_csv])
+def test_a_flat_file_gives_what_the_same_events_give_as_json(tmp_path: Path, write: Any, schemas: Any) -> None:
+    expected = values(decode(as_json(tmp_path), None, schemas))
+    assert len(expected) == len(ROWS)
+    assert values(decode(write(tmp_path), LAYOUT, schemas)) == expected
+
+
+@pytest.mark.parametrize("write", [as_json, as_parquet, as_csv])
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_result_does_not_depend_on_the_size_of_the_batches(tmp_path: Path, write: Any, size: int) -> None:
+    path, layout = write(tmp_path), None if write is as_json else LAYOUT
+    schemas = SCHEMAS["typed"]
+    assert values(decode(path, layout, schemas, size)) == values(decode(path, layout, schemas))
+
+
+def test_offsets_are_line_numbers_and_blank_lines_are_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a":1}\r\n\n  \n{"a":2}\n{"a":3}')
+    (batch,) = open_events(str(path)).batches()
+    assert batch.offsets.tolist() == [0, 3, 4]
+    assert batch.values == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
+    assert (batch.source, batch.partition, batch.next_offset) == ("events.jsonl", 0, 5)
+    assert np.isnan(batch.timestamps).all()
+
+
+def test_an_endless_line_is_refused_and_not_held_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"x" * 100_000 + b'\n{"model":"m","prediction":1,"time":5}\n')
+    events = open_events(str(path), limits=Limits(record_bytes=1024))
+    (batch,) = events.batches()
+    assert [len(v or b"") for v in batch.values] == [1026, 37]
+    decoded = events.codec.decode(batch, {})
+    assert [r.reason for r in decoded.rejects] == [RejectReason.TOO_LARGE]
+    assert [len(b) for b in decoded.batches] == [1]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("write", [as_json, as_csv])
+def test_compressed_files_read_as_what_is_in_them(tmp_path: Path, write: Any, suffix: str) -> None:
+    layout = None if write is as_json else LAYOUT
+    plain = Path(write(tmp_path))
+    expected = values(decode(str(plain), layout))
+    raw = plain.read_bytes()
+    packed = plain.with_name(plain.name + suffix)
+    pack = gzip.compress if suffix == ".gz" else zstandard.compress
+    packed.write_bytes(pack(raw[:150]) + pack(raw[150:]))  # a file of two frames, as `cat` makes it
+    assert values(decode(str(packed), layout)) == expected
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_file_that_is_cut_off_is_refused_not_taken_for_shorter(tmp_path: Path, suffix: str) -> None:
+    raw = b"".join(b'{"model":"m","prediction":%d}\n' % (i * 7919 % 10_007) for i in range(9000))
+    packed = gzip.compress(raw) if suffix == ".gz" else zstandard.compress(raw)
+    path = tmp_path / f"events.jsonl{suffix}"
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(SourceRefused, match=r"events\.jsonl.*cannot be read on"):
+        decode(str(path))
+
+
+def test_standard_input_is_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b'{"model":"m","prediction":1,"time":5}\n'))
+    monkeypatch.setattr("sys.stdin", stdin)
+    events = open_events("-")
+    (batch,) = events.batches()
+    assert (batch.source, len(batch)) == ("stdin", 1)
+    assert events.progress().total is None
+    assert events.progress().done == 38
+
+
+def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
+    for path in (as_json(tmp_path), as_parquet(tmp_path), as_csv(tmp_path)):
+        events = open_events(path)
+        assert events.progress().done == 0
+        list(events.batches(1))
+        assert events.progress().done == events.progress().total
+
+
+def write_csv(folder: Path, text: str | bytes, name: str = "flat.csv") -> str:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path,
+        b"time,amount,latency_seconds,name\n"
+        b"1,1.5,0.1,a\n"  # 0
+        b"2,1.5\n"  # 1: too short
+        b'3,"12,50",0.1,a\n'  # 2: no number
+        b"\n"  # a blank line is no row
+        b"x,1,0.1,a\n"  # 3: no time
+        b"5,1e400,0.1,a\n"  # 4: infinite
+        b"6,1,-1,a\n"  # 5: negative latency
+        b"7,1,0.1,\xff\n"  # 6: not UTF-8
+        b'8,,,"two\nlines"\n'  # 7
+        b"9,1,1,1,1\n",  # 8: too long
+    )
+    schemas = {"flat": Schema("flat", {"amount": Kind.NUMERIC, "name": Kind.CATEGORICAL})}
+    for size in (100, 2):
+        out = decode(path, None, schemas, size)
+        assert [row[2]["#0"] for row in values(out)] == [0, 7]
+        assert values(out)[1][2]["name"] == "two\nlines"
+        assert [(r.offset, r.reason.value) for d in out for r in d.rejects] == [
+            (1, "not_an_event"),
+            (2, "wrong_type"),
+            (3, "bad_time"),
+            (4, "not_finite"),
+            (5, "wrong_type"),
+            (6, "not_utf8"),
+            (8, "not_an_event"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1361970000", "1361970000.5"], [1361970000.0, 1361970000.5]),
+        (["1361970000000"], [1361970000.0]),
+        (["1361970000000000"], [1361970000.0]),
+        (["1361970000000000000"], [1361970000.0]),
+        (["2013-02-27T13:00:00Z", "2013-02-27T14:00:00+01:00", "2013-02-27 13:00:00"], [1361970000.0] * 3),
+    ],
+)
+def test_times_are_seconds_by_their_size_or_rfc_3339(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
+    path = write_csv(tmp_path, "when,x\n" + "".join(f"{t},1\n" for t in texts))
+    assert [row[2]["#1"] for row in values(decode(path, Layout(time="when")))] == expected
+
+
+def test_dates_and_times_of_parquet_say_their_unit_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    moments = pa.array([0, 1_361_970_000_000], pa.timestamp("ms", tz="Europe/Berlin"))
+    pq.write_table(pa.table({"ts": moments, "day": pa.array([1, 15_763], pa.date32())}), path)
+    assert [row[2]["#1"] for row in values(decode(str(path), Layout(time="ts")))] == [0.0, 1361970000.0]
+    assert [row[2]["#1"] for row in values(decode(str(path), Layout(time="day")))] == [86400.0, 15_763 * 86400.0]
+
+
+def test_without_a_time_column_the_row_number_counts_seconds(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "x\n1\n2\n3\n")
+    assert [row[2]["#1"] for row in values(decode(path, size=2))] == [0.0, 1.0, 2.0]
+
+
+def test_a_postcode_is_text_though_it_looks_like_a_number_and_na_is_missing_only_among_numbers(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "zip,country,temp\n01234,NA,NA\n99999,DE,3\n,,4\n")
+    rows = [row[2] for row in values(decode(path))]
+    assert [r["zip"] for r in rows] == ["01234", "99999", None]
+    assert [r["country"] for r in rows] == ["NA", "DE", None]
+    assert [r["temp"] for r in rows] == [None, 3.0, 4.0]
+
+
+def test_models_come_from_a_column_where_there_is_one_and_discovery_is_limited(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "service,x\na,1\nb,2\na,3\n,4\nc,5\n")
+    (decoded,) = decode(path, Layout(model="service"), max_models=2)
+    assert [(b.model, len(b)) for b in decoded.batches] == [("a", 2), ("b", 1)]
+    assert decoded.dropped == {DropReason.MODEL_LIMIT: 1}
+    assert [r.reason for r in decoded.rejects] == [RejectReason.MISSING_FIELD]
+    (decoded,) = decode(path, Layout(model="service"), {"a": Schema("a")}, discover=False)
+    assert decoded.dropped == {DropReason.UNCONFIGURED_MODEL: 2}
+
+
+def test_features_beyond_the_limit_are_counted_and_a_closed_schema_takes_only_its_own(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "a,b,c\n1,2,3\n4,5,6\n")
+    (decoded,) = decode(path, max_features=2)
+    assert set(decoded.batches[0].columns) == {"a", "b"}
+    assert decoded.batches[0].ignored_features == 2
+    (decoded,) = decode(path, None, {"flat": Schema("flat", {"c": Kind.NUMERIC}, open=False)})
+    assert set(decoded.batches[0].columns) == {"c"}
+    assert decoded.batches[0].ignored_features == 0
+
+
+def test_errors_versions_and_lists_of_numbers_are_understood(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    columns = {"error": [None, "", "boom", "0"], "version": [1, 2, 2, 2], "prediction": [[3.0, 4.0], None, [], [1.0]]}
+    pq.write_table(pa.table(columns), path)
+    (decoded,) = decode(str(path))
+    (batch,) = decoded.batches
+    assert batch.failed is not None
+    assert batch.failed.tolist() == [False, False, True, False]
+    assert set(batch.versions) == {"1", "2"}
+    assert batch.prediction == [5.0, None, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (Layout(prediction="amout"), "--prediction: no column 'amout'; did you mean 'amount'?"),
+        (Layout(time="when"), "--time: no column 'when'; it has amount, name, day"),
+        (Layout(label="amount", score="amount"), "column 'amount' is asked for as --score and as --label"),
+        (Layout(ignore=("nam",)), "--ignore: no column 'nam'; did you mean 'name'?"),
+    ],
+)
+def test_columns_that_are_not_there_are_told(tmp_path: Path, layout: Layout, message: str) -> None:
+    path = write_csv(tmp_path, "amount,name,day\n1,a,2\n")
+    with pytest.raises(ConfigError) as e:
+        open_events(path, layout)
+    assert str(e.value) == f"{path}: {message}"
+
+
+def test_what_cannot_be_read_is_told_before_anything_is(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        open_events(str(tmp_path / "gone.csv"))
+    with pytest.raises(ConfigError, match="expected a name that ends in"):
+        open_events(write_csv(tmp_path, "hello", "notes.txt"))
+    with pytest.raises(ConfigError, match="JSON lines name their own fields"):
+        open_events(write_csv(tmp_path, "{}", "a.jsonl"), Layout(time="ts"))
+    with pytest.raises(ConfigError, match="column 'a' is there twice"):
+        open_events(write_csv(tmp_path, "a,a\n1,2\n"))
+    with pytest.raises(ConfigError, match="expected a first line"):
+        open_events(write_csv(tmp_path, ""))
+    with pytest.raises(SourceRefused, match="not a Parquet file"):
+        open_events(write_csv(tmp_path, "no", "a.parquet"))
+    path = tmp_path / "nested.parquet"
+    pq.write_table(pa.table({"x": [{"a": 1}], "y": [1]}), path)
+    with pytest.raises(ConfigError, match=r"column 'x' is of type struct.*--ignore x"):
+        open_events(str(path))
+    assert decode(str(path), Layout(ignore=("x",)))[0].batches
+
+
+def test_other_separators_are_seen_and_an_index_without_a_name_is_no_feature(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, ";a;b\n0;1,5;x\n1;2,5;y\n")
+    (decoded,) = decode(path)
+    assert decoded.batches[0].columns == {"a": ["1,5", "2,5"], "b": ["x", "y"]}
+
+
+def test_the_flights_ship_whole() -> None:
+    events = open_events(str(flights.path()), flights.LAYOUT)
+    batches = [b for r in events.batches(50_000) for b in events.codec.decode(r, {}).batches]
+    assert sum(map(len, batches)) == flights.EVENTS
+    assert {b.model for b in batches} == {"flight-delay"}
+    assert len(batches[0].columns) == 10
+    times = np.concatenate([b.times for b in batches])
+    assert (np.diff(times) >= 0).all()
+    assert times[flights.REFERENCE_EVENTS - 1] < 1362114000 <= times[flights.REFERENCE_EVENTS]

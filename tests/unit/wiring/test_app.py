@@ -1,0 +1,126 @@
+"""From settings to how a model's reference is learned, cut, compared and left out of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftd import config
+from driftd.cli.replay import learn_all
+from driftd.config import Flag
+from driftd.core.errors import ConfigError
+from driftd.core.reference import Exclusion, Reference, ReferenceKind
+from driftd.engine.daemon import start_models
+from driftd.engine.store import ReferenceStore
+from driftd.learn.build import Learning, build
+from driftd.monitor.state import State
+from driftd.wiring.app import PAGE_AFTER_SECONDS, pipeline_of, references_of
+from tests.unit.core.make import stream
+
+DAY = 86_400.0
+
+
+def load(tmp_path: Path, text: str, env: Mapping[str, str] | None = None, **flags: Any) -> config.Settings:
+    file = tmp_path / "driftd.yaml"
+    file.write_text(f"state: {{directory: {tmp_path}}}\n{text}")
+    return config.load(file, env or {}, {k.replace("__", "."): Flag("--x", v) for k, v in flags.items()}).settings
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "expected"),
+    [
+        pytest.param("", {}, PAGE_AFTER_SECONDS, id="by default a day"),
+        pytest.param("learning: {events: 10000}", {}, 0, id="events stated, even if the default"),
+        pytest.param("learning: {seconds: 1h}", {}, 0, id="seconds stated"),
+        pytest.param("", {"learning__events": 500}, 0, id="--reference-events"),
+        pytest.param("learning: {kind: fixed}", {}, PAGE_AFTER_SECONDS, id="another setting states nothing"),
+        pytest.param("models: [{name: m, reference: {events: 50}}]", {}, 0, id="stated for the model"),
+        pytest.param("models: [{name: m, reference: {seconds: 2d}}]", {}, 0, id="seconds for the model"),
+        pytest.param("models: [{name: m}]", {}, PAGE_AFTER_SECONDS, id="a model of which nothing is stated"),
+        pytest.param("models: [{name: o, reference: {events: 5}}]", {}, PAGE_AFTER_SECONDS, id="stated for another"),
+        pytest.param("learning: {page_after_seconds: 2h}", {}, 7200, id="as set"),
+        pytest.param("learning: {events: 10, page_after_seconds: 7d}", {}, 7 * DAY, id="as set, though stated"),
+        pytest.param("learning: {page_after_seconds: 0}", {}, 0, id="none"),
+    ],
+)
+def test_a_reference_that_nobody_chose_must_span_a_day_before_it_pages(
+    tmp_path: Path, text: str, flags: dict[str, Any], expected: float
+) -> None:
+    watch = pipeline_of(load(tmp_path, text, **flags)).watch("m")
+    assert watch.learning.least_span_seconds == expected
+
+
+def test_the_environment_states_it_too(tmp_path: Path) -> None:
+    settings = load(tmp_path, "", {"DRIFTD_LEARNING__EVENTS": "10000"})
+    assert pipeline_of(settings).watch("m").learning.least_span_seconds == 0
+
+
+def test_what_spans_too_little_makes_tickets_and_says_why() -> None:
+    rows = stream(np.random.default_rng(3), 400)
+    short, enough = (build(rows, Learning(bins=5, least_span_seconds=s)).learned for s in (DAY, 10.0))
+    assert not short["learned.pages"].any()
+    assert enough["learned.pages"].any()
+    assert all("too short to show a rhythm of days: tickets only" in why for why in short["learned.why"])
+
+
+def test_a_models_own_reference_settings_come_before_those_of_learning(tmp_path: Path) -> None:
+    text = """
+learning: {kind: seasonal, period_seconds: 2d, exclude: [2026-12-24/2026-12-27 Christmas]}
+models:
+  - {name: own, reference: {kind: rolling, period_seconds: 1d, exclude: [{from: 100, to: 200, why: off}]}}
+  - {name: bare}
+"""
+    pipeline = pipeline_of(load(tmp_path, text))
+    christmas = Exclusion(1798070400.0, 1798329600.0, "Christmas")
+    own, bare, other = (pipeline.watch(name).learning for name in ("own", "bare", "other"))
+    assert (own.kind, own.period_seconds, own.exclude) == (
+        ReferenceKind.ROLLING,
+        DAY,
+        (christmas, Exclusion(100, 200, "off")),
+    )
+    for learning in (bare, other):
+        assert (learning.kind, learning.period_seconds) == (ReferenceKind.SEASONAL, 2 * DAY)
+        assert learning.exclude == (christmas,)
+    assert own.windows == pipeline.windows
+
+
+def test_replay_from_the_first_events_keeps_kind_and_exclusions(tmp_path: Path) -> None:
+    text = "models: [{name: m, reference: {events: 50, kind: rolling, exclude: [2026-12-24/2026-12-27]}}]"
+    kept = learn_all(load(tmp_path, text)).models[0].reference
+    assert (kept.events, kept.kind, len(kept.exclude)) == (None, "rolling", 1)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Reference:
+    rows = stream(np.random.default_rng(4), 300)
+    return ReferenceStore(tmp_path / "references").add(build(rows, Learning(bins=5)))
+
+
+@pytest.mark.parametrize(("kind", "text"), [("fixed", ""), ("fixed", "fixed"), ("rolling", "rolling")])
+def test_the_configured_kind_wins_over_the_stored_one(tmp_path: Path, stored: Reference, kind: str, text: str) -> None:
+    settings = load(tmp_path, f"learning: {{kind: {text}}}" if text else "")
+    assert references_of(settings)["m"].kind.value == kind
+    assert references_of(settings)["m"].id == stored.id
+
+
+@pytest.mark.usefixtures("stored")
+def test_seasonal_needs_a_reference_that_was_built_so(tmp_path: Path) -> None:
+    settings = load(tmp_path, "models: [{name: m, reference: {kind: seasonal}}]")
+    message = "reference m v1: fixed, config asks for seasonal; run 'driftd reference build m --kind seasonal'"
+    with pytest.raises(ConfigError, match=message):
+        references_of(settings)
+
+
+def test_a_reference_of_another_kind_is_taken_up_and_the_judge_goes_on(tmp_path: Path, stored: Reference) -> None:
+    pipeline, state = pipeline_of(load(tmp_path, "")), State()
+    start_models(state, pipeline, {"m": stored})
+    guard = state.models["m"].guard
+    start_models(state, pipeline, {"m": replace(stored, kind=ReferenceKind.ROLLING)})
+    assert state.models["m"].reference is not None
+    assert state.models["m"].reference.kind is ReferenceKind.ROLLING
+    assert state.models["m"].guard is guard is not None
