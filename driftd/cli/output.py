@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from driftd.sources.files.source import Progress
+    from driftd.sources.files.stream import Progress
 
 _PLAIN_WIDTH: Final = 240
 _PLAIN_EVERY_SECONDS: Final = 10.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from driftd.core.finding import Finding, Judgement
     from driftd.decode import Limits
     from driftd.replay.drivers import Configured, Replayed
-    from driftd.sources.files.source import Events, Progress
+    from driftd.sources.files.stream import Events, Progress
 
 
 class Audience:

@@ -14,7 +14,9 @@ from driftd.core.reference import Reference
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
-from driftd.monitor.state import ModelCell, Outcome, PartitionCell, State
+from driftd.engine.state import Outcome, State
+from driftd.ingest.state import PartitionCell
+from driftd.monitor.state import ModelCell
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")

@@ -15,15 +15,19 @@ from driftd.core.summary import merge
 from driftd.core.window import Alarm, Windows, closed_through, frontier, panes_of, watermarks_before
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
+from driftd.engine.state import Outcome, State
 from driftd.ingest.binning import Encoded, encode_with, summarise_with
+from driftd.ingest.panes import closed_panes
+from driftd.ingest.state import Pane, PartitionCell, Stream
 from driftd.judge.budget import Certificate, Cover
 from driftd.judge.runtime import Guard
 from driftd.judge.step import Batch
 from driftd.learn.build import schema_of
 from driftd.monitor import evaluate, rolling, warmup
 from driftd.monitor.assignment import Plan
-from driftd.monitor.state import ModelCell, Outcome, Pane, PartitionCell, State, Stream
-from driftd.monitor.warmup import Watch
+from driftd.monitor.counters import count, count_page
+from driftd.monitor.settings import Watch
+from driftd.monitor.state import ModelCell
 
 
 @dataclass(slots=True)
@@ -134,7 +138,7 @@ class Pipeline:
             return
         state.accepted += len(batch)
         cell = state.models.setdefault(batch.model, ModelCell(batch.model))
-        warmup.count(cell, batch)
+        count(cell, batch)
         kept = warmup.unexcluded(cell, batch, self.watch(batch.model).learning.exclude)
         if len(kept) < len(batch):
             batch, panes = kept, panes_of(kept.times, self.windows.pane_seconds)
@@ -219,7 +223,7 @@ class Pipeline:
         state.findings += len(findings)
         for f in findings:
             if f.opens_page:
-                warmup.count_page(state.models[f.model], f.window_end)
+                count_page(state.models[f.model], f.window_end)
         return Outcome(findings, tuple(judgements), tuple(learned), tuple(turns))
 
     def _settle_model(
@@ -234,7 +238,7 @@ class Pipeline:
                 return
             self.adopt(state, cell.name, reference)
             learned.append(reference)
-        for number, pane in warmup.closed_panes(streams, reached):
+        for number, pane in closed_panes(streams, reached):
             cell.taken = number
             self._roll(cell, number, turns)
             full = cell.hops.add(number, pane.summary, pane.alarms, self.windows)

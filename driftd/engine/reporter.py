@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from driftd.core.event import RecordBatch, Reject
 from driftd.core.finding import Finding, Judgement
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, Cover
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.catalogue import Telemetry
 from driftd.metrics.series import MetricsSink
-from driftd.monitor.state import ModelCell, State
+from driftd.monitor.state import ModelCell
 from driftd.monitor.thresholds import MONTH_SECONDS
+from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Source
-from driftd.web.snapshot import ModelView, Snapshot
 
 log = logging.getLogger("driftd")
 

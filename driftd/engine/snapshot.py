@@ -17,11 +17,13 @@ from driftd.core.reference import Bins, Channel, Exclusion, Reference, Reference
 from driftd.core.summary import Summary
 from driftd.core.window import Alarm, Hop, Hops
 from driftd.detectors import SequentialDetector
+from driftd.engine.state import State
+from driftd.ingest.state import Pane, PartitionCell, Stream
 from driftd.judge.learned import dump_state as dump_state_learned
 from driftd.judge.learned import load_state as load_state_learned
 from driftd.judge.runtime import Guard, learned_of
 from driftd.judge.step import Batch
-from driftd.monitor.state import ModelCell, Pane, PartitionCell, Period, State, Stream, Totals, Verdict
+from driftd.monitor.state import ModelCell, Period, Totals, Verdict
 
 Plain = Any
 """None, bool, int, float, str, bytes, list and dict with text keys: what msgpack carries."""

@@ -17,7 +17,7 @@ from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, StateError, 
 from driftd.core.reference import Reference
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_reference, dump_state, load_reference, load_state
-from driftd.monitor.state import State
+from driftd.engine.state import State
 
 MAGIC = b"driftd\n"
 FORMAT = 2

@@ -15,6 +15,8 @@ from driftd.judge.step import Batch, Judged, Matters
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import during
 from driftd.monitor.assignment import Plan, score
+from driftd.monitor.attribution import divergences
+from driftd.monitor.change_point import change_starts
 from driftd.monitor.findings import (
     Circumstances,
     about_model,
@@ -25,7 +27,7 @@ from driftd.monitor.findings import (
     of_window,
 )
 from driftd.monitor.state import ModelCell, Verdict
-from driftd.monitor.thresholds import Budget, change_starts, divergences
+from driftd.monitor.thresholds import Budget
 
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""

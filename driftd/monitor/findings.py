@@ -16,8 +16,8 @@ from driftd.core.window import Hop
 from driftd.judge.learned import Learned
 from driftd.judge.step import Batch, Judged
 from driftd.monitor.assignment import Plan
+from driftd.monitor.attribution import divergences, mean_of, moved_bins
 from driftd.monitor.state import ModelCell
-from driftd.monitor.thresholds import divergences, mean_of, moved_bins
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""

@@ -16,8 +16,9 @@ from dataclasses import replace
 from driftd.core.reference import Reference
 from driftd.core.summary import merge
 from driftd.core.window import Windows
+from driftd.ingest.state import Pane
 from driftd.learn.comparison import WEEK, period_of
-from driftd.monitor.state import ModelCell, Pane, Period
+from driftd.monitor.state import ModelCell, Period
 
 REASON = "rolling"
 

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Cell, EventBatch
-from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.event import EventBatch
+from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_LE, Summary
-from driftd.core.window import Alarm, Hops
+from driftd.core.window import Hops
 from driftd.judge.runtime import Guard
-
-
-@dataclass(slots=True)
-class Pane:
-    """One open pane of one model in one partition; ``cross`` as in driftd.judge.exchangeable.joint."""
-
-    summary: Summary
-    alarms: tuple[Alarm, ...] = ()
-    cross: NDArray[np.int64] | None = None
-
-
-@dataclass(slots=True)
-class Stream:
-    """One model in one partition: raw events while the reference is learned, then open panes and sequential states.
-
-    ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
-    """
-
-    rows: list[EventBatch] = field(default_factory=list)
-    panes: dict[int, Pane] = field(default_factory=dict)
-    sequential: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class PartitionCell:
-    """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time.
-
-    A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
-    """
-
-    next_offset: int
-    latest: float = -np.inf
-    released: bool = False
-    streams: dict[str, Stream] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -117,38 +81,3 @@ class ModelCell:
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None
     period: Period | None = None
-
-
-@dataclass(slots=True)
-class State:
-    """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
-
-    received == accepted + sum(rejected) + late + sum(dropped), always.
-    """
-
-    partitions: dict[Cell, PartitionCell] = field(default_factory=dict)
-    models: dict[str, ModelCell] = field(default_factory=dict)
-    frontier: int | None = None
-    received: int = 0
-    accepted: int = 0
-    late: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
-    findings: int = 0
-
-    @property
-    def balanced(self) -> bool:
-        return self.received == self.accepted + self.late + self.rejected.total() + self.dropped.total()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one step of the pipeline led to, beside the state.
-
-    ``turns`` says of each period of a rolling reference that ended whether it became the reference, and why not.
-    """
-
-    findings: tuple[Finding, ...] = ()
-    judgements: tuple[Judgement, ...] = ()
-    learned: tuple[Reference, ...] = ()
-    turns: tuple[str, ...] = ()

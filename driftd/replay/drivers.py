@@ -20,13 +20,13 @@ from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
 from driftd.learn.profile import Seen, look
-from driftd.monitor.state import Outcome, State
 from driftd.replay.report import Report
 from driftd.replay.run import Accounts, Replay
 from driftd.sinks.log import FileFindings
-from driftd.sources.files.source import Events, Progress
+from driftd.sources.files.stream import Events, Progress
 
 
 class Stage(Protocol):

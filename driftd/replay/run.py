@@ -11,7 +11,8 @@ import numpy as np
 from driftd.core.event import Cell, RecordBatch
 from driftd.core.reference import Reference
 from driftd.engine.pipeline import Pipeline
-from driftd.monitor.state import Outcome, PartitionCell, State
+from driftd.engine.state import Outcome, State
+from driftd.ingest.state import PartitionCell
 from driftd.replay.report import Ledger, Report
 
 

@@ -15,13 +15,14 @@ import numpy as np
 from driftd import __version__
 from driftd.core.finding import JOINT, Finding, Status
 from driftd.metrics.aggregates import QUANTILES
+from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import ago, latencies, number, span, stretch, time
 from driftd.web.format import name as name_format
 from driftd.web.format import since as since_format
 from driftd.web.sections.changes import changes
 from driftd.web.sections.guarantee import trust
 from driftd.web.sections.health import facts
-from driftd.web.snapshot import ModelView, Snapshot, worst_first
+from driftd.web.snapshot import worst_first
 from driftd.web.style import STYLE
 from driftd.web.widgets import MARKS, link, pill, runbook
 

@@ -22,8 +22,9 @@ import orjson
 
 from driftd.core.errors import ConfigError
 from driftd.metrics.exposition import CONTENT_TYPE
+from driftd.monitor.view import Snapshot
 from driftd.web import page
-from driftd.web.snapshot import Snapshot, status_json
+from driftd.web.snapshot import status_json
 from driftd.web.webconfig import WebConfig, load
 
 log = logging.getLogger("driftd.http")

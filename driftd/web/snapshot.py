@@ -4,64 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 
 from driftd import __version__
-from driftd.core.finding import JUDGE, Finding, Judgement, Scores, Status
+from driftd.core.finding import JUDGE, Judgement, Scores, Status
 from driftd.core.reference import Role
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.budget import Certificate, Cover
-from driftd.metrics.aggregates import QUANTILES, ModelCounts
-from driftd.metrics.catalogue import Telemetry
+from driftd.metrics.aggregates import QUANTILES
+from driftd.monitor.view import ModelView, Snapshot
 from driftd.sinks.log import finding_fields
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelView:
-    """A model with its last judgement, or on its way (0..1) to the first reference."""
-
-    name: str
-    judgement: Judgement | None = None
-    learning: float = 0.0
-    counts: ModelCounts = field(default_factory=ModelCounts)
-
-    @property
-    def status(self) -> Status:
-        return Status.LEARNING if self.judgement is None else self.judgement.status
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """``now`` in epoch seconds; ``findings`` newest first; ``telemetry`` is only read.
-
-    ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
-    links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
-    """
-
-    now: float
-    models: Sequence[ModelView]
-    findings: Sequence[Finding]
-    not_ready: Sequence[str]
-    telemetry: Telemetry
-    runbooks: str = ""
-    certificate: Certificate | None = None
-
-    def cover(self, model: str) -> Cover | None:
-        """The model's part of the certificate."""
-        return self.certificate.by_model.get(model) if self.certificate is not None else None
-
-    @property
-    def opened(self) -> dict[tuple[str, str], Finding]:
-        """(model, channel) -> the finding that opened its last episode, as far as it is among ``findings``."""
-        out: dict[tuple[str, str], Finding] = {}
-        for f in self.findings:
-            if f.detector == JUDGE and f.feature is not None and f.status >= Status.WARNING > f.previous:
-                out.setdefault((f.model, f.feature), f)
-        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from driftd.core.finding import Status
-from driftd.web.snapshot import Snapshot
+from driftd.monitor.view import Snapshot
 
 MARKS: Final = {Status.OK: "✓", Status.LEARNING: "…", Status.WARNING: "!", Status.DRIFT: "▲"}
 

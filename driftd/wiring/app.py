@@ -23,7 +23,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
 
 if TYPE_CHECKING:
     from driftd.sources.kafka.source import KafkaSettings

@@ -42,7 +42,7 @@ class Stage:
     def __init__(self, source: Path, models: int, features: int) -> None:
         import driftd.sources.kafka.source  # noqa: F401  what `driftd run` has loaded
         from driftd.config import load
-        from driftd.monitor.state import State
+        from driftd.engine.state import State
         from driftd.wiring.app import pipeline_of
         from driftd.wiring.run import reporter_of
 

@@ -21,7 +21,7 @@ from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import FlatCodec, Rows
 from driftd.decode.tabular.columns import MARK, MARKING, Texts, sniff
 from driftd.decode.tabular.layout import Layout
-from driftd.sources.files.source import ROWS, Progress, open_bytes, undamaged
+from driftd.sources.files.stream import ROWS, Progress, open_bytes, undamaged
 
 _BLOCK_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 1 << 20

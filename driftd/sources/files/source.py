@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import sys
-import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Final
 
 import numpy as np
-import zstandard
 
-from driftd.core.errors import ConfigError, SourceRefused
+from driftd.core.errors import ConfigError
 from driftd.core.event import Cell, RecordBatch
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.tabular.layout import Layout
+from driftd.sources.files.stream import ROWS, STDIN, Events, Progress, open_bytes, undamaged
 
-ROWS: Final = 4096
-"""Rows in a batch; what comes out does not depend on it."""
 BATCH_BYTES: Final = 4 << 20
-STDIN: Final = "-"
 _JSON: Final = (".jsonl", ".ndjson", ".json")
 _FLAT: Final = (".csv", ".tsv", ".parquet", ".pq")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far reading has come; ``total`` is None where nobody knows (standard input)."""
-
-    done: int
-    total: int | None
-    unit: str  # "bytes" or "rows"
-
-
-class Events(Protocol):
-    """A file of events: batches in file order, and the codec that understands them.
-
-    ``cells`` are the partitions, where there is more than the one of a file.
-    """
-
-    name: str
-    codec: Codec
-    cells: tuple[Cell, ...]
-
-    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
-        """From the beginning, once. Raises SourceRefused where the file is damaged."""
-        ...
-
-    def progress(self) -> Progress: ...
 
 
 def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> Events:
@@ -131,60 +96,6 @@ class JsonLines:
     def _batch(self, offsets: list[int], values: list[bytes]) -> RecordBatch:
         numbers = np.array(offsets, np.int64)
         return RecordBatch(self.name, 0, numbers, np.full(len(values), np.nan), values, offsets[-1] + 1)
-
-
-class _Zstd(io.RawIOBase):
-    """Plain bytes of zstd frames. zstandard's own reader takes a file that is cut off for a shorter one."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._packed = b""
-        self._plain = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._plain:
-            self._packed = self._packed or self._raw.read(1 << 16)
-            if not self._packed:
-                if self._frame is not None:
-                    raise EOFError("cut off in the middle of a zstd frame")
-                return 0
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            self._plain = self._frame.decompress(self._packed)
-            self._packed = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-        count = min(len(buffer), len(self._plain))
-        buffer[:count], self._plain = self._plain[:count], self._plain[count:]
-        return count
-
-
-@contextmanager
-def open_bytes(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """A stream of the plain bytes, and the file below it, which tells how far reading has come."""
-    if path == STDIN:
-        yield sys.stdin.buffer, sys.stdin.buffer
-        return
-    with ExitStack() as stack:
-        raw = stack.enter_context(Path(path).open("rb"))
-        stream: IO[bytes] = raw
-        if path.endswith(".gz"):
-            stream = stack.enter_context(cast(IO[bytes], gzip.GzipFile(fileobj=raw)))
-        elif path.endswith(".zst"):
-            stream = stack.enter_context(io.BufferedReader(_Zstd(raw), 1 << 17))
-        yield stream, raw
-
-
-@contextmanager
-def undamaged(path: str) -> Iterator[None]:
-    """Tells what libraries raise for a damaged or unreadable file as SourceRefused."""
-    try:
-        yield
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as e:
-        raise SourceRefused(f"{path}: cannot be read on: {e}") from e
 
 
 def _require_file(path: str) -> None:

@@ -11,7 +11,7 @@ from driftd.core.errors import ConfigError, SourceRefused
 from driftd.core.event import Cell, RecordBatch
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.decode.limits import DEFAULT_LIMITS
-from driftd.sources.files.source import ROWS, Progress
+from driftd.sources.files.stream import ROWS, Progress
 from driftd.sources.kafka.source import KafkaSettings, check_topics, read_range
 
 Place = int | datetime | None

@@ -12,9 +12,10 @@ import numpy as np
 from driftd.core.finding import JOINT, Finding, Joint, Judgement, Status
 from driftd.core.reference import Role
 from driftd.monitor.findings import WINDOW_ALONE
+from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import large, minute, name, number
 from driftd.web.format import since as since_format
-from driftd.web.snapshot import ChannelView, ModelView, Snapshot, channels
+from driftd.web.snapshot import ChannelView, channels
 from driftd.web.widgets import link, pill, runbook
 
 MAX_MODELS: Final = 20

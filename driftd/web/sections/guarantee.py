@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from driftd.judge.budget import Certificate, Cover
+from driftd.monitor.view import Snapshot
 from driftd.web.format import large
 from driftd.web.format import name as name_format
 from driftd.web.format import span as span_format
-from driftd.web.snapshot import Snapshot
 from driftd.web.widgets import link
 
 MAX_CHANNELS: Final = 8

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from driftd.monitor.view import Snapshot
 from driftd.web.format import ago, span
-from driftd.web.snapshot import Snapshot
 
 
 def facts(snapshot: Snapshot) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ import pytest
 
 from driftd.cli import cli, main, output
 from driftd.detectors.registry import registry, settings_of
-from driftd.sources.files.source import Progress
+from driftd.sources.files.stream import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
-from driftd.monitor.state import Outcome, State
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
 
 WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
 

@@ -18,12 +18,13 @@ from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.snapshot import dump_state
+from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
+from driftd.ingest.state import PartitionCell
 from driftd.learn.build import Learning, build
 from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
-from driftd.monitor.state import PartitionCell, State
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
 from driftd.sources.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, stream
 

@@ -19,9 +19,9 @@ from driftd.detectors.psi import PSI
 from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import FindDetector, dump_state, load_state
+from driftd.engine.state import State
 from driftd.learn.build import Learning, build
-from driftd.monitor.state import State
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
 from tests.unit.core.make import WINDOWS, NoCodec, events, feed, pipeline, stream
 
 A, B = ("t", 0), ("t", 1)

@@ -12,9 +12,9 @@ from driftd.core.finding import Finding, Status
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.snapshot import dump_state, load_state
+from driftd.engine.state import State
 from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
-from driftd.monitor.state import State
 from tests.unit.core.make import feed, pipeline, stream
 
 LEARNED, DRIFTS, END = 3000, 4500, 6000

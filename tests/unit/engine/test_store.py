@@ -16,6 +16,7 @@ from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_reference, dump_state
+from driftd.engine.state import State
 from driftd.engine.store import (
     FORMAT,
     MAGIC,
@@ -27,7 +28,6 @@ from driftd.engine.store import (
     write_file,
 )
 from driftd.learn.build import Learning, build
-from driftd.monitor.state import State
 from tests.unit.core.make import feed, pipeline, stream
 
 CELL = ("t", 0)

@@ -21,13 +21,14 @@ from driftd.core.summary import merge
 from driftd.core.window import Windows, panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_state, load_state
+from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, Guard, batch_events, learned_of
 from driftd.judge.step import Batch, Judged
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import Plan
-from driftd.monitor.state import ModelCell, State
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
+from driftd.monitor.state import ModelCell
 from tests.unit.core.make import WINDOWS, NoCodec, wide
 
 PANE = WINDOWS.pane_seconds

@@ -17,12 +17,12 @@ from driftd.core.window import Alarm
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
 from driftd.monitor.findings import MODEL, so_many
-from driftd.monitor.state import State
+from driftd.monitor.settings import Watch
 from driftd.monitor.thresholds import MONTH_SECONDS
-from driftd.monitor.warmup import Watch
 from tests.unit.core.make import WINDOWS, NoCodec, events, feed, judged, wide
 
 OK, LEARNING, WARNING, DRIFT = Status

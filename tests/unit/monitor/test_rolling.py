@@ -19,9 +19,9 @@ from driftd.core.window import Windows
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_state, load_state
+from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
-from driftd.monitor.state import Outcome, State
-from driftd.monitor.warmup import Watch
+from driftd.monitor.settings import Watch
 from tests.unit.core.make import NoCodec, events, feed
 from tests.unit.learn.test_comparison import MONDAY
 

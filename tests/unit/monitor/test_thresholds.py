@@ -16,7 +16,9 @@ from driftd.core.summary import Summary, merge
 from driftd.core.window import Hop
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
-from driftd.monitor.thresholds import MONTH_SECONDS, Budget, change_starts, mean_of, moved_bins, next_status
+from driftd.monitor.attribution import mean_of, moved_bins
+from driftd.monitor.change_point import change_starts
+from driftd.monitor.thresholds import MONTH_SECONDS, Budget, next_status
 from tests.unit.core.make import events
 
 OK, LEARNING, WARNING, DRIFT = Status

@@ -16,9 +16,9 @@ from driftd.config import Flag
 from driftd.core.errors import ConfigError
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.engine.daemon import start_models
+from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build
-from driftd.monitor.state import State
 from driftd.wiring.app import PAGE_AFTER_SECONDS, pipeline_of, references_of
 from tests.unit.core.make import stream
 

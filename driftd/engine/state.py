@@ -1,0 +1,47 @@
+"""Everything that a checkpoint holds, and what one step of the pipeline led to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from driftd.core.event import Cell
+from driftd.core.finding import Finding, Judgement
+from driftd.core.reference import Reference
+from driftd.ingest.state import PartitionCell
+from driftd.monitor.state import ModelCell
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
+
+    received == accepted + sum(rejected) + late + sum(dropped), always.
+    """
+
+    partitions: dict[Cell, PartitionCell] = field(default_factory=dict)
+    models: dict[str, ModelCell] = field(default_factory=dict)
+    frontier: int | None = None
+    received: int = 0
+    accepted: int = 0
+    late: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    findings: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        return self.received == self.accepted + self.late + self.rejected.total() + self.dropped.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one step of the pipeline led to, beside the state.
+
+    ``turns`` says of each period of a rolling reference that ended whether it became the reference, and why not.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    learned: tuple[Reference, ...] = ()
+    turns: tuple[str, ...] = ()

@@ -1,0 +1,33 @@
+"""How one model is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from driftd.core.event import Kind, Schema
+from driftd.learn.build import Learning
+from driftd.monitor.assignment import Chooser, Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How one model is watched. The reference is learned from the first ``learn_events`` events, or from the first
+    ``learn_seconds`` of event time where that is set. ``effect`` of a channel is the least change (PSI) that opens an
+    episode.
+    """
+
+    choose: Chooser
+    learning: Learning = field(default_factory=Learning)
+    learn_events: int = 10_000
+    learn_seconds: float | None = None
+    max_features: int = 200
+    discover: bool = True
+    effect: Effect = lambda _: 0.0
+
+    def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
+        """What is decoded while the reference is learned: the configured features, and the discovered ones."""
+        found = dict.fromkeys(sorted(discovered), Kind.ANY)
+        return Schema(
+            model, {**found, **self.learning.kinds}, Kind.ANY, open=self.discover, max_features=self.max_features
+        )
