@@ -78,7 +78,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """What would be watched of each model that is configured or has a reference, how well, and what is promised."""
     from driftd.cli import sensitivity  # noqa: PLC0415
-    from driftd.monitor.sensitivity import foresee  # noqa: PLC0415
+    from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
     references, pipeline = references_of(settings), pipeline_of(settings)
@@ -91,7 +91,7 @@ def models(settings: Settings) -> dict[str, Any]:
         sight = None
         if reference is not None:
             plan, budget = pipeline.plan(reference), pipeline.false_alarms_per_month
-            sight = foresee(reference, plan, pipeline.windows, budget, pipeline.budget_models)
+            sight = sensitivity_of(reference, plan, pipeline.windows, budget, pipeline.budget_models)
         out.append({
             "model": name,
             "configured": model is not None,

@@ -11,7 +11,7 @@ from driftd.cli.findings import duration
 
 if TYPE_CHECKING:
     from driftd.judge.budget import Certificate
-    from driftd.monitor.sensitivity import Foresight, Sight
+    from driftd.monitor.sensitivity import ChannelSensitivity, ModelSensitivity
 
 
 def certificate(promise: Certificate) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def certificate(promise: Certificate) -> dict[str, Any]:
     }
 
 
-def window(sight: Foresight | None) -> dict[str, Any] | None:
+def window(sight: ModelSensitivity | None) -> dict[str, Any] | None:
     """The window at the reference's rate; None without a reference."""
     if sight is None:
         return None
@@ -41,14 +41,14 @@ def window(sight: Foresight | None) -> dict[str, Any] | None:
     }
 
 
-def joint(sight: Foresight | None) -> dict[str, Any] | None:
+def joint(sight: ModelSensitivity | None) -> dict[str, Any] | None:
     """How channels move together, in the fields of a channel; None where nobody looks."""
     if sight is None or not sight.channels or sight.channels[-1].channel != "*":
         return None
     return {"channel": "*", **channel(sight.channels[-1])}
 
 
-def channel(sight: Sight) -> dict[str, Any]:
+def channel(sight: ChannelSensitivity) -> dict[str, Any]:
     """One channel; null where nothing is known."""
     return {
         "regime": sight.regime or None,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Headers = Sequence[tuple[str, bytes]]
 Scalar = float | str | None
-Cell = tuple[str, int]
+TopicPartition = tuple[str, int]
 """(topic or file name, partition): the unit of position and of order."""
 
 
@@ -75,7 +75,7 @@ class RecordBatch:
         return len(self.values)
 
     @property
-    def cell(self) -> Cell:
+    def cell(self) -> TopicPartition:
         return self.source, self.partition
 
 

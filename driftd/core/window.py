@@ -19,7 +19,7 @@ from math import ceil, floor, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Cell
+from driftd.core.event import TopicPartition
 from driftd.core.summary import Summary, merge
 
 HISTORY_WINDOWS = 4
@@ -74,7 +74,9 @@ def watermarks_before(offsets: NDArray[np.int64], times: NDArray[np.float64], la
     return running[first]
 
 
-def frontier(closed: Mapping[Cell, int | None], idle: frozenset[Cell], before: int | None) -> int | None:
+def frontier(
+    closed: Mapping[TopicPartition, int | None], idle: frozenset[TopicPartition], before: int | None
+) -> int | None:
     """The last pane that every active partition has closed; never goes back.
 
     ``closed`` has every assigned partition, None where nothing was read yet: it holds all others back until it has
@@ -88,7 +90,7 @@ def frontier(closed: Mapping[Cell, int | None], idle: frozenset[Cell], before: i
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class TimedDetection:
     """A sequential detector's detection, as it travels with its pane; ``since`` is when the change began, by how many
     values ago that was.
     """
@@ -108,7 +110,7 @@ class Hop:
     start: float
     end: float
     summary: Summary
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[TimedDetection, ...] = ()
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class Hops:
     growing: Hop | None = None
     done: list[Hop] = field(default_factory=list)
 
-    def add(self, pane: int, summary: Summary, alarms: tuple[Alarm, ...], windows: Windows) -> bool:
+    def add(self, pane: int, summary: Summary, alarms: tuple[TimedDetection, ...], windows: Windows) -> bool:
         """Takes one closed pane in, panes in ascending order; says whether that finished a hop."""
         start, end = pane * windows.pane_seconds, (pane + 1) * windows.pane_seconds
         hop = self.growing

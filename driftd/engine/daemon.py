@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from driftd.core.errors import SourceError, StateUnwritable
-from driftd.core.event import Cell, DropReason, RecordBatch, Reject
+from driftd.core.event import DropReason, RecordBatch, Reject, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import Outcome, State
-from driftd.ingest.state import PartitionCell
-from driftd.monitor.state import ModelCell
+from driftd.ingest.state import PartitionState
+from driftd.monitor.state import ModelState
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")
@@ -104,7 +104,7 @@ class Daemon:
     reload: Callable[[Daemon], bool] = lambda _: False
     stopping: bool = False
     reloading: bool = False
-    _quiet_since: dict[Cell, float] = field(default_factory=dict)
+    _quiet_since: dict[TopicPartition, float] = field(default_factory=dict)
     _saved_at: float = 0.0
     _dirty: bool = False
     _kept: set[str] = field(default_factory=set)
@@ -254,21 +254,21 @@ class Daemon:
                 case Revoked(cells):
                     self.checkpoint(commit=cells)
 
-    def _release(self, cells: Iterable[Cell]) -> None:
+    def _release(self, cells: Iterable[TopicPartition]) -> None:
         """These partitions are another member's now: their open panes stay ours and hold nobody back."""
         for cell in cells:
             if cell in self.state.partitions:
                 self.state.partitions[cell].released = True
             self._quiet_since.pop(cell, None)
 
-    def _assigned(self, cells: Iterable[Cell]) -> None:
+    def _assigned(self, cells: Iterable[TopicPartition]) -> None:
         """Decides where to read on: the checkpoint's position, unless another member has gone on from there.
 
         The source announces them again at the next poll if a broker does not answer here.
         """
         try:
             committed = self.source.committed(cells)
-            start: dict[Cell, int | str] = {}
+            start: dict[TopicPartition, int | str] = {}
             for cell in cells:
                 mine = self.state.partitions.get(cell)
                 offset, owner = committed.get(cell, (None, ""))
@@ -284,12 +284,12 @@ class Daemon:
             self.reporter.out_of_reach(str(e))
             return
         for cell, offset in found.items():
-            partition = self.state.partitions.setdefault(cell, PartitionCell(offset))
+            partition = self.state.partitions.setdefault(cell, PartitionState(offset))
             partition.next_offset, partition.released = offset, False
         self._dirty = True
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
 
-    def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[Cell]:
+    def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[TopicPartition]:
         """Partitions that have been read to their end and silent for a while hold nobody back."""
         now = self.clock.monotonic()
         for records in batches:
@@ -302,7 +302,7 @@ class Daemon:
                 idle.add(cell)
         return frozenset(idle)
 
-    def checkpoint(self, *, commit: Iterable[Cell] | None = None, wait: bool = False) -> bool:
+    def checkpoint(self, *, commit: Iterable[TopicPartition] | None = None, wait: bool = False) -> bool:
         """Flushes the sinks, saves, then commits; without a saved state nothing is committed.
 
         ``commit`` names the partitions to commit at once (they are being given up); otherwise all that are ours.
@@ -353,7 +353,7 @@ class Daemon:
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
     """Gives models their references before the first record, and judges anew what a checkpoint brought."""
     for name, reference in references.items():
-        cell = state.models.setdefault(name, ModelCell(name))
+        cell = state.models.setdefault(name, ModelState(name))
         if cell.reference is None or (cell.reference.id, cell.reference.kind) != (reference.id, reference.kind):
             pipeline.adopt(state, name, reference)
     return [j for cell in state.models.values() if (j := pipeline.look_again(cell)) is not None]

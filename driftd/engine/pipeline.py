@@ -8,26 +8,26 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import JUDGE, Judgement
 from driftd.core.reference import Reference, ReferenceKind, Role
 from driftd.core.summary import merge
-from driftd.core.window import Alarm, Windows, closed_through, frontier, panes_of, watermarks_before
+from driftd.core.window import TimedDetection, Windows, closed_through, frontier, panes_of, watermarks_before
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
 from driftd.engine.state import Outcome, State
 from driftd.ingest.binning import Encoded, encode_with, summarise_with
 from driftd.ingest.panes import closed_panes
-from driftd.ingest.state import Pane, PartitionCell, Stream
-from driftd.judge.budget import Certificate, Cover
-from driftd.judge.runtime import Guard
-from driftd.judge.step import Batch
+from driftd.ingest.state import Pane, PartitionState, Stream
+from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.judge.runtime import ModelJudge
+from driftd.judge.step import MicroBatch
 from driftd.learn.build import schema_of
 from driftd.monitor import evaluate, rolling, warmup
-from driftd.monitor.assignment import Plan
+from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.counters import count, count_page
-from driftd.monitor.settings import Watch
-from driftd.monitor.state import ModelCell
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import ModelState
 
 
 @dataclass(slots=True)
@@ -40,25 +40,25 @@ class Pipeline:
 
     codec: Codec
     windows: Windows
-    default: Watch
-    watches: Mapping[str, Watch] = field(default_factory=dict)
+    default: ModelSettings
+    watches: Mapping[str, ModelSettings] = field(default_factory=dict)
     false_alarms_per_month: float = 1.0
     budget_models: int = 1
     every_window: bool = False
     max_models: int | None = None
     _schemas: dict[str, Schema] = field(default_factory=dict)
-    _plans: dict[tuple[str, int], Plan] = field(default_factory=dict)
-    _covers: dict[tuple[str, int], Cover | str] = field(default_factory=dict)
+    _plans: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
+    _covers: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
 
-    def watch(self, model: str) -> Watch:
+    def watch(self, model: str) -> ModelSettings:
         return self.watches.get(model, self.default)
 
-    def plan(self, reference: Reference) -> Plan:
+    def plan(self, reference: Reference) -> DetectorSet:
         key = reference.id, reference.version
         plan = self._plans.get(key)
         if plan is None:
             watch = self.watch(reference.model)
-            plan = self._plans[key] = Plan.of(
+            plan = self._plans[key] = DetectorSet.of(
                 reference, watch.choose, self.false_alarms_per_month, self.budget_models, watch.effect
             )
         return plan
@@ -66,7 +66,7 @@ class Pipeline:
     def schemas(self, state: State) -> Mapping[str, Schema]:
         """What the decoder must know: learned models as their reference says, the others as configured."""
         for name in self.watches:
-            state.models.setdefault(name, ModelCell(name))
+            state.models.setdefault(name, ModelState(name))
         for name, cell in state.models.items():
             if name not in self._schemas:
                 self._schemas[name] = (
@@ -91,16 +91,16 @@ class Pipeline:
             cell.verdicts = {kind: v for kind, v in cell.verdicts.items() if kind in detectors}
 
     def advance(
-        self, state: State, records: RecordBatch, idle: frozenset[Cell] = frozenset()
+        self, state: State, records: RecordBatch, idle: frozenset[TopicPartition] = frozenset()
     ) -> tuple[Decoded, Outcome]:
         """Takes a stretch of a partition in and judges what it closed."""
         decoded = self.codec.decode(records, self.schemas(state))
         self.ingest(state, records.cell, records.next_offset, decoded)
         return decoded, self.settle(state, idle)
 
-    def ingest(self, state: State, cell: Cell, next_offset: int, decoded: Decoded) -> None:
+    def ingest(self, state: State, cell: TopicPartition, next_offset: int, decoded: Decoded) -> None:
         """Counts the events, turns the late ones away and puts the others into the partition's open panes."""
-        partition = state.partitions.setdefault(cell, PartitionCell(next_offset))
+        partition = state.partitions.setdefault(cell, PartitionState(next_offset))
         partition.next_offset = next_offset
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
@@ -117,12 +117,12 @@ class Pipeline:
             self._take_batch(state, partition, batch, before)
         for batch in decoded.batches:
             state.accepted += batch.label_only
-            totals = state.models.setdefault(batch.model, ModelCell(batch.model)).totals
+            totals = state.models.setdefault(batch.model, ModelState(batch.model)).totals
             totals.unjoined_labels += batch.label_only
             totals.ignored_features += batch.ignored_features
 
     def _take_batch(
-        self, state: State, partition: PartitionCell, batch: EventBatch, before: NDArray[np.float64]
+        self, state: State, partition: PartitionState, batch: EventBatch, before: NDArray[np.float64]
     ) -> None:
         panes = panes_of(batch.times, self.windows.pane_seconds)
         closes = (panes + 1) * self.windows.pane_seconds
@@ -137,7 +137,7 @@ class Pipeline:
         if not len(batch):
             return
         state.accepted += len(batch)
-        cell = state.models.setdefault(batch.model, ModelCell(batch.model))
+        cell = state.models.setdefault(batch.model, ModelState(batch.model))
         count(cell, batch)
         kept = warmup.unexcluded(cell, batch, self.watch(batch.model).learning.exclude)
         if len(kept) < len(batch):
@@ -166,9 +166,9 @@ class Pipeline:
 
     def _sequential(
         self, reference: Reference, stream: Stream, batch: EventBatch, encoded: Encoded, panes: NDArray[np.int64]
-    ) -> list[tuple[int, Alarm]]:
+    ) -> list[tuple[int, TimedDetection]]:
         """Feeds the sequential detectors in offset order; their detections, each with the pane of its event."""
-        found: list[tuple[int, Alarm]] = []
+        found: list[tuple[int, TimedDetection]] = []
         for kind, pairs in self.plan(reference).sequential.items():
             for row, detector in pairs:
                 channel = reference.channels[row]
@@ -186,7 +186,7 @@ class Pipeline:
                     at = here[hit.index]
                     time, rate = float(batch.times[at]), self._rate(reference, row)
                     # by the channel's rate: the change may have begun in an earlier poll, and polls must not matter
-                    alarm = Alarm(kind, channel.name, time, hit.before, hit.after, time - hit.width / rate)
+                    alarm = TimedDetection(kind, channel.name, time, hit.before, hit.after, time - hit.width / rate)
                     found.append((int(panes[at]), alarm))
         return found
 
@@ -195,7 +195,7 @@ class Pipeline:
         events, span = int(reference.summary.counts[row].sum()), reference.last - reference.first
         return max(events, 1) / max(span, 1.0)
 
-    def settle(self, state: State, idle: frozenset[Cell] = frozenset(), *, end: bool = False) -> Outcome:
+    def settle(self, state: State, idle: frozenset[TopicPartition] = frozenset(), *, end: bool = False) -> Outcome:
         """Moves closed panes into their models and judges those that finished a hop.
 
         ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
@@ -252,7 +252,7 @@ class Pipeline:
             cell.hops.finish(self.windows)
             yield self._judge(cell)
 
-    def _roll(self, cell: ModelCell, pane: int, turns: list[str]) -> None:
+    def _roll(self, cell: ModelState, pane: int, turns: list[str]) -> None:
         """Where the reference rolls and a period is over: makes it the reference unless something speaks against it."""
         if cell.reference is None or cell.reference.kind is not ReferenceKind.ROLLING:
             cell.period = None
@@ -266,21 +266,21 @@ class Pipeline:
             self._covers.pop(before, None)
             cell.reference = rolled
 
-    def _watch_pane(self, cell: ModelCell, number: int, pane: Pane) -> Iterator[Judgement]:
+    def _watch_pane(self, cell: ModelState, number: int, pane: Pane) -> Iterator[Judgement]:
         """Lets the judge see a closed pane; yields a judgement where an episode opened or closed."""
         if cell.guard is None or cell.reference is None:
             return
         plan, seconds = self.plan(cell.reference), self.windows.pane_seconds
-        told = np.full(len(cell.reference.channels), np.nan)
+        external_since = np.full(len(cell.reference.channels), np.nan)
         for alarm in pane.alarms:
             if (alarm.detector, alarm.channel) in plan.paging:
                 row = cell.reference.rows[alarm.channel]
-                told[row] = np.fmin(told[row], alarm.since)
-        batch = Batch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, told)
+                external_since[row] = np.fmin(external_since[row], alarm.since)
+        batch = MicroBatch(number * seconds, (number + 1) * seconds, pane.summary, pane.cross, external_since)
         for part, judged in cell.guard.take(cell.reference, batch, plan.a, evaluate.matters(cell, plan)):
             yield from evaluate.turned(cell, plan, self._rules(), part, judged)
 
-    def _watch_rest(self, cell: ModelCell) -> Iterator[Judgement]:
+    def _watch_rest(self, cell: ModelState) -> Iterator[Judgement]:
         if cell.guard is not None and cell.reference is not None:
             plan = self.plan(cell.reference)
             for part, judged in cell.guard.flush(cell.reference, plan.a, evaluate.matters(cell, plan)):
@@ -291,12 +291,12 @@ class Pipeline:
 
         What was judged on another reference's bins is dropped.
         """
-        cell = state.models.setdefault(model, ModelCell(model))
+        cell = state.models.setdefault(model, ModelState(model))
         if cell.reference is not None and cell.reference.id != reference.id:
-            kept = ModelCell(model, totals=cell.totals, versions=cell.versions, taken=cell.taken)
+            kept = ModelState(model, totals=cell.totals, versions=cell.versions, taken=cell.taken)
             cell = state.models[model] = kept
         if cell.reference is None or cell.guard is None:
-            cell.guard = Guard.of(reference)
+            cell.guard = ModelJudge.of(reference)
         cell.reference = reference
         cell.rows, cell.learned = [], 0  # held for a reference that is not needed any more
         for partition in state.partitions.values():
@@ -316,7 +316,7 @@ class Pipeline:
         row = reference.rows.get(channel)
         return None if row is None else self.plan(reference).sequential_of(kind, row)
 
-    def look_again(self, cell: ModelCell) -> Judgement | None:
+    def look_again(self, cell: ModelState) -> Judgement | None:
         """The judgement of a model's last window, after a restart: nothing changes and nothing is found."""
         if cell.reference is None or not cell.hops.done:
             return None
@@ -330,7 +330,7 @@ class Pipeline:
         covers = map(self.cover, references)
         return Certificate.of(self.false_alarms_per_month, self.budget_models, covers)
 
-    def cover(self, reference: Reference) -> Cover | str:
+    def cover(self, reference: Reference) -> ModelGuarantee | str:
         """One model's part of the certificate; its name where its reference was made of counts alone."""
         key = reference.id, reference.version
         cover = self._covers.get(key)
@@ -338,7 +338,7 @@ class Pipeline:
             cover = self._covers[key] = self.plan(reference).cover(reference)
         return cover
 
-    def learning_ratio(self, cell: ModelCell) -> float:
+    def learning_ratio(self, cell: ModelState) -> float:
         """How far the model's reference is, 0 to 1."""
         if cell.reference is not None:
             return 1.0
@@ -348,7 +348,7 @@ class Pipeline:
         first = min((float(rows.times.min()) for rows in cell.rows), default=cell.totals.last_event)
         return min(1.0, max(0.0, (cell.totals.last_event - first) / watch.learn_seconds))
 
-    def _judge(self, cell: ModelCell) -> Judgement:
+    def _judge(self, cell: ModelState) -> Judgement:
         assert cell.reference is not None
         return evaluate.judge(cell, self.plan(cell.reference), self._rules())
 
@@ -356,7 +356,7 @@ class Pipeline:
         return evaluate.Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
 
 
-def _discovered(state: State, cell: ModelCell) -> set[str]:
+def _discovered(state: State, cell: ModelState) -> set[str]:
     """The features that a learning model has shown so far."""
     waiting = [rows for p in state.partitions.values() if cell.name in p.streams for rows in p.streams[cell.name].rows]
     return {name for rows in (*cell.rows, *waiting) for name in rows.columns}

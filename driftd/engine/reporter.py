@@ -11,11 +11,11 @@ from driftd.core.finding import Finding, Judgement
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
-from driftd.judge.budget import Certificate, Cover
+from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.catalogue import Telemetry
 from driftd.metrics.series import MetricsSink
-from driftd.monitor.state import ModelCell
+from driftd.monitor.state import ModelState
 from driftd.monitor.thresholds import MONTH_SECONDS
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Source
@@ -25,7 +25,7 @@ log = logging.getLogger("driftd")
 MAX_RECENT = 100
 
 
-def counts_of(cell: ModelCell) -> ModelCounts:
+def counts_of(cell: ModelState) -> ModelCounts:
     """The model's counters as exposition wants them."""
     t = cell.totals
     return ModelCounts(
@@ -120,7 +120,7 @@ class Reporter:
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
 
-    def _count(self, cell: ModelCell) -> None:
+    def _count(self, cell: ModelState) -> None:
         if cell.reference is None:
             self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts_of(cell))
         else:
@@ -138,7 +138,7 @@ class Reporter:
         self.state = state
         for judgement in judgements:
             cover = self.pipeline.cover(judgement.reference)
-            self.metrics.update(judgement, cover=cover if isinstance(cover, Cover) else None)
+            self.metrics.update(judgement, cover=cover if isinstance(cover, ModelGuarantee) else None)
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""

@@ -15,15 +15,15 @@ from driftd.core.event import EventBatch, Kind
 from driftd.core.finding import Status
 from driftd.core.reference import Bins, Channel, Exclusion, Reference, ReferenceKind, Role, Slots
 from driftd.core.summary import Summary
-from driftd.core.window import Alarm, Hop, Hops
+from driftd.core.window import Hop, Hops, TimedDetection
 from driftd.detectors import SequentialDetector
 from driftd.engine.state import State
-from driftd.ingest.state import Pane, PartitionCell, Stream
+from driftd.ingest.state import Pane, PartitionState, Stream
 from driftd.judge.learned import dump_state as dump_state_learned
 from driftd.judge.learned import load_state as load_state_learned
-from driftd.judge.runtime import Guard, learned_of
-from driftd.judge.step import Batch
-from driftd.monitor.state import ModelCell, Period, Totals, Verdict
+from driftd.judge.runtime import ModelJudge, learned_of
+from driftd.judge.step import MicroBatch
+from driftd.monitor.state import ModelState, Period, Totals, Verdict
 
 Plain = Any
 """None, bool, int, float, str, bytes, list and dict with text keys: what msgpack carries."""
@@ -60,13 +60,13 @@ def _load_state(data: Plain, detector: FindDetector) -> State:
     state = State({}, models, data["frontier"], received, accepted, late, findings=findings)
     state.rejected, state.dropped = Counter(data["rejected"]), Counter(data["dropped"])
     for topic, partition, next_offset, latest, released, streams in data["partitions"]:
-        cell = PartitionCell(next_offset, latest, released)
+        cell = PartitionState(next_offset, latest, released)
         for name, rows, panes, sequential in streams:
             stream = Stream([load_rows(r) for r in rows])
             stream.panes = {
                 pane: Pane(
                     load_summary(summary),
-                    tuple(Alarm(*a) for a in alarms),
+                    tuple(TimedDetection(*a) for a in alarms),
                     None if cross is None else _unarray(cross),
                 )
                 for pane, summary, alarms, cross in panes
@@ -81,7 +81,7 @@ def _load_state(data: Plain, detector: FindDetector) -> State:
     return state
 
 
-def _dump_streams(state: State, cell: PartitionCell, detector: FindDetector) -> Plain:
+def _dump_streams(state: State, cell: PartitionState, detector: FindDetector) -> Plain:
     out = []
     for name, stream in sorted(cell.streams.items()):
         reference = state.models[name].reference
@@ -98,7 +98,7 @@ def _dump_streams(state: State, cell: PartitionCell, detector: FindDetector) -> 
     return out
 
 
-def _dump_model(cell: ModelCell) -> Plain:
+def _dump_model(cell: ModelState) -> Plain:
     totals = {f.name: getattr(cell.totals, f.name) for f in fields(Totals)}
     return {
         "name": cell.name,
@@ -121,12 +121,12 @@ def _dump_model(cell: ModelCell) -> Plain:
     }
 
 
-def _load_model(data: Plain) -> ModelCell:
+def _load_model(data: Plain) -> ModelState:
     parts = data["totals"]
     totals = Totals(**{**parts, "latency_le": _unarray(parts["latency_le"]), "paged": tuple(parts["paged"])})
     growing = None if data["growing"] is None else _load_hop(data["growing"])
     reference = None if data["reference"] is None else load_reference(data["reference"])
-    return ModelCell(
+    return ModelState(
         data["name"],
         reference,
         [load_rows(r) for r in data["rows"]],
@@ -160,7 +160,7 @@ def _load_period(data: Plain) -> Period | None:
     return Period(number, None if summary is None else load_summary(summary), whole, drifted)
 
 
-def _alarms(alarms: Sequence[Alarm]) -> Plain:
+def _alarms(alarms: Sequence[TimedDetection]) -> Plain:
     return [[a.detector, a.channel, a.time, a.before, a.after, a.since] for a in alarms]
 
 
@@ -170,7 +170,7 @@ def _dump_hop(hop: Hop) -> Plain:
 
 def _load_hop(data: Plain) -> Hop:
     start, end, summary, alarms = data
-    return Hop(start, end, load_summary(summary), tuple(Alarm(*a) for a in alarms))
+    return Hop(start, end, load_summary(summary), tuple(TimedDetection(*a) for a in alarms))
 
 
 def dump_summary(s: Summary) -> Plain:
@@ -246,33 +246,35 @@ def load_reference(data: Plain) -> Reference:
     )
 
 
-def _dump_guard(guard: Guard | None) -> Plain:
+def _dump_guard(guard: ModelJudge | None) -> Plain:
     if guard is None:
         return None
     state = _dump_table(dump_state_learned(guard.state))
     return {"state": state, "waiting": _dump_batch(guard.waiting), "slot": _dump_batch(guard.slot)}
 
 
-def _load_guard(data: Plain, reference: Reference | None) -> Guard | None:
+def _load_guard(data: Plain, reference: Reference | None) -> ModelJudge | None:
     learned = None if reference is None or data is None else learned_of(reference)
     if learned is None:
         return None
     state = load_state_learned(_load_table(data["state"]))
-    return Guard(learned, state, _load_batch(data["waiting"]), _load_batch(data["slot"]))
+    return ModelJudge(learned, state, _load_batch(data["waiting"]), _load_batch(data["slot"]))
 
 
-def _dump_batch(batch: Batch | None) -> Plain:
+def _dump_batch(batch: MicroBatch | None) -> Plain:
     if batch is None:
         return None
     cross = None if batch.cross is None else _array(batch.cross)
-    return [batch.start, batch.end, dump_summary(batch.summary), cross, _array(batch.told)]
+    return [batch.start, batch.end, dump_summary(batch.summary), cross, _array(batch.external_since)]
 
 
-def _load_batch(data: Plain) -> Batch | None:
+def _load_batch(data: Plain) -> MicroBatch | None:
     if data is None:
         return None
-    start, end, summary, cross, told = data
-    return Batch(start, end, load_summary(summary), None if cross is None else _unarray(cross), _unarray(told))
+    start, end, summary, cross, external_since = data
+    return MicroBatch(
+        start, end, load_summary(summary), None if cross is None else _unarray(cross), _unarray(external_since)
+    )
 
 
 def _dump_table(table: Mapping[str, Any]) -> Plain:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from driftd.core.event import Cell
+from driftd.core.event import TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
-from driftd.ingest.state import PartitionCell
-from driftd.monitor.state import ModelCell
+from driftd.ingest.state import PartitionState
+from driftd.monitor.state import ModelState
 
 
 @dataclass(slots=True)
@@ -19,8 +19,8 @@ class State:
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
 
-    partitions: dict[Cell, PartitionCell] = field(default_factory=dict)
-    models: dict[str, ModelCell] = field(default_factory=dict)
+    partitions: dict[TopicPartition, PartitionState] = field(default_factory=dict)
+    models: dict[str, ModelState] = field(default_factory=dict)
     frontier: int | None = None
     received: int = 0
     accepted: int = 0

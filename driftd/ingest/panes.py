@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from driftd.core.event import Cell
+from driftd.core.event import TopicPartition
 from driftd.core.summary import merge
 from driftd.ingest.state import Pane, Stream
 
 
-def closed_panes(streams: Sequence[tuple[Cell, Stream]], reached: int) -> Iterator[tuple[int, Pane]]:
+def closed_panes(streams: Sequence[tuple[TopicPartition, Stream]], reached: int) -> Iterator[tuple[int, Pane]]:
     """Takes the panes up to ``reached`` out of the streams, merged over partitions, in ascending order."""
     ready = sorted({pane for _, s in streams for pane in s.panes if pane <= reached})
     for pane in ready:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
 from driftd.core.summary import Summary
-from driftd.core.window import Alarm
+from driftd.core.window import TimedDetection
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class Pane:
     """One open pane of one model in one partition; ``cross`` as in driftd.judge.exchangeable.joint."""
 
     summary: Summary
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[TimedDetection, ...] = ()
     cross: NDArray[np.int64] | None = None
 
 
@@ -35,7 +35,7 @@ class Stream:
 
 
 @dataclass(slots=True)
-class PartitionCell:
+class PartitionState:
     """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time.
 
     A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.

@@ -34,7 +34,7 @@ def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cover:
+class ModelGuarantee:
     """What the judge promises about one model: its channels in the reference's order, the joint path ("*") last.
 
     bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all). float64[k]: ``a`` events to one
@@ -52,7 +52,7 @@ class Cover:
     a: Floats
     monthly: Floats
     paths: Floats
-    inflation: Floats
+    design_effect: Floats
     span_seconds: float
 
     @property
@@ -78,17 +78,17 @@ class Certificate:
 
     budget: float
     models: int
-    covers: tuple[Cover, ...]
+    covers: tuple[ModelGuarantee, ...]
     unjudged: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, false_alarms_per_month: float, models: int, covers: Iterable[Cover | str]) -> Certificate:
+    def of(cls, false_alarms_per_month: float, models: int, covers: Iterable[ModelGuarantee | str]) -> Certificate:
         """From each known model's cover, or its name where it has no judge."""
         known = tuple(covers)
         return cls(
             false_alarms_per_month,
             models,
-            tuple(sorted((c for c in known if isinstance(c, Cover)), key=lambda c: c.model)),
+            tuple(sorted((c for c in known if isinstance(c, ModelGuarantee)), key=lambda c: c.model)),
             tuple(sorted(c for c in known if isinstance(c, str))),
         )
 
@@ -106,7 +106,7 @@ class Certificate:
         return self.channels - self.paging
 
     @cached_property
-    def by_model(self) -> dict[str, Cover]:
+    def by_model(self) -> dict[str, ModelGuarantee]:
         return {c.model: c for c in self.covers}
 
     @cached_property

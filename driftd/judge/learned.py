@@ -25,9 +25,9 @@ from driftd.judge.budget import even_share, thresholds
 from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.independent import Independent, Shape
-from driftd.judge.exchangeable.joint import Joint, Pairs
+from driftd.judge.exchangeable.joint import JointState, Pairs
 from driftd.judge.regime import Regime, decide, propose, signals_of, whole_seasons
-from driftd.judge.seasonal.clock import Clock, cells_of_events
+from driftd.judge.seasonal.clock import SeasonClock, slots_of_events
 from driftd.judge.seasonal.season import Rhythm, Season
 from driftd.judge.seasonal.season import learn as learn_season
 
@@ -57,7 +57,7 @@ class Learned:
     span_seconds: float
     regime: NDArray[np.str_]
     why: NDArray[np.str_]
-    inflation: Floats
+    design_effect: Floats
 
     def thresholds(self, false_alarms_per_month: float, models: int, paths: NDArray[np.intp]) -> Floats:
         """A of every channel and of the joint path, float64[channels + 1], in events.
@@ -96,14 +96,14 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class JudgeState:
     """All that is remembered between steps, [channels + 1]: ``s`` the evidence after the last step (NaN: abstains),
     ``since`` when the change would have begun. ``parts`` float64[2]: the joint path's evidence from pairs and from
     seasons.
     """
 
     evidence: Evidence
-    joint: Joint
+    joint: JointState
     rhythm: Rhythm | None
     episodes: Episodes
     s: Floats
@@ -126,9 +126,9 @@ def learn(
     times: Floats,
     singles: Floats,
     doubles: Floats,
-    clock: Clock | None = None,
+    clock: SeasonClock | None = None,
     least_span_seconds: float = 0.0,
-) -> tuple[Learned, State]:
+) -> tuple[Learned, JudgeState]:
     """From the reference's own events, in any order.
 
     bins intp[channels, n]: column of Summary.counts, negative where a channel does not apply; values
@@ -157,7 +157,7 @@ def learn(
     pages = np.array([v.pages and not short for v in verdicts], bool)
     season, rhythm = None, None
     if rhythmic.any():
-        cells, longest = cells_of_events(bins, values, times, reference.width, clock)
+        cells, longest = slots_of_events(bins, values, times, reference.width, clock)
         season, rhythm = learn_season(reference, cells, longest, singles, clock, rhythmic)
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
@@ -169,16 +169,16 @@ def learn(
         span_seconds=span,
         regime=np.array([v.regime.value for v in verdicts], np.str_),
         why=np.array([v.because + hint for v in verdicts], np.str_),
-        inflation=np.array([max(v.inflation, 1.0) for v in verdicts], np.float64),
+        design_effect=np.array([max(v.design_effect, 1.0) for v in verdicts], np.float64),
     )  # fmt: skip
     return learned, start(learned, rhythm)
 
 
-def start(learned: Learned, rhythm: Rhythm | None) -> State:
+def start(learned: Learned, rhythm: Rhythm | None) -> JudgeState:
     """At the reference's end."""
     k = len(learned.rate) + 1
     watched = np.append(learned.independent | learned.rhythmic, learned.joint)
-    return State(
+    return JudgeState(
         Independent().start(learned.shape),
         learned.pairs.start(),
         rhythm,
@@ -189,24 +189,24 @@ def start(learned: Learned, rhythm: Rhythm | None) -> State:
     )
 
 
-def dump_state(state: State) -> arrays.Table:
+def dump_state(state: JudgeState) -> arrays.Table:
     """The state as a flat table of arrays; what follows from ``Learned`` is left out."""
     table = {f"evidence.{k}": v for k, v in Independent().dump(state.evidence).items()}
     rest = arrays.dump(replace(state, evidence=None))  # type: ignore[arg-type]
     return {**table, **rest}
 
 
-def load_state(table: arrays.Table) -> State:
+def load_state(table: arrays.Table) -> JudgeState:
     """Goes on bit for bit."""
     mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
     evidence = Independent().load(mine)
-    rest = arrays.load(State, {k: v for k, v in table.items() if not k.startswith("evidence.")})
+    rest = arrays.load(JudgeState, {k: v for k, v in table.items() if not k.startswith("evidence.")})
     return replace(rest, evidence=evidence)
 
 
 __all__: Sequence[str] = (
+    "JudgeState",
     "Learned",
-    "State",
     "dump_state",
     "learn",
     "load_state",

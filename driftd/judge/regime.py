@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.days import MOST_SEASONS
 from driftd.judge.seasonal.season import PAGE_SEASONS, TICKET_SEASONS
 
@@ -38,73 +38,76 @@ class Regime(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RegimeVerdict:
     """One channel's regime and why: ``lag_one`` autocorrelation; ``inflation`` the greatest, at ``window`` events."""
 
     regime: Regime
     pages: bool
     lag_one: float
-    inflation: float
+    design_effect: float
     window: int
     span_seconds: float
     because: str
 
 
-def whole_seasons(times: Floats, clock: Clock) -> int:
+def whole_seasons(times: Floats, clock: SeasonClock) -> int:
     """How many seasons the events of ``times`` float64[n], in order, span; a slot short of one counts as one."""
     span = float(times[-1] - times[0]) if len(times) else 0.0
     return min(int((span + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), MOST_SEASONS)
 
 
-def propose(times: Floats) -> Clock:
+def propose(times: Floats) -> SeasonClock:
     """The season's period for a reference whose events happened at ``times`` float64[n], in order: the week where at
     least 24 are known; the day where weeks are fewer and at least 24 days are known; else the week, to wait for.
 
     A day's season raises tickets only: four weeks do not tell how weeks differ. Measured, references of 28 days and a
     budget of one false alarm per 300,000 events: 2.1 per 100,000 on shuffled real weeks, 19 on blocks of four.
     """
-    if whole_seasons(times, Clock.weekly()) >= PAGE_SEASONS or whole_seasons(times, Clock.daily()) < PAGE_SEASONS:
-        return Clock.weekly()
-    return Clock.daily()
+    if (
+        whole_seasons(times, SeasonClock.weekly()) >= PAGE_SEASONS
+        or whole_seasons(times, SeasonClock.daily()) < PAGE_SEASONS
+    ):
+        return SeasonClock.weekly()
+    return SeasonClock.daily()
 
 
-def decide(signals: Floats, times: Floats, seasons: int, clock: Clock | None = None) -> Verdict:
+def decide(signals: Floats, times: Floats, seasons: int, clock: SeasonClock | None = None) -> RegimeVerdict:
     """``signals`` float64[k, n], a channel's score and indicators in order of time; ``times`` float64[n], epoch
     seconds; ``seasons`` whole seasons of ``clock`` (the week's, if None) in the reference.
     """
-    clock = Clock.weekly() if clock is None else clock
+    clock = SeasonClock.weekly() if clock is None else clock
     n = signals.shape[1]
     span = float(times[-1] - times[0]) if n else 0.0
     varied = signals[signals.std(axis=1) > 1e-12] if n else signals
     if n < 100 or not len(varied):
-        return Verdict(Regime.INDEPENDENT, True, 0.0, 1.0, 0, span, "constant, or too few events to tell")
+        return RegimeVerdict(Regime.INDEPENDENT, True, 0.0, 1.0, 0, span, "constant, or too few events to tell")
     z = (varied - varied.mean(axis=1, keepdims=True)) / varied.std(axis=1, keepdims=True)
     lag_one = float(np.max(np.mean(z[:, 1:] * z[:, :-1], axis=1)))
-    inflation, window, beyond = inflated(z)
+    design_effect, window, beyond = inflated(z)
     limit = max(LAG_ONE, 4 / np.sqrt(n))
     if lag_one <= limit and not beyond:
-        return Verdict(
+        return RegimeVerdict(
             Regime.INDEPENDENT,
             True,
             lag_one,
-            inflation,
+            design_effect,
             window,
             span,
-            f"autocorrelation {lag_one:.2f}, window means vary {inflation:.1f} times as chance would",
+            f"autocorrelation {lag_one:.2f}, window means vary {design_effect:.1f} times as chance would",
         )
     why = f"autocorrelation {lag_one:.2f} (limit {limit:.2f}), "
-    why += f"means of {window} events vary {inflation:.1f} times as chance would"
+    why += f"means of {window} events vary {design_effect:.1f} times as chance would"
     if seasons >= TICKET_SEASONS:
         unit = "days" if clock.block == 1 else "weeks"
         pages = seasons >= PAGE_SEASONS and clock.block > 1
         why = f"{why}; {seasons} {unit} known"
         why = why if pages else f"{why}, pages from {PAGE_SEASONS} weeks on: tickets only"
-        return Verdict(Regime.SEASONAL, pages, lag_one, inflation, window, span, why)
-    return Verdict(
+        return RegimeVerdict(Regime.SEASONAL, pages, lag_one, design_effect, window, span, why)
+    return RegimeVerdict(
         Regime.DEPENDENT,
         False,
         lag_one,
-        inflation,
+        design_effect,
         window,
         span,
         f"{why}; {seasons} seasons known, {TICKET_SEASONS} needed: abstains",

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.reference import Reference
 from driftd.judge import step
-from driftd.judge.learned import Learned, State, start
+from driftd.judge.learned import JudgeState, Learned, start
 from driftd.judge.seasonal.season import Rhythm
-from driftd.judge.step import Batch, Judged, Matters, always
+from driftd.judge.step import Judged, Matters, MicroBatch, always
 
 Floats = NDArray[np.float64]
 
@@ -29,15 +29,15 @@ _LEARNED, _RHYTHM = "learned.", "rhythm."
 
 
 @dataclass(slots=True)
-class Guard:
+class ModelJudge:
     """One model's judge: what it learned, what it remembers, and the panes that wait: for more events, and for the end
     of their slot.
     """
 
     learned: Learned
-    state: State
-    waiting: Batch | None = None
-    slot: Batch | None = None
+    state: JudgeState
+    waiting: MicroBatch | None = None
+    slot: MicroBatch | None = None
 
     @classmethod
     def of(cls, reference: Reference) -> Self | None:
@@ -49,8 +49,8 @@ class Guard:
         return cls(learned, start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
 
     def take(
-        self, reference: Reference, pane: Batch, a: Floats, matters: Matters = always
-    ) -> Iterator[tuple[Batch, Judged]]:
+        self, reference: Reference, pane: MicroBatch, a: Floats, matters: Matters = always
+    ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
 
         ``matters`` as in driftd.judge.step.
@@ -65,18 +65,18 @@ class Guard:
             if self.waiting.summary.events >= batch_events(reference):
                 yield from self._end_batch(a, matters)
 
-    def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[Batch, Judged]]:
+    def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[MicroBatch, Judged]]:
         """Judges what waits, however little it is."""
         yield from self._end_slot(reference, a, matters)
         yield from self._end_batch(a, matters)
 
-    def _end_batch(self, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+    def _end_batch(self, a: Floats, matters: Matters) -> Iterator[tuple[MicroBatch, Judged]]:
         batch, self.waiting = self.waiting, None
         if batch is not None:
             self.state, judged = step.of_events(self.learned, self.state, batch, a, matters)
             yield batch, judged
 
-    def _end_slot(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[Batch, Judged]]:
+    def _end_slot(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[MicroBatch, Judged]]:
         batch, self.slot = self.slot, None
         if batch is not None:
             self.state, judged = step.of_season(self.learned, self.state, batch, reference, a, matters)
@@ -90,7 +90,7 @@ def batch_events(reference: Reference) -> int:
     return min(max(BATCH_EVENTS, reference.summary.events // 100), MOST_EVENTS)
 
 
-def table_of(learned: Learned, state: State) -> arrays.Table:
+def table_of(learned: Learned, state: JudgeState) -> arrays.Table:
     """What belongs beside the reference: ``Reference.learned``."""
     table = {_LEARNED + name: part for name, part in arrays.dump(learned).items()}
     if state.rhythm is not None:

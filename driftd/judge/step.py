@@ -16,9 +16,9 @@ from driftd.core.reference import Reference
 from driftd.core.summary import Summary, merge
 from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.independent import Independent
-from driftd.judge.learned import Learned, State
+from driftd.judge.learned import JudgeState, Learned
 from driftd.judge.seasonal import season
-from driftd.judge.seasonal.clock import Cell
+from driftd.judge.seasonal.clock import SlotSummary
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,9 +32,9 @@ def always(_row: int, _since: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class MicroBatch:
     """A run of closed panes, ``start`` to ``end`` in epoch seconds; ``cross`` as in exchangeable.joint, None without
-    pairs. ``told`` float64[channels]: since when there is a change that another detector with a share of the channel's
+    pairs. ``external_since`` float64[channels]: since when there is a change that another detector with a share of the channel's
     budget found in these panes, NaN where none did; it opens an episode as evidence does.
     """
 
@@ -42,11 +42,17 @@ class Batch:
     end: float
     summary: Summary
     cross: NDArray[np.int64] | None
-    told: Floats
+    external_since: Floats
 
-    def merge(self, later: Batch) -> Batch:
+    def merge(self, later: MicroBatch) -> MicroBatch:
         cross = later.cross if self.cross is None else self.cross if later.cross is None else self.cross + later.cross
-        return Batch(self.start, later.end, merge((self.summary, later.summary)), cross, np.fmin(self.told, later.told))
+        return MicroBatch(
+            self.start,
+            later.end,
+            merge((self.summary, later.summary)),
+            cross,
+            np.fmin(self.external_since, later.external_since),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +72,8 @@ class Judged:
 
 
 def of_events(
-    learned: Learned, state: State, batch: Batch, a: Floats, matters: Matters = always
-) -> tuple[State, Judged]:
+    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, matters: Matters = always
+) -> tuple[JudgeState, Judged]:
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
 
     Evidence that does not matter is kept and asked about again.
@@ -94,20 +100,20 @@ def of_events(
         if s[-1] >= a[-1]:
             pair = learned.pairs.strongest(joint)[:2]
     # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
-    heard = np.append(np.where(learned.independent, batch.told, np.nan), np.nan)
+    external = np.append(np.where(learned.independent, batch.external_since, np.nan), np.nan)
     with np.errstate(invalid="ignore"):
         enough = s >= a
-    since = np.where(np.isfinite(heard) & ~enough, heard, since)
+    since = np.where(np.isfinite(external) & ~enough, external, since)
     mine = np.append(learned.independent, batch.cross is not None)
     rate = np.append(learned.rate, learned.rate.max(initial=0.0))
     took = np.where(mine, np.maximum(rate * (batch.end - since), 1.0), 0.0)
-    opens = mine & (enough | np.isfinite(heard)) & ~state.episodes.open
+    opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
     counted = np.where(mine, np.append(events, batch.summary.events), 0.0)
     step = _Step(s, since, opens, counted, np.nan_to_num(took), batch.end)
     episodes, opened, closed = step.episodes(state, a, matters)
     # evidence begins again from 0 once its episode is open
     over = enough & mine & episodes.open
-    after = State(
+    after = JudgeState(
         evidence.without(over[rows]) if len(rows) else evidence,
         joint.without() if over[channels] else joint,
         state.rhythm, episodes, s, since, parts,
@@ -116,14 +122,14 @@ def of_events(
 
 
 def of_season(
-    learned: Learned, state: State, batch: Batch, reference: Reference, a: Floats, matters: Matters = always
-) -> tuple[State, Judged]:
+    learned: Learned, state: JudgeState, batch: MicroBatch, reference: Reference, a: Floats, matters: Matters = always
+) -> tuple[JudgeState, Judged]:
     """Takes in a batch that lies in one slot of the season's clock, for the channels that follow it. Their evidence
     dies down by itself: it need not begin again when an episode opens.
     """
     assert learned.season is not None
     assert state.rhythm is not None
-    cell = Cell.of(learned.season.clock.cell(batch.start), batch.summary, reference)
+    cell = SlotSummary.of(learned.season.clock.cell(batch.start), batch.summary, reference)
     rhythm, by_season = season.step(learned.season, state.rhythm, cell)
     s, since = state.s.copy(), state.since.copy()
     s[:-1][learned.rhythmic], since[:-1][learned.rhythmic] = by_season[learned.rhythmic], rhythm.since[learned.rhythmic]
@@ -153,7 +159,7 @@ class _Step:
     took: Floats
     at: float
 
-    def episodes(self, state: State, a: Floats, matters: Matters) -> tuple[Episodes, Rows, Rows]:
+    def episodes(self, state: JudgeState, a: Floats, matters: Matters) -> tuple[Episodes, Rows, Rows]:
         opens = self.opens.copy()
         for row in np.flatnonzero(opens[:-1]).tolist():
             opens[row] = matters(row, float(self.since[row]))
@@ -161,7 +167,7 @@ class _Step:
             return state.episodes.step(self.s, a, opens, self.events, self.since, self.took, self.at)
 
 
-def _judged(state: State, a: Floats, opened: Rows, closed: Rows, pair: tuple[int, int] | None) -> Judged:
+def _judged(state: JudgeState, a: Floats, opened: Rows, closed: Rows, pair: tuple[int, int] | None) -> Judged:
     episodes = state.episodes
     since = np.where(episodes.open, episodes.since, np.nan)
     return Judged(state.s, state.s / a, since, opened, closed, episodes.open, pair)

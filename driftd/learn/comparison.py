@@ -19,45 +19,45 @@ from driftd.core.event import EventBatch
 from driftd.core.reference import Reference, ReferenceKind, Slots
 from driftd.core.summary import Summary
 from driftd.ingest.binning import Encoded, summarise_with
-from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.clock import SeasonClock
 
-WEEK: Final = Clock.weekly()
+WEEK: Final = SeasonClock.weekly()
 LEAST_EVENTS: Final = 100
 """Events that the same hours of the reference must hold; with fewer a window is compared with the whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Against:
+class Comparison:
     """``reference`` has the summary that a window is compared with; ``note`` says what that is, "" for the whole."""
 
     reference: Reference
     note: str = ""
 
 
-def during(reference: Reference, start: float, end: float) -> Against:
+def comparison_for(reference: Reference, start: float, end: float) -> Comparison:
     """What the window from ``start`` to ``end`` (epoch seconds) is compared with."""
     if reference.kind is ReferenceKind.ROLLING:
         return _rolled(reference)
     if reference.kind is ReferenceKind.SEASONAL and reference.slots is not None:
         return _same_hours(reference, tuple(covered(start, end).tolist()))
-    return Against(reference)
+    return Comparison(reference)
 
 
 @lru_cache(maxsize=64)  # detectors remember what they worked out for a reference; hops of one hour share it
-def _rolled(reference: Reference) -> Against:
+def _rolled(reference: Reference) -> Comparison:
     if reference.rolled is None:
-        return Against(reference, "no whole period yet: compared with the first reference")
-    return Against(replace(reference, summary=reference.rolled), "compared with the period before")
+        return Comparison(reference, "no whole period yet: compared with the first reference")
+    return Comparison(replace(reference, summary=reference.rolled), "compared with the period before")
 
 
 @lru_cache(maxsize=64)
-def _same_hours(reference: Reference, weights: tuple[float, ...]) -> Against:
+def _same_hours(reference: Reference, weights: tuple[float, ...]) -> Comparison:
     assert reference.slots is not None
     summary = weighted(reference, reference.slots, np.array(weights))
     if summary.events < LEAST_EVENTS:
         why = f"only {summary.events} events in the same hours of the week: compared with the whole reference"
-        return Against(reference, why)
-    return Against(replace(reference, summary=summary), "compared with the same hours of the week")
+        return Comparison(reference, why)
+    return Comparison(replace(reference, summary=summary), "compared with the same hours of the week")
 
 
 def period_of(at: float, period_seconds: float) -> int:

@@ -15,7 +15,7 @@ from driftd.core.window import Windows
 from driftd.ingest.binning import encode_with
 from driftd.judge.regime import propose, whole_seasons
 from driftd.judge.runtime import learned_of
-from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn import variation
 from driftd.learn.comparison import WEEK
@@ -35,7 +35,7 @@ ENOUGH_WINDOWS: Final = 25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class ReferenceProfile:
     """Of each channel: ``regime``, whether the judge ``pages``, and ``why``; ``daily`` and ``weekly`` bool[channels].
 
     ``whole`` and ``hours`` are natural variations (learn.variation, PSI), float64[channels, 7]: of the reference's own
@@ -57,7 +57,7 @@ class Seen:
     needed: int
 
 
-def look(reference: Reference, rows: EventBatch, windows: Windows, period_seconds: float) -> Seen:
+def profile(reference: Reference, rows: EventBatch, windows: Windows, period_seconds: float) -> ReferenceProfile:
     """``rows`` are the reference's own events, in any order."""
     encoded = encode_with(reference, rows)
     learned = learned_of(reference)
@@ -66,7 +66,7 @@ def look(reference: Reference, rows: EventBatch, windows: Windows, period_second
     hours = variation.measure(*about, ReferenceKind.SEASONAL).get(STATISTIC)
     daily, weekly = rhythms(hourly(reference, encoded.bins, rows.times))
     times = np.sort(rows.times)
-    weeks = whole_seasons(times, Clock.weekly())
+    weeks = whole_seasons(times, SeasonClock.weekly())
     clock = propose(times)
     seasons = whole_seasons(times, clock)
     channels = len(reference.channels)
@@ -77,8 +77,10 @@ def look(reference: Reference, rows: EventBatch, windows: Windows, period_second
         pages, why = tuple(bool(p) for p in learned.pages), tuple(str(w) for w in learned.why)
     needed = max(PAGE_SEASONS - seasons, 0) if any(r not in ("", "independent") for r in regime) else 0
     kind = ReferenceKind.SEASONAL if _fits(whole, hours, weeks) else ReferenceKind.FIXED
-    unit = "weeks" if clock == Clock.weekly() else "days"
-    return Seen(regime, pages, why, daily, weekly, whole, hours if weeks > 1 else None, kind, unit, seasons, needed)
+    unit = "weeks" if clock == SeasonClock.weekly() else "days"
+    return ReferenceProfile(
+        regime, pages, why, daily, weekly, whole, hours if weeks > 1 else None, kind, unit, seasons, needed
+    )
 
 
 def _fits(whole: Floats | None, hours: Floats | None, weeks: int) -> bool:
@@ -131,13 +133,13 @@ def alike(x: Floats, lag: int) -> Floats:
     return np.where(both.sum(axis=1) >= _DAY, r, np.nan)
 
 
-def in_words(seen: Seen, reference: Reference) -> list[str]:
+def in_words(seen: ReferenceProfile, reference: Reference) -> list[str]:
     """What was seen, a line each."""
     channels = len(reference.channels)
     return [*_rhythm_words(seen, channels), *_variation_words(seen, reference), *_season_words(seen)]
 
 
-def _rhythm_words(seen: Seen, channels: int) -> list[str]:
+def _rhythm_words(seen: ReferenceProfile, channels: int) -> list[str]:
     both = int(np.count_nonzero(seen.daily | seen.weekly))
     if not both:
         return ["no daily or weekly rhythm"]
@@ -145,7 +147,7 @@ def _rhythm_words(seen: Seen, channels: int) -> list[str]:
     return [f"{' and '.join(names)} rhythm in {both} of {channels} channels"]
 
 
-def _variation_words(seen: Seen, reference: Reference) -> list[str]:
+def _variation_words(seen: ReferenceProfile, reference: Reference) -> list[str]:
     if seen.whole is None:
         return [f"too few windows to know its natural variation: {variation.LEAST_WINDOWS} are needed"]
     windows = int(np.nanmax(seen.whole[:, 0], initial=0))
@@ -171,7 +173,7 @@ def _variation_words(seen: Seen, reference: Reference) -> list[str]:
     return lines
 
 
-def _season_words(seen: Seen) -> list[str]:
+def _season_words(seen: ReferenceProfile) -> list[str]:
     if all(r in ("", "independent") for r in seen.regime):
         return []
     tickets = sum(not page for page in seen.pages)
@@ -181,7 +183,7 @@ def _season_words(seen: Seen) -> list[str]:
     return [text]
 
 
-def as_data(seen: Seen, reference: Reference) -> Mapping[str, object]:
+def as_data(seen: ReferenceProfile, reference: Reference) -> Mapping[str, object]:
     """For scripts."""
     return {
         "rhythm": {"daily": _names(reference, seen.daily), "weekly": _names(reference, seen.weekly)},

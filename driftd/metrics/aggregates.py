@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.finding import Judgement, Status
 from driftd.core.summary import LATENCY_LE
-from driftd.judge.budget import Cover
+from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.exposition import histogram, sample
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -61,7 +61,7 @@ def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
             yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
 
 
-def promise_lines(j: Judgement, cover: Cover | None) -> Iterator[tuple[str, bytes]]:
+def promise_lines(j: Judgement, cover: ModelGuarantee | None) -> Iterator[tuple[str, bytes]]:
     """The joint path, and the model's part of the certificate."""
     me = {"model": j.model}
     rows: dict[str, float] = {}

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from driftd.core.finding import JUDGE, Judgement, Scores, Status
 from driftd.core.reference import Role
 from driftd.core.summary import MISSING
-from driftd.judge.budget import Cover
+from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
@@ -36,7 +36,7 @@ class _Model:
     name: str
     counts: ModelCounts = field(default_factory=ModelCounts)
     judgement: Judgement | None = None
-    cover: Cover | None = None
+    cover: ModelGuarantee | None = None
     learning: float | None = None
     wanted: int = 0
     share: int = 0
@@ -106,7 +106,9 @@ class MetricsSink:
         """Series left out for the limit, counted at each judgement of their model."""
         return self._dropped
 
-    def update(self, judgement: Judgement, counts: ModelCounts | None = None, cover: Cover | None = None) -> None:
+    def update(
+        self, judgement: Judgement, counts: ModelCounts | None = None, cover: ModelGuarantee | None = None
+    ) -> None:
         """Takes the judgement of a window in; replaces the model's series. ``cover`` is what the judge promises."""
         model = self._model(judgement.model)
         if model.judgement is None or model.judgement.reference is not judgement.reference:
@@ -208,7 +210,7 @@ class MetricsSink:
         if model.cover is not None:
             n, c = len(everywhere), model.cover
             yield "driftd_feature_pages", "", c.pages[:n].astype(np.float64), everywhere, False
-            yield "driftd_feature_inflation_ratio", "", c.inflation[:n], everywhere, False
+            yield "driftd_feature_inflation_ratio", "", c.design_effect[:n], everywhere, False
 
     def _render_features(self, model: _Model) -> Fragments:
         j = model.judgement

@@ -13,7 +13,7 @@ from driftd.core.finding import JOINT, Scores, Status
 from driftd.core.reference import ERRORS, Channel, Reference
 from driftd.core.window import Hop
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.judge.budget import MONTH_SECONDS, Cover
+from driftd.judge.budget import MONTH_SECONDS, ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.runtime import learned_of
 from driftd.learn.variation import level
@@ -29,7 +29,7 @@ Effect = Callable[[Channel], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class DetectorGroup:
     """A window detector and the channels that it watches, bool[channels]."""
 
     detector: WindowDetector
@@ -37,7 +37,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class DetectorSet:
     """The detectors of one model on one reference.
 
     ``windows`` maps a kind to its groups (more than one where settings differ between channels);
@@ -48,7 +48,7 @@ class Plan:
     than the judge (it pays for the reference's error, they need no reference).
     """
 
-    windows: Mapping[str, Sequence[Group]]
+    windows: Mapping[str, Sequence[DetectorGroup]]
     sequential: Mapping[str, Sequence[tuple[int, SequentialDetector]]]
     tests: int
     judged: Learned | None
@@ -64,7 +64,7 @@ class Plan:
         false_alarms_per_month: float = 1.0,
         models: int = 1,
         effect: Effect = lambda _: 0.0,
-    ) -> Plan:
+    ) -> DetectorSet:
         """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
         windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
         chosen: list[tuple[int, SequentialDetector]] = []
@@ -79,7 +79,7 @@ class Plan:
                 else:
                     chosen.append((row, detector))
                 tests += 1
-        groups = {kind: [Group(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
+        groups = {kind: [DetectorGroup(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
         learned = learned_of(reference)
         paging = frozenset(
             (d.kind, reference.channels[row].name)
@@ -101,7 +101,7 @@ class Plan:
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
 
-    def cover(self, reference: Reference) -> Cover | str:
+    def cover(self, reference: Reference) -> ModelGuarantee | str:
         """This model's part of the certificate; its name alone where there is no judge."""
         learned = self.judged
         if learned is None:
@@ -111,7 +111,7 @@ class Plan:
         paths = [1.0 + others[name] for name in names]
         one = learned.independent | learned.rhythmic
         k = len(names) + (1 if learned.joint else 0)
-        return Cover(
+        return ModelGuarantee(
             reference.model,
             (*names, JOINT)[:k],
             (*learned.regime.tolist(), "joint")[:k],
@@ -121,7 +121,7 @@ class Plan:
             a=self.a[:k],
             monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
             paths=np.array([*paths, 1.0])[:k],
-            inflation=np.append(learned.inflation, 1.0)[:k],
+            design_effect=np.append(learned.design_effect, 1.0)[:k],
             span_seconds=learned.span_seconds,
         )
 
@@ -131,7 +131,7 @@ class Plan:
 
 
 def score(
-    plan: Plan, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
+    plan: DetectorSet, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
 ) -> tuple[Scores, ...]:
     """Every detector's Scores on the window; ``verdicts`` is brought up to date."""
     channels = len(reference.channels)

@@ -6,11 +6,11 @@ import numpy as np
 
 from driftd.core.event import EventBatch, merge_versions
 from driftd.core.summary import LATENCY_LE
-from driftd.monitor.state import ModelCell
+from driftd.monitor.state import ModelState
 from driftd.monitor.thresholds import MONTH_SECONDS
 
 
-def count(cell: ModelCell, batch: EventBatch) -> None:
+def count(cell: ModelState, batch: EventBatch) -> None:
     """Brings the model's counters up to date with accepted events."""
     totals = cell.totals
     totals.events += len(batch)
@@ -27,6 +27,6 @@ def count(cell: ModelCell, batch: EventBatch) -> None:
     cell.versions = merge_versions((cell.versions, batch.versions))
 
 
-def count_page(cell: ModelCell, at: float) -> None:
+def count_page(cell: ModelState, at: float) -> None:
     cell.totals.pages += 1
     cell.totals.paged = (*(t for t in cell.totals.paged if t > at - MONTH_SECONDS), at)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from driftd.core.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
-from driftd.judge.step import Batch, Judged, Matters
+from driftd.judge.step import Judged, Matters, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
-from driftd.learn.comparison import during
-from driftd.monitor.assignment import Plan, score
+from driftd.learn.comparison import comparison_for
+from driftd.monitor.assignment import DetectorSet, score
 from driftd.monitor.attribution import divergences
 from driftd.monitor.change_point import change_starts
 from driftd.monitor.findings import (
-    Circumstances,
+    FindingContext,
     about_model,
     drifted_names,
     of_episodes,
@@ -26,7 +26,7 @@ from driftd.monitor.findings import (
     of_suspects,
     of_window,
 )
-from driftd.monitor.state import ModelCell, Verdict
+from driftd.monitor.state import ModelState, Verdict
 from driftd.monitor.thresholds import Budget
 
 MAX_VERSIONS = 100
@@ -41,7 +41,7 @@ class Rules:
     every_window: bool
 
 
-def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
+def judge(cell: ModelState, plan: DetectorSet, rules: Rules) -> Judgement:
     """Judges the model's window; statuses, starts and counts in the cell are brought up to date."""
     reference, window = cell.reference, cell.hops.window(rules.windows)
     assert reference is not None
@@ -53,11 +53,11 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
         return _composed(cell, plan, rules, window, None, ())
     budget = Budget(rules.false_alarms_per_month, plan.tests * rules.budget_models, rules.windows.hop_seconds)
     before = {kind: verdict.status.copy() for kind, verdict in cell.verdicts.items()}
-    against = during(reference, window.start, window.end)
+    against = comparison_for(reference, window.start, window.end)
     scores = score(plan, against.reference, window, budget.alpha, cell.verdicts)
     worst = worst_of(scores, channels)
     cell.since = _since(cell, against.reference, window, worst)
-    about = Circumstances(cell, against.reference, plan, rules.budget_models, against.note)
+    about = FindingContext(cell, against.reference, plan, rules.budget_models, against.note)
     suspected = suspects(cell, window, rules)
     found = [f for s in scores for f in of_window(about, window, s, before.get(s.detector), rules.every_window)]
     found += of_suspects(replace(about, reference=reference), window, suspected)
@@ -66,14 +66,14 @@ def judge(cell: ModelCell, plan: Plan, rules: Rules) -> Judgement:
     return _composed(cell, plan, rules, window, scores, found)
 
 
-def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judged) -> Iterator[Judgement]:
+def turned(cell: ModelState, plan: DetectorSet, rules: Rules, batch: MicroBatch, judged: Judged) -> Iterator[Judgement]:
     """What a micro-batch of the judge changed: a judgement where an episode opened or closed, else nothing."""
     if not len(judged.opened) and not len(judged.closed):
         return
     assert cell.reference is not None
     if len(cell.since) != len(cell.reference.channels):
         cell.since = np.full(len(cell.reference.channels), np.nan)
-    about = Circumstances(cell, cell.reference, plan, rules.budget_models)
+    about = FindingContext(cell, cell.reference, plan, rules.budget_models)
     found = [*of_episodes(about, batch, judged)]
     if len(cell.suspected):
         cell.suspected = cell.suspected & ~judged.open[:-1]
@@ -81,7 +81,7 @@ def turned(cell: ModelCell, plan: Plan, rules: Rules, batch: Batch, judged: Judg
     yield _composed(cell, plan, rules, window, None, found, at=batch.end)
 
 
-def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
+def suspects(cell: ModelState, window: Hop, rules: Rules) -> NDArray[np.bool_]:
     """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement.
 
     Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
@@ -97,8 +97,8 @@ def suspects(cell: ModelCell, window: Hop, rules: Rules) -> NDArray[np.bool_]:
     return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
 
 
-def matters(cell: ModelCell, plan: Plan) -> Matters:
-    """Whether what came since a change differs by at least ``Plan.effects``: PSI on the reference's bins."""
+def matters(cell: ModelState, plan: DetectorSet) -> Matters:
+    """Whether what came since a change differs by at least ``DetectorSet.effects``: PSI on the reference's bins."""
 
     def large(row: int, since: float) -> bool:
         recent = cell.hops.after(since)
@@ -115,8 +115,8 @@ def _windows_only(scores: tuple[Scores, ...]) -> tuple[Scores, ...]:
 
 
 def _composed(
-    cell: ModelCell,
-    plan: Plan,
+    cell: ModelState,
+    plan: DetectorSet,
     rules: Rules,
     window: Hop,
     scores: tuple[Scores, ...] | None,
@@ -145,7 +145,7 @@ def _composed(
         episodes = cell.guard.state.episodes
         since = np.where(episodes.open[:-1], episodes.since[:-1], since)
     status = _model_status(worst, joint, learning=learning)
-    about = Circumstances(cell, reference, plan, rules.budget_models)
+    about = FindingContext(cell, reference, plan, rules.budget_models)
     names = drifted_names(about, worst, joint)
     if learning and not names:
         because = _too_few(window, rules.windows)
@@ -172,7 +172,7 @@ def _too_few(window: Hop, windows: Windows) -> str:
     return f"not enough data to say: {need}"
 
 
-def evidence(cell: ModelCell, plan: Plan) -> tuple[Scores | None, Joint | None]:
+def evidence(cell: ModelState, plan: DetectorSet) -> tuple[Scores | None, Joint | None]:
     """The judge's evidence as scores, in nats: ln(1 + S) beside ln(1 + A); its ratio passes 1 when S passes A.
 
     Once an episode is open the evidence begins again from 0; the status is the episode's.
@@ -209,7 +209,7 @@ def _model_status(worst: NDArray[np.int8], joint: Joint | None, *, learning: boo
 
 
 def _judgement(
-    cell: ModelCell,
+    cell: ModelState,
     window: Hop,
     status: Status,
     worst: NDArray[np.int8],
@@ -248,7 +248,7 @@ def worst_of(verdicts: Iterable[Scores | Verdict], channels: int) -> NDArray[np.
     return out
 
 
-def _since(cell: ModelCell, reference: Reference, window: Hop, worst: NDArray[np.int8]) -> NDArray[np.float64]:
+def _since(cell: ModelState, reference: Reference, window: Hop, worst: NDArray[np.int8]) -> NDArray[np.float64]:
     """Keeps the start of a change while it lasts; estimates it once for those that begin."""
     moving = worst >= Status.WARNING
     begins = moving & np.isnan(cell.since)

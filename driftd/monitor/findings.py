@@ -14,10 +14,10 @@ from driftd.core.reference import Reference
 from driftd.core.summary import Summary
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
-from driftd.judge.step import Batch, Judged
-from driftd.monitor.assignment import Plan
+from driftd.judge.step import Judged, MicroBatch
+from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
-from driftd.monitor.state import ModelCell
+from driftd.monitor.state import ModelState
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
@@ -30,12 +30,12 @@ NAMED = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Circumstances:
+class FindingContext:
     """What findings are told from; ``models`` share the budget; ``compared`` says with what a window was compared."""
 
-    cell: ModelCell
+    cell: ModelState
     reference: Reference
-    plan: Plan
+    plan: DetectorSet
     models: int
     compared: str = ""
 
@@ -50,7 +50,7 @@ class Circumstances:
 
     def effective(self, row: int, events: float) -> float:
         """How many independent events tell as much."""
-        return events if self.learned is None else events / float(self.learned.inflation[row])
+        return events if self.learned is None else events / float(self.learned.design_effect[row])
 
     def regime(self, row: int) -> str:
         return "" if self.learned is None else str(self.learned.regime[row])
@@ -65,7 +65,7 @@ class Circumstances:
 
 
 def of_window(
-    about: Circumstances, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
+    about: FindingContext, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
 ) -> Iterator[Finding]:
     """What a window detector has to say: where its status changed, or of every channel."""
     previous = np.zeros_like(s.status) if before is None else before
@@ -98,7 +98,7 @@ def of_window(
         )
 
 
-def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
+def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
     """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
     before = about.cell.suspected
     before = before if len(before) == len(suspected) else np.zeros_like(suspected)
@@ -137,7 +137,7 @@ def of_suspects(about: Circumstances, window: Hop, suspected: NDArray[np.bool_])
         )
 
 
-def of_episodes(about: Circumstances, batch: Batch, judged: Judged) -> Iterator[Finding]:
+def of_episodes(about: FindingContext, batch: MicroBatch, judged: Judged) -> Iterator[Finding]:
     """The judge's episodes that opened or closed with this micro-batch."""
     for row in judged.opened.tolist():
         yield _episode(about, batch, judged, row, opened=True)
@@ -145,7 +145,7 @@ def of_episodes(about: Circumstances, batch: Batch, judged: Judged) -> Iterator[
         yield _episode(about, batch, judged, row, opened=False)
 
 
-def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, opened: bool) -> Finding:
+def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int, *, opened: bool) -> Finding:
     reference, learned = about.reference, about.learned
     assert learned is not None
     joint = row == len(reference.channels)
@@ -183,7 +183,7 @@ def _episode(about: Circumstances, batch: Batch, judged: Judged, row: int, *, op
 
 
 def _episode_because(
-    about: Circumstances, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
+    about: FindingContext, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
 ) -> str:
     s, a, joint = float(judged.s[row]), float(about.plan.a[row]), row == len(about.reference.channels)
     told = not joint and s < a
@@ -207,7 +207,7 @@ def _episode_because(
     return "; ".join(parts)
 
 
-def _because(about: Circumstances, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
+def _because(about: FindingContext, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
     value, threshold, reference = float(s.statistic[row]), float(s.threshold[row]), about.reference
     if s.noise[row] == 0:
         parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
@@ -235,7 +235,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def drifted_names(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
+def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
     """The channels whose episodes are open and page, the one that moved most first; "*" last."""
     rows = np.flatnonzero(worst == Status.DRIFT)
     if len(rows) > 1:
@@ -246,7 +246,7 @@ def drifted_names(about: Circumstances, worst: NDArray[np.int8], joint: Joint | 
     return tuple(names)
 
 
-def _moves(about: Circumstances) -> NDArray[np.float64]:
+def _moves(about: FindingContext) -> NDArray[np.float64]:
     """How far every channel has moved since the first open episode began: PSI, float64[channels]."""
     guard = about.cell.guard
     summary = None
@@ -257,7 +257,7 @@ def _moves(about: Circumstances) -> NDArray[np.float64]:
     return divergences(about.reference.summary.counts, summary.counts)
 
 
-def of_model(about: Circumstances, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
+def of_model(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
     """What the model as a whole came to, in one sentence."""
     total = len(about.reference.channels)
     if names:
@@ -277,7 +277,7 @@ def _named(channels: Sequence[str], total: int, together: bool, what: str) -> st
     return f"{len(channels)} of {total} {what}: {', '.join(parts)}"
 
 
-def _windowed(about: Circumstances) -> NDArray[np.float64]:
+def _windowed(about: FindingContext) -> NDArray[np.float64]:
     hops = about.cell.hops
     recent = hops.done[-1].summary if hops.done else hops.growing.summary if hops.growing is not None else None
     if recent is None:
@@ -286,7 +286,7 @@ def _windowed(about: Circumstances) -> NDArray[np.float64]:
 
 
 def about_model(
-    about: Circumstances,
+    about: FindingContext,
     window: Hop,
     status: Status,
     previous: Status,

@@ -18,12 +18,12 @@ from driftd.core.summary import merge
 from driftd.core.window import Windows
 from driftd.ingest.state import Pane
 from driftd.learn.comparison import WEEK, period_of
-from driftd.monitor.state import ModelCell, Period
+from driftd.monitor.state import ModelState, Period
 
 REASON = "rolling"
 
 
-def turn(cell: ModelCell, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
+def turn(cell: ModelState, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
     """Called before ``pane`` is taken in: the new reference where a period is over, if any, and a sentence about it.
 
     The cell's period is brought up to date; panes come in ascending order.
@@ -48,7 +48,7 @@ def turn(cell: ModelCell, pane: int, windows: Windows, period_seconds: float) ->
     return rolled, f"{cell.name}: the {events} events of the period that ended are the reference, v{version}"
 
 
-def take(cell: ModelCell, pane: Pane) -> None:
+def take(cell: ModelState, pane: Pane) -> None:
     """Adds a pane to its period, after the judge has seen it."""
     period = cell.period
     if period is None:

@@ -17,11 +17,11 @@ from driftd.core.reference import AWAITED, ERRORS, Reference, Role
 from driftd.core.summary import FIRST_VALUE, Summary
 from driftd.core.window import Windows
 from driftd.judge import runtime, sensitivity
-from driftd.judge.budget import MONTH_SECONDS, Cover
+from driftd.judge.budget import MONTH_SECONDS, ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn.variation import level
-from driftd.monitor.assignment import Plan
+from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.thresholds import Budget
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class DetectableChange:
     """The smallest change that is found 9 times in 10. ``kind``: "shift" by ``least`` standard deviations of the normal
     score, or "share": that of ``value`` rises by ``least`` (0..1); ``within_seconds`` of ``events`` events.
     """
@@ -61,7 +61,7 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ChannelSensitivity:
     """One channel. ``pages``: its episodes page, else they are tickets and ``why`` says why; ``a`` events to one false
     page at least, about ``apart_seconds``; both NaN where the judge abstains. ``unknown``: why there are no ``finds``.
     """
@@ -74,7 +74,7 @@ class Sight:
     a: float
     apart_seconds: float
     events: int
-    finds: tuple[Find, ...]
+    finds: tuple[DetectableChange, ...]
     unknown: str
     thresholds: tuple[Threshold, ...]
     sequential: tuple[tuple[str, bool], ...]
@@ -82,7 +82,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Foresight:
+class ModelSensitivity:
     """One model: the window it will have at the reference's rate, and its channels in the reference's order; "*" last,
     where the judge watches how they move together.
     """
@@ -92,12 +92,12 @@ class Foresight:
     window_seconds: float
     window_events: int
     hop_seconds: float
-    channels: tuple[Sight, ...]
+    channels: tuple[ChannelSensitivity, ...]
 
 
-def foresee(
-    reference: Reference, plan: Plan, windows: Windows, false_alarms_per_month: float, budget_models: int
-) -> Foresight:
+def sensitivity_of(
+    reference: Reference, plan: DetectorSet, windows: Windows, false_alarms_per_month: float, budget_models: int
+) -> ModelSensitivity:
     """``plan`` is that of the model's pipeline; ``budget_models`` share the budget."""
     span = max(reference.last - reference.first, 1.0)
     rate = reference.summary.events / span
@@ -118,7 +118,7 @@ def foresee(
             if plan.sequential_of(kind, row) is not None
         )
         sights.append(
-            Sight(
+            ChannelSensitivity(
                 name,
                 channel.role.value,
                 *told[:5],
@@ -131,12 +131,12 @@ def foresee(
         )
     if not isinstance(cover, str) and cover.names[-1] == JOINT:
         sights.append(_joint(cover, expected.events))
-    return Foresight(reference.model, rate, seconds, expected.events, hop, tuple(sights))
+    return ModelSensitivity(reference.model, rate, seconds, expected.events, hop, tuple(sights))
 
 
-def _joint(cover: Cover, events: int) -> Sight:
+def _joint(cover: ModelGuarantee, events: int) -> ChannelSensitivity:
     a, monthly = float(cover.a[-1]), float(cover.monthly[-1])
-    return Sight(
+    return ChannelSensitivity(
         JOINT, JOINT, cover.regime[-1], bool(cover.pages[-1]), cover.why[-1], a, a / monthly * MONTH_SECONDS, events,
         (), "how channels move together: it depends on the pair", (), (),
     )  # fmt: skip
@@ -156,7 +156,7 @@ def scaled(summary: Summary, by: float) -> Summary:
     return replace(summary, events=round(summary.events * by), counts=counts, moments=moments)
 
 
-def _levels(reference: Reference, plan: Plan, window: Summary, alpha: float) -> Iterator[tuple[int, Threshold]]:
+def _levels(reference: Reference, plan: DetectorSet, window: Summary, alpha: float) -> Iterator[tuple[int, Threshold]]:
     for kind, groups in plan.windows.items():
         for group in groups:
             effect = group.detector.material(reference, window)
@@ -166,7 +166,7 @@ def _levels(reference: Reference, plan: Plan, window: Summary, alpha: float) -> 
                 yield row, Threshold(kind, float(effect[row]), float(noise[row]))
 
 
-def _told(cover: Cover | str, learned: Learned | None, row: int) -> tuple[str, bool, str, float, float, str]:
+def _told(cover: ModelGuarantee | str, learned: Learned | None, row: int) -> tuple[str, bool, str, float, float, str]:
     """Regime, whether it pages, why, A, seconds to a false page, why no smallest change is known."""
     if isinstance(cover, str) or learned is None:
         why = "the reference was made of counts alone; build one with 'driftd reference build'"
@@ -182,10 +182,10 @@ def _told(cover: Cover | str, learned: Learned | None, row: int) -> tuple[str, b
 
 
 def _finds(
-    reference: Reference, plan: Plan, windows: Windows, rate: float, window_seconds: float
-) -> list[tuple[Find, ...]]:
+    reference: Reference, plan: DetectorSet, windows: Windows, rate: float, window_seconds: float
+) -> list[tuple[DetectableChange, ...]]:
     """Of each channel: its smallest shift or share, then the smallest rise of missing values, for each horizon."""
-    out: list[list[Find]] = [[] for _ in reference.channels]
+    out: list[list[DetectableChange]] = [[] for _ in reference.channels]
     learned = plan.judged
     if learned is None:
         return [() for _ in out]
@@ -220,7 +220,7 @@ def _finds(
             for row, found in zip(rows.tolist(), least.tolist(), strict=True):
                 value = "" if kind == "shift" else reference.label(row, int(looked[row]))
                 if np.isfinite(found):
-                    out[row].append(Find(kind, value, found, horizon, int(events[row])))
+                    out[row].append(DetectableChange(kind, value, found, horizon, int(events[row])))
     return [tuple(found) for found in out]
 
 
@@ -254,4 +254,4 @@ def _columns(reference: Reference) -> NDArray[np.intp]:
     return out
 
 
-__all__ = ["Find", "Foresight", "Sight", "Threshold", "foresee"]
+__all__ = ["ChannelSensitivity", "DetectableChange", "ModelSensitivity", "Threshold", "sensitivity_of"]

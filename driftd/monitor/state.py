@@ -12,7 +12,7 @@ from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_LE, Summary
 from driftd.core.window import Hops
-from driftd.judge.runtime import Guard
+from driftd.judge.runtime import ModelJudge
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class ModelCell:
+class ModelState:
     """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference; ``named`` has the
     channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last window
     made a ticket of the judge.
@@ -76,7 +76,7 @@ class ModelCell:
     versions: dict[str, float] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     judged: int = 0
-    guard: Guard | None = None
+    guard: ModelJudge | None = None
     named: tuple[str, ...] = ()
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     judgement: Judgement | None = None

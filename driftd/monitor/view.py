@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from driftd.core.finding import JUDGE, Finding, Judgement, Status
-from driftd.judge.budget import Certificate, Cover
+from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.catalogue import Telemetry
 
@@ -41,7 +41,7 @@ class Snapshot:
     runbooks: str = ""
     certificate: Certificate | None = None
 
-    def cover(self, model: str) -> Cover | None:
+    def cover(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""
         return self.certificate.by_model.get(model) if self.certificate is not None else None
 

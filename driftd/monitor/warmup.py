@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from driftd.core.event import Cell, EventBatch, concatenate
+from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.reference import Exclusion, Reference, outside
 from driftd.core.window import panes_of
 from driftd.ingest.state import Stream
 from driftd.learn.build import build
-from driftd.monitor.settings import Watch
-from driftd.monitor.state import ModelCell
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import ModelState
 
 
-def unexcluded(cell: ModelCell, batch: EventBatch, exclude: Sequence[Exclusion]) -> EventBatch:
+def unexcluded(cell: ModelState, batch: EventBatch, exclude: Sequence[Exclusion]) -> EventBatch:
     """The events that no exclusion covers; the others are counted."""
     if not exclude:
         return batch
@@ -25,7 +25,11 @@ def unexcluded(cell: ModelCell, batch: EventBatch, exclude: Sequence[Exclusion])
 
 
 def learn(
-    cell: ModelCell, streams: Sequence[tuple[Cell, Stream]], reached: int, pane_seconds: float, watch: Watch
+    cell: ModelState,
+    streams: Sequence[tuple[TopicPartition, Stream]],
+    reached: int,
+    pane_seconds: float,
+    watch: ModelSettings,
 ) -> Reference | None:
     """Moves rows of closed panes to the model; builds its reference once there are enough, and returns it.
 

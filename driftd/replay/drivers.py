@@ -15,21 +15,21 @@ import numpy as np
 
 from driftd.config import Loaded
 from driftd.core.errors import ReferenceMismatch
-from driftd.core.event import Cell, concatenate
+from driftd.core.event import TopicPartition, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
-from driftd.learn.profile import Seen, look
+from driftd.learn.profile import ReferenceProfile, profile
 from driftd.replay.report import Report
 from driftd.replay.run import Accounts, Replay
 from driftd.sinks.log import FileFindings
 from driftd.sources.files.stream import Events, Progress
 
 
-class Stage(Protocol):
+class ReplayListener(Protocol):
     """Where the audience looks; called from the thread that works."""
 
     def progress(self, progress: Progress) -> None: ...
@@ -65,7 +65,7 @@ class Configured:
     references: Mapping[str, Reference]
 
 
-def replay(runs: Sequence[Configured], events: Events, findings: Path | None, stage: Stage) -> list[Replayed]:
+def replay(runs: Sequence[Configured], events: Events, findings: Path | None, stage: ReplayListener) -> list[Replayed]:
     """Everything through each pipeline; the events are read once, so standard input and a topic do as well as a file.
 
     Findings of the first are told, and written anew to ``findings`` (None writes none). Each pipeline needs a codec of
@@ -115,14 +115,14 @@ def _writing(path: Path | None) -> Iterator[FileFindings | None]:
         sink.close()
 
 
-def _cells(events: Events) -> Iterable[Cell]:
+def _cells(events: Events) -> Iterable[TopicPartition]:
     """The partitions of a stretch of a topic; a file has one, which needs no naming."""
-    cells: Iterable[Cell] = getattr(events, "cells", ())
+    cells: Iterable[TopicPartition] = getattr(events, "cells", ())
     return cells
 
 
 def demo(
-    loaded: Loaded, pipeline: Pipeline, events: Events, *, exit_after: bool, speed: float | None, stage: Stage
+    loaded: Loaded, pipeline: Pipeline, events: Events, *, exit_after: bool, speed: float | None, stage: ReplayListener
 ) -> int:
     """Replays while it serves, at ``speed`` times real time (None: as fast as it can); then serves until Ctrl-C."""
     from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
@@ -186,7 +186,7 @@ class Built:
     """A reference and what was seen in its events."""
 
     reference: Reference
-    seen: Seen
+    seen: ReferenceProfile
 
 
 def build_references(
@@ -196,7 +196,7 @@ def build_references(
     models: Sequence[str],
     first: int | None,
     reason: str,
-    stage: Stage,
+    stage: ReplayListener,
     kind: ReferenceKind | None = None,
     exclude: tuple[Exclusion, ...] = (),
 ) -> list[Built]:
@@ -237,5 +237,5 @@ def build_references(
             every = every.take(every.times.argsort(kind="stable")[:first])
         reference = build(every, learning)
         assert learning.windows is not None
-        out.append(Built(reference, look(reference, every, learning.windows, learning.period_seconds)))
+        out.append(Built(reference, profile(reference, every, learning.windows, learning.period_seconds)))
     return out

@@ -100,7 +100,7 @@ def poisson_bound(expected: float) -> int:
 
 
 @dataclass(slots=True)
-class Ledger:
+class Tally:
     """Keeps account of judgements as they come, in order; ``report`` closes it."""
 
     _open: dict[str, int] = field(default_factory=dict)
@@ -174,4 +174,4 @@ def _levels(scores: Scores) -> NDArray[np.float64]:
     return np.where(np.isnan(scores.ratio), np.nan, scores.threshold)
 
 
-__all__ = ["Found", "Ledger", "Page", "Report", "Tickets", "poisson_bound"]
+__all__ = ["Found", "Page", "Report", "Tally", "Tickets", "poisson_bound"]

@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.core.reference import Reference
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
-from driftd.ingest.state import PartitionCell
-from driftd.replay.report import Ledger, Report
+from driftd.ingest.state import PartitionState
+from driftd.replay.report import Report, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ class Replay:
 
     pipeline: Pipeline
     state: State
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Tally = field(default_factory=Tally)
     began: float = float("nan")
-    _done: set[Cell] = field(default_factory=set)
+    _done: set[TopicPartition] = field(default_factory=set)
 
     @classmethod
-    def of(cls, pipeline: Pipeline, references: Mapping[str, Reference], cells: Iterable[Cell] = ()) -> Self:
+    def of(cls, pipeline: Pipeline, references: Mapping[str, Reference], cells: Iterable[TopicPartition] = ()) -> Self:
         state = State()
         for model, reference in references.items():
             pipeline.adopt(state, model, reference)
         for cell in cells:
-            state.partitions.setdefault(cell, PartitionCell(0))
+            state.partitions.setdefault(cell, PartitionState(0))
         return cls(pipeline, state)
 
     def take(self, records: RecordBatch) -> Outcome:

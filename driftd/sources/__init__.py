@@ -16,29 +16,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """These are ours now: seek() each of them. ``owned`` is all that is ours, so what is missing there is gone."""
 
-    cells: tuple[Cell, ...]
-    owned: tuple[Cell, ...]
+    cells: tuple[TopicPartition, ...]
+    owned: tuple[TopicPartition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
     """About to be taken away; some or all may come back with the next Assigned. Still ours until the next poll()."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TopicPartition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """Taken away already (we were silent for too long): discard, do not commit."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TopicPartition, ...]
 
 
 Change = Assigned | Revoked | Lost
@@ -58,7 +58,7 @@ class Gap:
     first_offset, and no record is known to be lost.
     """
 
-    cell: Cell
+    cell: TopicPartition
     first_offset: int
     next_offset: int
     cause: GapCause
@@ -103,26 +103,28 @@ class Source(Protocol):
 
     def gaps(self) -> list[Gap]: ...
 
-    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
         """Where to read on: an offset, or "latest" or "earliest". Answers with the offsets; raises SourceError.
 
         A cell that came into being while the source ran (topic created, partition added) is read from its
         beginning though "latest" was asked for, since all of it is new.
         """
 
-    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
+    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         """Committed offset and metadata of those cells that have one. Raises SourceError."""
 
-    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+    def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """Commit in the background; what fails is counted in health()."""
 
-    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+    def commit_now(
+        self, positions: Mapping[TopicPartition, int], metadata: str = "", timeout_seconds: float = 5.0
+    ) -> bool:
         """Commit and wait; False when it did not work (counted), which loses nothing: the checkpoint is the truth."""
 
-    def positions(self) -> dict[Cell, int]:
+    def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be handed out of each cell that was seeked."""
 
-    def lag(self) -> dict[Cell, Lag]: ...
+    def lag(self) -> dict[TopicPartition, Lag]: ...
 
     def health(self) -> Health: ...
 

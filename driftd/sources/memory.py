@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.errors import SourceError
-from driftd.core.event import Cell, Headers, RecordBatch
+from driftd.core.event import Headers, RecordBatch, TopicPartition
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 
 
 @dataclass(slots=True)
-class Log:
+class MemoryLog:
     """One partition: the values from ``first`` on, each with its time (epoch seconds)."""
 
     first: int = 0
@@ -38,21 +38,21 @@ class MemorySource:
 
     def __init__(
         self,
-        partitions: Mapping[Cell, Sequence[bytes | None]] | None = None,
+        partitions: Mapping[TopicPartition, Sequence[bytes | None]] | None = None,
         *,
         max_poll_records: int = 1000,
-        times: Mapping[Cell, Sequence[float]] | None = None,
+        times: Mapping[TopicPartition, Sequence[float]] | None = None,
     ) -> None:
         self.max_poll_records = max_poll_records
         self.connected = True
         self.error: SourceError | None = None
         self.refuse_commits = False
-        self.commits: dict[Cell, tuple[int, str]] = {}
+        self.commits: dict[TopicPartition, tuple[int, str]] = {}
         self.closed = False
         self.polls = 0
-        self._logs: dict[Cell, Log] = {}
-        self._owned: set[Cell] = set()
-        self._next: dict[Cell, int] = {}
+        self._logs: dict[TopicPartition, MemoryLog] = {}
+        self._owned: set[TopicPartition] = set()
+        self._next: dict[TopicPartition, int] = {}
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
         self._rebalances = 0
@@ -64,47 +64,47 @@ class MemorySource:
 
     def append(
         self,
-        cell: Cell,
+        cell: TopicPartition,
         values: Sequence[bytes | None],
         times: Sequence[float] | None = None,
         *,
         keys: Sequence[bytes | None] | None = None,
         headers: Sequence[Headers] | None = None,
     ) -> None:
-        found = self._logs.setdefault(cell, Log())
+        found = self._logs.setdefault(cell, MemoryLog())
         found.values.extend(values)
         found.times.extend(times if times is not None else [float("nan")] * len(values))
         found.keys.extend(keys if keys is not None else [None] * len(values))
         found.headers.extend(headers if headers is not None else [()] * len(values))
 
-    def assign(self, cells: Iterable[Cell]) -> None:
+    def assign(self, cells: Iterable[TopicPartition]) -> None:
         """The group gives exactly these; each must be seeked before it is read."""
         self._owned = set(cells)
         self._next = {}
         self._rebalances += 1
         for cell in self._owned:
-            self._logs.setdefault(cell, Log())
+            self._logs.setdefault(cell, MemoryLog())
         if not self._owned:
             self._changes.append(Assigned((), ()))
 
-    def revoke(self, cells: Iterable[Cell] | None = None) -> None:
+    def revoke(self, cells: Iterable[TopicPartition] | None = None) -> None:
         """The group will take these (all, if none are named); nothing more of them is read."""
         gone = self._owned if cells is None else set(cells)
         self._changes.append(Revoked(tuple(sorted(gone))))
         self._let_go(gone)
 
-    def lose(self, cells: Iterable[Cell]) -> None:
+    def lose(self, cells: Iterable[TopicPartition]) -> None:
         """The group has given these to others."""
         gone = set(cells)
         self._changes.append(Lost(tuple(sorted(gone))))
         self._let_go(gone)
 
-    def _let_go(self, cells: set[Cell]) -> None:
+    def _let_go(self, cells: set[TopicPartition]) -> None:
         self._owned = self._owned - cells
         for cell in cells:
             self._next.pop(cell, None)
 
-    def delete_before(self, cell: Cell, offset: int) -> None:
+    def delete_before(self, cell: TopicPartition, offset: int) -> None:
         log = self._logs[cell]
         gone = min(max(0, offset - log.first), len(log.values))
         for column in (log.values, log.times, log.keys, log.headers):
@@ -127,7 +127,7 @@ class MemorySource:
                 batches.append(batch)
         return batches
 
-    def _read(self, cell: Cell, limit: int) -> RecordBatch | None:
+    def _read(self, cell: TopicPartition, limit: int) -> RecordBatch | None:
         log, start = self._logs[cell], self._next[cell]
         if start < log.first or start > log.end:
             cause = GapCause.RETENTION if start < log.first else GapCause.REWOUND
@@ -162,7 +162,7 @@ class MemorySource:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
         self._require_connection()
         found = {}
         for cell, position in positions.items():
@@ -173,16 +173,16 @@ class MemorySource:
         self._next |= found
         return found
 
-    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
+    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         self._require_connection()
         return {cell: self.commits[cell] for cell in cells if cell in self.commits}
 
-    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+    def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         self.commit_now(positions, metadata)
 
     def commit_now(
         self,
-        positions: Mapping[Cell, int],
+        positions: Mapping[TopicPartition, int],
         metadata: str = "",
         timeout_seconds: float = 5.0,  # noqa: ARG002  (never waits)
     ) -> bool:
@@ -192,10 +192,10 @@ class MemorySource:
         self.commits |= {cell: (offset, metadata) for cell, offset in positions.items()}
         return True
 
-    def positions(self) -> dict[Cell, int]:
+    def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
 
-    def lag(self) -> dict[Cell, Lag]:
+    def lag(self) -> dict[TopicPartition, Lag]:
         found = {}
         for cell, next_offset in self._next.items():
             behind = max(0, self._logs[cell].end - next_offset)

@@ -1,6 +1,6 @@
 """HTTP: /metrics, health, readiness, reload, and the status page."""
 
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.server import HttpServer, Limits, Views
+from driftd.web.server import HttpServer, ServerLimits, Views
 
-__all__ = ["HttpServer", "Limits", "ModelView", "Snapshot", "Views"]
+__all__ = ["HttpServer", "ModelView", "ServerLimits", "Snapshot", "Views"]

@@ -64,7 +64,7 @@ class Views:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """At most so many ``connections``; ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
 
     ``healthy_seconds`` of silence of the daemon's loop, and liveness fails.
@@ -95,10 +95,17 @@ class HttpServer:
     """
 
     def __init__(
-        self, address: tuple[str, int], views: Views, *, web_config: Path | None = None, limits: Limits | None = None
+        self,
+        address: tuple[str, int],
+        views: Views,
+        *,
+        web_config: Path | None = None,
+        limits: ServerLimits | None = None,
     ) -> None:
         self._web_config = web_config
-        self._server = _Server(address, views, load(web_config) if web_config else WebConfig(), limits or Limits())
+        self._server = _Server(
+            address, views, load(web_config) if web_config else WebConfig(), limits or ServerLimits()
+        )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True)
 
     @property
@@ -134,7 +141,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], views: Views, web: WebConfig, limits: Limits) -> None:
+    def __init__(self, address: tuple[str, int], views: Views, web: WebConfig, limits: ServerLimits) -> None:
         self.views, self.web, self.limits = views, web, limits
         self._deadlines: dict[socket.socket, float] = {}
         self._changed = threading.Condition()

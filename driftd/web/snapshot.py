@@ -14,7 +14,7 @@ from driftd import __version__
 from driftd.core.finding import JUDGE, Judgement, Scores, Status
 from driftd.core.reference import Role
 from driftd.core.summary import FIRST_VALUE
-from driftd.judge.budget import Certificate, Cover
+from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sinks.log import finding_fields
@@ -65,7 +65,7 @@ class ChannelView:
         return tuple(sorted(changed, key=lambda b: -abs(b[2] - b[1])))
 
 
-def channels(j: Judgement, cover: Cover | None = None) -> list[ChannelView]:
+def channels(j: Judgement, cover: ModelGuarantee | None = None) -> list[ChannelView]:
     """All channels of the judgement, worst first: by status, then by ratio, then by name."""
     if cover is not None and cover.names[: len(j.channel_status)] != tuple(c.name for c in j.reference.channels):
         cover = None  # another reference than the judgement's: it has just been replaced
@@ -73,7 +73,7 @@ def channels(j: Judgement, cover: Cover | None = None) -> list[ChannelView]:
     return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, v.name))
 
 
-def _channel(j: Judgement, row: int, cover: Cover | None) -> ChannelView:
+def _channel(j: Judgement, row: int, cover: ModelGuarantee | None) -> ChannelView:
     channel = j.reference.channels[row]
     scored = [(s, row) for s in j.scores if not math.isnan(s.ratio[row])]
     regime = (cover.regime[row], cover.why[row], bool(cover.pages[row])) if cover is not None else ("", "", False)
@@ -146,7 +146,7 @@ def _certificate(promise: Certificate) -> dict[str, Any]:
     }
 
 
-def _model(m: ModelView, cover: Cover | None) -> dict[str, Any]:
+def _model(m: ModelView, cover: ModelGuarantee | None) -> dict[str, Any]:
     out: dict[str, Any] = {"model": _text(m.name), "status": m.status.name, "predictions": m.counts.predictions}
     out["pages"], out["pages_last_30_days"] = m.counts.pages, m.counts.recent_pages
     out["last_event"] = m.counts.last_event if math.isfinite(m.counts.last_event) else None

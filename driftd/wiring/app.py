@@ -23,7 +23,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
-from driftd.monitor.settings import Watch
+from driftd.monitor.settings import ModelSettings
 
 if TYPE_CHECKING:
     from driftd.sources.kafka.source import KafkaSettings
@@ -146,7 +146,7 @@ def _windows(settings: Settings) -> Windows:
     )
 
 
-def _watch(settings: Settings, model: Model | None) -> Watch:
+def _watch(settings: Settings, model: Model | None) -> ModelSettings:
     kinds = {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()} if model else {}
     source = model.reference if model else ReferenceFrom()
     events, seconds = settings.learning.events, settings.learning.seconds
@@ -156,7 +156,7 @@ def _watch(settings: Settings, model: Model | None) -> Watch:
     page_after = settings.learning.page_after_seconds
     if page_after is None:
         page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
-    return Watch(
+    return ModelSettings(
         choose=chooser(settings, model),
         learning=Learning(
             kinds=kinds,

@@ -28,8 +28,8 @@ from driftd.core.summary import Summary
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.judge import step as steps_
 from driftd.judge.exchangeable.independent import Independent, Shape
-from driftd.judge.runtime import Guard
-from driftd.judge.step import Batch
+from driftd.judge.runtime import ModelJudge
+from driftd.judge.step import MicroBatch
 from driftd.learn.build import Learning, build
 
 LEARNED = 3000
@@ -71,7 +71,7 @@ def small_model(rng: np.random.Generator, steps: int = 200, events: int = 100) -
         return EventBatch("bench", np.arange(n), begin + np.arange(n) / 10, columns)
 
     known = build(batch(10_000, 0.0), Learning())
-    guard = Guard.of(known)
+    guard = ModelJudge.of(known)
     assert guard is not None
     channels = len(known.channels)
     a = guard.learned.thresholds(1.0, 1, np.ones(channels, np.intp))
@@ -83,7 +83,7 @@ def small_model(rng: np.random.Generator, steps: int = 200, events: int = 100) -
         begun = time.process_time()
         cross = guard.learned.pairs.crosses(encoded.bins, panes)[0]
         pairs_seconds += time.process_time() - begun
-        part = Batch(2000.0 + 10 * k, 2010.0 + 10 * k, summary, cross, np.full(channels, np.nan))
+        part = MicroBatch(2000.0 + 10 * k, 2010.0 + 10 * k, summary, cross, np.full(channels, np.nan))
         begun = time.process_time()
         guard.state, _ = steps_.of_events(guard.learned, guard.state, part, a)
         step_seconds += time.process_time() - begun

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.sources import Assigned, Change, Gap, Lost, Revoked
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource
 
@@ -32,7 +32,7 @@ class Reader:
     """What came, in order: values by cell, the changes, the gaps. ``known`` stands for a checkpoint."""
 
     source: KafkaSource
-    known: dict[Cell, int] = field(default_factory=dict)
+    known: dict[TopicPartition, int] = field(default_factory=dict)
     values: list[bytes | None] = field(default_factory=list)
     batches: list[RecordBatch] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -77,8 +77,8 @@ class Reader:
         return self.values
 
     @property
-    def owned(self) -> set[Cell]:
-        owned: set[Cell] = set()
+    def owned(self) -> set[TopicPartition]:
+        owned: set[TopicPartition] = set()
         for change in self.changes:
             owned = set(change.owned) if isinstance(change, Assigned) else owned - set(change.cells)
         return owned

@@ -24,14 +24,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from driftd.core.errors import ConfigError
 from driftd.metrics.catalogue import METRICS
 from driftd.metrics.series import MetricsSink
-from driftd.web import HttpServer, Limits, Views, webconfig
+from driftd.web import HttpServer, ServerLimits, Views, webconfig
 from tests.servers import need
 from tests.servers.prometheus import StartPrometheus, find, wait_until
 from tests.stage.judgement import judgement
 from tests.stage.snapshot import snapshot
 
 pytestmark = pytest.mark.integration
-QUICK = Limits(connections=4, request_seconds=0.5, response_seconds=0.5)
+QUICK = ServerLimits(connections=4, request_seconds=0.5, response_seconds=0.5)
 
 
 @dataclass
@@ -69,7 +69,7 @@ def daemon() -> Daemon:
 
 
 @contextlib.contextmanager
-def serving(daemon: Daemon, limits: Limits | None = None, web_config: Path | None = None) -> Iterator[HttpServer]:
+def serving(daemon: Daemon, limits: ServerLimits | None = None, web_config: Path | None = None) -> Iterator[HttpServer]:
     server = HttpServer(("127.0.0.1", 0), daemon.views, limits=limits, web_config=web_config)
     server.start()
     try:

@@ -23,7 +23,7 @@ JOINT: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class TimedDetection:
     """A page: the channel as the caller names it, the last row seen, who found it, and its threshold."""
 
     feature: str
@@ -59,10 +59,12 @@ def children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def alarms_of(findings: Iterable[Mapping[str, Any]], channels: Mapping[str, str], times: Floats) -> list[Alarm]:
+def alarms_of(
+    findings: Iterable[Mapping[str, Any]], channels: Mapping[str, str], times: Floats
+) -> list[TimedDetection]:
     """What pages: findings of a channel that open DRIFT. ``channels`` is driftd's name to the caller's."""
     return [
-        Alarm(
+        TimedDetection(
             channels.get(f["feature"], f["feature"]),
             last_row_before(times, f["window_end"]),
             f["detector"],
@@ -73,7 +75,7 @@ def alarms_of(findings: Iterable[Mapping[str, Any]], channels: Mapping[str, str]
     ]
 
 
-def run(stream: Stream) -> tuple[list[Alarm], float, Plan]:
+def run(stream: Stream) -> tuple[list[TimedDetection], float, Plan]:
     """Alarms of one stream, processor seconds, and how it was given."""
     table = pq.read_table(stream.path)
     given = plan(stream, table)

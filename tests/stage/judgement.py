@@ -8,7 +8,7 @@ from driftd.core.event import Kind
 from driftd.core.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
 from driftd.core.summary import LATENCY_LE, Summary, latency_bins
-from driftd.judge.budget import Cover
+from driftd.judge.budget import ModelGuarantee
 
 NAN = float("nan")
 END = 1_795_413_600.0
@@ -84,13 +84,13 @@ def evidence(ratios: Sequence[float], a: float = 1e6, *, tickets: Sequence[int] 
     return Scores(JUDGE, s, limit, np.zeros(len(x)), limit, s / limit, status, opens)
 
 
-def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Cover:
+def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> ModelGuarantee:
     """What the judge promises: every channel independent but those in the rows of ``dependent``; a joint path."""
     k = len(on.channels) + 1
     free = np.ones(k, bool)
     free[list(dependent)] = False
     why = "autocorrelation 0.61 (limit 0.08), means of 300 events vary 9.2 times as chance would; 0 of 12 seasons known"
-    return Cover(
+    return ModelGuarantee(
         on.model,
         (*(c.name for c in on.channels), "*"),
         (*("independent" if f else "dependent" for f in free[:-1]), "joint"),
@@ -100,7 +100,7 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Co
         a=np.full(k, a),
         monthly=np.full(k, a / 700),
         paths=np.ones(k),
-        inflation=np.where(free, 1.1, 9.2),
+        design_effect=np.where(free, 1.1, 9.2),
         span_seconds=3600.0,
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar
 from driftd.core.reference import MAX_CATEGORY_CHARS, category
-from driftd.decode.json.compiled import Plan
+from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
 _read: Final = attrgetter(
@@ -69,7 +69,7 @@ class Table:
         return out
 
     def batch(
-        self, plan: Plan, offsets: NDArray[np.int64], times: NumericColumn, label_only: int, ignored: int
+        self, plan: CompiledSchema, offsets: NDArray[np.int64], times: NumericColumn, label_only: int, ignored: int
     ) -> EventBatch:
         """The columns. ``ignored`` counts what the strict path passed over; spare fields are added to it."""
         features: Sequence[Any] = self.features
@@ -108,7 +108,7 @@ def versions_of(values: Sequence[Any], times: NumericColumn) -> dict[str, float]
     return latest
 
 
-def _feature_columns(plan: Plan, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:
+def _feature_columns(plan: CompiledSchema, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:
     count = len(features)
     columns: dict[Kind, Iterable[NumericColumn | AnyColumn]] = {}
     for kind, getter in plan.getters.items():

@@ -62,7 +62,7 @@ class _Nameless(Struct, tag_field="model", tag="", gc=False):
     never: _NEVER
 
 
-class Plan:
+class CompiledSchema:
     """The structs of one schema, and how to read columns off them.
 
     Feature number i is attribute ``f<i>`` whatever it is called. ``spare`` are names that an open schema has met
@@ -130,7 +130,7 @@ def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*attributes)
 
 
-def decoder_for(plans: Iterable[Plan]) -> Decoder[Any]:
+def decoder_for(plans: Iterable[CompiledSchema]) -> Decoder[Any]:
     """Decodes an event of any of the ``plans``, told apart by ``model`` wherever it stands in the event."""
     union: Any = _Nameless
     for plan in plans:

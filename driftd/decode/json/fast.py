@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RecordBatch, Reject, Schema
 from driftd.decode.json.columns import Table
-from driftd.decode.json.compiled import MAX_SPARE, Plan, StrictEnvelope, decoder_for, plain
+from driftd.decode.json.compiled import MAX_SPARE, CompiledSchema, StrictEnvelope, decoder_for, plain
 from driftd.decode.json.strict import (
     DECODE_ERRORS,
     Accepted,
@@ -58,8 +58,8 @@ class JsonCodec:
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
         self.limits = limits
         self._fast = fast
-        self.plans: dict[str, Plan] = {}
-        self._compiled: list[Plan] = []
+        self.plans: dict[str, CompiledSchema] = {}
+        self._compiled: list[CompiledSchema] = []
         self._decode: Callable[[Any], Any] = _refuse
 
     def decode(
@@ -72,11 +72,11 @@ class JsonCodec:
         self.plans = {name: self._plan(schema) for name, schema in schemas.items()}
         return _Run(self, records, unwrapped).decoded()
 
-    def _plan(self, schema: Schema) -> Plan:
+    def _plan(self, schema: Schema) -> CompiledSchema:
         plan = self.plans.get(schema.model)
         if plan is not None and (plan.schema is schema or plan.schema == schema):
             return plan
-        return Plan(schema, plan.spare if plan is not None else ())
+        return CompiledSchema(schema, plan.spare if plan is not None else ())
 
     def decoder(self) -> Callable[[Any], Any]:
         plans = [*self.plans.values()]
@@ -312,10 +312,10 @@ class _Run:
         return table.batch(plan, self.records.offsets[rows], times, label_only, ignored)
 
 
-def _renewed(plan: Plan | None, growth: _Growth) -> Plan:
+def _renewed(plan: CompiledSchema | None, growth: _Growth) -> CompiledSchema:
     """The model's plan as it is after what was learned; the same one if that was nothing."""
     if plan is None or plan.schema is not growth.schema or len(plan.spare) != len(growth.spare):
-        return Plan(growth.schema, growth.spare)
+        return CompiledSchema(growth.schema, growth.spare)
     return plan
 
 

@@ -29,7 +29,7 @@ _CEILING: Final = 575.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Changes:
+class Candidates:
     """after   float64[MOST, rows, width]: counts since the candidate began
     log_weight, log_factor, begun  float64[MOST, rows]; a weight of 0 (-inf) is no candidate
     ages    float64[MOST]: in panes, 0 where the place is free
@@ -67,7 +67,7 @@ class Changes:
     def judged(self, log_factor: Floats) -> tuple[Self, Floats]:
         """With the candidates' Bayes factors ln float64[MOST, rows]; gives S float64[rows]."""
         value = np.where(np.isneginf(self.log_weight), 0.0, log_factor)
-        return replace(self, log_factor=value), np.exp(np.minimum(total_of(self.log_weight + value), _CEILING))
+        return replace(self, log_factor=value), np.exp(np.minimum(log_sum_exp(self.log_weight + value), _CEILING))
 
     @property
     def joining(self) -> int | None:
@@ -122,7 +122,7 @@ class Changes:
         )
 
 
-def total_of(logs: Floats) -> Floats:
+def log_sum_exp(logs: Floats) -> Floats:
     """ln of the sum of e**logs over the first axis."""
     most = np.maximum(logs.max(axis=0, initial=-np.inf), -1e300)
     with np.errstate(divide="ignore"):

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.exchangeable.candidates import Changes
+from driftd.judge.exchangeable.candidates import Candidates
 
 Floats = NDArray[np.float64]
 
@@ -34,12 +34,12 @@ class Evidence:
     grown: Floats
     seen: Floats
     frozen: Floats
-    changes: Changes
+    changes: Candidates
 
     @classmethod
     def start(cls, rows: int, width: int) -> Self:
         zeros = np.zeros((rows, width))
-        return cls(zeros, zeros, np.zeros(rows), Changes.start(rows, width))
+        return cls(zeros, zeros, np.zeros(rows), Candidates.start(rows, width))
 
     @property
     def since(self) -> Floats:

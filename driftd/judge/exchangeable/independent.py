@@ -37,7 +37,7 @@ from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, UNSEEN
 from driftd.judge.exchangeable import exponential_tilt
 from driftd.judge.exchangeable.beta_binomial import log_factor, log_mean_of_subsets, most_log_factor
-from driftd.judge.exchangeable.candidates import total_of
+from driftd.judge.exchangeable.candidates import log_sum_exp
 from driftd.judge.exchangeable.evidence import Evidence
 
 Floats = NDArray[np.float64]
@@ -197,7 +197,7 @@ def tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
     both = np.concatenate([place, spread], axis=2)
     with np.errstate(divide="ignore"):
         both += np.log(shape.weight[:, :-1])
-    return total_of(np.moveaxis(both, 2, 0))
+    return log_sum_exp(np.moveaxis(both, 2, 0))
 
 
 def behind(counts: Floats) -> Floats:

@@ -26,7 +26,7 @@ from driftd.core.reference import AWAITED, Channel, Reference, Role
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.judge.exchangeable import exponential_tilt
 from driftd.judge.exchangeable.beta_binomial import log_factor, most_log_factor
-from driftd.judge.exchangeable.candidates import total_of
+from driftd.judge.exchangeable.candidates import log_sum_exp
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.independent import MARGIN, normal_scores
 
@@ -129,12 +129,19 @@ class Pairs:
         """``cross`` in units of 1, behind the number of events."""
         return np.concatenate([[float(events)], cross * UNIT**2])
 
-    def start(self) -> Joint:
-        return Joint(Evidence.start(1, 1 + len(self.first) + len(self.low)))
+    def start(self) -> JointState:
+        return JointState(Evidence.start(1, 1 + len(self.first) + len(self.low)))
 
     def step(
-        self, state: Joint, cross: NDArray[np.int64], events: int, at: float, *, frozen: bool = False, a: float = 0.0
-    ) -> tuple[Joint, float]:
+        self,
+        state: JointState,
+        cross: NDArray[np.int64],
+        events: int,
+        at: float,
+        *,
+        frozen: bool = False,
+        a: float = 0.0,
+    ) -> tuple[JointState, float]:
         """One pane of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts. Where S is far
         below ``a`` it is not worked out anew (as in driftd.judge.exchangeable.independent).
         """
@@ -145,14 +152,16 @@ class Pairs:
         after, past = evidence.changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
         factors = evidence.changes.log_factor.copy()
         moved, split = self.moved(after, past), self.split(after, past)
-        most = total_of(np.concatenate([moved, most_log_factor(*split) + np.log(self.weight[len(self.mean) :])], 1).T)
+        most = log_sum_exp(
+            np.concatenate([moved, most_log_factor(*split) + np.log(self.weight[len(self.mean) :])], 1).T
+        )
         near = evidence.changes.log_weight[:, 0] + most >= np.log(max(a, 1e-300)) - MARGIN
         pair = evidence.changes.joining
         which = slice(None) if near.any() else slice(0, 0) if pair is None else slice(pair, pair + 2)
         exact = log_factor(*(part[which] for part in split)) + np.log(self.weight[len(self.mean) :])
-        factors[which, 0] = total_of(np.concatenate([moved[which], exact], axis=1).T)
+        factors[which, 0] = log_sum_exp(np.concatenate([moved[which], exact], axis=1).T)
         evidence, s = evidence.judged(factors)
-        return Joint(evidence), float(s[0])
+        return JointState(evidence), float(s[0])
 
     def moved(self, after: Floats, past: Floats) -> Floats:
         """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as in
@@ -163,18 +172,18 @@ class Pairs:
         moved = after[:, 1:k] / np.maximum(m, 1) - (self.mean * self.events + past[:, 1:k]) / n
         wide = np.zeros_like(moved)
         e = exponential_tilt.log_ratio(self.costs, DELTAS, moved / self.sd, wide + n, wide + m)
-        return total_of(np.moveaxis(e, 2, 0)) + np.log(self.weight[: k - 1] / len(DELTAS))
+        return log_sum_exp(np.moveaxis(e, 2, 0)) + np.log(self.weight[: k - 1] / len(DELTAS))
 
     def split(self, after: Floats, past: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """High and low answers after, high and low before: float64[candidates, splits] each."""
         high, low = 1 + len(self.mean), 1 + len(self.first)
         return after[:, high:low], after[:, low:], self.hits + past[:, high:low], self.misses + past[:, low:]
 
-    def since(self, state: Joint) -> float:
+    def since(self, state: JointState) -> float:
         """When the change would have begun; NaN without pairs."""
         return float(state.evidence.since[0])
 
-    def strongest(self, state: Joint) -> tuple[int, int, float]:
+    def strongest(self, state: JointState) -> tuple[int, int, float]:
         """The two channels (rows of the reference) whose pair moved most, and since when."""
         best = int(state.evidence.changes.likeliest()[0])
         after, past = state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
@@ -184,14 +193,14 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Joint:
+class JointState:
     """The evidence about pairs; one row, the whole model."""
 
     evidence: Evidence
 
-    def without(self) -> Joint:
+    def without(self) -> JointState:
         """With the evidence back at 0: the episode has opened."""
-        return Joint(self.evidence.without(np.ones(1, bool)))
+        return JointState(self.evidence.without(np.ones(1, bool)))
 
 
 def placed(scores: NDArray[np.int64], columns: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class SeasonClock:
     """A season of ``slots`` slots; ``day`` of them make a day, ``block`` days a row of evidence (a week; a day where
     the season is a day). A season begins at ``origin``: Monday 00:00 UTC.
     """
@@ -62,7 +62,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cell:
+class SlotSummary:
     """One slot of one season. counts int64[channels, width]; values, sums float64[channels]: present values and
     their sum in the channel's own unit; low, high float64[channels]: extremes, inf and -inf where there is none.
     """
@@ -81,9 +81,9 @@ class Cell:
         return cls(number, summary.counts, values, sums, summary.extremes[:, 0], summary.extremes[:, 1])
 
 
-def cells_of_events(
-    bins: NDArray[np.intp], values: Floats, times: Floats, width: int, clock: Clock
-) -> tuple[list[Cell], Floats]:
+def slots_of_events(
+    bins: NDArray[np.intp], values: Floats, times: Floats, width: int, clock: SeasonClock
+) -> tuple[list[SlotSummary], Floats]:
     """Cells of events in order of time, and the longest run of each channel (inf: it never changes).
 
     bins intp[channels, n]: column of Summary.counts, negative where the channel does not apply; values
@@ -102,7 +102,7 @@ def cells_of_events(
     high = np.maximum.reduceat(np.where(here, values, -np.inf), starts, axis=1)
     present = counts[:, :, UNSEEN:].sum(axis=2).astype(np.float64)
     cells = [
-        Cell(int(numbers[s]), counts[i], present[i], sums[:, i], low[:, i], high[:, i])
+        SlotSummary(int(numbers[s]), counts[i], present[i], sums[:, i], low[:, i], high[:, i])
         for i, s in enumerate(starts.tolist())
     ]
     return cells, np.array([longest_run(v[np.isfinite(v)]) for v in values])
@@ -119,7 +119,7 @@ def longest_run(x: Floats) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runs:
+class StuckRun:
     """How long each channel has stood still: ``value`` float64[channels] (NaN: not), ``length`` in values.
 
     A pane continues a run when all its values are the run's value; a pane that is not constant ends it, an empty one
@@ -133,9 +133,9 @@ class Runs:
     def start(cls, channels: int) -> Self:
         return cls(np.full(channels, np.nan), np.zeros(channels))
 
-    def add(self, low: Floats, high: Floats, values: Floats) -> Runs:
+    def add(self, low: Floats, high: Floats, values: Floats) -> StuckRun:
         constant, empty = (low == high) & (values > 0), values == 0
         same = constant & (low == self.value)
         length = np.where(empty, self.length, np.where(same, self.length + values, np.where(constant, values, 0.0)))
         value = np.where(empty, self.value, np.where(constant, low, np.nan))
-        return Runs(value, length)
+        return StuckRun(value, length)

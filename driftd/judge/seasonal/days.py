@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
-from driftd.judge.seasonal.clock import Cell, Clock
-from driftd.judge.seasonal.slot_profile import KINDS, PARTS, Slots, day_statistics
+from driftd.judge.seasonal.clock import SeasonClock, SlotSummary
+from driftd.judge.seasonal.slot_profile import KINDS, PARTS, SlotProfile, day_statistics
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -29,7 +29,7 @@ USUAL = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
+class ReferenceDays:
     """values, sums float64[seasons, slots, channels]; counts float64[days, channels, width]; flags float64[days,
     channels, 4] (missing, unseen; ranges and runs are the reference's own, so 0). ``whole`` days are over; the last
     may have begun.
@@ -45,7 +45,7 @@ class Past:
     high: Floats
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], clock: Clock) -> Past:
+    def of(cls, cells: Sequence[SlotSummary], clock: SeasonClock) -> ReferenceDays:
         last = cells[-1].number // clock.slots
         # one wrong clock must not fill the memory
         cells = [c for c in cells if c.number // clock.slots > last - MOST_SEASONS]
@@ -69,7 +69,7 @@ class Past:
 
     @property
     def means(self) -> Floats:
-        """Cell means float64[seasons, slots, channels]; NaN where a cell is empty."""
+        """SlotSummary means float64[seasons, slots, channels]; NaN where a cell is empty."""
         some = self.values > 0
         return np.where(some, self.sums / np.where(some, self.values, 1), np.nan)
 
@@ -79,7 +79,7 @@ class Past:
         each = self.values.sum(axis=(1, 2))
         return int(np.count_nonzero(each > 0.5 * np.median(each)))
 
-    def today(self, clock: Clock) -> tuple[Floats, Floats, Floats]:
+    def today(self, clock: SeasonClock) -> tuple[Floats, Floats, Floats]:
         """values, sums float64[slots a day, channels] and counts of the day that has begun; zeros where none has."""
         day = clock.day
         if self.whole >= len(self.counts):
@@ -88,13 +88,13 @@ class Past:
         flat = (-1, len(self.low))
         return self.values.reshape(flat)[part], self.sums.reshape(flat)[part], self.counts[self.whole]
 
-    def days(self, clock: Clock, slots: Slots, floor: Floats, positive: Bools) -> tuple[Floats, Floats]:
+    def days(self, clock: SeasonClock, slots: SlotProfile, floor: Floats, positive: Bools) -> tuple[Floats, Floats]:
         """Statistics float64[days, len(KINDS), channels] and parts float64[days, PARTS, channels] of the whole days."""
         means, channels = self.means, len(self.low)
         out = np.full((self.whole, len(KINDS), channels), np.nan)
         parts = np.full((self.whole, PARTS, channels), np.nan)
         for season in range(len(means)):
-            others = Slots.of(np.delete(means, season, axis=0), clock)
+            others = SlotProfile.of(np.delete(means, season, axis=0), clock)
             others = replace(others, usual=slots.usual)
             for d in range(season * clock.days, min((season + 1) * clock.days, self.whole)):
                 part = slice(d % clock.days * clock.day, (d % clock.days + 1) * clock.day)
@@ -105,7 +105,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class DayLayout:
     """Which series there are, m of them: channel, kind of statistic (index in KINDS, or CATEGORY) and columns of counts
     bool[m, width].
     """
@@ -115,7 +115,7 @@ class Layout:
     columns: Bools
 
     @classmethod
-    def of(cls, reference: Reference, past: Past, clock: Clock) -> Layout:
+    def of(cls, reference: Reference, past: ReferenceDays, clock: SeasonClock) -> DayLayout:
         """One series a statistic of a numeric channel; one a usual category of the ten most frequent, one the rest of
         them; one what is missing, where that is usual.
         """
@@ -146,8 +146,8 @@ class Layout:
             np.array([s[2] for s in series], bool).reshape(len(series), width),
         )
 
-    def where(self, keep: Bools) -> Layout:
-        return Layout(self.channel[keep], self.kind[keep], self.columns[keep])
+    def where(self, keep: Bools) -> DayLayout:
+        return DayLayout(self.channel[keep], self.kind[keep], self.columns[keep])
 
     def gathered(self, numbers: Floats, counts: Floats) -> Floats:
         """One day's series, float64[m], from its statistics [len(KINDS), channels] and counts [channels, width]."""
@@ -157,7 +157,7 @@ class Layout:
         return out
 
 
-def usual(past: Past, row: int, columns: Bools, clock: Clock) -> bool:
+def usual(past: ReferenceDays, row: int, columns: Bools, clock: SeasonClock) -> bool:
     seen = past.counts[:, row][:, columns].sum(axis=1).reshape(-1, clock.days).sum(axis=1) > 0
     return bool(seen.mean() >= USUAL)
 

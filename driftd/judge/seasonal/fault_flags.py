@@ -1,4 +1,4 @@
-"""Faults that need no model of the season: a day in which something happened that the reference hardly has.
+"""FaultFlags that need no model of the season: a day in which something happened that the reference hardly has.
 
 Four flags a channel and day: a value is missing; a category is unseen; a number lies outside the reference's range by
 more than a quarter of it; a sensor stands still longer than it ever did in the reference (and every further day only
@@ -36,7 +36,7 @@ _CEILING: Final = 1e250
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Faults:
+class FaultFlags:
     """low, high, longest float64[channels]: what is in range, and the reference's longest run.
     rate float64[channels, 4]: upper bound of the share of flagged days; weight float64[channels, 4], sum 1.
     """
@@ -60,13 +60,13 @@ class Faults:
             low - room, high + room, np.maximum(longest, _LEAST_RUN), none, applies / applies.sum(axis=1, keepdims=True)
         )
 
-    def rated(self, flagged: Floats, singles: Floats) -> Faults:
+    def rated(self, flagged: Floats, singles: Floats) -> FaultFlags:
         """With rates from the reference's days, ``flagged`` float64[days, channels, 4]; Good-Turing for unseen."""
         days = np.array(float(len(flagged)))
         counts = np.nansum(flagged, axis=0)
         counts[:, UNSEEN] = np.minimum(np.maximum(counts[:, UNSEEN], singles), days)
         rate = share_bounds(counts, days, np.array(_MISS))[1]
-        return Faults(self.low, self.high, self.longest, np.clip(rate, 1e-9, 1 - 1e-9), self.weight)
+        return FaultFlags(self.low, self.high, self.longest, np.clip(rate, 1e-9, 1 - 1e-9), self.weight)
 
     def flags(self, counts: NDArray[np.int64], low: Floats, high: Floats, length: Floats, stood: Floats) -> Floats:
         """float64[channels, 4] of 0 and 1 for one pane; ``stood`` float64[channels, 4]: flagged days before this one,

@@ -1,10 +1,10 @@
 """The judge of channels that follow a rhythm or are autocorrelated: a season model, weeks as blocks, Bayes factors.
 
-Clock: an hour of the week is a slot, a day a block of statistics, a week a row of evidence. Each day gives every
+SeasonClock: an hour of the week is a slot, a day a block of statistics, a week a row of evidence. Each day gives every
 numeric channel its level, spread, swing and phase (seasonal.slot_profile) and every usual category its share; their
 weekly means are judged by seasonal.level_shift: each by itself, and the level also given the shape of the week's days
 (seasonal.weeks). S of a channel is the mean of them and of the fault paths (seasonal.fault_flags). The joint path is
-the mean over channels of the level given the shape and three siblings. Alarm when S >= A, counted in events.
+the mean over channels of the level given the shape and three siblings. TimedDetection when S >= A, counted in events.
 
 Two settings, decided on the reference for all its channels together: where its weeks follow each other (mean lag-1
 autocorrelation above .1; about -1 / weeks is chance) the evidence takes the worst of three autoregressions, and finds
@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
-from driftd.judge.seasonal.clock import Cell, Clock, Runs
-from driftd.judge.seasonal.days import Layout, Past
-from driftd.judge.seasonal.fault_flags import STILL, Faults, stood_since
+from driftd.judge.seasonal.clock import SeasonClock, SlotSummary, StuckRun
+from driftd.judge.seasonal.days import DayLayout, ReferenceDays
+from driftd.judge.seasonal.fault_flags import STILL, FaultFlags, stood_since
 from driftd.judge.seasonal.level_shift import EXCHANGEABLE, FOLLOWING, Series, following
-from driftd.judge.seasonal.slot_profile import PARTS, Slots, day_statistics, quietly
+from driftd.judge.seasonal.slot_profile import PARTS, SlotProfile, day_statistics, quietly
 from driftd.judge.seasonal.weeks import SHAPES, Weeks, blocks, learned, standard
 
 Floats = NDArray[np.float64]
@@ -57,12 +57,12 @@ class Season:
     float64[channels]: 2 % of a usual value; block_events float64[channels]: values a week.
     """
 
-    clock: Clock
+    clock: SeasonClock
     seasons: int
     follows: float
     phi: Floats
-    slots: Slots
-    layout: Layout
+    slots: SlotProfile
+    layout: DayLayout
     weeks: Weeks
     weight: Floats
     shape_weight: Floats
@@ -70,7 +70,7 @@ class Season:
     floor: Floats
     positive: Bools
     block_events: Floats
-    faults: Faults
+    faults: FaultFlags
 
     @property
     def pages(self) -> bool:
@@ -120,10 +120,10 @@ class Rhythm:
 
 def learn(
     reference: Reference,
-    cells: Sequence[Cell],
+    cells: Sequence[SlotSummary],
     longest: Floats,
     singles: Floats,
-    clock: Clock,
+    clock: SeasonClock,
     among: Bools | None = None,
 ) -> tuple[Season, Rhythm]:
     """The season model and the evidence at the reference's end, from its cells in time order.
@@ -131,14 +131,14 @@ def learn(
     ``longest`` float64[channels]: longest run of one value (inf: it always stands still); ``singles`` as in
     exchangeable.independent.Shape.of; ``among`` bool[channels]: whose levels are judged jointly (all, if None).
     """
-    past = Past.of(cells, clock)
+    past = ReferenceDays.of(cells, clock)
     means = past.means
-    slots = Slots.of(means, clock)
+    slots = SlotProfile.of(means, clock)
     positive = reference.numeric & (past.low >= 0)
     size = quietly(np.nanmean, np.abs(means), axis=(0, 1))
     floor = 0.02 * np.where(np.isfinite(size) & (size > 0), size, 1.0)
     statistics, parts = past.days(clock, slots, floor, positive)
-    layout = Layout.of(reference, past, clock)
+    layout = DayLayout.of(reference, past, clock)
     y = np.stack([layout.gathered(statistics[d], past.counts[d]) for d in range(past.whole)])
     y = y.reshape(past.whole, len(layout.channel))
     block = clock.block
@@ -153,7 +153,7 @@ def learn(
     each = np.bincount(layout.channel, minlength=len(among)) + np.bincount(week.channel, minlength=len(among))
     share = (1 - _FAULT_SHARE) / np.maximum(each, 1)
     together = among[week.channel] & (np.count_nonzero(among[week.channel]) > 1)
-    faults = Faults.limits(reference, past.low, past.high, longest).rated(
+    faults = FaultFlags.limits(reference, past.low, past.high, longest).rated(
         past.flags[: past.whole][past.counts[: past.whole].sum(axis=(1, 2)) > 0], singles
     )
     season = Season(
@@ -184,7 +184,7 @@ def blank(season: Season, channels: int, width: int) -> Rhythm:
     )  # fmt: skip
 
 
-def step(season: Season, rhythm: Rhythm, cell: Cell) -> tuple[Rhythm, Floats]:
+def step(season: Season, rhythm: Rhythm, cell: SlotSummary) -> tuple[Rhythm, Floats]:
     """One pane, as a cell of its own; gives S float64[channels]. Panes come in order of time.
 
     The joint path's evidence is ``joint_evidence`` of the state.
@@ -199,7 +199,7 @@ def step(season: Season, rhythm: Rhythm, cell: Cell) -> tuple[Rhythm, Floats]:
     values[slot] += cell.values
     sums[slot] += cell.sums
     counts = rhythm.counts + cell.counts
-    runs = Runs(rhythm.run_value, rhythm.run_length).add(cell.low, cell.high, cell.values)
+    runs = StuckRun(rhythm.run_value, rhythm.run_length).add(cell.low, cell.high, cell.values)
     stood = rhythm.stood.copy()
     stood[runs.length < rhythm.run_length, STILL] = 0.0
     flagged = np.maximum(rhythm.flagged, season.faults.flags(cell.counts, cell.low, cell.high, runs.length, stood))

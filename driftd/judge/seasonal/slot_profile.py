@@ -23,7 +23,7 @@ from typing import Final, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.clock import SeasonClock
 
 Floats = NDArray[np.float64]
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ _RIDGE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slots:
+class SlotProfile:
     """A season's profile, float64[slots, channels] each: median and spread of cell means; slope: the profile's change
     an hour; ridge: how strongly a day's rhythm is held to the profile's; usual 1 where most seasons have values.
     """
@@ -51,7 +51,7 @@ class Slots:
     usual: Floats
 
     @classmethod
-    def of(cls, means: Floats, clock: Clock) -> Slots:
+    def of(cls, means: Floats, clock: SeasonClock) -> SlotProfile:
         """From cell means float64[seasons, slots, channels] (NaN: empty)."""
         middle, spread = quietly(profile, means, clock)
         smooth = circular(middle)
@@ -59,9 +59,9 @@ class Slots:
         ridge = _RIDGE * middle.var(axis=0) / spread**2
         return cls(middle, spread, slope, ridge, (np.isfinite(means).mean(axis=0) >= 0.5).astype(np.float64))
 
-    def day(self, number: int, clock: Clock) -> Slots:
+    def day(self, number: int, clock: SeasonClock) -> SlotProfile:
         start = number % clock.days * clock.day
-        return Slots(*(getattr(self, f.name)[start : start + clock.day] for f in fields(self)))
+        return SlotProfile(*(getattr(self, f.name)[start : start + clock.day] for f in fields(self)))
 
 
 def circular(x: Floats) -> Floats:
@@ -72,10 +72,10 @@ def circular(x: Floats) -> Floats:
     return out
 
 
-def profile(means: Floats, clock: Clock) -> tuple[Floats, Floats]:
+def profile(means: Floats, clock: SeasonClock) -> tuple[Floats, Floats]:
     """Median and spread of the cell means ``means`` float64[seasons, slots, channels] (NaN: empty): [slots, channels].
 
-    Slots with fewer than 8 cells borrow from their neighbours, then from the hour of day, then from everything.
+    SlotProfile with fewer than 8 cells borrow from their neighbours, then from the hour of day, then from everything.
     """
     channels = means.shape[2]
     seen = np.isfinite(means).sum(axis=0)
@@ -105,7 +105,7 @@ def quietly(f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def day_statistics(
-    values: Floats, sums: Floats, slots: Slots, floor: Floats, positive: NDArray[np.bool_]
+    values: Floats, sums: Floats, slots: SlotProfile, floor: Floats, positive: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """float64[len(KINDS), channels] and the level of each part of the day float64[PARTS, channels]; NaN where less
     than 40 % of the usual slots have values.
@@ -154,7 +154,7 @@ def ragged(a: Floats) -> Floats:
     return np.stack([np.concatenate([p, np.zeros((longest - len(p), a.shape[1]))]) for p in pieces])
 
 
-def regressed(x: Floats, values: Floats, slots: Slots) -> tuple[Floats, Floats]:
+def regressed(x: Floats, values: Floats, slots: SlotProfile) -> tuple[Floats, Floats]:
     """ln of the rhythm's size (1: the profile's, held to .2 to 5) and its lateness in hours (+-6), float64[channels]
     each, from cell means on the profile and its slope; held to the profile by a ridge of 2 % of its own variance.
     """

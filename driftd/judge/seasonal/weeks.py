@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.seasonal.days import Layout, spread_of
+from driftd.judge.seasonal.days import DayLayout, spread_of
 from driftd.judge.seasonal.slot_profile import LEVEL, PARTS, quietly
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ def blocks(days: Floats, first_day: int, block: int) -> tuple[Floats, Floats]:
     return np.nansum(d, axis=1), np.isfinite(d).sum(axis=1).astype(np.float64)
 
 
-def standard(y: Floats, layout: Layout, first_day: int, block: int) -> tuple[Floats, Floats]:
+def standard(y: Floats, layout: DayLayout, first_day: int, block: int) -> tuple[Floats, Floats]:
     """center, scale, week_center, week_scale float64[4, m] and the weeks float64[weeks, m] of the reference's days.
 
     Shares of categories are not standardised by day: what is rare in a day need not be rare in a week.
@@ -101,7 +101,7 @@ def standard(y: Floats, layout: Layout, first_day: int, block: int) -> tuple[Flo
     return np.stack([center, scale, week_center, week_scale]), weeks
 
 
-def learned(layout: Layout, moments: Floats, weeks: Floats, parts: tuple[Floats, Floats]) -> Weeks:
+def learned(layout: DayLayout, moments: Floats, weeks: Floats, parts: tuple[Floats, Floats]) -> Weeks:
     """``moments`` and ``weeks`` of ``standard``; ``parts``: sums and days float64[weeks, PARTS, channels]."""
     levels = np.flatnonzero((layout.kind == LEVEL) & ~layout.columns.any(axis=1))
     q, known = len(levels), np.isfinite(weeks[:, levels])

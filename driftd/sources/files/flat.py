@@ -16,7 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from driftd.core.errors import ConfigError, SourceRefused
-from driftd.core.event import Cell
+from driftd.core.event import TopicPartition
 from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import FlatCodec, Rows
 from driftd.decode.tabular.columns import MARK, MARKING, Texts, sniff
@@ -50,7 +50,7 @@ class FlatFile:
         if self._parquet:
             codec.require_types(self._file.schema_arrow)
         self.codec: Codec = codec
-        self.cells: tuple[Cell, ...] = ()
+        self.cells: tuple[TopicPartition, ...] = ()
 
     def _open_parquet(self) -> list[str]:
         try:

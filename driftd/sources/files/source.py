@@ -9,7 +9,7 @@ from typing import IO, Final
 import numpy as np
 
 from driftd.core.errors import ConfigError
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.tabular.layout import Layout
@@ -46,7 +46,7 @@ class JsonLines:
         self.path = path
         self.name = "stdin" if path == STDIN else Path(path).name
         self.codec: Codec = EventsCodec(limits)
-        self.cells: tuple[Cell, ...] = ()
+        self.cells: tuple[TopicPartition, ...] = ()
         self._longest = limits.record_bytes
         self._raw: IO[bytes] | None = None
         self._done = 0

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Protocol, cast
 import zstandard
 
 from driftd.core.errors import SourceRefused
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec
 
 ROWS: Final = 4096
@@ -42,7 +42,7 @@ class Events(Protocol):
 
     name: str
     codec: Codec
-    cells: tuple[Cell, ...]
+    cells: tuple[TopicPartition, ...]
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
         """From the beginning, once. Raises SourceRefused where the file is damaged."""

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition, errors
+from kafka import KafkaConsumer, errors
+from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
 from driftd.core.errors import SourceError
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings
 
@@ -38,7 +39,7 @@ def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
         raise SourceError(f"{settings.where}: {error}") from None
 
 
-def to_batch(cell: Cell, stretch: Stretch, arrived: float) -> RecordBatch:
+def to_batch(cell: TopicPartition, stretch: Stretch, arrived: float) -> RecordBatch:
     """Milliseconds to seconds; a record is never younger than its arrival, whatever the producer's clock says."""
     timestamps = stretch.timestamps_ms / 1000.0
     timestamps[stretch.timestamps_ms < 0] = np.nan
@@ -54,11 +55,11 @@ def to_batch(cell: Cell, stretch: Stretch, arrived: float) -> RecordBatch:
     )
 
 
-def to_offsets(positions: Mapping[Cell, int], metadata: str) -> dict[Any, Any]:
-    return {TopicPartition(*cell): OffsetAndMetadata(offset, metadata, -1) for cell, offset in positions.items()}
+def to_offsets(positions: Mapping[TopicPartition, int], metadata: str) -> dict[Any, Any]:
+    return {KafkaPartition(*cell): OffsetAndMetadata(offset, metadata, -1) for cell, offset in positions.items()}
 
 
-def to_cells(partitions: Any) -> set[Cell]:
+def to_cells(partitions: Any) -> set[TopicPartition]:
     return {(partition.topic, partition.partition) for partition in partitions}
 
 
@@ -66,7 +67,7 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # Any: kafka-pyth
     """Runs on kafka-python's thread, which also sends the heartbeats: it only takes notes."""
 
     def __init__(self) -> None:
-        self._notes: deque[tuple[str, set[Cell]]] = deque()
+        self._notes: deque[tuple[str, set[TopicPartition]]] = deque()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         self._notes.append(("assigned", to_cells(assigned)))
@@ -77,7 +78,7 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # Any: kafka-pyth
     def on_partitions_lost(self, lost: Any) -> None:
         self._notes.append(("lost", to_cells(lost)))
 
-    def take(self) -> list[tuple[str, set[Cell]]]:
+    def take(self) -> list[tuple[str, set[TopicPartition]]]:
         notes = []
         while self._notes:
             notes.append(self._notes.popleft())

@@ -9,7 +9,7 @@ at once. A 500-byte record costs about half a microsecond, where kafka-python's 
     Record      => Length varint, Attributes i8, TimestampDelta varint, OffsetDelta varint,
                    Key varint + bytes, Value varint + bytes, [Header: varint + key, varint + value]
 
-Source: Apache Kafka, "Record Batch" in the protocol documentation; the CRC-32C covers attributes to end.
+Source: Apache Kafka, "Record KafkaBatch" in the protocol documentation; the CRC-32C covers attributes to end.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Aborted(Protocol):
 
 
 @dataclass(slots=True)
-class Batch:
+class KafkaBatch:
     """Where one batch's records lie in a buffer, and what its header says of them all."""
 
     base_offset: int
@@ -101,7 +101,7 @@ class Group:
     """Batches whose records lie in one buffer, so that they are decoded together."""
 
     parts: list[bytes]
-    batches: list[Batch] = field(default_factory=list)
+    batches: list[KafkaBatch] = field(default_factory=list)
     compressed: bool = False
 
 
@@ -145,7 +145,7 @@ class Unpacker:
         stretches = [self._decode(group) for group in groups]
         return self._join(stretches)
 
-    def _next_batch(self, groups: list[Group]) -> Batch | None:
+    def _next_batch(self, groups: list[Group]) -> KafkaBatch | None:
         """Read headers until a batch with data; None at the end, or in front of a batch that is damaged."""
         data, size = self._data, len(self._data)
         while self._at + LENGTH_END <= size:
@@ -170,7 +170,9 @@ class Unpacker:
                     self._at, self.next_offset, self.leader_epoch = end, next_offset, epoch
                     continue
                 start = at + BATCH.size
-                batch = Batch(base, next_offset, first_ms, max_ms, bool(attributes & APPEND_TIME), count, start, end)
+                batch = KafkaBatch(
+                    base, next_offset, first_ms, max_ms, bool(attributes & APPEND_TIME), count, start, end
+                )
                 place(batch, attributes & CODEC, data, groups, self._max_batch_bytes)
             except Unreadable as error:
                 first = max(base, self.next_offset)
@@ -203,7 +205,7 @@ class Unpacker:
             return decode(buffer, group.batches)
         except (Unreadable, IndexError):
             pass
-        good: list[Batch] = []
+        good: list[KafkaBatch] = []
         for batch in group.batches:
             try:
                 decode(buffer, [batch])
@@ -243,7 +245,7 @@ def check(view: memoryview, at: int, end: int, magic: int, crc: int, offsets: in
         raise Unreadable(Damage.CHECKSUM, "the batch's checksum (CRC-32C) differs")
 
 
-def place(batch: Batch, codec: int, data: bytes, groups: list[Group], max_bytes: int) -> None:
+def place(batch: KafkaBatch, codec: int, data: bytes, groups: list[Group], max_bytes: int) -> None:
     """Put the batch into the group whose buffer holds its records, decompressed first where it must be."""
     records = decompress(codec, data[batch.start : batch.stop], max_bytes) if codec else None
     size = batch.stop - batch.start if records is None else len(records)
@@ -273,7 +275,7 @@ def is_abort(data: bytes, start: int, end: int) -> bool:
         raise Unreadable(Damage.MALFORMED, "a transaction marker is cut short") from None
 
 
-def decode(buffer: bytes, batches: list[Batch]) -> Stretch:
+def decode(buffer: bytes, batches: list[KafkaBatch]) -> Stretch:
     """All records of these batches as columns. Raises Unreadable or IndexError where they are malformed."""
     starts = find_records(buffer, batches)
     array = np.frombuffer(buffer, np.uint8)
@@ -315,7 +317,7 @@ def decode(buffer: bytes, batches: list[Batch]) -> Stretch:
     )
 
 
-def find_records(buffer: bytes, batches: list[Batch]) -> list[int]:
+def find_records(buffer: bytes, batches: list[KafkaBatch]) -> list[int]:
     """Where each record begins: the one thing that only a loop can find, as each length leads to the next."""
     starts: list[int] = []
     append = starts.append

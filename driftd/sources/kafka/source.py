@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
-from kafka import TopicPartition, errors
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors
 
 from driftd.core.errors import SourceError, SourceRefused
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
@@ -68,13 +69,13 @@ class KafkaSource:
         self._notes = Notes()
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
-        self._owned: set[Cell] = set()
-        self._next: dict[Cell, int] = {}  # our own positions: kafka-python's move before records are taken in
-        self._read_until: dict[Cell, float] = {}
+        self._owned: set[TopicPartition] = set()
+        self._next: dict[TopicPartition, int] = {}  # our own positions: kafka-python's move before records are taken in
+        self._read_until: dict[TopicPartition, float] = {}
         self._must_hand_over = False
         self._announced = False
         self._known: dict[str, frozenset[int]] = {}
-        self._damage: dict[Cell, tuple[int, int]] = {}
+        self._damage: dict[TopicPartition, tuple[int, int]] = {}
         self._attempt = 0
         self._retry_at = 0.0
         self._rebalances = 0
@@ -108,7 +109,7 @@ class KafkaSource:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def seek(self, positions: Mapping[Cell, int | str]) -> dict[Cell, int]:
+    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
         mine = {cell: position for cell, position in positions.items() if cell in self._owned}
         wanted = {cell: position for cell, position in mine.items() if isinstance(position, int)}
         # A topic that has positions was read before; so a partition of it that has none came into being since.
@@ -124,17 +125,17 @@ class KafkaSource:
             self._go_to(cell, offset)
         return wanted
 
-    def committed(self, cells: Iterable[Cell]) -> dict[Cell, tuple[int, str]]:
-        found: dict[Cell, tuple[int, str]] = {}
+    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+        found: dict[TopicPartition, tuple[int, str]] = {}
         with self._asking("committed offsets"):
-            partitions = [TopicPartition(*cell) for cell in cells]
+            partitions = [KafkaPartition(*cell) for cell in cells]
             answer = patches.committed_offsets(self._consumer, partitions, milliseconds(ANSWER_SECONDS))
         for partition, one in answer.items():
             if one.offset >= 0:
                 found[partition.topic, partition.partition] = one.offset, one.metadata or ""
         return found
 
-    def commit(self, positions: Mapping[Cell, int], metadata: str = "") -> None:
+    def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         if self._consumer is None or not positions:
             return
         try:
@@ -142,7 +143,9 @@ class KafkaSource:
         except (errors.KafkaError, AssertionError) as error:
             self._commit_failed(error)
 
-    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+    def commit_now(
+        self, positions: Mapping[TopicPartition, int], metadata: str = "", timeout_seconds: float = 5.0
+    ) -> bool:
         if not positions:
             return True
         if self._consumer is None:
@@ -157,18 +160,18 @@ class KafkaSource:
             return False
         return True
 
-    def positions(self) -> dict[Cell, int]:
+    def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
 
-    def lag(self) -> dict[Cell, Lag]:
+    def lag(self) -> dict[TopicPartition, Lag]:
         """Costs no request: the broker sends the end of each partition with what it sends anyway."""
         if self._consumer is None:
             return {}
         now, connected = time.time(), patches.is_connected(self._consumer)
         assigned = self._consumer.assignment()
-        found: dict[Cell, Lag] = {}
+        found: dict[TopicPartition, Lag] = {}
         for cell, next_offset in self._next.items():
-            partition = TopicPartition(*cell)
+            partition = KafkaPartition(*cell)
             end = self._consumer.highwater(partition) if partition in assigned else None
             if end is None:
                 continue
@@ -268,7 +271,7 @@ class KafkaSource:
                     self._damaged(cell, stretch)
         return batches
 
-    def _damaged(self, cell: Cell, stretch: Stretch) -> None:
+    def _damaged(self, cell: TopicPartition, stretch: Stretch) -> None:
         """A checksum may differ because of the wire: fetch it again, twice. Else pass the batch over, counted."""
         damaged = stretch.damaged
         assert damaged is not None
@@ -338,21 +341,21 @@ class KafkaSource:
             self._gaps.append(Gap(cell, self._next[cell], diverged.offset, GapCause.REWOUND, detail))
             self._go_to(cell, diverged.offset)
 
-    def _go_to(self, cell: Cell, offset: int) -> None:
+    def _go_to(self, cell: TopicPartition, offset: int) -> None:
         # ValueError, AssertionError: taken away meanwhile; the next poll tells the daemon.
         with contextlib.suppress(ValueError, AssertionError, KeyError):
-            self._consumer.seek(TopicPartition(*cell), offset)
+            self._consumer.seek(KafkaPartition(*cell), offset)
             self._next[cell] = offset
 
-    def _edges(self, cells: list[Cell], place: str) -> dict[Cell, int]:
+    def _edges(self, cells: list[TopicPartition], place: str) -> dict[TopicPartition, int]:
         if not cells:
             return {}
         with self._asking(f"{place} offsets"):
             ask = self._consumer.beginning_offsets if place == "earliest" else self._consumer.end_offsets
-            answer = ask([TopicPartition(*cell) for cell in cells], timeout_ms=milliseconds(ANSWER_SECONDS))
+            answer = ask([KafkaPartition(*cell) for cell in cells], timeout_ms=milliseconds(ANSWER_SECONDS))
         return {(partition.topic, partition.partition): offset for partition, offset in answer.items()}
 
-    def _is_new(self, cell: Cell) -> bool:
+    def _is_new(self, cell: TopicPartition) -> bool:
         topic, partition = cell
         return partition not in self._known.get(topic, frozenset())
 
@@ -409,7 +412,7 @@ class KafkaSource:
                 self._changes.append(Revoked(tuple(sorted(cells))))
                 self._changes.append(Assigned((), tuple(sorted(self._owned))))  # they are not ours from here on
 
-    def _forget(self, cells: Iterable[Cell]) -> None:
+    def _forget(self, cells: Iterable[TopicPartition]) -> None:
         for cell in cells:
             self._next.pop(cell, None)
             self._read_until.pop(cell, None)

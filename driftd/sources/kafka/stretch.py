@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from driftd.core.errors import ConfigError, SourceRefused
-from driftd.core.event import Cell, RecordBatch
+from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.sources.files.stream import ROWS, Progress
@@ -54,7 +54,7 @@ class TopicEvents:
         (report,) = check_topics(settings).topics
         if report.problem:
             raise SourceRefused(f"{settings.where}: topic '{topic}': {report.problem}")
-        self.cells: tuple[Cell, ...] = tuple((topic, i) for i in range(report.partitions))
+        self.cells: tuple[TopicPartition, ...] = tuple((topic, i) for i in range(report.partitions))
         self._settings, self._start, self._end = settings, start, end
         self._done = 0
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from driftd.judge.budget import Certificate, Cover
+from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.monitor.view import Snapshot
 from driftd.web.format import large
 from driftd.web.format import name as name_format
@@ -58,7 +58,7 @@ def _unjudged(names: Sequence[str]) -> str:
     return f"; {said}: a reference of counts alone, tickets only"
 
 
-def _tickets(covers: Sequence[Cover]) -> str:
+def _tickets(covers: Sequence[ModelGuarantee]) -> str:
     """The channels that never page, and why, as the judge measured it."""
     rows = [(c, row) for c in covers for row in np.flatnonzero(~c.pages).tolist()]
     if not rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from driftd.core.event import Cell, Decoded, EventBatch, RecordBatch, Schema
+from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import Judgement
 from driftd.core.reference import Channel, Reference, Role
 from driftd.core.window import Windows
@@ -17,7 +17,7 @@ from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
-from driftd.monitor.settings import Watch
+from driftd.monitor.settings import ModelSettings
 
 WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
 
@@ -34,7 +34,7 @@ def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
 
 
 def pipeline(learn_events: int = 100, windows: Windows = WINDOWS, **settings: Any) -> Pipeline:
-    return Pipeline(NoCodec(), windows, Watch(choose, Learning(bins=5), learn_events=learn_events), **settings)
+    return Pipeline(NoCodec(), windows, ModelSettings(choose, Learning(bins=5), learn_events=learn_events), **settings)
 
 
 def events(
@@ -66,14 +66,16 @@ def wide(
 
 def judged(reference: Reference, batch: EventBatch, p: Pipeline | None = None) -> tuple[Judgement, ...]:
     """All judgements of a model that is watched by the judge alone (or by ``p``) from the first event on."""
-    p = p or Pipeline(NoCodec(), WINDOWS, Watch(lambda _: ()))
+    p = p or Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: ()))
     state = State()
     p.adopt(state, "m", reference)
     p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
     return p.settle(state, end=True).judgements
 
 
-def feed(p: Pipeline, state: State, cell: Cell, batch: EventBatch, idle: frozenset[Cell] = frozenset()) -> Outcome:
+def feed(
+    p: Pipeline, state: State, cell: TopicPartition, batch: EventBatch, idle: frozenset[TopicPartition] = frozenset()
+) -> Outcome:
     p.ingest(state, cell, int(batch.offsets[-1]) + 1, Decoded(len(batch), [batch], []))
     return p.settle(state, idle)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.core.event import Cell
+from driftd.core.event import TopicPartition
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE, Summary
 from driftd.core.window import Hops, Windows, closed_through, frontier, panes_of, watermarks_before
 
@@ -55,7 +55,7 @@ def test_watermark_before_an_event_is_the_greatest_time_of_earlier_records() -> 
     ],
 )
 def test_frontier(
-    closed: dict[Cell, int | None], idle: tuple[Cell, ...], before: int | None, after: int | None
+    closed: dict[TopicPartition, int | None], idle: tuple[TopicPartition, ...], before: int | None, after: int | None
 ) -> None:
     assert frontier(closed, frozenset(idle), before) == after
 

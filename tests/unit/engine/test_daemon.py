@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from driftd.core.errors import SourceError, SourceRefused, StateUnwritable
-from driftd.core.event import Cell, Decoded, EventBatch, RecordBatch, Reject, RejectReason, Schema
+from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject, RejectReason, Schema, TopicPartition
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
@@ -20,11 +20,11 @@ from driftd.engine.reporter import Reporter
 from driftd.engine.snapshot import dump_state
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
-from driftd.ingest.state import PartitionCell
+from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
 from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
-from driftd.monitor.settings import Watch
+from driftd.monitor.settings import ModelSettings
 from driftd.sources.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, stream
 
@@ -63,7 +63,9 @@ class Source(MemorySource):
             self.daemon.stop()
         return super().poll(timeout_seconds)
 
-    def commit_now(self, positions: Mapping[Cell, int], metadata: str = "", timeout_seconds: float = 5.0) -> bool:
+    def commit_now(
+        self, positions: Mapping[TopicPartition, int], metadata: str = "", timeout_seconds: float = 5.0
+    ) -> bool:
         self.journal.append("commit")
         return super().commit_now(positions, metadata, timeout_seconds)
 
@@ -96,7 +98,7 @@ class Sink:
 class Checkpoints:
     journal: Journal
     error: Exception | None = None
-    positions: dict[Cell, int] = field(default_factory=dict)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
 
     def save(self, state: State, pipeline: Pipeline) -> int:  # noqa: ARG002
         if self.error is not None:
@@ -146,7 +148,7 @@ class Stage:
         self.journal = source.journal = Journal()
         self.source, self.sink = source, Sink(self.journal)
         self.checkpoints, self.references, self.rejects = Checkpoints(self.journal), References(self.journal), Rejects()
-        watch = Watch(choose, Learning(bins=5, created_by=LEARNED_BY), learn_events=100)
+        watch = ModelSettings(choose, Learning(bins=5, created_by=LEARNED_BY), learn_events=100)
         pipeline = Pipeline(Numbers(), WINDOWS, watch)
         self.telemetry = Telemetry()
         self.daemon = Daemon(
@@ -181,12 +183,12 @@ def numbers(n: int = N, shift_at: int = SHIFT) -> tuple[list[bytes], list[float]
     return [repr(v).encode() for v in x.tolist()], batch.times.tolist()
 
 
-def drifting(cell: Cell = A) -> Source:
+def drifting(cell: TopicPartition = A) -> Source:
     values, times = numbers()
     return Source({cell: values}, times={cell: times})
 
 
-def quiet(*cells: Cell, n: int = 20) -> Source:
+def quiet(*cells: TopicPartition, n: int = 20) -> Source:
     """A few records a partition, a second apart."""
     times = [1000.0 + i for i in range(n)]
     return Source({cell: [b"1"] * n for cell in cells}, times=dict.fromkeys(cells, times))
@@ -292,7 +294,7 @@ def test_start_position(mine: int | None, committed: tuple[int, str] | None, sta
     source.delete_before(A, 3)
     if committed is not None:
         source.commits[A] = committed
-    state = State() if mine is None else State(partitions={A: PartitionCell(mine, released=True)})
+    state = State() if mine is None else State(partitions={A: PartitionState(mine, released=True)})
     stage = Stage(source, start=start, state=state)
     stage.go(0)
     assert source.positions() == {A: expected}

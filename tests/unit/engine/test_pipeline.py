@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftd.core.event import Cell, Decoded, EventBatch, Reject, RejectReason, concatenate
+from driftd.core.event import Decoded, EventBatch, Reject, RejectReason, TopicPartition, concatenate
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.detectors.psi import PSI
@@ -21,7 +21,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import FindDetector, dump_state, load_state
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
-from driftd.monitor.settings import Watch
+from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import WINDOWS, NoCodec, events, feed, pipeline, stream
 
 A, B = ("t", 0), ("t", 1)
@@ -128,10 +128,10 @@ def known() -> Reference:
 
 
 def verdicts(
-    parts: dict[Cell, EventBatch], reference: Reference, cuts: int = 1
+    parts: dict[TopicPartition, EventBatch], reference: Reference, cuts: int = 1
 ) -> tuple[list[tuple[object, ...]], list[Status]]:
     """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses."""
-    p, state = Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (PSI(),))), State()
+    p, state = Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (PSI(),))), State()
     p.adopt(state, "m", reference)
     for cell in parts:
         p.ingest(state, cell, 0, Decoded(0, [], []))

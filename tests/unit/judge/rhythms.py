@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from driftd.core.event import Kind
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
-from driftd.judge.seasonal.clock import Cell, Clock, cells_of_events
+from driftd.judge.seasonal.clock import SeasonClock, SlotSummary, slots_of_events
 from driftd.judge.seasonal.season import Rhythm, Season, step
 from driftd.judge.seasonal.season import learn as learn_season
 
 Floats = NDArray[np.float64]
 Columns = list[Floats | list[str | None]]
 
-START = Clock().origin + 2600 * 7 * 86_400.0
+START = SeasonClock().origin + 2600 * 7 * 86_400.0
 WEEK = 168
 HOURS = 3600.0
 
@@ -77,24 +77,24 @@ class Stream:
         values = np.stack([c if isinstance(c, np.ndarray) else np.full(n, np.nan) for c in columns])
         return cls(reference, placed, values, at, np.zeros(k), learned)
 
-    def cells(self, part: slice, clock: Clock) -> tuple[list[Cell], Floats]:
-        return cells_of_events(self.bins[:, part], self.values[:, part], self.times[part], self.reference.width, clock)
+    def cells(self, part: slice, clock: SeasonClock) -> tuple[list[SlotSummary], Floats]:
+        return slots_of_events(self.bins[:, part], self.values[:, part], self.times[part], self.reference.width, clock)
 
-    def learn(self, clock: Clock | None = None) -> tuple[Season, Rhythm]:
-        clock = Clock.weekly() if clock is None else clock
+    def learn(self, clock: SeasonClock | None = None) -> tuple[Season, Rhythm]:
+        clock = SeasonClock.weekly() if clock is None else clock
         cells, longest = self.cells(slice(self.learned), clock)
         return learn_season(self.reference, cells, longest, self.singles, clock)
 
-    def later(self, clock: Clock | None = None) -> list[Cell]:
-        return self.cells(slice(self.learned, None), Clock.weekly() if clock is None else clock)[0]
+    def later(self, clock: SeasonClock | None = None) -> list[SlotSummary]:
+        return self.cells(slice(self.learned, None), SeasonClock.weekly() if clock is None else clock)[0]
 
-    def evidence(self, clock: Clock | None = None) -> tuple[Season, Floats]:
+    def evidence(self, clock: SeasonClock | None = None) -> tuple[Season, Floats]:
         """S after each cell that follows the reference, float64[cells, channels + 1], the joint path's last."""
         season, state = self.learn(clock)
         return season, followed(season, state, self.later(clock))[1]
 
 
-def followed(season: Season, state: Rhythm, cells: list[Cell]) -> tuple[Rhythm, Floats]:
+def followed(season: Season, state: Rhythm, cells: list[SlotSummary]) -> tuple[Rhythm, Floats]:
     out = []
     for cell in cells:
         state, s = step(season, state, cell)

@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge.budget import MONTH_SECONDS, Certificate, Cover, even_share, false_alarms, months, thresholds
+from driftd.judge.budget import MONTH_SECONDS, Certificate, ModelGuarantee, even_share, false_alarms, months, thresholds
 
 
-def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 1.0, tickets: int = 0) -> Cover:
+def cover(
+    model: str = "m", channels: int = 4, models: int = 1, budget: float = 1.0, tickets: int = 0
+) -> ModelGuarantee:
     k = channels + 1
     rate = np.full(k, 10.0)
     a = thresholds(rate, np.full(k, even_share(np.ones(k, bool)) / models), budget)
     pages = np.arange(k) >= tickets
-    return Cover(
+    return ModelGuarantee(
         model,
         (*(f"c{i}" for i in range(channels)), "*"),
         ("independent",) * channels + ("joint",),
@@ -25,7 +27,7 @@ def cover(model: str = "m", channels: int = 4, models: int = 1, budget: float = 
         a=a,
         monthly=rate * MONTH_SECONDS,
         paths=np.ones(k),
-        inflation=np.ones(k),
+        design_effect=np.ones(k),
         span_seconds=3600.0,
     )
 

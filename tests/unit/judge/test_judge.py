@@ -12,7 +12,7 @@ from driftd.judge import step
 from driftd.judge.bounds import share_bounds
 from driftd.judge.learned import Learned, dump_state, learn, load_state
 from driftd.judge.regime import Regime, decide
-from driftd.judge.step import Batch
+from driftd.judge.step import MicroBatch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
 
 
@@ -31,7 +31,7 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
         again = load_state(dump_state(state))
-        panes = Batch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
+        panes = MicroBatch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
         _, copy = step.of_events(learned, again, panes, a)
         state, out = step.of_events(learned, state, panes, a)
         np.testing.assert_array_equal(copy.s, out.s)

@@ -23,12 +23,12 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_state, load_state
 from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
-from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, Guard, batch_events, learned_of
-from driftd.judge.step import Batch, Judged
+from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, ModelJudge, batch_events, learned_of
+from driftd.judge.step import Judged, MicroBatch
 from driftd.learn.build import Learning, build
-from driftd.monitor.assignment import Plan
-from driftd.monitor.settings import Watch
-from driftd.monitor.state import ModelCell
+from driftd.monitor.assignment import DetectorSet
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, NoCodec, wide
 
 PANE = WINDOWS.pane_seconds
@@ -70,10 +70,10 @@ def seasonal() -> Reference:
 
 
 def pipeline(windows: Windows = WINDOWS) -> Pipeline:
-    return Pipeline(NoCodec(), windows, Watch(lambda _: ()))
+    return Pipeline(NoCodec(), windows, ModelSettings(lambda _: ()))
 
 
-def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[Batch]:
+def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[MicroBatch]:
     """Every pane of the events, closed."""
     numbers, encoded = panes_of(batch.times, seconds), encode_with(on, batch)
     learned = learned_of(on)
@@ -81,7 +81,7 @@ def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[Batch
     crosses = learned.pairs.crosses(encoded.bins, numbers)
     nobody = np.full(len(on.channels), np.nan)
     return [
-        Batch(number * seconds, (number + 1) * seconds, summary, crosses.get(number), nobody)
+        MicroBatch(number * seconds, (number + 1) * seconds, summary, crosses.get(number), nobody)
         for number, summary in sorted(summarise_with(on, batch, encoded, numbers).items())
     ]
 
@@ -91,29 +91,31 @@ def always(_row: int, _since: float) -> bool:
     return True
 
 
-def guard(on: Reference) -> Guard:
-    out = Guard.of(on)
+def guard(on: Reference) -> ModelJudge:
+    out = ModelJudge.of(on)
     assert out is not None
     return out
 
 
 def thresholds(on: Reference) -> NDArray[np.float64]:
-    return Plan.of(on, lambda _: ()).a
+    return DetectorSet.of(on, lambda _: ()).a
 
 
-def taken(on: Reference, parts: Sequence[Batch], mine: Guard | None = None) -> Iterator[tuple[Batch, Judged]]:
+def taken(
+    on: Reference, parts: Sequence[MicroBatch], mine: ModelJudge | None = None
+) -> Iterator[tuple[MicroBatch, Judged]]:
     mine = mine or guard(on)
     for part in parts:
         yield from mine.take(on, part, thresholds(on), always)
 
 
-def bits(on: Reference, mine: Guard) -> bytes:
+def bits(on: Reference, mine: ModelJudge) -> bytes:
     """All that a checkpoint holds of a guard."""
-    state = State(models={"m": ModelCell("m", on, guard=mine)})
+    state = State(models={"m": ModelState("m", on, guard=mine)})
     return msgspec.msgpack.encode(dump_state(state, lambda *_: None))
 
 
-def reborn(on: Reference, mine: Guard) -> Guard:
+def reborn(on: Reference, mine: ModelJudge) -> ModelJudge:
     out = load_state(msgspec.msgpack.decode(bits(on, mine)), lambda *_: None).models["m"].guard
     assert out is not None
     return out
@@ -189,7 +191,7 @@ def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -
     assert (mine.waiting.start - start, mine.waiting.summary.events) == (HOUR, 60)
     assert (mine.slot.start - start, mine.slot.summary.events) == (2 * HOUR, 50)
     without = replace(guard(seasonal()).learned, season=None)
-    free = Guard(without, replace(guard(seasonal()).state, rhythm=None))
+    free = ModelJudge(without, replace(guard(seasonal()).state, rhythm=None))
     assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [120]
     assert (free.waiting is not None, free.slot) == (True, None)
 
@@ -246,7 +248,7 @@ def test_a_pane_in_parts_is_the_pane(data: st.DataObject) -> None:
     for whole in panes(reference(), batch):
         parts = [p for shard in data.draw(st.permutations(shards)) for p in shard if p.start == whole.start]
         cross = np.sum([p.cross for p in parts if p.cross is not None], axis=0)
-        merged.append(Batch(whole.start, whole.end, merge(p.summary for p in parts), cross, whole.told))
+        merged.append(MicroBatch(whole.start, whole.end, merge(p.summary for p in parts), cross, whole.told))
     one, other = guard(reference()), guard(reference())
     for (a, x), (b, y) in zip(
         taken(reference(), panes(reference(), batch), one), taken(reference(), merged, other), strict=True
@@ -325,7 +327,7 @@ def test_a_checkpoint_in_the_middle_of_a_micro_batch_goes_on_bit_for_bit(on: obj
 
 
 def test_a_reference_of_counts_alone_has_no_judge() -> None:
-    assert Guard.of(replace(reference(), learned={})) is None
+    assert ModelJudge.of(replace(reference(), learned={})) is None
 
 
 def test_micro_batches_touch_in_the_order_of_time() -> None:

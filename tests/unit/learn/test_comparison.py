@@ -13,7 +13,7 @@ from driftd.core.event import EventBatch
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.ingest.binning import encode_with
 from driftd.learn.build import Learning, build
-from driftd.learn.comparison import LEAST_EVENTS, WEEK, covered, during, slots_of, weighted
+from driftd.learn.comparison import LEAST_EVENTS, WEEK, comparison_for, covered, slots_of, weighted
 from tests.unit.core.make import events
 
 HOUR, DAY, WEEK_SECONDS = 3600.0, 86_400.0, 604_800.0
@@ -87,7 +87,7 @@ def test_what_is_covered_is_as_long_as_the_stretch(start: float, hours: float) -
 def test_a_window_is_compared_with_its_own_hours(seasonal: Reference) -> None:
     rows = weeks(np.random.default_rng(20261123))
     start = MONDAY + 40 * WEEK_SECONDS + DAY + 9 * HOUR  # a Tuesday, from nine to three
-    found = during(seasonal, start, start + 6 * HOUR)
+    found = comparison_for(seasonal, start, start + 6 * HOUR)
     assert found.note == "compared with the same hours of the week"
     hour = (rows.times - MONDAY) % WEEK_SECONDS / HOUR
     mine = np.flatnonzero((hour >= 33) & (hour < 39))
@@ -99,7 +99,7 @@ def test_a_window_is_compared_with_its_own_hours(seasonal: Reference) -> None:
 
 
 def test_where_the_same_hours_are_too_thin_the_whole_is_taken_and_it_is_said(seasonal: Reference) -> None:
-    found = during(seasonal, MONDAY, MONDAY + 600)
+    found = comparison_for(seasonal, MONDAY, MONDAY + 600)
     assert found.reference is seasonal
     assert found.note.startswith("only ")
     assert found.note.endswith("events in the same hours of the week: compared with the whole reference")
@@ -107,7 +107,7 @@ def test_where_the_same_hours_are_too_thin_the_whole_is_taken_and_it_is_said(sea
 
 def test_a_fixed_reference_is_itself_at_any_time(rng: np.random.Generator) -> None:
     fixed = build(weeks(rng), Learning(bins=5))
-    found = during(fixed, MONDAY, MONDAY + DAY)
+    found = comparison_for(fixed, MONDAY, MONDAY + DAY)
     assert found.reference is fixed
     assert found.note == ""
     assert fixed.slots is None
@@ -115,12 +115,12 @@ def test_a_fixed_reference_is_itself_at_any_time(rng: np.random.Generator) -> No
 
 def test_a_rolling_reference_is_the_period_before_once_there_is_one(rng: np.random.Generator) -> None:
     first = build(weeks(rng), Learning(bins=5, kind=ReferenceKind.ROLLING))
-    assert during(first, 0, 1).reference is first
-    assert "no whole period yet" in during(first, 0, 1).note
+    assert comparison_for(first, 0, 1).reference is first
+    assert "no whole period yet" in comparison_for(first, 0, 1).note
     other = replace(first.summary, events=7)
     rolled = replace(first, rolled=other)
-    assert during(rolled, 0, 1).reference.summary is other
-    assert during(rolled, 0, 1).note == "compared with the period before"
+    assert comparison_for(rolled, 0, 1).reference.summary is other
+    assert comparison_for(rolled, 0, 1).note == "compared with the period before"
 
 
 def test_the_order_of_events_does_not_matter_for_the_hours(rng: np.random.Generator, seasonal: Reference) -> None:

@@ -20,9 +20,9 @@ from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn import leave_one_out, variation
 from driftd.learn.build import Learning, build
 from driftd.learn.variation import MEASURED, level, windows_of
-from driftd.monitor.assignment import Plan, score
-from driftd.monitor.findings import Circumstances, of_window
-from driftd.monitor.state import ModelCell
+from driftd.monitor.assignment import DetectorSet, score
+from driftd.monitor.findings import FindingContext, of_window
+from driftd.monitor.state import ModelState
 from tests.unit.core.make import events
 from tests.unit.learn.test_comparison import DAY, HOUR, MONDAY, WEEK_SECONDS, weeks
 
@@ -118,10 +118,12 @@ def test_the_natural_level_is_the_threshold_where_it_is_the_largest_and_the_find
     own[row] = [50, 50, 0.2, 0.3, 1, 3.5, 1]
     reference = replace(reference, natural={"psi": own})
     summary = replace(reference.summary, counts=reference.summary.counts[:, ::-1].copy())
-    scores = score(Plan.of(reference, lambda _: (PSI(),)), reference, Hop(0, 1, summary), 1e-3, {})[0]
+    scores = score(DetectorSet.of(reference, lambda _: (PSI(),)), reference, Hop(0, 1, summary), 1e-3, {})[0]
     assert scores.noise[row] == scores.threshold[row] == level(own[row : row + 1], 1e-3, 1)[0] > 3.5
     assert scores.natural.tolist() == [r == row for r in range(len(reference.channels))]
-    about = Circumstances(ModelCell("m"), reference, Plan.of(reference, lambda _: (PSI(),)), 1, "compared with X")
+    about = FindingContext(
+        ModelState("m"), reference, DetectorSet.of(reference, lambda _: (PSI(),)), 1, "compared with X"
+    )
     about.cell.since = np.full(len(reference.channels), np.nan)
     found = {f.feature: f.because for f in of_window(about, Hop(0, 1, summary), scores, None, every=True)}
     assert f"threshold {scores.threshold[row]:.4g} (natural); compared with X" in found[X]

@@ -21,7 +21,7 @@ from driftd.detectors.page_hinkley import PageHinkley
 from driftd.detectors.psi import PSI
 from driftd.judge.budget import false_alarms
 from driftd.learn.build import Learning, build
-from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, Plan
+from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, DetectorSet
 from driftd.monitor.thresholds import MONTH_SECONDS
 from driftd.wiring.app import chooser
 from tests.unit.core.make import choose, stream
@@ -39,7 +39,7 @@ def of_errors(*detectors: Detector) -> Any:
     return choose_
 
 
-def monthly(reference: Reference, plan: Plan) -> np.ndarray:
+def monthly(reference: Reference, plan: DetectorSet) -> np.ndarray:
     """Events a month of each channel and of the joint path."""
     assert plan.judged is not None
     per_second = reference.summary.channel_events / plan.judged.span_seconds
@@ -48,7 +48,7 @@ def monthly(reference: Reference, plan: Plan) -> np.ndarray:
 
 @given(budget=st.floats(0.01, 1000), models=st.integers(1, 500), n=st.integers(0, 3))
 def test_the_shares_of_everything_that_may_page_add_up_to_the_budget(budget: float, models: int, n: int) -> None:
-    plan = Plan.of(REFERENCE, of_errors(*(Adwin(), DDM(), HDDM())[:n]), budget, models)
+    plan = DetectorSet.of(REFERENCE, of_errors(*(Adwin(), DDM(), HDDM())[:n]), budget, models)
     paths = np.ones(len(REFERENCE.channels) + 1)
     for _, name in plan.paging:
         paths[REFERENCE.rows[name]] += 1
@@ -61,7 +61,7 @@ def test_the_shares_of_everything_that_may_page_add_up_to_the_budget(budget: flo
 
 @given(pages=st.lists(st.booleans(), min_size=len(REFERENCE.channels), max_size=len(REFERENCE.channels)))
 def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_their_own(pages: list[bool]) -> None:
-    plan = Plan.of(REFERENCE, choose)
+    plan = DetectorSet.of(REFERENCE, choose)
     assert plan.judged is not None
     learned = replace(plan.judged, pages=np.array(pages))
     paths = np.ones(len(pages), np.intp)
@@ -72,7 +72,7 @@ def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_thei
 
 
 def test_a_channel_that_nothing_else_watches_has_its_share_for_the_judge_alone() -> None:
-    plan = Plan.of(REFERENCE, choose, 2.0, 5)
+    plan = DetectorSet.of(REFERENCE, choose, 2.0, 5)
     shares = false_alarms(monthly(REFERENCE, plan) / plan.a)
     channels = len(REFERENCE.channels)
     expected = np.full(channels + 1, 2.0 / 5 / (channels + 1))
@@ -83,7 +83,7 @@ def test_a_channel_that_nothing_else_watches_has_its_share_for_the_judge_alone()
 
 @pytest.mark.parametrize("budget", [1e-3, 0.1, 1.0, 10.0])
 def test_adwins_delta_follows_from_the_channels_share(budget: float) -> None:
-    plan = Plan.of(REFERENCE, of_errors(Adwin(delta=0.5)), budget)
+    plan = DetectorSet.of(REFERENCE, of_errors(Adwin(delta=0.5)), budget)
     adwin = plan.sequential_of("adwin", ERROR)
     assert isinstance(adwin, Adwin)
     assert adwin.delta == pytest.approx(adwin.clock / plan.a[ERROR])
@@ -93,7 +93,7 @@ def test_adwins_delta_follows_from_the_channels_share(budget: float) -> None:
 
 
 def test_the_budget_only_makes_a_detector_more_silent() -> None:
-    plan = Plan.of(REFERENCE, of_errors(Adwin()), 1e6)
+    plan = DetectorSet.of(REFERENCE, of_errors(Adwin()), 1e6)
     adwin = plan.sequential_of("adwin", ERROR)
     assert isinstance(adwin, Adwin)
     assert adwin.delta == Adwin().delta < adwin.clock / plan.a[ERROR]
@@ -102,10 +102,10 @@ def test_the_budget_only_makes_a_detector_more_silent() -> None:
 @pytest.mark.parametrize("own", [Adwin(delta=0.3), PageHinkley(threshold=2.0), DDM(drift_threshold=2.0), HDDM()])
 def test_a_detector_without_the_budget_keeps_its_sensitivity_and_never_pages(own: Any) -> None:
     free = type(own)(**{name: getattr(own, name) for name in own.__slots__ if name != "budget"}, budget=False)
-    plan = Plan.of(REFERENCE, of_errors(free), 1e-6)
+    plan = DetectorSet.of(REFERENCE, of_errors(free), 1e-6)
     assert plan.sequential_of(own.kind, ERROR) == free
     assert plan.paging == frozenset()
-    without = Plan.of(REFERENCE, of_errors(), 1e-6)
+    without = DetectorSet.of(REFERENCE, of_errors(), 1e-6)
     np.testing.assert_array_equal(plan.a, without.a)  # it takes nothing from the judge's share
 
 
@@ -113,7 +113,7 @@ def test_detectors_of_features_and_predictions_never_page() -> None:
     def everywhere(_: Channel) -> Sequence[Detector]:
         return (Adwin(), PageHinkley())
 
-    paging = Plan.of(REFERENCE, everywhere).paging
+    paging = DetectorSet.of(REFERENCE, everywhere).paging
     assert paging == {(kind, name) for kind in ("adwin", "page_hinkley") for name in ("error", "prediction_error")}
 
 
@@ -123,7 +123,7 @@ def test_without_what_the_judge_learned_there_are_no_thresholds_and_a_detector_h
     bare = Reference(
         whole.model, 1, whole.channels, whole.bins, whole.summary, whole.center, whole.scale, True, whole.first, 0.0
     )
-    plan = Plan.of(bare, of_errors(Adwin(delta=0.5)))
+    plan = DetectorSet.of(bare, of_errors(Adwin(delta=0.5)))
     assert plan.judged is None
     assert np.isnan(plan.a).all()
     adwin = plan.sequential_of("adwin", ERROR)
@@ -143,7 +143,7 @@ def test_without_what_the_judge_learned_there_are_no_thresholds_and_a_detector_h
 )
 def test_a_users_own_delta_is_kept_and_never_pages(options: dict[str, Any], pages: bool) -> None:
     settings = Settings.model_validate({"detectors": {"errors": [{"kind": "adwin", **options}]}})
-    plan = Plan.of(REFERENCE, chooser(settings, None))
+    plan = DetectorSet.of(REFERENCE, chooser(settings, None))
     assert (("adwin", "error") in plan.paging) is pages
     adwin = plan.sequential_of("adwin", ERROR)
     assert isinstance(adwin, Adwin)
@@ -157,4 +157,4 @@ def test_window_statistics_have_a_budget_of_their_own_that_counts_channels_and_d
     def two(_: Channel) -> Sequence[WindowDetector | SequentialDetector]:
         return (PSI(), Adwin())
 
-    assert Plan.of(REFERENCE, two).tests == 2 * len(REFERENCE.channels)
+    assert DetectorSet.of(REFERENCE, two).tests == 2 * len(REFERENCE.channels)

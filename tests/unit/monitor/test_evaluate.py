@@ -17,13 +17,13 @@ from driftd.core.summary import Summary
 from driftd.core.window import Hop, Windows
 from driftd.detectors import WindowDetector
 from driftd.ingest.binning import encode_with, summarise_with
-from driftd.judge.runtime import Guard
-from driftd.judge.step import Batch, Judged
+from driftd.judge.runtime import ModelJudge
+from driftd.judge.step import Judged, MicroBatch
 from driftd.learn.build import Learning, build
-from driftd.monitor.assignment import Plan
+from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import MAX_VERSIONS, Rules, judge, turned
 from driftd.monitor.findings import MODEL
-from driftd.monitor.state import ModelCell
+from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, stream
 
 OK, LEARNING, WARNING, DRIFT = Status
@@ -70,13 +70,13 @@ class Stage:
         assert tuple(c.name for c in self.reference.channels) == CHANNELS
         self.said = detectors[0] if detectors else Said()
         watching: tuple[WindowDetector, ...] = detectors or (self.said,)
-        self.plan = Plan.of(self.reference, lambda _: watching)
-        self.cell = ModelCell("m", self.reference, guard=Guard.of(self.reference))
+        self.plan = DetectorSet.of(self.reference, lambda _: watching)
+        self.cell = ModelState("m", self.reference, guard=ModelJudge.of(self.reference))
         self.rules = Rules(windows, 1.0, 1, every_window)
         self.at = 1000.0
 
     @property
-    def guard(self) -> Guard:
+    def guard(self) -> ModelJudge:
         assert self.cell.guard is not None
         return self.cell.guard
 
@@ -117,7 +117,7 @@ class Stage:
         self.guard.state = replace(state, episodes=episodes)
         s = np.where(np.isin(np.arange(len(begun)), up), 2 * self.plan.a, 0.0)
         judged = Judged(s, s / self.plan.a, sinces, up, down, episodes.open, (1, 2))
-        batch = Batch(self.at - 2, self.at, self.summary(60), None, np.full(len(CHANNELS), np.nan))
+        batch = MicroBatch(self.at - 2, self.at, self.summary(60), None, np.full(len(CHANNELS), np.nan))
         return list(turned(self.cell, self.plan, self.rules, batch, judged))
 
     def open(self, *features: str, since: float = 990.0) -> Judgement:

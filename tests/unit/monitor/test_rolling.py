@@ -21,7 +21,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import dump_state, load_state
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
-from driftd.monitor.settings import Watch
+from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import NoCodec, events, feed
 from tests.unit.learn.test_comparison import MONDAY
 
@@ -34,7 +34,7 @@ EVENTS = 2400
 
 def pipeline(kind: ReferenceKind = ReferenceKind.ROLLING, exclude: Sequence[Exclusion] = ()) -> Pipeline:
     learning = Learning(bins=5, kind=kind, period_seconds=PERIOD, exclude=tuple(exclude), windows=WINDOWS)
-    return Pipeline(NoCodec(), WINDOWS, Watch(lambda _: (PSI(),), learning, learn_events=500))
+    return Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (PSI(),), learning, learn_events=500))
 
 
 def stream(seed: int = 6) -> EventBatch:

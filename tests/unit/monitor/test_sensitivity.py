@@ -11,8 +11,8 @@ from driftd.core.window import Windows
 from driftd.detectors.missing import Missing
 from driftd.detectors.psi import PSI
 from driftd.learn.build import Learning, build
-from driftd.monitor.assignment import Plan
-from driftd.monitor.sensitivity import DAY, Foresight, Sight, foresee, hop_seconds, scaled
+from driftd.monitor.assignment import DetectorSet
+from driftd.monitor.sensitivity import DAY, ChannelSensitivity, ModelSensitivity, hop_seconds, scaled, sensitivity_of
 from tests.unit.core.make import wide
 
 WINDOWS = Windows(pane_seconds=10, window_seconds=600, min_events=1000, hops=4)
@@ -39,11 +39,11 @@ def reference() -> Reference:
     return build(wide(columns, per_second=RATE), Learning())
 
 
-def seen(reference: Reference, windows: Windows = WINDOWS, budget: float = 1.0) -> Foresight:
-    return foresee(reference, Plan.of(reference, choose, budget, 1), windows, budget, 1)
+def seen(reference: Reference, windows: Windows = WINDOWS, budget: float = 1.0) -> ModelSensitivity:
+    return sensitivity_of(reference, DetectorSet.of(reference, choose, budget, 1), windows, budget, 1)
 
 
-def of(sight: Foresight, channel: str) -> Sight:
+def of(sight: ModelSensitivity, channel: str) -> ChannelSensitivity:
     return next(s for s in sight.channels if s.channel == channel)
 
 

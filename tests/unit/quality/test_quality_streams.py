@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.quality.ours import Alarm, alarms_of
+from tests.quality.ours import TimedDetection, alarms_of
 from tests.quality.streams import (
     MONTH_SECONDS,
     Stream,
@@ -155,8 +155,8 @@ def test_only_a_channel_that_opens_drift_is_an_alarm() -> None:
     ]
     times = np.array([0.0, 10.0, 20.0])
     assert alarms_of(findings, {"score": "proba"}, times) == [
-        Alarm("proba", 1, "judge", 7.0),
-        Alarm("*", 1, "judge", 7.0),
+        TimedDetection("proba", 1, "judge", 7.0),
+        TimedDetection("*", 1, "judge", 7.0),
     ]
 
 

@@ -11,7 +11,7 @@ from scipy.stats import poisson
 
 from driftd.core.finding import Finding, Status
 from driftd.judge.budget import MONTH_SECONDS
-from driftd.replay.report import Found, Ledger, Page, Report, Tickets, poisson_bound
+from driftd.replay.report import Found, Page, Report, Tally, Tickets, poisson_bound
 from tests.stage.judgement import finding, judgement
 
 OK, WARNING, DRIFT = Status.OK, Status.WARNING, Status.DRIFT
@@ -29,7 +29,7 @@ def channel(at: float, name: str, before: Status, now: Status, detector: str = "
 
 
 def reported(found: Sequence[Finding], end: float = 1000.0, start: float = 0.0) -> Report:
-    ledger = Ledger()
+    ledger = Tally()
     for one in found:
         ledger.take([replace(judgement("m"), findings=(one,))])
     return ledger.report(start, end, BUDGET)
@@ -85,7 +85,7 @@ def test_a_ticket_of_the_judge_that_becomes_a_page_is_a_ticket_no_longer() -> No
 
 
 def test_thresholds_are_those_of_the_last_judgement_where_a_detector_judged() -> None:
-    ledger = Ledger()
+    ledger = Tally()
     ledger.take([judgement("m", ("x",))])
     report = ledger.report(0, 1, BUDGET)
     assert report.thresholds["m", "x", "psi"] == 0.1
@@ -110,6 +110,6 @@ def test_the_bound_is_the_quantile_of_the_poisson_distribution(expected: float) 
 
 
 def test_nothing_watched_is_no_month() -> None:
-    report = Ledger().report(float("nan"), float("-inf"), BUDGET)
+    report = Tally().report(float("nan"), float("-inf"), BUDGET)
     assert not report.months > 0
     assert report.pages == ()

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import poisson
 
 from driftd.core import arrays
-from driftd.judge.exchangeable.candidates import MOST, Changes
+from driftd.judge.exchangeable.candidates import MOST, Candidates
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.independent import Independent, Shape
 from tests.stage.judged import LEARNED, PANE, Column, Floats, counted, judged, reference_of
@@ -185,7 +185,7 @@ def test_two_shards_make_the_same_counts_and_so_the_same_evidence(rng: Rng) -> N
 
 
 def test_making_one_of_two_candidates_does_not_move_the_sum(rng: Rng) -> None:
-    changes = Changes.start(3, 2)
+    changes = Candidates.start(3, 2)
     for i in range(200):
         changes = changes.add(rng.poisson(3, (3, 2)).astype(float), np.full(3, 6.0), float(i))
         changes, s = changes.judged(rng.normal(size=(MOST, 3)))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driftd.judge.seasonal.clock import Clock
+from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.level_shift import EXCHANGEABLE, FOLLOWING, Series, following
-from driftd.judge.seasonal.slot_profile import KINDS, Slots, day_statistics
+from driftd.judge.seasonal.slot_profile import KINDS, SlotProfile, day_statistics
 from tests.unit.judge.rhythms import rhythm
 
 Floats = NDArray[np.float64]
@@ -81,10 +81,10 @@ def test_a_series_with_gaps_keeps_its_bound(rng: np.random.Generator) -> None:
 def test_a_day_s_size_and_lateness_are_what_was_done_to_it(
     rng: np.random.Generator, late: int, size: float, level: float
 ) -> None:
-    clock = Clock.weekly()
+    clock = SeasonClock.weekly()
     base = 100 + 20 * rhythm(168)
     means = (base + 3 * rng.normal(size=(24, 168)))[..., None]
-    slots = Slots.of(means, clock)
+    slots = SlotProfile.of(means, clock)
     day = level * np.roll(100 + size * (base[:24] - 100), late)
     numbers, _ = day_statistics(np.ones((24, 1)), day[:, None], slots.day(0, clock), np.zeros(1), np.ones(1, bool))
     seen = dict(zip(KINDS, numbers[:, 0].tolist(), strict=True))

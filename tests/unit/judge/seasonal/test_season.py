@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from driftd.core import arrays
 from driftd.judge.regime import propose
-from driftd.judge.seasonal.clock import Cell, Clock
-from driftd.judge.seasonal.days import Past
+from driftd.judge.seasonal.clock import SeasonClock, SlotSummary
+from driftd.judge.seasonal.days import ReferenceDays
 from driftd.judge.seasonal.level_shift import EXCHANGEABLE, Series
 from driftd.judge.seasonal.season import Rhythm, Season, step
 from driftd.judge.seasonal.slot_profile import day_statistics
@@ -140,14 +140,14 @@ def test_the_state_goes_on_bit_for_bit(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(step(season, again, cell)[1], s)
 
 
-def split(cell: Cell) -> list[Cell]:
+def split(cell: SlotSummary) -> list[SlotSummary]:
     """Two panes that merge to the cell: one value of each channel in the first, the others in the second."""
     some = np.minimum(cell.values, 1)
     head = np.zeros_like(cell.counts)
     for k in range(len(some)):
         head[k, np.flatnonzero(cell.counts[k])[:1]] = 1
-    first = Cell(cell.number, head, some, np.where(some > 0, cell.low, 0.0), cell.low, cell.low)
-    rest = Cell(
+    first = SlotSummary(cell.number, head, some, np.where(some > 0, cell.low, 0.0), cell.low, cell.low)
+    rest = SlotSummary(
         cell.number, cell.counts - head, cell.values - some, cell.sums - first.sums,
         np.where(cell.values > 1, cell.low, np.inf), np.where(cell.values > 1, cell.high, -np.inf),
     )  # fmt: skip
@@ -218,13 +218,13 @@ def test_a_day_s_season_raises_tickets_and_sees_that_days_follow_the_week(rng: n
     daily = 100 + 20 * np.sin(np.arange(n + 24 * 60) * np.pi / 12)
     noise = rng.normal(size=(n + 24 * 60, 2))
     plain = Stream.of([daily + 5 * noise[:, 0], daily + 5 * noise[:, 1]], n)
-    season, s = plain.evidence(Clock.daily())
+    season, s = plain.evidence(SeasonClock.daily())
     assert season.seasons == 28
     assert not season.pages
     assert len(season.phi) == 1
     assert alarms(s, A) == 0
     weekend = 30 * (np.arange(len(daily)) // 24 % 7 >= 5)
-    assert len(Stream.of([daily + weekend + 5 * noise[:, 0]], n).learn(Clock.daily())[0].phi) > 1
+    assert len(Stream.of([daily + weekend + 5 * noise[:, 0]], n).learn(SeasonClock.daily())[0].phi) > 1
 
 
 def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: np.random.Generator) -> None:
@@ -234,7 +234,7 @@ def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: n
     season, _ = stream.learn()
     spread = season.layout.kind == 1
     cells, _ = stream.cells(slice(LEARNED, None), season.clock)
-    new = Past.of(cells, season.clock)
+    new = ReferenceDays.of(cells, season.clock)
     fresh = []
     for d in range(new.whole):
         part = slice(d % 7 * 24, (d % 7 + 1) * 24)
