@@ -34,8 +34,8 @@ def always(_row: int, _since: float) -> bool:
 @dataclass(frozen=True, slots=True, eq=False)
 class MicroBatch:
     """A run of closed panes, ``start`` to ``end`` in epoch seconds; ``cross`` as in exchangeable.joint, None without
-    pairs. ``external_since`` float64[channels]: since when there is a change that another detector with a share of the channel's
-    budget found in these panes, NaN where none did; it opens an episode as evidence does.
+    pairs. ``external_since`` float64[channels]: since when another detector with a share of the channel's budget saw a
+    change in these panes, NaN where none did; it opens an episode as evidence does.
     """
 
     start: float

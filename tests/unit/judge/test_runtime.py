@@ -226,12 +226,12 @@ def test_the_end_of_everything_judges_what_waits(seconds: int) -> None:
 def test_a_detection_of_another_detector_waits_with_its_pane() -> None:
     parts = panes(reference(), stream().take(np.arange(60)))
     row = reference().rows["error"]
-    told = parts[1].told.copy()
-    told[row] = parts[1].start + 3
-    parts[1] = replace(parts[1], told=told)
+    external_since = parts[1].external_since.copy()
+    external_since[row] = parts[1].start + 3
+    parts[1] = replace(parts[1], external_since=external_since)
     ((batch, judged),) = taken(reference(), parts)
-    assert batch.told[row] == parts[1].start + 3
-    assert np.isnan(np.delete(batch.told, row)).all()
+    assert batch.external_since[row] == parts[1].start + 3
+    assert np.isnan(np.delete(batch.external_since, row)).all()
     assert judged.opened.tolist() == [row]
     assert judged.s[row] < thresholds(reference())[row]
 
@@ -248,7 +248,7 @@ def test_a_pane_in_parts_is_the_pane(data: st.DataObject) -> None:
     for whole in panes(reference(), batch):
         parts = [p for shard in data.draw(st.permutations(shards)) for p in shard if p.start == whole.start]
         cross = np.sum([p.cross for p in parts if p.cross is not None], axis=0)
-        merged.append(MicroBatch(whole.start, whole.end, merge(p.summary for p in parts), cross, whole.told))
+        merged.append(MicroBatch(whole.start, whole.end, merge(p.summary for p in parts), cross, whole.external_since))
     one, other = guard(reference()), guard(reference())
     for (a, x), (b, y) in zip(
         taken(reference(), panes(reference(), batch), one), taken(reference(), merged, other), strict=True
