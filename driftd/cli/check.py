@@ -90,8 +90,8 @@ def models(settings: Settings) -> dict[str, Any]:
         channels = list(reference.channels) if reference else list(_expected(model))
         sight = None
         if reference is not None:
-            plan, budget = pipeline.plan(reference), pipeline.false_alarms_per_month
-            sight = sensitivity_of(reference, plan, pipeline.windows, budget, pipeline.budget_models)
+            plan, budget = pipeline.monitor.detectors(reference), pipeline.monitor.false_alarms_per_month
+            sight = sensitivity_of(reference, plan, pipeline.monitor.windows, budget, pipeline.monitor.budget_models)
         out.append({
             "model": name,
             "configured": model is not None,
@@ -109,7 +109,7 @@ def models(settings: Settings) -> dict[str, Any]:
                 for row, c in enumerate(channels)
             ],
         })  # fmt: skip
-    return {"certificate": sensitivity.certificate(pipeline.certificate(references.values())), "models": out}
+    return {"certificate": sensitivity.certificate(pipeline.monitor.certificate(references.values())), "models": out}
 
 
 def _expected(model: Model | None) -> Iterator[Channel]:

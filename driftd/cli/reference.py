@@ -95,7 +95,7 @@ def build(
     events = open_source(loaded, events_file, topic, given, layout)
     bar = Bar("driftd reference build")
     with bar.shown():
-        pipeline, audience = pipeline_of(loaded.settings), Audience(bar)
+        pipeline, audience = pipeline_of(loaded.settings, events.codec), Audience(bar)
         built = drivers.build_references(
             pipeline,
             events,
@@ -186,10 +186,10 @@ def store(loaded: Loaded) -> ReferenceStore:
 
 
 def _write(path: Path, built: Reference) -> None:
-    from driftd.engine.snapshot import dump_reference  # noqa: PLC0415
+    from driftd.engine.snapshot import encode_reference  # noqa: PLC0415
     from driftd.engine.store import write_file  # noqa: PLC0415
 
-    write_file(path, dump_reference(built))
+    write_file(path, encode_reference(built))
 
 
 @reference.command("list")

@@ -139,8 +139,8 @@ def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: boo
     from driftd.wiring.app import pipeline_of, references_of  # noqa: PLC0415
 
     settings = learn_all(loaded.settings) if learn else loaded.settings
-    pipeline = pipeline_of(settings, every_window=every_window)
-    pipeline.codec = codec_within(events, limits_of(loaded))
+    codec = codec_within(events, limits_of(loaded))
+    pipeline = pipeline_of(settings, codec, every_window=every_window)
     return Configured(pipeline, {} if learn else references_of(settings))
 
 
@@ -236,5 +236,5 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     hint = "" if exit_after else "Still serving; Ctrl-C ends."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
-        pipeline, audience = pipeline_of(loaded.settings), DemoAudience(bar, hint)
+        pipeline, audience = pipeline_of(loaded.settings, events.codec), DemoAudience(bar, hint)
         return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)

@@ -7,6 +7,7 @@
     |-- StateError                  4, no    a checkpoint or a reference on disk
     |   |-- CheckpointCorrupt       4, no    checksum, length or format is wrong
     |   |-- CheckpointTooNew        4, no    written by a later driftd
+    |   |-- CheckpointTooOld        4, no    written by an earlier driftd
     |   `-- StateUnwritable         4, yes   disk full, no permission
     `-- ReferenceMismatch           4, no    two summaries or a summary and a reference that do not belong together
         `-- BinsDiffer              4, no    they were binned differently
@@ -55,6 +56,10 @@ class CheckpointCorrupt(StateError):
 
 class CheckpointTooNew(StateError):
     """A later driftd wrote the state file."""
+
+
+class CheckpointTooOld(StateError):
+    """An earlier driftd wrote the state file, in a format that is not read any more."""
 
 
 class StateUnwritable(StateError):

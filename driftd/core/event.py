@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
 from types import NoneType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,13 @@ class DropReason(StrEnum):
     GAP = "gap"  # deleted from the topic (retention) before driftd read it
 
 
+class LateReason(StrEnum):
+    """Why an event came too late for its pane."""
+
+    WATERMARK = "watermark"  # its own partition had gone further than out_of_orderness_seconds
+    FRONTIER = "frontier"  # its partition was idle or away while the others closed the pane
+
+
 class Kind(StrEnum):
     """How a channel is binned and compared."""
 
@@ -75,7 +82,7 @@ class RecordBatch:
         return len(self.values)
 
     @property
-    def cell(self) -> TopicPartition:
+    def topic_partition(self) -> TopicPartition:
         return self.source, self.partition
 
 
@@ -113,6 +120,13 @@ NumericColumn = NDArray[np.float64]
 AnyColumn = Sequence[Scalar]
 
 
+class TimeSpan(NamedTuple):
+    """The least and the greatest event time of something, epoch seconds."""
+
+    first: float
+    last: float
+
+
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """The usable events of one model in one stretch of one partition, as columns, in offset order.
@@ -138,7 +152,7 @@ class EventBatch:
     label: AnyColumn | None = None
     latency_seconds: NumericColumn | None = None
     failed: NDArray[np.bool_] | None = None
-    versions: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, TimeSpan] = field(default_factory=dict)
     label_only: int = 0
     ignored_features: int = 0
 
@@ -223,12 +237,13 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
     )
 
 
-def merge_versions(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Each version with the latest time that any part has of it."""
-    out: dict[str, float] = {}
+def merge_versions(parts: Iterable[Mapping[str, TimeSpan]]) -> dict[str, TimeSpan]:
+    """Each version with the span of time over all parts."""
+    out: dict[str, TimeSpan] = {}
     for versions in parts:
-        for version, time in versions.items():
-            out[version] = max(time, out.get(version, time))
+        for version, span in versions.items():
+            known = out.get(version, span)
+            out[version] = TimeSpan(min(span.first, known.first), max(span.last, known.last))
     return out
 
 

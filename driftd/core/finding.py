@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 
 JUDGE: Final = "judge"
@@ -50,9 +51,8 @@ class Finding:
     episodes are open and page, the one that moved most first.
     """
 
-    model: str
+    slice: Slice
     feature: str | None
-    segment: str | None
     detector: str
     status: Status
     previous: Status
@@ -73,6 +73,15 @@ class Finding:
     channels: tuple[str, ...] = ()
 
     @property
+    def model(self) -> str:
+        return self.slice.model
+
+    @property
+    def segment(self) -> str | None:
+        """The segment that the finding is about; None for the whole model."""
+        return self.slice.segment or None
+
+    @property
     def opens_page(self) -> bool:
         """The model as a whole has turned to DRIFT: somebody is called."""
         return self.feature is None and self.status is Status.DRIFT and self.previous is not Status.DRIFT
@@ -82,6 +91,8 @@ class Finding:
         """The same evidence has the same id, also when a restart emits it again."""
         turn = f"{self.previous.name}\0{self.status.name}"
         key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{turn}\0{self.window_end!r}"
+        if self.slice.variant:
+            key += f"\0{self.slice.variant}"
         return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
@@ -129,7 +140,7 @@ class Judgement:
     ``joint`` is the evidence about how channels move together, None where nobody looks.
     """
 
-    model: str
+    slice: Slice
     reference: Reference
     versions: tuple[str, ...]
     status: Status
@@ -142,6 +153,10 @@ class Judgement:
     because: str
     findings: tuple[Finding, ...] = ()
     joint: Joint | None = None
+
+    @property
+    def model(self) -> str:
+        return self.slice.model
 
     @property
     def drifted(self) -> int:

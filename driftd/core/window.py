@@ -82,7 +82,7 @@ def frontier(
     ``closed`` has every assigned partition, None where nothing was read yet: it holds all others back until it has
     an event or turns idle. With every partition idle the frontier stays where it is.
     """
-    active = [pane for cell, pane in closed.items() if cell not in idle]
+    active = [pane for topic_partition, pane in closed.items() if topic_partition not in idle]
     if not active or any(pane is None for pane in active):
         return before
     reached = min(pane for pane in active if pane is not None)

@@ -11,12 +11,12 @@ from driftd.core.errors import SourceError, StateUnwritable
 from driftd.core.event import DropReason, RecordBatch, Reject, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
-from driftd.monitor.state import ModelState
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")
@@ -165,11 +165,10 @@ class Daemon:
 
     def reloaded(self, done: bool) -> None:
         self.reporter.reloaded(done, self.clock.now())
-        self.reporter.judged((cell.judgement for cell in self.state.models.values() if cell.judgement), self.state)
+        self.reporter.judged((m.judgement for m in self.state.models.values() if m.judgement), self.state)
 
     def _take(self, records: RecordBatch) -> None:
-        decoded = self.pipeline.codec.decode(records, self.pipeline.schemas(self.state))
-        self.pipeline.ingest(self.state, records.cell, records.next_offset, decoded)
+        decoded = self.pipeline.take(self.state, records)
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
@@ -180,13 +179,13 @@ class Daemon:
         """Records that nobody will read any more are counted: received and dropped."""
         self.state.received += gap.records
         self.state.dropped[DropReason.GAP.value] += gap.records
-        partition = self.state.partitions.get(gap.cell)
+        partition = self.state.partitions.get(gap.topic_partition)
         if partition is not None:
             # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
             rewound = gap.cause is GapCause.REWOUND
             partition.next_offset = gap.next_offset if rewound else max(partition.next_offset, gap.next_offset)
         self._dirty = True
-        topic, number = gap.cell
+        topic, number = gap.topic_partition
         log.warning(
             "%s/%d@%d: %s (%s); %d records dropped, reading goes on at %d",
             topic,
@@ -201,7 +200,7 @@ class Daemon:
     def _tell(self, outcome: Outcome) -> None:
         for reference in outcome.learned:
             if self.references is not None:
-                self.state.models[reference.model].reference = self.references.numbered(reference)
+                self.state.models[Slice(reference.model)].reference = self.references.numbered(reference)
             log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
         for turn in outcome.turns:
             log.info("%s", turn)
@@ -228,8 +227,8 @@ class Daemon:
         return failed
 
     def _keep_references(self) -> None:
-        for cell in self.state.models.values():
-            reference = cell.reference
+        for model in self.state.models.values():
+            reference = model.reference
             if self.references is None or reference is None or reference.id in self._kept:
                 continue
             if reference.created_by == LEARNED_BY and reference.rolled is None:
@@ -245,46 +244,46 @@ class Daemon:
     def _follow_assignment(self) -> None:
         for change in self.source.changes():
             match change:
-                case Assigned(cells, owned):
+                case Assigned(partitions, owned):
                     self._release(self.state.partitions.keys() - set(owned))
-                    if cells:
-                        self._assigned(cells)
-                case Lost(cells):  # what was lost is another's to commit
-                    self._release(cells)
-                case Revoked(cells):
-                    self.checkpoint(commit=cells)
+                    if partitions:
+                        self._assigned(partitions)
+                case Lost(partitions):  # what was lost is another's to commit
+                    self._release(partitions)
+                case Revoked(partitions):
+                    self.checkpoint(commit=partitions)
 
-    def _release(self, cells: Iterable[TopicPartition]) -> None:
+    def _release(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions are another member's now: their open panes stay ours and hold nobody back."""
-        for cell in cells:
-            if cell in self.state.partitions:
-                self.state.partitions[cell].released = True
-            self._quiet_since.pop(cell, None)
+        for topic_partition in partitions:
+            if topic_partition in self.state.partitions:
+                self.state.partitions[topic_partition].released = True
+            self._quiet_since.pop(topic_partition, None)
 
-    def _assigned(self, cells: Iterable[TopicPartition]) -> None:
+    def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Decides where to read on: the checkpoint's position, unless another member has gone on from there.
 
         The source announces them again at the next poll if a broker does not answer here.
         """
         try:
-            committed = self.source.committed(cells)
+            committed = self.source.committed(partitions)
             start: dict[TopicPartition, int | str] = {}
-            for cell in cells:
-                mine = self.state.partitions.get(cell)
-                offset, owner = committed.get(cell, (None, ""))
+            for topic_partition in partitions:
+                mine = self.state.partitions.get(topic_partition)
+                offset, owner = committed.get(topic_partition, (None, ""))
                 if mine is None:
-                    start[cell] = self.timing.start if offset is None else offset
+                    start[topic_partition] = self.timing.start if offset is None else offset
                 else:
                     theirs = offset is not None and owner not in ("", self.timing.instance)
-                    start[cell] = max(offset or 0, mine.next_offset) if theirs else mine.next_offset
+                    start[topic_partition] = max(offset or 0, mine.next_offset) if theirs else mine.next_offset
             found = self.source.seek(start)
         except SourceError as e:
             if not e.retriable:
                 raise
             self.reporter.out_of_reach(str(e))
             return
-        for cell, offset in found.items():
-            partition = self.state.partitions.setdefault(cell, PartitionState(offset))
+        for topic_partition, offset in found.items():
+            partition = self.state.partitions.setdefault(topic_partition, PartitionState(offset))
             partition.next_offset, partition.released = offset, False
         self._dirty = True
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
@@ -293,13 +292,13 @@ class Daemon:
         """Partitions that have been read to their end and silent for a while hold nobody back."""
         now = self.clock.monotonic()
         for records in batches:
-            self._quiet_since[records.cell] = now
+            self._quiet_since[records.topic_partition] = now
         idle = set()
-        for cell, lag in self.source.lag().items():
+        for topic_partition, lag in self.source.lag().items():
             if not lag.caught_up:
-                self._quiet_since[cell] = now
-            elif now - self._quiet_since.setdefault(cell, now) >= self.timing.idle_seconds:
-                idle.add(cell)
+                self._quiet_since[topic_partition] = now
+            elif now - self._quiet_since.setdefault(topic_partition, now) >= self.timing.idle_seconds:
+                idle.add(topic_partition)
         return frozenset(idle)
 
     def checkpoint(self, *, commit: Iterable[TopicPartition] | None = None, wait: bool = False) -> bool:
@@ -326,9 +325,9 @@ class Daemon:
         self._dirty = False
         wanted = self.state.partitions if commit is None else commit
         positions = {
-            cell: p.next_offset
-            for cell in wanted
-            if (p := self.state.partitions.get(cell)) is not None and (commit is not None or not p.released)
+            topic_partition: p.next_offset
+            for topic_partition in wanted
+            if (p := self.state.partitions.get(topic_partition)) is not None and (commit is not None or not p.released)
         }
         if wait or commit is not None:
             self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
@@ -351,9 +350,8 @@ class Daemon:
 
 
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
-    """Gives models their references before the first record, and judges anew what a checkpoint brought."""
-    for name, reference in references.items():
-        cell = state.models.setdefault(name, ModelState(name))
-        if cell.reference is None or (cell.reference.id, cell.reference.kind) != (reference.id, reference.kind):
-            pipeline.adopt(state, name, reference)
-    return [j for cell in state.models.values() if (j := pipeline.look_again(cell)) is not None]
+    """Gives models their references before the first record, and evaluates anew what a checkpoint brought."""
+    pipeline.begin(state, references)
+    for model in state.models.values():
+        model.judgement = pipeline.monitor.judgement(model)
+    return [model.judgement for model in state.models.values() if model.judgement is not None]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from driftd.core.event import RecordBatch, Reject
 from driftd.core.finding import Finding, Judgement
+from driftd.core.pane import Counters
+from driftd.core.units import MONTH_SECONDS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
@@ -16,7 +18,6 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.catalogue import Telemetry
 from driftd.metrics.series import MetricsSink
 from driftd.monitor.state import ModelState
-from driftd.monitor.thresholds import MONTH_SECONDS
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Source
 
@@ -25,20 +26,19 @@ log = logging.getLogger("driftd")
 MAX_RECENT = 100
 
 
-def counts_of(cell: ModelState) -> ModelCounts:
+def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
     """The model's counters as exposition wants them."""
-    t = cell.totals
     return ModelCounts(
-        t.events,
-        t.failed,
-        t.labels,
-        t.unjoined_labels,
-        t.ignored_features,
-        t.pages,
-        sum(at > t.last_event - MONTH_SECONDS for at in t.paged),
-        t.last_event,
-        t.latency_le if t.latency_le.any() else None,
-        t.latency_ns / 1e9,
+        counters.events,
+        counters.failed,
+        counters.labels,
+        counters.unjoined_labels,
+        counters.ignored_features,
+        model.pages,
+        sum(at > counters.last_event - MONTH_SECONDS for at in model.paged),
+        counters.last_event,
+        counters.latency_le if counters.latency_le.any() else None,
+        counters.latency_ns / 1e9,
     )
 
 
@@ -112,42 +112,53 @@ class Reporter:
             t.set("driftd_events_dropped_total", n, reason)
         limit = self.pipeline.max_models
         t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
-        ignored = any(m.totals.ignored_features for m in state.models.values())
+        ignored = False
+        for model in state.models.values():
+            counters = state.counters(model.slice)
+            ignored = ignored or counters.ignored_features > 0
+            self._count(model, counters)
         t.set("driftd_discovery_limit_reached", ignored, "features")
-        for cell in state.models.values():
-            self._count(cell)
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
 
-    def _count(self, cell: ModelState) -> None:
-        if cell.reference is None:
-            self.metrics.learning(cell.name, self.pipeline.learning_ratio(cell), counts_of(cell))
+    def _count(self, model: ModelState, counters: Counters) -> None:
+        counts = counts_of(model, counters)
+        if model.reference is None:
+            self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
-            self.metrics.count(cell.name, counts_of(cell))
+            self.metrics.count(model.name, counts)
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the status page shows; called from the HTTP threads. Without ``now`` it is the latest event's time."""
-        cells = list(self.state.models.values()) if self.state is not None else []
-        models = [ModelView(c.name, c.judgement, self.pipeline.learning_ratio(c), counts_of(c)) for c in cells]
+        state = self.state or State()
+        models = [
+            ModelView(
+                m.name,
+                m.judgement,
+                self.pipeline.monitor.learning_ratio(m),
+                counts_of(m, state.counters(m.slice)),
+            )
+            for m in [*state.models.values()]
+        ]
         if now is None:
-            now = max((c.totals.last_event for c in cells), default=0.0)
+            now = max((m.counts.last_event for m in models), default=0.0)
         return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks, self.certificate())
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state
         for judgement in judgements:
-            cover = self.pipeline.cover(judgement.reference)
+            cover = self.pipeline.monitor.guarantee(judgement.reference)
             self.metrics.update(judgement, cover=cover if isinstance(cover, ModelGuarantee) else None)
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
-        cells = [] if self.state is None else [*self.state.models.values()]
-        references = [c.reference for c in cells if c.reference is not None]
+        models = [] if self.state is None else [*self.state.models.values()]
+        references = [m.reference for m in models if m.reference is not None]
         # once a round for all models: computed again only when something is new
         about = (id(self.pipeline), *(f"{r.id}/{r.version}" for r in references))
         if self._promised is None or self._promised[0] != about:
-            self._promised = about, self.pipeline.certificate(references)
+            self._promised = about, self.pipeline.monitor.certificate(references)
         return self._promised[1]
 
     def found(self, findings: Sequence[Finding]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from driftd.core.event import TopicPartition
 from driftd.core.finding import Finding, Judgement
+from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
 
@@ -20,18 +22,28 @@ class State:
     """
 
     partitions: dict[TopicPartition, PartitionState] = field(default_factory=dict)
-    models: dict[str, ModelState] = field(default_factory=dict)
+    models: dict[Slice, ModelState] = field(default_factory=dict)
     frontier: int | None = None
     received: int = 0
     accepted: int = 0
-    late: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     findings: int = 0
 
     @property
+    def late(self) -> int:
+        return sum(p.late.total() for p in self.partitions.values())
+
+    @property
     def balanced(self) -> bool:
         return self.received == self.accepted + self.late + self.rejected.total() + self.dropped.total()
+
+    def counters(self, key: Slice) -> Counters:
+        """What has been counted of a slice up to now: here for our partitions, in messages for the others'."""
+        ours = {source: p.streams[key].counters for source, p in self.partitions.items() if key in p.streams}
+        model = self.models.get(key)
+        theirs = {} if model is None else {s: p.counters for s, p in model.sources.items()}
+        return merge_counters((theirs | ours).values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Checkpoints and references on disk: written whole or not at all, checked when read."""
+"""Checkpoints and references on disk: written whole or not at all, checked when read, the previous checkpoint kept."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, StateError, StateUnwritable
+from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld, StateError, StateUnwritable
 from driftd.core.reference import Reference
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import dump_reference, dump_state, load_reference, load_state
+from driftd.engine.snapshot import (
+    Checkpoint,
+    decode_checkpoint,
+    decode_reference,
+    encode_checkpoint,
+    encode_reference,
+)
 from driftd.engine.state import State
 
 MAGIC = b"driftd\n"
-FORMAT = 2
+FORMAT = 3
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 
-def write_file(path: Path, data: Any) -> int:
-    """Writes ``data`` (plain) atomically; returns the bytes written.
+def write_file(path: Path, payload: bytes, *, previous: Path | None = None) -> int:
+    """Writes the payload atomically; returns the bytes written. What was at ``path`` is kept at ``previous``.
 
-    In this order: temporary file, fsync, rename, fsync of the folder. A crash leaves the old file or the new one.
+    In this order: temporary file, fsync, renames, fsync of the folder. A crash leaves the old file or the new one, or,
+    between the two renames, the old one at ``previous`` alone.
     Raises StateUnwritable when the disk is full or the folder may not be written.
     """
-    payload = msgspec.msgpack.encode(data)
     head = MAGIC + FORMAT.to_bytes(2, "big") + len(payload).to_bytes(8, "big") + hashlib.sha256(payload).digest()
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -40,6 +44,8 @@ def write_file(path: Path, data: Any) -> int:
             f.write(payload)
             f.flush()
             os.fsync(f.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -53,8 +59,8 @@ def write_file(path: Path, data: Any) -> int:
     return len(head) + len(payload)
 
 
-def read_file(path: Path) -> Any:
-    """The plain data of ``path``. Raises CheckpointCorrupt, CheckpointTooNew or StateError."""
+def read_file(path: Path) -> bytes:
+    """The payload of ``path``. Raises CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld or StateError."""
     try:
         raw = path.read_bytes()
     except OSError as e:
@@ -63,19 +69,28 @@ def read_file(path: Path) -> Any:
         raise CheckpointCorrupt(f"{path}: not a driftd state file, or cut short ({len(raw)} bytes)")
     version = int.from_bytes(raw[len(MAGIC) : len(MAGIC) + 2], "big")
     if version > FORMAT:
-        raise CheckpointTooNew(f"{path}: written in format {version}, this driftd reads up to {FORMAT}; upgrade driftd")
+        raise CheckpointTooNew(
+            f"{path}: written in format {version}, this driftd reads format {FORMAT}; upgrade driftd, or "
+            f"{_start_anew(path)}"
+        )
     if version < FORMAT:
-        raise CheckpointCorrupt(f"{path}: format {version} was never written by a released driftd")
+        raise CheckpointTooOld(
+            f"{path}: written in format {version}, this driftd reads format {FORMAT}; run the driftd that wrote it, or "
+            f"{_start_anew(path)}"
+        )
     length = int.from_bytes(raw[len(MAGIC) + 2 : len(MAGIC) + 10], "big")
     digest, payload = raw[len(MAGIC) + 10 : _HEADER], raw[_HEADER:]
     if len(payload) != length:
         raise CheckpointCorrupt(f"{path}: {len(payload)} bytes where {length} were written")
     if hashlib.sha256(payload).digest() != digest:
         raise CheckpointCorrupt(f"{path}: checksum differs")
-    try:
-        return msgspec.msgpack.decode(payload)
-    except msgspec.MsgspecError as e:
-        raise CheckpointCorrupt(f"{path}: {e}") from e
+    return payload
+
+
+def _start_anew(path: Path) -> str:
+    if path.suffix == SUFFIX:
+        return "move it away and build the reference anew with 'driftd reference build'"
+    return "move it away: reading then goes on from the committed offsets, and models are learned anew"
 
 
 def set_aside(path: Path) -> Path:
@@ -88,6 +103,9 @@ def set_aside(path: Path) -> Path:
     raise StateError(f"{path}: 1000 bad files are kept beside it; look at them and delete them")
 
 
+SUFFIX = ".reference"
+
+
 class ReferenceStore:
     """References under ``folder``, one file a version, never overwritten."""
 
@@ -98,11 +116,11 @@ class ReferenceStore:
         safe = re.sub(r"[^A-Za-z0-9._-]", "_", model)[:80]
         if safe != model:
             safe += "-" + hashlib.sha256(model.encode()).hexdigest()[:8]
-        return self.folder / f"{safe}.v{version}.reference"
+        return self.folder / f"{safe}.v{version}{SUFFIX}"
 
     def list(self) -> list[Reference]:
         """All references, by model and version. Raises StateError on one that cannot be read."""
-        found = [read_reference(p) for p in sorted(self.folder.glob("*.reference"))]
+        found = [read_reference(p) for p in sorted(self.folder.glob(f"*{SUFFIX}"))]
         return sorted(found, key=lambda r: (r.model, r.version))
 
     def latest(self, model: str) -> Reference | None:
@@ -124,52 +142,67 @@ class ReferenceStore:
         """Saves it under the version it has, unless that is there already. Raises StateUnwritable."""
         path = self._path(reference.model, reference.version)
         if not path.exists():
-            write_file(path, dump_reference(reference))
+            write_file(path, encode_reference(reference))
 
 
 def read_reference(path: Path) -> Reference:
+    payload = read_file(path)
     try:
-        return load_reference(read_file(path))
-    except (KeyError, TypeError, ValueError) as e:
-        raise CheckpointCorrupt(f"{path}: not a reference: {e}") from e
+        return decode_reference(payload)
+    except CheckpointCorrupt as e:
+        raise CheckpointCorrupt(f"{path}: {e}") from e
 
 
 class CheckpointFile:
-    """The checkpoint of one daemon: ``folder``/checkpoint."""
+    """The checkpoint of one daemon: ``folder``/checkpoint, and the one before it: ``folder``/checkpoint.previous."""
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self.path = folder / "checkpoint"
+        self.previous = folder / "checkpoint.previous"
         self._clock = clock
 
     def save(self, state: State, pipeline: Pipeline) -> int:
         """Writes the state; returns the bytes. Raises StateUnwritable."""
-        data = {
-            "saved": self._clock(),
-            "pane_seconds": pipeline.windows.pane_seconds,
-            "state": dump_state(state, pipeline.sequential_of),
-        }
-        return write_file(self.path, data)
+        pane_seconds = pipeline.monitor.windows.pane_seconds
+        checkpoint = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
+        return write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
 
     def load(self, pipeline: Pipeline) -> tuple[State, str]:
         """The state, empty where there is none, and a sentence on what became of a bad one ("" if all is well).
 
-        A checkpoint that cannot be used is kept aside; reading then goes on from the committed offsets.
+        A checkpoint that is damaged is kept aside, and the one before it is used: reading goes on from its positions.
+        Without one, reading goes on from the committed offsets.
+        Raises: CheckpointTooNew, CheckpointTooOld: another driftd's checkpoint is not set aside.
         """
-        if not self.path.exists():
-            return State(), ""
-        try:
-            return self._read(pipeline), ""
-        except StateError as e:
-            aside = set_aside(self.path)
-            return State(), f"{e}; kept as {aside.name}, starting from committed offsets, LEARNING"
+        said: list[str] = []
+        for path in (self.path, self.previous):
+            if not path.exists():
+                continue
+            try:
+                checkpoint = self._read(path, pipeline)
+                state = checkpoint.restore(pipeline.sequential_of)
+            except (CheckpointTooNew, CheckpointTooOld):
+                raise
+            except StateError as e:
+                said.append(f"{e}; kept as {set_aside(path).name}")
+                continue
+            if said or path == self.previous:
+                saved = datetime.fromtimestamp(checkpoint.saved, UTC)
+                said.append(f"going on from the checkpoint before it, saved {saved:%Y-%m-%d %H:%M:%S} UTC")
+            return state, ", ".join(said)
+        if said:
+            said.append("starting from committed offsets, LEARNING")
+        return State(), ", ".join(said)
 
-    def _read(self, pipeline: Pipeline) -> State:
-        data = read_file(self.path)
-        if not isinstance(data, dict) or "state" not in data:
-            raise CheckpointCorrupt(f"{self.path}: not a checkpoint")
-        wanted, found = pipeline.windows.pane_seconds, data.get("pane_seconds")
+    def _read(self, path: Path, pipeline: Pipeline) -> Checkpoint:
+        payload = read_file(path)
+        try:
+            checkpoint = decode_checkpoint(payload)
+        except CheckpointCorrupt as e:
+            raise CheckpointCorrupt(f"{path}: {e}") from e
+        wanted, found = pipeline.monitor.windows.pane_seconds, checkpoint.pane_seconds
         if found != wanted:
             raise StateError(
-                f"{self.path}: made with windows.pane_seconds {found}, now it is {wanted}; panes cannot be cut anew"
+                f"{path}: made with windows.pane_seconds {found:g}, now it is {wanted:g}; panes cannot be cut anew"
             )
-        return load_state(data["state"], pipeline.sequential_of)
+        return checkpoint

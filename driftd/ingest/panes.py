@@ -1,22 +1,192 @@
-"""Closed panes of a model, merged over its partitions."""
+"""Open panes of a slice in a partition: events go in, closed panes come out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftd.core.event import TopicPartition
+from driftd.core.event import EventBatch, TopicPartition, concatenate
+from driftd.core.pane import ClosedPane, RawRows, merge_times
+from driftd.core.reference import ERRORS, Exclusion, Reference, Role
+from driftd.core.slice import Slice
 from driftd.core.summary import merge
-from driftd.ingest.state import Pane, Stream
+from driftd.core.window import TimedDetection, panes_of
+from driftd.ingest.binning import Encoded, encode_with, summarise_with
+from driftd.ingest.state import OpenPane, PartitionState, Stream
 
 
-def closed_panes(streams: Sequence[tuple[TopicPartition, Stream]], reached: int) -> Iterator[tuple[int, Pane]]:
-    """Takes the panes up to ``reached`` out of the streams, merged over partitions, in ascending order."""
-    ready = sorted({pane for _, s in streams for pane in s.panes if pane <= reached})
-    for pane in ready:
-        parts = [s.panes.pop(pane) for _, s in streams if pane in s.panes]
-        alarms = sorted((a for p in parts for a in p.alarms), key=lambda a: (a.time, a.detector, a.channel))
-        crosses = [p.cross for p in parts if p.cross is not None]
-        cross = np.sum(crosses, axis=0) if crosses else None
-        yield pane, Pane(merge(p.summary for p in parts), tuple(alarms), cross)
+class Hit(Protocol):
+    """A sequential detector's detection; the fields as in driftd.detectors.Detection."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def before(self) -> float: ...
+
+    @property
+    def after(self) -> float: ...
+
+
+class Sequential(Protocol):
+    """What feeding needs of a driftd.detectors.SequentialDetector."""
+
+    def start(self) -> Any: ...
+
+    def feed(self, state: Any, values: NDArray[np.float64]) -> Sequence[Hit]: ...
+
+
+class CrossSums(Protocol):
+    """What a pane needs of judge.exchangeable.joint.Pairs."""
+
+    def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceIngest:
+    """What the partition side must know of a slice.
+
+    Without a ``reference`` events are kept as rows. ``sequential`` maps a detector's kind to (row, detector) pairs.
+    Events in ``exclude`` are counted and go no further.
+    """
+
+    reference: Reference | None = None
+    pairs: CrossSums | None = None
+    sequential: Mapping[str, Sequence[tuple[int, Sequential]]] = field(default_factory=dict)
+    exclude: tuple[Exclusion, ...] = ()
+
+
+def add_events(
+    about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDArray[np.int64], pane_seconds: float
+) -> None:
+    """Puts events into their open panes; ``panes`` int64[n] is the pane of each event."""
+    reference = about.reference
+    if reference is None:
+        stream.rows.append(batch.compact())
+        return
+    encoded = encode_with(reference, batch)
+    crosses = about.pairs.crosses(encoded.bins, panes) if about.pairs is not None else {}
+    for number, summary in summarise_with(reference, batch, encoded, panes).items():
+        known, cross = stream.panes.get(number), crosses.get(number)
+        versions = _versions_in(batch, number, pane_seconds)
+        if known is None:
+            stream.panes[number] = OpenPane(summary, cross=cross, versions=versions)
+        else:
+            known.summary = merge((known.summary, summary))
+            known.cross = cross if known.cross is None else known.cross if cross is None else known.cross + cross
+            merge_times(known.versions, versions)
+    for number, detection in _detections(about, reference, stream, batch, encoded, panes):
+        stream.panes[number].detections += (detection,)
+
+
+def _versions_in(batch: EventBatch, number: int, pane_seconds: float) -> dict[str, float]:
+    """The batch's versions that answered in the pane, each with the latest time there, at most the pane's end."""
+    start, end = number * pane_seconds, (number + 1) * pane_seconds
+    return {v: min(seen.last, end) for v, seen in batch.versions.items() if seen.first < end and seen.last >= start}
+
+
+def _detections(
+    about: SliceIngest,
+    reference: Reference,
+    stream: Stream,
+    batch: EventBatch,
+    encoded: Encoded,
+    panes: NDArray[np.int64],
+) -> Iterator[tuple[int, TimedDetection]]:
+    """Feeds the sequential detectors in offset order; their detections, each with the pane of its event."""
+    for kind, pairs in about.sequential.items():
+        for row, detector in pairs:
+            channel = reference.channels[row]
+            if channel.role in ERRORS and (channel.role is Role.ERROR or reference.classes):
+                values = encoded.values[row]
+            else:
+                values = np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)
+            here = np.flatnonzero(~np.isnan(values))
+            if not len(here):
+                continue
+            key = (kind, channel.name)
+            if key not in stream.sequential:
+                stream.sequential[key] = detector.start()
+            for hit in detector.feed(stream.sequential[key], values[here]):
+                at = here[hit.index]
+                time, rate = float(batch.times[at]), _rate(reference, row)
+                # by the channel's rate: the change may have begun in an earlier poll, and polls must not matter
+                since = time - hit.width / rate
+                yield int(panes[at]), TimedDetection(kind, channel.name, time, hit.before, hit.after, since)
+
+
+def _rate(reference: Reference, row: int) -> float:
+    """Events a second of a channel, as in the reference."""
+    events, span = int(reference.summary.counts[row].sum()), reference.last - reference.first
+    return max(events, 1) / max(span, 1.0)
+
+
+def take_closed(
+    partition: PartitionState, source: TopicPartition, reached: int, pane_seconds: float, only: Slice | None = None
+) -> Iterator[ClosedPane | RawRows]:
+    """Takes the panes up to ``reached`` out of the partition, in ascending order for each slice, or for one alone."""
+    for key, stream in partition.streams.items():
+        if only is not None and key != only:
+            continue
+        if stream.rows:
+            rows = _take_rows(partition, key, source, reached, pane_seconds)
+            if rows is not None:
+                yield rows
+        for number in sorted(n for n in stream.panes if n <= reached):
+            pane = stream.panes.pop(number)
+            yield ClosedPane(
+                key,
+                number,
+                source,
+                partition.next_offset,
+                pane.summary,
+                pane.cross,
+                pane.detections,
+                pane.versions,
+                stream.counters,
+            )
+
+
+def _take_rows(
+    partition: PartitionState, key: Slice, source: TopicPartition, reached: int, pane_seconds: float
+) -> RawRows | None:
+    """Takes the raw rows of panes up to ``reached`` out of the partition; None where there are none."""
+    stream = partition.streams[key]
+    rows = concatenate(stream.rows)
+    panes = panes_of(rows.times, pane_seconds)
+    ready = panes <= reached
+    if not ready.any():
+        stream.rows = [rows]
+        return None
+    stream.rows = [] if ready.all() else [rows.take(np.flatnonzero(~ready))]
+    index = np.flatnonzero(ready)
+    out = rows if ready.all() else rows.take(index)
+    return RawRows(key, reached, source, partition.next_offset, out, panes[index], stream.counters)
+
+
+def adopt(
+    about: SliceIngest, partition: PartitionState, key: Slice, left: Sequence[EventBatch], pane_seconds: float
+) -> None:
+    """Goes on with ``about.reference``: rows that waited for one, and those ``left`` over by it, open its panes.
+
+    What was counted on another reference's bins is dropped.
+    """
+    stream = partition.streams.get(key)
+    if stream is None or about.reference is None:
+        return
+    if any(p.summary.bins_id != about.reference.id for p in stream.panes.values()):
+        stream.panes.clear()
+        stream.sequential.clear()
+    rows, stream.rows = [*left, *stream.rows], []
+    if rows:
+        batch = concatenate(rows)
+        if left:  # back among the others: sequential detectors see events in offset order
+            batch = batch.take(np.argsort(batch.offsets, kind="stable"))
+        add_events(about, stream, batch, panes_of(batch.times, pane_seconds), pane_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,29 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
+from driftd.core.pane import Counters
+from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
 
 
 @dataclass(slots=True)
-class Pane:
-    """One open pane of one model in one partition; ``cross`` as in driftd.judge.exchangeable.joint."""
+class OpenPane:
+    """One open pane of one slice in one partition; the fields as in core.pane.ClosedPane."""
 
     summary: Summary
-    alarms: tuple[TimedDetection, ...] = ()
+    detections: tuple[TimedDetection, ...] = ()
     cross: NDArray[np.int64] | None = None
+    versions: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Stream:
-    """One model in one partition: raw events while the reference is learned, then open panes and sequential states.
+    """One slice in one partition: raw events while the reference is learned, then open panes and sequential states.
 
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
     """
 
     rows: list[EventBatch] = field(default_factory=list)
-    panes: dict[int, Pane] = field(default_factory=dict)
+    panes: dict[int, OpenPane] = field(default_factory=dict)
     sequential: dict[tuple[str, str], Any] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
 
 
 @dataclass(slots=True)
@@ -39,9 +44,12 @@ class PartitionState:
     """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time.
 
     A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
+    ``late`` counts late events by LateReason; ``worst_lateness`` has the greatest of each reason, in seconds.
     """
 
     next_offset: int
     latest: float = -np.inf
     released: bool = False
-    streams: dict[str, Stream] = field(default_factory=dict)
+    streams: dict[Slice, Stream] = field(default_factory=dict)
+    late: Counter[str] = field(default_factory=Counter)
+    worst_lateness: dict[str, float] = field(default_factory=dict)

@@ -131,9 +131,9 @@ class DetectorSet:
 
 
 def score(
-    plan: DetectorSet, reference: Reference, window: Hop, alpha: float, verdicts: dict[str, Verdict]
+    plan: DetectorSet, reference: Reference, window: Hop, alpha: float, verdicts: Mapping[str, Verdict]
 ) -> tuple[Scores, ...]:
-    """Every detector's Scores on the window; ``verdicts`` is brought up to date."""
+    """Every detector's Scores on the window; ``verdicts`` are those of the window before."""
     channels = len(reference.channels)
     out: list[Scores] = []
     for kind, groups in plan.windows.items():
@@ -163,7 +163,7 @@ def _scores(
     threshold: NDArray[np.float64],
     effect: NDArray[np.float64],
     noise: NDArray[np.float64],
-    verdicts: dict[str, Verdict],
+    verdicts: Mapping[str, Verdict],
 ) -> Scores:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = statistic / threshold
@@ -172,5 +172,4 @@ def _scores(
         before = Verdict(np.zeros(len(ratio), np.int8), np.zeros(len(ratio), np.int64))
     status = next_status(before.status, ratio)
     opened = (status == Status.WARNING) & (before.status != Status.WARNING)
-    verdicts[kind] = Verdict(status, before.detections + opened)
     return Scores(kind, statistic, threshold, effect, noise, ratio, status, before.detections + opened)

@@ -17,7 +17,7 @@ from driftd.judge.learned import Learned
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
-from driftd.monitor.state import ModelState
+from driftd.monitor.state import ModelState, Standing
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
@@ -31,17 +31,18 @@ NAMED = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FindingContext:
-    """What findings are told from; ``models`` share the budget; ``compared`` says with what a window was compared."""
+    """What findings are made from; ``models`` share the budget; ``compared`` says with what a window was compared."""
 
-    cell: ModelState
+    model: ModelState
+    standing: Standing
     reference: Reference
-    plan: DetectorSet
+    detectors: DetectorSet
     models: int
     compared: str = ""
 
     @property
     def learned(self) -> Learned | None:
-        return self.plan.judged
+        return self.detectors.judged
 
     @property
     def tests(self) -> int:
@@ -57,11 +58,11 @@ class FindingContext:
 
     def before(self, row: int) -> Status:
         """What the judge said of a channel before its episode opened."""
-        suspected = self.cell.suspected
+        suspected = self.standing.suspected
         return Status.WARNING if row < len(suspected) and suspected[row] else Status.OK
 
     def recent(self, since: float) -> Summary | None:
-        return self.cell.hops.after(since)
+        return self.model.hops.after(since)
 
 
 def of_window(
@@ -72,12 +73,11 @@ def of_window(
     reference = about.reference
     for row in np.flatnonzero(~np.isnan(s.ratio) if every else s.status != previous).tolist():
         moved = moved_bins(reference, window.summary, row) if s.status[row] >= Status.WARNING else ()
-        since = float(about.cell.since[row])
+        since = float(about.standing.since[row])
         events = int(window.summary.channel_events[row])
         yield Finding(
-            model=about.cell.name,
+            slice=about.model.slice,
             feature=reference.channels[row].name,
-            segment=None,
             detector=s.detector,
             status=Status(int(s.status[row])),
             previous=Status(int(previous[row])),
@@ -93,30 +93,29 @@ def of_window(
             because=_because(about, window.summary, s, row, moved),
             moved=moved,
             effective_events=about.effective(row, events),
-            tests=about.plan.tests * about.models,
+            tests=about.detectors.tests * about.models,
             regime=about.regime(row),
         )
 
 
 def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
     """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
-    before = about.cell.suspected
+    before = about.standing.suspected
     before = before if len(before) == len(suspected) else np.zeros_like(suspected)
-    guard, reference = about.cell.guard, about.reference
-    if guard is None:
+    judge, reference = about.model.judge, about.reference
+    if judge is None:
         return
-    changed = (suspected != before) & ~guard.state.episodes.open[:-1]
+    changed = (suspected != before) & ~judge.state.episodes.open[:-1]
     for row in np.flatnonzero(changed).tolist():
         events = int(window.summary.channel_events[row])
-        statistic, threshold = (float(np.log1p(v)) for v in (guard.state.s[row], about.plan.a[row]))
+        statistic, threshold = (float(np.log1p(v)) for v in (judge.state.s[row], about.detectors.a[row]))
         moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
         parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
         yield Finding(
-            model=about.cell.name,
+            slice=about.model.slice,
             feature=reference.channels[row].name,
-            segment=None,
             detector=JUDGE,
             status=Status.WARNING if suspected[row] else Status.OK,
             previous=Status.OK if suspected[row] else Status.WARNING,
@@ -128,7 +127,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
             events=events,
             window_start=window.start,
             window_end=window.end,
-            since=float(guard.state.since[row]) if suspected[row] else None,
+            since=float(judge.state.since[row]) if suspected[row] else None,
             because="; ".join(parts) if suspected[row] else "the window no longer differs",
             moved=moved,
             effective_events=about.effective(row, events),
@@ -149,7 +148,7 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
     reference, learned = about.reference, about.learned
     assert learned is not None
     joint = row == len(reference.channels)
-    s, a = float(judged.s[row]), float(about.plan.a[row])
+    s, a = float(judged.s[row]), float(about.detectors.a[row])
     drift = Status.DRIFT if learned.paging[row] else Status.WARNING
     since = float(judged.since[row]) if opened else None
     summary = (about.recent(since) if since is not None else None) or batch.summary
@@ -159,15 +158,14 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
     events = int(summary.events if joint else summary.channel_events[row])
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
     return Finding(
-        model=about.cell.name,
+        slice=about.model.slice,
         feature=JOINT if joint else reference.channels[row].name,
-        segment=None,
         detector=JUDGE,
         status=drift if opened else Status.OK,
         previous=about.before(row) if opened else drift,
         statistic=statistic,
         threshold=threshold,
-        effect=0.0 if joint else float(about.plan.effects[row]),
+        effect=0.0 if joint else float(about.detectors.effects[row]),
         noise=threshold,
         ratio=statistic / threshold,
         events=events,
@@ -185,7 +183,7 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
 def _episode_because(
     about: FindingContext, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
 ) -> str:
-    s, a, joint = float(judged.s[row]), float(about.plan.a[row]), row == len(about.reference.channels)
+    s, a, joint = float(judged.s[row]), float(about.detectors.a[row]), row == len(about.reference.channels)
     told = not joint and s < a
     if not opened:
         return "the evidence of a change has died down"
@@ -193,7 +191,7 @@ def _episode_because(
     channels = about.reference.channels
     parts = [f"evidence {so_many(s / a)} what a page needs (one false alarm in {a:.2g} events)"]
     if told:
-        kinds = " or ".join(sorted(kind for kind, name in about.plan.paging if name == channels[row].name))
+        kinds = " or ".join(sorted(kind for kind, name in about.detectors.paging if name == channels[row].name))
         parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
     if joint:
         who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
@@ -248,10 +246,10 @@ def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint |
 
 def _moves(about: FindingContext) -> NDArray[np.float64]:
     """How far every channel has moved since the first open episode began: PSI, float64[channels]."""
-    guard = about.cell.guard
+    judge = about.model.judge
     summary = None
-    if guard is not None and guard.state.episodes.open.any():
-        summary = about.recent(float(np.nanmin(guard.state.episodes.since)))
+    if judge is not None and judge.state.episodes.open.any():
+        summary = about.recent(float(np.nanmin(judge.state.episodes.since)))
     if summary is None:
         return np.zeros(len(about.reference.channels))
     return divergences(about.reference.summary.counts, summary.counts)
@@ -278,7 +276,7 @@ def _named(channels: Sequence[str], total: int, together: bool, what: str) -> st
 
 
 def _windowed(about: FindingContext) -> NDArray[np.float64]:
-    hops = about.cell.hops
+    hops = about.model.hops
     recent = hops.done[-1].summary if hops.done else hops.growing.summary if hops.growing is not None else None
     if recent is None:
         return np.zeros(len(about.reference.channels))
@@ -298,9 +296,8 @@ def about_model(
     share = len(names) / len(about.reference.channels)
     known = starts[np.isfinite(starts)]
     return Finding(
-        model=about.cell.name,
+        slice=about.model.slice,
         feature=None,
-        segment=None,
         detector=MODEL,
         status=status,
         previous=previous,

@@ -16,43 +16,43 @@ from dataclasses import replace
 from driftd.core.reference import Reference
 from driftd.core.summary import merge
 from driftd.core.window import Windows
-from driftd.ingest.state import Pane
 from driftd.learn.comparison import WEEK, period_of
+from driftd.monitor.intake import Pane
 from driftd.monitor.state import ModelState, Period
 
 REASON = "rolling"
 
 
-def turn(cell: ModelState, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
+def turn(model: ModelState, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
     """Called before ``pane`` is taken in: the new reference where a period is over, if any, and a sentence about it.
 
-    The cell's period is brought up to date; panes come in ascending order.
+    The model's period is brought up to date; panes come in ascending order.
     """
     start = pane * windows.pane_seconds
-    number, period = period_of(start, period_seconds), cell.period
+    number, period = period_of(start, period_seconds), model.period
     if period is not None and period.number == number:
         return None, ""
     begins = WEEK.origin + number * period_seconds
     # the first period counts as whole only if it was watched from its first pane on
-    cell.period = Period(number, whole=period is not None or start - begins < windows.pane_seconds)
-    if period is None or not period.whole or cell.reference is None:
+    model.period = Period(number, whole=period is not None or start - begins < windows.pane_seconds)
+    if period is None or not period.whole or model.reference is None:
         return None, ""
     events = 0 if period.summary is None else period.summary.events
     if period.drifted:
-        return None, f"{cell.name}: an episode was open in the period that ended: the reference before it stays"
+        return None, f"{model.name}: an episode was open in the period that ended: the reference before it stays"
     if period.summary is None or events < windows.min_events:
         need = f"{events} of {windows.min_events} events"
-        return None, f"{cell.name}: {need} in the period that ended: the reference before it stays"
-    version = cell.reference.version + 1
-    rolled = replace(cell.reference, version=version, rolled=period.summary, reason=REASON)
-    return rolled, f"{cell.name}: the {events} events of the period that ended are the reference, v{version}"
+        return None, f"{model.name}: {need} in the period that ended: the reference before it stays"
+    version = model.reference.version + 1
+    rolled = replace(model.reference, version=version, rolled=period.summary, reason=REASON)
+    return rolled, f"{model.name}: the {events} events of the period that ended are the reference, v{version}"
 
 
-def take(cell: ModelState, pane: Pane) -> None:
+def take(model: ModelState, pane: Pane) -> None:
     """Adds a pane to its period, after the judge has seen it."""
-    period = cell.period
+    period = model.period
     if period is None:
         return
     summary = pane.summary if period.summary is None else merge((period.summary, pane.summary))
-    drifting = cell.guard is not None and bool(cell.guard.state.episodes.open.any())
-    cell.period = replace(period, summary=summary, drifted=period.drifted or drifting)
+    drifting = model.judge is not None and bool(model.judge.state.episodes.open.any())
+    model.period = replace(period, summary=summary, drifted=period.drifted or drifting)

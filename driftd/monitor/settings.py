@@ -12,9 +12,8 @@ from driftd.monitor.assignment import Chooser, Effect
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How one model is watched. The reference is learned from the first ``learn_events`` events, or from the first
-    ``learn_seconds`` of event time where that is set. ``effect`` of a channel is the least change (PSI) that opens an
-    episode.
+    """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
+    time where that is set. ``effect`` of a channel is the least change (PSI) that opens an episode.
     """
 
     choose: Chooser

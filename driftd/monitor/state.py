@@ -1,23 +1,26 @@
-"""The state: one cell a partition (position, watermark, open panes) and one a model (windows, statuses)."""
+"""The model side's state: one for each slice."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch
+from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Judgement, Status
+from driftd.core.pane import ClosedPane, Counters, RawRows, merge_counters
 from driftd.core.reference import Reference
-from driftd.core.summary import LATENCY_LE, Summary
+from driftd.core.slice import Slice
+from driftd.core.summary import Summary
 from driftd.core.window import Hops
 from driftd.judge.runtime import ModelJudge
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What a detector last said of each channel: int8[channels], int64[channels] entries into DRIFT."""
+    """What a detector last said of each channel: int8[channels], int64[channels] entries into WARNING or DRIFT."""
 
     status: NDArray[np.int8]
     detections: NDArray[np.int64]
@@ -36,48 +39,66 @@ class Period:
     drifted: bool = False
 
 
-@dataclass(slots=True)
-class Totals:
-    """Counters of one model since its beginning; they survive restarts.
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Where a model stands: what its last evaluation left, and what the next one starts from.
 
-    ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``pages``: how often it
-    turned to DRIFT; ``paged`` when it did in the last 30 days, event time.
+    ``verdicts`` by detector; ``since`` float64[channels]; ``judged`` counts the windows that were evaluated; ``named``
+    has the channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last
+    window made a ticket of the judge.
     """
 
-    events: int = 0
-    excluded: int = 0
-    failed: int = 0
-    labels: int = 0
-    unjoined_labels: int = 0
-    ignored_features: int = 0
-    pages: int = 0
-    paged: tuple[float, ...] = ()
-    latency_le: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LATENCY_LE) + 1, np.int64))
-    latency_ns: int = 0
-    last_event: float = -np.inf
+    status: Status = Status.LEARNING
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    since: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    judged: int = 0
+    named: tuple[str, ...] = ()
+    suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceProgress:
+    """How far a source has come in with a slice: ``offset`` and ``counters`` of its latest message; ``through`` is the
+    last pane whose raw rows are in.
+    """
+
+    offset: int
+    counters: Counters
+    through: float = -np.inf
 
 
 @dataclass(slots=True)
 class ModelState:
-    """``taken`` is the last pane that is in; ``learned`` counts the events held for the reference; ``named`` has the
-    channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last window
-    made a ticket of the judge.
+    """One slice on the model side.
+
+    ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
+    the panes that came in since, by number and source; ``arrived`` the raw rows, by source. ``rows`` and ``learned``:
+    events that are held for the reference. ``versions``: when each version of the model last answered. ``pages`` counts
+    pages since the beginning, ``paged`` has the times of those of the last 30 days, in event time.
     """
 
-    name: str
+    slice: Slice
     reference: Reference | None = None
+    sources: dict[TopicPartition, SourceProgress] = field(default_factory=dict)
+    pending: dict[int, dict[TopicPartition, ClosedPane]] = field(default_factory=dict)
+    arrived: dict[TopicPartition, list[RawRows]] = field(default_factory=dict)
     rows: list[EventBatch] = field(default_factory=list)
     learned: int = 0
     taken: int | None = None
     hops: Hops = field(default_factory=Hops)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    since: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    status: Status = Status.LEARNING
-    versions: dict[str, float] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
-    judged: int = 0
-    guard: ModelJudge | None = None
-    named: tuple[str, ...] = ()
-    suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-    judgement: Judgement | None = None
+    judge: ModelJudge | None = None
+    standing: Standing = field(default_factory=Standing)
     period: Period | None = None
+    versions: dict[str, float] = field(default_factory=dict)
+    pages: int = 0
+    paged: tuple[float, ...] = ()
+    judgement: Judgement | None = None
+
+    @property
+    def name(self) -> str:
+        return self.slice.model
+
+    @property
+    def counters(self) -> Counters:
+        """What all sources have counted of the slice, up to their last closed panes."""
+        return merge_counters(progress.counters for progress in self.sources.values())

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.finding import Status
+from driftd.core.units import MONTH_SECONDS
 
-MONTH_SECONDS = 30 * 86400.0
 CLOSE_RATIO = 0.8
 """A ratio of 1 opens a ticket; below CLOSE_RATIO it closes again."""
 

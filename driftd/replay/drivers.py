@@ -18,6 +18,7 @@ from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import TopicPartition, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
+from driftd.core.slice import Slice
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
@@ -53,7 +54,7 @@ class Replayed:
 
     @classmethod
     def of(cls, state: State) -> Replayed:
-        statuses = {name: cell.status for name, cell in sorted(state.models.items())}
+        statuses = {key.model: model.standing.status for key, model in sorted(state.models.items())}
         return cls(Accounts.of(state), state.findings, statuses)
 
 
@@ -72,7 +73,7 @@ def replay(runs: Sequence[Configured], events: Events, findings: Path | None, st
     its own.
     """
     began = time.perf_counter()
-    replays = [Replay.of(run.pipeline, run.references, _cells(events)) for run in runs]
+    replays = [Replay.of(run.pipeline, run.references, partitions_of(events)) for run in runs]
     with _writing(findings) as sink:
 
         def tell(outcome: Outcome) -> None:
@@ -115,10 +116,10 @@ def _writing(path: Path | None) -> Iterator[FileFindings | None]:
         sink.close()
 
 
-def _cells(events: Events) -> Iterable[TopicPartition]:
+def partitions_of(events: Events) -> Iterable[TopicPartition]:
     """The partitions of a stretch of a topic; a file has one, which needs no naming."""
-    cells: Iterable[TopicPartition] = getattr(events, "cells", ())
-    return cells
+    partitions: Iterable[TopicPartition] = getattr(events, "cells", ())
+    return partitions
 
 
 def demo(
@@ -128,8 +129,7 @@ def demo(
     from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
     from driftd.wiring.run import reporter_of, views_of  # noqa: PLC0415
 
-    pipeline.codec = events.codec
-    run = Replay.of(pipeline, {}, _cells(events))
+    run = Replay.of(pipeline, {}, partitions_of(events))
     state = run.state
     reporter = reporter_of(loaded.settings, pipeline)
     reporter.state, reporter.not_ready = state, ()
@@ -206,22 +206,22 @@ def build_references(
     Raises ReferenceMismatch for a named model that has no event.
     """
     state = State()
-    pipeline.codec = events.codec
     # a reference has no order, so nothing is late for it
-    pipeline.windows = replace(pipeline.windows, out_of_orderness_seconds=inf)
+    windows = replace(pipeline.monitor.windows, out_of_orderness_seconds=inf)
+    pipeline = replace(pipeline, monitor=replace(pipeline.monitor, windows=windows))
+    pipeline.begin(state, {})
     for records in events.batches():
-        pipeline.ingest(
-            state, records.cell, records.next_offset, pipeline.codec.decode(records, pipeline.schemas(state))
-        )
+        pipeline.take(state, records)
         stage.progress(events.progress())
     stage.done(Replayed.of(state))
     out = []
-    for name in models or sorted(state.models):
-        rows = [b for _, p in sorted(state.partitions.items()) if name in p.streams for b in p.streams[name].rows]
+    for name in models or sorted({key.model for key in state.models}):
+        key = Slice(name)
+        rows = [b for _, p in sorted(state.partitions.items()) if key in p.streams for b in p.streams[key].rows]
         if not rows:
-            known = ", ".join(sorted(state.models)) or "none"
+            known = ", ".join(sorted({key.model for key in state.models})) or "none"
             raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
-        configured = pipeline.watch(name).learning
+        configured = pipeline.monitor.settings(key).learning
         learning = replace(
             configured,
             source=events.name,

@@ -59,32 +59,32 @@ class Replay:
     _done: set[TopicPartition] = field(default_factory=set)
 
     @classmethod
-    def of(cls, pipeline: Pipeline, references: Mapping[str, Reference], cells: Iterable[TopicPartition] = ()) -> Self:
+    def of(
+        cls, pipeline: Pipeline, references: Mapping[str, Reference], partitions: Iterable[TopicPartition] = ()
+    ) -> Self:
         state = State()
-        for model, reference in references.items():
-            pipeline.adopt(state, model, reference)
-        for cell in cells:
-            state.partitions.setdefault(cell, PartitionState(0))
+        pipeline.begin(state, references)
+        for topic_partition in partitions:
+            state.partitions.setdefault(topic_partition, PartitionState(0))
         return cls(pipeline, state)
 
     def take(self, records: RecordBatch) -> Outcome:
         """Takes the next records in. An empty batch says that its partition has ended."""
         if len(records) == 0:
-            self._done.add(records.cell)
+            self._done.add(records.topic_partition)
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
-        watched = {name for name, cell in self.state.models.items() if cell.reference is not None}
-        decoded, outcome = self.pipeline.advance(self.state, records, frozenset(self._done))
-        for batch in decoded.batches:
+        watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
+        for batch in self.pipeline.take(self.state, records).batches:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
-        return self._kept(outcome)
+        return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
     def finish(self) -> Outcome:
         """Closes every window."""
         return self._kept(self.pipeline.settle(self.state, end=True))
 
     def report(self) -> Report:
-        return self.ledger.report(self.began, self.ended, self.pipeline.false_alarms_per_month)
+        return self.ledger.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
 
     @property
     def ended(self) -> float:

@@ -23,7 +23,7 @@ from driftd.core.event import RecordBatch, TopicPartition
 class Assigned:
     """These are ours now: seek() each of them. ``owned`` is all that is ours, so what is missing there is gone."""
 
-    cells: tuple[TopicPartition, ...]
+    partitions: tuple[TopicPartition, ...]
     owned: tuple[TopicPartition, ...]
 
 
@@ -31,14 +31,14 @@ class Assigned:
 class Revoked:
     """About to be taken away; some or all may come back with the next Assigned. Still ours until the next poll()."""
 
-    cells: tuple[TopicPartition, ...]
+    partitions: tuple[TopicPartition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """Taken away already (we were silent for too long): discard, do not commit."""
 
-    cells: tuple[TopicPartition, ...]
+    partitions: tuple[TopicPartition, ...]
 
 
 Change = Assigned | Revoked | Lost
@@ -58,7 +58,7 @@ class Gap:
     first_offset, and no record is known to be lost.
     """
 
-    cell: TopicPartition
+    topic_partition: TopicPartition
     first_offset: int
     next_offset: int
     cause: GapCause
@@ -110,7 +110,7 @@ class Source(Protocol):
         beginning though "latest" was asked for, since all of it is new.
         """
 
-    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+    def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         """Committed offset and metadata of those cells that have one. Raises SourceError."""
 
     def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:

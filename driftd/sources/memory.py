@@ -57,55 +57,55 @@ class MemorySource:
         self._gaps: list[Gap] = []
         self._rebalances = 0
         self._commit_failures = 0
-        for cell, values in (partitions or {}).items():
-            self.append(cell, values, (times or {}).get(cell))
+        for topic_partition, values in (partitions or {}).items():
+            self.append(topic_partition, values, (times or {}).get(topic_partition))
         if partitions:
             self.assign(partitions)
 
     def append(
         self,
-        cell: TopicPartition,
+        topic_partition: TopicPartition,
         values: Sequence[bytes | None],
         times: Sequence[float] | None = None,
         *,
         keys: Sequence[bytes | None] | None = None,
         headers: Sequence[Headers] | None = None,
     ) -> None:
-        found = self._logs.setdefault(cell, MemoryLog())
+        found = self._logs.setdefault(topic_partition, MemoryLog())
         found.values.extend(values)
         found.times.extend(times if times is not None else [float("nan")] * len(values))
         found.keys.extend(keys if keys is not None else [None] * len(values))
         found.headers.extend(headers if headers is not None else [()] * len(values))
 
-    def assign(self, cells: Iterable[TopicPartition]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """The group gives exactly these; each must be seeked before it is read."""
-        self._owned = set(cells)
+        self._owned = set(partitions)
         self._next = {}
         self._rebalances += 1
-        for cell in self._owned:
-            self._logs.setdefault(cell, MemoryLog())
+        for topic_partition in self._owned:
+            self._logs.setdefault(topic_partition, MemoryLog())
         if not self._owned:
             self._changes.append(Assigned((), ()))
 
-    def revoke(self, cells: Iterable[TopicPartition] | None = None) -> None:
+    def revoke(self, partitions: Iterable[TopicPartition] | None = None) -> None:
         """The group will take these (all, if none are named); nothing more of them is read."""
-        gone = self._owned if cells is None else set(cells)
+        gone = self._owned if partitions is None else set(partitions)
         self._changes.append(Revoked(tuple(sorted(gone))))
         self._let_go(gone)
 
-    def lose(self, cells: Iterable[TopicPartition]) -> None:
+    def lose(self, partitions: Iterable[TopicPartition]) -> None:
         """The group has given these to others."""
-        gone = set(cells)
+        gone = set(partitions)
         self._changes.append(Lost(tuple(sorted(gone))))
         self._let_go(gone)
 
-    def _let_go(self, cells: set[TopicPartition]) -> None:
-        self._owned = self._owned - cells
-        for cell in cells:
-            self._next.pop(cell, None)
+    def _let_go(self, partitions: set[TopicPartition]) -> None:
+        self._owned = self._owned - partitions
+        for topic_partition in partitions:
+            self._next.pop(topic_partition, None)
 
-    def delete_before(self, cell: TopicPartition, offset: int) -> None:
-        log = self._logs[cell]
+    def delete_before(self, topic_partition: TopicPartition, offset: int) -> None:
+        log = self._logs[topic_partition]
         gone = min(max(0, offset - log.first), len(log.values))
         for column in (log.values, log.times, log.keys, log.headers):
             del column[:gone]
@@ -120,29 +120,29 @@ class MemorySource:
             return []
         batches = []
         left = self.max_poll_records
-        for cell in sorted(self._next):
-            batch = self._read(cell, left)
+        for topic_partition in sorted(self._next):
+            batch = self._read(topic_partition, left)
             if batch is not None:
                 left -= len(batch)
                 batches.append(batch)
         return batches
 
-    def _read(self, cell: TopicPartition, limit: int) -> RecordBatch | None:
-        log, start = self._logs[cell], self._next[cell]
+    def _read(self, topic_partition: TopicPartition, limit: int) -> RecordBatch | None:
+        log, start = self._logs[topic_partition], self._next[topic_partition]
         if start < log.first or start > log.end:
             cause = GapCause.RETENTION if start < log.first else GapCause.REWOUND
-            self._gaps.append(Gap(cell, start, log.first, cause, "out of range"))
-            self._next[cell] = start = log.first
+            self._gaps.append(Gap(topic_partition, start, log.first, cause, "out of range"))
+            self._next[topic_partition] = start = log.first
         stop = min(log.end, start + limit)
         if stop <= start:
             return None
-        self._next[cell] = stop
+        self._next[topic_partition] = stop
         part = slice(start - log.first, stop - log.first)
         keys, headers = log.keys[part], log.headers[part]
         times: NDArray[np.float64] = np.array(log.times[part], np.float64)
         return RecordBatch(
-            source=cell[0],
-            partition=cell[1],
+            source=topic_partition[0],
+            partition=topic_partition[1],
             offsets=np.arange(start, stop, dtype=np.int64),
             timestamps=times,
             values=log.values[part],
@@ -165,17 +165,21 @@ class MemorySource:
     def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
         self._require_connection()
         found = {}
-        for cell, position in positions.items():
-            if cell in self._owned:
-                log = self._logs[cell]
+        for topic_partition, position in positions.items():
+            if topic_partition in self._owned:
+                log = self._logs[topic_partition]
                 place = {"earliest": log.first, "latest": log.end}
-                found[cell] = place[position] if isinstance(position, str) else position
+                found[topic_partition] = place[position] if isinstance(position, str) else position
         self._next |= found
         return found
 
-    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+    def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         self._require_connection()
-        return {cell: self.commits[cell] for cell in cells if cell in self.commits}
+        return {
+            topic_partition: self.commits[topic_partition]
+            for topic_partition in partitions
+            if topic_partition in self.commits
+        }
 
     def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         self.commit_now(positions, metadata)
@@ -189,7 +193,7 @@ class MemorySource:
         if self.refuse_commits or not self.connected:
             self._commit_failures += 1
             return False
-        self.commits |= {cell: (offset, metadata) for cell, offset in positions.items()}
+        self.commits |= {topic_partition: (offset, metadata) for topic_partition, offset in positions.items()}
         return True
 
     def positions(self) -> dict[TopicPartition, int]:
@@ -197,9 +201,9 @@ class MemorySource:
 
     def lag(self) -> dict[TopicPartition, Lag]:
         found = {}
-        for cell, next_offset in self._next.items():
-            behind = max(0, self._logs[cell].end - next_offset)
-            found[cell] = Lag(behind, 0.0, caught_up=self.connected and not behind)
+        for topic_partition, next_offset in self._next.items():
+            behind = max(0, self._logs[topic_partition].end - next_offset)
+            found[topic_partition] = Lag(behind, 0.0, caught_up=self.connected and not behind)
         return found
 
     def health(self) -> Health:

@@ -15,7 +15,7 @@ from driftd.core.event import Kind
 from driftd.core.finding import JUDGE
 from driftd.core.reference import Channel, Exclusion, Reference, ReferenceKind, Role
 from driftd.core.window import Windows
-from driftd.decode import EventsCodec, Limits
+from driftd.decode import Codec, EventsCodec, Limits
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for
 from driftd.engine.daemon import LEARNED_BY
@@ -23,6 +23,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
+from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -38,19 +39,22 @@ detector finds makes tickets: the budget does not cover it."""
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
 
-def pipeline_of(settings: Settings, *, every_window: bool = False) -> Pipeline:
-    """The pipeline that the settings describe."""
+def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window: bool = False) -> Pipeline:
+    """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given."""
     discover = settings.discovery.enabled
-    watches = {m.name: _watch(settings, m) for m in settings.models}
-    return Pipeline(
-        codec=EventsCodec(_limits(settings)),
+    configured = {m.name: _model_settings(settings, m) for m in settings.models}
+    monitor = Monitor(
         windows=_windows(settings),
-        default=_watch(settings, None),
-        watches=watches,
+        default=_model_settings(settings, None),
+        configured=configured,
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
-        budget_models=max(settings.discovery.max_models if discover else 0, len(watches), 1),
+        budget_models=max(settings.discovery.max_models if discover else 0, len(configured), 1),
         every_window=every_window,
+    )
+    return Pipeline(
+        codec=codec or EventsCodec(_limits(settings)),
+        monitor=monitor,
         max_models=settings.discovery.max_models if discover else None,
     )
 
@@ -146,7 +150,7 @@ def _windows(settings: Settings) -> Windows:
     )
 
 
-def _watch(settings: Settings, model: Model | None) -> ModelSettings:
+def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
     kinds = {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()} if model else {}
     source = model.reference if model else ReferenceFrom()
     events, seconds = settings.learning.events, settings.learning.seconds

@@ -40,11 +40,11 @@ class Reader:
 
     def round(self, timeout_seconds: float = 0.2) -> None:
         for batch in self.source.poll(timeout_seconds):
-            before = self.known.get(batch.cell, batch.offsets[0])
+            before = self.known.get(batch.topic_partition, batch.offsets[0])
             assert batch.offsets[0] >= before, "read again without a seek"
             self.batches.append(batch)
             self.values.extend(batch.values)
-            self.known[batch.cell] = batch.next_offset
+            self.known[batch.topic_partition] = batch.next_offset
         self.gaps.extend(self.source.gaps())
         for change in self.source.changes():
             self.changes.append(change)
@@ -52,16 +52,22 @@ class Reader:
 
     def follow(self, change: Change) -> None:
         if isinstance(change, Assigned):
-            committed = self.source.committed(change.cells)
+            committed = self.source.committed(change.partitions)
             start = self.source.settings.start
             self.known |= self.source.seek(
                 {
-                    cell: committed[cell][0] if cell in committed else self.known.get(cell, start)
-                    for cell in change.cells
+                    topic_partition: committed[topic_partition][0]
+                    if topic_partition in committed
+                    else self.known.get(topic_partition, start)
+                    for topic_partition in change.partitions
                 }
             )
         elif isinstance(change, Revoked):
-            positions = {cell: self.known[cell] for cell in change.cells if cell in self.known}
+            positions = {
+                topic_partition: self.known[topic_partition]
+                for topic_partition in change.partitions
+                if topic_partition in self.known
+            }
             assert self.source.commit_now(positions, "me")
         else:
             assert isinstance(change, Lost)
@@ -80,7 +86,7 @@ class Reader:
     def owned(self) -> set[TopicPartition]:
         owned: set[TopicPartition] = set()
         for change in self.changes:
-            owned = set(change.owned) if isinstance(change, Assigned) else owned - set(change.cells)
+            owned = set(change.owned) if isinstance(change, Assigned) else owned - set(change.partitions)
         return owned
 
 

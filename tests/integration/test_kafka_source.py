@@ -107,7 +107,12 @@ def test_what_retention_took_is_a_counted_gap(kafka: Broker, topic: str) -> None
         reader.known[topic, 0] = 20
         assert reader.read(40) == numbers(60, 100)
         (gap,) = reader.gaps
-        assert (gap.cell, gap.first_offset, gap.next_offset, gap.cause) == ((topic, 0), 20, 60, GapCause.RETENTION)
+        assert (gap.topic_partition, gap.first_offset, gap.next_offset, gap.cause) == (
+            (topic, 0),
+            20,
+            60,
+            GapCause.RETENTION,
+        )
         assert gap.records == 40
 
 

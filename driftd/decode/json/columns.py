@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar
+from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar, TimeSpan
 from driftd.core.reference import MAX_CATEGORY_CHARS, category
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
@@ -94,18 +94,19 @@ class Table:
         )
 
 
-def versions_of(values: Sequence[Any], times: NumericColumn) -> dict[str, float]:
-    """Each version and the latest time of its events."""
+def versions_of(values: Sequence[Any], times: NumericColumn) -> dict[str, TimeSpan]:
+    """Each version and when its events were."""
     distinct = set(values)
     if len(distinct) == 1:
         only = distinct.pop()
-        return {} if only is None else {category(only): float(times.max())}
-    latest: dict[str, float] = {}
+        return {} if only is None else {category(only): TimeSpan(float(times.min()), float(times.max()))}
+    spans: dict[str, TimeSpan] = {}
     for value, time in zip(values, times.tolist(), strict=True):
         if value is not None:
             name = category(value)
-            latest[name] = max(time, latest.get(name, time))
-    return latest
+            known = spans.get(name)
+            spans[name] = TimeSpan(time, time) if known is None else TimeSpan(min(time, known[0]), max(time, known[1]))
+    return spans
 
 
 def _feature_columns(plan: CompiledSchema, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:

@@ -23,6 +23,7 @@ from driftd.core.event import (
     Reject,
     RejectReason,
     Schema,
+    TimeSpan,
 )
 from driftd.decode import Limits
 from driftd.decode.json.columns import versions_of
@@ -259,10 +260,10 @@ class _Part:
         out = read.failures(self.column(self.layout.error))
         return out if out.any() else None
 
-    def versions(self, times: NumericColumn) -> dict[str, float]:
+    def versions(self, times: NumericColumn) -> dict[str, TimeSpan]:
         if not self.layout.version:
             known = self.run.codec.version
-            return {known: float(times.max())} if known and len(times) else {}
+            return {known: TimeSpan(float(times.min()), float(times.max()))} if known and len(times) else {}
         texts = read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
         return versions_of(texts, times)
 

@@ -50,7 +50,7 @@ class FlatFile:
         if self._parquet:
             codec.require_types(self._file.schema_arrow)
         self.codec: Codec = codec
-        self.cells: tuple[TopicPartition, ...] = ()
+        self.partitions: tuple[TopicPartition, ...] = ()
 
     def _open_parquet(self) -> list[str]:
         try:

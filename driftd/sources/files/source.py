@@ -46,7 +46,7 @@ class JsonLines:
         self.path = path
         self.name = "stdin" if path == STDIN else Path(path).name
         self.codec: Codec = EventsCodec(limits)
-        self.cells: tuple[TopicPartition, ...] = ()
+        self.partitions: tuple[TopicPartition, ...] = ()
         self._longest = limits.record_bytes
         self._raw: IO[bytes] | None = None
         self._done = 0

@@ -42,7 +42,7 @@ class Events(Protocol):
 
     name: str
     codec: Codec
-    cells: tuple[TopicPartition, ...]
+    partitions: tuple[TopicPartition, ...]
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
         """From the beginning, once. Raises SourceRefused where the file is damaged."""

@@ -39,13 +39,13 @@ def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
         raise SourceError(f"{settings.where}: {error}") from None
 
 
-def to_batch(cell: TopicPartition, stretch: Stretch, arrived: float) -> RecordBatch:
+def to_batch(topic_partition: TopicPartition, stretch: Stretch, arrived: float) -> RecordBatch:
     """Milliseconds to seconds; a record is never younger than its arrival, whatever the producer's clock says."""
     timestamps = stretch.timestamps_ms / 1000.0
     timestamps[stretch.timestamps_ms < 0] = np.nan
     return RecordBatch(
-        source=cell[0],
-        partition=cell[1],
+        source=topic_partition[0],
+        partition=topic_partition[1],
         offsets=stretch.offsets,
         timestamps=np.minimum(timestamps, arrived),
         values=stretch.values,
@@ -56,7 +56,10 @@ def to_batch(cell: TopicPartition, stretch: Stretch, arrived: float) -> RecordBa
 
 
 def to_offsets(positions: Mapping[TopicPartition, int], metadata: str) -> dict[Any, Any]:
-    return {KafkaPartition(*cell): OffsetAndMetadata(offset, metadata, -1) for cell, offset in positions.items()}
+    return {
+        KafkaPartition(*topic_partition): OffsetAndMetadata(offset, metadata, -1)
+        for topic_partition, offset in positions.items()
+    }
 
 
 def to_cells(partitions: Any) -> set[TopicPartition]:

@@ -110,25 +110,33 @@ class KafkaSource:
         return gaps
 
     def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
-        mine = {cell: position for cell, position in positions.items() if cell in self._owned}
-        wanted = {cell: position for cell, position in mine.items() if isinstance(position, int)}
+        mine = {
+            topic_partition: position
+            for topic_partition, position in positions.items()
+            if topic_partition in self._owned
+        }
+        wanted = {topic_partition: position for topic_partition, position in mine.items() if isinstance(position, int)}
         # A topic that has positions was read before; so a partition of it that has none came into being since.
         read_before = {topic for topic, _ in wanted}
         places = {
-            cell: "earliest" if cell[0] in read_before or self._is_new(cell) else position
-            for cell, position in mine.items()
+            topic_partition: "earliest"
+            if topic_partition[0] in read_before or self._is_new(topic_partition)
+            else position
+            for topic_partition, position in mine.items()
             if isinstance(position, str)
         }
         for place in ("earliest", "latest"):
-            wanted |= self._edges([cell for cell in places if places[cell] == place], place)
-        for cell, offset in wanted.items():
-            self._go_to(cell, offset)
+            wanted |= self._edges(
+                [topic_partition for topic_partition in places if places[topic_partition] == place], place
+            )
+        for topic_partition, offset in wanted.items():
+            self._go_to(topic_partition, offset)
         return wanted
 
-    def committed(self, cells: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+    def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         found: dict[TopicPartition, tuple[int, str]] = {}
         with self._asking("committed offsets"):
-            partitions = [KafkaPartition(*cell) for cell in cells]
+            partitions = [KafkaPartition(*topic_partition) for topic_partition in partitions]
             answer = patches.committed_offsets(self._consumer, partitions, milliseconds(ANSWER_SECONDS))
         for partition, one in answer.items():
             if one.offset >= 0:
@@ -170,14 +178,14 @@ class KafkaSource:
         now, connected = time.time(), patches.is_connected(self._consumer)
         assigned = self._consumer.assignment()
         found: dict[TopicPartition, Lag] = {}
-        for cell, next_offset in self._next.items():
-            partition = KafkaPartition(*cell)
+        for topic_partition, next_offset in self._next.items():
+            partition = KafkaPartition(*topic_partition)
             end = self._consumer.highwater(partition) if partition in assigned else None
             if end is None:
                 continue
             behind = max(0, end - next_offset)
-            age = max(0.0, now - self._read_until.get(cell, now)) if behind else 0.0
-            found[cell] = Lag(behind, age, caught_up=connected and not behind)
+            age = max(0.0, now - self._read_until.get(topic_partition, now)) if behind else 0.0
+            found[topic_partition] = Lag(behind, age, caught_up=connected and not behind)
         return found
 
     def health(self) -> Health:
@@ -259,35 +267,35 @@ class KafkaSource:
         arrived = time.time()
         batches = []
         for partition, found in answer.items():
-            cell = (partition.topic, partition.partition)
+            topic_partition = (partition.topic, partition.partition)
             for stretch in found if self.fast else [patches.stretch_of(found, found[-1].offset + 1, -1)]:
-                if cell not in self._next or stretch.next_offset < self._next[cell]:
+                if topic_partition not in self._next or stretch.next_offset < self._next[topic_partition]:
                     continue  # not seeked yet, or an answer from before a seek
-                self._next[cell] = stretch.next_offset
+                self._next[topic_partition] = stretch.next_offset
                 if len(stretch):
-                    batches.append(to_batch(cell, stretch, arrived))
-                    self._read_until[cell] = float(np.nan_to_num(batches[-1].timestamps[-1], nan=arrived))
+                    batches.append(to_batch(topic_partition, stretch, arrived))
+                    self._read_until[topic_partition] = float(np.nan_to_num(batches[-1].timestamps[-1], nan=arrived))
                 if stretch.damaged is not None:
-                    self._damaged(cell, stretch)
+                    self._damaged(topic_partition, stretch)
         return batches
 
-    def _damaged(self, cell: TopicPartition, stretch: Stretch) -> None:
+    def _damaged(self, topic_partition: TopicPartition, stretch: Stretch) -> None:
         """A checksum may differ because of the wire: fetch it again, twice. Else pass the batch over, counted."""
         damaged = stretch.damaged
         assert damaged is not None
-        offset, attempts = self._damage.get(cell, (damaged.first, 0))
+        offset, attempts = self._damage.get(topic_partition, (damaged.first, 0))
         attempts = attempts + 1 if offset == damaged.first else 1
-        self._damage[cell] = damaged.first, attempts
-        where = f"{cell[0]}/{cell[1]}@{damaged.first}"
+        self._damage[topic_partition] = damaged.first, attempts
+        where = f"{topic_partition[0]}/{topic_partition[1]}@{damaged.first}"
         self._last_error = f"{where}: {damaged.detail}"
         if damaged.damage is Damage.CHECKSUM and attempts < CHECKSUM_ATTEMPTS:
             log.warning("%s: %s; fetching it again", where, damaged.detail)
-            self._go_to(cell, damaged.first)
+            self._go_to(topic_partition, damaged.first)
             return
-        del self._damage[cell]
+        del self._damage[topic_partition]
         log.error("%s: %s; passing over everything before %d", where, damaged.detail, damaged.next_offset)
-        self._gaps.append(Gap(cell, damaged.first, damaged.next_offset, GapCause.DAMAGED, damaged.detail))
-        self._go_to(cell, damaged.next_offset)
+        self._gaps.append(Gap(topic_partition, damaged.first, damaged.next_offset, GapCause.DAMAGED, damaged.detail))
+        self._go_to(topic_partition, damaged.next_offset)
 
     def _contain(self, error: Exception, timeout_seconds: float) -> None:
         """Never spin: let go of what raised, remember it, and do not ask again at once."""
@@ -307,56 +315,70 @@ class KafkaSource:
     def _pass_over(self, error: Exception) -> None:
         """The stock unpacker does not say which partition it stumbled over: it is the one it would read next."""
         for partition in list(self._consumer.assignment()):
-            cell = (partition.topic, partition.partition)
+            topic_partition = (partition.topic, partition.partition)
             end = self._consumer.highwater(partition)
-            if cell in self._next and end is not None and self._next[cell] < end and str(partition) in str(error):
-                after = self._next[cell] + 1
-                self._gaps.append(Gap(cell, self._next[cell], after, GapCause.DAMAGED, str(error)[:200]))
-                self._go_to(cell, after)
+            if (
+                topic_partition in self._next
+                and end is not None
+                and self._next[topic_partition] < end
+                and str(partition) in str(error)
+            ):
+                after = self._next[topic_partition] + 1
+                self._gaps.append(
+                    Gap(topic_partition, self._next[topic_partition], after, GapCause.DAMAGED, str(error)[:200])
+                )
+                self._go_to(topic_partition, after)
 
     def _out_of_range(self, error: errors.OffsetOutOfRangeError) -> None:
         for partition, offset in error.args[0].items():
-            cell = (partition.topic, partition.partition)
+            topic_partition = (partition.topic, partition.partition)
             try:
-                first, end = (self._edges([cell], place)[cell] for place in ("earliest", "latest"))
+                first, end = (
+                    self._edges([topic_partition], place)[topic_partition] for place in ("earliest", "latest")
+                )
             except SourceError as failure:
                 self._last_error = str(failure)
                 continue  # the next fetch raises again
             if offset < first:
                 detail = f"deleted before they were read: offsets {offset} to {first - 1}"
-                self._gaps.append(Gap(cell, offset, first, GapCause.RETENTION, detail))
+                self._gaps.append(Gap(topic_partition, offset, first, GapCause.RETENTION, detail))
             else:
                 detail = f"the topic ends at {end}, before our position {offset}: it was made anew; from its beginning"
-                self._gaps.append(Gap(cell, offset, first, GapCause.REWOUND, detail))
-            log.warning("%s/%d: %s", *cell, detail)
-            self._go_to(cell, first)
+                self._gaps.append(Gap(topic_partition, offset, first, GapCause.REWOUND, detail))
+            log.warning("%s/%d: %s", *topic_partition, detail)
+            self._go_to(topic_partition, first)
 
     def _truncated(self, error: errors.LogTruncationError) -> None:
         for partition, diverged in error.divergent_offsets.items():
-            cell = (partition.topic, partition.partition)
-            if diverged is None or cell not in self._next:
+            topic_partition = (partition.topic, partition.partition)
+            if diverged is None or topic_partition not in self._next:
                 continue
             detail = f"the log was cut back to {diverged.offset} (unclean leader election); reading on from there"
-            log.warning("%s/%d: %s", *cell, detail)
-            self._gaps.append(Gap(cell, self._next[cell], diverged.offset, GapCause.REWOUND, detail))
-            self._go_to(cell, diverged.offset)
+            log.warning("%s/%d: %s", *topic_partition, detail)
+            self._gaps.append(
+                Gap(topic_partition, self._next[topic_partition], diverged.offset, GapCause.REWOUND, detail)
+            )
+            self._go_to(topic_partition, diverged.offset)
 
-    def _go_to(self, cell: TopicPartition, offset: int) -> None:
+    def _go_to(self, topic_partition: TopicPartition, offset: int) -> None:
         # ValueError, AssertionError: taken away meanwhile; the next poll tells the daemon.
         with contextlib.suppress(ValueError, AssertionError, KeyError):
-            self._consumer.seek(KafkaPartition(*cell), offset)
-            self._next[cell] = offset
+            self._consumer.seek(KafkaPartition(*topic_partition), offset)
+            self._next[topic_partition] = offset
 
-    def _edges(self, cells: list[TopicPartition], place: str) -> dict[TopicPartition, int]:
-        if not cells:
+    def _edges(self, partitions: list[TopicPartition], place: str) -> dict[TopicPartition, int]:
+        if not partitions:
             return {}
         with self._asking(f"{place} offsets"):
             ask = self._consumer.beginning_offsets if place == "earliest" else self._consumer.end_offsets
-            answer = ask([KafkaPartition(*cell) for cell in cells], timeout_ms=milliseconds(ANSWER_SECONDS))
+            answer = ask(
+                [KafkaPartition(*topic_partition) for topic_partition in partitions],
+                timeout_ms=milliseconds(ANSWER_SECONDS),
+            )
         return {(partition.topic, partition.partition): offset for partition, offset in answer.items()}
 
-    def _is_new(self, cell: TopicPartition) -> bool:
-        topic, partition = cell
+    def _is_new(self, topic_partition: TopicPartition) -> bool:
+        topic, partition = topic_partition
         return partition not in self._known.get(topic, frozenset())
 
     @contextlib.contextmanager
@@ -384,7 +406,7 @@ class KafkaSource:
     def _follow_group(self) -> None:
         """Turn what the listener noted on kafka-python's thread into changes."""
         self._must_hand_over = False
-        for what, cells in self._notes.take():
+        for what, partitions in self._notes.take():
             if what == "assigned":
                 self._rebalances += 1
                 kept = to_cells(self._consumer.assignment())
@@ -396,27 +418,27 @@ class KafkaSource:
                 if not kept:
                     self._changes.append(Assigned((), ()))
             elif what == "lost":
-                self._forget(cells)
-                self._owned -= cells
+                self._forget(partitions)
+                self._owned -= partitions
                 self._announced = False
-                self._changes.append(Lost(tuple(sorted(cells))))
+                self._changes.append(Lost(tuple(sorted(partitions))))
             elif self.settings.assignor == "sticky":
-                if cells and not self._announced:  # should poll() not have announced it (see _fetch, part 4)
+                if partitions and not self._announced:  # should poll() not have announced it (see _fetch, part 4)
                     self._announced = True
-                    self._changes.append(Revoked(tuple(sorted(cells))))
+                    self._changes.append(Revoked(tuple(sorted(partitions))))
             else:
                 # Cooperative: they are out of our assignment already, but nobody has them before we rejoin.
-                self._forget(cells)
-                self._owned -= cells
+                self._forget(partitions)
+                self._owned -= partitions
                 self._must_hand_over = True
-                self._changes.append(Revoked(tuple(sorted(cells))))
+                self._changes.append(Revoked(tuple(sorted(partitions))))
                 self._changes.append(Assigned((), tuple(sorted(self._owned))))  # they are not ours from here on
 
-    def _forget(self, cells: Iterable[TopicPartition]) -> None:
-        for cell in cells:
-            self._next.pop(cell, None)
-            self._read_until.pop(cell, None)
-            self._damage.pop(cell, None)
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for topic_partition in partitions:
+            self._next.pop(topic_partition, None)
+            self._read_until.pop(topic_partition, None)
+            self._damage.pop(topic_partition, None)
 
     def _committed(self, _offsets: object, answer: object) -> None:
         if isinstance(answer, Exception):

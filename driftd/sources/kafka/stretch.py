@@ -54,7 +54,7 @@ class TopicEvents:
         (report,) = check_topics(settings).topics
         if report.problem:
             raise SourceRefused(f"{settings.where}: topic '{topic}': {report.problem}")
-        self.cells: tuple[TopicPartition, ...] = tuple((topic, i) for i in range(report.partitions))
+        self.partitions: tuple[TopicPartition, ...] = tuple((topic, i) for i in range(report.partitions))
         self._settings, self._start, self._end = settings, start, end
         self._done = 0
 

@@ -104,7 +104,7 @@ class Checkpoints:
         if self.error is not None:
             raise self.error
         self.journal.append("save")
-        self.positions = {cell: p.next_offset for cell, p in state.partitions.items()}
+        self.positions = {topic_partition: p.next_offset for topic_partition, p in state.partitions.items()}
         return 7
 
 
@@ -183,15 +183,17 @@ def numbers(n: int = N, shift_at: int = SHIFT) -> tuple[list[bytes], list[float]
     return [repr(v).encode() for v in x.tolist()], batch.times.tolist()
 
 
-def drifting(cell: TopicPartition = A) -> Source:
+def drifting(topic_partition: TopicPartition = A) -> Source:
     values, times = numbers()
-    return Source({cell: values}, times={cell: times})
+    return Source({topic_partition: values}, times={topic_partition: times})
 
 
-def quiet(*cells: TopicPartition, n: int = 20) -> Source:
+def quiet(*partitions: TopicPartition, n: int = 20) -> Source:
     """A few records a partition, a second apart."""
     times = [1000.0 + i for i in range(n)]
-    return Source({cell: [b"1"] * n for cell in cells}, times=dict.fromkeys(cells, times))
+    return Source(
+        {topic_partition: [b"1"] * n for topic_partition in partitions}, times=dict.fromkeys(partitions, times)
+    )
 
 
 def full_disk() -> StateUnwritable:

@@ -186,7 +186,7 @@ def test_the_source_in_memory_keeps_the_protocol() -> None:
     source: Source = MemorySource({("t", 0): [b"a", b"b", b"c"]}, max_poll_records=2)
     assert source.poll(0) == [], "nothing before seek"
     (assigned,) = source.changes()
-    assert source.seek(dict.fromkeys(assigned.cells, "earliest")) == {("t", 0): 0}
+    assert source.seek(dict.fromkeys(assigned.partitions, "earliest")) == {("t", 0): 0}
     assert source.changes() == []
     assert [batch.values for batch in source.poll(0)] == [[b"a", b"b"]]
     assert source.lag()["t", 0].records == 1

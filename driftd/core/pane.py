@@ -1,0 +1,106 @@
+"""The message between the two sides: what one source saw of one slice in one pane.
+
+    ingest side (owns a partition)                     monitor side (owns a model)
+    events -> open panes --- ClosedPane (RawRows while a reference is learned) ---> windows, judge, findings
+
+Both messages name their source and how far they reach, so taking one in twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.slice import Slice
+from driftd.core.summary import LATENCY_LE, Summary
+from driftd.core.window import TimedDetection
+
+
+def _no_latencies() -> NDArray[np.int64]:
+    return np.zeros(len(LATENCY_LE) + 1, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counters:
+    """What one source has counted of a slice since its beginning; ``merge`` is exact, associative and commutative.
+
+    ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``latency_le``
+    int64[len(LATENCY_LE) + 1]: the Prometheus histogram's buckets, not cumulative; ``latency_ns`` the latencies' sum.
+    """
+
+    events: int = 0
+    excluded: int = 0
+    failed: int = 0
+    labels: int = 0
+    unjoined_labels: int = 0
+    ignored_features: int = 0
+    latency_le: NDArray[np.int64] = field(default_factory=_no_latencies)
+    latency_ns: int = 0
+    last_event: float = -np.inf
+
+    def merge(self, other: Counters) -> Counters:
+        return Counters(
+            self.events + other.events,
+            self.excluded + other.excluded,
+            self.failed + other.failed,
+            self.labels + other.labels,
+            self.unjoined_labels + other.unjoined_labels,
+            self.ignored_features + other.ignored_features,
+            self.latency_le + other.latency_le,
+            self.latency_ns + other.latency_ns,
+            max(self.last_event, other.last_event),
+        )
+
+
+def merge_counters(parts: Iterable[Counters]) -> Counters:
+    out = Counters()
+    for part in parts:
+        out = out.merge(part)
+    return out
+
+
+def merge_times(into: dict[str, float], times: Mapping[str, float]) -> None:
+    """Keeps the later time of each name."""
+    for name, time in times.items():
+        into[name] = max(time, into.get(name, time))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosedPane:
+    """One pane of one slice as one source saw it; no event will be added to it.
+
+    ``offset`` is the source's next offset when the pane was closed: of two messages for the same pane and source the
+    one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
+    without pairs. ``versions`` maps each version of the model to the latest time in the pane at which it answered.
+    ``counters`` are the source's since its beginning.
+    """
+
+    slice: Slice
+    number: int
+    source: TopicPartition
+    offset: int
+    summary: Summary
+    cross: NDArray[np.int64] | None = None
+    detections: tuple[TimedDetection, ...] = ()
+    versions: Mapping[str, float] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawRows:
+    """The events of one source in the panes up to ``through``, of a slice that has no reference yet.
+
+    ``rows`` in offset order; ``panes`` int64[n] the pane of each. The other fields as in ClosedPane.
+    """
+
+    slice: Slice
+    through: int
+    source: TopicPartition
+    offset: int
+    rows: EventBatch
+    panes: NDArray[np.int64]
+    counters: Counters = field(default_factory=Counters)

@@ -1,0 +1,8 @@
+"""Units of time that several rooms share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MONTH_SECONDS: Final = 30 * 86400.0
+"""A month of the false-alarm budget: thirty days."""

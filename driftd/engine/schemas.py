@@ -1,0 +1,50 @@
+"""What the decoder must know of each model: its reference's features, or those that were configured and discovered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from driftd.core.event import EventBatch, Schema
+from driftd.core.slice import Slice
+from driftd.engine.state import State
+from driftd.learn.build import schema_of
+from driftd.monitor.model import Monitor
+
+
+@dataclass(slots=True)
+class Schemas:
+    """Derived from the state, and kept because it is asked for with every batch of records."""
+
+    monitor: Monitor
+    _known: dict[str, Schema] = field(default_factory=dict)
+
+    def of(self, state: State) -> Mapping[str, Schema]:
+        for key, model in state.models.items():
+            if key.model not in self._known:
+                self._known[key.model] = (
+                    schema_of(model.reference)
+                    if model.reference is not None
+                    else self._learning(key, _discovered(state, key))
+                )
+        return self._known
+
+    def widen(self, batches: Iterable[EventBatch]) -> None:
+        """Takes in the features that a model shows while it learns."""
+        for batch in batches:
+            schema = self._known.get(batch.model)
+            if schema is None or (schema.open and not batch.columns.keys() <= schema.features.keys()):
+                known = schema.features if schema is not None else {}
+                self._known[batch.model] = self._learning(Slice(batch.model), {*known, *batch.columns})
+
+    def forget(self, model: str) -> None:
+        self._known.pop(model, None)
+
+    def _learning(self, key: Slice, discovered: set[str]) -> Schema:
+        return self.monitor.settings(key).learning_schema(key.model, discovered)
+
+
+def _discovered(state: State, key: Slice) -> set[str]:
+    """The features that a learning model has shown so far."""
+    waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
+    return {name for rows in (*state.models[key].rows, *waiting) for name in rows.columns}

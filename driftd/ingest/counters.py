@@ -1,0 +1,30 @@
+"""What a source counts of a slice: totals since the beginning, whatever becomes of the events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from driftd.core.event import EventBatch
+from driftd.core.pane import Counters
+from driftd.core.summary import LATENCY_LE
+
+LONGEST_SECONDS = 1e6
+"""A latency counts as at most eleven days in the sum, so that no record can overflow it."""
+
+
+def counted(batch: EventBatch, excluded: int) -> Counters:
+    """The counters of accepted events alone; ``excluded`` of them are in excluded stretches."""
+    le, total = np.zeros(len(LATENCY_LE) + 1, np.int64), 0
+    if batch.latency_seconds is not None:
+        seconds = batch.latency_seconds[~np.isnan(batch.latency_seconds)]
+        le = np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=len(le))
+        total = int(np.rint(np.minimum(seconds, LONGEST_SECONDS) * 1e9).astype(np.int64).sum())
+    return Counters(
+        events=len(batch),
+        excluded=excluded,
+        failed=0 if batch.failed is None else int(np.count_nonzero(batch.failed)),
+        labels=0 if batch.label is None else sum(label is not None for label in batch.label),
+        latency_le=le,
+        latency_ns=total,
+        last_event=float(batch.times.max()),
+    )

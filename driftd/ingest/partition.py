@@ -1,0 +1,94 @@
+"""One partition: lateness, exclusions and counters of the events that are read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import EventBatch, LateReason
+from driftd.core.pane import Counters
+from driftd.core.reference import outside
+from driftd.core.slice import Slice
+from driftd.core.window import Windows, panes_of, watermarks_before
+from driftd.ingest.counters import counted
+from driftd.ingest.panes import SliceIngest, add_events
+from driftd.ingest.state import PartitionState, Stream
+
+SliceOf = Callable[[Slice], SliceIngest]
+
+
+def take(
+    partition: PartitionState, batches: Sequence[EventBatch], windows: Windows, frontier: int | None, about: SliceOf
+) -> int:
+    """Takes the events of one stretch in, all models' together; how many were accepted. Late ones are counted here.
+
+    ``frontier`` is the last pane that all partitions have closed: an event for it, or for one before it, is late.
+    """
+    accepted = 0
+    filled = [b for b in batches if len(b)]
+    for batch, before in zip(filled, _watermarks(filled, partition.latest), strict=True):
+        on_time = _on_time(partition, batch, before, windows, frontier)
+        accepted += len(on_time)
+        partition.latest = max(partition.latest, float(batch.times.max()))
+        if len(on_time):
+            _add(partition, on_time, windows.pane_seconds, about)
+    for batch in batches:
+        if batch.label_only or batch.ignored_features:
+            accepted += batch.label_only
+            stream = partition.streams.setdefault(Slice(batch.model), Stream())
+            more = Counters(unjoined_labels=batch.label_only, ignored_features=batch.ignored_features)
+            stream.counters = stream.counters.merge(more)
+    return accepted
+
+
+def _on_time(
+    partition: PartitionState, batch: EventBatch, before: NDArray[np.float64], windows: Windows, frontier: int | None
+) -> EventBatch:
+    """The events whose panes are open; the others are counted in the partition by reason."""
+    panes = panes_of(batch.times, windows.pane_seconds)
+    closes = (panes + 1) * windows.pane_seconds
+    watermark = closes <= before - windows.out_of_orderness_seconds
+    passed = np.zeros(len(batch), bool) if frontier is None else (panes <= frontier) & ~watermark
+    late = watermark | passed
+    if not late.any():
+        return batch
+    if watermark.any():
+        _count_late(partition, LateReason.WATERMARK, before[watermark] - batch.times[watermark])
+    if passed.any():
+        assert frontier is not None
+        _count_late(partition, LateReason.FRONTIER, (frontier + 1) * windows.pane_seconds - batch.times[passed])
+    return batch.take(np.flatnonzero(~late))
+
+
+def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[np.float64]) -> None:
+    partition.late[reason.value] += len(seconds)
+    worst = partition.worst_lateness
+    worst[reason.value] = max(worst.get(reason.value, 0.0), float(seconds.max()))
+
+
+def _add(partition: PartitionState, batch: EventBatch, pane_seconds: float, about: SliceOf) -> None:
+    key = Slice(batch.model)
+    stream, settings = partition.streams.setdefault(key, Stream()), about(key)
+    kept = batch
+    if settings.exclude:
+        keep = outside(batch.times, settings.exclude)
+        kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
+    stream.counters = stream.counters.merge(counted(batch, len(batch) - len(kept)))
+    if len(kept):
+        add_events(settings, stream, kept, panes_of(kept.times, pane_seconds), pane_seconds)
+
+
+def _watermarks(batches: Sequence[EventBatch], latest: float) -> list[NDArray[np.float64]]:
+    """For each batch, the greatest time that the partition had seen before each event, over all models."""
+    if len(batches) == 1:
+        return [watermarks_before(batches[0].offsets, batches[0].times, latest)]
+    if not batches:
+        return []
+    offsets = np.concatenate([b.offsets for b in batches])
+    order = np.argsort(offsets, kind="stable")
+    times = np.concatenate([b.times for b in batches])
+    before = np.empty(len(offsets))
+    before[order] = watermarks_before(offsets[order], times[order], latest)
+    return np.split(before, np.cumsum([len(b) for b in batches])[:-1])

@@ -1,0 +1,211 @@
+"""The model side: panes come in, windows and episodes are evaluated, findings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.finding import Judgement
+from driftd.core.reference import Reference, ReferenceKind
+from driftd.core.slice import Slice
+from driftd.core.units import MONTH_SECONDS
+from driftd.core.window import Windows
+from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.judge.runtime import ModelJudge
+from driftd.judge.step import MicroBatch
+from driftd.monitor import rolling
+from driftd.monitor.assignment import DetectorSet
+from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evaluate_window, exceeds_effect
+from driftd.monitor.intake import Pane, take_out
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import ModelState
+from driftd.monitor.warmup import warm_up
+
+MAX_VERSIONS = 100
+"""Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
+
+Models = dict[Slice, ModelState]
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What the panes of one step led to. ``turns`` says of each period of a rolling reference that ended whether it
+    became the reference, and why not.
+    """
+
+    judgements: list[Judgement] = field(default_factory=list)
+    turns: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """The settings of the model side; all that changes is in the ModelStates that it is given.
+
+    ``configured`` has the models that the user named; ``default`` is for those that are discovered. ``budget_models``
+    is how many models share the false-alarm budget.
+    """
+
+    windows: Windows
+    default: ModelSettings
+    configured: Mapping[str, ModelSettings] = field(default_factory=dict)
+    false_alarms_per_month: float = 1.0
+    budget_models: int = 1
+    every_window: bool = False
+    _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
+    _guarantees: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
+
+    def settings(self, key: Slice) -> ModelSettings:
+        return self.configured.get(key.model, self.default)
+
+    def detectors(self, reference: Reference) -> DetectorSet:
+        key = reference.id, reference.version
+        known = self._detectors.get(key)
+        if known is None:
+            settings = self.settings(Slice(reference.model))
+            known = self._detectors[key] = DetectorSet.of(
+                reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect
+            )
+        return known
+
+    def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
+        """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
+        return warm_up(model, reached, self.windows.pane_seconds, self.settings(model.slice))
+
+    def adopt(self, models: Models, key: Slice, reference: Reference) -> None:
+        """Makes ``reference`` the slice's from here on; what was judged on another reference's bins is dropped."""
+        model = models.setdefault(key, ModelState(key))
+        if model.reference is not None and model.reference.id != reference.id:
+            model = models[key] = ModelState(
+                key,
+                sources=model.sources,
+                taken=model.taken,
+                versions=model.versions,
+                pages=model.pages,
+                paged=model.paged,
+            )
+        if model.reference is None:
+            model.standing = replace(model.standing, since=np.full(len(reference.channels), np.nan))
+        if model.judge is None:
+            model.judge = ModelJudge.of(reference)
+        model.reference = reference
+        model.rows, model.learned = [], 0  # held for a reference that is not needed any more
+
+    def settle(self, models: Models, keys: Iterable[Slice], reached: int, *, end: bool = False) -> Evaluated:
+        """Evaluates the panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
+        out = Evaluated()
+        for key in sorted(keys):
+            model = models[key]
+            for pane in take_out(model, reached):
+                self._take(model, pane, out)
+            if end:
+                self._finish(model, out)
+        return out
+
+    def judgement(self, model: ModelState) -> Judgement | None:
+        """How the model stands, evaluated from its state alone (a checkpoint holds no judgement): nothing is found."""
+        if model.reference is None or not model.hops.done:
+            return None
+        evaluation = evaluate_window(model, self.detectors(model.reference), self._rules())
+        return replace(evaluation.judgement, findings=())
+
+    def guarantee(self, reference: Reference) -> ModelGuarantee | str:
+        """One model's part of the certificate; its name where its reference was made of counts alone."""
+        key = reference.id, reference.version
+        known = self._guarantees.get(key)
+        if known is None:
+            known = self._guarantees[key] = self.detectors(reference).cover(reference)
+        return known
+
+    def certificate(self, references: Iterable[Reference]) -> Certificate:
+        """What is promised about pages of the models with these references."""
+        return Certificate.of(self.false_alarms_per_month, self.budget_models, map(self.guarantee, references))
+
+    def learning_ratio(self, model: ModelState) -> float:
+        """How far the model's reference is, 0 to 1."""
+        if model.reference is not None:
+            return 1.0
+        settings = self.settings(model.slice)
+        if settings.learn_seconds is None:
+            return min(1.0, model.learned / settings.learn_events)
+        last = max((float(rows.times.max()) for rows in model.rows), default=0.0)
+        first = min((float(rows.times.min()) for rows in model.rows), default=last)
+        return min(1.0, (last - first) / settings.learn_seconds)
+
+    def _take(self, model: ModelState, pane: Pane, out: Evaluated) -> None:
+        self._roll(model, pane.number, out)
+        full = model.hops.add(pane.number, pane.summary, pane.detections, self.windows)
+        self._judge_pane(model, pane, out)
+        rolling.take(model, pane)
+        if full:
+            self._judge_window(model, out)
+
+    def _finish(self, model: ModelState, out: Evaluated) -> None:
+        """Judges what waits for more events: a micro-batch, a slot, a hop."""
+        if model.judge is not None and model.reference is not None:
+            detectors = self.detectors(model.reference)
+            steps = model.judge.flush(model.reference, detectors.a, exceeds_effect(model, detectors))
+            for batch, judged in steps:
+                self._keep(model, evaluate_episodes(model, detectors, self._rules(), batch, judged), out)
+        if model.hops.growing is not None:
+            model.hops.finish(self.windows)
+            self._judge_window(model, out)
+
+    def _judge_pane(self, model: ModelState, pane: Pane, out: Evaluated) -> None:
+        """Lets the judge see a pane; keeps an evaluation where an episode opened or closed."""
+        reference = model.reference
+        if model.judge is None or reference is None:
+            return
+        detectors, seconds = self.detectors(reference), self.windows.pane_seconds
+        external_since = np.full(len(reference.channels), np.nan)
+        for detection in pane.detections:
+            if (detection.detector, detection.channel) in detectors.paging:
+                row = reference.rows[detection.channel]
+                external_since[row] = np.fmin(external_since[row], detection.since)
+        start = pane.number * seconds
+        batch = MicroBatch(start, start + seconds, pane.summary, pane.cross, external_since)
+        for part, judged in model.judge.take(reference, batch, detectors.a, exceeds_effect(model, detectors)):
+            self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
+
+    def _judge_window(self, model: ModelState, out: Evaluated) -> None:
+        assert model.reference is not None
+        _forget_versions(model)
+        self._keep(model, evaluate_window(model, self.detectors(model.reference), self._rules()), out)
+
+    def _keep(self, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
+        if evaluation is None:
+            return
+        model.standing, model.judgement = evaluation.standing, evaluation.judgement
+        out.judgements.append(evaluation.judgement)
+        for finding in evaluation.judgement.findings:
+            if finding.opens_page:
+                model.pages += 1
+                recent = (t for t in model.paged if t > finding.window_end - MONTH_SECONDS)
+                model.paged = (*recent, finding.window_end)
+
+    def _roll(self, model: ModelState, number: int, out: Evaluated) -> None:
+        """Where the reference rolls and a period is over: makes it the reference unless something speaks against it."""
+        if model.reference is None or model.reference.kind is not ReferenceKind.ROLLING:
+            model.period = None
+            return
+        period_seconds = self.settings(model.slice).learning.period_seconds
+        rolled, turn = rolling.turn(model, number, self.windows, period_seconds)
+        if turn:
+            out.turns.append(turn)
+        if rolled is not None:
+            before = model.reference.id, model.reference.version
+            self._detectors.pop(before, None)
+            self._guarantees.pop(before, None)
+            model.reference = rolled
+
+    def _rules(self) -> Rules:
+        return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _forget_versions(model: ModelState) -> None:
+    """Keeps the versions that answered in what the hops remember, the most recent of them."""
+    oldest = model.hops.done[0].start
+    recent = sorted(((seen, v) for v, seen in model.versions.items() if seen >= oldest), reverse=True)
+    model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
