@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
 from types import NoneType
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,13 +120,6 @@ NumericColumn = NDArray[np.float64]
 AnyColumn = Sequence[Scalar]
 
 
-class TimeSpan(NamedTuple):
-    """The least and the greatest event time of something, epoch seconds."""
-
-    first: float
-    last: float
-
-
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """The usable events of one model in one stretch of one partition, as columns, in offset order.
@@ -136,11 +129,11 @@ class EventBatch:
     categorical; a sequence of float, str or None where it says any. ``prediction`` likewise (a list of
     numbers has become its Euclidean norm); ``score`` float64 (a class -> probability object has become
     the predicted class's probability, else the largest); ``label`` a sequence of float, str or None;
-    ``latency_seconds`` float64; ``failed`` bool, true where ``error`` is set. A column that no event of
-    the batch fills is None. Booleans have become the categories "true" and "false" (and the numbers 1 and
-    0 in a numeric prediction or label). ``label_only`` counts events that carry a label and an id but
-    nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts values of
-    features beyond the schema's limit.
+    ``latency_seconds`` float64; ``failed`` bool, true where ``error`` is set; ``version`` of the model, text where
+    all events have the same, else a sequence. A column that no event of the batch fills is None. Booleans have
+    become the categories "true" and "false" (and the numbers 1 and 0 in a numeric prediction or label).
+    ``label_only`` counts events that carry a label and an id but nothing to monitor: they are accepted and have no
+    row here. ``ignored_features`` counts values of features beyond the schema's limit.
     """
 
     model: str
@@ -152,7 +145,7 @@ class EventBatch:
     label: AnyColumn | None = None
     latency_seconds: NumericColumn | None = None
     failed: NDArray[np.bool_] | None = None
-    versions: Mapping[str, TimeSpan] = field(default_factory=dict)
+    version: str | Sequence[str | None] | None = None
     label_only: int = 0
     ignored_features: int = 0
 
@@ -171,6 +164,7 @@ class EventBatch:
             label=None if self.label is None else [self.label[i] for i in index.tolist()],
             latency_seconds=None if self.latency_seconds is None else self.latency_seconds[index],
             failed=None if self.failed is None else self.failed[index],
+            version=_take_version(self.version, index),
             label_only=0,
             ignored_features=0,
         )
@@ -179,6 +173,12 @@ class EventBatch:
         """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
         prediction = None if self.prediction is None else _compact(self.prediction)
         return replace(self, columns={n: _compact(c) for n, c in self.columns.items()}, prediction=prediction)
+
+
+def _take_version(
+    version: str | Sequence[str | None] | None, index: NDArray[np.intp]
+) -> str | Sequence[str | None] | None:
+    return version if version is None or isinstance(version, str) else [version[i] for i in index.tolist()]
 
 
 def _compact(column: NumericColumn | AnyColumn) -> NumericColumn | AnyColumn:
@@ -231,20 +231,22 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         label=None if all(b.label is None for b in batches) else labels,
         latency_seconds=numbers([b.latency_seconds for b in batches]),
         failed=None if all(b.failed is None for b in batches) else np.concatenate(failed),
-        versions=merge_versions(b.versions for b in batches),
+        version=same_or_all([v for b in batches for v in versions(b)]),
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
     )
 
 
-def merge_versions(parts: Iterable[Mapping[str, TimeSpan]]) -> dict[str, TimeSpan]:
-    """Each version with the span of time over all parts."""
-    out: dict[str, TimeSpan] = {}
-    for versions in parts:
-        for version, span in versions.items():
-            known = out.get(version, span)
-            out[version] = TimeSpan(min(span.first, known.first), max(span.last, known.last))
-    return out
+def versions(batch: EventBatch) -> Sequence[str | None]:
+    """The model's version of each event."""
+    version = batch.version
+    return [version] * len(batch) if version is None or isinstance(version, str) else version
+
+
+def same_or_all(values: Sequence[str | None]) -> str | list[str | None] | None:
+    """One value for all where they are all the same, as ``EventBatch.version`` has it."""
+    first = values[0] if values else None
+    return first if all(v == first for v in values) else list(values)
 
 
 def scalars(column: NumericColumn | AnyColumn) -> AnyColumn:

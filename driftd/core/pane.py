@@ -8,7 +8,7 @@ Both messages name their source and how far they reach, so taking one in twice c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,20 +63,14 @@ def merge_counters(parts: Iterable[Counters]) -> Counters:
     return out
 
 
-def merge_times(into: dict[str, float], times: Mapping[str, float]) -> None:
-    """Keeps the later time of each name."""
-    for name, time in times.items():
-        into[name] = max(time, into.get(name, time))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedPane:
     """One pane of one slice as one source saw it; no event will be added to it.
 
     ``offset`` is the source's next offset when the pane was closed: of two messages for the same pane and source the
     one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
-    without pairs. ``versions`` maps each version of the model to the latest time in the pane at which it answered.
-    ``counters`` are the source's since its beginning.
+    without pairs. ``versions``: those of the model that answered in the pane.
+    Totals stay with the source that counts them (ADR 13); what the model side needs of them is in the summary.
     """
 
     slice: Slice
@@ -86,8 +80,7 @@ class ClosedPane:
     summary: Summary
     cross: NDArray[np.int64] | None = None
     detections: tuple[TimedDetection, ...] = ()
-    versions: Mapping[str, float] = field(default_factory=dict)
-    counters: Counters = field(default_factory=Counters)
+    versions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,4 +96,3 @@ class RawRows:
     offset: int
     rows: EventBatch
     panes: NDArray[np.int64]
-    counters: Counters = field(default_factory=Counters)

@@ -11,7 +11,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from driftd.core.errors import CheckpointCorrupt
-from driftd.core.event import EventBatch, TimeSpan, TopicPartition
+from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPane, Counters, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -23,7 +23,7 @@ from driftd.ingest.state import OpenPane, PartitionState, Stream
 from driftd.judge.learned import dump_state, load_state
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
-from driftd.monitor.state import ModelState, Period, SourceProgress, Standing
+from driftd.monitor.state import ModelState, Period, Standing
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
 """(reference, detector's kind, channel) -> the detector that watches the channel now, if any."""
@@ -42,12 +42,12 @@ class RowsSnapshot:
     label: Any
     latency_seconds: NDArray[Any] | None
     failed: NDArray[Any] | None
-    versions: dict[str, TimeSpan]
+    version: Any
 
     @classmethod
     def of(cls, rows: EventBatch) -> RowsSnapshot:
         parts = {f.name: getattr(rows, f.name) for f in fields(cls)}
-        return cls(**{**parts, "columns": [*rows.columns.items()], "versions": dict(rows.versions)})
+        return cls(**{**parts, "columns": [*rows.columns.items()]})
 
     def restore(self) -> EventBatch:
         return EventBatch(**{**{f.name: getattr(self, f.name) for f in fields(self)}, "columns": dict(self.columns)})
@@ -62,15 +62,14 @@ class ArrivedSnapshot:
     offset: int
     rows: RowsSnapshot
     panes: NDArray[Any]
-    counters: Counters
 
     @classmethod
     def of(cls, m: RawRows) -> ArrivedSnapshot:
-        return cls(m.through, m.source, m.offset, RowsSnapshot.of(m.rows), m.panes, m.counters)
+        return cls(m.through, m.source, m.offset, RowsSnapshot.of(m.rows), m.panes)
 
     def restore(self, key: Slice) -> RawRows:
         rows = self.rows.restore()
-        return RawRows(key, self.through, self.source, self.offset, rows, self.panes, self.counters)
+        return RawRows(key, self.through, self.source, self.offset, rows, self.panes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,15 @@ class SequentialSnapshot:
     state: bytes
 
 
+def _number(item: tuple[int, OpenPane]) -> int:
+    return item[0]
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
     slice: Slice
     rows: list[RowsSnapshot]
-    panes: dict[int, OpenPane]
+    panes: list[tuple[int, OpenPane]]
     sequential: list[SequentialSnapshot]
     counters: Counters
 
@@ -98,10 +101,16 @@ class StreamSnapshot:
             owner = None if reference is None else find(reference, kind, channel)
             if owner is not None:
                 sequential.append(SequentialSnapshot(kind, channel, repr(owner), owner.dump(value)))
-        return cls(key, [RowsSnapshot.of(r) for r in stream.rows], stream.panes, sequential, stream.counters)
+        return cls(
+            key,
+            [RowsSnapshot.of(r) for r in stream.rows],
+            sorted(stream.panes.items(), key=_number),
+            sequential,
+            stream.counters,
+        )
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
-        stream = Stream([r.restore() for r in self.rows], self.panes, counters=self.counters)
+        stream = Stream([r.restore() for r in self.rows], dict(self.panes), counters=self.counters)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -143,9 +152,9 @@ class ModelSnapshot:
 
     slice: Slice
     reference: Reference | None
-    sources: list[tuple[TopicPartition, SourceProgress]]
     pending: list[ClosedPane]
     arrived: list[ArrivedSnapshot]
+    through: list[tuple[TopicPartition, int]]
     rows: list[RowsSnapshot]
     learned: int
     taken: int | None
@@ -162,9 +171,9 @@ class ModelSnapshot:
         return cls(
             m.slice,
             m.reference,
-            sorted(m.sources.items(), key=lambda item: item[0]),
             [pane for _, panes in sorted(m.pending.items()) for _, pane in sorted(panes.items())],
             [ArrivedSnapshot.of(rows) for _, messages in sorted(m.arrived.items()) for rows in messages],
+            sorted(m.through.items()),
             [RowsSnapshot.of(rows) for rows in m.rows],
             m.learned,
             m.taken,
@@ -181,7 +190,7 @@ class ModelSnapshot:
         model = ModelState(
             self.slice,
             self.reference,
-            dict(self.sources),
+            through=dict(self.through),
             rows=[r.restore() for r in self.rows],
             learned=self.learned,
             taken=self.taken,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
-from driftd.core.pane import ClosedPane, RawRows, merge_times
+from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.reference import ERRORS, Exclusion, Reference, Role
 from driftd.core.slice import Slice
 from driftd.core.summary import merge
@@ -63,9 +63,7 @@ class SliceIngest:
     exclude: tuple[Exclusion, ...] = ()
 
 
-def add_events(
-    about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDArray[np.int64], pane_seconds: float
-) -> None:
+def add_events(about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]) -> None:
     """Puts events into their open panes; ``panes`` int64[n] is the pane of each event."""
     reference = about.reference
     if reference is None:
@@ -73,23 +71,30 @@ def add_events(
         return
     encoded = encode_with(reference, batch)
     crosses = about.pairs.crosses(encoded.bins, panes) if about.pairs is not None else {}
+    versions = _versions_in(batch, panes)
     for number, summary in summarise_with(reference, batch, encoded, panes).items():
         known, cross = stream.panes.get(number), crosses.get(number)
-        versions = _versions_in(batch, number, pane_seconds)
         if known is None:
-            stream.panes[number] = OpenPane(summary, cross=cross, versions=versions)
+            known = stream.panes[number] = OpenPane(summary, cross=cross)
         else:
             known.summary = merge((known.summary, summary))
             known.cross = cross if known.cross is None else known.cross if cross is None else known.cross + cross
-            merge_times(known.versions, versions)
+        known.versions |= versions.get(number, set())
     for number, detection in _detections(about, reference, stream, batch, encoded, panes):
         stream.panes[number].detections += (detection,)
 
 
-def _versions_in(batch: EventBatch, number: int, pane_seconds: float) -> dict[str, float]:
-    """The batch's versions that answered in the pane, each with the latest time there, at most the pane's end."""
-    start, end = number * pane_seconds, (number + 1) * pane_seconds
-    return {v: min(seen.last, end) for v, seen in batch.versions.items() if seen.first < end and seen.last >= start}
+def _versions_in(batch: EventBatch, panes: NDArray[np.int64]) -> dict[int, set[str]]:
+    """The versions that answered in each pane."""
+    if batch.version is None:
+        return {}
+    if isinstance(batch.version, str):
+        return {number: {batch.version} for number in np.unique(panes).tolist()}
+    out: dict[int, set[str]] = {}
+    for number, version in set(zip(panes.tolist(), batch.version, strict=True)):
+        if version is not None:
+            out.setdefault(number, set()).add(version)
+    return out
 
 
 def _detections(
@@ -149,8 +154,7 @@ def take_closed(
                 pane.summary,
                 pane.cross,
                 pane.detections,
-                pane.versions,
-                stream.counters,
+                frozenset(pane.versions),
             )
 
 
@@ -168,7 +172,7 @@ def _take_rows(
     stream.rows = [] if ready.all() else [rows.take(np.flatnonzero(~ready))]
     index = np.flatnonzero(ready)
     out = rows if ready.all() else rows.take(index)
-    return RawRows(key, reached, source, partition.next_offset, out, panes[index], stream.counters)
+    return RawRows(key, reached, source, partition.next_offset, out, panes[index])
 
 
 def adopt(
@@ -189,4 +193,4 @@ def adopt(
         batch = concatenate(rows)
         if left:  # back among the others: sequential detectors see events in offset order
             batch = batch.take(np.argsort(batch.offsets, kind="stable"))
-        add_events(about, stream, batch, panes_of(batch.times, pane_seconds), pane_seconds)
+        add_events(about, stream, batch, panes_of(batch.times, pane_seconds))

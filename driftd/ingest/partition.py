@@ -77,7 +77,7 @@ def _add(partition: PartitionState, batch: EventBatch, pane_seconds: float, abou
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
     stream.counters = stream.counters.merge(counted(batch, len(batch) - len(kept)))
     if len(kept):
-        add_events(settings, stream, kept, panes_of(kept.times, pane_seconds), pane_seconds)
+        add_events(settings, stream, kept, panes_of(kept.times, pane_seconds))
 
 
 def _watermarks(batches: Sequence[EventBatch], latest: float) -> list[NDArray[np.float64]]:

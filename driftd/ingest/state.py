@@ -23,7 +23,7 @@ class OpenPane:
     summary: Summary
     detections: tuple[TimedDetection, ...] = ()
     cross: NDArray[np.int64] | None = None
-    versions: dict[str, float] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -167,7 +167,7 @@ class _Composer:
         judgement = Judgement(
             self.model.slice,
             self.reference,
-            tuple(sorted(v for v, seen in self.model.versions.items() if seen >= window.start)),
+            tuple(sorted(v for v, seen in self.model.versions.items() if seen > window.start)),
             status,
             worst,
             since,

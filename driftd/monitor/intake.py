@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.pane import ClosedPane, RawRows, merge_times
+from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.summary import Summary, merge
 from driftd.core.window import TimedDetection
-from driftd.monitor.state import ModelState, SourceProgress
+from driftd.monitor.state import ModelState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,41 +22,30 @@ class Pane:
     summary: Summary
     detections: tuple[TimedDetection, ...]
     cross: NDArray[np.int64] | None
+    versions: frozenset[str]
 
 
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
     """Keeps the message until its pane is evaluated; one that brings nothing new changes nothing."""
-    known = model.sources.get(message.source)
-    through = -np.inf if known is None else known.through
     if isinstance(message, RawRows):
-        if not _take_rows(model, message, through):
-            return
-        through = message.through
-    elif not _take_pane(model, message):
+        _take_rows(model, message)
+    elif model.taken is None or message.number > model.taken:
+        of_pane = model.pending.setdefault(message.number, {})
+        known = of_pane.get(message.source)
+        if known is None or known.offset < message.offset:
+            of_pane[message.source] = message
+
+
+def _take_rows(model: ModelState, message: RawRows) -> None:
+    through = model.through.get(message.source)
+    if through is not None and message.through <= through:
         return
-    newest = message if known is None or known.offset < message.offset else known
-    model.sources[message.source] = SourceProgress(newest.offset, newest.counters, through)
-
-
-def _take_pane(model: ModelState, message: ClosedPane) -> bool:
-    if model.taken is not None and message.number <= model.taken:
-        return False
-    of_pane = model.pending.setdefault(message.number, {})
-    known = of_pane.get(message.source)
-    if known is not None and known.offset >= message.offset:
-        return False
-    of_pane[message.source] = message
-    return True
-
-
-def _take_rows(model: ModelState, message: RawRows, through: float) -> bool:
-    new = np.flatnonzero(message.panes > through)
-    if not len(new):
-        return False
-    if len(new) < len(message.panes):
+    model.through[message.source] = message.through
+    if through is not None and (message.panes <= through).any():
+        new = np.flatnonzero(message.panes > through)
         message = replace(message, rows=message.rows.take(new), panes=message.panes[new])
-    model.arrived.setdefault(message.source, []).append(message)
-    return True
+    if len(message.rows):
+        model.arrived.setdefault(message.source, []).append(message)
 
 
 def take_out(model: ModelState, reached: int) -> Iterator[Pane]:
@@ -66,7 +55,6 @@ def take_out(model: ModelState, reached: int) -> Iterator[Pane]:
         model.taken = number
         detections = sorted((d for p in parts for d in p.detections), key=lambda d: (d.time, d.detector, d.channel))
         crosses = [p.cross for p in parts if p.cross is not None]
-        for part in parts:
-            merge_times(model.versions, part.versions)
+        versions = frozenset[str]().union(*(p.versions for p in parts))
         cross = np.sum(crosses, axis=0) if crosses else None
-        yield Pane(number, merge(p.summary for p in parts), tuple(detections), cross)
+        yield Pane(number, merge(p.summary for p in parts), tuple(detections), cross, versions)

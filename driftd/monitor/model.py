@@ -80,7 +80,6 @@ class Monitor:
         if model.reference is not None and model.reference.id != reference.id:
             model = models[key] = ModelState(
                 key,
-                sources=model.sources,
                 taken=model.taken,
                 versions=model.versions,
                 pages=model.pages,
@@ -136,6 +135,8 @@ class Monitor:
 
     def _take(self, model: ModelState, pane: Pane, out: Evaluated) -> None:
         self._roll(model, pane.number, out)
+        for version in pane.versions:
+            model.saw_version(version, (pane.number + 1) * self.windows.pane_seconds)
         full = model.hops.add(pane.number, pane.summary, pane.detections, self.windows)
         self._judge_pane(model, pane, out)
         rolling.take(model, pane)
@@ -207,5 +208,5 @@ class Monitor:
 def _forget_versions(model: ModelState) -> None:
     """Keeps the versions that answered in what the hops remember, the most recent of them."""
     oldest = model.hops.done[0].start
-    recent = sorted(((seen, v) for v, seen in model.versions.items() if seen >= oldest), reverse=True)
+    recent = sorted(((seen, v) for v, seen in model.versions.items() if seen > oldest), reverse=True)
     model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}

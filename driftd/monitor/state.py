@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Judgement, Status
-from driftd.core.pane import ClosedPane, Counters, RawRows, merge_counters
+from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -56,32 +56,22 @@ class Standing:
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SourceProgress:
-    """How far a source has come in with a slice: ``offset`` and ``counters`` of its latest message; ``through`` is the
-    last pane whose raw rows are in.
-    """
-
-    offset: int
-    counters: Counters
-    through: float = -np.inf
-
-
 @dataclass(slots=True)
 class ModelState:
     """One slice on the model side.
 
     ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
-    the panes that came in since, by number and source; ``arrived`` the raw rows, by source. ``rows`` and ``learned``:
-    events that are held for the reference. ``versions``: when each version of the model last answered. ``pages`` counts
-    pages since the beginning, ``paged`` has the times of those of the last 30 days, in event time.
+    the panes that came in since, by number and source; ``arrived`` the raw rows, by source, and ``through`` the last
+    pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
+    ``versions``: the end of the last pane in which each version of the model answered. ``pages`` counts pages since
+    the beginning, ``paged`` has the times of those of the last 30 days, in event time.
     """
 
     slice: Slice
     reference: Reference | None = None
-    sources: dict[TopicPartition, SourceProgress] = field(default_factory=dict)
     pending: dict[int, dict[TopicPartition, ClosedPane]] = field(default_factory=dict)
     arrived: dict[TopicPartition, list[RawRows]] = field(default_factory=dict)
+    through: dict[TopicPartition, int] = field(default_factory=dict)
     rows: list[EventBatch] = field(default_factory=list)
     learned: int = 0
     taken: int | None = None
@@ -98,7 +88,5 @@ class ModelState:
     def name(self) -> str:
         return self.slice.model
 
-    @property
-    def counters(self) -> Counters:
-        """What all sources have counted of the slice, up to their last closed panes."""
-        return merge_counters(progress.counters for progress in self.sources.values())
+    def saw_version(self, version: str, at: float) -> None:
+        self.versions[version] = max(at, self.versions.get(version, at))

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch, TopicPartition, concatenate
-from driftd.core.pane import RawRows, merge_times
+from driftd.core.event import EventBatch, TopicPartition, concatenate, versions
+from driftd.core.pane import RawRows
 from driftd.core.reference import Reference
 from driftd.learn.build import build
 from driftd.monitor.settings import ModelSettings
@@ -27,10 +28,31 @@ def warm_up(
     model.arrived = {}
     if not arrived:
         return None
+    for message in arrived:
+        for number, version in set(zip(message.panes.tolist(), versions(message.rows), strict=True)):
+            if version is not None:
+                model.saw_version(version, (number + 1) * pane_seconds)
+    wanted, done = _wanted(model, arrived, reached, pane_seconds, settings)
+    left: dict[TopicPartition, EventBatch] = {}
+    for message, mine in zip(arrived, wanted, strict=True):
+        if mine.any():
+            model.rows.append(message.rows.take(np.flatnonzero(mine)))
+            model.learned += int(np.count_nonzero(mine))
+        if not mine.all():
+            left[message.source] = message.rows.take(np.flatnonzero(~mine))
+    if not done or not model.rows:
+        return None
+    return build(concatenate(model.rows), settings.learning), left
+
+
+def _wanted(
+    model: ModelState, arrived: Sequence[RawRows], reached: int, pane_seconds: float, settings: ModelSettings
+) -> tuple[list[NDArray[np.bool_]], bool]:
+    """Which rows of each message the reference needs, bool[n] each, and whether it is complete with them."""
     panes = np.concatenate([message.panes for message in arrived])
-    source = np.repeat(np.arange(len(arrived)), [len(message.rows) for message in arrived])
-    place = np.concatenate([np.arange(len(message.rows)) for message in arrived])
-    order = np.lexsort((place, source, panes))
+    sizes = [len(message.rows) for message in arrived]
+    place = np.concatenate([np.arange(size) for size in sizes])
+    order = np.lexsort((place, np.repeat(np.arange(len(arrived)), sizes), panes))
     done = False
     if settings.learn_seconds is not None:
         first = min(float(rows.times.min()) for rows in (*model.rows, *(m.rows for m in arrived)))
@@ -39,21 +61,9 @@ def warm_up(
         order = order[(panes[order] + 1) * pane_seconds <= until]
     elif model.learned + len(order) >= settings.learn_events:
         order, done = order[: settings.learn_events - model.learned], True
-    taken = np.zeros(len(panes), bool)
-    taken[order] = True
-    for message in arrived:
-        merge_times(model.versions, {version: span.last for version, span in message.rows.versions.items()})
-    left: dict[TopicPartition, EventBatch] = {}
-    for i, message in enumerate(arrived):
-        mine = taken[source == i]
-        if mine.any():
-            model.rows.append(message.rows.take(np.flatnonzero(mine)))
-        if not mine.all():
-            left[message.source] = message.rows.take(np.flatnonzero(~mine))
-    model.learned += len(order)
-    if not done or not model.rows:
-        return None
-    return build(concatenate(model.rows), settings.learning), left
+    wanted = np.zeros(len(panes), bool)
+    wanted[order] = True
+    return np.split(wanted, np.cumsum(sizes)[:-1]), done
 
 
 def _joined(messages: Sequence[RawRows]) -> RawRows:

@@ -90,7 +90,7 @@ def fill(values: Path, models: int, features: int) -> dict[str, Any]:
     stage = Stage(values, models, features)
     while stage.begin < LEARN + AFTER:
         stage.step()
-    assert all(m.reference is not None and m.judged for m in stage.state.models.values())
+    assert all(m.reference is not None and m.standing.judged for m in stage.state.models.values())
     page = stage.reporter.metrics.render(gzip=True)
     return {
         "models": models,

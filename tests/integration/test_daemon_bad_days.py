@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from driftd.engine.snapshot import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
 from tests.bench.events import values
 from tests.servers.kafka import Broker, LocalBroker
@@ -58,9 +59,9 @@ def test_sigterm_drains_saves_commits_and_exits_0(kafka: Broker, tmp_path: Path,
     daemon.wait_received(2000)
     assert daemon.terminate(15) == 0
     assert "drained" in daemon.log
-    state = read_file(tmp_path / "state" / "checkpoint")["state"]
-    assert state["counts"][:2] == [2000, 2000]
-    assert sum(p[2] for p in state["partitions"]) == 2000
+    saved = decode_checkpoint(read_file(tmp_path / "state" / "checkpoint"))
+    assert (saved.received, saved.accepted) == (2000, 2000)
+    assert sum(p.next_offset for p in saved.partitions) == 2000
     again = started(daemons, tmp_path, settings(kafka, topic))
     again.wait_ready()
     kafka.produce(topic, list(values(10)))
@@ -158,7 +159,7 @@ def _together(*daemons: DriftdProcess) -> float:
 
 def _stored(daemon: DriftdProcess) -> int:
     """What the daemon had counted when it stopped."""
-    return int(read_file(daemon.folder / "state" / "checkpoint")["state"]["counts"][0])
+    return decode_checkpoint(read_file(daemon.folder / "state" / "checkpoint")).received
 
 
 def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(

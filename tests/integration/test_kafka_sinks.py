@@ -12,6 +12,7 @@ import driftd
 from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch, Reject, RejectReason
 from driftd.core.finding import Finding, Status
+from driftd.core.slice import Slice
 from driftd.sinks.kafka import Breaker, DeadLetters, KafkaFindings
 from tests.integration.kafka_helpers import reading, settings
 from tests.servers.kafka import Broker, LocalBroker
@@ -89,9 +90,8 @@ def test_an_open_breaker_suppresses_and_counts(kafka: Broker) -> None:
 
 def finding(model: str) -> Finding:
     return Finding(
-        model=model,
+        slice=Slice(model),
         feature="amount",
-        segment=None,
         detector="psi",
         status=Status.DRIFT,
         previous=Status.OK,

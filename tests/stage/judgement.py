@@ -7,6 +7,7 @@ import numpy as np
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
+from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary, latency_bins
 from driftd.judge.budget import ModelGuarantee
 
@@ -107,9 +108,8 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Mo
 
 def finding(model: str, feature: str | None, **over: object) -> Finding:
     values: dict[str, object] = {
-        "model": model,
+        "slice": Slice(model),
         "feature": feature,
-        "segment": None,
         "detector": "psi",
         "status": Status.DRIFT,
         "previous": Status.OK,
@@ -154,7 +154,7 @@ def judgement(
         finding(model, c.name) for c, status in zip(ref.channels, worst, strict=True) if status == Status.DRIFT
     )
     return Judgement(
-        model,
+        Slice(model),
         ref,
         versions,
         Status(max(int(worst.max()), 0 if joint is None else joint.status)),

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar, TimeSpan
+from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar
 from driftd.core.reference import MAX_CATEGORY_CHARS, category
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
@@ -88,25 +88,16 @@ class Table:
             label=_labels(self.labels, kind),
             latency_seconds=np.array(self.latencies, np.float64) if _filled(self.latencies) else None,
             failed=np.fromiter(map(bool, self.errors), np.bool_, len(self.errors)) if any(self.errors) else None,
-            versions=versions_of(self.versions, times),
+            version=version_of(self.versions),
             label_only=label_only,
             ignored_features=ignored,
         )
 
 
-def versions_of(values: Sequence[Any], times: NumericColumn) -> dict[str, TimeSpan]:
-    """Each version and when its events were."""
-    distinct = set(values)
-    if len(distinct) == 1:
-        only = distinct.pop()
-        return {} if only is None else {category(only): TimeSpan(float(times.min()), float(times.max()))}
-    spans: dict[str, TimeSpan] = {}
-    for value, time in zip(values, times.tolist(), strict=True):
-        if value is not None:
-            name = category(value)
-            known = spans.get(name)
-            spans[name] = TimeSpan(time, time) if known is None else TimeSpan(min(time, known[0]), max(time, known[1]))
-    return spans
+def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
+    """``EventBatch.version`` of the versions as they came."""
+    names = {value: None if value is None else category(value) for value in set(values)}
+    return names.popitem()[1] if len(names) == 1 else [names[value] for value in values]
 
 
 def _feature_columns(plan: CompiledSchema, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:

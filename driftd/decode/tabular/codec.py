@@ -23,10 +23,9 @@ from driftd.core.event import (
     Reject,
     RejectReason,
     Schema,
-    TimeSpan,
 )
 from driftd.decode import Limits
-from driftd.decode.json.columns import versions_of
+from driftd.decode.json.columns import version_of
 from driftd.decode.tabular import columns as read
 from driftd.decode.tabular.columns import Faults, Texts
 from driftd.decode.tabular.layout import Layout
@@ -222,7 +221,7 @@ class _Part:
             label=None if label is None or label.count(None) == len(label) else label,
             latency_seconds=self.latency(),
             failed=self.failed(),
-            versions=self.versions(times),
+            version=self.version(),
             ignored_features=ignored,
         )
 
@@ -260,12 +259,12 @@ class _Part:
         out = read.failures(self.column(self.layout.error))
         return out if out.any() else None
 
-    def versions(self, times: NumericColumn) -> dict[str, TimeSpan]:
+    def version(self) -> str | list[str | None] | None:
         if not self.layout.version:
-            known = self.run.codec.version
-            return {known: TimeSpan(float(times.min()), float(times.max()))} if known and len(times) else {}
-        texts = read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
-        return versions_of(texts, times)
+            return self.run.codec.version
+        return version_of(
+            read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
+        )
 
 
 def _filled(values: NumericColumn | AnyColumn | None) -> NumericColumn | AnyColumn | None:

@@ -10,13 +10,16 @@ import numpy as np
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import Judgement
 from driftd.core.reference import Channel, Reference, Role
+from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
+from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 
 WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
@@ -34,7 +37,21 @@ def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
 
 
 def pipeline(learn_events: int = 100, windows: Windows = WINDOWS, **settings: Any) -> Pipeline:
-    return Pipeline(NoCodec(), windows, ModelSettings(choose, Learning(bins=5), learn_events=learn_events), **settings)
+    return pipeline_of(ModelSettings(choose, Learning(bins=5), learn_events=learn_events), windows, **settings)
+
+
+def pipeline_of(settings: ModelSettings, windows: Windows = WINDOWS, **rest: Any) -> Pipeline:
+    return Pipeline(NoCodec(), Monitor(windows, settings, **rest))
+
+
+def frozen(p: Pipeline, state: State) -> bytes:
+    """The state as a checkpoint has it."""
+    return encode_checkpoint(Checkpoint.of(state, p.sequential_of, p.monitor.windows.pane_seconds, 0.0))
+
+
+def thawed(p: Pipeline, data: bytes) -> State:
+    """The state after a restart."""
+    return decode_checkpoint(data).restore(p.sequential_of)
 
 
 def events(
@@ -51,7 +68,7 @@ def events(
         label=[float(v > 0.5) for v in numbers],
         latency_seconds=np.abs(numbers) / 100,
         failed=numbers > 2,
-        versions={"1": float(max(times))},
+        version="1",
     )
 
 
@@ -66,9 +83,9 @@ def wide(
 
 def judged(reference: Reference, batch: EventBatch, p: Pipeline | None = None) -> tuple[Judgement, ...]:
     """All judgements of a model that is watched by the judge alone (or by ``p``) from the first event on."""
-    p = p or Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: ()))
+    p = p or pipeline_of(ModelSettings(lambda _: ()))
     state = State()
-    p.adopt(state, "m", reference)
+    p.adopt(state, Slice("m"), reference)
     p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
     return p.settle(state, end=True).judgements
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
 from driftd.core.event import Kind
 from driftd.core.reference import MAX_KNOWN, Reference, category_bins, infer_kind, numeric_bins
 from driftd.core.summary import LATENCY_ERROR, Summary, latency_bins, merge
-from driftd.engine.snapshot import dump_reference, load_reference
+from driftd.engine.snapshot import decode_reference, encode_reference
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
 from tests.unit.core.make import events, stream
 
 
 def frozen(reference: Reference) -> bytes:
-    return msgspec.msgpack.encode(dump_reference(reference))
+    return encode_reference(reference)
 
 
 def test_the_order_of_events_does_not_matter(rng: np.random.Generator) -> None:
@@ -33,7 +32,7 @@ def test_the_order_of_events_does_not_matter(rng: np.random.Generator) -> None:
 
 def test_a_reference_comes_back_bit_for_bit(rng: np.random.Generator) -> None:
     reference = build(stream(rng, 300), Learning())
-    again = load_reference(msgspec.msgpack.decode(frozen(reference)))
+    again = decode_reference(frozen(reference))
     assert frozen(again) == frozen(reference)
     assert [(b.once, b.discrete) for b in again.bins] == [(b.once, b.discrete) for b in reference.bins]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from driftd.core.event import Decoded, EventBatch, Headers, Kind, RecordBatch, Reject, Schema
+from driftd.core.event import Decoded, EventBatch, Headers, Kind, RecordBatch, Reject, Schema, versions
 from driftd.decode import Codec, EventsCodec, Limits
 
 NOW = 1_795_413_611.0
@@ -103,7 +103,7 @@ def outcome(
                 batch.model, {"rows": [], "versions": set(), "label_only": 0, "ignored": 0, "features": ()}
             )
             model["rows"] += rows(batch)
-            model["versions"] |= set(batch.versions)
+            model["versions"] |= set(versions(batch)) - {None}
             model["label_only"] += batch.label_only
             model["ignored"] += batch.ignored_features
             model["features"] = tuple(batch.columns)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -14,19 +13,20 @@ from driftd.core.errors import SourceError, SourceRefused, StateUnwritable
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject, RejectReason, Schema, TopicPartition
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
-from driftd.engine.snapshot import dump_state
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
 from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sources.memory import MemorySource
-from tests.unit.core.make import WINDOWS, choose, events, stream
+from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
 A, B = ("t", 0), ("t", 1)
 ME, OTHER = "me", "other"
@@ -149,7 +149,7 @@ class Stage:
         self.source, self.sink = source, Sink(self.journal)
         self.checkpoints, self.references, self.rejects = Checkpoints(self.journal), References(self.journal), Rejects()
         watch = ModelSettings(choose, Learning(bins=5, created_by=LEARNED_BY), learn_events=100)
-        pipeline = Pipeline(Numbers(), WINDOWS, watch)
+        pipeline = Pipeline(Numbers(), Monitor(WINDOWS, watch))
         self.telemetry = Telemetry()
         self.daemon = Daemon(
             pipeline,
@@ -464,11 +464,12 @@ def test_references_are_kept_only_after_the_checkpoint_that_knows_them() -> None
     stage = Stage(drifting())
     stage.checkpoints.error = full_disk()
     stage.go(0, 10)
-    assert stage.state.models["m"].reference is not None
+    reference = stage.state.models[Slice("m")].reference
+    assert reference is not None
     assert stage.references.kept == []
     stage.checkpoints.error = None
     stage.go(10)
-    assert [r.id for r in stage.references.kept] == [stage.state.models["m"].reference.id]
+    assert [r.id for r in stage.references.kept] == [reference.id]
     stage.source.append(A, [b"1"], [2000.0])
     stage.go(10)
     assert len(stage.references.kept) == 1
@@ -490,7 +491,7 @@ def test_a_reference_of_the_users_is_used_and_not_stored_again() -> None:
     users = build(stream(np.random.default_rng(12), 300), Learning(bins=5, created_by="cli"))
     assert start_models(stage.state, stage.daemon.pipeline, {"m": users}) == []
     stage.go(0, 10)
-    assert stage.state.models["m"].reference is users
+    assert stage.state.models[Slice("m")].reference is users
     assert stage.references.kept == []
     assert "save" in stage.journal
 
@@ -578,8 +579,7 @@ def test_after_a_crash_the_result_is_the_same_and_repeated_findings_have_the_sam
             stage.daemon.checkpoints = file
             stage.go(4)
         told += [f.id for f in stage.sink.taken]
-        frozen = msgspec.msgpack.encode(dump_state(stage.state, stage.daemon.pipeline.sequential_of))
-        return frozen, list(dict.fromkeys(told))
+        return frozen(stage.daemon.pipeline, stage.state), list(dict.fromkeys(told))
 
     whole = run(tmp_path / "whole", crash=False)
     assert whole[1]

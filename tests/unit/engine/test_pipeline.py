@@ -6,7 +6,6 @@ import itertools
 from dataclasses import replace
 from functools import cache
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,25 +14,16 @@ from hypothesis import strategies as st
 from driftd.core.event import Decoded, EventBatch, Reject, RejectReason, TopicPartition, concatenate
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.detectors.psi import PSI
 from driftd.engine.daemon import start_models
-from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import FindDetector, dump_state, load_state
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
 from driftd.monitor.settings import ModelSettings
-from tests.unit.core.make import WINDOWS, NoCodec, events, feed, pipeline, stream
+from tests.unit.core.make import WINDOWS, events, feed, frozen, pipeline, pipeline_of, stream, thawed
 
 A, B = ("t", 0), ("t", 1)
 N = 1200
-
-
-def find(p: Pipeline) -> FindDetector:
-    return p.sequential_of
-
-
-def frozen(p: Pipeline, state: State) -> bytes:
-    return msgspec.msgpack.encode(dump_state(state, find(p)))
 
 
 def halves(batch: EventBatch) -> tuple[EventBatch, EventBatch]:
@@ -97,9 +87,9 @@ def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[in
     bounds = sorted({0, len(batch), *cuts})
     for a, b in itertools.pairwise(bounds):
         seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
-        data = msgspec.msgpack.decode(frozen(p, state))
+        data = frozen(p, state)
         p = pipeline()  # a new process
-        state = load_state(data, find(p))
+        state = thawed(p, data)
     assert (frozen(p, state), seen) == (whole, findings)
 
 
@@ -131,8 +121,8 @@ def verdicts(
     parts: dict[TopicPartition, EventBatch], reference: Reference, cuts: int = 1
 ) -> tuple[list[tuple[object, ...]], list[Status]]:
     """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses."""
-    p, state = Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (PSI(),))), State()
-    p.adopt(state, "m", reference)
+    p, state = pipeline_of(ModelSettings(lambda _: (PSI(),)), WINDOWS), State()
+    p.adopt(state, Slice("m"), reference)
     for cell in parts:
         p.ingest(state, cell, 0, Decoded(0, [], []))
     found: list[Finding] = []
@@ -212,15 +202,15 @@ def test_sharding_over_partitions_does_not_change_a_verdict(partitions: int, rng
 def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[int]) -> None:
     batch, calm = come_and_gone(), pipeline()
     state = State()
-    calm.adopt(state, "m", known())
+    calm.adopt(state, Slice("m"), known())
     expected = list(feed(calm, state, A, batch).findings)
     whole, p, state, seen = frozen(calm, state), pipeline(), State(), list[Finding]()
-    p.adopt(state, "m", known())
+    p.adopt(state, Slice("m"), known())
     for a, b in itertools.pairwise(sorted({0, len(batch), *cuts})):
         seen += feed(p, state, A, batch.take(np.arange(a, b))).findings
-        data = msgspec.msgpack.decode(frozen(p, state))
+        data = frozen(p, state)
         p = pipeline()
-        state = load_state(data, find(p))
+        state = thawed(p, data)
         start_models(state, p, {"m": known()})
     assert (frozen(p, state), seen) == (whole, expected)
 
@@ -253,19 +243,19 @@ def test_rejects_labels_and_drops_balance() -> None:
     p.ingest(state, A, 5, Decoded(4, [batch, labels], rejects))
     assert state.balanced
     assert (state.accepted, state.rejected["not_json"]) == (3, 1)
-    assert state.models["m"].totals.unjoined_labels == 2
+    assert state.counters(Slice("m")).unjoined_labels == 2
 
 
 def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng: np.random.Generator) -> None:
     p, state = pipeline(learn_events=137), State()
     feed(p, state, A, stream(rng, 600))
-    reference = state.models["m"].reference
+    reference = state.models[Slice("m")].reference
     assert reference is not None
     assert reference.summary.events == 137
     # the rest is in panes and hops: nothing is lost between learning and judging
-    cell = state.models["m"]
+    cell = state.models[Slice("m")]
     held = sum(h.summary.events for h in cell.hops.done) + (
         cell.hops.growing.summary.events if cell.hops.growing else 0
     )
-    open_ = sum(pane.summary.events for pane in state.partitions[A].streams["m"].panes.values())
+    open_ = sum(pane.summary.events for pane in state.partitions[A].streams[Slice("m")].panes.values())
     assert 137 + held + open_ + state.late == 600

@@ -9,13 +9,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.finding import Finding, Status
+from driftd.core.slice import Slice
+from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
-from driftd.engine.snapshot import dump_state, load_state
 from driftd.engine.state import State
 from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
-from tests.unit.core.make import feed, pipeline, stream
+from tests.unit.core.make import feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 6000
 CELL = ("t", 0)
@@ -54,7 +55,7 @@ def drifted() -> tuple[Reporter, State, list[Finding]]:
 def test_an_episode_is_told_in_metrics_and_counted_once(drifted: tuple[Reporter, State, list[Finding]]) -> None:
     told, state, found = drifted
     assert sum(f.opens_page for f in found) == 1
-    assert state.models["m"].totals.pages == 1
+    assert state.models[Slice("m")].pages == 1
     assert series(told, "driftd_pages_total") == {"": 1}
     assert series(told, "driftd_model_status") == {"": Status.DRIFT}
     status = series(told, "driftd_feature_status")
@@ -66,9 +67,9 @@ def test_evidence_is_told_for_every_channel_that_the_judge_watches(
     drifted: tuple[Reporter, State, list[Finding]],
 ) -> None:
     told, state, _ = drifted
-    guard = state.models["m"].guard
+    guard = state.models[Slice("m")].judge
     assert guard is not None
-    cell = state.models["m"]
+    cell = state.models[Slice("m")]
     assert cell.reference is not None
     names = [c.name for c, free in zip(cell.reference.channels, guard.learned.independent, strict=True) if free]
     assert set(series(told, "driftd_feature_evidence")) == set(names)
@@ -99,9 +100,9 @@ def test_the_promise_follows_what_is_known(drifted: tuple[Reporter, State, list[
 def test_pages_survive_a_restart(drifted: tuple[Reporter, State, list[Finding]]) -> None:
     _, state, _ = drifted
     p = pipeline(learn_events=LEARNED)
-    again = load_state(dump_state(state, p.sequential_of), p.sequential_of)
+    again = thawed(p, frozen(p, state))
     told = reporter(p)
-    told.judged([j for c in again.models.values() if (j := p.look_again(c)) is not None], again)
+    told.judged(start_models(again, p, {}), again)
     told.counts(again)
     assert series(told, "driftd_pages_total") == {"": 1}
     assert series(told, "driftd_model_status") == {"": Status.DRIFT}

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import JUDGE, Finding, Status
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.core.summary import merge
 from driftd.core.window import Windows, panes_of
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import dump_state, load_state
 from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, ModelJudge, batch_events, learned_of
@@ -29,7 +28,7 @@ from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
-from tests.unit.core.make import WINDOWS, NoCodec, wide
+from tests.unit.core.make import WINDOWS, frozen, pipeline_of, thawed, wide
 
 PANE = WINDOWS.pane_seconds
 HOUR, WEEK = 3600.0, 7 * 86_400.0
@@ -70,7 +69,7 @@ def seasonal() -> Reference:
 
 
 def pipeline(windows: Windows = WINDOWS) -> Pipeline:
-    return Pipeline(NoCodec(), windows, ModelSettings(lambda _: ()))
+    return pipeline_of(ModelSettings(lambda _: ()), windows)
 
 
 def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[MicroBatch]:
@@ -111,12 +110,11 @@ def taken(
 
 def bits(on: Reference, mine: ModelJudge) -> bytes:
     """All that a checkpoint holds of a guard."""
-    state = State(models={"m": ModelState("m", on, guard=mine)})
-    return msgspec.msgpack.encode(dump_state(state, lambda *_: None))
+    return frozen(pipeline(), State(models={Slice("m"): ModelState(Slice("m"), on, judge=mine)}))
 
 
 def reborn(on: Reference, mine: ModelJudge) -> ModelJudge:
-    out = load_state(msgspec.msgpack.decode(bits(on, mine)), lambda *_: None).models["m"].guard
+    out = thawed(pipeline(), bits(on, mine)).models[Slice("m")].judge
     assert out is not None
     return out
 
@@ -209,18 +207,18 @@ def test_what_waits_is_judged_when_it_is_asked_for_and_only_once() -> None:
 @pytest.mark.parametrize("seconds", [pytest.param(120, id="at a hop's end"), pytest.param(140, id="in a hop")])
 def test_the_end_of_everything_judges_what_waits(seconds: int) -> None:
     p, state = pipeline(replace(WINDOWS, window_seconds=100)), State()  # a hop is three panes
-    p.adopt(state, "m", reference())
+    p.adopt(state, Slice("m"), reference())
     batch = stream().take(np.arange(seconds * 2))
     batch = batch.take(np.flatnonzero(np.arange(len(batch)) % 5 < 3))  # 12 a pane: five panes make a batch
     p.ingest(state, ("t", 0), len(batch), Decoded(len(batch), [batch], []))
     p.settle(state)
-    mine = state.models["m"].guard
+    mine = state.models[Slice("m")].judge
     assert mine is not None
     row = reference().rows["x"]
     assert 0 < mine.state.evidence.seen[row].sum() < len(batch) - 24
     p.settle(state, end=True)
     assert mine.state.evidence.seen[row].sum() == len(batch)
-    assert state.models["m"].hops.growing is None
+    assert state.models[Slice("m")].hops.growing is None
 
 
 def test_a_detection_of_another_detector_waits_with_its_pane() -> None:
@@ -277,7 +275,7 @@ def test_episodes_and_evidence_do_not_depend_on_polls_partitions_and_restarts(
 ) -> None:
     def go(turns: list[tuple[int, int]], restarts: set[int]) -> tuple[bytes, list[Finding]]:
         p, state, at = pipeline(), State(), [0, 0, 0]
-        p.adopt(state, "m", reference())
+        p.adopt(state, Slice("m"), reference())
         parts, findings = shards(), list[Finding]()
         for k in range(3):
             p.ingest(state, ("t", k), 0, Decoded(0, [], []))
@@ -288,12 +286,10 @@ def test_episodes_and_evidence_do_not_depend_on_polls_partitions_and_restarts(
             p.ingest(state, ("t", k), at[k], Decoded(len(batch), [batch] if len(batch) else [], []))
             findings += p.settle(state).findings
             if i in restarts:
-                state = load_state(
-                    msgspec.msgpack.decode(msgspec.msgpack.encode(dump_state(state, lambda *_: None))), lambda *_: None
-                )
-                for cell in state.models.values():
-                    p.look_again(cell)
-        return msgspec.msgpack.encode(dump_state(state, lambda *_: None)), findings
+                state = thawed(p, frozen(p, state))
+                for model in state.models.values():
+                    model.judgement = p.monitor.judgement(model)
+        return frozen(p, state), findings
 
     calm, findings = go([], set())
     told = [(f.feature, f.status) for f in findings if f.detector == JUDGE]

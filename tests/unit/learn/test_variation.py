@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 
 from driftd.core.event import EventBatch
 from driftd.core.reference import Reference, ReferenceKind
+from driftd.core.slice import Slice
 from driftd.core.window import Hop, Windows
 from driftd.detectors.psi import PSI
 from driftd.ingest.binning import encode_with, summarise_with
@@ -22,7 +23,7 @@ from driftd.learn.build import Learning, build
 from driftd.learn.variation import MEASURED, level, windows_of
 from driftd.monitor.assignment import DetectorSet, score
 from driftd.monitor.findings import FindingContext, of_window
-from driftd.monitor.state import ModelState
+from driftd.monitor.state import ModelState, Standing
 from tests.unit.core.make import events
 from tests.unit.learn.test_comparison import DAY, HOUR, MONDAY, WEEK_SECONDS, weeks
 
@@ -122,9 +123,13 @@ def test_the_natural_level_is_the_threshold_where_it_is_the_largest_and_the_find
     assert scores.noise[row] == scores.threshold[row] == level(own[row : row + 1], 1e-3, 1)[0] > 3.5
     assert scores.natural.tolist() == [r == row for r in range(len(reference.channels))]
     about = FindingContext(
-        ModelState("m"), reference, DetectorSet.of(reference, lambda _: (PSI(),)), 1, "compared with X"
+        ModelState(Slice("m")),
+        Standing(since=np.full(len(reference.channels), np.nan)),
+        reference,
+        DetectorSet.of(reference, lambda _: (PSI(),)),
+        1,
+        "compared with X",
     )
-    about.cell.since = np.full(len(reference.channels), np.nan)
     found = {f.feature: f.because for f in of_window(about, Hop(0, 1, summary), scores, None, every=True)}
     assert f"threshold {scores.threshold[row]:.4g} (natural); compared with X" in found[X]
     assert "(natural)" not in found["color"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from driftd.config import Settings
 from driftd.core.reference import Channel, Reference, Role
+from driftd.core.units import MONTH_SECONDS
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.ddm import DDM
@@ -22,7 +23,6 @@ from driftd.detectors.psi import PSI
 from driftd.judge.budget import false_alarms
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, DetectorSet
-from driftd.monitor.thresholds import MONTH_SECONDS
 from driftd.wiring.app import chooser
 from tests.unit.core.make import choose, stream
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from driftd.core.finding import JUDGE, Finding, Judgement, Status
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.window import Hop, Windows
 from driftd.detectors import WindowDetector
@@ -21,7 +23,7 @@ from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import Judged, MicroBatch
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import DetectorSet
-from driftd.monitor.evaluate import MAX_VERSIONS, Rules, judge, turned
+from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evaluate_window
 from driftd.monitor.findings import MODEL
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, stream
@@ -71,21 +73,21 @@ class Stage:
         self.said = detectors[0] if detectors else Said()
         watching: tuple[WindowDetector, ...] = detectors or (self.said,)
         self.plan = DetectorSet.of(self.reference, lambda _: watching)
-        self.cell = ModelState("m", self.reference, guard=ModelJudge.of(self.reference))
+        self.cell = ModelState(Slice("m"), self.reference, judge=ModelJudge.of(self.reference))
         self.rules = Rules(windows, 1.0, 1, every_window)
         self.at = 1000.0
 
     @property
-    def guard(self) -> ModelJudge:
-        assert self.cell.guard is not None
-        return self.cell.guard
+    def judge(self) -> ModelJudge:
+        assert self.cell.judge is not None
+        return self.cell.judge
 
     def tickets_only(self, feature: str) -> None:
         """The channel's regime does not let it page."""
-        pages = self.guard.learned.pages.copy()
+        pages = self.judge.learned.pages.copy()
         pages[self.reference.rows[feature]] = False
-        self.guard.learned = replace(self.guard.learned, pages=pages)
-        self.plan = replace(self.plan, judged=self.guard.learned)
+        self.judge.learned = replace(self.judge.learned, pages=pages)
+        self.plan = replace(self.plan, judged=self.judge.learned)
 
     def summary(self, events: int) -> Summary:
         rows = stream(self.rng, events)
@@ -98,7 +100,11 @@ class Stage:
         self.at += HOP_SECONDS
         self.cell.hops.done.append(hop)
         self.said.ratios = ratios
-        return judge(self.cell, self.plan, self.rules)
+        return self.kept(evaluate_window(self.cell, self.plan, self.rules))
+
+    def kept(self, evaluation: Evaluation) -> Judgement:
+        self.cell.standing, self.cell.judgement = evaluation.standing, evaluation.judgement
+        return evaluation.judgement
 
     def learned(self, **ratios: float) -> Judgement:
         """Up to the first judged window."""
@@ -109,16 +115,17 @@ class Stage:
 
     def turn(self, opened: Sequence[str] = (), closed: Sequence[str] = (), since: float = 990.0) -> list[Judgement]:
         """A micro-batch of the last two seconds opened and closed these episodes."""
-        state, up, down = self.guard.state, self.rows(opened), self.rows(closed)
+        state, up, down = self.judge.state, self.rows(opened), self.rows(closed)
         begun, sinces = state.episodes.opened.copy(), state.episodes.since.copy()
         begun[up], sinces[up] = self.at, since
         begun[down] = sinces[down] = np.nan
         episodes = replace(state.episodes, opened=begun, since=sinces)
-        self.guard.state = replace(state, episodes=episodes)
+        self.judge.state = replace(state, episodes=episodes)
         s = np.where(np.isin(np.arange(len(begun)), up), 2 * self.plan.a, 0.0)
         judged = Judged(s, s / self.plan.a, sinces, up, down, episodes.open, (1, 2))
         batch = MicroBatch(self.at - 2, self.at, self.summary(60), None, np.full(len(CHANNELS), np.nan))
-        return list(turned(self.cell, self.plan, self.rules, batch, judged))
+        evaluation = evaluate_episodes(self.cell, self.plan, self.rules, batch, judged)
+        return [] if evaluation is None else [self.kept(evaluation)]
 
     def open(self, *features: str, since: float = 990.0) -> Judgement:
         (judgement,) = self.turn(opened=features, since=since)
@@ -129,11 +136,9 @@ class Stage:
         return judgement
 
     def restart(self) -> None:
-        """What a checkpoint does not hold is gone, and the daemon looks again at what it has."""
-        kept = dict(self.cell.verdicts), self.cell.since.copy(), self.cell.status, self.cell.judged, self.cell.named
+        """What a checkpoint does not hold is gone, and the daemon evaluates anew what it has."""
         self.cell.judgement = None
-        judge(self.cell, self.plan, self.rules)
-        self.cell.verdicts, self.cell.since, self.cell.status, self.cell.judged, self.cell.named = kept
+        self.cell.judgement = evaluate_window(self.cell, self.plan, self.rules).judgement
 
 
 def told(judgement: Judgement) -> list[tuple[str | None, str, Status, Status]]:
@@ -268,7 +273,7 @@ def test_the_model_drifts_while_an_episode_that_pages_is_open(
         judgement = stage.open(*open_)
     assert judgement.status is status
     judgement = stage.hop(20, **ratios)
-    assert judgement.status is stage.cell.status is status
+    assert judgement.status is stage.cell.standing.status is status
     if open_:
         judgement = stage.close(*open_)
         assert judgement.status is (WARNING if ratios else OK)
@@ -321,7 +326,7 @@ def test_with_too_few_events_since_the_last_verdict_stands() -> None:
     assert judgement.because == "too few events since; the last verdict stands"
     assert told(judgement) == []
     assert judgement.channel_status[stage.reference.rows["x"]] == WARNING
-    assert stage.cell.judged == 1
+    assert stage.cell.standing.judged == 1
 
 
 @pytest.mark.parametrize("silence", [pytest.param(0, id="in time"), pytest.param(1000, id="after a silence")])
@@ -419,12 +424,17 @@ def test_a_micro_batch_in_which_no_episode_turns_says_nothing() -> None:
     assert stage.turn() == []
 
 
-def test_versions_are_those_of_the_window_and_not_without_bound() -> None:
+def test_versions_are_those_of_the_window() -> None:
     stage = Stage()
-    stage.cell.versions = {"old": 999.0, "first": 1005.0, "last": 1045.0}
+    stage.cell.versions = {"old": 1000.0, "first": 1005.0, "last": 1045.0}  # ends of panes
     assert stage.learned().versions == ("first", "last")
     assert stage.hop().versions == ("last",)
-    stage.cell.versions = {f"request-{i:04d}": 1040.0 + i / 1000 for i in range(3 * MAX_VERSIONS)}
-    judgement = stage.hop()
-    assert len(stage.cell.versions) == len(judgement.versions) == MAX_VERSIONS
-    assert judgement.versions[-1] == f"request-{3 * MAX_VERSIONS - 1:04d}"
+
+
+def test_an_evaluation_changes_nothing_in_the_model() -> None:
+    stage = Stage()
+    stage.learned()
+    before = copy(stage.cell)
+    evaluation = evaluate_window(stage.cell, stage.plan, stage.rules)
+    assert evaluation.standing is not before.standing
+    assert all(getattr(stage.cell, f.name) is getattr(before, f.name) for f in fields(ModelState))

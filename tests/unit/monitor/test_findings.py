@@ -13,17 +13,17 @@ import pytest
 from driftd.core.event import Decoded
 from driftd.core.finding import JOINT, JUDGE, Finding, Judgement, MovedBin, Status
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import TimedDetection
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
-from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
 from driftd.monitor.findings import MODEL, so_many
 from driftd.monitor.settings import ModelSettings
-from driftd.monitor.thresholds import MONTH_SECONDS
-from tests.unit.core.make import WINDOWS, NoCodec, events, feed, judged, wide
+from tests.unit.core.make import WINDOWS, events, feed, judged, pipeline_of, wide
 
 OK, LEARNING, WARNING, DRIFT = Status
 PER_SECOND, BEGIN = 50.0, 1000.0
@@ -179,7 +179,7 @@ def test_what_is_sure_but_does_not_matter_opens_no_episode(
     little["x"] += 0.3
     much["x"] += 1.0
     batch = wide(joined(normal(rng, QUIET), little, much))
-    p = Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (), effect=lambda _: effect))
+    p = pipeline_of(ModelSettings(lambda _: (), effect=lambda _: effect), WINDOWS)
     opened = [f for f in found(judged(reference, batch, p)) if f.feature == "x" and f.status is DRIFT]
     assert [pytest.approx(f.window_end, abs=30) for f in opened] == [at + 20 for at in opens]
 
@@ -253,13 +253,13 @@ def test_ids_are_different_and_times_do_not_go_back(drifted: list[Finding]) -> N
 def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     rng: np.random.Generator, detector: str, channel: str, pages: bool
 ) -> None:
-    p = Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (PSI(), Adwin())))
+    p = pipeline_of(ModelSettings(lambda _: (PSI(), Adwin())), WINDOWS)
     times = (1000 + np.arange(1000) / PER_SECOND).tolist()
     batch = events(times, rng.normal(size=1000).tolist(), colors(rng, 1000, [0.5, 0.3, 0.2]))
     state = State()
-    p.adopt(state, "m", build(batch, Learning(bins=5)))
+    p.adopt(state, Slice("m"), build(batch, Learning(bins=5)))
     p.ingest(state, ("t", 0), 1000, Decoded(1000, [batch], []))
-    state.partitions["t", 0].streams["m"].panes[101].alarms += (
+    state.partitions["t", 0].streams[Slice("m")].panes[101].detections += (
         TimedDetection(detector, channel, 1015.0, 0.01, 0.09, 1013.5),
     )
     opened = [f for f in p.settle(state, end=True).findings if f.detector == JUDGE]
@@ -274,11 +274,11 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
 def test_where_the_evidence_suffices_it_knows_better_than_adwin_since_when(rng: np.random.Generator) -> None:
     """Failures become more frequent by a third; ADWIN notices within the same pane and keeps 31,000 older values."""
     n, change = 60_000, 40_000
-    p = Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (Adwin(),)))
+    p = pipeline_of(ModelSettings(lambda _: (Adwin(),)), WINDOWS)
     failed = rng.random(n) < np.where(np.arange(n) < change, 0.2, 0.26)
     batch = replace(wide({"x": rng.normal(size=n)}), failed=failed)
     state = State()
-    p.adopt(state, "m", build(batch.take(np.arange(500)), Learning(bins=5)))
+    p.adopt(state, Slice("m"), build(batch.take(np.arange(500)), Learning(bins=5)))
     findings = feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings
     (f,) = (f for f in findings if f.feature == "error" and f.status is DRIFT)
     begun = BEGIN + change / PER_SECOND

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,14 +14,15 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch
 from driftd.core.finding import JUDGE, Finding
 from driftd.core.reference import Exclusion, ReferenceKind
+from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
-from driftd.engine.snapshot import dump_state, load_state
+from driftd.engine.snapshot import encode_reference
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning
 from driftd.monitor.settings import ModelSettings
-from tests.unit.core.make import NoCodec, events, feed
+from tests.unit.core.make import events, feed, frozen, pipeline_of, thawed
 from tests.unit.learn.test_comparison import MONDAY
 
 CELL = ("t", 0)
@@ -34,7 +34,7 @@ EVENTS = 2400
 
 def pipeline(kind: ReferenceKind = ReferenceKind.ROLLING, exclude: Sequence[Exclusion] = ()) -> Pipeline:
     learning = Learning(bins=5, kind=kind, period_seconds=PERIOD, exclude=tuple(exclude), windows=WINDOWS)
-    return Pipeline(NoCodec(), WINDOWS, ModelSettings(lambda _: (PSI(),), learning, learn_events=500))
+    return pipeline_of(ModelSettings(lambda _: (PSI(),), learning, learn_events=500), WINDOWS)
 
 
 def stream(seed: int = 6) -> EventBatch:
@@ -57,9 +57,9 @@ def run(rows: EventBatch, cuts: Sequence[int], p: Pipeline, *, restart: bool = F
     for part in np.split(np.arange(len(rows)), sorted({c for c in cuts if 0 < c < len(rows)})):
         found.append(feed(p, state, CELL, rows.take(part)))
         if restart:
-            data = msgspec.msgpack.decode(msgspec.msgpack.encode(dump_state(state, p.sequential_of)))
-            p = replace(p, _schemas={}, _plans={}, _covers={})
-            state = load_state(data, p.sequential_of)
+            data = frozen(p, state)
+            p = Pipeline(p.codec, replace(p.monitor, _detectors={}, _guarantees={}))
+            state = thawed(p, data)
     found.append(p.settle(state, end=True))
     return state, found
 
@@ -68,13 +68,9 @@ def findings(found: Sequence[Outcome]) -> list[Finding]:
     return [f for outcome in found for f in outcome.findings]
 
 
-def frozen(p: Pipeline, state: State) -> bytes:
-    return msgspec.msgpack.encode(dump_state(state, p.sequential_of))
-
-
 def period_counts(rows: EventBatch, state: State, number: int) -> NDArray[np.int64]:
     """Counts of x in the period with this number from the first Monday on, from the raw events."""
-    reference = state.models["m"].reference
+    reference = state.models[Slice("m")].reference
     assert reference is not None
     row = reference.rows["x"]
     late = np.maximum.accumulate(rows.times) - 20 >= (np.floor(rows.times / 10) + 1) * 10
@@ -92,7 +88,7 @@ def test_the_period_before_is_what_the_raw_events_say() -> None:
         part = rows.take(np.flatnonzero((np.arange(EVENTS) >= begun) & (np.arange(EVENTS) < until * 2)))
         turns += feed(p, state, CELL, part).turns
         turns += p.settle(state, end=until == 1300).turns
-        reference = state.models["m"].reference
+        reference = state.models[Slice("m")].reference
         assert reference is not None
         assert reference.version == version
         if number is not None:
@@ -123,7 +119,7 @@ def test_a_period_with_an_open_episode_does_not_become_the_reference() -> None:
     assert any(f.detector == JUDGE for f in findings(found))
     turns = [turn for o in found for turn in o.turns]
     assert "m: an episode was open in the period that ended: the reference before it stays" in turns
-    reference = state.models["m"].reference
+    reference = state.models[Slice("m")].reference
     assert reference is not None
     assert reference.rolled is None or reference.rolled.last < MONDAY + 800
 
@@ -143,9 +139,9 @@ def test_a_period_with_too_few_events_does_not_become_the_reference() -> None:
 
 def test_a_fixed_reference_never_rolls() -> None:
     state, found = run(stream(), [], pipeline(ReferenceKind.FIXED))
-    reference = state.models["m"].reference
+    reference = state.models[Slice("m")].reference
     assert reference is not None
-    assert (reference.version, reference.rolled, state.models["m"].period) == (1, None, None)
+    assert (reference.version, reference.rolled, state.models[Slice("m")].period) == (1, None, None)
     assert not [turn for o in found for turn in o.turns]
 
 
@@ -173,14 +169,14 @@ def test_what_is_excluded_might_as_well_be_anything(kind: ReferenceKind) -> None
     (state, found), (other, same) = (run(r, [], pipeline(kind, EXCLUDED)) for r in (rows, wild))
     assert findings(found) == findings(same)
     assert state.balanced
-    cell, reference = state.models["m"], state.models["m"].reference
+    counters, reference = state.counters(Slice("m")), state.models[Slice("m")].reference
+    same_reference = other.models[Slice("m")].reference
     assert reference is not None
-    assert 0 < cell.totals.excluded <= np.count_nonzero(inside)
-    assert cell.totals.events + state.late == EVENTS
+    assert same_reference is not None
+    assert 0 < counters.excluded <= np.count_nonzero(inside)
+    assert counters.events + state.late == EVENTS
     assert reference.excluded == EXCLUDED[:1]
-    assert msgspec.msgpack.encode(dump_state(state, pipeline(kind).sequential_of)["models"][0]["reference"]) == (
-        msgspec.msgpack.encode(dump_state(other, pipeline(kind).sequential_of)["models"][0]["reference"])
-    )
+    assert encode_reference(reference) == encode_reference(same_reference)
 
 
 def test_a_drift_inside_an_exclusion_pages_nobody() -> None:

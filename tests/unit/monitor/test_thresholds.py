@@ -13,12 +13,13 @@ from driftd.core.event import EventBatch
 from driftd.core.finding import MovedBin, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary, merge
+from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
 from driftd.monitor.attribution import mean_of, moved_bins
 from driftd.monitor.change_point import change_starts
-from driftd.monitor.thresholds import MONTH_SECONDS, Budget, next_status
+from driftd.monitor.thresholds import Budget, next_status
 from tests.unit.core.make import events
 
 OK, LEARNING, WARNING, DRIFT = Status

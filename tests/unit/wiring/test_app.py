@@ -15,6 +15,7 @@ from driftd.cli.replay import learn_all
 from driftd.config import Flag
 from driftd.core.errors import ConfigError
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
+from driftd.core.slice import Slice
 from driftd.engine.daemon import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
@@ -51,13 +52,13 @@ def load(tmp_path: Path, text: str, env: Mapping[str, str] | None = None, **flag
 def test_a_reference_that_nobody_chose_must_span_a_day_before_it_pages(
     tmp_path: Path, text: str, flags: dict[str, Any], expected: float
 ) -> None:
-    watch = pipeline_of(load(tmp_path, text, **flags)).watch("m")
+    watch = pipeline_of(load(tmp_path, text, **flags)).monitor.settings(Slice("m"))
     assert watch.learning.least_span_seconds == expected
 
 
 def test_the_environment_states_it_too(tmp_path: Path) -> None:
     settings = load(tmp_path, "", {"DRIFTD_LEARNING__EVENTS": "10000"})
-    assert pipeline_of(settings).watch("m").learning.least_span_seconds == 0
+    assert pipeline_of(settings).monitor.settings(Slice("m")).learning.least_span_seconds == 0
 
 
 def test_what_spans_too_little_makes_tickets_and_says_why() -> None:
@@ -77,7 +78,7 @@ models:
 """
     pipeline = pipeline_of(load(tmp_path, text))
     christmas = Exclusion(1798070400.0, 1798329600.0, "Christmas")
-    own, bare, other = (pipeline.watch(name).learning for name in ("own", "bare", "other"))
+    own, bare, other = (pipeline.monitor.settings(Slice(name)).learning for name in ("own", "bare", "other"))
     assert (own.kind, own.period_seconds, own.exclude) == (
         ReferenceKind.ROLLING,
         DAY,
@@ -86,7 +87,7 @@ models:
     for learning in (bare, other):
         assert (learning.kind, learning.period_seconds) == (ReferenceKind.SEASONAL, 2 * DAY)
         assert learning.exclude == (christmas,)
-    assert own.windows == pipeline.windows
+    assert own.windows == pipeline.monitor.windows
 
 
 def test_replay_from_the_first_events_keeps_kind_and_exclusions(tmp_path: Path) -> None:
@@ -119,8 +120,9 @@ def test_seasonal_needs_a_reference_that_was_built_so(tmp_path: Path) -> None:
 def test_a_reference_of_another_kind_is_taken_up_and_the_judge_goes_on(tmp_path: Path, stored: Reference) -> None:
     pipeline, state = pipeline_of(load(tmp_path, "")), State()
     start_models(state, pipeline, {"m": stored})
-    guard = state.models["m"].guard
+    guard = state.models[Slice("m")].judge
     start_models(state, pipeline, {"m": replace(stored, kind=ReferenceKind.ROLLING)})
-    assert state.models["m"].reference is not None
-    assert state.models["m"].reference.kind is ReferenceKind.ROLLING
-    assert state.models["m"].guard is guard is not None
+    reference = state.models[Slice("m")].reference
+    assert reference is not None
+    assert reference.kind is ReferenceKind.ROLLING
+    assert state.models[Slice("m")].judge is guard is not None
