@@ -22,7 +22,7 @@ from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 
-WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=40, out_of_orderness_seconds=20)
+WINDOWS = Windows(pane_seconds=10.0, window_seconds=40.0, min_events=40, out_of_orderness_seconds=20)
 
 
 class NoCodec:

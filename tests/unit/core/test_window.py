@@ -65,7 +65,7 @@ def test_a_hop_ends_when_it_is_long_enough_and_full_enough() -> None:
     #   pane      0   1   2   3   4   5
     #   events    4   4   4   30  9   1
     #   hop ends          ^   ^       ^
-    windows = Windows(pane_seconds=10, window_seconds=40, min_events=40)
+    windows = Windows(pane_seconds=10.0, window_seconds=40, min_events=40)
     hops = Hops()
     ends = [hops.add(i, summary(n), (), windows) for i, n in enumerate([4, 4, 4, 30, 9, 1])]
     assert ends == [False, False, True, True, False, True]
@@ -77,7 +77,7 @@ def test_a_hop_ends_when_it_is_long_enough_and_full_enough() -> None:
 
 def test_a_window_grows_back_in_time_until_it_holds_enough() -> None:
     # one event every 100 s, 40 wanted in 4 hops: a hop is 10 events or 1,000 s, whatever window_seconds says
-    windows = Windows(pane_seconds=10, window_seconds=40, min_events=40)
+    windows = Windows(pane_seconds=10.0, window_seconds=40, min_events=40)
     hops = Hops()
     judged = [i for i in range(60) if hops.add(i * 10, summary(1), (), windows)]
     assert judged == [9, 19, 29, 39, 49, 59]
@@ -88,7 +88,9 @@ def test_a_window_grows_back_in_time_until_it_holds_enough() -> None:
 
 
 def test_the_longest_window_is_judged_with_what_it_has() -> None:
-    windows = Windows(pane_seconds=10, window_seconds=40, min_events=10_000, max_window_seconds=4000, least_events=200)
+    windows = Windows(
+        pane_seconds=10.0, window_seconds=40, min_events=10_000, max_window_seconds=4000, least_events=200
+    )
     hops = Hops()
     # one event every 10 s: 100 a longest hop, 400 a longest window
     enough = [hops.enough(windows) for i in range(400) if hops.add(i, summary(1), (), windows)]
@@ -96,7 +98,7 @@ def test_the_longest_window_is_judged_with_what_it_has() -> None:
 
 
 def test_after_a_long_silence_old_hops_are_out_of_the_window() -> None:
-    windows = Windows(pane_seconds=10, window_seconds=40, min_events=40, max_window_seconds=4000)
+    windows = Windows(pane_seconds=10.0, window_seconds=40, min_events=40, max_window_seconds=4000)
     hops = Hops()
     for pane in (0, 1, 1000, 1001):
         hops.add(pane, summary(50), (), windows)

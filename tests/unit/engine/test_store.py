@@ -288,7 +288,7 @@ def test_panes_of_another_length_cannot_be_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ReferenceKind)
 def test_a_reference_is_read_as_it_was_written(tmp_path: Path, kind: ReferenceKind) -> None:
-    windows = Windows(pane_seconds=1, window_seconds=2, min_events=5)
+    windows = Windows(pane_seconds=1.0, window_seconds=2, min_events=5)
     left_out = Exclusion(1005.0, 1010.0, "sensor was off")
     learning = Learning(bins=5, kind=kind, windows=windows, exclude=(left_out, Exclusion(0, 1)))
     built = build(stream(np.random.default_rng(5), 400), learning)

@@ -27,7 +27,7 @@ from driftd.monitor.state import ModelState, Standing
 from tests.unit.core.make import events
 from tests.unit.learn.test_comparison import DAY, HOUR, MONDAY, WEEK_SECONDS, weeks
 
-HOURLY = Windows(pane_seconds=600, window_seconds=6 * HOUR, min_events=20)
+HOURLY = Windows(pane_seconds=600.0, window_seconds=6 * HOUR, min_events=20)
 X, BEYOND, LARGEST, MEDIAN = "x", MEASURED.index("beyond_chance"), MEASURED.index("largest"), MEASURED.index("median")
 
 
@@ -155,7 +155,7 @@ def test_the_largest_of_m_windows_is_exceeded_with_probability_one_in_m_plus_one
 
 
 def test_with_too_few_windows_nothing_is_known(rng: np.random.Generator) -> None:
-    _, found = table(weeks(rng, 1000), Windows(pane_seconds=600, window_seconds=5 * DAY, min_events=1))
+    _, found = table(weeks(rng, 1000), Windows(pane_seconds=600.0, window_seconds=5 * DAY, min_events=1))
     assert found == {}
     np.testing.assert_array_equal(level(None, 1e-3, 3), np.zeros(3))
 

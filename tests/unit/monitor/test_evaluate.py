@@ -318,7 +318,7 @@ def test_a_models_change_began_with_its_first_channels() -> None:
 
 
 def test_with_too_few_events_since_the_last_verdict_stands() -> None:
-    stage = Stage(windows=Windows(pane_seconds=10, window_seconds=40, min_events=40, max_window_seconds=80))
+    stage = Stage(windows=Windows(pane_seconds=10.0, window_seconds=40, min_events=40, max_window_seconds=80))
     stage.learned(x=1.5)
     stage.at += 1000  # silence, longer than a window may be
     judgement = stage.hop(events=3)
@@ -333,7 +333,7 @@ def test_with_too_few_events_since_the_last_verdict_stands() -> None:
 def test_a_restart_between_two_hops_changes_neither_statuses_nor_findings(silence: float) -> None:
     seen = []
     for restarted in (False, True):
-        stage = Stage(windows=Windows(pane_seconds=10, window_seconds=40, min_events=40, max_window_seconds=80))
+        stage = Stage(windows=Windows(pane_seconds=10.0, window_seconds=40, min_events=40, max_window_seconds=80))
         stage.learned(x=1.5)
         stage.at += silence
         stage.hop(events=3 if silence else 20, x=1.5)

@@ -27,7 +27,7 @@ from tests.unit.learn.test_comparison import MONDAY
 
 CELL = ("t", 0)
 PERIOD = 400.0
-WINDOWS = Windows(pane_seconds=10, window_seconds=40, min_events=20, out_of_orderness_seconds=20)
+WINDOWS = Windows(pane_seconds=10.0, window_seconds=40, min_events=20, out_of_orderness_seconds=20)
 EVENTS = 2400
 """Twenty minutes, two a second: three periods and a bit to spare."""
 

@@ -15,7 +15,7 @@ from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.sensitivity import DAY, ChannelSensitivity, ModelSensitivity, hop_seconds, scaled, sensitivity_of
 from tests.unit.core.make import wide
 
-WINDOWS = Windows(pane_seconds=10, window_seconds=600, min_events=1000, hops=4)
+WINDOWS = Windows(pane_seconds=10.0, window_seconds=600, min_events=1000, hops=4)
 RATE = 50.0
 
 
@@ -67,7 +67,7 @@ def test_the_window_and_its_thresholds_are_those_that_the_rate_brings(reference:
     (psi, missing) = of(sight, "amount").thresholds
     assert (psi.detector, psi.threshold, psi.source) == ("psi", 0.1, "effect")
     assert missing.threshold == pytest.approx(max(missing.effect, missing.noise))
-    small = seen(reference, Windows(pane_seconds=1, window_seconds=2, min_events=100, hops=4))
+    small = seen(reference, Windows(pane_seconds=1.0, window_seconds=2, min_events=100, hops=4))
     (psi, _) = of(small, "amount").thresholds
     assert (psi.source, psi.threshold) == ("noise", psi.noise)
     assert psi.noise > 0.1

@@ -1,0 +1,75 @@
+"""A partition's events: which are late and why, what is counted, and which versions answered when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from driftd.core.event import EventBatch, LateReason
+from driftd.core.pane import ClosedPane
+from driftd.core.reference import Exclusion, Reference
+from driftd.core.slice import Slice
+from driftd.ingest.panes import SliceIngest, take_closed
+from driftd.ingest.partition import take
+from driftd.ingest.state import PartitionState
+from driftd.learn.build import Learning, build
+from tests.unit.core.make import WINDOWS, events, stream
+
+KEY = Slice("m")
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return build(stream(np.random.default_rng(1), 300), Learning(bins=5))
+
+
+def at(*times: float, **over: object) -> EventBatch:
+    n = len(times)
+    return replace(events(times, [0.0] * n, ["red"] * n), **over)  # type: ignore[arg-type]
+
+
+def test_a_late_event_is_counted_by_its_reason_with_the_worst_lateness() -> None:
+    #  time     1000  1050 |  1025  1005   watermark 1050 - 20 = 1030: panes to 102 have closed
+    #  time     1052  1041 |                frontier 104: pane 104 is closed by the others, though not by the watermark
+    partition = PartitionState(0)
+    first = take(partition, [at(1000, 1050, 1025, 1005)], WINDOWS, None, lambda _: SliceIngest())
+    second = take(partition, [at(1052, 1041)], WINDOWS, 104, lambda _: SliceIngest())
+    assert (first, second) == (2, 1)
+    assert partition.late == {LateReason.WATERMARK: 2, LateReason.FRONTIER: 1}
+    # by how much out_of_orderness_seconds, or idle_seconds, would have had to be larger at least
+    assert partition.worst_lateness == {LateReason.WATERMARK: 45.0, LateReason.FRONTIER: 9.0}
+
+
+def test_excluded_events_are_counted_and_go_no_further(reference: Reference) -> None:
+    partition = PartitionState(0)
+    about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
+    take(partition, [at(1000, 1012, 1015, 1021)], WINDOWS, None, lambda _: about)
+    stream_ = partition.streams[KEY]
+    assert (stream_.counters.events, stream_.counters.excluded, stream_.counters.last_event) == (4, 2, 1021.0)
+    assert {number: pane.summary.events for number, pane in stream_.panes.items()} == {100: 1, 102: 1}
+
+
+def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batched(reference: Reference) -> None:
+    #  pane       100       101   102   103
+    #  version    7 7       8     7 8   none
+    times, versions = [1000, 1003, 1011, 1021, 1022, 1031], ["7", "7", "8", "7", "8", None]
+    expected = {100: {"7"}, 101: {"8"}, 102: {"7", "8"}, 103: set[str]()}
+    for cuts in ([0, 6], [0, 2, 6], [0, 1, 2, 3, 4, 5, 6]):
+        partition, about = PartitionState(0), SliceIngest(reference)
+        for a, b in pairwise(cuts):
+            batch = at(*times[a:b], version=versions[a:b], offsets=np.arange(a, b, dtype=np.int64))
+            take(partition, [batch], WINDOWS, None, {KEY: about}.__getitem__)
+        panes = [m for m in take_closed(partition, ("t", 0), 103, 10.0) if isinstance(m, ClosedPane)]
+        assert {pane.number: set(pane.versions) for pane in panes} == expected
+
+
+def test_a_closed_pane_says_how_far_its_source_had_come(reference: Reference) -> None:
+    partition, about = PartitionState(7), SliceIngest(reference)
+    take(partition, [at(1000, 1010)], WINDOWS, None, lambda _: about)
+    (pane,) = take_closed(partition, ("t", 3), 100, 10.0)
+    assert isinstance(pane, ClosedPane)
+    assert (pane.slice, pane.number, pane.source, pane.offset) == (KEY, 100, ("t", 3), 7)
+    assert list(partition.streams[KEY].panes) == [101]

@@ -1,0 +1,144 @@
+"""Closed panes come in at least once, in any order: the model side is the same as if each came once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.finding import Finding
+from driftd.core.pane import ClosedPane, RawRows
+from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.core.window import TimedDetection, panes_of
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
+from driftd.ingest.binning import encode_with, summarise_with
+from driftd.learn.build import Learning, build
+from driftd.monitor.intake import take_in, take_out
+from driftd.monitor.state import ModelState
+from tests.unit.core.make import WINDOWS, events, frozen, pipeline, stream
+
+KEY = Slice("m")
+A, B = ("t", 0), ("t", 1)
+Message = ClosedPane | RawRows
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return build(stream(np.random.default_rng(1), 300), Learning(bins=5))
+
+
+def closed(reference: Reference, batch: EventBatch, source: TopicPartition, offset: int = 1) -> list[ClosedPane]:
+    """Every pane of the events, as the ingest side closes them."""
+    panes = panes_of(batch.times, WINDOWS.pane_seconds)
+    summaries = summarise_with(reference, batch, encode_with(reference, batch), panes)
+    return [ClosedPane(KEY, number, source, offset, s, versions=frozenset("1")) for number, s in summaries.items()]
+
+
+def raw(batch: EventBatch, source: TopicPartition, through: int) -> RawRows:
+    return RawRows(KEY, through, source, int(batch.offsets[-1]) + 1, batch, panes_of(batch.times, WINDOWS.pane_seconds))
+
+
+def evaluated(
+    p: Pipeline, reference: Reference | None, rounds: Sequence[Sequence[Message]], reached: Sequence[int]
+) -> tuple[bytes, list[Finding]]:
+    """The state and the findings after these messages came in, round by round."""
+    state, findings = State(), list[Finding]()
+    state.models[KEY] = ModelState(KEY)
+    if reference is not None:
+        p.monitor.adopt(state.models, KEY, reference)
+    for messages, end in zip(rounds, reached, strict=True):
+        for message in messages:
+            take_in(state.models[KEY], message)
+        for judgement in p.monitor.settle(state.models, [KEY], end).judgements:
+            findings += judgement.findings
+    return frozen(p, state), findings
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_message_that_comes_again_changes_nothing(reference: Reference, data: st.DataObject) -> None:
+    batch = stream(np.random.default_rng(2), 600, shift_at=200)
+    half = np.arange(len(batch)) % 2 == 0
+    panes = [
+        *closed(reference, batch.take(np.flatnonzero(half)), A),
+        *closed(reference, batch.take(np.flatnonzero(~half)), B),
+    ]
+    numbers = sorted({pane.number for pane in panes})
+    third = numbers[len(numbers) // 3], numbers[2 * len(numbers) // 3], numbers[-1]
+    once = [[p for p in panes if low < p.number <= high] for low, high in zip((-1, *third), third, strict=False)]
+    again = []
+    for i, messages in enumerate(once):
+        # each at least once, in any order; and some of the rounds before, whose panes have been evaluated
+        repeated = data.draw(st.lists(st.sampled_from([m for part in once[: i + 1] for m in part]), max_size=20))
+        again.append(data.draw(st.permutations([*messages, *repeated])))
+    expected = evaluated(pipeline(), reference, once, third)
+    assert any(f.feature == "x" for f in expected[1])
+    assert evaluated(pipeline(), reference, again, third) == expected
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_raw_rows_that_come_again_are_learned_from_once(data: st.DataObject) -> None:
+    batch = stream(np.random.default_rng(3), 90)
+    panes = panes_of(batch.times, WINDOWS.pane_seconds)
+    ends = sorted({int(n) for n in np.quantile(panes, [0.3, 0.6, 1.0])})
+    once: list[list[Message]] = [
+        [raw(batch.take(np.flatnonzero((panes > low) & (panes <= high))), A, high)]
+        for low, high in zip((-1, *ends), ends, strict=False)
+    ]
+    # a source that was interrupted sends everything from its beginning
+    whole = [raw(batch.take(np.flatnonzero(panes <= high)), A, high) for high in ends]
+    again = [
+        [*data.draw(st.permutations([m, *rest])), w]
+        for (m,), rest, w in zip(once, ([], once[0], once[1]), whole, strict=True)
+    ]
+
+    def learned(rounds: Sequence[Sequence[Message]]) -> tuple[int, list[float]]:
+        model, p = ModelState(KEY), pipeline(learn_events=1000)
+        for messages, end in zip(rounds, ends, strict=True):
+            for message in messages:
+                take_in(model, message)
+            assert p.monitor.learn(model, end) is None
+        return model.learned, sorted(t for rows in model.rows for t in rows.times.tolist())
+
+    assert learned(again) == learned(once) == (len(batch), sorted(batch.times.tolist()))
+
+
+def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference: Reference) -> None:
+    #   source t/0   pane 100: 2 events at offset 5   then the whole pane, 3 events, at offset 9
+    early = closed(reference, events([1000, 1001], [0, 0], ["red"] * 2), A, 5)[0]
+    whole = closed(reference, events([1000, 1001, 1002], [0, 0, 0], ["red"] * 3), A, 9)[0]
+    other = closed(reference, events([1003], [0], ["blue"]), B, 2)[0]
+    for order in ([early, whole, other], [whole, other, early], [other, early, whole, early]):
+        model = ModelState(KEY, reference)
+        for message in order:
+            take_in(model, message)
+        (pane,) = take_out(model, 100)
+        assert (pane.number, pane.summary.events) == (100, 4)
+        assert pane.versions == {"1"}
+
+
+def test_panes_come_out_in_order_and_no_further_than_asked(reference: Reference) -> None:
+    model = ModelState(KEY, reference)
+    for message in reversed(closed(reference, events([1000, 1010, 1020, 1030], [0] * 4, ["red"] * 4), A)):
+        take_in(model, message)
+    assert [pane.number for pane in take_out(model, 102)] == [100, 101, 102]
+    assert model.taken == 102
+    assert [pane.number for pane in take_out(model, 200)] == [103]
+
+
+def test_detections_of_all_sources_come_in_order_of_time(reference: Reference) -> None:
+    model = ModelState(KEY, reference)
+    for source, times in ((B, (1004.0, 1001.0)), (A, (1003.0, 1002.0))):
+        (pane,) = closed(reference, events([1000], [0], ["red"]), source)
+        hits = tuple(TimedDetection("adwin", "x", t, 0.1, 0.2) for t in times)
+        take_in(model, replace(pane, detections=hits))
+    (pane_out,) = take_out(model, 100)
+    assert [d.time for d in pane_out.detections] == [1001.0, 1002.0, 1003.0, 1004.0]
