@@ -85,7 +85,7 @@ class ClosedPane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawRows:
-    """The events of one source in the panes up to ``through``, of a slice that has no reference yet.
+    """The events of one source up to its pane ``through``, of a slice that has no reference yet.
 
     ``rows`` in offset order; ``panes`` int64[n] the pane of each. The other fields as in ClosedPane.
     """

@@ -172,7 +172,7 @@ def _take_rows(
     stream.rows = [] if ready.all() else [rows.take(np.flatnonzero(~ready))]
     index = np.flatnonzero(ready)
     out = rows if ready.all() else rows.take(index)
-    return RawRows(key, reached, source, partition.next_offset, out, panes[index])
+    return RawRows(key, int(panes[index].max()), source, partition.next_offset, out, panes[index])
 
 
 def adopt(

@@ -28,7 +28,8 @@ class Pane:
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
     """Keeps the message until its pane is evaluated; one that brings nothing new changes nothing."""
     if isinstance(message, RawRows):
-        _take_rows(model, message)
+        if model.reference is None:
+            _take_rows(model, message)
     elif model.taken is None or message.number > model.taken:
         of_pane = model.pending.setdefault(message.number, {})
         known = of_pane.get(message.source)

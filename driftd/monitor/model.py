@@ -90,7 +90,8 @@ class Monitor:
         if model.judge is None:
             model.judge = ModelJudge.of(reference)
         model.reference = reference
-        model.rows, model.learned = [], 0  # held for a reference that is not needed any more
+        # held for a reference that is not needed any more
+        model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
 
     def settle(self, models: Models, keys: Iterable[Slice], reached: int, *, end: bool = False) -> Evaluated:
         """Evaluates the panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
