@@ -1,0 +1,87 @@
+"""Numbers, times and names as text, the same in every room: durations, percentages, close names, values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, Final
+
+_UNITS: Final = (
+    (365.25 * 86400, "year"), (30 * 86400, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"),
+)  # fmt: skip
+_MOST_NAMES: Final = 30
+
+
+def plural(word: str, count: float) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def percent(share: float) -> str:
+    """Two digits of a share 0..1: ``0.22%``, ``7.8%``, ``70%``."""
+    return f"{100 * share:.2g}%" if share < 0.1 else f"{100 * share:.0f}%"
+
+
+def duration(seconds: float) -> str:
+    """Two digits and one unit: ``30 minutes``, ``1.3 days``, ``16 months``; "-" where there is none."""
+    if not isfinite(seconds):
+        return "-"
+    size, unit = next(((s, u) for s, u in _UNITS if seconds >= s), (1, "second"))
+    count = seconds / size
+    text = f"{count:.1f}" if count < 10 and round(count, 1) != round(count) else f"{count:,.0f}"
+    return f"{text} {unit}{'' if text == '1' else 's'}"
+
+
+def utc(seconds: float | None, *, digits: int = 0) -> str:
+    """Epoch seconds as ``2026-11-23T08:53:00Z``, with so many digits after the second; "-" where there is no time."""
+    if seconds is None or not isfinite(seconds):
+        return "-"
+    try:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    except (OverflowError, ValueError, OSError):
+        return "-"
+    return text[: 19 + (digits + 1 if digits else 0)] + "Z"
+
+
+def minute(seconds: float | None) -> str:
+    """Epoch seconds as ``2013-03-08 18:32``, in UTC."""
+    return utc(seconds)[:16].replace("T", " ")
+
+
+def clean(text: str, most: int = 120) -> str:
+    """A name from outside: nothing in it can move the cursor or fill the screen."""
+    out = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return out if len(out) <= most else out[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def printable(text: str) -> str:
+    """Control characters as escapes: a name must not break the line that it stands in, nor forge another."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def did_you_mean(wrong: object, known: Iterable[str], *, listed: bool = True) -> str:
+    """``; did you mean 'threshold'?``; where no name is close, the names that there are, if they may be ``listed``."""
+    from difflib import get_close_matches  # noqa: PLC0415  only mistakes need it
+
+    names = list(known)
+    close = get_close_matches(str(wrong).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{next(n for n in names if n.lower() == close[0])}'?"
+    if not names or not listed:
+        return ""
+    return f"; expected one of {', '.join(names[:_MOST_NAMES])}{', ...' if len(names) > _MOST_NAMES else ''}"
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` as JSON can hold it: NaN and infinity are None, numpy's numbers and arrays are Python's, and half a
+    surrogate pair, which UTF-8 cannot carry, is a question mark.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {jsonable(key): jsonable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(part) for part in value]
+    return jsonable(value.tolist()) if hasattr(value, "tolist") else value
