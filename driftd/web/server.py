@@ -1,9 +1,10 @@
-"""A small HTTP server: few paths, few threads, a deadline on everything."""
+"""The HTTP server: few paths, few threads, a deadline on everything."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import ssl
 import sys
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from driftd.core.errors import ConfigError
+from driftd.core.text import jsonable
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
 from driftd.web import page
@@ -30,6 +32,8 @@ from driftd.web.webconfig import WebConfig, load
 log = logging.getLogger("driftd.http")
 
 MAX_BODY_BYTES: Final = 4096
+MAX_FIELDS: Final = 8
+"""Of a query."""
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
@@ -47,12 +51,12 @@ _SECURITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the server asks the daemon; called from its own threads, several at a time.
+    """What the server needs from the daemon; called from the server's threads, several at a time.
 
     metrics    the page for Prometheus, gzipped if True is given
-    age        seconds since the daemon's loop last went round
+    age        seconds since the daemon's loop last completed a round
     not_ready  the reasons why driftd is not ready; none if it is
-    reload     reloads the configuration, waits, and says whether it was taken and what there is to say
+    reload     reloads the configuration, waits, and returns whether it is in force, with a text
     snapshot   what the status page shows
     """
 
@@ -65,9 +69,9 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """At most so many ``connections``; ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
+    """``connections`` at a time; ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
 
-    ``healthy_seconds`` of silence of the daemon's loop, and liveness fails.
+    Liveness fails after ``healthy_seconds`` without a round of the daemon's loop.
     """
 
     connections: int = 32
@@ -86,10 +90,9 @@ class Answer:
 
 
 class HttpServer:
-    """Serves /, /metrics, /-/healthy, /-/ready, /-/reload and /api/v1/status from threads of its own.
+    """Serves /, /metrics, /-/healthy, /-/ready, /-/reload and /api/v1/status from its own threads.
 
-    One request a connection: what is not asked holds no thread. Paths under _OPEN need no password, so that probes
-    need none.
+    A connection carries one request, so idle clients hold no thread. Probes (_OPEN) need no password.
 
     Raises: ConfigError if the address is taken or the web.config file is wrong.
     """
@@ -128,7 +131,7 @@ class HttpServer:
             self._server.web = load(self._web_config)
 
     def close(self, timeout_seconds: float = 5.0) -> None:
-        """Takes no more connections, lets the answers under way finish for so long, then cuts them off."""
+        """Accepts no more connections, gives answers in progress so long to finish, then cuts them off."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -186,7 +189,7 @@ class _Server(ThreadingHTTPServer):
         super().close_request(request)
 
     def service_actions(self) -> None:
-        """Cuts off who is too slow. A timeout of a single read does not help against one byte every few seconds."""
+        """Cuts off clients past their deadline. A timeout of one read does not stop a byte every few seconds."""
         now = time.monotonic()
         self._cut([request for request, deadline in self._copy() if deadline < now])
 
@@ -249,23 +252,35 @@ class _Handler(BaseHTTPRequestHandler):
         route = _ROUTES.get(self._path)
         if route is None:
             known = "\n".join(_ROUTES)
-            return Answer(f"nothing here; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
+            return Answer(f"no such path; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
         if self.command not in route[0]:
             allow = (("Allow", ", ".join(route[0])),)
             return Answer(f"use {route[0][0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
+        refused = self._refused_user() or self._refused_write()
+        if refused is None:
+            self.server.extend(self.request, self.server.limits.response_seconds)
+            self.request.settimeout(self.server.limits.response_seconds)
+        return refused
+
+    def _refused_user(self) -> Answer | None:
         passwords = self.server.web.passwords
-        if passwords is not None and self._path not in _OPEN and not passwords.accept(self.headers["Authorization"]):
-            ask = (("WWW-Authenticate", 'Basic realm="driftd", charset="UTF-8"'),)
-            return Answer(b"user and password, please\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
-        if self.command in {"POST", "PUT"}:
-            if self.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
-                return Answer(b"not from another site's page\n", status=HTTPStatus.FORBIDDEN)
-            length = self.headers.get("Content-Length", "0")
-            if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length[:9]) > MAX_BODY_BYTES:
-                return Answer(b"no body is needed\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            self.rfile.read(int(length))
-        self.server.extend(self.request, self.server.limits.response_seconds)
-        self.request.settimeout(self.server.limits.response_seconds)
+        if passwords is None or self._path in _OPEN or passwords.accept(self.headers["Authorization"]):
+            return None
+        ask = (("WWW-Authenticate", 'Basic realm="driftd", charset="UTF-8"'),)
+        return Answer(b"user and password required\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
+
+    def _refused_write(self) -> Answer | None:
+        """What changes something must not come from another site's page; a body is read and ignored."""
+        if self.command not in {"POST", "PUT"}:
+            return None
+        if self.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            return Answer(b"requests from another site's page are refused\n", status=HTTPStatus.FORBIDDEN)
+        length = self.headers.get("Content-Length", "0")
+        # with more digits the number may not fit into a read, and Python refuses to parse thousands of them
+        known = re.fullmatch("[0-9]{1,9}", length) is not None and "Transfer-Encoding" not in self.headers
+        if not known or int(length) > MAX_BODY_BYTES:
+            return Answer(b"no body is needed\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        self.rfile.read(int(length))
         return None
 
     def _send(self, answer: Answer) -> None:
@@ -314,23 +329,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def healthy(self) -> Answer:
         age, limit = self.server.views.age(), self.server.limits.healthy_seconds
-        text = f"the loop last went round {age:.1f} s ago; more than {limit:g} s is unhealthy\n".encode()
+        text = f"last round of the loop {age:.1f} s ago; more than {limit:g} s is unhealthy\n".encode()
         return Answer(text, status=HTTPStatus.OK if age <= limit else HTTPStatus.SERVICE_UNAVAILABLE)
 
     def ready(self) -> Answer:
         reasons = list(self.server.views.not_ready())
-        body = orjson.dumps({"ready": not reasons, "reasons": reasons}, option=orjson.OPT_APPEND_NEWLINE)
+        body = orjson.dumps(jsonable({"ready": not reasons, "reasons": reasons}), option=orjson.OPT_APPEND_NEWLINE)
         return Answer(body, JSON, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)
 
     def reload(self) -> Answer:
         taken, text = self.server.views.reload()
-        return Answer(f"{text}\n".encode(), status=HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR)
+        return Answer(f"{text}\n".encode("utf-8", "replace"), status=HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def status(self) -> Answer:
         return Answer(status_json(self.server.views.snapshot()), JSON)
 
     def page(self) -> Answer:
-        query = parse_qs(self.path.partition("?")[2], max_num_fields=8, errors="replace")
+        try:
+            query = parse_qs(self.path.partition("?")[2], max_num_fields=MAX_FIELDS, errors="replace")
+        except ValueError:
+            text = f"more than {MAX_FIELDS} query fields; the page has two, model and refresh\n"
+            return Answer(text.encode(), status=HTTPStatus.BAD_REQUEST)
         model = query.get("model", [None])[0]
         refresh = query.get("refresh", [""])[0] != "off"
         return Answer(page.render(self.server.views.snapshot(), model=model, refresh=refresh), HTML)

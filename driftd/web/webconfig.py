@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import difflib
 import hashlib
 import hmac
 import re
@@ -19,11 +17,12 @@ from typing import Any, Final, TypeVar
 import yaml
 
 from driftd.core.errors import ConfigError
+from driftd.core.text import did_you_mean
 
 _T = TypeVar("_T")
 _HASH: Final = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 _NOBODY: Final = "$2b$10$zQsh3rWguvL/iW8kMlG9t.OPl4KYknh9bjj3OG3qy07ubwY3L0cgC"
-"""Compared against for users that do not exist, so that the time of the answer tells nothing."""
+"""Compared against for users that do not exist: the time of the answer must not reveal who exists."""
 _CLIENT_AUTH: Final = {
     "NoClientCert": ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
@@ -64,7 +63,7 @@ class Passwords:
             return False
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not ASCII, or not UTF-8 inside
             return False
         digest = hashlib.blake2b(password.encode(), key=self._key).digest()
         if hmac.compare_digest(self._accepted.get(user, b""), digest):
@@ -103,7 +102,7 @@ def load(path: Path) -> WebConfig:
     for name, value in headers.items():
         if not isinstance(value, str) or not value.isprintable():
             raise ConfigError(f"{path}: http_server_config.headers.{name}: expected one line of text")
-    users = top.get("basic_auth_users") or {}
+    users = top.get("basic_auth_users")
     return WebConfig(_tls(path, tls) if tls else None, _passwords(path, users) if users else None, headers)
 
 
@@ -112,9 +111,8 @@ def _section(path: Path, where: str, value: Any, known: Collection[str]) -> dict
         raise ConfigError(f"{path}: {where or 'the file'}: expected a mapping, got {type(value).__name__}")
     for key in value:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"{path}: {f'{where}.' if where else ''}{key}: unknown key; {hint}")
+            name = f"{where}.{key}" if where else key
+            raise ConfigError(f"{path}: {name}: unknown key{did_you_mean(key, known)}")
     return value
 
 
@@ -152,6 +150,6 @@ def _tls(path: Path, value: Any) -> ssl.SSLContext:
 
 
 def _choice(path: Path, key: str, value: Any, known: Mapping[str, _T]) -> _T:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ConfigError(f"{path}: tls_server_config.{key}: expected one of {', '.join(known)}, got {value!r}")
     return known[value]
