@@ -24,10 +24,10 @@ INTERRUPTED = 130
     name="driftd",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog=examples(
-        ("driftd demo", "see it find real drift, without Kafka"),
+        ("driftd demo", "find drift in real data, without Kafka"),
         ("driftd run --bootstrap-servers broker1:9092 --topic predictions", "watch a topic; models are discovered"),
-        ("driftd check --config driftd.yaml", "what would be watched, and can the broker be read?"),
-        ("driftd replay --events last-week.parquet --reference-events 20000", "what would it have found?"),
+        ("driftd check --config driftd.yaml", "what driftd would watch and detect"),
+        ("driftd replay --events last-week.parquet --reference-events 20000", "what driftd would have found"),
     ),
 )
 @click.option("--debug", is_flag=True, help="Show where in the code an error came from.")
@@ -51,7 +51,7 @@ for command in (run, check, demo, replay, reference, detectors, config, completi
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and leaves with its exit code."""
+    """Runs the command line and exits with its code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(words, prog_name="driftd", standalone_mode=False)
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
-        # who read our output has seen enough; Python would complain once more when it flushes at exit
+        # the reader of our output has closed it; Python would report that once more when it flushes at exit
         sys.stdout = None
         code = 0
     sys.exit(code if isinstance(code, int) else 0)

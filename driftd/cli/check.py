@@ -1,4 +1,4 @@
-"""`driftd check`: is the configuration right, can the broker be read, and what would be watched?"""
+"""`driftd check`: validates the configuration, asks the broker, and shows what would be watched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftd.cli import options
-from driftd.cli.output import clean, json, line, table
+from driftd.cli.output import print_json, print_line, print_table
+from driftd.core.text import clean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         ("driftd check --config driftd.yaml --offline", "in CI, where there is no broker"),
         (
             "driftd check --offline --false-alarms-per-month 10",
-            "what would be seen sooner with ten false pages a month?",
+            "what is detected sooner with ten false pages a month",
         ),
         ("driftd check --output json | jq .problems", "for scripts; the exit code says the same"),
     ),
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Show settings that have their defaults, too.")
 @options.output
 def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
-    """Validate the configuration, ask the broker, and say what this configuration can see and how seldom it will page.
+    """Validate the configuration, ask the broker, and show what driftd would detect and how often it may page.
 
-    A reference tells the rate and the regime of each channel, so for models that have one every number is given. The
-    exit code is 0 when all is well, 2 for a mistake in the configuration, 3 when the broker cannot be reached or read.
+    Sensitivity depends on the rate and regime of each channel, so it is shown for models that have a reference. Exit
+    codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read.
     """
     loaded = options.load(given)
     report = {
@@ -49,7 +50,7 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     found = report["kafka"]["problems"] if isinstance(report["kafka"], dict) else []
     report["problems"] = found
     if output == "json":
-        json(report)
+        print_json(report)
     else:
         _print(loaded, report, everything=everything)
     return 3 if found else 0
@@ -76,7 +77,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 
 
 def models(settings: Settings) -> dict[str, Any]:
-    """What would be watched of each model that is configured or has a reference, how well, and what is promised."""
+    """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
@@ -88,23 +89,29 @@ def models(settings: Settings) -> dict[str, Any]:
         model, reference = configured.get(name), references.get(name)
         choose = chooser(settings, model)
         channels = list(reference.channels) if reference else list(_expected(model))
-        sight = None
+        found = None
         if reference is not None:
-            plan, budget = pipeline.monitor.detectors(reference), pipeline.monitor.false_alarms_per_month
-            sight = sensitivity_of(reference, plan, pipeline.monitor.windows, budget, pipeline.monitor.budget_models)
+            monitor = pipeline.monitor
+            found = sensitivity_of(
+                reference,
+                monitor.detectors(reference),
+                monitor.windows,
+                monitor.false_alarms_per_month,
+                monitor.budget_models,
+            )
         out.append({
             "model": name,
             "configured": model is not None,
             "reference": _reference(settings, model, reference),
-            "window": sensitivity.window(sight),
-            "joint": sensitivity.joint(sight),
+            "window": sensitivity.window(found),
+            "joint": sensitivity.joint(found),
             "channels": [
                 {
                     "channel": c.name,
                     "role": c.role.value,
                     "type": c.kind.value,
                     "detectors": _detectors(choose, c),
-                    **(sensitivity.channel(sight.channels[row]) if sight is not None else {}),
+                    **(sensitivity.channel(found.channels[row]) if found is not None else {}),
                 }
                 for row, c in enumerate(channels)
             ],
@@ -154,68 +161,74 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     from driftd.cli import sensitivity  # noqa: PLC0415
 
-    rows = loaded.rows()
-    given = [row for row in rows if everything or row[2] != "default"]
-    line(f"Configuration: {report['config'] or 'no file'}", "bold")
-    if given:
-        table(("setting", "value", "from"), given, indent=2)
-    if len(given) < len(rows):
-        line(f"  {len(rows) - len(given)} settings have their defaults; --all shows them.")
+    _print_settings(loaded, everything=everything)
     _print_kafka(report["kafka"])
     for model in report["models"]:
         _print_model(model)
-    discovery = loaded.settings.discovery
-    line()
+    print_line()
     sensitivity.print_certificate(report["certificate"])
+    discovery = loaded.settings.discovery
     if discovery.enabled:
-        line(
-            f"Discovery: on; up to {discovery.max_models} models of up to {discovery.max_features} features are taken "
-            "in as they come, types inferred."
+        print_line(
+            f"Discovery: on. driftd adds models and features as they appear, up to {discovery.max_models} models of "
+            f"{discovery.max_features} features."
         )
     else:
-        line("Discovery: off; events of models that are not configured are dropped and counted.")
+        print_line("Discovery: off. Events of models that are not configured are dropped and counted.")
     if report["problems"]:
-        line(f"{len(report['problems'])} problem(s) found.", "bold red")
+        count = len(report["problems"])
+        print_line(f"{count} {plural('problem', count)} found.", "bold red")
     else:
-        line("No problems found." if report["kafka"] else "No problems found; the broker was not asked.", "green")
+        print_line("No problems found." if report["kafka"] else "No problems found (broker not contacted).", "green")
+
+
+def _print_settings(loaded: Loaded, *, everything: bool) -> None:
+    rows = loaded.rows()
+    given = [row for row in rows if everything or row[2] != "default"]
+    print_line(f"Configuration: {loaded.path or 'no file'}", "bold")
+    if given:
+        print_table(("setting", "value", "from"), given, indent=2)
+    if left := len(rows) - len(given):
+        print_line(f"  {left} more {plural('setting', left)} at the default; --all shows them.")
 
 
 def _print_kafka(kafka: dict[str, Any] | None) -> None:
     if kafka is None:
         return
-    line()
+    print_line()
     cluster = f", cluster {kafka['cluster_id']}" if "cluster_id" in kafka else ""
-    line(f"Kafka: {kafka['server']}{cluster}", "bold")
+    print_line(f"Kafka: {kafka['server']}{cluster}", "bold")
     if kafka["topics"]:
         rows = [(t["topic"], str(t["partitions"]), clean(t["problem"], 400) or "readable") for t in kafka["topics"]]
-        table(("topic", "partitions", "state"), rows, indent=2)
-    told = {f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"]}
+        print_table(("topic", "partitions", "state"), rows, indent=2)
+    shown = {f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"]}
     for problem in kafka["problems"]:
-        if problem not in told:
-            line(f"  {problem}", "red")
+        if problem not in shown:
+            print_line(f"  {problem}", "red")
 
 
 def _print_model(model: dict[str, Any]) -> None:
     from driftd.cli import sensitivity  # noqa: PLC0415
-    from driftd.config.values import spell_seconds  # noqa: PLC0415
-    from driftd.sinks.log import utc  # noqa: PLC0415
 
-    reference = model["reference"]
-    line()
-    line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
-    if "version" in reference:
-        stretch = f"{utc(reference['first'])} to {utc(reference['last'])} (UTC)"
-        line(f"  reference v{reference['version']}: {reference['events']:,} events, {stretch}, {reference['source']}")
-    elif reference["learn_seconds"]:
-        line(f"  reference: learned from the first {spell_seconds(reference['learn_seconds'])} of event time")
-    else:
-        line(f"  reference: learned from the first {reference['learn_events']:,} events")
+    print_line()
+    print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
+    print_line(f"  {_spelled_reference(model['reference'])}")
     if model["window"] is not None:
         sensitivity.print_channels(model)
         return
     rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
-    table(("channel", "role", "type", "detectors"), rows, indent=2)
-    line("  What can be seen is known with the reference: after learning, or 'driftd reference build'.")
+    print_table(("channel", "role", "type", "detectors"), rows, indent=2)
+    print_line("  Sensitivity is shown once there is a reference: after learning, or 'driftd reference build'.")
+
+
+def _spelled_reference(reference: dict[str, Any]) -> str:
+    if "version" in reference:
+        span = f"{minute(reference['first'])} to {minute(reference['last'])} UTC"
+        source = f", {reference['source']}" if reference["source"] else ""
+        return f"Reference v{reference['version']}: {reference['events']:,} events, {span}{source}"
+    if reference["learn_seconds"]:
+        return f"Reference: learned from the first {duration(reference['learn_seconds'])} of event time"
+    return f"Reference: learned from the first {reference['learn_events']:,} events"
 
 
 def _type(channel: dict[str, Any]) -> str:
@@ -225,7 +238,7 @@ def _type(channel: dict[str, Any]) -> str:
 def _spelled(detectors: list[dict[str, Any]] | None) -> str:
     """``psi (effect 0.1), adwin``: settings but for the effect are shown by `driftd detectors`."""
     if detectors is None:
-        return "by its type"
+        return "depend on the type"
     parts = [
         f"{d['detector']} (effect {d['settings']['effect']:g})" if "effect" in d["settings"] else d["detector"]
         for d in detectors

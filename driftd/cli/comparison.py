@@ -1,14 +1,15 @@
-"""Two configurations side by side: who would have paged more often, who found what earlier, and where they differ."""
+"""Two configurations side by side: pages and tickets of each, which found a change earlier, and where they differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import expm1, isclose
+from math import expm1, isclose, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import findings, output, reports
-from driftd.cli.findings import duration, minute
+from driftd.core.finding import JUDGE
+from driftd.core.text import duration, minute
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from driftd.replay.report import Found, Report
 
 _SHOWN = 30
-_JUDGE = "judge"
 
 
 def names(loaded: Sequence[Loaded]) -> list[str]:
@@ -29,42 +29,58 @@ def names(loaded: Sequence[Loaded]) -> list[str]:
 def text(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> None:
     both = [r.report for r in results if r.report is not None]
     heads = names(loaded)
-    output.table(("", *heads), _counts(both))
-    rows = list(_found(both, heads))
+    output.print_table(("", *heads), zip(_COUNTED, *map(_counts, both), strict=True))
+    if found := list(_found(both, heads)):
+        columns = (f"{what}, {h}" for what in ("page", "ticket") for h in heads)
+        _print_rows("Found first (UTC)", ("channel", *columns, "earlier"), found)
+    _print_rows("Settings that differ", ("setting", *heads), list(_settings(loaded)))
+    _print_rows(
+        "Thresholds that differ (at the last judgement)", ("detector", *heads, "channels"), list(_thresholds(both))
+    )
+
+
+def _print_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    output.print_line()
+    output.print_line(f"{title}{'' if rows else ': none'}", "bold")
     if rows:
-        output.line()
-        output.line("Found first (UTC)", "bold")
-        output.table(
-            ("channel", *(f"{what}, {h}" for what in ("page", "ticket") for h in heads), "earlier"),
-            rows[:_SHOWN],
-            indent=2,
-        )
-    for title, header, lines in (
-        ("Settings that differ", ("setting", *heads), list(_settings(loaded))),
-        ("Thresholds that differ, when last judged", ("detector", *heads, "channels"), list(_thresholds(both))),
-    ):
-        output.line()
-        output.line(f"{title}{'' if lines else ': none'}", "bold")
-        if lines:
-            output.table(header, lines[:_SHOWN], indent=2)
-        if len(lines) > _SHOWN:
-            output.line(f"  and {len(lines) - _SHOWN} more; --output json has all")
+        output.print_table(header, rows[:_SHOWN], indent=2)
+    if len(rows) > _SHOWN:
+        output.print_line(f"  and {len(rows) - _SHOWN} more; --output json has all")
 
 
-def _counts(both: Sequence[Report]) -> Iterator[tuple[str, ...]]:
-    yield "pages", *(str(len(r.pages)) for r in both)
-    yield "pages a month", *(f"{r.pages_a_month:.2g}" for r in both)
-    yield "budget, false pages a month", *(f"{r.budget:g}" for r in both)
-    yield "chance alone explains up to", *(str(r.explained) if r.months else "-" for r in both)
-    yield "tickets", *(str(sum(t.count for t in r.tickets)) for r in both)
-    yield "channels that paged", *(str(sum(f.page is not None for f in r.found.values())) for r in both)
-    yield "channels with tickets", *(str(len({(t.model, t.channel) for t in r.tickets})) for r in both)
+_COUNTED = (
+    "watched",
+    "budget, false pages a month",
+    "pages",
+    "pages a month",
+    "explained by chance, at most",
+    "tickets",
+    "channels that paged",
+    "channels with tickets",
+)
+
+
+def _counts(report: Report) -> tuple[str, ...]:
+    """In the order of _COUNTED; "-" for what is not known while the reference is being learned."""
+    budget = f"{report.budget:g}"
+    if not report.months:
+        return "nothing (no reference yet)", budget, *["-"] * (len(_COUNTED) - 2)
+    return (
+        duration(report.end - report.start),
+        budget,
+        str(len(report.pages)),
+        f"{report.pages_a_month:.2g}",
+        str(report.explained),
+        str(sum(t.count for t in report.tickets)),
+        str(sum(f.page is not None for f in report.found.values())),
+        str(len({(t.model, t.channel) for t in report.tickets})),
+    )
 
 
 def earlier(first: Found, second: Found) -> tuple[int, float] | None:
-    """Which of the two (0, 1) was the earlier, and by how many seconds (infinite: the other never); None for neither.
+    """Which of the two (0, 1) was earlier, and by how many seconds (infinite: the other never found it).
 
-    By pages, where any of them paged; else by tickets.
+    Pages count where either of them paged, else tickets. None where neither was earlier.
     """
     times = (first.page, second.page)
     if times == (None, None):
@@ -88,9 +104,10 @@ def _pairs(both: Sequence[Report]) -> Iterator[tuple[tuple[str, str], Found, Fou
 def _found(both: Sequence[Report], heads: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for (model, channel), first, second in _pairs(both):
         who, times = earlier(first, second), (first.page, second.page, first.ticket, second.ticket)
-        sooner = (
-            "" if who is None else f"{heads[who[0]]}{f', by {duration(who[1])}' if who[1] < float('inf') else ' only'}"
-        )
+        sooner = ""
+        if who is not None:
+            by = f", by {duration(who[1])}" if isfinite(who[1]) else " only"
+            sooner = f"{heads[who[0]]}{by}"
         yield f"{model} {findings.channel(channel)}", *("-" if t is None else minute(t) for t in times), sooner
 
 
@@ -110,15 +127,15 @@ def _differ(both: Sequence[Report]) -> Iterator[tuple[tuple[str, str, str], floa
 
 def _plain(value: float | None, detector: str) -> float | None:
     """The judge's threshold in events; others as they are."""
-    return expm1(value) if value is not None and detector == _JUDGE else value
+    return expm1(value) if value is not None and detector == JUDGE else value
 
 
 def _thresholds(both: Sequence[Report]) -> Iterator[tuple[str, ...]]:
     """A row for channels whose thresholds are the same two numbers."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for (model, channel, detector), *values in _differ(both):
-        what = f"{model}: {'A of the judge, in events' if detector == _JUDGE else detector}"
-        shown = ("-" if v is None else f"{v:,.0f}" if detector == _JUDGE else f"{v:.3g}" for v in values)
+        what = f"{model}: {'A of the judge, in events' if detector == JUDGE else detector}"
+        shown = ("-" if v is None else f"{v:,.0f}" if detector == JUDGE else f"{v:.3g}" for v in values)
         alike.setdefault((what, *shown), []).append(findings.channel(channel))
     for row, channels in alike.items():
         yield *row, ", ".join(channels)

@@ -1,17 +1,17 @@
-"""`driftd detectors`: what there is to watch for."""
+"""`driftd detectors`: the detectors there are, with their settings."""
 
 from __future__ import annotations
 
 import click
 
 from driftd.cli import options
-from driftd.cli.output import json, line, table
+from driftd.cli.output import print_json, print_line, print_table
 
 
 @click.command(
     epilog=options.examples(
         ("driftd detectors", "names, settings with their defaults, and what each measures"),
-        ("driftd detectors --output json | jq '.[] | select(.default)'", "those that run unless you choose"),
+        ("driftd detectors --output json | jq '.[] | select(.default)'", "those that run by default"),
     )
 )
 @options.output
@@ -45,9 +45,9 @@ def detectors(output: str) -> None:
         for name, cls in registry().items()
     ]
     if output == "json":
-        json(rows)
+        print_json(rows)
         return
-    table(
+    print_table(
         ("detector", "settings", "on by default for", "what it measures"),
         [
             (
@@ -59,5 +59,7 @@ def detectors(output: str) -> None:
             for row in rows
         ],
     )
-    line()
-    line("In driftd.yaml: detectors: [psi, {kind: ks, effect: 0.2}], for all channels of a kind, a model or a feature.")
+    print_line()
+    print_line(
+        "To choose in driftd.yaml: 'detectors: [psi, {kind: ks, effect: 0.2}]', by kind of channel, model or feature."
+    )

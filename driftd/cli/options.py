@@ -1,4 +1,4 @@
-"""Options that several commands share, and the configuration that they make."""
+"""Options that several commands share, and the configuration that they give."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _SETTINGS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
     "reference_events": ("--reference-events", "learning.events", {"metavar": "N", "type": click.IntRange(1)}),
 }
 _HELP: Final = {
-    "bootstrap_servers": "Brokers to find the cluster through.",
-    "topic": "Topic with prediction events; may be given more than once.",
+    "bootstrap_servers": "Brokers to connect to first.",
+    "topic": "Topic with prediction events; repeatable.",
     "group_id": "Consumer group.",
-    "start": "Where to begin where there is neither a checkpoint nor a committed offset.",
+    "start": "Where to start a partition without a checkpoint or committed offset.",
     "state_dir": "Folder of checkpoints and references.",
     "listen": "Address of /metrics and the status page.",
-    "log_level": "Least level that is logged.",
+    "log_level": "Lowest level that is logged.",
     "log_format": "Log lines for people or for machines.",
     "findings_to": "Append findings to this file, one JSON object a line.",
-    "false_alarms": "The budget: false pages a month that are accepted, for everything watched together.",
+    "false_alarms": "Budget: false pages a month that you accept, for all models together.",
     "reference_events": "Learn the reference from the first N events of each model.",
 }
 _PARTS: Final = {
@@ -75,16 +75,32 @@ def settings(*names: str) -> Callable[[F], F]:
         command = click.option(
             "--set", "set_", metavar="KEY=VALUE", multiple=True, help="Any setting, such as windows.hops=6."
         )(command)
-        return click.option(
-            "--config", "config_file", metavar="FILE", help="Default: driftd.yaml, where there is one."
-        )(command)
+        return click.option("--config", "config_file", metavar="FILE", help="Default: driftd.yaml, if it exists.")(
+            command
+        )
 
     return decorate
 
 
+def events(command: F) -> F:
+    """--events, or --topic with --from and --to: the history that a command reads."""
+    for option in (
+        click.option("--to", metavar="TIME", help="End of the range; not included."),
+        click.option(
+            "--from", "from_", metavar="TIME", help="Start of the range: 2026-11-23T06:00:00Z, -2h, offset:N."
+        ),
+        click.option("--topic", metavar="TOPIC", help="Instead of --events: a topic."),
+        click.option(
+            "--events", metavar="FILE", help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def columns(command: F) -> F:
     """--model, --time, ... --ignore: what the columns of a flat file mean."""
-    ignore = click.option("--ignore", metavar="COLUMN", multiple=True, help="Column that is no feature; repeatable.")
+    ignore = click.option("--ignore", metavar="COLUMN", multiple=True, help="Column that is not a feature; repeatable.")
     command = ignore(command)
     for part, help_ in reversed(_PARTS.items()):
         command = click.option(f"--{part}", f"column_{part}", metavar="COLUMN", help=help_)(command)

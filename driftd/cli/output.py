@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_
+import json
 import os
 import sys
 import time
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
+
+from driftd.core.text import clean, jsonable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,12 +44,6 @@ def console(*, err: bool = False) -> Console:
     )
 
 
-def clean(text: str, most: int = 120) -> str:
-    """A name from outside: nothing in it can move the cursor or fill the screen."""
-    out = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return out if len(out) <= most else out[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
 _INSTEAD: list[bool] = []
 
 
@@ -61,7 +57,7 @@ def instead(*, err: bool) -> Iterator[None]:
         _INSTEAD.pop()
 
 
-def line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
+def print_line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
     err = err or any(_INSTEAD)
     stream = sys.stderr if err else sys.stdout
     if style is None or not colourful(stream):
@@ -70,11 +66,11 @@ def line(text: str = "", style: str | None = None, *, err: bool = False) -> None
         console(err=err).print(text, style=style, soft_wrap=True)
 
 
-def json(value: Any) -> None:
-    click.echo(json_.dumps(value, indent=2, ensure_ascii=False, default=str))
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False, default=str))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
     """Columns under bold heads; the last one takes what room is left."""
     from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -143,4 +139,4 @@ class Bar:
 
             self._rich.console.print(Text(text, style=style), soft_wrap=True)
         else:
-            line(text, style or None)
+            print_line(text, style or None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftd.cli import options
-from driftd.cli.output import Bar, instead, json, line
+from driftd.cli.output import Bar, instead, print_json, print_line
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Settings
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from driftd.sources.files.stream import Events, Progress
 
 
-class Audience:
-    """The person at the terminal, or the script: a bar, findings above it, and what it came to.
-
-    ``findings`` says how they are told: "text", "json" (one object a line) or "" for not at all.
+class Listener:
+    """Shows the progress of a replay as a bar, and findings above it as ``findings`` says: "text", "json" (one object
+    a line) or "" for not at all.
     """
 
     def __init__(self, bar: Bar, findings: str = "") -> None:
@@ -33,9 +32,9 @@ class Audience:
 
     def judged(self, judgement: Judgement) -> None:
         if self._findings == "text":
-            from driftd.cli.findings import told  # noqa: PLC0415
+            from driftd.cli.findings import lines  # noqa: PLC0415
 
-            for text, style in told(judgement):
+            for text, style in lines(judgement):
                 self.bar.above(text, style)
         elif self._findings == "json":
             from driftd.sinks.log import finding_json  # noqa: PLC0415
@@ -47,39 +46,39 @@ class Audience:
         self.bar.above(f"Metrics: {url.rstrip('/')}/metrics   Status page: {url.rstrip('/')}/")
 
     def done(self, result: Replayed) -> None:
-        """Nothing: `driftd replay` says what it came to when the bar has gone."""
+        """Nothing: `driftd replay` prints its report when the bar has gone."""
 
 
-class DemoAudience(Audience):
-    """Tells pages, and the first ticket of each channel; at the end what it came to, and that it goes on serving."""
+class DemoListener(Listener):
+    """Shows pages and the first ticket of each channel; at the end the report, and ``hint``."""
 
     def __init__(self, bar: Bar, hint: str) -> None:
         super().__init__(bar, "text")
         self._hint = hint
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
     def judged(self, judgement: Judgement) -> None:
         from dataclasses import replace  # noqa: PLC0415
 
         new = [f for f in judgement.findings if self._is_new(f)]
-        self._told |= {f.feature for f in new if f.feature is not None}
+        self._shown |= {f.feature for f in new if f.feature is not None}
         super().judged(replace(judgement, findings=tuple(new)))
 
     def _is_new(self, finding: Finding) -> bool:
         if finding.feature is None or finding.status.name == "DRIFT":
             return True
-        return finding.status.name == "WARNING" and finding.feature not in self._told
+        return finding.status.name == "WARNING" and finding.feature not in self._shown
 
     def done(self, result: Replayed) -> None:
         from driftd.cli import reports  # noqa: PLC0415
 
         assert result.report is not None
         self.bar.stop()
-        line()
+        print_line()
         reports.text(result.report)
-        line(f"All events accounted for: {result.accounts}")
+        print_line(f"All events accounted for: {result.accounts}")
         if self._hint:
-            line(self._hint)
+            print_line(self._hint)
 
 
 @click.command(
@@ -89,49 +88,46 @@ class DemoAudience(Audience):
         ("driftd replay --config driftd.yaml --events events.jsonl --findings findings.jsonl", "JSON lines in and out"),
         (
             "driftd replay --events flat.parquet --model fraud --time ts --prediction p --label y",
-            "other columns: features",
+            "the other columns are features",
         ),
-        ("driftd replay --topic predictions --from -24h --to latest", "a stretch of a topic"),
-        ("driftd replay --events events.jsonl --compare other.yaml", "what would another configuration have done?"),
+        ("driftd replay --topic predictions --from -24h --to latest", "a time range of a topic"),
+        ("driftd replay --events events.jsonl --compare other.yaml", "what another configuration would have done"),
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
     ),
 )
 @options.settings("bootstrap_servers", "reference_events", "false_alarms")
-@click.option("--events", metavar="FILE", help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input.")
-@click.option("--topic", metavar="TOPIC", help="Instead of --events: a topic.")
-@click.option("--from", "from_", metavar="TIME", help="First time of the stretch: 2026-11-23T06:00:00Z, -2h, offset:N.")
-@click.option("--to", metavar="TIME", help="Where it ends; not included.")
+@options.events
 @click.option("--findings", metavar="FILE", help="Write findings here, one JSON object a line; - is standard output.")
-@click.option("--every-window", is_flag=True, help="Write every judged window, not only what changed.")
-@click.option("--compare", metavar="FILE", help="A second configuration: what would each have done with these events?")
+@click.option("--every-window", is_flag=True, help="Write findings of every judged window, not only changes.")
+@click.option("--compare", metavar="FILE", help="A second configuration to run on the same events.")
 @options.columns
 @options.output
 def replay(every_window: bool, findings: str | None, compare: str | None, output: str, **given: Any) -> int:
-    """Run events through the pipeline as fast as it can; say how often this configuration would have paged, and why.
+    """Run events through the pipeline at full speed; report the pages and tickets that this configuration opens.
 
-    The same events give the same findings, byte for byte. The exit code is 0 also when drift was found; the last line
+    The same events give the same findings, byte for byte. The exit code is 0 also when drift was found. The last line
     on standard error accounts for every event.
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
-    layout = options.layout_of(given)
-    topic, events_file = given.pop("topic"), given.pop("events")
-    topics = {"kafka.topics": ("--topic", [topic])} if topic else None
-    loaded = [options.load(given, topics)]
-    if compare is not None:
-        loaded.append(options.load({**given, "config_file": compare}, topics))
-    events = open_source(loaded[0], events_file, topic, given, layout)
+    loaded, events = opened(given, *([compare] if compare is not None else []))
     from driftd.replay import drivers  # noqa: PLC0415  a second to import
 
     bar = Bar("driftd replay")
     with bar.shown():
-        told = "json" if findings == "-" else "text" if findings is None and output == "text" and not compare else ""
         path = None if findings in {None, "-"} else Path(str(findings))
         runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
-        results = drivers.replay(runs, events, path, Audience(bar, told))
+        results = drivers.replay(runs, events, path, Listener(bar, _shown(findings, output, compare)))
     _report(loaded, results, output, to_stdout=findings != "-")
-    line(str(results[0].accounts), err=True)
+    print_line(str(results[0].accounts), err=True)
     return 0
+
+
+def _shown(findings: str | None, output: str, compare: str | None) -> str:
+    """How findings are shown as they come, as ``Listener`` takes it."""
+    if findings == "-":
+        return "json"
+    return "text" if findings is None and output == "text" and compare is None else ""
 
 
 def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool) -> Configured:
@@ -145,24 +141,24 @@ def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: boo
 
 
 def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_stdout: bool) -> None:
-    """What it came to. Where standard output is for findings, people find it on standard error."""
+    """On standard error where standard output is for findings."""
     from driftd.cli import comparison, reports  # noqa: PLC0415
 
     report = results[0].report
     assert report is not None
     if output == "json":
-        json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
+        print_json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
         return
     with instead(err=not to_stdout):
         if len(results) > 1:
             comparison.text(loaded, results)
         else:
             reports.text(report)
-    line(reports.speed(results[0]), err=True)
+    print_line(reports.speed(results[0]), err=True)
 
 
 def learn_all(settings: Settings) -> Settings:
-    """For --reference-events: the first events of every model are its reference, whatever else was configured."""
+    """For --reference-events: every model learns from its first events, whatever else was configured."""
     nowhere = {"events": None, "seconds": None, "path": None}
     models = tuple(
         model.model_copy(update={"reference": model.reference.model_copy(update=nowhere)}) for model in settings.models
@@ -180,8 +176,17 @@ def limits_of(loaded: Loaded) -> Limits:
     return codec.limits
 
 
+def opened(given: dict[str, Any], *others: str) -> tuple[list[Loaded], Events]:
+    """The configuration, further ones from the files ``others``, and the events that the options name."""
+    layout = options.layout_of(given)
+    topic, file = given.pop("topic"), given.pop("events")
+    topics = {"kafka.topics": ("--topic", [topic])} if topic else None
+    loaded = [options.load(given, topics), *(options.load({**given, "config_file": o}, topics) for o in others)]
+    return loaded, open_source(loaded[0], file, topic, given, layout)
+
+
 def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any, layout: Any) -> Events:
-    """The file, or the stretch of a topic, that the options name."""
+    """The file, or the range of a topic, that the options name."""
     if (file is None) == (topic is None):
         raise click.UsageError("expected either --events FILE or --topic TOPIC")
     begin, end = given.pop("from_"), given.pop("to")
@@ -204,24 +209,24 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
 @click.command(
     epilog=options.examples(
         ("driftd demo", "replay, then serve /metrics until Ctrl-C"),
-        ("driftd demo --exit", "replay and leave"),
-        ("driftd demo --speed 100000 --listen 127.0.0.1:9999", "a day in a second, on another port"),
+        ("driftd demo --exit", "replay, then exit"),
+        ("driftd demo --speed 100000 --listen 127.0.0.1:9999", "about a day a second, on another port"),
     )
 )
-@click.option("--exit", "exit_after", is_flag=True, help="Leave after the replay.")
+@click.option("--exit", "exit_after", is_flag=True, help="Exit after the replay.")
 @click.option(
     "--speed",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
-    help="So many times real time. Default: as fast as it can.",
+    help="Speed relative to real time. Default: full speed.",
 )
 @click.option(
     "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the status page."
 )
 def demo(exit_after: bool, speed: float | None, listen: str) -> int:
-    """DetectableChange the drift in 309,772 real predictions, without Kafka.
+    """Find the drift in 309,772 real predictions, without Kafka.
 
-    "Will this flight be late?", for every flight out of New York in 2013. The reference is February; the year goes on.
+    The model predicted for every flight out of New York in 2013 whether it would be late. The reference is February.
     """
     from driftd import config  # noqa: PLC0415
     from driftd.data import flights  # noqa: PLC0415
@@ -233,8 +238,8 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     from driftd.wiring.app import pipeline_of  # noqa: PLC0415
 
     bar = Bar("driftd demo")
-    hint = "" if exit_after else "Still serving; Ctrl-C ends."
+    hint = "" if exit_after else "Still serving metrics and the status page; Ctrl-C ends the demo."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
-        pipeline, audience = pipeline_of(loaded.settings, events.codec), DemoAudience(bar, hint)
-        return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, stage=audience)
+        pipeline, listener = pipeline_of(loaded.settings, events.codec), DemoListener(bar, hint)
+        return drivers.demo(loaded, pipeline, events, exit_after=exit_after, speed=speed, listener=listener)

@@ -1,4 +1,4 @@
-"""What a replay came to, for people and for scripts; one configuration, or two side by side."""
+"""The report of a replay, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import findings, output
-from driftd.cli.findings import duration, minute, plural
+from driftd.core.text import duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.replay.drivers import Replayed
@@ -18,36 +18,41 @@ _SHOWN = 30
 
 def text(report: Report) -> None:
     """The report of one replay."""
-    if not report.months > 0:
-        output.line("Nothing was watched: the events ended before a reference was learned.")
+    if not report.months:
+        output.print_line("Nothing was watched: the events ended before a reference was learned.")
         return
-    output.line(
+    output.print_line(
         f"What this configuration would have done, {minute(report.start)} to {minute(report.end)} UTC "
         f"({duration(report.end - report.start)})",
         "bold",
     )
-    output.line(f"  {_pages(report)}")
+    output.print_line(f"  {_pages(report)}")
     if report.pages:
         header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels, most moved first")
-        output.table(header, _page_rows(report), indent=4)
+        output.print_table(header, _page_rows(report), indent=4)
     if not report.tickets:
-        output.line("  No tickets.")
+        output.print_line("  No tickets.")
         return
     total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
-    output.line(f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}; nobody was called.")
+    output.print_line(
+        f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}. Tickets page nobody."
+    )
     rows = list(_ticket_rows(report))
-    output.table(("channel", "first (UTC)", "by detector: how many, open for how long in all"), rows[:_SHOWN], indent=4)
+    output.print_table(("channel", "first (UTC)", "tickets by detector (total time open)"), rows[:_SHOWN], indent=4)
     if len(rows) > _SHOWN:
-        output.line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
+        output.print_line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
 
 
 def _pages(report: Report) -> str:
-    count, budget = len(report.pages), f"{report.budget:g} false {plural('page', report.budget)} a month"
+    budget = f"budget of {report.budget:g} false {plural('page', report.budget)} a month"
+    count = len(report.pages)
+    if not count:
+        return f"No pages, with a {budget}."
     rate = f", {report.pages_a_month:.2g} a month" if report.months >= 1 else ""
-    said = f"{count} {plural('page', count)}{rate}. The budget is {budget}: "
-    if report.within:
-        return f"{said}by chance alone up to {report.explained} in this time. Pages for real changes are among them."
-    return f"{said}more than chance explains in this time ({report.explained}). Things changed, or it is not held here."
+    said = f"{count} {plural('page', count)}{rate}. A {budget} allows at most {report.explained} by chance in this time"
+    return (
+        f"{said}." if report.within else f"{said}: either something changed, or the budget is not held on these events."
+    )
 
 
 def _page_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -97,15 +102,15 @@ def fields(result: Replayed) -> dict[str, Any]:
         "dropped": dict(accounts.dropped),
         "findings": result.findings,
         "models": {model: status.name for model, status in result.statuses.items()},
-        "start": _finite(report.start),
-        "end": _finite(report.end),
+        "start": report.start,
+        "end": report.end,
         "months": report.months,
         "budget": {
             "false_alarms_per_month": report.budget,
             "pages": len(report.pages),
-            "pages_per_month": _finite(report.pages_a_month),
-            "chance_explains": report.explained if report.months > 0 else 0,
-            "within": report.within if report.months > 0 else True,
+            "pages_per_month": report.pages_a_month,
+            "chance_explains": report.explained,
+            "within": report.within,
         },
         "pages": [
             {"model": p.model, "at": p.at, "ended": p.ended, "since": p.since, "channels": list(p.channels)}
@@ -125,12 +130,3 @@ def fields(result: Replayed) -> dict[str, Any]:
         ],
         "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},
     }  # fmt: skip
-
-
-def _finite(value: float) -> float | None:
-    from math import isfinite  # noqa: PLC0415
-
-    return value if isfinite(value) else None
-
-
-__all__ = ["fields", "speed", "text"]

@@ -1,62 +1,62 @@
-"""What a configuration can see, as `driftd check` tells it: the certificate, windows, thresholds, smallest changes."""
+"""What a configuration can detect, as `driftd check` shows it: certificate, windows, thresholds, smallest changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from driftd.cli import findings, output
-from driftd.cli.findings import duration
+from driftd.cli import output
+from driftd.core.text import clean, duration, plural
 
 if TYPE_CHECKING:
     from driftd.judge.budget import Certificate
     from driftd.monitor.sensitivity import ChannelSensitivity, ModelSensitivity
 
 
-def certificate(promise: Certificate) -> dict[str, Any]:
-    """What is promised about pages of all models that have a reference."""
+def certificate(of: Certificate) -> dict[str, Any]:
+    """What driftd guarantees about pages of all models that have a reference."""
     return {
-        "false_alarms_per_month": promise.budget,
-        "models_sharing": promise.models,
-        "channels": promise.channels,
-        "paging": promise.paging,
-        "tickets_only": promise.tickets,
-        "expected_false_pages_per_month_at_most": promise.bound,
-        "least_events_to_a_false_page": _finite(promise.least),
-        "shortest_reference_seconds": _finite(promise.shortest_span_seconds),
-        "models_without_a_judge": list(promise.unjudged),
+        "false_alarms_per_month": of.budget,
+        "models_sharing": of.models,
+        "channels": of.channels,
+        "paging": of.paging,
+        "tickets_only": of.tickets,
+        "expected_false_pages_per_month_at_most": of.bound,
+        "least_events_to_a_false_page": of.least,
+        "shortest_reference_seconds": of.shortest_span_seconds,
+        "models_without_a_judge": of.unjudged,
     }
 
 
-def window(sight: ModelSensitivity | None) -> dict[str, Any] | None:
+def window(model: ModelSensitivity | None) -> dict[str, Any] | None:
     """The window at the reference's rate; None without a reference."""
-    if sight is None:
+    if model is None:
         return None
     return {
-        "seconds": sight.window_seconds,
-        "events": sight.window_events,
-        "judged_every_seconds": sight.hop_seconds,
-        "events_per_second": sight.events_a_second,
+        "seconds": model.window_seconds,
+        "events": model.window_events,
+        "judged_every_seconds": model.hop_seconds,
+        "events_per_second": model.events_a_second,
     }
 
 
-def joint(sight: ModelSensitivity | None) -> dict[str, Any] | None:
-    """How channels move together, in the fields of a channel; None where nobody looks."""
-    if sight is None or not sight.channels or sight.channels[-1].channel != "*":
+def joint(model: ModelSensitivity | None) -> dict[str, Any] | None:
+    """How channels move together, in the fields of a channel; None where that is not watched."""
+    if model is None or not model.channels or model.channels[-1].channel != "*":
         return None
-    return {"channel": "*", **channel(sight.channels[-1])}
+    return {"channel": "*", **channel(model.channels[-1])}
 
 
-def channel(sight: ChannelSensitivity) -> dict[str, Any]:
-    """One channel; null where nothing is known."""
+def channel(of: ChannelSensitivity) -> dict[str, Any]:
+    """One channel; NaN where the judge abstains."""
     return {
-        "regime": sight.regime or None,
-        "pages": sight.pages,
-        "why": sight.why,
-        "events_to_a_false_page": _finite(sight.a),
-        "seconds_to_a_false_page": _finite(sight.apart_seconds),
-        "window_events": sight.events,
+        "regime": of.regime or None,
+        "pages": of.pages,
+        "why": of.why,
+        "events_to_a_false_page": of.a,
+        "seconds_to_a_false_page": of.apart_seconds,
+        "window_events": of.events,
         "finds": [
             {
                 "change": f.kind,
@@ -66,77 +66,76 @@ def channel(sight: ChannelSensitivity) -> dict[str, Any]:
                 "within_seconds": f.within_seconds,
                 "events": f.events,
             }
-            for f in sight.finds
+            for f in of.finds
         ],
-        "unknown": sight.unknown or None,
+        "unknown": of.unknown or None,
         "thresholds": [
             {"detector": t.detector, "threshold": t.threshold, "effect": t.effect, "noise": t.noise, "from": t.source}
-            for t in sight.thresholds
+            for t in of.thresholds
         ],
-        "every_value": [{"detector": kind, "pages": pages} for kind, pages in sight.sequential],
+        "every_value": [{"detector": kind, "pages": pages} for kind, pages in of.sequential],
     }
 
 
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
-
-
-def print_certificate(promise: Mapping[str, Any]) -> None:
-    budget, models = promise["false_alarms_per_month"], promise["models_sharing"]
-    shared = f", shared by {models:,} models (those that may still be discovered have their part)" if models > 1 else ""
-    output.line(f"Certificate: a budget of {budget:g} false {findings.plural('page', budget)} a month{shared}", "bold")
-    if not promise["channels"]:
-        output.line("  Nothing is promised before a reference is known: until then nothing pages.")
+def print_certificate(of: Mapping[str, Any]) -> None:
+    budget, models = of["false_alarms_per_month"], of["models_sharing"]
+    shared = f", shared by {models:,} models (including those that may still be discovered)" if models > 1 else ""
+    output.print_line(f"Certificate: budget of {budget:g} false {plural('page', budget)} a month{shared}", "bold")
+    if not of["channels"]:
+        output.print_line("  No model has a reference yet. Until then nothing pages.")
         return
-    bound = promise["expected_false_pages_per_month_at_most"]
-    output.line(
-        f"  {promise['paging']} of {promise['channels']} channels page; {promise['tickets_only']} make tickets only. "
-        f"False pages to expect: {bound:.2g} a month at most."
+    output.print_line(
+        f"  {of['paging']} of {of['channels']} channels page, {of['tickets_only']} open tickets only. "
+        f"Expected false pages: at most {of['expected_false_pages_per_month_at_most']:.2g} a month."
     )
-    span = promise["shortest_reference_seconds"]
-    if span is not None:
-        output.line(
-            f"  It rests on events being as independent as they were in the references, the shortest of which spans "
-            f"{duration(span)}: what is rarer than that nobody has seen."
-        )
-    for model in promise["models_without_a_judge"]:
-        output.line(
-            f"  {output.clean(model)}: its reference has no judge; build a new one with 'driftd reference build'."
+    output.print_line("  The bound assumes that events stay as independent as they were in the references.")
+    span = duration(of["shortest_reference_seconds"])
+    output.print_line(f"  Patterns longer than the shortest reference ({span}) are unknown to driftd.")
+    for model in of["models_without_a_judge"]:
+        name = clean(model)
+        output.print_line(
+            f"  {name}: its reference has no judge; build a new one with 'driftd reference build {name}'."
         )
 
 
 def print_channels(model: Mapping[str, Any]) -> None:
+    """The window, who pages and what is detected, who opens tickets only and why, and the tickets' thresholds."""
     window = model["window"]
-    rate = window["events_per_second"]
-    output.line(
-        f"  window: {duration(window['seconds'])}, {window['events']:,} events at the reference's rate "
-        f"({rate * 86400:,.0f} a day); judged every {duration(window['judged_every_seconds'])}"
+    output.print_line(
+        f"  Window: {duration(window['seconds'])}, {window['events']:,} events at the reference's rate "
+        f"({window['events_per_second'] * 86400:,.0f} a day); judged every {duration(window['judged_every_seconds'])}"
     )
     every = [*model["channels"], *([model["joint"]] if model["joint"] else [])]
-    paging, others = [c for c in every if c["pages"]], [c for c in every if not c["pages"]]
-    if paging:
-        output.line("  These page:")
-        header = ("channel", "regime", "one false page in", "finds 9 times in 10")
-        output.table(header, map(_paging, paging), indent=4)
-    if others:
-        output.line("  These make tickets only:")
-        output.table(
-            ("channel", "regime", "why"), ((c["channel"], c["regime"] or "-", c["why"]) for c in others), indent=4
-        )
-    output.line(
-        "  A ticket is made above (effect: what you said matters; noise: what chance explains in such a window):"
+    _print_rows(
+        "Channels that page:",
+        ("channel", "regime", "one false page in at least", "detected with 90% probability"),
+        [_paging(c) for c in every if c["pages"]],
+    )
+    _print_rows(
+        "Channels that open tickets only:",
+        ("channel", "regime", "reason"),
+        [(c["channel"], c["regime"] or "-", c["why"]) for c in every if not c["pages"]],
     )
     alike: dict[str, list[str]] = {}
     for c in model["channels"]:
         alike.setdefault(_thresholds(c), []).append(c["channel"])
-    output.table(("thresholds", "channels"), ((limits, ", ".join(names)) for limits, names in alike.items()), indent=4)
+    _print_rows(
+        "Ticket thresholds (effect: the smallest change that matters to you; noise: what chance reaches in a window):",
+        ("thresholds", "channels"),
+        [(limits, ", ".join(names)) for limits, names in alike.items()],
+    )
+
+
+def _print_rows(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if rows:
+        output.print_line(f"  {title}")
+        output.print_table(header, rows, indent=4)
 
 
 def _paging(c: Mapping[str, Any]) -> tuple[str, ...]:
-    apart = "-" if c["seconds_to_a_false_page"] is None else duration(c["seconds_to_a_false_page"])
-    events = "" if c["events_to_a_false_page"] is None else f" (A = {c['events_to_a_false_page']:.2g} events)"
-    finds = "; ".join(_finds(c["finds"])) or f"not known ({c['unknown']})"
-    return c["channel"], c["regime"], apart + events, finds
+    apart, a = duration(c["seconds_to_a_false_page"]), c["events_to_a_false_page"]
+    finds = "; ".join(_finds(c["finds"])) or f"unknown ({c['unknown']})"
+    return c["channel"], c["regime"], apart if isnan(a) else f"{apart} (A = {a:.2g} events)", finds
 
 
 def _finds(found: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -150,7 +149,7 @@ def _finds(found: list[Mapping[str, Any]]) -> Iterator[str]:
             text = f"a shift of {sizes[0]} standard deviations"
         else:
             sizes = [f"{100 * f['least']:.2g}" for f in mine]
-            text = f"{value} up by {sizes[0]} {findings.plural('point', float(sizes[0]))}"
+            text = f"{value} up by {sizes[0]} {plural('point', float(sizes[0]))}"
         spans = [duration(f["within_seconds"]) for f in mine]
         later = [f", {size} within {span}" for size, span in zip(sizes[1:], spans[1:], strict=True)]
         yield f"{text} within {spans[0]}{''.join(later)}"
@@ -158,8 +157,5 @@ def _finds(found: list[Mapping[str, Any]]) -> Iterator[str]:
 
 def _thresholds(c: Mapping[str, Any]) -> str:
     parts = [f"{t['detector']} {t['threshold']:.2g} ({t['from']})" for t in c["thresholds"]]
-    parts += [f"{d['detector']} ({'pages' if d['pages'] else 'tickets'}, by the budget)" for d in c["every_value"]]
+    parts += [f"{d['detector']} ({'page' if d['pages'] else 'ticket'}, from the budget)" for d in c["every_value"]]
     return ", ".join(parts) or "none"
-
-
-__all__ = ["certificate", "channel", "print_certificate", "print_channels", "window"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from driftd.config import describe
 from driftd.config.settings import DetectorSettings, Kafka, Settings
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.core.errors import ConfigError
 from driftd.core.finding import JUDGE
 from driftd.core.reference import Role
+from driftd.core.text import did_you_mean
 
 Mistake = tuple[Place, str]
 RESERVED = frozenset(r.value for r in Role if r is not Role.FEATURE)
@@ -175,7 +175,7 @@ def _detectors(settings: Settings) -> Iterator[Mistake]:
             if kind == JUDGE:
                 continue
             if kind not in known:
-                yield (*place, kind), f"unknown detector '{kind}'{describe.did_you_mean(kind, [*known, JUDGE])}"
+                yield (*place, kind), f"unknown detector '{kind}'{did_you_mean(kind, [*known, JUDGE])}"
             elif "effect" not in settings_of(kind):
                 yield (*place, kind), f"detector '{kind}' has no effect to set"
 
@@ -184,12 +184,12 @@ def _detector(place: Place, spec: DetectorSettings, known: Mapping[str, type]) -
     from driftd.detectors.registry import build, settings_of  # noqa: PLC0415
 
     if spec.kind not in known:
-        yield place, f"unknown detector '{spec.kind}'{describe.did_you_mean(spec.kind, known)}"
+        yield place, f"unknown detector '{spec.kind}'{did_you_mean(spec.kind, known)}"
         return
     names = list(settings_of(spec.kind))
     for key, value in spec.options.items():
         if key not in names:
-            yield (*place, key), f"unknown key '{key}'{describe.did_you_mean(key, names)}"
+            yield (*place, key), f"unknown key '{key}'{did_you_mean(key, names)}"
             continue
         try:
             build(spec.kind, **{key: value})

@@ -1,8 +1,7 @@
-"""The settings as a table: what docs/config.md, `driftd config` and "did you mean" are made from."""
+"""The settings as a table: the source of docs/config.md, `driftd config` and the messages about unknown settings."""
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -47,15 +46,6 @@ def variables() -> dict[str, str]:
 
 def env_name(path: str) -> str:
     return "DRIFTD_" + path.upper().replace(".", "__")
-
-
-def did_you_mean(wrong: str, right: Iterable[str], otherwise: bool = True) -> str:
-    """``; did you mean 'threshold'?``, or what there is when nothing is close."""
-    names = list(right)
-    close = difflib.get_close_matches(wrong.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{next(n for n in names if n.lower() == close[0])}'?"
-    return f"; expected one of {', '.join(names)}" if names and otherwise and len(names) <= 30 else ""
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:

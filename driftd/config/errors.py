@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from driftd.config import describe
 from driftd.config.settings import Feature, Settings
 from driftd.config.yamlfile import Place
+from driftd.core.text import did_you_mean, printable
 
 _EXPECTED: Final = {
     "int_parsing": "a whole number",
@@ -55,7 +56,7 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
         parent, key = place[:-1], str(place[-1])
-        return f"{where(place)}{_in(parent)}unknown key '{_printable(key[:60])}'{_unknown(parent, key)}"
+        return f"{where(place)}{_in(parent)}unknown key '{printable(key[:60])}'{_unknown(parent, key)}"
     if kind == "missing":
         return f"{where(place)}{_in(place[:-1])}missing key '{place[-1]}'"
     got = _got(error["input"], place)
@@ -63,7 +64,7 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
         text = str(error["ctx"]["error"])
     elif kind == "literal_error":
         choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        near = describe.did_you_mean(str(error["input"]), choices, otherwise=False)
+        near = did_you_mean(error["input"], choices, listed=False)
         return f"{where(place)}{dotted(place)}: expected one of {', '.join(choices)}, got {got}{near}"
     elif kind in _EXPECTED:
         text = "expected " + _EXPECTED[kind].format(**error.get("ctx", {}))
@@ -104,15 +105,10 @@ def section_at(place: Place) -> type[BaseModel]:
 
 def _unknown(parent: Place, key: str) -> str:
     names = [info.alias or name for name, info in section_at(parent).model_fields.items()]
-    near = describe.did_you_mean(key, names, otherwise=False)
+    near = did_you_mean(key, names, listed=False)
     if near:
         return near
     homes = [s.path.rpartition(".")[0] for s in describe.settings() if s.path.rpartition(".")[2] == key and s.env]
     if homes and not parent:
         return f"; it belongs under '{homes[0]}:'"
-    return describe.did_you_mean(key, names)
-
-
-def _printable(text: str) -> str:
-    """Control characters as escapes: a key must not break the line it is named in."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return did_you_mean(key, names)

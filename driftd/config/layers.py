@@ -14,6 +14,7 @@ from pydantic_settings import EnvSettingsSource
 from driftd.config import describe
 from driftd.config.settings import Settings
 from driftd.config.yamlfile import Document, Place
+from driftd.core.text import did_you_mean
 
 CONFIG_VARIABLE: Final = "DRIFTD_CONFIG"
 # Kubernetes puts the address of every service into every container: a service called driftd must not stop driftd.
@@ -85,7 +86,7 @@ def environment(env: Mapping[str, str], mistakes: list[str]) -> dict[str, Any]:
         if variable in known:
             mine[variable.lower()] = value
         elif not any(link.fullmatch(f"{variable}={value}") for link in (_SERVICE_LINK, _SERVICE_PORT)):
-            help_ = describe.did_you_mean(variable, known, otherwise=False) or "; docs/config.md lists them"
+            help_ = did_you_mean(variable, known, listed=False) or "; docs/config.md lists them"
             mistakes.append(f"{variable}: unknown environment variable{help_}")
     source = EnvSettingsSource(Settings)
     source.env_vars = mine
@@ -106,9 +107,8 @@ def known_flags(flags: Mapping[str, Flag], mistakes: list[str]) -> dict[str, Fla
     out = {}
     for setting, flag in flags.items():
         if setting not in known:
-            mistakes.append(
-                f"{flag.option}: unknown setting '{setting}'{describe.did_you_mean(setting, known, otherwise=False)}"
-            )
+            near = did_you_mean(setting, known, listed=False)
+            mistakes.append(f"{flag.option}: unknown setting '{setting}'{near}")
         elif flag.value is not None:
             out[setting] = flag
     return out

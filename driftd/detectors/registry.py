@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pkgutil
 from dataclasses import MISSING, Field, fields, is_dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from math import inf, isfinite
@@ -14,6 +13,7 @@ import driftd.detectors
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.reference import Role
+from driftd.core.text import did_you_mean
 from driftd.detectors import SequentialDetector, WindowDetector
 
 _ERRORS: Final = ("wasserstein", "out_of_range", "adwin")
@@ -60,11 +60,11 @@ def build(name: str, /, **settings: Any) -> WindowDetector | SequentialDetector:
     """The detector with these settings; ConfigError, with the nearest name there is, for what it does not know."""
     known = registry()
     if name not in known:
-        raise ConfigError(f"unknown detector '{name}'{_near(name, known)}; there are {', '.join(known)}")
+        raise ConfigError(f"unknown detector '{name}'{did_you_mean(name, known)}")
     by_name = {f.name: f for f in _fields(name)}
     for key, value in settings.items():
         if key not in by_name:
-            raise ConfigError(f"detector '{name}': unknown key '{key}'{_near(key, by_name)}")
+            raise ConfigError(f"detector '{name}': unknown key '{key}'{did_you_mean(key, by_name)}")
         settings[key] = _checked(f"detector '{name}': {key}", by_name[key], value)
     detector: WindowDetector | SequentialDetector = known[name](**settings)
     return detector
@@ -91,8 +91,3 @@ def _checked(where: str, field: Field[Any], value: Any) -> Any:
         bounds = f"at least {least}" if whole else "above 0" + (f", at most {most}" if most < inf else "")
         raise ConfigError(f"{where}: expected {wanted} {bounds}, got {value!r}")
     return value if whole else float(value)
-
-
-def _near(name: str, known: Any) -> str:
-    close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,4 +1,4 @@
-"""What `driftd reference build` sees in a reference: regimes, rhythms, natural variation, and the kind that fits."""
+"""What `driftd reference build` reports of a reference: regimes, rhythms, natural variation, and the kind that fits."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ def profile(reference: Reference, rows: EventBatch, windows: Windows, period_sec
 
 
 def _fits(whole: Floats | None, hours: Floats | None, weeks: int) -> bool:
-    """Whether the same hours are nearer to the windows: half as far or less, in half of the channels that breathe."""
+    """Whether the same hours are nearer to the windows: half as far or less, in half of the channels that vary."""
     if whole is None or hours is None or weeks < 2:
         return False
-    breathing = whole[:, BEYOND] > 0
+    varying = whole[:, BEYOND] > 0
     nearer = hours[:, MEDIAN] <= whole[:, MEDIAN] / 2
-    return bool(breathing.any() and np.count_nonzero(breathing & nearer) * 2 >= np.count_nonzero(breathing))
+    return bool(varying.any() and np.count_nonzero(varying & nearer) * 2 >= np.count_nonzero(varying))
 
 
 def hourly(reference: Reference, bins: NDArray[np.intp], times: Floats) -> Floats:
@@ -133,64 +133,69 @@ def alike(x: Floats, lag: int) -> Floats:
     return np.where(both.sum(axis=1) >= _DAY, r, np.nan)
 
 
-def in_words(seen: ReferenceProfile, reference: Reference) -> list[str]:
-    """What was seen, a line each."""
-    channels = len(reference.channels)
-    return [*_rhythm_words(seen, channels), *_variation_words(seen, reference), *_season_words(seen)]
+def in_words(found: ReferenceProfile, reference: Reference) -> list[str]:
+    """The profile for people, a line each: rhythm, natural variation, the kind that fits, seasons."""
+    lines = [_rhythm_words(found, len(reference.channels)), _variation_words(found)]
+    return [*lines, *_kind_words(found, reference), *_season_words(found)]
 
 
-def _rhythm_words(seen: ReferenceProfile, channels: int) -> list[str]:
-    both = int(np.count_nonzero(seen.daily | seen.weekly))
+def _rhythm_words(found: ReferenceProfile, channels: int) -> str:
+    both = int(np.count_nonzero(found.daily | found.weekly))
     if not both:
-        return ["no daily or weekly rhythm"]
-    names = [n for n, found in (("daily", seen.daily), ("weekly", seen.weekly)) if found.any()]
-    return [f"{' and '.join(names)} rhythm in {both} of {channels} channels"]
+        return "Rhythm: no daily or weekly rhythm"
+    names = [n for n, has in (("daily", found.daily), ("weekly", found.weekly)) if has.any()]
+    return f"Rhythm: {' and '.join(names)} in {both} of {channels} channels"
 
 
-def _variation_words(seen: ReferenceProfile, reference: Reference) -> list[str]:
-    if seen.whole is None:
-        return [f"too few windows to know its natural variation: {variation.LEAST_WINDOWS} are needed"]
-    windows = int(np.nanmax(seen.whole[:, 0], initial=0))
-    breathing = seen.whole[:, BEYOND] > 0
-    text = f"{windows} windows of its own differ from the rest of it by chance alone"
-    if not breathing.any():
-        return [text]
-    far = float(np.nanmedian(seen.whole[breathing, MEDIAN]))
-    share = f"{np.count_nonzero(breathing)} of {len(breathing)} channels"
-    text = f"{windows} windows of its own differ from the rest of it more than chance explains in {share}: "
-    text += f"PSI {far:.2g} (median)"
-    few = f"; with fewer than {ENOUGH_WINDOWS} windows thresholds are wide: a longer reference narrows them"
-    if seen.hours is None:
-        return [text + few * (windows < ENOUGH_WINDOWS)]
-    near = float(np.nanmedian(seen.hours[breathing, MEDIAN]))
-    lines = [f"{text}, {near:.2g} against the same hours of the week" + few * (windows < ENOUGH_WINDOWS)]
-    if seen.kind is ReferenceKind.SEASONAL and reference.kind is not ReferenceKind.SEASONAL:
-        lines.append("reference.kind seasonal fits: it would compare with the same hours of the week (--kind seasonal)")
-    elif seen.kind is ReferenceKind.SEASONAL:
-        lines.append("reference.kind seasonal fits")
-    elif reference.kind is ReferenceKind.SEASONAL:
-        lines.append("reference.kind fixed fits as well: the same hours of the week are not much nearer (--kind fixed)")
-    return lines
+def _variation_words(found: ReferenceProfile) -> str:
+    if found.whole is None:
+        return f"Natural variation: unknown; it takes {variation.LEAST_WINDOWS} windows or more"
+    windows = int(np.nanmax(found.whole[:, 0], initial=0))
+    varying = found.whole[:, BEYOND] > 0
+    if not varying.any():
+        return f"Natural variation: the reference's own {windows} windows differ by chance alone"
+    share = f"{np.count_nonzero(varying)} of {len(varying)} channels"
+    text = f"Natural variation: in {share} the reference's own {windows} windows differ by more than chance, "
+    text += f"median PSI {float(np.nanmedian(found.whole[varying, MEDIAN])):.2g}"
+    if found.hours is not None:
+        near = float(np.nanmedian(found.hours[varying, MEDIAN]))
+        text += f" ({near:.2g} against the same hours of the week)"
+    few = f"; fewer than {ENOUGH_WINDOWS} windows make thresholds wide, a longer reference narrows them"
+    return text + few * (windows < ENOUGH_WINDOWS)
 
 
-def _season_words(seen: ReferenceProfile) -> list[str]:
-    if all(r in ("", "independent") for r in seen.regime):
+def _kind_words(found: ReferenceProfile, reference: Reference) -> list[str]:
+    if found.hours is None or found.whole is None or not (found.whole[:, BEYOND] > 0).any():
         return []
-    tickets = sum(not page for page in seen.pages)
-    text = f"{seen.seasons} whole {seen.season} are known"
-    if seen.needed:
-        text += f"; {seen.needed} more are needed before {tickets} of {len(seen.pages)} channels can page"
-    return [text]
+    same_hours = "it compares a window with the same hours of the week"
+    match (found.kind, reference.kind):
+        case (ReferenceKind.SEASONAL, ReferenceKind.SEASONAL):
+            return [f"Kind: seasonal fits; {same_hours}"]
+        case (ReferenceKind.SEASONAL, _):
+            return [f"Kind: seasonal fits better (--kind seasonal); {same_hours}"]
+        case (_, ReferenceKind.SEASONAL):
+            return ["Kind: fixed fits as well (--kind fixed); the same hours of the week are not much nearer"]
+    return []
 
 
-def as_data(seen: ReferenceProfile, reference: Reference) -> Mapping[str, object]:
+def _season_words(found: ReferenceProfile) -> list[str]:
+    if all(r in ("", "independent") for r in found.regime):
+        return []
+    tickets = f"{sum(not page for page in found.pages)} of {len(found.pages)} channels"
+    if found.season != "weeks":  # days open tickets only
+        return [f"Seasons: {found.seasons} whole days; {tickets} page from {PAGE_SEASONS} whole weeks on"]
+    more = f"; {found.needed} more are needed before {tickets} can page" if found.needed else ""
+    return [f"Seasons: {found.seasons} whole weeks{more}"]
+
+
+def as_data(found: ReferenceProfile, reference: Reference) -> Mapping[str, object]:
     """For scripts."""
     return {
-        "rhythm": {"daily": _names(reference, seen.daily), "weekly": _names(reference, seen.weekly)},
-        "proposed_kind": seen.kind.value,
-        "season": seen.season,
-        "seasons": seen.seasons,
-        "seasons_needed": seen.needed,
+        "rhythm": {"daily": _names(reference, found.daily), "weekly": _names(reference, found.weekly)},
+        "proposed_kind": found.kind.value,
+        "season": found.season,
+        "seasons": found.seasons,
+        "seasons_needed": found.needed,
     }
 
 

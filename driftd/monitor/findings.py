@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from driftd.core.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary
+from driftd.core.text import percent, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
 from driftd.judge.step import Judged, MicroBatch
@@ -22,16 +23,16 @@ from driftd.monitor.state import ModelState, Standing
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
 
-WINDOW_ALONE: Final = "the window alone differs; not yet evidence enough for a page"
-"""How the reason of the judge's tickets begins that are no episodes."""
+WINDOW_ALONE: Final = "this window differs; the evidence is below the page threshold"
+"""Beginning of ``because`` in tickets of the judge that are not episodes."""
 
 NAMED = 40
-"""Channels that a finding about a model names."""
+"""The most channels that a finding about a model names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FindingContext:
-    """What findings are made from; ``models`` share the budget; ``compared`` says with what a window was compared."""
+    """What findings are made from; ``models`` share the budget; ``compared`` says with what the window was compared."""
 
     model: ModelState
     standing: Standing
@@ -50,7 +51,7 @@ class FindingContext:
         return (len(self.reference.channels) + 1) * self.models
 
     def effective(self, row: int, events: float) -> float:
-        """How many independent events tell as much."""
+        """The effective sample size: how many independent events carry as much information."""
         return events if self.learned is None else events / float(self.learned.design_effect[row])
 
     def regime(self, row: int) -> str:
@@ -68,7 +69,7 @@ class FindingContext:
 def of_window(
     about: FindingContext, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
 ) -> Iterator[Finding]:
-    """What a window detector has to say: where its status changed, or of every channel."""
+    """Findings of a window detector: where its status changed, or of every channel."""
     previous = np.zeros_like(s.status) if before is None else before
     reference = about.reference
     for row in np.flatnonzero(~np.isnan(s.ratio) if every else s.status != previous).tolist():
@@ -99,7 +100,7 @@ def of_window(
 
 
 def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]) -> Iterator[Finding]:
-    """Tickets of the judge that one window makes or takes back; an open episode has its own findings."""
+    """Tickets of the judge that one window opens or closes; an open episode has its own findings."""
     before = about.standing.suspected
     before = before if len(before) == len(suspected) else np.zeros_like(suspected)
     judge, reference = about.model.judge, about.reference
@@ -128,7 +129,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
             window_start=window.start,
             window_end=window.end,
             since=float(judge.state.since[row]) if suspected[row] else None,
-            because="; ".join(parts) if suspected[row] else "the window no longer differs",
+            because="; ".join(parts) if suspected[row] else "this window no longer differs",
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.tests,
@@ -184,18 +185,18 @@ def _episode_because(
     about: FindingContext, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
 ) -> str:
     s, a, joint = float(judged.s[row]), float(about.detectors.a[row]), row == len(about.reference.channels)
-    told = not joint and s < a
+    external = not joint and s < a
     if not opened:
-        return "the evidence of a change has died down"
+        return "the evidence has stayed low for long enough: the change is over"
     assert about.learned is not None
     channels = about.reference.channels
-    parts = [f"evidence {so_many(s / a)} what a page needs (one false alarm in {a:.2g} events)"]
-    if told:
+    parts = [f"evidence {so_many(s / a)} the threshold A (one false alarm in {a:.2g} events)"]
+    if external:
         kinds = " or ".join(sorted(kind for kind, name in about.detectors.paging if name == channels[row].name))
-        parts = [f"{kinds} found a change; its share of the budget is one false alarm in {a:.2g} events"]
+        parts = [f"{kinds} detected a change; its share of the budget is one false alarm in {a:.2g} events"]
     if joint:
         who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
-        parts.append(f"{who} no longer move together as they did")
+        parts.append(f"{who} no longer move together as in the reference")
     parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     if not joint:
         parts += _means(about.reference, summary, row, moved)
@@ -208,7 +209,7 @@ def _episode_because(
 def _because(about: FindingContext, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
     value, threshold, reference = float(s.statistic[row]), float(s.threshold[row]), about.reference
     if s.noise[row] == 0:
-        parts = [f"{s.detector} noticed {value:.0f} change{'s' * (value > 1)} in the window"]
+        parts = [f"{s.detector} detected {value:.0f} {plural('change', value)} in the window"]
     else:
         source = "effect" if s.effect[row] >= s.noise[row] else "natural" if s.natural[row] else "noise"
         parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
@@ -223,14 +224,10 @@ def _means(reference: Reference, summary: Summary, row: int, moved: tuple[MovedB
 
 
 def so_many(times: float) -> str:
-    """``7.0 times``, ``340 times``; beyond a million nobody needs the number."""
+    """``7.0 times``, ``340 times``, ``over a million times``."""
     if times >= 1e6:
         return "over a million times"
     return f"{times:.1f} times" if times < 10 else f"{float(f'{times:.2g}'):,.0f} times"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
@@ -256,7 +253,7 @@ def _moves(about: FindingContext) -> NDArray[np.float64]:
 
 
 def of_model(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None, names: tuple[str, ...]) -> str:
-    """What the model as a whole came to, in one sentence."""
+    """The status of the model as a whole, in one sentence."""
     total = len(about.reference.channels)
     if names:
         return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")

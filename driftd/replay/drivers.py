@@ -1,4 +1,4 @@
-"""`driftd replay`, `driftd demo`, `driftd reference build`: the pipeline over a file or a stretch of a topic."""
+"""`driftd replay`, `driftd demo`, `driftd reference build`: the pipeline over a file or a range of a topic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from driftd.config import Loaded
 from driftd.core.errors import ReferenceMismatch
-from driftd.core.event import TopicPartition, concatenate
+from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
@@ -31,7 +31,7 @@ from driftd.sources.files.stream import Events, Progress
 
 
 class ReplayListener(Protocol):
-    """Where the audience looks; called from the thread that works."""
+    """Shows what a replay does; called from the thread that works."""
 
     def progress(self, progress: Progress) -> None: ...
 
@@ -66,31 +66,33 @@ class Configured:
     references: Mapping[str, Reference]
 
 
-def replay(runs: Sequence[Configured], events: Events, findings: Path | None, stage: ReplayListener) -> list[Replayed]:
-    """Everything through each pipeline; the events are read once, so standard input and a topic do as well as a file.
+def replay(
+    runs: Sequence[Configured], events: Events, findings: Path | None, listener: ReplayListener
+) -> list[Replayed]:
+    """Runs the events through each pipeline. They are read once, so standard input and a topic do as well as a file.
 
-    Findings of the first are told, and written anew to ``findings`` (None writes none). Each pipeline needs a codec of
-    its own.
+    Findings of the first pipeline go to ``listener``, and to the file ``findings``, which is written anew (None: to no
+    file). Each pipeline needs a codec of its own.
     """
     began = time.perf_counter()
     replays = [Replay.of(run.pipeline, run.references, partitions_of(events)) for run in runs]
     with _writing(findings) as sink:
 
-        def tell(outcome: Outcome) -> None:
+        def emit(outcome: Outcome) -> None:
             if sink is not None:
                 sink.emit(outcome.findings)
             for judgement in outcome.judgements:
-                stage.judged(judgement)
+                listener.judged(judgement)
 
         for records in events.batches():
             outcomes = [one.take(records) for one in replays]
-            tell(outcomes[0])
-            stage.progress(events.progress())
+            emit(outcomes[0])
+            listener.progress(events.progress())
         first, *_ = [one.finish() for one in replays]
-        tell(first)
+        emit(first)
     seconds = time.perf_counter() - began
     results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
-    stage.done(results[0])
+    listener.done(results[0])
     return results
 
 
@@ -117,13 +119,19 @@ def _writing(path: Path | None) -> Iterator[FileFindings | None]:
 
 
 def partitions_of(events: Events) -> Iterable[TopicPartition]:
-    """The partitions of a stretch of a topic; a file has one, which needs no naming."""
+    """The partitions of a topic; a file has one, which need not be named."""
     partitions: Iterable[TopicPartition] = getattr(events, "cells", ())
     return partitions
 
 
 def demo(
-    loaded: Loaded, pipeline: Pipeline, events: Events, *, exit_after: bool, speed: float | None, stage: ReplayListener
+    loaded: Loaded,
+    pipeline: Pipeline,
+    events: Events,
+    *,
+    exit_after: bool,
+    speed: float | None,
+    listener: ReplayListener,
 ) -> int:
     """Replays while it serves, at ``speed`` times real time (None: as fast as it can); then serves until Ctrl-C."""
     from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
@@ -137,7 +145,7 @@ def demo(
         server = HttpServer(loaded.settings.http.address, views_of(reporter, None))
         server.start()
         stack.callback(server.close)
-        stage.serving(server.url)
+        listener.serving(server.url)
         pace, began = Pace(speed), time.perf_counter()
 
         def show(outcome: Outcome) -> None:
@@ -146,8 +154,8 @@ def demo(
             reporter.found(outcome.findings)
             reporter.counts(state)
             for judgement in outcome.judgements:
-                stage.judged(judgement)
-            stage.progress(events.progress())
+                listener.judged(judgement)
+            listener.progress(events.progress())
 
         try:
             for records in events.batches():
@@ -155,7 +163,7 @@ def demo(
                 pace.wait(run.ended)
             show(run.finish())
             result = replace(Replayed.of(state), report=run.report(), seconds=time.perf_counter() - began)
-            stage.done(result)
+            listener.done(result)
             while not exit_after:
                 reporter.heartbeat = time.time()
                 threading.Event().wait(1.0)
@@ -183,10 +191,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A reference and what was seen in its events."""
+    """A reference and what was found in its events."""
 
     reference: Reference
-    seen: ReferenceProfile
+    profile: ReferenceProfile
 
 
 def build_references(
@@ -196,13 +204,13 @@ def build_references(
     models: Sequence[str],
     first: int | None,
     reason: str,
-    stage: ReplayListener,
+    listener: ReplayListener,
     kind: ReferenceKind | None = None,
     exclude: tuple[Exclusion, ...] = (),
 ) -> list[Built]:
-    """One of each model (of ``models``, if any are named) from its first so many events, or from all of them.
+    """References of ``models`` (of all, if none is named), each from its ``first`` events or from all; none is stored.
 
-    ``kind`` wins over the configured one; ``exclude`` comes to the configured exclusions. They are not stored.
+    ``kind`` replaces the configured one; ``exclude`` is added to the configured exclusions.
     Raises ReferenceMismatch for a named model that has no event.
     """
     state = State()
@@ -212,16 +220,12 @@ def build_references(
     pipeline.begin(state, {})
     for records in events.batches():
         pipeline.take(state, records)
-        stage.progress(events.progress())
-    stage.done(Replayed.of(state))
+        listener.progress(events.progress())
+    listener.done(Replayed.of(state))
     out = []
     for name in models or sorted({key.model for key in state.models}):
-        key = Slice(name)
-        rows = [b for _, p in sorted(state.partitions.items()) if key in p.streams for b in p.streams[key].rows]
-        if not rows:
-            known = ", ".join(sorted({key.model for key in state.models})) or "none"
-            raise ReferenceMismatch(f"{events.name}: no usable events of model '{name}'; models there: {known}")
-        configured = pipeline.monitor.settings(key).learning
+        rows = _rows(state, name, events)
+        configured = pipeline.monitor.settings(Slice(name)).learning
         learning = replace(
             configured,
             source=events.name,
@@ -231,11 +235,20 @@ def build_references(
             kind=kind or configured.kind,
             exclude=(*configured.exclude, *exclude),
         )
-        every = concatenate(rows)
-        every = every.take(np.flatnonzero(outside(every.times, learning.exclude)))
-        if first is not None and first < len(every):
-            every = every.take(every.times.argsort(kind="stable")[:first])
-        reference = build(every, learning)
+        rows = rows.take(np.flatnonzero(outside(rows.times, learning.exclude)))
+        if first is not None and first < len(rows):
+            rows = rows.take(rows.times.argsort(kind="stable")[:first])
+        reference = build(rows, learning)
         assert learning.windows is not None
-        out.append(Built(reference, profile(reference, every, learning.windows, learning.period_seconds)))
+        out.append(Built(reference, profile(reference, rows, learning.windows, learning.period_seconds)))
     return out
+
+
+def _rows(state: State, model: str, events: Events) -> EventBatch:
+    """All events of a model; raises ReferenceMismatch where there are none."""
+    streams = (p.streams.get(Slice(model)) for _, p in sorted(state.partitions.items()))
+    rows = [batch for stream in streams if stream is not None for batch in stream.rows]
+    if not rows:
+        known = ", ".join(sorted({key.model for key in state.models})) or "none"
+        raise ReferenceMismatch(f"{events.name}: no usable events of model '{model}'; models there: {known}")
+    return concatenate(rows)

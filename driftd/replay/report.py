@@ -1,7 +1,7 @@
-"""What a stretch of history came to: pages and tickets, how long they lasted, and what budget was held.
+"""The pages and tickets of a stretch of history, how long they lasted, and whether the budget was held.
 
 findings   ---w--------D----+-------o----------D----->|      w ticket, D page opens, + more channels join, o over
-ledger        |ticket  |page                   |page  |end   what is still open at the end lasts until then
+tally         |ticket  |page                   |page  |end   what is still open at the end lasts until then
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from driftd.core.finding import Finding, Judgement, Scores, Status
 from driftd.judge.budget import MONTH_SECONDS
 
 CONFIDENCE: Final = 0.99
-"""That chance alone pages no more often than ``Report.explained``."""
+"""Probability that chance alone pages no more often than ``Report.explained``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One episode of one model: when it paged, until when it lasted (None: it still does), since when the change is
-    thought to have been there; ``channels`` most moved first, with those that joined later.
+    """One episode of one model: when it paged, when it ended (None: still open), and the estimated start of the change;
+    ``channels`` most moved first, with those that joined later.
     """
 
     model: str
@@ -49,7 +49,7 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """When a channel was first part of a page and first had a ticket; None where it never had."""
+    """When a channel was first part of a page, and when it first had a ticket; None for never."""
 
     page: float | None = None
     ticket: float | None = None
@@ -58,7 +58,7 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Report:
     """``start`` to ``end`` in event time, without the stretch that references were learned from; ``budget`` false pages
-    a month were accepted.
+    a month are accepted.
     """
 
     start: float
@@ -72,7 +72,8 @@ class Report:
 
     @property
     def months(self) -> float:
-        return max(self.end - self.start, 0.0) / MONTH_SECONDS
+        """0 where nothing was watched: then ``start`` is NaN or after ``end``."""
+        return (self.end - self.start) / MONTH_SECONDS if self.end > self.start else 0.0
 
     @property
     def pages_a_month(self) -> float:
@@ -81,7 +82,7 @@ class Report:
 
     @property
     def explained(self) -> int:
-        """So many pages chance alone explains at that budget (Poisson, CONFIDENCE)."""
+        """The most pages that chance alone explains at that budget (Poisson, CONFIDENCE)."""
         return poisson_bound(self.budget * self.months)
 
     @property
@@ -101,7 +102,7 @@ def poisson_bound(expected: float) -> int:
 
 @dataclass(slots=True)
 class Tally:
-    """Keeps account of judgements as they come, in order; ``report`` closes it."""
+    """Counts pages and tickets of judgements as they come, in order; ``report`` closes the account."""
 
     _open: dict[str, int] = field(default_factory=dict)
     _pages: list[Page] = field(default_factory=list)
@@ -172,6 +173,3 @@ class Tally:
 
 def _levels(scores: Scores) -> NDArray[np.float64]:
     return np.where(np.isnan(scores.ratio), np.nan, scores.threshold)
-
-
-__all__ = ["Found", "Page", "Report", "Tally", "Tickets", "poisson_bound"]

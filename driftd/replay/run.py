@@ -1,4 +1,4 @@
-"""History through the same pipeline, as fast as it can: what would have been found, and when."""
+"""History through the same pipeline, at full speed: what would have been found, and when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from driftd.replay.report import Report, Tally
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What became of every event: read == accepted + sum(rejected) + late + sum(dropped)."""
+    """The account of every event: read == accepted + sum(rejected) + late + sum(dropped)."""
 
     read: int
     accepted: int
@@ -45,16 +45,16 @@ def _sum(parts: Mapping[str, int]) -> str:
 
 @dataclass(slots=True)
 class Replay:
-    """One configuration going through a history. ``began`` and ``ended``: event time from which the first model was
+    """One configuration running through a history. ``began`` to ``ended``: event time from which the first model was
     watched (its reference being there or learned) to the last event; NaN before there is one.
 
-    ``cells`` are the partitions of a history that has more than one: each holds the others back until its own time has
-    come, so the result does not depend on how they were read.
+    ``partitions`` are those of a history that has more than one. Each holds the others back until it has reached their
+    time, so the result does not depend on the order in which they are read.
     """
 
     pipeline: Pipeline
     state: State
-    ledger: Tally = field(default_factory=Tally)
+    tally: Tally = field(default_factory=Tally)
     began: float = float("nan")
     _done: set[TopicPartition] = field(default_factory=set)
 
@@ -84,14 +84,14 @@ class Replay:
         return self._kept(self.pipeline.settle(self.state, end=True))
 
     def report(self) -> Report:
-        return self.ledger.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
+        return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
 
     @property
     def ended(self) -> float:
         return max((p.latest for p in self.state.partitions.values()), default=float("nan"))
 
     def _kept(self, outcome: Outcome) -> Outcome:
-        self.ledger.take(outcome.judgements)
+        self.tally.take(outcome.judgements)
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
         return outcome

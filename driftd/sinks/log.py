@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -16,6 +14,7 @@ import orjson
 
 from driftd.core.errors import StateUnwritable
 from driftd.core.finding import Finding, Status
+from driftd.core.text import jsonable, printable, utc
 
 LOG: Final = logging.getLogger("driftd.finding")
 _LEVELS: Final = {
@@ -27,46 +26,34 @@ _LEVELS: Final = {
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def utc(seconds: float | None, *, digits: int = 0) -> str:
-    """Epoch seconds as 2026-11-23T08:53:00Z, with so many digits after the second; "-" where there is no time."""
-    if seconds is None or not math.isfinite(seconds):
-        return "-"
-    try:
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    except (OverflowError, ValueError, OSError):
-        return "-"
-    return text[: 19 + (digits + 1 if digits else 0)] + "Z"
-
-
 def finding_fields(finding: Finding) -> dict[str, Any]:
     """The finding as plain data, in the order it is written; NaN and infinity are None."""
     f = finding
-    return {
+    fields: dict[str, Any] = jsonable({
         "id": f.id,
-        "model": _text(f.model),
-        "feature": _text(f.feature),
-        "segment": _text(f.segment),
+        "model": f.model,
+        "feature": f.feature,
+        "segment": f.segment,
         "detector": f.detector,
         "status": f.status.name,
         "previous": f.previous.name,
-        "statistic": _finite(f.statistic),
-        "threshold": _finite(f.threshold),
-        "effect": _finite(f.effect),
-        "noise": _finite(f.noise),
-        "ratio": _finite(f.ratio),
-        "events": int(f.events),
-        "effective_events": _finite(f.effective_events),
-        "tests": int(f.tests),
+        "statistic": f.statistic,
+        "threshold": f.threshold,
+        "effect": f.effect,
+        "noise": f.noise,
+        "ratio": f.ratio,
+        "events": f.events,
+        "effective_events": f.effective_events,
+        "tests": f.tests,
         "regime": f.regime or None,
-        "window_start": _finite(f.window_start),
-        "window_end": _finite(f.window_end),
-        "since": _finite(f.since),
-        "because": _text(f.because),
-        "moved": [
-            {"bin": _text(m.bin), "reference": _finite(m.reference), "current": _finite(m.current)} for m in f.moved
-        ],
-        "channels": [_text(name) for name in f.channels],
-    }
+        "window_start": f.window_start,
+        "window_end": f.window_end,
+        "since": f.since,
+        "because": f.because,
+        "moved": [{"bin": m.bin, "reference": m.reference, "current": m.current} for m in f.moved],
+        "channels": f.channels,
+    })  # fmt: skip
+    return fields
 
 
 def finding_json(finding: Finding) -> bytes:
@@ -75,15 +62,6 @@ def finding_json(finding: Finding) -> bytes:
     The same finding gives the same bytes: fixed order of keys, shortest text of each number.
     """
     return orjson.dumps(finding_fields(finding))
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _text(value: str | None) -> str | None:
-    """Half a surrogate pair, which UTF-8 cannot carry, becomes a question mark."""
-    return None if value is None else value.encode("utf-8", "replace").decode()
 
 
 def describe(finding: Finding) -> str:
@@ -181,7 +159,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         # ensure_ascii keeps line breaks of every alphabet out of the line
-        return json.dumps(fields, default=str)
+        return json.dumps(jsonable(fields), default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -192,14 +170,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {} if isinstance(getattr(record, "finding", None), Finding) else _extras(record)
-        words = [utc(record.created, digits=3), f"{record.levelname:<7}", _printable(record.getMessage())]
+        words = [utc(record.created, digits=3), f"{record.levelname:<7}", printable(record.getMessage())]
         line = " ".join([*words, *(f"{k}={_word(v)}" for k, v in fields.items())])
         return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
-
-
-def _printable(text: str) -> str:
-    """Control characters as escapes: a name from a topic must not forge a line or drive a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _word(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The status page: one screen that says what changed, since when, how much, and what to do. No script, no assets."""
+"""The status page: what changed, since when, how much, and what to do, on one screen. No script, no assets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import numpy as np
 
 from driftd import __version__
 from driftd.core.finding import JOINT, Finding, Status
+from driftd.core.text import duration, plural
 from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.format import ago, latencies, number, span, stretch, time
-from driftd.web.format import name as name_format
-from driftd.web.format import since as since_format
+from driftd.web.format import ago, html_latencies, html_name, html_range, html_since, html_time, number
 from driftd.web.sections.changes import changes
-from driftd.web.sections.guarantee import trust
-from driftd.web.sections.health import facts
+from driftd.web.sections.guarantee import guarantee
+from driftd.web.sections.health import health
 from driftd.web.snapshot import worst_first
 from driftd.web.style import STYLE
 from driftd.web.widgets import MARKS, link, pill, runbook
@@ -48,7 +47,7 @@ def render(snapshot: Snapshot, *, model: str | None = None, refresh: bool = True
         '<main id="main">',
         *changes(snapshot, ranked, model),
         _models(snapshot, ranked) if model is None else "",
-        trust(snapshot, model),
+        guarantee(snapshot, model),
         _daemon(snapshot),
         _findings(snapshot, model),
         "</main>",
@@ -71,38 +70,46 @@ def _head(snapshot: Snapshot, models: Sequence[ModelView], model: str | None, *,
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width">{again}<link rel="icon" href="data:,">'
         f"<title>{MARKS[Status[tone]]} {escape(headline)} · driftd</title><style>{STYLE}</style></head><body>"
-        f'<header class="{tone}"><p class="meta"><b>driftd</b> · {back}{time(snapshot.now)} · {turn}</p>'
+        f'<header class="{tone}"><p class="meta"><b>driftd</b> · {back}{html_time(snapshot.now)} · {turn}</p>'
         f'<h1><span aria-hidden="true">{MARKS[Status[tone]]}</span> {escape(headline)}</h1></header>'
     )
 
 
 def _headline(snapshot: Snapshot, models: Sequence[ModelView], model: str | None) -> tuple[str, str]:
     """The tone (a status by name) and the sentence that a person reads first."""
-    count = {status: sum(m.status is status for m in models) for status in Status}
-    one_of = f"of {len(models)} models"
-    drifted = ""
-    if n := count[Status.DRIFT]:
-        first = next(m.name for m in models if m.status is Status.DRIFT)
-        drifted = f"{first} has drifted" if n == 1 else f"{n} {one_of} have drifted"
-    if snapshot.not_ready:
-        reasons = "; ".join(snapshot.not_ready)
-        return "DRIFT", f"driftd is not ready: {reasons}" + (f". {drifted}" if drifted else "")
-    if drifted:
-        return "DRIFT", drifted
-    if n := count[Status.WARNING]:
-        first = next(m.name for m in models if m.status is Status.WARNING)
-        return "WARNING", f"Tickets, no page: {f'{first} has changed' if n == 1 else f'{n} {one_of} have changed'}"
+    tone, text = _of_models(models, model)
+    if not snapshot.not_ready:
+        return tone, text
+    reasons = "; ".join(snapshot.not_ready)
+    return "DRIFT", f"driftd is not ready: {reasons}" + (f". {text}" if tone == "DRIFT" else "")
+
+
+def _of_models(models: Sequence[ModelView], model: str | None) -> tuple[str, str]:
+    """The tone and the sentence of the worst status among ``models``."""
     if not models:
         return "LEARNING", "No model seen yet" if model is None else f"No model is called {model}"
-    if n := count[Status.LEARNING]:
-        return "LEARNING", f"{n} {one_of} {'is' if n == 1 else 'are'} still learning; nothing has drifted"
-    return "OK", "Nothing has drifted" if len(models) == 1 else f"Nothing has drifted in {len(models)} models"
+    worst = next(s for s in (Status.DRIFT, Status.WARNING, Status.LEARNING, Status.OK) if _with(models, s))
+    n, name = len(_with(models, worst)), _with(models, worst)[0].name
+    of = f"{n} of {len(models)} models"
+    text = {
+        Status.DRIFT: f"{name} has drifted" if n == 1 else f"{of} have drifted",
+        Status.WARNING: f"Tickets, no page: {f'{name} has changed' if n == 1 else f'{of} have changed'}",
+        Status.LEARNING: f"{of} {'is' if n == 1 else 'are'} still learning; nothing has drifted",
+        Status.OK: "Nothing has drifted" if n == 1 else f"Nothing has drifted in {n} models",
+    }
+    return worst.name, text[worst]
+
+
+def _with(models: Sequence[ModelView], status: Status) -> list[ModelView]:
+    return [m for m in models if m.status is status]
 
 
 def _models(snapshot: Snapshot, models: Iterable[ModelView]) -> str:
     rows = "".join(_model_row(m, snapshot) for m in models)
     if not rows:
-        return '<section class="card"><h2>Models</h2><p>None yet: events make them known.</p></section>'
+        return (
+            '<section class="card"><h2>Models</h2><p>None yet: driftd adds a model with its first event.</p></section>'
+        )
     columns = (
         "Model",
         "Pages and tickets",
@@ -123,51 +130,51 @@ def _models(snapshot: Snapshot, models: Iterable[ModelView]) -> str:
 def _model_row(m: ModelView, snapshot: Snapshot) -> str:
     last = m.counts.last_event
     fresh = ago(last, snapshot.now) if math.isfinite(last) else "-"
-    name = f'<tr><th scope="row"><a href="{link(m.name)}">{name_format(m.name)}</a> {pill(m.status)}'
+    name = f'<tr><th scope="row"><a href="{link(m.name)}">{html_name(m.name)}</a> {pill(m.status)}'
     j = m.judgement
     if j is None:
         ratio = min(max(m.learning, 0.0), 1.0)
-        learnt = f"{ratio:.0%} of the reference" if ratio < 1 else "reference learned; waits for a full window"
+        learned = f"{ratio:.0%} of the reference" if ratio < 1 else "reference learned; waits for a full window"
         return (
             f'{name}<td colspan="2"><progress max="1" value="{ratio:.3f}" aria-label="reference learned"></progress> '
-            f"{learnt}<td>{m.counts.predictions:,} so far<td>-<td>-<td>{fresh}<td>-</tr>"
+            f"{learned}<td>{m.counts.predictions:,} so far<td>-<td>-<td>{fresh}<td>-</tr>"
         )
     s, r = j.summary, j.reference
     seconds = j.window_end - j.window_start
-    versions = ", ".join(name_format(v) for v in j.versions[:3])
+    versions = ", ".join(html_name(v) for v in j.versions[:3])
     stale = " class=stale" if math.isfinite(last) and snapshot.now - last > 2 * seconds + 60 else ""
     return (
         f"{name}<div class=small>{f'version {versions}' if versions else ''}</div>"
         f"<td>{_called(m, snapshot)}"
-        f"<td>{stretch(j.window_start, j.window_end)}<div class=small>{span(seconds)}</div>"
+        f"<td>{html_range(j.window_start, j.window_end)}<div class=small>{duration(seconds)}</div>"
         f"<td>{s.events:,}<div class=small>{number(s.events / max(seconds, 1e-9))} / s</div>"
-        f"<td>{latencies(s.latency_quantiles(QUANTILES))}"
+        f"<td>{html_latencies(s.latency_quantiles(QUANTILES))}"
         f"<td>{s.failed / max(s.events, 1):.2%}<td{stale}>{fresh}"
-        f"<td>v{r.version}, {r.summary.events:,} events<div class=small>{stretch(r.first, r.last)}</div></tr>"
+        f"<td>v{r.version}, {r.summary.events:,} events<div class=small>{html_range(r.first, r.last)}</div></tr>"
     )
 
 
 def _called(m: ModelView, snapshot: Snapshot) -> str:
-    """What of the model pages and has tickets now, and how much of it can page at all."""
+    """Open pages and tickets of the model, and how many of its channels can page at all."""
     j = m.judgement
     assert j is not None
     joint = j.joint is not None and j.joint.status is Status.DRIFT
     pages, tickets = j.drifted + joint, int(np.count_nonzero(j.channel_status == Status.WARNING))
-    cover = snapshot.cover(m.name)
+    guaranteed = snapshot.cover(m.name)
     can = "tickets only: no judge"
-    if cover is not None:
-        can = f"{np.count_nonzero(cover.pages)} of {len(cover.names)} channels can page"
+    if guaranteed is not None:
+        can = f"{np.count_nonzero(guaranteed.pages)} of {len(guaranteed.names)} channels can page"
     return (
-        f"<span class=when>{pages} page{'s' * (pages != 1)}, {tickets} ticket{'s' * (tickets != 1)}</span>"
+        f"<span class=when>{pages} {plural('page', pages)}, {tickets} {plural('ticket', tickets)}</span>"
         f"<div class=small>{can}</div>"
     )
 
 
 def _daemon(snapshot: Snapshot) -> str:
     rows = "".join(
-        f"<div{' class=bad' if alert else ''}><dt>{name}<dd>{escape(said)}"
-        f"{f' · {runbook(snapshot, alert)}' if alert else ''}</div>"
-        for name, said, alert in facts(snapshot)
+        f"<div{' class=bad' if fact.alert else ''}><dt>{fact.name}<dd>{escape(fact.text)}"
+        f"{f' · {runbook(snapshot, fact.alert)}' if fact.alert else ''}</div>"
+        for fact in health(snapshot)
     )
     return f'<section class="card"><h2>Does driftd see everything?</h2><dl>{rows}</dl></section>'
 
@@ -185,10 +192,10 @@ def _findings(snapshot: Snapshot, model: str | None) -> str:
 
 def _finding(f: Finding, snapshot: Snapshot) -> str:
     parts = {None: " as a whole", JOINT: " · how channels move together"}
-    who = name_format(f.model) + (parts.get(f.feature) or f" · {name_format(str(f.feature))}")
-    since = since_format(f.since, snapshot.now) if f.since is not None else "-"
+    who = html_name(f.model) + (parts.get(f.feature) or f" · {html_name(str(f.feature))}")
+    since = html_since(f.since, snapshot.now) if f.since is not None else "-"
     return (
-        f"<tr><td>{time(f.window_end)}<td>{who}"
+        f"<tr><td>{html_time(f.window_end)}<td>{who}"
         f"<td>{pill(f.status)} <span class=small>was {f.previous.name}</span>"
-        f"<td>{since}<td>{name_format(f.because, 300)}</tr>"
+        f"<td>{since}<td>{html_name(f.because, 300)}</tr>"
     )

@@ -1,4 +1,4 @@
-"""What the status page and /api/v1/status show, taken from the daemon at one moment."""
+"""The content of the status page and of /api/v1/status, taken from the daemon at one moment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from driftd import __version__
 from driftd.core.finding import JUDGE, Judgement, Scores, Status
 from driftd.core.reference import Role
 from driftd.core.summary import FIRST_VALUE
+from driftd.core.text import jsonable
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor.view import ModelView, Snapshot
@@ -44,7 +45,7 @@ class ChannelView:
 
     @property
     def drifted_by(self) -> tuple[str, ...]:
-        """The detectors that say drift, the worst first, the judge last: windows say better what moved."""
+        """The detectors over their thresholds, the worst first, the judge last: windows show better what moved."""
         every = (*self.scores, *((self.evidence,) if self.evidence is not None else ()))
         return tuple(s.detector for s, row in every if s.status[row] >= Status.WARNING)
 
@@ -65,18 +66,21 @@ class ChannelView:
         return tuple(sorted(changed, key=lambda b: -abs(b[2] - b[1])))
 
 
-def channels(j: Judgement, cover: ModelGuarantee | None = None) -> list[ChannelView]:
+def channels(j: Judgement, guarantee: ModelGuarantee | None = None) -> list[ChannelView]:
     """All channels of the judgement, worst first: by status, then by ratio, then by name."""
-    if cover is not None and cover.names[: len(j.channel_status)] != tuple(c.name for c in j.reference.channels):
-        cover = None  # another reference than the judgement's: it has just been replaced
-    views = [_channel(j, row, cover) for row in range(len(j.channel_status))]
+    names = tuple(c.name for c in j.reference.channels)
+    if guarantee is not None and guarantee.names[: len(names)] != names:
+        guarantee = None  # another reference than the judgement's: it has just been replaced
+    views = [_channel(j, row, guarantee) for row in range(len(j.channel_status))]
     return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, v.name))
 
 
-def _channel(j: Judgement, row: int, cover: ModelGuarantee | None) -> ChannelView:
+def _channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> ChannelView:
     channel = j.reference.channels[row]
     scored = [(s, row) for s in j.scores if not math.isnan(s.ratio[row])]
-    regime = (cover.regime[row], cover.why[row], bool(cover.pages[row])) if cover is not None else ("", "", False)
+    regime = ("", "", False)
+    if guarantee is not None:
+        regime = (guarantee.regime[row], guarantee.why[row], bool(guarantee.pages[row]))
     since = float(j.since[row])
     return ChannelView(
         channel.name,
@@ -113,58 +117,63 @@ def status_json(snapshot: Snapshot) -> bytes:
         "version": __version__,
         "time": snapshot.now,
         "ready": not snapshot.not_ready,
-        "reasons": [_text(r) for r in snapshot.not_ready],
+        "reasons": list(snapshot.not_ready),
         "events": {k[0]: int(v) for k, v in t.rows("driftd_events_total")},
         "rejected": {k[0]: int(v) for k, v in t.rows("driftd_events_rejected_total") if v},
         "partitions": [
-            {"topic": _text(k[0]), "partition": k[1], "lag_records": records, "lag_seconds": lag.get(k)}
+            {"topic": k[0], "partition": k[1], "lag_records": records, "lag_seconds": lag.get(k)}
             for k, records in t.rows("driftd_consumer_lag_records")
         ],
         "checkpoint_time": t.get("driftd_checkpoint_timestamp_seconds") or None,
-        "certificate": _certificate(snapshot.certificate) if snapshot.certificate is not None else None,
+        "certificate": None if snapshot.certificate is None else _certificate(snapshot.certificate),
         "models": [_model(m, snapshot.cover(m.name)) for m in worst_first(snapshot.models)],
         "findings": [finding_fields(f) for f in snapshot.findings],
     }
-    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(jsonable(body), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _text(value: str) -> str:
-    return value.encode("utf-8", "replace").decode()
-
-
-def _certificate(promise: Certificate) -> dict[str, Any]:
+def _certificate(of: Certificate) -> dict[str, Any]:
     return {
-        "false_alarms_per_month": promise.budget,
-        "false_pages_a_month_at_most": promise.bound,
-        "models": promise.models,
-        "channels": promise.channels,
-        "paging_channels": promise.paging,
-        "ticket_channels": promise.tickets,
-        "least_threshold_events": promise.least,
-        "shortest_reference_seconds": promise.shortest_span_seconds,
-        "without_judge": [_text(name) for name in promise.unjudged],
+        "false_alarms_per_month": of.budget,
+        "false_pages_a_month_at_most": of.bound,
+        "models": of.models,
+        "channels": of.channels,
+        "paging_channels": of.paging,
+        "ticket_channels": of.tickets,
+        "least_threshold_events": of.least,
+        "shortest_reference_seconds": of.shortest_span_seconds,
+        "without_judge": of.unjudged,
     }
 
 
-def _model(m: ModelView, cover: ModelGuarantee | None) -> dict[str, Any]:
-    out: dict[str, Any] = {"model": _text(m.name), "status": m.status.name, "predictions": m.counts.predictions}
-    out["pages"], out["pages_last_30_days"] = m.counts.pages, m.counts.recent_pages
-    out["last_event"] = m.counts.last_event if math.isfinite(m.counts.last_event) else None
-    j = m.judgement
-    if j is None:
+def _model(m: ModelView, guarantee: ModelGuarantee | None) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "model": m.name,
+        "status": m.status.name,
+        "predictions": m.counts.predictions,
+        "pages": m.counts.pages,
+        "pages_last_30_days": m.counts.recent_pages,
+        "last_event": m.counts.last_event,
+    }
+    if m.judgement is None:
         return out | {"learning_ratio": m.learning}
+    return out | _judged(m.judgement) | {"features": [_feature(c) for c in channels(m.judgement, guarantee)]}
+
+
+def _judged(j: Judgement) -> dict[str, Any]:
     latency = j.summary.latency_quantiles(QUANTILES)
-    return out | {
-        "because": _text(j.because),
-        "joint": None
-        if j.joint is None
-        else {
+    joint = None
+    if j.joint is not None:
+        joint = {
             "status": j.joint.status.name,
             "since": j.joint.since,
             "statistic": j.joint.statistic,
             "threshold": j.joint.threshold,
-        },
-        "versions": [_text(v) for v in j.versions],
+        }
+    return {
+        "because": j.because,
+        "joint": joint,
+        "versions": j.versions,
         "reference": {
             "version": j.reference.version,
             "id": j.reference.id,
@@ -179,30 +188,29 @@ def _model(m: ModelView, cover: ModelGuarantee | None) -> dict[str, Any]:
             "error_ratio": j.summary.failed / max(j.summary.events, 1),
             "latency_seconds": {str(q): v for q, v in zip(QUANTILES, latency, strict=True)},
         },
-        "features": [
+    }
+
+
+def _feature(c: ChannelView) -> dict[str, Any]:
+    moved = c.moved[:5] if c.status > Status.LEARNING else ()
+    return {
+        "feature": c.name,
+        "role": c.role.value,
+        "status": c.status.name,
+        "since": c.since,
+        "ratio": c.ratio,
+        "pages": c.pages,
+        "regime": c.regime or None,
+        "regime_because": c.why or None,
+        "detectors": [
             {
-                "feature": _text(c.name),
-                "role": c.role.value,
-                "status": c.status.name,
-                "since": c.since,
-                "ratio": c.ratio,
-                "pages": c.pages,
-                "regime": c.regime or None,
-                "regime_because": _text(c.why) or None,
-                "detectors": [
-                    {
-                        "detector": s.detector,
-                        "status": Status(int(s.status[row])).name,
-                        "statistic": float(s.statistic[row]),
-                        "threshold": float(s.threshold[row]),
-                        "ratio": float(s.ratio[row]),
-                    }
-                    for s, row in c.every
-                ],
-                "moved": [{"bin": _text(b), "reference": p, "current": q} for b, p, q in c.moved[:5]]
-                if c.status > Status.LEARNING
-                else [],
+                "detector": s.detector,
+                "status": Status(int(s.status[row])).name,
+                "statistic": s.statistic[row],
+                "threshold": s.threshold[row],
+                "ratio": s.ratio[row],
             }
-            for c in channels(j, cover)
+            for s, row in c.every
         ],
+        "moved": [{"bin": b, "reference": p, "current": q} for b, p, q in moved],
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Final
 
 from driftd.core.errors import ConfigError
 from driftd.core.reference import Role
+from driftd.core.text import did_you_mean
 
 RESERVED: Final = frozenset(role.value for role in Role if role is not Role.FEATURE)
 """Names of the other channels: a column that is called so and plays no part cannot be a feature."""
@@ -49,10 +49,12 @@ class Layout:
                     mistakes.append(f"{file}: column '{name}' is asked for as --{parts[name]} and as --{part}")
                 parts[name] = part
             elif asked and part not in {"model", "version"}:
-                mistakes.append(f"{file}: --{part}: no column '{asked}'{_near(asked, columns)}")
+                mistakes.append(f"{file}: --{part}: no column '{asked}'{did_you_mean(asked, columns)}")
             else:
                 found[part] = None
-        mistakes += [f"{file}: --ignore: no column '{c}'{_near(c, columns)}" for c in self.ignore if c not in columns]
+        mistakes += [
+            f"{file}: --ignore: no column '{c}'{did_you_mean(c, columns)}" for c in self.ignore if c not in columns
+        ]
         if mistakes:
             raise ConfigError("\n".join(mistakes))
         return replace(self, **found)  # type: ignore[arg-type]  # found has no 'ignore'
@@ -65,10 +67,3 @@ class Layout:
         """The other columns, of a resolved layout. A column without a name is an index that somebody wrote along."""
         used = self.parts() | set(self.ignore) | RESERVED
         return [c for c in columns if c and c not in used]
-
-
-def _near(name: str, columns: list[str]) -> str:
-    close = get_close_matches(name, columns, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; it has {', '.join(columns[:20])}{', ...' if len(columns) > 20 else ''}"

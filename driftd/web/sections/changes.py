@@ -1,4 +1,4 @@
-"""What has changed, a card a model: what pages and since when, how much, how sure, and where to look; then tickets."""
+"""What has changed, a card a model: what pages, since when, how much, how sure, and where to look; then tickets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from driftd.core.finding import JOINT, Finding, Joint, Judgement, Status
 from driftd.core.reference import Role
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.format import large, minute, name, number
-from driftd.web.format import since as since_format
+from driftd.web.format import html_minute, html_name, html_since, large, number
 from driftd.web.snapshot import ChannelView, channels
 from driftd.web.widgets import link, pill, runbook
 
@@ -35,7 +34,7 @@ _ROLE_HINTS: Final = {
     Role.FEATURE: ("DriftdFeatureDrift", "The values moved: what was released upstream at that time?"),
 }
 
-_TOGETHER: Final = "Each channel alone may look normal: suspect a join, a mapping or a sign between the two."
+_TOGETHER: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
 _GROUPS: Final = {
     Status.DRIFT: "Pages: an episode is open",
     Status.WARNING: "Tickets: can wait for the morning",
@@ -68,23 +67,27 @@ def _changed_model(
         rows[_group(j.joint.status)].append(_together(j.joint, opened.get((j.model, JOINT)), snapshot))
     for v in shown:
         rows[_group(v.status)].append(_channel(v, opened.get((j.model, v.name)), snapshot))
+    return (
+        f'<section class="card {j.status.name}"><h2><a href="{link(j.model)}">{html_name(j.model)}</a> '
+        f'{pill(j.status)}</h2><p class="facts">{_summary(j, moved, snapshot)}</p>'
+        f"{_advice(j, moved, snapshot)}{_table(rows)}{more}</section>"
+    )
+
+
+def _table(rows: Mapping[Status, Sequence[str]]) -> str:
+    """The rows under the heads of their groups; nothing where there are none."""
     bodies = "".join(
         f'<tbody><tr class="group {group.name}"><th colspan="6" scope="rowgroup">{_GROUPS[group]}</tr>{"".join(part)}'
         for group, part in rows.items()
         if part
     )
-    table = (
+    if not bodies:
+        return ""
+    return (
         '<div class="wide" tabindex="0"><table><caption class="hidden">Channels, worst first</caption><thead><tr>'
         '<th scope="col">Channel<th scope="col">Since (UTC)<th scope="col">How sure<th scope="col">How much'
         '<th scope="col">Share of events per bin <span class="key"><i class="ref"></i>reference '
         f'<i class="cur"></i>now</span><th scope="col">Look at</tr></thead>{bodies}</table></div>'
-        if bodies
-        else ""
-    )
-    return (
-        f'<section class="card {j.status.name}"><h2><a href="{link(j.model)}">{name(j.model)}</a> '
-        f"{pill(j.status)}</h2>"
-        f'<p class="facts">{_facts(j, moved, snapshot)}</p>{_advice(j, moved, snapshot)}{table}{more}</section>'
     )
 
 
@@ -92,18 +95,20 @@ def _group(status: Status) -> Status:
     return status if status in _GROUPS else Status.OK
 
 
-def _facts(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
-    paging = [v.since for v in moved if v.status is Status.DRIFT and v.since is not None]
+def _summary(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
+    """Since when the model pages, the reason, and how many channels have tickets beside."""
+    if j.status is not Status.DRIFT:
+        return escape(j.because)
+    since = [v.since for v in moved if v.status is Status.DRIFT and v.since is not None]
     if j.joint is not None and j.joint.status is Status.DRIFT:
-        paging.append(j.joint.since)
+        since.append(j.joint.since)
     tickets = sum(v.status is Status.WARNING for v in moved)
-    said = []
-    if j.status is Status.DRIFT:
-        said.append(f"pages since {since_format(min(paging), snapshot.now)}" if paging else "pages")
-    said.append(escape(j.because))
-    if j.status is Status.DRIFT and tickets:
-        said.append(f"{tickets} more channels have tickets" if tickets > 1 else "1 more channel has a ticket")
-    return " · ".join(s for s in said if s)
+    parts = (
+        f"pages since {html_since(min(since), snapshot.now)}" if since else "pages",
+        escape(j.because),
+        f"{tickets} more channels have tickets" if tickets > 1 else "1 more channel has a ticket" * tickets,
+    )
+    return " · ".join(filter(None, parts))
 
 
 def _advice(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> str:
@@ -112,33 +117,31 @@ def _advice(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> s
     if j.status is Status.DRIFT:
         steps.append(f"Follow the runbook {runbook(snapshot, 'DriftdModelDrift')}.")
     elif moved:
-        steps.append("Nobody is called for tickets; they can wait for the morning.")
+        steps.append("Tickets call nobody; they can wait for the morning.")
     if len(j.versions) > 1:
-        versions = ", ".join(name(v) for v in j.versions[:5])
-        steps.append(f"{len(j.versions)} versions answered in this window ({versions}): is a rollout under way?")
+        versions = ", ".join(html_name(v) for v in j.versions[:5])
+        steps.append(f"{len(j.versions)} versions answered in this window ({versions}): is a rollout in progress?")
     if len(moved) >= max(3, len(j.channel_status) / 2):
-        steps.append(
-            "Most channels moved together: suspect the pipeline (a join, a unit, a new client) before the world."
-        )
+        steps.append("Most channels moved together. Check the pipeline first: a join, a unit, a new client.")
     return "<ul>" + "".join(f"<li>{s}" for s in steps) + "</ul>" if steps else ""
 
 
 def _channel(v: ChannelView, opened: Finding | None, snapshot: Snapshot) -> str:
-    moved = ", ".join(f"{name(b)} {p:.1%} → {q:.1%}" for b, p, q in v.moved[:2])
+    moved = ", ".join(f"{html_name(b)} {p:.1%} → {q:.1%}" for b, p, q in v.moved[:2])
     changed = v.status >= Status.WARNING
     bars = f"{_bars(v.bins)}<div class=small>{moved}</div>" if v.scores or v.evidence is not None else "-"
     about = [v.role.value.replace("_", " ")]
     if v.regime:
         about.append(f'<span title="{escape(v.why)}">{v.regime}, {"pages" if v.pages else "tickets only"}</span>')
     return (
-        f'<tr><th scope="row">{name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
-        f"<td>{since_format(v.since, snapshot.now) if v.since is not None else '-'}"
+        f'<tr><th scope="row">{html_name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
+        f"<td>{html_since(v.since, snapshot.now) if v.since is not None else '-'}"
         f"<td class=sure>{_sure(v, opened)}<td>{_much(v)}<td>{bars}<td>{_hint(v, snapshot) if changed else '-'}</tr>"
     )
 
 
 def _much(v: ChannelView) -> str:
-    """The window's statistics, the worst two and all that are over their thresholds."""
+    """The statistics of the window: the worst two, and all that are over their thresholds."""
     if not v.scores:
         return "-"
     verdicts = "".join(
@@ -153,7 +156,7 @@ def _much(v: ChannelView) -> str:
 
 
 def _sure(v: ChannelView, opened: Finding | None) -> str:
-    """The judge's evidence over A: what it was when the episode opened, else what it is."""
+    """The judge's evidence over A: when the episode opened, else now."""
     if v.evidence is None:
         return '<span class="small">no evidence is kept</span>' if v.regime else "-"
     scores, row = v.evidence
@@ -162,7 +165,7 @@ def _sure(v: ChannelView, opened: Finding | None) -> str:
     if status < Status.WARNING:
         return _evidence(s, a)
     if status is Status.WARNING and (v.pages or (opened is not None and opened.because.startswith(WINDOW_ALONE))):
-        return _evidence(s, a) + '<div class="small">the last window alone differs</div>'
+        return _evidence(s, a) + '<div class="small">only the last window differs</div>'
     return _episode(opened if opened is not None and opened.status is status else None, s, a)
 
 
@@ -171,28 +174,28 @@ def _evidence(s: float, a: float) -> str:
 
 
 def _episode(opened: Finding | None, s: float, a: float) -> str:
-    """What it was when it opened; ``s`` and ``a`` are of now."""
+    """The evidence when the episode opened; ``s`` and ``a`` are those of now."""
     if opened is None:  # before a restart
         return f'<span class=when>an episode is open</span><div class="small">evidence since {number(s / a)} × A</div>'
     s, a = math.expm1(opened.statistic), math.expm1(opened.threshold)
     first = f'<b class="ratio">{number(s / a)} × A</b>' if s >= a else f"{escape(opened.because.split(';')[0])}"
     counted = f"{opened.events:,} events"
     if opened.effective_events < 0.95 * opened.events:
-        counted += f", worth {opened.effective_events:,.0f} independent ones"
+        counted += f" (effective sample size {opened.effective_events:,.0f})"
     return (
         f"<span class=when>{first}</span>"
-        f'<div class="small">{minute(opened.window_end)} from {counted}; '
-        f"chance reaches A once in {large(a)} events</div>"
+        f'<div class="small">{html_minute(opened.window_end)} from {counted}; '
+        f"without drift A is reached once in {large(a)} events</div>"
     )
 
 
 def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
     changed = joint.status >= Status.WARNING
-    since = since_format(joint.since, snapshot.now) if changed and math.isfinite(joint.since) else "-"
+    since = html_since(joint.since, snapshot.now) if changed and math.isfinite(joint.since) else "-"
     s, a = math.expm1(joint.statistic), math.expm1(joint.threshold)
     sure = _episode(opened, s, a) if changed else _evidence(s, a)
     pages = "tickets only" if joint.status is Status.WARNING else "pages"
-    pair = name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
+    pair = html_name(opened.because.split("; ")[-1], 200) if changed and opened is not None else "-"
     return (
         f'<tr><th scope="row">how channels move together {pill(joint.status)}<div class="small">joint, {pages}</div>'
         f"<td>{since}<td class=sure>{sure}<td>-<td>{pair}"
@@ -201,7 +204,7 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
 
 
 def _hint(v: ChannelView, snapshot: Snapshot) -> str:
-    """Where to look, for the worst of the detectors that say drift; two of them if they say different things."""
+    """Where to look, by the worst of the detectors over their thresholds; two hints at most."""
     hints = list(dict.fromkeys(_HINTS.get(detector, _ROLE_HINTS[v.role]) for detector in v.drifted_by))
     return "".join(
         f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'
@@ -210,12 +213,12 @@ def _hint(v: ChannelView, snapshot: Snapshot) -> str:
 
 
 def _bars(bins: Sequence[tuple[str, float, float]]) -> str:
-    """A pair of bars a bin, reference and now; the tooltip has the numbers, and so has the label for screen readers."""
+    """Two bars a bin, reference and now; the tooltip and the label for screen readers have the numbers."""
     top = max((x for _, p, q in bins for x in (p, q) if not math.isnan(x)), default=0.0) or 1.0
     step = 2 * _BAR + _GAP
     out = []
     for i, (label, before, after) in enumerate(bins):
-        out.append(f"<g><title>{name(label)}: {before:.1%} → {after:.1%}</title>")
+        out.append(f"<g><title>{html_name(label)}: {before:.1%} → {after:.1%}</title>")
         out.append(f'<rect class="hit" x="{i * step}" y="0" width="{step}" height="{_HIGH}"/>')
         for k, (share, kind) in enumerate(((before, "ref"), (after, "cur"))):
             if share > 0:
@@ -224,7 +227,7 @@ def _bars(bins: Sequence[tuple[str, float, float]]) -> str:
                 out.append(f'<rect class="{kind}" x="{x}" y="{y:.1f}" width="{_BAR - 1}" height="{high:.1f}"/>')
         out.append("</g>")
     width = max(1, len(bins)) * step
-    said = ", ".join(f"{name(b)} {p:.0%} to {q:.0%}" for b, p, q in bins[:12])
+    said = ", ".join(f"{html_name(b)} {p:.0%} to {q:.0%}" for b, p, q in bins[:12])
     return (
         f'<svg viewBox="0 0 {width} {_HIGH + 1}" width="{min(24 * max(1, len(bins)), 320)}" height="{_HIGH + 1}" '
         f'preserveAspectRatio="none" role="img" aria-label="Share per bin, reference to now: {said}">'

@@ -8,69 +8,74 @@ from typing import Final
 
 import numpy as np
 
+from driftd.core.text import duration, plural
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.monitor.view import Snapshot
-from driftd.web.format import large
-from driftd.web.format import name as name_format
-from driftd.web.format import span as span_format
+from driftd.web.format import html_name, large
 from driftd.web.widgets import link
 
 MAX_CHANNELS: Final = 8
 _DAY: Final = 86_400.0
 
 
-def trust(snapshot: Snapshot, model: str | None = None) -> str:
-    """One card: the budget, what can page, what makes tickets only and why. With ``model`` of that one alone."""
-    promise = snapshot.certificate
-    if promise is None:
+def guarantee(snapshot: Snapshot, model: str | None = None) -> str:
+    """One card: the budget, what can page, what opens tickets only and why. With ``model`` of that one alone."""
+    certificate = snapshot.certificate
+    if certificate is None:
         return ""
     if model is not None:
-        mine = tuple(c for c in promise.covers if c.model == model)
-        unjudged = tuple(name for name in promise.unjudged if name == model)
-        promise = Certificate(promise.budget, promise.models, mine, unjudged)
-    pages = sum(m.counts.pages for m in snapshot.models if model is None or m.name == model)
-    recent = sum(m.counts.recent_pages for m in snapshot.models if model is None or m.name == model)
-    rows = "".join(f"<div><dt>{name}<dd>{said}</div>" for name, said in _facts(promise, pages, recent))
-    return f'<section class="card"><h2>Can you trust a page?</h2><dl>{rows}</dl>{_tickets(promise.covers)}</section>'
+        certificate = _of_model(certificate, model)
+    counts = [m.counts for m in snapshot.models if model is None or m.name == model]
+    pages, recent = sum(c.pages for c in counts), sum(c.recent_pages for c in counts)
+    rows = "".join(f"<div><dt>{name}<dd>{text}</div>" for name, text in _facts(certificate, pages, recent))
+    return (
+        f'<section class="card"><h2>Can you trust a page?</h2><dl>{rows}</dl>{_tickets(certificate.covers)}</section>'
+    )
 
 
-def _facts(promise: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:
-    yield "Budget", f"{promise.budget:g} false page{'s' * (promise.budget != 1)} a month, for everything together"
-    if not promise.covers:
-        yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(promise.unjudged)
+def _of_model(certificate: Certificate, model: str) -> Certificate:
+    mine = tuple(g for g in certificate.covers if g.model == model)
+    unjudged = tuple(name for name in certificate.unjudged if name == model)
+    return Certificate(certificate.budget, certificate.models, mine, unjudged)
+
+
+def _facts(certificate: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:
+    c, models = certificate, len(certificate.covers)
+    yield "Budget", f"{c.budget:g} false {plural('page', c.budget)} a month, for all models together"
+    if not models:
+        yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(c.unjudged)
         return
-    models = len(promise.covers)
-    room = f"; shares are kept for {promise.models} models" if promise.models > models + len(promise.unjudged) else ""
-    yield "At most", f"{promise.bound:.2g} false pages a month to expect from the models known now{room}"
-    yield "Counted", f"{recent:,} page{'s' * (recent != 1)} in the last 30 days, {pages:,} since monitoring began"
-    yield "Pages", f"{promise.paging:,} of {promise.channels:,} channels{_unjudged(promise.unjudged)}"
-    yield "Threshold", f"A is {large(promise.least)} events or more: chance passes it once in so many"
-    span = promise.shortest_span_seconds
-    short = ", so no rhythm of days is known" if span < 2 * _DAY else ""
-    yield "Reference", f"spans {span_format(span)}{' or more' if models > 1 else ''}{short}"
-    yield "Rests on", "each channel being what its regime says: tested on the reference, which cannot show everything"
+    room = f"; the budget is shared by up to {c.models} models" if c.models > models + len(c.unjudged) else ""
+    yield "At most", f"{c.bound:.2g} expected false pages a month from the models known now{room}"
+    yield "Counted", f"{recent:,} {plural('page', recent)} in the last 30 days, {pages:,} since monitoring began"
+    yield "Pages", f"{c.paging:,} of {c.channels:,} channels{_unjudged(c.unjudged)}"
+    yield "Threshold", f"A is {large(c.least)} events or more: without drift one false alarm in so many events"
+    span = c.shortest_span_seconds
+    short = "; daily patterns are unknown to driftd" if span < 2 * _DAY else ""
+    yield "Reference", f"spans {duration(span)}{' or more' if models > 1 else ''}{short}"
+    yield "Assumes", "that each channel keeps the regime that was measured on the reference"
 
 
 def _unjudged(names: Sequence[str]) -> str:
     if not names:
         return ""
-    said = ", ".join(name_format(n) for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"; {said}: a reference of counts alone, tickets only"
+    shown = ", ".join(html_name(n) for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"; {shown}: the reference holds counts alone, tickets only"
 
 
-def _tickets(covers: Sequence[ModelGuarantee]) -> str:
-    """The channels that never page, and why, as the judge measured it."""
-    rows = [(c, row) for c in covers for row in np.flatnonzero(~c.pages).tolist()]
+def _tickets(guarantees: Sequence[ModelGuarantee]) -> str:
+    """The channels that never page, and the judge's reason."""
+    rows = [(g, row) for g in guarantees for row in np.flatnonzero(~g.pages).tolist()]
     if not rows:
         return ""
     shown = "".join(
-        f'<tr><th scope="row"><a href="{link(c.model)}">{name_format(c.model)}</a> · {name_format(c.names[row])}'
-        f"<td>{escape(c.regime[row])}<td>{escape(c.why[row])}</tr>"
-        for c, row in rows[:MAX_CHANNELS]
+        f'<tr><th scope="row"><a href="{link(g.model)}">{html_name(g.model)}</a> · {html_name(g.names[row])}'
+        f"<td>{escape(g.regime[row])}<td>{escape(g.why[row])}</tr>"
+        for g, row in rows[:MAX_CHANNELS]
     )
     more = f"<p>{len(rows) - MAX_CHANNELS} more; see the page of each model.</p>" if len(rows) > MAX_CHANNELS else ""
     return (
-        f"<p>{len(rows)} channel{'s make' if len(rows) > 1 else ' makes'} tickets only, and this is why:</p>"
+        f"<p>{len(rows)} {plural('channel', len(rows))} can open tickets only:</p>"
         '<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Channel<th scope="col">Regime'
         f'<th scope="col">Measured on the reference</tr></thead><tbody>{shown}</tbody></table></div>{more}'
     )

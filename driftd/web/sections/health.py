@@ -1,58 +1,76 @@
-"""How driftd itself does: what came in, what was turned away, what lags, what was saved."""
+"""The state of driftd itself: what came in, what was refused, what lags, what was saved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from driftd.core.text import duration
 from driftd.monitor.view import Snapshot
-from driftd.web.format import ago, span
+from driftd.web.format import ago
+
+LAG_SECONDS: Final = 300.0
+STALE_SECONDS: Final = 60.0
+SOME: Final = 0.01
+"""Share of the received events from which on refused ones are worth a runbook."""
 
 
-def facts(snapshot: Snapshot) -> list[tuple[str, str, str]]:
-    """Name, plain text, and the alert whose runbook helps where something is wrong, else an empty text."""
-    t, now = snapshot.telemetry, snapshot.now
-    events = {k[0]: v for k, v in t.rows("driftd_events_total")}
-    rejects = ", ".join(f"{k[0]} {v:,.0f}" for k, v in t.rows("driftd_events_rejected_total") if v)
-    dropped = ", ".join(f"{k[0]} {v:,.0f}" for k, v in t.rows("driftd_events_dropped_total") if v)
+class Fact(NamedTuple):
+    """``text`` is plain; ``alert`` names the runbook that helps where something is wrong, else it is empty."""
+
+    name: str
+    text: str
+    alert: str = ""
+
+
+def health(snapshot: Snapshot) -> list[Fact]:
+    """What is known, in the order in which it is shown."""
+    return [_ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot)]
+
+
+def _ready(snapshot: Snapshot) -> Fact:
+    reasons = "; ".join(snapshot.not_ready)
+    return Fact("Ready", reasons or "yes", "DriftdNotReady" if reasons else "")
+
+
+def _kafka(snapshot: Snapshot) -> Iterator[Fact]:
+    """Nothing for a replay, which has no broker and writes no checkpoints."""
+    t = snapshot.telemetry
+    connected = dict(t.rows("driftd_kafka_connected")).get(())
+    if connected is None:
+        return
+    text, alert = ("connected", "") if connected else ("does not answer", "DriftdKafkaDisconnected")
+    yield Fact("Kafka", text, alert)
     lag = t.rows("driftd_consumer_lag_records")
     behind = max((v for _, v in t.rows("driftd_consumer_lag_seconds")), default=0.0)
-    some = 0.01 * t.get("driftd_events_received_total")  # fewer than that are no reason to get up
-    connected = dict(t.rows("driftd_kafka_connected")).get(())
+    records = f"{sum(v for _, v in lag):,.0f} records, {duration(behind)}, over {len(lag)} partitions"
+    yield Fact("Lag", records if lag else "no partitions", "DriftdConsumerLag" if behind > LAG_SECONDS else "")
+    yield _checkpoint(snapshot)
+
+
+def _checkpoint(snapshot: Snapshot) -> Fact:
+    t = snapshot.telemetry
     saved, failures = t.get("driftd_checkpoint_timestamp_seconds"), t.get("driftd_checkpoint_failures_total")
-    reloaded = dict(t.rows("driftd_config_last_reload_successful")).get((), 1.0)
-    ready = "; ".join(snapshot.not_ready)
-    out = [
-        ("Ready", ready or "yes", "DriftdNotReady" if ready else ""),
-        ("Accepted", f"{events.get('accepted', 0):,.0f} of {t.get('driftd_events_received_total'):,.0f} events", ""),
-        (
-            "Rejected",
-            f"{events.get('rejected', 0):,.0f}{f' ({rejects})' if rejects else ''}",
-            "DriftdRejects" if events.get("rejected", 0) > some else "",
-        ),
-        (
-            "Dropped",
-            f"{events.get('dropped', 0):,.0f}{f' ({dropped})' if dropped else ''}",
-            "DriftdEventsDropped" if events.get("dropped", 0) > some else "",
-        ),
-        ("Late", f"{events.get('late', 0):,.0f}", ""),
-        (
-            "Configuration",
-            "loaded" if reloaded else "the last reload was refused; the old one runs on",
-            "" if reloaded else "DriftdConfigReloadFailed",
-        ),
-    ]
-    if connected is not None:  # a replay has no broker and writes no checkpoints
-        out[1:1] = [
-            ("Kafka", "connected" if connected else "does not answer", "" if connected else "DriftdKafkaDisconnected"),
-            (
-                "Lag",
-                f"{sum(v for _, v in lag):,.0f} records, {span(behind)}, over {len(lag)} partitions"
-                if lag
-                else "no partitions",
-                "DriftdConsumerLag" if behind > 300 else "",
-            ),
-            (
-                "Checkpoint",
-                (ago(saved, now) if saved else "none yet") + (f", {failures:,.0f} failed" if failures else ""),
-                "DriftdCheckpointFailing" if failures and now - saved > 60 else "",
-            ),
-        ]
-    return out
+    text = ago(saved, snapshot.now) if saved else "none yet"
+    if not failures:
+        return Fact("Checkpoint", text)
+    stale = snapshot.now - saved > STALE_SECONDS
+    return Fact("Checkpoint", f"{text}, {failures:,.0f} failed", "DriftdCheckpointFailing" if stale else "")
+
+
+def _events(snapshot: Snapshot) -> Iterator[Fact]:
+    t = snapshot.telemetry
+    received, events = t.get("driftd_events_received_total"), {k[0]: v for k, v in t.rows("driftd_events_total")}
+    yield Fact("Accepted", f"{events.get('accepted', 0):,.0f} of {received:,.0f} events")
+    for outcome, alert in (("rejected", "DriftdRejects"), ("dropped", "DriftdEventsDropped")):
+        count = events.get(outcome, 0)
+        reasons = ", ".join(f"{k[0]} {v:,.0f}" for k, v in t.rows(f"driftd_events_{outcome}_total") if v)
+        text = f"{count:,.0f} ({reasons})" if reasons else f"{count:,.0f}"
+        yield Fact(outcome.capitalize(), text, alert if count > SOME * received else "")
+    yield Fact("Late", f"{events.get('late', 0):,.0f}")
+
+
+def _configuration(snapshot: Snapshot) -> Fact:
+    if dict(snapshot.telemetry.rows("driftd_config_last_reload_successful")).get((), 1.0):
+        return Fact("Configuration", "loaded")
+    return Fact("Configuration", "the last reload was refused; the old one stays in force", "DriftdConfigReloadFailed")

@@ -32,7 +32,7 @@ def test_settings_are_those_given_and_else_the_defaults() -> None:
     ("name", "settings", "message"),
     [
         ("psy", {}, r"unknown detector 'psy'; did you mean 'psi'\?"),
-        ("nothing like it", {}, "there are adwin, chi2"),
+        ("nothing like it", {}, "expected one of adwin, chi2"),
         ("psi", {"efect": 1}, r"'psi': unknown key 'efect'; did you mean 'effect'\?"),
         ("psi", {"effect": "a lot"}, "effect: expected a number, got 'a lot'"),
         ("psi", {"effect": True}, "expected a number, got True"),

@@ -376,8 +376,8 @@ def test_a_finding_carries_its_numbers() -> None:
     [
         pytest.param(Said(), "said 0.75, threshold 0.5 (effect)", id="the effect decides"),
         pytest.param(Said(level=0.6), "said 0.75, threshold 0.6 (noise)", id="the noise decides"),
-        pytest.param(Said(effect=2.0, level=0.0), "said noticed 3 changes in the window", id="a sequential detector"),
-        pytest.param(Said(effect=2 / 3, level=0.0), "said noticed 1 change in the window", id="one change"),
+        pytest.param(Said(effect=2.0, level=0.0), "said detected 3 changes in the window", id="a sequential detector"),
+        pytest.param(Said(effect=2 / 3, level=0.0), "said detected 1 change in the window", id="one change"),
     ],
 )
 def test_a_finding_says_why(said: Said, because: str) -> None:

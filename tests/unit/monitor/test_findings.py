@@ -85,7 +85,7 @@ def test_an_episode_says_how_sure_it_is_and_of_how_many_events(reference: Refere
     assert f.effective_events == f.events / learned.design_effect[row]
     assert 1 <= learned.design_effect[row] < 1.5
     much = so_many(np.expm1(f.statistic) / a)
-    assert f.because.startswith(f"evidence {much} what a page needs (one false alarm in {a:.2g} events)")
+    assert f.because.startswith(f"evidence {much} the threshold A (one false alarm in {a:.2g} events)")
 
 
 def test_an_episode_says_since_when_and_what_moved(reference: Reference, drifted: list[Finding]) -> None:
@@ -152,7 +152,7 @@ def test_a_change_of_correlation_alone_names_the_pair(rng: np.random.Generator) 
     drifts = [f for f in found(judgements) if f.status is DRIFT]
     assert [(f.feature, f.detector) for f in drifts] == [(JOINT, JUDGE), (None, MODEL)]
     joint, model = drifts
-    assert "x and y no longer move together as they did" in joint.because
+    assert "x and y no longer move together as in the reference" in joint.because
     assert joint.since == pytest.approx(CHANGED, abs=10)
     assert joint.events == joint.effective_events == 500
     assert joint.tests == 6
@@ -228,7 +228,7 @@ def test_an_open_episode_does_not_page_twice_and_closes_after_quiet(
     assert closed.window_end >= over + 500 / PER_SECOND
     assert closed.window_end <= over + 3000 / PER_SECOND
     assert (closed.since, closed.moved) == (None, ())
-    assert closed.because == "the evidence of a change has died down"
+    assert closed.because == "the evidence has stayed low for long enough: the change is over"
     model = [f for f in found(judgements) if f.feature is None]
     assert [(f.previous, f.status) for f in model[:3]] == [(LEARNING, OK), (OK, DRIFT), (DRIFT, OK)]
     assert {f.status for f in model[3:]} <= {OK, WARNING}
@@ -266,7 +266,7 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     assert [(f.feature, f.status) for f in opened] == ([(channel, DRIFT)] if pages else [])
     if pages:
         (f,) = opened
-        assert f.because.startswith("adwin found a change; its share of the budget is one false alarm in ")
+        assert f.because.startswith("adwin detected a change; its share of the budget is one false alarm in ")
         assert f.statistic < f.threshold
         assert (f.window_start, f.since, f.window_end) == (1013.5, 1013.5, 1020.0)
 

@@ -289,7 +289,7 @@ def test_errors_versions_and_lists_of_numbers_are_understood(tmp_path: Path) -> 
     ("layout", "message"),
     [
         (Layout(prediction="amout"), "--prediction: no column 'amout'; did you mean 'amount'?"),
-        (Layout(time="when"), "--time: no column 'when'; it has amount, name, day"),
+        (Layout(time="when"), "--time: no column 'when'; expected one of amount, name, day"),
         (Layout(label="amount", score="amount"), "column 'amount' is asked for as --score and as --label"),
         (Layout(ignore=("nam",)), "--ignore: no column 'nam'; did you mean 'name'?"),
     ],
