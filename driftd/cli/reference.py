@@ -126,7 +126,7 @@ def _exclusion(text: str) -> Exclusion:
     from driftd.core.reference import Exclusion  # noqa: PLC0415
 
     try:
-        found = config.Exclusion.model_validate(stretch(text))
+        found = config.ExcludedStretch.model_validate(stretch(text))
     except (ValidationError, ValueError) as e:
         why = e.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(e, ValidationError) else str(e)
         raise click.BadParameter(f"{why}, got {text!r}", param_hint="--exclude") from None

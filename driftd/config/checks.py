@@ -1,11 +1,11 @@
-"""Whether settings that are right one by one are right together."""
+"""Checks of settings together, which one by one are right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from driftd.config.settings import DetectorSettings, Kafka, Settings
+from driftd.config.settings import DetectorSettings, KafkaSection, Settings
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.core.errors import ConfigError
@@ -18,7 +18,7 @@ RESERVED = frozenset(r.value for r in Role if r is not Role.FEATURE)
 
 
 def apart(settings: Settings) -> Iterator[Mistake]:
-    """What can be said of models and detectors when other parts of the configuration are missing."""
+    """Contradictions of models and detectors that show even when other parts of the configuration are missing."""
     yield from _models(settings)
     yield from _detectors(settings)
 
@@ -40,7 +40,7 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
 
 
 def _windows(settings: Settings) -> Iterator[Mistake]:
-    w, learning = settings.windows, settings.learning
+    w = settings.windows
     pane, window = spell_seconds(w.pane_seconds), spell_seconds(w.window_seconds)
     if not _divides(w.pane_seconds, w.window_seconds):
         yield ("windows", "window_seconds"), f"expected a multiple of windows.pane_seconds ({pane}), got {window}"
@@ -51,19 +51,22 @@ def _windows(settings: Settings) -> Iterator[Mistake]:
             ("windows", "hops"),
             f"a window has {panes} panes, which do not divide into {w.hops} hops; {near} would do",
         )
-    periods: list[tuple[Place, float | None]] = [
-        (("learning", "period_seconds"), learning.period_seconds if learning.kind == "rolling" else None),
-        *(
-            (("models", i, "reference", "period_seconds"), m.reference.period_seconds)
-            for i, m in enumerate(settings.models)
-        ),
-    ]
-    for place, period in periods:
-        if period is not None and period < w.window_seconds and w.window_seconds <= w.max_window_seconds:
-            yield place, f"expected windows.window_seconds ({window}) or more, got {spell_seconds(period)}"
     if w.max_window_seconds < w.window_seconds:
         longest = spell_seconds(w.max_window_seconds)
         yield ("windows", "max_window_seconds"), f"expected windows.window_seconds ({window}) or more, got {longest}"
+        return
+    for place, period in _periods(settings):
+        if period < w.window_seconds:
+            yield place, f"expected windows.window_seconds ({window}) or more, got {spell_seconds(period)}"
+
+
+def _periods(settings: Settings) -> Iterator[tuple[Place, float]]:
+    """The periods of rolling references."""
+    if settings.learning.kind == "rolling":
+        yield ("learning", "period_seconds"), settings.learning.period_seconds
+    for i, model in enumerate(settings.models):
+        if model.reference.period_seconds is not None:
+            yield ("models", i, "reference", "period_seconds"), model.reference.period_seconds
 
 
 def _divides(part: float, whole: float) -> bool:
@@ -79,12 +82,12 @@ def _kafka(settings: Settings) -> Iterator[Mistake]:
         if getattr(k, key) in k.topics:
             yield ("kafka", key), f"'{getattr(k, key)}' is among kafka.topics: driftd would read what it writes"
     for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
-        yield ("kafka", "topics"), f"topic '{topic}' is there twice"
+        yield ("kafka", "topics"), f"topic '{topic}' appears twice"
     if k.max_poll_interval_seconds < k.session_timeout_seconds:
         yield ("kafka", "max_poll_interval_seconds"), "expected kafka.session_timeout_seconds or more"
 
 
-def _sasl(k: Kafka) -> Iterator[Mistake]:
+def _sasl(k: KafkaSection) -> Iterator[Mistake]:
     if k.security_protocol.startswith("SASL") != (k.sasl_mechanism is not None):
         if k.sasl_mechanism is None:
             yield (
@@ -100,7 +103,7 @@ def _sasl(k: Kafka) -> Iterator[Mistake]:
             yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_password_file"
 
 
-def _tls(k: Kafka) -> Iterator[Mistake]:
+def _tls(k: KafkaSection) -> Iterator[Mistake]:
     for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         file = getattr(k, key)
         if file is not None and not k.security_protocol.endswith("SSL"):
@@ -124,7 +127,7 @@ def _models(settings: Settings) -> Iterator[Mistake]:
     for i, model in enumerate(settings.models):
         here: Place = ("models", i)
         if model.name in first:
-            yield (*here, "name"), f"model '{model.name}' is there twice, first as models[{first[model.name]}]"
+            yield (*here, "name"), f"model '{model.name}' appears twice, first as models[{first[model.name]}]"
         first.setdefault(model.name, i)
         for name in sorted(RESERVED & set(model.features)):
             yield (*here, "features", name), f"'{name}' is a channel of every model; a feature needs another name"
@@ -151,33 +154,32 @@ def _lists(settings: Settings) -> Iterator[tuple[Place, Iterable[DetectorSetting
             yield ("models", i, "features", name, "detectors"), feature.detectors or ()
 
 
+def _effects(settings: Settings) -> Iterator[tuple[Place, str]]:
+    for i, model in enumerate(settings.models):
+        for name, feature in model.features.items():
+            for kind in feature.effect:
+                if kind != JUDGE:
+                    yield ("models", i, "features", name, "effect", kind), kind
+
+
 def _detectors(settings: Settings) -> Iterator[Mistake]:
-    lists = [(place, list(chosen)) for place, chosen in _lists(settings)]
-    effects = [
-        (("models", i, "features", n, "effect"), f.effect)
-        for i, m in enumerate(settings.models)
-        for n, f in m.features.items()
-    ]
-    if not any(chosen for _, chosen in lists) and not any(effect for _, effect in effects):
+    lists = [(place, list(chosen)) for place, chosen in _lists(settings) if chosen]
+    effects = list(_effects(settings))
+    if not lists and not effects:
         return
     from driftd.detectors.registry import registry, settings_of  # noqa: PLC0415  river takes 0.8 s to import
 
     known = registry()
     for place, chosen in lists:
-        seen: set[str] = set()
         for j, spec in enumerate(chosen):
-            if spec.kind in seen:
-                yield (*place, j), f"detector '{spec.kind}' is there twice"
-            seen.add(spec.kind)
+            if spec.kind in (other.kind for other in chosen[:j]):
+                yield (*place, j), f"detector '{spec.kind}' appears twice"
             yield from _detector((*place, j), spec, known)
-    for place, effect in effects:
-        for kind in effect:
-            if kind == JUDGE:
-                continue
-            if kind not in known:
-                yield (*place, kind), f"unknown detector '{kind}'{did_you_mean(kind, [*known, JUDGE])}"
-            elif "effect" not in settings_of(kind):
-                yield (*place, kind), f"detector '{kind}' has no effect to set"
+    for place, kind in effects:
+        if kind not in known:
+            yield place, f"unknown detector '{kind}'{did_you_mean(kind, [*known, JUDGE])}"
+        elif "effect" not in settings_of(kind):
+            yield place, f"detector '{kind}' has no effect to set"
 
 
 def _detector(place: Place, spec: DetectorSettings, known: Mapping[str, type]) -> Iterator[Mistake]:

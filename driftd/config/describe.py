@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from driftd.config.settings import Detectors, Exclusion, Feature, Settings
+from driftd.config.settings import Detectors, ExcludedStretch, Feature, Model, Settings
 from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
+_PLAIN: Final = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Path: "path",
+    SecretStr: "secret",
+}
+_ITEMS: Final[dict[type[BaseModel] | None, str]] = {Model: "models", ExcludedStretch: "time ranges"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,9 @@ def _default(info: Any) -> str:
         return "none"
     if _duration(info.metadata):
         return spell_seconds(value)
-    return (
-        ("true" if value else "false")
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _duration(metadata: Iterable[Any]) -> bool:
@@ -98,27 +102,16 @@ def _duration(metadata: Iterable[Any]) -> bool:
 
 def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return " or ".join(str(a) for a in args)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type(a) for a in args if a is not type(None))
     if origin is not None and hasattr(annotation, "__metadata__"):
         return _type(args[0], annotation.__metadata__)
     if annotation in get_args(Detectors):
         return "list of detectors"
+    if origin is None:
+        return "duration" if _duration(metadata) else _PLAIN[annotation]
+    if origin is Literal:
+        return " or ".join(str(a) for a in args)
     if origin is tuple:
-        if model_of(args[0]) is Exclusion:
-            return "list of stretches"
-        return "list of models" if model_of(args[0]) is not None else f"list of {_type(args[0])}"
+        return f"list of {_ITEMS.get(model_of(args[0])) or _type(args[0])}"
     if origin is dict:
         return "mapping of features" if model_of(args[1]) is Feature else f"mapping to {_type(args[1])}"
-    if _duration(metadata):
-        return "duration"
-    return {
-        bool: "true or false",
-        int: "whole number",
-        float: "number",
-        str: "text",
-        Path: "path",
-        SecretStr: "secret",
-    }[annotation]
+    return " or ".join(_type(a) for a in args if a is not type(None))  # a union

@@ -30,6 +30,24 @@ class Flag(NamedTuple):
     value: Any
 
 
+def merged(
+    document: Document, file: Path | None, name: str, env: Mapping[str, str], flags: Mapping[str, Flag]
+) -> tuple[dict[str, Any], dict[Place, str], list[str]]:
+    """File, environment and flags as one: the data, the origin of each place, and the mistakes so far."""
+    data: dict[str, Any] = {}
+    origins: dict[Place, str] = {}
+    mistakes = list(document.mistakes)
+    overlay(data, document.data, (), lambda place: f"{name}:{line_of(document, place)}", origins)
+    if file is not None:
+        anchor_paths(data, file.parent)
+    overlay(data, environment(env, mistakes), (), variable_of, origins)
+    options = known_flags(flags, mistakes)
+    given = nested({setting: flag.value for setting, flag in options.items()})
+    overlay(data, given, (), lambda place: option_of(options, place), origins)
+    settle_learning(data, origins)
+    return data, origins, mistakes
+
+
 def overlay(
     base: dict[str, Any],
     layer: Mapping[str, Any],
@@ -59,12 +77,10 @@ def _places(value: Any, place: Place) -> Iterator[Place]:
         yield from _places(inner, (*place, key))
 
 
-def origin_of(origins: Mapping[Place, str], place: Place) -> str | None:
-    """Of the setting or of what it stands in; the top as a whole has none."""
-    for end in range(len(place), 0, -1):
-        if place[:end] in origins:
-            return origins[place[:end]]
-    return None
+def origin_of(origins: Mapping[Place, str], place: Place) -> str:
+    """``driftd.yaml:12: `` of the setting, or of the section that it is in; empty for the top as a whole."""
+    ends = range(len(place), 0, -1)
+    return next((f"{origins[place[:end]]}: " for end in ends if place[:end] in origins), "")
 
 
 def line_of(document: Document, place: Place) -> int:
@@ -136,7 +152,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settle_learning(data: dict[str, Any], origins: dict[Place, str]) -> None:
-    """Of events and seconds the one from the higher layer counts; both from one layer stay, to be told as a mistake."""
+    """Of events and seconds the one from the higher layer counts; both from one layer stay, and are a mistake."""
     events, seconds = ("learning", "events"), ("learning", "seconds")
     if events in origins and seconds in origins and _rank(origins[events]) != _rank(origins[seconds]):
         lower = min(events, seconds, key=lambda place: _rank(origins[place]))
@@ -149,16 +165,15 @@ def _rank(origin: str) -> int:
 
 def anchor_paths(data: dict[str, Any], base: Path) -> None:
     """Relative paths in the file are relative to the file."""
-
-    def anchor(section: Any, key: str) -> None:
-        if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] not in ("", "-"):
-            section[key] = str(base / section[key])
-
     for setting in describe.settings():
         if setting.type == "path" and setting.env:
             section, _, key = setting.path.partition(".")
-            anchor(data.get(section), key)
+            _anchor(data.get(section), key, base)
     models = data.get("models")
     for model in models if isinstance(models, list) else ():
-        if isinstance(model, dict):
-            anchor(model.get("reference"), "path")
+        _anchor(model.get("reference") if isinstance(model, dict) else None, "path", base)
+
+
+def _anchor(section: Any, key: str, base: Path) -> None:
+    if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] not in ("", "-"):
+        section[key] = str(base / section[key])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from driftd.config import describe
 from driftd.config.errors import dotted
-from driftd.config.settings import Exclusion, ReferenceFrom, Settings
+from driftd.config.settings import DetectorSettings, ExcludedStretch, Feature, ReferenceFrom, Settings
 from driftd.config.values import spell_moment, spell_seconds
 from driftd.config.yamlfile import Place
 
@@ -48,21 +49,35 @@ def value_of(settings: Settings, path: str) -> Any:
 
 
 def show(value: Any, path: str) -> str:
-    durations = {s.path for s in describe.settings() if s.type == "duration"}
-    if value is None:
-        return "unset"
-    if isinstance(value, float) and re.sub(r"\[\d+\]", "[]", path) in durations:
-        return spell_seconds(value)
-    if isinstance(value, Exclusion):
-        return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ", ".join(show(v, "") for v in value) or "none"
-    if hasattr(value, "kind"):
-        options = " ".join(f"{k}={v}" for k, v in value.options.items())
-        return f"{value.kind}({options})" if options else str(value.kind)
-    if hasattr(value, "type"):
-        parts = [value.type or "inferred", *([show(value.detectors, "")] if value.detectors is not None else [])]
-        return ", ".join([*parts, *(f"{k} effect {v:g}" for k, v in value.effect.items())])
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """``value`` of the setting ``path`` as text."""
+    match value:
+        case None:
+            return "unset"
+        case float() if re.sub(r"\[\d+\]", "[]", path) in _durations():
+            return spell_seconds(value)
+        case float():
+            return f"{value:g}"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(show(v, "") for v in value) or "none"
+        case ExcludedStretch():
+            return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
+        case DetectorSettings():
+            options = " ".join(f"{k}={v}" for k, v in value.options.items())
+            return f"{value.kind}({options})" if options else value.kind
+        case Feature():
+            return _feature(value)
+    return str(value)
+
+
+def _feature(feature: Feature) -> str:
+    parts: list[str] = [feature.type or "inferred"]
+    if feature.detectors is not None:
+        parts.append(show(feature.detectors, ""))
+    return ", ".join([*parts, *(f"{kind} effect {size:g}" for kind, size in feature.effect.items())])
+
+
+@cache
+def _durations() -> frozenset[str]:
+    return frozenset(s.path for s in describe.settings() if s.type == "duration")

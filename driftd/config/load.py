@@ -1,4 +1,4 @@
-"""Flags, environment and driftd.yaml to Settings, with the origin of each and every mistake at once."""
+"""Flags, environment and driftd.yaml to Settings, with the origin of each; all mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,40 +57,24 @@ def load(
     ``flags`` has the dotted names of settings as keys.
     """
     variables = os.environ if env is None else env
-    file = _find(path, variables)
-    name = str(path or variables.get(layers.CONFIG_VARIABLE) or DEFAULT_PATH)
+    file, name = _find(path, variables)
     document = yamlfile.read(file, name) if file else yamlfile.Document({}, {}, ())
-    mistakes = list(document.mistakes)
-
-    merged: dict[str, Any] = {}
-    origins: dict[Place, str] = {}
-    layers.overlay(merged, document.data, (), lambda place: f"{name}:{layers.line_of(document, place)}", origins)
-    if file:
-        layers.anchor_paths(merged, file.parent)
-    from_env = layers.environment(variables, mistakes)
-    layers.overlay(merged, from_env, (), layers.variable_of, origins)
-    options = layers.known_flags(flags or {}, mistakes)
-    from_flags = layers.nested({setting: flag.value for setting, flag in options.items()})
-    layers.overlay(merged, from_flags, (), lambda place: layers.option_of(options, place), origins)
-
-    layers.settle_learning(merged, origins)
-
-    def where(place: Place) -> str:
-        found = layers.origin_of(origins, place)
-        return f"{found}: " if found else ""
-
-    settings, wrong = _validate(merged)
+    data, origins, mistakes = layers.merged(document, file, name, variables, flags or {})
+    where = partial(layers.origin_of, origins)
+    settings, wrong = _validate(data)
     mistakes += [explain(error, where) for error in wrong]
     if not wrong:
         settings = with_secrets(settings, where, mistakes)
     found = checks.apart(settings) if wrong else checks.together(settings, frozenset(origins))
-    for place, text in found:
-        named = place[:-1] if text.startswith("unknown key ") else place
-        if _PLACEHOLDER not in text:
-            mistakes.append(f"{where(place)}{dotted(named)}: {text}")
+    mistakes += [_explained(place, text, where) for place, text in found if _PLACEHOLDER not in text]
     if mistakes:
         raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
     return Loaded(settings, listing.complete(settings, origins), file, lambda: load(path, env, flags))
+
+
+def _explained(place: Place, text: str, where: Callable[[Place], str]) -> str:
+    """A contradiction with its place; an unknown key is named by the mapping that it is in."""
+    return f"{where(place)}{dotted(place[:-1] if text.startswith('unknown key ') else place)}: {text}"
 
 
 def _validate(data: dict[str, Any]) -> tuple[Settings, list[Mapping[str, Any]]]:
@@ -106,32 +91,31 @@ def _validate(data: dict[str, Any]) -> tuple[Settings, list[Mapping[str, Any]]]:
     return Settings(), wrong
 
 
-def _remove(data: Any, place: Place, missing: bool) -> None:
+def _remove(data: Any, place: Place, *, missing: bool) -> None:
+    """Takes out the innermost mapping's value that ``place`` is in; for a ``missing`` key a placeholder is put in.
+
+    Lists, and text from the environment, are taken out as a whole: places behind them must stay valid.
+    """
     inside, parent, key = data, data, place[0]
-    for part in place[:-1]:
-        # text from the environment and lists are taken out as a whole: places behind them must stay valid
-        if isinstance(inside, dict) and isinstance(inside.get(part), (dict, list)):
-            parent, key, inside = inside, part, inside[part]
-        elif isinstance(inside, list) and isinstance(part, int) and isinstance(inside[part], (dict, list)):
+    for part in place:
+        if isinstance(inside, dict):
+            parent, key, inside = inside, part, inside.get(part)
+        elif isinstance(inside, list) and isinstance(part, int):
             inside = inside[part]
         else:
-            parent, key = (inside, part) if isinstance(inside, dict) else (parent, key)
             break
-    else:
-        if isinstance(inside, dict):
-            parent, key = inside, place[-1]
     if missing:
         parent[key] = f"{_PLACEHOLDER}{place}"
-    elif isinstance(parent, dict):
+    else:
         parent.pop(key, None)
 
 
-def _find(path: str | Path | None, env: Mapping[str, str]) -> Path | None:
-    if path is not None:
-        return Path(path)
-    if env.get(layers.CONFIG_VARIABLE):
-        return Path(env[layers.CONFIG_VARIABLE])
-    return Path(DEFAULT_PATH) if Path(DEFAULT_PATH).is_file() else None
+def _find(path: str | Path | None, env: Mapping[str, str]) -> tuple[Path | None, str]:
+    """The file, None where there is none, and what it is called in messages."""
+    chosen = path or env.get(layers.CONFIG_VARIABLE)
+    if chosen:
+        return Path(chosen), str(chosen)
+    return Path(DEFAULT_PATH) if Path(DEFAULT_PATH).is_file() else None, DEFAULT_PATH
 
 
 def _by_line(mistake: str) -> tuple[str, int, str]:

@@ -1,4 +1,4 @@
-"""Every setting of driftd: its name, type, default and meaning. Reading them is load.py's business."""
+"""Every setting of driftd: its name, type, default and meaning; load.py reads them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from driftd.config.values import (
 )
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class DetectorSettings(_Section):
-    """One detector: its ``kind`` and, beside it, its own settings, which the registry knows."""
+class DetectorSettings(Section):
+    """One detector: its ``kind`` and its own settings, which the registry knows."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
@@ -45,32 +45,32 @@ class DetectorSettings(_Section):
 Detectors = Annotated[tuple[Annotated[DetectorSettings, Named], ...], Several]
 
 
-class Kafka(_Section):
+class KafkaSection(Section):
     bootstrap_servers: Annotated[tuple[Broker, ...], Several] = Field(
-        default=(), description="Brokers to find the cluster through, as host:port; port 9092 where none is given."
+        default=(), description="Brokers to connect to first, as host:port; the port defaults to 9092."
     )
     topics: Annotated[tuple[Topic, ...], Several] = Field(
         default=(), description="Topics that carry prediction events."
     )
     group_id: str = Field(
-        default="driftd", min_length=1, description="Consumer group. Daemons of one group share the partitions."
+        default="driftd", min_length=1, description="Consumer group; daemons of one group share the partitions."
     )
     group_instance_id: str | None = Field(
         default=None,
         description="Static membership: a restart within session_timeout_seconds moves no partition. "
-        "Unset: the host name. Empty: dynamic membership. Two daemons of one group need different values.",
+        "Unset: the host name. Empty: dynamic membership. Daemons of one group need different values.",
     )
-    client_id: str = Field(default="driftd", min_length=1, description="Name in the broker's logs and quotas.")
+    client_id: str = Field(default="driftd", min_length=1, description="Client name in the broker's logs and quotas.")
     start: Literal["latest", "earliest"] = Field(
         default="latest",
-        description="Where to begin in a partition that has neither a checkpoint nor a committed offset.",
+        description="Where to start a partition without a checkpoint or committed offset.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How to talk to the brokers."
+        default="PLAINTEXT", description="Protocol to the brokers."
     )
     sasl_mechanism: (
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"] | None
-    ) = Field(default=None, description="How to log in; needs a SASL security protocol.")
+    ) = Field(default=None, description="SASL mechanism; needs a SASL security protocol.")
     sasl_username: str | None = Field(default=None, description="User name for PLAIN and SCRAM.")
     sasl_password: SecretStr | None = Field(
         default=None, description="Password for PLAIN and SCRAM; better: sasl_password_file."
@@ -79,28 +79,28 @@ class Kafka(_Section):
         default=None, description="File with the password; only its owner may read it (mode 600 or 400)."
     )
     ssl_cafile: FilePath | None = Field(
-        default=None, description="Certificates of the authorities to trust (PEM). Unset: the system's."
+        default=None, description="CA certificates to trust (PEM). Unset: the system's."
     )
-    ssl_certfile: FilePath | None = Field(default=None, description="Own certificate (PEM), for mutual TLS.")
-    ssl_keyfile: FilePath | None = Field(default=None, description="Own private key (PEM), for mutual TLS.")
+    ssl_certfile: FilePath | None = Field(default=None, description="Client certificate (PEM), for mutual TLS.")
+    ssl_keyfile: FilePath | None = Field(default=None, description="Client private key (PEM), for mutual TLS.")
     ssl_password: SecretStr | None = Field(
         default=None, description="Password of the private key; better: ssl_password_file."
     )
     ssl_password_file: FilePath | None = Field(
         default=None, description="File with the private key's password; only its owner may read it (mode 600 or 400)."
     )
-    max_poll_records: int = Field(default=2000, ge=1, le=1_000_000, description="Records taken in one poll at most.")
+    max_poll_records: int = Field(default=2000, ge=1, le=1_000_000, description="Most records in one poll.")
     session_timeout_seconds: PositiveSeconds = Field(
-        default=45.0, description="A member that is silent for so long loses its partitions."
+        default=45.0, description="A member without heartbeats for so long loses its partitions."
     )
     max_poll_interval_seconds: PositiveSeconds = Field(
         default=300.0, description="A member that does not poll for so long loses its partitions."
     )
     assignor: Literal["sticky", "cooperative-sticky"] = Field(
-        default="sticky", description="How the group shares out partitions."
+        default="sticky", description="How the group assigns partitions to members."
     )
     dead_letter_topic: Topic | None = Field(
-        default=None, description="Topic for records that are not usable. Unset: they are only counted."
+        default=None, description="Topic for records that are rejected. Unset: they are only counted."
     )
     findings_topic: Topic | None = Field(
         default=None, description="Topic for findings, as JSON. Unset: they are not sent."
@@ -112,90 +112,90 @@ class Kafka(_Section):
         return socket.gethostname() if self.group_instance_id is None else self.group_instance_id or None
 
 
-class Feature(_Section):
+class Feature(Section):
     type: Literal["numeric", "categorical"] | None = Field(default=None, description="Unset: inferred while learning.")
     detectors: Detectors | None = Field(default=None, description="Detectors for this feature. Unset: the model's.")
     effect: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description="Detector to the smallest statistic that matters for this feature."
+        default_factory=dict, description="For each detector, the smallest statistic that matters for this feature."
     )
 
 
-class Exclusion(_Section):
-    """A stretch of event time, ``to`` not included, that is neither learned from nor judged."""
+class ExcludedStretch(Section):
+    """A range of event time, ``to`` not included, that is neither learned from nor judged."""
 
-    from_: Moment = Field(alias="from", description="First time that is left out.")
-    to: Moment = Field(description="Where it ends; not included.")
-    why: str = Field(default="", description="Kept with the reference.")
+    from_: Moment = Field(alias="from", description="Start of the range.")
+    to: Moment = Field(description="End of the range; not included.")
+    why: str = Field(default="", description="Reason; stored with the reference.")
 
     @field_validator("to")
     @classmethod
     def _forward(cls, to: float, others: ValidationInfo) -> float:
         begin = others.data.get("from_")
         if begin is not None and to <= begin:
-            raise ValueError(f"expected a time after 'from' ({spell_moment(begin)}), for 'to' is not included")
+            raise ValueError(f"expected a time after 'from' ({spell_moment(begin)})")
         return to
 
 
-Exclusions = Annotated[tuple[Annotated[Exclusion, Stretched], ...], Several]
+Exclusions = Annotated[tuple[Annotated[ExcludedStretch, Stretched], ...], Several]
 
 
-class ReferenceFrom(_Section):
-    events: int | None = Field(default=None, ge=1, description="Learn from the model's first so many events.")
+class ReferenceFrom(Section):
+    events: int | None = Field(default=None, ge=1, description="Learn from so many first events of the model.")
     seconds: PositiveSeconds | None = Field(
-        default=None, description="Learn from the model's first so many seconds of event time."
+        default=None, description="Learn from this much event time, from the model's first event on."
     )
     path: FilePath | None = Field(default=None, description="A reference made by `driftd reference build`.")
     kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
-        default=None, description="What windows are compared with, as `learning.kind`, which holds where this is unset."
+        default=None, description="What windows are compared with. Unset: `learning.kind`."
     )
     period_seconds: PositiveSeconds | None = Field(
         default=None, description="Period of a rolling reference. Unset: `learning.period_seconds`."
     )
     exclude: Exclusions = Field(
         default=(),
-        description="Stretches of this model's event time to leave out, besides those of `learning.exclude`.",
+        description="Time ranges of this model to leave out, in addition to `learning.exclude`.",
     )
 
 
-class Model(_Section):
-    name: Name = Field(description="As in the events' `model`.")
+class Model(Section):
+    name: Name = Field(description="Name of the model, as in the events' field `model`.")
     features: Annotated[dict[Name, Annotated[Feature, Typed]], Several] = Field(
         default_factory=dict,
-        description="Feature to `numeric`, `categorical` or a mapping with `type`, `detectors`, `effect`. "
-        "Others are discovered as well while discovery is enabled.",
+        description="For each feature `numeric`, `categorical` or a mapping with `type`, `detectors`, `effect`. "
+        "Discovery adds the others while it is enabled.",
     )
     detectors: Detectors | None = Field(
         default=None, description="Detectors for all channels of this model. Unset: `detectors`."
     )
     task: Literal["auto", "classification", "regression"] = Field(
-        default="auto", description="Whether a prediction is wrong or off by an amount; auto: inferred while learning."
+        default="auto",
+        description="Classification or regression: how predictions are compared with labels. Auto: inferred.",
     )
     reference: ReferenceFrom = Field(
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
 
 
-class Discovery(_Section):
-    enabled: bool = Field(
-        default=True, description="Monitor models and features that are not configured, as they come."
-    )
+class DiscoverySection(Section):
+    enabled: bool = Field(default=True, description="Monitor models and features that are not configured.")
     max_models: int = Field(
-        default=100, ge=1, description="Models in all; events of further ones are dropped and counted."
+        default=100, ge=1, description="Most models in total; events of further models are dropped and counted."
     )
     max_features: int = Field(
-        default=200, ge=1, description="Features of one model in all; values of further ones are ignored and counted."
+        default=200, ge=1, description="Most features of one model; values of further features are ignored and counted."
     )
 
 
-class Learning(_Section):
-    events: int = Field(default=10_000, ge=1, description="The first so many events of a model become its reference.")
+class LearningSection(Section):
+    events: int = Field(default=10_000, ge=1, description="So many first events of a model become its reference.")
     seconds: PositiveSeconds | None = Field(
-        default=None, description="Instead of `events`: the first so many seconds of event time of a model."
+        default=None,
+        description="Instead of `events`: learn from this much event time, from the model's first event on.",
     )
     page_after_seconds: Seconds | None = Field(
         default=None,
-        description="A reference that driftd learned and that spans less makes tickets, never pages. "
-        "Unset: 1d, and 0 where somebody chose how much is learned.",
+        description="A learned reference that spans less opens tickets, never pages. "
+        "Unset: 1d, or 0 if `events` or `seconds` is set.",
     )
     kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
         default=None,
@@ -207,33 +207,35 @@ class Learning(_Section):
     )
     exclude: Exclusions = Field(
         default=(),
-        description="Stretches of event time, such as holidays and incidents, that are neither learned from nor "
-        "judged: from, to (not included) and why, or 2026-12-24/2026-12-27.",
+        description="Time ranges, such as holidays and incidents, that are neither learned from nor judged: "
+        "from, to (not included) and why, or 2026-12-24/2026-12-27.",
     )
 
 
-class Windows(_Section):
+class WindowsSection(Section):
     pane_seconds: PositiveSeconds = Field(
-        default=10.0, description="Smallest stretch of event time that is summarised."
+        default=10.0, description="Length of a pane, the smallest unit of event time."
     )
-    window_seconds: PositiveSeconds = Field(default=600.0, description="Stretch that is compared with the reference.")
+    window_seconds: PositiveSeconds = Field(
+        default=600.0, description="Length of the window that is compared with the reference."
+    )
     min_events: int = Field(
-        default=1000, ge=1, description="A window with fewer events grows back in time until it has so many."
+        default=1000, ge=1, description="A window with fewer events is extended into the past until it has so many."
     )
-    hops: int = Field(default=4, ge=1, description="Judgements in the time of one window.")
-    max_window_seconds: PositiveSeconds = Field(default=31 * 86400.0, description="How far a window may grow.")
+    hops: int = Field(default=4, ge=1, description="Judgements per window length.")
+    max_window_seconds: PositiveSeconds = Field(default=31 * 86400.0, description="Longest window.")
     out_of_orderness_seconds: Seconds = Field(
-        default=60.0, description="How much later than its successors an event may come and count."
+        default=60.0, description="How far an event may be behind the latest event of its partition and still count."
     )
     idle_seconds: PositiveSeconds = Field(
-        default=60.0, description="A partition silent for so long no longer holds the others back."
+        default=60.0, description="A partition without records for so long no longer holds the others back."
     )
     future_seconds: Seconds = Field(
-        default=300.0, description="An event further ahead of its record's own time is rejected."
+        default=300.0, description="An event that is further ahead of its record's timestamp is rejected."
     )
 
 
-class DefaultDetectors(_Section):
+class DetectorsSection(Section):
     numeric: Detectors | None = Field(
         default=None, description="Detectors for numeric channels. Unset: driftd's own choice."
     )
@@ -245,46 +247,46 @@ class DefaultDetectors(_Section):
     )
 
 
-class Alarms(_Section):
+class AlarmsSection(Section):
     false_alarms_per_month: float = Field(
         default=1.0,
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="The budget of pages for the whole daemon, shared out over models and channels; "
-        "tickets have another of the same size.",
+        description="Budget of false pages for the whole daemon, shared by its models and channels. "
+        "Tickets have a budget of the same size.",
     )
     effect: float = Field(
         default=0.002,
         ge=0,
         le=10,
         allow_inf_nan=False,
-        description="The smallest change that opens an episode, as PSI of what came since it began; 0.002 is a shift "
-        "of 0.045 standard deviations. A feature's own: `effect: {judge: 0.01}`.",
+        description="The smallest change that opens an episode, as PSI of the events since it began; 0.002 is a shift "
+        "of 0.045 standard deviations. For one feature: `effect: {judge: 0.01}`.",
     )
 
 
-class Limits(_Section):
+class LimitsSection(Section):
     record_bytes: int = Field(default=262_144, ge=1024, description="A larger record is rejected unread.")
     features_per_event: int = Field(default=1000, ge=1, description="An event with more features is rejected.")
     series: int = Field(
-        default=100_000, ge=100, description="Series on /metrics; what is beyond is counted and left out."
+        default=100_000, ge=100, description="Most series on /metrics; further ones are left out and counted."
     )
 
 
-class State(_Section):
+class StateSection(Section):
     directory: FilePath = Field(
-        default="driftd-state", validate_default=True, description="Checkpoints and references."
+        default="driftd-state", validate_default=True, description="Folder of checkpoints and references."
     )
     checkpoint_seconds: PositiveSeconds = Field(
         default=10.0, description="How often the state is saved and the offsets are committed."
     )
     drain_seconds: PositiveSeconds = Field(
-        default=10.0, description="Time to save, commit and leave in when told to stop (SIGTERM)."
+        default=10.0, description="Time for saving, committing and leaving the group after SIGTERM."
     )
 
 
-class Http(_Section):
+class HttpSection(Section):
     listen: Address = Field(
         default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the status page."
     )
@@ -294,7 +296,7 @@ class Http(_Section):
     runbooks: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s]+$",
-        description="Address that the status page's links to runbooks begin with. Unset: no links.",
+        description="Base URL of the runbooks that the status page links to. Unset: no links.",
     )
 
     @property
@@ -302,18 +304,18 @@ class Http(_Section):
         return split_address(self.listen)
 
 
-class Log(_Section):
+class LogSection(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level that is logged."
+        default="info", description="Lowest level that is logged."
     )
     format: Literal["text", "json"] = Field(
         default="text", description="Log lines for people or for machines, on standard error."
     )
 
 
-class Findings(_Section):
+class FindingsSection(Section):
     path: FilePath | None = Field(
-        default=None, description="File that findings are appended to, one JSON object a line. Unset: none."
+        default=None, description="File to append findings to, one JSON object a line. Unset: no file."
     )
 
 
@@ -329,18 +331,24 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    kafka: Kafka = Field(default=Kafka(), description="Where events come from.")
-    models: Annotated[tuple[Model, ...], Several] = Field(default=(), description="What is known of models beforehand.")
-    discovery: Discovery = Field(default=Discovery(), description="What is not.")
-    learning: Learning = Field(default=Learning(), description="The reference of a model that has none.")
-    windows: Windows = Field(default=Windows(), description="How time is cut.")
-    detectors: DefaultDetectors = Field(default=DefaultDetectors(), description="What is watched for.")
-    alarms: Alarms = Field(default=Alarms(), description="How often driftd may be wrong.")
-    limits: Limits = Field(default=Limits(), description="What a hostile topic cannot exceed.")
-    state: State = Field(default=State(), description="What survives a restart.")
-    http: Http = Field(default=Http(), description="Where to look.")
-    log: Log = Field(default=Log(), description="What is logged.")
-    findings: Findings = Field(default=Findings(), description="Where findings go, besides metrics.")
+    kafka: KafkaSection = Field(default=KafkaSection(), description="Source of the events.")
+    models: Annotated[tuple[Model, ...], Several] = Field(
+        default=(), description="Models that are configured; discovery adds others."
+    )
+    discovery: DiscoverySection = Field(
+        default=DiscoverySection(), description="Models and features that are not configured."
+    )
+    learning: LearningSection = Field(default=LearningSection(), description="Reference of a model that has none.")
+    windows: WindowsSection = Field(default=WindowsSection(), description="Panes, hops and windows of event time.")
+    detectors: DetectorsSection = Field(default=DetectorsSection(), description="Default detectors.")
+    alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
+    state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
+    http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
+    log: LogSection = Field(default=LogSection(), description="Log.")
+    findings: FindingsSection = Field(
+        default=FindingsSection(), description="Sinks of findings, in addition to metrics."
+    )
 
     @classmethod
     def settings_customise_sources(

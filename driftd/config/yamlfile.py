@@ -122,7 +122,7 @@ class _Reader:
             if key in out:
                 first = self.lines[(*place, key)]
                 self.mistakes.append(
-                    f"{self.name}:{line}: key '{key}' is there twice, first in line {first}; keep one of them"
+                    f"{self.name}:{line}: key '{key}' appears twice, first in line {first}; keep one of them"
                 )
                 continue
             self.lines[(*place, key)] = line

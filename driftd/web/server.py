@@ -339,9 +339,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reload(self) -> Answer:
         taken, text = self.server.views.reload()
-        return Answer(
-            f"{text}\n".encode("utf-8", "replace"), status=HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR
-        )
+        status = HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR
+        return Answer(f"{text}\n".encode("utf-8", "replace"), status=status)
 
     def status(self) -> Answer:
         return Answer(status_json(self.server.views.snapshot()), JSON)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from driftd.config.settings import Limits
+from driftd.config.settings import LimitsSection
 from tests.deploy.reading import DEPLOY, read_yaml, run
 from tests.rules.reading import RULE_FILES, alerts
 from tests.servers.prometheus import Alertmanager, StartAlertmanager, Webhook, wait_until
@@ -30,7 +30,7 @@ def test_promtool_accepts_the_configuration(promtool: str, tmp_path: Path) -> No
 
 def test_job_is_called_as_the_rules_say_and_takes_all_series_of_driftd() -> None:
     job = next(job for job in read_yaml(PROMETHEUS)["scrape_configs"] if job["job_name"] == "driftd")
-    assert job["sample_limit"] > Limits().series
+    assert job["sample_limit"] > LimitsSection().series
 
 
 @pytest.mark.integration

@@ -42,7 +42,7 @@ class FlatFile:
             columns = self._open_parquet() if self._parquet else self._open_csv(kind)
         doubled = sorted({c for c in columns if c and columns.count(c) > 1})
         if doubled:
-            raise ConfigError(f"{path}: column '{doubled[0]}' is there twice; expected names that differ")
+            raise ConfigError(f"{path}: column '{doubled[0]}' appears twice; expected names that differ")
         self.layout = layout.resolve(columns, path)
         self._columns = [c for c in columns if c in {*self.layout.parts(), *self.layout.features(columns)}]
         model = layout.model or Path(path.removesuffix(".gz").removesuffix(".zst")).stem

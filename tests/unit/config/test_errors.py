@@ -76,10 +76,7 @@ MISTAKES = [
     ),
     (
         "learning:\n  exclude:\n    - 2026-12-24/2026-12-24",
-        (
-            "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), for 'to' is not "
-            "included, got '2026-12-24'"
-        ),
+        "driftd.yaml:3: learning.exclude[0].to: expected a time after 'from' (2026-12-24), got '2026-12-24'",
     ),
     (
         "learning:\n  exclude:\n    - {form: 2026-12-24, from: 1, to: 2}",
@@ -109,7 +106,7 @@ MISTAKES = [
     ),
     (
         "kafka:\n  group_id: a\n  group_id: b",
-        "driftd.yaml:3: key 'group_id' is there twice, first in line 2; keep one of them",
+        "driftd.yaml:3: key 'group_id' appears twice, first in line 2; keep one of them",
     ),
     (
         "kafka: {sasl_password: 7}",
@@ -179,7 +176,7 @@ TOGETHER = [
     ),
     (
         "models: [{name: a}, {name: a}]",
-        "models[1].name: model 'a' is there twice, first as models[0]",
+        "models[1].name: model 'a' appears twice, first as models[0]",
     ),
     (
         "models: [{name: a, features: {score: numeric}}]",
@@ -215,7 +212,7 @@ DETECTORS = [
     ("[psy]", "detectors[0]: unknown detector 'psy'; did you mean 'psi'?"),
     ("[psi, {kind: ks, efect: 1}]", "detectors[1]: unknown key 'efect'; did you mean 'effect'?"),
     ("[{kind: psi, effect: much}]", "detectors[0].effect: expected a number, got 'much'"),
-    ("[psi, psi]", "detectors[1]: detector 'psi' is there twice"),
+    ("[psi, psi]", "detectors[1]: detector 'psi' appears twice"),
     ("[{effect: 1}]", "detectors[0]: missing key 'kind'"),
 ]
 

@@ -308,7 +308,7 @@ def test_what_cannot_be_read_is_told_before_anything_is(tmp_path: Path) -> None:
         open_events(write_csv(tmp_path, "hello", "notes.txt"))
     with pytest.raises(ConfigError, match="JSON lines name their own fields"):
         open_events(write_csv(tmp_path, "{}", "a.jsonl"), Layout(time="ts"))
-    with pytest.raises(ConfigError, match="column 'a' is there twice"):
+    with pytest.raises(ConfigError, match="column 'a' appears twice"):
         open_events(write_csv(tmp_path, "a,a\n1,2\n"))
     with pytest.raises(ConfigError, match="expected a first line"):
         open_events(write_csv(tmp_path, ""))
