@@ -183,7 +183,7 @@ def _season_words(found: ReferenceProfile) -> list[str]:
         return []
     tickets = f"{sum(not page for page in found.pages)} of {len(found.pages)} channels"
     if found.season != "weeks":  # days open tickets only
-        return [f"Seasons: {found.seasons} whole days; {tickets} page from {PAGE_SEASONS} whole weeks on"]
+        return [f"Seasons: {found.seasons} whole days; {tickets} can page only from {PAGE_SEASONS} whole weeks on"]
     more = f"; {found.needed} more are needed before {tickets} can page" if found.needed else ""
     return [f"Seasons: {found.seasons} whole weeks{more}"]
 
