@@ -1,4 +1,4 @@
-"""Writes the flights that ship with driftd to a topic, as a model server would: JSON, one event a record.
+"""Writes the flights of the demo to a topic, as a model server would: JSON, one event a record.
 
 usage: flights.py BROKER TOPIC [EVENTS_PER_SECOND]
 """

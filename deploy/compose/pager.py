@@ -1,4 +1,4 @@
-"""Stands in for a pager: prints each alert that Alertmanager sends, and serves the runbooks. Standard library only.
+"""A stand-in for a pager: prints the alerts that Alertmanager sends, and serves the runbooks. Standard library only.
 
 usage: pager.py HOST:PORT RUNBOOKS
 """

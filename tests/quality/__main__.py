@@ -80,9 +80,9 @@ def streams(a: argparse.Namespace, cache: Cache, notes: list[str]) -> list[DataS
         drawn += redraw(folders[0], a.cache / "streams", seed)
     only = a.contestant or ([n for n in contest.titles() if n not in {"kswin", "evidently"}] if a.quick else [])
     if a.quick and not a.contestant:
-        notes.append("Quick mode: KSWIN and Evidently were not asked.")
+        notes.append("Quick mode: without KSWIN and Evidently.")
     if drawn and not a.full and not a.contestant:
-        notes.append("KSWIN takes half a minute a stream: of streams drawn anew it is asked with `--full` only.")
+        notes.append("KSWIN takes half a minute a stream: it runs on the redrawn streams with `--full` only.")
     swift = [n for n in contest.titles() if n != "kswin"]
     out = []
     for folder in (*folders, *drawn):
@@ -110,7 +110,7 @@ def main() -> None:
     cache, notes = Cache(a.cache), []
     parts = set(a.only or ("streams", "nulls", "sensitivity"))
     if "streams" in parts and a.venv is None:
-        notes.append("Evidently and NannyML were not installed (`--venv`): their rows are left out.")
+        notes.append("Evidently and NannyML were not installed (`--venv`): without their rows.")
         say(notes[-1])
     count = a.seeds or (2 if a.quick else 10)
     seeds = range(a.seed, a.seed + count)
