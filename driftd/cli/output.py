@@ -44,21 +44,21 @@ def console(*, err: bool = False) -> Console:
     )
 
 
-_INSTEAD: list[bool] = []
+_TO_STDERR: list[bool] = []
 
 
 @contextmanager
-def instead(*, err: bool) -> Iterator[None]:
-    """Lines and tables go to standard error while ``err``: somebody reads data from standard output."""
-    _INSTEAD.append(err)
+def to_stderr(*, when: bool) -> Iterator[None]:
+    """Lines and tables go to standard error ``when`` standard output is for data."""
+    _TO_STDERR.append(when)
     try:
         yield
     finally:
-        _INSTEAD.pop()
+        _TO_STDERR.pop()
 
 
 def print_line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
-    err = err or any(_INSTEAD)
+    err = err or any(_TO_STDERR)
     stream = sys.stderr if err else sys.stdout
     if style is None or not colourful(stream):
         click.echo(text, err=err)
@@ -81,7 +81,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: in
         shown.add_column(Text(name), overflow="fold")
     for row in rows:
         shown.add_row(*(Text(clean(cell, 400), style=STATUS_STYLES.get(cell, "")) for cell in row))
-    err = any(_INSTEAD)
+    err = any(_TO_STDERR)
     target = console(err=err)
     with target.capture() as capture:
         target.print(Padding(shown, (0, 0, 0, indent)))
@@ -96,7 +96,7 @@ class Bar:
         self.title = title
         self._rich: Any = None
         self._task: Any = None
-        self._told = time.monotonic()
+        self._shown_at = time.monotonic()
 
     @contextmanager
     def shown(self) -> Iterator[Bar]:
@@ -122,8 +122,8 @@ class Bar:
         count = f"{progress.done:,} {progress.unit}" if progress.unit != "bytes" else f"{progress.done / 1e6:,.1f} MB"
         if self._rich is not None:
             self._rich.update(self._task, completed=progress.done, total=progress.total, count=count)
-        elif time.monotonic() - self._told >= _PLAIN_EVERY_SECONDS:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._shown_at >= _PLAIN_EVERY_SECONDS:
+            self._shown_at = time.monotonic()
             share = f" ({progress.done / progress.total:.0%})" if progress.total else ""
             click.echo(f"{self.title}: {count}{share}", err=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftd.cli import options
-from driftd.cli.output import Bar, instead, print_json, print_line
+from driftd.cli.output import Bar, print_json, print_line, to_stderr
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Settings
@@ -149,7 +149,7 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
     if output == "json":
         print_json(comparison.fields(loaded, results) if len(results) > 1 else reports.fields(results[0]))
         return
-    with instead(err=not to_stdout):
+    with to_stderr(when=not to_stdout):
         if len(results) > 1:
             comparison.text(loaded, results)
         else:

@@ -29,9 +29,9 @@ from driftd.cli import options
     "false_alarms",
 )
 def run(**given: Any) -> int:
-    """Watch topics until told to stop.
+    """Monitor topics until stopped.
 
-    SIGTERM and SIGINT drain, save and commit, then exit 0; SIGHUP or a POST to /-/reload reads the configuration anew.
+    SIGTERM and SIGINT drain, save and commit, then exit 0. SIGHUP or a POST to /-/reload reads the configuration again.
     """
     loaded = options.load(given)
     from driftd.wiring.run import run as run_daemon  # noqa: PLC0415
