@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from driftd.cli import options
-from driftd.cli.output import print_json, print_table
+from driftd.cli.output import print_json, print_line, print_table
 
 
 @click.command(
@@ -25,5 +25,7 @@ def config(output: str, only_given: bool, **given: Any) -> None:
     rows = [row for row in options.load(given).rows() if not only_given or row[2] != "default"]
     if output == "json":
         print_json([{"setting": setting, "value": value, "origin": origin} for setting, value, origin in rows])
-    else:
+    elif rows:
         print_table(("setting", "value", "from"), rows)
+    else:
+        print_line("Every setting has its default.")

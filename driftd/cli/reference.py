@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
+    short_help="Build, show and list references.",
     epilog=options.examples(
         ("driftd reference build fraud --events last-month.parquet --time ts", "into the state directory"),
         (
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         ),
         ("driftd reference show fraud", "the newest, channel by channel"),
         ("driftd reference list", "all versions of all models"),
-    )
+    ),
 )
 def reference() -> None:
     """Build, show and list references, which drift is judged against."""

@@ -56,8 +56,8 @@ def snapshot(**over: object) -> Snapshot:
     episodes = tuple(
         finding("fraud", name, statistic=math.log1p(ratio * 1e6), effective_events=600.0, because=because, **opened)
         for name, ratio, because in (
-            ("hour", 31.0, "evidence 3.1e+07, threshold 1e+06 (events to one false alarm); 30..40: 25 % -> 70 %"),
-            ("cat_country", 2.6, "evidence 2.6e+06, threshold 1e+06 (events to one false alarm); missing: 0 % -> 24 %"),
+            ("hour", 31.0, "evidence 31 times the threshold A (one in 1e+06 events); 30..40: 25% -> 70%"),
+            ("cat_country", 2.6, "evidence 2.6 times the threshold A (one in 1e+06 events); missing: 0% -> 24%"),
         )
     )
     values: dict[str, object] = {

@@ -168,6 +168,7 @@ def test_config_shows_every_setting_and_never_a_secret(run: Any, monkeypatch: py
         assert code == 0
         assert "DRIFTD_KAFKA__SASL_PASSWORD" in out
         assert "hunter2" not in out + err
+    assert run("config", "--given", "--set", "windows.hops=6")[1].count("--set windows.hops") == 1
     _, out, _ = run("config", "--given", "--output", "json")
     assert [row["setting"] for row in json.loads(out)] == ["kafka.sasl_password"]
 
