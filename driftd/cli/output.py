@@ -90,7 +90,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: in
 
 
 class Bar:
-    """Progress: a bar on a terminal, else a line every ten seconds; nothing where nobody may look."""
+    """Progress: a bar on a terminal, else a line every ten seconds."""
 
     def __init__(self, title: str) -> None:
         self.title = title

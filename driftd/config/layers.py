@@ -24,7 +24,7 @@ _OWN_VARIABLES: Final = ("DRIFTD_TEST_", "DRIFTD_BENCH_")
 
 
 class Flag(NamedTuple):
-    """A setting from the command line: the option as the user knows it, and its value; None means not given."""
+    """A setting from the command line: the option as the user wrote it, and its value; None: not given."""
 
     option: str
     value: Any

@@ -38,7 +38,7 @@ class Loaded:
     origins: Mapping[str, str]
     path: Path | None
     again: Callable[[], Loaded] = field(repr=False, compare=False)
-    """Reads everything anew, as for SIGHUP; raises ConfigError and leaves this one as it is."""
+    """Reads everything again, as for SIGHUP; raises ConfigError and leaves this one unchanged."""
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(setting, value, origin) of every setting; secrets are masked."""

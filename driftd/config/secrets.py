@@ -1,4 +1,4 @@
-"""Secrets that come from files, which nobody but their owner may read."""
+"""Secrets from files that only their owner can read."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Section(BaseModel):
 
 
 class DetectorSettings(Section):
-    """One detector: its ``kind`` and its own settings, which the registry knows."""
+    """One detector: its ``kind`` and its own settings, as the registry has them."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 

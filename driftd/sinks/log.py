@@ -165,7 +165,7 @@ class JsonFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """2026-11-23T08:53:00.123Z WARNING message key=value ...; one line, whatever stands in names.
 
-    A finding is told in its message and has no fields here.
+    A finding is in the message and has no fields here.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -126,7 +126,7 @@ class HttpServer:
         self._thread.start()
 
     def reload_web_config(self) -> None:
-        """Reads certificates and passwords anew, for connections to come; on ConfigError the old ones stay."""
+        """Reads certificates and passwords again, for new connections; on ConfigError the old ones stay."""
         if self._web_config is not None:
             self._server.web = load(self._web_config)
 
