@@ -1,4 +1,4 @@
-"""What a configuration will be able to see, before anything runs: windows, thresholds, and the smallest change found.
+"""What a configuration can detect, before anything runs: windows, thresholds, and the smallest change found.
 
 All of it follows from the reference: its shares, its events and the rate at which they came.
 """
@@ -27,7 +27,7 @@ from driftd.monitor.thresholds import Budget
 Floats = NDArray[np.float64]
 
 DAY: Final = 86_400.0
-SEASONAL: Final = "its rhythm is modelled by days and weeks, for which no formula has been checked"
+SEASONAL: Final = "a seasonal channel; no checked formula exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,38 +106,41 @@ def sensitivity_of(
     expected = scaled(reference.summary, rate * seconds / max(reference.summary.events, 1))
     alpha = Budget(false_alarms_per_month, plan.tests * budget_models, windows.hop_seconds).alpha
     levels = tuple(_levels(reference, plan, expected, alpha))
-    cover = plan.cover(reference)
+    guarantee = plan.cover(reference)
     finds = _finds(reference, plan, windows, rate, seconds)
-    sights = []
+    found = []
     for row, channel in enumerate(reference.channels):
-        name = channel.name
-        told = _told(cover, plan.judged, row)
-        mine = tuple(
-            (kind, told[1] and (kind, name) in plan.paging)
+        regime, pages, why, a, apart, unknown = _guaranteed(guarantee, plan.judged, row)
+        sequential = tuple(
+            (kind, pages and (kind, channel.name) in plan.paging)
             for kind in plan.sequential
             if plan.sequential_of(kind, row) is not None
         )
-        sights.append(
+        found.append(
             ChannelSensitivity(
-                name,
+                channel.name,
                 channel.role.value,
-                *told[:5],
+                regime,
+                pages,
+                why,
+                a,
+                apart,
                 int(expected.channel_events[row]),
                 finds[row],
-                told[5] or ("" if finds[row] else "too few events for any change"),
+                unknown or ("" if finds[row] else "too few events for any change"),
                 tuple(levels_of for r, levels_of in levels if r == row),
-                mine,
+                sequential,
             )
         )
-    if not isinstance(cover, str) and cover.names[-1] == JOINT:
-        sights.append(_joint(cover, expected.events))
-    return ModelSensitivity(reference.model, rate, seconds, expected.events, hop, tuple(sights))
+    if not isinstance(guarantee, str) and guarantee.names[-1] == JOINT:
+        found.append(_joint(guarantee, expected.events))
+    return ModelSensitivity(reference.model, rate, seconds, expected.events, hop, tuple(found))
 
 
-def _joint(cover: ModelGuarantee, events: int) -> ChannelSensitivity:
-    a, monthly = float(cover.a[-1]), float(cover.monthly[-1])
+def _joint(of: ModelGuarantee, events: int) -> ChannelSensitivity:
+    a, monthly = float(of.a[-1]), float(of.monthly[-1])
     return ChannelSensitivity(
-        JOINT, JOINT, cover.regime[-1], bool(cover.pages[-1]), cover.why[-1], a, a / monthly * MONTH_SECONDS, events,
+        JOINT, JOINT, of.regime[-1], bool(of.pages[-1]), of.why[-1], a, a / monthly * MONTH_SECONDS, events,
         (), "how channels move together: it depends on the pair", (), (),
     )  # fmt: skip
 
@@ -166,19 +169,21 @@ def _levels(reference: Reference, plan: DetectorSet, window: Summary, alpha: flo
                 yield row, Threshold(kind, float(effect[row]), float(noise[row]))
 
 
-def _told(cover: ModelGuarantee | str, learned: Learned | None, row: int) -> tuple[str, bool, str, float, float, str]:
+def _guaranteed(
+    of: ModelGuarantee | str, learned: Learned | None, row: int
+) -> tuple[str, bool, str, float, float, str]:
     """Regime, whether it pages, why, A, seconds to a false page, why no smallest change is known."""
-    if isinstance(cover, str) or learned is None:
-        why = "the reference was made of counts alone; build one with 'driftd reference build'"
+    if isinstance(of, str) or learned is None:
+        why = "the reference holds counts alone; build one with 'driftd reference build'"
         return "", False, why, float("nan"), float("nan"), why
-    why, judged = cover.why[row], bool(cover.judged[row])
-    a = float(cover.a[row]) if judged else float("nan")
+    why, judged = of.why[row], bool(of.judged[row])
+    a = float(of.a[row]) if judged else float("nan")
     apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
     unknown = "" if learned.independent[row] else SEASONAL if learned.rhythmic[row] else why
-    if learned.rhythmic[row] and not cover.pages[row] and learned.season is not None and "tickets" not in why:
+    if learned.rhythmic[row] and not of.pages[row] and learned.season is not None and "tickets" not in why:
         few = learned.season.seasons < PAGE_SEASONS
-        why += f", {PAGE_SEASONS} are needed to page" if few else ", but they follow each other too closely to page"
-    return cover.regime[row], bool(cover.pages[row]), why, a, apart, unknown
+        why += f", {PAGE_SEASONS} are needed to page" if few else ", but they are too correlated to page"
+    return of.regime[row], bool(of.pages[row]), why, a, apart, unknown
 
 
 def _finds(

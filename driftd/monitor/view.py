@@ -41,7 +41,7 @@ class Snapshot:
     runbooks: str = ""
     certificate: Certificate | None = None
 
-    def cover(self, model: str) -> ModelGuarantee | None:
+    def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""
         return self.certificate.by_model.get(model) if self.certificate is not None else None
 

@@ -160,7 +160,7 @@ def _called(m: ModelView, snapshot: Snapshot) -> str:
     assert j is not None
     joint = j.joint is not None and j.joint.status is Status.DRIFT
     pages, tickets = j.drifted + joint, int(np.count_nonzero(j.channel_status == Status.WARNING))
-    guaranteed = snapshot.cover(m.name)
+    guaranteed = snapshot.guarantee(m.name)
     can = "tickets only: no judge"
     if guaranteed is not None:
         can = f"{np.count_nonzero(guaranteed.pages)} of {len(guaranteed.names)} channels can page"

@@ -126,7 +126,7 @@ def status_json(snapshot: Snapshot) -> bytes:
         ],
         "checkpoint_time": t.get("driftd_checkpoint_timestamp_seconds") or None,
         "certificate": None if snapshot.certificate is None else _certificate(snapshot.certificate),
-        "models": [_model(m, snapshot.cover(m.name)) for m in worst_first(snapshot.models)],
+        "models": [_model(m, snapshot.guarantee(m.name)) for m in worst_first(snapshot.models)],
         "findings": [finding_fields(f) for f in snapshot.findings],
     }
     return orjson.dumps(jsonable(body), option=orjson.OPT_APPEND_NEWLINE)

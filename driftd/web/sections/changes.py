@@ -56,7 +56,7 @@ def changes(snapshot: Snapshot, models: Sequence[ModelView], model: str | None) 
 def _changed_model(
     snapshot: Snapshot, j: Judgement, opened: Mapping[tuple[str, str], Finding], *, everything: bool
 ) -> str:
-    views = channels(j, snapshot.cover(j.model))
+    views = channels(j, snapshot.guarantee(j.model))
     moved = [v for v in views if v.status >= Status.WARNING]
     shown = views if everything else moved[:MAX_CHANNELS]
     more = ""
