@@ -15,8 +15,8 @@ from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Source

@@ -21,8 +21,8 @@ from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
-from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sources.memory import MemorySource
@@ -156,7 +156,7 @@ class Stage:
             state or State(),
             source,
             self.checkpoints,
-            Reporter(MetricsSink(METRICS, {}), self.telemetry, pipeline),
+            Reporter(MetricsSink(), self.telemetry, pipeline),
             Clock(lambda: 1e9 + self.time, lambda: self.time),
             Timing(ME, start),
             [self.sink],
