@@ -174,9 +174,10 @@ class Reporter:
                 where = f"{records.source}/{records.partition}@{r.offset}"
                 log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
 
-    def dead_letters(self, sent: int, failed: int) -> None:
+    def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")
         self.telemetry.set("driftd_dead_letters_total", failed, "failed")
+        self.telemetry.set("driftd_dead_letters_total", suppressed, "suppressed")
 
     def out_of_reach(self, error: str) -> None:
         """One log line a cause; the gauge and readiness tell the rest."""
