@@ -7,10 +7,17 @@ from pathlib import Path
 
 import click
 
+from driftd.cli import options
 from driftd.cli.output import line
 
 
-@click.command(hidden=True)
+@click.command(
+    hidden=True,
+    epilog=options.examples(
+        ("driftd generate", "renew every file that is not up to date"),
+        ("driftd generate docs --check", "say which pages are not, and change nothing"),
+    ),
+)
 @click.argument("parts", nargs=-1, metavar="[docs|dashboard|rules]...")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file is not up to date.")
 @click.option("--root", type=click.Path(path_type=Path), default=Path(), help="Top of a checkout of driftd.")

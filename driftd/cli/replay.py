@@ -219,7 +219,7 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
     "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the status page."
 )
 def demo(exit_after: bool, speed: float | None, listen: str) -> int:
-    """DetectableChange the drift in 309,772 real predictions, without Kafka.
+    """Find the drift in 309,772 real predictions, without Kafka.
 
     "Will this flight be late?", for every flight out of New York in 2013. The reference is February; the year goes on.
     """
