@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import RecordBatch, Reject
+from driftd.core.event import LateReason, RecordBatch, Reject
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.units import MONTH_SECONDS
@@ -110,6 +110,7 @@ class Reporter:
             t.set("driftd_events_rejected_total", n, reason)
         for reason, n in state.dropped.items():
             t.set("driftd_events_dropped_total", n, reason)
+        self._late(state)
         limit = self.pipeline.max_models
         t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
         ignored = False
@@ -121,6 +122,17 @@ class Reporter:
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
+
+    def _late(self, state: State) -> None:
+        """Both reasons of every partition, from 0 on: or increase() would miss the first late event."""
+        partitions = {(topic, str(number)): p for (topic, number), p in sorted(state.partitions.items())}
+        late: dict[tuple[str, ...], float] = {}
+        worst: dict[tuple[str, ...], float] = {}
+        for at, partition in partitions.items():
+            late |= {(*at, reason.value): partition.late[reason.value] for reason in LateReason}
+            worst |= {(*at, reason): seconds for reason, seconds in partition.worst_lateness.items()}
+        self.telemetry.replace("driftd_events_late_total", late)
+        self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters) -> None:
         counts = counts_of(model, counters)

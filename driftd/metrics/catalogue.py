@@ -179,8 +179,8 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_event_lateness_max_seconds",
             "seconds",
-            "Worst lateness of a late event since monitoring began, event time.",
-            _PARTITION,
+            "Worst lateness, behind the partition's latest event (watermark) or the last closed pane (frontier).",
+            (*_PARTITION, "reason"),
         ),
     ),
     "Kafka": (

@@ -16,7 +16,7 @@ from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
-from tests.unit.core.make import feed, frozen, pipeline, stream, thawed
+from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 6000
 CELL = ("t", 0)
@@ -113,3 +113,14 @@ def test_a_page_is_a_model_that_turns_to_drift(changed: tuple[Reporter, State, l
     assert not replace(page, previous=Status.DRIFT).opens_page  # more channels joined
     assert not replace(page, feature="x").opens_page
     assert not replace(page, status=Status.WARNING).opens_page
+
+
+def test_late_events_are_told_by_partition_and_reason_with_the_worst_lateness() -> None:
+    p, state = pipeline(), State()
+    told = reporter(p)
+    feed(p, state, CELL, events([1000, 1050, 1025, 1031], [0, 0, 0, 0], ["red"] * 4))
+    told.counts(state)
+    rows = told.telemetry.rows
+    assert rows("driftd_events_late_total") == [(("t", "0", "frontier"), 0), (("t", "0", "watermark"), 1)]
+    assert rows("driftd_event_lateness_max_seconds") == [(("t", "0", "watermark"), 25)]
+    assert sum(n for _, n in rows("driftd_events_late_total")) == told.telemetry.get("driftd_events_total", "late")
