@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format rules bench quality clean distclean
+.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench quality clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lint-shell: $(VENV)/.dev
 format: $(VENV)/.dev  ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generate: $(VENV)/.dev  ## Renew docs tables, dashboard and rules from the catalogue of metrics and the registry of detectors
+	@$(BIN)/driftd generate
 
 rules: $(VENV)/.dev  ## promtool's check and tests of alert_rules/
 	@$(BIN)/python -m pytest tests/rules $(ARGS)

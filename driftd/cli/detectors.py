@@ -40,7 +40,7 @@ def detectors(output: str) -> None:
             "settings": settings_of(name),
             "default": defaults.get(name, []),
             "measures": (cls.__doc__ or "").strip().splitlines()[0],
-            "metric": str(getattr(cls, "metric", "")),
+            "metric": cls.metric,
         }
         for name, cls in registry().items()
     ]

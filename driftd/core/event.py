@@ -35,6 +35,8 @@ class RejectReason(StrEnum):
     NAME_TOO_LONG = "name_too_long"  # model or feature name over 128 bytes
     TOO_MANY_FEATURES = "too_many_features"  # in one event
     BAD_ENVELOPE = "bad_envelope"  # CloudEvents attributes missing or wrong
+    DECOMPRESSION_BOMB = "decompression_bomb"  # its batch decompresses to more than may be held
+    DAMAGED = "damaged"  # its batch cannot be read: checksum, format or codec
 
 
 class DropReason(StrEnum):
@@ -67,6 +69,7 @@ class RecordBatch:
     offsets int64[n]; timestamps float64[n], seconds since the epoch, NaN where the source has none.
     ``keys`` and ``headers`` are None when no record of the batch has any.
     ``next_offset`` is where reading goes on after this batch (control records and compaction leave holes).
+    ``refused`` has the offsets of records that the source could not hand over, and why; their values are None.
     """
 
     source: str
@@ -77,6 +80,7 @@ class RecordBatch:
     next_offset: int
     keys: Sequence[bytes | None] | None = None
     headers: Sequence[Headers] | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)

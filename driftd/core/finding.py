@@ -123,7 +123,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The joint path of the judge: evidence and threshold in nats, as in Scores; ``since`` NaN unless drifted."""
+    """The joint path of the judge: evidence and threshold in nats, as in Scores; ``since`` NaN unless it fires."""
 
     statistic: float
     threshold: float
@@ -159,5 +159,6 @@ class Judgement:
         return self.slice.model
 
     @property
-    def drifted(self) -> int:
+    def paging(self) -> int:
+        """Channels with an open episode that pages."""
         return int(np.count_nonzero(self.channel_status == Status.DRIFT))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
-from driftd.core.event import Decoded, RecordBatch, Schema
+from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
 from driftd.decode.cloudevents import unwrap
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
@@ -30,4 +31,12 @@ class EventsCodec:
         self._json = JsonCodec(limits)
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
-        return self._json.decode(records, schemas, unwrap(records, self.limits))
+        decoded = self._json.decode(records, schemas, unwrap(records, self.limits))
+        return explained(decoded, records.refused) if records.refused else decoded
+
+
+def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:
+    """Rejects of records that the source could not hand over, with its reason in place of "empty"."""
+    bomb = RejectReason.DECOMPRESSION_BOMB
+    rejects = [replace(r, reason=bomb, detail=refused[r.offset]) if r.offset in refused else r for r in decoded.rejects]
+    return replace(decoded, rejects=rejects)

@@ -1,16 +1,65 @@
-"""The protocols that every detector meets; registry.py finds them."""
+"""The protocols that every detector meets; registry.py finds them, and driftd.generate writes the tables about them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary
+
+Group = Literal["features", "outputs", "errors"]
+"""Channels that get the same detectors by default: features and labels; predictions and scores; error streams."""
+
+NUMBERS: Final = frozenset({Kind.NUMERIC})
+CATEGORIES: Final = frozenset({Kind.CATEGORICAL})
+EVERY_KIND: Final = NUMBERS | CATEGORIES
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is special about a detector of data faults: it has an alert of its own, and advice.
+
+    alert    name of the alert and of its runbook.
+    summary  of the alert; {feature} and {model} stand for the names.
+    share    what is said of the share of values: "73 % of the values of age <share>".
+    hint     where to look, for the status page.
+    """
+
+    alert: str
+    summary: str
+    share: str
+    hint: str
+
+
+@runtime_checkable
+class Described(Protocol):
+    """The class fields of every detector from which tables, dashboard, rules and pages are made."""
+
+    title: ClassVar[str]  # "Population stability index": of its panel
+    unit: ClassVar[str]  # "nats"
+    help: ClassVar[str]  # HELP of its gauge, without a full stop
+    kinds: ClassVar[frozenset[Kind]]  # what it can judge
+    default_for: ClassVar[frozenset[Group]]  # where it runs unless the user chooses
+
+
+@runtime_checkable
+class DescribedWindow(Described, Protocol):
+    """Those of a window detector.
+
+    ``noise_formula``: ``noise`` as a Python expression in n and m (events of reference and window), bins (merged
+    ones), chi2 (exceeded by chi-squared of bins - 1 degrees of freedom with probability alpha), least (events to expect
+    in the thinnest bin of the smaller side) and alpha; "" where a formula does not say it. The contract suite evaluates
+    it. ``fault`` None: it says how the shape has changed.
+    """
+
+    noise_formula: ClassVar[str]
+    fault: ClassVar[Fault | None]
 
 
 @runtime_checkable
@@ -68,14 +117,20 @@ class SequentialDetector(Protocol):
     kind: ClassVar[str]
     metric: ClassVar[str]  # "driftd_feature_adwin_detections": the gauge of detections in the window
     errors_only: ClassVar[bool]  # fed the 0/1 error channels only
+    sensitivity: ClassVar[
+        str
+    ]  # the setting that the budget sets; a user who sets it takes the detector out of the budget
 
     @property
     def budget(self) -> bool:
         """Whether its sensitivity is set from the false-alarm budget; with one of its own it never pages."""
         ...
 
-    def within_budget(self, values: float) -> Self:
-        """The same detector, no more sensitive, set to about one false alarm in ``values`` values at most."""
+    def within_budget(self, values: float, *, errors: bool = False) -> Self:
+        """The same detector, no more sensitive, set to about one false alarm in ``values`` values at most.
+
+        ``errors``: it is fed 0/1 errors, which vary more than places in the reference.
+        """
         ...
 
     def start(self) -> Any: ...

@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.detectors import Detection
+from driftd.core.event import Kind
+from driftd.detectors import NUMBERS, Detection, Group
 from driftd.detectors._state import numbers, pack, unpack
 
 
@@ -45,14 +46,20 @@ class DDM:
     """
 
     kind: ClassVar[str] = "ddm"
+    title: ClassVar[str] = "DDM"
     metric: ClassVar[str] = "driftd_feature_ddm_detections"
+    unit: ClassVar[str] = "detections"
+    help: ClassVar[str] = "Detections by DDM in the current window; 1 fires"
+    kinds: ClassVar[frozenset[Kind]] = NUMBERS
+    default_for: ClassVar[frozenset[Group]] = frozenset()
     errors_only: ClassVar[bool] = True
+    sensitivity: ClassVar[str] = "drift_threshold"
     drift_threshold: float = 4.0
     warm_start: int = 30
     warm_errors: int = 30
     budget: bool = True
 
-    def within_budget(self, values: float) -> Self:
+    def within_budget(self, values: float, *, errors: bool = False) -> Self:  # noqa: ARG002  (it is fed nothing else)
         return replace(self, drift_threshold=max(self.drift_threshold, sqrt(2 * log(max(values / 100, 1)))))
 
     def start(self) -> DDMState:

@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.detectors import Detection
+from driftd.core.event import Kind
+from driftd.detectors import NUMBERS, Detection, Group
 from driftd.detectors._state import numbers, pack, unpack
 
 
@@ -29,7 +30,8 @@ class HDDM:
     """Hoeffding drift detection with moving averages (HDDM_A), with river's arithmetic; starts anew after a detection.
 
     The mean up to the cut is compared with the mean of all values; a detection when they differ by more than
-    Hoeffding's bound at confidence ``drift_confidence``.
+    Hoeffding's bound at confidence ``drift_confidence``. That bound ignores how small the variance of rare errors
+    is, so it is slow on them.
 
     Settings: ``drift_confidence``, ``two_sided_test`` (falls of the error rate count as well), ``budget``: whether
               ``drift_confidence`` follows the channel's share of the false-alarm budget.
@@ -42,13 +44,19 @@ class HDDM:
     """
 
     kind: ClassVar[str] = "hddm"
+    title: ClassVar[str] = "HDDM"
     metric: ClassVar[str] = "driftd_feature_hddm_detections"
+    unit: ClassVar[str] = "detections"
+    help: ClassVar[str] = "Detections by HDDM in the current window; 1 fires"
+    kinds: ClassVar[frozenset[Kind]] = NUMBERS
+    default_for: ClassVar[frozenset[Group]] = frozenset()
     errors_only: ClassVar[bool] = True
+    sensitivity: ClassVar[str] = "drift_confidence"
     drift_confidence: float = field(default=1e-4, metadata={"most": 1})
     two_sided_test: bool = False
     budget: bool = True
 
-    def within_budget(self, values: float) -> Self:
+    def within_budget(self, values: float, *, errors: bool = False) -> Self:  # noqa: ARG002  (it is fed nothing else)
         return replace(self, drift_confidence=min(self.drift_confidence, 10 / values))
 
     def start(self) -> HDDMState:

@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
+from driftd.detectors import NUMBERS, Fault, Group
 from driftd.detectors._bins import Floats, where_both
 
 
@@ -24,14 +26,21 @@ class KolmogorovSmirnov:
     Settings: ``effect``, the least D that matters (0.1: a shift by a quarter of a standard deviation).
     Reads:    ``Summary.counts`` of both sides, on the same bins.
     Returns:  float64[channels]; NaN for categories and where either side has no values.
-    Noise:    ``sqrt(-ln(alpha / 2) * k / 2)``, ``k = 1/n + 1/m`` of the values present: the bound for
-              continuous values; bins and ties only lower D, so it errs to the quiet side.
+    Noise:    ``noise_formula``, n and m of the values present: the bound for continuous values. Bins and ties only
+              lower D, so it errs to the quiet side.
     Raises:   BinsDiffer if the two were binned differently.
     Source:   Smirnov 1939; Massart 1990.
     """
 
     kind: ClassVar[str] = "ks"
+    title: ClassVar[str] = "Kolmogorov-Smirnov"
     metric: ClassVar[str] = "driftd_feature_ks_statistic"
+    unit: ClassVar[str] = "ratio"
+    help: ClassVar[str] = "Largest distance between the two distribution functions, 0 to 1"
+    noise_formula: ClassVar[str] = "min(sqrt(-log(alpha / 2) * (1/n + 1/m) / 2), 1)"
+    kinds: ClassVar[frozenset[Kind]] = NUMBERS
+    default_for: ClassVar[frozenset[Group]] = frozenset()
+    fault: ClassVar[Fault | None] = None
     effect: float = 0.1
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

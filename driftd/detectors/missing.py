@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary, require_same_bins
+from driftd.detectors import EVERY_KIND, Fault, Group
 from driftd.detectors._bins import Floats, everywhere, where_both
 from driftd.detectors._rates import rate_level, ratio
 
@@ -21,7 +23,7 @@ class Missing:
     One-sided: fewer missing values than in the reference are no alarm.
     Unit: share of events, 0..1. The effect is a rise: what matters is the reference's share + effect.
 
-    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
+    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred that was not so before).
     Reads:    the missing column and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN where either side is empty.
     Noise:    exact tests of two rates, conditional or at Clopper and Pearson's bound, whichever is lower (_rates.py).
@@ -30,7 +32,19 @@ class Missing:
     """
 
     kind: ClassVar[str] = "missing"
+    title: ClassVar[str] = "Missing"
     metric: ClassVar[str] = "driftd_feature_missing_ratio"
+    unit: ClassVar[str] = "ratio"
+    help: ClassVar[str] = "Share of the window's values that are missing"
+    noise_formula: ClassVar[str] = ""
+    kinds: ClassVar[frozenset[Kind]] = EVERY_KIND
+    default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs"})
+    fault: ClassVar[Fault | None] = Fault(
+        alert="DriftdMissingValues",
+        summary="Values of {feature} of model {model} are missing",
+        share="are missing, more than the reference and chance explain",
+        hint="Values are missing: look at the producer or the join that fills it.",
+    )
     effect: float = 0.01
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
+from driftd.detectors import NUMBERS, Fault, Group
 from driftd.detectors._bins import Floats, where_both
 from driftd.detectors._rates import rate_level, ratio
 
@@ -21,7 +23,7 @@ class OutOfRange:
     A unit that changed (cents for euros) shows here first. One wild value among a thousand does not reach it.
     Unit: share of events, 0..1. The effect is a rise: what matters is the reference's share + effect.
 
-    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
+    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred that was not so before).
     Reads:    the outermost value columns and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN for categories and where either side is empty.
     Noise:    exact test of two rates (_rates.py). The mass beyond the two extremes of n values is Beta(2, n - 1)
@@ -31,7 +33,19 @@ class OutOfRange:
     """
 
     kind: ClassVar[str] = "out_of_range"
+    title: ClassVar[str] = "Out of range"
     metric: ClassVar[str] = "driftd_feature_out_of_range_ratio"
+    unit: ClassVar[str] = "ratio"
+    help: ClassVar[str] = "Share of the window's values outside the reference's range"
+    noise_formula: ClassVar[str] = ""
+    kinds: ClassVar[frozenset[Kind]] = NUMBERS
+    default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs", "errors"})
+    fault: ClassVar[Fault | None] = Fault(
+        alert="DriftdOutOfRange",
+        summary="Values of {feature} of model {model} lie outside the range of its reference",
+        share="lie outside the range of the reference, more than chance explains",
+        hint="Outside the reference's range: did a unit or a scale change?",
+    )
     effect: float = 0.01
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.detectors import Detection
+from driftd.core.event import Kind
+from driftd.detectors import EVERY_KIND, Detection, Group
 from driftd.detectors._state import numbers, pack, unpack
 
 
@@ -40,26 +41,35 @@ class PageHinkley:
               not forget: with river's 0.9999 the sums stop drifting apart after some 10,000 values, and then
               chance alone reaches any threshold. ``budget``: whether ``threshold`` follows the channel's share of
               the false-alarm budget.
-    Fed:      places in the reference, 0..1: on raw values its verdict would depend on the feature's unit.
+    Fed:      places in the reference, 0..1: on raw values its verdict would depend on the feature's unit. 0/1 errors
+              as they are.
     Detects:  ``width`` values since the turning point of the sum, means before and after it.
-    Noise:    a place is the mean of a uniform variable given its bin, so it is sub-Gaussian with variance 1/12 and
-              ``P(S rises by h) <= exp(-24 delta h)`` a start: ``within_budget`` sets
-              ``threshold = ln(2 values) / (24 delta)``; the default holds for 1e7 values.
+    Noise:    values that are sub-Gaussian with variance v make S rise by h with a chance of ``exp(-2 delta h / v)`` a
+              start at most: ``within_budget`` sets ``threshold = v ln(2 values) / (2 delta)``. A place is the mean of
+              a uniform variable given its bin, so v is 1/12, and the default holds for 1e7 values; a 0/1 error has
+              1/4 at most (Hoeffding 1963).
     Raises:   ValueError for values that are not finite; CheckpointCorrupt from ``load``.
     Source:   Page 1954; Lorden 1971 (run length); arithmetic of river 0.26.
     """
 
     kind: ClassVar[str] = "page_hinkley"
+    title: ClassVar[str] = "Page-Hinkley"
     metric: ClassVar[str] = "driftd_feature_page_hinkley_detections"
+    unit: ClassVar[str] = "detections"
+    help: ClassVar[str] = "Detections by Page-Hinkley in the current window; 1 fires"
+    kinds: ClassVar[frozenset[Kind]] = EVERY_KIND
+    default_for: ClassVar[frozenset[Group]] = frozenset()
     errors_only: ClassVar[bool] = False
+    sensitivity: ClassVar[str] = "threshold"
     delta: float = field(default=0.05, metadata={"most": 1})
     threshold: float = 14.0
     min_instances: int = 30
     alpha: float = field(default=1.0, metadata={"most": 1})
     budget: bool = True
 
-    def within_budget(self, values: float) -> Self:
-        return replace(self, threshold=max(self.threshold, log(2 * values) / (24 * self.delta)))
+    def within_budget(self, values: float, *, errors: bool = False) -> Self:
+        variance = 1 / 4 if errors else 1 / 12
+        return replace(self, threshold=max(self.threshold, variance * log(2 * values) / (2 * self.delta)))
 
     def start(self) -> PageHinkleyState:
         return PageHinkleyState()

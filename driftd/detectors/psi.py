@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary
+from driftd.detectors import EVERY_KIND, Fault, Group
 from driftd.detectors._bins import Floats, everywhere, merged, where_both
 
 
@@ -21,16 +23,25 @@ class PSI:
     shares of reference and window after half a count is added to each bin.
     Unit: nats; 0 for equal shares, no upper bound.
 
-    Settings: ``effect``, the least PSI that matters (0.1, the customary "slight shift").
+    Settings: ``effect``, the least PSI that matters (0.1, the customary border between "no change" and
+              "slight change").
     Reads:    ``Summary.counts`` of both sides, on the same bins.
     Returns:  float64[channels]; NaN where either side is empty, 0 where too few events are left for two bins.
-    Noise:    without drift ``PSI / k`` is about chi2(bins - 1), ``k = 1/n + 1/m`` (Yurdakul 2018).
+    Noise:    ``noise_formula``. Without drift ``PSI / k`` is chi2(bins - 1) to first order, ``k = 1/n + 1/m`` (Yurdakul
+              2018); the factor ``1 + 1/least`` covers the next order, which counts where bins are thin.
     Raises:   BinsDiffer if the two were binned differently.
     Source:   Jeffreys 1946; Yurdakul and Naranjo 2020.
     """
 
     kind: ClassVar[str] = "psi"
+    title: ClassVar[str] = "Population stability index"
     metric: ClassVar[str] = "driftd_feature_psi"
+    unit: ClassVar[str] = "nats"
+    help: ClassVar[str] = "Population stability index of the window against the reference"
+    noise_formula: ClassVar[str] = "(1/n + 1/m) * chi2 * (1 + 1/least)"
+    kinds: ClassVar[frozenset[Kind]] = EVERY_KIND
+    default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs"})
+    fault: ClassVar[Fault | None] = None
     effect: float = 0.1
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

@@ -12,18 +12,17 @@ from typing import Any, Final
 import driftd.detectors
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
-from driftd.core.reference import Role
+from driftd.core.reference import ERRORS, Role
 from driftd.core.text import did_you_mean
-from driftd.detectors import SequentialDetector, WindowDetector
+from driftd.detectors import Fault, SequentialDetector, WindowDetector
 
-_ERRORS: Final = ("wasserstein", "out_of_range", "adwin")
 _OUTPUTS: Final = (Role.PREDICTION, Role.SCORE)
 
 
 @cache
-def registry() -> dict[str, type]:
+def registry() -> dict[str, Any]:
     """Every detector class by its kind, in alphabetical order: one for each file without a leading underscore."""
-    found: dict[str, type] = {}
+    found: dict[str, Any] = {}
     for module in pkgutil.iter_modules(driftd.detectors.__path__, "driftd.detectors."):
         name = module.name.rpartition(".")[2]
         if name.startswith("_") or module.name == __name__:
@@ -38,22 +37,35 @@ def is_sequential(name: str) -> bool:
     return hasattr(registry()[name], "errors_only")
 
 
+def is_fault(name: str) -> bool:
+    return getattr(registry()[name], "fault", None) is not None
+
+
+def faults() -> dict[str, Fault]:
+    """Alert, summary and advice of each detector of a data fault."""
+    return {name: cls.fault for name, cls in registry().items() if is_fault(name)}
+
+
 def settings_of(name: str) -> dict[str, Any]:
     """The settings of a detector with their defaults, in the order of its fields."""
     return {f.name: f.default for f in _fields(name)}
 
 
+def in_order() -> list[str]:
+    """The names as people read them: shape, data faults, what sees every value; each part in alphabetical order."""
+    return sorted(registry(), key=lambda name: (is_sequential(name), is_fault(name), name))
+
+
 def defaults_for(kind: Kind, role: Role) -> tuple[str, ...]:
-    """The detectors of a channel for which none are configured.
+    """The detectors of a channel for which none are configured, in the order of ``in_order``.
 
     One detector of the shape, one of each data fault, and ADWIN where a change matters soonest: on what the
     model says and on how often it is wrong. A rate of errors moves PSI too little to be seen (1 % to 5 % is a
     PSI of 0.07); in standard deviations (Wasserstein) it is plain.
     """
-    if role in (Role.ERROR, Role.PREDICTION_ERROR):
-        return _ERRORS
-    faults = ("missing", "out_of_range") if kind is Kind.NUMERIC else ("missing", "unseen")
-    return ("psi", *faults, "adwin") if role in _OUTPUTS else ("psi", *faults)
+    group = "errors" if role in ERRORS else "outputs" if role in _OUTPUTS else "features"
+    known = registry()
+    return tuple(name for name in in_order() if group in known[name].default_for and kind in known[name].kinds)
 
 
 def build(name: str, /, **settings: Any) -> WindowDetector | SequentialDetector:

@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary, require_same_bins
+from driftd.detectors import CATEGORIES, Fault, Group
 from driftd.detectors._bins import Floats, where_both
 from driftd.detectors._rates import rate_level, ratio
 
@@ -21,7 +23,7 @@ class Unseen:
     The share to expect is not 0: a reference with many rare categories has more of them still to come.
     Unit: share of events, 0..1. The effect is a rise: what matters is the expected share + effect.
 
-    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred).
+    Settings: ``effect``, the least rise that matters (0.01, one event in a hundred that was not so before).
     Reads:    the unseen column and the row sums of ``Summary.counts``.
     Returns:  float64[channels]; NaN for numbers, for identifiers (every value is new) and where either side
               is empty.
@@ -32,7 +34,19 @@ class Unseen:
     """
 
     kind: ClassVar[str] = "unseen"
+    title: ClassVar[str] = "Unseen"
     metric: ClassVar[str] = "driftd_feature_unseen_ratio"
+    unit: ClassVar[str] = "ratio"
+    help: ClassVar[str] = "Share of the window's values that the reference never saw"
+    noise_formula: ClassVar[str] = ""
+    kinds: ClassVar[frozenset[Kind]] = CATEGORIES
+    default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs"})
+    fault: ClassVar[Fault | None] = Fault(
+        alert="DriftdUnseenCategories",
+        summary="Feature {feature} of model {model} takes values that its reference never saw",
+        share="were never seen in the reference, more than chance explains",
+        hint="New values: a new market, release or spelling upstream?",
+    )
     effect: float = 0.01
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

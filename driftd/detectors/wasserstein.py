@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from driftd.core.event import Kind
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
+from driftd.detectors import NUMBERS, Fault, Group
 from driftd.detectors._bins import Floats, where_both
 
 DRAWS: Final = 8192
@@ -28,10 +29,11 @@ class Wasserstein:
     where the bin's mass is taken to stand, sd the reference's standard deviation on the same x. A bin of one
     value stands on it, a bin of many at its middle. The outermost bins, open at the outside, stand no further
     out than the width of their neighbour: so one value of 1e6 among a thousand moves neither sd nor distance.
+    A value far beyond the reference counts as one beside it; out_of_range says how many there are.
     Unit: reference standard deviations; a plain shift by half of one gives 0.5. For 0/1 errors with rate p it
     is the change of the rate over ``sqrt(p (1 - p))``.
 
-    Settings: ``effect``, the least distance that matters (0.1 standard deviations).
+    Settings: ``effect``, the least distance that matters (0.1, a tenth of a standard deviation).
     Reads:    ``Summary.counts`` of both sides and the edges of the reference's bins.
     Returns:  float64[channels]; NaN for categories, where the reference is constant, where a side is empty.
     Noise:    the statistic over ``sqrt(1/n + 1/m)`` is, without drift, the integral of |Brownian bridge|.
@@ -44,7 +46,14 @@ class Wasserstein:
     """
 
     kind: ClassVar[str] = "wasserstein"
+    title: ClassVar[str] = "Wasserstein"
     metric: ClassVar[str] = "driftd_feature_wasserstein_distance"
+    unit: ClassVar[str] = "reference sd"
+    help: ClassVar[str] = "Wasserstein distance in the reference's standard deviations"
+    noise_formula: ClassVar[str] = ""
+    kinds: ClassVar[frozenset[Kind]] = NUMBERS
+    default_for: ClassVar[frozenset[Group]] = frozenset({"errors"})
+    fault: ClassVar[Fault | None] = None
     effect: float = 0.1
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+import numpy as np
 
 from driftd.core.errors import SourceError, StateUnwritable
-from driftd.core.event import DropReason, RecordBatch, Reject, TopicPartition
+from driftd.core.event import DropReason, RecordBatch, Reject, RejectReason, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -25,6 +27,10 @@ LEARNED_BY = "driftd"
 """``Reference.created_by`` of those that driftd learned; only they have to be stored."""
 
 
+UNUSABLE: Final = {GapCause.DAMAGED: RejectReason.DAMAGED, GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB}
+"""Gaps whose records are there and cannot be read: they are rejected, and a dead letter says where they are."""
+
+
 class FindingSink(Protocol):
     """Raises StateUnwritable or SourceError from either; what was given to it is then given again."""
 
@@ -39,6 +45,11 @@ class RejectSink(Protocol):
 
     @property
     def failed(self) -> int: ...
+
+    @property
+    def suppressed(self) -> int:
+        """Records that are not sent because most records are bad."""
+        ...
 
     def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         """Called for every batch: who decides how many dead letters are too many must see the good records too."""
@@ -151,7 +162,7 @@ class Daemon:
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
-            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed)
+            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self.rejects.suppressed)
         self.reporter.round(self.state, self.source, self.clock.now())
 
     def _poll(self) -> list[RecordBatch]:
@@ -176,9 +187,14 @@ class Daemon:
             self.rejects.send(records, decoded.rejects)
 
     def _skip(self, gap: Gap) -> None:
-        """Records that nobody will read any more are counted: received and dropped."""
+        """Records that nobody will read are counted: received, and dropped or rejected."""
         self.state.received += gap.records
-        self.state.dropped[DropReason.GAP.value] += gap.records
+        reason = UNUSABLE.get(gap.cause)
+        if reason is None:
+            self.state.dropped[DropReason.GAP.value] += gap.records
+        else:
+            self.state.rejected[reason.value] += gap.records
+            self._reject(gap, reason)
         partition = self.state.partitions.get(gap.topic_partition)
         if partition is not None:
             # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
@@ -187,7 +203,7 @@ class Daemon:
         self._dirty = True
         topic, number = gap.topic_partition
         log.warning(
-            "%s/%d@%d: %s (%s); %d records dropped, reading goes on at %d",
+            "%s/%d@%d: %s (%s); %d records not read, reading goes on at %d",
             topic,
             number,
             gap.first_offset,
@@ -196,6 +212,15 @@ class Daemon:
             gap.records,
             gap.next_offset,
         )
+
+    def _reject(self, gap: Gap, reason: RejectReason) -> None:
+        """One dead letter for all of the gap's records, without their bytes: nobody has those."""
+        if self.rejects is None:
+            return
+        topic, number = gap.topic_partition
+        place = RecordBatch(topic, number, np.array([gap.first_offset]), np.array([np.nan]), [None], gap.next_offset)
+        detail = f"offsets {gap.first_offset} to {gap.next_offset - 1}: {gap.detail}"
+        self.rejects.send(place, [Reject(0, gap.first_offset, reason, detail)])
 
     def _tell(self, outcome: Outcome) -> None:
         for reference in outcome.learned:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import RecordBatch, Reject
+from driftd.core.event import LateReason, RecordBatch, Reject
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.units import MONTH_SECONDS
@@ -15,8 +15,8 @@ from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Source
@@ -110,6 +110,7 @@ class Reporter:
             t.set("driftd_events_rejected_total", n, reason)
         for reason, n in state.dropped.items():
             t.set("driftd_events_dropped_total", n, reason)
+        self._late(state)
         limit = self.pipeline.max_models
         t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
         ignored = False
@@ -121,6 +122,17 @@ class Reporter:
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
+
+    def _late(self, state: State) -> None:
+        """Both reasons of every partition, from 0 on: or increase() would miss the first late event."""
+        partitions = {(topic, str(number)): p for (topic, number), p in sorted(state.partitions.items())}
+        late: dict[tuple[str, ...], float] = {}
+        worst: dict[tuple[str, ...], float] = {}
+        for at, partition in partitions.items():
+            late |= {(*at, reason.value): partition.late[reason.value] for reason in LateReason}
+            worst |= {(*at, reason): seconds for reason, seconds in partition.worst_lateness.items()}
+        self.telemetry.replace("driftd_events_late_total", late)
+        self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters) -> None:
         counts = counts_of(model, counters)
@@ -174,9 +186,10 @@ class Reporter:
                 where = f"{records.source}/{records.partition}@{r.offset}"
                 log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
 
-    def dead_letters(self, sent: int, failed: int) -> None:
+    def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")
         self.telemetry.set("driftd_dead_letters_total", failed, "failed")
+        self.telemetry.set("driftd_dead_letters_total", suppressed, "suppressed")
 
     def out_of_reach(self, error: str) -> None:
         """One log line a cause; the gauge and readiness tell the rest."""

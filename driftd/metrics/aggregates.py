@@ -46,7 +46,8 @@ def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
     rows = {
         "driftd_model_status": j.status,
         "driftd_model_features": len(j.channel_status),
-        "driftd_model_drifted_features": j.drifted,
+        "driftd_model_page_features": j.paging,
+        "driftd_model_ticket_features": int(np.count_nonzero(j.channel_status == Status.WARNING)),
         "driftd_window_events": s.events,
         "driftd_window_start_timestamp_seconds": j.window_start,
         "driftd_window_end_timestamp_seconds": j.window_end,
@@ -68,10 +69,10 @@ def promise_lines(j: Judgement, cover: ModelGuarantee | None) -> Iterator[tuple[
     if j.joint is not None:
         rows["driftd_model_joint_evidence"] = float(f"{j.joint.statistic:.6g}")
         rows["driftd_model_joint_evidence_threshold"] = float(f"{j.joint.threshold:.6g}")
-        rows["driftd_model_joint_drifted"] = j.joint.status >= Status.WARNING
+        rows["driftd_model_joint_firing"] = j.joint.status >= Status.WARNING
     paging = 0 if cover is None else int(np.count_nonzero(cover.pages))
-    rows["driftd_model_paging_channels"] = paging
-    rows["driftd_model_ticket_channels"] = len(j.channel_status if cover is None else cover.names) - paging
+    rows["driftd_model_may_page_features"] = paging
+    rows["driftd_model_ticket_only_features"] = len(j.channel_status if cover is None else cover.names) - paging
     if cover is not None:
         rows["driftd_model_false_alarm_threshold_events"] = float(f"{cover.least:.6g}")
         rows["driftd_model_reference_span_seconds"] = cover.span_seconds

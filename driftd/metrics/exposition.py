@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ class Metric:
     """One row of the metrics table. ``unit`` is the base unit, or what is counted, or empty for facts and states.
 
     ``labels`` in the order they are written. A histogram's ``le`` and a summary's ``quantile`` are among them.
+    ``values``: all that its one label may be, where they are known beforehand.
     """
 
     name: str
@@ -29,6 +30,14 @@ class Metric:
     unit: str
     labels: tuple[str, ...]
     help: str
+    values: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> Iterator[tuple[str, ...]]:
+        """Label values of the series that exist from the start: a counter without labels, and those of ``values``."""
+        if not self.labels and self.type == "counter":
+            yield ()
+        yield from ((str(value),) for value in self.values)
 
     def head(self) -> bytes:
         """The HELP and TYPE lines, which stand once before all lines of the family."""

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
-from driftd.core.finding import JUDGE, Judgement, Scores, Status
+from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.reference import Role
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
+from driftd.metrics.catalogue import METRICS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
@@ -58,9 +59,6 @@ class MetricsSink:
     ``learning``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: what it reads is
     replaced and never changed.
 
-    table       name -> Metric (telemetry.METRICS); a family that is not in it is not written.
-    statistics  detector -> metric of its statistic, beside the judge's evidence; others are looked for as
-                driftd_feature_<detector>_detections.
     registry    driftd's own metrics, appended to the page.
     limit       most series to export; aggregates of models count, but are never left out.
     configured  models the user named: first in line for the limit, and never forgotten.
@@ -68,8 +66,6 @@ class MetricsSink:
 
     def __init__(
         self,
-        table: Mapping[str, Metric],
-        statistics: Mapping[str, str],
         *,
         registry: CollectorRegistry | None = None,
         limit: int = 100_000,
@@ -78,10 +74,8 @@ class MetricsSink:
         keep_windows: int = 12,
         forget_seconds: float = 86_400.0,
     ) -> None:
-        about_models = [m for m in table.values() if "model" in m.labels]
-        self._table = table
-        self._heads = {name: m.head() for name, m in table.items()}
-        self._statistics = {JUDGE: "driftd_feature_evidence", **statistics}
+        about_models = [m for m in METRICS.values() if "model" in m.labels]
+        self._heads = {name: m.head() for name, m in METRICS.items()}
         self._feature_families = [m for m in about_models if "feature" in m.labels]
         self._model_families = [m for m in about_models if "feature" not in m.labels]
         self._registry = registry
@@ -192,24 +186,24 @@ class MetricsSink:
         """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
         everywhere = np.ones(len(j.channel_status), bool)
         for s in j.scores:
-            statistic = self._statistics.get(s.detector, f"driftd_feature_{s.detector}_detections")
+            statistic = STATISTICS[s.detector]
             applies = _applies(s)
-            drifted = s.status >= Status.WARNING
+            firing = (s.status >= Status.WARNING).astype(np.float64)
             for family, values, shown, exact in (
                 (statistic, s.statistic, everywhere, False),
                 (f"{statistic}_threshold", s.threshold, everywhere, False),
                 ("driftd_feature_drift_ratio", s.ratio, everywhere, False),
-                ("driftd_feature_drifted", drifted.astype(np.float64), applies, False),
-                ("driftd_drift_detections_total", s.detections.astype(np.float64), applies, True),
+                ("driftd_feature_firing", firing, applies, False),
+                ("driftd_feature_firings_total", s.detections.astype(np.float64), applies, True),
             ):
-                if family in self._table:
+                if family in METRICS:
                     yield family, s.detector, values, shown & ~np.isnan(values), exact
         yield "driftd_feature_status", "", j.channel_status.astype(np.float64), everywhere, False
         since = (j.channel_status >= Status.WARNING) & ~np.isnan(j.since)
         yield "driftd_feature_drift_since_timestamp_seconds", "", j.since, since, True
         if model.cover is not None:
             n, c = len(everywhere), model.cover
-            yield "driftd_feature_pages", "", c.pages[:n].astype(np.float64), everywhere, False
+            yield "driftd_feature_may_page", "", c.pages[:n].astype(np.float64), everywhere, False
             yield "driftd_feature_inflation_ratio", "", c.design_effect[:n], everywhere, False
 
     def _render_features(self, model: _Model) -> Fragments:
@@ -222,7 +216,7 @@ class MetricsSink:
         for family, detector, values, shown, exact in columns:
             lines = model.lines.get((family, detector))
             if lines is None:
-                by = detector if "detector" in self._table[family].labels else ""
+                by = detector if "detector" in METRICS[family].labels else ""
                 lines = model.lines[family, detector] = Lines(family, self._label_texts(model, j, by))
             here = shown & kept
             text = lines.exact(values, here) if exact else lines.render(values, here)

@@ -93,7 +93,8 @@ class DetectorSet:
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
-            own = detector.within_budget(values) if detector.budget else detector
+            errors = reference.channels[row].role in ERRORS
+            own = detector.within_budget(values, errors=errors) if detector.budget else detector
             sequential.setdefault(detector.kind, []).append((row, own))
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         return cls(groups, sequential, tests, learned, a, effects, paging)

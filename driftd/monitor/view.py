@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from driftd.core.finding import JUDGE, Finding, Judgement, Status
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import Telemetry
+from driftd.metrics.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True, eq=False)

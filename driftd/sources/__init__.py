@@ -6,7 +6,8 @@ The daemon polls; between polls it drains ``changes()`` and ``gaps()`` and answe
                 every poll until each of the cells was seeked, so an error on the way (broker away) loses nothing
     Revoked  -> emit, checkpoint, commit_now(...); the source waits for the next poll() before it lets them go
     Lost     -> forget the cells; others own them already, so nothing may be committed
-    Gap      -> count gap.records as dropped and set the cell's next offset to gap.next_offset (REWOUND: backwards)
+    Gap      -> count gap.records, as dropped or rejected by its cause, and set the cell's next offset to
+                gap.next_offset (REWOUND: backwards)
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ Change = Assigned | Revoked | Lost
 class GapCause(StrEnum):
     RETENTION = "retention"  # deleted before we read it
     DAMAGED = "damaged"  # a batch that cannot be read was passed over
+    TOO_LARGE = "too_large"  # a batch, or the rest of one, that decompresses to more than may be held
     REWOUND = "rewound"  # the topic ends before our position: it was made anew, or truncated
 
 

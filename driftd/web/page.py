@@ -159,7 +159,7 @@ def _called(m: ModelView, snapshot: Snapshot) -> str:
     j = m.judgement
     assert j is not None
     joint = j.joint is not None and j.joint.status is Status.DRIFT
-    pages, tickets = j.drifted + joint, int(np.count_nonzero(j.channel_status == Status.WARNING))
+    pages, tickets = j.paging + joint, int(np.count_nonzero(j.channel_status == Status.WARNING))
     guaranteed = snapshot.guarantee(m.name)
     can = "tickets only: no judge"
     if guaranteed is not None:

@@ -44,8 +44,8 @@ class ChannelView:
         return float(self.scores[0][0].ratio[self.scores[0][1]]) if self.scores else float("nan")
 
     @property
-    def drifted_by(self) -> tuple[str, ...]:
-        """The detectors over their thresholds, the worst first, the judge last: windows show better what moved."""
+    def firing(self) -> tuple[str, ...]:
+        """The detectors that fire, the worst first, the judge last: windows show better what moved."""
         every = (*self.scores, *((self.evidence,) if self.evidence is not None else ()))
         return tuple(s.detector for s, row in every if s.status[row] >= Status.WARNING)
 
@@ -105,8 +105,8 @@ def _bins(j: Judgement, row: int) -> Iterator[tuple[str, float, float]]:
 
 
 def worst_first(models: Sequence[ModelView]) -> list[ModelView]:
-    """By status, drifted share, then name; those that still learn after those with a warning."""
-    return sorted(models, key=lambda m: (-m.status, -(m.judgement.drifted if m.judgement else 0), m.name))
+    """By status, channels that page, then name; those that still learn after those with a warning."""
+    return sorted(models, key=lambda m: (-m.status, -(m.judgement.paging if m.judgement else 0), m.name))
 
 
 def status_json(snapshot: Snapshot) -> bytes:

@@ -17,7 +17,7 @@ from driftd.core.reference import Channel, Exclusion, Reference, ReferenceKind, 
 from driftd.core.window import Windows
 from driftd.decode import Codec, EventsCodec, Limits
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.detectors.registry import build, defaults_for
+from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
 PAGE_AFTER_SECONDS = 86_400.0
 """Ten thousand events of a fast stream span minutes and know nothing of the night."""
-
-SENSITIVITY = frozenset({"delta", "threshold", "drift_threshold", "drift_confidence"})
-"""Settings of sequential detectors that say how sensitive they are; where the user gives one, it stands, and what the
-detector finds makes tickets: the budget does not cover it."""
 
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
@@ -222,7 +218,8 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
 
 
 def _built(kind: str, options: dict[str, Any]) -> Detector:
-    if options.keys() & SENSITIVITY:
+    """Where the user gives the sensitivity, it stands and the budget does not cover it: detections make tickets."""
+    if getattr(registry().get(kind), "sensitivity", None) in options:
         options = {"budget": False, **options}
     return build(kind, **options)
 

@@ -18,15 +18,14 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from driftd import __version__
 from driftd.config import Loaded, Settings
 from driftd.core.errors import ConfigError, DriftdError
-from driftd.detectors.registry import registry
 from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.store import CheckpointFile, ReferenceStore
 from driftd.engine.systemd import notify
-from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
 from driftd.web import HttpServer, Views
 from driftd.wiring.app import kafka_settings, pipeline_of, references_of
@@ -46,8 +45,6 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
     ProcessCollector(registry=collectors)
     PlatformCollector(registry=collectors)
     metrics = MetricsSink(
-        METRICS,
-        {kind: str(getattr(cls, "metric", "")) for kind, cls in registry().items()},
         registry=collectors,
         limit=settings.limits.series,
         configured=[m.name for m in settings.models],

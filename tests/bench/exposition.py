@@ -17,16 +17,10 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from driftd.core.finding import Judgement, Scores
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import METRICS
 from driftd.metrics.series import MetricsSink
 from tests.stage.judgement import judgement, reference
 
-DETECTORS = {
-    "psi": "driftd_feature_psi",
-    "ks": "driftd_feature_ks_statistic",
-    "missing": "driftd_feature_missing_ratio",
-    "out_of_range": "driftd_feature_out_of_range_ratio",
-}
+DETECTORS = ("psi", "ks", "missing", "out_of_range")
 
 
 def milliseconds(work: Callable[[], object], repeat: int = 5) -> float:
@@ -85,7 +79,7 @@ def main(models: int, features: int) -> None:
     rounds = [judgements(models, features, seed) for seed in (1, 2)]
     turns = itertools.cycle(rounds)
     tracemalloc.start()
-    sink = MetricsSink(METRICS, DETECTORS, limit=10**9, registry=CollectorRegistry())
+    sink = MetricsSink(limit=10**9, registry=CollectorRegistry())
     for j in rounds[0]:
         sink.update(j, counts)
     sink.render(gzip=True)

@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.errors import ConfigError
-from driftd.metrics.catalogue import METRICS
 from driftd.metrics.series import MetricsSink
 from driftd.web import HttpServer, ServerLimits, Views, webconfig
 from tests.servers import need
@@ -43,9 +42,7 @@ class Daemon:
     answer: tuple[bool, str] = (True, "reloaded")
     hold: threading.Event | None = None
     reloads: int = 0
-    sink: MetricsSink = field(
-        default_factory=lambda: MetricsSink(METRICS, {"psi": "driftd_feature_psi"}, registry=CollectorRegistry())
-    )
+    sink: MetricsSink = field(default_factory=lambda: MetricsSink(registry=CollectorRegistry()))
 
     def metrics(self, zipped: bool) -> bytes:
         if self.hold is not None:

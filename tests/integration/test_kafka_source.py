@@ -325,6 +325,21 @@ def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(
         assert "checksum" in reader.source.health().last_error
 
 
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd", "snappy"])
+def test_good_records_beside_a_bomb_are_read(kafka: Broker, topic: str, codec: str) -> None:
+    """The broker stores it: it limits what a batch has compressed."""
+    values = [b"1", bytes(6 << 20), b"2"]
+    large = 16 << 20
+    kafka.produce(
+        topic, values, partition=0, compression_type=codec, batch_size=large, max_request_size=large, linger_ms=500
+    )
+    kafka.produce(topic, [b"3"], partition=0)
+    with reading(settings(kafka.bootstrap, topic, max_batch_bytes=2 << 20)) as reader:
+        assert reader.read(4) == [b"1", None, b"2", b"3"]
+        assert reader.gaps == []
+        assert [offset for one in reader.batches for offset in one.refused] == [1]
+
+
 def secure(broker: LocalBroker, topic: str, password: str = PASSWORD) -> KafkaSettings:
     assert broker.sasl is not None
     return settings(

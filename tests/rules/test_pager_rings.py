@@ -35,17 +35,17 @@ class Road:
     def show(self, **changed: float) -> None:
         """A healthy driftd with one model, but for what is changed."""
         now = time.time()
-        status, drifted, loop = changed.get("status", 0), changed.get("drifted", 0), changed.get("loop", now)
+        status, firing, loop = changed.get("status", 0), changed.get("firing", 0), changed.get("loop", now)
         self.driftd.show(
             {
                 'driftd_model_status{model="fraud"}': status,
                 'driftd_model_features{model="fraud"}': 20,
-                'driftd_model_drifted_features{model="fraud"}': 7 * drifted,
+                'driftd_model_page_features{model="fraud"}': 7 * firing,
                 'driftd_feature_status{model="fraud",feature="amount"}': status,
                 'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}': 1_795_413_180,
-                'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"}': drifted,
-                'driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"}': 2.4 * drifted,
-                'driftd_feature_drifted{model="fraud",feature="age",detector="missing"}': changed.get("missing", 0),
+                'driftd_feature_firing{model="fraud",feature="amount",detector="psi"}': firing,
+                'driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"}': 2.4 * firing,
+                'driftd_feature_firing{model="fraud",feature="age",detector="missing"}': changed.get("missing", 0),
                 'driftd_feature_missing_ratio{model="fraud",feature="age"}': 0.3,
                 "driftd_ready": 1,
                 "driftd_kafka_connected": 1,
@@ -72,7 +72,7 @@ def road(
 
 
 def test_model_that_drifts_pages_once_and_resolves(road: Road) -> None:
-    road.show(status=3, drifted=1)
+    road.show(status=3, firing=1)
     page = road.pager.wait_for("firing", "DriftdModelDrift", "/page")
     assert page["labels"]["model"] == "fraud"
     assert page["labels"]["severity"] == "critical"
@@ -98,7 +98,7 @@ def test_stuck_driftd_pages_and_drift_is_no_news_meanwhile(road: Road) -> None:
     road.show(loop=stuck)
     road.pager.wait_for("firing", "DriftdLoopStuck", "/page")
     before = len(road.pager.alerts("firing", "DriftdModelDrift"))
-    road.show(loop=stuck, status=3, drifted=1)
+    road.show(loop=stuck, status=3, firing=1)
     wait_until(lambda: "DriftdModelDrift" in road.prometheus.firing(), "DriftdModelDrift firing in Prometheus")
     road.show(loop=stuck)  # the drift ends first: the end of the inhibition must not let it through
     wait_until(lambda: "DriftdModelDrift" not in road.prometheus.firing(), "the end of DriftdModelDrift")

@@ -7,7 +7,7 @@ import numpy as np
 from driftd.core.finding import JUDGE, Joint, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import Telemetry
+from driftd.metrics.telemetry import Telemetry
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
 

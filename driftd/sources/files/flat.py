@@ -136,7 +136,7 @@ class FlatFile:
         unknown = np.full(len(offsets), np.nan)
         values = (None,) * len(offsets)
         end = int(offsets[-1]) + 1
-        return Rows(self.name, 0, offsets, unknown, values, end, None, None, table, good, tuple(broken))
+        return Rows(self.name, 0, offsets, unknown, values, end, table=table, good=good, broken=tuple(broken))
 
 
 class _Utf8(io.RawIOBase):

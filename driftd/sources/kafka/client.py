@@ -52,6 +52,7 @@ def to_batch(topic_partition: TopicPartition, stretch: Stretch, arrived: float) 
         next_offset=stretch.next_offset,
         keys=stretch.keys,
         headers=stretch.headers,
+        refused=stretch.refused,
     )
 
 

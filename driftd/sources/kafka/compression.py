@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +12,7 @@ import lz4.frame  # type: ignore[import-untyped]
 import snappy  # type: ignore[import-untyped]
 import zstandard
 
+PIECE: Final = 1 << 20
 XERIAL: Final = b"\x82SNAPPY\x00"
 
 
@@ -45,11 +46,23 @@ NOT_DECOMPRESSED: Final = (
 
 def decompress(codec: int, data: bytes, max_bytes: int) -> bytes:
     """A batch's records, decompressed; never more than ``max_bytes`` of them (a bomb raises Unreadable)."""
+    found: list[bytes] = []
+    size = 0
+    for piece in pieces(codec, data, max_bytes):
+        size += len(piece)
+        if size > max_bytes:
+            raise too_large(max_bytes)
+        found.append(piece)
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
+def pieces(codec: int, data: bytes, max_bytes: int) -> Iterator[bytes]:
+    """The same bit by bit, without an end: a piece has PIECE bytes, or ``max_bytes`` where the format asks for it."""
     expand = CODECS.get(codec)
     if expand is None:
         raise Unreadable(Damage.CODEC, f"unknown compression codec {codec}")
     try:
-        return expand(data, max_bytes)
+        yield from expand(data, max_bytes)
     except NOT_DECOMPRESSED as error:
         raise Unreadable(Damage.MALFORMED, f"cannot be decompressed: {str(error)[:100]}") from None
 
@@ -58,34 +71,30 @@ def too_large(max_bytes: int) -> Unreadable:
     return Unreadable(Damage.TOO_LARGE, f"the batch decompresses to more than {max_bytes} bytes")
 
 
-def gunzip(data: bytes, max_bytes: int) -> bytes:
-    found = b""
+def gunzip(data: bytes, max_bytes: int) -> Iterator[bytes]:  # noqa: ARG001  (its pieces are small)
     while data:
         inflate = zlib.decompressobj(31)
-        found += inflate.decompress(data, max_bytes + 1 - len(found))
-        if len(found) > max_bytes:
-            raise too_large(max_bytes)
-        if not inflate.eof:
-            raise EOFError("the gzip stream is cut short")
+        while not inflate.eof:
+            piece = inflate.decompress(data, PIECE)
+            data = inflate.unconsumed_tail
+            if not piece and not data and not inflate.eof:
+                raise EOFError("the gzip stream is cut short")
+            yield piece
         data = inflate.unused_data
-    return found
 
 
-def unsnap(data: bytes, max_bytes: int) -> bytes:
+def unsnap(data: bytes, max_bytes: int) -> Iterator[bytes]:
     """Snappy, either bare or in the xerial framing of the Java client (magic, two i32, then blocks)."""
     if not data.startswith(XERIAL):
-        return unsnap_block(data, max_bytes)
-    found: list[bytes] = []
-    at, size = 16, 0
+        yield unsnap_block(data, max_bytes)
+        return
+    at = 16
     while at < len(data):
         (length,) = struct.unpack_from(">i", data, at)
         if length < 0:
             raise ValueError("a snappy block has a negative length")
-        block = unsnap_block(data[at + 4 : at + 4 + length], max_bytes - size)
-        size += len(block)
-        found.append(block)
+        yield unsnap_block(data[at + 4 : at + 4 + length], max_bytes)
         at += 4 + length
-    return b"".join(found)
 
 
 def unsnap_block(data: bytes, max_bytes: int) -> bytes:
@@ -100,29 +109,24 @@ def unsnap_block(data: bytes, max_bytes: int) -> bytes:
     return bytes(snappy.uncompress(data))
 
 
-def unlz4(data: bytes, max_bytes: int) -> bytes:
+def unlz4(data: bytes, max_bytes: int) -> Iterator[bytes]:  # noqa: ARG001  (its pieces are small)
     frame = lz4.frame.LZ4FrameDecompressor()
-    found = frame.decompress(data, max_length=max_bytes + 1)
-    if len(found) > max_bytes:
-        raise too_large(max_bytes)
-    if not frame.eof:
-        raise EOFError("the lz4 frame is cut short")
-    return bytes(found)
+    while not frame.eof:
+        piece = bytes(frame.decompress(data, max_length=PIECE))
+        if not piece and not frame.eof and frame.needs_input:
+            raise EOFError("the lz4 frame is cut short")
+        data = b""
+        yield piece
 
 
-def unzstd(data: bytes, max_bytes: int) -> bytes:
+def unzstd(data: bytes, max_bytes: int) -> Iterator[bytes]:
     size = zstandard.frame_content_size(data)
     if 0 <= size <= max_bytes:
-        return zstandard.ZstdDecompressor().decompress(data)
-    found: list[bytes] = []
-    left = max_bytes
+        yield zstandard.ZstdDecompressor().decompress(data)
+        return
     with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-        while part := reader.read(1 << 20):
-            left -= len(part)
-            if left < 0:
-                raise too_large(max_bytes)
-            found.append(part)
-    return b"".join(found)
+        while piece := reader.read(PIECE):
+            yield piece
 
 
-CODECS: Final[dict[int, Callable[[bytes, int], bytes]]] = {1: gunzip, 2: unsnap, 3: unlz4, 4: unzstd}
+CODECS: Final[dict[int, Callable[[bytes, int], Iterator[bytes]]]] = {1: gunzip, 2: unsnap, 3: unlz4, 4: unzstd}

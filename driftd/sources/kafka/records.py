@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -25,7 +25,9 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from driftd.core.event import Headers
-from driftd.sources.kafka.compression import Damage, Unreadable, decompress
+from driftd.sources.kafka.compression import Damage, Unreadable, decompress, pieces
+from driftd.sources.kafka.salvage import salvage
+from driftd.sources.kafka.varint import varint
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -55,7 +57,8 @@ class Stretch:
     """What one unpacking gave: columns, n long; ``next_offset`` is where reading goes on.
 
     offsets int64[n]; timestamps_ms int64[n], -1 where the record has none. ``keys`` and ``headers`` are None
-    when no record has any. ``damaged`` is the batch that ended the stretch, if one did.
+    when no record has any. ``damaged`` is the batch, or the rest of one, that ended the stretch, if one did.
+    ``refused`` has the offsets of records that were too large to be read, and why: their values are None.
     """
 
     offsets: Ints
@@ -66,6 +69,7 @@ class Stretch:
     keys: list[bytes | None] | None = None
     headers: list[Headers] | None = None
     damaged: Damaged | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -94,6 +98,7 @@ class KafkaBatch:
     count: int
     start: int
     stop: int
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -128,6 +133,7 @@ class Unpacker:
         self._aborted_producers: set[int] = set()
         self._max_batch_bytes = max_batch_bytes
         self._damaged: Damaged | None = None
+        self._refused: dict[int, str] = {}
 
     def take(self, max_records: int, max_bytes: int = 32 << 20) -> Stretch:
         """Whole batches until about ``max_records`` or ``max_bytes`` are reached, or the bytes end.
@@ -136,7 +142,7 @@ class Unpacker:
         """
         groups: list[Group] = []
         records = size = 0
-        while records < max_records and size < max_bytes:
+        while records < max_records and size < max_bytes and self._damaged is None:
             batch = self._next_batch(groups)
             if batch is None:
                 break
@@ -178,11 +184,22 @@ class Unpacker:
                 first = max(base, self.next_offset)
                 self._damaged = Damaged(first, max(next_offset, first + 1), error.damage, str(error))
                 break
-            self._at, self.next_offset, self.leader_epoch = end, next_offset, epoch
+            self._at, self.leader_epoch = end, epoch
+            self._note_losses(batch, next_offset)
+            self.next_offset = batch.next_offset
             self.bytes_read += end - at
             return batch
         self.done = True
         return None
+
+    def _note_losses(self, batch: KafkaBatch, next_offset: int) -> None:
+        """Records too large to be read, and the rest of a batch that was read in part only."""
+        self._refused |= batch.refused
+        if batch.next_offset < next_offset:
+            first = max(batch.next_offset, self.next_offset)
+            detail = f"the batch decompresses to more than {self._max_batch_bytes} bytes"
+            self._damaged = Damaged(first, next_offset, Damage.TOO_LARGE, detail)
+            self.done = True
 
     def _is_hidden(self, producer: int, attributes: int, next_offset: int, at: int, end: int) -> bool:
         """Control batches and, when reading committed only, batches of aborted transactions."""
@@ -224,6 +241,7 @@ class Unpacker:
         skip = int(np.searchsorted(joined.offsets, self._fetch_offset))
         keys = joined.keys[skip:] if joined.keys is not None and skip else joined.keys
         headers = joined.headers[skip:] if joined.headers is not None and skip else joined.headers
+        refused, self._refused = self._refused, {}
         return Stretch(
             offsets=joined.offsets[skip:],
             timestamps_ms=joined.timestamps_ms[skip:],
@@ -233,6 +251,7 @@ class Unpacker:
             keys=keys if keys is not None and any(key is not None for key in keys) else None,
             headers=headers if headers is not None and any(headers) else None,
             damaged=self._damaged,
+            refused=refused,
         )
 
 
@@ -247,7 +266,7 @@ def check(view: memoryview, at: int, end: int, magic: int, crc: int, offsets: in
 
 def place(batch: KafkaBatch, codec: int, data: bytes, groups: list[Group], max_bytes: int) -> None:
     """Put the batch into the group whose buffer holds its records, decompressed first where it must be."""
-    records = decompress(codec, data[batch.start : batch.stop], max_bytes) if codec else None
+    records = expanded(batch, codec, data[batch.start : batch.stop], max_bytes) if codec else None
     size = batch.stop - batch.start if records is None else len(records)
     if not 0 <= batch.count <= size // SMALLEST_RECORD:
         raise Unreadable(Damage.MALFORMED, f"the batch claims {batch.count} records")
@@ -259,6 +278,24 @@ def place(batch: KafkaBatch, codec: int, data: bytes, groups: list[Group], max_b
         batch.stop = batch.start + size
         group.parts.append(records)
     group.batches.append(batch)
+
+
+def expanded(batch: KafkaBatch, codec: int, packed: bytes, max_bytes: int) -> bytes:
+    """The batch's records, decompressed; of too large a batch those that can be had, which ``batch`` then says."""
+    try:
+        return decompress(codec, packed, max_bytes)
+    except Unreadable as error:
+        if error.damage is not Damage.TOO_LARGE:
+            raise
+        found = salvage(pieces(codec, packed, max_bytes), batch.count, max_bytes)
+        if not found.count:
+            raise
+    for delta, size in found.huge.items():
+        why = f"{size} bytes in a batch that decompresses to more than {max_bytes}"
+        batch.refused[batch.base_offset + delta] = why
+    if found.count < batch.count:
+        batch.count, batch.next_offset = found.count, batch.base_offset + found.next_delta
+    return found.records
 
 
 def is_abort(data: bytes, start: int, end: int) -> bool:
@@ -423,19 +460,6 @@ def headers_of(buffer: bytes, count: int, at: int, end: int) -> Headers:
     if at != end:
         raise Unreadable(Damage.MALFORMED, "a record's headers do not add up to its length")
     return headers
-
-
-def varint(buffer: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = buffer[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return (value >> 1) ^ -(value & 1), at
-        shift += 7
-        if shift > 63:
-            raise Unreadable(Damage.MALFORMED, "a number is longer than 64 bits")
 
 
 def concatenate(stretches: list[Stretch]) -> Stretch:

@@ -294,7 +294,8 @@ class KafkaSource:
             return
         del self._damage[topic_partition]
         log.error("%s: %s; passing over everything before %d", where, damaged.detail, damaged.next_offset)
-        self._gaps.append(Gap(topic_partition, damaged.first, damaged.next_offset, GapCause.DAMAGED, damaged.detail))
+        cause = GapCause.TOO_LARGE if damaged.damage is Damage.TOO_LARGE else GapCause.DAMAGED
+        self._gaps.append(Gap(topic_partition, damaged.first, damaged.next_offset, cause, damaged.detail))
         self._go_to(topic_partition, damaged.next_offset)
 
     def _contain(self, error: Exception, timeout_seconds: float) -> None:

@@ -177,4 +177,5 @@ def before(stretch: Stretch, end: int) -> Stretch:
         next_offset=end,
         keys=None if stretch.keys is None else stretch.keys[:count],
         headers=None if stretch.headers is None else stretch.headers[:count],
+        refused=stretch.refused,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from driftd.core.finding import JOINT, Finding, Joint, Judgement, Status
 from driftd.core.reference import Role
+from driftd.detectors.registry import faults
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import html_minute, html_name, html_since, large, number
@@ -20,11 +21,6 @@ from driftd.web.widgets import link, pill, runbook
 MAX_MODELS: Final = 20
 MAX_CHANNELS: Final = 8
 _BAR, _GAP, _HIGH = 6, 4, 40
-_HINTS: Final = {
-    "missing": ("DriftdMissingValues", "Values are missing: look at the producer or the join that fills it."),
-    "unseen": ("DriftdUnseenCategories", "New values: a new market, release or spelling upstream?"),
-    "out_of_range": ("DriftdOutOfRange", "Outside the reference's range: did a unit or a scale change?"),
-}
 _ROLE_HINTS: Final = {
     Role.ERROR: ("DriftdErrorDrift", "The service fails at another rate: see its own logs and deploys."),
     Role.PREDICTION_ERROR: ("DriftdErrorDrift", "Predictions are wrong at another rate: check labels, then the model."),
@@ -204,8 +200,9 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
 
 
 def _hint(v: ChannelView, snapshot: Snapshot) -> str:
-    """Where to look, by the worst of the detectors over their thresholds; two hints at most."""
-    hints = list(dict.fromkeys(_HINTS.get(detector, _ROLE_HINTS[v.role]) for detector in v.drifted_by))
+    """Where to look, by the worst of the detectors that fire; two hints at most."""
+    known = {name: (fault.alert, fault.hint) for name, fault in faults().items()}
+    hints = list(dict.fromkeys(known.get(detector, _ROLE_HINTS[v.role]) for detector in v.firing))
     return "".join(
         f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'
         for alert, advice in hints[:2] or [_ROLE_HINTS[v.role]]

@@ -14,6 +14,8 @@ PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 
 def commands(group: click.Group = cli, prefix: str = "driftd") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if isinstance(command, click.Group):
             yield from commands(command, f"{prefix} {name}")
         else:

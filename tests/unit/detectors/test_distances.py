@@ -66,7 +66,7 @@ class TestIndependentImplementations:
 
 
 @pytest.mark.parametrize(
-    ("shift", "drifted"),
+    ("shift", "fires"),
     [
         pytest.param(0.0, False, id="same distribution"),
         pytest.param(0.05, False, id="shift too small to matter"),
@@ -75,13 +75,13 @@ class TestIndependentImplementations:
     ],
 )
 @pytest.mark.parametrize("detector", [*DISTANCES, KolmogorovSmirnov()], ids=lambda d: d.kind)
-def test_verdict(detector: WindowDetector, shift: float, drifted: bool, rng: np.random.Generator) -> None:
+def test_verdict(detector: WindowDetector, shift: float, fires: bool, rng: np.random.Generator) -> None:
     ref = make.reference({"x": rng.normal(size=3000)})
     window = make.window(ref, {"x": rng.normal(shift, 1, 1000)})
     threshold = np.maximum(detector.material(ref, window), detector.noise(ref, window, 1e-6))
     statistic = detector.statistic(ref, window)
     assert np.isfinite(statistic).all()
-    assert (statistic >= threshold).tolist() == [drifted]
+    assert (statistic >= threshold).tolist() == [fires]
 
 
 @pytest.mark.parametrize("detector", [*DISTANCES, KolmogorovSmirnov()], ids=lambda d: d.kind)
@@ -93,11 +93,11 @@ def test_one_record_of_a_million_neither_fakes_nor_hides_drift(
     values[0] = 1e6
     for reference in (rng.normal(size=3000), values):
         ref = make.reference({"x": reference})
-        for window, drifted in ((quiet, False), (moved, True)):
+        for window, fires in ((quiet, False), (moved, True)):
             window[0] = 1e6
             summary = make.window(ref, {"x": window})
             threshold = np.maximum(detector.material(ref, summary), detector.noise(ref, summary, 1e-6))
-            assert (detector.statistic(ref, summary) >= threshold).tolist() == [drifted]
+            assert (detector.statistic(ref, summary) >= threshold).tolist() == [fires]
 
 
 def zipf(values: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The registry finds what is there, builds it, and says what is wrong; docs/detectors.md has all of it."""
+"""The registry finds what is there, builds it, and says what is wrong."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.reference import Role
 from driftd.detectors.psi import PSI
-from driftd.detectors.registry import build, defaults_for, is_sequential, registry, settings_of
-
-DOCS = Path(__file__).parents[3] / "docs" / "detectors.md"
+from driftd.detectors.registry import build, defaults_for, faults, in_order, registry, settings_of
 
 
 def test_a_detector_is_a_file() -> None:
     files = {p.stem for p in Path(driftd.detectors.__path__[0]).glob("*.py")} - {"__init__", "registry"}
     assert set(registry()) == {f for f in files if not f.startswith("_")}
+
+
+def test_people_read_shapes_before_faults_before_what_sees_every_value() -> None:
+    order = in_order()
+    assert sorted(order) == list(registry())
+    places = [order.index(name) for name in ("ks", "psi", "missing", "unseen", "adwin", "hddm")]
+    assert places == sorted(places)
 
 
 def test_settings_are_those_given_and_else_the_defaults() -> None:
@@ -65,23 +70,8 @@ def test_defaults(kind: Kind, role: Role, names: str) -> None:
     assert set(defaults_for(kind, role)) <= set(registry())
 
 
-def row(name: str) -> str:
-    """The table row that docs/detectors.md must have for a detector."""
-    cls: Any = registry()[name]
-    settings = ", ".join(f"`{k}` {str(v).lower() if isinstance(v, bool) else v}" for k, v in settings_of(name).items())
-    return f"| `{name}` | `{cls.metric}` | {settings} |"
-
-
-@pytest.mark.parametrize("name", registry())
-def test_docs_have_its_row_and_its_heading(name: str) -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    assert row(name) in text
-    assert f"\n### {name}\n" in text
-    where = "Sequential detectors" if is_sequential(name) else "Window detectors"
-    section = text.split(f"\n## {where}\n")[1].split("\n## ")[0]
-    assert f"\n### {name}\n" in section
-
-
-def test_docs_list_no_detector_that_is_not_there() -> None:
-    rows = [line.split("`")[1] for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    assert rows == list(registry())
+def test_a_detector_of_a_data_fault_has_an_alert_of_its_own() -> None:
+    found = faults()
+    assert set(found) == {"missing", "out_of_range", "unseen"}
+    assert len({fault.alert for fault in found.values()}) == len(found)
+    assert all(fault.hint.endswith((".", "?")) for fault in found.values())

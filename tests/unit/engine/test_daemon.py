@@ -21,10 +21,11 @@ from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
-from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
+from driftd.sources import Gap, GapCause
 from driftd.sources.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
@@ -128,11 +129,14 @@ class References:
 class Rejects:
     sent: int = 0
     failed: int = 0
+    suppressed: int = 0
+    details: list[str] = field(default_factory=list)
     given: list[tuple[int, list[int]]] = field(default_factory=list)
     flushed: int = 0
 
     def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         self.given.append((len(records), [r.offset for r in rejects]))
+        self.details += [r.detail for r in rejects]
         self.sent += len(rejects)
 
     def flush(self, timeout_seconds: float) -> int:  # noqa: ARG002
@@ -156,7 +160,7 @@ class Stage:
             state or State(),
             source,
             self.checkpoints,
-            Reporter(MetricsSink(METRICS, {}), self.telemetry, pipeline),
+            Reporter(MetricsSink(), self.telemetry, pipeline),
             Clock(lambda: 1e9 + self.time, lambda: self.time),
             Timing(ME, start),
             [self.sink],
@@ -418,6 +422,27 @@ def test_a_gap_is_counted_as_received_and_dropped_and_reading_goes_on_behind_it(
     assert source.commits == {A: (21, ME)}
 
 
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        pytest.param(GapCause.TOO_LARGE, "decompression_bomb", id="a bomb"),
+        pytest.param(GapCause.DAMAGED, "damaged", id="a checksum that differs"),
+    ],
+)
+def test_records_that_cannot_be_read_are_rejected_and_one_dead_letter_says_where(cause: GapCause, reason: str) -> None:
+    source = quiet(A, n=3)
+    stage = Stage(source)
+    stage.go(0, 1)
+    source._gaps.append(Gap(A, 103, 110, cause, "no good"))
+    stage.go(10)
+    assert (stage.state.received, stage.state.accepted, stage.state.rejected[reason]) == (10, 3, 7)
+    assert stage.state.balanced
+    assert stage.state.dropped.total() == 0
+    assert stage.state.partitions[A].next_offset == 110
+    assert stage.rejects.given[-1] == (1, [103])
+    assert stage.rejects.details[-1] == "offsets 103 to 109: no good"
+
+
 def test_a_gap_before_records_of_the_same_poll_does_not_put_the_position_back() -> None:
     source = quiet(A)
     source.commits[A] = (15, OTHER)
@@ -538,6 +563,9 @@ def test_who_decides_about_dead_letters_sees_every_batch() -> None:
     assert stage.rejects.given == [(5, [3, 4]), (1, [])]
     assert stage.rejects.flushed == 1
     assert stage.telemetry.get("driftd_dead_letters_total", "sent") == 2
+    stage.rejects.suppressed = 5
+    stage.go(1)
+    assert stage.telemetry.get("driftd_dead_letters_total", "suppressed") == 5
     assert stage.state.rejected["not_json"] == 2
     assert stage.state.balanced
 

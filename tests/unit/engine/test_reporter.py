@@ -14,16 +14,16 @@ from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
-from driftd.metrics.catalogue import METRICS, Telemetry
 from driftd.metrics.series import MetricsSink
-from tests.unit.core.make import feed, frozen, pipeline, stream, thawed
+from driftd.metrics.telemetry import Telemetry
+from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 6000
 CELL = ("t", 0)
 
 
 def reporter(p: Pipeline) -> Reporter:
-    return Reporter(MetricsSink(METRICS, {"psi": "driftd_feature_psi"}), Telemetry(), p)
+    return Reporter(MetricsSink(), Telemetry(), p)
 
 
 def watched(shift_at: int | None) -> tuple[Reporter, State, list[Finding]]:
@@ -48,12 +48,12 @@ def series(told: Reporter, name: str) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def drifted() -> tuple[Reporter, State, list[Finding]]:
+def changed() -> tuple[Reporter, State, list[Finding]]:
     return watched(DRIFTS)
 
 
-def test_an_episode_is_told_in_metrics_and_counted_once(drifted: tuple[Reporter, State, list[Finding]]) -> None:
-    told, state, found = drifted
+def test_an_episode_is_told_in_metrics_and_counted_once(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, found = changed
     assert sum(f.opens_page for f in found) == 1
     assert state.models[Slice("m")].pages == 1
     assert series(told, "driftd_pages_total") == {"": 1}
@@ -64,9 +64,9 @@ def test_an_episode_is_told_in_metrics_and_counted_once(drifted: tuple[Reporter,
 
 
 def test_evidence_is_told_for_every_channel_that_the_judge_watches(
-    drifted: tuple[Reporter, State, list[Finding]],
+    changed: tuple[Reporter, State, list[Finding]],
 ) -> None:
-    told, state, _ = drifted
+    told, state, _ = changed
     guard = state.models[Slice("m")].judge
     assert guard is not None
     cell = state.models[Slice("m")]
@@ -74,9 +74,9 @@ def test_evidence_is_told_for_every_channel_that_the_judge_watches(
     names = [c.name for c, free in zip(cell.reference.channels, guard.learned.independent, strict=True) if free]
     assert set(series(told, "driftd_feature_evidence")) == set(names)
     assert set(series(told, "driftd_feature_evidence_threshold")) == set(names)
-    pages = series(told, "driftd_feature_pages")
+    pages = series(told, "driftd_feature_may_page")
     assert set(pages) == {c.name for c in cell.reference.channels}
-    assert sum(pages.values()) + guard.learned.joint_pages == series(told, "driftd_model_paging_channels")[""]
+    assert sum(pages.values()) + guard.learned.joint_pages == series(told, "driftd_model_may_page_features")[""]
 
 
 def test_no_drift_no_page() -> None:
@@ -85,8 +85,8 @@ def test_no_drift_no_page() -> None:
     assert series(told, "driftd_pages_total") == {"": 0}
 
 
-def test_the_promise_follows_what_is_known(drifted: tuple[Reporter, State, list[Finding]]) -> None:
-    told, state, _ = drifted
+def test_the_promise_follows_what_is_known(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, _ = changed
     assert told.telemetry.get("driftd_false_alarms_budget") == 1
     assert 0 < told.telemetry.get("driftd_false_alarms_bound") <= 1.2
     assert told.certificate() is told.certificate()
@@ -97,8 +97,8 @@ def test_the_promise_follows_what_is_known(drifted: tuple[Reporter, State, list[
     assert told.snapshot().certificate is told.certificate()
 
 
-def test_pages_survive_a_restart(drifted: tuple[Reporter, State, list[Finding]]) -> None:
-    _, state, _ = drifted
+def test_pages_survive_a_restart(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    _, state, _ = changed
     p = pipeline(learn_events=LEARNED)
     again = thawed(p, frozen(p, state))
     told = reporter(p)
@@ -108,8 +108,19 @@ def test_pages_survive_a_restart(drifted: tuple[Reporter, State, list[Finding]])
     assert series(told, "driftd_model_status") == {"": Status.DRIFT}
 
 
-def test_a_page_is_a_model_that_turns_to_drift(drifted: tuple[Reporter, State, list[Finding]]) -> None:
-    page = next(f for f in drifted[2] if f.opens_page)
+def test_a_page_is_a_model_that_turns_to_drift(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    page = next(f for f in changed[2] if f.opens_page)
     assert not replace(page, previous=Status.DRIFT).opens_page  # more channels joined
     assert not replace(page, feature="x").opens_page
     assert not replace(page, status=Status.WARNING).opens_page
+
+
+def test_late_events_are_told_by_partition_and_reason_with_the_worst_lateness() -> None:
+    p, state = pipeline(), State()
+    told = reporter(p)
+    feed(p, state, CELL, events([1000, 1050, 1025, 1031], [0, 0, 0, 0], ["red"] * 4))
+    told.counts(state)
+    rows = told.telemetry.rows
+    assert rows("driftd_events_late_total") == [(("t", "0", "frontier"), 0), (("t", "0", "watermark"), 1)]
+    assert rows("driftd_event_lateness_max_seconds") == [(("t", "0", "watermark"), 25)]
+    assert sum(n for _, n in rows("driftd_events_late_total")) == told.telemetry.get("driftd_events_total", "late")

@@ -13,25 +13,15 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
-from driftd.core.finding import Joint, Status
+from driftd.core.finding import JUDGE, Joint, Status
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import METRICS, Telemetry
+from driftd.metrics.catalogue import METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
+from driftd.metrics.telemetry import Telemetry
 from tests.servers import need
 from tests.stage.judgement import END, NAN, cover, evidence, judgement, reference, scores
 
-STATISTICS = {
-    "psi": "driftd_feature_psi",
-    "ks": "driftd_feature_ks_statistic",
-    "js": "driftd_feature_js_distance",
-    "wasserstein": "driftd_feature_wasserstein_distance",
-    "chi2": "driftd_feature_chi2_statistic",
-    "hellinger": "driftd_feature_hellinger_distance",
-    "missing": "driftd_feature_missing_ratio",
-    "unseen": "driftd_feature_unseen_ratio",
-    "out_of_range": "driftd_feature_out_of_range_ratio",
-}
 COUNTS = ModelCounts(
     predictions=12_345_678,
     pages=2,
@@ -44,7 +34,7 @@ COUNTS = ModelCounts(
 
 
 def sink(**over: object) -> MetricsSink:
-    return MetricsSink(METRICS, STATISTICS, **over)  # type: ignore[arg-type]
+    return MetricsSink(**over)  # type: ignore[arg-type]
 
 
 def lines(page: bytes, *families: str) -> list[str]:
@@ -68,7 +58,7 @@ def test_a_judged_model_reads_like_this() -> None:
 # TYPE driftd_feature_psi gauge
 driftd_feature_psi{model="fraud",feature="amount"} 0.312346
 driftd_feature_psi{model="fraud",feature="age"} 0.02
-# HELP driftd_feature_psi_threshold From here on driftd_feature_psi means drift: the larger of effect and noise.
+# HELP driftd_feature_psi_threshold driftd_feature_psi fires from here on: the larger of effect and noise.
 # TYPE driftd_feature_psi_threshold gauge
 driftd_feature_psi_threshold{model="fraud",feature="amount"} 0.1
 driftd_feature_psi_threshold{model="fraud",feature="age"} 0.1
@@ -80,37 +70,37 @@ driftd_feature_evidence{model="fraud",feature="age"} 6.90875
 # TYPE driftd_feature_evidence_threshold gauge
 driftd_feature_evidence_threshold{model="fraud",feature="amount"} 13.8155
 driftd_feature_evidence_threshold{model="fraud",feature="age"} 13.8155
-# HELP driftd_feature_drift_ratio Statistic over threshold; 1 or more means drift, whatever the detector.
+# HELP driftd_feature_drift_ratio Statistic over threshold; every detector fires at 1.
 # TYPE driftd_feature_drift_ratio gauge
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"} 3.12346
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="psi"} 0.2
 driftd_feature_drift_ratio{model="fraud",feature="amount",detector="judge"} 1.08419
 driftd_feature_drift_ratio{model="fraud",feature="age",detector="judge"} 0.500072
-# HELP driftd_feature_drifted 1 while the detector says drift, after hysteresis, else 0.
-# TYPE driftd_feature_drifted gauge
-driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1
-driftd_feature_drifted{model="fraud",feature="age",detector="psi"} 0
-driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 1
-driftd_feature_drifted{model="fraud",feature="age",detector="judge"} 0
+# HELP driftd_feature_firing 1 while the detector fires, after hysteresis, else 0.
+# TYPE driftd_feature_firing gauge
+driftd_feature_firing{model="fraud",feature="amount",detector="psi"} 1
+driftd_feature_firing{model="fraud",feature="age",detector="psi"} 0
+driftd_feature_firing{model="fraud",feature="amount",detector="judge"} 1
+driftd_feature_firing{model="fraud",feature="age",detector="judge"} 0
+# HELP driftd_feature_firings_total Times the detector began to fire.
+# TYPE driftd_feature_firings_total counter
+driftd_feature_firings_total{model="fraud",feature="amount",detector="psi"} 1
+driftd_feature_firings_total{model="fraud",feature="age",detector="psi"} 0
+driftd_feature_firings_total{model="fraud",feature="amount",detector="judge"} 1
+driftd_feature_firings_total{model="fraud",feature="age",detector="judge"} 0
 # HELP driftd_feature_status Worst status over the detectors: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
 # TYPE driftd_feature_status gauge
 driftd_feature_status{model="fraud",feature="amount"} 3
 driftd_feature_status{model="fraud",feature="age"} 0
 driftd_feature_status{model="fraud",feature="prediction"} 0
-# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while there is none.
+# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while no detector fires.
 # TYPE driftd_feature_drift_since_timestamp_seconds gauge
 driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
-# HELP driftd_drift_detections_total Entries into drift since monitoring began.
-# TYPE driftd_drift_detections_total counter
-driftd_drift_detections_total{model="fraud",feature="amount",detector="psi"} 1
-driftd_drift_detections_total{model="fraud",feature="age",detector="psi"} 0
-driftd_drift_detections_total{model="fraud",feature="amount",detector="judge"} 1
-driftd_drift_detections_total{model="fraud",feature="age",detector="judge"} 0
-# HELP driftd_feature_pages 1 where an episode of the channel pages, 0 where it makes a ticket.
-# TYPE driftd_feature_pages gauge
-driftd_feature_pages{model="fraud",feature="amount"} 1
-driftd_feature_pages{model="fraud",feature="age"} 1
-driftd_feature_pages{model="fraud",feature="prediction"} 0
+# HELP driftd_feature_may_page 1 where an episode of the channel makes a page, 0 where it makes a ticket.
+# TYPE driftd_feature_may_page gauge
+driftd_feature_may_page{model="fraud",feature="amount"} 1
+driftd_feature_may_page{model="fraud",feature="age"} 1
+driftd_feature_may_page{model="fraud",feature="prediction"} 0
 # HELP driftd_feature_inflation_ratio How much more runs of events vary than independent ones.
 # TYPE driftd_feature_inflation_ratio gauge
 driftd_feature_inflation_ratio{model="fraud",feature="amount"} 1.1
@@ -122,24 +112,27 @@ driftd_model_status{model="fraud"} 3
 # HELP driftd_model_features Channels monitored: features, prediction, score and errors.
 # TYPE driftd_model_features gauge
 driftd_model_features{model="fraud"} 3
-# HELP driftd_model_drifted_features Channels whose status is DRIFT.
-# TYPE driftd_model_drifted_features gauge
-driftd_model_drifted_features{model="fraud"} 1
+# HELP driftd_model_page_features Channels with an open page: status DRIFT.
+# TYPE driftd_model_page_features gauge
+driftd_model_page_features{model="fraud"} 1
+# HELP driftd_model_ticket_features Channels with an open ticket: status WARNING.
+# TYPE driftd_model_ticket_features gauge
+driftd_model_ticket_features{model="fraud"} 0
 # HELP driftd_model_joint_evidence The judge's evidence that channels no longer move together: ln(1 + S).
 # TYPE driftd_model_joint_evidence gauge
 driftd_model_joint_evidence{model="fraud"} 7.6009
 # HELP driftd_model_joint_evidence_threshold ln(1 + A), A from the budget: evidence beyond it opens an episode.
 # TYPE driftd_model_joint_evidence_threshold gauge
 driftd_model_joint_evidence_threshold{model="fraud"} 13.8155
-# HELP driftd_model_joint_drifted 1 while an episode of the joint path is open.
-# TYPE driftd_model_joint_drifted gauge
-driftd_model_joint_drifted{model="fraud"} 0
-# HELP driftd_model_paging_channels Channels whose episodes page, the joint path included.
-# TYPE driftd_model_paging_channels gauge
-driftd_model_paging_channels{model="fraud"} 3
-# HELP driftd_model_ticket_channels Channels that make tickets and never page.
-# TYPE driftd_model_ticket_channels gauge
-driftd_model_ticket_channels{model="fraud"} 1
+# HELP driftd_model_joint_firing 1 while an episode of the joint path is open, else 0.
+# TYPE driftd_model_joint_firing gauge
+driftd_model_joint_firing{model="fraud"} 0
+# HELP driftd_model_may_page_features Channels whose episodes make pages, the joint path included.
+# TYPE driftd_model_may_page_features gauge
+driftd_model_may_page_features{model="fraud"} 3
+# HELP driftd_model_ticket_only_features Channels that make tickets and never pages.
+# TYPE driftd_model_ticket_only_features gauge
+driftd_model_ticket_only_features{model="fraud"} 1
 # HELP driftd_model_false_alarm_threshold_events Least A of what pages: a false page has a chance of n / A in n events.
 # TYPE driftd_model_false_alarm_threshold_events gauge
 driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
@@ -210,7 +203,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 72
+driftd_series 73
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -260,27 +253,30 @@ def test_sequential_detectors_find_their_metric_by_name() -> None:
     ]
 
 
-def test_a_window_over_its_threshold_has_drifted_and_the_model_has_not() -> None:
+def test_a_window_over_its_threshold_fires_and_the_model_makes_no_page() -> None:
     s = sink()
     s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]), evidence([0.4, 0.1, NAN]))))
     page = s.render()
-    assert lines(page, 'driftd_feature_drifted{model="fraud",feature="amount"') == [
-        'driftd_feature_drifted{model="fraud",feature="amount",detector="psi"} 1',
-        'driftd_feature_drifted{model="fraud",feature="amount",detector="judge"} 0',
+    assert lines(page, 'driftd_feature_firing{model="fraud",feature="amount"') == [
+        'driftd_feature_firing{model="fraud",feature="amount",detector="psi"} 1',
+        'driftd_feature_firing{model="fraud",feature="amount",detector="judge"} 0',
     ]
     assert 'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}' in page.decode()
     assert 'driftd_model_status{model="fraud"} 2' in page.decode()
-    assert 'driftd_model_drifted_features{model="fraud"} 0' in page.decode()
+    assert lines(page, "driftd_model_page_features", "driftd_model_ticket_features") == [
+        'driftd_model_page_features{model="fraud"} 0',
+        'driftd_model_ticket_features{model="fraud"} 2',
+    ]
 
 
 def test_without_a_judge_nothing_pages_and_nothing_is_promised() -> None:
     s = sink()
     s.update(judgement(verdicts=(scores("psi", [0.3, 0.02, 0.1]),)))
     page = s.render()
-    assert not lines(page, "driftd_feature_pages", "driftd_feature_evidence", "driftd_model_false_alarm")
-    assert lines(page, "driftd_model_paging_channels{", "driftd_model_ticket_channels{") == [
-        'driftd_model_paging_channels{model="fraud"} 0',
-        'driftd_model_ticket_channels{model="fraud"} 3',
+    assert not lines(page, "driftd_feature_may_page", "driftd_feature_evidence", "driftd_model_false_alarm")
+    assert lines(page, "driftd_model_may_page_features{", "driftd_model_ticket_only_features{") == [
+        'driftd_model_may_page_features{model="fraud"} 0',
+        'driftd_model_ticket_only_features{model="fraud"} 3',
     ]
 
 
@@ -292,7 +288,7 @@ def test_an_episode_of_the_joint_path_is_on_the_page() -> None:
         'driftd_model_status{model="fraud"} 3',
         'driftd_model_joint_evidence{model="fraud"} 0.1',
         'driftd_model_joint_evidence_threshold{model="fraud"} 13.8155',
-        'driftd_model_joint_drifted{model="fraud"} 1',
+        'driftd_model_joint_firing{model="fraud"} 1',
     ]
 
 
@@ -411,7 +407,7 @@ def big_page() -> MetricsSink:
             telemetry.set(name, 1, *("x" for _ in m.labels))
     s = sink(registry=registry)
     names = [f"f{i}" for i in range(30)]
-    every = [*STATISTICS, "adwin", "page_hinkley", "ddm", "hddm"]
+    every = [name for name in STATISTICS if name != JUDGE]
     for k in range(12):
         on = reference(f"m{k}", names)
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]

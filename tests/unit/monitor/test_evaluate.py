@@ -246,9 +246,9 @@ def test_each_detector_tells_of_itself_and_the_judge_outranks_them() -> None:
         ("x", "said_too", OK, WARNING),
         (None, MODEL, OK, WARNING),
     ]
-    assert (judgement.channel_status[row], judgement.drifted) == (WARNING, 0)
+    assert (judgement.channel_status[row], judgement.paging) == (WARNING, 0)
     judgement = stage.open("x")
-    assert (judgement.channel_status[row], judgement.drifted) == (DRIFT, 1)
+    assert (judgement.channel_status[row], judgement.paging) == (DRIFT, 1)
     assert [s.detector for s in judgement.scores] == ["said", "said_too", JUDGE]
 
 

@@ -56,13 +56,6 @@ def test_a_bomb_is_not_unpacked(codec: int, pack: Callable[[bytes], bytes]) -> N
     assert error.value.damage is Damage.TOO_LARGE
 
 
-def test_a_bomb_in_a_topic_is_passed_over() -> None:
-    bomb = batch([Record(b"x" * 200_000)], 0, "zstd")
-    stretch = Unpacker(bomb + batch([Record()], 1), 0, (), max_batch_bytes=1000).take(100)
-    assert stretch.damaged is not None
-    assert (stretch.damaged.damage, stretch.damaged.next_offset, len(stretch)) == (Damage.TOO_LARGE, 1, 0)
-
-
 @pytest.mark.parametrize("codec", [1, 2, 3, 4, 5, 7])
 @given(data=st.binary(max_size=200))
 def test_bytes_that_no_codec_wrote_are_unreadable(codec: int, data: bytes) -> None:

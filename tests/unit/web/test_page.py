@@ -12,7 +12,7 @@ from driftd.core.finding import Joint, Status
 from driftd.core.reference import Role
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import Telemetry
+from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.web import ModelView, page
 from driftd.web.format import html_range

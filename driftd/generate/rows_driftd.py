@@ -1,0 +1,90 @@
+"""The dashboard's row about driftd itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from driftd.generate.grafana import Panel, lines, stat
+
+YES_NO: Final = (("no", None), ("yes", None))
+MUST: Final = ("red", (1, "green"))
+
+
+def driftd() -> Iterator[Panel]:
+    yield stat(
+        "Up", "Instances that Prometheus reaches.", 'sum(up{job="driftd"})', colors=MUST, runbooks=["DriftdDown"]
+    )
+    for title, description, query, alert in (
+        (
+            "Ready",
+            "Configuration loaded and partitions assigned, in at least one instance.",
+            "max(driftd_ready)",
+            "DriftdNotReady",
+        ),
+        ("Kafka", "A broker answers every instance.", "min(driftd_kafka_connected)", "DriftdKafkaDisconnected"),
+        (
+            "Configuration",
+            "The last reload succeeded in every instance.",
+            "min(driftd_config_last_reload_successful)",
+            "DriftdConfigReloadFailed",
+        ),
+    ):
+        yield stat(title, description, query, colors=MUST, names=YES_NO, runbooks=[alert])
+    yield stat(
+        "Heartbeat",
+        "Since the slowest loop last went round.",
+        "max(time() - driftd_loop_timestamp_seconds)",
+        colors=("green", (30, "yellow"), (120, "red")),
+        unit="s",
+        decimals=0,
+        runbooks=["DriftdLoopStuck"],
+    )
+    yield stat(
+        "Checkpoint age",
+        "Since the oldest last checkpoint.",
+        "max(time() - driftd_checkpoint_timestamp_seconds)",
+        colors=("green", (60, "yellow"), (300, "red")),
+        unit="s",
+        decimals=0,
+        runbooks=["DriftdCheckpointStale", "DriftdCheckpointFailing"],
+    )
+    yield stat(
+        "Series",
+        "Series exported, of those allowed (limits.series).",
+        "max(driftd_series / driftd_series_limit)",
+        colors=("green", (0.7, "yellow"), (0.9, "red")),
+        unit="percentunit",
+        runbooks=["DriftdSeriesLimit", "DriftdDiscoveryLimit"],
+    )
+    yield stat("driftd version", "Version that runs.", "max by (version) (driftd_build_info)", legend="{{version}}")
+    yield lines(
+        "Lag",
+        "Age of the oldest record not yet read, per topic, worst partition; the objective is driftd:slo:lag_seconds.",
+        [("max by (topic) (driftd_consumer_lag_seconds)", "{{topic}}"), ("driftd:slo:lag_seconds", "threshold")],
+        size=(8, 8),
+        unit="s",
+        runbooks=["DriftdConsumerLag"],
+    )
+    per_second = "(rate({}[$__rate_interval]))"
+    yield lines(
+        "Events by outcome",
+        "What became of the events read: accepted, rejected, late or dropped, per second.",
+        [("sum by (outcome) " + per_second.format("driftd_events_total"), "{{outcome}}")],
+        size=(8, 8),
+        unit="eps",
+        runbooks=["DriftdRejects", "DriftdEventsDropped"],
+    )
+    yield lines(
+        "Rejected, dropped and late by reason",
+        "Records that are not usable events, and events that were not monitored or came too late, per second; "
+        "docs/events.md and docs/metrics.md explain the reasons.",
+        [
+            ("sum by (reason) " + per_second.format("driftd_events_rejected_total") + " > 0", "{{reason}}"),
+            ("sum by (reason) " + per_second.format("driftd_events_dropped_total") + " > 0", "dropped: {{reason}}"),
+            ("sum by (reason) " + per_second.format("driftd_events_late_total") + " > 0", "late: {{reason}}"),
+        ],
+        size=(8, 8),
+        unit="eps",
+        runbooks=["DriftdRejects", "DriftdEventsDropped"],
+    )
