@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from driftd.core.event import Kind
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.learned import sightings
 
 Floats = NDArray[np.float64]
@@ -58,14 +59,14 @@ class Trial:
 def judged(columns: Sequence[Column], a: float, learned: int = LEARNED, pane: int = PANE, trust: float = 1.0) -> Trial:
     """``trust`` above 1 takes the reference for that many times as many events as it has."""
     reference, placed, singles, doubles = reference_of(columns, learned)
-    shape, judge = Shape.of(reference, singles, doubles), Independent()
+    shape = Shape.of(reference, singles, doubles)
     shape = replace(shape, hits=shape.hits * trust, misses=shape.misses * trust)
-    state, alarms = judge.start(shape), np.full(len(columns), np.inf)
+    state, alarms = shape.start(), np.full(len(columns), np.inf)
     every, since = [], []
-    freeze = np.full(len(columns), np.sqrt(a))
+    thresholds, frozen = np.full(len(columns), a), np.zeros(len(columns), bool)
     for low in range(learned, placed.shape[1] - pane + 1, pane):
         counts = counted(placed[:, low : low + pane], reference.width)
-        state, s = judge.step(state, shape, counts, float(low - learned), freeze)
+        state, s = independent.step(state, shape, counts, float(low - learned), thresholds, frozen)
         alarms = np.where((s >= a) & np.isinf(alarms), low + pane - learned, alarms)
         every.append(s)
         since.append(state.since)

@@ -44,11 +44,10 @@ def test_events_that_follow_each_other_are_not_called_independent(rng: np.random
     x = np.zeros((1, 5000))
     for i in range(1, 5000):
         x[0, i] = 0.9 * x[0, i - 1] + rng.normal()
-    times = np.arange(5000.0)
-    assert decide(x, times, 0).regime is Regime.DEPENDENT
-    assert not decide(x, times, 12).pages
-    assert decide(x, times, 24).pages
-    assert decide(rng.permuted(x, axis=1), times, 0).regime is Regime.INDEPENDENT
+    assert decide(x, 0).regime is Regime.DEPENDENT
+    assert not decide(x, 12).pages
+    assert decide(x, 24).pages
+    assert decide(rng.permuted(x, axis=1), 0).regime is Regime.INDEPENDENT
 
 
 def test_bounds_of_shares_are_those_of_the_binomial() -> None:
