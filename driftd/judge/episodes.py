@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 QUIET_TIMES: Final = 3.0
-"""Quiet events that close an episode, over the events that finding it took. Chosen: above 1, for the reason above."""
+"""Quiet events that close an episode, over the events that finding the change took. Chosen: while a change lasts S
+reaches A again in about the events that finding it took."""
 LEAST_QUIET: Final = 500.0
 """Least quiet events that close an episode. Chosen: ten micro-batches of the least size, so that a fault which comes
 and goes within minutes is one episode."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.joint import JointState, Pairs
 from driftd.judge.exchangeable.shape import Shape
-from driftd.judge.regime import Regime, RegimeVerdict, decide, propose, signals_of, whole_seasons
+from driftd.judge.regime import Regime, RegimeVerdict, decide, propose, signals_of, span_of, whole_seasons
 from driftd.judge.seasonal.clock import SeasonClock, slots_of_events
 from driftd.judge.seasonal.season import Season, SeasonState
 from driftd.judge.seasonal.season import learn as learn_season
@@ -32,8 +33,10 @@ from driftd.judge.seasonal.season import learn as learn_season
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-TOO_SHORT: str = "the reference is too short to show a rhythm of days"
-TOO_FEW: str = "channels follow the hour or the week, and fewer weeks are known than it takes"
+TOO_SHORT: Final = "the reference is too short to show a rhythm of days"
+"""Why channels make tickets only. Chosen: the text in findings, in ``driftd check`` and on the page."""
+TOO_FEW: Final = "channels follow the hour or the week, and fewer weeks are known than it takes"
+"""Why the joint path makes tickets only. Chosen: as above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,13 +150,13 @@ def learn(
     order = np.argsort(times, kind="stable")
     bins, values, times = bins[:, order], values[:, order], times[order]
     shape = Shape.of(reference, singles, doubles)
-    span = float(times[-1] - times[0]) if len(times) else 0.0
+    span = span_of(times)
     clock = propose(times) if clock is None else clock
     verdicts = _verdicts(reference, shape, bins, times, clock)
-    independent = np.array([v.regime is Regime.INDEPENDENT for v in verdicts], bool)
-    seasonal = np.array([v.regime is Regime.SEASONAL for v in verdicts], bool)
+    regime = np.array([v.regime.value for v in verdicts], np.str_)
+    independent, seasonal = regime == Regime.INDEPENDENT.value, regime == Regime.SEASONAL.value
     short = span < least_span_seconds
-    pages = np.array([v.pages and not short for v in verdicts], bool)
+    pages = np.array([v.pages for v in verdicts], bool) & (not short)
     season, season_state = None, None
     if seasonal.any():
         slots, longest = slots_of_events(bins, values, times, reference.width, clock)
@@ -166,7 +169,7 @@ def learn(
         shape.take(np.flatnonzero(independent)), pairs, season, independent, seasonal, pages, rate,
         joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
         span_seconds=span,
-        regime=np.array([v.regime.value for v in verdicts], np.str_),
+        regime=regime,
         why=np.array([v.because + hint for v in verdicts], np.str_),
         design_effect=np.array([max(v.design_effect, 1.0) for v in verdicts], np.float64),
     )  # fmt: skip

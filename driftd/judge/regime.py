@@ -30,9 +30,11 @@ WINDOWS: Final = (30, 100, 300, 1000)
 """Events of the windows whose means are compared. Chosen: half decades, from fewer than a micro-batch to as many as
 the default window."""
 DESIGN_EFFECT: Final = 1.5
-"""Least design effect that is dependence. Measured: shuffled real streams have about 1, real order 47 to 928."""
+"""Least design effect that is dependence. Measured on the 15 open streams: .6 to 1.6 in random order, beyond that only
+within chance; 21 to 334 in real order."""
 LAG_ONE: Final = 0.08
-"""Least autocorrelation that is dependence. Chosen: an autoregression of .08 has a design effect of 1.17."""
+"""Least lag-1 autocorrelation that is dependence. Measured on the same streams: -.03 to .05 in random order, .86 to .99
+in real order."""
 STANDARD_ERRORS: Final = 4.0
 """Of the autocorrelation, 1 / sqrt(n) each. Derived: independent events exceed four with probability 3e-5."""
 LEVEL: Final = 5e-4
@@ -61,10 +63,14 @@ class RegimeVerdict:
     because: str
 
 
+def span_of(times: Floats) -> float:
+    """Seconds from the first to the last of ``times`` float64[n], in order; 0 without any."""
+    return float(times[-1] - times[0]) if len(times) else 0.0
+
+
 def whole_seasons(times: Floats, clock: SeasonClock) -> int:
     """How many seasons the events of ``times`` float64[n], in order, span; a slot short of one counts as one."""
-    span = float(times[-1] - times[0]) if len(times) else 0.0
-    return min(int((span + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), MOST_SEASONS)
+    return min(int((span_of(times) + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), MOST_SEASONS)
 
 
 def propose(times: Floats) -> SeasonClock:
@@ -100,6 +106,11 @@ def decide(signals: Floats, seasons: int, clock: SeasonClock | None = None) -> R
         return RegimeVerdict(Regime.INDEPENDENT, True, effect, why)
     why = f"autocorrelation {lag_one:.2f} (limit {limit:.2f}), "
     why += f"means of {window} events vary {effect:.1f} times as chance would"
+    return _dependent(effect, why, seasons, clock)
+
+
+def _dependent(effect: float, why: str, seasons: int, clock: SeasonClock) -> RegimeVerdict:
+    """Seasonal where enough seasons are known; ``why`` the events are not exchangeable."""
     if seasons >= TICKET_SEASONS:
         unit = "days" if clock.days_per_block == 1 else "weeks"
         pages = seasons >= PAGE_SEASONS and clock.days_per_block > 1

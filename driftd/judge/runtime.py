@@ -32,6 +32,7 @@ BATCHES: Final = 100
 """Micro-batches that the reference's events would make. Chosen: a large reference is there to see small changes, which
 take thousands of events (ADR 10)."""
 _LEARNED, _SEASONAL = "learned.", "seasonal."
+"""Prefixes in ``Reference.learned``. Chosen: the names of what they hold."""
 
 
 @dataclass(slots=True)

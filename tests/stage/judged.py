@@ -12,12 +12,15 @@ from driftd.core.event import Kind
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
 from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.joint import Pairs
 from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.learned import sightings
 
 Floats = NDArray[np.float64]
 Column = NDArray[np.float64] | list[str | None] | list[str]
 LEARNED, PANE = 3000, 50
+ROLES = (Role.FEATURE, Role.FEATURE, Role.FEATURE, Role.SCORE, Role.PREDICTION_ERROR)
+"""Of the columns of ``model_of``."""
 
 
 def reference_of(
@@ -71,3 +74,34 @@ def judged(columns: Sequence[Column], a: float, learned: int = LEARNED, pane: in
         every.append(s)
         since.append(state.since)
     return Trial(alarms, np.array(every), np.array(since))
+
+
+def model_of(rng: np.random.Generator, n: int, start: int, change: str = "") -> list[Column]:
+    """Two numbers, a category of ten, a score that follows from them, an error; ``change`` from ``start`` on."""
+    x, y = rng.normal(size=(2, n))
+    group = rng.choice(10, n, p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.04, 0.04, 0.02])
+    later = np.arange(n) >= start
+    if change == "correlation":
+        score = np.where(later, rng.permutation(x), x) + y + rng.normal(size=n)
+    else:
+        score = x + y + rng.normal(size=n)
+    error = rng.random(n) < 0.2
+    if change == "one group fails":
+        error = np.where(later & (group == 2), rng.random(n) < 0.6, error)
+    if change == "one group fails, another recovers":
+        error = np.where(later & (group == 2), rng.random(n) < 0.4, error)
+        error = np.where(later & (group == 3), rng.random(n) < 0.0, error)
+    if change == "errors move to the high third":
+        error = np.where(later, rng.random(n) < np.where(x > 0.43, 0.4, 0.1), error)
+    return [x, y, [f"g{g}" for g in group], score, error.astype(float)]
+
+
+def first_joint_alarm(columns: list[Column], learned: int, a: float, pane: int = PANE) -> tuple[float, tuple[int, int]]:
+    reference, placed, *_ = reference_of(columns, learned, ROLES)
+    pairs = Pairs.of(reference, placed[:, :learned], np.ones(len(columns), bool))
+    state = pairs.start()
+    for low in range(learned, placed.shape[1] - pane + 1, pane):
+        state, s = pairs.step(state, pairs.cross(placed[:, low : low + pane]), pane, float(low), a=a)
+        if s >= a:
+            return low + pane - learned, pairs.strongest(state)[:2]
+    return np.inf, (0, 0)

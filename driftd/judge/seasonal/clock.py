@@ -34,16 +34,17 @@ DAYS_BACK: Final = 56
 class SeasonClock:
     """A season of ``slots`` slots; ``slots_per_day`` of them make a day, ``days_per_block`` days a block of evidence (a
     week; a day where the season is a day). A season begins at ``origin``, a Monday 00:00 UTC.
-
-    The defaults are the calendar's: hours (chosen: the finest slot that most streams fill), 168 of them a week, 24 a
-    day, seven days a block.
     """
 
     slot_seconds: float = 3600.0
+    """Chosen: an hour is what people plan by, and most streams have events in every one."""
     slots: int = 168
+    """Derived: hours of a week."""
     slots_per_day: int = 24
+    """Derived: hours of a day; a season of one day has as many slots."""
     origin: float = MONDAY
     days_per_block: int = 7
+    """Derived: days of a week."""
 
     @property
     def days(self) -> int:
@@ -72,7 +73,7 @@ class SeasonClock:
 
     @classmethod
     def daily(cls) -> Self:
-        return cls(slots=24, days_per_block=1)
+        return cls(slots=cls().slots_per_day, days_per_block=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ would show that as a change. So each season of the reference is compared with a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -133,30 +133,18 @@ class DayLayout:
         them; one what is missing, where that is usual.
         """
         series: list[tuple[int, int, Bools]] = []
-        width = reference.width
-        for row, bins in enumerate(reference.bins):
-            nothing = np.zeros(width, bool)
-            lost = nothing.copy()
-            lost[MISSING] = True
-            if days.usual(row, lost, clock):
-                series.append((row, CATEGORY, lost))
+        columns = np.arange(reference.width)
+        for row in range(len(reference.bins)):
+            if days.usual(row, columns == MISSING, clock):
+                series.append((row, CATEGORY, columns == MISSING))
             if reference.numeric[row]:
-                series += [(row, kind, nothing) for kind in range(len(KINDS))]
-                continue
-            rest = np.arange(width) < bins.used
-            rest[MISSING] = False
-            for column in range(FIRST_VALUE, min(FIRST_VALUE + TOP_CATEGORIES, FIRST_VALUE + len(bins.categories))):
-                one = nothing.copy()
-                one[column] = True
-                if days.usual(row, one, clock):
-                    rest[column] = False
-                    series.append((row, CATEGORY, one))
-            if days.usual(row, rest, clock):
-                series.append((row, CATEGORY, rest))
+                series += [(row, kind, columns < 0) for kind in range(len(KINDS))]
+            else:
+                series += [(row, CATEGORY, part) for part in category_parts(reference, days, row, clock)]
         return cls(
             np.array([s[0] for s in series], np.intp),
             np.array([s[1] for s in series], np.intp),
-            np.array([s[2] for s in series], bool).reshape(len(series), width),
+            np.array([s[2] for s in series], bool).reshape(len(series), reference.width),
         )
 
     def where(self, keep: Bools) -> DayLayout:
@@ -168,6 +156,18 @@ class DayLayout:
         out = np.asarray(numbers[np.minimum(self.kind, len(KINDS) - 1), self.channel], np.float64)
         out[category] = arcsine(counts, self.channel[category], self.columns[category])
         return out
+
+
+def category_parts(reference: Reference, days: ReferenceDays, row: int, clock: SeasonClock) -> Iterator[Bools]:
+    """The columns bool[width] of each usual category among the most frequent of a channel, then of all the others."""
+    bins, columns = reference.bins[row], np.arange(reference.width)
+    rest = (columns < bins.used) & (columns != MISSING)
+    for column in range(FIRST_VALUE, FIRST_VALUE + min(TOP_CATEGORIES, len(bins.categories))):
+        if days.usual(row, columns == column, clock):
+            rest[column] = False
+            yield columns == column
+    if days.usual(row, rest, clock):
+        yield rest
 
 
 def arcsine(counts: Floats, channel: Ints, columns: Bools) -> Floats:

@@ -39,9 +39,9 @@ heavy-tailed weeks made 8 alarms where 2.7 are allowed; with these, 1."""
 SIZES: Final = np.array([0.1, 0.4, 0.9])
 """Of the clean days, the share that a fault flags. Chosen: rare, frequent and permanent faults."""
 LEAST_RUN: Final = 5
-"""Shortest run that can be flagged. Chosen: runs of four equal values are common in rounded data."""
+"""Runs of one value up to this length are never flagged. Chosen: they are common in rounded data."""
 MISS: Final = 0.001
-"""Chance that the share of flagged days is above its bound. Chosen: a thousandth of the channels."""
+"""Chance that the share of flagged days is above its bound. Chosen: the guarantee of a flag holds with .999."""
 ROOM: Final = 0.25
 """Of the reference's range, what a number may lie outside it. Chosen: the next extreme of a year is that far at times;
 a change of unit is far beyond."""

@@ -52,7 +52,7 @@ DAYS_PER_WEEK: Final = 7
 FAULT_SHARE: Final = 0.1
 """Of a channel's evidence, the share of the fault flags. Chosen: ln 10 = 2.3 nats are little beside a fault's."""
 LEAST_KNOWN: Final = 0.3
-"""Share of the reference's days in which a series must be known. Chosen: a series of two days a week is one."""
+"""Share of the reference's days in which a series must be known. Chosen: with less, few weeks reach ENOUGH days."""
 FLAT: Final = 1e-9
 """Least standard deviation of a series over days and over weeks. Derived: below it there is only rounding."""
 USUAL_SHARE: Final = 0.02

@@ -42,7 +42,8 @@ WINSOR: Final = 4.0
 LEAST_SLOTS: Final = 8
 """Seasons that a slot needs for a median of its own. Chosen: the standard error of a median of 8 is .44 sd."""
 RIDGE: Final = 0.02
-"""Of the profile's own variance, what holds a day's rhythm to it. Chosen: 2 % bias of swing and phase."""
+"""Of the profile's own variance, what holds a day's rhythm to it. Chosen: pulls swing and phase 2 % towards the
+profile's, and keeps them finite on a flat profile."""
 SMOOTHING: Final = (1, 2, 3, 2, 1)
 """Weights of neighbouring slots. Chosen: a triangle of five hours."""
 LEAST_SPREAD: Final = 0.15
