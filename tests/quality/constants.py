@@ -3,10 +3,10 @@
 usage: python -m tests.quality.constants [--only NAME]... [--seeds N] [--jobs N]
 
 Prints the table of docs/judge.md, "How much the chosen constants matter". Every number is simulated and seeded. Four
-experiments: channels (eight changes of numbers and categories, A = 1e7), pairs (four changes that no channel shows,
-A = 1e7), weeks (eight changes of hourly channels with a weekly pattern, A = 3e5), episodes (changes that end). *Delay*
-is the geometric mean over changes and seeds of the delay over the default's; a change that is not found counts as its
-horizon. *False alarms* are those without a change, at a smaller A, as a share of what the guarantee allows.
+experiments: channels (eight changes of numbers and categories, A = 1e7), pairs (five changes of a correlation or within
+a group, A = 1e7), weeks (eight changes of hourly channels with a weekly pattern, A = 3e5), episodes (changes that end).
+*Delay* is the geometric mean over changes and seeds of the delay over the default's; a change that is not found counts
+as its horizon. *False alarms* are those without a change, at a smaller A, as a share of what the guarantee allows.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import driftd.judge
+from driftd.core.reference import Role
 from driftd.judge import step
 from driftd.judge.learned import learn
 from driftd.judge.step import MicroBatch
-from tests.stage.judged import LEARNED, PANE, Column, counted, first_joint_alarm, judged, model_of, reference_of
+from tests.stage.judged import LEARNED, PANE, ROLES, Column, counted, first_joint_alarm, judged, model_of, reference_of
 from tests.unit.judge.rhythms import WEEK, Columns, Stream, channels_of, weekly_noise
 
 Floats = NDArray[np.float64]
@@ -38,11 +39,11 @@ HORIZON: Final = 5000
 EACH: Final = 6
 """Channels of each kind of change."""
 JOINT_CHANGES: Final = (
-    "correlation",
-    "one group fails",
-    "one group fails, another recovers",
-    "errors move to the high third",
+    *("correlation", "one group fails", "one group fails, another recovers", "errors move to the high third"),
+    "a score moves in one group",
 )
+BESIDE: Final = 6
+"""Numbers beside those that change."""
 LEARNED_WEEKS, LATER_WEEKS = 24, 16
 
 
@@ -115,18 +116,28 @@ def channels(seed: int) -> Outcome:
     return Outcome(delays, int(np.count_nonzero(delays < HORIZON)), alarms, allowed)
 
 
+def joint_alarm(rng: Rng, learned: int, events: int, a: float, at: int, change: str) -> float:
+    """Events after the reference at the joint path's first alarm, with columns beside those that change."""
+    n = learned + events
+    columns = model_of(rng, n, learned + at, change)
+    group, score = np.array(columns[2]), np.asarray(columns[3])
+    if change == "a score moves in one group":
+        columns[3] = score + 1.5 * ((group == "g4") & (np.arange(n) >= learned + at))
+    columns += [rng.normal(size=n) for _ in range(BESIDE)]
+    columns.append(names(rng.integers(0, 8, n)))
+    roles = [*ROLES, *[Role.FEATURE] * (BESIDE + 1)]
+    return first_joint_alarm(columns, learned, a, roles=roles)[0]
+
+
 def pairs(seed: int) -> Outcome:
     rng = np.random.default_rng([seed, 2])
     at, delays = 500, []
     for change in JOINT_CHANGES:
-        alarm, _ = first_joint_alarm(model_of(rng, LEARNED + at + HORIZON, LEARNED + at, change), LEARNED, 1e7)
+        alarm = joint_alarm(rng, LEARNED, at + HORIZON, 1e7, at, change)
         delays.append(min(alarm - at, HORIZON) if alarm > at else HORIZON)
-    alarms = 0
-    for _ in range(20):
-        alarm, _ = first_joint_alarm(model_of(rng, 1000 + 4000, 10**9), 1000, 4e4)
-        alarms += int(np.isfinite(alarm))
+    alarms = sum(np.isfinite(joint_alarm(rng, 1000, 4000, 4e4, 10**9, "")) for _ in range(20))
     found = np.array(delays, np.float64)
-    return Outcome(found, int(np.count_nonzero(found < HORIZON)), alarms, 2.0)
+    return Outcome(found, int(np.count_nonzero(found < HORIZON)), int(alarms), 2.0)
 
 
 def weeks(seed: int) -> Outcome:

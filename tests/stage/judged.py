@@ -96,8 +96,11 @@ def model_of(rng: np.random.Generator, n: int, start: int, change: str = "") -> 
     return [x, y, [f"g{g}" for g in group], score, error.astype(float)]
 
 
-def first_joint_alarm(columns: list[Column], learned: int, a: float, pane: int = PANE) -> tuple[float, tuple[int, int]]:
-    reference, placed, *_ = reference_of(columns, learned, ROLES)
+def first_joint_alarm(
+    columns: list[Column], learned: int, a: float, pane: int = PANE, roles: Sequence[Role] = ROLES
+) -> tuple[float, tuple[int, int]]:
+    """Events after the reference at the first alarm of the joint path (inf without), and the pair that it names."""
+    reference, placed, *_ = reference_of(columns, learned, roles)
     pairs = Pairs.of(reference, placed[:, :learned], np.ones(len(columns), bool))
     state = pairs.start()
     for low in range(learned, placed.shape[1] - pane + 1, pane):
