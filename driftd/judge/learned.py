@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core import arrays
 from driftd.core.event import AnyColumn, Kind, NumericColumn
 from driftd.core.reference import Reference, as_categories
 from driftd.judge.budget import even_shares, thresholds
@@ -202,14 +201,4 @@ def start(learned: Learned, season_state: SeasonState | None) -> JudgeState:
     )
 
 
-def dump_state(state: JudgeState) -> arrays.Table:
-    """The state as a flat table of arrays; what follows from ``Learned`` is left out."""
-    return arrays.dump(state)
-
-
-def load_state(table: arrays.Table) -> JudgeState:
-    """Goes on bit for bit."""
-    return arrays.load(JudgeState, table)
-
-
-__all__ = ["JudgeState", "Learned", "dump_state", "learn", "load_state", "sightings", "start"]
+__all__ = ["JudgeState", "Learned", "learn", "sightings", "start"]

@@ -56,42 +56,44 @@ class ModelJudge:
         return cls(learned, start(learned, arrays.load(SeasonState, season) if season else None))
 
     def take(
-        self, reference: Reference, pane: MicroBatch, a: Floats, exceeds_effect: ExceedsEffect = always
+        self, reference: Reference, pane: MicroBatch | None, a: Floats, exceeds_effect: ExceedsEffect = always
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
 
-        ``exceeds_effect`` as in driftd.judge.step.
+        None: nothing will follow, and what waits is judged, however little it is. ``exceeds_effect`` as in
+        driftd.judge.step.
         """
-        if self.learned.season is not None:
-            clock = self.learned.season.clock
-            if self.slot is not None and clock.slot_of(self.slot.start) != clock.slot_of(pane.start):
-                yield from self._end_slot(reference, a, exceeds_effect)
-            self.slot = pane if self.slot is None else self.slot.merge(pane)
-        if self.learned.independent.any():
-            self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
-            if self.waiting.summary.events >= batch_events(reference):
-                yield from self._end_batch(a, exceeds_effect)
-
-    def flush(
-        self, reference: Reference, a: Floats, exceeds_effect: ExceedsEffect = always
-    ) -> Iterator[tuple[MicroBatch, Judged]]:
-        """Judges what waits, however little it is."""
-        yield from self._end_slot(reference, a, exceeds_effect)
-        yield from self._end_batch(a, exceeds_effect)
-
-    def _end_batch(self, a: Floats, exceeds_effect: ExceedsEffect) -> Iterator[tuple[MicroBatch, Judged]]:
-        batch, self.waiting = self.waiting, None
+        slot, batch = self._completed(reference, pane)
+        if slot is not None:
+            self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, exceeds_effect)
+            yield slot, judged
         if batch is not None:
             self.state, judged = step.of_events(self.learned, self.state, batch, a, exceeds_effect)
             yield batch, judged
 
-    def _end_slot(
-        self, reference: Reference, a: Floats, exceeds_effect: ExceedsEffect
+    def flush(
+        self, reference: Reference, a: Floats, exceeds_effect: ExceedsEffect = always
     ) -> Iterator[tuple[MicroBatch, Judged]]:
-        batch, self.slot = self.slot, None
-        if batch is not None:
-            self.state, judged = step.of_season(self.learned, self.state, batch, reference, a, exceeds_effect)
-            yield batch, judged
+        """Judges what waits."""
+        return self.take(reference, None, a, exceeds_effect)
+
+    def _completed(self, reference: Reference, pane: MicroBatch | None) -> tuple[MicroBatch | None, MicroBatch | None]:
+        """The slot and the micro-batch that ``pane`` completes; the pane joins what waits."""
+        slot, batch = self.slot, self.waiting
+        if pane is None:
+            self.slot = self.waiting = None
+            return slot, batch
+        if self.learned.season is not None:
+            clock = self.learned.season.clock
+            ended = slot is not None and clock.slot_of(slot.start) != clock.slot_of(pane.start)
+            self.slot = pane if slot is None or ended else slot.merge(pane)
+            slot = slot if ended else None
+        if self.learned.independent.any():
+            batch = pane if batch is None else batch.merge(pane)
+            full = batch.summary.events >= batch_events(reference)
+            self.waiting = None if full else batch
+            batch = batch if full else None
+        return slot, batch
 
 
 def batch_events(reference: Reference) -> int:

@@ -10,7 +10,7 @@ import pytest
 from driftd.core import arrays
 from driftd.judge import step
 from driftd.judge.bounds import share_bounds
-from driftd.judge.learned import Learned, dump_state, learn, load_state
+from driftd.judge.learned import JudgeState, Learned, learn
 from driftd.judge.regime import Regime, decide
 from driftd.judge.step import MicroBatch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
@@ -30,7 +30,7 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         here = placed[:, low : low + PANE]
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
-        again = load_state(dump_state(state))
+        again = arrays.load(JudgeState, arrays.dump(state))
         panes = MicroBatch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
         _, copy = step.of_events(learned, again, panes, a)
         state, out = step.of_events(learned, state, panes, a)
