@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-MONTH_SECONDS: Final = 30 * 86400.0
-"""A month of the false-alarm budget: thirty days."""
+MONTH_SECONDS: Final = 30 * 86_400.0
+"""A month of the false-alarm budget. Chosen: thirty days, so that every month has the same budget."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from numpy.typing import NDArray
 
+from driftd.core import arrays
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPane, Counters, RawRows
@@ -20,7 +21,7 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
 from driftd.ingest.state import OpenPane, PartitionState, Stream
-from driftd.judge.learned import dump_state, load_state
+from driftd.judge.learned import JudgeState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.monitor.state import ModelState, Period, Standing
@@ -139,11 +140,15 @@ class JudgeSnapshot:
 
     @classmethod
     def of(cls, judge: ModelJudge) -> JudgeSnapshot:
-        return cls(dump_state(judge.state), judge.waiting, judge.slot)
+        return cls(arrays.dump(judge.state), judge.waiting, judge.slot)
 
     def restore(self, reference: Reference | None) -> ModelJudge | None:
         learned = None if reference is None else learned_of(reference)
-        return None if learned is None else ModelJudge(learned, load_state(self.state), self.waiting, self.slot)
+        return (
+            None
+            if learned is None
+            else ModelJudge(learned, arrays.load(JudgeState, self.state), self.waiting, self.slot)
+        )
 
 
 @dataclass(frozen=True, slots=True)

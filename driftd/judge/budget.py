@@ -1,9 +1,10 @@
-"""From the user's one number to thresholds: A of every channel, and the certificate that says what is promised.
+"""From the budget to thresholds: A of every channel, and what the judge guarantees.
 
-Channel k sees N_k events a month; F false pages a month are accepted in all; shares w_k sum to at most 1. The chance of
-a false alarm within n events is at most n / A_k, so in a month at most exp(N_k / A_k) - 1 are to be expected
-(``false_alarms``), and with A_k = N_k / ln(1 + w_k F) at most w_k F: in all at most F, under any dependence between
-channels (expectations add up). For small shares A_k is about N_k / (w_k F).
+Channel k has N_k events a month. The user accepts F false pages a month in total; channel k gets the share w_k, and the
+shares sum to at most 1. The chance of a false alarm within n events is at most n / A_k. So at most exp(N_k / A_k) - 1
+false alarms a month are expected (``false_alarms``), and A_k = N_k / ln(1 + w_k F) makes that at most w_k F. The sum
+over channels is at most F, under any dependence between channels, because expectations add up. For small shares A_k is
+about N_k / (w_k F).
 """
 
 from __future__ import annotations
@@ -16,31 +17,47 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.units import MONTH_SECONDS
+
 Floats = NDArray[np.float64]
 
-MONTH_SECONDS: Final = 30 * 86_400.0
+LEAST_A: Final = 100.0
+"""Least A, in events. Chosen: a channel with few events a month must not page on its first event. A larger A than the
+budget asks for only lowers the number of false alarms."""
 
 
-def even_share(among: NDArray[np.bool_]) -> float:
-    """The share of each of those that ``among`` bool[n] marks."""
-    return 1 / max(int(np.count_nonzero(among)), 1)
+def even_shares(among: NDArray[np.bool_]) -> Floats:
+    """1, evenly over those that ``among`` bool[n] marks; 0 for the others."""
+    return np.asarray(among / max(int(np.count_nonzero(among)), 1), np.float64)
 
 
 def thresholds(events_a_second: Floats, shares: Floats, false_alarms_per_month: float) -> Floats:
-    """A of every channel, in events; at least 100, so that a rare channel cannot page on its first event."""
+    """A of every channel, in events: monthly events over the inverse of ``false_alarms``; at least LEAST_A."""
     monthly = np.maximum(events_a_second * MONTH_SECONDS, 1.0)
+    accepted = shares * false_alarms_per_month
     with np.errstate(divide="ignore"):
-        return np.maximum(monthly / months(shares * false_alarms_per_month), 100.0)
+        ratio = np.where(accepted <= np.e - 1, np.log1p(np.minimum(accepted, 2.0)), (accepted + 3 - np.e) / 2)
+        return np.maximum(monthly / ratio, LEAST_A)
+
+
+def false_alarms(p: Floats) -> Floats:
+    """False alarms to expect at most among ``p`` times A events.
+
+    The chance of an alarm within n events is at most n / A, so a wait is at least uniform on 0..A, and it begins anew
+    after each alarm. The bound is the renewal function of the uniform distribution, exp(p) - 1 up to p = 1; above that,
+    the line 2 p - (3 - e), which meets it at p = 1 and lies above it.
+    """
+    return np.where(p <= 1, np.expm1(np.minimum(p, 1.0)), 2 * p - (3 - np.e))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelGuarantee:
-    """What the judge promises about one model: its channels in the reference's order, the joint path ("*") last.
+    """What the judge guarantees about one model: its channels in the reference's order, the joint path ("*") last.
 
     bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all). float64[k]: ``a`` events to one
-    false page at least, ``monthly`` events a month at the reference's rate, ``paths`` how many detectors can open the
-    episode, ``inflation`` how much more runs of events vary than independent events' would. ``regime``, ``why`` str[k].
-    The joint path is left out where no pair of channels is watched.
+    false page at least, ``monthly`` events a month at the reference's rate, ``n_detectors`` how many detectors share
+    the channel's budget, ``design_effect`` the variance of window means over that of independent events. ``regime``,
+    ``why`` str[k]. The joint path is left out where no pair of channels is watched.
     """
 
     model: str
@@ -51,14 +68,14 @@ class ModelGuarantee:
     judged: NDArray[np.bool_]
     a: Floats
     monthly: Floats
-    paths: Floats
+    n_detectors: Floats
     design_effect: Floats
     span_seconds: float
 
     @property
     def false_pages(self) -> Floats:
         """Expected false pages a month of each channel at most, float64[k]; 0 for those that do not page."""
-        return np.where(self.pages, self.paths * false_alarms(self.monthly / self.a), 0.0)
+        return np.where(self.pages, self.n_detectors * false_alarms(self.monthly / self.a), 0.0)
 
     @property
     def least(self) -> float:
@@ -69,7 +86,7 @@ class ModelGuarantee:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What is promised about pages, and what the promise rests on.
+    """What is guaranteed about pages, and what the guarantee rests on.
 
     ``budget`` false pages a month, the whole daemon; ``models`` share it evenly, those included that may still be
     discovered; ``covers`` are the models with a judge; ``unjudged`` names those whose reference was made of counts
@@ -83,7 +100,7 @@ class Certificate:
 
     @classmethod
     def of(cls, false_alarms_per_month: float, models: int, covers: Iterable[ModelGuarantee | str]) -> Certificate:
-        """From each known model's cover, or its name where it has no judge."""
+        """From each known model's guarantee, or its name where it has no judge."""
         known = tuple(covers)
         return cls(
             false_alarms_per_month,
@@ -123,17 +140,3 @@ class Certificate:
     def shortest_span_seconds(self) -> float:
         """What the shortest reference spans; NaN without a judge."""
         return min((c.span_seconds for c in self.covers), default=float("nan"))
-
-
-def false_alarms(p: Floats) -> Floats:
-    """False alarms to expect at most where p = events / A may come.
-
-    A wait is at least uniform on 0..A (the chance of an alarm within n events is at most n / A), and it begins anew
-    after each: so the renewal function of the uniform distribution, exp(p) - 1 up to 1; above, a line over it.
-    """
-    return np.where(p <= 1, np.expm1(np.minimum(p, 1.0)), 2 * p - (3 - np.e))
-
-
-def months(expected: Floats) -> Floats:
-    """The inverse of ``false_alarms``: how large events / A may be where so many are accepted."""
-    return np.where(expected <= np.e - 1, np.log1p(np.minimum(expected, 2.0)), (expected + 3 - np.e) / 2)

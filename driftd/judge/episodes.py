@@ -1,12 +1,12 @@
-r"""Episodes: what pages. One opens when S reaches A, and closes when the evidence of change has died down.
+r"""Episodes: what pages. One opens when S reaches A, and closes when S has stayed small for long enough.
 
 S   ....../\\..........~~~~~~____
-A   -----/--------------------      opened at S >= A; S starts again from 0 and keeps testing
+A   -----/--------------------      opened at S >= A; S starts again from 0 and the test goes on
 calm ---/----------------\\----      quiet: S < max(sqrt(A), A / 20) all along
-        |open             |quiet for three times as long as finding it took: closed
+        |open             |quiet for three times as many events as finding it took: closed
 
-Without drift S is about as large as the events it has seen, which passes sqrt(A) in time; while a change lasts S comes
-back to A in about the time that finding it took, so the quiet does not last three times as long.
+Without drift S is about as large as the number of events it has seen, which passes sqrt(A) in time. While a change
+lasts, S reaches A again in about as many events as finding it took, so it does not stay small for three times as many.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+QUIET_TIMES: Final = 3.0
+"""Quiet events that close an episode, over the events that finding the change took. Chosen: while a change lasts S
+reaches A again in about the events that finding it took."""
 LEAST_QUIET: Final = 500.0
+"""Least quiet events that close an episode. Chosen: ten micro-batches of the least size, so that a fault which comes
+and goes within minutes is one episode."""
 CALM: Final = 0.05
+"""Share of A below which S is quiet. Chosen: 3 nats below A; without drift S needs A / 20 events or more, on average,
+to get there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,15 +61,16 @@ class Episodes:
         took: Floats,
         at: float,
     ) -> tuple[Episodes, Rows, Rows]:
-        """One pane of ``events`` float64[channels] that ended at ``at``; gives the rows that opened and that closed.
+        """One batch of ``events`` float64[channels] that ended at ``at``; gives the rows that opened and that closed.
 
         ``opens`` bool[channels]: whose episode opens now; ``took`` float64[channels]: events from ``since`` to now (0
         where evidence need not start again after opening).
         """
-        calm = self.open & (s < np.maximum(np.sqrt(a), a * CALM))
+        with np.errstate(invalid="ignore"):
+            calm = self.open & (s < np.maximum(np.sqrt(a), a * CALM))
         quiet = np.where(calm, self.quiet + events, 0.0)
         closes = calm & (quiet >= self.need)
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))
         begun = np.where(opens, np.where(np.isfinite(since), since, at), np.where(closes, np.nan, self.since))
-        need = np.where(opens, np.where(took > 0, np.maximum(3 * took, LEAST_QUIET), 0.0), self.need)
+        need = np.where(opens, np.where(took > 0, np.maximum(QUIET_TIMES * took, LEAST_QUIET), 0.0), self.need)
         return Episodes(opened, begun, need, quiet), np.flatnonzero(opens), np.flatnonzero(closes)

@@ -1,56 +1,56 @@
-"""The judge of one model: every channel under its own regime, one step a pane, episodes out.
+"""What the judge of one model learns from its reference, and the state that it keeps; every channel under its regime.
 
     learned, state = learn(reference, bins, values, times, singles, doubles)
-    a = learned.thresholds(1.0, models=1, paths=np.ones(channels, int))
-    state, judged = steps.of_events(learned, state, panes, a)
+    a = learned.thresholds(1.0, models=1, n_detectors=np.ones(channels, int))
+    state, judged = step.of_events(learned, state, batch, a)
 
-``learned`` is immutable and belongs beside the reference; ``state`` is what a checkpoint holds. Both are dataclasses
-of arrays: ``dump_state`` and ``load_state``, driftd.core.arrays for ``learned``. The last entry of every array of a
-verdict is the joint path's, feature "*".
+``learned`` is immutable and stored beside the reference; ``state`` is what a checkpoint holds. Both are dataclasses of
+arrays (driftd.core.arrays). The last entry of every array of [channels + 1] is the joint path's, feature "*".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core import arrays
 from driftd.core.event import AnyColumn, Kind, NumericColumn
 from driftd.core.reference import Reference, as_categories
-from driftd.judge.budget import even_share, thresholds
+from driftd.judge.budget import even_shares, thresholds
 from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
-from driftd.judge.exchangeable.independent import Independent, Shape
 from driftd.judge.exchangeable.joint import JointState, Pairs
-from driftd.judge.regime import Regime, decide, propose, signals_of, whole_seasons
+from driftd.judge.exchangeable.shape import Shape
+from driftd.judge.regime import Regime, RegimeVerdict, decide, propose, signals_of, span_of, whole_seasons
 from driftd.judge.seasonal.clock import SeasonClock, slots_of_events
-from driftd.judge.seasonal.season import Rhythm, Season
+from driftd.judge.seasonal.season import Season, SeasonState
 from driftd.judge.seasonal.season import learn as learn_season
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-TOO_SHORT: str = "the reference is too short to show a rhythm of days"
-TOO_FEW: str = "channels follow the hour or the week, and fewer weeks are known than it takes"
+TOO_SHORT: Final = "the reference is too short to show a rhythm of days"
+"""Why channels make tickets only. Chosen: the text in findings, in ``driftd check`` and on the page."""
+TOO_FEW: Final = "channels follow the hour or the week, and fewer weeks are known than it takes"
+"""Why the joint path makes tickets only. Chosen: as above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """What is known of a model's normal. bool[channels]: ``independent``, ``rhythmic`` and ``pages`` (a channel that
-    does not page raises tickets); ``rate`` float64[channels]: events a second; ``joint_pages`` where there are pairs of
-    independent channels. ``regime``, ``why`` str[channels]; ``inflation`` float64[channels]: how much more the means of
-    runs of events vary than independent events' would, at least 1. ``shape`` has the independent channels only.
+    """What the reference says of a model's normal state. bool[channels]: ``independent``, ``seasonal`` and ``pages`` (a
+    channel that does not page makes tickets); ``rate`` float64[channels]: events a second; ``joint_pages`` where there
+    are pairs of independent channels. ``regime``, ``why`` str[channels]; ``design_effect`` float64[channels]: variance
+    of window means over that of independent events, at least 1. ``shape`` has the independent channels only.
     """
 
     shape: Shape
     pairs: Pairs
     season: Season | None
     independent: Bools
-    rhythmic: Bools
+    seasonal: Bools
     pages: Bools
     rate: Floats
     joint_pages: bool
@@ -59,27 +59,36 @@ class Learned:
     why: NDArray[np.str_]
     design_effect: Floats
 
-    def thresholds(self, false_alarms_per_month: float, models: int, paths: NDArray[np.intp]) -> Floats:
+    def thresholds(self, false_alarms_per_month: float, models: int, n_detectors: NDArray[np.intp]) -> Floats:
         """A of every channel and of the joint path, float64[channels + 1], in events.
 
         The budget is shared evenly over ``models``, then over the channels that page and the joint path, then over the
-        ``paths`` intp[channels] that can open an episode of a channel (the judge's evidence, and sequential detectors).
-        Tickets have a budget of the same size, shared over the channels that make them.
+        ``n_detectors`` intp[channels] that can open an episode of a channel (the judge's evidence, and sequential
+        detectors). Tickets have a budget of the same size, shared over the channels that make them.
         """
-        rate = np.append(self.rate, self.rate.max(initial=0.0))
         pages = self.paging
-        shares = np.where(pages, even_share(pages), even_share(~pages)) / models / np.append(paths, 1)
-        return thresholds(rate, shares, false_alarms_per_month)
+        shares = (even_shares(pages) + even_shares(~pages)) / models / np.append(n_detectors, 1)
+        return thresholds(self.rates, shares, false_alarms_per_month)
+
+    @property
+    def rates(self) -> Floats:
+        """Events a second, float64[channels + 1]; the joint path sees those of the busiest channel."""
+        return np.append(self.rate, self.rate.max(initial=0.0))
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """The independent channels: what ``shape`` and the state's ``evidence`` are about."""
+        """The independent channels: those of ``shape`` and of the state's ``evidence``."""
         return np.flatnonzero(self.independent)
 
     @property
     def joint(self) -> bool:
-        """Whether anybody looks at how channels move together."""
+        """Whether the joint path watches anything."""
         return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
+
+    @property
+    def watched(self) -> Bools:
+        """bool[channels + 1]: whose evidence is kept; the others abstain."""
+        return np.append(self.independent | self.seasonal, self.joint)
 
     @property
     def joint_why(self) -> str:
@@ -104,7 +113,7 @@ class JudgeState:
 
     evidence: Evidence
     joint: JointState
-    rhythm: Rhythm | None
+    seasonal: SeasonState | None
     episodes: Episodes
     s: Floats
     since: Floats
@@ -133,83 +142,63 @@ def learn(
 
     bins intp[channels, n]: column of Summary.counts, negative where a channel does not apply; values
     float64[channels, n], NaN where missing or not a number (driftd.ingest.binning gives both); times float64[n];
-    singles, doubles float64[channels]: see ``sightings``. A reference that spans less than ``least_span_seconds`` has
-    not seen the rhythms that nearly every traffic has: its channels make tickets, whatever they look like.
+    singles, doubles float64[channels]: see ``sightings``. The channels of a reference that spans less than
+    ``least_span_seconds`` make tickets, whatever they look like: it cannot show the daily pattern of nearly all
+    traffic.
     """
     order = np.argsort(times, kind="stable")
     bins, values, times = bins[:, order], values[:, order], times[order]
     shape = Shape.of(reference, singles, doubles)
-    span = float(times[-1] - times[0]) if len(times) else 0.0
+    span = span_of(times)
     clock = propose(times) if clock is None else clock
-    seasons = whole_seasons(times, clock)
-    verdicts = tuple(
-        decide(
-            signals_of(shape.places[k], bins[k][bins[k] >= 0], reference.summary.counts[k], not reference.numeric[k]),
-            times[bins[k] >= 0],
-            seasons,
-            clock,
-        )
-        for k in range(len(bins))
-    )
-    independent = np.array([v.regime is Regime.INDEPENDENT for v in verdicts], bool)
-    rhythmic = np.array([v.regime is Regime.SEASONAL for v in verdicts], bool)
+    verdicts = _verdicts(reference, shape, bins, times, clock)
+    regime = np.array([v.regime.value for v in verdicts], np.str_)
+    independent, seasonal = regime == Regime.INDEPENDENT.value, regime == Regime.SEASONAL.value
     short = span < least_span_seconds
-    pages = np.array([v.pages and not short for v in verdicts], bool)
-    season, rhythm = None, None
-    if rhythmic.any():
-        cells, longest = slots_of_events(bins, values, times, reference.width, clock)
-        season, rhythm = learn_season(reference, cells, longest, singles, clock, rhythmic)
+    pages = np.array([v.pages for v in verdicts], bool) & (not short)
+    season, season_state = None, None
+    if seasonal.any():
+        slots, longest = slots_of_events(bins, values, times, reference.width, clock)
+        season, season_state = learn_season(reference, slots, longest, singles, clock, seasonal)
         pages &= independent | season.pages
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
     hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
-        shape.take(np.flatnonzero(independent)), pairs, season, independent, rhythmic, pages, rate,
+        shape.take(np.flatnonzero(independent)), pairs, season, independent, seasonal, pages, rate,
         joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
         span_seconds=span,
-        regime=np.array([v.regime.value for v in verdicts], np.str_),
+        regime=regime,
         why=np.array([v.because + hint for v in verdicts], np.str_),
         design_effect=np.array([max(v.design_effect, 1.0) for v in verdicts], np.float64),
     )  # fmt: skip
-    return learned, start(learned, rhythm)
+    return learned, start(learned, season_state)
 
 
-def start(learned: Learned, rhythm: Rhythm | None) -> JudgeState:
+def _verdicts(
+    reference: Reference, shape: Shape, bins: NDArray[np.intp], times: Floats, clock: SeasonClock
+) -> list[RegimeVerdict]:
+    """Every channel's regime; ``bins`` and ``times`` in order of time."""
+    seasons, out = whole_seasons(times, clock), []
+    for row, columns in enumerate(bins):
+        here, categories = columns >= 0, not reference.numeric[row]
+        signals = signals_of(shape.places[row], columns[here], reference.summary.counts[row], categories=categories)
+        out.append(decide(signals, seasons, clock))
+    return out
+
+
+def start(learned: Learned, season_state: SeasonState | None) -> JudgeState:
     """At the reference's end."""
     k = len(learned.rate) + 1
-    watched = np.append(learned.independent | learned.rhythmic, learned.joint)
     return JudgeState(
-        Independent().start(learned.shape),
+        learned.shape.start(),
         learned.pairs.start(),
-        rhythm,
+        season_state,
         Episodes.start(k),
-        np.where(watched, 0.0, np.nan),
+        np.where(learned.watched, 0.0, np.nan),
         np.full(k, np.nan),
-        np.array([0.0 if len(learned.pairs.first) else np.nan, 0.0 if rhythm is not None else np.nan]),
+        np.array([0.0 if len(learned.pairs.first) else np.nan, 0.0 if season_state is not None else np.nan]),
     )
 
 
-def dump_state(state: JudgeState) -> arrays.Table:
-    """The state as a flat table of arrays; what follows from ``Learned`` is left out."""
-    table = {f"evidence.{k}": v for k, v in Independent().dump(state.evidence).items()}
-    rest = arrays.dump(replace(state, evidence=None))  # type: ignore[arg-type]
-    return {**table, **rest}
-
-
-def load_state(table: arrays.Table) -> JudgeState:
-    """Goes on bit for bit."""
-    mine = {k.removeprefix("evidence."): v for k, v in table.items() if k.startswith("evidence.")}
-    evidence = Independent().load(mine)
-    rest = arrays.load(JudgeState, {k: v for k, v in table.items() if not k.startswith("evidence.")})
-    return replace(rest, evidence=evidence)
-
-
-__all__: Sequence[str] = (
-    "JudgeState",
-    "Learned",
-    "dump_state",
-    "learn",
-    "load_state",
-    "sightings",
-    "start",
-)
+__all__ = ["JudgeState", "Learned", "learn", "sightings", "start"]

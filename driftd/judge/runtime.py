@@ -1,4 +1,4 @@
-"""The judge as a model's cell holds it: panes to micro-batches, and what was learned as data beside the reference.
+"""The judge of one model at run time: panes to micro-batches, and what was learned as data beside the reference.
 
 panes      |. .|...|. |. .|....|. .|        independent channels: a run of panes with at least ``batch_events`` events
 batches    |-------|--------|------         seasonal channels: the panes of one slot of their clock, an hour
@@ -18,14 +18,21 @@ from driftd.core import arrays
 from driftd.core.reference import Reference
 from driftd.judge import step
 from driftd.judge.learned import JudgeState, Learned, start
-from driftd.judge.seasonal.season import Rhythm
-from driftd.judge.step import Judged, Matters, MicroBatch, always
+from driftd.judge.seasonal.season import SeasonState
+from driftd.judge.step import ExceedsEffect, Judged, MicroBatch, always
 
 Floats = NDArray[np.float64]
 
 BATCH_EVENTS: Final = 50
+"""Least events of a micro-batch. Chosen: a step costs milliseconds whatever it holds; a fault is seen 49 events later
+at most (ADR 10)."""
 MOST_EVENTS: Final = 500
-_LEARNED, _RHYTHM = "learned.", "rhythm."
+"""Most events of a micro-batch. Chosen: the same for large references (ADR 10)."""
+BATCHES: Final = 100
+"""Micro-batches that the reference's events would make. Chosen: a large reference is there to see small changes, which
+take thousands of events (ADR 10)."""
+_LEARNED, _SEASONAL = "learned.", "seasonal."
+"""Prefixes in ``Reference.learned``. Chosen: the names of what they hold."""
 
 
 @dataclass(slots=True)
@@ -45,56 +52,60 @@ class ModelJudge:
         learned = learned_of(reference)
         if learned is None:
             return None
-        rhythm = _part(reference.learned, _RHYTHM)
-        return cls(learned, start(learned, arrays.load(Rhythm, rhythm) if rhythm else None))
+        season = _part(reference.learned, _SEASONAL)
+        return cls(learned, start(learned, arrays.load(SeasonState, season) if season else None))
 
     def take(
-        self, reference: Reference, pane: MicroBatch, a: Floats, matters: Matters = always
+        self, reference: Reference, pane: MicroBatch | None, a: Floats, exceeds_effect: ExceedsEffect = always
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
 
-        ``matters`` as in driftd.judge.step.
+        None: nothing will follow, and what waits is judged, however little it is. ``exceeds_effect`` as in
+        driftd.judge.step.
         """
+        slot, batch = self._completed(reference, pane)
+        if slot is not None:
+            self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, exceeds_effect)
+            yield slot, judged
+        if batch is not None:
+            self.state, judged = step.of_events(self.learned, self.state, batch, a, exceeds_effect)
+            yield batch, judged
+
+    def flush(
+        self, reference: Reference, a: Floats, exceeds_effect: ExceedsEffect = always
+    ) -> Iterator[tuple[MicroBatch, Judged]]:
+        """Judges what waits."""
+        return self.take(reference, None, a, exceeds_effect)
+
+    def _completed(self, reference: Reference, pane: MicroBatch | None) -> tuple[MicroBatch | None, MicroBatch | None]:
+        """The slot and the micro-batch that ``pane`` completes; the pane joins what waits."""
+        slot, batch = self.slot, self.waiting
+        if pane is None:
+            self.slot = self.waiting = None
+            return slot, batch
         if self.learned.season is not None:
             clock = self.learned.season.clock
-            if self.slot is not None and clock.cell(self.slot.start) != clock.cell(pane.start):
-                yield from self._end_slot(reference, a, matters)
-            self.slot = pane if self.slot is None else self.slot.merge(pane)
+            ended = slot is not None and clock.slot_of(slot.start) != clock.slot_of(pane.start)
+            self.slot = pane if slot is None or ended else slot.merge(pane)
+            slot = slot if ended else None
         if self.learned.independent.any():
-            self.waiting = pane if self.waiting is None else self.waiting.merge(pane)
-            if self.waiting.summary.events >= batch_events(reference):
-                yield from self._end_batch(a, matters)
-
-    def flush(self, reference: Reference, a: Floats, matters: Matters = always) -> Iterator[tuple[MicroBatch, Judged]]:
-        """Judges what waits, however little it is."""
-        yield from self._end_slot(reference, a, matters)
-        yield from self._end_batch(a, matters)
-
-    def _end_batch(self, a: Floats, matters: Matters) -> Iterator[tuple[MicroBatch, Judged]]:
-        batch, self.waiting = self.waiting, None
-        if batch is not None:
-            self.state, judged = step.of_events(self.learned, self.state, batch, a, matters)
-            yield batch, judged
-
-    def _end_slot(self, reference: Reference, a: Floats, matters: Matters) -> Iterator[tuple[MicroBatch, Judged]]:
-        batch, self.slot = self.slot, None
-        if batch is not None:
-            self.state, judged = step.of_season(self.learned, self.state, batch, reference, a, matters)
-            yield batch, judged
+            batch = pane if batch is None else batch.merge(pane)
+            full = batch.summary.events >= batch_events(reference)
+            self.waiting = None if full else batch
+            batch = batch if full else None
+        return slot, batch
 
 
 def batch_events(reference: Reference) -> int:
-    """Events of a micro-batch: a hundredth of the reference's. A step costs the same whatever it holds, and where the
-    reference is large small changes take thousands of events to see, so they need not be looked for every fifty.
-    """
-    return min(max(BATCH_EVENTS, reference.summary.events // 100), MOST_EVENTS)
+    """Events of a micro-batch: a hundredth of the reference's, from BATCH_EVENTS to MOST_EVENTS."""
+    return min(max(BATCH_EVENTS, reference.summary.events // BATCHES), MOST_EVENTS)
 
 
 def table_of(learned: Learned, state: JudgeState) -> arrays.Table:
     """What belongs beside the reference: ``Reference.learned``."""
     table = {_LEARNED + name: part for name, part in arrays.dump(learned).items()}
-    if state.rhythm is not None:
-        table |= {_RHYTHM + name: part for name, part in arrays.dump(state.rhythm).items()}
+    if state.seasonal is not None:
+        table |= {_SEASONAL + name: part for name, part in arrays.dump(state.seasonal).items()}
     return table
 
 

@@ -1,7 +1,7 @@
-"""One step of the judge of a model: what a run of panes adds to the evidence, and the episodes that it opens or closes.
+"""One step of the judge of a model: what a batch adds to the evidence, and the episodes that it opens or closes.
 
 Two kinds of step, each for its own channels: of events (exchangeable.independent, .joint), and of a stretch of one slot
-of the season's clock (driftd.judge.seasonal.season). Evidence of the joint path is the mean over the two.
+of the season's clock (seasonal.season). Evidence of the joint path is the mean over the two.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary, merge
-from driftd.judge.episodes import Episodes
-from driftd.judge.exchangeable.independent import Independent
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.evidence import Evidence
+from driftd.judge.exchangeable.joint import JointState
 from driftd.judge.learned import JudgeState, Learned
 from driftd.judge.seasonal import season
 from driftd.judge.seasonal.clock import SlotSummary
@@ -23,8 +24,8 @@ from driftd.judge.seasonal.clock import SlotSummary
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-Matters = Callable[[int, float], bool]
-"""Whether what a channel (row) has shown since then (epoch seconds) is large enough to open an episode."""
+ExceedsEffect = Callable[[int, float], bool]
+"""Whether a channel (row) has changed since then (epoch seconds) by its effect or more, so that an episode may open."""
 
 
 def always(_row: int, _since: float) -> bool:
@@ -57,7 +58,7 @@ class MicroBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What one step came to, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
+    """The result of one step, channels + 1 each: evidence ``s`` (NaN: abstains) over its threshold ``a`` as ``ratio``;
     since when an open episode lasts; rows whose episode opened or closed; which are open; ``pair`` the two channels
     that moved most against each other, None where it is the seasons of all of them.
     """
@@ -72,99 +73,106 @@ class Judged:
 
 
 def of_events(
-    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, matters: Matters = always
+    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, exceeds_effect: ExceedsEffect = always
 ) -> tuple[JudgeState, Judged]:
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
 
-    Evidence that does not matter is kept and asked about again.
+    An episode opens where S reaches A, or where another detector saw a change, and the change exceeds its effect. A
+    smaller change keeps its evidence and is asked about again.
     """
-    rows, channels, events = learned.rows, len(learned.rate), batch.summary.channel_events.astype(np.float64)
-    s, since = state.s.copy(), state.since.copy()
-    # while an episode lasts the past must not take in what it is about
-    freeze = np.where(state.episodes.open, -1.0, np.sqrt(a))
-    evidence = state.evidence
-    if len(rows):
-        evidence, s[rows] = Independent().step(
-            evidence, learned.shape, batch.summary.counts[rows], batch.start, freeze[rows]
-        )
-        since[rows] = evidence.since
-    joint, parts, pair = state.joint, state.parts, None
-    if batch.cross is not None:
-        held = bool(state.episodes.open[-1])
-        near = 0.0 if held else float(a[-1])
-        joint, pairs = learned.pairs.step(joint, batch.cross, batch.summary.events, batch.start, frozen=held, a=near)
-        parts = np.array([pairs, parts[1]])
-        s[-1] = _mean(parts)
-        if not pairs < parts[1]:
-            since[-1] = learned.pairs.since(joint)
-        if s[-1] >= a[-1]:
-            pair = learned.pairs.strongest(joint)[:2]
-    # where the evidence suffices it knows best: what ADWIN keeps of its window reaches back beyond the change
+    now, pair = _with_pairs(learned, _with_channels(learned, state, batch, a), batch, a)
+    mine = np.append(learned.independent, batch.cross is not None)
     external = np.append(np.where(learned.independent, batch.external_since, np.nan), np.nan)
     with np.errstate(invalid="ignore"):
-        enough = s >= a
-    since = np.where(np.isfinite(external) & ~enough, external, since)
-    mine = np.append(learned.independent, batch.cross is not None)
-    rate = np.append(learned.rate, learned.rate.max(initial=0.0))
-    took = np.where(mine, np.maximum(rate * (batch.end - since), 1.0), 0.0)
+        enough = now.s >= a
+    # where the evidence suffices its start is the better one: what ADWIN keeps of its window begins before the change
+    since = np.where(np.isfinite(external) & ~enough, external, now.since)
+    took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
     opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
-    counted = np.where(mine, np.append(events, batch.summary.events), 0.0)
-    step = _Step(s, since, opens, counted, np.nan_to_num(took), batch.end)
-    episodes, opened, closed = step.episodes(state, a, matters)
-    # evidence begins again from 0 once its episode is open
-    over = enough & mine & episodes.open
-    after = JudgeState(
-        evidence.without(over[rows]) if len(rows) else evidence,
-        joint.without() if over[channels] else joint,
-        state.rhythm, episodes, s, since, parts,
-    )  # fmt: skip
+    opens = _large_enough(opens, since, exceeds_effect)
+    events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
+    episodes, opened, closed = state.episodes.step(now.s, a, opens, events, since, np.nan_to_num(took), batch.end)
+    after = _restarted(replace(now, since=since, episodes=episodes), learned, enough & mine & episodes.open)
     return after, _judged(after, a, opened, closed, pair)
 
 
 def of_season(
-    learned: Learned, state: JudgeState, batch: MicroBatch, reference: Reference, a: Floats, matters: Matters = always
+    learned: Learned,
+    state: JudgeState,
+    batch: MicroBatch,
+    reference: Reference,
+    a: Floats,
+    exceeds_effect: ExceedsEffect = always,
 ) -> tuple[JudgeState, Judged]:
-    """Takes in a batch that lies in one slot of the season's clock, for the channels that follow it. Their evidence
-    dies down by itself: it need not begin again when an episode opens.
+    """Takes in a batch that lies in one slot of the season's clock, for the seasonal channels. Their evidence falls by
+    itself when the change is over, so it need not begin again when an episode opens.
     """
     assert learned.season is not None
-    assert state.rhythm is not None
-    cell = SlotSummary.of(learned.season.clock.cell(batch.start), batch.summary, reference)
-    rhythm, by_season = season.step(learned.season, state.rhythm, cell)
-    s, since = state.s.copy(), state.since.copy()
-    s[:-1][learned.rhythmic], since[:-1][learned.rhythmic] = by_season[learned.rhythmic], rhythm.since[learned.rhythmic]
-    parts, mine = state.parts, np.append(learned.rhythmic, False)
+    assert state.seasonal is not None
+    slot = SlotSummary.of(learned.season.clock.slot_of(batch.start), batch.summary, reference)
+    seasonal, by_season = season.step(learned.season, state.seasonal, slot)
+    s, since, rows = state.s.copy(), state.since.copy(), learned.seasonal
+    s[:-1][rows], since[:-1][rows] = by_season[rows], seasonal.since[rows]
+    parts, mine = state.parts, np.append(rows, False)
     if learned.season.joint:
-        parts = np.array([parts[0], rhythm.joint_evidence])
+        parts = np.array([parts[0], seasonal.joint_evidence])
         s[-1], mine[-1] = _mean(parts), True
         if not parts[1] < parts[0]:
-            since[-1] = rhythm.joint_since
+            since[-1] = seasonal.joint_since
     with np.errstate(invalid="ignore"):
         opens = mine & (s >= a) & ~state.episodes.open
-    counted = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
-    step = _Step(s, since, opens, counted, np.zeros(len(s)), batch.end)
-    episodes, opened, closed = step.episodes(state, a, matters)
-    after = replace(state, rhythm=rhythm, episodes=episodes, s=s, since=since, parts=parts)
+    opens = _large_enough(opens, since, exceeds_effect)
+    events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
+    episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.zeros(len(s)), batch.end)
+    after = replace(state, seasonal=seasonal, episodes=episodes, s=s, since=since, parts=parts)
     return after, _judged(after, a, opened, closed, None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """What a step hands to the episodes, all [channels + 1]; see Episodes.step."""
+def _with_channels(learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats) -> JudgeState:
+    """With the batch in the evidence of the independent channels, each by itself."""
+    rows = learned.rows
+    if not len(rows):
+        return state
+    evidence, found = independent.step(
+        state.evidence, learned.shape, batch.summary.counts[rows], batch.start, a[rows], state.episodes.open[rows]
+    )
+    s, since = state.s.copy(), state.since.copy()
+    s[rows], since[rows] = found, evidence.since
+    return replace(state, evidence=evidence, s=s, since=since)
 
-    s: Floats
-    since: Floats
-    opens: Bools
-    events: Floats
-    took: Floats
-    at: float
 
-    def episodes(self, state: JudgeState, a: Floats, matters: Matters) -> tuple[Episodes, Rows, Rows]:
-        opens = self.opens.copy()
-        for row in np.flatnonzero(opens[:-1]).tolist():
-            opens[row] = matters(row, float(self.since[row]))
-        with np.errstate(invalid="ignore"):
-            return state.episodes.step(self.s, a, opens, self.events, self.since, self.took, self.at)
+def _with_pairs(
+    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats
+) -> tuple[JudgeState, tuple[int, int] | None]:
+    """With the batch in the evidence of the joint path; and the pair that moved most, where that reaches A."""
+    if batch.cross is None:
+        return state, None
+    frozen = bool(state.episodes.open[-1])
+    near = 0.0 if frozen else float(a[-1])
+    joint, by_pairs = learned.pairs.step(
+        state.joint, batch.cross, batch.summary.events, batch.start, frozen=frozen, a=near
+    )
+    s, since, parts = state.s.copy(), state.since.copy(), np.array([by_pairs, state.parts[1]])
+    s[-1] = _mean(parts)
+    if not by_pairs < parts[1]:
+        since[-1] = learned.pairs.since(joint)
+    pair = learned.pairs.strongest(joint)[:2] if s[-1] >= a[-1] else None
+    return replace(state, joint=joint, s=s, since=since, parts=parts), pair
+
+
+def _large_enough(opens: Bools, since: Floats, exceeds_effect: ExceedsEffect) -> Bools:
+    """``opens`` without the channels whose change does not exceed its effect; the joint path has none."""
+    out = opens.copy()
+    for row in np.flatnonzero(out[:-1]).tolist():
+        out[row] = exceeds_effect(row, float(since[row]))
+    return out
+
+
+def _restarted(state: JudgeState, learned: Learned, over: Bools) -> JudgeState:
+    """With the evidence of those that are ``over`` bool[channels + 1] back at 0, now that their episode is open."""
+    evidence: Evidence = state.evidence.without(over[learned.rows]) if len(learned.rows) else state.evidence
+    joint: JointState = state.joint.without() if over[-1] else state.joint
+    return replace(state, evidence=evidence, joint=joint)
 
 
 def _judged(state: JudgeState, a: Floats, opened: Rows, closed: Rows, pair: tuple[int, int] | None) -> Judged:

@@ -10,15 +10,19 @@ Source: Wang and Ramdas 2022 (e-BH).
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.exchangeable.evidence import Evidence
-from driftd.judge.exchangeable.independent import Shape, whole_log_factors
+from driftd.judge.exchangeable.independent import whole_log_factors
+from driftd.judge.exchangeable.shape import Shape
 
 Floats = NDArray[np.float64]
 
-_MOST: float = 700.0
+MOST_NATS: Final = 700.0
+"""Largest logarithm that is exponentiated. Derived: e**709 is the largest float."""
 
 
 def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64]) -> Floats:
@@ -28,11 +32,11 @@ def window_evidence(shape: Shape, evidence: Evidence, counts: NDArray[np.int64])
     """
     chained = np.take_along_axis(counts, shape.order, axis=1).astype(np.float64)
     logs = whole_log_factors(shape, chained[None], evidence.grown[None])[0]
-    return np.asarray(np.exp(np.minimum(logs, _MOST)), np.float64)
+    return np.asarray(np.exp(np.minimum(logs, MOST_NATS)), np.float64)
 
 
 def selected(evidence: Floats, alpha: float) -> NDArray[np.bool_]:
-    """bool[channels]: those that e-BH selects at ``alpha``; NaN stands for a channel that is not looked at."""
+    """bool[channels]: those that e-BH selects at ``alpha``; NaN stands for a channel that is not tested."""
     e = np.nan_to_num(evidence, nan=0.0)
     known = int(np.count_nonzero(~np.isnan(evidence)))
     order = np.argsort(-e, kind="stable")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from driftd.core.finding import JOINT, Scores, Status
 from driftd.core.reference import ERRORS, Channel, Reference
+from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop
 from driftd.detectors import SequentialDetector, WindowDetector
-from driftd.judge.budget import MONTH_SECONDS, ModelGuarantee
+from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.runtime import learned_of
 from driftd.learn.variation import level
@@ -86,10 +87,10 @@ class DetectorSet:
             for row, d in chosen
             if d.budget and reference.channels[row].role in ERRORS
         )
-        paths = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
+        n_detectors = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
         a = np.full(channels + 1, np.nan)
         if learned is not None:
-            a = learned.thresholds(false_alarms_per_month, models, paths)
+            a = learned.thresholds(false_alarms_per_month, models, n_detectors)
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
@@ -109,8 +110,7 @@ class DetectorSet:
             return reference.model
         names = tuple(c.name for c in reference.channels)
         others = Counter(name for _, name in self.paging)
-        paths = [1.0 + others[name] for name in names]
-        one = learned.independent | learned.rhythmic
+        n_detectors = [1.0 + others[name] for name in names]
         k = len(names) + (1 if learned.joint else 0)
         return ModelGuarantee(
             reference.model,
@@ -118,10 +118,10 @@ class DetectorSet:
             (*learned.regime.tolist(), "joint")[:k],
             (*learned.why.tolist(), learned.joint_why)[:k],
             pages=learned.paging[:k],
-            judged=np.append(one, True)[:k],
+            judged=learned.watched[:k],
             a=self.a[:k],
-            monthly=np.maximum(np.append(learned.rate, learned.rate.max(initial=0.0)) * MONTH_SECONDS, 1.0)[:k],
-            paths=np.array([*paths, 1.0])[:k],
+            monthly=np.maximum(learned.rates * MONTH_SECONDS, 1.0)[:k],
+            n_detectors=np.array([*n_detectors, 1.0])[:k],
             design_effect=np.append(learned.design_effect, 1.0)[:k],
             span_seconds=learned.span_seconds,
         )

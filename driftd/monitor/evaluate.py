@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from driftd.core.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
-from driftd.judge.step import Judged, Matters, MicroBatch
+from driftd.judge.step import ExceedsEffect, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import comparison_for
 from driftd.monitor.assignment import DetectorSet, score
@@ -110,7 +110,7 @@ def suspects(model: ModelState, window: Hop, rules: Rules) -> NDArray[np.bool_]:
     return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
 
 
-def exceeds_effect(model: ModelState, detectors: DetectorSet) -> Matters:
+def exceeds_effect(model: ModelState, detectors: DetectorSet) -> ExceedsEffect:
     """Whether what came since a change differs by at least ``DetectorSet.effects``: PSI on the reference's bins."""
 
     def large(row: int, since: float) -> bool:
@@ -227,9 +227,8 @@ def evidence(model: ModelState, standing: Standing, detectors: DetectorSet) -> t
         return None, None
     state, learned = model.judge.state, model.judge.learned
     open_, pages = state.episodes.open, learned.paging
-    watched = np.append(learned.independent | learned.rhythmic, learned.joint)
-    s = np.where(watched, np.log1p(state.s), np.nan)
-    a = np.where(watched, np.log1p(detectors.a), np.nan)
+    s = np.where(learned.watched, np.log1p(state.s), np.nan)
+    a = np.where(learned.watched, np.log1p(detectors.a), np.nan)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
     if len(standing.suspected) == len(status) - 1:
         status[:-1] = np.maximum(status[:-1], np.where(standing.suspected, Status.WARNING, Status.OK))

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from driftd.core.finding import JOINT
 from driftd.core.reference import AWAITED, ERRORS, Reference, Role
 from driftd.core.summary import FIRST_VALUE, Summary
+from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Windows
 from driftd.judge import runtime, sensitivity
-from driftd.judge.budget import MONTH_SECONDS, ModelGuarantee
+from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn.variation import level
@@ -179,8 +180,8 @@ def _guaranteed(
     why, judged = of.why[row], bool(of.judged[row])
     a = float(of.a[row]) if judged else float("nan")
     apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
-    unknown = "" if learned.independent[row] else SEASONAL if learned.rhythmic[row] else why
-    if learned.rhythmic[row] and not of.pages[row] and learned.season is not None and "tickets" not in why:
+    unknown = "" if learned.independent[row] else SEASONAL if learned.seasonal[row] else why
+    if learned.seasonal[row] and not of.pages[row] and learned.season is not None and "tickets" not in why:
         few = learned.season.seasons < PAGE_SEASONS
         why += f", {PAGE_SEASONS} are needed to page" if few else ", but they are too correlated to page"
     return of.regime[row], bool(of.pages[row]), why, a, apart, unknown

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import pdtr
 
 from driftd.core.finding import Finding, Judgement, Scores, Status
-from driftd.judge.budget import MONTH_SECONDS
+from driftd.core.units import MONTH_SECONDS
 
 CONFIDENCE: Final = 0.99
 """Probability that chance alone pages no more often than ``Report.explained``."""

@@ -27,7 +27,8 @@ from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bin
 from driftd.core.summary import Summary
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.judge import step as steps_
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch
 from driftd.learn.build import Learning, build
@@ -107,16 +108,15 @@ def main() -> None:
     begun = time.process_time()
     shape = Shape.of(known, np.zeros(given.channels), np.zeros(given.channels))
     learned = time.process_time() - begun
-    judge = Independent()
-    state = judge.start(shape)
+    state = shape.start()
     quiet: list[float] = []
     drifting: list[float] = []
-    freeze = np.full(given.channels, 1e4)
+    a, frozen = np.full(given.channels, 1e8), np.zeros(given.channels, bool)
     for step in range(given.steps):
         drifts = step >= given.steps // 2
         counts = drawn(given.events, given.channels, edges, width, rng, 0.5 * drifts)
         begun = time.process_time()
-        state, s = judge.step(state, shape, counts, float(step), freeze)
+        state, s = independent.step(state, shape, counts, float(step), a, frozen)
         (drifting if drifts else quiet).append(time.process_time() - begun)
     kept, fixed = size(state), size(shape)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from driftd.core.event import Kind
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.joint import Pairs
+from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.learned import sightings
 
 Floats = NDArray[np.float64]
 Column = NDArray[np.float64] | list[str | None] | list[str]
 LEARNED, PANE = 3000, 50
+ROLES = (Role.FEATURE, Role.FEATURE, Role.FEATURE, Role.SCORE, Role.PREDICTION_ERROR)
+"""Of the columns of ``model_of``."""
 
 
 def reference_of(
@@ -58,15 +62,49 @@ class Trial:
 def judged(columns: Sequence[Column], a: float, learned: int = LEARNED, pane: int = PANE, trust: float = 1.0) -> Trial:
     """``trust`` above 1 takes the reference for that many times as many events as it has."""
     reference, placed, singles, doubles = reference_of(columns, learned)
-    shape, judge = Shape.of(reference, singles, doubles), Independent()
+    shape = Shape.of(reference, singles, doubles)
     shape = replace(shape, hits=shape.hits * trust, misses=shape.misses * trust)
-    state, alarms = judge.start(shape), np.full(len(columns), np.inf)
+    state, alarms = shape.start(), np.full(len(columns), np.inf)
     every, since = [], []
-    freeze = np.full(len(columns), np.sqrt(a))
+    thresholds, frozen = np.full(len(columns), a), np.zeros(len(columns), bool)
     for low in range(learned, placed.shape[1] - pane + 1, pane):
         counts = counted(placed[:, low : low + pane], reference.width)
-        state, s = judge.step(state, shape, counts, float(low - learned), freeze)
+        state, s = independent.step(state, shape, counts, float(low - learned), thresholds, frozen)
         alarms = np.where((s >= a) & np.isinf(alarms), low + pane - learned, alarms)
         every.append(s)
         since.append(state.since)
     return Trial(alarms, np.array(every), np.array(since))
+
+
+def model_of(rng: np.random.Generator, n: int, start: int, change: str = "") -> list[Column]:
+    """Two numbers, a category of ten, a score that follows from them, an error; ``change`` from ``start`` on."""
+    x, y = rng.normal(size=(2, n))
+    group = rng.choice(10, n, p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.04, 0.04, 0.02])
+    later = np.arange(n) >= start
+    if change == "correlation":
+        score = np.where(later, rng.permutation(x), x) + y + rng.normal(size=n)
+    else:
+        score = x + y + rng.normal(size=n)
+    error = rng.random(n) < 0.2
+    if change == "one group fails":
+        error = np.where(later & (group == 2), rng.random(n) < 0.6, error)
+    if change == "one group fails, another recovers":
+        error = np.where(later & (group == 2), rng.random(n) < 0.4, error)
+        error = np.where(later & (group == 3), rng.random(n) < 0.0, error)
+    if change == "errors move to the high third":
+        error = np.where(later, rng.random(n) < np.where(x > 0.43, 0.4, 0.1), error)
+    return [x, y, [f"g{g}" for g in group], score, error.astype(float)]
+
+
+def first_joint_alarm(
+    columns: list[Column], learned: int, a: float, pane: int = PANE, roles: Sequence[Role] = ROLES
+) -> tuple[float, tuple[int, int]]:
+    """Events after the reference at the first alarm of the joint path (inf without), and the pair that it names."""
+    reference, placed, *_ = reference_of(columns, learned, roles)
+    pairs = Pairs.of(reference, placed[:, :learned], np.ones(len(columns), bool))
+    state = pairs.start()
+    for low in range(learned, placed.shape[1] - pane + 1, pane):
+        state, s = pairs.step(state, pairs.cross(placed[:, low : low + pane]), pane, float(low), a=a)
+        if s >= a:
+            return low + pane - learned, pairs.strongest(state)[:2]
+    return np.inf, (0, 0)

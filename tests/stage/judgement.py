@@ -100,7 +100,7 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Mo
         judged=free,
         a=np.full(k, a),
         monthly=np.full(k, a / 700),
-        paths=np.ones(k),
+        n_detectors=np.ones(k),
         design_effect=np.where(free, 1.1, 9.2),
         span_seconds=3600.0,
     )

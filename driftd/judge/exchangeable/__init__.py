@@ -1,1 +1,1 @@
-"""Channels whose events do not follow each other: Bayes factors over counts."""
+"""Channels whose events are exchangeable: Bayes factors over counts."""

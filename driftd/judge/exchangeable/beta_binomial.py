@@ -1,16 +1,14 @@
 """Evidence that a share has changed, when neither the old share nor the new one is known.
 
-A split is x of m events; before the change a of them were counted and b were not. With p ~ Beta(1/2, 1/2) before any
-event, what is seen after has the Beta-binomial probability BB(x; m, a + 1/2, b + 1/2) while nothing has changed, and
-BB(x; m, phi a + 1/2, phi b + 1/2) when all but ``memory`` events of the past have become worthless. Their ratio is the
-Bayes factor of a change. Nothing is plugged in, so a small reference is paid for by itself: its mean without a change
-is 1 averaged over p, and at most 1.1 at any p that was tried (tests).
+A share is x of m events; of those before the change a were counted and b were not. With p ~ Beta(1/2, 1/2) before any
+event, the events after have the Beta-binomial probability BB(x; m, a + 1/2, b + 1/2) while nothing has changed, and
+BB(x; m, phi a + 1/2, phi b + 1/2) when all but ``memory`` events of the past no longer apply. Their ratio is the
+Bayes factor of a change. No estimate is plugged in, so a small reference costs delay, not false alarms: the factor's
+mean without a change is 1 averaged over p, and at most 1.1 at any p that was tried (tests).
 
-The factor of a whole channel comes from its columns in two ways:
-  singles  each column against all others; averaged with weights (one share rose or fell)
-  chain    each column against those after it; these are independent, so their product over any subset is a Bayes
-           factor too, and prod(1 - rho + rho factor) is the average over all subsets (many shares moved, or two that
-           swapped), from which the empty one is taken out
+The factor of a whole channel comes from its columns in a chain: each column against those after it. These factors are
+independent, so their product over any subset of the columns is a Bayes factor too, and prod(1 - rho + rho factor) is
+the average over all subsets (one share rose, two swapped, many moved), from which the empty one is taken out.
 """
 
 from __future__ import annotations
@@ -23,8 +21,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 PRIOR: Final = 0.5
+"""Counts added to hits and misses. Derived: Jeffreys' prior, Beta(1/2, 1/2)."""
 MEMORIES: Final = (4.0, 50.0)
-"""Events of the past that a changed share still follows: nearly none, or within about .14 standard deviations."""
+"""Events of the past that a changed share still agrees with. Chosen: nearly none for large changes, and for small ones
+as many as leave .14 standard deviations, 1 / sqrt(50)."""
+STIRLING: Final = (1 / 12, 1 / 360)
+"""Coefficients of Stirling's series for ln Gamma. Derived: Abramowitz and Stegun 6.1.41."""
+TAIL: Final = 0.1
+"""Of the distance from the expected count, what is added to the variance in the cheap bound. Measured: the bound is
+above .7 of the exact factor, less 1 nat, in 99.9 % of cases above 8 nats (test_beta_binomial.py)."""
+HALF_NORMAL: Final = 1.5
+"""Divisor of the squared distance in the cheap bound; 2 would be the normal likelihood ratio. Measured: as above."""
+MOST_NATS: Final = 600.0
+"""Largest logarithm that is exponentiated. Derived: e**709 is the largest float."""
 
 
 def _series(w: Floats) -> Floats:
@@ -32,7 +41,7 @@ def _series(w: Floats) -> Floats:
     r = 1.0 / w
     out = np.log(w)
     out *= w - 0.5
-    out += r * (1 / 12 - r * r * (1 / 360))
+    out += r * (STIRLING[0] - r * r * STIRLING[1])
     return np.asarray(out, np.float64)
 
 
@@ -64,20 +73,20 @@ def log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 
 
 def most_log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
-    """About the most that ``log_factor`` can be, without a logarithm: what someone who knew the new share would see."""
+    """About the most that ``log_factor`` can be, without a logarithm: the likelihood ratio of the share seen after."""
     n = a + b + 1
     m = x + y
     p = (a + PRIOR) / n
     expected = m * p
     more = x - expected
-    spread = expected * (1 - p) * (1 + m / n) + 0.1 * np.abs(more) + 1e-9
-    return np.asarray(more * more / (1.5 * spread), np.float64)
+    spread = expected * (1 - p) * (1 + m / n) + TAIL * np.abs(more) + 1e-9
+    return np.asarray(more * more / (HALF_NORMAL * spread), np.float64)
 
 
 def log_mean_of_subsets(log_factors: Floats, chance: Floats) -> Floats:
     """ln of the average, over all subsets but the empty one, of the product of the factors: last axis."""
     none = np.sum(np.log1p(-chance), axis=-1)
-    part = np.log1p(chance * np.expm1(np.minimum(log_factors, 600.0)))
+    part = np.log1p(chance * np.expm1(np.minimum(log_factors, MOST_NATS)))
     ratio = np.sum(part, axis=-1) - none
     # ln (e**ratio - 1) + none - ln (1 - e**none), without overflow
     with np.errstate(divide="ignore"):

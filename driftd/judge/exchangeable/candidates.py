@@ -1,15 +1,15 @@
 """When may it have changed? A few candidates for each channel, and the Shiryaev-Roberts sum over them.
 
-Each pane may be where the change began. A candidate keeps what was counted since (``after``); S = sum of weight times
-Bayes factor over the candidates, a new one weighing as many events as its pane. Without a change S less the events
-seen is a martingale, so P(S reaches A within n events) <= n / A (Ville's inequality).
+Each batch may be where the change began. A candidate keeps what was counted since (``after``); S is the sum of weight
+times Bayes factor over the candidates, and the weight of a new one is the number of events of its batch. Without a
+change S less the events seen is a martingale, so P(S reaches A within n events) <= n / A (Ville's inequality).
 
-    age in panes     500   210   95   44   20   9   4   2  1        candidates lie evenly in the logarithm of their age
+    age in batches 500  210   95   44   20   9   4   2  1        candidates lie evenly in the logarithm of their age
                   |---|-----|-----|----|----|---|---|--|--|now
 
 When there are too many, the two neighbours whose ages differ least become one: the likelier stays and takes over the
 other's weight times factor (so S does not move, and stays a martingale). Candidate 0, all since the reference, stays
-for good: it is the one that a slow drift cannot hide from.
+for good: it shows a slow drift that no younger candidate does.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-MOST: Final = 12
+MOST_CANDIDATES: Final = 12
+"""Candidates of a channel. Chosen: time and memory of a step are proportional to it, and their ages are a factor of
+about 2 apart, so that one of them began near any change."""
 OLDEST: Final = 4096
-"""Panes after which a candidate is merged into candidate 0."""
-_CEILING: Final = 575.0
+"""Batches after which a candidate joins candidate 0. Chosen: 2**12, so that twelve of them are a factor of 2 apart."""
+CEILING: Final = 575.0
+"""Largest ln S. Derived: e**575 is 5e249; S must stay finite when weighted and summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """after   float64[MOST, rows, width]: counts since the candidate began
-    log_weight, log_factor, begun  float64[MOST, rows]; a weight of 0 (-inf) is no candidate
-    ages    float64[MOST]: in panes, 0 where the place is free
+    """after   float64[MOST_CANDIDATES, rows, width]: counts since the candidate began
+    log_weight, log_factor, begun  float64[MOST_CANDIDATES, rows]; a weight of 0 (-inf) is no candidate
+    ages    float64[MOST_CANDIDATES]: in batches, 0 where the place is free
     """
 
     after: Floats
@@ -43,12 +46,12 @@ class Candidates:
 
     @classmethod
     def start(cls, rows: int, width: int) -> Self:
-        each = (MOST, rows)
+        each = (MOST_CANDIDATES, rows)
         none = np.full(each, -np.inf)
-        return cls(np.zeros((*each, width)), none, np.zeros(each), np.full(each, np.nan), np.zeros(MOST))
+        return cls(np.zeros((*each, width)), none, np.zeros(each), np.full(each, np.nan), np.zeros(MOST_CANDIDATES))
 
     def add(self, counts: Floats, events: Floats, at: float) -> Self:
-        """A pane of ``counts`` float64[rows, width] with ``events`` float64[rows] that began ``at``."""
+        """A batch of ``counts`` float64[rows, width] with ``events`` float64[rows] that began ``at``."""
         new = int(np.flatnonzero(self.ages == 0)[0])
         after, ages = self.after + counts, self.ages + (self.ages > 0)
         log_weight, begun, log_factor = self.log_weight.copy(), self.begun.copy(), self.log_factor.copy()
@@ -57,7 +60,7 @@ class Candidates:
         with np.errstate(divide="ignore"):
             log_weight[new] = np.log(events)
         begun[new], log_factor[new] = at, 0
-        if new:  # where the evidence began anew, this pane is candidate 0
+        if new:  # where the evidence began anew, this batch is candidate 0
             fresh = np.isneginf(log_weight[0])
             after[0, fresh], log_weight[0, fresh], begun[0, fresh] = counts[fresh], log_weight[new, fresh], at
             after[new, fresh], log_weight[new, fresh], log_factor[0, fresh] = 0, -np.inf, 0
@@ -65,9 +68,9 @@ class Candidates:
         return replace(self, after=after, log_weight=log_weight, log_factor=log_factor, begun=begun, ages=ages)
 
     def judged(self, log_factor: Floats) -> tuple[Self, Floats]:
-        """With the candidates' Bayes factors ln float64[MOST, rows]; gives S float64[rows]."""
+        """With the candidates' Bayes factors ln float64[MOST_CANDIDATES, rows]; gives S float64[rows]."""
         value = np.where(np.isneginf(self.log_weight), 0.0, log_factor)
-        return replace(self, log_factor=value), np.exp(np.minimum(log_sum_exp(self.log_weight + value), _CEILING))
+        return replace(self, log_factor=value), np.exp(np.minimum(log_sum_exp(self.log_weight + value), CEILING))
 
     @property
     def joining(self) -> int | None:
@@ -92,7 +95,7 @@ class Candidates:
         return replace(self, after=after, log_weight=log_weight, log_factor=np.where(rows, 0.0, self.log_factor))
 
     def joined(self) -> Self:
-        """With room for the next pane. The factors of the two candidates that become one must be up to date."""
+        """With room for the next batch. The factors of the two candidates that become one must be up to date."""
         i = self.joining
         if i is None:
             return self
@@ -100,7 +103,7 @@ class Candidates:
         first = np.isfinite(self.log_weight[0]) if i == 0 else total[i] >= total[i + 1]
         factor = np.where(first, self.log_factor[i], self.log_factor[i + 1])
         weight = np.logaddexp(total[i], total[i + 1]) - factor
-        keep = [j for j in range(MOST) if j != i + 1]
+        keep = [j for j in range(MOST_CANDIDATES) if j != i + 1]
 
         def moved(x: Floats) -> Floats:
             wide = first.reshape(first.shape + (1,) * (x.ndim - 2))

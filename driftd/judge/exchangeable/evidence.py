@@ -1,4 +1,4 @@
-"""What the judge remembers of a stream: what is past, what may have come after a change, and the sum of evidence.
+"""What the judge remembers of a stream: what is past, what may have come after a change, and the candidates.
 
     reference | grown                | seen                                        |
               | part of the past     | the past of a candidate ends where it began |
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All that is remembered between panes; arrays only.
+    """All that is remembered between batches; arrays only.
 
     grown   float64[rows, width]: events of the stream that are part of the past for good
     seen    float64[rows, width]: those since then (all candidates lie among them)
@@ -47,7 +47,7 @@ class Evidence:
         return self.changes.since
 
     def add(self, counts: Floats, events: Floats, at: float, frozen: NDArray[np.bool_]) -> Evidence:
-        """One pane begun ``at``: ``counts`` float64[rows, width], ``events`` and ``frozen`` [rows]."""
+        """One batch begun ``at``: ``counts`` float64[rows, width], ``events`` and ``frozen`` [rows]."""
         now = frozen.astype(np.float64)
         state = self.without(now != self.frozen)
         return Evidence(state.grown, state.seen + counts, now, state.changes.add(counts, events, at))

@@ -1,16 +1,17 @@
 """The judge of how channels move together: a change of correlation, or of what happens within one group of events.
 
 A change of correlation alone leaves every channel's own distribution as it was, and a model that fails for one airline
-hardly moves its error rate. The pane carries sums of products of ``scores``, which add up; one row of
-whole numbers for each of
+hardly moves its error rate. A pane therefore carries sums of products of ``scores``, which add up. Each row of scores
+is made of whole numbers (exchangeable.pair_rows chooses them):
   numbers   the normal score of a numeric channel (features and outputs)
   groups    1 for the events of one group: a frequent category, or a third of a number
   answers   1 where a channel is high, and one more row that is 1 where it is low (a category: the most frequent or not)
-Two kinds of Bayes factor come out of it, each for one pair of rows:
+Two kinds of Bayes factor follow, each for one pair of rows:
   products  the mean of z_i z_j has moved                         (exchangeable.exponential_tilt; numbers with numbers)
   splits    the share of high answers within a group has          (exchangeable.beta_binomial; answers with groups)
-They are averaged, with a third of the weight for the errors and labels, and go into the same Shiryaev-Roberts sum with
-the same bound as driftd.judge.exchangeable.independent, with one S for the whole model: feature "*".
+They are averaged; products, errors and labels, and other answers have a third of the weight each. The average goes into
+the same Shiryaev-Roberts sum with the same bound as in exchangeable.independent, with one S for the whole model:
+feature "*".
 """
 
 from __future__ import annotations
@@ -22,35 +23,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.reference import AWAITED, Channel, Reference, Role
-from driftd.core.summary import FIRST_VALUE, MISSING
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE
+from driftd.judge.budget import even_shares
 from driftd.judge.exchangeable import exponential_tilt
 from driftd.judge.exchangeable.beta_binomial import log_factor, most_log_factor
 from driftd.judge.exchangeable.candidates import log_sum_exp
 from driftd.judge.exchangeable.evidence import Evidence
-from driftd.judge.exchangeable.independent import MARGIN, normal_scores
+from driftd.judge.exchangeable.independent import MARGIN
+from driftd.judge.exchangeable.pair_rows import answers_of, awaited, groups_of, numbers_of
+from driftd.judge.exchangeable.shape import normal_scores
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Bools = NDArray[np.bool_]
-UNIT: Final = 1 / 128
+
 ONE: Final = 128
-MAX_CHANNELS: Final = 32
-MAX_GROUPS: Final = 40
-MAX_ANSWERS: Final = 16
-LEAST_SHARE: Final = 0.02
-"""Of a group; smaller ones hold too few events to be told from chance."""
-FREQUENT: Final = 0.05
-"""Least share of the category that an answer is about."""
+"""A score of 1, in the units of ``scores``. Chosen: whole numbers make sums exact in any order; a rounding of 1/256 of
+a standard deviation is far below any size in DELTAS."""
+UNIT: Final = 1 / ONE
+"""Derived: a score of one unit."""
 DELTAS: Final = np.array([0.08, 0.18, 0.4, -0.08, -0.18, -0.4])
-_HIGH: Final = 0.4
-"""The share of events that are high where the channel's values allow it."""
-_ATOMS: Final = 48
+"""Sizes of a change of a product's mean, in its standard deviations. Chosen: those of exchangeable.shape without the
+largest, .9, which few correlations reach."""
+ATOMS: Final = 48
+"""Bins of a product's distribution, of which K is taken. Chosen: the bins are finer than the least size in DELTAS
+where the events are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """What follows from the reference's events.
+    """What the reference's events say of pairs of rows; immutable.
 
     rows    intp[k]: the channel of each row of scores; scores int64[k, width], in units of UNIT
     first, second  intp[pairs]: rows of ``scores``; the products come first, then the splits (group, high answer)
@@ -81,7 +84,7 @@ class Pairs:
         """
         counts = reference.summary.counts.astype(np.float64)
         known = allowed & (np.count_nonzero((counts > 0)[:, FIRST_VALUE:], axis=1) > 1)
-        numbers = chosen(reference, known)
+        numbers = numbers_of(reference, known)
         used = (np.arange(reference.width) < reference.used[:, None]).astype(np.float64)
         z = np.rint(normal_scores(counts, reference.places, used)[numbers] / UNIT).astype(np.int64)
         groups, inside = groups_of(reference, known)
@@ -92,15 +95,15 @@ class Pairs:
         g, h = (x.ravel() for x in np.meshgrid(np.arange(len(groups)), np.arange(len(answers)), indexing="ij"))
         other = groups[g] != answers[h]
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
-        awaited = np.array([_awaited(reference.channels[i]) for i in rows[h]], bool)
-        weight = np.concatenate([shared(np.ones(len(p))), shared(awaited) + shared(~awaited)])
+        late = np.array([awaited(reference.channels[i]) for i in rows[h]], bool)
+        weight = np.concatenate([even_shares(np.ones(len(p), bool)), even_shares(late) + even_shares(~late)])
         mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
         blank = cls(
             rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
             np.zeros(len(g)), np.zeros(len(g)), weight / max(weight.sum(), 1e-9), float(columns.shape[1]),
         )  # fmt: skip
-        told = blank.told(blank.cross(columns), columns.shape[1])
-        hits, misses = told[1 + len(p) : 1 + len(p) + len(g)], told[1 + len(p) + len(g) :]
+        sums = blank.with_events(blank.cross(columns), columns.shape[1])
+        hits, misses = sums[1 + len(p) : 1 + len(p) + len(g)], sums[1 + len(p) + len(g) :]
         return replace(blank, hits=hits, misses=misses)
 
     def cross(self, columns: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -125,8 +128,8 @@ class Pairs:
         picked = [every[self.first, self.second], every[self.first[len(self.mean) :], self.low]]
         return np.rint(np.concatenate(picked)).astype(np.int64)
 
-    def told(self, cross: NDArray[np.int64], events: int) -> Floats:
-        """``cross`` in units of 1, behind the number of events."""
+    def with_events(self, cross: NDArray[np.int64], events: int) -> Floats:
+        """The number of events, then ``cross`` in units of 1: what evidence counts."""
         return np.concatenate([[float(events)], cross * UNIT**2])
 
     def start(self) -> JointState:
@@ -142,12 +145,12 @@ class Pairs:
         frozen: bool = False,
         a: float = 0.0,
     ) -> tuple[JointState, float]:
-        """One pane of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts. Where S is far
+        """One batch of ``events`` events begun at ``at``; gives S of "*". ``frozen``: its episode lasts. Where S is far
         below ``a`` it is not worked out anew (as in driftd.judge.exchangeable.independent).
         """
         if not len(self.first):
             return state, 0.0
-        counts = self.told(cross, events)[None]
+        counts = self.with_events(cross, events)[None]
         evidence = state.evidence.add(counts, counts[:, 0], at, np.array([frozen]))
         after, past = evidence.changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
         factors = evidence.changes.log_factor.copy()
@@ -164,8 +167,8 @@ class Pairs:
         return JointState(evidence), float(s[0])
 
     def moved(self, after: Floats, past: Floats) -> Floats:
-        """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as in
-        ``told``.
+        """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as
+        in ``with_events``.
         """
         k = 1 + len(self.mean)
         m, n = after[:, :1], past[:, :1] + self.events
@@ -208,20 +211,15 @@ def placed(scores: NDArray[np.int64], columns: NDArray[np.intp]) -> NDArray[np.i
     return np.where(columns >= 0, np.take_along_axis(scores, np.maximum(columns, 0), axis=1), 0)
 
 
-def shared(among: Bools | Floats) -> Floats:
-    """1, evenly over those that are ``among``."""
-    return among / max(float(np.sum(among)), 1.0)
-
-
 def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, Floats]:
     """mean, sd and costs of Pairs, from the scores ``z`` float64[k, events] of the reference's events."""
     mean, sd = np.empty(len(first)), np.empty(len(first))
-    share, score = np.zeros((len(first), _ATOMS)), np.zeros((len(first), _ATOMS))
+    share, score = np.zeros((len(first), ATOMS)), np.zeros((len(first), ATOMS))
     for p, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         product = z[i] * z[j]
         mean[p], sd[p] = product.mean(), product.std()
         unit = (product - mean[p]) / max(sd[p], 1e-9)
-        share[p], edges = np.histogram(unit, _ATOMS)
+        share[p], edges = np.histogram(unit, ATOMS)
         share[p] /= len(unit)
         score[p] = (edges[:-1] + edges[1:]) / 2
     middle = np.sum(share * score, axis=1, keepdims=True)
@@ -229,70 +227,3 @@ def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, F
     score /= np.sqrt(np.maximum(np.sum(share * score**2, axis=1, keepdims=True), 1e-12))
     costs = exponential_tilt.table(share, score, np.full(len(first), z.shape[1], float), DELTAS)
     return mean, np.where(sd > 1e-9, sd, np.inf), costs
-
-
-def _awaited(channel: Channel) -> bool:
-    return channel.role in AWAITED or channel.role is Role.ERROR
-
-
-def chosen(reference: Reference, known: Bools) -> Rows:
-    """Numeric channels that vary, outputs first, at most MAX_CHANNELS. None whose values come later or never: how many
-    came would look like a change of their products.
-    """
-    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)]
-    rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
-    return np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
-
-
-def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64]]:
-    """Channel and columns (int64[groups, width], 1 inside) of the groups, the largest first: frequent categories, and
-    thirds of numbers, of features and outputs.
-    """
-    found: list[tuple[float, int, NDArray[np.int64]]] = []
-    for i, c in enumerate(reference.channels):
-        if _awaited(c) or not known[i]:
-            continue
-        counts = reference.summary.counts[i].astype(np.float64)
-        share = counts / counts.sum()
-        if reference.numeric[i]:
-            third = np.minimum(np.nan_to_num(reference.places[i]) * 3, 2).astype(np.int64)
-            third[:FIRST_VALUE] = -1
-            parts = [(third == t).astype(np.int64) for t in range(3)]
-        else:
-            parts = list(np.eye(len(share), dtype=np.int64)[FIRST_VALUE : reference.used[i] - 1])
-        found += [(float(share @ part), i, part) for part in parts if LEAST_SHARE <= share @ part < 1]
-    found.sort(key=lambda f: (-f[0], f[1]))
-    kept = found[:MAX_GROUPS]
-    inside = np.array([f[2] for f in kept], np.int64).reshape(len(kept), reference.width)
-    return np.array([f[1] for f in kept], np.intp), inside
-
-
-def _frequent(reference: Reference, row: int) -> bool:
-    """Whether the most frequent category is so by more than luck: of thousands alike one is, and will not stay so."""
-    counts = reference.summary.counts[row]
-    return bool(counts[FIRST_VALUE : reference.used[row] - 1].max(initial=0) >= FREQUENT * counts.sum())
-
-
-def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
-    """Channel, high and low columns (int64[answers, width]) of the answers: errors and labels, outputs, features."""
-    order = sorted(
-        [i for i in np.flatnonzero(known).tolist() if reference.numeric[i] or _frequent(reference, i)],
-        key=lambda i: (not _awaited(reference.channels[i]), reference.channels[i].role is Role.FEATURE, i),
-    )[:MAX_ANSWERS]
-    high = np.zeros((len(order), reference.width), np.int64)
-    low = np.zeros_like(high)
-    for row, i in enumerate(order):
-        counts = reference.summary.counts[i].astype(np.float64)
-        counts[:FIRST_VALUE] = 0
-        value = np.arange(reference.width) >= FIRST_VALUE
-        if reference.numeric[i]:
-            above = counts[::-1].cumsum()[::-1] / counts.sum()  # share of this column and those above it
-            inner = np.flatnonzero((above > 0) & (above < 1))
-            cut = inner[np.argmin(np.abs(above[inner] - _HIGH))]
-            high[row] = (np.arange(reference.width) >= cut) & value
-        else:
-            # never the rest, "(other)": of what comes, some was never seen, while in the reference all of it was
-            high[row, int(np.argmax(counts[: reference.used[i] - 1]))] = 1
-            value = np.arange(reference.width) != MISSING  # a category never seen is an answer, too: not the high one
-        low[row] = value & (high[row] == 0)
-    return np.array(order, np.intp), high, low

@@ -1,1 +1,1 @@
-"""Channels that follow the hour and the week: levels against the same hours of earlier weeks."""
+"""Channels with a weekly pattern or autocorrelation: levels against the same hours of earlier weeks."""

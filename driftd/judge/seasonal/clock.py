@@ -1,14 +1,14 @@
-"""Hour cells: what the seasonal judge remembers of a stretch, and the clock that names hours and days.
+"""Hour slots: what the seasonal judge remembers of a stretch, and the clock that numbers hours, days and weeks.
 
-A cell is the merged panes of one slot of the clock (an hour by default). It needs nothing that Summary does not
-carry: values and sums come from counts and moments, ranges from extremes, and a sensor that stands still from
-consecutive panes whose least and greatest value are the same number.
+A slot summary is the merged panes of one slot of the clock (an hour by default). It needs only what Summary carries:
+values and sums come from counts and moments, ranges from extremes, and a stuck sensor shows as consecutive panes whose
+least and greatest value are the same number.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,39 +18,54 @@ from driftd.core.summary import MOMENT_UNIT, UNSEEN, Summary
 
 Floats = NDArray[np.float64]
 
+MONDAY: Final = 345_600.0
+"""Epoch seconds of a Monday 00:00 UTC. Derived: the epoch was a Thursday."""
+LEAST_WEEKS_OLD: Final = 2
+"""Weeks that a change must be old. Chosen: a single odd week (a holiday, an outage) is no change."""
+LEAST_DAYS_OLD: Final = 7
+"""The same where blocks are days. Chosen: an odd week of days is no change."""
+WEEKS_BACK: Final = 26
+"""Weeks ago that a change may have begun at most. Chosen: half a year; each week more costs memory and evidence."""
+DAYS_BACK: Final = 56
+"""The same where blocks are days. Chosen: eight weeks."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeasonClock:
-    """A season of ``slots`` slots; ``day`` of them make a day, ``block`` days a row of evidence (a week; a day where
-    the season is a day). A season begins at ``origin``: Monday 00:00 UTC.
+    """A season of ``slots`` slots; ``slots_per_day`` of them make a day, ``days_per_block`` days a block of evidence (a
+    week; a day where the season is a day). A season begins at ``origin``, a Monday 00:00 UTC.
     """
 
     slot_seconds: float = 3600.0
+    """Chosen: an hour is what people plan by, and most streams have events in every one."""
     slots: int = 168
-    day: int = 24
-    origin: float = 345_600.0
-    block: int = 7
+    """Derived: hours of a week."""
+    slots_per_day: int = 24
+    """Derived: hours of a day; a season of one day has as many slots."""
+    origin: float = MONDAY
+    days_per_block: int = 7
+    """Derived: days of a week."""
 
     @property
     def days(self) -> int:
-        return self.slots // self.day
+        return self.slots // self.slots_per_day
 
     @property
-    def least(self) -> int:
-        """How many rows of evidence a change must be old: an odd week, or an odd week of days, is not a change."""
-        return 2 if self.block > 1 else 7
+    def least_blocks(self) -> int:
+        """How many blocks a change must be old."""
+        return LEAST_WEEKS_OLD if self.days_per_block > 1 else LEAST_DAYS_OLD
 
     @property
-    def window(self) -> int:
-        """How many rows of evidence ago a change may have begun: half a year of weeks, two months of days."""
-        return 26 if self.block > 1 else 56
+    def window_blocks(self) -> int:
+        """How many blocks ago a change may have begun."""
+        return WEEKS_BACK if self.days_per_block > 1 else DAYS_BACK
 
-    def cell(self, at: float) -> int:
-        """Number of the slot since the origin; its season is cell // slots, its day cell // day."""
+    def slot_of(self, at: float) -> int:
+        """Number of the slot since the origin; its season is number // slots, its day number // slots_per_day."""
         return int((at - self.origin) // self.slot_seconds)
 
-    def begins(self, cell: int) -> float:
-        return self.origin + cell * self.slot_seconds
+    def slot_begin(self, number: int) -> float:
+        return self.origin + number * self.slot_seconds
 
     @classmethod
     def weekly(cls) -> Self:
@@ -58,7 +73,7 @@ class SeasonClock:
 
     @classmethod
     def daily(cls) -> Self:
-        return cls(slots=24, block=1)
+        return cls(slots=cls().slots_per_day, days_per_block=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +99,7 @@ class SlotSummary:
 def slots_of_events(
     bins: NDArray[np.intp], values: Floats, times: Floats, width: int, clock: SeasonClock
 ) -> tuple[list[SlotSummary], Floats]:
-    """Cells of events in order of time, and the longest run of each channel (inf: it never changes).
+    """Slot summaries of events in order of time, and the longest run of each channel (inf: it never changes).
 
     bins intp[channels, n]: column of Summary.counts, negative where the channel does not apply; values
     float64[channels, n]: NaN where missing or not a number; times float64[n].
@@ -101,11 +116,11 @@ def slots_of_events(
     low = np.minimum.reduceat(np.where(here, values, np.inf), starts, axis=1)
     high = np.maximum.reduceat(np.where(here, values, -np.inf), starts, axis=1)
     present = counts[:, :, UNSEEN:].sum(axis=2).astype(np.float64)
-    cells = [
+    slots = [
         SlotSummary(int(numbers[s]), counts[i], present[i], sums[:, i], low[:, i], high[:, i])
         for i, s in enumerate(starts.tolist())
     ]
-    return cells, np.array([longest_run(v[np.isfinite(v)]) for v in values])
+    return slots, np.array([longest_run(v[np.isfinite(v)]) for v in values])
 
 
 def longest_run(x: Floats) -> float:
@@ -120,7 +135,7 @@ def longest_run(x: Floats) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StuckRun:
-    """How long each channel has stood still: ``value`` float64[channels] (NaN: not), ``length`` in values.
+    """How long each channel has had the same value: ``value`` float64[channels] (NaN: not), ``length`` in values.
 
     A pane continues a run when all its values are the run's value; a pane that is not constant ends it, an empty one
     does not. Within a busy pane shorter runs are not seen: the count is a lower bound.

@@ -1,5 +1,5 @@
-"""Has the level of a short series of blocks changed? A Bayes factor that needs neither its mean, its noise, nor how
-strongly its blocks follow each other.
+"""Has the level of a short series of blocks changed? A Bayes factor that needs neither the mean of the series, nor its
+noise, nor its autocorrelation.
 
 H0: y = X b + noise, over the reference and everything since; the noise is s times an autoregression of order 1 with
 coefficient phi. H1(c): the same plus a step of delta s from block c on, delta ~ N(0, g**2 / (1 - phi**2)). With the
@@ -8,11 +8,13 @@ right Haar prior on b and s, and rows whitened (row minus phi times the row befo
     r = squared partial correlation of y with the step given X;  n = residual sum of squares of the step given X
     nu = t - p;  v = 1 + g**2 n;   ln BF(c, t) = -ln(v)/2 - nu/2 * ln(1 - r + r/v)
 
-Where weeks are exchangeable phi is 0. Where they follow each other phi is one of a grid, H1 mixes over it and H0 has
-the best of it: the evidence is below the Bayes factor at the true phi, whichever that is (universal inference). So
-block events * sum over c of it has the false-alarm bound of exchangeable.independent for Gaussian noise with phi in the
-grid and covariates that do not depend on y; clipping, other noise and real order: measured. Few reference blocks are
-paid for exactly: the factor is a Student t's, not a normal's.
+Where weeks are exchangeable phi is 0. Where they are autocorrelated, H1 is the mean over a grid of phi, and H0 takes
+the phi that fits it best. So the evidence is at most the likelihood ratio of H1 against H0 at the true phi, whichever
+that is in the grid (universal inference). Block events times the sum over c therefore has the false-alarm bound of
+exchangeable.independent for Gaussian noise with phi in the grid and covariates that do not depend on y. For clipped
+values, other noise and real order it is measured. A reference of few blocks is paid for exactly: the factor is a
+Student t's, not a normal's.
+
 Source: Berger, Pericchi and Varshavsky 1998 (Haar priors); Shiryaev 1963, Roberts 1966; Wasserman, Ramdas and
 Balakrishnan 2020 (universal inference).
 """
@@ -29,8 +31,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 EXCHANGEABLE: Final = (0.0,)
-FOLLOWING: Final = (0.0, 0.35, 0.7)
+"""phi where blocks are exchangeable. Derived: no autocorrelation."""
+AUTOCORRELATED: Final = (0.0, 0.35, 0.7)
+"""phi where they are not. Chosen: evenly spaced; the bound holds at .6 and .85 too (test_season.py, measured)."""
 LEAST_FREEDOM: Final = 3
+"""Least degrees of freedom of the residual. Derived: a Student t with fewer has no variance."""
+STEP_SD: Final = 1.0
+"""g, the prior standard deviation of a step over the noise's. Chosen: a change of about one standard deviation of
+weeks."""
+RIDGE: Final = 1e-7
+"""Of the mean diagonal of X'X, what is added to it. Derived: near the square root of the precision of a float; keeps
+the inverse finite where covariates are collinear."""
+LEAST_STEP: Final = 1e-6
+"""n below which the covariates explain the step. Derived: above the ridge's error."""
+MOST_NATS: Final = 500.0
+"""Largest logarithm that is exponentiated. Derived: e**500 times a sum of factors is still finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,16 +110,16 @@ class Series:
             gap=np.where(here, 0.0, gap),
         )
 
-    def unborn(self) -> Series:
+    def without_candidates(self) -> Series:
         """No change begins before now."""
         return replace(self, begun=np.full_like(self.begun, np.nan))
 
-    def log_factors(self, least: int = 1, g: float = 1.0) -> Floats:
+    def log_factors(self, least: int = 1) -> Floats:
         """ln of the evidence for a change at each block of the window, float64[window, m]; -inf where the change would
         be younger than ``least`` blocks, or no change may begin there.
         """
         p, phi = self.xy.shape[2], self.phi[:, None]
-        ridge = 1e-7 * np.trace(self.xx, axis1=2, axis2=3)[..., None, None] / p + 1e-9
+        ridge = RIDGE * np.trace(self.xx, axis1=2, axis2=3)[..., None, None] / p + 1e-9
         gram = self.xx + ridge * np.eye(p)
         inverse = np.linalg.inv(gram)
         b = np.einsum("kmij,kmj->kmi", inverse, self.xy)
@@ -119,9 +134,9 @@ class Series:
         sx, sy = tail[..., :p], tail[..., p]
         n = np.maximum(square - np.sum(np.einsum("wkmi,kmij->wkmj", sx, inverse) * sx, axis=3), 0.0)
         cover = sy - np.einsum("wkmi,kmi->wkm", sx, b)
-        r = np.where(n > 1e-6, cover**2 / np.maximum(n * rest, 1e-300), 0.0)
+        r = np.where(n > LEAST_STEP, cover**2 / np.maximum(n * rest, 1e-300), 0.0)
         r = np.minimum(r, 1 - 1e-12)
-        v = 1 + g**2 / (1 - phi**2) * n
+        v = 1 + STEP_SD**2 / (1 - phi**2) * n
         out = -np.log(v) / 2 - nu / 2 * np.log(1 - r + r / v)
         out = np.logaddexp.reduce(out + fit - np.log(len(self.phi)), axis=1) - fit.max(axis=0)
         fair = (count >= least) & own & (nu >= LEAST_FREEDOM) & np.isfinite(self.begun)[:, None]
@@ -132,15 +147,13 @@ class Series:
         logs = self.log_factors(least)
         if not logs.size:
             return np.zeros(logs.shape[1]), np.full(logs.shape[1], np.nan)
-        top = np.maximum(logs.max(axis=0), -500)
-        total = np.exp(np.minimum(top, 500)) * np.exp(logs - top).sum(axis=0)
+        top = np.maximum(logs.max(axis=0), -MOST_NATS)
+        total = np.exp(np.minimum(top, MOST_NATS)) * np.exp(logs - top).sum(axis=0)
         return total, self.begun[np.argmax(logs, axis=0)]
 
 
-def following(y: Floats, lag: int = 1) -> float:
-    """How strongly blocks follow each other: mean autocorrelation over series, ``y`` float64[blocks, m]; about
-    -1 / blocks where they do not.
-    """
+def autocorrelation(y: Floats, lag: int = 1) -> float:
+    """Mean autocorrelation over series, ``y`` float64[blocks, m]; about -1 / blocks where blocks are independent."""
     known = np.isfinite(y)
     z = np.where(known, y, 0.0)
     z = np.where(known, z - z.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)

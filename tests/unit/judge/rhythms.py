@@ -11,7 +11,7 @@ from driftd.core.event import Kind
 from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
 from driftd.judge.seasonal.clock import SeasonClock, SlotSummary, slots_of_events
-from driftd.judge.seasonal.season import Rhythm, Season, step
+from driftd.judge.seasonal.season import Season, SeasonState, step
 from driftd.judge.seasonal.season import learn as learn_season
 
 Floats = NDArray[np.float64]
@@ -77,26 +77,26 @@ class Stream:
         values = np.stack([c if isinstance(c, np.ndarray) else np.full(n, np.nan) for c in columns])
         return cls(reference, placed, values, at, np.zeros(k), learned)
 
-    def cells(self, part: slice, clock: SeasonClock) -> tuple[list[SlotSummary], Floats]:
+    def slots(self, part: slice, clock: SeasonClock) -> tuple[list[SlotSummary], Floats]:
         return slots_of_events(self.bins[:, part], self.values[:, part], self.times[part], self.reference.width, clock)
 
-    def learn(self, clock: SeasonClock | None = None) -> tuple[Season, Rhythm]:
+    def learn(self, clock: SeasonClock | None = None) -> tuple[Season, SeasonState]:
         clock = SeasonClock.weekly() if clock is None else clock
-        cells, longest = self.cells(slice(self.learned), clock)
-        return learn_season(self.reference, cells, longest, self.singles, clock)
+        slots, longest = self.slots(slice(self.learned), clock)
+        return learn_season(self.reference, slots, longest, self.singles, clock)
 
     def later(self, clock: SeasonClock | None = None) -> list[SlotSummary]:
-        return self.cells(slice(self.learned, None), SeasonClock.weekly() if clock is None else clock)[0]
+        return self.slots(slice(self.learned, None), SeasonClock.weekly() if clock is None else clock)[0]
 
     def evidence(self, clock: SeasonClock | None = None) -> tuple[Season, Floats]:
-        """S after each cell that follows the reference, float64[cells, channels + 1], the joint path's last."""
+        """S after each slot that follows the reference, float64[slots, channels + 1], the joint path's last."""
         season, state = self.learn(clock)
         return season, followed(season, state, self.later(clock))[1]
 
 
-def followed(season: Season, state: Rhythm, cells: list[SlotSummary]) -> tuple[Rhythm, Floats]:
+def followed(season: Season, state: SeasonState, slots: list[SlotSummary]) -> tuple[SeasonState, Floats]:
     out = []
-    for cell in cells:
-        state, s = step(season, state, cell)
+    for slot in slots:
+        state, s = step(season, state, slot)
         out.append(np.append(s, state.joint_evidence))
     return state, np.array(out)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftd.judge.budget import MONTH_SECONDS, Certificate, ModelGuarantee, even_share, false_alarms, months, thresholds
+from driftd.core.units import MONTH_SECONDS
+from driftd.judge.budget import LEAST_A, Certificate, ModelGuarantee, even_shares, false_alarms, thresholds
 
 
 def cover(
@@ -15,7 +16,7 @@ def cover(
 ) -> ModelGuarantee:
     k = channels + 1
     rate = np.full(k, 10.0)
-    a = thresholds(rate, np.full(k, even_share(np.ones(k, bool)) / models), budget)
+    a = thresholds(rate, even_shares(np.ones(k, bool)) / models, budget)
     pages = np.arange(k) >= tickets
     return ModelGuarantee(
         model,
@@ -26,7 +27,7 @@ def cover(
         judged=np.ones(k, bool),
         a=a,
         monthly=rate * MONTH_SECONDS,
-        paths=np.ones(k),
+        n_detectors=np.ones(k),
         design_effect=np.ones(k),
         span_seconds=3600.0,
     )
@@ -51,8 +52,14 @@ def test_the_bound_is_the_budget_whatever_the_shares(budget: float, channels: in
 
 
 @pytest.mark.parametrize("accepted", [1e-3, 0.5, 1.0, 1.7, 2.0, 30.0])
-def test_months_is_the_inverse_of_false_alarms(accepted: float) -> None:
-    assert float(false_alarms(months(np.array(accepted)))) == pytest.approx(accepted)
+def test_a_is_as_large_as_the_false_alarms_that_are_accepted_allow(accepted: float) -> None:
+    monthly = 10.0 * MONTH_SECONDS
+    a = thresholds(np.array([10.0]), np.ones(1), accepted)
+    assert float(false_alarms(monthly / a)[0]) == pytest.approx(accepted)
+
+
+def test_a_rare_channel_needs_evidence_too() -> None:
+    assert thresholds(np.array([1e-6]), np.ones(1), 1.0).tolist() == [LEAST_A]
 
 
 def test_shares_kept_for_models_to_come_are_not_spent() -> None:
@@ -68,8 +75,8 @@ def test_a_channel_that_makes_tickets_never_pages() -> None:
 
 def test_two_detectors_of_a_channel_share_its_part() -> None:
     one = cover()
-    halves = thresholds(one.monthly / MONTH_SECONDS, np.full(len(one.a), even_share(one.pages) / 2), 1.0)
-    assert Certificate.of(1.0, 1, [replace(one, a=halves, paths=one.paths * 2)]).bound == pytest.approx(1.0)
+    halves = thresholds(one.monthly / MONTH_SECONDS, even_shares(one.pages) / 2, 1.0)
+    assert Certificate.of(1.0, 1, [replace(one, a=halves, n_detectors=one.n_detectors * 2)]).bound == pytest.approx(1.0)
 
 
 def test_nothing_known_yet() -> None:

@@ -10,7 +10,7 @@ import pytest
 from driftd.core import arrays
 from driftd.judge import step
 from driftd.judge.bounds import share_bounds
-from driftd.judge.learned import Learned, dump_state, learn, load_state
+from driftd.judge.learned import JudgeState, Learned, learn
 from driftd.judge.regime import Regime, decide
 from driftd.judge.step import MicroBatch
 from tests.stage.judged import LEARNED, PANE, counted, reference_of
@@ -30,7 +30,7 @@ def test_a_change_of_correlation_alone_is_found_and_the_state_survives_a_checkpo
         here = placed[:, low : low + PANE]
         summary = replace(reference.summary, events=PANE, counts=counted(here, reference.width))
         cross = learned.pairs.cross(here)
-        again = load_state(dump_state(state))
+        again = arrays.load(JudgeState, arrays.dump(state))
         panes = MicroBatch(float(low), float(low + PANE), summary, cross, np.full(2, np.nan))
         _, copy = step.of_events(learned, again, panes, a)
         state, out = step.of_events(learned, state, panes, a)
@@ -44,11 +44,10 @@ def test_events_that_follow_each_other_are_not_called_independent(rng: np.random
     x = np.zeros((1, 5000))
     for i in range(1, 5000):
         x[0, i] = 0.9 * x[0, i - 1] + rng.normal()
-    times = np.arange(5000.0)
-    assert decide(x, times, 0).regime is Regime.DEPENDENT
-    assert not decide(x, times, 12).pages
-    assert decide(x, times, 24).pages
-    assert decide(rng.permuted(x, axis=1), times, 0).regime is Regime.INDEPENDENT
+    assert decide(x, 0).regime is Regime.DEPENDENT
+    assert not decide(x, 12).pages
+    assert decide(x, 24).pages
+    assert decide(rng.permuted(x, axis=1), 0).regime is Regime.INDEPENDENT
 
 
 def test_bounds_of_shares_are_those_of_the_binomial() -> None:

@@ -63,7 +63,7 @@ def seasonal() -> Reference:
     out = build(batch, Learning(bins=8))
     learned = learned_of(out)
     assert learned is not None
-    assert learned.rhythmic[out.rows["x"]]
+    assert learned.seasonal[out.rows["x"]]
     assert learned.season is not None
     return out
 
@@ -189,7 +189,7 @@ def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -
     assert (mine.waiting.start - start, mine.waiting.summary.events) == (HOUR, 60)
     assert (mine.slot.start - start, mine.slot.summary.events) == (2 * HOUR, 50)
     without = replace(guard(seasonal()).learned, season=None)
-    free = ModelJudge(without, replace(guard(seasonal()).state, rhythm=None))
+    free = ModelJudge(without, replace(guard(seasonal()).state, seasonal=None))
     assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [120]
     assert (free.waiting is not None, free.slot) == (True, None)
 

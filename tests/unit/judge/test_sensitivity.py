@@ -12,7 +12,8 @@ from driftd.core.event import Kind
 from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
 from driftd.core.summary import MISSING, Summary
 from driftd.judge import sensitivity
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.shape import Shape
 
 Floats = NDArray[np.float64]
 STREAMS = 100
@@ -38,12 +39,11 @@ def counts_of(reference: Reference) -> Floats:
 
 def share_found(reference: Reference, shape: Shape, a: float, values: Floats) -> float:
     """Of how many streams the judge reaches ``a``; values float64[STREAMS, events] come right after the reference."""
-    judge = Independent()
-    state, found = judge.start(shape), np.zeros(STREAMS, bool)
+    state, found = shape.start(), np.zeros(STREAMS, bool)
     for number, pane in enumerate(np.split(values, PANES, axis=1)):
         rows = zip(reference.bins, pane, strict=True)
         counts = np.stack([np.bincount(b.place(v), minlength=reference.width) for b, v in rows])
-        state, s = judge.step(state, shape, counts, float(number), np.full(STREAMS, np.sqrt(a)))
+        state, s = independent.step(state, shape, counts, float(number), np.full(STREAMS, a), np.zeros(STREAMS, bool))
         found |= s >= a
     return float(np.mean(found))
 

@@ -8,7 +8,7 @@ import pytest
 from driftd.core.event import Kind
 from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
 from driftd.core.summary import Summary
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.tickets import selected, window_evidence
 
 NAN = float("nan")
@@ -54,7 +54,7 @@ def test_the_evidence_of_a_window_without_drift_is_an_e_value(rng: np.random.Gen
     summary = Summary(empty.bins_id, 3000, counts, empty.moments, empty.extremes, empty.latency, empty.latency_le)
     reference = Reference("m", 1, channels, (bins,), summary, np.zeros(1), np.ones(1), True, 0.0, 1.0)
     shape = Shape.of(reference, np.zeros(1), np.zeros(1))
-    state = Independent().start(shape)
+    state = shape.start()
 
     def evidence(values: np.ndarray) -> float:
         return float(window_evidence(shape, state, np.bincount(bins.place(values), minlength=bins.used)[None])[0])

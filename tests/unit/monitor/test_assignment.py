@@ -49,11 +49,11 @@ def monthly(reference: Reference, plan: DetectorSet) -> np.ndarray:
 @given(budget=st.floats(0.01, 1000), models=st.integers(1, 500), n=st.integers(0, 3))
 def test_the_shares_of_everything_that_may_page_add_up_to_the_budget(budget: float, models: int, n: int) -> None:
     plan = DetectorSet.of(REFERENCE, of_errors(*(Adwin(), DDM(), HDDM())[:n]), budget, models)
-    paths = np.ones(len(REFERENCE.channels) + 1)
+    n_detectors = np.ones(len(REFERENCE.channels) + 1)
     for _, name in plan.paging:
-        paths[REFERENCE.rows[name]] += 1
-    assert paths.sum() == len(paths) + 2 * n
-    pages = models * np.sum(paths * false_alarms(monthly(REFERENCE, plan) / plan.a))
+        n_detectors[REFERENCE.rows[name]] += 1
+    assert n_detectors.sum() == len(n_detectors) + 2 * n
+    pages = models * np.sum(n_detectors * false_alarms(monthly(REFERENCE, plan) / plan.a))
     assert pages <= budget * (1 + 1e-12)
     if plan.a.min() > 100:  # nothing is given away, but where a threshold is held up at 100 events
         assert pages == pytest.approx(budget)
@@ -64,8 +64,8 @@ def test_those_that_page_share_the_budget_and_those_that_do_not_have_one_of_thei
     plan = DetectorSet.of(REFERENCE, choose)
     assert plan.judged is not None
     learned = replace(plan.judged, pages=np.array(pages))
-    paths = np.ones(len(pages), np.intp)
-    shares = false_alarms(monthly(REFERENCE, plan) / learned.thresholds(3.0, 1, paths))
+    n_detectors = np.ones(len(pages), np.intp)
+    shares = false_alarms(monthly(REFERENCE, plan) / learned.thresholds(3.0, 1, n_detectors))
     paging = np.array([*pages, True])  # the joint path pages
     assert shares[paging].sum() == pytest.approx(3.0)
     assert shares[~paging].sum() == pytest.approx(3.0 if not all(pages) else 0.0)

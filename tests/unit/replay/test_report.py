@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import poisson
 
 from driftd.core.finding import Finding, Status
-from driftd.judge.budget import MONTH_SECONDS
+from driftd.core.units import MONTH_SECONDS
 from driftd.replay.report import Found, Page, Report, Tally, Tickets, poisson_bound
 from tests.stage.judgement import finding, judgement
 

@@ -10,9 +10,10 @@ import pytest
 from scipy.stats import poisson
 
 from driftd.core import arrays
-from driftd.judge.exchangeable.candidates import MOST, Candidates
+from driftd.judge.exchangeable import independent
+from driftd.judge.exchangeable.candidates import MOST_CANDIDATES, Candidates
 from driftd.judge.exchangeable.evidence import Evidence
-from driftd.judge.exchangeable.independent import Independent, Shape
+from driftd.judge.exchangeable.shape import Shape
 from tests.stage.judged import LEARNED, PANE, Column, Floats, counted, judged, reference_of
 
 Rng = np.random.Generator
@@ -158,14 +159,14 @@ def test_an_episode_freezes_the_past_and_the_state_survives_a_checkpoint(rng: Rn
     x = rng.normal(size=LEARNED + 6000)
     x[LEARNED + 1000 :] += 1.0
     reference, placed, singles, doubles = reference_of([x])
-    shape, judge = Shape.of(reference, singles, doubles), Independent()
-    state = judge.start(shape)
+    shape = Shape.of(reference, singles, doubles)
+    state = shape.start()
     alarms: list[int] = []
     for low in range(LEARNED, placed.shape[1] - PANE + 1, PANE):
         counts = counted(placed[:, low : low + PANE], reference.width)
-        freeze = np.array([-1.0 if alarms else 1e3])
-        copy, s = judge.step(judge.load(judge.dump(state)), shape, counts, float(low), freeze)
-        state, same = judge.step(state, shape, counts, float(low), freeze)
+        rest = shape, counts, float(low), np.array([1e6]), np.array([bool(alarms)])
+        copy, s = independent.step(arrays.load(Evidence, arrays.dump(state)), *rest)
+        state, same = independent.step(state, *rest)
         assert s == same
         for name, part in arrays.dump(state).items():
             np.testing.assert_array_equal(part, arrays.dump(copy)[name])
@@ -188,7 +189,7 @@ def test_making_one_of_two_candidates_does_not_move_the_sum(rng: Rng) -> None:
     changes = Candidates.start(3, 2)
     for i in range(200):
         changes = changes.add(rng.poisson(3, (3, 2)).astype(float), np.full(3, 6.0), float(i))
-        changes, s = changes.judged(rng.normal(size=(MOST, 3)))
+        changes, s = changes.judged(rng.normal(size=(MOST_CANDIDATES, 3)))
         joined = changes.joined()
         np.testing.assert_allclose(joined.judged(joined.log_factor)[1], s, rtol=1e-12)
         changes = joined

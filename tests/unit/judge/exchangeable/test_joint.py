@@ -5,50 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.core.reference import Role
 from driftd.judge.exchangeable.joint import Pairs
-from tests.stage.judged import PANE, Column, reference_of
+from tests.stage.judged import PANE, ROLES, Column, first_joint_alarm, model_of, reference_of
 
 Rng = np.random.Generator
-ROLES = (Role.FEATURE, Role.FEATURE, Role.FEATURE, Role.SCORE, Role.PREDICTION_ERROR)
-
-
-def model_of(rng: Rng, n: int, start: int, change: str = "") -> list[Column]:
-    """Two numbers, a category of ten, a score that follows from them, an error; ``change`` from ``start`` on."""
-    x, y = rng.normal(size=(2, n))
-    group = rng.choice(10, n, p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.04, 0.04, 0.02])
-    later = np.arange(n) >= start
-    if change == "correlation":
-        score = np.where(later, rng.permutation(x), x) + y + rng.normal(size=n)
-    else:
-        score = x + y + rng.normal(size=n)
-    error = rng.random(n) < 0.2
-    if change == "one group fails":
-        error = np.where(later & (group == 2), rng.random(n) < 0.6, error)
-    if change == "one group fails, another recovers":
-        error = np.where(later & (group == 2), rng.random(n) < 0.4, error)
-        error = np.where(later & (group == 3), rng.random(n) < 0.0, error)
-    if change == "errors move to the high third":
-        error = np.where(later, rng.random(n) < np.where(x > 0.43, 0.4, 0.1), error)
-    return [x, y, [f"g{g}" for g in group], score, error.astype(float)]
-
-
-def first_alarm(columns: list[Column], learned: int, a: float, pane: int = PANE) -> tuple[float, tuple[int, int]]:
-    reference, placed, *_ = reference_of(columns, learned, ROLES)
-    pairs = Pairs.of(reference, placed[:, :learned], np.ones(len(columns), bool))
-    state = pairs.start()
-    for low in range(learned, placed.shape[1] - pane + 1, pane):
-        state, s = pairs.step(state, pairs.cross(placed[:, low : low + pane]), pane, float(low), a=a)
-        if s >= a:
-            return low + pane - learned, pairs.strongest(state)[:2]
-    return np.inf, (0, 0)
 
 
 @pytest.mark.parametrize(("learned", "pane"), [(300, 10), (1000, 50), (3000, 500)])
 def test_alarms_without_drift_are_fewer_than_events_over_a(rng: Rng, learned: int, pane: int) -> None:
     events, models = 100 * pane, 20
     alarms = [
-        first_alarm(model_of(rng, learned + events, 10**9), learned, 10.0 * events, pane)[0] for _ in range(models)
+        first_joint_alarm(model_of(rng, learned + events, 10**9), learned, 10.0 * events, pane)[0]
+        for _ in range(models)
     ]
     assert np.count_nonzero(np.isfinite(alarms)) <= 7  # 2 expected at most; 8 or more have probability .001
 
@@ -79,7 +47,7 @@ def test_categories_that_the_reference_never_saw_are_no_change_of_those_it_did(r
 )
 def test_what_no_channel_shows_is_found(rng: Rng, change: str, pair: set[int], within: int) -> None:
     at = 1000
-    found = [first_alarm(model_of(rng, 3000 + at + 4000, 3000 + at, change), 3000, 1e7) for _ in range(3)]
+    found = [first_joint_alarm(model_of(rng, 3000 + at + 4000, 3000 + at, change), 3000, 1e7) for _ in range(3)]
     delays = [alarm - at for alarm, _ in found]
     assert min(delays) > 0
     assert np.median(delays) <= within

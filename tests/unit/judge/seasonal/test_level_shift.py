@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.judge.seasonal.clock import SeasonClock
-from driftd.judge.seasonal.level_shift import EXCHANGEABLE, FOLLOWING, Series, following
+from driftd.judge.seasonal.level_shift import AUTOCORRELATED, EXCHANGEABLE, Series, autocorrelation
 from driftd.judge.seasonal.slot_profile import KINDS, SlotProfile, day_statistics
 from tests.unit.judge.rhythms import rhythm
 
@@ -24,7 +24,7 @@ def marginal(y: Floats, x: Floats, noise: Floats) -> float:
     return float(-logs / 2 - (len(y) - x.shape[1]) / 2 * np.log(rest))
 
 
-@pytest.mark.parametrize("phis", [EXCHANGEABLE, FOLLOWING])
+@pytest.mark.parametrize("phis", [EXCHANGEABLE, AUTOCORRELATED])
 def test_the_evidence_is_the_ratio_of_marginal_likelihoods(rng: np.random.Generator, phis: tuple[float, ...]) -> None:
     t, c = 30, 26
     x = np.stack([np.ones(t), rng.normal(size=t)], axis=1)
@@ -50,20 +50,20 @@ def test_the_autocorrelation_of_an_autoregression_is_its_coefficient(rng: np.ran
     y = np.zeros((400, 50))
     for t in range(1, len(y)):
         y[t] = 0.6 * y[t - 1] + rng.normal(size=50)
-    assert following(y) == pytest.approx(0.6, abs=0.02)
-    assert following(rng.permuted(y, axis=0)) == pytest.approx(-1 / 400, abs=0.03)
+    assert autocorrelation(y) == pytest.approx(0.6, abs=0.02)
+    assert autocorrelation(rng.permuted(y, axis=0)) == pytest.approx(-1 / 400, abs=0.03)
 
 
 def test_a_series_with_gaps_keeps_its_bound(rng: np.random.Generator) -> None:
     m, learned, later, a = 300, 24, 40, 400.0
-    series, top = Series.start(m, 1, 26, FOLLOWING), np.zeros(m)
+    series, top = Series.start(m, 1, 26, AUTOCORRELATED), np.zeros(m)
     y = np.zeros(m)
     for t in range(learned + later):
         y = 0.7 * y + np.sqrt(1 - 0.49) * rng.normal(size=m)
         seen = np.where(rng.random(m) < 0.2, np.nan, y)
         series = series.add(seen, np.ones((m, 1)), float(t))
         if t == learned - 1:
-            series = series.unborn()
+            series = series.without_candidates()
         if t >= learned:
             top = np.maximum(top, series.summed(2)[0])
     assert np.mean(top >= a) <= later / a

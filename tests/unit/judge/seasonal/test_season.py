@@ -14,7 +14,7 @@ from driftd.judge.regime import propose
 from driftd.judge.seasonal.clock import SeasonClock, SlotSummary
 from driftd.judge.seasonal.days import ReferenceDays
 from driftd.judge.seasonal.level_shift import EXCHANGEABLE, Series
-from driftd.judge.seasonal.season import Rhythm, Season, step
+from driftd.judge.seasonal.season import Season, SeasonState, step
 from driftd.judge.seasonal.slot_profile import day_statistics
 from tests.unit.judge.rhythms import HOURS, START, WEEK, Columns, Stream, channels_of, followed, weekly_noise
 
@@ -132,37 +132,37 @@ def test_the_state_goes_on_bit_for_bit(rng: np.random.Generator) -> None:
     stream = Stream.of(list(x.T), LEARNED + 11)
     season, state = stream.learn()
     season = arrays.load(Season, arrays.dump(season))
-    for i, cell in enumerate(stream.later()):
+    for i, slot in enumerate(stream.later()):
         if i % 100 == 0:
-            state = arrays.load(Rhythm, arrays.dump(state))
-        again = arrays.load(Rhythm, arrays.dump(state)) if i % 97 == 0 else state
-        state, s = step(season, state, cell)
-        np.testing.assert_array_equal(step(season, again, cell)[1], s)
+            state = arrays.load(SeasonState, arrays.dump(state))
+        again = arrays.load(SeasonState, arrays.dump(state)) if i % 97 == 0 else state
+        state, s = step(season, state, slot)
+        np.testing.assert_array_equal(step(season, again, slot)[1], s)
 
 
-def split(cell: SlotSummary) -> list[SlotSummary]:
-    """Two panes that merge to the cell: one value of each channel in the first, the others in the second."""
-    some = np.minimum(cell.values, 1)
-    head = np.zeros_like(cell.counts)
+def split(slot: SlotSummary) -> list[SlotSummary]:
+    """Two panes that merge to the slot: one value of each channel in the first, the others in the second."""
+    some = np.minimum(slot.values, 1)
+    head = np.zeros_like(slot.counts)
     for k in range(len(some)):
-        head[k, np.flatnonzero(cell.counts[k])[:1]] = 1
-    first = SlotSummary(cell.number, head, some, np.where(some > 0, cell.low, 0.0), cell.low, cell.low)
+        head[k, np.flatnonzero(slot.counts[k])[:1]] = 1
+    first = SlotSummary(slot.number, head, some, np.where(some > 0, slot.low, 0.0), slot.low, slot.low)
     rest = SlotSummary(
-        cell.number, cell.counts - head, cell.values - some, cell.sums - first.sums,
-        np.where(cell.values > 1, cell.low, np.inf), np.where(cell.values > 1, cell.high, -np.inf),
+        slot.number, slot.counts - head, slot.values - some, slot.sums - first.sums,
+        np.where(slot.values > 1, slot.low, np.inf), np.where(slot.values > 1, slot.high, -np.inf),
     )  # fmt: skip
     return [first, rest]
 
 
-def test_panes_of_a_cell_are_as_good_as_the_cell(rng: np.random.Generator) -> None:
+def test_panes_of_a_slot_are_as_good_as_the_slot(rng: np.random.Generator) -> None:
     """Only runs may differ: within a busy pane shorter ones are not seen."""
     n = 30 * WEEK * 4
     x = np.round(np.repeat(channels_of(rng, weekly_noise(rng, 30, 2)), 4, axis=0) + rng.normal(size=(n, 2)))
     stream = Stream.of(list(x.T), LEARNED * 4, START + HOURS / 4 * np.arange(n, dtype=np.float64))
     season, state = stream.learn()
-    cells = stream.later()
-    whole = followed(season, state, cells)[0]
-    parts = followed(season, state, [p for c in cells for p in split(c)])[0]
+    slots = stream.later()
+    whole = followed(season, state, slots)[0]
+    parts = followed(season, state, [p for slot in slots for p in split(slot)])[0]
     np.testing.assert_allclose(parts.evidence, whole.evidence, rtol=1e-9)
     assert parts.joint_evidence == pytest.approx(whole.joint_evidence, rel=1e-9)
 
@@ -233,13 +233,13 @@ def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: n
     stream = Stream.of(list(x.T), LEARNED)
     season, _ = stream.learn()
     spread = season.layout.kind == 1
-    cells, _ = stream.cells(slice(LEARNED, None), season.clock)
-    new = ReferenceDays.of(cells, season.clock)
+    slots, _ = stream.slots(slice(LEARNED, None), season.clock)
+    new = ReferenceDays.of(slots, season.clock)
     fresh = []
     for d in range(new.whole):
         part = slice(d % 7 * 24, (d % 7 + 1) * 24)
         numbers, _ = day_statistics(
-            new.values[d // 7, part], new.sums[d // 7, part], season.slots.day(d, season.clock), season.floor,
+            new.values[d // 7, part], new.sums[d // 7, part], season.profile.day(d, season.clock), season.floor,
             season.positive,
         )  # fmt: skip
         fresh.append(numbers[1])
