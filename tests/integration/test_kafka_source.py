@@ -15,7 +15,7 @@ from driftd.core.errors import SourceError, SourceRefused
 from driftd.sources import Assigned, GapCause, Health, Revoked
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
 from tests.integration.kafka_helpers import numbers, reading, settings, twice
-from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
+from tests.servers.kafka import PASSWORD, USER, Broker
 
 pytestmark = pytest.mark.integration
 
@@ -221,25 +221,24 @@ def test_commits_in_the_background_arrive(kafka: Broker, topic: str) -> None:
         assert reader.source.health().commit_failures == 0
 
 
-def test_a_wrong_password_is_refused_with_the_real_cause(secure_kafka: LocalBroker) -> None:
+def test_a_wrong_password_is_refused_with_the_real_cause(secure_kafka: Broker) -> None:
     options = secure(secure_kafka, "t", password="guess")
     with pytest.raises(SourceRefused, match=r"SASL SCRAM-SHA-256 as user 'driftd': .*invalid credentials") as error:
         KafkaSource(options).poll(0.1)
     assert "guess" not in str(error.value) + repr(options)
 
 
-def test_a_login_and_tls_let_us_in(secure_kafka: LocalBroker) -> None:
+def test_a_login_and_tls_let_us_in(secure_kafka: Broker) -> None:
     topic = secure_kafka.create_topic()
     secure_kafka.produce(topic, numbers(0, 3000))
     with reading(secure(secure_kafka, topic)) as reader:
         assert reader.read(3000) == numbers(0, 3000)
-    assert secure_kafka.ssl is not None
-    options = settings(secure_kafka.ssl, topic, security_protocol="SSL", ssl_cafile=str(secure_kafka.cafile))
+    options = settings(secure_kafka.ssl, topic, security_protocol="SSL", ssl_cafile=secure_kafka.cafile)
     with reading(options) as reader:
         assert reader.read(3000) == numbers(0, 3000)
 
 
-def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka: LocalBroker) -> None:
+def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka: Broker) -> None:
     topic = secure_kafka.create_topic()
     secure_kafka.produce(topic, [b"secret"])
     secure_kafka.allow_only(USER, topic)
@@ -258,7 +257,7 @@ def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka:
         pytest.param("PLAINTEXT", "sasl", "does it want a login", id="no login"),
     ],
 )
-def test_a_wrong_security_protocol_is_told(secure_kafka: LocalBroker, protocol: str, listener: str, said: str) -> None:
+def test_a_wrong_security_protocol_is_told(secure_kafka: Broker, protocol: str, listener: str, said: str) -> None:
     options = settings(getattr(secure_kafka, listener), "t", security_protocol=protocol)
     with pytest.raises(SourceError, match=said):
         KafkaSource(options).poll(0.1)
@@ -325,8 +324,7 @@ def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(
         assert "checksum" in reader.source.health().last_error
 
 
-def secure(broker: LocalBroker, topic: str, password: str = PASSWORD) -> KafkaSettings:
-    assert broker.sasl is not None
+def secure(broker: Broker, topic: str, password: str = PASSWORD) -> KafkaSettings:
     return settings(
         broker.sasl,
         topic,
