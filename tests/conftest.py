@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: seeded chance, free ports, and the real servers of tests/servers/."""
+"""Fixtures that all tests share: seeded chance, and the real servers of tests/servers/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests.servers import CI, find_free_port, is_worker
+from tests.servers import CI, is_worker
 
 # run comes first: the others import it, and pytest wants to be the first that does.
 pytest_plugins = [
@@ -31,11 +31,6 @@ settings.load_profile("driftd")
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261123)
-
-
-@pytest.fixture
-def free_port() -> int:
-    return find_free_port()
 
 
 @pytest.hookimpl(wrapper=True)

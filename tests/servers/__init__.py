@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -38,11 +41,19 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+# Below those that Linux gives to clients (from 32768 on): else a client, perhaps one that tries to connect to that very
+# port, may get it while its server is down. From a place of our own on, as other workers look for ports, too.
+_ports = itertools.count(random.SystemRandom().randrange(12_000))
+
+
 def find_free_port() -> int:
-    """A port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, and that this process gives out only once."""
+    for offset in _ports:
+        port = 20_000 + offset % 12_000
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there is always another")
 
 
 def spawn(
