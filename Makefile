@@ -39,11 +39,14 @@ servers: $(VENV)/.dev  ## The real servers of the integration tests: Kafka, Prom
 	@$(BIN)/python -m tests.servers.kafka --install || echo "servers: no local Kafka; its tests need Docker, DRIFTD_TEST_BOOTSTRAP_SERVERS or Java and Maven" >&2
 	@$(BIN)/python -m tests.servers.prometheus --install || echo "servers: no Prometheus, Alertmanager or Chromium; their tests need apt-get as root" >&2
 
-test: servers  ## All tests, with the real servers; ARGS='-k name' chooses
-	@$(BIN)/python -m pytest $(ARGS)
+# A worker a core; the tests of a file stay together, those that wait for servers come first (tests/conftest.py).
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
-unit: $(VENV)/.dev  ## The tests that need no server
-	@$(BIN)/python -m pytest -m 'not integration' $(ARGS)
+test: servers  ## All tests, with the real servers; ARGS='-k name' chooses, ARGS='-n0 --pdb' debugs in one process
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+unit: $(VENV)/.dev  ## The tests that need no server, with the same ARGS
+	@$(BIN)/python -m pytest $(PARALLEL) -m 'not integration' $(ARGS)
 
 lint: lint-code lint-format lint-types lint-shell  ## ruff, its format, mypy --strict, shellcheck
 

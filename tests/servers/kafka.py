@@ -18,22 +18,25 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
 from kafka.net.inet import KafkaNetSocket
 
-from tests.servers import find_free_port, need
+from tests.servers import ROOT, find_free_port, need, spawn
+from tests.servers.run import keeping, kept, locked, tell, wait_for_the_end
 
 VERSION: Final = "4.3.0"
-TOOLS: Final = Path(__file__).resolve().parents[2] / ".tools" / "kafka"
+GIVEN: Final = "DRIFTD_TEST_BOOTSTRAP_SERVERS"
+TOOLS: Final = ROOT / ".tools" / "kafka"
 USER, PASSWORD = "driftd", "correct-horse"
 KEYSTORE_PASSWORD: Final = "changeit"
+CLUSTER: Final = "driftdTestsClusterIdAA"
 SECURITY: Final = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"
 
 # kafka_2.13 leaves logging out of its POM (facts/kafka.md).
@@ -52,15 +55,20 @@ appender.out.layout.pattern=%d %p %c: %m%n
 """
 
 
+@dataclass
 class Broker:
     """A broker under test: where it listens, and what a test does to its topics."""
 
-    def __init__(self, bootstrap: str, what: str) -> None:
-        self.bootstrap = bootstrap
-        self.what = what
-        self.sasl: str | None = None
-        self.ssl: str | None = None
-        self.cafile: Path | None = None
+    bootstrap: str = ""
+    what: str = ""
+    sasl: str = ""
+    ssl: str = ""
+    cafile: str = ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What another process needs to make the same Broker of."""
+        return {one.name: getattr(self, one.name) for one in fields(Broker)}
 
     def admin(self) -> KafkaAdminClient:
         return KafkaAdminClient(bootstrap_servers=self.bootstrap, client_id="driftd-tests")
@@ -114,46 +122,39 @@ class Broker:
             for future in sent:
                 future.get(timeout=10)
 
-    def stop(self) -> None:
-        """Nothing to stop where somebody else runs the broker."""
-
 
 @dataclass
 class LocalBroker(Broker):
     """One KRaft node (broker and controller) in a JVM, in a folder of its own, on free ports of 127.0.0.1.
 
-    Listens in plain text (``bootstrap``), with SASL SCRAM-SHA-256 (``sasl``, user USER) and with TLS (``ssl``,
-    certificate in ``cafile``). ``kill9``, ``start`` and ``restart`` keep ports and data.
+    Listens in plain text (``bootstrap``), and where it is ``secure`` with SASL SCRAM-SHA-256 (``sasl``, user USER) and
+    with TLS (``ssl``, certificate in ``cafile``). ``kill9``, ``start`` and ``restart`` keep ports and data.
     """
 
-    folder: Path
+    folder: Path = field(kw_only=True)
+    secure: bool = field(kw_only=True)
     process: subprocess.Popen[bytes] | None = None
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {name: find_free_port() for name in ("PLAINTEXT", "CONTROLLER", "SASL_PLAINTEXT", "SSL")}
-        super().__init__(self._address("PLAINTEXT"), f"Apache Kafka {VERSION} in a local JVM")
-        self.sasl, self.ssl = self._address("SASL_PLAINTEXT"), self._address("SSL")
-        self.cafile = self.folder / "ca.pem"
-        self._make_certificate()
+        names = ("PLAINTEXT", "CONTROLLER", *(("SASL_PLAINTEXT", "SSL") if self.secure else ()))
+        self.ports = {name: find_free_port() for name in names}
+        self.bootstrap, self.what = self._address("PLAINTEXT"), f"Apache Kafka {VERSION} in a local JVM"
+        if self.secure:
+            self.sasl, self.ssl = self._address("SASL_PLAINTEXT"), self._address("SSL")
+            self.cafile = str(self.folder / "ca.pem")
+            self._make_certificate()
         (self.folder / "log4j2.properties").write_text(LOG4J)
         (self.folder / "server.properties").write_text(self._properties())
         users = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
-        cluster = self._java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
         self._java(
             "kafka.tools.StorageTool",
-            *("format", "--standalone", "-t", cluster, "-c", str(self.folder / "server.properties"), "-S", users),
+            *("format", "--standalone", "-t", CLUSTER, "-c", str(self.folder / "server.properties"), "-S", users),
         )
 
     def start(self) -> None:
-        with (self.folder / "broker.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self._command("kafka.Kafka"), str(self.folder / "server.properties")],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        command = [*self._command("kafka.Kafka"), str(self.folder / "server.properties")]
+        self.process = spawn(command, self.folder / "broker.log", own_session=True)
         end = time.monotonic() + 90
         while not answers(self.ports["PLAINTEXT"]):
             if self.process.poll() is not None or time.monotonic() > end:
@@ -161,6 +162,10 @@ class LocalBroker(Broker):
                 self.kill9()
                 raise RuntimeError(f"kafka: the local broker did not start\n{tail}")
             time.sleep(0.1)
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def kill9(self) -> None:
         self._end(signal.SIGKILL)
@@ -193,8 +198,8 @@ class LocalBroker(Broker):
             *("-cp", f"{TOOLS / 'libs'}/*", main),
         ]
 
-    def _java(self, main: str, *arguments: str) -> str:
-        return run([*self._command(main), *arguments])
+    def _java(self, main: str, *arguments: str) -> None:
+        run([*self._command(main), *arguments])
 
     def _make_certificate(self) -> None:
         """One self-signed certificate is server certificate and CA at once."""
@@ -205,34 +210,34 @@ class LocalBroker(Broker):
         run([keytool, "-exportcert", "-rfc", *store, "-file", str(self.folder / "ca.pem")])
 
     def _properties(self) -> str:
-        controller = self._address("CONTROLLER")
         listeners = ",".join(f"{name}://{self._address(name)}" for name in self.ports)
         advertised = ",".join(f"{name}://{self._address(name)}" for name in self.ports if name != "CONTROLLER")
-        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        return "\n".join(
-            f"{key}={value}"
-            for key, value in {
-                "process.roles": "broker,controller",
-                "node.id": 1,
-                "controller.quorum.bootstrap.servers": controller,
-                "listeners": listeners,
-                "advertised.listeners": advertised,
-                "inter.broker.listener.name": "PLAINTEXT",
-                "controller.listener.names": "CONTROLLER",
-                "listener.security.protocol.map": SECURITY,
-                "log.dirs": self.folder / "data",
-                "auto.create.topics.enable": "false",
-                "offsets.topic.replication.factor": 1,
-                "offsets.topic.num.partitions": 2,
-                "transaction.state.log.replication.factor": 1,
-                "transaction.state.log.min.isr": 1,
-                "transaction.state.log.num.partitions": 2,
-                "share.coordinator.state.topic.replication.factor": 1,
-                "share.coordinator.state.topic.min.isr": 1,
-                "group.initial.rebalance.delay.ms": 0,
-                "group.min.session.timeout.ms": 1000,
-                "log.cleaner.dedupe.buffer.size": 8388608,
-                "log.cleaner.backoff.ms": 500,
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.bootstrap.servers": self._address("CONTROLLER"),
+            "listeners": listeners,
+            "advertised.listeners": advertised,
+            "inter.broker.listener.name": "PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": SECURITY,
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 2,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 2,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "log.cleaner.dedupe.buffer.size": 8388608,
+            "log.cleaner.backoff.ms": 500,
+        }
+        if self.secure:
+            scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            properties |= {
                 "sasl.enabled.mechanisms": "SCRAM-SHA-256",
                 "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": scram,
                 "ssl.keystore.location": self.folder / "keystore.p12",
@@ -241,8 +246,8 @@ class LocalBroker(Broker):
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": "User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found": "true",
-            }.items()
-        )
+            }
+        return "\n".join(f"{key}={value}" for key, value in properties.items())
 
 
 @contextlib.contextmanager
@@ -320,16 +325,22 @@ def pom_xml() -> str:
 
 
 @contextlib.contextmanager
-def local_broker() -> Iterator[LocalBroker]:
+def local_broker(*, secure: bool = True) -> Iterator[LocalBroker]:
+    """A broker of our own; fetches its jars unless they are there."""
     reason = install()
     need("kafka", not reason, reason)
     with tempfile.TemporaryDirectory(prefix="driftd-kafka-", ignore_cleanup_errors=True) as folder:
-        broker = LocalBroker(Path(folder))
+        broker = LocalBroker(folder=Path(folder), secure=secure)
         broker.start()
         try:
             yield broker
         finally:
             broker.kill9()
+
+
+@contextlib.contextmanager
+def given_broker() -> Iterator[Broker]:
+    yield Broker(os.environ[GIVEN], f"the broker of {GIVEN}")
 
 
 @contextlib.contextmanager
@@ -350,54 +361,64 @@ def docker_answers() -> bool:
         return False
 
 
-_used: list[str] = []
-BrokerType = TypeVar("BrokerType", bound=Broker)
+KINDS: Final[Mapping[str, Callable[[], contextlib.AbstractContextManager[Broker]]]] = {
+    "given": given_broker,
+    "container": container_broker,
+    "local": local_broker,
+}
 
 
-@contextlib.contextmanager
-def any_broker() -> Iterator[Broker]:
-    """The first that there is: the environment's, a container's, the local JVM's."""
-    given = os.environ.get("DRIFTD_TEST_BOOTSTRAP_SERVERS")
-    if given:
-        yield announce(Broker(given, "the broker of DRIFTD_TEST_BOOTSTRAP_SERVERS"))
-    elif docker_answers():
-        with container_broker() as broker:
-            yield announce(broker)
-    else:
-        with local_broker() as broker:
-            yield announce(broker)
+def first_kind() -> str:
+    """The first kind that there is: the environment's, a container, a JVM."""
+    if os.environ.get(GIVEN):
+        return "given"
+    return "container" if docker_answers() else "local"
 
 
-def announce(broker: BrokerType) -> BrokerType:
-    _used.append(f"kafka: {broker.what} at {broker.bootstrap}")
-    return broker
+def any_broker() -> contextlib.AbstractContextManager[Broker]:
+    return KINDS[first_kind()]()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _used:
-        terminalreporter.write_line(line)
+def need_jars(run_folder: Path) -> None:
+    """Workers install one after the other: the first fetches, the others find."""
+    with locked(run_folder / "install.lock"):
+        reason = install()
+    need("kafka", not reason, reason)
+
+
+def kept_broker(run_folder: Path, kind: str) -> Broker:
+    """The run's broker of this kind (KINDS), started by the worker that asks first."""
+    keeper = [sys.executable, "-m", "tests.servers.kafka", "--keep", kind, "--folder", str(run_folder)]
+    return Broker(**kept(run_folder, f"kafka_{kind}", keeper))
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
-    """A broker for the whole session; do not stop it."""
-    with any_broker() as broker:
+def kafka(run_folder: Path) -> Broker:
+    """A broker for the whole run of tests; do not stop it."""
+    kind = first_kind()
+    if kind == "local":
+        need_jars(run_folder)
+    return kept_broker(run_folder, kind)
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(run_folder: Path) -> Broker:
+    """A broker of our own with SASL and TLS listeners and an authoriser, for the whole run; do not stop it."""
+    need_jars(run_folder)
+    return kept_broker(run_folder, "local")
+
+
+@pytest.fixture(scope="session")
+def spare_kafka(run_folder: Path) -> Iterator[LocalBroker]:
+    """This worker's broker for ``own_kafka``."""
+    need_jars(run_folder)
+    with local_broker(secure=False) as broker:
         yield broker
 
 
-@pytest.fixture(scope="session")
-def secure_kafka(kafka: Broker) -> Iterator[LocalBroker]:
-    """A broker of our own with SASL and TLS listeners and an authoriser; do not stop it."""
-    if isinstance(kafka, LocalBroker):
-        yield kafka
-    else:
-        with local_broker() as broker:
-            yield announce(broker)
-
-
 @pytest.fixture
-def own_kafka(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
-    """A broker for this test alone: kill it, stop it, start it again."""
+def own_kafka(spare_kafka: LocalBroker, monkeypatch: pytest.MonkeyPatch) -> LocalBroker:
+    """A broker that no other test uses meanwhile: kill it, stop it, start it again. It is up when the test begins."""
     connect = KafkaNetSocket.sock_connect
 
     async def close_what_is_refused(self: Any, net: Any, sock: socket.socket, *where: Any, **options: Any) -> Any:
@@ -409,15 +430,29 @@ def own_kafka(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalBroker]:
             raise
 
     monkeypatch.setattr(KafkaNetSocket, "sock_connect", close_what_is_refused)
-    with local_broker() as broker:
-        yield broker
+    if not spare_kafka.alive:
+        spare_kafka.start()
+    return spare_kafka
+
+
+def keep(kind: str, folder: Path) -> None:
+    """Run a broker until the run of tests ends, or until SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), keeping(folder), KINDS[kind]() as broker:
+        tell(folder, f"kafka_{kind}", broker.facts)
+        wait_for_the_end(folder)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description="A Kafka broker for tests.")
     parser.add_argument("--install", action="store_true", help="fetch Apache Kafka into .tools/kafka")
     parser.add_argument("--run", action="store_true", help="run a broker until Ctrl-C")
+    parser.add_argument("--keep", choices=KINDS, help="run a broker until a run of tests ends, whose --folder it is")
+    parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
+    if options.keep:
+        keep(options.keep, options.folder)
+        return 0
     reason = install()
     if reason:
         print(f"kafka: {reason}", file=sys.stderr)

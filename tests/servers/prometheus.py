@@ -28,7 +28,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import pytest
 import yaml
 
-from tests.servers import find_free_port, need
+from tests.servers import find_free_port, need, spawn
 
 DEBIAN_PACKAGES: Final = {
     "prometheus": "prometheus",
@@ -228,11 +228,6 @@ def serving_exposition() -> Iterator[Exposition]:
         yield page
 
 
-def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as out:
-        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-
-
 def run_prometheus(
     folder: Path, targets: Mapping[str, Iterable[str]], rules: Iterable[Path] = (), alertmanager: str | None = None
 ) -> Prometheus:
@@ -261,7 +256,7 @@ def run_prometheus(
         "--rules.alert.for-grace-period=0s",
         "--log.level=warn",
     ]
-    server = Prometheus(f"http://127.0.0.1:{port}", log, _spawn(command, log))
+    server = Prometheus(f"http://127.0.0.1:{port}", log, spawn(command, log))
     server.ready()
     return server
 
@@ -281,7 +276,7 @@ def run_alertmanager(folder: Path, config: str) -> Alertmanager:
         "--cluster.listen-address=",  # else it waits 10 s for gossip
         "--log.level=warn",
     ]
-    server = Alertmanager(f"http://127.0.0.1:{port}", log, _spawn(command, log))
+    server = Alertmanager(f"http://127.0.0.1:{port}", log, spawn(command, log))
     server.ready()
     return server
 
