@@ -72,8 +72,8 @@ class Reporter:
         health = source.health()
         lags = source.lag()
         behind = {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
-        t.replace("driftd_consumer_lag_records", {cell: lag.records for cell, lag in behind.items()})
-        t.replace("driftd_consumer_lag_seconds", {cell: lag.seconds for cell, lag in behind.items()})
+        t.replace("driftd_consumer_lag_records", {at: lag.records for at, lag in behind.items()})
+        t.replace("driftd_consumer_lag_seconds", {at: lag.seconds for at, lag in behind.items()})
         t.set("driftd_assigned_partitions", len(lags))
         t.set("driftd_kafka_connected", health.connected)
         t.set("driftd_rebalances_total", health.rebalances)

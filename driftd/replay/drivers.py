@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from math import inf
@@ -15,7 +15,7 @@ import numpy as np
 
 from driftd.config import Loaded
 from driftd.core.errors import ReferenceMismatch
-from driftd.core.event import EventBatch, TopicPartition, concatenate
+from driftd.core.event import EventBatch, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
@@ -75,7 +75,7 @@ def replay(
     file). Each pipeline needs a codec of its own.
     """
     began = time.perf_counter()
-    replays = [Replay.of(run.pipeline, run.references, partitions_of(events)) for run in runs]
+    replays = [Replay.of(run.pipeline, run.references, events.partitions) for run in runs]
     with _writing(findings) as sink:
 
         def emit(outcome: Outcome) -> None:
@@ -118,12 +118,6 @@ def _writing(path: Path | None) -> Iterator[FileFindings | None]:
         sink.close()
 
 
-def partitions_of(events: Events) -> Iterable[TopicPartition]:
-    """The partitions of a topic; a file has one, which need not be named."""
-    partitions: Iterable[TopicPartition] = getattr(events, "cells", ())
-    return partitions
-
-
 def demo(
     loaded: Loaded,
     pipeline: Pipeline,
@@ -137,7 +131,7 @@ def demo(
     from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
     from driftd.wiring.run import reporter_of, views_of  # noqa: PLC0415
 
-    run = Replay.of(pipeline, {}, partitions_of(events))
+    run = Replay.of(pipeline, {}, events.partitions)
     state = run.state
     reporter = reporter_of(loaded.settings, pipeline)
     reporter.state, reporter.not_ready = state, ()

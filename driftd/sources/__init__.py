@@ -2,11 +2,11 @@
 
 The daemon polls; between polls it drains ``changes()`` and ``gaps()`` and answers:
 
-    Assigned -> seek({cell: offset, "latest" or "earliest"}); nothing of a cell is read before. Announced again by
-                every poll until each of the cells was seeked, so an error on the way (broker away) loses nothing
+    Assigned -> seek({partition: offset, "latest" or "earliest"}); nothing of a partition is read before. Announced
+                again by every poll until each of them was seeked, so an error on the way (broker away) loses nothing
     Revoked  -> emit, checkpoint, commit_now(...); the source waits for the next poll() before it lets them go
-    Lost     -> forget the cells; others own them already, so nothing may be committed
-    Gap      -> count gap.records, as dropped or rejected by its cause, and set the cell's next offset to
+    Lost     -> forget the partitions; others own them already, so nothing may be committed
+    Gap      -> count gap.records, as dropped or rejected by its cause, and set the partition's next offset to
                 gap.next_offset (REWOUND: backwards)
 """
 
@@ -54,7 +54,7 @@ class GapCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Offsets ``first_offset`` to ``next_offset`` (exclusive) of a cell that nobody will read.
+    """Offsets ``first_offset`` to ``next_offset`` (exclusive) of a partition that nobody will read.
 
     ``records`` is how many that are at most (compaction leaves holes). With REWOUND next_offset is before
     first_offset, and no record is known to be lost.
@@ -73,7 +73,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far behind a cell is: in records, and in seconds (the age of the last record read; 0 when caught up).
+    """How far behind a partition is: in records, and in seconds (the age of the last record read; 0 when caught up).
 
     ``caught_up``: the broker, while it answers, has nothing more for us. Only then does silence mean idleness.
     """
@@ -108,12 +108,12 @@ class Source(Protocol):
     def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
         """Where to read on: an offset, or "latest" or "earliest". Answers with the offsets; raises SourceError.
 
-        A cell that came into being while the source ran (topic created, partition added) is read from its
+        A partition that came into being while the source ran (topic created, partition added) is read from its
         beginning though "latest" was asked for, since all of it is new.
         """
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
-        """Committed offset and metadata of those cells that have one. Raises SourceError."""
+        """Committed offset and metadata of those partitions that have one. Raises SourceError."""
 
     def commit(self, positions: Mapping[TopicPartition, int], metadata: str = "") -> None:
         """Commit in the background; what fails is counted in health()."""
@@ -124,7 +124,7 @@ class Source(Protocol):
         """Commit and wait; False when it did not work (counted), which loses nothing: the checkpoint is the truth."""
 
     def positions(self) -> dict[TopicPartition, int]:
-        """The next offset to be handed out of each cell that was seeked."""
+        """The next offset to be handed out of each partition that was seeked."""
 
     def lag(self) -> dict[TopicPartition, Lag]: ...
 

@@ -37,7 +37,7 @@ class Progress:
 class Events(Protocol):
     """A file of events: batches in file order, and the codec that understands them.
 
-    ``cells`` are the partitions, where there is more than the one of a file.
+    ``partitions`` is empty where there is only the one of a file.
     """
 
     name: str

@@ -1,0 +1,61 @@
+"""Replay of a history with several partitions: they wait for each other, however far apart they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
+from driftd.core.finding import Judgement
+from driftd.decode import Codec
+from driftd.engine.pipeline import Pipeline
+from driftd.learn.build import Learning
+from driftd.monitor.model import Monitor
+from driftd.monitor.settings import ModelSettings
+from driftd.replay.drivers import Configured, Replayed, replay
+from driftd.sources.files.stream import Progress
+from tests.unit.core.make import WINDOWS, choose, stream
+
+
+class Halves:
+    """The events of a model in two partitions that are read one after the other, as a topic's stretch may be."""
+
+    def __init__(self, rows: EventBatch) -> None:
+        self.name = "t"
+        self.codec: Codec = self
+        self.partitions: tuple[TopicPartition, ...] = (("t", 0), ("t", 1))
+        self._rows = rows
+        self._at = 0
+
+    def batches(self, size: int = 4096) -> Iterator[RecordBatch]:  # noqa: ARG002
+        for partition in (0, 1):
+            self._at = partition
+            n = (len(self._rows) + 1 - partition) // 2
+            yield RecordBatch("t", partition, np.arange(n), np.full(n, np.nan), [b""] * n, n)
+            yield RecordBatch("t", partition, np.empty(0, np.int64), np.empty(0), [], n)
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
+        mine = self._rows.take(np.arange(records.partition, len(self._rows), 2))
+        return Decoded(len(mine), [mine], [])
+
+    def progress(self) -> Progress:
+        return Progress(0, None, "records")
+
+
+class Nobody:
+    def progress(self, progress: Progress) -> None: ...
+
+    def judged(self, judgement: Judgement) -> None: ...
+
+    def serving(self, url: str) -> None: ...
+
+    def done(self, result: Replayed) -> None: ...
+
+
+def test_partitions_of_a_topic_wait_for_each_other() -> None:
+    events = Halves(stream(np.random.default_rng(1), 600))
+    settings = ModelSettings(choose, Learning(bins=5), learn_events=100)
+    pipeline = Pipeline(events, Monitor(WINDOWS, settings))
+    (result,) = replay([Configured(pipeline, {})], events, None, Nobody())
+    assert (result.accounts.read, result.accounts.late) == (600, 0)
