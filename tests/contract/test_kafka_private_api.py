@@ -51,6 +51,14 @@ def test_poll_joins_the_group_where_we_stand_in_front() -> None:
     assert hasattr(BaseCoordinator, "ensure_active_group")
 
 
+def test_a_rebalance_is_under_way_where_we_look() -> None:
+    join = inspect.getsource(BaseCoordinator.join_group_async)
+    assert "while self.need_rejoin():" in join
+    assert join.index("self.rejoining = True") < join.index("self._join_task, timer.timeout_ms")
+    assert join.index("self._join_task, timer.timeout_ms") < join.index("self.rejoining = False")
+    assert "if self.need_rejoin():" in inspect.getsource(ConsumerCoordinator.poll)
+
+
 def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
     heartbeat = inspect.getsource(BaseCoordinator._do_heartbeat)
     fenced = heartbeat[heartbeat.index("FencedInstanceIdError") :]
@@ -67,6 +75,7 @@ def test_consumers_of_another_kind_are_left_alone() -> None:
     assert not patches.receive_in_large_pieces(consumer)
     assert not patches.leave_positions_alone(consumer)
     assert not patches.announce_revocation(consumer, lambda: True)
+    assert not patches.finish_rebalances(consumer)
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)
     patches.drain(consumer)

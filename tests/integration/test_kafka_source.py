@@ -152,6 +152,24 @@ def test_a_partition_that_is_added_is_read_from_its_beginning(kafka: Broker) -> 
         assert reader.owned == {(topic, 0), (topic, 1), (topic, 2)}
 
 
+def test_a_rebalance_for_a_new_partition_may_take_longer_than_a_poll(kafka: Broker) -> None:
+    """Left to itself kafka-python's leader takes it for finished: it neither joins nor sends heartbeats, and spins."""
+    topic = kafka.create_topic(partitions=1)
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        reader.until(lambda: bool(reader.known))
+        coordinator = reader.source._consumer._coordinator
+        join = coordinator._do_join_and_sync_async
+
+        async def join_slowly() -> object:
+            answer = await join()
+            await coordinator._net.sleep(1)
+            return answer
+
+        coordinator._do_join_and_sync_async = join_slowly
+        kafka.add_partitions(topic, 2)
+        reader.until(lambda: len(reader.owned) == 2)
+
+
 @pytest.mark.parametrize("assignor", ["sticky", "cooperative-sticky"])
 def test_members_that_join_and_leave_share_the_records_without_reading_one_twice(kafka: Broker, assignor: str) -> None:
     topic = kafka.create_topic(partitions=4)
@@ -305,7 +323,7 @@ def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(
 ) -> None:
     """Corrupt on the way (the broker would not store it): the checksum fails, three times for one batch."""
     for n in range(3):
-        kafka.produce(topic, numbers(100 * n, 100 * n + 100), partition=0, linger_ms=200)
+        kafka.produce(topic, numbers(100 * n, 100 * n + 100), partition=0, linger_ms=60_000)
     tries = []
 
     def crc(view: memoryview) -> int:

@@ -37,7 +37,7 @@ def test_a_batch_that_cannot_be_read_neither_spins_nor_stops_the_rest(
     """Left to itself kafka-python's third poll after this spins at 100 % CPU, for ever."""
     topic = kafka.create_topic()
     for n in range(3):
-        kafka.produce(topic, numbers(3 * n, 3 * n + 3), linger_ms=200)
+        kafka.produce(topic, numbers(3 * n, 3 * n + 3), linger_ms=60_000)
     honest = DefaultRecordBatch.validate_crc
     monkeypatch.setattr(DefaultRecordBatch, "validate_crc", lambda one: one.base_offset != 3 and honest(one))
     with reading(settings(kafka.bootstrap, topic)) as reader:

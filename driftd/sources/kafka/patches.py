@@ -7,6 +7,8 @@
 3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
 4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
 5. A static member whose place was taken by another of the same group.instance.id is told so.
+6. A rebalance is finished by a later poll() if it outlives the one that began it. The stock leader forgets it where new
+   partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -204,6 +206,16 @@ def announce_revocation(consumer: Any, must_wait: Callable[[], bool]) -> bool:
         return join(timeout_ms=timeout_ms)
 
     coordinator.ensure_active_group = ensure_active_group
+    return True
+
+
+def finish_rebalances(consumer: Any) -> bool:
+    """Part 6: the group wants us to rejoin for as long as we are about to."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    wants = getattr(coordinator, "need_rejoin", None)
+    if coordinator is None or wants is None or not hasattr(coordinator, "rejoining"):
+        return False
+    coordinator.need_rejoin = lambda: coordinator.rejoining or wants()
     return True
 
 

@@ -240,6 +240,7 @@ class KafkaSource:
         patches.receive_in_large_pieces(self._consumer)
         patches.leave_positions_alone(self._consumer)
         patches.announce_revocation(self._consumer, self._hand_over_first)
+        patches.finish_rebalances(self._consumer)
         self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
         self._watchdog.start()
         log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
