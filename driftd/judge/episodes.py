@@ -22,10 +22,10 @@ Rows = NDArray[np.intp]
 
 QUIET_TIMES: Final = 3.0
 """Quiet events that close an episode, over the events that finding the change took. Chosen: while a change lasts S
-reaches A again in about the events that finding it took."""
+reaches A again in about as many; at half of it one of 48 changes made two episodes."""
 LEAST_QUIET: Final = 500.0
-"""Least quiet events that close an episode. Chosen: ten micro-batches of the least size, so that a fault which comes
-and goes within minutes is one episode."""
+"""Least quiet events that close an episode. Chosen: ten micro-batches of the least size; at half of it one of 48
+simulated changes made two episodes."""
 CALM: Final = 0.05
 """Share of A below which S is quiet. Chosen: 3 nats below A; without drift S needs A / 20 events or more, on average,
 to get there."""

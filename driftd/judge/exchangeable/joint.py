@@ -39,16 +39,16 @@ Rows = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
 ONE: Final = 128
-"""A score of 1, in the units of ``scores``. Chosen: whole numbers make sums exact in any order; a rounding of 1/256 of
-a standard deviation is far below any size in DELTAS."""
+"""A score of 1, in the units of ``scores``. Chosen: whole numbers make sums exact in any order; half and double found
+the same changes at the same batch."""
 UNIT: Final = 1 / ONE
 """Derived: a score of one unit."""
 DELTAS: Final = np.array([0.08, 0.18, 0.4, -0.08, -0.18, -0.4])
 """Sizes of a change of a product's mean, in its standard deviations. Chosen: those of exchangeable.shape without the
 largest, .9, which few correlations reach."""
 ATOMS: Final = 48
-"""Bins of a product's distribution, of which K is taken. Chosen: the bins are finer than the least size in DELTAS
-where the events are."""
+"""Bins of a product's distribution, of which K is taken. Chosen: half and double as many found the same changes at the
+same batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,11 +16,13 @@ Bools = NDArray[np.bool_]
 MAX_NUMBERS: Final = 32
 """Numeric channels that are paired. Chosen: 496 products; the sums of a pane cost their number times events."""
 MAX_GROUPS: Final = 40
-"""Groups of events. Chosen: with MAX_ANSWERS 640 shares; each one more dilutes the others' weight."""
+"""Groups of events, the largest first. Chosen: with MAX_ANSWERS 640 shares in every pane. It counts: with 14 numbers or
+more their thirds leave no room for smaller categories."""
 MAX_ANSWERS: Final = 16
-"""Channels whose answers are watched within groups; errors and labels first. Chosen: as above."""
+"""Channels whose answers are watched within groups; errors and labels first. Chosen: with MAX_GROUPS 640 shares in
+every pane."""
 THIRDS: Final = 3
-"""Groups of a number. Chosen: low, middle, high; of a feature cut finer each group has few events."""
+"""Groups of a number. Chosen: low, middle and high; finer groups have fewer events each."""
 LEAST_SHARE: Final = 0.02
 """Of a group; smaller ones hold too few events to differ from chance. Chosen: 60 events of a reference of 3,000."""
 FREQUENT: Final = 0.05

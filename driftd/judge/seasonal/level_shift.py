@@ -38,9 +38,9 @@ LEAST_FREEDOM: Final = 3
 """Least degrees of freedom of the residual. Derived: a Student t with fewer has no variance."""
 STEP_SD: Final = 1.0
 """g, the prior standard deviation of a step over the noise's. Chosen: a change of about one standard deviation of
-weeks."""
+weeks; 2 was 27 % quicker on simulated weeks and not tried on real ones."""
 RIDGE: Final = 1e-7
-"""Of the mean diagonal of X'X, what is added to it. Derived: near the square root of the precision of a float; keeps
+"""Of the mean diagonal of X'X, what is added to it. Derived: above the square root of the precision of a float; keeps
 the inverse finite where covariates are collinear."""
 LEAST_STEP: Final = 1e-6
 """n below which the covariates explain the step. Derived: above the ridge's error."""
