@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core import arrays
-from driftd.core.event import AnyColumn, Kind, NumericColumn
-from driftd.core.reference import Reference, as_categories
+from driftd.core.event import Column, Kind
+from driftd.core.reference import Reference
+from driftd.core.values import as_categories
 from driftd.judge.budget import even_share, thresholds
 from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
@@ -111,7 +112,7 @@ class JudgeState:
     parts: Floats
 
 
-def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
+def sightings(column: Column, kind: Kind) -> tuple[int, int]:
     """How many distinct categories a column has once, and twice; 0 for numbers."""
     if kind is Kind.NUMERIC:
         return 0, 0

@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.reference import AWAITED, Channel, Reference, Role
+from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 from driftd.judge.exchangeable import exponential_tilt
 from driftd.judge.exchangeable.beta_binomial import log_factor, most_log_factor
@@ -92,8 +92,8 @@ class Pairs:
         g, h = (x.ravel() for x in np.meshgrid(np.arange(len(groups)), np.arange(len(answers)), indexing="ij"))
         other = groups[g] != answers[h]
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
-        awaited = np.array([_awaited(reference.channels[i]) for i in rows[h]], bool)
-        weight = np.concatenate([shared(np.ones(len(p))), shared(awaited) + shared(~awaited)])
+        told = np.array([reference.channels[i].role.row.answer for i in rows[h]], bool)
+        weight = np.concatenate([shared(np.ones(len(p))), shared(told) + shared(~told)])
         mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
         blank = cls(
             rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
@@ -231,16 +231,12 @@ def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, F
     return mean, np.where(sd > 1e-9, sd, np.inf), costs
 
 
-def _awaited(channel: Channel) -> bool:
-    return channel.role in AWAITED or channel.role is Role.ERROR
-
-
 def chosen(reference: Reference, known: Bools) -> Rows:
     """Numeric channels that vary, outputs first, at most MAX_CHANNELS. None whose values come later or never: how many
     came would look like a change of their products.
     """
-    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not _awaited(c)]
-    rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
+    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not c.role.row.answer]
+    rows.sort(key=lambda i: reference.channels[i].feature is not None)
     return np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
 
 
@@ -250,7 +246,7 @@ def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int6
     """
     found: list[tuple[float, int, NDArray[np.int64]]] = []
     for i, c in enumerate(reference.channels):
-        if _awaited(c) or not known[i]:
+        if c.role.row.answer or not known[i]:
             continue
         counts = reference.summary.counts[i].astype(np.float64)
         share = counts / counts.sum()
@@ -277,7 +273,7 @@ def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int
     """Channel, high and low columns (int64[answers, width]) of the answers: errors and labels, outputs, features."""
     order = sorted(
         [i for i in np.flatnonzero(known).tolist() if reference.numeric[i] or _frequent(reference, i)],
-        key=lambda i: (not _awaited(reference.channels[i]), reference.channels[i].role is Role.FEATURE, i),
+        key=lambda i: (not reference.channels[i].role.row.answer, reference.channels[i].feature is not None, i),
     )[:MAX_ANSWERS]
     high = np.zeros((len(order), reference.width), np.int64)
     low = np.zeros_like(high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.core.reference import Role
+from driftd.core.channel import Role
 from driftd.judge.exchangeable.joint import Pairs
 from tests.stage.judged import PANE, Column, reference_of
 
