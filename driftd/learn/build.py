@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,11 +73,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
     classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
     channels = _channels(rows, learning.kinds, classes)
     bins = tuple(_bins(c, rows, classes, learning) for c in channels)
-    center, scale = np.zeros(len(channels)), np.ones(len(channels))
-    for i, c in enumerate(channels):
-        if c.kind is Kind.NUMERIC:
-            column = c.values(rows, classes)
-            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    center, scale = _locations(channels, rows, classes)
     identity = bins_id(rows.model, channels, bins)
     width = max(b.used for b in bins)
     encoded = encode(channels, bins, classes, rows)
@@ -163,6 +159,18 @@ def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning)
     if channel.kind is Kind.NUMERIC:
         return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
     return category_bins(as_categories(column) if column is not None else [], learning.top)
+
+
+def _locations(
+    channels: Sequence[Channel], rows: EventBatch, classes: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Center and scale float64[channels]; 0 and 1 for categories."""
+    center, scale = np.zeros(len(channels)), np.ones(len(channels))
+    for i, c in enumerate(channels):
+        if c.kind is Kind.NUMERIC:
+            column = c.values(rows, classes)
+            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    return center, scale
 
 
 def _location(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -75,23 +75,7 @@ class CompiledSchema:
         self.names = tuple(schema.features)
         self.full = len(self.names) >= schema.max_features
         self.spare = tuple(name for name in spare if name not in schema.features and plain(name))[:MAX_SPARE]
-        columns = {f"f{i}": name for i, name in enumerate(self.names)}
-        spares = {f"s{i}": name for i, name in enumerate(self.spare)}
-        # msgspec matches no name that JSON has to escape. Such a field gets another name and a type that nothing
-        # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
-        odd = {attribute for attribute, name in columns.items() if not plain(name)}
-        fields: list[Any] = [
-            (attribute, (_NEVER if attribute in odd else FEATURE[schema.features[name]]) | None, None)
-            for attribute, name in columns.items()
-        ]
-        fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
-        self.features = defstruct(
-            "Features",
-            fields,
-            rename=_rename(columns | spares, odd),
-            forbid_unknown_fields=schema.open or bool(odd),
-            gc=False,
-        )
+        self.features = self._features()
         self.envelope = defstruct(
             "Event",
             [("features", self.features | None, None), ("prediction", PREDICTION[schema.prediction], None)],
@@ -106,7 +90,26 @@ class CompiledSchema:
         self.getters = {
             kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds
         }
-        self.spare_values = tuples(list(spares)) if spares and self.full else None
+        self.spare_values = tuples([f"s{i}" for i in range(len(self.spare))]) if self.spare and self.full else None
+
+    def _features(self) -> Any:
+        columns = {f"f{i}": name for i, name in enumerate(self.names)}
+        spares = {f"s{i}": name for i, name in enumerate(self.spare)}
+        # msgspec matches no name that JSON has to escape. Such a field gets another name and a type that nothing
+        # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
+        odd = {attribute for attribute, name in columns.items() if not plain(name)}
+        fields: list[Any] = [
+            (attribute, (_NEVER if attribute in odd else FEATURE[self.schema.features[name]]) | None, None)
+            for attribute, name in columns.items()
+        ]
+        fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
+        return defstruct(
+            "Features",
+            fields,
+            rename=_rename(columns | spares, odd),
+            forbid_unknown_fields=self.schema.open or bool(odd),
+            gc=False,
+        )
 
     def fit(self, features: Any) -> Any:
         """The ``features`` of an earlier schema of the model, or of the strict path, as this one's struct."""

@@ -299,10 +299,7 @@ class _Run:
         doubtful = table.doubtful(times, timestamps, self.limits.future_seconds)
         if doubtful:
             for i in sorted(doubtful):
-                position = i if positions is None else positions[i]
-                outcome = self._event(int(rows[i]), values[position])
-                if isinstance(outcome, Reject):
-                    self.rejects.append((position, outcome))
+                self._look_again(i if positions is None else positions[i], int(rows[i]), values)
             growth = self.growths.get(model)
             keep = [i for i in range(len(events)) if i not in doubtful]
             table, rows, times = Table([events[i] for i in keep]), rows[keep], times[keep]
@@ -310,6 +307,12 @@ class _Run:
         if not len(times) and not label_only:
             return None
         return table.batch(compiled, self.records.offsets[rows], times, label_only, ignored)
+
+    def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
+        """A doubtful event on the strict path, which refuses it or counts a label."""
+        outcome = self._event(row, values[position])
+        if isinstance(outcome, Reject):
+            self.rejects.append((position, outcome))
 
 
 def _renewed(known: CompiledSchema | None, growth: _Growth) -> CompiledSchema:

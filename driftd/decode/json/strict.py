@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError, MsgspecError, Raw, ValidationError, defstruct
@@ -56,28 +57,21 @@ _EXPECTED_PREDICTION: Final = {
 _EXPECTED_TIME: Final = next(f.expected for f in FIELDS if f.holds is Holds.TIME)
 
 
-class _Reader(NamedTuple):
-    """Of one field: its decoder, and what the decoder expects."""
-
-    name: str
-    decoder: Decoder[Any]
-    expected: str
-
-
-def _readers(kind: Kind) -> tuple[_Reader, ...]:
-    """Of all fields that are read by themselves, for a model whose predictions are of this kind."""
-    others = {Holds.MODEL, Holds.TIME, Holds.FEATURES}
+def _readers(kind: Kind) -> tuple[tuple[str, Decoder[Any], str, bool], ...]:
+    """(name, decoder, what it expects, whether it may be negative) of the fields that are read by themselves; ``kind``
+    is that of the model's predictions.
+    """
     return tuple(
-        _Reader(f.name, Decoder(PREDICTION[kind]), _EXPECTED_PREDICTION[kind])
+        (f.name, Decoder(PREDICTION[kind]), _EXPECTED_PREDICTION[kind], f.signed)
         if f.holds is Holds.PREDICTION
-        else _Reader(f.name, Decoder(TYPES[f.holds]), f.expected)
-        for f in FIELDS
-        if f.holds not in others
+        else (f.name, Decoder(TYPES[f.holds]), f.expected, f.signed)
+        for f in _ALONE
     )
 
 
+_ALONE: Final = tuple(f for f in FIELDS if f.holds not in {Holds.MODEL, Holds.TIME, Holds.FEATURES})
+_raws: Final = attrgetter(*(f.name for f in _ALONE))
 _READERS: Final = {kind: _readers(kind) for kind in Kind}
-_UNSIGNED: Final = tuple(f.name for f in FIELDS if not f.signed)
 
 
 class Context(NamedTuple):
@@ -151,29 +145,21 @@ def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Con
 def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
     time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
     features, new, nulls, over = _features(fields.features, schema, limits)
-    time = _event_time(time, limits, context)
-    values = {
-        name: _decode(decoder, getattr(fields, name), name, expected)
-        for name, decoder, expected in _READERS[schema.prediction]
-    }
-    event = StrictEnvelope(owner=model, time=time, features=features, **values)
-    _require_range(event)
+    event = StrictEnvelope(owner=model, time=_event_time(time, limits, context), features=features)
+    for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
+        if raw is not _NULL:  # the field is there
+            value = _decode(decoder, raw, name, expected)
+            if not signed and value is not None and value < 0:
+                raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
+            setattr(event, name, value)
+    if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
+        raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
     if features is not None or event.prediction is not None:
         return Accepted(event, new, nulls, over)
     if event.label is not None and (event.id is not None or context.fallback_id is not None):
         return Accepted(event, label_only=True)
     wanted = "label without id" if event.label is not None else "missing, and so are prediction and label"
     raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
-
-
-def _require_range(event: Any) -> None:
-    """What types do not say of an event's numbers."""
-    for name in _UNSIGNED:
-        value = getattr(event, name)
-        if value is not None and value < 0:
-            raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
-    if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
-        raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
 
 
 def _features(
