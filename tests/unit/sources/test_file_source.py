@@ -204,7 +204,7 @@ def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -
     schemas = {"flat": Schema("flat", {"amount": Kind.NUMERIC, "name": Kind.CATEGORICAL})}
     for size in (100, 2):
         out = decode(path, None, schemas, size)
-        assert [row[2]["#0"] for row in values(out)] == [0, 7]
+        assert [row[1]["#0"] for row in values(out)] == [0, 7]
         assert values(out)[1][2]["name"] == "two\nlines"
         assert [(r.offset, r.reason.value) for d in out for r in d.rejects] == [
             (1, "not_an_event"),
@@ -229,25 +229,25 @@ def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -
 )
 def test_times_are_seconds_by_their_size_or_rfc_3339(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
     path = write_csv(tmp_path, "when,x\n" + "".join(f"{t},1\n" for t in texts))
-    assert [row[2]["#1"] for row in values(decode(path, Layout({"time": "when"})))] == expected
+    assert [row[1]["#1"] for row in values(decode(path, Layout({"time": "when"})))] == expected
 
 
 def test_dates_and_times_of_parquet_say_their_unit_themselves(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     moments = pa.array([0, 1_361_970_000_000], pa.timestamp("ms", tz="Europe/Berlin"))
     pq.write_table(pa.table({"ts": moments, "day": pa.array([1, 15_763], pa.date32())}), path)
-    assert [row[2]["#1"] for row in values(decode(str(path), Layout({"time": "ts"})))] == [0.0, 1361970000.0]
-    assert [row[2]["#1"] for row in values(decode(str(path), Layout({"time": "day"})))] == [86400.0, 15_763 * 86400.0]
+    assert [row[1]["#1"] for row in values(decode(str(path), Layout({"time": "ts"})))] == [0.0, 1361970000.0]
+    assert [row[1]["#1"] for row in values(decode(str(path), Layout({"time": "day"})))] == [86400.0, 15_763 * 86400.0]
 
 
 def test_without_a_time_column_the_row_number_counts_seconds(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "x\n1\n2\n3\n")
-    assert [row[2]["#1"] for row in values(decode(path, size=2))] == [0.0, 1.0, 2.0]
+    assert [row[1]["#1"] for row in values(decode(path, size=2))] == [0.0, 1.0, 2.0]
 
 
 def test_a_postcode_is_text_though_it_looks_like_a_number_and_na_is_missing_only_among_numbers(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "zip,country,temp\n01234,NA,NA\n99999,DE,3\n,,4\n")
-    rows = [row[2] for row in values(decode(path))]
+    rows = [row[1] for row in values(decode(path))]
     assert [r["zip"] for r in rows] == ["01234", "99999", None]
     assert [r["country"] for r in rows] == ["NA", "DE", None]
     assert [r["temp"] for r in rows] == [None, 3.0, 4.0]
