@@ -13,7 +13,8 @@ from driftd.core.text import clean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
-    from driftd.core.reference import Channel, Reference
+    from driftd.core.channel import Channel
+    from driftd.core.reference import Reference
 
 
 @click.command(
@@ -121,15 +122,12 @@ def models(settings: Settings) -> dict[str, Any]:
 
 def _expected(model: Model | None) -> Iterator[Channel]:
     """The channels that are known before the reference is learned."""
+    from driftd.core.channel import ALONE, Channel  # noqa: PLC0415
     from driftd.core.event import Kind  # noqa: PLC0415
-    from driftd.core.reference import Channel, Role  # noqa: PLC0415
 
     for name, feature in model.features.items() if model else ():
-        yield Channel(name, Role.FEATURE, Kind(feature.type) if feature.type else Kind.ANY)
-    yield Channel("prediction", Role.PREDICTION, Kind.ANY)
-    yield Channel("score", Role.SCORE, Kind.NUMERIC)
-    yield Channel("error", Role.ERROR, Kind.NUMERIC)
-    yield Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC)
+        yield Channel.of_feature(name, Kind(feature.type) if feature.type else Kind.ANY)
+    yield from ALONE
 
 
 def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:

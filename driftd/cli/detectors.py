@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import click
 
 from driftd.cli import options
@@ -17,18 +19,14 @@ from driftd.cli.output import print_json, print_line, print_table
 @options.output
 def detectors(output: str) -> None:
     """List the detectors with their settings."""
+    from driftd.core.channel import Role  # noqa: PLC0415
     from driftd.core.event import Kind  # noqa: PLC0415
-    from driftd.core.reference import Role  # noqa: PLC0415
     from driftd.detectors.registry import defaults_for, is_sequential, registry, settings_of  # noqa: PLC0415
 
+    titles = {"errors": "errors", "outputs": "predictions and scores"}
     defaults: dict[str, list[str]] = {}
-    for title, kind, role in (
-        ("numeric features", Kind.NUMERIC, Role.FEATURE),
-        ("categorical features", Kind.CATEGORICAL, Role.FEATURE),
-        ("predictions and scores", Kind.NUMERIC, Role.PREDICTION),
-        ("predictions and scores", Kind.CATEGORICAL, Role.PREDICTION),
-        ("errors", Kind.NUMERIC, Role.ERROR),
-    ):
+    for role, kind in product(Role, (Kind.NUMERIC, Kind.CATEGORICAL)):
+        title = titles.get(role.row.group, f"{kind.value} features")
         for name in defaults_for(kind, role):
             defaults.setdefault(name, [])
             if title not in defaults[name]:

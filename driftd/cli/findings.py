@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from math import expm1, isfinite
 from typing import Final
 
-from driftd.core.finding import JOINT, JUDGE, Finding, Judgement, MovedBin, Status
+from driftd.core.channel import JOINT
+from driftd.core.finding import JUDGE, Finding, Judgement, MovedBin, Status
 from driftd.core.text import clean, minute, percent, plural
 from driftd.monitor.findings import so_many
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from driftd.decode.fields import PARTS
+
 if TYPE_CHECKING:
     from driftd.config import Loaded
     from driftd.decode.tabular.layout import Layout
@@ -43,18 +45,6 @@ _HELP: Final = {
     "false_alarms": "Budget: false pages a month that you accept, for all models together.",
     "reference_events": "Learn the reference from the first N events of each model.",
 }
-_PARTS: Final = {
-    "model": "Column with the model's name, or the name itself.",
-    "version": "Column with the model's version, or the version itself.",
-    "time": "Column with the event's time: epoch seconds (or ms, us, ns), a timestamp, or RFC 3339.",
-    "id": "Column with the event's id.",
-    "prediction": "Column with the prediction.",
-    "score": "Column with the score.",
-    "label": "Column with the true label.",
-    "latency": "Column with the latency in seconds.",
-    "error": "Column that is set where the service failed.",
-}
-
 output = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="For people or for scripts."
 )
@@ -102,8 +92,8 @@ def columns(command: F) -> F:
     """--model, --time, ... --ignore: what the columns of a flat file mean."""
     ignore = click.option("--ignore", metavar="COLUMN", multiple=True, help="Column that is not a feature; repeatable.")
     command = ignore(command)
-    for part, help_ in reversed(_PARTS.items()):
-        command = click.option(f"--{part}", f"column_{part}", metavar="COLUMN", help=help_)(command)
+    for part in reversed(PARTS):
+        command = click.option(f"--{part.option}", f"column_{part.name}", metavar="COLUMN", help=part.help)(command)
     return command
 
 
@@ -111,8 +101,8 @@ def layout_of(given: dict[str, Any]) -> Layout | None:
     """Takes the options of ``columns`` out of ``given``; None where none was used."""
     from driftd.decode.tabular.layout import Layout  # noqa: PLC0415
 
-    parts = {part: given.pop(f"column_{part}") for part in _PARTS}
-    layout = Layout(**parts, ignore=given.pop("ignore"))
+    asked = {part.name: given.pop(f"column_{part.name}") for part in PARTS}
+    layout = Layout({name: column for name, column in asked.items() if column}, given.pop("ignore"))
     return None if layout == Layout() else layout
 
 

@@ -13,7 +13,6 @@ from driftd.cli.output import Bar, print_json, print_line, to_stderr
 if TYPE_CHECKING:
     from driftd.config import Loaded, Settings
     from driftd.core.finding import Finding, Judgement
-    from driftd.decode import Limits
     from driftd.replay.drivers import Configured, Replayed
     from driftd.sources.files.stream import Events, Progress
 
@@ -131,11 +130,11 @@ def _shown(findings: str | None, output: str, compare: str | None) -> str:
 
 
 def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool) -> Configured:
-    from driftd.replay.drivers import Configured, codec_within  # noqa: PLC0415
-    from driftd.wiring.app import pipeline_of, references_of  # noqa: PLC0415
+    from driftd.replay.drivers import Configured  # noqa: PLC0415
+    from driftd.wiring.app import limits_of, pipeline_of, references_of  # noqa: PLC0415
 
     settings = learn_all(loaded.settings) if learn else loaded.settings
-    codec = codec_within(events, limits_of(loaded))
+    codec = events.codec_within(limits_of(loaded.settings))
     pipeline = pipeline_of(settings, codec, every_window=every_window)
     return Configured(pipeline, {} if learn else references_of(settings))
 
@@ -167,15 +166,6 @@ def learn_all(settings: Settings) -> Settings:
     return settings.model_copy(update={"models": models, "learning": learning})
 
 
-def limits_of(loaded: Loaded) -> Limits:
-    from driftd.decode import EventsCodec  # noqa: PLC0415
-    from driftd.wiring.app import pipeline_of  # noqa: PLC0415
-
-    codec = pipeline_of(loaded.settings).codec
-    assert isinstance(codec, EventsCodec)
-    return codec.limits
-
-
 def opened(given: dict[str, Any], *others: str) -> tuple[list[Loaded], Events]:
     """The configuration, further ones from the files ``others``, and the events that the options name."""
     layout = options.layout_of(given)
@@ -189,21 +179,23 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
     """The file, or the range of a topic, that the options name."""
     if (file is None) == (topic is None):
         raise click.UsageError("expected either --events FILE or --topic TOPIC")
+    from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
+
     begin, end = given.pop("from_"), given.pop("to")
+    limits = limits_of(loaded.settings)
     if file is not None:
         if begin or end:
             raise click.UsageError("--from and --to are for --topic")
         from driftd.sources.files.source import open_events  # noqa: PLC0415
 
-        return open_events(file, layout, limits_of(loaded))
+        return open_events(file, layout, limits)
     if layout is not None:
         raise click.UsageError("columns can be named for CSV and Parquet, not for a topic")
     from driftd.sources.kafka.stretch import TopicEvents, place  # noqa: PLC0415
-    from driftd.wiring.app import kafka_settings  # noqa: PLC0415
 
     assert topic is not None
     start, stop = place(begin, "--from"), place(end, "--to")
-    return TopicEvents(kafka_settings(loaded.settings), topic, start, stop, limits_of(loaded))
+    return TopicEvents(kafka_settings(loaded.settings), topic, start, stop, limits)
 
 
 @click.command(

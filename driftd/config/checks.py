@@ -10,11 +10,9 @@ from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.core.errors import ConfigError
 from driftd.core.finding import JUDGE
-from driftd.core.reference import Role
 from driftd.core.text import did_you_mean
 
 Mistake = tuple[Place, str]
-RESERVED = frozenset(r.value for r in Role if r is not Role.FEATURE)
 
 
 def apart(settings: Settings) -> Iterator[Mistake]:
@@ -129,8 +127,6 @@ def _models(settings: Settings) -> Iterator[Mistake]:
         if model.name in first:
             yield (*here, "name"), f"model '{model.name}' appears twice, first as models[{first[model.name]}]"
         first.setdefault(model.name, i)
-        for name in sorted(RESERVED & set(model.features)):
-            yield (*here, "features", name), f"'{name}' is a channel of every model; a feature needs another name"
         chosen = [k for k in ("events", "seconds", "path") if getattr(model.reference, k) is not None]
         if len(chosen) > 1:
             yield (*here, "reference"), f"expected one of events, seconds, path, got {' and '.join(chosen)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
 from types import NoneType
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,40 +121,61 @@ class Schema:
 
 
 NumericColumn = NDArray[np.float64]
+FlagColumn = NDArray[np.bool_]
 AnyColumn = Sequence[Scalar]
+Column = NumericColumn | FlagColumn | AnyColumn
 
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """The usable events of one model in one stretch of one partition, as columns, in offset order.
 
-    offsets int64[n] and times float64[n] (epoch seconds). ``columns`` has one entry a feature, n long:
-    float64 with NaN for missing where the schema says numeric; a sequence of str or None where it says
-    categorical; a sequence of float, str or None where it says any. ``prediction`` likewise (a list of
-    numbers has become its Euclidean norm); ``score`` float64 (a class -> probability object has become
-    the predicted class's probability, else the largest); ``label`` a sequence of float, str or None;
-    ``latency_seconds`` float64; ``failed`` bool, true where ``error`` is set; ``version`` of the model, text where
-    all events have the same, else a sequence. A column that no event of the batch fills is None. Booleans have
-    become the categories "true" and "false" (and the numbers 1 and 0 in a numeric prediction or label).
-    ``label_only`` counts events that carry a label and an id but nothing to monitor: they are accepted and have no
-    row here. ``ignored_features`` counts values of features beyond the schema's limit.
+    offsets int64[n] and times float64[n] (epoch seconds). ``columns`` has one entry a feature, n long: float64 with NaN
+    for missing where the schema says numeric; a sequence of str or None where it says categorical; a sequence of float,
+    str or None where it says any. Booleans have become the categories "true" and "false" (and the numbers 1 and 0 in a
+    numeric prediction or label).
+
+    ``fields`` has the other columns by the event's field (driftd.decode.fields); a field that no event of the batch
+    fills is absent. ``prediction`` and ``label`` are as features are (a list of numbers has become its Euclidean norm);
+    ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
+    ``latency_seconds`` float64; ``error`` bool, true where the service failed.
+
+    ``version`` of the model is text where all events have the same, else a sequence. ``label_only`` counts events that
+    carry a label and an id but nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts
+    values of features beyond the schema's limit.
     """
 
     model: str
     offsets: NDArray[np.int64]
     times: NDArray[np.float64]
-    columns: Mapping[str, NumericColumn | AnyColumn]
-    prediction: NumericColumn | AnyColumn | None = None
-    score: NumericColumn | None = None
-    label: AnyColumn | None = None
-    latency_seconds: NumericColumn | None = None
-    failed: NDArray[np.bool_] | None = None
+    columns: Mapping[str, Column]
+    fields: Mapping[str, Column] = field(default_factory=dict)
     version: str | Sequence[str | None] | None = None
     label_only: int = 0
     ignored_features: int = 0
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def prediction(self) -> Column | None:
+        return self.fields.get("prediction")
+
+    @property
+    def score(self) -> Column | None:
+        return self.fields.get("score")
+
+    @property
+    def label(self) -> Column | None:
+        return self.fields.get("label")
+
+    @property
+    def latency_seconds(self) -> NumericColumn | None:
+        return cast("NumericColumn | None", self.fields.get("latency_seconds"))
+
+    @property
+    def failed(self) -> FlagColumn | None:
+        return cast("FlagColumn | None", self.fields.get("error"))
 
     def take(self, index: NDArray[np.intp]) -> EventBatch:
         """The events at ``index``, in that order; what is counted beside the rows stays behind."""
@@ -163,11 +184,7 @@ class EventBatch:
             offsets=self.offsets[index],
             times=self.times[index],
             columns={name: _take(column, index) for name, column in self.columns.items()},
-            prediction=None if self.prediction is None else _take(self.prediction, index),
-            score=None if self.score is None else self.score[index],
-            label=None if self.label is None else [self.label[i] for i in index.tolist()],
-            latency_seconds=None if self.latency_seconds is None else self.latency_seconds[index],
-            failed=None if self.failed is None else self.failed[index],
+            fields={name: _take(column, index) for name, column in self.fields.items()},
             version=_take_version(self.version, index),
             label_only=0,
             ignored_features=0,
@@ -175,8 +192,11 @@ class EventBatch:
 
     def compact(self) -> EventBatch:
         """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
-        prediction = None if self.prediction is None else _compact(self.prediction)
-        return replace(self, columns={n: _compact(c) for n, c in self.columns.items()}, prediction=prediction)
+        return replace(
+            self,
+            columns={name: _compact(column) for name, column in self.columns.items()},
+            fields={name: _compact(column) for name, column in self.fields.items()},
+        )
 
 
 def _take_version(
@@ -185,13 +205,13 @@ def _take_version(
     return version if version is None or isinstance(version, str) else [version[i] for i in index.tolist()]
 
 
-def _compact(column: NumericColumn | AnyColumn) -> NumericColumn | AnyColumn:
+def _compact(column: Column) -> Column:
     if isinstance(column, np.ndarray) or not set(map(type, column)) <= {float, NoneType}:
         return column
     return np.array(column, np.float64)
 
 
-def _take(column: NumericColumn | AnyColumn, index: NDArray[np.intp]) -> NumericColumn | AnyColumn:
+def _take(column: Column, index: NDArray[np.intp]) -> Column:
     if isinstance(column, np.ndarray):
         return column[index]
     return [column[i] for i in index.tolist()]
@@ -203,42 +223,36 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
     if len(batches) == 1:
         return head
     sizes = [len(b) for b in batches]
-    names = list(dict.fromkeys(name for b in batches for name in b.columns))
-
-    def numbers(columns: Sequence[NumericColumn | None]) -> NumericColumn | None:
-        if all(c is None for c in columns):
-            return None
-        return np.concatenate([np.full(n, np.nan) if c is None else c for c, n in zip(columns, sizes, strict=True)])
-
-    def anything(columns: Sequence[NumericColumn | AnyColumn | None]) -> NumericColumn | AnyColumn | None:
-        if all(c is None for c in columns):
-            return None
-        if all(c is None or isinstance(c, np.ndarray) for c in columns):
-            return numbers([c for c in columns if c is None or isinstance(c, np.ndarray)])
-        out: list[Scalar] = []
-        for c, n in zip(columns, sizes, strict=True):
-            out.extend([None] * n if c is None else scalars(c))
-        return out
-
-    labels: list[Scalar] = []
-    for b, n in zip(batches, sizes, strict=True):
-        labels.extend([None] * n if b.label is None else b.label)
-    failed = [np.zeros(n, bool) if b.failed is None else b.failed for b, n in zip(batches, sizes, strict=True)]
-    columns = {name: anything([b.columns.get(name) for b in batches]) for name in names}
     return replace(
         head,
         offsets=np.concatenate([b.offsets for b in batches]),
         times=np.concatenate([b.times for b in batches]),
-        columns={name: column for name, column in columns.items() if column is not None},
-        prediction=anything([b.prediction for b in batches]),
-        score=numbers([b.score for b in batches]),
-        label=None if all(b.label is None for b in batches) else labels,
-        latency_seconds=numbers([b.latency_seconds for b in batches]),
-        failed=None if all(b.failed is None for b in batches) else np.concatenate(failed),
+        columns=_joined([b.columns for b in batches], sizes),
+        fields=_joined([b.fields for b in batches], sizes),
         version=same_or_all([v for b in batches for v in versions(b)]),
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
     )
+
+
+def _joined(tables: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dict[str, Column]:
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {name: _joined_column([table.get(name) for table in tables], sizes) for name in names}
+
+
+def _joined_column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column:
+    """The parts end to end; where one is absent, its values are missing (a flag is not set)."""
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == sum(part is not None for part in parts):
+        absent = np.False_ if arrays[0].dtype == bool else np.nan
+        joined: NumericColumn | FlagColumn = np.concatenate(
+            [np.full(n, absent) if part is None else part for part, n in zip(parts, sizes, strict=True)]
+        )
+        return joined
+    out: list[Scalar] = []
+    for part, n in zip(parts, sizes, strict=True):
+        out.extend([None] * n if part is None else scalars(part))
+    return out
 
 
 def versions(batch: EventBatch) -> Sequence[str | None]:
@@ -253,7 +267,7 @@ def same_or_all(values: Sequence[str | None]) -> str | list[str | None] | None:
     return first if all(v == first for v in values) else list(values)
 
 
-def scalars(column: NumericColumn | AnyColumn) -> AnyColumn:
+def scalars(column: Column) -> AnyColumn:
     """The column as Python values, None for missing."""
     if isinstance(column, np.ndarray):
         return [None if isnan(v) else v for v in column.tolist()]

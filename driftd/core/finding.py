@@ -16,8 +16,6 @@ from driftd.core.summary import Summary
 
 JUDGE: Final = "judge"
 """The detector's name in what the budgeted judge says (driftd.judge): its episodes page."""
-JOINT: Final = "*"
-"""The feature's name in findings about how channels move together."""
 
 
 class Status(IntEnum):

@@ -13,21 +13,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, Kind, NumericColumn, Scalar, scalars
+from driftd.core.channel import Channel
+from driftd.core.event import Column, Kind, Scalar
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary
+from driftd.core.values import MAX_CATEGORY_CHARS, category
 
 MAX_KNOWN: Final = 10_000
 """Distinct categories the reference remembers; a feature with more is an identifier and has no unseen values."""
-MAX_CATEGORY_CHARS: Final = 256
-
-
-class Role(StrEnum):
-    FEATURE = "feature"
-    PREDICTION = "prediction"
-    SCORE = "score"
-    ERROR = "error"  # service errors: 1 where the event's error is set
-    LABEL = "label"  # the true value, where it came along
-    PREDICTION_ERROR = "prediction_error"  # wrong class (0 or 1) or absolute error, where the label came along
 
 
 class ReferenceKind(StrEnum):
@@ -36,20 +28,6 @@ class ReferenceKind(StrEnum):
     FIXED = "fixed"  # the whole reference
     ROLLING = "rolling"  # the period before this one
     SEASONAL = "seasonal"  # the same hours of the week
-
-
-ERRORS: Final = frozenset({Role.ERROR, Role.PREDICTION_ERROR})
-AWAITED: Final = frozenset({Role.LABEL, Role.PREDICTION_ERROR})
-"""Roles whose values come later or never: an event without one says nothing about the channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One monitored stream of values of a model. A feature may not be called as one of the other roles."""
-
-    name: str
-    role: Role
-    kind: Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +63,7 @@ class Bins:
         """Columns of Summary.counts in use, missing and unseen included."""
         return FIRST_VALUE + len(self.labels)
 
-    def place(self, values: NumericColumn | AnyColumn) -> NDArray[np.intp]:
+    def place(self, values: Column) -> NDArray[np.intp]:
         """Column of Summary.counts for each value: intp[n]. The kind of ``values`` must be that of the bins."""
         if self.kind is Kind.NUMERIC:
             numbers = np.asarray(values, np.float64)
@@ -253,32 +231,3 @@ def bins_id(model: str, channels: Sequence[Channel], bins: Sequence[Bins]) -> st
         h.update(repr((c.name, c.role.value, c.kind.value, b.categories, sorted(b.rare), b.identifier)).encode())
         h.update(b.edges.tobytes())
     return h.hexdigest()
-
-
-def infer_kind(values: NumericColumn | AnyColumn) -> Kind:
-    """Numeric when at least 95 % of the values that are there are numbers (one bad record must not decide)."""
-    if isinstance(values, np.ndarray):
-        return Kind.NUMERIC
-    numbers = sum(isinstance(v, float) for v in values)
-    present = numbers + sum(isinstance(v, str) for v in values)
-    return Kind.NUMERIC if numbers >= 0.95 * present else Kind.CATEGORICAL
-
-
-def as_numbers(values: NumericColumn | AnyColumn) -> NumericColumn:
-    """float64[n]; what is not a number is missing."""
-    if isinstance(values, np.ndarray):
-        return values
-    return np.array([v if isinstance(v, float) else np.nan for v in values], np.float64)
-
-
-def as_categories(values: NumericColumn | AnyColumn) -> list[str | None]:
-    """Numbers as the shortest text that reads back (1 for 1.0), long text cut and marked by its digest."""
-    return [v if v is None else category(v) for v in scalars(values)]
-
-
-def category(value: float | str) -> str:
-    if isinstance(value, str):
-        if len(value) <= MAX_CATEGORY_CHARS:
-            return value
-        return value[:64] + "~" + hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))

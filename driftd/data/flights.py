@@ -12,9 +12,7 @@ REFERENCE_EVENTS: Final = 24_951
 """February 2013; the model was trained on these rows."""
 EVENTS: Final = 309_772
 
-LAYOUT: Final = Layout(
-    model="flight-delay", version="1", time="ts", prediction="prediction", score="proba", label="label"
-)
+LAYOUT: Final = Layout({"model": "flight-delay", "version": "1", "time": "ts", "score": "proba"})
 
 
 def path() -> Path:

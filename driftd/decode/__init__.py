@@ -1,17 +1,21 @@
-"""Bytes to columns: what comes off the wire becomes event batches, rejects and counts."""
+"""Bytes to columns: what comes off the wire becomes event batches, rejects and counts.
+
+A format of records is a module or a package in this folder that has ``record_codec``; its name is the format's.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
-from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
-from driftd.decode.cloudevents import unwrap
-from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Codec", "EventsCodec", "JsonCodec", "Limits"]
+if TYPE_CHECKING:  # the command line's help imports this package and waits for nothing heavy
+    from driftd.core.event import Decoded, RecordBatch, Schema
+
+__all__ = ["Codec", "Limits", "codec_of", "formats"]
 
 
 class Codec(Protocol):
@@ -23,20 +27,12 @@ class Codec(Protocol):
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded: ...
 
 
-class EventsCodec:
-    """JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md)."""
-
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.limits = limits
-        self._json = JsonCodec(limits)
-
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
-        decoded = self._json.decode(records, schemas, unwrap(records, self.limits))
-        return explained(decoded, records.refused) if records.refused else decoded
+def codec_of(limits: Limits = DEFAULT_LIMITS, record_format: str = "json") -> Codec:
+    codec: Codec = import_module(f"{__name__}.{record_format}").record_codec(limits)
+    return codec
 
 
-def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:
-    """Rejects of records that the source could not hand over, with its reason in place of "empty"."""
-    bomb = RejectReason.DECOMPRESSION_BOMB
-    rejects = [replace(r, reason=bomb, detail=refused[r.offset]) if r.offset in refused else r for r in decoded.rejects]
-    return replace(decoded, rejects=rejects)
+def formats() -> list[str]:
+    """The formats that records may have."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return [name for name in names if hasattr(import_module(f"{__name__}.{name}"), "record_codec")]

@@ -7,16 +7,14 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from math import inf, isfinite
-from typing import Any, Final
+from typing import Any
 
 import driftd.detectors
+from driftd.core.channel import Role
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
-from driftd.core.reference import ERRORS, Role
 from driftd.core.text import did_you_mean
 from driftd.detectors import Fault, SequentialDetector, WindowDetector
-
-_OUTPUTS: Final = (Role.PREDICTION, Role.SCORE)
 
 
 @cache
@@ -63,8 +61,7 @@ def defaults_for(kind: Kind, role: Role) -> tuple[str, ...]:
     model says and on how often it is wrong. A rate of errors moves PSI too little to be seen (1 % to 5 % is a
     PSI of 0.07); in standard deviations (Wasserstein) it is plain.
     """
-    group = "errors" if role in ERRORS else "outputs" if role in _OUTPUTS else "features"
-    known = registry()
+    known, group = registry(), role.row.group
     return tuple(name for name in in_order() if group in known[name].default_for and kind in known[name].kinds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -38,20 +38,17 @@ class RowsSnapshot:
     offsets: NDArray[Any]
     times: NDArray[Any]
     columns: list[tuple[str, Any]]
-    prediction: Any
-    score: NDArray[Any] | None
-    label: Any
-    latency_seconds: NDArray[Any] | None
-    failed: NDArray[Any] | None
+    fields: list[tuple[str, Any]]
     version: Any
 
     @classmethod
     def of(cls, rows: EventBatch) -> RowsSnapshot:
-        parts = {f.name: getattr(rows, f.name) for f in fields(cls)}
-        return cls(**{**parts, "columns": [*rows.columns.items()]})
+        columns, others = [*rows.columns.items()], [*rows.fields.items()]
+        return cls(rows.model, rows.offsets, rows.times, columns, others, rows.version)
 
     def restore(self) -> EventBatch:
-        return EventBatch(**{**{f.name: getattr(self, f.name) for f in fields(self)}, "columns": dict(self.columns)})
+        columns, others = dict(self.columns), dict(self.fields)
+        return EventBatch(self.model, self.offsets, self.times, columns, others, self.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from inspect import cleandoc
 from typing import Any, Final
 
 from driftd.config.describe import settings
+from driftd.core.channel import Role
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
-from driftd.core.reference import Role
 from driftd.detectors.registry import defaults_for, in_order, is_sequential, registry, settings_of
 from driftd.metrics.catalogue import SECTIONS
 from driftd.metrics.exposition import Metric
@@ -19,14 +19,6 @@ from driftd.metrics.exposition import Metric
 _BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _FIELD: Final = re.compile(r"^(Unit|Settings|Fed|Reads|Returns|Detects|Noise|Raises|Source): +", re.MULTILINE)
 _SHOWN: Final = ("Unit", "Settings", "Fed", "Returns", "Noise", "Source")
-
-_CHANNELS: Final = (
-    ("a numeric feature", Kind.NUMERIC, Role.FEATURE),
-    ("a categorical feature", Kind.CATEGORICAL, Role.FEATURE),
-    ("a numeric prediction, the score", Kind.NUMERIC, Role.PREDICTION),
-    ("a categorical prediction", Kind.CATEGORICAL, Role.PREDICTION),
-    ("error, prediction_error", Kind.NUMERIC, Role.ERROR),
-)
 
 
 def fill(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
@@ -68,8 +60,14 @@ def detectors(text: str) -> str:
 
 
 def defaults() -> str:
-    rows = ((what, ", ".join(defaults_for(kind, role))) for what, kind, role in _CHANNELS)
-    return table(("channel", "detectors"), rows)
+    """Roles and kinds that have the same detectors share a row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for role in Role:
+        known = role.row.kind
+        for kind in (Kind.NUMERIC, Kind.CATEGORICAL) if known is Kind.ANY else (known,):
+            what = "feature" if role is Role.FEATURE else f"`{role.value}`"
+            rows.setdefault(defaults_for(kind, role), []).append(f"{kind.value} {what}" if known is Kind.ANY else what)
+    return table(("channel", "detectors"), ((", ".join(what), ", ".join(names)) for names, what in rows.items()))
 
 
 def all_detectors() -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn
-from driftd.core.reference import AWAITED, Bins, Channel, Reference, Role, as_categories, as_numbers
+from driftd.core.channel import Channel
+from driftd.core.event import EventBatch, Kind, NumericColumn
+from driftd.core.reference import Bins, Reference
 from driftd.core.summary import (
     LATENCY_BINS,
     LATENCY_LE,
@@ -19,6 +20,7 @@ from driftd.core.summary import (
     Summary,
     latency_bins,
 )
+from driftd.core.values import as_categories, as_numbers
 
 NOT_APPLICABLE = -1
 """Bin of an event that the channel says nothing about: no label yet, so no prediction error."""
@@ -34,50 +36,22 @@ class Encoded:
     values: NDArray[np.float64]
 
 
-def channel_values(channel: Channel, batch: EventBatch, classes: bool) -> NumericColumn | AnyColumn | None:
-    """The channel's values in the batch; None where no event has one."""
-    if channel.role is Role.FEATURE:
-        return batch.columns.get(channel.name)
-    if channel.role is Role.PREDICTION:
-        return batch.prediction
-    if channel.role is Role.SCORE:
-        return batch.score
-    if channel.role is Role.LABEL:
-        return batch.label
-    if channel.role is Role.ERROR:
-        return np.zeros(len(batch)) if batch.failed is None else batch.failed.astype(np.float64)
-    return prediction_errors(batch, classes)
-
-
-def prediction_errors(batch: EventBatch, classes: bool) -> NumericColumn | None:
-    """float64[n]: 1 where the class is wrong, 0 where right (or the absolute error); NaN without a label."""
-    if batch.label is None or batch.prediction is None:
-        return None
-    if classes and not isinstance(batch.prediction, np.ndarray):
-        pairs = zip(as_categories(batch.prediction), as_categories(batch.label), strict=True)
-        return np.array([np.nan if p is None or y is None else float(p != y) for p, y in pairs])
-    prediction, label = as_numbers(batch.prediction), as_numbers(batch.label)
-    with np.errstate(over="ignore"):
-        distance = np.minimum(np.abs(prediction - label), np.finfo(float).max)
-    return np.where(np.isnan(distance), np.nan, distance != 0).astype(np.float64) if classes else distance
-
-
 def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, batch: EventBatch) -> Encoded:
     """Finds the bin of every value of every channel."""
     n = len(batch)
     out = np.full((len(channels), n), MISSING, np.intp)
     values = np.full((len(channels), n), np.nan)
     for i, (channel, b) in enumerate(zip(channels, bins, strict=True)):
-        column = channel_values(channel, batch, classes)
+        column = channel.values(batch, classes)
         if column is None:
-            out[i] = NOT_APPLICABLE if channel.role in AWAITED else MISSING
+            out[i] = NOT_APPLICABLE if channel.role.row.awaited else MISSING
             continue
         if b.kind is Kind.NUMERIC:
             values[i] = as_numbers(column)
             out[i] = b.place(values[i])
         else:
             out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
-        if channel.role in AWAITED:
+        if channel.role.row.awaited:
             out[i][out[i] == MISSING] = NOT_APPLICABLE
     return Encoded(out, values)
 

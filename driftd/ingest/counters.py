@@ -7,6 +7,7 @@ import numpy as np
 from driftd.core.event import EventBatch
 from driftd.core.pane import Counters
 from driftd.core.summary import LATENCY_LE
+from driftd.core.values import present
 
 LONGEST_SECONDS = 1e6
 """A latency counts as at most eleven days in the sum, so that no record can overflow it."""
@@ -23,7 +24,7 @@ def counted(batch: EventBatch, excluded: int) -> Counters:
         events=len(batch),
         excluded=excluded,
         failed=0 if batch.failed is None else int(np.count_nonzero(batch.failed)),
-        labels=0 if batch.label is None else sum(label is not None for label in batch.label),
+        labels=0 if batch.label is None else present(batch.label),
         latency_le=le,
         latency_ns=total,
         last_event=float(batch.times.max()),

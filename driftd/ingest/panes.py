@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.pane import ClosedPane, RawRows
-from driftd.core.reference import ERRORS, Exclusion, Reference, Role
+from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import merge
 from driftd.core.window import TimedDetection, panes_of
@@ -109,7 +109,7 @@ def _detections(
     for kind, pairs in about.sequential.items():
         for row, detector in pairs:
             channel = reference.channels[row]
-            if channel.role in ERRORS and (channel.role is Role.ERROR or reference.classes):
+            if channel.role.row.zero_one(reference.classes):
                 values = encoded.values[row]
             else:
                 values = np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)

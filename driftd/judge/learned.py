@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, Kind, NumericColumn
-from driftd.core.reference import Reference, as_categories
+from driftd.core.event import Column, Kind
+from driftd.core.reference import Reference
+from driftd.core.values import as_categories
 from driftd.judge.budget import even_shares, thresholds
 from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
@@ -120,7 +121,7 @@ class JudgeState:
     parts: Floats
 
 
-def sightings(column: NumericColumn | AnyColumn, kind: Kind) -> tuple[int, int]:
+def sightings(column: Column, kind: Kind) -> tuple[int, int]:
     """How many distinct categories a column has once, and twice; 0 for numbers."""
     if kind is Kind.NUMERIC:
         return 0, 0

@@ -9,33 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import ALONE, Channel, Role
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
     Bins,
-    Channel,
     Exclusion,
     Reference,
     ReferenceKind,
-    Role,
-    as_categories,
-    as_numbers,
     bins_from_edges,
     bins_id,
     category_bins,
-    infer_kind,
     numeric_bins,
     outside,
 )
 from driftd.core.summary import Summary
+from driftd.core.values import as_categories, as_numbers, infer_kind, present
 from driftd.core.window import Windows
-from driftd.ingest.binning import Encoded, channel_values, encode, prediction_errors, summarise
+from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
 from driftd.judge.learned import learn, sightings
 from driftd.learn import variation
 from driftd.learn.comparison import slots_of
 
-ROLE_NAMES = tuple(role.value for role in Role if role is not Role.FEATURE)
 MAX_CLASSES = 20
 _TRIM = 0.005
 
@@ -77,11 +73,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
     classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
     channels = _channels(rows, learning.kinds, classes)
     bins = tuple(_bins(c, rows, classes, learning) for c in channels)
-    center, scale = np.zeros(len(channels)), np.ones(len(channels))
-    for i, c in enumerate(channels):
-        if c.kind is Kind.NUMERIC:
-            column = channel_values(c, rows, classes)
-            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    center, scale = _locations(channels, rows, classes)
     identity = bins_id(rows.model, channels, bins)
     width = max(b.used for b in bins)
     encoded = encode(channels, bins, classes, rows)
@@ -128,7 +120,7 @@ def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: 
     """What the judge learns from the same events."""
     seen = np.zeros((len(reference.channels), 2))
     for i, channel in enumerate(reference.channels):
-        column = channel_values(channel, rows, reference.classes)
+        column = channel.values(rows, reference.classes)
         if column is not None:
             seen[i] = sightings(column, channel.kind)
     learned, state = learn(
@@ -145,38 +137,40 @@ def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: 
 
 def schema_of(reference: Reference) -> Schema:
     """What the decoder must know once the reference stands: its features and no others."""
-    features = {c.name: c.kind for c in reference.channels if c.role is Role.FEATURE}
+    features = {c.feature: c.kind for c in reference.channels if c.feature is not None}
     predictions = [c.kind for c in reference.channels if c.role is Role.PREDICTION]
     return Schema(reference.model, features, predictions[0] if predictions else Kind.ANY, open=False)
 
 
 def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
     out: list[Channel] = []
-    for name in sorted(rows.columns):
-        if name in ROLE_NAMES:
-            continue  # it would share its series with the channel of that name; `driftd check` says so
-        kind = kinds.get(name, Kind.ANY)
-        out.append(Channel(name, Role.FEATURE, infer_kind(rows.columns[name]) if kind is Kind.ANY else kind))
-    if rows.prediction is not None:
-        out.append(Channel("prediction", Role.PREDICTION, infer_kind(rows.prediction)))
-    if rows.score is not None:
-        out.append(Channel("score", Role.SCORE, Kind.NUMERIC))
-    out.append(Channel("error", Role.ERROR, Kind.NUMERIC))
-    if rows.label is not None and any(label is not None for label in rows.label):
-        out.append(Channel("label", Role.LABEL, infer_kind(rows.label)))
-    errors = prediction_errors(rows, classes)
-    if errors is not None and not np.isnan(errors).all():
-        out.append(Channel("prediction_error", Role.PREDICTION_ERROR, Kind.NUMERIC))
+    for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *ALONE):
+        values = channel.values(rows, classes)
+        if values is None or (channel.role.row.awaited and not present(values)):
+            continue
+        out.append(channel if channel.kind is not Kind.ANY else replace(channel, kind=infer_kind(values)))
     return tuple(out)
 
 
 def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning) -> Bins:
-    if channel.role is Role.ERROR or (channel.role is Role.PREDICTION_ERROR and classes):
+    if channel.role.row.zero_one(classes):
         return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"), discrete=True)
-    column = channel_values(channel, rows, classes)
+    column = channel.values(rows, classes)
     if channel.kind is Kind.NUMERIC:
         return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
     return category_bins(as_categories(column) if column is not None else [], learning.top)
+
+
+def _locations(
+    channels: Sequence[Channel], rows: EventBatch, classes: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Center and scale float64[channels]; 0 and 1 for categories."""
+    center, scale = np.zeros(len(channels)), np.ones(len(channels))
+    for i, c in enumerate(channels):
+        if c.kind is Kind.NUMERIC:
+            column = c.values(rows, classes)
+            center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
+    return center, scale
 
 
 def _location(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -202,8 +196,3 @@ def _looks_like_classes(rows: EventBatch) -> bool:
     seen = np.unique(as_numbers(rows.prediction))
     seen = seen[~np.isnan(seen)]
     return len(seen) <= MAX_CLASSES and bool(np.all(seen == np.floor(seen)))
-
-
-def unused_features(rows: EventBatch) -> Sequence[str]:
-    """Features whose names are taken by the channels that every model has."""
-    return [name for name in rows.columns if name in ROLE_NAMES]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
-from driftd.core.reference import Reference, as_categories
-from driftd.ingest.binning import channel_values
+from driftd.core.reference import Reference
+from driftd.core.values import as_categories
 
 Floats = NDArray[np.float64]
 NOWHERE = -1
@@ -39,7 +39,7 @@ def unseen(reference: Reference, rows: EventBatch, window: NDArray[np.int64], wi
     """int64[channels, windows]: values of categories that only this window has; 0 for numbers."""
     out = np.zeros((len(reference.channels), windows), np.int64)
     for row, channel in enumerate(reference.channels):
-        column = channel_values(channel, rows, reference.classes)
+        column = channel.values(rows, reference.classes)
         if reference.numeric[row] or reference.bins[row].identifier or column is None:
             continue
         codes: dict[str | None, int] = {}

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, generate_latest
 
 from driftd.core.finding import Judgement, Scores, Status
-from driftd.core.reference import Role
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
@@ -249,7 +248,7 @@ class MetricsSink:
         channels = j.reference.channels
         order = sorted(
             range(n),
-            key=lambda i: (channels[i].role is Role.FEATURE, -int(present[i]).bit_length(), channels[i].name),
+            key=lambda i: (channels[i].feature is not None, -int(present[i]).bit_length(), channels[i].name),
         )
         kept = np.zeros(n, bool)
         kept[order] = np.cumsum(needs[order]) <= model.share

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import JOINT, Scores, Status
-from driftd.core.reference import ERRORS, Channel, Reference
+from driftd.core.channel import JOINT, Channel
+from driftd.core.finding import Scores, Status
+from driftd.core.reference import Reference
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop
 from driftd.detectors import SequentialDetector, WindowDetector
@@ -85,7 +86,7 @@ class DetectorSet:
         paging = frozenset(
             (d.kind, reference.channels[row].name)
             for row, d in chosen
-            if d.budget and reference.channels[row].role in ERRORS
+            if d.budget and reference.channels[row].role.row.errors
         )
         n_detectors = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
         a = np.full(channels + 1, np.nan)
@@ -94,7 +95,7 @@ class DetectorSet:
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
-            errors = reference.channels[row].role in ERRORS
+            errors = reference.channels[row].role.row.errors
             own = detector.within_budget(values, errors=errors) if detector.budget else detector
             sequential.setdefault(detector.kind, []).append((row, own))
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)

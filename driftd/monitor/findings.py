@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import JOINT, JUDGE, Finding, Joint, MovedBin, Scores, Status
+from driftd.core.channel import JOINT
+from driftd.core.finding import JUDGE, Finding, Joint, MovedBin, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary
 from driftd.core.text import percent, plural

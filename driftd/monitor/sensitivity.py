@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import JOINT
-from driftd.core.reference import AWAITED, ERRORS, Reference, Role
+from driftd.core.channel import JOINT
+from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, Summary
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Windows
@@ -198,7 +198,7 @@ def _finds(
     a, columns = plan.a[:-1], _columns(reference)
     counts = reference.summary.counts.astype(np.float64)
     absent = sensitivity.missing_columns(len(reference.channels))
-    may_miss = np.array([c.role not in AWAITED | {Role.ERROR} for c in reference.channels])
+    may_miss = np.array([not (c.role.row.awaited or c.role.row.always) for c in reference.channels])
     batch = runtime.batch_events(reference) / max(rate, 1e-12)
     batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
     near = DAY / 2 < window_seconds < 2 * DAY
@@ -256,7 +256,7 @@ def _columns(reference: Reference) -> NDArray[np.intp]:
         elif np.count_nonzero(counts) == 2:
             out[row] = FIRST_VALUE + int(np.flatnonzero(counts)[-1])
         elif np.count_nonzero(counts) == 1:
-            out[row] = bins.place(np.ones(1))[0] if reference.channels[row].role in ERRORS else bins.used - 1
+            out[row] = bins.place(np.ones(1))[0] if reference.channels[row].role.row.errors else bins.used - 1
     return out
 
 

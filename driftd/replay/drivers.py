@@ -19,7 +19,6 @@ from driftd.core.event import EventBatch, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
-from driftd.decode import Codec, EventsCodec, Limits
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
@@ -94,14 +93,6 @@ def replay(
     results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
     listener.done(results[0])
     return results
-
-
-def codec_within(events: Events, limits: Limits) -> Codec:
-    """A codec of its own for a second configuration of the same events."""
-    from driftd.decode.tabular.codec import FlatCodec  # noqa: PLC0415  pyarrow takes 0.2 s to import
-
-    known = events.codec
-    return known.within(limits) if isinstance(known, FlatCodec) else EventsCodec(limits)
 
 
 @contextmanager

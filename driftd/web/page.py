@@ -13,7 +13,8 @@ from urllib.parse import quote
 import numpy as np
 
 from driftd import __version__
-from driftd.core.finding import JOINT, Finding, Status
+from driftd.core.channel import JOINT
+from driftd.core.finding import Finding, Status
 from driftd.core.text import duration, plural
 from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor.view import ModelView, Snapshot

@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 
 from driftd import __version__
+from driftd.core.channel import Role
 from driftd.core.finding import JUDGE, Judgement, Scores, Status
-from driftd.core.reference import Role
 from driftd.core.summary import FIRST_VALUE
 from driftd.core.text import jsonable
 from driftd.judge.budget import Certificate, ModelGuarantee

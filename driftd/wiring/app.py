@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from driftd.config import DetectorSettings, Model, ReferenceFrom, Settings
+from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings
+from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE
-from driftd.core.reference import Channel, Exclusion, Reference, ReferenceKind, Role
+from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.window import Windows
-from driftd.decode import Codec, EventsCodec, Limits
+from driftd.decode import Codec, Limits, codec_of
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
@@ -49,7 +50,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         every_window=every_window,
     )
     return Pipeline(
-        codec=codec or EventsCodec(_limits(settings)),
+        codec=codec or codec_of(limits_of(settings)),
         monitor=monitor,
         max_models=settings.discovery.max_models if discover else None,
     )
@@ -128,7 +129,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
     return Limits(
         record_bytes=settings.limits.record_bytes,
         features_per_event=settings.limits.features_per_event,
@@ -180,8 +181,13 @@ def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
 
 def effect_of(settings: Settings, model: Model | None, channel: Channel) -> float:
     """The smallest change of a channel that opens an episode: the feature's own, else everybody's."""
-    feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
+    feature = _feature(model, channel)
     return settings.alarms.effect if feature is None else feature.effect.get(JUDGE, settings.alarms.effect)
+
+
+def _feature(model: Model | None, channel: Channel) -> Feature | None:
+    """What the user wants of the channel's feature; None where nobody said, and for channels of other roles."""
+    return model.features.get(channel.feature) if model is not None and channel.feature is not None else None
 
 
 def kind_of(settings: Settings, model: Model | None) -> ReferenceKind | None:
@@ -195,7 +201,7 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
     built: dict[tuple[str, str], Detector] = {}
 
     def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
-        feature = model.features.get(channel.name) if model and channel.role is Role.FEATURE else None
+        feature = _feature(model, channel)
         # an empty list is a choice too: no detectors
         wanted: Sequence[DetectorSettings] | None = feature.detectors if feature is not None else None
         if wanted is None and model is not None:
@@ -209,8 +215,7 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
                 options["effect"] = feature.effect[choice.kind]
             key = choice.kind, repr(sorted(options.items()))
             detector = built.get(key) or built.setdefault(key, _built(choice.kind, options))
-            errors = channel.role in (Role.ERROR, Role.PREDICTION_ERROR)
-            if errors or not getattr(detector, "errors_only", False):
+            if channel.role.row.errors or not getattr(detector, "errors_only", False):
                 out.append(detector)
         return out
 
@@ -225,7 +230,7 @@ def _built(kind: str, options: dict[str, Any]) -> Detector:
 
 
 def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings]:
-    if channel.role in (Role.ERROR, Role.PREDICTION_ERROR):
+    if channel.role.row.errors:
         chosen = settings.detectors.errors
     elif channel.kind is Kind.NUMERIC:
         chosen = settings.detectors.numeric

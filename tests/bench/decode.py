@@ -14,7 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from driftd.core.event import Headers, Kind, RecordBatch, Schema
-from driftd.decode import Codec, EventsCodec, JsonCodec, Limits
+from driftd.decode import Codec, Limits
+from driftd.decode.json.codec import EventsCodec
+from driftd.decode.json.fast import JsonCodec
 
 EVENTS = 20_000
 BATCH = 2_000

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core import arrays
+from driftd.core.channel import Channel, Role
 from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn
-from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.reference import Reference, bins_id, numeric_bins
 from driftd.core.summary import Summary
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.judge import step as steps_

@@ -62,7 +62,8 @@ class Stage:
             columns = {
                 f"feature_{f:03d}": self.source[(offsets + 31 * f) % len(self.source)] for f in range(self.features)
             }
-            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets / 2.0, columns, columns["feature_000"])
+            fields = {"prediction": columns["feature_000"]}
+            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets / 2.0, columns, fields)
             self.pipeline.ingest(self.state, ("t", m), self.begin, Decoded(events, [batch], []))
         outcome = self.pipeline.settle(self.state)
         if outcome.learned:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.event import Kind, RecordBatch, Schema
-from driftd.decode import Codec, EventsCodec, JsonCodec, Limits
+from driftd.decode import Codec, Limits, codec_of, formats
+from driftd.decode.json.fast import JsonCodec
 from tests.unit.decode.make import accounted, m, outcome, records
 
 SECRET = "Jane-Doe-4111111111111111"
@@ -45,8 +47,7 @@ HOSTILE: list[bytes | None] = [
     json.dumps(m(features=dict.fromkeys(map(str, range(2000)), 1))).encode(),
 ]
 CODECS = [
-    pytest.param(EventsCodec, id="events"),
-    pytest.param(JsonCodec, id="json"),
+    *(pytest.param(partial(codec_of, record_format=name), id=name) for name in formats()),
     pytest.param(lambda: JsonCodec(fast=False), id="json, strict path"),
 ]
 SCHEMAS = {"m": Schema("m", {"x": Kind.NUMERIC}, Kind.NUMERIC), "n": Schema("n", open=False)}
@@ -74,7 +75,7 @@ def test_details_are_short_and_tell_nothing_of_the_payload(codec: Codec) -> None
 
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=40).map(str.encode), max_size=8))
 def test_any_bytes_at_all_are_accounted_for(values: list[bytes]) -> None:
-    assert accounted(EventsCodec().decode(records(values), SCHEMAS))
+    assert accounted(codec_of().decode(records(values), SCHEMAS))
 
 
 def test_the_order_and_number_of_records_per_call_do_not_matter(codec: Codec) -> None:
@@ -104,5 +105,5 @@ def test_an_empty_stretch_gives_nothing(codec: Codec) -> None:
 
 
 def test_a_small_limit_is_kept() -> None:
-    decoded = EventsCodec(Limits(record_bytes=20)).decode(records([m()]), SCHEMAS)
+    decoded = codec_of(Limits(record_bytes=20)).decode(records([m()]), SCHEMAS)
     assert decoded.rejects[0].detail == "36 bytes, at most 20 expected"

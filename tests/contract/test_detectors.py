@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from driftd.core.channel import Role
 from driftd.core.errors import BinsDiffer
-from driftd.core.reference import Reference, Role
+from driftd.core.reference import Reference
 from driftd.core.summary import Summary, merge
 from driftd.detectors import Described, DescribedWindow, SequentialDetector, WindowDetector
 from driftd.detectors._bins import Floats, merged

@@ -15,7 +15,7 @@ import snappy  # type: ignore[import-untyped]
 import zstandard
 
 from driftd.core.event import RejectReason, Schema
-from driftd.decode import EventsCodec
+from driftd.decode import codec_of
 from driftd.sources.kafka.client import to_batch
 from driftd.sources.kafka.compression import XERIAL, Damage
 from driftd.sources.kafka.records import Stretch, Unpacker
@@ -150,7 +150,7 @@ def test_a_bomb_whose_records_make_no_sense_is_refused_as_a_whole() -> None:
 def test_the_huge_record_is_rejected_with_its_own_reason_and_everything_adds_up() -> None:
     stretch = read(compressed([EVENT, bytes(HUGE), EVENT], "zstd", 100), 100)
     records = to_batch(("t", 0), stretch, time.time())
-    decoded = EventsCodec().decode(records, {"m": Schema("m")})
+    decoded = codec_of().decode(records, {"m": Schema("m")})
     (reject,) = decoded.rejects
     assert (reject.offset, reject.index, reject.reason) == (101, 1, RejectReason.DECOMPRESSION_BOMB)
     assert "in a batch that decompresses to more than 1048576" in reject.detail

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import RecordBatch
-from driftd.decode import EventsCodec
+from driftd.decode import codec_of
 from driftd.engine.daemon import Timing
 from tests.deploy.reading import DEPLOY, read_yaml, run, tool
 
@@ -112,6 +112,6 @@ def test_flights_are_events_that_driftd_accepts() -> None:
     events = runpy.run_path(str(DEPLOY / "compose" / "flights.py"))["events"]
     values = [json.dumps(event).encode() for event in itertools.islice(events(), 1000)]
     batch = RecordBatch("predictions", 0, np.arange(1000), np.full(1000, np.nan), values, 1000)
-    decoded = EventsCodec().decode(batch, {})
+    decoded = codec_of().decode(batch, {})
     assert not decoded.rejects
     assert sum(map(len, decoded.batches)) == 1000

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import driftd.judge
-from driftd.core.reference import Role
+from driftd.core.channel import Role
 from driftd.judge import step
 from driftd.judge.learned import learn
 from driftd.judge.step import MicroBatch

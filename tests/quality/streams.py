@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from driftd.decode.tabular.layout import RESERVED
+from driftd.decode.fields import PARTS
 
 MONTH_SECONDS: Final = 30 * 86_400.0
 MODEL: Final = "stream"
-FIELDS: Final = RESERVED | {"model", "version", "time", "id", "label", "latency_seconds", MODEL}
+FIELDS: Final = {MODEL, *(part.name for part in PARTS)}
 """Names that `driftd replay` takes for a part of the event when nothing else is said."""
 RUN_LENGTH: Final = {False: 1e7, True: 3e5}
 """Events of a channel to one false alarm, for streams without and with a period."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Kind
-from driftd.core.reference import Bins, Channel, Reference, Role, bins_id, category_bins, numeric_bins
+from driftd.core.reference import Bins, Reference, bins_id, category_bins, numeric_bins
 from driftd.core.summary import Summary
 from driftd.judge.exchangeable import independent
 from driftd.judge.exchangeable.joint import Pairs

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
-from driftd.core.reference import Bins, Channel, Reference, Role, bins_from_edges, category_bins
+from driftd.core.reference import Bins, Reference, bins_from_edges, category_bins
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary, latency_bins
 from driftd.judge.budget import ModelGuarantee

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -13,15 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn, Scalar
-from driftd.core.reference import MAX_CATEGORY_CHARS, category
+from driftd.core.event import Column, EventBatch, Kind, NumericColumn, Scalar
+from driftd.core.values import MAX_CATEGORY_CHARS, category
+from driftd.decode.fields import COLUMNS, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
-_read: Final = attrgetter(
-    "time", "features", "prediction", "score", "label", "latency_seconds", "error", "version"
-)  # fmt: skip
-_ENVELOPE_COLUMNS: Final = 8
+_FRAME: Final = ("time", "features", "version")
+_read: Final = attrgetter(*_FRAME, *(field.name for field in COLUMNS))
 _NAIVE: Final = -1.0
 """Stands for a time without an offset: like every time before 1970 it goes to the strict path to be refused."""
 
@@ -29,14 +28,13 @@ _NAIVE: Final = -1.0
 class Table:
     """The events of one model, transposed; the k-th entry of each column is of the k-th event."""
 
-    __slots__ = ("errors", "features", "labels", "latencies", "predictions", "scores", "times", "versions")
+    __slots__ = ("features", "fields", "times", "versions")
 
     def __init__(self, events: Sequence[Any]) -> None:
-        columns: Iterable[Any] = zip(*map(_read, events), strict=True) if events else ((),) * _ENVELOPE_COLUMNS
-        (
-            self.times, self.features, self.predictions, self.scores,
-            self.labels, self.latencies, self.errors, self.versions,
-        ) = columns  # fmt: skip
+        size = len(_FRAME) + len(COLUMNS)
+        columns: Iterable[Any] = zip(*map(_read, events), strict=True) if events else ((),) * size
+        self.times, self.features, self.versions, *rest = columns
+        self.fields: dict[str, Sequence[Any]] = {f.name: c for f, c in zip(COLUMNS, rest, strict=True)}
 
     def event_times(self, timestamps: NDArray[np.float64], fallback: NDArray[np.float64] | None) -> NumericColumn:
         """Epoch seconds: the event's own, else the envelope's, else the record's; NaN where there is none."""
@@ -54,44 +52,54 @@ class Table:
         """Events that the strict path must look at, because types alone do not say that they are good."""
         with np.errstate(invalid="ignore"):
             good = (times >= 0) & (times < LATEST_TIME) & ~(times > timestamps + future_seconds)
-        out = set() if good.all() else set(np.flatnonzero(~good).tolist())
-        if _filled(self.latencies):
-            with np.errstate(invalid="ignore"):
-                negative = np.array(self.latencies, np.float64) < 0
-            if negative.any():
-                out.update(np.flatnonzero(negative).tolist())
-        types = set(map(type, self.predictions))
+            for values in (self.fields[f.name] for f in COLUMNS if not f.signed):
+                if _filled(values):
+                    good &= ~(np.array(values, np.float64) < 0)
+        bad = set() if good.all() else set(np.flatnonzero(~good).tolist())
+        return bad | self._without_norm_or_anything()
+
+    def _without_norm_or_anything(self) -> set[int]:
+        """Events whose prediction is a list too large for a norm, or that have neither prediction nor features."""
+        out: set[int] = set()
+        predictions = self.fields["prediction"]
+        types = set(map(type, predictions))
         if NoneType in types and NoneType in set(map(type, self.features)):
-            pairs = zip(self.features, self.predictions, strict=True)
+            pairs = zip(self.features, predictions, strict=True)
             out.update(i for i, (f, p) in enumerate(pairs) if f is None and p is None)
         if list in types:
-            out.update(i for i, p in enumerate(self.predictions) if isinstance(p, list) and math.isinf(math.hypot(*p)))
+            out.update(i for i, p in enumerate(predictions) if isinstance(p, list) and math.isinf(math.hypot(*p)))
         return out
 
     def batch(
-        self, plan: CompiledSchema, offsets: NDArray[np.int64], times: NumericColumn, label_only: int, ignored: int
+        self, compiled: CompiledSchema, offsets: NDArray[np.int64], times: NumericColumn, label_only: int, ignored: int
     ) -> EventBatch:
         """The columns. ``ignored`` counts what the strict path passed over; spare fields are added to it."""
         features: Sequence[Any] = self.features
-        if set(map(type, features)) != {plan.features}:
-            features = [plan.fit(f) for f in features]
-        if plan.spare_values is not None:
-            ignored += sum(len(row) - row.count(None) for row in map(plan.spare_values, features))
-        kind = plan.schema.prediction
+        if set(map(type, features)) != {compiled.features}:
+            features = [compiled.fit(f) for f in features]
+        if compiled.spare_values is not None:
+            ignored += sum(len(row) - row.count(None) for row in map(compiled.spare_values, features))
         return EventBatch(
-            model=plan.schema.model,
+            model=compiled.schema.model,
             offsets=offsets,
             times=times,
-            columns=_feature_columns(plan, features),
-            prediction=_predictions(self.predictions, kind),
-            score=_scores(self.scores, self.predictions),
-            label=_labels(self.labels, kind),
-            latency_seconds=np.array(self.latencies, np.float64) if _filled(self.latencies) else None,
-            failed=np.fromiter(map(bool, self.errors), np.bool_, len(self.errors)) if any(self.errors) else None,
+            columns=_feature_columns(compiled, features),
+            fields=self._field_columns(compiled.schema.prediction),
             version=version_of(self.versions),
             label_only=label_only,
             ignored_features=ignored,
         )
+
+    def _field_columns(self, kind: Kind) -> dict[str, Column]:
+        """Those that any event fills; ``kind`` is what the model's predictions are."""
+        out: dict[str, Column] = {}
+        for field in COLUMNS:
+            values = self.fields[field.name]
+            if _filled(values):
+                column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
+                if column is not None:
+                    out[field.name] = column
+        return out
 
 
 def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
@@ -100,11 +108,11 @@ def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
     return names.popitem()[1] if len(names) == 1 else [names[value] for value in values]
 
 
-def _feature_columns(plan: CompiledSchema, features: Sequence[Any]) -> dict[str, NumericColumn | AnyColumn]:
+def _feature_columns(compiled: CompiledSchema, features: Sequence[Any]) -> dict[str, Column]:
     count = len(features)
-    columns: dict[Kind, Iterable[NumericColumn | AnyColumn]] = {}
-    for kind, getter in plan.getters.items():
-        width = sum(k is kind for k in plan.schema.features.values())
+    columns: dict[Kind, Iterable[Column]] = {}
+    for kind, getter in compiled.getters.items():
+        width = sum(k is kind for k in compiled.schema.features.values())
         if kind is Kind.NUMERIC:
             flat = np.fromiter(chain.from_iterable(map(getter, features)), np.float64, count * width)  # None: NaN
             columns[kind] = iter(np.ascontiguousarray(flat.reshape(count, width).T))
@@ -113,7 +121,7 @@ def _feature_columns(plan: CompiledSchema, features: Sequence[Any]) -> dict[str,
             rows = zip(*map(getter, features), strict=True) if count else ((),) * width
             columns[kind] = map(convert, rows)
     iterators = {kind: iter(c) for kind, c in columns.items()}
-    return {name: next(iterators[kind]) for name, kind in plan.schema.features.items()}
+    return {name: next(iterators[kind]) for name, kind in compiled.schema.features.items()}
 
 
 def _categories(values: Sequence[Any]) -> list[Scalar]:
@@ -138,9 +146,7 @@ def _text(value: float | str | bool) -> str:
     return category(value)
 
 
-def _predictions(values: Sequence[Any], kind: Kind) -> NumericColumn | AnyColumn | None:
-    if not _filled(values):
-        return None
+def _predictions(values: Sequence[Any], kind: Kind) -> Column:
     if kind is Kind.CATEGORICAL:
         return _categories(values)
     if list in set(map(type, values)):
@@ -148,9 +154,7 @@ def _predictions(values: Sequence[Any], kind: Kind) -> NumericColumn | AnyColumn
     return np.array(values, np.float64) if kind is Kind.NUMERIC else _scalars(values)
 
 
-def _labels(values: Sequence[Any], kind: Kind) -> AnyColumn | None:
-    if not _filled(values):
-        return None
+def _labels(values: Sequence[Any], kind: Kind) -> Column:
     if kind is Kind.CATEGORICAL:
         return _categories(values)
     if kind is Kind.NUMERIC:
@@ -158,13 +162,25 @@ def _labels(values: Sequence[Any], kind: Kind) -> AnyColumn | None:
     return _scalars(values)
 
 
-def _scores(values: Sequence[Any], predictions: Sequence[Any]) -> NumericColumn | None:
-    if not _filled(values):
-        return None
+def _scores(values: Sequence[Any], predictions: Sequence[Any]) -> Column:
     if dict in set(map(type, values)):
         pairs = zip(values, predictions, strict=True)
         values = [_class_score(v, p) if isinstance(v, dict) else v for v, p in pairs]
     return np.array(values, np.float64)
+
+
+def _flags(values: Sequence[Any]) -> Column | None:
+    return np.fromiter(map(bool, values), np.bool_, len(values)) if any(values) else None
+
+
+_COLUMN: Final[Mapping[Holds, Callable[[Sequence[Any], Kind, Sequence[Any]], Column | None]]] = {
+    Holds.PREDICTION: lambda values, kind, _: _predictions(values, kind),
+    Holds.LABEL: lambda values, kind, _: _labels(values, kind),
+    Holds.SCORE: lambda values, _, predictions: _scores(values, predictions),
+    Holds.NUMBER: lambda values, _, __: np.array(values, np.float64),
+    Holds.FLAG: lambda values, _, __: _flags(values),
+}
+"""(values of a field, kind of the model's predictions, predictions) -> a column; None where it would be empty."""
 
 
 def _class_score(scores: dict[str, float | None], prediction: Any) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Final
@@ -11,18 +11,26 @@ from msgspec import Meta, Struct, defstruct
 from msgspec.json import Decoder
 
 from driftd.core.event import Kind, Schema
+from driftd.decode.fields import FIELDS, Holds
 
-Time = float | datetime | None
-Text = float | str | None
-Value = float | str | bool | None
-Score = float | dict[str, float | None] | None
-Cost = dict[str, float | None] | None
-Segments = dict[str, str | None] | None
+_Value = float | str | bool | None
 
-FEATURE: Final[dict[Kind, Any]] = {Kind.NUMERIC: float | None, Kind.CATEGORICAL: Value, Kind.ANY: Value}
+TYPES: Final[Mapping[Holds, Any]] = {
+    Holds.TIME: float | datetime | None,
+    Holds.LABEL: _Value,
+    Holds.SCORE: float | dict[str, float | None] | None,
+    Holds.NUMBER: float | None,
+    Holds.FLAG: Any,
+    Holds.TEXT: float | str | None,
+    Holds.STRING: str | None,
+    Holds.NUMBERS: dict[str, float | None] | None,
+    Holds.STRINGS: dict[str, str | None] | None,
+}
+"""What msgspec decodes a field into; model, features and prediction depend on the schema."""
+FEATURE: Final[dict[Kind, Any]] = {Kind.NUMERIC: float | None, Kind.CATEGORICAL: _Value, Kind.ANY: _Value}
 PREDICTION: Final[dict[Kind, Any]] = {
     Kind.NUMERIC: float | bool | list[float] | None,
-    Kind.CATEGORICAL: Value,
+    Kind.CATEGORICAL: _Value,
     Kind.ANY: float | str | bool | list[float] | None,
 }
 MAX_SPARE: Final = 256
@@ -30,30 +38,20 @@ _NEVER = Annotated[int, Meta(gt=0, lt=0)]
 """A type that no JSON value has."""
 
 
-class Envelope(Struct, gc=False):
-    """What surrounds the features, decoded; strict and fast path both end in one of these.
+Envelope: Final[Any] = defstruct(
+    "Envelope", [(field.name, TYPES[field.holds], None) for field in FIELDS if field.holds in TYPES], gc=False
+)
+"""What surrounds the features, decoded; strict and fast path both end in one of these.
 
-    ``owner`` is the model: a class attribute on the fast path's own subclasses, a field on the strict path's.
-    """
-
-    time: Time = None
-    version: Text = None
-    variant: str | None = None
-    id: Text = None
-    score: Score = None
-    label: Value = None
-    latency_seconds: float | None = None
-    error: Any = None
-    cost: Cost = None
-    segments: Segments = None
-
-
-class StrictEnvelope(Envelope, gc=False):
-    """One event as the strict path leaves it: ``features`` by name, or None."""
-
-    owner: str = ""
-    features: dict[str, Any] | None = None
-    prediction: Any = None
+``owner`` is the model: a class attribute on the fast path's own subclasses, a field on the strict path's.
+"""
+StrictEnvelope: Final[Any] = defstruct(
+    "StrictEnvelope",
+    [("owner", str, ""), ("features", dict[str, Any] | None, None), ("prediction", Any, None)],
+    bases=(Envelope,),
+    gc=False,
+)
+"""One event as the strict path leaves it: ``features`` by name, or None."""
 
 
 class _Nameless(Struct, tag_field="model", tag="", gc=False):
@@ -77,23 +75,7 @@ class CompiledSchema:
         self.names = tuple(schema.features)
         self.full = len(self.names) >= schema.max_features
         self.spare = tuple(name for name in spare if name not in schema.features and plain(name))[:MAX_SPARE]
-        columns = {f"f{i}": name for i, name in enumerate(self.names)}
-        spares = {f"s{i}": name for i, name in enumerate(self.spare)}
-        # msgspec matches no name that JSON has to escape. Such a field gets another name and a type that nothing
-        # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
-        odd = {attribute for attribute, name in columns.items() if not plain(name)}
-        fields: list[Any] = [
-            (attribute, (_NEVER if attribute in odd else FEATURE[schema.features[name]]) | None, None)
-            for attribute, name in columns.items()
-        ]
-        fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
-        self.features = defstruct(
-            "Features",
-            fields,
-            rename=_rename(columns | spares, odd),
-            forbid_unknown_fields=schema.open or bool(odd),
-            gc=False,
-        )
+        self.features = self._features()
         self.envelope = defstruct(
             "Event",
             [("features", self.features | None, None), ("prediction", PREDICTION[schema.prediction], None)],
@@ -108,17 +90,36 @@ class CompiledSchema:
         self.getters = {
             kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds
         }
-        self.spare_values = tuples(list(spares)) if spares and self.full else None
+        self.spare_values = tuples([f"s{i}" for i in range(len(self.spare))]) if self.spare and self.full else None
+
+    def _features(self) -> Any:
+        columns = {f"f{i}": name for i, name in enumerate(self.names)}
+        spares = {f"s{i}": name for i, name in enumerate(self.spare)}
+        # msgspec matches no name that JSON has to escape. Such a field gets another name and a type that nothing
+        # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
+        odd = {attribute for attribute, name in columns.items() if not plain(name)}
+        fields: list[Any] = [
+            (attribute, (_NEVER if attribute in odd else FEATURE[self.schema.features[name]]) | None, None)
+            for attribute, name in columns.items()
+        ]
+        fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
+        return defstruct(
+            "Features",
+            fields,
+            rename=_rename(columns | spares, odd),
+            forbid_unknown_fields=self.schema.open or bool(odd),
+            gc=False,
+        )
 
     def fit(self, features: Any) -> Any:
-        """The ``features`` of an earlier plan of the model, or of the strict path, as this plan's struct."""
+        """The ``features`` of an earlier schema of the model, or of the strict path, as this one's struct."""
         if isinstance(features, self.features):
             return features
         if features is None:
             return self.empty
         if isinstance(features, dict):
             return self.features(*map(features.get, self.names))
-        # columns are only ever added at the end, so an attribute means the same column in every plan of a batch
+        # columns are only ever added at the end, so an attribute means the same column in every schema of a batch
         return self.features(**{a: v for a in features.__struct_fields__ if (v := getattr(features, a)) is not None})
 
 
@@ -130,12 +131,12 @@ def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*attributes)
 
 
-def decoder_for(plans: Iterable[CompiledSchema]) -> Decoder[Any]:
-    """Decodes an event of any of the ``plans``, told apart by ``model`` wherever it stands in the event."""
+def decoder_for(schemas: Iterable[CompiledSchema]) -> Decoder[Any]:
+    """Decodes an event of any of the ``schemas``, told apart by ``model`` wherever it stands in the event."""
     union: Any = _Nameless
-    for plan in plans:
-        if plan.schema.model:
-            union |= plan.envelope
+    for compiled in schemas:
+        if compiled.schema.model:
+            union |= compiled.envelope
     return Decoder(union)
 
 

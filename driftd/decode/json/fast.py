@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RecordBatch, Reject, Schema
 from driftd.decode.json.columns import Table
-from driftd.decode.json.compiled import MAX_SPARE, CompiledSchema, StrictEnvelope, decoder_for, plain
+from driftd.decode.json.compiled import MAX_SPARE, CompiledSchema, decoder_for, plain
 from driftd.decode.json.strict import (
     DECODE_ERRORS,
     Accepted,
@@ -34,7 +34,7 @@ from driftd.decode.json.strict import (
 from driftd.decode.limits import DEFAULT_LIMITS, MAX_DEPTH, Limits
 
 _RECOMPILE_AFTER: Final = 32
-"""Events on the strict path that a new plan would have spared; compiling one costs about as much as they do."""
+"""Events on the strict path that a new schema would have spared; compiling one costs about as much as they do."""
 
 
 class Unwrapped(NamedTuple):
@@ -51,15 +51,15 @@ class Unwrapped(NamedTuple):
 class JsonCodec:
     """Decodes records whose value is an event or an array of events, as docs/events.md describes them.
 
-    Holds compiled plans from call to call; they decide how fast it is, never what comes out. ``fast=False``
+    Holds compiled schemas from call to call; they decide how fast it is, never what comes out. ``fast=False``
     sends everything down the strict path (tests compare the two). Raises nothing for what a record holds.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
         self.limits = limits
         self._fast = fast
-        self.plans: dict[str, CompiledSchema] = {}
-        self._compiled: list[CompiledSchema] = []
+        self.compiled: dict[str, CompiledSchema] = {}
+        self._decodes: list[CompiledSchema] = []
         self._decode: Callable[[Any], Any] = _refuse
 
     def decode(
@@ -69,25 +69,25 @@ class JsonCodec:
         column that has no schema yet; the caller hands the grown schema to the next call (a new model's with
         ``limits.max_features``, a new feature as Kind.ANY, columns in the batch's order).
         """
-        self.plans = {name: self._plan(schema) for name, schema in schemas.items()}
+        self.compiled = {name: self._compile(schema) for name, schema in schemas.items()}
         return _Run(self, records, unwrapped).decoded()
 
-    def _plan(self, schema: Schema) -> CompiledSchema:
-        plan = self.plans.get(schema.model)
-        if plan is not None and (plan.schema is schema or plan.schema == schema):
-            return plan
-        return CompiledSchema(schema, plan.spare if plan is not None else ())
+    def _compile(self, schema: Schema) -> CompiledSchema:
+        known = self.compiled.get(schema.model)
+        if known is not None and (known.schema is schema or known.schema == schema):
+            return known
+        return CompiledSchema(schema, known.spare if known is not None else ())
 
     def decoder(self) -> Callable[[Any], Any]:
-        plans = [*self.plans.values()]
-        if len(plans) != len(self._compiled) or any(a is not b for a, b in zip(plans, self._compiled, strict=True)):
-            self._compiled = plans
-            self._decode = decoder_for(plans).decode if plans and self._fast else _refuse
+        wanted = [*self.compiled.values()]
+        if len(wanted) != len(self._decodes) or any(a is not b for a, b in zip(wanted, self._decodes, strict=True)):
+            self._decodes = wanted
+            self._decode = decoder_for(wanted).decode if wanted and self._fast else _refuse
         return self._decode
 
 
 class _Growth:
-    """What one call learns about one model before its plan is compiled anew."""
+    """What one call learns about one model before its schema is compiled anew."""
 
     __slots__ = ("ignored", "label_only", "schema", "spare")
 
@@ -107,7 +107,7 @@ class _Run:
         self.records = records
         self.unwrapped = unwrapped
         self.values: Sequence[Any] = records.values if unwrapped is None else unwrapped.values
-        self.plans = codec.plans
+        self.compiled = codec.compiled
         self.growths: dict[str, _Growth] = {}
         self.rejects: list[tuple[int, Reject]] = []
         self.dropped: dict[DropReason, int] = {}
@@ -201,12 +201,12 @@ class _Run:
         self.debt += 1
         return self._grow(growth, accepted)
 
-    def _grow(self, growth: _Growth, accepted: Accepted) -> StrictEnvelope | None:
+    def _grow(self, growth: _Growth, accepted: Accepted) -> Any:
         """Takes in what an accepted event discovers; a rejected one discovers nothing."""
         schema = growth.schema
         if schema.model not in self.growths:
             self.growths[schema.model] = growth
-            self.stale = self.stale or schema.model not in self.plans
+            self.stale = self.stale or schema.model not in self.compiled
         if accepted.new:
             features = {**schema.features, **dict.fromkeys(accepted.new, Kind.ANY)}
             growth.schema = Schema(schema.model, features, schema.prediction, schema.open, schema.max_features)
@@ -227,20 +227,20 @@ class _Run:
         growth = self.growths.get(model)
         if growth is not None:
             return growth
-        plan = self.plans.get(model)
-        if plan is not None:
-            growth = _Growth(plan.schema)
-            growth.spare = dict.fromkeys(plan.spare)
+        compiled = self.compiled.get(model)
+        if compiled is not None:
+            growth = _Growth(compiled.schema)
+            growth.spare = dict.fromkeys(compiled.spare)
             return growth
         require_name(model, "model", self.limits)
-        known = len(self.plans) + sum(name not in self.plans for name in self.growths)
+        known = len(self.compiled) + sum(name not in self.compiled for name in self.growths)
         if not self.limits.discover or known >= self.limits.max_models:
             return None
         return _Growth(Schema(model, max_features=self.limits.max_features))
 
     def _recompile(self) -> None:
         for model, growth in self.growths.items():
-            self.plans[model] = _renewed(self.plans.get(model), growth)
+            self.compiled[model] = _renewed(self.compiled.get(model), growth)
         self.debt, self.stale = 0, False
 
     def _context(self, index: int) -> Context:
@@ -290,8 +290,8 @@ class _Run:
             rows = rows[positions]
         growth = self.growths.get(model)
         if growth is not None:
-            self.plans[model] = _renewed(self.plans.get(model), growth)
-        plan = self.plans[model]
+            self.compiled[model] = _renewed(self.compiled.get(model), growth)
+        compiled = self.compiled[model]
         table = Table(events)
         timestamps = self.records.timestamps[rows]
         fallback = self.unwrapped.times[rows] if self.unwrapped is not None else None
@@ -299,24 +299,27 @@ class _Run:
         doubtful = table.doubtful(times, timestamps, self.limits.future_seconds)
         if doubtful:
             for i in sorted(doubtful):
-                position = i if positions is None else positions[i]
-                outcome = self._event(int(rows[i]), values[position])
-                if isinstance(outcome, Reject):
-                    self.rejects.append((position, outcome))
+                self._look_again(i if positions is None else positions[i], int(rows[i]), values)
             growth = self.growths.get(model)
             keep = [i for i in range(len(events)) if i not in doubtful]
             table, rows, times = Table([events[i] for i in keep]), rows[keep], times[keep]
         label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
         if not len(times) and not label_only:
             return None
-        return table.batch(plan, self.records.offsets[rows], times, label_only, ignored)
+        return table.batch(compiled, self.records.offsets[rows], times, label_only, ignored)
+
+    def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
+        """A doubtful event on the strict path, which refuses it or counts a label."""
+        outcome = self._event(row, values[position])
+        if isinstance(outcome, Reject):
+            self.rejects.append((position, outcome))
 
 
-def _renewed(plan: CompiledSchema | None, growth: _Growth) -> CompiledSchema:
-    """The model's plan as it is after what was learned; the same one if that was nothing."""
-    if plan is None or plan.schema is not growth.schema or len(plan.spare) != len(growth.spare):
+def _renewed(known: CompiledSchema | None, growth: _Growth) -> CompiledSchema:
+    """The model's schema as it is after what was learned; the same one if that was nothing."""
+    if known is None or known.schema is not growth.schema or len(known.spare) != len(growth.spare):
         return CompiledSchema(growth.schema, growth.spare)
-    return plan
+    return known
 
 
 def _refuse(_: Any) -> Any:

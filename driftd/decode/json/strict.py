@@ -1,6 +1,6 @@
 """One event, field by field: the definition of what driftd accepts, and the words for what it does not.
 
-The fast path (plan.py, json.py) may accept only what is accepted here, with the same values; a property test
+The fast path (compiled.py, fast.py) may accept only what is accepted here, with the same values; a property test
 holds them together. Whatever the fast path refuses, for whatever reason, is decided here.
 """
 
@@ -11,13 +11,15 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from msgspec import DecodeError, MsgspecError, Raw, Struct, ValidationError
+from msgspec import DecodeError, MsgspecError, Raw, ValidationError, defstruct
 from msgspec.json import Decoder
 
 from driftd.core.event import Kind, RejectReason, Schema
-from driftd.decode.json.compiled import FEATURE, PREDICTION, Cost, Score, Segments, StrictEnvelope, Text, Time, Value
+from driftd.decode.fields import FIELDS, Holds
+from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, StrictEnvelope
 from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
 
 DECODE_ERRORS: Final = (MsgspecError, UnicodeError, RecursionError)
@@ -35,37 +37,12 @@ class Refused(Exception):
         self.model = model
 
 
-class _Fields(Struct, gc=False):
-    model: Raw = _NULL
-    time: Raw = _NULL
-    version: Raw = _NULL
-    variant: Raw = _NULL
-    id: Raw = _NULL
-    features: Raw = _NULL
-    prediction: Raw = _NULL
-    score: Raw = _NULL
-    label: Raw = _NULL
-    latency_seconds: Raw = _NULL
-    error: Raw = _NULL
-    cost: Raw = _NULL
-    segments: Raw = _NULL
-
-
-_fields: Final = Decoder(_Fields)
+_fields: Final[Decoder[Any]] = Decoder(defstruct("Fields", [(f.name, Raw, _NULL) for f in FIELDS], gc=False))
 _items: Final = Decoder(list[Raw])
 _model: Final = Decoder(str | None)
 _names: Final = Decoder(dict[str, Raw] | None)
-_number: Final = Decoder(float | None)
-_text: Final = Decoder(Text)
-_string: Final = Decoder(str | None)
-_time: Final = Decoder(Time)
-_score: Final = Decoder(Score)
-_value: Final = Decoder(Value)
-_cost: Final = Decoder(Cost)
-_segments: Final = Decoder(Segments)
-_any: Final[Decoder[Any]] = Decoder()
+_time: Final[Decoder[Any]] = Decoder(TYPES[Holds.TIME])
 _feature: Final[Mapping[Kind, Decoder[Any]]] = {k: Decoder(t) for k, t in FEATURE.items()}
-_prediction: Final[Mapping[Kind, Decoder[Any]]] = {k: Decoder(t) for k, t in PREDICTION.items()}
 
 _EXPECTED_FEATURE: Final = {
     Kind.NUMERIC: "a number",
@@ -77,7 +54,24 @@ _EXPECTED_PREDICTION: Final = {
     Kind.CATEGORICAL: "a string, a number or a boolean",
     Kind.ANY: "a number, a string, a boolean or a list of numbers",
 }
-_EXPECTED_TIME: Final = "RFC 3339 with an offset, or epoch seconds"
+_EXPECTED_TIME: Final = next(f.expected for f in FIELDS if f.holds is Holds.TIME)
+
+
+def _readers(kind: Kind) -> tuple[tuple[str, Decoder[Any], str, bool], ...]:
+    """(name, decoder, what it expects, whether it may be negative) of the fields that are read by themselves; ``kind``
+    is that of the model's predictions.
+    """
+    return tuple(
+        (f.name, Decoder(PREDICTION[kind]), _EXPECTED_PREDICTION[kind], f.signed)
+        if f.holds is Holds.PREDICTION
+        else (f.name, Decoder(TYPES[f.holds]), f.expected, f.signed)
+        for f in _ALONE
+    )
+
+
+_ALONE: Final = tuple(f for f in FIELDS if f.holds not in {Holds.MODEL, Holds.TIME, Holds.FEATURES})
+_raws: Final = attrgetter(*(f.name for f in _ALONE))
+_READERS: Final = {kind: _readers(kind) for kind in Kind}
 
 
 class Context(NamedTuple):
@@ -89,11 +83,12 @@ class Context(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A usable event. ``event.owner`` is its model; ``new`` are features to discover, ``nulls`` unknown names
-    without a value, ``over`` unknown names beyond the schema's limit. ``label_only``: there is nothing to monitor.
+    """A usable event. ``event`` is a StrictEnvelope, its ``owner`` the model; ``new`` are features to discover,
+    ``nulls`` unknown names without a value, ``over`` unknown names beyond the schema's limit. ``label_only``: there is
+    nothing to monitor.
     """
 
-    event: StrictEnvelope
+    event: Any
     new: tuple[str, ...] = ()
     nulls: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
@@ -150,24 +145,13 @@ def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Con
 def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
     time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
     features, new, nulls, over = _features(fields.features, schema, limits)
-    kind = schema.prediction
-    event = StrictEnvelope(
-        owner=model,
-        time=_event_time(time, limits, context),
-        version=_decode(_text, fields.version, "version", "a string or a number"),
-        variant=_decode(_string, fields.variant, "variant", "a string"),
-        id=_decode(_text, fields.id, "id", "a string or a number"),
-        features=features,
-        prediction=_decode(_prediction[kind], fields.prediction, "prediction", _EXPECTED_PREDICTION[kind]),
-        score=_decode(_score, fields.score, "score", "a number or an object of class to probability"),
-        label=_decode(_value, fields.label, "label", "a number, a string or a boolean"),
-        latency_seconds=_decode(_number, fields.latency_seconds, "latency_seconds", "a number of seconds"),
-        error=_decode(_any, fields.error, "error", "a JSON value"),
-        cost=_decode(_cost, fields.cost, "cost", "an object of numbers"),
-        segments=_decode(_segments, fields.segments, "segments", "an object of strings"),
-    )
-    if event.latency_seconds is not None and event.latency_seconds < 0:
-        raise Refused(RejectReason.WRONG_TYPE, "latency_seconds: expected 0 or more, got a negative number")
+    event = StrictEnvelope(owner=model, time=_event_time(time, limits, context), features=features)
+    for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
+        if raw is not _NULL:  # the field is there
+            value = _decode(decoder, raw, name, expected)
+            if not signed and value is not None and value < 0:
+                raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
+            setattr(event, name, value)
     if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
         raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
     if features is not None or event.prediction is not None:

@@ -1,4 +1,4 @@
-"""Rows of a flat file to event batches: the codec of flat.py, as codecs/json.py is the one of records."""
+"""Rows of a flat file to event batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from driftd.core.errors import ConfigError
 from driftd.core.event import (
-    AnyColumn,
+    Column,
     Decoded,
     DropReason,
     EventBatch,
@@ -24,8 +24,10 @@ from driftd.core.event import (
     RejectReason,
     Schema,
 )
-from driftd.decode import Limits
+from driftd.core.values import as_numbers, present
+from driftd.decode.fields import COLUMNS
 from driftd.decode.json.columns import version_of
+from driftd.decode.limits import Limits
 from driftd.decode.tabular import columns as read
 from driftd.decode.tabular.columns import Faults, Texts
 from driftd.decode.tabular.layout import Layout
@@ -63,7 +65,7 @@ class FlatCodec:
         self.layout = layout
         self.features = layout.features(list(columns))
         self.model = model
-        self.version = version if layout.version is None else None
+        self.version = version if "version" not in layout.columns else None
         self.limits = limits
         self.texts = texts
         self._path = path
@@ -72,9 +74,9 @@ class FlatCodec:
     def require_types(self, schema: Any) -> None:
         """Raises ConfigError for columns that cannot be read, of a file that has types."""
         mistakes = []
-        for name in {*self.features, *self.layout.parts()}:
+        for name in {*self.features, *self.layout.columns.values()}:
             kind = schema.field(name).type
-            if not (read.supported(kind) or (name == self.layout.prediction and read.is_list(kind))):
+            if not (read.supported(kind) or (name == self.layout.columns.get("prediction") and read.is_list(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
         if mistakes:
             raise ConfigError("\n".join(sorted(mistakes)))
@@ -98,7 +100,7 @@ class _Run:
 
     def __init__(self, codec: FlatCodec, rows: Rows, schemas: Mapping[str, Schema]) -> None:
         self.codec = codec
-        self.layout = codec.layout
+        self.parts = codec.layout.columns
         self.rows = rows
         self.schemas = schemas
         self.good = np.asarray(rows.good, np.intp)
@@ -126,9 +128,10 @@ class _Run:
 
     def _models(self) -> list[Any] | None:
         """Each row's model where a column tells it; None where all rows are of one model."""
-        if self.layout.model is None:
+        column = self.parts.get("model")
+        if column is None:
             return None
-        names = read.categories(self.columns[self.layout.model], self.codec.texts.get(self.layout.model))
+        names = read.categories(self.columns[column], self.codec.texts.get(column))
         for i, name in enumerate(names):
             if not name:
                 self.faults.setdefault(i, (RejectReason.MISSING_FIELD, "model: missing"))
@@ -140,9 +143,10 @@ class _Run:
         return names
 
     def _times(self) -> NumericColumn:
-        if self.layout.time is None:
+        column = self.parts.get("time")
+        if column is None:
             return self.rows.offsets[self.good].astype(np.float64)
-        return read.times(self.columns[self.layout.time], self.layout.time in self.codec.dated, self.faults)
+        return read.times(self.columns[column], column in self.codec.dated, self.faults)
 
     def _groups(self, models: list[Any] | None) -> list[tuple[str, Indices]]:
         whole = np.array([i for i in range(len(self.good)) if i not in self.faults], np.intp)
@@ -185,7 +189,6 @@ class _Part:
 
     def __init__(self, run: _Run, schema: Schema, indices: Indices, faults: Faults) -> None:
         self.run = run
-        self.layout = run.layout
         self.schema = schema
         self.indices = indices
         self.faults = faults
@@ -195,43 +198,25 @@ class _Part:
         column = self.run.columns[name]
         return column if self.all else column.take(pa.array(self.indices))
 
-    def values(self, name: str, kind: Kind, where: str) -> NumericColumn | AnyColumn:
-        column, numeric_text = self.column(name), self.run.codec.texts.get(name)
-        if kind is Kind.NUMERIC:
-            return read.numbers(column, where, self.faults)
-        if kind is Kind.CATEGORICAL:
-            return read.categories(column, numeric_text)
-        return read.scalars(column, where, self.faults, numeric_text)
-
     def batch(self, times: NumericColumn) -> EventBatch:
-        layout, kind, codec = self.layout, self.schema.prediction, self.run.codec
-        prediction = self.values(layout.prediction, kind, "prediction") if layout.prediction else None
-        score = read.numbers(self.column(layout.score), "score", self.faults) if layout.score else None
-        label = None
-        if layout.label:
-            label = read.labels(self.column(layout.label), kind, self.faults, codec.texts.get(layout.label))
         columns, ignored = self.features()
         return EventBatch(
             model=self.schema.model,
             offsets=self.run.rows.offsets[self.run.good[self.indices]],
             times=times,
             columns=columns,
-            prediction=_filled(prediction),
-            score=None if score is None or np.isnan(score).all() else score,
-            label=None if label is None or label.count(None) == len(label) else label,
-            latency_seconds=self.latency(),
-            failed=self.failed(),
+            fields=self.fields(),
             version=self.version(),
             ignored_features=ignored,
         )
 
-    def features(self) -> tuple[dict[str, NumericColumn | AnyColumn], int]:
+    def features(self) -> tuple[dict[str, Column], int]:
         """Columns by feature, and how many values were passed over because discovery was full."""
         there = self.run.codec.features
-        out: dict[str, NumericColumn | AnyColumn] = {}
+        out: dict[str, Column] = {}
         for name, kind in self.schema.features.items():
             if name in there:
-                out[name] = self.values(name, kind, f"feature '{name[:64]}'")
+                out[name] = self.feature(name, kind)
             else:
                 missing = len(self.indices)
                 out[name] = np.full(missing, np.nan) if kind is Kind.NUMERIC else [None] * missing
@@ -240,36 +225,36 @@ class _Part:
         new = [name for name in there if name not in out]
         room = max(0, self.schema.max_features - len(out))
         for name in new[:room]:
-            out[name] = self.values(name, Kind.ANY, f"feature '{name[:64]}'")
+            out[name] = self.feature(name, Kind.ANY)
         return out, sum(len(self.indices) - self.column(name).null_count for name in new[room:])
 
-    def latency(self) -> NumericColumn | None:
-        if not self.layout.latency:
-            return None
-        out = read.numbers(self.column(self.layout.latency), "latency_seconds", self.faults)
-        with np.errstate(invalid="ignore"):
-            for i in np.flatnonzero(out < 0).tolist():
-                detail = "latency_seconds: expected 0 or more, got a negative number"
-                self.faults.setdefault(i, (RejectReason.WRONG_TYPE, detail))
-        return None if np.isnan(out).all() else out
+    def feature(self, name: str, kind: Kind) -> Column:
+        where = f"feature '{name[:64]}'"
+        return read.typed(self.column(name), kind, where, self.faults, self.run.codec.texts.get(name))
 
-    def failed(self) -> NDArray[np.bool_] | None:
-        if not self.layout.error:
-            return None
-        out = read.failures(self.column(self.layout.error))
-        return out if out.any() else None
+    def fields(self) -> dict[str, Column]:
+        """Columns of the event's other fields; those that no row fills are absent."""
+        out: dict[str, Column] = {}
+        for field in COLUMNS:
+            name = self.run.parts.get(field.name)
+            if name is None:
+                continue
+            text = self.run.codec.texts.get(name)
+            column = read.FIELD[field.holds](self.column(name), self.schema.prediction, field.name, self.faults, text)
+            if not field.signed:
+                self.require_unsigned(field.name, as_numbers(column))
+            if present(column):
+                out[field.name] = column
+        return out
+
+    def require_unsigned(self, name: str, values: NumericColumn) -> None:
+        with np.errstate(invalid="ignore"):
+            for i in np.flatnonzero(values < 0).tolist():
+                detail = f"{name}: expected 0 or more, got a negative number"
+                self.faults.setdefault(i, (RejectReason.WRONG_TYPE, detail))
 
     def version(self) -> str | list[str | None] | None:
-        if not self.layout.version:
+        column = self.run.parts.get("version")
+        if column is None:
             return self.run.codec.version
-        return version_of(
-            read.categories(self.column(self.layout.version), self.run.codec.texts.get(self.layout.version))
-        )
-
-
-def _filled(values: NumericColumn | AnyColumn | None) -> NumericColumn | AnyColumn | None:
-    if values is None:
-        return None
-    if isinstance(values, np.ndarray):
-        return None if np.isnan(values).all() else values
-    return values if any(v is not None for v in values) else None
+        return version_of(read.categories(self.column(column), self.run.codec.texts.get(column)))

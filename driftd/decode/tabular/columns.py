@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, cast
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from driftd.core.event import Kind, NumericColumn, RejectReason, Scalar
-from driftd.core.reference import category
+from driftd.core.event import Column, Kind, NumericColumn, RejectReason, Scalar
+from driftd.core.values import category
+from driftd.decode.fields import Holds
 from driftd.decode.limits import LATEST_TIME
 
 Texts = dict[str, bool]
@@ -137,6 +138,15 @@ def scalars(column: Any, where: str, faults: Faults, numeric_text: bool | None) 
     return values
 
 
+def typed(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: bool | None) -> Column:
+    """The column as the values of a feature or a prediction of this kind."""
+    if kind is Kind.NUMERIC:
+        return numbers(column, where, faults)
+    if kind is Kind.CATEGORICAL:
+        return categories(column, numeric_text)
+    return scalars(column, where, faults, numeric_text)
+
+
 def categories(column: Any, numeric_text: bool | None) -> list[Scalar]:
     """Text or None. Numbers become what they become in events: 1 for 1.0."""
     if is_list(column.type):
@@ -183,12 +193,12 @@ def _or_none(values: NumericColumn) -> list[Scalar]:
     return out
 
 
-def labels(column: Any, kind: Kind, faults: Faults, numeric_text: bool | None) -> list[Scalar]:
+def labels(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: bool | None) -> list[Scalar]:
     if kind is Kind.CATEGORICAL:
         return categories(column, numeric_text)
     if kind is Kind.NUMERIC and pa.types.is_boolean(column.type):
         column = column.cast(pa.float64())
-    return scalars(column, "label", faults, numeric_text)
+    return scalars(column, where, faults, numeric_text)
 
 
 def failures(column: Any) -> NDArray[np.bool_]:
@@ -198,6 +208,16 @@ def failures(column: Any) -> NDArray[np.bool_]:
         return np.array(pc.invert(quiet).to_numpy(zero_copy_only=False), np.bool_)
     values = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     return np.array((values != 0) & ~np.isnan(values), np.bool_)
+
+
+FIELD: Final[Mapping[Holds, Callable[[Any, Kind, str, Faults, bool | None], Column]]] = {
+    Holds.PREDICTION: typed,
+    Holds.LABEL: labels,
+    Holds.SCORE: lambda column, _, where, faults, __: numbers(column, where, faults),
+    Holds.NUMBER: lambda column, _, where, faults, __: numbers(column, where, faults),
+    Holds.FLAG: lambda column, *_: failures(column),
+}
+"""(column, kind of the model's predictions, the field's name, faults, numeric_text) -> the field's values."""
 
 
 def times(column: Any, dated: bool, faults: Faults) -> NumericColumn:

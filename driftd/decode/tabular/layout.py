@@ -2,68 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from driftd.core.errors import ConfigError
-from driftd.core.reference import Role
 from driftd.core.text import did_you_mean
-
-RESERVED: Final = frozenset(role.value for role in Role if role is not Role.FEATURE)
-"""Names of the other channels: a column that is called so and plays no part cannot be a feature."""
+from driftd.decode.fields import PARTS
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Column names; None means the column that is called as the event's field, where there is one.
+    """``columns`` maps the event's field to its column; a field that is not there has the column of its own name, where
+    the file has one. Columns that play no part and are not in ``ignore`` are features.
 
-    ``model`` and ``version`` are taken for the name itself where the file has no such column. Columns that play no
-    part and are not in ``ignore`` are features.
+    The model and the version may be given themselves where the file has no such column.
     """
 
-    model: str | None = None
-    version: str | None = None
-    time: str | None = None
-    id: str | None = None
-    prediction: str | None = None
-    score: str | None = None
-    label: str | None = None
-    latency: str | None = None
-    error: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
 
-    def resolve(self, columns: list[str], file: str) -> Layout:
-        """With what the file has: afterwards None means that there is no such column.
+    def resolve(self, columns: Sequence[str], file: str) -> Layout:
+        """With what the file has: afterwards a field that is not there has no column.
 
         Raises ConfigError, one line a mistake, for columns that the file has not, or that are named twice.
         """
         mistakes: list[str] = []
-        found: dict[str, str | None] = {}
-        parts: dict[str, str] = {}
-        for part in (f.name for f in fields(self) if f.name != "ignore"):
-            asked = getattr(self, part)
-            name = asked or ("latency_seconds" if part == "latency" else part)
-            if name in columns:
-                found[part] = name
-                if name in parts:
-                    mistakes.append(f"{file}: column '{name}' is asked for as --{parts[name]} and as --{part}")
-                parts[name] = part
-            elif asked and part not in {"model", "version"}:
-                mistakes.append(f"{file}: --{part}: no column '{asked}'{did_you_mean(asked, columns)}")
-            else:
-                found[part] = None
+        found: dict[str, str] = {}
+        options: dict[str, str] = {}
+        taken = frozenset(self.columns.values())
+        for part in PARTS:
+            asked = self.columns.get(part.name)
+            name = asked or part.name
+            if name in columns and (asked or name not in taken):
+                found[part.name] = name
+                if name in options:
+                    mistakes.append(f"{file}: column '{name}' is asked for as --{options[name]} and as --{part.option}")
+                options[name] = part.option
+            elif asked and not part.literal:
+                mistakes.append(f"{file}: --{part.option}: no column '{asked}'{did_you_mean(asked, columns)}")
         mistakes += [
             f"{file}: --ignore: no column '{c}'{did_you_mean(c, columns)}" for c in self.ignore if c not in columns
         ]
         if mistakes:
             raise ConfigError("\n".join(mistakes))
-        return replace(self, **found)  # type: ignore[arg-type]  # found has no 'ignore'
+        return Layout(found, self.ignore)
 
-    def parts(self) -> frozenset[str]:
-        """The columns that play a part, of a resolved layout."""
-        return frozenset(filter(None, (getattr(self, f.name) for f in fields(self) if f.name != "ignore")))
-
-    def features(self, columns: list[str]) -> list[str]:
+    def features(self, columns: Sequence[str]) -> list[str]:
         """The other columns, of a resolved layout. A column without a name is an index that somebody wrote along."""
-        used = self.parts() | set(self.ignore) | RESERVED
+        used = {*self.columns.values(), *self.ignore}
         return [c for c in columns if c and c not in used]

@@ -31,7 +31,7 @@ from driftd.judge.exchangeable.beta_binomial import log_factor, most_log_factor
 from driftd.judge.exchangeable.candidates import log_sum_exp
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.independent import MARGIN
-from driftd.judge.exchangeable.pair_rows import answers_of, awaited, groups_of, numbers_of
+from driftd.judge.exchangeable.pair_rows import answers_of, groups_of, numbers_of
 from driftd.judge.exchangeable.shape import normal_scores
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,7 @@ class Pairs:
         g, h = (x.ravel() for x in np.meshgrid(np.arange(len(groups)), np.arange(len(answers)), indexing="ij"))
         other = groups[g] != answers[h]
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
-        late = np.array([awaited(reference.channels[i]) for i in rows[h]], bool)
+        late = np.array([reference.channels[i].role.row.answer for i in rows[h]], bool)
         weight = np.concatenate([even_shares(np.ones(len(p), bool)), even_shares(late) + even_shares(~late)])
         mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
         blank = cls(

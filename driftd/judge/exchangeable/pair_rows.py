@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.reference import AWAITED, Channel, Reference, Role
+from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING
 
 Rows = NDArray[np.intp]
@@ -33,16 +33,12 @@ HIGH: Final = 0.4
 events differs soonest from another; below it, because errors and costs change at the upper end."""
 
 
-def awaited(channel: Channel) -> bool:
-    return channel.role in AWAITED or channel.role is Role.ERROR
-
-
 def numbers_of(reference: Reference, known: Bools) -> Rows:
     """Numeric channels that vary, outputs first, at most MAX_NUMBERS. None whose values come later or never: how many
     came would look like a change of their products.
     """
-    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not awaited(c)]
-    rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
+    rows = [i for i, c in enumerate(reference.channels) if reference.numeric[i] and known[i] and not c.role.row.answer]
+    rows.sort(key=lambda i: reference.channels[i].feature is not None)
     return np.array(sorted(rows[:MAX_NUMBERS]), np.intp)
 
 
@@ -52,7 +48,7 @@ def groups_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int6
     """
     found: list[tuple[float, int, NDArray[np.int64]]] = []
     for i, c in enumerate(reference.channels):
-        if awaited(c) or not known[i]:
+        if c.role.row.answer or not known[i]:
             continue
         counts = reference.summary.counts[i].astype(np.float64)
         share = counts / counts.sum()
@@ -79,7 +75,7 @@ def answers_of(reference: Reference, known: Bools) -> tuple[Rows, NDArray[np.int
     """Channel, high and low columns (int64[answers, width]) of the answers: errors and labels, outputs, features."""
     order = sorted(
         [i for i in np.flatnonzero(known).tolist() if reference.numeric[i] or _frequent(reference, i)],
-        key=lambda i: (not awaited(reference.channels[i]), reference.channels[i].role is Role.FEATURE, i),
+        key=lambda i: (not reference.channels[i].role.row.answer, reference.channels[i].feature is not None, i),
     )[:MAX_ANSWERS]
     high = np.zeros((len(order), reference.width), np.int64)
     low = np.zeros_like(high)

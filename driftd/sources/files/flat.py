@@ -44,12 +44,13 @@ class FlatFile:
         if doubled:
             raise ConfigError(f"{path}: column '{doubled[0]}' appears twice; expected names that differ")
         self.layout = layout.resolve(columns, path)
-        self._columns = [c for c in columns if c in {*self.layout.parts(), *self.layout.features(columns)}]
-        model = layout.model or Path(path.removesuffix(".gz").removesuffix(".zst")).stem
-        codec = FlatCodec(self.layout, self._columns, model, layout.version, limits, self._texts, path)
+        self._columns = [c for c in columns if c in {*self.layout.columns.values(), *self.layout.features(columns)}]
+        model = layout.columns.get("model") or Path(path.removesuffix(".gz").removesuffix(".zst")).stem
+        version = layout.columns.get("version")
+        self._codec = FlatCodec(self.layout, self._columns, model, version, limits, self._texts, path)
         if self._parquet:
-            codec.require_types(self._file.schema_arrow)
-        self.codec: Codec = codec
+            self._codec.require_types(self._file.schema_arrow)
+        self.codec: Codec = self._codec
         self.partitions: tuple[TopicPartition, ...] = ()
 
     def _open_parquet(self) -> list[str]:
@@ -83,6 +84,9 @@ class FlatFile:
                 yield from self._parquet_rows(size) if self._parquet else self._csv_rows(size)
         except pa.ArrowException as e:
             raise SourceRefused(f"{self.path}: cannot be read on: {e}") from e
+
+    def codec_within(self, limits: Limits) -> Codec:
+        return self._codec.within(limits)
 
     def progress(self) -> Progress:
         if self._raw is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from driftd.core.errors import ConfigError
 from driftd.core.event import RecordBatch, TopicPartition
-from driftd.decode import Codec, EventsCodec, Limits
+from driftd.decode import Codec, Limits, codec_of
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.stream import ROWS, STDIN, Events, Progress, open_bytes, undamaged
@@ -45,7 +45,7 @@ class JsonLines:
     def __init__(self, path: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.path = path
         self.name = "stdin" if path == STDIN else Path(path).name
-        self.codec: Codec = EventsCodec(limits)
+        self.codec = codec_of(limits)
         self.partitions: tuple[TopicPartition, ...] = ()
         self._longest = limits.record_bytes
         self._raw: IO[bytes] | None = None
@@ -68,6 +68,9 @@ class JsonLines:
                 yield self._batch(offsets, values)
             self.progress()
         self._raw = None
+
+    def codec_within(self, limits: Limits) -> Codec:
+        return codec_of(limits)
 
     def progress(self) -> Progress:
         if self._raw is not None and self._total is not None:

@@ -16,7 +16,7 @@ import zstandard
 
 from driftd.core.errors import SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
-from driftd.decode import Codec
+from driftd.decode import Codec, Limits
 
 ROWS: Final = 4096
 """Rows in a batch; what comes out does not depend on it."""
@@ -46,6 +46,10 @@ class Events(Protocol):
 
     def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
         """From the beginning, once. Raises SourceRefused where the file is damaged."""
+        ...
+
+    def codec_within(self, limits: Limits) -> Codec:
+        """A codec of its own for another reader of the same events."""
         ...
 
     def progress(self) -> Progress: ...

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from driftd.core.errors import ConfigError, SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
-from driftd.decode import Codec, EventsCodec, Limits
+from driftd.decode import Codec, Limits, codec_of
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.sources.files.stream import ROWS, Progress
 from driftd.sources.kafka.source import KafkaSettings, check_topics, read_range
@@ -50,7 +50,7 @@ class TopicEvents:
         self, settings: KafkaSettings, topic: str, start: Place, end: Place, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self.name = topic
-        self.codec: Codec = EventsCodec(limits)
+        self.codec = codec_of(limits)
         (report,) = check_topics(settings).topics
         if report.problem:
             raise SourceRefused(f"{settings.where}: topic '{topic}': {report.problem}")
@@ -62,6 +62,9 @@ class TopicEvents:
         for records in read_range(self._settings, self.name, self._start, self._end):
             self._done += len(records)
             yield records
+
+    def codec_within(self, limits: Limits) -> Codec:
+        return codec_of(limits)
 
     def progress(self) -> Progress:
         return Progress(self._done, None, "records")

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from driftd.core.finding import JOINT, Finding, Joint, Judgement, Status
-from driftd.core.reference import Role
+from driftd.core.channel import JOINT
+from driftd.core.finding import Finding, Joint, Judgement, Status
 from driftd.detectors.registry import faults
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.monitor.view import ModelView, Snapshot
@@ -21,15 +21,6 @@ from driftd.web.widgets import link, pill, runbook
 MAX_MODELS: Final = 20
 MAX_CHANNELS: Final = 8
 _BAR, _GAP, _HIGH = 6, 4, 40
-_ROLE_HINTS: Final = {
-    Role.ERROR: ("DriftdErrorDrift", "The service fails at another rate: see its own logs and deploys."),
-    Role.PREDICTION_ERROR: ("DriftdErrorDrift", "Predictions are wrong at another rate: check labels, then the model."),
-    Role.PREDICTION: ("DriftdPredictionDrift", "Predictions moved: a new version? Else the inputs above explain it."),
-    Role.SCORE: ("DriftdPredictionDrift", "Scores moved: a new version or calibration? Else look at the inputs."),
-    Role.LABEL: ("DriftdFeatureDrift", "The true values moved: has the world changed, or how it is labelled?"),
-    Role.FEATURE: ("DriftdFeatureDrift", "The values moved: what was released upstream at that time?"),
-}
-
 _TOGETHER: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
 _GROUPS: Final = {
     Status.DRIFT: "Pages: an episode is open",
@@ -202,10 +193,11 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
 def _hint(v: ChannelView, snapshot: Snapshot) -> str:
     """Where to look, by the worst of the detectors that fire; two hints at most."""
     known = {name: (fault.alert, fault.hint) for name, fault in faults().items()}
-    hints = list(dict.fromkeys(known.get(detector, _ROLE_HINTS[v.role]) for detector in v.firing))
+    own = v.role.row.alert, v.role.row.hint
+    hints = list(dict.fromkeys(known.get(detector, own) for detector in v.firing))
     return "".join(
         f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'
-        for alert, advice in hints[:2] or [_ROLE_HINTS[v.role]]
+        for alert, advice in hints[:2] or [own]
     )
 
 

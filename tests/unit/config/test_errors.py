@@ -179,10 +179,6 @@ TOGETHER = [
         "models[1].name: model 'a' appears twice, first as models[0]",
     ),
     (
-        "models: [{name: a, features: {score: numeric}}]",
-        "models[0].features.score: 'score' is a channel of every model; a feature needs another name",
-    ),
-    (
         "models: [{name: a, reference: {events: 3, seconds: 1d}}]",
         "models[0].reference: expected one of events, seconds, path, got events and seconds",
     ),

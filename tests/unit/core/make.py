@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import Judgement
-from driftd.core.reference import Channel, Reference, Role
+from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.detectors import SequentialDetector, WindowDetector
@@ -64,10 +65,12 @@ def events(
         np.arange(first_offset, first_offset + n, dtype=np.int64),
         np.asarray(times, np.float64),
         {"x": numbers, "color": list(color)},
-        prediction=(numbers > 0).astype(np.float64),
-        label=[float(v > 0.5) for v in numbers],
-        latency_seconds=np.abs(numbers) / 100,
-        failed=numbers > 2,
+        {
+            "prediction": (numbers > 0).astype(np.float64),
+            "label": [float(v > 0.5) for v in numbers],
+            "latency_seconds": np.abs(numbers) / 100,
+            "error": numbers > 2,
+        },
         version="1",
     )
 

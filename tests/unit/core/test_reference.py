@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from driftd.core.event import Kind
-from driftd.core.reference import MAX_KNOWN, Reference, category_bins, infer_kind, numeric_bins
+from driftd.core.reference import MAX_KNOWN, Reference, category_bins, numeric_bins
 from driftd.core.summary import LATENCY_ERROR, Summary, latency_bins, merge
+from driftd.core.values import infer_kind
 from driftd.engine.snapshot import decode_reference, encode_reference
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build

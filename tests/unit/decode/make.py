@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from driftd.core.event import Decoded, EventBatch, Headers, Kind, RecordBatch, Reject, Schema, versions
-from driftd.decode import Codec, EventsCodec, Limits
+from driftd.decode import Codec, Limits
+from driftd.decode.json.codec import EventsCodec
 
 NOW = 1_795_413_611.0
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import AnyColumn, Kind, NumericColumn
-from driftd.core.reference import Bins, Channel, Reference, Role, as_categories, bins_id, category_bins, numeric_bins
+from driftd.core.reference import Bins, Reference, bins_id, category_bins, numeric_bins
 from driftd.core.summary import FIRST_VALUE, Summary
+from driftd.core.values import as_categories
 
 Values = Mapping[str, NumericColumn | AnyColumn]
 

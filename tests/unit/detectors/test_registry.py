@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import driftd.detectors
+from driftd.core.channel import Role
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
-from driftd.core.reference import Role
 from driftd.detectors.psi import PSI
 from driftd.detectors.registry import build, defaults_for, faults, in_order, registry, settings_of
 

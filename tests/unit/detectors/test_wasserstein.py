@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from driftd.core.reference import Role
+from driftd.core.channel import Role
 from driftd.core.summary import FIRST_VALUE
 from driftd.detectors.wasserstein import Wasserstein, positions, scale_of
 from tests.unit.detectors import make

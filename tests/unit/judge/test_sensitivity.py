@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Kind
-from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.reference import Reference, bins_id, numeric_bins
 from driftd.core.summary import MISSING, Summary
 from driftd.judge import sensitivity
 from driftd.judge.exchangeable import independent

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Kind
-from driftd.core.reference import Channel, Reference, Role, bins_id, numeric_bins
+from driftd.core.reference import Reference, bins_id, numeric_bins
 from driftd.core.summary import Summary
 from driftd.judge.exchangeable.shape import Shape
 from driftd.judge.tickets import selected, window_evidence

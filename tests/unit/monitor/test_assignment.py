@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.config import Settings
-from driftd.core.reference import Channel, Reference, Role
+from driftd.core.channel import Channel, Role
+from driftd.core.reference import Reference
 from driftd.core.units import MONTH_SECONDS
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.adwin import Adwin

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from driftd.core.channel import JOINT
 from driftd.core.event import Decoded
-from driftd.core.finding import JOINT, JUDGE, Finding, Judgement, MovedBin, Status
+from driftd.core.finding import JUDGE, Finding, Judgement, MovedBin, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.units import MONTH_SECONDS
@@ -276,7 +277,7 @@ def test_where_the_evidence_suffices_it_knows_better_than_adwin_since_when(rng: 
     n, change = 60_000, 40_000
     p = pipeline_of(ModelSettings(lambda _: (Adwin(),)), WINDOWS)
     failed = rng.random(n) < np.where(np.arange(n) < change, 0.2, 0.26)
-    batch = replace(wide({"x": rng.normal(size=n)}), failed=failed)
+    batch = replace(wide({"x": rng.normal(size=n)}), fields={"error": failed})
     state = State()
     p.adopt(state, Slice("m"), build(batch.take(np.arange(500)), Learning(bins=5)))
     findings = feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings

@@ -191,7 +191,7 @@ def test_what_is_excluded_might_as_well_be_anything(kind: ReferenceKind) -> None
 def test_a_drift_inside_an_exclusion_pages_nobody() -> None:
     rows = shifted(at=700)
     back = np.asarray(rows.columns["x"]) - 4 * (rows.times >= MONDAY + 900)
-    rows = replace(rows, columns={**rows.columns, "x": back}, prediction=np.zeros(EVENTS), label=None, failed=None)
+    rows = replace(rows, columns={**rows.columns, "x": back}, fields={"prediction": np.zeros(EVENTS)})
     _, found = run(rows, [], pipeline(ReferenceKind.FIXED, [Exclusion(MONDAY + 700, MONDAY + 900)]))
     assert not [f for f in findings(found) if f.feature == "x"]
     _, found = run(rows, [], pipeline(ReferenceKind.FIXED))

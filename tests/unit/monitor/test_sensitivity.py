@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from driftd.core.finding import JOINT
-from driftd.core.reference import Channel, Reference
+from driftd.core.channel import JOINT, Channel
+from driftd.core.reference import Reference
 from driftd.core.window import Windows
 from driftd.detectors.missing import Missing
 from driftd.detectors.psi import PSI

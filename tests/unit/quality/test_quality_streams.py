@@ -65,7 +65,7 @@ def test_an_error_that_is_no_mismatch_is_a_feature_under_another_name() -> None:
     assert p.channels["score"] == "proba"
 
 
-def test_reserved_names_of_features_are_renamed() -> None:
+def test_features_called_as_a_part_of_the_event_are_renamed() -> None:
     channels = dict.fromkeys(("id", "score", "missing"), ("numeric", "feature"))
     data = pa.table({name: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] for name in channels})
     p = plan(stream(channels), data)

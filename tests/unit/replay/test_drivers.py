@@ -8,7 +8,7 @@ import numpy as np
 
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import Judgement
-from driftd.decode import Codec
+from driftd.decode import Codec, Limits
 from driftd.engine.pipeline import Pipeline
 from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor
@@ -38,6 +38,9 @@ class Halves:
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
         mine = self._rows.take(np.arange(records.partition, len(self._rows), 2))
         return Decoded(len(mine), [mine], [])
+
+    def codec_within(self, limits: Limits) -> Codec:  # noqa: ARG002
+        return self
 
     def progress(self) -> Progress:
         return Progress(0, None, "records")

@@ -30,7 +30,7 @@ ROWS: list[dict[str, Any]] = [
         (0, 0.75, 1, 0.125, -2.25, "Côte d'Ivoire", True),
     ])
 ]  # fmt: skip
-LAYOUT = Layout(model="m", version="7")
+LAYOUT = Layout({"model": "m", "version": "7"})
 SCHEMAS = {
     "open": {},
     "typed": {
@@ -204,7 +204,7 @@ def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -
     schemas = {"flat": Schema("flat", {"amount": Kind.NUMERIC, "name": Kind.CATEGORICAL})}
     for size in (100, 2):
         out = decode(path, None, schemas, size)
-        assert [row[2]["#0"] for row in values(out)] == [0, 7]
+        assert [row[1]["#0"] for row in values(out)] == [0, 7]
         assert values(out)[1][2]["name"] == "two\nlines"
         assert [(r.offset, r.reason.value) for d in out for r in d.rejects] == [
             (1, "not_an_event"),
@@ -229,25 +229,25 @@ def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -
 )
 def test_times_are_seconds_by_their_size_or_rfc_3339(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
     path = write_csv(tmp_path, "when,x\n" + "".join(f"{t},1\n" for t in texts))
-    assert [row[2]["#1"] for row in values(decode(path, Layout(time="when")))] == expected
+    assert [row[1]["#1"] for row in values(decode(path, Layout({"time": "when"})))] == expected
 
 
 def test_dates_and_times_of_parquet_say_their_unit_themselves(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     moments = pa.array([0, 1_361_970_000_000], pa.timestamp("ms", tz="Europe/Berlin"))
     pq.write_table(pa.table({"ts": moments, "day": pa.array([1, 15_763], pa.date32())}), path)
-    assert [row[2]["#1"] for row in values(decode(str(path), Layout(time="ts")))] == [0.0, 1361970000.0]
-    assert [row[2]["#1"] for row in values(decode(str(path), Layout(time="day")))] == [86400.0, 15_763 * 86400.0]
+    assert [row[1]["#1"] for row in values(decode(str(path), Layout({"time": "ts"})))] == [0.0, 1361970000.0]
+    assert [row[1]["#1"] for row in values(decode(str(path), Layout({"time": "day"})))] == [86400.0, 15_763 * 86400.0]
 
 
 def test_without_a_time_column_the_row_number_counts_seconds(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "x\n1\n2\n3\n")
-    assert [row[2]["#1"] for row in values(decode(path, size=2))] == [0.0, 1.0, 2.0]
+    assert [row[1]["#1"] for row in values(decode(path, size=2))] == [0.0, 1.0, 2.0]
 
 
 def test_a_postcode_is_text_though_it_looks_like_a_number_and_na_is_missing_only_among_numbers(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "zip,country,temp\n01234,NA,NA\n99999,DE,3\n,,4\n")
-    rows = [row[2] for row in values(decode(path))]
+    rows = [row[1] for row in values(decode(path))]
     assert [r["zip"] for r in rows] == ["01234", "99999", None]
     assert [r["country"] for r in rows] == ["NA", "DE", None]
     assert [r["temp"] for r in rows] == [None, 3.0, 4.0]
@@ -255,11 +255,11 @@ def test_a_postcode_is_text_though_it_looks_like_a_number_and_na_is_missing_only
 
 def test_models_come_from_a_column_where_there_is_one_and_discovery_is_limited(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "service,x\na,1\nb,2\na,3\n,4\nc,5\n")
-    (decoded,) = decode(path, Layout(model="service"), max_models=2)
+    (decoded,) = decode(path, Layout({"model": "service"}), max_models=2)
     assert [(b.model, len(b)) for b in decoded.batches] == [("a", 2), ("b", 1)]
     assert decoded.dropped == {DropReason.MODEL_LIMIT: 1}
     assert [r.reason for r in decoded.rejects] == [RejectReason.MISSING_FIELD]
-    (decoded,) = decode(path, Layout(model="service"), {"a": Schema("a")}, discover=False)
+    (decoded,) = decode(path, Layout({"model": "service"}), {"a": Schema("a")}, discover=False)
     assert decoded.dropped == {DropReason.UNCONFIGURED_MODEL: 2}
 
 
@@ -288,9 +288,9 @@ def test_errors_versions_and_lists_of_numbers_are_understood(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        (Layout(prediction="amout"), "--prediction: no column 'amout'; did you mean 'amount'?"),
-        (Layout(time="when"), "--time: no column 'when'; expected one of amount, name, day"),
-        (Layout(label="amount", score="amount"), "column 'amount' is asked for as --score and as --label"),
+        (Layout({"prediction": "amout"}), "--prediction: no column 'amout'; did you mean 'amount'?"),
+        (Layout({"time": "when"}), "--time: no column 'when'; expected one of amount, name, day"),
+        (Layout({"label": "amount", "score": "amount"}), "column 'amount' is asked for as --score and as --label"),
         (Layout(ignore=("nam",)), "--ignore: no column 'nam'; did you mean 'name'?"),
     ],
 )
@@ -301,13 +301,30 @@ def test_columns_that_are_not_there_are_told(tmp_path: Path, layout: Layout, mes
     assert str(e.value) == f"{path}: {message}"
 
 
+@pytest.mark.parametrize(
+    ("asked", "features", "fields"),
+    [
+        pytest.param({}, {"x": 1, "prediction_error": 3}, {"score": 2}, id="it plays the part of its name"),
+        pytest.param({"score": "x"}, {"score": 2, "prediction_error": 3}, {"score": 1}, id="another column plays it"),
+        pytest.param({"prediction": "score"}, {"x": 1, "prediction_error": 3}, {"prediction": 2}, id="it plays one"),
+    ],
+)
+def test_a_column_that_plays_no_part_is_a_feature_whatever_it_is_called(
+    tmp_path: Path, asked: dict[str, str], features: dict[str, float], fields: dict[str, float]
+) -> None:
+    path = write_csv(tmp_path, "x,score,prediction_error\n1,2,3\n")
+    (batch,) = decode(path, Layout(asked))[0].batches
+    assert {name: column[0] for name, column in batch.columns.items()} == features
+    assert {name: column[0] for name, column in batch.fields.items()} == fields
+
+
 def test_what_cannot_be_read_is_told_before_anything_is(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         open_events(str(tmp_path / "gone.csv"))
     with pytest.raises(ConfigError, match="expected a name that ends in"):
         open_events(write_csv(tmp_path, "hello", "notes.txt"))
     with pytest.raises(ConfigError, match="JSON lines name their own fields"):
-        open_events(write_csv(tmp_path, "{}", "a.jsonl"), Layout(time="ts"))
+        open_events(write_csv(tmp_path, "{}", "a.jsonl"), Layout({"time": "ts"}))
     with pytest.raises(ConfigError, match="column 'a' appears twice"):
         open_events(write_csv(tmp_path, "a,a\n1,2\n"))
     with pytest.raises(ConfigError, match="expected a first line"):

@@ -9,14 +9,12 @@ import orjson
 import pytest
 
 from driftd.core.finding import Joint, Status
-from driftd.core.reference import Role
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.web import ModelView, page
 from driftd.web.format import html_range
-from driftd.web.sections import changes
 from driftd.web.sections.health import health
 from driftd.web.snapshot import channels, status_json
 from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
@@ -175,10 +173,6 @@ def test_channels_that_no_longer_move_together_page_as_one_row() -> None:
     assert "how channels move together ▲ DRIFT joint, pages 2026-11-23 05:55 UTC 6.6 minutes ago 4 × A" in card
     assert "amount and age no longer move together as in the reference Each channel alone may look normal" in card
     assert "1 page, 0 tickets" in card
-
-
-def test_every_role_has_its_hint() -> None:
-    assert set(changes._ROLE_HINTS) == set(Role)
 
 
 def test_the_page_needs_no_script_and_no_other_address() -> None:

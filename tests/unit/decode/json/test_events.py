@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from driftd.core.event import DropReason, Kind, RejectReason, Schema
-from driftd.core.reference import category
-from driftd.decode import EventsCodec, Limits
+from driftd.core.values import category
+from driftd.decode import Limits
+from driftd.decode.json.codec import EventsCodec
 from tests.unit.decode.make import NOW, accounted, decode, m, only, records, refused
 
 R = RejectReason

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftd.core.event import Kind, RecordBatch, Schema
-from driftd.decode import JsonCodec, Limits
+from driftd.decode import Limits
+from driftd.decode.json.fast import JsonCodec
 from tests.unit.decode.make import NOW, outcome, records
 
 MODELS = ["m", "n", 'q"', "\u00e9", "", "x" * 200]

@@ -1,0 +1,48 @@
+"""Values of a column as numbers or as categories, and which of the two they are."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import numpy as np
+
+from driftd.core.event import Column, Kind, NumericColumn, scalars
+
+MAX_CATEGORY_CHARS: Final = 256
+
+
+def infer_kind(values: Column) -> Kind:
+    """Numeric when at least 95 % of the values that are there are numbers (one bad record must not decide)."""
+    if isinstance(values, np.ndarray):
+        return Kind.NUMERIC
+    numbers = sum(isinstance(v, float) for v in values)
+    present = numbers + sum(isinstance(v, str) for v in values)
+    return Kind.NUMERIC if numbers >= 0.95 * present else Kind.CATEGORICAL
+
+
+def present(values: Column) -> int:
+    """How many values are there: not missing; of flags, those that are set."""
+    if isinstance(values, np.ndarray):
+        return int(np.count_nonzero(values if values.dtype == bool else ~np.isnan(values)))
+    return sum(v is not None for v in values)
+
+
+def as_numbers(values: Column) -> NumericColumn:
+    """float64[n]; what is not a number is missing."""
+    if isinstance(values, np.ndarray):
+        return values.astype(np.float64, copy=False)
+    return np.array([v if isinstance(v, float) else np.nan for v in values], np.float64)
+
+
+def as_categories(values: Column) -> list[str | None]:
+    """Numbers as the shortest text that reads back (1 for 1.0), long text cut and marked by its digest."""
+    return [v if v is None else category(v) for v in scalars(values)]
+
+
+def category(value: float | str) -> str:
+    if isinstance(value, str):
+        if len(value) <= MAX_CATEGORY_CHARS:
+            return value
+        return value[:64] + "~" + hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
