@@ -205,7 +205,7 @@ def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -
     for size in (100, 2):
         out = decode(path, None, schemas, size)
         assert [row[1]["#0"] for row in values(out)] == [0, 7]
-        assert values(out)[1][2]["name"] == "two\nlines"
+        assert values(out)[1][1]["name"] == "two\nlines"
         assert [(r.offset, r.reason.value) for d in out for r in d.rejects] == [
             (1, "not_an_event"),
             (2, "wrong_type"),
