@@ -220,30 +220,48 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
     [
         pytest.param(lambda raw: raw[:-10], "bytes where", id="cut short"),
         pytest.param(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), "checksum differs", id="one bit flipped"),
-        pytest.param(
-            lambda raw: MAGIC + (FORMAT + 1).to_bytes(2, "big") + raw[len(MAGIC) + 2 :], "upgrade driftd", id="newer"
-        ),
     ],
 )
-def test_a_bad_checkpoint_is_kept_aside_and_monitoring_goes_on(
+def test_a_damaged_checkpoint_is_kept_aside_and_the_one_before_it_loses_nothing(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], damage: Any, message: str
 ) -> None:
     topic = kafka.create_topic("corrupt")
     kafka.produce(topic, list(values(400)))
     daemon = started(daemons, tmp_path, settings(kafka, topic))
-    daemon.wait_received(400)
-    assert daemon.terminate() == 0
     checkpoint = tmp_path / "state" / "checkpoint"
+    daemon.wait_received(400)
+    wait_until(checkpoint.exists, "the first checkpoint")
+    assert daemon.terminate() == 0
     bad = damage(checkpoint.read_bytes())
     checkpoint.write_bytes(bad)
     daemon.start()
     daemon.wait_ready()
     kafka.produce(topic, list(values(100)))
-    daemon.wait_received(100)
-    assert daemon.value("driftd_events_received_total") == 100  # from the committed offsets on
+    daemon.wait_received(500)
+    assert daemon.value("driftd_events_received_total") == 500  # from the positions of the checkpoint before
     assert message in daemon.log
-    assert "kept as checkpoint.bad, starting from committed offsets, LEARNING" in daemon.log
+    assert "kept as checkpoint.bad, going on from the checkpoint before it" in daemon.log
     assert (tmp_path / "state" / "checkpoint.bad").read_bytes() == bad
+
+
+def test_a_checkpoint_of_a_later_driftd_is_refused_and_left_alone(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("later")
+    kafka.produce(topic, list(values(100)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic))
+    daemon.wait_received(100)
+    assert daemon.terminate() == 0
+    checkpoint = tmp_path / "state" / "checkpoint"
+    raw = checkpoint.read_bytes()
+    newer = MAGIC + (FORMAT + 1).to_bytes(2, "big") + raw[len(MAGIC) + 2 :]
+    checkpoint.write_bytes(newer)
+    daemon.start()
+    assert daemon.exit_code() == 4
+    assert (
+        f"written in format {FORMAT + 1}, this driftd reads format {FORMAT}; upgrade driftd, or move it" in daemon.log
+    )
+    assert checkpoint.read_bytes() == newer
 
 
 def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(

@@ -98,6 +98,11 @@ class DriftdProcess:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=seconds)
 
+    def exit_code(self, seconds: float = PATIENCE) -> int:
+        """Of a process that ends by itself."""
+        assert self.process is not None
+        return self.process.wait(timeout=seconds)
+
     def reload(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)

@@ -11,9 +11,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "config.md"
 
 def test_every_setting_stands_in_the_docs_with_its_type_default_variable_and_meaning() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-    assert (
-        "| `windows.hops` | whole number | 4 | `DRIFTD_WINDOWS__HOPS` | Judgements in the time of one window. |" in rows
-    )
+    assert "| `windows.hops` | whole number | 4 | `DRIFTD_WINDOWS__HOPS` | Judgements per window length. |" in rows
     assert [row.split("`")[1] for row in rows] == [s.path for s in settings()]
 
 
