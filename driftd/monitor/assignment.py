@@ -68,38 +68,24 @@ class DetectorSet:
         effect: Effect = lambda _: 0.0,
     ) -> DetectorSet:
         """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
-        windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
-        chosen: list[tuple[int, SequentialDetector]] = []
-        channels, tests = len(reference.channels), 0
-        for row, channel in enumerate(reference.channels):
-            for detector in choose(channel):
-                if isinstance(detector, WindowDetector):
-                    if not detector.applies(reference)[row]:
-                        continue
-                    mine = windows.setdefault(detector.kind, {})
-                    mine.setdefault(detector, np.zeros(channels, bool))[row] = True
-                else:
-                    chosen.append((row, detector))
-                tests += 1
-        groups = {kind: [DetectorGroup(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
+        windows, chosen = _chosen(reference, choose)
+        tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
         learned = learned_of(reference)
         paging = frozenset(
             (d.kind, reference.channels[row].name)
             for row, d in chosen
             if d.budget and reference.channels[row].role.row.errors
         )
-        n_detectors = np.array([1 + sum(name == c.name for _, name in paging) for c in reference.channels], np.intp)
-        a = np.full(channels + 1, np.nan)
+        a = np.full(len(reference.channels) + 1, np.nan)
         if learned is not None:
+            others = Counter(name for _, name in paging)
+            n_detectors = np.array([1 + others[c.name] for c in reference.channels], np.intp)
             a = learned.thresholds(false_alarms_per_month, models, n_detectors)
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
-            values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
-            errors = reference.channels[row].role.row.errors
-            own = detector.within_budget(values, errors=errors) if detector.budget else detector
-            sequential.setdefault(detector.kind, []).append((row, own))
+            sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
-        return cls(groups, sequential, tests, learned, a, effects, paging)
+        return cls(windows, sequential, tests, learned, a, effects, paging)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
@@ -130,6 +116,33 @@ class DetectorSet:
     @property
     def detectors(self) -> tuple[str, ...]:
         return (*self.windows, *self.sequential)
+
+
+def _chosen(
+    reference: Reference, choose: Chooser
+) -> tuple[dict[str, list[DetectorGroup]], list[tuple[int, SequentialDetector]]]:
+    """The window detectors that apply, with their channels, by kind; the sequential ones with their rows."""
+    windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
+    sequential: list[tuple[int, SequentialDetector]] = []
+    for row, channel in enumerate(reference.channels):
+        for detector in choose(channel):
+            if not isinstance(detector, WindowDetector):
+                sequential.append((row, detector))
+            elif detector.applies(reference)[row]:
+                mine = windows.setdefault(detector.kind, {})
+                mine.setdefault(detector, np.zeros(len(reference.channels), bool))[row] = True
+    groups = {kind: [DetectorGroup(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
+    return groups, sequential
+
+
+def _within_budget(
+    detector: SequentialDetector, reference: Reference, row: int, a: NDArray[np.float64]
+) -> SequentialDetector:
+    """The detector as sensitive as the channel's share of the budget allows; one with its own setting as it is."""
+    if not detector.budget:
+        return detector
+    values = VALUES_PER_FALSE_ALARM if np.isnan(a[row]) else float(a[row])
+    return detector.within_budget(values, errors=reference.channels[row].role.row.errors)
 
 
 def score(
