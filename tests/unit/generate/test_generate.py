@@ -42,7 +42,7 @@ def checkout(tmp_path: Path) -> Path:
     [
         ("docs/metrics.md", "Events read;", "Events seen;"),
         ("docs/detectors.md", "| `psi` |", "| `psy` |"),
-        ("docs/config.md", "Consumer group.", "Group."),
+        ("docs/config.md", "Consumer group", "Group"),
         ("deploy/grafana/dashboards/driftd.json", "Jensen-Shannon", "Jensen"),
         ("alert_rules/drift.yml", "missing|", ""),
         ("alert_rules/quality.yml", "DriftdOutOfRange", "DriftdRange"),
