@@ -1,0 +1,179 @@
+"""From a reference's own events to natural/: ticks, products of channels, and what is learned of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import EventBatch
+from driftd.core.reference import Reference
+from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
+from driftd.core.values import as_categories
+from driftd.core.window import panes_of
+from driftd.ingest.binning import Encoded
+from tests.quality.everyday.fault_counters import COLUMNS, HOT
+from tests.quality.everyday.fault_counts import Carry, CountLimits, flags, hot_of, key_of
+from tests.quality.everyday.natural import fit
+from tests.quality.everyday.natural.features import Layout
+from tests.quality.everyday.natural.learned import TICK, NaturalLearned
+from tests.quality.everyday.natural.predictive import blocks_of
+from tests.quality.everyday.natural.relations import CELL_SECONDS, Scores, scores_of
+from tests.quality.everyday.natural.runs import Runs, borders
+from tests.quality.everyday.natural.step import Products
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+DAY: Final = 86_400.0
+OFFSET: Final = 0.05
+"""Part of the median size that is added before a logarithm."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceTicks:
+    """``ticks``: columns are those of Summary.counts, then of FaultCounters, then of Summary.moments.
+
+    ``novel`` int64[ticks, channels]: values that no other block of the reference has.
+    """
+
+    ticks: Runs
+    novel: Counts
+
+
+def learn(reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float) -> NaturalLearned:
+    """From the reference's own events, in any order; ``encoded`` as driftd.ingest.binning.encode_with gives them."""
+    if np.any(rows.times[1:] < rows.times[:-1]):
+        order = np.argsort(rows.times, kind="stable")
+        rows, encoded = rows.take(order), Encoded(encoded.bins[:, order], encoded.values[:, order])
+    span = max(reference.last - reference.first, 1.0)
+    days = span / DAY
+    blocks = blocks_of(days)
+    block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
+    limits = count_limits(encoded.values, days)
+    novel = novel_events(reference, rows, encoded, block, blocks)
+    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK)
+    normal = fit.scores_table(reference)
+    layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
+    products = products_of(scores, encoded.bins, rows.times)
+    runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums)
+    return fit.learn(reference, layout, runs, limits, scores)
+
+
+def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Products:
+    """Sums of products by 20 minutes, of events in order of time."""
+    if not len(times):
+        return Products.none(len(scores.rows))
+    cell = np.floor_divide(times, CELL_SECONDS)
+    starts = np.append(np.flatnonzero(np.append(True, cell[1:] != cell[:-1])), len(times)).tolist()
+    sums = [scores.cross(bins[:, a:b]) for a, b in pairwise(starts)]
+    return Products(cell[starts[:-1]] * CELL_SECONDS, np.array(sums))
+
+
+def count_limits(values: Floats, days: float) -> CountLimits:
+    """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
+    reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead.
+    """
+    low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
+    for row, column in enumerate(values):
+        x = column[np.isfinite(column)]
+        if not len(x):
+            continue
+        offset[row] = OFFSET * float(np.median(np.abs(x[x != 0]))) if np.any(x != 0) else 0.0
+        least, middle, most = (float(q) for q in np.quantile(x, [0.005, 0.5, 0.995]))
+        if not most > least:
+            continue
+        _, times = np.unique(x, return_counts=True)
+        wide = (3.0 if days <= 5 or times.max() > 0.5 * len(x) else 1.0) * (most - least)
+        low[row], high[row] = least - wide, most + wide
+        if x.min() > 0 and np.log(middle / least) < 1.5 * np.log(most / middle):
+            fraction = max(0.5 * np.log(most / least), np.log(8.0))
+            low[row] = max(low[row], least * np.exp(-fraction))
+    return CountLimits(low, high, offset)
+
+
+def novel_events(reference: Reference, rows: EventBatch, encoded: Encoded, block: Counts, blocks: int) -> Bools:
+    """bool[channels, n]: what no event of another block has: a category, or a number out of their range."""
+    out = np.zeros(encoded.bins.shape, bool)
+    for row, channel in enumerate(reference.channels):
+        if reference.numeric[row]:
+            x = encoded.values[row]
+            here = np.isfinite(x)
+            least, most = np.full(blocks, np.inf), np.full(blocks, -np.inf)
+            np.minimum.at(least, block[here], x[here])
+            np.maximum.at(most, block[here], x[here])
+            with np.errstate(invalid="ignore"):
+                out[row] = (x < _others(least, np.minimum)[block]) | (x > _others(most, np.maximum)[block])
+            continue
+        column = channel.values(rows, reference.classes)
+        if column is None or reference.bins[row].identifier:
+            continue
+        codes: dict[str | None, int] = {}
+        index = np.array([codes.setdefault(v, len(codes)) for v in as_categories(column)], np.int64)
+        first, last = np.full(len(codes), blocks), np.full(len(codes), -1)
+        np.minimum.at(first, index, block)
+        np.maximum.at(last, index, block)
+        out[row] = (first == last)[index] & (index != codes.get(None, -1))
+    return out
+
+
+def _others(values: Floats, least: np.ufunc) -> Floats:
+    """The extreme of all other blocks, for each block."""
+    worst = np.inf if least is np.minimum else -np.inf
+    ahead = least.accumulate(np.concatenate([[worst], values[:-1]]))
+    behind = least.accumulate(np.concatenate([[worst], values[:0:-1]]))[::-1]
+    out: Floats = least(ahead, behind)
+    return out
+
+
+def ticks_of(
+    reference: Reference,
+    rows: EventBatch,
+    encoded: Encoded,
+    limits: CountLimits,
+    novel: Bools | None,
+    pane_seconds: float,
+    seconds: float = TICK[0],
+    events: int = TICK[1],
+    refused: Bools | None = None,
+) -> ReferenceTicks:
+    """The events of a reference, in order of time, cut into ticks."""
+    panes, sizes = np.unique(panes_of(rows.times, pane_seconds), return_counts=True)
+    none = np.zeros((len(panes), 0, 0), np.int64)
+    begin = panes.astype(np.float64) * pane_seconds
+    at = borders(Runs(begin, begin + pane_seconds, sizes, none), seconds, events)
+    starts = np.concatenate([[0], np.cumsum(sizes)])[at]
+    k, channels = len(at) - 1, len(reference.channels)
+    n = int(starts[-1])
+    bins = encoded.bins[:, :n]
+    local = np.repeat(np.arange(k), np.diff(starts))
+    width = reference.width
+    flat = (local * channels + np.arange(channels)[:, None]) * (width + 1) + bins + 1
+    counts = np.bincount(flat.ravel(), minlength=k * channels * (width + 1)).reshape(k, channels, width + 1)[:, :, 1:]
+    columns = [
+        None if reference.numeric[i] else c.values(rows, reference.classes) for i, c in enumerate(reference.channels)
+    ]
+    flagged, _ = flags(columns, encoded.bins, encoded.values, limits, Carry.start(channels), refused)
+    for row, column in enumerate(columns):
+        if column is not None and novel is not None:
+            places = np.flatnonzero(novel[row])
+            keys = np.array([key_of(column[i]) for i in places.tolist()], np.int64)
+            flagged[HOT, row, places] = hot_of(keys, places)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = (encoded.values - reference.center[:, None]) / reference.scale[:, None]
+    z = np.nan_to_num(np.clip(z, -MOMENT_CLIP, MOMENT_CLIP))
+    extra = np.concatenate([flagged, np.rint(z / MOMENT_UNIT)[None], np.rint(z * z / MOMENT_UNIT)[None]]).astype(
+        np.int64
+    )
+    more = np.add.reduceat(extra[:, :, :n], starts[:-1], axis=2)
+    sums = np.concatenate([counts, np.moveaxis(more, 2, 0).transpose(0, 2, 1)], axis=2)
+    assert sums.shape[2] == width + COLUMNS + 2
+    first, last = np.array(at[:-1]), np.array(at[1:]) - 1
+    ticks = Runs(begin[first], begin[last] + pane_seconds, np.diff(starts), sums)
+    fresh = np.zeros((channels, len(rows)), bool) if novel is None else novel
+    return ReferenceTicks(ticks, np.add.reduceat(fresh[:, :n].astype(np.int64), starts[:-1], axis=1).T)

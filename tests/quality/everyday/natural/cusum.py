@@ -1,0 +1,152 @@
+"""Rates that jump: a CUSUM of events for each rate of each channel, against the worst rate that is natural.
+
+    g <- min(cap, max(0, g + k ln(p1 / p0) + (n - k) ln((1 - p1) / (1 - p0))))      one step a tick, k hits of n events
+
+p0 is what the largest two-hour rate of a new stretch may be (natural.learned), p1 = p0 + d (1 - p0) one of
+two rates above it, d in DELTAS. Without a change the mean time to g >= ln A is at least A ticks (Lorden 1971), however
+far the true rate lies below p0. A change is dated by the tick after which g left 0, and measured since then.
+
+Increments are rounded to whole units, so the sums are exact and any split of the ticks gives the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Rows = NDArray[np.intp]
+
+DELTAS: Final = np.array([0.1, 0.6])
+NAT: Final = 2**16
+"""Units of g in one nat."""
+CAP_NATS: Final = 60.0
+"""Least cap: twice what any threshold asks for, so that g falls soon after a change has ended."""
+_CHUNK: Final = 256
+"""Ticks at a time: what a step works on stays in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """Which rates are watched: row ``channel`` and columns ``hits``, ``of`` (natural.features), intp[k];
+    what a hit and a miss add, int64[k, len(DELTAS)]; ``cap`` int64[k] the largest g.
+    """
+
+    channel: Rows
+    hits: Rows
+    of: Rows
+    hit: Counts
+    miss: Counts
+    cap: Counts
+
+    @classmethod
+    def of_rates(cls, channel: Rows, hits: Rows, of: Rows, p0: Floats) -> Self:
+        base = p0[:, None]
+        p1 = base + DELTAS * (1 - base)
+        hit = np.rint(np.log(p1 / base) * NAT).astype(np.int64)
+        miss = np.rint(np.log((1 - p1) / (1 - base)) * NAT).astype(np.int64)
+        return cls(channel, hits, of, hit, miss, np.full(len(channel), round(CAP_NATS * NAT)))
+
+    def capped(self, nats: Floats) -> Rules:
+        """With caps float64[k] of their own."""
+        return replace(self, cap=np.rint(np.maximum(nats, CAP_NATS) * NAT).astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cusum:
+    """int64[k, len(DELTAS)]: ``g``; ``hits`` and ``events`` since it left 0; ``since`` float64 when that was."""
+
+    g: Counts
+    hits: Counts
+    events: Counts
+    since: Floats
+
+    @classmethod
+    def start(cls, rules: int) -> Self:
+        zero = np.zeros((rules, len(DELTAS)), np.int64)
+        return cls(zero, zero, zero, np.full(zero.shape, np.nan))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Over:
+    """Where g reached its limit: ``tick``, ``rule`` intp[m] in order of ticks; ``hits``, ``events`` int64[m] and
+    ``since`` float64[m] of the delta whose g is largest.
+    """
+
+    tick: Rows
+    rule: Rows
+    hits: Counts
+    events: Counts
+    since: Floats
+
+
+def run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) -> tuple[Cusum, Over, Floats]:
+    """Ticks with ``sums`` int64[ticks, channels, FEATURES], begun at ``start`` float64[ticks]; ``limit`` float64[k] in
+    nats. Gives also the largest g after each tick in nats, float64[ticks, k].
+    """
+    parts, tops = [], []
+    for low in range(0, len(sums), _CHUNK):
+        part = slice(low, low + _CHUNK)
+        state, over, top = _run(state, rules, sums[part], start[part], limit)
+        parts.append(Over(over.tick + low, over.rule, over.hits, over.events, over.since))
+        tops.append(top)
+    if not parts:
+        none = np.zeros(0, np.intp)
+        return state, Over(none, none, none, none, np.zeros(0)), np.zeros((0, len(rules.channel)))
+    joined = (np.concatenate([getattr(p, name) for p in parts]) for name in Over.__slots__)
+    return state, Over(*joined), np.concatenate(tops)
+
+
+def _run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) -> tuple[Cusum, Over, Floats]:
+    k, n = sums[:, rules.channel, rules.hits], sums[:, rules.channel, rules.of]
+    gain = k[:, :, None] * rules.hit + (n - k)[:, :, None] * rules.miss
+    total = np.cumsum(gain, axis=0) + state.g
+    g = total - np.minimum(np.minimum.accumulate(total, axis=0), 0)
+    if (g > rules.cap[:, None]).any():
+        g = _capped(state.g, gain, rules.cap[:, None])
+    top = np.asarray(g.max(axis=2) / NAT, np.float64)
+    over = np.flatnonzero((top >= limit).any(axis=0))
+    zero = _last_zero(g[:, over])
+    hits, events, since = _since(state, over, k[:, over], n[:, over], start, zero)
+    best = g[:, over].argmax(axis=2)
+    tick, place = np.nonzero(top[:, over] >= limit[over])
+    chosen = tick, place, best[tick, place]
+    found = Over(tick, over[place], hits[chosen], events[chosen], since[chosen])
+    every = np.arange(len(rules.channel))
+    last = _last_zero(g)[-1:]
+    hits, events, since = _since(state, every, k, n, start, last)
+    return Cusum(g[-1], hits[-1], events[-1], since[-1]), found, top
+
+
+def _last_zero(g: Counts) -> Rows:
+    """How many ticks had passed when g was last 0, up to each tick; 0 for never."""
+    count = np.arange(1, len(g) + 1)[:, None, None]
+    out: Rows = np.maximum.accumulate(np.where(g == 0, count, 0), axis=0)
+    return out
+
+
+def _since(state: Cusum, rules: Rows, k: Counts, n: Counts, start: Floats, zero: Rows) -> tuple[Counts, Counts, Floats]:
+    """Hits, events and time since g left 0, for the last ticks that ``zero`` int[ticks, k, deltas] is about."""
+    old, ticks = zero == 0, slice(1 + len(k) - len(zero), None)
+    out = []
+    for values, carried in ((k, state.hits), (n, state.events)):
+        total = np.concatenate([np.zeros((1, k.shape[1]), np.int64), np.cumsum(values, axis=0)])
+        at = np.take_along_axis(total[:, :, None], zero, axis=0)
+        out.append(total[ticks][:, :, None] - at + np.where(old, carried[rules], 0))
+    begun = np.append(start, np.nan)[zero]
+    carried_since = state.since[rules]
+    since = np.where(old & np.isfinite(carried_since), carried_since, begun)
+    return out[0], out[1], since
+
+
+def _capped(g: Counts, gain: Counts, cap: Counts) -> Counts:
+    """Tick by tick: only while something has changed by far."""
+    out = np.empty_like(gain)
+    for i, one in enumerate(gain):
+        g = np.clip(g + one, 0, cap)
+        out[i] = g
+    return out

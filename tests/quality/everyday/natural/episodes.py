@@ -1,0 +1,178 @@
+"""Episodes of each channel: a ticket or a page that is open while its change lasts.
+
+A change that fires opens an episode, or makes a page of a ticket. It stays open until nothing has fired for a while:
+two hours for a page, twelve for a ticket, longer where events are rare. A channel that paged makes no ticket of its own
+for twelve hours: the page said it.
+
+A window of a day still holds a change hours after it has ended: what keeps an episode open are windows at most one step
+longer than the shortest that has shown it. That a relation broke says nothing where the channel itself or a sibling has
+a page of its own: it cannot but break.
+
+A ticket that ended by itself shows that the channel varies more than its reference does (a weekend that the reference
+has not seen, a feast). The next one must exceed its limit by PATIENCE more, for each of them; half of it is forgotten
+in FORGET seconds. Pages are not affected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.quality.everyday.natural.kinds import KINDS, Kind
+
+Floats = NDArray[np.float64]
+
+NONE: Final = 0
+TICKET: Final = 1
+PAGE: Final = 2
+HOLD: Final = (0.0, 12 * 3600.0, 2 * 3600.0)
+"""Seconds without a firing statistic that end an episode, by level."""
+QUIET: Final = 12 * 3600.0
+"""Seconds after a page in which its channel makes no ticket."""
+PATIENCE: Final = 0.35
+MOST_PATIENCE: Final = 4.0
+FORGET: Final = 28 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """A statistic of a channel over its limit at ``time``. ``size`` since ``since``, ``least`` its lower bound; it may
+    be silent for ``rest`` seconds although the change lasts. ``ratio``: the statistic over its ticket limit. ``reach``:
+    how long the window is, 0 the shortest.
+    """
+
+    time: float
+    level: int
+    channel: int
+    kind: Kind
+    size: float
+    least: float
+    since: float
+    rest: float
+    factor: float
+    ratio: float
+    reach: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An episode that opened, rose to a page, got a better name, or closed (``level`` 0)."""
+
+    time: float
+    channel: int
+    before: int
+    level: int
+    kind: Kind
+    size: float
+    least: float
+    since: float
+    factor: float
+    reach: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Episodes:
+    """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
+    ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``size``, ``least``,
+    ``factor``. NaN where there is none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end.
+    ``reach`` int64: of the shortest window that has shown the change.
+    """
+
+    level: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    since: Floats
+    until: Floats
+    paged: Floats
+    size: Floats
+    least: Floats
+    factor: Floats
+    ended: Floats
+    end: Floats
+    reach: NDArray[np.int64]
+
+    @classmethod
+    def start(cls, channels: int) -> Self:
+        nan = np.full(channels, np.nan)
+        return cls(
+            np.zeros(channels, np.int64),
+            np.full(channels, len(KINDS) - 1),
+            nan,
+            nan,
+            nan,
+            nan,
+            nan,
+            nan,
+            np.zeros(channels),
+            nan,
+            np.zeros(channels, np.int64),
+        )
+
+    def step(self, fires: Iterable[Fire], now: float, siblings: NDArray[np.bool_]) -> tuple[Episodes, list[Turn]]:
+        """Takes in what fired up to ``now``, in order of time; ``siblings`` bool[channels, channels]."""
+        after = Episodes(*(getattr(self, name).copy() for name in self.__slots__))
+        turns: list[Turn] = []
+        for fire in fires:
+            turns += after._close(fire.time)
+            if fire.kind is not Kind.JOINT or not after._changed(siblings[fire.channel]).any():
+                turns += after._open(fire)
+        turns += after._close(now)
+        return after, turns
+
+    def _close(self, now: float) -> list[Turn]:
+        over = np.flatnonzero((self.level > NONE) & (self.until < now))
+        out = []
+        for c in over[np.argsort(self.until[over], kind="stable")].tolist():
+            out.append(self._turn(c, float(self.until[c]), int(self.level[c]), NONE))
+            own = self._patience(c, float(self.until[c])) + (self.level[c] == TICKET)
+            self.ended[c], self.end[c] = min(own, MOST_PATIENCE), self.until[c]
+            self.level[c] = NONE
+            for name in ("since", "until", "size", "least", "factor"):
+                getattr(self, name)[c] = np.nan
+        return out
+
+    def _open(self, fire: Fire) -> list[Turn]:
+        c, before = fire.channel, int(self.level[fire.channel])
+        if before == NONE and fire.reach > self.reach[c] + 1 and fire.since < self.end[c]:
+            return []  # it still holds what has ended
+        if fire.level == PAGE:
+            self.paged[c] = fire.time
+        elif before == NONE and fire.time - self.paged[c] < QUIET:
+            self.paged[c] = fire.time
+            return []
+        elif before == NONE and fire.ratio < 1 + PATIENCE * self._patience(c, fire.time):
+            return []
+        level = max(before, fire.level)
+        until = fire.time + max(HOLD[level], fire.rest)
+        if before == NONE or fire.reach < self.reach[c]:
+            self.reach[c] = fire.reach
+        if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
+            self.until[c] = until
+        kind = KINDS.index(fire.kind)
+        better = before == NONE or fire.level > before or (fire.level == before and kind < self.kind[c])
+        if not better:
+            return []
+        self.level[c], self.kind[c] = level, kind
+        self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
+        self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.factor
+        return [self._turn(c, fire.time, before, level)]
+
+    def _changed(self, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which channels have a page of their own."""
+        out: NDArray[np.bool_] = among & (self.level == PAGE) & (self.kind != KINDS.index(Kind.JOINT))
+        return out
+
+    def _patience(self, c: int, now: float) -> float:
+        """Tickets of a channel that ended by themselves, less what is forgotten."""
+        if not self.ended[c]:
+            return 0.0
+        return float(self.ended[c] * 0.5 ** ((now - self.end[c]) / FORGET))
+
+    def _turn(self, c: int, time: float, before: int, level: int) -> Turn:
+        return Turn(
+            time, c, before, level, KINDS[int(self.kind[c])], float(self.size[c]), float(self.least[c]),
+            float(self.since[c]), float(self.factor[c]), int(self.reach[c]),
+        )  # fmt: skip

@@ -1,0 +1,329 @@
+"""Learns natural variation from the ticks of a reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.channel import Role
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE, UNSEEN
+from driftd.judge.exchangeable.shape import normal_scores
+from tests.quality.everyday.fault_counters import LOG_UNIT
+from tests.quality.everyday.fault_counts import CountLimits
+from tests.quality.everyday.natural import features as f
+from tests.quality.everyday.natural.changes import Change, rows_of
+from tests.quality.everyday.natural.cusum import Cusum, Rules, run
+from tests.quality.everyday.natural.features import Layout
+from tests.quality.everyday.natural.learned import (
+    FAST,
+    LEAST_P0,
+    LEAST_P0_RANGE,
+    MANY,
+    MOST_P0,
+    RELATION_SCALES,
+    RINGS,
+    SCALES,
+    SHORT_DAYS,
+    TAU,
+    TAU_CUSUM,
+    TAU_MANY,
+    THIN_EVENTS,
+    WHERE,
+    WORST,
+    FastLearned,
+    NaturalLearned,
+    RelationLearned,
+    Scale,
+    SlowLearned,
+    Traits,
+)
+from tests.quality.everyday.natural.predictive import NU0, Predictive, blocks_of
+from tests.quality.everyday.natural.relations import UNIT, Cells, Relations, Scores
+from tests.quality.everyday.natural.runs import Runs, cut, events_of, summed, windows
+from tests.quality.everyday.natural.shapes import (
+    FIRST_SHAPE,
+    LEAST_RATE,
+    STATISTICS,
+    Usual,
+    angle,
+    rate_of,
+    spread_within,
+    statistics,
+)
+from tests.quality.everyday.natural.slots import Slots, shares_of, slot_of, slots_of, without_own
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+DAY: Final = 86_400.0
+TIMELY: Final = 0.45
+"""Share of the variance between runs of 20 minutes, from which on a level is the time's: weather has .55 to 1, a strong
+daily rhythm up to .41.
+"""
+STILL: Final = 0.9
+STILL_DAYS: Final = 6.5
+FLAT: Final = 0.97
+FLAT_DAYS: Final = 20.0
+ATOM: Final = 0.5
+REPETITIVE: Final = 0.3
+MOST_CAP: Final = 1000.0
+_TINY: Final = 1e-3
+"""Pseudo-counts of a bin, so that no share is 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceRuns:
+    """A reference as runs: ``ticks`` with sums int64[ticks, channels, FEATURES], ``rings`` the hops of RINGS with sums
+    int64[hops, channels, FEATURES + width]; ``cells`` the sums of products, int64[cells, m + 1, m + 1] from ``begun``.
+    """
+
+    ticks: Runs
+    rings: tuple[Runs, Runs]
+    begun: Floats
+    cells: Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """The reference cut into ``n`` blocks of ``seconds`` from ``first`` on."""
+
+    first: float
+    seconds: float
+    n: int
+
+    @property
+    def days(self) -> float:
+        return self.seconds * self.n / DAY
+
+    def of(self, start: Floats, end: Floats) -> Rows:
+        return np.clip(((start + end) / 2 - self.first) // self.seconds, 0, self.n - 1).astype(np.intp)
+
+
+def scores_table(reference: Reference) -> Counts:
+    """int64[channels, width]: the normal score of each bin in units of UNIT."""
+    used = (np.arange(reference.width) < reference.used[:, None]).astype(np.float64)
+    z = normal_scores(reference.summary.counts.astype(np.float64), reference.places, used)
+    out: Counts = np.rint(np.clip(z, -4, 4) / UNIT).astype(np.int64)
+    return out
+
+
+def runs_of(layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts) -> ReferenceRuns:
+    """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has."""
+    features = layout.features(ticks.sums)
+    features[:, :, f.NEW] = novel
+    told = Runs(ticks.start, ticks.end, ticks.events, features)
+    every = Runs(
+        ticks.start, ticks.end, ticks.events, np.concatenate([features, ticks.sums[:, :, : layout.width]], axis=2)
+    )
+    none = Runs.empty(*every.sums.shape[1:])
+    n = int(ticks.events.sum())
+    rings = tuple(cut(none, every, s.hop_seconds, s.of(n)[1])[0] for s in RINGS)
+    return ReferenceRuns(told, (rings[0], rings[1]), begun, cells)
+
+
+def learn(
+    reference: Reference, layout: Layout, runs: ReferenceRuns, limits: CountLimits, scores: Scores
+) -> NaturalLearned:
+    first = float(runs.ticks.start[0]) if len(runs.ticks) else reference.first
+    span = max(reference.last - first, 1.0)
+    blocks = Blocks(first, span / blocks_of(span / DAY), blocks_of(span / DAY))
+    last = reference.used - 1
+    z = layout.table[:, :, 4].astype(np.float64) * f.SCORE
+    sums = runs.ticks.sums.sum(axis=0).astype(np.float64)
+    some = np.maximum(sums[:, f.NONZERO], 1)
+    mean = sums[:, f.LOGS] * LOG_UNIT / some
+    deviation: Floats = np.sqrt(np.maximum(sums[:, f.LOG_SQUARES] * LOG_UNIT / some - mean**2, 0.0))
+    blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
+    traits = _traits(reference, layout, runs, blocks, blank)
+    usual = _usual(reference, runs.rings[0], blank)
+    slots = slots_of(blocks.days)
+    slow = [_slow(scale, runs, blocks, traits, usual, slots, limits) for scale in SCALES]
+    ring = runs.rings[0]
+    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
+    hours = Slots.of(values, slot_of(ring, slots), slots)
+    related, relations = _relations(reference, runs, blocks, traits, scores)
+    assert slow[0] is not None
+    return NaturalLearned(
+        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, traits, limits), slow[0], slow[1], slow[2],
+        relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
+        int(runs.ticks.events.sum()),
+    )  # fmt: skip
+
+
+def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: Blocks, usual: Usual) -> Traits:
+    feature = np.array([c.role is Role.FEATURE for c in reference.channels], bool)
+    counts = reference.summary.counts[:, UNSEEN:].astype(np.float64)
+    live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
+    same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
+    known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
+    ring = runs.rings[0]
+    return Traits(
+        timely=_between(usual, ring.sums) > TIMELY,
+        still=feature & (same > STILL) & (blocks.days < STILL_DAYS),
+        flat=most > FLAT * live,
+        atom=most > ATOM * live,
+        repetitive=same > REPETITIVE,
+        numeric=reference.numeric,
+        output=layout.outputs,
+        awaited=np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool),
+        errors=layout.errors,
+        many=~reference.numeric & (known > MANY),
+        short=blocks.days < SHORT_DAYS,
+        thin=reference.summary.events < THIN_EVENTS,
+    )
+
+
+def _between(usual: Usual, sums: Counts) -> Floats:
+    """Share of the variance that lies between hops, beyond what their few events explain; of categories the mean."""
+    values = usual.values(sums[:, :, f.FEATURES :].astype(np.float64))
+    n = values.sum(axis=2)
+    if len(sums) < 4:
+        return np.zeros(sums.shape[1])
+    known = n > 0
+    seen = values / np.maximum(n, 1)[:, :, None]
+    share = values.sum(axis=0) / np.maximum(n.sum(axis=0), 1)[:, None]
+    chance = np.where(known, 1 / np.maximum(n, 1), 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    mean = (seen * usual.scores).sum(axis=2)
+    variance = (share * usual.scores**2).sum(axis=1) - (share * usual.scores).sum(axis=1) ** 2
+    number = _spread_of(mean, known) / np.maximum(variance, 1e-9)
+    part = share * (1 - share)
+    category = _spread_of(seen, known[:, :, None]).sum(axis=1) / np.maximum(part.sum(axis=1), 1e-9)
+    out: Floats = (np.where(usual.numeric, number, category) - chance) / np.maximum(1 - chance, 1e-9)
+    return out
+
+
+def _spread_of(values: Floats, known: Bools) -> Floats:
+    """Variance over the first axis of what is known."""
+    n = np.maximum(np.broadcast_to(known, values.shape).sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / n
+    out: Floats = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n - 1, 1)
+    return out
+
+
+def _usual(reference: Reference, ring: Runs, blank: Usual) -> Usual:
+    used = (np.arange(reference.width) < reference.used[:, None]) & (np.arange(reference.width) >= FIRST_VALUE)
+    total = blank.values(reference.summary.counts.astype(np.float64))
+    shares = (total + _TINY * used) / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    first, last = windows(ring, len(ring), SCALES[0].seconds, SCALES[0].of(reference.summary.events)[0])
+    within = spread_within(summed(ring, first, last).astype(np.float64)) if len(first) else np.zeros((1, len(total)))
+    middle = np.array([np.median(w[np.isfinite(w)]) if np.isfinite(w).any() else 0.0 for w in within.T])
+    return Usual(shares, blank.scores, middle, blank.logs, blank.last, blank.numeric)
+
+
+def _slow(
+    scale: Scale,
+    runs: ReferenceRuns,
+    blocks: Blocks,
+    traits: Traits,
+    usual: Usual,
+    slots: int,
+    limits: CountLimits,
+) -> SlowLearned | None:
+    ring = runs.rings[0] if scale is SCALES[0] else runs.rings[1]
+    events, hop = scale.of(int(runs.ticks.events.sum()))
+    first, last = windows(ring, len(ring), scale.seconds, events)
+    if scale.least_days and (blocks.days < scale.least_days or len(first) < 4):
+        return None
+    block = blocks.of(ring.start[first], ring.end[last])
+    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
+    days = np.floor_divide((ring.start + ring.end) / 2 - blocks.first, DAY).astype(np.intp)
+    part = blocks.of(ring.start, ring.end) if slots == 1 else np.maximum(days, 0)
+    expected = shares_of(without_own(values, slot_of(ring, slots), part, slots), first, last)
+    x, size, _ = statistics(usual, summed(ring, first, last), expected)
+    tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
+    tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
+    where = looked(traits, blocks.days, limits.low)
+    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) for c in STATISTICS])
+    largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
+    centre = np.zeros(tau.shape)
+    for row in range(FIRST_SHAPE):
+        for channel in range(x.shape[2]):
+            known = size[np.isfinite(size[:, row, channel]), row, channel]
+            centre[row, channel] = np.median(known) if len(known) else 0.0
+    return SlowLearned(events, hop, largest, centre)
+
+
+def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
+    """bool[channels] by change: where it says something of a channel."""
+    t = traits
+    shape = ~(t.timely | t.thin | t.flat | t.still)
+    tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
+    return {
+        Change.MISSING: ~t.awaited,
+        Change.REFUSED: ~t.awaited,
+        Change.FAR: t.numeric & ~t.still & ~(t.flat & (days < FLAT_DAYS)) & np.isfinite(low),
+        Change.UNIT: t.numeric & ~(t.still | t.flat | t.errors) & np.isfinite(low),
+        Change.FROZEN: ~t.errors,
+        Change.NEW: ~(t.timely | t.still) & ~(t.many & t.thin),
+        Change.HOT: t.many & ~t.timely,
+        Change.LOW: tail,
+        Change.HIGH: tail,
+        Change.ERRORS: t.errors,
+        Change.WITHIN: t.timely & ~t.still & t.numeric,
+        Change.LEVEL: shape & t.numeric,
+        Change.SPREAD: shape & t.numeric,
+        Change.MIX: shape,
+    }
+
+
+def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimits) -> FastLearned:
+    ring, ticks = runs.rings[0], runs.ticks
+    events, _ = SCALES[0].of(int(ticks.events.sum()))
+    first, last = windows(ring, len(ring), SCALES[0].seconds, events)
+    sums = summed(ring, first, last)
+    block = blocks.of(ring.start[first], ring.end[last])
+    where = looked(traits, blocks.days, limits.low)
+    total = ticks.sums.sum(axis=0)
+    found: list[tuple[Change, int, int, int, float, float]] = []
+    for change, hits, of in FAST:
+        n = sums[:, :, of]
+        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), 0.0)
+        tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
+        worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
+        usual = total[:, hits] / np.maximum(total[:, of], 1)
+        p0 = np.fmax(np.fmax(worst, 1.3 * usual), LEAST_P0[change])
+        if change is Change.NEW:
+            p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
+        rows = np.flatnonzero(where[change] & (p0 < MOST_P0))
+        found += [(change, c, hits, of, float(p0[c]), float(usual[c])) for c in rows.tolist()]
+    found.sort(key=lambda rule: rule[1])  # by channel: Recent reduces over the rules of each
+    channels, hit, among = (np.array([rule[i] for rule in found], np.intp) for i in (1, 2, 3))
+    rules = Rules.of_rates(channels, hit, among, np.array([rule[4] for rule in found], np.float64))
+    rules = rules.capped(np.full(len(found), MOST_CAP))
+    _, _, top = run(Cusum.start(len(found)), rules, ticks.sums, ticks.start, np.full(len(found), np.inf))
+    largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
+    rules = rules.capped(3 * top.max(axis=0, initial=0.0))
+    usuals = np.array([rule[5] for rule in found], np.float64)
+    return FastLearned(rules, rows_of([rule[0] for rule in found]), usuals, largest)
+
+
+def _relations(
+    reference: Reference, runs: ReferenceRuns, blocks: Blocks, traits: Traits, scores: Scores
+) -> tuple[list[RelationLearned | None], Relations | None]:
+    nothing: list[RelationLearned | None] = [None] * len(RELATION_SCALES)
+    if traits.thin or not len(runs.cells):
+        return nothing, None
+    relations = Relations.of(reference, scores, runs.cells, traits.timely)
+    if not len(relations.rows):
+        return nothing, None
+    cells, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)
+    out: list[RelationLearned | None] = []
+    for scale in RELATION_SCALES:
+        first, last = windows(cells, len(cells), scale.seconds, scale.events)
+        span = blocks.seconds * blocks.n
+        if len(first) < 8 or span < scale.least_days * DAY:
+            out.append(None)
+            continue
+        left = relations.left(summed(cells, first, last), events_of(cells, first, last))
+        n = float(np.clip(span / np.median(cells.end[last] - cells.start[first]), 2, 40))
+        freedom = NU0 + n - 1
+        variance = (NU0 * TAU[Change.RELATION] ** 2 + n * left.var(axis=0, ddof=1)) / freedom
+        deviation = np.sqrt(variance * (1 + 1 / n))
+        out.append(RelationLearned(Predictive(left.mean(axis=0), deviation, np.full(len(deviation), freedom))))
+    return out, relations

@@ -1,0 +1,119 @@
+"""What kind of fault it is: a name from a fixed set, from the change that was seen and what has come since."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.quality.everyday.fault_counters import LOG_UNIT
+from tests.quality.everyday.natural import features as f
+from tests.quality.everyday.natural.changes import CHANGES, Change
+from tests.quality.everyday.natural.learned import NaturalLearned
+
+Counts = NDArray[np.int64]
+
+
+class Kind(StrEnum):
+    """In the order in which they explain each other: a feature that is missing is also a mix that moved."""
+
+    MISSING = "missing"
+    REFUSED = "refused"
+    FROZEN = "frozen"
+    ERRORS = "errors"
+    UNIT = "unit"
+    RENAMED = "renamed"
+    NEW_VALUE = "new_value"
+    RANGE = "range"
+    JOINT = "joint"
+    SPREAD = "spread"
+    LEVEL = "level"
+    GRADUAL = "gradual"
+    MIX = "mix"
+    UNKNOWN = "unknown"
+
+
+KINDS: Final = tuple(Kind)
+_BY_CHANGE: Final = {
+    Change.MISSING: Kind.MISSING,
+    Change.REFUSED: Kind.REFUSED,
+    Change.FAR: Kind.RANGE,
+    Change.FROZEN: Kind.FROZEN,
+    Change.NEW: Kind.RANGE,
+    Change.HOT: Kind.NEW_VALUE,
+    Change.LOW: Kind.LEVEL,
+    Change.HIGH: Kind.LEVEL,
+    Change.ERRORS: Kind.ERRORS,
+    Change.UNIT: Kind.UNIT,
+    Change.WITHIN: Kind.SPREAD,
+    Change.LEVEL: Kind.LEVEL,
+    Change.SPREAD: Kind.SPREAD,
+    Change.MIX: Kind.MIX,
+    Change.RELATION: Kind.JOINT,
+}
+_NUMBERS: Final = frozenset({Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX})
+
+LEAST: Final = 8
+"""Values since the change below which only the change itself names it."""
+CLEAR: Final = 0.3
+"""A share that rose by so much names the fault, whichever change was seen first."""
+FACTOR: Final = 5.0
+"""Least factor of a change of unit."""
+GREAT: Final = 3.0
+"""A change of ln|x| that is one of unit even where the spread shrank."""
+ALIKE: Final = 1.6
+"""Most that the spread of the logarithms may have changed by then, as a factor."""
+MIXED: Final = 0.45
+"""What a fifth of values from before adds to the spread, as a part of the change."""
+GONE: Final = 0.2
+"""A known category is gone if less than this part of it is left."""
+
+
+def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -> tuple[Kind, float]:
+    """The kind, and for a unit its factor (else NaN). ``since`` int64[FEATURES + width]: the channel's counters since
+    the change began, as near as is known.
+    """
+    kind = _BY_CHANGE[CHANGES[change]]
+    events, live = max(int(since[f.EVENTS]), 1), max(int(since[f.LIVE]), 1)
+    t = learned.traits
+    if kind in {Kind.JOINT, Kind.ERRORS} or events < LEAST:
+        return _category(learned, kind, channel, since), np.nan
+    if since[f.NULLS] / events > CLEAR and kind is not Kind.REFUSED and not t.awaited[channel]:
+        return Kind.MISSING, np.nan
+    if since[f.REFUSED] / events > CLEAR:
+        return Kind.REFUSED, np.nan
+    if since[f.REPEATED] / live > 0.7 and not t.repetitive[channel] and kind is not Kind.MISSING:
+        return Kind.FROZEN, np.nan
+    if kind in _NUMBERS and t.numeric[channel]:
+        factor = _factor(learned, channel, since)
+        if np.isfinite(factor):
+            return Kind.UNIT, factor
+    return _category(learned, kind, channel, since), np.nan
+
+
+def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:
+    """By what all numbers are multiplied; NaN if that does not explain the change."""
+    n = int(since[f.NONZERO])
+    usual = float(learned.log_deviation[channel])
+    if n < LEAST:
+        return np.nan
+    mean = since[f.LOGS] * LOG_UNIT / n
+    deviation = float(np.sqrt(max(since[f.LOG_SQUARES] * LOG_UNIT / n - mean**2, 0.0)))
+    moved = float(mean - learned.usual.logs[channel])
+    # the tick in which it began holds both: a mixture
+    most = usual * ALIKE + MIXED * abs(moved)
+    alike = deviation <= most and (deviation >= usual / ALIKE or abs(moved) > GREAT)
+    return float(np.exp(moved)) if abs(moved) >= np.log(FACTOR) and alike else np.nan
+
+
+def _category(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind:
+    """A category's new values are renamed ones where as much of the known ones is gone."""
+    if learned.traits.numeric[channel] or kind not in {Kind.RANGE, Kind.NEW_VALUE}:
+        return kind
+    new = int(since[f.NEW])
+    values = since[f.FEATURES :].astype(np.float64)
+    expected = learned.usual.shares[channel] * max(int(since[f.LIVE]), 1)
+    gone = expected[(expected >= 2.0) & (values < GONE * expected)].sum()
+    return Kind.RENAMED if gone >= 0.5 * new else Kind.NEW_VALUE

@@ -1,0 +1,166 @@
+"""Relations of a channel to its siblings: how much of the reference's correlations is left.
+
+    T = sum_e r_e r0_e / sum_e r0_e**2        over siblings e with .1 < |r0| < .98; 1 intact, 0 nothing left
+
+r is a correlation of normal scores within cells of at least 20 minutes: the hour is taken out. Categories count as
+numbers: the mean of the model's output in the category. A shift of one channel leaves T as it is.
+
+A cell carries sums of products of all watched channels, int64[m + 1, m + 1], a column of ones first: they add up over
+partitions and panes. Of a whole cell only two whole numbers a channel are kept, so windows of cells cost little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.channel import Role
+from driftd.core.reference import Reference
+from driftd.core.summary import FIRST_VALUE
+from tests.quality.everyday.natural.runs import Runs, joined
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Rows = NDArray[np.intp]
+Bools = NDArray[np.bool_]
+
+UNIT: Final = 1 / 128
+CELL_SECONDS: Final = 1200.0
+CELL_EVENTS: Final = 30
+MAX_CHANNELS: Final = 32
+LEAST: Final = 0.1
+MOST: Final = 0.98
+LEAST_TOTAL: Final = 0.02
+"""Sum of squares of a channel's correlations with its siblings; with less there is nothing to lose."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """``rows`` intp[m]: the channels; ``table`` int64[m, width]: the score of each bin in units of UNIT."""
+
+    rows: Rows
+    table: Counts
+
+    def cross(self, bins: NDArray[np.intp]) -> Counts:
+        """int64[m + 1, m + 1] of some events; ``bins`` intp[channels, events]."""
+        mine = bins[self.rows]
+        z = np.where(mine >= 0, np.take_along_axis(self.table, np.maximum(mine, 0), axis=1), 0).astype(np.float64)
+        z = np.concatenate([np.ones((1, z.shape[1])), z])
+        out: Counts = np.rint(z @ z.T).astype(np.int64)
+        return out
+
+
+def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> Scores:
+    """``normal`` int64[channels, width]: normal scores of numbers' bins; ``bins`` intp[channels, n] of the reference's
+    events. Errors are left out: they are rare, and have a path of their own.
+    """
+    table = normal.copy()
+    lead = next(
+        (i for r in (Role.SCORE, Role.PREDICTION) for i, c in enumerate(reference.channels) if c.role is r), None
+    )
+    for row in np.flatnonzero(~reference.numeric).tolist():
+        table[row] = 0
+        if lead is not None and lead != row:
+            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * UNIT, reference.width)
+    rows = [
+        i for i, c in enumerate(reference.channels) if not c.role.row.errors and (reference.numeric[i] or lead != i)
+    ]
+    rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
+    kept = np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
+    return Scores(kept, table[kept])
+
+
+def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:
+    here = bins >= FIRST_VALUE
+    n = np.bincount(bins[here], minlength=width).astype(np.float64)
+    score = np.bincount(bins[here], weights=output[here], minlength=width) / np.maximum(n, 1)
+    share = n / max(n.sum(), 1)
+    score -= share @ score
+    score = np.where(n > 0, score / max(np.sqrt(share @ score**2), 1e-9), 0.0)
+    out: Counts = np.rint(np.clip(score, -4, 4) / UNIT).astype(np.int64)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relations:
+    """``rows`` intp[k]: places in ``Scores.rows`` of the channels that have relations; ``weight`` float64[k, m]."""
+
+    rows: Rows
+    weight: Floats
+
+    @classmethod
+    def of(cls, reference: Reference, scores: Scores, cells: Counts, timely: Bools) -> Self:
+        """From the cells int64[cells, m + 1, m + 1] of the reference. ``timely`` bool[channels]: those whose level is
+        the hour's or the weather's; they relate to the time, not to each other.
+        """
+        roles = [reference.channels[i].role for i in scores.rows]
+        features = np.array([r is Role.FEATURE for r in roles], bool)
+        awaited = np.array([r.row.awaited for r in roles], bool)
+        steady = ~timely[scores.rows]
+        total = sum((centred(cell) for cell in cells), np.zeros((len(roles), len(roles))))
+        sd = np.sqrt(np.maximum(np.diag(total), 1.0))
+        r = total / np.outer(sd, sd)
+        sibling = (features[:, None] & features | awaited) & steady & ~np.eye(len(roles), dtype=bool)
+        kept = np.where(sibling & (np.abs(r) > LEAST) & (np.abs(r) < MOST), r, 0.0)
+        strength = np.sum(kept**2, axis=1)
+        rows = np.flatnonzero(steady & ~awaited & (strength > LEAST_TOTAL))
+        # divided by the siblings' reference deviations; the channel's own is that of the window
+        weight = kept[rows] / np.maximum(strength[rows, None], 1e-9) / sd
+        n = max(float(cells[:, 0, 0].sum()), 1.0)
+        return cls(rows, weight * np.sqrt(n))
+
+    def run(self, start: float, end: float, cell: Counts) -> Runs:
+        """A whole cell as one run: sums int64[1, k, 2] of a channel's products with its siblings, and squares."""
+        s = centred(cell)
+        moved = np.rint(np.sum(self.weight * s[self.rows], axis=1))
+        own = np.rint(s[self.rows, self.rows])
+        sums = np.stack([moved, own], axis=1).astype(np.int64)[None]
+        return Runs(np.array([start]), np.array([end]), np.array([cell[0, 0]]), sums)
+
+    def left(self, sums: Counts, events: Counts) -> Floats:
+        """T of windows, float64[windows, k]."""
+        own = np.sqrt(np.maximum(sums[:, :, 1], 1) * np.maximum(events[:, None], 1.0))
+        out: Floats = sums[:, :, 0] / own
+        return out
+
+
+def centred(cell: Counts) -> Floats:
+    """Sums of products about the cell's own means, float64[m, m]."""
+    n = max(float(cell[0, 0]), 1.0)
+    first = cell[0, 1:].astype(np.float64)
+    return cell[1:, 1:] - np.outer(first, first) / n
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The cell that is being filled: ``start`` and ``last``, the beginning of its first and of its last 20 minutes
+    (NaN: none yet), and its sums int64[m + 1, m + 1].
+    """
+
+    start: float
+    last: float
+    sums: Counts
+
+    @classmethod
+    def empty(cls, channels: int) -> Self:
+        return cls(np.nan, np.nan, np.zeros((channels + 1, channels + 1), np.int64))
+
+    def step(self, relations: Relations, at: Floats, sums: Counts) -> tuple[Runs, Cells]:
+        """Takes in ``sums`` int64[k, m + 1, m + 1] of panes that began at ``at`` float64[k], in order of time; gives
+        the cells that are whole. A cell with too few events goes on into the next 20 minutes.
+        """
+        whole: list[Runs] = [Runs.empty(len(relations.rows), 2)]
+        start, last, held = self.start, self.last, self.sums
+        begun = np.floor_divide(at, CELL_SECONDS) * CELL_SECONDS
+        cut = np.flatnonzero(np.append(True, begun[1:] != begun[:-1])) if len(begun) else np.zeros(0, np.intp)
+        added = np.add.reduceat(sums, cut, axis=0) if len(cut) else sums
+        for cell, part in zip(begun[cut].tolist(), added, strict=True):
+            if cell != last and held[0, 0] >= CELL_EVENTS:
+                whole.append(relations.run(start, last + CELL_SECONDS, held))
+                start, held = cell, np.zeros_like(held)
+            start = cell if np.isnan(start) else start
+            last, held = cell, held + part
+        return joined(whole), Cells(start, last, held)

@@ -1,0 +1,160 @@
+"""Statistics of windows of hours: rates, level, spread and mix of each channel against what is usual.
+
+A statistic x has about the same noise and the same ordinary variation wherever a channel lies, so that one prior fits
+all: rates as 2 asin sqrt(rate), levels in standard deviations, spreads as logarithms, mixes as the Hellinger angle less
+what chance makes of it. Beside it the size d, in units that a person reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.summary import MISSING, MOMENT_UNIT, UNSEEN
+from tests.quality.everyday.fault_counters import LOG_UNIT
+from tests.quality.everyday.natural import features as f
+from tests.quality.everyday.natural.changes import CHANGES, Change
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+RATES: Final = (
+    (Change.MISSING, f.NULLS, f.EVENTS),
+    (Change.REFUSED, f.REFUSED, f.EVENTS),
+    (Change.FAR, f.FAR, f.LIVE),
+    (Change.FROZEN, f.REPEATED, f.LIVE),
+    (Change.NEW, f.NEW, f.LIVE),
+    (Change.HOT, f.HOT, f.LIVE),
+    (Change.ERRORS, f.HIGH, f.LIVE),
+)
+STATISTICS: Final = (
+    *(change for change, _, _ in RATES),
+    *(
+        Change.UNIT,
+        Change.UNIT,
+        Change.WITHIN,
+        Change.WITHIN,
+        Change.LEVEL,
+        Change.LEVEL,
+        Change.SPREAD,
+        Change.SPREAD,
+        Change.MIX,
+    ),
+)
+"""What each statistic is about; those that go both ways come twice, upwards first."""
+FIRST_SHAPE: Final = len(RATES)
+FIRST_TWICE: Final = STATISTICS.index(Change.WITHIN)
+"""From here on statistics of the near scale must be over their limit for two windows in a row."""
+CHANGE_OF: Final = np.array([CHANGES.index(c) for c in STATISTICS], np.intp)
+
+LEAST_RATE: Final = 12
+LEAST_SHAPE: Final = 50
+"""Values of a window below which a rate, or a shape, is not looked at."""
+_QUANTILE: Final = 1.2816
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """``shares`` float64[channels, width] of the values' bins; ``scores`` float64[channels, width] normal scores;
+    float64[channels]: ``within`` ln of the usual spread within minutes, ``logs`` the usual mean of ln|x|; ``last``
+    intp[channels] the last bin in use.
+    """
+
+    shares: Floats
+    scores: Floats
+    within: Floats
+    logs: Floats
+    last: NDArray[np.intp]
+    numeric: Bools
+
+    def values(self, counts: Floats) -> Floats:
+        """Counts of values; unseen categories, which a reference has none of, belong to "(other)"."""
+        out = counts.copy()
+        rows = np.flatnonzero(~self.numeric)
+        out[..., rows, self.last[rows]] += out[..., rows, UNSEEN]
+        out[..., rows, UNSEEN] = 0
+        out[..., MISSING] = 0
+        return out
+
+
+def angle(rate: Floats) -> Floats:
+    out: Floats = 2 * np.arcsin(np.sqrt(np.clip(rate, 0, 1)))
+    return out
+
+
+def rate_of(angles: Floats) -> Floats:
+    out: Floats = np.sin(np.clip(angles, 0, np.pi) / 2) ** 2
+    return out
+
+
+def least_rate(hits: Floats, events: Floats) -> Floats:
+    """The lower 90 % bound of a rate (Wilson 1927)."""
+    n = np.maximum(events, 1.0)
+    r, z = hits / n, _QUANTILE
+    out: Floats = (r + z * z / (2 * n) - z * np.sqrt(r * (1 - r) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return out
+
+
+def spread_within(sums: Floats) -> Floats:
+    """ln of the deviation within ticks, in the reference's; NaN with few values."""
+    free = np.maximum(sums[..., f.FREE], 1)
+    ln = 0.5 * np.log(np.maximum(sums[..., f.WITHIN] * MOMENT_UNIT / free, 1e-8))
+    return np.where(sums[..., f.LIVE] >= LEAST_SHAPE, ln, np.nan)
+
+
+def mean_log(sums: Floats) -> Floats:
+    """Mean of ln|x| of numbers other than 0; NaN with few."""
+    n = sums[..., f.NONZERO]
+    return np.where(n >= LEAST_RATE, sums[..., f.LOGS] * LOG_UNIT / np.maximum(n, 1), np.nan)
+
+
+def statistics(usual: Usual, sums: Counts, shares: Floats) -> tuple[Floats, Floats, Floats]:
+    """x, size and its lower bound, float64[windows, len(STATISTICS), channels]; NaN where a window holds too little.
+
+    sums    int64[windows, channels, FEATURES + width]
+    shares  float64[windows, channels, width]: what is expected of their values
+    """
+    s = sums.astype(np.float64)
+    windows, channels = s.shape[:2]
+    x = np.full((windows, len(STATISTICS), channels), np.nan)
+    size, least = x.copy(), x.copy()
+    for row, (_, hits, of) in enumerate(RATES):
+        k, n = s[:, :, hits], s[:, :, of]
+        rate = np.where(n >= LEAST_RATE, k / np.maximum(n, 1), np.nan)
+        x[:, row], size[:, row], least[:, row] = angle(rate), rate, np.where(n >= LEAST_RATE, least_rate(k, n), np.nan)
+    unit = mean_log(s) - usual.logs
+    within = spread_within(s) - usual.within
+    level, spread, distance, moved = _shape(usual, s, shares)
+    both = [v for one in (unit, within, level, spread) for v in (one, -one)]
+    x[:, FIRST_SHAPE:] = np.stack([*both, distance], axis=1)
+    size[:, FIRST_SHAPE:] = np.stack([*both, moved], axis=1)
+    least[:, FIRST_SHAPE:] = size[:, FIRST_SHAPE:]
+    return x, size, least
+
+
+def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Level, ln spread, Hellinger angle and moved share against what is expected, float64[windows, channels]."""
+    values = usual.values(s[:, :, f.FEATURES :])
+    n = np.maximum(values.sum(axis=2), 1.0)
+    seen = values / n[:, :, None]
+    enough = s[:, :, f.LIVE] >= LEAST_SHAPE
+    cosine = np.minimum(np.sqrt(seen * expected).sum(axis=2), 1.0)
+    chance = (np.count_nonzero(expected > 0.5 / n[:, :, None], axis=2) - 1) / n
+    distance = np.sqrt(np.maximum((2 * np.arccos(cosine)) ** 2 - chance, 0.0))
+    moved = 0.5 * np.abs(seen - expected).sum(axis=2)
+    mean, usual_mean = (seen * usual.scores).sum(axis=2), (expected * usual.scores).sum(axis=2)
+    square, usual_square = (seen * usual.scores**2).sum(axis=2), (expected * usual.scores**2).sum(axis=2)
+    variance, usual_variance = square - mean**2, usual_square - usual_mean**2
+    spread = 0.5 * np.log(np.maximum(variance, 0.02) / np.maximum(usual_variance, 0.02))
+    number = enough & usual.numeric
+    nan = np.nan
+    return (
+        np.where(number, mean - usual_mean, nan),
+        np.where(number, spread, nan),
+        np.where(enough, distance, nan),
+        np.where(enough, moved, nan),
+    )

@@ -1,0 +1,320 @@
+"""One step: panes in, what changed out. The same whether panes come one by one or many at once.
+
+state, verdict = step(learned, thresholds, state, panes, products)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.quality.everyday.fault_counters import COLUMNS
+from tests.quality.everyday.natural import features as f
+from tests.quality.everyday.natural.changes import CHANGES, Change
+from tests.quality.everyday.natural.cusum import Cusum, run
+from tests.quality.everyday.natural.episodes import PAGE, TICKET, Episodes, Fire, Turn
+from tests.quality.everyday.natural.kinds import kind_of
+from tests.quality.everyday.natural.learned import (
+    HOPS,
+    RELATION_CELLS,
+    RELATION_SCALES,
+    RINGS,
+    SCALES,
+    TICK,
+    NaturalLearned,
+)
+from tests.quality.everyday.natural.relations import Cells
+from tests.quality.everyday.natural.runs import Runs, cut, events_of, joined, summed, windows
+from tests.quality.everyday.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, statistics
+from tests.quality.everyday.natural.thresholds import Thresholds
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+GROSS: Final = 0.45
+"""A share that rose by so much need last only SOON seconds, a smaller one LATER."""
+SOON: Final = 300.0
+LATER: Final = 600.0
+CALM_NATS: Final = 2.0
+TOP_RELATION: Final = 0.15
+"""Of relations that fall together the largest are named: those within so much of the largest fall."""
+BROKEN: Final = 0.5
+"""A relation pages only when it is gone: one that turned round is the world's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """Sums of products for relations, by the pane they came with: ``at`` float64[k] its start, ``sums``
+    int64[k, m + 1, m + 1] (natural.relations). Panes may bring them together, as long as it is within the
+    same 20 minutes.
+    """
+
+    at: Floats
+    sums: Counts
+
+    @classmethod
+    def none(cls, channels: int) -> Products:
+        return cls(np.zeros(0), np.zeros((0, channels + 1, channels + 1), np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ring:
+    """The last hops of one length, and what waits to become the next."""
+
+    hops: Runs
+    waiting: Runs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NaturalState:
+    """What is kept between steps. ``tick``: panes that wait to become a tick; ``recent`` int64[channels,
+    FEATURES + width]: counters since the channel's rates were last calm; ``runs`` int64[2, len(STATISTICS), channels]:
+    for how many hops the near statistics have been over their page and ticket limit.
+    """
+
+    tick: Runs
+    cusum: Cusum
+    recent: Counts
+    near: Ring
+    day: Ring
+    runs: Counts
+    cell: Cells
+    cells: Runs
+    episodes: Episodes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """``turns``: episodes that opened, changed or closed in these panes, in order of time."""
+
+    turns: list[Turn]
+
+
+def start(learned: NaturalLearned) -> NaturalState:
+    """At the reference's end."""
+    channels, width = len(learned.traits.numeric), learned.layout.width
+    every = f.FEATURES + width
+    related = 0 if learned.relations is None else len(learned.relations.rows)
+    none = Runs.empty(channels, every)
+    return NaturalState(
+        Runs.empty(channels, width + COLUMNS + 2),
+        Cusum.start(len(learned.fast.change)),
+        np.zeros((channels, every), np.int64),
+        Ring(none, none),
+        Ring(none, none),
+        np.zeros((2, len(STATISTICS), channels), np.int64),
+        Cells.empty(len(learned.scores.rows)),
+        Runs.empty(related, 2),
+        Episodes.start(channels),
+    )
+
+
+def step(
+    learned: NaturalLearned, limits: Thresholds, state: NaturalState, panes: Runs, products: Products | None = None
+) -> tuple[NaturalState, Verdict]:
+    """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
+    ticks, tick = cut(state.tick, panes, *TICK)
+    told = learned.layout.features(ticks.sums)
+    every = Runs(
+        ticks.start, ticks.end, ticks.events, np.concatenate([told, ticks.sums[:, :, : learned.layout.width]], axis=2)
+    )
+    fires: list[Fire] = []
+    cusum, recent = _fast(learned, limits, state, every, fires)
+    near_hops, near_waiting = cut(state.near.waiting, every, RINGS[0].hop_seconds, learned.near.hop_events)
+    hop_events = RINGS[1].of(learned.events)[1]
+    day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
+    near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
+    runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
+    for scale in (1, 2):
+        _slow(learned, limits, scale, day, len(day_hops), None, fires)
+    cell, cells = _relations(learned, limits, state, products, fires)
+    fires.sort(key=lambda fire: (fire.time, -fire.level))
+    now = float(ticks.end[-1]) if len(ticks) else -np.inf
+    episodes, turns = state.episodes.step(fires, now, learned.siblings)
+    after = NaturalState(
+        tick, cusum, recent,
+        Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
+        Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
+        runs, cell, cells, episodes,
+    )  # fmt: skip
+    return after, Verdict(turns)
+
+
+def _fast(
+    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+) -> tuple[Cusum, Counts]:
+    fast = learned.fast
+    least = np.fmin(limits.page.fast, limits.ticket.fast)
+    cusum, over, top = run(state.cusum, fast.rules, ticks.sums, ticks.start, least)
+    recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
+    rate = over.hits / np.maximum(over.events, 1)
+    size = rate - fast.usual[over.rule]
+    bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
+    end = ticks.end[over.tick]
+    age = end - over.since
+    g = top[over.tick, over.rule]
+    channel, change = fast.rules.channel[over.rule], fast.change[over.rule]
+    old = age >= np.where(size >= GROSS, SOON, LATER)
+    ratio = g / limits.ticket.fast[over.rule]
+    page = (g >= limits.page.fast[over.rule]) & (bound >= limits.sizes.page[change, channel]) & old
+    ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
+    for i in np.flatnonzero(page | ticket).tolist():
+        c, t = int(channel[i]), int(over.tick[i])
+        kind, factor = kind_of(learned, int(change[i]), c, recent.since(t, c))
+        rest = 2 * float(ticks.end[t] - ticks.start[t])
+        level = PAGE if page[i] else TICKET
+        fires.append(
+            Fire(
+                float(end[i]),
+                level,
+                c,
+                kind,
+                float(size[i]),
+                float(bound[i]),
+                float(over.since[i]),
+                rest,
+                factor,
+                float(ratio[i]),
+                0,
+            )
+        )
+    return cusum, recent.last()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recent:
+    """Counters of each channel since its rates were last calm. ``total`` int64[ticks + 1, channels, columns] sums up to
+    each tick, ``calm`` intp[ticks, channels] how many ticks had passed then (0: never), ``before`` what was carried.
+    """
+
+    total: Counts
+    calm: Rows
+    before: Counts
+
+    @classmethod
+    def of(cls, before: Counts, channel: Rows, ticks: Runs, top: Floats) -> Recent:
+        """``top`` float64[ticks, rules]: the largest g; ``channel`` of each rule, ascending."""
+        restless = np.zeros((len(ticks), before.shape[0]), bool)
+        if len(channel):
+            first = np.flatnonzero(np.append(True, channel[1:] != channel[:-1]))
+            restless[:, channel[first]] = np.logical_or.reduceat(top >= CALM_NATS, first, axis=1)
+        count = np.arange(1, len(ticks) + 1)[:, None]
+        calm = np.maximum.accumulate(np.where(restless, 0, count), axis=0)
+        zero = np.zeros((1, *before.shape), np.int64)
+        return cls(np.concatenate([zero, np.cumsum(ticks.sums, axis=0)]), calm, before)
+
+    def since(self, tick: int, channel: int) -> Counts:
+        """int64[columns] up to a tick."""
+        calm = int(self.calm[tick, channel])
+        out: Counts = self.total[tick + 1, channel] - self.total[calm, channel]
+        return out if calm else out + self.before[channel]
+
+    def last(self) -> Counts:
+        """int64[channels, columns] up to the last tick."""
+        if not len(self.calm):
+            return self.before
+        calm, rows = self.calm[-1], np.arange(len(self.before))
+        out: Counts = self.total[-1] - self.total[calm, rows] + np.where(calm[:, None] == 0, self.before, 0)
+        return out
+
+
+def _slow(
+    learned: NaturalLearned,
+    limits: Thresholds,
+    scale: int,
+    ring: Runs,
+    new: int,
+    runs: Counts | None,
+    fires: list[Fire],
+) -> Counts:
+    """The windows of one scale; ``runs`` as in NaturalState, for the near scale."""
+    fitted = learned.slow[scale]
+    after = np.zeros((2, 0, 0), np.int64) if runs is None else runs
+    page, ticket = limits.page.slow[scale], limits.ticket.slow[scale]
+    if fitted is None or page is None or ticket is None or not new:
+        return after
+    first, last = windows(ring, new, SCALES[scale].seconds, fitted.events)
+    if not len(first):
+        return after
+    sums = summed(ring, first, last)
+    x, size, least = statistics(learned.usual, sums, learned.slots.expected(ring, first, last))
+    size, least = size - fitted.centre, least - fitted.centre
+    with np.errstate(invalid="ignore"):
+        over = np.stack([x > page, x > ticket])
+        ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
+        large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    if runs is not None:
+        lengths = _lengths(over, runs)
+        after = lengths[:, -1]
+        twice = lengths > (last - first + 1)[:, None, None]
+        over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
+    firing = over & large
+    rest = 2 * (ring.end[last] - ring.start[last])
+    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+        change = int(CHANGE_OF[row])
+        kind, factor = kind_of(learned, change, c, sums[w, c])
+        level = PAGE if firing[0, w, row, c] else TICKET
+        fires.append(
+            Fire(
+                float(ring.end[last[w]]), level, c, kind, float(size[w, row, c]), float(least[w, row, c]),
+                float(ring.start[first[w]]), float(rest[w]), factor, float(ratio[w, row, c]), scale + 1,
+            )
+        )  # fmt: skip
+    return after
+
+
+def _lengths(over: Bools, before: Counts) -> Counts:
+    """How many windows in a row were over the limit, up to each: ``over`` bool[2, windows, ...]."""
+    count = np.arange(1, over.shape[1] + 1)[None, :, None, None]
+    broken = np.maximum.accumulate(np.where(over, 0, count), axis=1)
+    out: Counts = count - broken + np.where(broken == 0, before[:, None], 0)
+    return out
+
+
+def _relations(
+    learned: NaturalLearned, limits: Thresholds, state: NaturalState, products: Products | None, fires: list[Fire]
+) -> tuple[Cells, Runs]:
+    relations = learned.relations
+    if relations is None or products is None or not len(products.at):
+        return state.cell, state.cells
+    new, cell = state.cell.step(relations, products.at, products.sums)
+    cells = joined([state.cells, new])
+    scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
+    for i, (scale, fitted, page, ticket) in enumerate(scales):
+        if fitted is None or page is None or ticket is None:
+            continue
+        first, last = windows(cells, len(new), scale.seconds, scale.events)
+        left = relations.left(summed(cells, first, last), events_of(cells, first, last))
+        fall = fitted.largest.mean - left
+        row, rows = CHANGES.index(Change.RELATION), learned.scores.rows[relations.rows]
+        ratio = fall / (fitted.largest.mean - ticket)
+        real = (left < ticket) & (fall >= limits.sizes.ticket[row, rows])
+        gone = (left < page) & (fall >= limits.sizes.page[row, rows]) & (np.abs(left) < BROKEN)
+        largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
+        named = real & (fall > largest[:, None] - TOP_RELATION)
+        for w, k in np.argwhere(named).tolist():
+            d, c = float(fall[w, k]), int(rows[k])
+            level = PAGE if gone[w, k] else TICKET
+            kind, _ = kind_of(learned, row, c, np.zeros(f.FEATURES + learned.layout.width, np.int64))
+            at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
+            fires.append(
+                Fire(
+                    at,
+                    level,
+                    c,
+                    kind,
+                    d,
+                    d,
+                    since,
+                    2 * (at - float(cells.start[last[w]])),
+                    np.nan,
+                    float(ratio[w, k]),
+                    max(i, 1),
+                )
+            )
+    return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None))

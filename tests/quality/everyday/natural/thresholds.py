@@ -1,0 +1,143 @@
+"""From a budget to limits: beyond which value a statistic is real, at the page budget and at the ticket budget.
+
+A budget of F false alarms a month is shared over the kinds of change (``Size.share``), then over the tests of a kind:
+each may fire with probability alpha = F share / (tests * blocks a month) in a block of the reference's length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.quality.everyday.natural.changes import CHANGES, SIZES, Change, SizeTable
+from tests.quality.everyday.natural.learned import RELATION_SCALES, SCALES, TICK, NaturalLearned, Traits
+from tests.quality.everyday.natural.predictive import Predictive
+from tests.quality.everyday.natural.shapes import STATISTICS
+
+Floats = NDArray[np.float64]
+
+MONTH_SECONDS: Final = 30.44 * 86_400.0
+PAGE_BUDGET: Final = 0.1
+TICKET_BUDGET: Final = 2.0
+"""False alarms a month and model, where nothing else is set."""
+
+KAPPA: Final = (1.4, 1.1)
+"""Factors on the t quantile, page and ticket: what a reference has not lived to see."""
+KAPPA_TICKET: Final = {Change.LEVEL: 0.8, Change.SPREAD: 0.9}
+KAPPA_RELATION: Final = (0.85, 1.2)
+KAPPA_OUTPUT: Final = 1.25
+"""Tickets of what follows from the features, or from the world: a model's answers, labels and errors of prediction."""
+KAPPA_SOON: Final = 1.6
+"""A level or a mix pages within hours only when far beyond its limit: a feast or a campaign is a ticket first."""
+SHAPES: Final = frozenset({Change.LEVEL, Change.SPREAD, Change.MIX})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """Of one level: ``fast`` float64[rules] in nats; ``slow`` a float64[len(STATISTICS), channels] for each scale and
+    ``related`` a float64[k] for each scale, None where the reference is too short for it.
+    """
+
+    fast: Floats
+    slow: tuple[Floats | None, ...]
+    related: tuple[Floats | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thresholds:
+    page: Limits
+    ticket: Limits
+    sizes: SizeTable
+
+
+def thresholds(
+    learned: NaturalLearned,
+    page_budget: float = PAGE_BUDGET,
+    ticket_budget: float = TICKET_BUDGET,
+    sizes: SizeTable | None = None,
+) -> Thresholds:
+    """``page_budget`` and ``ticket_budget``: false alarms a month for this model on this path."""
+    tests = _tests(learned)
+    table = sizes_of(learned) if sizes is None else sizes
+    return Thresholds(
+        _limits(learned, tests, page_budget, page=True), _limits(learned, tests, ticket_budget, page=False), table
+    )
+
+
+def sizes_of(learned: NaturalLearned) -> SizeTable:
+    """The table of sizes with what a channel's nature asks for. ``inf``: never."""
+    t = learned.traits
+    table = SizeTable.of(len(t.numeric))
+    page, row = table.page.copy(), {c: i for i, c in enumerate(CHANGES)}
+    # the world's answer, the weather, rain: a ticket
+    consequence = t.output | t.timely | t.atom
+    for change in (Change.LEVEL, Change.SPREAD, Change.MIX):
+        page[row[change], consequence] = np.inf
+    page[row[Change.WITHIN], t.atom | t.repetitive] = np.inf
+    # a reference of days has not seen all levels
+    page[row[Change.NEW], t.numeric] = 0.2 if t.short else 0.1
+    page[row[Change.NEW], t.output] = 0.5
+    page[row[Change.FAR], t.output] = 0.5
+    page[row[Change.FAR], t.timely & t.atom] = 0.8
+    page[row[Change.FROZEN], (t.output | t.timely & t.short) & t.repetitive] = np.inf
+    # calm air, fog: what is natural to the weather
+    page[row[Change.UNIT], t.timely] = 2.6
+    page[row[Change.RELATION], t.output] = np.inf
+    page[row[Change.UNIT], t.output] = np.inf
+    page[:, t.awaited & t.output] = np.inf
+    return SizeTable(page, table.ticket)
+
+
+def _tests(learned: NaturalLearned) -> dict[Change, int]:
+    """How many tests there are of each kind of change, over channels, scales and directions."""
+    out = dict.fromkeys(Change, 0)
+    for i in learned.fast.change.tolist():
+        out[CHANGES[i]] += 1
+    for scale in learned.slow:
+        if scale is not None:
+            for row, change in enumerate(STATISTICS):
+                out[change] += int(np.isfinite(scale.largest.mean[row]).sum())
+    if learned.relations is not None:
+        out[Change.RELATION] = 2 * len(learned.relations.rows)
+    return out
+
+
+def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *, page: bool) -> Limits:
+    kappa = KAPPA[0 if page else 1]
+    blocks = MONTH_SECONDS / learned.block_seconds
+    share = np.array([budget * SIZES[c].share / max(tests[c], 1) for c in CHANGES])
+    of = np.array([CHANGES.index(c) for c in STATISTICS])
+    slow: list[Floats | None] = []
+    for i, scale in enumerate(learned.slow):
+        factor = np.array([_kappa(c, i, page=page) for c in STATISTICS]) * kappa
+        each = factor[:, None] * np.where(learned.traits.output & (not page), KAPPA_OUTPUT, 1.0)
+        slow.append(None if scale is None else scale.largest.limit(share[of, None] / blocks, each))
+    related: list[Floats | None] = []
+    for scale_, fitted in zip(RELATION_SCALES, learned.related, strict=True):
+        windows = MONTH_SECONDS / scale_.seconds
+        alpha = share[CHANGES.index(Change.RELATION)] / windows
+        related.append(
+            None if fitted is None else _below(fitted.largest, alpha, kappa * KAPPA_RELATION[0 if page else 1])
+        )
+    mine = share[learned.fast.change]
+    evidence = np.log(MONTH_SECONDS / TICK[0] / mine)
+    fast = np.fmax(evidence, learned.fast.largest.limit(mine / blocks, kappa))
+    return Limits(fast, tuple(slow), tuple(related))
+
+
+def _kappa(change: Change, scale: int, *, page: bool) -> float:
+    if not page:
+        return KAPPA_TICKET.get(change, 1.0)
+    return KAPPA_SOON if scale == 0 and change in SHAPES else 1.0
+
+
+def _below(predictive: Predictive, alpha: float, kappa: float) -> Floats:
+    """The lower limit."""
+    out: Floats = 2 * predictive.mean - predictive.limit(alpha, kappa)
+    return out
+
+
+__all__ = ("SCALES", "Limits", "Thresholds", "Traits", "sizes_of", "thresholds")

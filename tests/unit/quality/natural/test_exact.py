@@ -1,0 +1,198 @@
+"""The same answer for any split of the panes, through any checkpoint, and for any split of the events into batches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftd.core import arrays
+from driftd.core.errors import BinsDiffer
+from driftd.core.event import scalars
+from driftd.ingest.binning import encode_with
+from tests.quality.everyday.fault_counters import (
+    COLUMNS,
+    FAR,
+    HOT,
+    LOGS,
+    NONZERO,
+    REFUSED,
+    REPEATED,
+    FaultCounters,
+    merge,
+)
+from tests.quality.everyday.fault_counts import Carry, CountLimits, count, flags
+from tests.quality.everyday.natural.episodes import Turn
+from tests.quality.everyday.natural.learned import NaturalLearned
+from tests.quality.everyday.natural.runs import Runs, borders, cut, joined, summed, windows
+from tests.quality.everyday.natural.step import NaturalState, Products, start, step
+from tests.quality.everyday.natural.thresholds import thresholds
+from tests.unit.quality.natural.stage import HOUR, Stage, batch, traffic
+
+HOURS = 20.0
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    return Stage.of(np.random.default_rng(31), 6.0)
+
+
+@pytest.fixture(scope="module")
+def stretch(stage: Stage) -> tuple[Runs, Products]:
+    """Twenty hours: after eight the amounts turn null and then grow a hundredfold."""
+    columns = traffic(np.random.default_rng(32), stage.begin, stage.begin + HOURS * HOUR)
+    age = (columns["time"] - stage.begin) / HOUR
+    columns["amount"][(age > 8) & (age < 10)] = np.nan
+    columns["amount"][age > 15] *= 100
+    return stage.counters(columns)
+
+
+@pytest.fixture(scope="module")
+def made(stage: Stage, stretch: tuple[Runs, Products]) -> Made:
+    return Made([stage, stretch])
+
+
+class Made(list[Any]):
+    """A stage and its stretch, which hypothesis need not print."""
+
+    def __repr__(self) -> str:
+        return "made"
+
+
+def same(first: Any, second: Any) -> None:
+    a, b = arrays.dump(first), arrays.dump(second)
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert value.dtype == b[name].dtype, name
+        np.testing.assert_array_equal(value, b[name], err_msg=name)
+
+
+def keys(turns: list[Turn]) -> list[tuple[float, int, int, str]]:
+    return [(t.time, t.channel, t.level, str(t.kind)) for t in turns]
+
+
+def in_parts(
+    stage: Stage, panes: Runs, products: Products, at: list[int], *, reload: bool
+) -> tuple[NaturalState, list[Turn]]:
+    state, turns, given_ = start(stage.learned), list[Turn](), 0
+    for low, high in zip([0, *at], [*at, len(panes)], strict=True):
+        part = panes.part(slice(low, high))
+        # products come with the panes of their 20 minutes
+        upto = len(products.at) if high == len(panes) else int(np.searchsorted(products.at, panes.start[high]))
+        mine = slice(given_, max(upto, given_))
+        given_ = mine.stop
+        state, verdict = step(
+            stage.learned, stage.limits, state, part, Products(products.at[mine], products.sums[mine])
+        )
+        turns += verdict.turns
+        if reload:
+            state = arrays.load(NaturalState, arrays.dump(state))
+    return state, turns
+
+
+@settings(max_examples=12)
+@given(shares=st.lists(st.floats(0, 1), max_size=12), reload=st.booleans())
+def test_any_split_of_the_panes_gives_the_same_state(made: Made, shares: list[float], reload: bool) -> None:
+    stage, (panes, products) = made
+    at = sorted(round(share * len(panes)) for share in shares)
+    whole, told = in_parts(stage, panes, products, [], reload=False)
+    parted, turns = in_parts(stage, panes, products, at, reload=reload)
+    same(parted, whole)
+    assert keys(turns) == keys(told)
+
+
+def test_pane_by_pane_is_the_same_as_all_at_once(stage: Stage, stretch: tuple[Runs, Products]) -> None:
+    panes, products = stretch
+    whole, told = in_parts(stage, panes, products, [], reload=False)
+    parted, turns = in_parts(stage, panes, products, list(range(1, len(panes))), reload=True)
+    same(parted, whole)
+    assert keys(turns) == keys(told)
+    assert {t.level for t in told} >= {0, 2}
+
+
+def test_what_was_learned_goes_through_a_dump(stage: Stage, stretch: tuple[Runs, Products]) -> None:
+    again = arrays.load(NaturalLearned, arrays.dump(stage.learned))
+    same(again, stage.learned)
+    copy = replace(stage, learned=again, limits=thresholds(again))
+    same(in_parts(copy, *stretch, [], reload=False)[0], in_parts(stage, *stretch, [], reload=False)[0])
+
+
+@pytest.fixture(scope="module")
+def day() -> Stage:
+    return Stage.of(np.random.default_rng(33), 1.0)
+
+
+@settings(max_examples=20)
+@given(shares=st.lists(st.floats(0.01, 0.99), max_size=6))
+def test_any_split_of_the_events_gives_the_same_counters(day: Stage, shares: list[float]) -> None:
+    stage = day
+    columns = traffic(np.random.default_rng(34), stage.begin, stage.begin + HOUR)
+    columns["shop"][::7] = "brand-new"
+    rows = batch(columns)
+    panes = (rows.times // 10).astype(np.int64)
+    at = sorted({max(1, round(share * len(rows))) for share in shares})
+    parts: list[dict[int, FaultCounters]] = []
+    for borders_ in ([], at):
+        total: dict[int, FaultCounters] = {}
+        carry = Carry.start(len(stage.reference.channels))
+        for low, high in zip([0, *borders_], [*borders_, len(rows)], strict=True):
+            some = rows.take(np.arange(low, high))
+            encoded = encode_with(stage.reference, some)
+            names = [c.name for c in stage.reference.channels]
+            listed = [list(scalars(some.columns[n])) if n in {"city", "shop"} else None for n in names]
+            flagged, carry = flags(listed, encoded.bins, encoded.values, stage.learned.limits, carry)
+            for pane, one in count(flagged, panes[low:high]).items():
+                total[pane] = total[pane].merge(one) if pane in total else one
+        parts.append(total)
+    assert parts[0].keys() == parts[1].keys()
+    for pane, one in parts[0].items():
+        np.testing.assert_array_equal(one.values, parts[1][pane].values)
+
+
+def test_counters_by_hand() -> None:
+    values = np.array([[1.0, 1.0, np.nan, -3.0, 0.0, 200.0], [np.nan] * 6])
+    bins = np.array([[3, 3, 0, 2, 3, 5], [1, 2, 1, 1, 0, 1]])
+    shop = ["x", "a", "x", "x", None, "y"]
+    limits = CountLimits(np.array([-2.0, np.nan]), np.array([100.0, np.nan]), np.zeros(2))
+    refused = np.zeros((2, 6), bool)
+    refused[0, 2] = True
+    flagged, carry = flags([None, shop], bins, values, limits, Carry.start(2), refused)
+    assert flagged[REPEATED].tolist() == [[0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0]]
+    assert flagged[FAR, 0].tolist() == [0, 0, 0, 1, 0, 1]
+    assert flagged[REFUSED, 0].tolist() == [0, 0, 1, 0, 0, 0]
+    assert flagged[HOT, 1].tolist() == [0, 0, 0, 1, 0, 0]  # the third x
+    assert flagged[NONZERO, 0].tolist() == [1, 1, 0, 1, 0, 1]
+    assert flagged[LOGS, 0].tolist() == [0, 0, 0, 1125, 0, 5425]  # ln 3, ln 200 in units of 1 / 1024
+    again, _ = flags(
+        [None, ["x", "y"]], np.array([[5, 3], [1, 1]]), np.array([[200.0, 1.0], [np.nan] * 2]), limits, carry
+    )
+    assert again[REPEATED].tolist() == [[1, 0], [0, 0]]
+    assert again[HOT, 1].tolist() == [1, 0]
+
+
+def test_counters_add_up_in_any_order(rng: np.random.Generator) -> None:
+    one, two, three = (FaultCounters(rng.integers(0, 9, (4, COLUMNS))) for _ in range(3))
+    np.testing.assert_array_equal(merge((one, two, three)).values, one.merge(three.merge(two)).values)
+    np.testing.assert_array_equal(one.merge(FaultCounters.empty(4)).values, one.values)
+    with pytest.raises(BinsDiffer):
+        one.merge(FaultCounters.empty(5))
+
+
+def test_runs_end_when_they_are_long_and_full() -> None:
+    """Panes of 10 s:  0 |..   ......|.. ..|. : at least 30 s and 4 events."""
+    start_ = np.array([0.0, 10, 50, 60, 70, 80])
+    panes = Runs(start_, start_ + 10, np.array([1, 1, 2, 2, 1, 1]), np.ones((6, 1, 1), np.int64))
+    assert borders(panes, 30.0, 4) == [0, 3, 6]
+    whole, rest = cut(Runs.empty(1, 1), panes, 30.0, 5)
+    assert whole.start.tolist() == [0.0]
+    assert whole.end.tolist() == [70.0]
+    assert whole.events.tolist() == [6]
+    assert rest.start.tolist() == [70.0]
+    assert rest.events.tolist() == [2]
+    first, last = windows(joined([panes]), 2, 35.0, 2)
+    assert (first.tolist(), last.tolist()) == ([1, 2], [4, 5])
+    assert summed(panes, first, last)[:, 0, 0].tolist() == [4, 4]

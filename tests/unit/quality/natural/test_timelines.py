@@ -1,0 +1,189 @@
+"""Timelines with a known answer: gross faults page within minutes and by name, ordinary traffic does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.unit.quality.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
+
+Flags = NDArray[np.bool_]
+
+
+def null(columns: Columns, on: Flags) -> None:
+    columns["amount"][on] = np.nan
+
+
+def no_city(columns: Columns, on: Flags) -> None:
+    columns["city"][on] = None
+
+
+def hundredfold(columns: Columns, on: Flags) -> None:
+    columns["amount"][on] *= 100
+
+
+def hundredth(columns: Columns, on: Flags) -> None:
+    columns["amount"][on] /= 100
+
+
+def frozen(columns: Columns, on: Flags) -> None:
+    columns["age"][on] = columns["age"][on][0]
+
+
+def frozen_weather(columns: Columns, on: Flags) -> None:
+    columns["temp"][on] = columns["temp"][on][0]
+
+
+def new_city(columns: Columns, on: Flags) -> None:
+    tenth = on & (np.arange(on.size) % 10 == 0)
+    columns["city"][tenth] = "brand-new"
+
+
+def renamed_city(columns: Columns, on: Flags) -> None:
+    columns["city"][on & (columns["city"] == "b")] = "B"
+
+
+def new_shop(columns: Columns, on: Flags) -> None:
+    columns["shop"][on & (np.arange(on.size) % 10 == 0)] = "brand-new"
+
+
+def failing(columns: Columns, on: Flags) -> None:
+    columns["error"][on & (np.arange(on.size) % 5 == 0)] = 1.0
+
+
+def constant_answer(columns: Columns, on: Flags) -> None:
+    columns["score"][on] = 0.25
+
+
+@pytest.fixture(scope="module")
+def week() -> Stage:
+    return Stage.of(np.random.default_rng(1), 7.0)
+
+
+@pytest.fixture(scope="module")
+def half_day() -> Stage:
+    """Noon to midnight: it has not seen a morning."""
+    return Stage.of(np.random.default_rng(2), 0.5, MONDAY + 15 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("change", "channel", "kinds", "minutes"),
+    [
+        pytest.param(null, "amount", {"missing"}, 10, id="a feature turns null"),
+        pytest.param(no_city, "city", {"missing"}, 10, id="a category turns null"),
+        pytest.param(hundredfold, "amount", {"unit"}, 15, id="a unit times 100"),
+        pytest.param(hundredth, "amount", {"unit"}, 15, id="a unit by 100"),
+        pytest.param(frozen, "age", {"frozen"}, 10, id="a number freezes"),
+        pytest.param(frozen_weather, "temp", {"frozen"}, 30, id="a number that follows the hour freezes"),
+        pytest.param(new_city, "city", {"new_value"}, 60, id="a new category takes a tenth"),
+        pytest.param(new_shop, "shop", {"new_value"}, 90, id="a new category among hundreds takes a tenth"),
+        pytest.param(renamed_city, "city", {"renamed", "new_value"}, 40, id="a category is renamed"),
+        pytest.param(failing, "error", {"errors"}, 60, id="a fifth of the calls fails"),
+        pytest.param(constant_answer, "score", {"frozen"}, 15, id="the answer is constant"),
+    ],
+)
+def test_a_gross_fault_pages_soon_and_by_name(
+    week: Stage, change: Callable[[Columns, Flags], None], channel: str, kinds: set[str], minutes: float
+) -> None:
+    turns = week.turns(np.random.default_rng(3), 16, change, at=12)
+    pages = week.pages(turns)
+    assert pages, "nobody was called"
+    assert pages[0][0] == channel
+    assert pages[0][1] in kinds
+    assert 0 < (pages[0][2] - 12) * 60 <= minutes
+
+
+def test_values_of_another_type_are_refused_not_missing(week: Stage) -> None:
+    pages = week.pages(week.turns(np.random.default_rng(4), 14, null, at=12, refused="amount"))
+    assert [(name, kind) for name, kind, _ in pages] == [("amount", "refused")]
+    assert (pages[0][2] - 12) * 60 <= 10
+
+
+@pytest.mark.parametrize("days", [0.5, 1.0, 7.0])
+def test_ordinary_days_page_nobody(days: float) -> None:
+    stage = Stage.of(np.random.default_rng(5), days)
+    assert stage.pages(stage.turns(np.random.default_rng(6), 72)) == []
+
+
+def test_a_night_that_the_reference_has_not_seen_pages_nobody(half_day: Stage) -> None:
+    assert half_day.pages(half_day.turns(np.random.default_rng(7), 36)) == []
+
+
+def test_half_a_day_of_reference_is_enough_for_a_null(half_day: Stage) -> None:
+    pages = half_day.pages(half_day.turns(np.random.default_rng(8), 14, null, at=12))
+    assert [(name, kind) for name, kind, _ in pages] == [("amount", "missing")]
+    assert (pages[0][2] - 12) * 60 <= 15
+
+
+def test_a_weekend_that_the_reference_has_not_seen_pages_nobody() -> None:
+    """Monday to Friday; on Saturday everybody is half a deviation older and twice as many come from b."""
+
+    def weekend(columns: Columns, on: Flags) -> None:
+        rng = np.random.default_rng(9)
+        columns["age"][on] += 5.0
+        moved = on & (rng.random(on.size) < 0.15)
+        columns["city"][moved] = "b"
+
+    stage = Stage.of(np.random.default_rng(10), 4.9, MONDAY + 19 * DAY)
+    assert stage.pages(stage.turns(np.random.default_rng(11), 48, weekend)) == []
+
+
+def test_a_campaign_pages_nobody(week: Stage) -> None:
+    """Six hours of higher amounts, and of one city more than usual."""
+
+    def campaign(columns: Columns, on: Flags) -> None:
+        columns["amount"][on] *= 1.4
+        columns["city"][on & (np.random.default_rng(12).random(on.size) < 0.15)] = "c"
+
+    assert week.pages(week.turns(np.random.default_rng(13), 30, campaign, at=10, ends=16)) == []
+
+
+def test_a_burst_of_five_percent_errors_for_four_minutes_pages_nobody(week: Stage) -> None:
+    def deploy(columns: Columns, on: Flags) -> None:
+        columns["error"][on & (np.random.default_rng(14).random(on.size) < 0.05)] = 1.0
+
+    assert week.pages(week.turns(np.random.default_rng(15), 30, deploy, at=13, ends=13 + 4 / 60)) == []
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.1])
+def test_a_small_shift_never_alerts(week: Stage, sd: float) -> None:
+    def shift(columns: Columns, on: Flags) -> None:
+        columns["age"][on] += 10 * sd
+
+    names = [c.name for c in week.reference.channels]
+    turns = week.turns(np.random.default_rng(16), 72, shift)
+    assert [names[t.channel] for t in turns if t.level and names[t.channel] == "age"] == []
+
+
+def test_an_episode_lasts_as_long_as_its_change(week: Stage) -> None:
+    turns = week.turns(np.random.default_rng(17), 60, null, at=12, ends=40)
+    mine = [t for t in turns if t.channel == week.channel("amount")]
+    assert [t.level for t in mine] == [2, 0]
+    closed = (mine[-1].time - week.begin) / HOUR
+    assert 40 <= closed <= 48
+    assert abs(mine[0].since - (week.begin + 12 * HOUR)) <= 600
+
+
+def test_an_open_page_does_not_hide_a_second_fault(week: Stage) -> None:
+    def two(columns: Columns, on: Flags) -> None:
+        null(columns, on)
+        columns["city"][columns["time"] >= week.begin + 15 * HOUR] = None
+
+    pages = week.pages(week.turns(np.random.default_rng(18), 18, two, at=12))
+    assert [name for name, _, _ in pages] == ["amount", "city"]
+    assert (pages[1][2] - 15) * 60 <= 10
+
+
+def test_relations_that_break_are_told_although_no_marginal_moves(week: Stage) -> None:
+    def shuffle(columns: Columns, on: Flags) -> None:
+        rng = np.random.default_rng(19)
+        for hour in np.unique(columns["time"][on] // HOUR):
+            here = np.flatnonzero(on & (columns["time"] // HOUR == hour))
+            columns["age"][here] = columns["age"][rng.permutation(here)]
+
+    pages = week.pages(week.turns(np.random.default_rng(20), 18, shuffle, at=12))
+    assert "joint" in {kind for _, kind, _ in pages}
+    assert "age" in {name for name, _, _ in pages}
