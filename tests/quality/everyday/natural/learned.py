@@ -106,7 +106,7 @@ LEAST_P0: Final = {
     Change.FAR: 0.03,
     Change.FROZEN: 0.01,
     Change.NEW: 0.005,
-    Change.HOT: 0.005,
+    Change.HOT: 0.01,
     Change.LOW: 0.12,
     Change.HIGH: 0.12,
     Change.ERRORS: 0.01,

@@ -24,13 +24,17 @@ PAGE_BUDGET: Final = 0.1
 TICKET_BUDGET: Final = 2.0
 """False alarms a month and model, where nothing else is set."""
 
-KAPPA: Final = (1.4, 1.1)
-"""Factors on the t quantile, page and ticket: what a reference has not lived to see."""
-KAPPA_TICKET: Final = {Change.LEVEL: 0.8, Change.SPREAD: 0.9}
-KAPPA_RELATION: Final = (0.85, 1.2)
+KAPPA_PAGE: Final = 1.4
+KAPPA_TICKET: Final = 1.1
+"""Factors on the t quantile: what a reference has not lived to see."""
+KAPPA_TICKET_OF: Final = {Change.LEVEL: 0.82, Change.SPREAD: 0.92, Change.MIX: 0.98}
+KAPPA_RELATION: Final = (1.3, 1.5)
+KAPPA_LONG_MIX: Final = 1.3
+"""A mix of a day wanders more than its level."""
 KAPPA_OUTPUT: Final = 1.25
 """Tickets of what follows from the features, or from the world: a model's answers, labels and errors of prediction."""
-KAPPA_SOON: Final = 1.6
+KAPPA_SHAPE: Final = 1.6
+KAPPA_SHAPE_SOON: Final = 2.25
 """A level or a mix pages within hours only when far beyond its limit: a feast or a campaign is a ticket first."""
 SHAPES: Final = frozenset({Change.LEVEL, Change.SPREAD, Change.MIX})
 
@@ -82,6 +86,8 @@ def sizes_of(learned: NaturalLearned) -> SizeTable:
     page[row[Change.NEW], t.output] = 0.5
     page[row[Change.FAR], t.output] = 0.5
     page[row[Change.FAR], t.timely & t.atom] = 0.8
+    # a burst of bots repeats categories for minutes
+    page[row[Change.FROZEN], ~t.numeric] = 0.25
     page[row[Change.FROZEN], (t.output | t.timely & t.short) & t.repetitive] = np.inf
     # calm air, fog: what is natural to the weather
     page[row[Change.UNIT], t.timely] = 2.6
@@ -106,22 +112,20 @@ def _tests(learned: NaturalLearned) -> dict[Change, int]:
 
 
 def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *, page: bool) -> Limits:
-    kappa = KAPPA[0 if page else 1]
+    kappa = KAPPA_PAGE if page else KAPPA_TICKET
     blocks = MONTH_SECONDS / learned.block_seconds
     share = np.array([budget * SIZES[c].share / max(tests[c], 1) for c in CHANGES])
     of = np.array([CHANGES.index(c) for c in STATISTICS])
     slow: list[Floats | None] = []
     for i, scale in enumerate(learned.slow):
-        factor = np.array([_kappa(c, i, page=page) for c in STATISTICS]) * kappa
+        factor = np.array([_kappa(c, i, page=page) for c in STATISTICS])
         each = factor[:, None] * np.where(learned.traits.output & (not page), KAPPA_OUTPUT, 1.0)
         slow.append(None if scale is None else scale.largest.limit(share[of, None] / blocks, each))
     related: list[Floats | None] = []
     for scale_, fitted in zip(RELATION_SCALES, learned.related, strict=True):
         windows = MONTH_SECONDS / scale_.seconds
         alpha = share[CHANGES.index(Change.RELATION)] / windows
-        related.append(
-            None if fitted is None else _below(fitted.largest, alpha, kappa * KAPPA_RELATION[0 if page else 1])
-        )
+        related.append(None if fitted is None else _below(fitted.largest, alpha, KAPPA_RELATION[0 if page else 1]))
     mine = share[learned.fast.change]
     evidence = np.log(MONTH_SECONDS / TICK[0] / mine)
     fast = np.fmax(evidence, learned.fast.largest.limit(mine / blocks, kappa))
@@ -129,9 +133,10 @@ def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *,
 
 
 def _kappa(change: Change, scale: int, *, page: bool) -> float:
-    if not page:
-        return KAPPA_TICKET.get(change, 1.0)
-    return KAPPA_SOON if scale == 0 and change in SHAPES else 1.0
+    if page:
+        return KAPPA_PAGE if change not in SHAPES else KAPPA_SHAPE_SOON if scale == 0 else KAPPA_SHAPE
+    long = KAPPA_LONG_MIX if scale == 2 and change is Change.MIX else 1.0
+    return KAPPA_TICKET_OF.get(change, KAPPA_TICKET) * long
 
 
 def _below(predictive: Predictive, alpha: float, kappa: float) -> Floats:
