@@ -1,7 +1,7 @@
 """Records in, findings out: the one step of daemon, replay and reference build.
 
-records -> decode -> ingest -> ClosedPane -> monitor -> findings
-take()             `------- settle() -------'
+take:    records -> decode -> ingest (open panes)
+settle:  open panes -> ClosedPane -> monitor -> findings
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
+from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -41,7 +41,7 @@ class Pipeline:
     monitor: Monitor
     max_models: int | None = None
     schemas: Schemas = field(init=False)
-    _ingest: dict[tuple[str, int], SliceIngest] = field(init=False, default_factory=dict)
+    _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.schemas = Schemas(self.monitor)
@@ -58,12 +58,9 @@ class Pipeline:
 
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""
-        decoded = self.codec.decode(records, self.known_schemas(state))
+        decoded = self.codec.decode(records, self.schemas.of(state))
         self.ingest(state, records.topic_partition, records.next_offset, decoded)
         return decoded
-
-    def known_schemas(self, state: State) -> Mapping[str, Schema]:
-        return self.schemas.of(state)
 
     def ingest(self, state: State, source: TopicPartition, next_offset: int, decoded: Decoded) -> None:
         """Counts the events, turns the late ones away and puts the others into the partition's open panes."""
@@ -176,10 +173,9 @@ class Pipeline:
         reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
         if reference is None:
             return SliceIngest(exclude=exclude)
-        known = self._ingest.get((reference.id, reference.version))
-        if known is None:
+        known = self._ingest.get(key)
+        if known is None or known.reference is not reference:
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs
-            known = SliceIngest(reference, pairs, detectors.sequential, exclude)
-            self._ingest[reference.id, reference.version] = known
+            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude)
         return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -80,10 +81,6 @@ class SequentialSnapshot:
     state: bytes
 
 
-def _number(item: tuple[int, OpenPane]) -> int:
-    return item[0]
-
-
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
     slice: Slice
@@ -102,7 +99,7 @@ class StreamSnapshot:
         return cls(
             key,
             [RowsSnapshot.of(r) for r in stream.rows],
-            sorted(stream.panes.items(), key=_number),
+            sorted(stream.panes.items(), key=itemgetter(0)),
             sequential,
             stream.counters,
         )

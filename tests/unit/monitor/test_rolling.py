@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -21,6 +23,7 @@ from driftd.detectors.psi import PSI
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import encode_reference
 from driftd.engine.state import Outcome, State
+from driftd.learn import comparison
 from driftd.learn.build import Learning
 from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import events, feed, frozen, pipeline_of, thawed
@@ -196,3 +199,18 @@ def test_a_drift_inside_an_exclusion_pages_nobody() -> None:
     assert not [f for f in findings(found) if f.feature == "x"]
     _, found = run(rows, [], pipeline(ReferenceKind.FIXED))
     assert [f for f in findings(found) if f.feature == "x"]
+
+
+def test_a_reference_that_was_rolled_over_is_not_kept_in_memory() -> None:
+    p, state, rows = pipeline(), State(), stream()
+    parts = np.split(np.arange(EVENTS), 8)
+    for part in parts[:3]:
+        feed(p, state, CELL, rows.take(part))
+    first = weakref.ref(state.models[Slice("m")].reference)
+    assert first() is not None
+    for part in parts[3:]:
+        feed(p, state, CELL, rows.take(part))
+    comparison._rolled.cache_clear()  # bounded: it may hold the last 64
+    gc.collect()
+    assert state.models[Slice("m")].reference is not None
+    assert first() is None
