@@ -1,4 +1,4 @@
-"""Runs tests.quality.everyday.natural on pane counters alone: no engine, no daemon."""
+"""Runs driftd.judge.natural on pane counters alone: no engine, no daemon."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch
 from driftd.core.reference import Reference
 from driftd.ingest.binning import encode_with
+from driftd.judge.natural.episodes import PAGE, TICKET, Turn
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.step import start, step
+from driftd.judge.natural.thresholds import Thresholds, thresholds
 from driftd.learn.build import Learning, build
-from tests.quality.everyday.learn import learn, products_of, ticks_of
-from tests.quality.everyday.natural.episodes import PAGE, TICKET, Turn
-from tests.quality.everyday.natural.learned import NaturalLearned
-from tests.quality.everyday.natural.step import start, step
-from tests.quality.everyday.natural.thresholds import Thresholds, thresholds
+from driftd.learn.natural import learn, products_of, ticks_of
 from tests.quality.everyday.traffic import Base, Columns, Floats
 
 PANE_SECONDS = 10.0

@@ -8,15 +8,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.fault_counts import CountLimits
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.changes import Change
-from tests.quality.everyday.natural.cusum import Rules
-from tests.quality.everyday.natural.features import Layout
-from tests.quality.everyday.natural.predictive import Predictive
-from tests.quality.everyday.natural.relations import Relations, Scores
-from tests.quality.everyday.natural.shapes import Usual
-from tests.quality.everyday.natural.slots import Slots
+from driftd.ingest.fault_counts import CountLimits
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import Change
+from driftd.judge.natural.cusum import Rules
+from driftd.judge.natural.features import Layout
+from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.relations import Relations, Scores
+from driftd.judge.natural.shapes import Usual
+from driftd.judge.natural.slots import Slots
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

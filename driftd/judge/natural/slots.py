@@ -16,8 +16,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.runs import Rows, Runs
+from driftd.judge.natural import features as f
+from driftd.judge.natural.runs import Rows, Runs
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
+from driftd.core.fault_counters import COLUMNS, HOT
 from driftd.core.reference import Reference
 from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import Encoded
-from tests.quality.everyday.fault_counters import COLUMNS, HOT
-from tests.quality.everyday.fault_counts import Carry, CountLimits, flags, hot_of, key_of
-from tests.quality.everyday.natural import fit
-from tests.quality.everyday.natural.features import Layout
-from tests.quality.everyday.natural.learned import TICK, NaturalLearned
-from tests.quality.everyday.natural.predictive import blocks_of
-from tests.quality.everyday.natural.relations import CELL_SECONDS, Scores, scores_of
-from tests.quality.everyday.natural.runs import Runs, borders
-from tests.quality.everyday.natural.step import Products
+from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of
+from driftd.judge.natural import fit
+from driftd.judge.natural.features import Layout
+from driftd.judge.natural.learned import TICK, NaturalLearned
+from driftd.judge.natural.predictive import blocks_of
+from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
+from driftd.judge.natural.runs import Runs, borders
+from driftd.judge.natural.step import Products
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

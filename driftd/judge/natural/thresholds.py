@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.natural.changes import CHANGES, SIZES, Change, SizeTable
-from tests.quality.everyday.natural.learned import RELATION_SCALES, SCALES, TICK, NaturalLearned, Traits
-from tests.quality.everyday.natural.predictive import Predictive
-from tests.quality.everyday.natural.shapes import STATISTICS
+from driftd.judge.natural.changes import CHANGES, SIZES, Change, SizeTable
+from driftd.judge.natural.learned import RELATION_SCALES, SCALES, TICK, NaturalLearned, Traits
+from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.shapes import STATISTICS
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from driftd.core.errors import BinsDiffer
 REFUSED: Final = 0
 """Values of another type than the channel's; Summary counts them as missing."""
 FAR: Final = 1
-"""Numbers far outside the reference's middle (tests.quality.everyday.fault_counts)."""
+"""Numbers far outside the reference's middle (driftd.ingest.fault_counts)."""
 REPEATED: Final = 2
 """Values equal to the value of the event before, in the same partition."""
 HOT: Final = 3
@@ -22,7 +22,7 @@ HOT: Final = 3
 NONZERO: Final = 4
 """Numbers other than 0: those that the next two columns are about."""
 LOGS: Final = 5
-"""Sum of ln(|x| + offset) in units of LOG_UNIT; the offset is the channel's (tests.quality.everyday.fault_counts)."""
+"""Sum of ln(|x| + offset) in units of LOG_UNIT; the offset is the channel's (driftd.ingest.fault_counts)."""
 LOG_SQUARES: Final = 6
 """Sum of its squares in units of LOG_UNIT."""
 COLUMNS: Final = 7

@@ -22,7 +22,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.natural.kinds import KINDS, Kind
+from driftd.judge.natural.kinds import KINDS, Kind
 
 Floats = NDArray[np.float64]
 

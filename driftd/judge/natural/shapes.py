@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.fault_counters import LOG_UNIT
 from driftd.core.summary import MISSING, MOMENT_UNIT, UNSEEN
-from tests.quality.everyday.fault_counters import LOG_UNIT
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.changes import CHANGES, Change
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import CHANGES, Change
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
-from tests.quality.everyday.natural.runs import Runs, joined
+from driftd.judge.natural.runs import Runs, joined
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core import fault_counters
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, MOMENT_UNIT, UNSEEN
-from tests.quality.everyday import fault_counters
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.fault_counters import COLUMNS
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.changes import CHANGES, Change
-from tests.quality.everyday.natural.cusum import Cusum, run
-from tests.quality.everyday.natural.episodes import PAGE, TICKET, Episodes, Fire, Turn
-from tests.quality.everyday.natural.kinds import kind_of
-from tests.quality.everyday.natural.learned import (
+from driftd.core.fault_counters import COLUMNS
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.cusum import Cusum, run
+from driftd.judge.natural.episodes import PAGE, TICKET, Episodes, Fire, Turn
+from driftd.judge.natural.kinds import kind_of
+from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
     RELATION_SCALES,
@@ -26,10 +26,10 @@ from tests.quality.everyday.natural.learned import (
     TICK,
     NaturalLearned,
 )
-from tests.quality.everyday.natural.relations import Cells
-from tests.quality.everyday.natural.runs import Runs, cut, events_of, joined, summed, windows
-from tests.quality.everyday.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, statistics
-from tests.quality.everyday.natural.thresholds import Thresholds
+from driftd.judge.natural.relations import Cells
+from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
+from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, statistics
+from driftd.judge.natural.thresholds import Thresholds
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.everyday.fault_counters import LOG_UNIT
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.changes import CHANGES, Change
-from tests.quality.everyday.natural.learned import NaturalLearned
+from driftd.core.fault_counters import LOG_UNIT
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.learned import NaturalLearned
 
 Counts = NDArray[np.int64]
 

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Role
+from driftd.core.fault_counters import LOG_UNIT
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, UNSEEN
+from driftd.ingest.fault_counts import CountLimits
 from driftd.judge.exchangeable.shape import normal_scores
-from tests.quality.everyday.fault_counters import LOG_UNIT
-from tests.quality.everyday.fault_counts import CountLimits
-from tests.quality.everyday.natural import features as f
-from tests.quality.everyday.natural.changes import Change, rows_of
-from tests.quality.everyday.natural.cusum import Cusum, Rules, run
-from tests.quality.everyday.natural.features import Layout
-from tests.quality.everyday.natural.learned import (
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import Change, rows_of
+from driftd.judge.natural.cusum import Cusum, Rules, run
+from driftd.judge.natural.features import Layout
+from driftd.judge.natural.learned import (
     FAST,
     LEAST_P0,
     LEAST_P0_RANGE,
@@ -41,10 +41,10 @@ from tests.quality.everyday.natural.learned import (
     SlowLearned,
     Traits,
 )
-from tests.quality.everyday.natural.predictive import NU0, Predictive, blocks_of
-from tests.quality.everyday.natural.relations import UNIT, Cells, Relations, Scores
-from tests.quality.everyday.natural.runs import Runs, cut, events_of, summed, windows
-from tests.quality.everyday.natural.shapes import (
+from driftd.judge.natural.predictive import NU0, Predictive, blocks_of
+from driftd.judge.natural.relations import UNIT, Cells, Relations, Scores
+from driftd.judge.natural.runs import Runs, cut, events_of, summed, windows
+from driftd.judge.natural.shapes import (
     FIRST_SHAPE,
     LEAST_RATE,
     STATISTICS,
@@ -54,7 +54,7 @@ from tests.quality.everyday.natural.shapes import (
     spread_within,
     statistics,
 )
-from tests.quality.everyday.natural.slots import Slots, shares_of, slot_of, slots_of, without_own
+from driftd.judge.natural.slots import Slots, shares_of, slot_of, slots_of, without_own
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from driftd.core import arrays
 from driftd.core.errors import BinsDiffer
 from driftd.core.event import scalars
-from driftd.ingest.binning import encode_with
-from tests.quality.everyday.fault_counters import (
+from driftd.core.fault_counters import (
     COLUMNS,
     FAR,
     HOT,
@@ -25,13 +24,14 @@ from tests.quality.everyday.fault_counters import (
     FaultCounters,
     merge,
 )
-from tests.quality.everyday.fault_counts import Carry, CountLimits, count, flags
-from tests.quality.everyday.natural.episodes import Turn
-from tests.quality.everyday.natural.learned import NaturalLearned
-from tests.quality.everyday.natural.runs import Runs, borders, cut, joined, summed, windows
-from tests.quality.everyday.natural.step import NaturalState, Products, start, step
-from tests.quality.everyday.natural.thresholds import thresholds
-from tests.unit.quality.natural.stage import HOUR, Stage, batch, traffic
+from driftd.ingest.binning import encode_with
+from driftd.ingest.fault_counts import Carry, CountLimits, count, flags
+from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.runs import Runs, borders, cut, joined, summed, windows
+from driftd.judge.natural.step import NaturalState, Products, start, step
+from driftd.judge.natural.thresholds import thresholds
+from tests.unit.judge.natural.stage import HOUR, Stage, batch, traffic
 
 HOURS = 20.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.unit.quality.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
 
 Flags = NDArray[np.bool_]
 

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import Column
-from driftd.core.summary import MISSING, UNSEEN
-from tests.quality.everyday.fault_counters import (
+from driftd.core.fault_counters import (
     COLUMNS,
     FAR,
     HOT,
@@ -30,6 +29,7 @@ from tests.quality.everyday.fault_counters import (
     REPEATED,
     FaultCounters,
 )
+from driftd.core.summary import MISSING, UNSEEN
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch
 from driftd.core.reference import Reference
 from driftd.ingest.binning import encode_with
+from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.step import Products, start, step
+from driftd.judge.natural.thresholds import Thresholds, thresholds
 from driftd.learn.build import Learning, build
-from tests.quality.everyday.learn import learn, products_of, ticks_of
-from tests.quality.everyday.natural.episodes import Turn
-from tests.quality.everyday.natural.learned import NaturalLearned
-from tests.quality.everyday.natural.runs import Runs
-from tests.quality.everyday.natural.step import Products, start, step
-from tests.quality.everyday.natural.thresholds import Thresholds, thresholds
+from driftd.learn.natural import learn, products_of, ticks_of
 
 Columns = dict[str, NDArray[Any]]
 Change = Callable[[Columns, NDArray[np.bool_]], None]
