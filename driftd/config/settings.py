@@ -253,8 +253,14 @@ class AlarmsSection(Section):
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="Budget of false pages for the whole daemon, shared by its models and channels. "
-        "Tickets have a budget of the same size.",
+        description="Budget of false pages for the whole daemon, shared by its models and channels.",
+    )
+    tickets_per_month: float = Field(
+        default=2.0,
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="Budget of false tickets for each model.",
     )
     effect: float = Field(
         default=0.002,

@@ -153,6 +153,7 @@ class EventBatch:
     version: str | Sequence[str | None] | None = None
     label_only: int = 0
     ignored_features: int = 0
+    refused: Mapping[str, FlagColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)

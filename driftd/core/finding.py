@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,9 @@ from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 
 JUDGE: Final = "judge"
-"""The detector's name in what the budgeted judge says (driftd.judge): its episodes page."""
+"""The detector's name in what the budgeted judge says of exchangeable and seasonal channels (driftd.judge)."""
+CHANGE: Final = "change"
+"""The detector's name in what exceeds a channel's natural variation (driftd.judge.natural): faults and changes."""
 
 
 class Status(IntEnum):
@@ -25,6 +27,13 @@ class Status(IntEnum):
     LEARNING = 1
     WARNING = 2
     DRIFT = 3
+
+
+class Severity(StrEnum):
+    """What a finding asks for: somebody now, or somebody in the morning. None of both: it is only shown."""
+
+    PAGE = "page"
+    TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,11 @@ class Finding:
     status DRIFT opens or renews an episode, which pages; WARNING is a ticket. ``effective_events`` is how many
     independent events tell as much; ``tests`` how many things shared the false-alarm budget; ``regime`` what the judge
     takes the channel for ("" where nothing is known). ``channels``, of a model as a whole that is DRIFT: those whose
-    episodes are open and page, the one that moved most first.
+    episodes are open and page, the one that broke first first.
+
+    ``severity`` is None where nothing begins. ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
+    began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
+    are NaN where there is no such number.
     """
 
     slice: Slice
@@ -69,6 +82,10 @@ class Finding:
     tests: int = 0
     regime: str = ""
     channels: tuple[str, ...] = ()
+    severity: Severity | None = None
+    kind: str = ""
+    value: float = float("nan")
+    reference_value: float = float("nan")
 
     @property
     def model(self) -> str:
@@ -81,8 +98,8 @@ class Finding:
 
     @property
     def opens_page(self) -> bool:
-        """The model as a whole has turned to DRIFT: somebody is called."""
-        return self.feature is None and self.status is Status.DRIFT and self.previous is not Status.DRIFT
+        """Somebody is called: the model as a whole has turned to DRIFT, or another channel has broken since."""
+        return self.feature is None and self.severity is Severity.PAGE
 
     @property
     def id(self) -> str:

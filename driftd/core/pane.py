@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.fault_counters import FaultCounters
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary
 from driftd.core.window import TimedDetection
@@ -69,7 +70,8 @@ class ClosedPane:
 
     ``offset`` is the source's next offset when the pane was closed: of two messages for the same pane and source the
     one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
-    without pairs. ``versions``: those of the model that answered in the pane.
+    without pairs. ``faults`` None where judge.natural learned nothing; ``products`` int64 as in its ``relations``, with
+    the first pane of 20 minutes. ``versions``: those of the model that answered in the pane.
     Totals stay with the source that counts them (ADR 13); what the model side needs of them is in the summary.
     """
 
@@ -81,6 +83,8 @@ class ClosedPane:
     cross: NDArray[np.int64] | None = None
     detections: tuple[TimedDetection, ...] = ()
     versions: frozenset[str] = frozenset()
+    faults: FaultCounters | None = None
+    products: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import Outcome, State
 from driftd.ingest import panes, partition
-from driftd.ingest.panes import SliceIngest
+from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.state import PartitionState
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Monitor
@@ -177,5 +177,7 @@ class Pipeline:
         if known is None or known.reference is not reference:
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs
-            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude)
+            natural = detectors.natural
+            faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
+            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults)
         return known

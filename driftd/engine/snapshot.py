@@ -21,8 +21,10 @@ from driftd.core.window import Hops
 from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
+from driftd.ingest.fault_counts import Carry
 from driftd.ingest.state import OpenPane, PartitionState, Stream
 from driftd.judge.learned import JudgeState
+from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.monitor.state import ModelState, Period, Standing
@@ -88,6 +90,7 @@ class StreamSnapshot:
     panes: list[tuple[int, OpenPane]]
     sequential: list[SequentialSnapshot]
     counters: Counters
+    carry: Carry | None
 
     @classmethod
     def of(cls, key: Slice, stream: Stream, reference: Reference | None, find: FindDetector) -> StreamSnapshot:
@@ -102,10 +105,11 @@ class StreamSnapshot:
             sorted(stream.panes.items(), key=itemgetter(0)),
             sequential,
             stream.counters,
+            stream.carry,
         )
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
-        stream = Stream([r.restore() for r in self.rows], dict(self.panes), counters=self.counters)
+        stream = Stream([r.restore() for r in self.rows], dict(self.panes), counters=self.counters, carry=self.carry)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -159,6 +163,7 @@ class ModelSnapshot:
     taken: int | None
     hops: Hops
     judge: JudgeSnapshot | None
+    natural: NaturalState | None
     standing: Standing
     period: Period | None
     versions: dict[str, float]
@@ -178,6 +183,7 @@ class ModelSnapshot:
             m.taken,
             m.hops,
             None if m.judge is None else JudgeSnapshot.of(m.judge),
+            m.natural,
             m.standing,
             m.period,
             m.versions,
@@ -195,6 +201,7 @@ class ModelSnapshot:
             taken=self.taken,
             hops=self.hops,
             judge=None if self.judge is None else self.judge.restore(self.reference),
+            natural=self.natural,
             standing=self.standing,
             period=self.period,
             versions=self.versions,

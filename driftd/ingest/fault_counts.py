@@ -16,7 +16,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Column
+from driftd.core.channel import Channel
+from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import (
     COLUMNS,
     FAR,
@@ -120,6 +121,21 @@ def flags(
         out[HOT, row, places] = hot.add(row, [key_of(column[i]) for i in places.tolist()], places + carry.place)
     hot_channel, hot_key, hot_place = hot.last(carry.place + n)
     return out, Carry(values[:, -1].copy(), keys, carry.place + n, hot_channel, hot_key, hot_place)
+
+
+def refused_values(channels: Sequence[Channel], numeric: Bools, batch: EventBatch, classes: bool) -> Bools | None:
+    """bool[channels, n]: values of another type than the channel's; None where all are of the right one."""
+    out = None
+    for row, channel in enumerate(channels):
+        mine = batch.refused.get(channel.feature) if channel.feature is not None else None
+        column = channel.values(batch, classes) if numeric[row] else None
+        if column is not None and not isinstance(column, np.ndarray):
+            text = np.fromiter((isinstance(v, str) for v in column), bool, len(column))
+            mine = text if mine is None else mine | text
+        if mine is not None and mine.any():
+            out = np.zeros((len(channels), len(batch)), bool) if out is None else out
+            out[row] = mine
+    return out
 
 
 def count(flagged: NDArray[np.int64], panes: NDArray[np.int64]) -> dict[int, FaultCounters]:

@@ -16,6 +16,7 @@ from driftd.core.slice import Slice
 from driftd.core.summary import merge
 from driftd.core.window import TimedDetection, panes_of
 from driftd.ingest.binning import Encoded, encode_with, summarise_with
+from driftd.ingest.fault_counts import Carry, CountLimits, count, flags, refused_values
 from driftd.ingest.state import OpenPane, PartitionState, Stream
 
 
@@ -49,18 +50,35 @@ class CrossSums(Protocol):
     def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]: ...
 
 
+class ProductSums(Protocol):
+    """What a pane needs of judge.natural.relations.Scores."""
+
+    def crosses(
+        self, bins: NDArray[np.intp], times: NDArray[np.float64], panes: NDArray[np.int64]
+    ) -> dict[int, NDArray[np.int64]]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaultCounting:
+    """What counting for judge.natural needs to know of the reference."""
+
+    limits: CountLimits
+    scores: ProductSums
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceIngest:
     """What the partition side must know of a slice.
 
     Without a ``reference`` events are kept as rows. ``sequential`` maps a detector's kind to (row, detector) pairs.
-    Events in ``exclude`` are counted and go no further.
+    Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them.
     """
 
     reference: Reference | None = None
     pairs: CrossSums | None = None
     sequential: Mapping[str, Sequence[tuple[int, Sequential]]] = field(default_factory=dict)
     exclude: tuple[Exclusion, ...] = ()
+    faults: FaultCounting | None = None
 
 
 def add_events(about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]) -> None:
@@ -80,8 +98,34 @@ def add_events(about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDA
             known.summary = merge((known.summary, summary))
             known.cross = cross if known.cross is None else known.cross if cross is None else known.cross + cross
         known.versions |= versions.get(number, set())
+    if about.faults is not None:
+        _count_faults(about.faults, reference, stream, batch, encoded, panes)
     for number, detection in _detections(about, reference, stream, batch, encoded, panes):
         stream.panes[number].detections += (detection,)
+
+
+def _count_faults(
+    about: FaultCounting,
+    reference: Reference,
+    stream: Stream,
+    batch: EventBatch,
+    encoded: Encoded,
+    panes: NDArray[np.int64],
+) -> None:
+    """Adds what judge.natural needs to the batch's panes, which are open."""
+    columns = [
+        None if reference.numeric[row] else channel.values(batch, reference.classes)
+        for row, channel in enumerate(reference.channels)
+    ]
+    refused = refused_values(reference.channels, reference.numeric, batch, reference.classes)
+    carry = Carry.start(len(columns)) if stream.carry is None else stream.carry
+    flagged, stream.carry = flags(columns, encoded.bins, encoded.values, about.limits, carry, refused)
+    for number, counters in count(flagged, panes).items():
+        pane = stream.panes[number]
+        pane.faults = counters if pane.faults is None else pane.faults.merge(counters)
+    for number, products in about.scores.crosses(encoded.bins, batch.times, panes).items():
+        pane = stream.panes[number]
+        pane.products = products if pane.products is None else pane.products + products
 
 
 def _versions_in(batch: EventBatch, panes: NDArray[np.int64]) -> dict[int, set[str]]:
@@ -155,6 +199,8 @@ def take_closed(
                 pane.cross,
                 pane.detections,
                 frozenset(pane.versions),
+                pane.faults,
+                pane.products,
             )
 
 
@@ -188,6 +234,7 @@ def adopt(
     if any(p.summary.bins_id != about.reference.id for p in stream.panes.values()):
         stream.panes.clear()
         stream.sequential.clear()
+        stream.carry = None
     rows, stream.rows = [*left, *stream.rows], []
     if rows:
         batch = concatenate(rows)

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
+from driftd.core.fault_counters import FaultCounters
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
+from driftd.ingest.fault_counts import Carry
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class OpenPane:
     detections: tuple[TimedDetection, ...] = ()
     cross: NDArray[np.int64] | None = None
     versions: set[str] = field(default_factory=set)
+    faults: FaultCounters | None = None
+    products: NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True)
@@ -31,12 +35,14 @@ class Stream:
     """One slice in one partition: raw events while the reference is learned, then open panes and sequential states.
 
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
+    ``carry``: what the fault counters of the next batch must know of the events before.
     """
 
     rows: list[EventBatch] = field(default_factory=list)
     panes: dict[int, OpenPane] = field(default_factory=dict)
     sequential: dict[tuple[str, str], Any] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
+    carry: Carry | None = None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ slots      |----------|----------|--        The cuts depend on how many events c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -76,6 +76,13 @@ class ModelJudge:
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Judges what waits."""
         return self.take(reference, None, a, exceeds_effect)
+
+    def forget_pairs(self) -> None:
+        """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""
+        if self.waiting is not None and self.waiting.cross is not None:
+            self.waiting = replace(self.waiting, cross=None)
+        if self.learned.joint and not self.state.episodes.open[-1]:
+            self.state = step.without_pairs(self.state)
 
     def _completed(self, reference: Reference, pane: MicroBatch | None) -> tuple[MicroBatch | None, MicroBatch | None]:
         """The slot and the micro-batch that ``pane`` completes; the pane joins what waits."""

@@ -175,6 +175,14 @@ def _restarted(state: JudgeState, learned: Learned, over: Bools) -> JudgeState:
     return replace(state, evidence=evidence, joint=joint)
 
 
+def without_pairs(state: JudgeState) -> JudgeState:
+    """With the evidence of pairs of channels back at 0."""
+    s, parts = state.s.copy(), state.parts.copy()
+    parts[0] = 0.0
+    s[-1] = _mean(parts)
+    return replace(state, joint=state.joint.without(), s=s, parts=parts)
+
+
 def _judged(state: JudgeState, a: Floats, opened: Rows, closed: Rows, pair: tuple[int, int] | None) -> Judged:
     episodes = state.episodes
     since = np.where(episodes.open, episodes.since, np.nan)

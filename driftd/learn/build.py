@@ -29,11 +29,14 @@ from driftd.core.window import Windows
 from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
 from driftd.judge.learned import learn, sightings
-from driftd.learn import variation
+from driftd.judge.natural.runtime import table_of
+from driftd.learn import natural, variation
 from driftd.learn.comparison import slots_of
 
 MAX_CLASSES = 20
 _TRIM = 0.005
+PANE_SECONDS = 10.0
+"""Panes of the reference where nobody says how long those of the stream will be; ticks begin and end with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,11 @@ def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: 
         seen[:, 1],
         least_span_seconds=learning.least_span_seconds,
     )
-    return runtime.table_of(learned, state)
+    pane_seconds = PANE_SECONDS if learning.windows is None else learning.windows.pane_seconds
+    return {
+        **runtime.table_of(learned, state),
+        **table_of(natural.learn(reference, rows, encoded, pane_seconds)),
+    }
 
 
 def schema_of(reference: Reference) -> Schema:

@@ -17,6 +17,9 @@ from driftd.core.window import Hop
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.runtime import natural_of
+from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, thresholds
 from driftd.judge.runtime import learned_of
 from driftd.learn.variation import level
 from driftd.monitor.state import Verdict
@@ -25,9 +28,19 @@ from driftd.monitor.thresholds import next_status
 VALUES_PER_FALSE_ALARM = 1e7
 """The budget of a sequential detector where nobody knows how many values a month its channel has."""
 
+LEAST_SHARE = 0.1
+"""Least share of the page budget of one model's faults and changes, where the budget has so much. False pages there
+come from what the reference has not lived to see: a smaller share would make pages later and hardly rarer."""
+
 Detector = WindowDetector | SequentialDetector
 Chooser = Callable[[Channel], Sequence[Detector]]
 Effect = Callable[[Channel], float]
+Asked = Callable[[Channel], bool]
+"""Whether the user chose the channel's detectors."""
+
+
+def always(_: Channel) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +61,10 @@ class DetectorSet:
     ``effects`` float64[channels]: the least PSI since a change that opens an episode; ``paging`` (kind, channel) pairs
     of sequential detectors whose detections open episodes: those of the budget on errors, for there they are quicker
     than the judge (it pays for the reference's error, they need no reference).
+
+    ``natural`` is what faults and changes are judged by, with its ``limits``; None where nothing was learned.
+    ``tickets`` bool[channels]: where window and sequential detectors make tickets, because the user chose them or
+    nothing else watches; elsewhere they say how much and where.
     """
 
     windows: Mapping[str, Sequence[DetectorGroup]]
@@ -57,6 +74,9 @@ class DetectorSet:
     a: NDArray[np.float64]
     effects: NDArray[np.float64]
     paging: frozenset[tuple[str, str]]
+    natural: NaturalLearned | None
+    limits: Thresholds | None
+    tickets: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -66,9 +86,19 @@ class DetectorSet:
         false_alarms_per_month: float = 1.0,
         models: int = 1,
         effect: Effect = lambda _: 0.0,
+        asked: Asked = always,
+        tickets_per_month: float = TICKET_BUDGET,
     ) -> DetectorSet:
-        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode."""
-        windows, chosen = _chosen(reference, choose)
+        """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode.
+        ``tickets_per_month`` is the budget of each model's false tickets.
+        """
+        natural = natural_of(reference)
+        limits = None
+        if natural is not None:
+            pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
+            limits = thresholds(natural, pages, tickets_per_month)
+        tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
+        windows, chosen = _chosen(reference, choose, tickets)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
         learned = learned_of(reference)
         paging = frozenset(
@@ -85,7 +115,7 @@ class DetectorSet:
         for row, detector in chosen:
             sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
-        return cls(windows, sequential, tests, learned, a, effects, paging)
+        return cls(windows, sequential, tests, learned, a, effects, paging, natural, limits, tickets)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
@@ -119,15 +149,21 @@ class DetectorSet:
 
 
 def _chosen(
-    reference: Reference, choose: Chooser
+    reference: Reference, choose: Chooser, asked: NDArray[np.bool_]
 ) -> tuple[dict[str, list[DetectorGroup]], list[tuple[int, SequentialDetector]]]:
-    """The window detectors that apply, with their channels, by kind; the sequential ones with their rows."""
+    """The window detectors that apply, with their channels, by kind; the sequential ones with their rows.
+
+    Sequential detectors take values for independent. By themselves they watch only channels that are: on others they
+    would tell the rhythm of the day.
+    """
+    learned = learned_of(reference)
+    sure = asked if learned is None else asked | learned.independent
     windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
     sequential: list[tuple[int, SequentialDetector]] = []
     for row, channel in enumerate(reference.channels):
         for detector in choose(channel):
             if not isinstance(detector, WindowDetector):
-                sequential.append((row, detector))
+                sequential += [(row, detector)] * bool(sure[row])
             elif detector.applies(reference)[row]:
                 mine = windows.setdefault(detector.kind, {})
                 mine.setdefault(detector, np.zeros(len(reference.channels), bool))[row] = True

@@ -4,32 +4,41 @@ an evaluation returns where the model stands after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import JUDGE, Finding, Joint, Judgement, Scores, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
+from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.sizes import sized
 from driftd.judge.step import ExceedsEffect, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import comparison_for
 from driftd.monitor.assignment import DetectorSet, score
 from driftd.monitor.attribution import divergences
 from driftd.monitor.change_point import change_starts
+from driftd.monitor.changes import after, of_changes
 from driftd.monitor.findings import (
     FindingContext,
     about_model,
     drifted_names,
     of_episodes,
     of_model,
+    of_risen,
     of_suspects,
     of_window,
 )
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.thresholds import Budget
+
+BELIEVED_DAYS = 14.0
+"""A shorter reference has not shown what differs from week to week: independence is not believed on it."""
+CALL_AGAIN_SECONDS = 1800.0
+"""Channels that break within so long after a call are taken for the same fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +70,17 @@ def evaluate_window(model: ModelState, detectors: DetectorSet, rules: Rules) -> 
     scores = score(detectors, comparison.reference, window, budget.alpha, before.verdicts)
     verdicts = {**before.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in scores}}
     since = _since(model, before, comparison.reference, window, worst_of(scores, len(reference.channels)))
-    suspected = suspects(model, window, rules)
-    standing = replace(before, verdicts=verdicts, since=since)
+    suspected = suspects(model, detectors, window, rules)
+    graded = _graded(model, detectors, before)
+    standing = replace(before, verdicts=verdicts, since=since, gross=graded)
     context = FindingContext(model, standing, comparison.reference, detectors, rules.budget_models, comparison.note)
     found: list[Finding] = []
     for s in scores:
         known = before.verdicts.get(s.detector)
         found += of_window(context, window, s, None if known is None else known.status, rules.every_window)
-    found += of_suspects(replace(context, reference=reference), window, suspected)
+    context = replace(context, reference=reference)
+    found += of_suspects(context, window, suspected)
+    found += of_risen(context, window, graded & ~before.gross)
     standing = replace(standing, suspected=suspected, judged=before.judged + 1)
     return _Composer(model, reference, detectors, rules, standing).compose(window, scores, found)
 
@@ -82,6 +94,7 @@ def evaluate_episodes(
     reference = model.reference
     assert reference is not None
     standing = _sized(model.standing, reference)
+    standing = replace(standing, gross=_graded(model, detectors, standing))
     found = [*of_episodes(FindingContext(model, standing, reference, detectors, rules.budget_models), batch, judged)]
     if len(standing.suspected):
         standing = replace(standing, suspected=standing.suspected & ~judged.open[:-1])
@@ -89,13 +102,49 @@ def evaluate_episodes(
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=batch.end)
 
 
+def evaluate_changes(
+    model: ModelState, detectors: DetectorSet, rules: Rules, pane: Hop, turns: Sequence[Turn]
+) -> Evaluation:
+    """What judge.natural's turns that are known with ``pane`` change."""
+    reference = model.reference
+    assert reference is not None
+    standing = _sized(model.standing, reference)
+    standing = replace(standing, changes=after(standing.changes, turns, pane.end))
+    context = FindingContext(model, standing, reference, detectors, rules.budget_models)
+    found = [*of_changes(context, turns, pane.start, pane.end)]
+    window = model.hops.window(rules.windows) or pane
+    return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=pane.end)
+
+
 def _sized(standing: Standing, reference: Reference) -> Standing:
+    """With arrays of the reference's channels, where there were none yet."""
     channels = len(reference.channels)
-    return standing if len(standing.since) == channels else replace(standing, since=np.full(channels, np.nan))
+    if len(standing.since) != channels:
+        standing = replace(standing, since=np.full(channels, np.nan))
+    return standing if len(standing.gross) == channels else replace(standing, gross=np.zeros(channels, bool))
 
 
-def suspects(model: ModelState, window: Hop, rules: Rules) -> NDArray[np.bool_]:
-    """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement.
+def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDArray[np.bool_]:
+    """bool[channels]: whose open episode of the judge has reached the size of a page; it keeps it while it is open.
+
+    Independence is not believed on a short reference: there natural variation must be exceeded as well.
+    """
+    natural, limits = detectors.natural, detectors.limits
+    if model.judge is None or natural is None or limits is None:
+        return before.gross
+    episodes, learned = model.judge.state.episodes, model.judge.learned
+    gross = before.gross & episodes.open[:-1]
+    changed = {change.row for change in before.changes}
+    for row in np.flatnonzero(episodes.open[:-1] & learned.paging[:-1] & ~gross).tolist():
+        recent = model.hops.after(float(episodes.since[row]))
+        if recent is not None and (natural.days >= BELIEVED_DAYS or row in changed):
+            gross[row] = sized(natural, limits.sizes, recent, row).gross[0]
+    return gross
+
+
+def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rules) -> NDArray[np.bool_]:
+    """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement, and
+    large enough.
 
     Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
     """
@@ -107,18 +156,26 @@ def suspects(model: ModelState, window: Hop, rules: Rules) -> NDArray[np.bool_]:
     e, rows = np.full(len(watched), np.nan), learned.rows
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
     e[~watched] = np.nan
-    return selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
+    found = selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
+    if found.any() and detectors.natural is not None and detectors.limits is not None:
+        found &= sized(detectors.natural, detectors.limits.sizes, window.summary).matters
+    return found
 
 
 def exceeds_effect(model: ModelState, detectors: DetectorSet) -> ExceedsEffect:
-    """Whether what came since a change differs by at least ``DetectorSet.effects``: PSI on the reference's bins."""
+    """Whether what came since a change differs by at least ``DetectorSet.effects``, PSI on the reference's bins, and by
+    what makes a ticket (judge.natural.changes.EXACT).
+    """
 
     def large(row: int, since: float) -> bool:
         recent = model.hops.after(since)
         if model.reference is None or recent is None:
             return True
         then, now = model.reference.summary.counts[row : row + 1], recent.counts[row : row + 1]
-        return bool(divergences(then, now)[0] >= detectors.effects[row])
+        if divergences(then, now)[0] < detectors.effects[row]:
+            return False
+        natural, limits = detectors.natural, detectors.limits
+        return natural is None or limits is None or bool(sized(natural, limits.sizes, recent, row).matters[0])
 
     return large
 
@@ -146,9 +203,11 @@ class _Composer:
         standing, learning = self.standing, not self.standing.judged
         mine, joint = evidence(self.model, standing, self.detectors)
         verdicts, every = standing.verdicts, self._last_scores() if scores is None else scores
-        if mine is not None:
-            verdicts, every = {**verdicts, JUDGE: Verdict(mine.status, mine.detections)}, (*every, mine)
-        worst = worst_of(verdicts.values(), len(self.reference.channels))
+        for own in (mine, changed(standing, self.detectors)):
+            if own is not None:
+                verdicts = {**verdicts, own.detector: Verdict(own.status, own.detections)}
+                every = (*every, own)
+        worst = asked_for(verdicts, self.detectors, len(self.reference.channels))
         if learning:
             worst = np.maximum(worst, np.int8(Status.LEARNING))
         since = self._since()
@@ -156,13 +215,19 @@ class _Composer:
         context = FindingContext(self.model, standing, self.reference, self.detectors, self.rules.budget_models)
         names = drifted_names(context, worst, joint)
         because = self._because(context, window, worst, joint, names, at)
-        grown = status is Status.DRIFT and not set(names) <= set(standing.named) and at is None
-        told = status is not standing.status or grown or (self.rules.every_window and at is None and not learning)
+        end = window.end if at is None else at
+        grown = status is Status.DRIFT and not set(names) <= set(standing.named)
+        calls = status is Status.DRIFT and (standing.status is not Status.DRIFT or (grown and self._long_ago(end)))
+        told = (
+            status is not standing.status
+            or calls
+            or (at is None and (grown or (self.rules.every_window and not learning)))
+        )
         findings = [*found]
         if told:
-            ended = replace(window, end=window.end if at is None else at)
             starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)
-            findings.append(about_model(context, ended, status, standing.status, starts, because, names))
+            ended = replace(window, end=end)
+            findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
         judgement = Judgement(
             self.model.slice,
@@ -185,14 +250,21 @@ class _Composer:
         known = self.model.judgement
         if known is None or known.reference.id != self.reference.id:
             return ()
-        return tuple(s for s in known.scores if s.detector != JUDGE)
+        return tuple(s for s in known.scores if s.detector not in {JUDGE, CHANGE})
+
+    def _long_ago(self, now: float) -> bool:
+        """Whether somebody was last called so long ago that another channel is news."""
+        return not self.model.paged or now - self.model.paged[-1] >= CALL_AGAIN_SECONDS
 
     def _since(self) -> NDArray[np.float64]:
         """float64[channels]: since when each channel's ticket or episode lasts."""
-        if self.model.judge is None:
-            return self.standing.since.copy()
-        episodes = self.model.judge.state.episodes
-        return np.where(episodes.open[:-1], episodes.since[:-1], self.standing.since)
+        since = self.standing.since.copy()
+        if self.model.judge is not None:
+            episodes = self.model.judge.state.episodes
+            since = np.where(episodes.open[:-1], episodes.since[:-1], since)
+        for change in self.standing.changes:
+            since[change.row] = change.since
+        return since
 
     def _because(
         self,
@@ -229,6 +301,8 @@ def evidence(model: ModelState, standing: Standing, detectors: DetectorSet) -> t
     open_, pages = state.episodes.open, learned.paging
     s = np.where(learned.watched, np.log1p(state.s), np.nan)
     a = np.where(learned.watched, np.log1p(detectors.a), np.nan)
+    if detectors.natural is not None:
+        pages = np.append(standing.gross, False)
     status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
     if len(standing.suspected) == len(status) - 1:
         status[:-1] = np.maximum(status[:-1], np.where(standing.suspected, Status.WARNING, Status.OK))
@@ -241,6 +315,34 @@ def evidence(model: ModelState, standing: Standing, detectors: DetectorSet) -> t
     if learned.joint:
         joint = Joint(float(s[-1]), float(a[-1]), Status(int(status[-1])), float(state.episodes.since[-1]))
     return scores, joint
+
+
+def changed(standing: Standing, detectors: DetectorSet) -> Scores | None:
+    """The open changes as scores: their size over the least that makes a ticket or a page; 0 where there is none."""
+    if detectors.natural is None:
+        return None
+    channels = len(detectors.tickets)
+    size, needed, status = np.zeros(channels), np.full(channels, np.nan), np.zeros(channels, np.int8)
+    for change in standing.changes:
+        size[change.row], needed[change.row] = change.size, change.needed
+        status[change.row] = change.status
+    before = standing.verdicts.get(CHANGE)
+    if before is None:
+        before = Verdict(np.zeros(channels, np.int8), np.zeros(channels, np.int64))
+    detections = before.detections + ((status >= Status.WARNING) & (before.status < Status.WARNING))
+    ratio = np.where(np.isfinite(needed), size / needed, 0.0)
+    return Scores(CHANGE, size, needed, needed, np.zeros(channels), ratio, status, detections)
+
+
+def asked_for(verdicts: Mapping[str, Verdict], detectors: DetectorSet, channels: int) -> NDArray[np.int8]:
+    """int8[channels]: the worst status that asks for something. Statistics of windows only show where and how much,
+    unless the user chose them.
+    """
+    out = np.zeros(channels, np.int8)
+    for kind, verdict in verdicts.items():
+        mine = verdict.status if kind in {JUDGE, CHANGE} else np.where(detectors.tickets, verdict.status, Status.OK)
+        out = np.maximum(out, mine)
+    return out
 
 
 def _model_status(worst: NDArray[np.int8], joint: Joint | None, *, learning: bool) -> Status:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import JUDGE, Finding, Joint, MovedBin, Scores, Status
+from driftd.core.finding import JUDGE, Finding, Joint, MovedBin, Scores, Severity, Status
 from driftd.core.reference import Reference
-from driftd.core.summary import Summary
+from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import percent, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
+from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
-from driftd.monitor.state import ModelState, Standing
+from driftd.monitor.state import ModelState, OpenChange, Standing
 
 MODEL = "model"
 """The detector's name in findings about a model as a whole."""
 
 WINDOW_ALONE: Final = "this window differs; the evidence is below the page threshold"
 """Beginning of ``because`` in tickets of the judge that are not episodes."""
+
+_COLUMN: Final = {Kind.MISSING: MISSING, Kind.NEW_VALUE: UNSEEN}
+"""Kinds that are about the share of one column of Summary.counts."""
 
 NAMED = 40
 """The most channels that a finding about a model names."""
@@ -66,6 +71,11 @@ class FindingContext:
     def recent(self, since: float) -> Summary | None:
         return self.model.hops.after(since)
 
+    def first(self, names: Sequence[str]) -> OpenChange | None:
+        """The open change of the first of ``names`` that has one."""
+        by_name = {self.reference.channels[c.row].name: c for c in self.standing.changes}
+        return next((by_name[name] for name in names if name in by_name), None)
+
 
 def of_window(
     about: FindingContext, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
@@ -77,6 +87,7 @@ def of_window(
         moved = moved_bins(reference, window.summary, row) if s.status[row] >= Status.WARNING else ()
         since = float(about.standing.since[row])
         events = int(window.summary.channel_events[row])
+        begins = s.status[row] > previous[row]
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -97,6 +108,7 @@ def of_window(
             effective_events=about.effective(row, events),
             tests=about.detectors.tests * about.models,
             regime=about.regime(row),
+            severity=Severity.TICKET if begins and about.detectors.tickets[row] else None,
         )
 
 
@@ -112,6 +124,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (judge.state.s[row], about.detectors.a[row]))
         moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
+        kind, value, usual = _change(about, window.summary if suspected[row] else None, row)
         parts = [WINDOW_ALONE]
         parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
         parts += _means(reference, window.summary, row, moved)
@@ -135,6 +148,10 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
             effective_events=about.effective(row, events),
             tests=about.tests,
             regime=about.regime(row),
+            severity=Severity.TICKET if suspected[row] else None,
+            kind=kind,
+            value=value,
+            reference_value=usual,
         )
 
 
@@ -146,12 +163,26 @@ def of_episodes(about: FindingContext, batch: MicroBatch, judged: Judged) -> Ite
         yield _episode(about, batch, judged, row, opened=False)
 
 
+def of_risen(about: FindingContext, window: Hop, risen: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tickets of the judge that have become pages: their change has grown."""
+    judge = about.model.judge
+    if judge is None or not risen.any():
+        return
+    state, rows = judge.state, np.flatnonzero(risen)
+    batch = MicroBatch(window.start, window.end, window.summary, None, np.full(len(risen), np.nan))
+    episodes, none = state.episodes, np.zeros(0, np.intp)
+    judged = Judged(state.s, state.s / about.detectors.a, episodes.since, rows, none, episodes.open, None)
+    for row in rows.tolist():
+        yield replace(_episode(about, batch, judged, row, opened=True), previous=Status.WARNING)
+
+
 def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int, *, opened: bool) -> Finding:
     reference, learned = about.reference, about.learned
     assert learned is not None
     joint = row == len(reference.channels)
     s, a = float(judged.s[row]), float(about.detectors.a[row])
-    drift = Status.DRIFT if learned.paging[row] else Status.WARNING
+    gross = learned.paging[row] if joint or about.detectors.natural is None else about.standing.gross[row]
+    drift = Status.DRIFT if gross and not (joint and about.detectors.natural) else Status.WARNING
     since = float(judged.since[row]) if opened else None
     summary = (about.recent(since) if since is not None else None) or batch.summary
     moved: tuple[MovedBin, ...] = ()
@@ -159,6 +190,11 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
         moved = moved_bins(reference, summary, row, surprising=True)
     events = int(summary.events if joint else summary.channel_events[row])
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
+    kind, value, usual = (
+        ("joint" if opened else "", float("nan"), float("nan"))
+        if joint
+        else _change(about, summary if opened else None, row)
+    )
     return Finding(
         slice=about.model.slice,
         feature=JOINT if joint else reference.channels[row].name,
@@ -179,7 +215,26 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
         effective_events=float(events) if joint else about.effective(row, events),
         tests=about.tests,
         regime="" if joint else about.regime(row),
+        severity=(Severity.PAGE if drift is Status.DRIFT else Severity.TICKET) if opened else None,
+        kind=kind,
+        value=value,
+        reference_value=usual,
     )
+
+
+def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[str, float, float]:
+    """Kind, value and reference value of what the judge has seen; "" and NaN where that cannot be said."""
+    natural, limits = about.detectors.natural, about.detectors.limits
+    if recent is None or natural is None or limits is None:
+        return "", float("nan"), float("nan")
+    kind, reference = sized(natural, limits.sizes, recent, row).kind[0], about.reference
+    if kind in _COLUMN:
+        now, then = recent.counts[row], reference.summary.counts[row]
+        column = _COLUMN[kind]
+        return kind.value, now[column] / max(now.sum(), 1), then[column] / max(then.sum(), 1)
+    means = mean_of(reference, recent, row), mean_of(reference, reference.summary, row)
+    value, usual = (float("nan") if m is None else m for m in means)
+    return kind.value, value, usual
 
 
 def _episode_because(
@@ -204,6 +259,8 @@ def _episode_because(
     if not about.learned.paging[row]:
         why = about.learned.joint_why if joint else about.learned.why[row]
         parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
+    elif about.detectors.natural is not None and (joint or not about.standing.gross[row]):
+        parts.append("a ticket, not a page: the change is small" if not joint else "a ticket, not a page")
     return "; ".join(parts)
 
 
@@ -232,10 +289,15 @@ def so_many(times: float) -> str:
 
 
 def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None) -> tuple[str, ...]:
-    """The channels whose episodes are open and page, the one that moved most first; "*" last."""
+    """The channels whose episodes are open and page, the one that broke first first, then by how far they have moved;
+    relations alone come after what has changed by itself, "*" last.
+    """
     rows = np.flatnonzero(worst == Status.DRIFT)
     if len(rows) > 1:
-        rows = rows[np.argsort(-_moves(about)[rows], kind="stable")]
+        told, related = np.full(len(worst), np.inf), np.zeros(len(worst), bool)
+        for change in about.standing.changes:
+            told[change.row], related[change.row] = change.told, change.kind is Kind.JOINT
+        rows = rows[np.lexsort((-_moves(about)[rows], told[rows], related[rows]))]
     names = [about.reference.channels[row].name for row in rows.tolist()]
     if joint is not None and joint.status is Status.DRIFT:
         names.append(JOINT)
@@ -289,8 +351,12 @@ def about_model(
     starts: NDArray[np.float64],
     because: str,
     names: tuple[str, ...],
+    *,
+    calls: bool,
 ) -> Finding:
-    """The finding about the model as a whole: one episode, however many channels it has."""
+    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody."""
+    severity = Severity.PAGE if calls else Severity.TICKET if Status.WARNING is status > previous else None
+    first = about.first(names)
     share = len(names) / len(about.reference.channels)
     known = starts[np.isfinite(starts)]
     return Finding(
@@ -311,4 +377,8 @@ def about_model(
         because=because,
         tests=about.tests,
         channels=names,
+        severity=severity,
+        kind="" if first is None else first.kind.value,
+        value=float("nan") if first is None else first.value,
+        reference_value=float("nan") if first is None else first.usual,
     )

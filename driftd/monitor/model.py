@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,14 +12,24 @@ from driftd.core.finding import Judgement
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.units import MONTH_SECONDS
-from driftd.core.window import Windows
+from driftd.core.window import Hop, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.step import start, step
+from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch
 from driftd.monitor import rolling
 from driftd.monitor.assignment import DetectorSet
-from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evaluate_window, exceeds_effect
-from driftd.monitor.intake import Pane, take_out
+from driftd.monitor.evaluate import (
+    Evaluation,
+    Rules,
+    evaluate_changes,
+    evaluate_episodes,
+    evaluate_window,
+    exceeds_effect,
+)
+from driftd.monitor.intake import Pane, counted, take_out
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.warmup import warm_up
@@ -45,7 +55,7 @@ class Monitor:
     """The settings of the model side; all that changes is in the ModelStates that it is given.
 
     ``configured`` has the models that the user named; ``default`` is for those that are discovered. ``budget_models``
-    is how many models share the false-alarm budget.
+    is how many models share the false-alarm budget; ``tickets_per_month`` the budget of false tickets of each.
     """
 
     windows: Windows
@@ -54,6 +64,7 @@ class Monitor:
     false_alarms_per_month: float = 1.0
     budget_models: int = 1
     every_window: bool = False
+    tickets_per_month: float = TICKET_BUDGET
     _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
     _guarantees: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
 
@@ -66,8 +77,9 @@ class Monitor:
         if known is None:
             settings = self.settings(Slice(reference.model))
             known = self._detectors[key] = DetectorSet.of(
-                reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect
-            )
+                reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect,
+                settings.asked, self.tickets_per_month,
+            )  # fmt: skip
         return known
 
     def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
@@ -98,8 +110,11 @@ class Monitor:
         out = Evaluated()
         for key in sorted(keys):
             model = models[key]
-            for pane in take_out(model, reached):
+            panes = [*take_out(model, reached)]
+            for pane, turns in zip(panes, self._turns(model, panes), strict=True):
                 self._take(model, pane, out)
+                if turns:
+                    self._change(model, pane, turns, out)
             if end:
                 self._finish(model, out)
         return out
@@ -144,6 +159,30 @@ class Monitor:
         if full:
             self._judge_window(model, out)
 
+    def _turns(self, model: ModelState, panes: Sequence[Pane]) -> list[list[Turn]]:
+        """What judge.natural says of the panes, for each pane what is known with it: the same however they came."""
+        out: list[list[Turn]] = [[] for _ in panes]
+        if model.reference is None or not panes:
+            return out
+        detectors = self.detectors(model.reference)
+        if detectors.natural is None or detectors.limits is None:
+            return out
+        state = start(detectors.natural) if model.natural is None else model.natural
+        runs, products = counted(detectors.natural, panes, self.windows.pane_seconds)
+        model.natural, verdict = step(detectors.natural, detectors.limits, state, runs, products)
+        for turn, place in zip(
+            verdict.turns, np.searchsorted(runs.end, [turn.known for turn in verdict.turns]), strict=True
+        ):
+            out[place].append(turn)
+        return out
+
+    def _change(self, model: ModelState, pane: Pane, turns: Sequence[Turn], out: Evaluated) -> None:
+        """Keeps an evaluation of the changes that began, grew or ended with the pane."""
+        assert model.reference is not None
+        seconds = self.windows.pane_seconds
+        hop = Hop(pane.number * seconds, (pane.number + 1) * seconds, pane.summary)
+        self._keep(model, evaluate_changes(model, self.detectors(model.reference), self._rules(), hop, turns), out)
+
     def _finish(self, model: ModelState, out: Evaluated) -> None:
         """Judges what waits for more events: a micro-batch, a slot, a hop."""
         if model.judge is not None and model.reference is not None:
@@ -166,8 +205,12 @@ class Monitor:
             if (detection.detector, detection.channel) in detectors.paging:
                 row = reference.rows[detection.channel]
                 external_since[row] = np.fmin(external_since[row], detection.since)
-        start = pane.number * seconds
-        batch = MicroBatch(start, start + seconds, pane.summary, pane.cross, external_since)
+        start, cross = pane.number * seconds, pane.cross
+        if model.standing.changes:
+            # a channel that has changed moves its pairs: what they say of that time is nothing new
+            model.judge.forget_pairs()
+            cross = None
+        batch = MicroBatch(start, start + seconds, pane.summary, cross, external_since)
         for part, judged in model.judge.take(reference, batch, detectors.a, exceeds_effect(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from driftd.core.event import Kind, Schema
 from driftd.learn.build import Learning
-from driftd.monitor.assignment import Chooser, Effect
+from driftd.monitor.assignment import Asked, Chooser, Effect, always
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
-    time where that is set. ``effect`` of a channel is the least change (PSI) that opens an episode.
+    time where that is set. ``effect`` of a channel is the least change (PSI) that opens an episode;
+    ``asked`` says whether the user chose its detectors.
     """
 
     choose: Chooser
@@ -23,6 +24,7 @@ class ModelSettings:
     max_features: int = 200
     discover: bool = True
     effect: Effect = lambda _: 0.0
+    asked: Asked = always
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

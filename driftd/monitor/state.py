@@ -15,6 +15,8 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.window import Hops
+from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 
 
@@ -24,6 +26,24 @@ class Verdict:
 
     status: NDArray[np.int8]
     detections: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChange:
+    """A fault or a change of the channel ``row`` that lasts, as it was last told, with the pane that ended at ``told``;
+    the fields as in judge.natural.episodes.Turn.
+    """
+
+    row: int
+    status: Status
+    kind: Kind
+    size: float
+    since: float
+    told: float
+    factor: float
+    value: float
+    usual: float
+    needed: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +65,8 @@ class Standing:
 
     ``verdicts`` by detector; ``since`` float64[channels]; ``judged`` counts the windows that were evaluated; ``named``
     has the channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last
-    window made a ticket of the judge.
+    window made a ticket of the judge; ``gross`` bool[channels]: whose open episode of the judge has reached the size of
+    a page. ``changes`` in order of rows.
     """
 
     status: Status = Status.LEARNING
@@ -54,6 +75,8 @@ class Standing:
     judged: int = 0
     named: tuple[str, ...] = ()
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    gross: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    changes: tuple[OpenChange, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +100,7 @@ class ModelState:
     taken: int | None = None
     hops: Hops = field(default_factory=Hops)
     judge: ModelJudge | None = None
+    natural: NaturalState | None = None
     standing: Standing = field(default_factory=Standing)
     period: Period | None = None
     versions: dict[str, float] = field(default_factory=dict)

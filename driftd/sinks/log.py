@@ -52,6 +52,10 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "because": f.because,
         "moved": [{"bin": m.bin, "reference": m.reference, "current": m.current} for m in f.moved],
         "channels": f.channels,
+        "severity": f.severity,
+        "kind": f.kind or None,
+        "value": f.value,
+        "reference_value": f.reference_value,
     })  # fmt: skip
     return fields
 

@@ -45,6 +45,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         default=_model_settings(settings, None),
         configured=configured,
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
+        tickets_per_month=settings.alarms.tickets_per_month,
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
         budget_models=max(settings.discovery.max_models if discover else 0, len(configured), 1),
         every_window=every_window,
@@ -176,6 +177,7 @@ def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         max_features=settings.discovery.max_features,
         discover=settings.discovery.enabled,
         effect=lambda channel: effect_of(settings, model, channel),
+        asked=lambda channel: wanted(settings, model, channel) is not None,
     )
 
 
@@ -201,15 +203,11 @@ def chooser(settings: Settings, model: Model | None) -> Chooser:
     built: dict[tuple[str, str], Detector] = {}
 
     def choose(channel: Channel) -> Sequence[WindowDetector | SequentialDetector]:
-        feature = _feature(model, channel)
-        # an empty list is a choice too: no detectors
-        wanted: Sequence[DetectorSettings] | None = feature.detectors if feature is not None else None
-        if wanted is None and model is not None:
-            wanted = model.detectors
-        if wanted is None:
-            wanted = _for_kind(settings, channel)
+        feature, chosen = _feature(model, channel), wanted(settings, model, channel)
+        if chosen is None:
+            chosen = [DetectorSettings(kind=kind) for kind in defaults_for(channel.kind, channel.role)]
         out = []
-        for choice in wanted:
+        for choice in chosen:
             options = choice.options
             if feature is not None and choice.kind in feature.effect:
                 options["effect"] = feature.effect[choice.kind]
@@ -229,13 +227,13 @@ def _built(kind: str, options: dict[str, Any]) -> Detector:
     return build(kind, **options)
 
 
-def _for_kind(settings: Settings, channel: Channel) -> Sequence[DetectorSettings]:
+def wanted(settings: Settings, model: Model | None, channel: Channel) -> Sequence[DetectorSettings] | None:
+    """The detectors that the user chose for a channel: an empty list is a choice too. None where nobody chose."""
+    feature = _feature(model, channel)
+    if feature is not None and feature.detectors is not None:
+        return feature.detectors
+    if model is not None and model.detectors is not None:
+        return model.detectors
     if channel.role.row.errors:
-        chosen = settings.detectors.errors
-    elif channel.kind is Kind.NUMERIC:
-        chosen = settings.detectors.numeric
-    else:
-        chosen = settings.detectors.categorical
-    if chosen is not None:
-        return chosen
-    return [DetectorSettings(kind=kind) for kind in defaults_for(channel.kind, channel.role)]
+        return settings.detectors.errors
+    return settings.detectors.numeric if channel.kind is Kind.NUMERIC else settings.detectors.categorical

@@ -70,6 +70,18 @@ SIZES: Final[Mapping[Change, Size]] = {
 """Set on the open seeds 11, 12 and 13 of tests/quality/everyday.py."""
 
 
+EXACT: Final[Mapping[Change, float]] = {
+    Change.MISSING: 0.01,
+    Change.NEW: 0.002,
+    Change.ERRORS: 0.005,
+    Change.LEVEL: 0.1,
+    Change.SPREAD: 0.1,
+    Change.MIX: 0.03,
+}
+"""The least change that makes a ticket where the judge's evidence is exact: below what natural variation hides. Chosen:
+in a reader's units; a shift of .05 standard deviations never alerts, two new values among a thousand make a ticket."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SizeTable:
     """``page``, ``ticket`` float64[len(CHANGES), channels]."""

@@ -15,14 +15,14 @@ in FORGET seconds. Pages are not affected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.natural.kinds import KINDS, Kind
+from driftd.judge.natural.kinds import KINDS, Kind, Named
 
 Floats = NDArray[np.float64]
 
@@ -42,27 +42,30 @@ FORGET: Final = 28 * 86_400.0
 class Fire:
     """A statistic of a channel over its limit at ``time``. ``size`` since ``since``, ``least`` its lower bound; it may
     be silent for ``rest`` seconds although the change lasts. ``ratio``: the statistic over its ticket limit. ``reach``:
-    how long the window is, 0 the shortest.
+    how long the window is, 0 the shortest. ``needed``: the least size that makes its level.
     """
 
     time: float
     level: int
     channel: int
-    kind: Kind
+    name: Named
     size: float
     least: float
     since: float
     rest: float
-    factor: float
     ratio: float
     reach: int
+    needed: float
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An episode that opened, rose to a page, got a better name, or closed (``level`` 0)."""
+    """An episode that opened, rose to a page, got a better name, or closed (``level`` 0). ``known`` is the end of the
+    tick with which that was seen, just after ``time``; the other fields as in Fire and Named.
+    """
 
     time: float
+    known: float
     channel: int
     before: int
     level: int
@@ -71,15 +74,19 @@ class Turn:
     least: float
     since: float
     factor: float
+    value: float
+    usual: float
     reach: int = 0
+    needed: float = np.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
-    ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``size``, ``least``,
-    ``factor``. NaN where there is none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end.
-    ``reach`` int64: of the shortest window that has shown the change.
+    ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
+    not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
+    none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end. ``reach`` int64: of the shortest
+    window that has shown the change.
     """
 
     level: NDArray[np.int64]
@@ -87,50 +94,48 @@ class Episodes:
     since: Floats
     until: Floats
     paged: Floats
+    own: Floats
     size: Floats
     least: Floats
     factor: Floats
+    value: Floats
+    usual: Floats
+    needed: Floats
     ended: Floats
     end: Floats
     reach: NDArray[np.int64]
 
     @classmethod
     def start(cls, channels: int) -> Self:
-        nan = np.full(channels, np.nan)
-        return cls(
-            np.zeros(channels, np.int64),
-            np.full(channels, len(KINDS) - 1),
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            np.zeros(channels),
-            nan,
-            np.zeros(channels, np.int64),
-        )
+        zero, nan = np.zeros(channels, np.int64), np.full(channels, np.nan)
+        unknown = np.full(channels, len(KINDS) - 1)
+        return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero)
 
-    def step(self, fires: Iterable[Fire], now: float, siblings: NDArray[np.bool_]) -> tuple[Episodes, list[Turn]]:
-        """Takes in what fired up to ``now``, in order of time; ``siblings`` bool[channels, channels]."""
+    def step(self, fires: Sequence[Fire], clock: Floats, siblings: NDArray[np.bool_]) -> tuple[Episodes, list[Turn]]:
+        """Takes in what fired, in order of time, up to the last of the ticks that end at ``clock`` float64[ticks];
+        ``siblings`` bool[channels, channels].
+        """
+        clock = np.union1d(clock, [fire.time for fire in fires])
         after = Episodes(*(getattr(self, name).copy() for name in self.__slots__))
         turns: list[Turn] = []
         for fire in fires:
-            turns += after._close(fire.time)
-            if fire.kind is not Kind.JOINT or not after._changed(siblings[fire.channel]).any():
+            turns += after._close(fire.time, clock)
+            if fire.name.kind is not Kind.JOINT or not after._changed(siblings[fire.channel], fire.since).any():
                 turns += after._open(fire)
-        turns += after._close(now)
+        if len(clock):
+            turns += after._close(float(clock[-1]), clock)
         return after, turns
 
-    def _close(self, now: float) -> list[Turn]:
+    def _close(self, now: float, clock: Floats) -> list[Turn]:
         over = np.flatnonzero((self.level > NONE) & (self.until < now))
         out = []
         for c in over[np.argsort(self.until[over], kind="stable")].tolist():
-            out.append(self._turn(c, float(self.until[c]), int(self.level[c]), NONE))
+            known = float(clock[np.searchsorted(clock, self.until[c], side="right")])
+            out.append(self._turn(c, float(self.until[c]), known, int(self.level[c]), NONE))
             own = self._patience(c, float(self.until[c])) + (self.level[c] == TICKET)
             self.ended[c], self.end[c] = min(own, MOST_PATIENCE), self.until[c]
             self.level[c] = NONE
-            for name in ("since", "until", "size", "least", "factor"):
+            for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
                 getattr(self, name)[c] = np.nan
         return out
 
@@ -140,6 +145,7 @@ class Episodes:
             return []  # it still holds what has ended
         if fire.level == PAGE:
             self.paged[c] = fire.time
+            self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         elif before == NONE and fire.time - self.paged[c] < QUIET:
             self.paged[c] = fire.time
             return []
@@ -151,18 +157,19 @@ class Episodes:
             self.reach[c] = fire.reach
         if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
             self.until[c] = until
-        kind = KINDS.index(fire.kind)
+        kind = KINDS.index(fire.name.kind)
         better = before == NONE or fire.level > before or (fire.level == before and kind < self.kind[c])
         if not better:
             return []
         self.level[c], self.kind[c] = level, kind
         self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
-        self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.factor
-        return [self._turn(c, fire.time, before, level)]
+        self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
+        self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
+        return [self._turn(c, fire.time, fire.time, before, level)]
 
-    def _changed(self, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which channels have a page of their own."""
-        out: NDArray[np.bool_] = among & (self.level == PAGE) & (self.kind != KINDS.index(Kind.JOINT))
+    def _changed(self, among: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
+        """Which channels have had a page of their own since then."""
+        out: NDArray[np.bool_] = among & (self.own >= since)
         return out
 
     def _patience(self, c: int, now: float) -> float:
@@ -171,8 +178,9 @@ class Episodes:
             return 0.0
         return float(self.ended[c] * 0.5 ** ((now - self.end[c]) / FORGET))
 
-    def _turn(self, c: int, time: float, before: int, level: int) -> Turn:
+    def _turn(self, c: int, time: float, known: float, before: int, level: int) -> Turn:
         return Turn(
-            time, c, before, level, KINDS[int(self.kind[c])], float(self.size[c]), float(self.least[c]),
-            float(self.since[c]), float(self.factor[c]), int(self.reach[c]),
+            time, known, c, before, level, KINDS[int(self.kind[c])], float(self.size[c]), float(self.least[c]),
+            float(self.since[c]), float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
+            int(self.reach[c]), float(self.needed[c]),
         )  # fmt: skip

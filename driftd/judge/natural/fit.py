@@ -312,7 +312,7 @@ def _relations(
     relations = Relations.of(reference, scores, runs.cells, traits.timely)
     if not len(relations.rows):
         return nothing, None
-    cells, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)
+    cells, _, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)
     out: list[RelationLearned | None] = []
     for scale in RELATION_SCALES:
         first, last = windows(cells, len(cells), scale.seconds, scale.events)

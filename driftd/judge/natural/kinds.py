@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from driftd.core.fault_counters import LOG_UNIT
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.shapes import STATISTICS
 
 Counts = NDArray[np.int64]
 
@@ -55,6 +56,16 @@ _BY_CHANGE: Final = {
 }
 _NUMBERS: Final = frozenset({Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX})
 
+_SHARES: Final = {
+    Kind.MISSING: (f.NULLS, f.EVENTS, Change.MISSING),
+    Kind.REFUSED: (f.REFUSED, f.EVENTS, Change.REFUSED),
+    Kind.FROZEN: (f.REPEATED, f.LIVE, Change.FROZEN),
+    Kind.ERRORS: (f.HIGH, f.LIVE, Change.ERRORS),
+    Kind.RENAMED: (f.NEW, f.LIVE, Change.NEW),
+    Kind.NEW_VALUE: (f.NEW, f.LIVE, Change.NEW),
+    Kind.RANGE: (f.NEW, f.LIVE, Change.NEW),
+}
+
 LEAST: Final = 8
 """Values since the change below which only the change itself names it."""
 CLEAR: Final = 0.3
@@ -71,10 +82,39 @@ GONE: Final = 0.2
 """A known category is gone if less than this part of it is left."""
 
 
-def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -> tuple[Kind, float]:
-    """The kind, and for a unit its factor (else NaN). ``since`` int64[FEATURES + width]: the channel's counters since
-    the change began, as near as is known.
+def kind_by_change(change: int, *, numeric: bool) -> Kind:
+    """What a change (place in CHANGES) is called where nothing more is known of it."""
+    kind = _BY_CHANGE[CHANGES[change]]
+    return Kind.NEW_VALUE if kind is Kind.RANGE and not numeric else kind
+
+
+class Named(NamedTuple):
+    """A change with its name. ``factor`` of a unit, NaN for others; ``value`` since the change and what is ``usual``:
+    the share that the kind is about, of a unit the typical size (geometric mean); NaN for a level, a spread or a mix.
     """
+
+    kind: Kind
+    factor: float = np.nan
+    value: float = np.nan
+    usual: float = np.nan
+
+
+def named(learned: NaturalLearned, change: int, channel: int, since: Counts) -> Named:
+    """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known."""
+    kind, factor = kind_of(learned, change, channel, since)
+    if kind is Kind.UNIT:
+        some = max(int(since[f.NONZERO]), 1)
+        usual = float(np.exp(learned.usual.logs[channel]))
+        return Named(kind, factor, float(np.exp(since[f.LOGS] * LOG_UNIT / some)), usual)
+    if kind not in _SHARES:
+        return Named(kind, factor)
+    hits, of, about = _SHARES[kind]
+    usual = float(learned.near.centre[STATISTICS.index(about), channel])
+    return Named(kind, factor, float(since[hits]) / max(int(since[of]), 1), usual)
+
+
+def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -> tuple[Kind, float]:
+    """The kind, and for a unit its factor (else NaN); ``since`` as in ``named``."""
     kind = _BY_CHANGE[CHANGES[change]]
     events, live = max(int(since[f.EVENTS]), 1), max(int(since[f.LIVE]), 1)
     t = learned.traits
@@ -84,7 +124,8 @@ def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -
         return Kind.MISSING, np.nan
     if since[f.REFUSED] / events > CLEAR:
         return Kind.REFUSED, np.nan
-    if since[f.REPEATED] / live > 0.7 and not t.repetitive[channel] and kind is not Kind.MISSING:
+    unseen = not t.numeric[channel] and since[f.NEW] / live > CLEAR
+    if since[f.REPEATED] / live > 0.7 and not (t.repetitive[channel] or unseen or kind is Kind.MISSING):
         return Kind.FROZEN, np.nan
     if kind in _NUMBERS and t.numeric[channel]:
         factor = _factor(learned, channel, since)

@@ -52,6 +52,22 @@ class Scores:
         out: Counts = np.rint(z @ z.T).astype(np.int64)
         return out
 
+    def crosses(self, bins: NDArray[np.intp], times: Floats, panes: NDArray[np.int64]) -> dict[int, Counts]:
+        """``cross`` of each 20 minutes, by the first pane in it: what a pane carries; nothing where there is one
+        channel alone. ``times`` float64[n] and ``panes`` int64[n] of the events, in any order.
+        """
+        if len(self.rows) < 2 or not len(panes):
+            return {}
+        cell = np.floor_divide(times, CELL_SECONDS)
+        if cell.min() == cell.max():
+            return {int(panes.min()): self.cross(bins)}
+        out: dict[int, Counts] = {}
+        for one in np.unique(cell).tolist():
+            mine = np.flatnonzero(cell == one)
+            first = int(panes[mine].min())
+            out[first] = out.get(first, 0) + self.cross(bins[:, mine])
+        return out
+
 
 def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> Scores:
     """``normal`` int64[channels, width]: normal scores of numbers' bins; ``bins`` intp[channels, n] of the reference's
@@ -148,19 +164,22 @@ class Cells:
     def empty(cls, channels: int) -> Self:
         return cls(np.nan, np.nan, np.zeros((channels + 1, channels + 1), np.int64))
 
-    def step(self, relations: Relations, at: Floats, sums: Counts) -> tuple[Runs, Cells]:
+    def step(self, relations: Relations, at: Floats, sums: Counts) -> tuple[Runs, Cells, Floats]:
         """Takes in ``sums`` int64[k, m + 1, m + 1] of panes that began at ``at`` float64[k], in order of time; gives
-        the cells that are whole. A cell with too few events goes on into the next 20 minutes.
+        the cells that are whole, and when each was known to be: just after the beginning of the pane that closed it.
+        A cell with too few events goes on into the next 20 minutes.
         """
         whole: list[Runs] = [Runs.empty(len(relations.rows), 2)]
+        known: list[float] = []
         start, last, held = self.start, self.last, self.sums
         begun = np.floor_divide(at, CELL_SECONDS) * CELL_SECONDS
         cut = np.flatnonzero(np.append(True, begun[1:] != begun[:-1])) if len(begun) else np.zeros(0, np.intp)
         added = np.add.reduceat(sums, cut, axis=0) if len(cut) else sums
-        for cell, part in zip(begun[cut].tolist(), added, strict=True):
+        for cell, part, pane in zip(begun[cut].tolist(), added, at[cut], strict=True):
             if cell != last and held[0, 0] >= CELL_EVENTS:
                 whole.append(relations.run(start, last + CELL_SECONDS, held))
+                known.append(float(np.nextafter(pane, np.inf)))
                 start, held = cell, np.zeros_like(held)
             start = cell if np.isnan(start) else start
             last, held = cell, held + part
-        return joined(whole), Cells(start, last, held)
+        return joined(whole), Cells(start, last, held), np.array(known)

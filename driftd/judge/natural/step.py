@@ -16,7 +16,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import kind_of
+from driftd.judge.natural.kinds import Kind, Named, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -134,8 +134,7 @@ def step(
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
     cell, cells = _relations(learned, limits, state, products, fires)
     fires.sort(key=lambda fire: (fire.time, -fire.level))
-    now = float(ticks.end[-1]) if len(ticks) else -np.inf
-    episodes, turns = state.episodes.step(fires, now, learned.siblings)
+    episodes, turns = state.episodes.step(fires, ticks.end, learned.siblings)
     after = NaturalState(
         tick, cusum, recent,
         Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
@@ -165,24 +164,16 @@ def _fast(
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
-        kind, factor = kind_of(learned, int(change[i]), c, recent.since(t, c))
+        name = named(learned, int(change[i]), c, recent.since(t, c))
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         level = PAGE if page[i] else TICKET
+        needed = (limits.sizes.page if page[i] else limits.sizes.ticket)[change[i], c]
         fires.append(
             Fire(
-                float(end[i]),
-                level,
-                c,
-                kind,
-                float(size[i]),
-                float(bound[i]),
-                float(over.since[i]),
-                rest,
-                factor,
-                float(ratio[i]),
-                0,
+                float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
+                float(ratio[i]), 0, float(needed),
             )
-        )
+        )  # fmt: skip
     return cusum, recent.last()
 
 
@@ -257,12 +248,14 @@ def _slow(
     rest = 2 * (ring.end[last] - ring.start[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
-        kind, factor = kind_of(learned, change, c, sums[w, c])
+        name = named(learned, change, c, sums[w, c])
         level = PAGE if firing[0, w, row, c] else TICKET
+        needed = (limits.sizes.page if firing[0, w, row, c] else limits.sizes.ticket)[change, c]
         fires.append(
             Fire(
-                float(ring.end[last[w]]), level, c, kind, float(size[w, row, c]), float(least[w, row, c]),
-                float(ring.start[first[w]]), float(rest[w]), factor, float(ratio[w, row, c]), scale + 1,
+                float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
+                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1,
+                float(needed),
             )
         )  # fmt: skip
     return after
@@ -282,13 +275,14 @@ def _relations(
     relations = learned.relations
     if relations is None or products is None or not len(products.at):
         return state.cell, state.cells
-    new, cell = state.cell.step(relations, products.at, products.sums)
+    new, cell, closed = state.cell.step(relations, products.at, products.sums)
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     for i, (scale, fitted, page, ticket) in enumerate(scales):
         if fitted is None or page is None or ticket is None:
             continue
         first, last = windows(cells, len(new), scale.seconds, scale.events)
+        known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         fall = fitted.largest.mean - left
         row, rows = CHANGES.index(Change.RELATION), learned.scores.rows[relations.rows]
@@ -300,21 +294,9 @@ def _relations(
         for w, k in np.argwhere(named).tolist():
             d, c = float(fall[w, k]), int(rows[k])
             level = PAGE if gone[w, k] else TICKET
-            kind, _ = kind_of(learned, row, c, np.zeros(f.FEATURES + learned.layout.width, np.int64))
+            needed = float((limits.sizes.page if gone[w, k] else limits.sizes.ticket)[row, c])
             at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
-            fires.append(
-                Fire(
-                    at,
-                    level,
-                    c,
-                    kind,
-                    d,
-                    d,
-                    since,
-                    2 * (at - float(cells.start[last[w]])),
-                    np.nan,
-                    float(ratio[w, k]),
-                    max(i, 1),
-                )
-            )
+            rest = 2 * (at - float(cells.start[last[w]]))
+            name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(fitted.largest.mean[k]))
+            fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None))

@@ -1,0 +1,52 @@
+"""How large a change is, from the plain counts of what came since: for the judge, whose evidence has no size."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.fault_counters import COLUMNS
+from driftd.core.summary import Summary
+from driftd.judge.natural.changes import CHANGES, EXACT, SizeTable
+from driftd.judge.natural.kinds import Kind, kind_by_change
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.shapes import CHANGE_OF, Usual, statistics
+
+_ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.tolist()])
+"""Statistics that plain counts tell. Derived: those of EXACT."""
+_EXACT: Final = np.array([EXACT[CHANGES[change]] for change in CHANGE_OF[_ROWS].tolist()])[:, None]
+"""Derived: EXACT by statistic."""
+
+
+class Sized(NamedTuple):
+    """bool[channels]: ``matters`` (a ticket, where evidence is exact), ``gross`` (a page); of each channel the ``kind``
+    of what changed most, and its ``size``.
+    """
+
+    matters: NDArray[np.bool_]
+    gross: NDArray[np.bool_]
+    kind: tuple[Kind, ...]
+    size: NDArray[np.float64]
+
+
+def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int | None = None) -> Sized:
+    """``recent``: what came since the change; of one channel alone where ``row`` is given."""
+    rows = slice(None) if row is None else slice(row, row + 1)
+    counts, layout = recent.counts[rows], replace(learned.layout, table=learned.layout.table[rows])
+    none = np.zeros((len(counts), COLUMNS), np.int64)
+    told = layout.features(np.concatenate([counts, none, recent.moments[rows]], axis=1)[None])
+    usual = Usual(*(getattr(learned.usual, f.name)[rows] for f in fields(Usual)))
+    _, size, least = (v[0] for v in statistics(usual, np.concatenate([told, counts[None]], axis=2), usual.shares[None]))
+    centre = learned.near.centre[:, rows]
+    size, least = np.nan_to_num(size - centre, nan=-np.inf), np.nan_to_num(least - centre, nan=-np.inf)
+    part = size[_ROWS] / _EXACT
+    best, numeric = _ROWS[part.argmax(axis=0)], usual.numeric.tolist()
+    return Sized(
+        matters=part.max(axis=0) >= 1,
+        gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
+        kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
+        size=size[best, np.arange(len(counts))],
+    )
