@@ -48,7 +48,7 @@ FREE: Final = 13
 NONZERO: Final = 14
 """Numbers other than 0. Derived: a column."""
 LOGS: Final = 15
-"""Sum of their ln(|x| + offset), in units of LOG_UNIT. Derived: a column."""
+"""Sum of their ln(abs(x) + offset), in units of LOG_UNIT. Derived: a column."""
 LOG_SQUARES: Final = 16
 """Sum of its squares, in units of LOG_UNIT. Derived: a column."""
 FEATURES: Final = 17
