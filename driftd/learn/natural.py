@@ -20,7 +20,7 @@ from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.learned import TICK, NaturalLearned
-from driftd.judge.natural.predictive import blocks_of
+from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
 from driftd.judge.natural.runs import Runs, borders
 from driftd.judge.natural.step import Products
@@ -29,10 +29,16 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-
-DAY: Final = 86_400.0
 OFFSET: Final = 0.05
 """Part of the median size that is added before a logarithm."""
+MIDDLE: Final = (0.005, 0.5, 0.995)
+"""Quantiles: the least and the greatest of the middle 99 %, and the median between them."""
+WIDE: Final = 3.0
+"""Widths by which the middle is widened where the reference has seen little."""
+SKEWED: Final = 1.5
+"""ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
+LEAST_FRACTION: Final = 8.0
+"""Factor below the least at least, where skewed positive numbers are far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +58,7 @@ def learn(reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds
         order = np.argsort(rows.times, kind="stable")
         rows, encoded = rows.take(order), Encoded(encoded.bins[:, order], encoded.values[:, order])
     span = max(reference.last - reference.first, 1.0)
-    days = span / DAY
+    days = span / fit.DAY
     blocks = blocks_of(days)
     block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
     limits = count_limits(encoded.values, days)
@@ -85,14 +91,14 @@ def count_limits(values: Floats, days: float) -> CountLimits:
         if not len(x):
             continue
         offset[row] = OFFSET * float(np.median(np.abs(x[x != 0]))) if np.any(x != 0) else 0.0
-        least, middle, most = (float(q) for q in np.quantile(x, [0.005, 0.5, 0.995]))
+        least, middle, most = (float(q) for q in np.quantile(x, MIDDLE))
         if not most > least:
             continue
         _, times = np.unique(x, return_counts=True)
-        wide = (3.0 if days <= 5 or times.max() > 0.5 * len(x) else 1.0) * (most - least)
+        wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
         low[row], high[row] = least - wide, most + wide
-        if x.min() > 0 and np.log(middle / least) < 1.5 * np.log(most / middle):
-            fraction = max(0.5 * np.log(most / least), np.log(8.0))
+        if x.min() > 0 and np.log(middle / least) < SKEWED * np.log(most / middle):
+            fraction = max(0.5 * np.log(most / least), np.log(LEAST_FRACTION))
             low[row] = max(low[row], least * np.exp(-fraction))
     return CountLimits(low, high, offset)
 

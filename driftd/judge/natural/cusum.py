@@ -22,12 +22,15 @@ Counts = NDArray[np.int64]
 Rows = NDArray[np.intp]
 
 DELTAS: Final = np.array([0.1, 0.6])
+"""d: how far p1 lies between p0 and 1. Chosen: one for small faults, one for gross ones."""
 NAT: Final = 2**16
-"""Units of g in one nat."""
+"""Units of g in one nat. Chosen: each increment is rounded by less than 1e-5 nats, and sums are exact."""
 CAP_NATS: Final = 60.0
-"""Least cap: twice what any threshold asks for, so that g falls soon after a change has ended."""
+"""Least cap of g. Chosen: more than twice the 23 nats that a thousand tests with a budget of .1 ask for, so that g
+falls soon after a change has ended.
+"""
 _CHUNK: Final = 256
-"""Ticks at a time: what a step works on stays in the processor's cache."""
+"""Ticks at a time. Chosen: what a step works on stays in the processor's cache; results do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

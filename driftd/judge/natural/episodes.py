@@ -27,15 +27,25 @@ from driftd.judge.natural.kinds import KINDS, Kind, Named
 Floats = NDArray[np.float64]
 
 NONE: Final = 0
+"""Level without an episode. Derived: levels are ordered, worst last."""
 TICKET: Final = 1
+"""Derived: the level above NONE."""
 PAGE: Final = 2
+"""Derived: the level above TICKET."""
 HOLD: Final = (0.0, 12 * 3600.0, 2 * 3600.0)
-"""Seconds without a firing statistic that end an episode, by level."""
+"""Seconds without a firing statistic that end an episode, by level. Chosen: two hours for a page, the window of the
+near scale; half a day for a ticket, so that a change of every night is one ticket a night at most.
+"""
 QUIET: Final = 12 * 3600.0
-"""Seconds after a page in which its channel makes no ticket."""
+"""Seconds after a page in which its channel makes no ticket. Chosen: as long as a ticket is held; the page said it."""
 PATIENCE: Final = 0.35
+"""Part of its limit by which a ticket must exceed it, for each that ended by itself. Measured: set on the open seeds
+11, 12 and 13 of tests/quality/everyday.
+"""
 MOST_PATIENCE: Final = 4.0
+"""Most ended tickets that count. Chosen: a limit grows by a factor of 2.4 at most."""
 FORGET: Final = 28 * 86_400.0
+"""Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,7 @@ class Turn:
     value: float
     usual: float
     reach: int = 0
+    """Derived: the shortest window."""
     needed: float = np.nan
 
 

@@ -17,33 +17,55 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-EVENTS: Final = 0  # events that the channel applies to
+EVENTS: Final = 0
+"""Events that the channel applies to. Derived: a column, as all that follow."""
 NULLS: Final = 1
+"""Missing values, without refused ones. Derived: a column."""
 REFUSED: Final = 2
-LIVE: Final = 3  # values
+"""Values of another type. Derived: a column."""
+LIVE: Final = 3
+"""Values. Derived: a column."""
 FAR: Final = 4
+"""Numbers far out. Derived: a column."""
 REPEATED: Final = 5
-NEW: Final = 6  # out of the reference's range, or a category that it does not have
+"""Values equal to the one before. Derived: a column."""
+NEW: Final = 6
+"""Numbers out of the reference's range, categories that it does not have. Derived: a column."""
 HOT: Final = 7
-LOW: Final = 8  # in the lowest tenth of the reference
-HIGH: Final = 9  # in the highest tenth; errors of an error channel
-SCORES: Final = 10  # sum of normal scores, in units of SCORE
+"""Unseen categories that take a share. Derived: a column."""
+LOW: Final = 8
+"""Numbers in the lowest tenth of the reference. Derived: a column."""
+HIGH: Final = 9
+"""Numbers in the highest tenth; errors of an error channel. Derived: a column."""
+SCORES: Final = 10
+"""Sum of normal scores, in units of SCORE. Derived: a column."""
 SCORE_SQUARES: Final = 11
-WITHIN: Final = 12  # squares about the tick's own mean, in units of MOMENT_UNIT
-FREE: Final = 13  # degrees of freedom of these
+"""Sum of their squares, in units of SCORE squared. Derived: a column."""
+WITHIN: Final = 12
+"""Squares about the tick's own mean, in units of MOMENT_UNIT. Derived: a column."""
+FREE: Final = 13
+"""Degrees of freedom of these. Derived: a column."""
 NONZERO: Final = 14
+"""Numbers other than 0. Derived: a column."""
 LOGS: Final = 15
+"""Sum of their ln(abs(x) + offset), in units of LOG_UNIT. Derived: a column."""
 LOG_SQUARES: Final = 16
+"""Sum of its squares, in units of LOG_UNIT. Derived: a column."""
 FEATURES: Final = 17
+"""Derived: the number of columns."""
 
 SCORE: Final = 1 / 128
+"""Unit of a normal score. Chosen: whole numbers make sums exact in any order; a bin's score is rounded by .004 sd."""
 TAIL: Final = 0.1
+"""Share of the reference in its low and in its high end. Chosen: one value for all in either takes the rate from .1 to
+1.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """How bins become features. ``table`` int64[channels, width, 7]: LIVE, NEW, LOW, HIGH, SCORES, SCORE_SQUARES and
-    EVENTS of each bin; bool[channels]: ``numeric``, ``errors`` (0 or 1), ``outputs``, ``awaited``.
+    EVENTS of each bin; bool[channels]: ``numeric``, ``errors`` (0 or 1), ``outputs``.
     """
 
     table: Counts

@@ -27,7 +27,6 @@ from driftd.judge.natural.learned import (
     RELATION_SCALES,
     RINGS,
     SCALES,
-    SHORT_DAYS,
     TAU,
     TAU_CUSUM,
     TAU_MANY,
@@ -41,8 +40,8 @@ from driftd.judge.natural.learned import (
     SlowLearned,
     Traits,
 )
-from driftd.judge.natural.predictive import NU0, Predictive, blocks_of
-from driftd.judge.natural.relations import UNIT, Cells, Relations, Scores
+from driftd.judge.natural.predictive import NU0, SHORT_DAYS, Predictive, blocks_of
+from driftd.judge.natural.relations import Cells, Relations, Scores
 from driftd.judge.natural.runs import Runs, cut, events_of, summed, windows
 from driftd.judge.natural.shapes import (
     FIRST_SHAPE,
@@ -54,7 +53,7 @@ from driftd.judge.natural.shapes import (
     spread_within,
     statistics,
 )
-from driftd.judge.natural.slots import Slots, shares_of, slot_of, slots_of, without_own
+from driftd.judge.natural.slots import TINY, Slots, shares_of, slot_of, slots_of, without_own
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -62,19 +61,33 @@ Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 DAY: Final = 86_400.0
+"""Derived: seconds of a day."""
 TIMELY: Final = 0.45
 """Share of the variance between runs of 20 minutes, from which on a level is the time's: weather has .55 to 1, a strong
-daily rhythm up to .41.
+daily rhythm up to .41. Measured: on the open seeds 11, 12 and 13.
 """
 STILL: Final = 0.9
+"""Share of repeats above which a feature is still. Chosen: its values last ten events and more."""
 STILL_DAYS: Final = 6.5
+"""Days below which that is held against a reference. Chosen: with less than a week it may be the weekday's value."""
 FLAT: Final = 0.97
+"""Share of one bin above which a channel is flat. Chosen: a window of 100 holds three other values."""
 FLAT_DAYS: Final = 20.0
+"""Days below which a flat channel has no far values. Chosen: what is rare comes once in weeks."""
 ATOM: Final = 0.5
+"""Share of one value above which a channel has an atom. Derived: its median is that value."""
 REPETITIVE: Final = 0.3
+"""Share of repeats above which a channel is repetitive. Measured: set on the open seeds 11, 12 and 13."""
 MOST_CAP: Final = 1000.0
-_TINY: Final = 1e-3
-"""Pseudo-counts of a bin, so that no share is 0."""
+"""Cap of g while the reference is run, in nats. Chosen: above what any rate of a reference should reach."""
+CAP_ROOM: Final = 3.0
+"""Cap of g over the largest of the reference. Chosen: most limits lie below it, and g still falls after a change."""
+USUAL_ROOM: Final = 1.3
+"""Least p0 over the usual rate. Measured: set on the open seeds 11, 12 and 13."""
+LEAST_WINDOWS: Final = 8
+"""Windows of relations below which their variation is unknown. Chosen: as many as a short reference has blocks."""
+MOST_WINDOWS: Final = 40
+"""Most windows of relations that count as independent. Chosen: windows of a day follow each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +119,10 @@ class Blocks:
 
 
 def scores_table(reference: Reference) -> Counts:
-    """int64[channels, width]: the normal score of each bin in units of UNIT."""
+    """int64[channels, width]: the normal score of each bin in units of features.SCORE."""
     used = (np.arange(reference.width) < reference.used[:, None]).astype(np.float64)
     z = normal_scores(reference.summary.counts.astype(np.float64), reference.places, used)
-    out: Counts = np.rint(np.clip(z, -4, 4) / UNIT).astype(np.int64)
+    out: Counts = np.rint(np.clip(z, -4, 4) / f.SCORE).astype(np.int64)
     return out
 
 
@@ -209,7 +222,7 @@ def _spread_of(values: Floats, known: Bools) -> Floats:
 def _usual(reference: Reference, ring: Runs, blank: Usual) -> Usual:
     used = (np.arange(reference.width) < reference.used[:, None]) & (np.arange(reference.width) >= FIRST_VALUE)
     total = blank.values(reference.summary.counts.astype(np.float64))
-    shares = (total + _TINY * used) / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    shares = (total + TINY * used) / np.maximum(total.sum(axis=1, keepdims=True), 1)
     first, last = windows(ring, len(ring), SCALES[0].seconds, SCALES[0].of(reference.summary.events)[0])
     within = spread_within(summed(ring, first, last).astype(np.float64)) if len(first) else np.zeros((1, len(total)))
     middle = np.array([np.median(w[np.isfinite(w)]) if np.isfinite(w).any() else 0.0 for w in within.T])
@@ -287,7 +300,7 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
         usual = total[:, hits] / np.maximum(total[:, of], 1)
-        p0 = np.fmax(np.fmax(worst, 1.3 * usual), LEAST_P0[change])
+        p0 = np.fmax(np.fmax(worst, USUAL_ROOM * usual), LEAST_P0[change])
         if change is Change.NEW:
             p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
         rows = np.flatnonzero(where[change] & (p0 < MOST_P0))
@@ -298,7 +311,7 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
     rules = rules.capped(np.full(len(found), MOST_CAP))
     _, _, top = run(Cusum.start(len(found)), rules, ticks.sums, ticks.start, np.full(len(found), np.inf))
     largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
-    rules = rules.capped(3 * top.max(axis=0, initial=0.0))
+    rules = rules.capped(CAP_ROOM * top.max(axis=0, initial=0.0))
     usuals = np.array([rule[5] for rule in found], np.float64)
     return FastLearned(rules, rows_of([rule[0] for rule in found]), usuals, largest)
 
@@ -317,11 +330,11 @@ def _relations(
     for scale in RELATION_SCALES:
         first, last = windows(cells, len(cells), scale.seconds, scale.events)
         span = blocks.seconds * blocks.n
-        if len(first) < 8 or span < scale.least_days * DAY:
+        if len(first) < LEAST_WINDOWS or span < scale.least_days * DAY:
             out.append(None)
             continue
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
-        n = float(np.clip(span / np.median(cells.end[last] - cells.start[first]), 2, 40))
+        n = float(np.clip(span / np.median(cells.end[last] - cells.start[first]), 2, MOST_WINDOWS))
         freedom = NU0 + n - 1
         variance = (NU0 * TAU[Change.RELATION] ** 2 + n * left.var(axis=0, ddof=1)) / freedom
         deviation = np.sqrt(variance * (1 + 1 / n))

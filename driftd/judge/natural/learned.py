@@ -15,18 +15,29 @@ from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.relations import Relations, Scores
-from driftd.judge.natural.shapes import Usual
+from driftd.judge.natural.shapes import RATES, Usual
 from driftd.judge.natural.slots import Slots
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 TICK: Final = (100.0, 8)
-"""Least seconds and events of a tick."""
-SHORT_DAYS: Final = 5.0
+"""Least seconds and events of a tick. Chosen: a fault is seen within minutes, and a step costs the same for any events.
+"""
 THIN_EVENTS: Final = 2000
+"""Events below which a reference has no shapes and no relations. Measured: set on the open seeds 11, 12 and 13 of
+tests/quality/everyday, which have references of 500 events.
+"""
 MANY: Final = 60
-"""Known categories from which on new ones are ordinary: there a new value must take a share (Change.HOT)."""
+"""Known categories above which new ones are ordinary: there a new value must take a share (Change.HOT). Measured: as
+THIN_EVENTS.
+"""
+PARTS: Final = 24
+"""Windows that the reference's events would make at least. Chosen: three in each block of a short reference."""
+LEAST_WINDOW: Final = 24
+"""Least events of a window, whatever the reference. Chosen: a rate's lower bound of 24 of 24 is .94."""
+WINDOW_HOPS: Final = 5
+"""Hops that a window of a small reference holds. Chosen: it slides by a fifth of itself, as larger ones by a sixth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,8 @@ class Scale:
 
     def of(self, events: int) -> tuple[int, int]:
         """Events of a window and of a hop, fewer where the reference has few."""
-        need = min(self.events, max(events // 24, 24))
-        return need, max(min(self.hop_events, need // 5), 1)
+        need = min(self.events, max(events // PARTS, LEAST_WINDOW))
+        return need, max(min(self.hop_events, need // WINDOW_HOPS), 1)
 
 
 SCALES: Final = (
@@ -50,10 +61,13 @@ SCALES: Final = (
     Scale(8 * 3600.0, 600, 7200.0, 100, 3.0),
     Scale(20 * 3600.0, 1000, 7200.0, 100, 5.0),
 )
+"""Windows of slow statistics. Chosen: hours, a third of a day, most of a day; their events show a level to .06, .04 and
+.03 sd.
+"""
 RINGS: Final = (SCALES[0], SCALES[1])
-"""Scales with hops of their own; the third takes the second's."""
+"""Scales with hops of their own. Derived: the third takes the second's."""
 HOPS: Final = (6, 10)
-"""Hops that the longest window of a ring can need."""
+"""Hops that the longest window of a ring can need. Derived: 7,200 / 1,200 seconds, and 1,000 / 100 events."""
 
 RELATION_SCALES: Final = (
     Scale(2400.0, 120, 0.0, 0, 0.0),
@@ -61,8 +75,9 @@ RELATION_SCALES: Final = (
     Scale(8 * 3600.0, 600, 0.0, 0, 2.0),
     Scale(20 * 3600.0, 1000, 0.0, 0, 5.0),
 )
-"""Of relations, whose cells are no hops."""
+"""Windows of relations, made of cells. Chosen: SCALES, and one of 40 minutes for those that break at once."""
 RELATION_CELLS: Final = 60
+"""Cells that are kept. Derived: 20 hours of 20 minutes."""
 
 WHERE: Final = {
     Change.MISSING: (0, 1),
@@ -78,7 +93,9 @@ WHERE: Final = {
     Change.SPREAD: (0, 1, 2),
     Change.MIX: (0, 1, 2),
 }
-"""On which scales a change is looked for."""
+"""On which of SCALES a change is looked for; LOW, HIGH and RELATION on none. Measured: as THIN_EVENTS; small changes
+show on the longer ones.
+"""
 TAU: Final = {
     Change.MISSING: 0.05,
     Change.REFUSED: 0.03,
@@ -96,10 +113,11 @@ TAU: Final = {
     Change.MIX: 0.08,
     Change.RELATION: 0.08,
 }
-"""How much the largest statistic of a block varies on ordinary traffic."""
+"""tau: how much the largest statistic of a block varies on ordinary traffic. Measured: as THIN_EVENTS."""
 TAU_MANY: Final = 0.15
-"""For unseen values of a category that has over a hundred."""
+"""tau of unseen values of a category that has more than MANY. Measured: as TAU."""
 TAU_CUSUM: Final = 0.8
+"""tau of a block's largest g, in nats. Measured: as TAU."""
 LEAST_P0: Final = {
     Change.MISSING: 0.01,
     Change.REFUSED: 0.01,
@@ -111,22 +129,17 @@ LEAST_P0: Final = {
     Change.HIGH: 0.12,
     Change.ERRORS: 0.01,
 }
+"""Least p0. Measured: as THIN_EVENTS; a usual rate of 0 may rise without a fault."""
 LEAST_P0_RANGE: Final = 0.03
-"""Of numbers out of range: levels wander, and each new extreme is one."""
+"""Least p0 of numbers out of range, and of new values among many. Measured: as LEAST_P0; levels wander, and each new
+extreme is one.
+"""
 MOST_P0: Final = 0.93
+"""p0 from which on a rate is not watched. Chosen: it has no room to rise; p1 would be .937."""
 WORST: Final = 0.003
-"""Chance that a new block has a larger two-hour rate than p0."""
-FAST: Final = (
-    (Change.MISSING, f.NULLS, f.EVENTS),
-    (Change.REFUSED, f.REFUSED, f.EVENTS),
-    (Change.FAR, f.FAR, f.LIVE),
-    (Change.FROZEN, f.REPEATED, f.LIVE),
-    (Change.NEW, f.NEW, f.LIVE),
-    (Change.HOT, f.HOT, f.LIVE),
-    (Change.LOW, f.LOW, f.LIVE),
-    (Change.HIGH, f.HIGH, f.LIVE),
-    (Change.ERRORS, f.HIGH, f.LIVE),
-)
+"""Chance that a new block has a larger two-hour rate than p0, by the predictive. Measured: as LEAST_P0."""
+FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE))
+"""Rates that a CUSUM watches. Derived: all rates, and the ends of a channel, where one value for all shows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,11 +22,25 @@ from scipy.special import stdtrit
 Floats = NDArray[np.float64]
 
 NU0: Final = 6.0
+"""Weight of the prior on a variance, in blocks. Chosen: about as much as the 8 blocks of a short reference."""
+BLOCKS: Final = (8, 14, 28)
+"""K of a reference of up to SHORT_DAYS, up to LONG_DAYS, and more. Chosen: four weeks by days, one week by half days,
+and a short reference so that each block holds several windows.
+"""
+SHORT_DAYS: Final = 5.0
+"""Days up to which a reference is short. Chosen: a working week; a shorter one has not seen how levels wander."""
+LONG_DAYS: Final = 20.0
+"""Days above which a reference is long. Chosen: nearly three weeks; blocks are then at least 17 hours."""
+LEAST_ALPHA: Final = 1e-15
+"""Derived: below, 1 - alpha is 1 in floats and the limit infinite."""
+MOST_ALPHA: Final = 0.3
+"""Largest alpha. Chosen: a limit stays above the mean of the maxima, whatever the budget."""
 
 
 def blocks_of(days: float) -> int:
     """Into how many blocks a reference of so many days is cut: days, half days, or eighths of a short one."""
-    return 28 if days > 20 else 14 if days > 5 else 8
+    short, middle, long = BLOCKS
+    return long if days > LONG_DAYS else middle if days > SHORT_DAYS else short
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +66,6 @@ class Predictive:
 
     def limit(self, alpha: Floats | float, kappa: Floats | float = 1.0) -> Floats:
         """What a new block's largest exceeds with probability ``alpha``, the t quantile times ``kappa``."""
-        t = stdtrit(self.freedom, 1 - np.clip(alpha, 1e-15, 0.3))
+        t = stdtrit(self.freedom, 1 - np.clip(alpha, LEAST_ALPHA, MOST_ALPHA))
         out: Floats = self.mean + self.deviation * t * kappa
         return out

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
+from driftd.judge.natural.features import SCORE
 from driftd.judge.natural.runs import Runs, joined
 
 Floats = NDArray[np.float64]
@@ -27,19 +28,25 @@ Counts = NDArray[np.int64]
 Rows = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
-UNIT: Final = 1 / 128
 CELL_SECONDS: Final = 1200.0
+"""Least seconds of a cell. Chosen: short against an hour, whose levels move channels together."""
 CELL_EVENTS: Final = 30
+"""Least events of a cell. Chosen: to take out its mean costs a thirtieth of it."""
 MAX_CHANNELS: Final = 32
+"""Channels that are related. Chosen: a pane carries 33 * 33 sums of products."""
 LEAST: Final = 0.1
+"""Least correlation with a sibling. Chosen: smaller ones are noise on a window of a hundred events."""
 MOST: Final = 0.98
+"""Most correlation with a sibling. Chosen: beyond, one is computed from the other, and would outweigh all others."""
 LEAST_TOTAL: Final = 0.02
-"""Sum of squares of a channel's correlations with its siblings; with less there is nothing to lose."""
+"""Sum of squares of a channel's correlations with its siblings. Chosen: two siblings at LEAST; with less there is
+nothing to lose.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """``rows`` intp[m]: the channels; ``table`` int64[m, width]: the score of each bin in units of UNIT."""
+    """``rows`` intp[m]: the channels; ``table`` int64[m, width]: the score of each bin in units of SCORE."""
 
     rows: Rows
     table: Counts
@@ -80,7 +87,7 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
     for row in np.flatnonzero(~reference.numeric).tolist():
         table[row] = 0
         if lead is not None and lead != row:
-            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * UNIT, reference.width)
+            table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, reference.width)
     rows = [
         i for i, c in enumerate(reference.channels) if not c.role.row.errors and (reference.numeric[i] or lead != i)
     ]
@@ -96,7 +103,7 @@ def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:
     share = n / max(n.sum(), 1)
     score -= share @ score
     score = np.where(n > 0, score / max(np.sqrt(share @ score**2), 1e-9), 0.0)
-    out: Counts = np.rint(np.clip(score, -4, 4) / UNIT).astype(np.int64)
+    out: Counts = np.rint(np.clip(score, -4, 4) / SCORE).astype(np.int64)
     return out
 
 

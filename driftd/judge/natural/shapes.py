@@ -31,6 +31,7 @@ RATES: Final = (
     (Change.HOT, f.HOT, f.LIVE),
     (Change.ERRORS, f.HIGH, f.LIVE),
 )
+"""Changes of a rate, hits, and of how many. Derived: the columns that count them."""
 STATISTICS: Final = (
     *(change for change, _, _ in RATES),
     *(
@@ -45,16 +46,30 @@ STATISTICS: Final = (
         Change.MIX,
     ),
 )
-"""What each statistic is about; those that go both ways come twice, upwards first."""
+"""What each statistic is about. Derived: rates, then the others; those that go both ways come twice, upwards first."""
 FIRST_SHAPE: Final = len(RATES)
+"""Derived: the first statistic that is no rate."""
 FIRST_TWICE: Final = STATISTICS.index(Change.WITHIN)
-"""From here on statistics of the near scale must be over their limit for two windows in a row."""
+"""From here on statistics of the near scale must be over their limit for more hops than their window has. Derived: the
+first after UNIT, which like a rate is nothing that the world does for hours.
+"""
 CHANGE_OF: Final = np.array([CHANGES.index(c) for c in STATISTICS], np.intp)
+"""Derived: the place of each statistic's change in CHANGES."""
 
 LEAST_RATE: Final = 12
+"""Values of a window below which a rate is not looked at. Chosen: the lower bound of 12 of 12 is .88."""
 LEAST_SHAPE: Final = 50
-"""Values of a window below which a rate, or a shape, is not looked at."""
-_QUANTILE: Final = 1.2816
+"""Values of a window below which a shape is not looked at. Chosen: the standard error of a level is .14 sd, the size of
+the least ticket.
+"""
+QUANTILE: Final = 1.2816
+"""Of a rate's lower bound, in standard errors. Derived: ndtri(.9), a one-sided bound of 90 %."""
+LEAST_VARIANCE: Final = 0.02
+"""Least variance of normal scores that a spread is taken of. Chosen: a seventh of the usual deviation; a channel of one
+value has a spread.
+"""
+LEAST_WITHIN: Final = 1e-8
+"""Least variance within ticks. Chosen: a deviation of a ten-thousandth of the reference's scale; ln 0 is not finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +109,7 @@ def rate_of(angles: Floats) -> Floats:
 def least_rate(hits: Floats, events: Floats) -> Floats:
     """The lower 90 % bound of a rate (Wilson 1927)."""
     n = np.maximum(events, 1.0)
-    r, z = hits / n, _QUANTILE
+    r, z = hits / n, QUANTILE
     out: Floats = (r + z * z / (2 * n) - z * np.sqrt(r * (1 - r) / n + z * z / (4 * n * n))) / (1 + z * z / n)
     return out
 
@@ -102,7 +117,7 @@ def least_rate(hits: Floats, events: Floats) -> Floats:
 def spread_within(sums: Floats) -> Floats:
     """ln of the deviation within ticks, in the reference's; NaN with few values."""
     free = np.maximum(sums[..., f.FREE], 1)
-    ln = 0.5 * np.log(np.maximum(sums[..., f.WITHIN] * MOMENT_UNIT / free, 1e-8))
+    ln = 0.5 * np.log(np.maximum(sums[..., f.WITHIN] * MOMENT_UNIT / free, LEAST_WITHIN))
     return np.where(sums[..., f.LIVE] >= LEAST_SHAPE, ln, np.nan)
 
 
@@ -149,7 +164,7 @@ def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, F
     mean, usual_mean = (seen * usual.scores).sum(axis=2), (expected * usual.scores).sum(axis=2)
     square, usual_square = (seen * usual.scores**2).sum(axis=2), (expected * usual.scores**2).sum(axis=2)
     variance, usual_variance = square - mean**2, usual_square - usual_mean**2
-    spread = 0.5 * np.log(np.maximum(variance, 0.02) / np.maximum(usual_variance, 0.02))
+    spread = 0.5 * np.log(np.maximum(variance, LEAST_VARIANCE) / np.maximum(usual_variance, LEAST_VARIANCE))
     number = enough & usual.numeric
     nan = np.nan
     return (

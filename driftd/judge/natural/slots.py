@@ -17,18 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural import features as f
+from driftd.judge.natural.predictive import SHORT_DAYS
 from driftd.judge.natural.runs import Rows, Runs
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 UNITS: Final = 2**20
-"""Of a share."""
+"""Units of a share. Chosen: rounded by less than 1e-6, and sums are exact."""
 PSEUDO: Final = 40.0
-HOURS_DAYS: Final = 5.0
+"""Events of all hours that are added to those of one. Chosen: little beside the 300 events of a window."""
 WEEKEND_DAYS: Final = 14.5
-_TINY: Final = 1e-3
-_THURSDAY: Final = 3  # 1 January 1970, Monday is 0
+"""Days from which weekends have slots of their own. Chosen: two weekends, and the middle of the next day."""
+TINY: Final = 1e-3
+"""Count added to a bin, so that no share is 0. Chosen: little beside one event."""
+NEIGHBOURS: Final = 0.25
+"""Weight of the hour before and of the hour after. Chosen: with .5 of its own a triangle of three hours."""
+HOURS: Final = 24
+"""Derived: slots of a day."""
+WEEK_SLOTS: Final = 2 * HOURS
+"""Derived: hours of weekdays, then of weekends."""
+HOUR_SECONDS: Final = 3600.0
+"""Derived: seconds of a slot."""
+DAYS: Final = 7
+"""Derived: days of a week."""
+SATURDAY: Final = 5
+"""Derived: the first day of a weekend; Monday is 0."""
+_THURSDAY: Final = 3
+"""Derived: 1 January 1970."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +67,16 @@ class Slots:
 
 
 def slots_of(days: float) -> int:
-    return 48 if days >= WEEKEND_DAYS else 24 if days > HOURS_DAYS else 1
+    return WEEK_SLOTS if days >= WEEKEND_DAYS else HOURS if days > SHORT_DAYS else 1
 
 
 def slot_of(runs: Runs, slots: int) -> Rows:
     """The slot of each run, by its middle, in UTC."""
     if slots == 1:
         return np.zeros(len(runs), np.intp)
-    hour = np.floor_divide((runs.start + runs.end) / 2, 3600.0).astype(np.intp)
-    weekend = ((hour // 24 + _THURSDAY) % 7 >= 5) & (slots == 48)
-    return hour % 24 + 24 * weekend
+    hour = np.floor_divide((runs.start + runs.end) / 2, HOUR_SECONDS).astype(np.intp)
+    weekend = ((hour // HOURS + _THURSDAY) % DAYS >= SATURDAY) & (slots == WEEK_SLOTS)
+    return hour % HOURS + HOURS * weekend
 
 
 def shares_of(each: Counts, first: Rows, last: Rows) -> Floats:
@@ -90,13 +106,13 @@ def without_own(values: Floats, slot: Rows, part: Rows, slots: int) -> Counts:
 def _smooth(total: Floats) -> Floats:
     """Shares float64[slots, channels, width] from counts."""
     every: Floats = total.sum(axis=0)
-    used = _TINY * (every > 0)
+    used = TINY * (every > 0)
     every = (every + used) / np.maximum((every + used).sum(axis=1, keepdims=True), 1e-9)
     if len(total) == 1:
         return np.asarray(every[None], np.float64)
     out = np.empty(total.shape)
-    for low in range(0, len(total), 24):
-        day = total[low : low + 24]
-        near = 0.5 * day + 0.25 * np.roll(day, 1, axis=0) + 0.25 * np.roll(day, -1, axis=0)
-        out[low : low + 24] = (near + PSEUDO * every) / (near.sum(axis=2, keepdims=True) + PSEUDO)
+    for low in range(0, len(total), HOURS):
+        day = total[low : low + HOURS]
+        near = 0.5 * day + NEIGHBOURS * np.roll(day, 1, axis=0) + NEIGHBOURS * np.roll(day, -1, axis=0)
+        out[low : low + HOURS] = (near + PSEUDO * every) / (near.sum(axis=2, keepdims=True) + PSEUDO)
     return out
