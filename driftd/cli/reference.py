@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from driftd.core.text import clean, did_you_mean, minute
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
+    from driftd.core.errors import ConfigError
     from driftd.core.reference import Exclusion, Reference
     from driftd.engine.store import ReferenceStore
+    from driftd.replay.drivers import Built
 
 
 @click.group(
@@ -103,13 +106,7 @@ def build(
         )
     if not built:
         raise ConfigError(f"{events.name}: no usable events to learn from")
-    if to_file is None:
-        stored = store(loaded)
-        built = [replace(one, reference=stored.add(one.reference)) for one in built]
-    elif len(built) == 1:
-        _write(Path(to_file), built[0].reference)
-    else:
-        raise click.UsageError(f"--to-file takes one model, the events have {len(built)}; name one of them")
+    built = _keep(built, loaded, to_file)
     if output == "json":
         print_json([references.profile_fields(one) for one in built])
         return
@@ -117,6 +114,17 @@ def build(
     for one in built:
         print_line()
         references.print_profile(one)
+
+
+def _keep(built: list[Built], loaded: Loaded, to_file: str | None) -> list[Built]:
+    """Stores the references, or writes the only one to the file; returns them with the versions that they got."""
+    if to_file is None:
+        stored = store(loaded)
+        return [replace(one, reference=stored.add(one.reference)) for one in built]
+    if len(built) > 1:
+        raise click.UsageError(f"--to-file takes one model, the events have {len(built)}; name one of them")
+    _write(Path(to_file), built[0].reference)
+    return built
 
 
 def _exclusion(text: str) -> Exclusion:
@@ -178,19 +186,23 @@ def show_(model: str, version_: int | None, output: str, **given: Any) -> None:
 
 
 def _find(loaded: Loaded, model: str, version: int | None) -> Reference:
-    from driftd.core.errors import ConfigError  # noqa: PLC0415
     from driftd.engine.store import read_reference  # noqa: PLC0415
 
     if Path(model).is_file():
         return read_reference(Path(model))
     every = store(loaded).list()
-    mine = [r for r in every if r.model == model]
-    if not mine:
-        there = sorted({r.model for r in every})
-        near = did_you_mean(model, there) if there else ": none are stored yet"
-        raise ConfigError(f"no reference of model '{model}'{near}; build one with 'driftd reference build {model}'")
-    chosen = [r for r in mine if version in (None, r.version)]
+    chosen = [r for r in every if r.model == model and version in (None, r.version)]
     if not chosen:
-        versions = ", ".join(f"v{r.version}" for r in mine)
-        raise ConfigError(f"no reference v{version} of model '{model}'; there are {versions}")
+        raise _none_stored(every, model, version)
     return chosen[-1]
+
+
+def _none_stored(every: Sequence[Reference], model: str, version: int | None) -> ConfigError:
+    from driftd.core.errors import ConfigError  # noqa: PLC0415
+
+    versions = ", ".join(f"v{r.version}" for r in every if r.model == model)
+    if versions:
+        return ConfigError(f"no reference v{version} of model '{model}'; there are {versions}")
+    there = sorted({r.model for r in every})
+    near = did_you_mean(model, there) if there else ": none are stored yet"
+    return ConfigError(f"no reference of model '{model}'{near}; build one with 'driftd reference build {model}'")

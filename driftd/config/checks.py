@@ -163,7 +163,7 @@ def _detectors(settings: Settings) -> Iterator[Mistake]:
     effects = list(_effects(settings))
     if not lists and not effects:
         return
-    from driftd.detectors.registry import registry, settings_of  # noqa: PLC0415  river takes 0.8 s to import
+    from driftd.detectors.registry import registry  # noqa: PLC0415  river takes 0.8 s to import
 
     known = registry()
     for place, chosen in lists:
@@ -172,10 +172,7 @@ def _detectors(settings: Settings) -> Iterator[Mistake]:
                 yield (*place, j), f"detector '{spec.kind}' appears twice"
             yield from _detector((*place, j), spec, known)
     for place, kind in effects:
-        if kind not in known:
-            yield place, f"unknown detector '{kind}'{did_you_mean(kind, [*known, JUDGE])}"
-        elif "effect" not in settings_of(kind):
-            yield place, f"detector '{kind}' has no effect to set"
+        yield from _effect(place, kind, known)
 
 
 def _detector(place: Place, spec: DetectorSettings, known: Mapping[str, type]) -> Iterator[Mistake]:
@@ -193,3 +190,12 @@ def _detector(place: Place, spec: DetectorSettings, known: Mapping[str, type]) -
             build(spec.kind, **{key: value})
         except ConfigError as e:
             yield (*place, key), str(e).removeprefix(f"detector '{spec.kind}': {key}: ")
+
+
+def _effect(place: Place, kind: str, known: Mapping[str, type]) -> Iterator[Mistake]:
+    from driftd.detectors.registry import settings_of  # noqa: PLC0415
+
+    if kind not in known:
+        yield place, f"unknown detector '{kind}'{did_you_mean(kind, [*known, JUDGE])}"
+    elif "effect" not in settings_of(kind):
+        yield place, f"detector '{kind}' has no effect to set"

@@ -108,6 +108,11 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         return "list of detectors"
     if origin is None:
         return "duration" if _duration(metadata) else _PLAIN[annotation]
+    return _generic(origin, args)
+
+
+def _generic(origin: Any, args: tuple[Any, ...]) -> str:
+    """The type of an annotation with arguments: a choice, a list, a mapping, or a union."""
     if origin is Literal:
         return " or ".join(str(a) for a in args)
     if origin is tuple:

@@ -53,10 +53,8 @@ def show(value: Any, path: str) -> str:
     match value:
         case None:
             return "unset"
-        case float() if re.sub(r"\[\d+\]", "[]", path) in _durations():
-            return spell_seconds(value)
         case float():
-            return f"{value:g}"
+            return _number(value, path)
         case bool():
             return str(value).lower()
         case tuple():
@@ -64,11 +62,19 @@ def show(value: Any, path: str) -> str:
         case ExcludedStretch():
             return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
         case DetectorSettings():
-            options = " ".join(f"{k}={v}" for k, v in value.options.items())
-            return f"{value.kind}({options})" if options else value.kind
+            return _detector(value)
         case Feature():
             return _feature(value)
     return str(value)
+
+
+def _number(value: float, path: str) -> str:
+    return spell_seconds(value) if re.sub(r"\[\d+\]", "[]", path) in _durations() else f"{value:g}"
+
+
+def _detector(chosen: DetectorSettings) -> str:
+    options = " ".join(f"{k}={v}" for k, v in chosen.options.items())
+    return f"{chosen.kind}({options})" if options else chosen.kind
 
 
 def _feature(feature: Feature) -> str:

@@ -223,7 +223,7 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
     head = batches[0]
     if len(batches) == 1:
         return head
-    sizes = [len(b) for b in batches]
+    sizes = [*map(len, batches)]
     return replace(
         head,
         offsets=np.concatenate([b.offsets for b in batches]),

@@ -100,6 +100,7 @@ class Summary:
         return [latency_of(int(np.searchsorted(cumulated, rank, side="right"))) for rank in ranks]
 
 
+# Whole, because it is a plain list: one line for each field of the summary says how that field adds up.
 def merge(summaries: Iterable[Summary]) -> Summary:
     """The summary of all the stretches together; associative, commutative, exact."""
     parts = list(summaries)

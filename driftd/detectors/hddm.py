@@ -62,6 +62,7 @@ class HDDM:
     def start(self) -> HDDMState:
         return HDDMState()
 
+    # Whole, because it runs for every value: a call for each of its three steps would take longer than the steps.
     def feed(self, state: HDDMState, values: NDArray[np.float64]) -> Sequence[Detection]:
         certain, two_sided = log(1.0 / self.drift_confidence), self.two_sided_test
         spread = log(2.0 / self.drift_confidence)

@@ -86,17 +86,27 @@ def _fields(name: str) -> tuple[Field[Any], ...]:
 
 
 def _checked(where: str, field: Field[Any], value: Any) -> Any:
-    """``value`` as the type of the field's default; numbers finite, floats above 0, within the field's own bounds."""
-    if isinstance(field.default, bool):
-        if not isinstance(value, bool):
-            raise ConfigError(f"{where}: expected true or false, got {value!r}")
-        return value
+    """``value`` as the type of the field's default."""
+    if not isinstance(field.default, bool):
+        return _checked_number(where, field, value)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}: expected true or false, got {value!r}")
+    return value
+
+
+def _checked_number(where: str, field: Field[Any], value: Any) -> int | float:
+    """Finite and within the field's own bounds; a float is above 0."""
     whole = isinstance(field.default, int)
     wanted = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise ConfigError(f"{where}: expected {wanted}, got {value!r}")
     least, most = field.metadata.get("least", 0), field.metadata.get("most", inf)
     if not isfinite(value) or not least <= value <= most or (not whole and value == 0):
-        bounds = f"at least {least}" if whole else "above 0" + (f", at most {most}" if most < inf else "")
-        raise ConfigError(f"{where}: expected {wanted} {bounds}, got {value!r}")
+        raise ConfigError(f"{where}: expected {wanted} {_bounds(least, most, whole=whole)}, got {value!r}")
     return value if whole else float(value)
+
+
+def _bounds(least: float, most: float, *, whole: bool) -> str:
+    if whole:
+        return f"at least {least}"
+    return "above 0" + (f", at most {most}" if most < inf else "")

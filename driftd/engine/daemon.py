@@ -286,7 +286,7 @@ class Daemon:
             self._quiet_since.pop(topic_partition, None)
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Decides where to read on: the checkpoint's position, unless another member has gone on from there.
+        """Reads on in partitions that the group gave us.
 
         The source announces them again at the next poll if a broker does not answer here.
         """
@@ -294,13 +294,7 @@ class Daemon:
             committed = self.source.committed(partitions)
             start: dict[TopicPartition, int | str] = {}
             for topic_partition in partitions:
-                mine = self.state.partitions.get(topic_partition)
-                offset, owner = committed.get(topic_partition, (None, ""))
-                if mine is None:
-                    start[topic_partition] = self.timing.start if offset is None else offset
-                else:
-                    theirs = offset is not None and owner not in ("", self.timing.instance)
-                    start[topic_partition] = max(offset or 0, mine.next_offset) if theirs else mine.next_offset
+                start[topic_partition] = self._start(topic_partition, *committed.get(topic_partition, (None, "")))
             found = self.source.seek(start)
         except SourceError as e:
             if not e.retriable:
@@ -312,6 +306,15 @@ class Daemon:
             partition.next_offset, partition.released = offset, False
         self._dirty = True
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
+
+    def _start(self, topic_partition: TopicPartition, committed: int | None, owner: str) -> int | str:
+        """Where to read on: the checkpoint's position, unless another member has gone on from there."""
+        mine = self.state.partitions.get(topic_partition)
+        if mine is None:
+            return self.timing.start if committed is None else committed
+        if committed is None or owner in {"", self.timing.instance}:
+            return mine.next_offset
+        return max(committed, mine.next_offset)
 
     def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[TopicPartition]:
         """Partitions that have been read to their end and silent for a while hold nobody back."""
@@ -334,6 +337,20 @@ class Daemon:
         self._saved_at = self.clock.monotonic()
         if not self._dirty and commit is None:
             return True
+        size = self._save()
+        if size is None:
+            return False
+        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
+        self._dirty = False
+        positions = self._positions(commit)
+        if wait or commit is not None:
+            self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
+        else:
+            self.source.commit(positions, self.timing.instance)
+        return True
+
+    def _save(self) -> int | None:
+        """Flushes the sinks and saves the state; its size in bytes, None where that failed."""
         try:
             failed = self._emit()
             if not failed:
@@ -341,24 +358,18 @@ class Daemon:
                 size = self.checkpoints.save(self.state, self.pipeline)
                 # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
                 self._keep_references()
+                return size
         except (StateUnwritable, SourceError) as e:
             failed = str(e)
-        if failed:
-            self.reporter.checkpoint_failed(failed)
-            return False
-        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
-        self._dirty = False
-        wanted = self.state.partitions if commit is None else commit
-        positions = {
-            topic_partition: p.next_offset
-            for topic_partition in wanted
-            if (p := self.state.partitions.get(topic_partition)) is not None and (commit is not None or not p.released)
-        }
-        if wait or commit is not None:
-            self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
-        else:
-            self.source.commit(positions, self.timing.instance)
-        return True
+        self.reporter.checkpoint_failed(failed)
+        return None
+
+    def _positions(self, given_up: Iterable[TopicPartition] | None) -> dict[TopicPartition, int]:
+        """The offsets to commit: of the partitions that are being given up, or of all that are ours."""
+        known = self.state.partitions
+        if given_up is None:
+            return {at: partition.next_offset for at, partition in known.items() if not partition.released}
+        return {at: known[at].next_offset for at in given_up if at in known}
 
     def drain(self) -> None:
         """Saves and commits what was taken in, closes the source; never raises for a broker that is away."""

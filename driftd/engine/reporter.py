@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from driftd.core.event import LateReason, RecordBatch, Reject
@@ -19,7 +19,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.sources import Source
+from driftd.sources import Health, Source
 
 log = logging.getLogger("driftd")
 
@@ -40,6 +40,17 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.latency_le if counters.latency_le.any() else None,
         counters.latency_ns / 1e9,
     )
+
+
+def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
+    """The reasons why driftd is not ready."""
+    if not health.connected:
+        yield f"kafka does not answer: {health.last_error}"
+    yield from (f"topic {topic} does not exist" for topic in health.missing_topics)
+    if not assigned:
+        yield "no partitions assigned"
+    if health.stuck_seconds:
+        yield f"a poll has not returned for {health.stuck_seconds:.0f} s"
 
 
 @dataclass(slots=True)
@@ -85,16 +96,8 @@ class Reporter:
                 "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
                 extra={"error": health.last_error},
             )
-        reasons = []
-        if not health.connected:
-            reasons.append(f"kafka does not answer: {health.last_error}")
-        reasons += [f"topic {topic} does not exist" for topic in health.missing_topics]
-        if not lags:
-            reasons.append("no partitions assigned")
-        if health.stuck_seconds:
-            reasons.append(f"a poll has not returned for {health.stuck_seconds:.0f} s")
-        self.not_ready = tuple(reasons)
-        t.set("driftd_ready", not reasons)
+        self.not_ready = tuple(_not_ready(health, assigned=bool(lags)))
+        t.set("driftd_ready", not self.not_ready)
         self.metrics.prune(now)
         notify("WATCHDOG=1")
 

@@ -164,6 +164,10 @@ class MetricsSink:
         tail = self._tail(sum(map(_lines, (*features, *aggregates))))
         if not gzip:
             return b"".join(part for _, parts in blocks for part in parts) + tail
+        return b"".join(self._compressed(blocks)) + _member(tail)
+
+    def _compressed(self, blocks: Iterable[tuple[tuple[str, int], tuple[bytes, ...]]]) -> list[bytes]:
+        """The blocks as members; those that have not changed since the last scrape are not compressed again."""
         with self._zipping:
             kept = {}
             for key, parts in blocks:
@@ -171,7 +175,7 @@ class MetricsSink:
                 # equal tuples of the very same bytes objects compare by identity, so this costs nothing
                 kept[key] = old if old is not None and old[0] == parts else (parts, _member(b"".join(parts)))
             self._zipped = kept
-        return b"".join(zipped for _, zipped in kept.values()) + _member(tail)
+        return [zipped for _, zipped in kept.values()]
 
     def _model(self, name: str) -> _Model:
         if name not in self._models:
@@ -258,18 +262,11 @@ class MetricsSink:
     def _share_out(self, changed: _Model | None) -> None:
         """Shares the limit out over the models and renders those whose features changed or whose share did."""
         wanted = sum(m.wanted for m in self._models.values())
-        # aggregates are counted only where they could matter: a model has about 34 of them
-        close = wanted + 50 * len(self._models) > self._limit
-        aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
-        left = max(0, self._limit - aggregates)
+        left = self._room(wanted)
         full = wanted > left
         concerned = [changed] if changed is not None else []
         if full or self._full:
-            # Powers of two, or two models with nearly the same traffic would swap places at every window.
-            concerned = sorted(
-                self._models.values(),
-                key=lambda m: (m.name not in self._configured, -m.counts.predictions.bit_length(), m.name),
-            )
+            concerned = self._by_precedence()
         self._full = full
         for model in concerned:
             share = min(model.wanted, left) if full else model.wanted
@@ -277,6 +274,21 @@ class MetricsSink:
             if model is changed or share != model.share:
                 model.share = share
                 model.features = self._render_features(model)
+
+    def _room(self, wanted: int) -> int:
+        """How many series the limit leaves for features, which want ``wanted``."""
+        # aggregates are counted only where they could matter: a model has about 34 of them
+        close = wanted + 50 * len(self._models) > self._limit
+        aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
+        return max(0, self._limit - aggregates)
+
+    def _by_precedence(self) -> list[_Model]:
+        """The models the user named first, then those with the most predictions."""
+        # Powers of two, or two models with nearly the same traffic would swap places at every window.
+        return sorted(
+            self._models.values(),
+            key=lambda m: (m.name not in self._configured, -m.counts.predictions.bit_length(), m.name),
+        )
 
     def _blocks(
         self, families: Iterable[Metric], pages: Sequence[Fragments], *, apart: bool
@@ -288,20 +300,26 @@ class MetricsSink:
         """
         key, n = ("", 0), 0
         parts: list[bytes] = []
-        for metric in families:
-            found = [page[metric.name] for page in pages if metric.name in page]
-            if not found:
-                continue
-            for i, (text, lines) in enumerate([(self._heads[metric.name], 0), *found]):
-                if parts and (n >= BLOCK_SERIES or (i == 0 and apart)):
-                    yield key, tuple(parts)
-                    parts, n = [], 0
-                if not parts:
-                    key = metric.name, i
-                parts.append(text)
-                n += lines
+        for place, text, lines in self._fragments(families, pages):
+            if parts and (n >= BLOCK_SERIES or (place[1] == 0 and apart)):
+                yield key, tuple(parts)
+                parts, n = [], 0
+            if not parts:
+                key = place
+            parts.append(text)
+            n += lines
         if parts:
             yield key, tuple(parts)
+
+    def _fragments(
+        self, families: Iterable[Metric], pages: Sequence[Fragments]
+    ) -> Iterator[tuple[tuple[str, int], bytes, int]]:
+        """Family and number, text and series of each fragment: a family's head is number 0, its models follow."""
+        for metric in families:
+            found = [page[metric.name] for page in pages if metric.name in page]
+            if found:
+                for i, (text, lines) in enumerate([(self._heads[metric.name], 0), *found]):
+                    yield (metric.name, i), text, lines
 
     def _tail(self, series: int) -> bytes:
         """The sink's own numbers and everything that prometheus_client serves."""

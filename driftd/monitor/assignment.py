@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,15 +101,10 @@ class DetectorSet:
         windows, chosen = _chosen(reference, choose, tickets)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
         learned = learned_of(reference)
-        paging = frozenset(
-            (d.kind, reference.channels[row].name)
-            for row, d in chosen
-            if d.budget and reference.channels[row].role.row.errors
-        )
+        paging = _paging(reference, chosen)
         a = np.full(len(reference.channels) + 1, np.nan)
         if learned is not None:
-            others = Counter(name for _, name in paging)
-            n_detectors = np.array([1 + others[c.name] for c in reference.channels], np.intp)
+            n_detectors = np.array(_n_detectors(reference, paging), np.intp)
             a = learned.thresholds(false_alarms_per_month, models, n_detectors)
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
@@ -126,8 +121,6 @@ class DetectorSet:
         if learned is None:
             return reference.model
         names = tuple(c.name for c in reference.channels)
-        others = Counter(name for _, name in self.paging)
-        n_detectors = [1.0 + others[name] for name in names]
         k = len(names) + (1 if learned.joint else 0)
         return ModelGuarantee(
             reference.model,
@@ -138,7 +131,7 @@ class DetectorSet:
             judged=learned.watched[:k],
             a=self.a[:k],
             monthly=np.maximum(learned.rates * MONTH_SECONDS, 1.0)[:k],
-            n_detectors=np.array([*n_detectors, 1.0])[:k],
+            n_detectors=np.array([*_n_detectors(reference, self.paging), 1.0])[:k],
             design_effect=np.append(learned.design_effect, 1.0)[:k],
             span_seconds=learned.span_seconds,
         )
@@ -169,6 +162,17 @@ def _chosen(
                 mine.setdefault(detector, np.zeros(len(reference.channels), bool))[row] = True
     groups = {kind: [DetectorGroup(d, mine) for d, mine in found.items()] for kind, found in windows.items()}
     return groups, sequential
+
+
+def _paging(reference: Reference, chosen: Sequence[tuple[int, SequentialDetector]]) -> frozenset[tuple[str, str]]:
+    channels = reference.channels
+    return frozenset((d.kind, channels[row].name) for row, d in chosen if d.budget and channels[row].role.row.errors)
+
+
+def _n_detectors(reference: Reference, paging: Iterable[tuple[str, str]]) -> list[int]:
+    """How many detectors share the budget of each channel: the judge and those of ``paging``."""
+    others = Counter(name for _, name in paging)
+    return [1 + others[channel.name] for channel in reference.channels]
 
 
 def _within_budget(

@@ -125,9 +125,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
         statistic, threshold = (float(np.log1p(v)) for v in (judge.state.s[row], about.detectors.a[row]))
         moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
         kind, value, usual = _change(about, window.summary if suspected[row] else None, row)
-        parts = [WINDOW_ALONE]
-        parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
-        parts += _means(reference, window.summary, row, moved)
+        parts = [WINDOW_ALONE, *_moves_in_words(reference, window.summary, row, moved)]
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -176,45 +174,58 @@ def of_risen(about: FindingContext, window: Hop, risen: NDArray[np.bool_]) -> It
         yield replace(_episode(about, batch, judged, row, opened=True), previous=Status.WARNING)
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What an episode is about: a channel, or the joint path. ``effect``: the least PSI that opens the episode."""
+
+    name: str
+    effect: float
+    events: int
+    effective_events: float
+    regime: str
+
+
+def _subject(about: FindingContext, summary: Summary, row: int) -> _Subject:
+    if row == len(about.reference.channels):
+        return _Subject(JOINT, 0.0, int(summary.events), float(summary.events), "")
+    events = int(summary.channel_events[row])
+    name, effect = about.reference.channels[row].name, float(about.detectors.effects[row])
+    return _Subject(name, effect, events, about.effective(row, events), about.regime(row))
+
+
 def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int, *, opened: bool) -> Finding:
-    reference, learned = about.reference, about.learned
-    assert learned is not None
-    joint = row == len(reference.channels)
+    assert about.learned is not None
     s, a = float(judged.s[row]), float(about.detectors.a[row])
-    gross = learned.paging[row] if joint or about.detectors.natural is None else about.standing.gross[row]
-    drift = Status.DRIFT if gross and not (joint and about.detectors.natural) else Status.WARNING
+    drift = Status.DRIFT if _pages(about, row) else Status.WARNING
+    status, previous = (drift, about.before(row)) if opened else (Status.OK, drift)
     since = float(judged.since[row]) if opened else None
     summary = (about.recent(since) if since is not None else None) or batch.summary
+    subject = _subject(about, summary, row)
     moved: tuple[MovedBin, ...] = ()
-    if opened and not joint:
-        moved = moved_bins(reference, summary, row, surprising=True)
-    events = int(summary.events if joint else summary.channel_events[row])
+    if opened and row < len(about.reference.channels):
+        moved = moved_bins(about.reference, summary, row, surprising=True)
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
-    kind, value, usual = (
-        ("joint" if opened else "", float("nan"), float("nan"))
-        if joint
-        else _change(about, summary if opened else None, row)
-    )
+    kind, value, usual = _change(about, summary if opened else None, row)
     return Finding(
         slice=about.model.slice,
-        feature=JOINT if joint else reference.channels[row].name,
+        feature=subject.name,
         detector=JUDGE,
-        status=drift if opened else Status.OK,
-        previous=about.before(row) if opened else drift,
+        status=status,
+        previous=previous,
         statistic=statistic,
         threshold=threshold,
-        effect=0.0 if joint else float(about.detectors.effects[row]),
+        effect=subject.effect,
         noise=threshold,
         ratio=statistic / threshold,
-        events=events,
+        events=subject.events,
         window_start=batch.start if since is None else since,
         window_end=batch.end,
         since=since,
         because=_episode_because(about, summary, judged, row, moved, opened=opened),
         moved=moved,
-        effective_events=float(events) if joint else about.effective(row, events),
+        effective_events=subject.effective_events,
         tests=about.tests,
-        regime="" if joint else about.regime(row),
+        regime=subject.regime,
         severity=(Severity.PAGE if drift is Status.DRIFT else Severity.TICKET) if opened else None,
         kind=kind,
         value=value,
@@ -222,11 +233,21 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
     )
 
 
+def _pages(about: FindingContext, row: int) -> bool:
+    """Whether the episode of a channel, or of the joint path, is a page: by its size where sizes are known."""
+    assert about.learned is not None
+    if about.detectors.natural is None:
+        return bool(about.learned.paging[row])
+    return row < len(about.reference.channels) and bool(about.standing.gross[row])
+
+
 def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[str, float, float]:
     """Kind, value and reference value of what the judge has seen; "" and NaN where that cannot be said."""
     natural, limits = about.detectors.natural, about.detectors.limits
     if recent is None or natural is None or limits is None:
         return "", float("nan"), float("nan")
+    if row == len(about.reference.channels):
+        return Kind.JOINT.value, float("nan"), float("nan")
     kind, reference = sized(natural, limits.sizes, recent, row).kind[0], about.reference
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
@@ -240,28 +261,31 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
 def _episode_because(
     about: FindingContext, summary: Summary, judged: Judged, row: int, moved: tuple[MovedBin, ...], *, opened: bool
 ) -> str:
-    s, a, joint = float(judged.s[row]), float(about.detectors.a[row]), row == len(about.reference.channels)
-    external = not joint and s < a
     if not opened:
         return "the evidence has stayed low for long enough: the change is over"
     assert about.learned is not None
     channels = about.reference.channels
-    parts = [f"evidence {so_many(s / a)} the threshold A (one false alarm in {a:.2g} events)"]
-    if external:
-        kinds = " or ".join(sorted(kind for kind, name in about.detectors.paging if name == channels[row].name))
-        parts = [f"{kinds} detected a change; its share of the budget is one false alarm in {a:.2g} events"]
+    joint = row == len(channels)
+    parts = [_trigger(about, judged, row)]
     if joint:
         who = "channels" if judged.pair is None else " and ".join(channels[i].name for i in judged.pair)
         parts.append(f"{who} no longer move together as in the reference")
-    parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
-    if not joint:
-        parts += _means(about.reference, summary, row, moved)
+    parts += _moves_in_words(about.reference, summary, row, moved)
     if not about.learned.paging[row]:
         why = about.learned.joint_why if joint else about.learned.why[row]
         parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
-    elif about.detectors.natural is not None and (joint or not about.standing.gross[row]):
-        parts.append("a ticket, not a page: the change is small" if not joint else "a ticket, not a page")
+    elif not _pages(about, row):
+        parts.append("a ticket, not a page: " + ("it is about pairs" if joint else "the change is small"))
     return "; ".join(parts)
+
+
+def _trigger(about: FindingContext, judged: Judged, row: int) -> str:
+    """Why the episode opened: the judge's evidence, or the detection of another detector of the channel."""
+    s, a, channels = float(judged.s[row]), float(about.detectors.a[row]), about.reference.channels
+    if row < len(channels) and s < a:
+        kinds = " or ".join(sorted(kind for kind, name in about.detectors.paging if name == channels[row].name))
+        return f"{kinds} detected a change; its share of the budget is one false alarm in {a:.2g} events"
+    return f"evidence {so_many(s / a)} the threshold A (one false alarm in {a:.2g} events)"
 
 
 def _because(about: FindingContext, summary: Summary, s: Scores, row: int, moved: tuple[MovedBin, ...]) -> str:
@@ -272,13 +296,16 @@ def _because(about: FindingContext, summary: Summary, s: Scores, row: int, moved
         source = "effect" if s.effect[row] >= s.noise[row] else "natural" if s.natural[row] else "noise"
         parts = [f"{s.detector} {value:.4g}, threshold {threshold:.4g} ({source})"]
         parts += [about.compared] * bool(about.compared)
-    parts += [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
-    return "; ".join([*parts, *_means(reference, summary, row, moved)])
+    return "; ".join([*parts, *_moves_in_words(reference, summary, row, moved)])
 
 
-def _means(reference: Reference, summary: Summary, row: int, moved: tuple[MovedBin, ...]) -> list[str]:
+def _moves_in_words(reference: Reference, summary: Summary, row: int, moved: tuple[MovedBin, ...]) -> list[str]:
+    """The shares of the bins that moved and the channel's mean, before and now; nothing where no bin moved."""
+    if not moved:
+        return []
+    bins = [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
     then, now = mean_of(reference, reference.summary, row), mean_of(reference, summary, row)
-    return [f"mean {then:.4g} -> {now:.4g}"] if moved and then is not None and now is not None else []
+    return [*bins, f"mean {then:.4g} -> {now:.4g}"] if then is not None and now is not None else bins
 
 
 def so_many(times: float) -> str:

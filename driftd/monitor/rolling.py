@@ -28,14 +28,8 @@ def turn(model: ModelState, pane: int, windows: Windows, period_seconds: float) 
 
     The model's period is brought up to date; panes come in ascending order.
     """
-    start = pane * windows.pane_seconds
-    number, period = period_of(start, period_seconds), model.period
-    if period is not None and period.number == number:
-        return None, ""
-    begins = WEEK.origin + number * period_seconds
-    # the first period counts as whole only if it was watched from its first pane on
-    model.period = Period(number, whole=period is not None or start - begins < windows.pane_seconds)
-    if period is None or not period.whole or model.reference is None:
+    period = _ended(model, pane * windows.pane_seconds, windows, period_seconds)
+    if period is None or model.reference is None:
         return None, ""
     events = 0 if period.summary is None else period.summary.events
     if period.drifted:
@@ -46,6 +40,17 @@ def turn(model: ModelState, pane: int, windows: Windows, period_seconds: float) 
     version = model.reference.version + 1
     rolled = replace(model.reference, version=version, rolled=period.summary, reason=REASON)
     return rolled, f"{model.name}: the {events} events of the period that ended are the reference, v{version}"
+
+
+def _ended(model: ModelState, start: float, windows: Windows, period_seconds: float) -> Period | None:
+    """Moves the model on to the period of ``start``; returns the one before, if it was watched from its beginning."""
+    number, period = period_of(start, period_seconds), model.period
+    if period is not None and period.number == number:
+        return None
+    begins = WEEK.origin + number * period_seconds
+    # the first period counts as whole only if it was watched from its first pane on
+    model.period = Period(number, whole=period is not None or start - begins < windows.pane_seconds)
+    return period if period is not None and period.whole else None
 
 
 def take(model: ModelState, pane: Pane) -> None:

@@ -28,6 +28,7 @@ from driftd.monitor.thresholds import Budget
 Floats = NDArray[np.float64]
 
 DAY: Final = 86_400.0
+COUNTS_ALONE: Final = "the reference holds counts alone; build one with 'driftd reference build'"
 SEASONAL: Final = "a seasonal channel; no checked formula exists"
 
 
@@ -96,6 +97,30 @@ class ModelSensitivity:
     channels: tuple[ChannelSensitivity, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Guaranteed:
+    """What the judge guarantees of a channel; the fields mean what they mean in ``ChannelSensitivity``."""
+
+    regime: str
+    pages: bool
+    why: str
+    a: float
+    apart_seconds: float
+    unknown: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """A kind of change that some channels can have: bool[channels], and the value it is about, intp[channels]."""
+
+    kind: str
+    channels: NDArray[np.bool_]
+    columns: NDArray[np.intp]
+
+    def value(self, reference: Reference, row: int) -> str:
+        return "" if self.kind == "shift" else reference.label(row, int(self.columns[row]))
+
+
 def sensitivity_of(
     reference: Reference, plan: DetectorSet, windows: Windows, false_alarms_per_month: float, budget_models: int
 ) -> ModelSensitivity:
@@ -111,26 +136,21 @@ def sensitivity_of(
     finds = _finds(reference, plan, windows, rate, seconds)
     found = []
     for row, channel in enumerate(reference.channels):
-        regime, pages, why, a, apart, unknown = _guaranteed(guarantee, plan.judged, row)
-        sequential = tuple(
-            (kind, pages and (kind, channel.name) in plan.paging)
-            for kind in plan.sequential
-            if plan.sequential_of(kind, row) is not None
-        )
+        of = _guaranteed(guarantee, plan.judged, row)
         found.append(
             ChannelSensitivity(
                 channel.name,
                 channel.role.value,
-                regime,
-                pages,
-                why,
-                a,
-                apart,
+                of.regime,
+                of.pages,
+                of.why,
+                of.a,
+                of.apart_seconds,
                 int(expected.channel_events[row]),
                 finds[row],
-                unknown or ("" if finds[row] else "too few events for any change"),
+                of.unknown or ("" if finds[row] else "too few events for any change"),
                 tuple(levels_of for r, levels_of in levels if r == row),
-                sequential,
+                _sequential(plan, row, channel.name, pages=of.pages),
             )
         )
     if not isinstance(guarantee, str) and guarantee.names[-1] == JOINT:
@@ -144,6 +164,11 @@ def _joint(of: ModelGuarantee, events: int) -> ChannelSensitivity:
         JOINT, JOINT, of.regime[-1], bool(of.pages[-1]), of.why[-1], a, a / monthly * MONTH_SECONDS, events,
         (), "how channels move together: it depends on the pair", (), (),
     )  # fmt: skip
+
+
+def _sequential(plan: DetectorSet, row: int, name: str, *, pages: bool) -> tuple[tuple[str, bool], ...]:
+    kinds = (kind for kind in plan.sequential if plan.sequential_of(kind, row) is not None)
+    return tuple((kind, pages and (kind, name) in plan.paging) for kind in kinds)
 
 
 def hop_seconds(windows: Windows, events_a_second: float) -> float:
@@ -170,21 +195,24 @@ def _levels(reference: Reference, plan: DetectorSet, window: Summary, alpha: flo
                 yield row, Threshold(kind, float(effect[row]), float(noise[row]))
 
 
-def _guaranteed(
-    of: ModelGuarantee | str, learned: Learned | None, row: int
-) -> tuple[str, bool, str, float, float, str]:
-    """Regime, whether it pages, why, A, seconds to a false page, why no smallest change is known."""
+def _guaranteed(of: ModelGuarantee | str, learned: Learned | None, row: int) -> _Guaranteed:
     if isinstance(of, str) or learned is None:
-        why = "the reference holds counts alone; build one with 'driftd reference build'"
-        return "", False, why, float("nan"), float("nan"), why
+        return _Guaranteed("", False, COUNTS_ALONE, float("nan"), float("nan"), COUNTS_ALONE)
     why, judged = of.why[row], bool(of.judged[row])
     a = float(of.a[row]) if judged else float("nan")
     apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
     unknown = "" if learned.independent[row] else SEASONAL if learned.seasonal[row] else why
-    if learned.seasonal[row] and not of.pages[row] and learned.season is not None and "tickets" not in why:
-        few = learned.season.seasons < PAGE_SEASONS
-        why += f", {PAGE_SEASONS} are needed to page" if few else ", but they are too correlated to page"
-    return of.regime[row], bool(of.pages[row]), why, a, apart, unknown
+    if learned.seasonal[row] and not of.pages[row]:
+        why += _lacking(learned, why)
+    return _Guaranteed(of.regime[row], bool(of.pages[row]), why, a, apart, unknown)
+
+
+def _lacking(learned: Learned, why: str) -> str:
+    """What the seasons lack to page, as the end of the sentence ``why``; empty where the sentence says it."""
+    if learned.season is None or "tickets" in why:
+        return ""
+    few = learned.season.seasons < PAGE_SEASONS
+    return f", {PAGE_SEASONS} are needed to page" if few else ", but they are too correlated to page"
 
 
 def _finds(
@@ -195,39 +223,52 @@ def _finds(
     learned = plan.judged
     if learned is None:
         return [() for _ in out]
-    a, columns = plan.a[:-1], _columns(reference)
-    counts = reference.summary.counts.astype(np.float64)
-    absent = sensitivity.missing_columns(len(reference.channels))
-    may_miss = np.array([not (c.role.row.awaited or c.role.row.always) for c in reference.channels])
-    batch = runtime.batch_events(reference) / max(rate, 1e-12)
-    batch = np.ceil(batch / windows.pane_seconds) * windows.pane_seconds
+    a, counts = plan.a[:-1], reference.summary.counts.astype(np.float64)
+    counted = _horizons(learned, windows, runtime.batch_events(reference) / max(rate, 1e-12), window_seconds)
+    for question in _questions(reference):
+        for horizon, events in counted.items():
+            rows = np.flatnonzero(question.channels & learned.independent & np.isfinite(a) & (events >= 1))
+            if not len(rows):
+                continue
+            least = _smallest(question, learned, rows, counts, a, events)
+            for row, found in zip(rows.tolist(), least.tolist(), strict=True):
+                if np.isfinite(found):
+                    value = question.value(reference, row)
+                    out[row].append(DetectableChange(question.kind, value, found, horizon, int(events[row])))
+    return [tuple(found) for found in out]
+
+
+def _horizons(learned: Learned, windows: Windows, batch_seconds: float, window_seconds: float) -> dict[float, Floats]:
+    """How many events of each channel, float64[channels], come within a window and within a day."""
+    batch = np.ceil(batch_seconds / windows.pane_seconds) * windows.pane_seconds
     near = DAY / 2 < window_seconds < 2 * DAY
     horizons = [h for h in sorted({window_seconds, window_seconds if near else DAY}) if h > batch]
     # a change begins anywhere in a micro-batch, and is judged at its end
-    counted = {h: np.floor(learned.rate * (h - batch / 2)) for h in horizons}
-    for kind, mine, looked in (
-        ("shift", columns < 0, columns),
-        ("share", columns >= 0, columns),
-        ("share", may_miss, absent),
-    ):
-        for horizon, events in counted.items():
-            rows = np.flatnonzero(mine & learned.independent & np.isfinite(a) & (events >= 1))
-            if not len(rows):
-                continue
-            one, alike = _alike(counts[rows], a[rows], events[rows], looked[rows])
-            shown = rows[one]
-            shape = learned.shape.take(np.searchsorted(learned.rows, shown))
-            few = counts[shown], a[shown], events[shown]
-            least = (
-                sensitivity.smallest_shift(shape, *few)
-                if kind == "shift"
-                else sensitivity.smallest_rise(shape, *few, looked[shown])
-            )[alike]
-            for row, found in zip(rows.tolist(), least.tolist(), strict=True):
-                value = "" if kind == "shift" else reference.label(row, int(looked[row]))
-                if np.isfinite(found):
-                    out[row].append(DetectableChange(kind, value, found, horizon, int(events[row])))
-    return [tuple(found) for found in out]
+    return {h: np.floor(learned.rate * (h - batch / 2)) for h in horizons}
+
+
+def _questions(reference: Reference) -> tuple[_Question, ...]:
+    columns = _columns(reference)
+    absent = sensitivity.missing_columns(len(reference.channels))
+    may_miss = np.array([not (c.role.row.awaited or c.role.row.always) for c in reference.channels])
+    return (
+        _Question("shift", columns < 0, columns),
+        _Question("share", columns >= 0, columns),
+        _Question("share", may_miss, absent),
+    )
+
+
+def _smallest(
+    question: _Question, learned: Learned, rows: NDArray[np.intp], counts: Floats, a: Floats, events: Floats
+) -> Floats:
+    """The smallest change that is found in each of ``rows``, float64[rows]; NaN where none is."""
+    one, alike = _alike(counts[rows], a[rows], events[rows], question.columns[rows])
+    shown = rows[one]
+    shape = learned.shape.take(np.searchsorted(learned.rows, shown))
+    few = counts[shown], a[shown], events[shown]
+    if question.kind == "shift":
+        return sensitivity.smallest_shift(shape, *few)[alike]
+    return sensitivity.smallest_rise(shape, *few, question.columns[shown])[alike]
 
 
 def _alike(

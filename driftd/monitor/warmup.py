@@ -28,10 +28,7 @@ def warm_up(
     model.arrived = {}
     if not arrived:
         return None
-    for message in arrived:
-        for number, version in set(zip(message.panes.tolist(), versions(message.rows), strict=True)):
-            if version is not None:
-                model.saw_version(version, (number + 1) * pane_seconds)
+    _note_versions(model, arrived, pane_seconds)
     wanted, done = _wanted(model, arrived, reached, pane_seconds, settings)
     left: dict[TopicPartition, EventBatch] = {}
     for message, mine in zip(arrived, wanted, strict=True):
@@ -43,6 +40,13 @@ def warm_up(
     if not done or not model.rows:
         return None
     return build(concatenate(model.rows), settings.learning), left
+
+
+def _note_versions(model: ModelState, arrived: Sequence[RawRows], pane_seconds: float) -> None:
+    for message in arrived:
+        for number, version in set(zip(message.panes.tolist(), versions(message.rows), strict=True)):
+            if version is not None:
+                model.saw_version(version, (number + 1) * pane_seconds)
 
 
 def _wanted(

@@ -149,19 +149,12 @@ def _windows(settings: Settings) -> Windows:
 
 
 def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
-    kinds = {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()} if model else {}
     source = model.reference if model else ReferenceFrom()
-    events, seconds = settings.learning.events, settings.learning.seconds
-    chosen = seconds is not None or "events" in settings.learning.model_fields_set
-    if source.events is not None or source.seconds is not None:
-        events, seconds, chosen = source.events or events, source.seconds, True
-    page_after = settings.learning.page_after_seconds
-    if page_after is None:
-        page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
+    events, seconds, page_after = _reference_size(settings, source)
     return ModelSettings(
         choose=chooser(settings, model),
         learning=Learning(
-            kinds=kinds,
+            kinds=_kinds(model),
             classes=_TASKS[model.task] if model else None,
             source="learned from the topic",
             created_by=LEARNED_BY,
@@ -179,6 +172,25 @@ def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         effect=lambda channel: effect_of(settings, model, channel),
         asked=lambda channel: wanted(settings, model, channel) is not None,
     )
+
+
+def _kinds(model: Model | None) -> dict[str, Kind]:
+    if model is None:
+        return {}
+    return {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()}
+
+
+def _reference_size(settings: Settings, source: ReferenceFrom) -> tuple[int, float | None, float]:
+    """Events and seconds that a reference is learned from, and the seconds it must span to page."""
+    learning = settings.learning
+    events, seconds = learning.events, learning.seconds
+    chosen = seconds is not None or "events" in learning.model_fields_set
+    if source.events is not None or source.seconds is not None:
+        events, seconds, chosen = source.events or events, source.seconds, True
+    page_after = learning.page_after_seconds
+    if page_after is None:
+        page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
+    return events, seconds, page_after
 
 
 def effect_of(settings: Settings, model: Model | None, channel: Channel) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Final
@@ -86,10 +86,7 @@ class CompiledSchema:
             gc=False,
         )
         self.empty = self.features()
-        kinds = list(schema.features.values())
-        self.getters = {
-            kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds
-        }
+        self.getters = _getters([*schema.features.values()])
         self.spare_values = tuples([f"s{i}" for i in range(len(self.spare))]) if self.spare and self.full else None
 
     def _features(self) -> Any:
@@ -129,6 +126,11 @@ def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
         name = attributes[0]
         return lambda item: (getattr(item, name),)
     return attrgetter(*attributes)
+
+
+def _getters(kinds: Sequence[Kind]) -> dict[Kind, Callable[[Any], tuple[Any, ...]]]:
+    """For each kind among the features, what reads its features off an event."""
+    return {kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds}
 
 
 def decoder_for(schemas: Iterable[CompiledSchema]) -> Decoder[Any]:

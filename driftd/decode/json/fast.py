@@ -9,7 +9,7 @@ event may discover depends on what came before it: the result does not depend on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -97,6 +97,13 @@ class _Growth:
         self.label_only = 0
         self.ignored = 0
 
+    def add_spare(self, names: Iterable[str]) -> bool:
+        """Adds names that have no column, as far as there is room; whether any of them is new."""
+        room = MAX_SPARE - len(self.spare)
+        fresh = [n for n in names if n not in self.spare and plain(n)][:room]
+        self.spare.update(dict.fromkeys(fresh))
+        return bool(fresh)
+
 
 class _Run:
     """One call of decode: the state that must not outlive it."""
@@ -128,6 +135,7 @@ class _Run:
 
     # -- before decoding --
 
+    # Whole, because its loop runs for every record, and a function call for each would slow decoding down.
     def _examined(self) -> list[Any]:
         """The values for the fast decoder; b"" (which it refuses) where the strict path must look first."""
         values = [*self.values]
@@ -214,10 +222,7 @@ class _Run:
                 growth.spare.pop(name, None)
             self.stale = True
         if accepted.nulls or accepted.over:
-            room = MAX_SPARE - len(growth.spare)
-            fresh = [n for n in (*accepted.nulls, *accepted.over) if n not in growth.spare and plain(n)][:room]
-            growth.spare.update(dict.fromkeys(fresh))
-            self.stale = self.stale or bool(fresh)
+            self.stale = growth.add_spare((*accepted.nulls, *accepted.over)) or self.stale
         growth.ignored += len(accepted.over)
         growth.label_only += accepted.label_only
         return None if accepted.label_only else accepted.event
@@ -269,19 +274,24 @@ class _Run:
     def _grouped(self, events: list[Any]) -> dict[str, list[int] | None]:
         """Positions of each model's events, models in order of appearance; None for all of them."""
         owners = {getattr(t, "owner", None) for t in set(map(type, events))}
+        labelled = self._labelled()
         if len(owners) == 1 and isinstance(owner := owners.pop(), str):
-            return {owner: None, **{m: [] for m, g in self.growths.items() if g.label_only and m != owner}}
+            return {owner: None, **{model: [] for model in labelled if model != owner}}
         groups: dict[str, list[int]] = {}
         for position, event in enumerate(events):
             if isinstance(event, Reject):
                 self.rejects.append((position, event))
             elif event is not None:
                 groups.setdefault(event.owner, []).append(position)
-        for model, growth in self.growths.items():
-            if growth.label_only:
-                groups.setdefault(model, [])
+        for model in labelled:
+            groups.setdefault(model, [])
         return {**groups}
 
+    def _labelled(self) -> list[str]:
+        """Models that got labels without an event."""
+        return [model for model, growth in self.growths.items() if growth.label_only]
+
+    # Whole, because its steps narrow the same rows, times and table, and each piece would have to pass them on.
     def _batch(
         self, model: str, positions: list[int] | None, events: list[Any], values: Sequence[Any], rows: NDArray[np.intp]
     ) -> EventBatch | None:

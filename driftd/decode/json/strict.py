@@ -142,6 +142,7 @@ def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Con
         raise
 
 
+# Whole, because it runs for every event on the strict path, and its checks need all that was decoded before them.
 def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
     time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
     features, new, nulls, over = _features(fields.features, schema, limits)

@@ -34,6 +34,15 @@ _EPOCH_UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (np.inf, 1e9))
 """A time below the first number is in seconds, then milli-, micro- and nanoseconds: all mean 1973 to 5138."""
 
 
+_NUMERIC: Final = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+_TEMPORAL: Final = (
+    (pa.types.is_timestamp, pa.timestamp("us")),
+    (pa.types.is_date, pa.timestamp("us")),
+    (pa.types.is_duration, pa.duration("us")),
+    (pa.types.is_time, pa.time64("us")),
+)
+"""Types of dates and times, and the type in microseconds that holds them."""
+
 MARK: Final = "\U0010ffff"
 """Stands for bytes that are not UTF-8; no text may hold this code point."""
 MARKING: Final = "driftd.mark"
@@ -63,13 +72,10 @@ def plain(column: Any) -> Any:
         kind = column.type
     if pa.types.is_large_string(kind) or kind == pa.string_view():
         return column.cast(pa.string())
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return pc.divide(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
-    if pa.types.is_duration(kind):
-        return pc.divide(column.cast(pa.duration("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
-    if pa.types.is_time(kind):
-        return pc.divide(column.cast(pa.time64("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+    for is_of, micros in _TEMPORAL:
+        if is_of(kind):
+            return pc.divide(column.cast(micros, safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
+    if any(is_of(kind) for is_of in _NUMERIC):
         return column.cast(pa.float64(), safe=False)
     return column
 
@@ -78,11 +84,8 @@ def supported(kind: Any) -> bool:
     """Whether ``plain`` knows the type (lists only as predictions)."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    checks = (
-        pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null, pa.types.is_boolean,
-        pa.types.is_string, pa.types.is_large_string, pa.types.is_timestamp, pa.types.is_date, pa.types.is_time,
-        pa.types.is_duration,
-    )  # fmt: skip
+    texts = (pa.types.is_string, pa.types.is_large_string)
+    checks = (*_NUMERIC, pa.types.is_boolean, *texts, *(is_of for is_of, _ in _TEMPORAL))
     return any(check(kind) for check in checks) or kind == pa.string_view()
 
 

@@ -29,11 +29,10 @@ class Layout:
         mistakes: list[str] = []
         found: dict[str, str] = {}
         options: dict[str, str] = {}
-        taken = frozenset(self.columns.values())
         for part in PARTS:
             asked = self.columns.get(part.name)
-            name = asked or part.name
-            if name in columns and (asked or name not in taken):
+            name = self._column_of(part.name, columns)
+            if name is not None:
                 found[part.name] = name
                 if name in options:
                     mistakes.append(f"{file}: column '{name}' is asked for as --{options[name]} and as --{part.option}")
@@ -46,6 +45,12 @@ class Layout:
         if mistakes:
             raise ConfigError("\n".join(mistakes))
         return Layout(found, self.ignore)
+
+    def _column_of(self, part: str, columns: Sequence[str]) -> str | None:
+        """The column of the file that plays the part: the one asked for, or that of its own name, unless taken."""
+        asked = self.columns.get(part)
+        name = asked or part
+        return name if name in columns and (asked or name not in self.columns.values()) else None
 
     def features(self, columns: Sequence[str]) -> list[str]:
         """The other columns, of a resolved layout. A column without a name is an index that somebody wrote along."""

@@ -84,6 +84,11 @@ def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) 
     return StretchRecords
 
 
+def stretches_of(found: list[Any], *, fast: bool) -> list[Stretch]:
+    """What a poll found of a partition; ``fast`` where ``hand_over_stretches`` is at work."""
+    return found if fast else [stretch_of(found, found[-1].offset + 1, -1)]
+
+
 def stretch_of(records: list[Any], next_offset: int, leader_epoch: int, error: Exception | None = None) -> Stretch:
     """kafka-python's ConsumerRecords as a Stretch."""
     damaged = None
@@ -95,10 +100,18 @@ def stretch_of(records: list[Any], next_offset: int, leader_epoch: int, error: E
         values=[record.value for record in records],
         next_offset=next_offset,
         leader_epoch=leader_epoch,
-        keys=[record.key for record in records] if any(record.key is not None for record in records) else None,
-        headers=[clean(record.headers) for record in records] if any(record.headers for record in records) else None,
+        keys=keys_of(records),
+        headers=headers_of(records),
         damaged=damaged,
     )
+
+
+def keys_of(records: list[Any]) -> list[bytes | None] | None:
+    return [record.key for record in records] if any(record.key is not None for record in records) else None
+
+
+def headers_of(records: list[Any]) -> list[Headers] | None:
+    return [clean(record.headers) for record in records] if any(record.headers for record in records) else None
 
 
 def clean(headers: Iterable[tuple[str, bytes | None]]) -> Headers:

@@ -142,18 +142,22 @@ class Conversation:
         options = settings.connection() | {"sasl_kerberos_service_name": "kafka"}
         try:
             client = get_sasl_mechanism(mechanism)(host=host, **options)
-            while not client.is_done():
-                request = SaslAuthenticateRequest(version=0, auth_bytes=client.auth_bytes())
-                reply = self.ask(request, "SaslAuthenticate")
-                if reply.error_code:
-                    said = reply.error_message or name(reply.error_code)
-                    who = f" as user {settings.sasl_username!r}" if settings.sasl_username else ""
-                    raise self._refused(f"SASL {mechanism}{who}: {said}")
-                client.receive(reply.auth_bytes)
+            self._authenticate(client, mechanism)
         except (ValueError, KeyError, AssertionError, kafka.errors.KafkaError) as error:
             raise self._refused(f"SASL {mechanism}: {str(error)[:200] or type(error).__name__}") from None
         if not client.is_authenticated():
             raise self._refused(f"SASL {mechanism}: not authenticated")
+
+    def _authenticate(self, client: Any, mechanism: str) -> None:
+        """Passes messages between the mechanism's client and the broker until the client is done."""
+        while not client.is_done():
+            request = SaslAuthenticateRequest(version=0, auth_bytes=client.auth_bytes())
+            reply = self.ask(request, "SaslAuthenticate")
+            if reply.error_code:
+                said = reply.error_message or name(reply.error_code)
+                user = self._settings.sasl_username
+                raise self._refused(f"SASL {mechanism}{f' as user {user!r}' if user else ''}: {said}")
+            client.receive(reply.auth_bytes)
 
     def ask(self, request: Any, what: str) -> Any:
         """Send a request and wait for its answer."""
@@ -164,10 +168,7 @@ class Conversation:
             self._socket.settimeout(self._left())
             self._socket.sendall(self._protocol.send_bytes())
             while True:
-                self._socket.settimeout(self._left())
-                data = self._socket.recv(65536)
-                if not data:
-                    raise self._failed(f"{what}: the broker closed the connection{self._closed_hint()}")
+                data = self._receive(self._socket, what)
                 received = received or data[:2]
                 if received.startswith(TLS_ALERT) and not self._settings.uses_tls:
                     raise self._refused(f"this port speaks TLS; {self._protocol_hint()}")
@@ -179,6 +180,13 @@ class Conversation:
             raise self._failed(f"{what}: {reason(error)}{self._closed_hint()}") from None
         except kafka.errors.KafkaError:
             raise self._refused(f"{what}: the answer is not Kafka's; {self._protocol_hint()}") from None
+
+    def _receive(self, connection: socket.socket, what: str) -> bytes:
+        connection.settimeout(self._left())
+        data = connection.recv(65536)
+        if not data:
+            raise self._failed(f"{what}: the broker closed the connection{self._closed_hint()}")
+        return data
 
     def _closed_hint(self) -> str:
         return "" if self._settings.uses_sasl else f"; does it want a login? {self._protocol_hint()}"

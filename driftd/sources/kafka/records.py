@@ -18,7 +18,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from crc32c import crc32c
@@ -29,6 +29,7 @@ from driftd.sources.kafka.compression import Damage, Unreadable, decompress, pie
 from driftd.sources.kafka.salvage import salvage
 from driftd.sources.kafka.varint import varint
 
+T = TypeVar("T")
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
@@ -239,8 +240,7 @@ class Unpacker:
         found = [stretch for stretch in stretches if stretch is not None]
         joined = found[0] if len(found) == 1 else concatenate(found)
         skip = int(np.searchsorted(joined.offsets, self._fetch_offset))
-        keys = joined.keys[skip:] if joined.keys is not None and skip else joined.keys
-        headers = joined.headers[skip:] if joined.headers is not None and skip else joined.headers
+        keys, headers = after(joined.keys, skip), after(joined.headers, skip)
         refused, self._refused = self._refused, {}
         return Stretch(
             offsets=joined.offsets[skip:],
@@ -253,6 +253,10 @@ class Unpacker:
             damaged=self._damaged,
             refused=refused,
         )
+
+
+def after(column: list[T] | None, skip: int) -> list[T] | None:
+    return column[skip:] if column is not None and skip else column
 
 
 def check(view: memoryview, at: int, end: int, magic: int, crc: int, offsets: int) -> None:
@@ -312,6 +316,7 @@ def is_abort(data: bytes, start: int, end: int) -> bool:
         raise Unreadable(Damage.MALFORMED, "a transaction marker is cut short") from None
 
 
+# Whole, because a record's fields follow each other: each step begins where the one before it ended.
 def decode(buffer: bytes, batches: list[KafkaBatch]) -> Stretch:
     """All records of these batches as columns. Raises Unreadable or IndexError where they are malformed."""
     starts = find_records(buffer, batches)
@@ -466,16 +471,23 @@ def concatenate(stretches: list[Stretch]) -> Stretch:
     """One stretch from several; an empty one from none."""
     if not stretches:
         return Stretch(np.zeros(0, np.int64), np.zeros(0, np.int64), [], 0)
-    keys = headers = None
-    if any(stretch.keys is not None for stretch in stretches):
-        keys = [key for stretch in stretches for key in stretch.keys or [None] * len(stretch)]
-    if any(stretch.headers is not None for stretch in stretches):
-        headers = [header for stretch in stretches for header in stretch.headers or [()] * len(stretch)]
     return Stretch(
         offsets=np.concatenate([stretch.offsets for stretch in stretches]),
         timestamps_ms=np.concatenate([stretch.timestamps_ms for stretch in stretches]),
         values=[value for stretch in stretches for value in stretch.values],
         next_offset=stretches[-1].next_offset,
-        keys=keys,
-        headers=headers,
+        keys=all_keys(stretches),
+        headers=all_headers(stretches),
     )
+
+
+def all_keys(stretches: list[Stretch]) -> list[bytes | None] | None:
+    if all(stretch.keys is None for stretch in stretches):
+        return None
+    return [key for stretch in stretches for key in stretch.keys or [None] * len(stretch)]
+
+
+def all_headers(stretches: list[Stretch]) -> list[Headers] | None:
+    if all(stretch.headers is None for stretch in stretches):
+        return None
+    return [header for stretch in stretches for header in stretch.headers or [()] * len(stretch)]

@@ -7,7 +7,7 @@ import logging
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -119,19 +119,26 @@ class KafkaSource:
         # A topic that has positions was read before; so a partition of it that has none came into being since.
         read_before = {topic for topic, _ in wanted}
         places = {
-            topic_partition: "earliest"
-            if topic_partition[0] in read_before or self._is_new(topic_partition)
-            else position
+            topic_partition: self._place(topic_partition, position, read_before)
             for topic_partition, position in mine.items()
             if isinstance(position, str)
         }
-        for place in ("earliest", "latest"):
-            wanted |= self._edges(
-                [topic_partition for topic_partition in places if places[topic_partition] == place], place
-            )
+        wanted |= self._offsets_at(places)
         for topic_partition, offset in wanted.items():
             self._go_to(topic_partition, offset)
         return wanted
+
+    def _place(self, topic_partition: TopicPartition, asked: str, read_before: Container[str]) -> str:
+        return "earliest" if topic_partition[0] in read_before or self._is_new(topic_partition) else asked
+
+    def _offsets_at(self, places: Mapping[TopicPartition, str]) -> dict[TopicPartition, int]:
+        """The offset that each partition's "earliest" or "latest" stands for."""
+        found: dict[TopicPartition, int] = {}
+        for place in ("earliest", "latest"):
+            found |= self._edges(
+                [topic_partition for topic_partition in places if places[topic_partition] == place], place
+            )
+        return found
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         found: dict[TopicPartition, tuple[int, str]] = {}
@@ -269,7 +276,7 @@ class KafkaSource:
         batches = []
         for partition, found in answer.items():
             topic_partition = (partition.topic, partition.partition)
-            for stretch in found if self.fast else [patches.stretch_of(found, found[-1].offset + 1, -1)]:
+            for stretch in patches.stretches_of(found, fast=self.fast):
                 if topic_partition not in self._next or stretch.next_offset < self._next[topic_partition]:
                     continue  # not seeked yet, or an answer from before a seek
                 self._next[topic_partition] = stretch.next_offset

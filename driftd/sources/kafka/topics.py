@@ -150,20 +150,24 @@ def _read_until(
             raise SourceError(f"{settings.where}: no answer in {patience_seconds:g} s")
         for partition, found in answer.items():
             heard = time.monotonic()
-            for stretch in found if fast else [patches.stretch_of(found, found[-1].offset + 1, -1)]:
+            for stretch in patches.stretches_of(found, fast=fast):
                 end = ends.get(partition)
                 if end is None:
                     continue
                 wanted = before(stretch, end)
                 if len(wanted):
                     yield to_batch((partition.topic, partition.partition), wanted, time.time())
-                if stretch.damaged is not None:
-                    where = f"{partition.topic}/{partition.partition}@{stretch.damaged.first}"
-                    raise SourceError(f"{where}: {stretch.damaged.detail}")
+                require_whole(partition, stretch)
                 if stretch.next_offset >= end:
                     del ends[partition]
                     if ends:
                         consumer.assign(list(ends))  # positions of the others stay
+
+
+def require_whole(partition: Any, stretch: Stretch) -> None:
+    if stretch.damaged is not None:
+        where = f"{partition.topic}/{partition.partition}@{stretch.damaged.first}"
+        raise SourceError(f"{where}: {stretch.damaged.detail}")
 
 
 def before(stretch: Stretch, end: int) -> Stretch:
