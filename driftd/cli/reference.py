@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, references
+from driftd.cli import options, references, reports
 from driftd.cli.output import Bar, print_json, print_line
 from driftd.cli.replay import Listener, opened
 from driftd.core.text import clean, did_you_mean, minute
@@ -117,6 +117,7 @@ def build(
     for one in built:
         print_line()
         references.print_profile(one)
+        reports.refused(one.refused)
 
 
 def _exclusion(text: str) -> Exclusion:
