@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftd.cli import options, references, reports
+from driftd.cli import options, references
 from driftd.cli.output import Bar, print_json, print_line
 from driftd.cli.replay import Listener, opened
 from driftd.core.text import clean, did_you_mean, minute
@@ -81,6 +81,7 @@ def build(
     reference that fits, and how many weeks seasonal channels still need to page. A running driftd uses the new version
     after a reload (SIGHUP).
     """
+    from driftd.cli import reports  # noqa: PLC0415
     from driftd.core.errors import ConfigError  # noqa: PLC0415
     from driftd.core.reference import ReferenceKind  # noqa: PLC0415
     from driftd.replay import drivers  # noqa: PLC0415

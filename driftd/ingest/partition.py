@@ -19,7 +19,7 @@ from driftd.ingest.counters import counted, refusals
 from driftd.ingest.panes import SliceIngest, add_events
 from driftd.ingest.state import PartitionState, Stream
 
-_TEXT: Final = "expected a number, got a string or a boolean"
+_BOOLEANS: Final = frozenset({"true", "false"})
 SliceOf = Callable[[Slice], SliceIngest]
 
 
@@ -55,11 +55,13 @@ def refuse_text(
     """
     first: dict[str, RefusedValue] = {}
 
-    def settled(rows: EventBatch) -> EventBatch:
-        rows, text = values.refuse_text(rows, numeric)
+    def settled(before: EventBatch) -> EventBatch:
+        rows, text = values.refuse_text(before, numeric)
         for name, flags in text.items():
             at = int(np.argmax(flags))
-            value = RefusedValue(rows.model, name, int(rows.offsets[at]), float(rows.times[at]), _TEXT)
+            what = "a boolean" if before.columns[name][at] in _BOOLEANS else "a string"
+            why = f"expected a number, got {what}"
+            value = RefusedValue(rows.model, name, int(rows.offsets[at]), float(rows.times[at]), why)
             first[name] = min(first.get(name, value), value, key=attrgetter("offset"))
         stream.counters = stream.counters.merge(Counters(refused=refusals(text)))
         return rows

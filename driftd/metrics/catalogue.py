@@ -142,7 +142,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter(
             "driftd_values_refused_total",
             "values",
-            "Feature values of a wrong type or not finite, in accepted events; they count as missing.",
+            "Values of a wrong type or not finite, in accepted events; they count as missing.",
             _CHANNEL,
         ),
         Metric(

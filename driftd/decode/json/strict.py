@@ -190,13 +190,16 @@ def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
             RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
         )
     known, out = schema.features, _Features({}, {}, [], [], [])
+    unknown = Kind.ANY if schema.open else None
     for name, item in values.items():
-        kind = known.get(name)
+        kind = known.get(name, unknown)
         if kind is None:
-            if not schema.open:
-                continue
-            kind = Kind.ANY
-        value, why = _feature_value(name, kind, item)
+            continue
+        why = ""
+        try:
+            value = _feature[kind].decode(item)
+        except DECODE_ERRORS as error:
+            value, why = None, _refusal(name, kind, item, error)
         if name not in known:
             if value is None and not why:
                 out.nulls.append(name)
@@ -212,15 +215,12 @@ def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
     return out
 
 
-def _feature_value(name: str, kind: Kind, raw: Raw) -> tuple[Any, str]:
-    """The value, and why it is refused: None then, or "" where it is not."""
-    try:
-        return _feature[kind].decode(raw), ""
-    except DECODE_ERRORS as error:
-        reason, why = _fault(_EXPECTED_FEATURE[kind], raw, error)
-        if reason not in _VALUE_ALONE:
-            raise Refused(reason, f"feature {shown(name)}: {why}") from None
-        return None, why
+def _refusal(name: str, kind: Kind, raw: Raw, error: Exception) -> str:
+    """Why the value of a feature is refused; raises Refused where that is the event's fault."""
+    reason, why = _fault(_EXPECTED_FEATURE[kind], raw, error)
+    if reason not in _VALUE_ALONE:
+        raise Refused(reason, f"feature {shown(name)}: {why}") from None
+    return why
 
 
 def _event_time(time: float | datetime | None, limits: Limits, context: Context) -> float:
