@@ -84,6 +84,7 @@ def build(
     reference that fits, and how many weeks seasonal channels still need to page. A running driftd uses the new version
     after a reload (SIGHUP).
     """
+    from driftd.cli import reports  # noqa: PLC0415
     from driftd.core.errors import ConfigError  # noqa: PLC0415
     from driftd.core.reference import ReferenceKind  # noqa: PLC0415
     from driftd.replay import drivers  # noqa: PLC0415
@@ -114,6 +115,7 @@ def build(
     for one in built:
         print_line()
         references.print_profile(one)
+        reports.refused(one.refused)
 
 
 def _keep(built: list[Built], loaded: Loaded, to_file: str | None) -> list[Built]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,7 @@ def profile_fields(built: Built) -> dict[str, Any]:
             {"channel": name, "regime": regime, "why": why, "pages": pages, "rhythm": rhythm, "natural_psi": psi}
             for name, regime, why, pages, rhythm, psi in _profiled(built)
         ],
+        "refused": [asdict(f) for f in built.refused],
     }
 
 

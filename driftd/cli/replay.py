@@ -75,6 +75,7 @@ class DemoListener(Listener):
         self.bar.stop()
         print_line()
         reports.text(result.report)
+        reports.refused(result.refused)
         print_line(f"All events accounted for: {result.accounts}")
         if self._hint:
             print_line(self._hint)
@@ -153,6 +154,7 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
             comparison.text(loaded, results)
         else:
             reports.text(report)
+        reports.refused(results[0].refused)
     print_line(reports.speed(results[0]), err=True)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import findings, output
-from driftd.core.text import duration, minute, plural
+from driftd.core.text import clean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.replay.drivers import Replayed
     from driftd.replay.report import Page, Report, Tickets
+    from driftd.replay.run import RefusedFeature
 
 _SHOWN = 30
 """Rows of a table for people; scripts get all."""
@@ -84,6 +86,25 @@ def _counted(t: Tickets) -> str:
     return f"{t.detector} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
 
 
+def refused(features: Sequence[RefusedFeature]) -> None:
+    """Features whose values were refused, if any."""
+    if not features:
+        return
+    output.print_line("Values refused: each counts as missing, its event is accepted.", "bold")
+    rows = [
+        (
+            f"{f.model} {clean(f.feature)}",
+            f"{f.values:,}",
+            minute(f.first),
+            f"{f.why}; blind: the last window has no usable value" if f.blind else f.why,
+        )
+        for f in features
+    ]
+    output.print_table(("model and feature", "values", "first (UTC)", "why"), rows[:_SHOWN], indent=4)
+    if len(rows) > _SHOWN:
+        output.print_line(f"    and {len(rows) - _SHOWN} features more; --output json has all")
+
+
 def speed(result: Replayed) -> str:
     """``309,772 events in 3.2 s: 97,000 a second``."""
     rate = result.accounts.read / max(result.seconds, 1e-9)
@@ -100,6 +121,7 @@ def fields(result: Replayed) -> dict[str, Any]:
         "rejected": dict(accounts.rejected),
         "late": accounts.late,
         "dropped": dict(accounts.dropped),
+        "refused": [asdict(f) for f in result.refused],
         "findings": result.findings,
         "models": {model: status.name for model, status in result.statuses.items()},
         "start": report.start,

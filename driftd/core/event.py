@@ -106,6 +106,19 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedValue:
+    """One value of a feature that is not usable, in an event that is: it counts as missing. ``time`` is the event's;
+    ``why`` is in words and, as in Reject, without the payload.
+    """
+
+    model: str
+    feature: str
+    offset: int
+    time: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """What the decoder must know of a model.
 
@@ -143,6 +156,9 @@ class EventBatch:
     ``version`` of the model is text where all events have the same, else a sequence. ``label_only`` counts events that
     carry a label and an id but nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts
     values of features beyond the schema's limit.
+
+    ``refused`` bool[n] says of a feature which of its values were there and not usable: they are missing in its column.
+    Features without a refused value are absent.
     """
 
     model: str
@@ -189,6 +205,7 @@ class EventBatch:
             version=_take_version(self.version, index),
             label_only=0,
             ignored_features=0,
+            refused=flagged({name: flags[index] for name, flags in self.refused.items()}),
         )
 
     def compact(self) -> EventBatch:
@@ -198,6 +215,11 @@ class EventBatch:
             columns={name: _compact(column) for name, column in self.columns.items()},
             fields={name: _compact(column) for name, column in self.fields.items()},
         )
+
+
+def flagged(refused: Mapping[str, FlagColumn]) -> dict[str, FlagColumn]:
+    """``EventBatch.refused`` without the features that have no refused value."""
+    return {name: flags for name, flags in refused.items() if flags.any()}
 
 
 def _take_version(
@@ -233,7 +255,17 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         version=same_or_all([v for b in batches for v in versions(b)]),
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
+        refused=_joined_flags([b.refused for b in batches], sizes),
     )
+
+
+def _joined_flags(tables: Sequence[Mapping[str, FlagColumn]], sizes: Sequence[int]) -> dict[str, FlagColumn]:
+    ends = np.cumsum(sizes).tolist()
+    out: dict[str, FlagColumn] = {}
+    for table, size, end in zip(tables, sizes, ends, strict=True):
+        for name, flags in table.items():
+            out.setdefault(name, np.zeros(ends[-1], np.bool_))[end - size : end] = flags
+    return out
 
 
 def _joined(tables: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dict[str, Column]:
@@ -278,6 +310,7 @@ def scalars(column: Column) -> AnyColumn:
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one RecordBatch turned into; ``received`` counts events (an array record counts each of its own).
+    ``refused`` has the first refused value of each model and feature.
 
     received == sum(len(b) + b.label_only for b in batches) + len(rejects) + sum(dropped.values()).
     """
@@ -286,6 +319,7 @@ class Decoded:
     batches: Sequence[EventBatch]
     rejects: Sequence[Reject]
     dropped: Mapping[DropReason, int] = field(default_factory=dict)
+    refused: Sequence[RefusedValue] = ()
 
 
 MAX_NAME_BYTES: Final = 128

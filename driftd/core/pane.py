@@ -8,7 +8,7 @@ Both messages name their source and how far they reach, so taking one in twice c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,7 @@ class Counters:
 
     ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``latency_le``
     int64[len(LATENCY_LE) + 1]: the Prometheus histogram's buckets, not cumulative; ``latency_ns`` the latencies' sum.
+    ``refused`` counts the refused values of each feature, without those of excluded events.
     """
 
     events: int = 0
@@ -39,6 +40,7 @@ class Counters:
     labels: int = 0
     unjoined_labels: int = 0
     ignored_features: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
     latency_le: NDArray[np.int64] = field(default_factory=_no_latencies)
     latency_ns: int = 0
     last_event: float = -np.inf
@@ -51,10 +53,16 @@ class Counters:
             self.labels + other.labels,
             self.unjoined_labels + other.unjoined_labels,
             self.ignored_features + other.ignored_features,
+            added(self.refused, other.refused),
             self.latency_le + other.latency_le,
             self.latency_ns + other.latency_ns,
             max(self.last_event, other.last_event),
         )
+
+
+def added(one: Mapping[str, int], other: Mapping[str, int]) -> Mapping[str, int]:
+    """Both counts together."""
+    return {**one, **{name: one.get(name, 0) + n for name, n in other.items()}} if other else one
 
 
 def merge_counters(parts: Iterable[Counters]) -> Counters:

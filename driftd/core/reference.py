@@ -162,6 +162,10 @@ class Reference:
         return np.array([c.kind is Kind.NUMERIC for c in self.channels], bool)
 
     @cached_property
+    def numeric_features(self) -> tuple[str, ...]:
+        return tuple(c.feature for c in self.channels if c.feature is not None and c.kind is Kind.NUMERIC)
+
+    @cached_property
     def used(self) -> NDArray[np.intp]:
         return np.array([b.used for b in self.bins], np.intp)
 

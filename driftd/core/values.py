@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from driftd.core.event import Column, Kind, NumericColumn, scalars
+from driftd.core.event import Column, EventBatch, FlagColumn, Kind, NumericColumn, flagged, scalars
 
 MAX_CATEGORY_CHARS: Final = 256
 
@@ -38,6 +40,23 @@ def as_numbers(values: Column) -> NumericColumn:
 def as_categories(values: Column) -> list[str | None]:
     """Numbers as the shortest text that reads back (1 for 1.0), long text cut and marked by its digest."""
     return [v if v is None else category(v) for v in scalars(values)]
+
+
+def refuse_text(batch: EventBatch, numeric: Iterable[str]) -> tuple[EventBatch, dict[str, FlagColumn]]:
+    """Of a batch that was decoded before the kinds were known: text in the features ``numeric`` is refused, as the
+    decoder does from then on. The batch, and which values were text, by feature.
+    """
+    text = {}
+    for name in numeric:
+        column = batch.columns.get(name)
+        if column is not None and not isinstance(column, np.ndarray):
+            text[name] = np.fromiter((isinstance(v, str) for v in column), np.bool_, len(column))
+    text = flagged(text)
+    if not text:
+        return batch, {}
+    columns = {name: as_numbers(batch.columns[name]) for name in text}
+    refused = {name: flags | batch.refused[name] if name in batch.refused else flags for name, flags in text.items()}
+    return replace(batch, columns={**batch.columns, **columns}, refused={**batch.refused, **refused}), text
 
 
 def category(value: float | str) -> str:

@@ -183,6 +183,8 @@ class Daemon:
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
+        if decoded.refused:
+            self.reporter.refused(records.topic_partition, decoded.refused)
         if self.rejects is not None:
             self.rejects.send(records, decoded.rejects)
 
@@ -223,6 +225,8 @@ class Daemon:
         self.rejects.send(place, [Reject(0, gap.first_offset, reason, detail)])
 
     def _tell(self, outcome: Outcome) -> None:
+        for source, refused in outcome.refused:
+            self.reporter.refused(source, [refused])
         for reference in outcome.learned:
             if self.references is not None:
                 self.state.models[Slice(reference.model)].reference = self.references.numbered(reference)

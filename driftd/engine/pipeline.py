@@ -19,7 +19,7 @@ from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
 from driftd.engine.schemas import Schemas
-from driftd.engine.state import Outcome, State
+from driftd.engine.state import FirstRefused, Outcome, State
 from driftd.ingest import panes, partition
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.state import PartitionState
@@ -88,11 +88,11 @@ class Pipeline:
             return Outcome()
         state.frontier = reached
         touched = self._exchange(state, reached)
-        learned = self._learn(state, reached, touched)
+        learned, refused = self._learn(state, reached, touched)
         evaluated = self.monitor.settle(state.models, state.models if end else touched, reached, end=end)
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
         state.findings += len(findings)
-        return Outcome(findings, tuple(evaluated.judgements), learned, tuple(evaluated.turns))
+        return Outcome(findings, tuple(evaluated.judgements), learned, tuple(evaluated.turns), refused)
 
     def _reached(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that may be closed now."""
@@ -118,17 +118,20 @@ class Pipeline:
                 touched.add(message.slice)
         return touched
 
-    def _learn(self, state: State, reached: int, touched: set[Slice]) -> tuple[Reference, ...]:
-        learned = []
+    def _learn(
+        self, state: State, reached: int, touched: set[Slice]
+    ) -> tuple[tuple[Reference, ...], tuple[FirstRefused, ...]]:
+        learned: list[Reference] = []
+        refused: list[FirstRefused] = []
         for key in sorted(touched):
             model = state.models[key]
             found = self.monitor.learn(model, reached) if model.reference is None else None
             if found is not None:
                 reference, left = found
-                self.adopt(state, key, reference, left)
+                refused += self.adopt(state, key, reference, left)
                 self._exchange(state, reached, only=key)
                 learned.append(reference)
-        return tuple(learned)
+        return tuple(learned), tuple(refused)
 
     def adopt(
         self,
@@ -136,14 +139,23 @@ class Pipeline:
         key: Slice,
         reference: Reference,
         left: Mapping[TopicPartition, EventBatch] | None = None,
-    ) -> None:
-        """Makes ``reference`` the slice's; rows that waited for one, and those it ``left``, start its windows."""
+    ) -> list[FirstRefused]:
+        """Makes ``reference`` the slice's; rows that waited for one, and those it ``left``, start its windows.
+
+        Those rows were decoded before the kinds were known: what is refused of them now.
+        """
         self.monitor.adopt(state.models, key, reference)
         about = self._about(state, key)
+        refused: list[FirstRefused] = []
         for source, mine in state.partitions.items():
             rows = [left[source]] if left is not None and source in left else []
+            stream = mine.streams.get(key)
+            if stream is not None:
+                rows, fresh = partition.refuse_text(stream, rows, reference.numeric_features)
+                refused += [(source, value) for value in fresh]
             panes.adopt(about, mine, key, rows, self.monitor.windows.pane_seconds)
         self.schemas.forget(key.model)
+        return refused
 
     def hand_over(self, state: State, successor: Pipeline) -> None:
         """Prepares the state for a pipeline of other settings: sequential detectors that differ start afresh."""

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import LateReason, RecordBatch, Reject
+from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
+from driftd.core.text import printable
 from driftd.core.units import MONTH_SECONDS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -34,6 +35,7 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.labels,
         counters.unjoined_labels,
         counters.ignored_features,
+        counters.refused,
         model.pages,
         sum(at > counters.last_event - MONTH_SECONDS for at in model.paged),
         counters.last_event,
@@ -70,6 +72,7 @@ class Reporter:
     state: State | None = None
     _failing: bool = False
     _rejects_said: set[str] = field(default_factory=set)
+    _refused_said: set[tuple[str, str]] = field(default_factory=set)
     _connected: bool = True
     _said: str = ""
     _promised: tuple[tuple[object, ...], Certificate] | None = None
@@ -188,6 +191,14 @@ class Reporter:
                 self._rejects_said.add(r.reason.value)
                 where = f"{records.source}/{records.partition}@{r.offset}"
                 log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+
+    def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
+        """One log line for the first refused value of each model and feature; the counters tell the rest."""
+        for r in refused:
+            if (r.model, r.feature) not in self._refused_said:
+                self._refused_said.add((r.model, r.feature))
+                at = f"{source[0]}/{source[1]}@{r.offset}: {printable(r.model)}: {printable(r.feature)}"
+                log.warning("%s: %s: the value counts as missing; event accepted", at, r.why)
 
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")

@@ -43,15 +43,18 @@ class RowsSnapshot:
     columns: list[tuple[str, Any]]
     fields: list[tuple[str, Any]]
     version: Any
+    refused: list[tuple[str, NDArray[Any]]] = field(default_factory=list)
 
     @classmethod
     def of(cls, rows: EventBatch) -> RowsSnapshot:
-        columns, others = [*rows.columns.items()], [*rows.fields.items()]
-        return cls(rows.model, rows.offsets, rows.times, columns, others, rows.version)
+        columns, others, refused = [*rows.columns.items()], [*rows.fields.items()], [*rows.refused.items()]
+        return cls(rows.model, rows.offsets, rows.times, columns, others, rows.version, refused)
 
     def restore(self) -> EventBatch:
         columns, others = dict(self.columns), dict(self.fields)
-        return EventBatch(self.model, self.offsets, self.times, columns, others, self.version)
+        return EventBatch(
+            self.model, self.offsets, self.times, columns, others, self.version, refused=dict(self.refused)
+        )
 
 
 @dataclass(frozen=True, slots=True)

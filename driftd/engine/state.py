@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from driftd.core.event import TopicPartition
+from driftd.core.event import RefusedValue, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
+
+FirstRefused = tuple[TopicPartition, RefusedValue]
+"""Where a model's feature had its first refused value."""
 
 
 @dataclass(slots=True)
@@ -48,9 +51,11 @@ class Outcome:
     """What one step of the pipeline led to, beside the state.
 
     ``turns`` says of each period of a rolling reference that ended whether it became the reference, and why not.
+    ``refused`` has, by partition, the first values that were refused only when a reference had settled their kinds.
     """
 
     findings: tuple[Finding, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     learned: tuple[Reference, ...] = ()
     turns: tuple[str, ...] = ()
+    refused: tuple[FirstRefused, ...] = ()

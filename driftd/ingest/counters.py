@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from driftd.core.event import EventBatch
+from driftd.core.event import EventBatch, FlagColumn
 from driftd.core.pane import Counters
 from driftd.core.summary import LATENCY_LE
 from driftd.core.values import present
@@ -13,8 +15,8 @@ LONGEST_SECONDS = 1e6
 """A latency counts as at most eleven days in the sum, so that no record can overflow it."""
 
 
-def counted(batch: EventBatch, excluded: int) -> Counters:
-    """The counters of accepted events alone; ``excluded`` of them are in excluded stretches."""
+def counted(batch: EventBatch, kept: EventBatch) -> Counters:
+    """The counters of accepted events alone; ``kept`` are those outside excluded stretches."""
     le, total = np.zeros(len(LATENCY_LE) + 1, np.int64), 0
     if batch.latency_seconds is not None:
         seconds = batch.latency_seconds[~np.isnan(batch.latency_seconds)]
@@ -22,10 +24,16 @@ def counted(batch: EventBatch, excluded: int) -> Counters:
         total = int(np.rint(np.minimum(seconds, LONGEST_SECONDS) * 1e9).astype(np.int64).sum())
     return Counters(
         events=len(batch),
-        excluded=excluded,
+        excluded=len(batch) - len(kept),
         failed=0 if batch.failed is None else int(np.count_nonzero(batch.failed)),
         labels=0 if batch.label is None else present(batch.label),
+        refused=refusals(kept.refused),
         latency_le=le,
         latency_ns=total,
         last_event=float(batch.times.max()),
     )
+
+
+def refusals(refused: Mapping[str, FlagColumn]) -> dict[str, int]:
+    """Refused values by feature."""
+    return {name: int(np.count_nonzero(flags)) for name, flags in refused.items()}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch, LateReason
+from driftd.core import values
+from driftd.core.event import EventBatch, LateReason, RefusedValue
 from driftd.core.pane import Counters
 from driftd.core.reference import outside
 from driftd.core.slice import Slice
 from driftd.core.window import Windows, panes_of, watermarks_before
-from driftd.ingest.counters import counted
+from driftd.ingest.counters import counted, refusals
 from driftd.ingest.panes import SliceIngest, add_events
 from driftd.ingest.state import PartitionState, Stream
 
+_BOOLEANS: Final = frozenset({"true", "false"})
 SliceOf = Callable[[Slice], SliceIngest]
 
 
@@ -41,6 +45,29 @@ def take(
             more = Counters(unjoined_labels=batch.label_only, ignored_features=batch.ignored_features)
             stream.counters = stream.counters.merge(more)
     return accepted
+
+
+def refuse_text(
+    stream: Stream, left: Sequence[EventBatch], numeric: Sequence[str]
+) -> tuple[list[EventBatch], list[RefusedValue]]:
+    """The stream's rows and those that are ``left`` were decoded before the kinds were known: text in the features
+    ``numeric`` is refused and counted now. The rows left, and the first such value of each feature.
+    """
+    first: dict[str, RefusedValue] = {}
+
+    def settled(before: EventBatch) -> EventBatch:
+        rows, text = values.refuse_text(before, numeric)
+        for name, flags in text.items():
+            at = int(np.argmax(flags))
+            what = "a boolean" if before.columns[name][at] in _BOOLEANS else "a string"
+            why = f"expected a number, got {what}"
+            value = RefusedValue(rows.model, name, int(rows.offsets[at]), float(rows.times[at]), why)
+            first[name] = min(first.get(name, value), value, key=attrgetter("offset"))
+        stream.counters = stream.counters.merge(Counters(refused=refusals(text)))
+        return rows
+
+    stream.rows = [settled(rows) for rows in stream.rows]
+    return [settled(rows) for rows in left], [*first.values()]
 
 
 def _on_time(
@@ -75,7 +102,7 @@ def _add(partition: PartitionState, batch: EventBatch, pane_seconds: float, abou
     if settings.exclude:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
-    stream.counters = stream.counters.merge(counted(batch, len(batch) - len(kept)))
+    stream.counters = stream.counters.merge(counted(batch, kept))
     if len(kept):
         add_events(settings, stream, kept, panes_of(kept.times, pane_seconds))
 

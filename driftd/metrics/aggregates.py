@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
 from driftd.core.summary import LATENCY_LE
 from driftd.judge.budget import ModelGuarantee
@@ -24,7 +25,7 @@ class ModelCounts:
 
     ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
-    ``recent_pages`` are those of the 30 days before it.
+    ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
     """
 
     predictions: int = 0
@@ -32,6 +33,7 @@ class ModelCounts:
     labels: int = 0
     unjoined_labels: int = 0
     ignored_features: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
     pages: int = 0
     recent_pages: int = 0
     last_event: float = float("nan")
@@ -103,6 +105,9 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)
+    for feature, n in sorted(c.refused.items()):
+        name = "driftd_values_refused_total"
+        yield name, sample(name, me | {"feature": Channel.of_feature(feature).name}, n)
     if c.latency_le is not None:
         name = "driftd_prediction_latency_seconds"
         yield name, histogram(name, model, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)

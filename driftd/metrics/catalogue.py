@@ -139,6 +139,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "Feature values passed over because the model has too many features.",
             _MODEL,
         ),
+        counter(
+            "driftd_values_refused_total",
+            "values",
+            "Values of a wrong type or not finite, in accepted events; they count as missing.",
+            _CHANNEL,
+        ),
         Metric(
             "driftd_prediction_latency_seconds",
             "histogram",

@@ -16,7 +16,7 @@ from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
-from driftd.metrics.catalogue import METRICS, STATISTICS
+from driftd.metrics.catalogue import METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
@@ -73,10 +73,9 @@ class MetricsSink:
         keep_windows: int = 12,
         forget_seconds: float = 86_400.0,
     ) -> None:
-        about_models = [m for m in METRICS.values() if "model" in m.labels]
         self._heads = {name: m.head() for name, m in METRICS.items()}
-        self._feature_families = [m for m in about_models if "feature" in m.labels]
-        self._model_families = [m for m in about_models if "feature" not in m.labels]
+        self._feature_families = SECTIONS["Features"]
+        self._model_families = SECTIONS["Models"]
         self._registry = registry
         self._limit = limit
         self._configured = frozenset(configured)
@@ -277,8 +276,8 @@ class MetricsSink:
 
     def _room(self, wanted: int) -> int:
         """How many series the limit leaves for features, which want ``wanted``."""
-        # aggregates are counted only where they could matter: a model has about 34 of them
-        close = wanted + 50 * len(self._models) > self._limit
+        # aggregates are counted only where they could matter: a model has about 34 of them, and its refused values
+        close = wanted + sum(50 + len(m.counts.refused) for m in self._models.values()) > self._limit
         aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
         return max(0, self._limit - aggregates)
 

@@ -19,12 +19,13 @@ from driftd.core.event import EventBatch, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
+from driftd.core.values import refuse_text
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
 from driftd.learn.profile import ReferenceProfile, profile
 from driftd.replay.report import Report
-from driftd.replay.run import Accounts, Replay
+from driftd.replay.run import Accounts, RefusedFeature, Replay
 from driftd.sinks.log import FileFindings
 from driftd.sources.files.stream import Events, Progress
 
@@ -50,11 +51,17 @@ class Replayed:
     statuses: Mapping[str, Status]
     report: Report | None = None
     seconds: float = 0.0
+    refused: tuple[RefusedFeature, ...] = ()
 
     @classmethod
     def of(cls, state: State) -> Replayed:
+        """Before there is a report."""
         statuses = {key.model: model.standing.status for key, model in sorted(state.models.items())}
         return cls(Accounts.of(state), state.findings, statuses)
+
+    @classmethod
+    def finished(cls, run: Replay, seconds: float) -> Replayed:
+        return replace(cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def replay(
         first, *_ = [one.finish() for one in replays]
         emit(first)
     seconds = time.perf_counter() - began
-    results = [replace(Replayed.of(one.state), report=one.report(), seconds=seconds) for one in replays]
+    results = [Replayed.finished(one, seconds) for one in replays]
     listener.done(results[0])
     return results
 
@@ -147,8 +154,7 @@ def demo(
                 show(run.take(records))
                 pace.wait(run.ended)
             show(run.finish())
-            result = replace(Replayed.of(state), report=run.report(), seconds=time.perf_counter() - began)
-            listener.done(result)
+            listener.done(Replayed.finished(run, time.perf_counter() - began))
             while not exit_after:
                 reporter.heartbeat = time.time()
                 threading.Event().wait(1.0)
@@ -180,6 +186,7 @@ class Built:
 
     reference: Reference
     profile: ReferenceProfile
+    refused: tuple[RefusedFeature, ...] = ()
 
 
 def build_references(
@@ -225,8 +232,20 @@ def build_references(
             rows = rows.take(rows.times.argsort(kind="stable")[:first])
         reference = build(rows, learning)
         assert learning.windows is not None
-        out.append(Built(reference, profile(reference, rows, learning.windows, learning.period_seconds)))
+        found = profile(reference, rows, learning.windows, learning.period_seconds)
+        out.append(Built(reference, found, refused_of(reference, rows)))
     return out
+
+
+def refused_of(reference: Reference, rows: EventBatch) -> tuple[RefusedFeature, ...]:
+    """Values of the reference's events that it could not use, text among numbers included."""
+    rows, _ = refuse_text(rows, reference.numeric_features)
+    out = []
+    for name, flags in sorted(rows.refused.items()):
+        expected = "a number" if name in reference.numeric_features else "a string, a number or a boolean"
+        first = float(rows.times[flags].min())
+        out.append(RefusedFeature(rows.model, name, int(np.count_nonzero(flags)), first, f"expected {expected}"))
+    return tuple(out)
 
 
 def _rows(state: State, model: str, events: Events) -> EventBatch:

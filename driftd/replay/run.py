@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Self
 
 import numpy as np
 
-from driftd.core.event import RecordBatch, TopicPartition
+from driftd.core.channel import Channel
+from driftd.core.event import RecordBatch, RefusedValue, TopicPartition
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.core.summary import MISSING
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
@@ -38,6 +42,20 @@ class Accounts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedFeature:
+    """How many values of a feature were refused in accepted events, when the first was (event time), and why.
+    ``blind``: the last judged window has no value of it that could be used.
+    """
+
+    model: str
+    feature: str
+    values: int
+    first: float
+    why: str
+    blind: bool = False
+
+
 def _sum(parts: Mapping[str, int]) -> str:
     total = str(sum(parts.values()))
     return f"{total} ({', '.join(f'{name} {n}' for name, n in parts.items())})" if parts else total
@@ -56,6 +74,7 @@ class Replay:
     state: State
     tally: Tally = field(default_factory=Tally)
     began: float = float("nan")
+    _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
 
     @classmethod
@@ -74,7 +93,9 @@ class Replay:
             self._done.add(records.topic_partition)
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
-        for batch in self.pipeline.take(self.state, records).batches:
+        decoded = self.pipeline.take(self.state, records)
+        self._note(decoded.refused)
+        for batch in decoded.batches:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
@@ -86,12 +107,38 @@ class Replay:
     def report(self) -> Report:
         return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
 
+    def refused(self) -> tuple[RefusedFeature, ...]:
+        """Features with refused values, by model and name."""
+        counts = {
+            (key.model, feature): n
+            for key in self.state.models
+            for feature, n in self.state.counters(key).refused.items()
+        }
+        return tuple(
+            RefusedFeature(*of, n, self._refused[of].time, self._refused[of].why, self._blind(*of))
+            for of, n in sorted(counts.items())
+        )
+
+    def _blind(self, model: str, feature: str) -> bool:
+        judgement = self.state.models[Slice(model)].judgement
+        row = None if judgement is None else judgement.reference.rows.get(Channel.of_feature(feature).name)
+        if judgement is None or row is None:
+            return False
+        summary = judgement.summary
+        return bool(summary.channel_events[row] == summary.counts[row, MISSING])
+
+    def _note(self, refused: Iterable[RefusedValue]) -> None:
+        for value in refused:
+            of = value.model, value.feature
+            self._refused[of] = min(self._refused.get(of, value), value, key=attrgetter("time"))
+
     @property
     def ended(self) -> float:
         return max((p.latest for p in self.state.partitions.values()), default=float("nan"))
 
     def _kept(self, outcome: Outcome) -> Outcome:
         self.tally.take(outcome.judgements)
+        self._note(value for _, value in outcome.refused)
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
         return outcome

@@ -175,7 +175,7 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
         b'{"model": "m", "features": {"x"': "not_json",
         b"": "empty",
         b'{"model": "m", "features": {"x": NaN}}': "not_finite",
-        b'{"model": "m", "features": {"x": 1e400}}': "not_finite",
+        b'{"model": "m", "prediction": 1e400}': "not_finite",
         b'{"model": "m", "features": {"x": "\xff\xfe"}}': "not_utf8",
         b'{"model":"m","features":{"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}}": "too_deep",
         event(features={"x": "y" * 1_000_000}): "too_large",
@@ -188,6 +188,7 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
         b'{"model": "m", "time": 1795413600.0, "features": {"x": 1, "x": 2}}',  # a key twice: the last wins
         event(model='quo"te\nline\\', features={'a "b"\n': 1.0}),
         event(unknown={"field": [1, {"deep": None}]}),
+        event(features={"x": {"deep": 1}}),  # one value refused
     ]
     names = [event(features={f"feature_{i}_{j}": 1.0 for j in range(500)}) for i in range(2000)]  # a million names
     config = settings(kafka, topic, discovery={"max_features": 50, "max_models": 4})
@@ -210,6 +211,7 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
         expected[reason] = expected.get(reason, 0) + (2 if reason == "not_an_event" else 1)
     assert rejected == expected
     assert daemon.value("driftd_ignored_features_total", model="m") >= 900_000
+    assert daemon.value("driftd_values_refused_total", model="m", feature="x") == 1
     assert daemon.value("driftd_predictions_total", model='quo"te\nline\\') == 1
     daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") >= len(hostile), "dead letters")
     assert daemon.terminate() == 0

@@ -47,11 +47,13 @@ Envelope: Final[Any] = defstruct(
 """
 StrictEnvelope: Final[Any] = defstruct(
     "StrictEnvelope",
-    [("owner", str, ""), ("features", dict[str, Any] | None, None), ("prediction", Any, None)],
+    [("owner", str, ""), ("features", dict[str, Any] | None, None), ("prediction", Any, None), ("refused", Any, None)],
     bases=(Envelope,),
     gc=False,
 )
-"""One event as the strict path leaves it: ``features`` by name, or None."""
+"""One event as the strict path leaves it: ``features`` by name, or None; ``refused`` has those of them whose values are
+not usable, and why.
+"""
 
 
 class _Nameless(Struct, tag_field="model", tag="", gc=False):

@@ -10,15 +10,26 @@ event may discover depends on what came before it: the result does not depend on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import DecodeError, Raw
 from numpy.typing import NDArray
 
-from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RecordBatch, Reject, Schema
+from driftd.core.event import (
+    Decoded,
+    DropReason,
+    EventBatch,
+    FlagColumn,
+    Kind,
+    RecordBatch,
+    RefusedValue,
+    Reject,
+    Schema,
+)
 from driftd.decode.json.columns import Table
-from driftd.decode.json.compiled import MAX_SPARE, CompiledSchema, decoder_for, plain
+from driftd.decode.json.compiled import MAX_SPARE, CompiledSchema, StrictEnvelope, decoder_for, plain
 from driftd.decode.json.strict import (
     DECODE_ERRORS,
     Accepted,
@@ -89,13 +100,14 @@ class JsonCodec:
 class _Growth:
     """What one call learns about one model before its schema is compiled anew."""
 
-    __slots__ = ("ignored", "label_only", "schema", "spare")
+    __slots__ = ("ignored", "label_only", "refused", "schema", "spare")
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.spare: dict[str, None] = {}
         self.label_only = 0
         self.ignored = 0
+        self.refused: dict[str, RefusedValue] = {}  # the first of each feature
 
     def add_spare(self, names: Iterable[str]) -> bool:
         """Adds names that have no column, as far as there is room; whether any of them is new."""
@@ -130,7 +142,11 @@ class _Run:
         batches = [self._batch(model, positions, events, raws, rows) for model, positions in groups.items()]
         self.rejects.sort(key=lambda entry: entry[0])
         return Decoded(
-            received, [b for b in batches if b is not None], [reject for _, reject in self.rejects], self.dropped
+            received,
+            [b for b in batches if b is not None],
+            [reject for _, reject in self.rejects],
+            self.dropped,
+            [value for growth in self.growths.values() for value in growth.refused.values()],
         )
 
     # -- before decoding --
@@ -207,9 +223,9 @@ class _Run:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
             return None
         self.debt += 1
-        return self._grow(growth, accepted)
+        return self._grow(growth, accepted, index)
 
-    def _grow(self, growth: _Growth, accepted: Accepted) -> Any:
+    def _grow(self, growth: _Growth, accepted: Accepted, index: int) -> Any:
         """Takes in what an accepted event discovers; a rejected one discovers nothing."""
         schema = growth.schema
         if schema.model not in self.growths:
@@ -225,6 +241,10 @@ class _Run:
             self.stale = growth.add_spare((*accepted.nulls, *accepted.over)) or self.stale
         growth.ignored += len(accepted.over)
         growth.label_only += accepted.label_only
+        for name, why in accepted.event.refused.items():
+            if name not in growth.refused:
+                offset = int(self.records.offsets[index])
+                growth.refused[name] = RefusedValue(schema.model, name, offset, accepted.event.time, why)
         return None if accepted.label_only else accepted.event
 
     def _growth(self, model: str) -> _Growth | None:
@@ -312,17 +332,30 @@ class _Run:
                 self._look_again(i if positions is None else positions[i], int(rows[i]), values)
             growth = self.growths.get(model)
             keep = [i for i in range(len(events)) if i not in doubtful]
-            table, rows, times = Table([events[i] for i in keep]), rows[keep], times[keep]
+            events = [events[i] for i in keep]
+            table, rows, times = Table(events), rows[keep], times[keep]
         label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
         if not len(times) and not label_only:
             return None
-        return table.batch(compiled, self.records.offsets[rows], times, label_only, ignored)
+        batch = table.batch(compiled, self.records.offsets[rows], times, label_only, ignored)
+        return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
         """A doubtful event on the strict path, which refuses it or counts a label."""
         outcome = self._event(row, values[position])
         if isinstance(outcome, Reject):
             self.rejects.append((position, outcome))
+
+
+def _refused(events: Sequence[Any]) -> dict[str, FlagColumn]:
+    """``EventBatch.refused`` of events, some of which have been on the strict path."""
+    out: dict[str, FlagColumn] = {}
+    for i, event in enumerate(events):
+        for name in event.refused if type(event) is StrictEnvelope else ():
+            if name not in out:
+                out[name] = np.zeros(len(events), np.bool_)
+            out[name][i] = True
+    return out
 
 
 def _renewed(known: CompiledSchema | None, growth: _Growth) -> CompiledSchema:

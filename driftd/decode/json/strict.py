@@ -1,5 +1,8 @@
 """One event, field by field: the definition of what driftd accepts, and the words for what it does not.
 
+A feature's value that is not usable costs only itself: it is missing in an event that is accepted. Any other field
+costs the event.
+
 The fast path (compiled.py, fast.py) may accept only what is accepted here, with the same values; a property test
 holds them together. Whatever the fast path refuses, for whatever reason, is decided here.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -54,6 +57,8 @@ _EXPECTED_PREDICTION: Final = {
     Kind.CATEGORICAL: "a string, a number or a boolean",
     Kind.ANY: "a number, a string, a boolean or a list of numbers",
 }
+_VALUE_ALONE: Final = frozenset({RejectReason.WRONG_TYPE, RejectReason.NOT_FINITE})
+"""What is wrong with a feature's value and not with the event."""
 _EXPECTED_TIME: Final = next(f.expected for f in FIELDS if f.holds is Holds.TIME)
 
 
@@ -89,10 +94,22 @@ class Accepted(NamedTuple):
     """
 
     event: Any
-    new: tuple[str, ...] = ()
-    nulls: tuple[str, ...] = ()
-    over: tuple[str, ...] = ()
+    new: Sequence[str] = ()
+    nulls: Sequence[str] = ()
+    over: Sequence[str] = ()
     label_only: bool = False
+
+
+class _Features(NamedTuple):
+    """``values`` by name, None where ``refused`` says why not, and without new names that are null or over; None if the
+    event has none. The lists as in Accepted.
+    """
+
+    values: Any
+    refused: dict[str, str]
+    new: list[str]
+    nulls: list[str]
+    over: list[str]
 
 
 def events_of(value: bytes) -> list[bytes | Raw]:
@@ -145,8 +162,10 @@ def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Con
 # Whole, because it runs for every event on the strict path, and its checks need all that was decoded before them.
 def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
     time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
-    features, new, nulls, over = _features(fields.features, schema, limits)
-    event = StrictEnvelope(owner=model, time=_event_time(time, limits, context), features=features)
+    features = _features(fields.features, schema, limits)
+    event = StrictEnvelope(
+        owner=model, time=_event_time(time, limits, context), features=features.values, refused=features.refused
+    )
     for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
         if raw is not _NULL:  # the field is there
             value = _decode(decoder, raw, name, expected)
@@ -155,50 +174,54 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
             setattr(event, name, value)
     if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
         raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
-    if features is not None or event.prediction is not None:
-        return Accepted(event, new, nulls, over)
+    if event.features is not None or event.prediction is not None:
+        return Accepted(event, features.new, features.nulls, features.over)
     if event.label is not None and (event.id is not None or context.fallback_id is not None):
         return Accepted(event, label_only=True)
     wanted = "label without id" if event.label is not None else "missing, and so are prediction and label"
     raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
 
 
-def _features(
-    raw: Raw, schema: Schema, limits: Limits
-) -> tuple[dict[str, Any] | None, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
     values = _decode(_names, raw, "features", "an object of name to value")
     if values is None:
-        return None, (), (), ()
+        return _Features(None, {}, [], [], [])
     if len(values) > limits.features_per_event:
         raise Refused(
             RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
         )
-    known, out = schema.features, {}
-    new: list[str] = []
-    nulls: list[str] = []
-    over: list[str] = []
+    known, out = schema.features, _Features({}, {}, [], [], [])
+    unknown = Kind.ANY if schema.open else None
     for name, item in values.items():
-        kind = known.get(name)
+        kind = known.get(name, unknown)
         if kind is None:
-            if not schema.open:
-                continue
-            kind = Kind.ANY
+            continue
+        why = ""
         try:
             value = _feature[kind].decode(item)
         except DECODE_ERRORS as error:
-            raise _wrong(f"feature {shown(name)}", _EXPECTED_FEATURE[kind], item, error) from None
-        if name in known:
-            out[name] = value
-        elif value is None:
-            nulls.append(name)
-        else:
+            value, why = None, _refusal(name, kind, item, error)
+        if name not in known:
+            if value is None and not why:
+                out.nulls.append(name)
+                continue
             require_name(name, "feature", limits)
-            if len(known) + len(new) < schema.max_features:
-                new.append(name)
-                out[name] = value
-            else:
-                over.append(name)
-    return out, tuple(new), tuple(nulls), tuple(over)
+            if len(known) + len(out.new) >= schema.max_features:
+                out.over.append(name)
+                continue
+            out.new.append(name)
+        out.values[name] = value
+        if why:
+            out.refused[name] = why
+    return out
+
+
+def _refusal(name: str, kind: Kind, raw: Raw, error: Exception) -> str:
+    """Why the value of a feature is refused; raises Refused where that is the event's fault."""
+    reason, why = _fault(_EXPECTED_FEATURE[kind], raw, error)
+    if reason not in _VALUE_ALONE:
+        raise Refused(reason, f"feature {shown(name)}: {why}") from None
+    return why
 
 
 def _event_time(time: float | datetime | None, limits: Limits, context: Context) -> float:
@@ -229,17 +252,19 @@ def _decode(
     try:
         return decoder.decode(raw)
     except DECODE_ERRORS as error:
-        raise _wrong(where, expected, raw, error, reason) from None
+        reason, why = _fault(expected, raw, error, reason)
+        raise Refused(reason, f"{where}: {why}") from None
 
 
-def _wrong(
-    where: str, expected: str, raw: Raw, error: Exception, reason: RejectReason = RejectReason.WRONG_TYPE
-) -> Refused:
+def _fault(
+    expected: str, raw: Raw, error: Exception, reason: RejectReason = RejectReason.WRONG_TYPE
+) -> tuple[RejectReason, str]:
+    """Why a value is not usable, and in words."""
     if isinstance(error, UnicodeError):
-        return Refused(RejectReason.NOT_UTF8, f"{where}: not UTF-8")
+        return RejectReason.NOT_UTF8, "not UTF-8"
     if "out of range" in str(error):
-        return Refused(RejectReason.NOT_FINITE, f"{where}: a number beyond the range of a float")
-    return Refused(reason, f"{where}: expected {expected}, got {got(raw)}")
+        return RejectReason.NOT_FINITE, "a number beyond the range of a float"
+    return reason, f"expected {expected}, got {got(raw)}"
 
 
 def shown(name: str) -> str:

@@ -17,9 +17,11 @@ from driftd.core.event import (
     Decoded,
     DropReason,
     EventBatch,
+    FlagColumn,
     Kind,
     NumericColumn,
     RecordBatch,
+    RefusedValue,
     Reject,
     RejectReason,
     Schema,
@@ -110,6 +112,7 @@ class _Run:
             self.columns = {name: read.unmarked(column, self.faults) for name, column in self.columns.items()}
         self.batches: list[EventBatch] = []
         self.dropped: dict[DropReason, int] = {}
+        self.refused: list[RefusedValue] = []
         self.found: set[str] = set()
 
     def decoded(self) -> Decoded:
@@ -124,7 +127,7 @@ class _Run:
             offset = int(self.rows.offsets[place])
             rejects.append(Reject(place, offset, reason, detail, models[i] if models else self.codec.model))
         rejects.sort(key=lambda r: r.index)
-        return Decoded(len(self.rows), self.batches, rejects, self.dropped)
+        return Decoded(len(self.rows), self.batches, rejects, self.dropped, self.refused)
 
     def _models(self) -> list[Any] | None:
         """Each row's model where a column tells it; None where all rows are of one model."""
@@ -182,6 +185,13 @@ class _Run:
             batch = batch.take(np.array([i for i in range(len(indices)) if i not in faults], np.intp))
         if len(batch):
             self.batches.append(batch)
+        for name, refused in part.refused.items():
+            first = min((i for i in refused if i not in faults), default=None)
+            if first is not None:
+                row = indices[first]
+                offset, time = int(self.rows.offsets[self.good[row]]), float(times[row])
+                why = refused[first][1].removeprefix(f"{_where(name)}: ")
+                self.refused.append(RefusedValue(model, name, offset, time, why))
 
 
 class _Part:
@@ -192,6 +202,7 @@ class _Part:
         self.schema = schema
         self.indices = indices
         self.faults = faults
+        self.refused: dict[str, Faults] = {}
         self.all = len(indices) == len(run.good)
 
     def column(self, name: str) -> Any:
@@ -208,7 +219,13 @@ class _Part:
             fields=self.fields(),
             version=self.version(),
             ignored_features=ignored,
+            refused={name: self.flags(faults) for name, faults in self.refused.items()},
         )
+
+    def flags(self, faults: Faults) -> FlagColumn:
+        out = np.zeros(len(self.indices), np.bool_)
+        out[[*faults]] = True
+        return out
 
     def features(self) -> tuple[dict[str, Column], int]:
         """Columns by feature, and how many values were passed over because discovery was full."""
@@ -229,8 +246,15 @@ class _Part:
         return out, sum(len(self.indices) - self.column(name).null_count for name in new[room:])
 
     def feature(self, name: str, kind: Kind) -> Column:
-        where = f"feature '{name[:64]}'"
-        return read.typed(self.column(name), kind, where, self.faults, self.run.codec.texts.get(name))
+        faults: Faults = {}
+        where = _where(name)
+        column, text = self.column(name), self.run.codec.texts.get(name)
+        if kind is Kind.CATEGORICAL:
+            read.require_finite(column, where, faults, text)
+        values = read.typed(column, kind, where, faults, text)
+        if faults:
+            self.refused[name] = faults
+        return values
 
     def fields(self) -> dict[str, Column]:
         """Columns of the event's other fields; those that no row fills are absent."""
@@ -258,3 +282,7 @@ class _Part:
         if column is None:
             return self.run.codec.version
         return version_of(read.categories(self.column(column), self.run.codec.texts.get(column)))
+
+
+def _where(feature: str) -> str:
+    return f"feature '{feature[:64]}'"

@@ -108,7 +108,7 @@ def unmarked(column: Any, faults: Faults) -> Any:
 
 
 def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
-    """float64[n], NaN for missing. Text that is no number, and numbers that are not finite, are faults."""
+    """float64[n], NaN for missing. Text that is no number, and numbers that are not finite, are faults and missing."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.float64())
     if is_list(column.type):
@@ -120,7 +120,16 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
     out = np.array(column.to_numpy(zero_copy_only=False), np.float64)
     for i in np.flatnonzero(np.isinf(out)).tolist():
         faults.setdefault(i, (RejectReason.NOT_FINITE, f"{where}: a number beyond the range of a float"))
+        out[i] = np.nan
     return out
+
+
+def require_finite(column: Any, where: str, faults: Faults, numeric_text: bool | None) -> None:
+    """Numbers that are not finite are faults, of a column whose numbers are to become categories."""
+    if numeric_text and pa.types.is_string(column.type):
+        column, _ = _parsed(column)
+    if pa.types.is_floating(column.type):
+        numbers(column, where, faults)
 
 
 def scalars(column: Any, where: str, faults: Faults, numeric_text: bool | None) -> list[Scalar]:

@@ -231,6 +231,45 @@ def test_replay_writes_the_same_bytes_each_time_and_accounts_for_every_event(run
     assert report in err  # standard output is for findings
 
 
+def turned_to_text(rows: int = 3000) -> str:
+    """JSON events; x is text from two thirds of them on, and y once."""
+    rng = random.Random(7)
+    with Path("text.jsonl").open("w") as file:
+        for i in range(rows):
+            x, y = round(rng.gauss(50, 10), 2), rng.randrange(50)
+            features = {"x": str(x) if i >= rows * 2 // 3 else x, "y": "many" if i == rows - 5 else y}
+            file.write(json.dumps({"model": "m", "time": 1.7e9 + i / 10, "features": features}) + "\n")
+    return "text.jsonl"
+
+
+def test_replay_tells_which_feature_was_refused_and_that_it_is_blind(run: Any) -> None:
+    words = ("replay", "--events", turned_to_text(), "--reference-events", "1000", *WINDOWS)
+    code, out, err = run(*words)
+    assert code == 0
+    assert err.splitlines()[-1] == "read 3000 = accepted 3000 + rejected 0 + late 0 + dropped 0"
+    (x, y) = out.split("Values refused: each counts as missing, its event is accepted.\n")[1].splitlines()[1:]
+    assert x.split()[:5] == ["m", "x", "1,000", "2023-11-14", "22:16"]
+    assert "expected a number, got " in x
+    assert x.endswith("; blind: the last window has no usable value")
+    assert y.split()[:3] == ["m", "y", "1"]
+    assert y.endswith("expected a number, got a string")
+    found = json.loads(run(*words, "--output", "json")[1])
+    assert [(f["model"], f["feature"], f["values"], f["first"], f["blind"]) for f in found["refused"]] == [
+        ("m", "x", 1000, 1_700_000_200.0, True),
+        ("m", "y", 1, 1_700_000_299.5, False),
+    ]
+    assert not found["rejected"]
+    last = max(f["at"] for f in found["pages"] if "x" in f["channels"])
+    assert [f["ended"] for f in found["pages"] if f["at"] == last] == [None]  # no page is over while it is blind
+
+
+def test_reference_build_tells_which_values_it_could_not_use(run: Any) -> None:
+    code, out, _ = run("reference", "build", "--events", turned_to_text(60), "--first", "41", *WINDOWS)
+    assert code == 0
+    (row,) = out.split("Values refused: each counts as missing, its event is accepted.\n")[1].splitlines()[1:]
+    assert row.split() == ["m", "x", "1", "2023-11-14", "22:13", "expected", "a", "number"]
+
+
 def test_reference_events_win_over_what_is_stored_or_configured(run: Any) -> None:
     events()
     words = ("replay", "--events", "events.csv", *COLUMNS, *WINDOWS, "--findings", "-")

@@ -44,6 +44,16 @@ def refused(decoded: Decoded) -> Reject:
     return reject
 
 
+def refusals(decoded: Decoded) -> dict[str, tuple[str, list[bool]]]:
+    """Of the only batch, each feature with refused values: why the first was refused, and which were."""
+    batch = only(decoded)
+    assert {v.feature for v in decoded.refused} == batch.refused.keys()
+    for value in decoded.refused:
+        at = int(np.argmax(batch.refused[value.feature]))
+        assert (value.model, value.offset, value.time) == (batch.model, batch.offsets[at], batch.times[at])
+    return {value.feature: (value.why, batch.refused[value.feature].tolist()) for value in decoded.refused}
+
+
 def m(**fields: Any) -> dict[str, Any]:
     """An event of model ``m`` with one feature."""
     return {"model": "m", "features": {"x": 1}, **fields}
@@ -74,7 +84,9 @@ def rows(batch: EventBatch) -> list[tuple[Any, ...]]:
         cells = {name: column[i] for name, column in fields if column is not None}
         present = {k: (type(v).__name__, v) for k, v in cells.items() if v is not None and not _nan(v)}
         failed = batch.failed is not None and bool(batch.failed[i])
-        out.append((int(batch.offsets[i]), float(batch.times[i]), present, failed))
+        refused = sorted(name for name, flags in batch.refused.items() if flags[i])
+        assert not present.keys() & refused
+        out.append((int(batch.offsets[i]), float(batch.times[i]), present, failed, refused))
     return out
 
 
@@ -89,6 +101,7 @@ def outcome(
     models: dict[str, Any] = {}
     rejects: list[Any] = []
     dropped: dict[str, int] = {}
+    first: dict[tuple[str, str], Any] = {}
     received = 0
     known = dict(schemas)
     for stretch in stretches:
@@ -98,6 +111,8 @@ def outcome(
         rejects += [(r.offset, r.reason, r.detail, r.model) for r in decoded.rejects]
         for reason, count in decoded.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
+        for value in decoded.refused:
+            first.setdefault((value.model, value.feature), value)
         known = grown(known, decoded, max_features)
         for batch in decoded.batches:
             model = models.setdefault(
@@ -108,4 +123,5 @@ def outcome(
             model["label_only"] += batch.label_only
             model["ignored"] += batch.ignored_features
             model["features"] = tuple(batch.columns)
-    return {"received": received, "models": models, "rejects": rejects, "dropped": dropped, "order": list(known)}
+    told = {"rejects": rejects, "dropped": dropped, "refused": first}
+    return {"received": received, "models": models, **told, "order": list(known)}

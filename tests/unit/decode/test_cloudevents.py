@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.core.event import RejectReason
-from tests.unit.decode.make import NOW, accounted, decode, m, only, refused
+from driftd.core.event import Kind, RejectReason, Schema
+from tests.unit.decode.make import NOW, accounted, decode, m, only, refusals, refused
 
 BINARY = [("ce_specversion", b"1.0"), ("ce_id", b"9f"), ("ce_source", b"/serving"), ("ce_type", b"prediction")]
 STRUCTURED = [("content-type", b"Application/CloudEvents+JSON; charset=UTF-8")]
@@ -32,6 +32,17 @@ def test_structured_mode_carries_the_event_as_data() -> None:
     packed = base64.b64encode(json.dumps(m()).encode()).decode()
     batch = only(decode(envelope(data=m(), time=time), envelope(data_base64=packed), headers=[STRUCTURED] * 2))
     assert batch.times.tolist() == [1795413600.0, NOW]
+
+
+def test_a_refused_value_of_a_feature_costs_only_itself_in_an_envelope_too() -> None:
+    bad, time = m(features={"x": "12,50"}), "2026-11-23T06:00:00Z"
+    for value, headers in (
+        (envelope(data=bad, time=time), STRUCTURED),
+        (bad, [*BINARY, ("ce_time", time.encode())]),
+    ):
+        decoded = decode(value, headers=[headers], schema=Schema("m", {"x": Kind.NUMERIC}))
+        assert refusals(decoded) == {"x": ('expected a number, got "12,50"', [True])}
+        assert decoded.refused[0].time == 1795413600.0
 
 
 def test_an_array_may_be_the_data() -> None:

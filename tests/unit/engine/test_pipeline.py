@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -11,16 +12,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftd.core.event import Decoded, EventBatch, Reject, RejectReason, TopicPartition, concatenate
+from driftd.core.event import (
+    Decoded,
+    EventBatch,
+    RecordBatch,
+    RefusedValue,
+    Reject,
+    RejectReason,
+    TopicPartition,
+    concatenate,
+)
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.decode import Limits
+from driftd.decode.json.fast import JsonCodec
 from driftd.detectors.psi import PSI
 from driftd.engine.daemon import start_models
+from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
+from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
-from tests.unit.core.make import WINDOWS, events, feed, frozen, pipeline, pipeline_of, stream, thawed
+from tests.unit.core.make import WINDOWS, choose, events, feed, frozen, pipeline, pipeline_of, stream, thawed
 
 A, B = ("t", 0), ("t", 1)
 N = 1200
@@ -263,3 +277,70 @@ def test_reference_is_cut_at_exactly_the_stated_number_of_events(rng: np.random.
     )
     open_ = sum(pane.summary.events for pane in state.partitions[A].streams[Slice("m")].panes.values())
     assert 137 + held + open_ + state.late == 600
+
+
+def mixed(rng: np.random.Generator) -> list[bytes]:
+    """JSON events; a few texts among the numbers of x while it is learned, nothing but text from event 300 on."""
+    out = []
+    for i, x in enumerate(rng.normal(5, 1, 500).tolist()):
+        value = "DE" if i in {20, 170} or i >= 300 else {"k": 1} if i == 180 else x
+        event = {"model": "m", "time": 1000.0 + i / 5, "features": {"x": value, "y": x}}
+        out.append(json.dumps(event).encode())
+    return out
+
+
+def fed(values: list[bytes], size: int, *, restart: bool = False) -> tuple[bytes, State, dict[str, RefusedValue]]:
+    """The checkpoint and the state after the records came in polls of ``size``, and the first values refused."""
+
+    def fresh() -> Pipeline:
+        settings = ModelSettings(choose, Learning(bins=5), learn_events=100)
+        return Pipeline(JsonCodec(Limits(max_features=5)), Monitor(WINDOWS, settings))
+
+    p, state = fresh(), State()
+    first: dict[str, RefusedValue] = {}
+    for low in range(0, len(values), size):
+        part = values[low : low + size]
+        offsets = np.arange(low, low + len(part))
+        decoded = p.take(state, RecordBatch(*A, offsets, np.full(len(part), np.nan), part, low + len(part)))
+        outcome = p.settle(state)
+        for value in (*decoded.refused, *(value for _, value in outcome.refused)):
+            first[value.feature] = min(first.get(value.feature, value), value, key=lambda v: v.offset)
+        if restart:
+            data = frozen(p, state)
+            p = fresh()
+            state = thawed(p, data)
+    return frozen(p, state), state, first
+
+
+def test_text_in_a_numeric_feature_is_treated_alike_whichever_batch_it_came_in() -> None:
+    values = mixed(np.random.default_rng(8))
+    whole, state, first = fed(values, len(values))
+    assert state.accepted == state.received == len(values)
+    reference = state.models[Slice("m")].reference
+    assert reference is not None
+    learned = reference.summary.events
+    assert 100 <= learned < 170
+    assert reference.numeric_features == ("x", "y")
+    # texts that were learned from are missing; later ones are refused, and so is an object
+    assert state.counters(Slice("m")).refused == {"x": 202}
+    assert (first["x"].offset, first["x"].time) == (170, 1034.0)
+    for size in (1, 30, 170, 171, 499):
+        data, again, told = fed(values, size)
+        assert data == whole
+        assert again.counters(Slice("m")).refused == {"x": 202}
+        assert told["x"].offset == 170
+    assert fed(values, 30, restart=True)[0] == whole
+
+
+def test_a_checkpoint_of_waiting_rows_keeps_what_was_refused_of_them() -> None:
+    values = mixed(np.random.default_rng(8))[:190]
+    p, state = pipeline(learn_events=1000), State()
+    decoded = JsonCodec().decode(RecordBatch(*A, np.arange(190), np.full(190, np.nan), values, 190), {})
+    p.ingest(state, A, 190, decoded)
+    p.settle(state)
+    back = thawed(p, frozen(p, state))
+    assert frozen(p, back) == frozen(p, state)
+    waiting = [*back.models[Slice("m")].rows, *back.partitions[A].streams[Slice("m")].rows]
+    waiting += [message.rows for messages in back.models[Slice("m")].arrived.values() for message in messages]
+    assert sum(int(rows.refused["x"].sum()) for rows in waiting if rows.refused) == 1
+    assert back.counters(Slice("m")).refused == {"x": 1}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from driftd.core.event import RefusedValue
 from driftd.core.finding import Finding, Status
 from driftd.core.slice import Slice
 from driftd.engine.daemon import start_models
@@ -124,3 +125,24 @@ def test_late_events_are_told_by_partition_and_reason_with_the_worst_lateness() 
     assert rows("driftd_events_late_total") == [(("t", "0", "frontier"), 0), (("t", "0", "watermark"), 1)]
     assert rows("driftd_event_lateness_max_seconds") == [(("t", "0", "watermark"), 25)]
     assert sum(n for _, n in rows("driftd_events_late_total")) == told.telemetry.get("driftd_events_total", "late")
+
+
+def test_the_first_refused_value_of_each_model_and_feature_is_logged_and_all_are_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    p, state = pipeline(), State()
+    told = reporter(p)
+    rows = events([1000, 1001, 1002], [0, np.nan, np.nan], ["red"] * 3)
+    rows = replace(rows, refused={"x": np.array([False, True, True]), "score": np.array([True, False, False])})
+    feed(p, state, CELL, rows)
+    why = 'expected a number, got "12,50"'
+    for offset in (1, 2):
+        told.refused(CELL, [RefusedValue("m", "x", offset, 1000.0 + offset, why)])
+    told.refused(CELL, [RefusedValue("m", "two\nlines", 0, 1000.0, why)])
+    assert caplog.messages == [
+        't/0@1: m: x: expected a number, got "12,50": the value counts as missing; event accepted',
+        't/0@0: m: two\\nlines: expected a number, got "12,50": the value counts as missing; event accepted',
+    ]
+    told.counts(state)
+    assert series(told, "driftd_values_refused_total") == {"features.score": 1, "x": 2}
+    assert told.telemetry.get("driftd_events_total", "accepted") == 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import EventBatch, LateReason
-from driftd.core.pane import ClosedPane
+from driftd.core.pane import ClosedPane, Counters, merge_counters
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.ingest.panes import SliceIngest, take_closed
@@ -73,3 +73,20 @@ def test_a_closed_pane_says_how_far_its_source_had_come(reference: Reference) ->
     assert isinstance(pane, ClosedPane)
     assert (pane.slice, pane.number, pane.source, pane.offset) == (KEY, 100, ("t", 3), 7)
     assert list(partition.streams[KEY].panes) == [101]
+
+
+def test_refused_values_are_counted_by_feature_but_not_those_of_late_and_excluded_events(reference: Reference) -> None:
+    #  time      1000   1012        1021        1050 |  1005
+    #  x         ok     refused     refused     ok      refused
+    #                   excluded                        late
+    partition = PartitionState(0)
+    about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
+    refused = {"x": np.array([False, True, True, False, True])}
+    take(partition, [at(1000, 1012, 1021, 1050, 1005, refused=refused)], WINDOWS, None, lambda _: about)
+    assert partition.streams[KEY].counters.refused == {"x": 1}
+
+
+def test_counts_of_refused_values_add_up_in_any_order() -> None:
+    a, b, c = (Counters(refused=r) for r in ({"x": 1}, {"x": 2, "y": 3}, {}))
+    assert merge_counters([a, b, c]).refused == merge_counters([c, b, a]).refused == {"x": 3, "y": 3}
+    assert a.refused == {"x": 1}

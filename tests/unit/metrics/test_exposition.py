@@ -27,6 +27,7 @@ COUNTS = ModelCounts(
     pages=2,
     prediction_errors=12,
     labels=9,
+    refused={"amount": 3},
     last_event=END - 1.5,
     latency_le=np.array([0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
     latency_seconds=12.25,
@@ -183,6 +184,9 @@ driftd_unjoined_labels_total{model="fraud"} 0
 # HELP driftd_ignored_features_total Feature values passed over because the model has too many features.
 # TYPE driftd_ignored_features_total counter
 driftd_ignored_features_total{model="fraud"} 0
+# HELP driftd_values_refused_total Values of a wrong type or not finite, in accepted events; they count as missing.
+# TYPE driftd_values_refused_total counter
+driftd_values_refused_total{model="fraud",feature="amount"} 3
 # HELP driftd_prediction_latency_seconds Latency of predictions, as the events state it.
 # TYPE driftd_prediction_latency_seconds histogram
 driftd_prediction_latency_seconds_bucket{model="fraud",le="0.001"} 0
@@ -203,7 +207,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 73
+driftd_series 74
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -493,3 +497,16 @@ def test_members_carry_no_time_stamp() -> None:
     member = zlib.decompressobj(31)
     member.decompress(s.render(gzip=True))
     assert s.render(gzip=True)[4:8] == b"\0\0\0\0"
+
+
+def test_refused_values_are_counted_by_feature_while_the_model_learns_too() -> None:
+    s = sink()
+    s.learning("fraud", 0.5, ModelCounts(refused={"y": 2, "amount": 7}))
+    assert lines(s.render(), "driftd_values_refused_total") == [
+        'driftd_values_refused_total{model="fraud",feature="amount"} 7',
+        'driftd_values_refused_total{model="fraud",feature="y"} 2',
+    ]
+    s.update(judgement(), ModelCounts(refused={"amount": 8}))
+    assert lines(s.render(), "driftd_values_refused_total") == [
+        'driftd_values_refused_total{model="fraud",feature="amount"} 8'
+    ]

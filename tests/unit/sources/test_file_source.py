@@ -186,16 +186,60 @@ def write_csv(folder: Path, text: str | bytes, name: str = "flat.csv") -> str:
     return str(path)
 
 
+TEXT, ENDLESS = "expected a number, got a string", "a number beyond the range of a float"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_value_of_a_wrong_type_is_missing_and_its_row_accepted(tmp_path: Path, kind: Kind) -> None:
+    rows = [*["1"] * 57, "1e400", "12,50", "2"]
+    csv_file = write_csv(tmp_path, "time;x\n" + "".join(f"{i};{x}\n" for i, x in enumerate(rows)))
+    schemas = {"flat": Schema("flat", {"x": kind})}
+    for size in (100, 7):
+        out = decode(csv_file, None, schemas, size)
+        found = [row[1]["x"] for row in values(out)]
+        refused = {int(b.offsets[i]) for d in out for b in d.batches for i in np.flatnonzero(b.refused.get("x", []))}
+        assert not [r for d in out for r in d.rejects]
+        text = None if kind is Kind.NUMERIC else "12,50"
+        assert found[57:] == [None, text, "2" if kind is Kind.CATEGORICAL else 2.0]
+        assert refused == ({57, 58} if kind is Kind.NUMERIC else {57})
+        first, *_ = [v for d in out for v in d.refused]
+        assert (first.model, first.feature, first.offset, first.time, first.why) == ("flat", "x", 57, 57.0, ENDLESS)
+
+
+def test_numbers_of_parquet_that_are_not_finite_and_text_among_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flat.parquet"
+    pq.write_table(pa.table({"x": [1.0, np.inf, np.nan], "c": [-np.inf, 2.0, None], "t": ["1", "DE", None]}), path)
+    schemas = {"flat": Schema("flat", {"x": Kind.NUMERIC, "c": Kind.CATEGORICAL, "t": Kind.NUMERIC})}
+    (decoded,) = decode(str(path), None, schemas)
+    assert {v.feature: (v.offset, v.why) for v in decoded.refused} == {
+        "x": (1, ENDLESS), "c": (0, ENDLESS), "t": (1, TEXT),
+    }  # fmt: skip
+    (batch,) = decoded.batches
+    assert {name: flags.tolist() for name, flags in batch.refused.items()} == {
+        "x": [False, True, False], "c": [True, False, False], "t": [False, True, False],
+    }  # fmt: skip
+    assert batch.columns["c"] == [None, "2", None]
+    np.testing.assert_array_equal(batch.columns["x"], [1, np.nan, np.nan])
+
+
+def test_a_row_that_is_rejected_has_no_refused_value(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "time,x,score\n" + "1,1,0.5\n" * 40 + "2,a,high\n" + "3,b,0.5\n")
+    (decoded,) = decode(path, None, {"flat": Schema("flat", {"x": Kind.NUMERIC})})
+    assert [r.offset for r in decoded.rejects] == [40]
+    assert [v.offset for v in decoded.refused] == [41]
+    assert np.flatnonzero(decoded.batches[0].refused["x"]).tolist() == [40]
+
+
 def test_bad_rows_are_rejected_by_reason_and_keep_their_number(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path,
         b"time,amount,latency_seconds,name\n"
         b"1,1.5,0.1,a\n"  # 0
         b"2,1.5\n"  # 1: too short
-        b'3,"12,50",0.1,a\n'  # 2: no number
+        b'3,1,"12,50",a\n'  # 2: no number
         b"\n"  # a blank line is no row
         b"x,1,0.1,a\n"  # 3: no time
-        b"5,1e400,0.1,a\n"  # 4: infinite
+        b"5,1,1e400,a\n"  # 4: infinite
         b"6,1,-1,a\n"  # 5: negative latency
         b"7,1,0.1,\xff\n"  # 6: not UTF-8
         b'8,,,"two\nlines"\n'  # 7

@@ -11,7 +11,7 @@ from driftd.core.event import DropReason, Kind, RejectReason, Schema
 from driftd.core.values import category
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
-from tests.unit.decode.make import NOW, accounted, decode, m, only, records, refused
+from tests.unit.decode.make import NOW, accounted, decode, m, only, records, refusals, refused
 
 R = RejectReason
 
@@ -52,16 +52,10 @@ R = RejectReason
             b'{"model":"m","score": -Infinity}', R.NOT_FINITE, "-Infinity is not JSON; null says missing", id="inf"
         ),
         pytest.param(
-            b'{"features": {"x": 1e400}, "model": "m"}',
+            b'{"prediction": 1e400, "model": "m"}',
             R.NOT_FINITE,
-            "feature 'x': a number beyond the range of a float",
+            "prediction: a number beyond the range of a float",
             id="1e400",
-        ),
-        pytest.param(
-            b'{"features": {"x": 1' + b"0" * 400 + b'}, "model": "m"}',
-            R.NOT_FINITE,
-            "feature 'x': a number beyond the range of a float",
-            id="an integer beyond floats",
         ),
         pytest.param(
             {"model": "m", "prediction": [1.7e308, 1.7e308]},
@@ -84,28 +78,6 @@ R = RejectReason
             R.WRONG_TYPE,
             "features: expected an object of name to value, got a list",
             id="features as a list",
-        ),
-        pytest.param(
-            m(features={"x": "12,50"}),
-            R.WRONG_TYPE,
-            "feature 'x': expected a number, got \"12,50\"",
-            id="decimal comma",
-        ),
-        pytest.param(
-            m(features={"x": "Jane Doe"}), R.WRONG_TYPE, "feature 'x': expected a number, got a string", id="no payload"
-        ),
-        pytest.param(
-            m(features={"x": "4111111111111111"}),
-            R.WRONG_TYPE,
-            "feature 'x': expected a number, got a string",
-            id="long digits may be a card",
-        ),
-        pytest.param(m(features={"x": True}), R.WRONG_TYPE, "feature 'x': expected a number, got a boolean", id="bool"),
-        pytest.param(
-            m(features={"c": {"k": 1}}),
-            R.WRONG_TYPE,
-            "feature 'c': expected a string, a number or a boolean, got an object",
-            id="nested feature",
         ),
         pytest.param(m(features={"": 1}), R.MISSING_FIELD, "feature: an empty name", id="empty feature name"),
         pytest.param(
@@ -187,6 +159,70 @@ def test_what_is_refused_and_in_which_words(value: Any, reason: RejectReason, de
     assert accounted(decoded)
 
 
+NUMBER, ANYTHING = "expected a number, got ", "expected a string, a number or a boolean, got "
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        pytest.param(Kind.NUMERIC, b'"12,50"', NUMBER + '"12,50"', id="decimal comma"),
+        pytest.param(Kind.NUMERIC, b'"Jane Doe"', NUMBER + "a string", id="no payload"),
+        pytest.param(Kind.NUMERIC, b'"4111111111111111"', NUMBER + "a string", id="long digits may be a card"),
+        pytest.param(Kind.NUMERIC, b"true", NUMBER + "a boolean", id="bool"),
+        pytest.param(Kind.NUMERIC, b'{"k": [1]}', NUMBER + "an object", id="object"),
+        pytest.param(Kind.NUMERIC, b"[1]", NUMBER + "a list", id="list"),
+        pytest.param(Kind.CATEGORICAL, b"{}", ANYTHING + "an object", id="object among categories"),
+        pytest.param(Kind.CATEGORICAL, b"[]", ANYTHING + "a list", id="list among categories"),
+        pytest.param(Kind.ANY, b'{"k": 1}', ANYTHING + "an object", id="object while learning"),
+        pytest.param(Kind.ANY, b'["a"]', ANYTHING + "a list", id="list while learning"),
+        *(
+            pytest.param(kind, number, "a number beyond the range of a float", id=f"{name}, {kind}")
+            for kind in Kind
+            for name, number in {"1e400": b"1e400", "an integer beyond floats": b"1" + b"0" * 400}.items()
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_value_of_a_wrong_type_is_missing_and_its_event_accepted(
+    kind: Kind, value: bytes, why: str, is_open: bool
+) -> None:
+    event = b'{"model": "m", "features": {"x": ' + value + b', "y": 2}, "prediction": 1}'
+    schema = Schema("m", {"x": kind, "y": Kind.NUMERIC}, open=is_open)
+    decoded = decode(m(), event, m(features={"x": None}), event, schema=schema)
+    assert refusals(decoded) == {"x": (why, [False, True, False, True])}
+    batch = only(decoded)
+    one = "1" if kind is Kind.CATEGORICAL else 1.0
+    assert [v if v == v else None for v in batch.columns["x"]] == [one, None, None, None]  # noqa: PLR0124  NaN
+    np.testing.assert_array_equal(batch.columns["y"], [np.nan, 2, np.nan, 2])
+    assert accounted(decoded)
+
+
+def test_an_array_keeps_the_event_whose_value_is_refused() -> None:
+    decoded = decode(m(), [m(features={"x": "a"}), m()], schema=Schema("m", {"x": Kind.NUMERIC}))
+    assert refusals(decoded) == {"x": (NUMBER + "a string", [False, True, False])}
+    assert only(decoded).offsets.tolist() == [0, 1, 1]
+
+
+def test_an_event_with_nothing_but_refused_values_is_accepted() -> None:
+    assert len(only(decode(m(features={"x": []}), schema=Schema("m", {"x": Kind.NUMERIC})))) == 1
+
+
+def test_values_of_a_rejected_event_and_of_features_that_nobody_watches_are_not_refused() -> None:
+    schema = Schema("m", {"x": Kind.NUMERIC}, open=False)
+    decoded = decode(m(features={"x": "a"}, score="high"), m(features={"x": 1, "y": [1]}), schema=schema)
+    assert [r.reason for r in decoded.rejects] == [R.WRONG_TYPE]
+    assert not decoded.refused
+    assert not decoded.batches[0].refused
+
+
+def test_a_refused_value_discovers_its_feature_up_to_the_limit() -> None:
+    events = [m(features={"a": {"k": 1}}), m(features={"b": [1]}), m(features={"a": 2, "b": [1]})]
+    decoded = decode(*events, schema=Schema("m", max_features=1))
+    batch = only(decoded)
+    assert refusals(decoded) == {"a": (ANYTHING + "an object", [True, False, False])}
+    assert (batch.columns, batch.ignored_features) == ({"a": [None, None, 2.0]}, 2)
+
+
 def test_a_prediction_in_words_is_refused_where_numbers_are_known() -> None:
     decoded = decode({"model": "m", "prediction": "12"}, schema=Schema("m", prediction=Kind.NUMERIC))
     assert refused(decoded).detail == 'prediction: expected a number, a boolean or a list of numbers, got "12"'
@@ -198,7 +234,7 @@ def test_a_list_is_no_class() -> None:
 
 
 def test_one_bad_record_costs_only_itself() -> None:
-    decoded = decode(m(), b"{", m(), None, m(features={"x": [1]}), m())
+    decoded = decode(m(), b"{", m(), None, m(score=[1]), m())
     assert [(r.index, r.reason) for r in decoded.rejects] == [(1, R.NOT_JSON), (3, R.EMPTY), (4, R.WRONG_TYPE)]
     assert decoded.batches[0].offsets.tolist() == [0, 2, 5]
     assert accounted(decoded)
@@ -356,7 +392,9 @@ def test_discovery_goes_in_order_up_to_the_limit() -> None:
 
 
 def test_a_rejected_event_discovers_nothing() -> None:
-    decoded = decode(m(features={"a": 1, "bad": [1]}), {"model": "z", "features": {"n" * 129: 1}}, m(features={"b": 1}))
+    decoded = decode(
+        m(features={"a": 1}, score="high"), {"model": "z", "features": {"n" * 129: 1}}, m(features={"b": 1})
+    )
     (batch,) = decoded.batches
     assert (batch.model, list(batch.columns)) == ("m", ["b"])
 
