@@ -16,7 +16,7 @@ from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import Encoded
-from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of
+from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.learned import TICK, NaturalLearned
@@ -63,7 +63,8 @@ def learn(reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds
     block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
     limits = count_limits(encoded.values, days)
     novel = novel_events(reference, rows, encoded, block, blocks)
-    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK)
+    refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
+    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused)
     normal = fit.scores_table(reference)
     layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
     products = products_of(scores, encoded.bins, rows.times)
