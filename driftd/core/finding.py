@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -152,7 +153,8 @@ class Judgement:
 
     ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
     int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
-    ``joint`` is the evidence about how channels move together, None where nobody looks.
+    ``joint`` is the evidence about how channels move together, None where nobody looks. ``kinds`` has the kind of each
+    open fault or change, by channel (row).
     """
 
     slice: Slice
@@ -168,6 +170,7 @@ class Judgement:
     because: str
     findings: tuple[Finding, ...] = ()
     joint: Joint | None = None
+    kinds: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from driftd.core.event import DropReason, RejectReason
-from driftd.core.finding import JUDGE, Status
+from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.detectors.registry import in_order, is_sequential, registry
 from driftd.metrics.exposition import Metric
 
@@ -45,6 +45,24 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         *_detectors(),
         *_evidence(
             "driftd_feature_evidence", _CHANNEL, "The judge's evidence that the channel has changed: ln(1 + S)."
+        ),
+        gauge(
+            "driftd_feature_change_size",
+            "",
+            "Size of the open fault or change, in what its kind is about (docs/judge.md); 0 while there is none.",
+            _CHANNEL,
+        ),
+        gauge(
+            "driftd_feature_change_size_threshold",
+            "",
+            "Least size that makes a page or a ticket of the open change; absent while there is none.",
+            _CHANNEL,
+        ),
+        gauge(
+            "driftd_feature_change_info",
+            "",
+            "1 while a fault or change of this kind is open.",
+            ("model", "feature", "kind"),
         ),
         gauge("driftd_feature_drift_ratio", "ratio", "Statistic over threshold; every detector fires at 1.", _VERDICT),
         gauge("driftd_feature_firing", "", "1 while the detector fires, after hysteresis, else 0.", _VERDICT),
@@ -280,6 +298,7 @@ METRICS: Final[dict[str, Metric]] = {m.name: m for rows in SECTIONS.values() for
 
 STATISTICS: Final[dict[str, str]] = {
     JUDGE: "driftd_feature_evidence",
+    CHANGE: "driftd_feature_change_size",
     **{kind: cls.metric for kind, cls in registry().items()},
 }
 """Detector -> metric of its statistic, the judge among them."""

@@ -20,6 +20,7 @@ from driftd.metrics.catalogue import METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
+_INFO: Final = "driftd_feature_change_info"
 
 Fragments = Mapping[str, tuple[bytes, int]]
 """Family -> its lines for one model, and how many they are."""
@@ -225,6 +226,10 @@ class MetricsSink:
             if text:
                 before, n = out.get(family, (b"", 0))
                 out[family] = before + text, n + int(here.sum())
+        if j.kinds:
+            channels = [(j.reference.channels[row].name, kind) for row, kind in j.kinds.items() if kept[row]]
+            info = [labels({"model": j.model, "feature": name, "kind": kind}) for name, kind in channels]
+            out[_INFO] = "".join(f"{_INFO}{text} 1\n" for text in info).encode(), len(info)
         return out
 
     def _label_texts(self, model: _Model, j: Judgement, detector: str) -> list[str]:

@@ -218,11 +218,7 @@ class _Composer:
         end = window.end if at is None else at
         grown = status is Status.DRIFT and not set(names) <= set(standing.named)
         calls = status is Status.DRIFT and (standing.status is not Status.DRIFT or (grown and self._long_ago(end)))
-        told = (
-            status is not standing.status
-            or calls
-            or (at is None and (grown or (self.rules.every_window and not learning)))
-        )
+        told = status is not standing.status or grown or (self.rules.every_window and at is None and not learning)
         findings = [*found]
         if told:
             starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)
@@ -243,6 +239,7 @@ class _Composer:
             because,
             tuple(findings),
             joint,
+            {change.row: change.kind.value for change in standing.changes},
         )
         return Evaluation(judgement, after)
 

@@ -80,10 +80,11 @@ class FindingContext:
 def of_window(
     about: FindingContext, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
 ) -> Iterator[Finding]:
-    """Findings of a window detector: where its status changed, or of every channel."""
+    """Findings of a window detector: where its status changed and makes a ticket, or of every channel."""
     previous = np.zeros_like(s.status) if before is None else before
     reference = about.reference
-    for row in np.flatnonzero(~np.isnan(s.ratio) if every else s.status != previous).tolist():
+    told = ~np.isnan(s.ratio) if every else (s.status != previous) & about.detectors.tickets
+    for row in np.flatnonzero(told).tolist():
         moved = moved_bins(reference, window.summary, row) if s.status[row] >= Status.WARNING else ()
         since = float(about.standing.since[row])
         events = int(window.summary.channel_events[row])

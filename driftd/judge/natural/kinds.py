@@ -68,7 +68,7 @@ _SHARES: Final = {
     Kind.NEW_VALUE: (f.NEW, f.LIVE, Change.NEW),
     Kind.RANGE: (f.NEW, f.LIVE, Change.NEW),
 }
-"""The share that a kind is about: hits, of what, and the change whose usual size it has. Derived: as in shapes.RATES."""
+"""The share that a kind is about: hits, of what, and the change whose usual size it has. Derived: as shapes.RATES."""
 
 LEAST: Final = 8
 """Values since the change below which only the change itself names it. Chosen: a tick holds as many."""

@@ -5,7 +5,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -124,12 +124,26 @@ def step(
     learned: NaturalLearned, limits: Thresholds, state: NaturalState, panes: Runs, products: Products | None = None
 ) -> tuple[NaturalState, Verdict]:
     """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
-    ticks, tick = cut(state.tick, panes, *TICK)
-    told = learned.layout.features(ticks.sums)
-    every = Runs(
-        ticks.start, ticks.end, ticks.events, np.concatenate([told, ticks.sums[:, :, : learned.layout.width]], axis=2)
-    )
     fires: list[Fire] = []
+    cell, cells = _relations(learned, limits, state, products, fires)
+    ticks, tick = cut(state.tick, panes, *TICK)
+    state = replace(state, tick=tick, cell=cell, cells=cells)
+    if not len(ticks) and not fires:
+        return state, Verdict([])
+    if len(ticks):
+        state = _ticks(learned, limits, state, ticks, fires)
+    fires.sort(key=lambda fire: (fire.time, -fire.level))
+    episodes, turns = state.episodes.step(fires, ticks.end, learned.siblings)
+    return replace(state, episodes=episodes), Verdict(turns)
+
+
+def _ticks(
+    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+) -> NaturalState:
+    """Takes whole ticks in: rates, and the hops and windows that they complete."""
+    told = learned.layout.features(ticks.sums)
+    sums = np.concatenate([told, ticks.sums[:, :, : learned.layout.width]], axis=2)
+    every = Runs(ticks.start, ticks.end, ticks.events, sums)
     cusum, recent = _fast(learned, limits, state, every, fires)
     near_hops, near_waiting = cut(state.near.waiting, every, RINGS[0].hop_seconds, learned.near.hop_events)
     hop_events = RINGS[1].of(learned.events)[1]
@@ -138,16 +152,14 @@ def step(
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
-    cell, cells = _relations(learned, limits, state, products, fires)
-    fires.sort(key=lambda fire: (fire.time, -fire.level))
-    episodes, turns = state.episodes.step(fires, ticks.end, learned.siblings)
-    after = NaturalState(
-        tick, cusum, recent,
-        Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
-        Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
-        runs, cell, cells, episodes,
-    )  # fmt: skip
-    return after, Verdict(turns)
+    return replace(
+        state,
+        cusum=cusum,
+        recent=recent,
+        near=Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
+        day=Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
+        runs=runs,
+    )
 
 
 def _fast(
@@ -282,6 +294,8 @@ def _relations(
     if relations is None or products is None or not len(products.at):
         return state.cell, state.cells
     new, cell, closed = state.cell.step(relations, products.at, products.sums)
+    if not len(new):
+        return cell, state.cells
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     for i, (scale, fitted, page, ticket) in enumerate(scales):
