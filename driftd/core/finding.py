@@ -60,7 +60,7 @@ class Finding:
 
     ``severity`` is None where nothing begins. ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
     began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
-    are NaN where there is no such number.
+    are None where there is no such number.
     """
 
     slice: Slice
@@ -85,8 +85,8 @@ class Finding:
     channels: tuple[str, ...] = ()
     severity: Severity | None = None
     kind: str = ""
-    value: float = float("nan")
-    reference_value: float = float("nan")
+    value: float | None = None
+    reference_value: float | None = None
 
     @property
     def model(self) -> str:

@@ -64,7 +64,7 @@ def learn(reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds
     limits = count_limits(encoded.values, days)
     novel = novel_events(reference, rows, encoded, block, blocks)
     refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
-    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused)
+    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
     normal = fit.scores_table(reference)
     layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
     products = products_of(scores, encoded.bins, rows.times)
@@ -148,12 +148,16 @@ def ticks_of(
     seconds: float = TICK[0],
     events: int = TICK[1],
     refused: Bools | None = None,
+    *,
+    whole: bool = False,
 ) -> ReferenceTicks:
-    """The events of a reference, in order of time, cut into ticks."""
+    """The events of a reference, in order of time, cut into ticks; ``whole``: too few for one are one all the same."""
     panes, sizes = np.unique(panes_of(rows.times, pane_seconds), return_counts=True)
     none = np.zeros((len(panes), 0, 0), np.int64)
     begin = panes.astype(np.float64) * pane_seconds
     at = borders(Runs(begin, begin + pane_seconds, sizes, none), seconds, events)
+    if len(at) == 1 and whole:
+        at = [0, len(panes)]
     starts = np.concatenate([[0], np.cumsum(sizes)])[at]
     k, channels = len(at) - 1, len(reference.channels)
     n = int(starts[-1])
@@ -180,7 +184,7 @@ def ticks_of(
     more = np.add.reduceat(extra[:, :, :n], starts[:-1], axis=2)
     sums = np.concatenate([counts, np.moveaxis(more, 2, 0).transpose(0, 2, 1)], axis=2)
     assert sums.shape[2] == width + COLUMNS + 2
-    first, last = np.array(at[:-1]), np.array(at[1:]) - 1
+    first, last = np.array(at[:-1], np.intp), np.array(at[1:], np.intp) - 1
     ticks = Runs(begin[first], begin[last] + pane_seconds, np.diff(starts), sums)
     fresh = np.zeros((channels, len(rows)), bool) if novel is None else novel
     return ReferenceTicks(ticks, np.add.reduceat(fresh[:, :n].astype(np.int64), starts[:-1], axis=1).T)

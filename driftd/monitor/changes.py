@@ -63,8 +63,8 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             regime=about.regime(row),
             severity=SEVERITY[status] if turn.level > turn.before else None,
             kind=turn.kind.value,
-            value=value,
-            reference_value=usual,
+            value=known(value),
+            reference_value=known(usual),
         )
 
 
@@ -104,6 +104,11 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         Kind.MIX: f"the mix of values moved: {percent(turn.size)} of them",
     }
     return text.get(turn.kind, f"changed by {turn.size:.3g}")
+
+
+def known(value: float) -> float | None:
+    """None for NaN, which equals nothing, not even itself."""
+    return None if np.isnan(value) else value
 
 
 def rounded(times: float) -> str:

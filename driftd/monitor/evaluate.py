@@ -217,8 +217,15 @@ class _Composer:
         because = self._because(context, window, worst, joint, names, at)
         end = window.end if at is None else at
         grown = status is Status.DRIFT and not set(names) <= set(standing.named)
-        calls = status is Status.DRIFT and (standing.status is not Status.DRIFT or (grown and self._long_ago(end)))
-        told = status is not standing.status or grown or (self.rules.every_window and at is None and not learning)
+        news = at is None or any(f.detector == CHANGE for f in found)
+        calls = status is Status.DRIFT and (
+            standing.status is not Status.DRIFT or (grown and news and self._long_ago(end))
+        )
+        told = (
+            status is not standing.status
+            or (grown and news)
+            or (self.rules.every_window and at is None and not learning)
+        )
         findings = [*found]
         if told:
             starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)

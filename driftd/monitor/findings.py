@@ -242,21 +242,19 @@ def _pages(about: FindingContext, row: int) -> bool:
     return row < len(about.reference.channels) and bool(about.standing.gross[row])
 
 
-def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[str, float, float]:
-    """Kind, value and reference value of what the judge has seen; "" and NaN where that cannot be said."""
+def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[str, float | None, float | None]:
+    """Kind, value and reference value of what the judge has seen; "" and None where that cannot be said."""
     natural, limits = about.detectors.natural, about.detectors.limits
     if recent is None or natural is None or limits is None:
-        return "", float("nan"), float("nan")
+        return "", None, None
     if row == len(about.reference.channels):
-        return Kind.JOINT.value, float("nan"), float("nan")
+        return Kind.JOINT.value, None, None
     kind, reference = sized(natural, limits.sizes, recent, row).kind[0], about.reference
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
         column = _COLUMN[kind]
         return kind.value, now[column] / max(now.sum(), 1), then[column] / max(then.sum(), 1)
-    means = mean_of(reference, recent, row), mean_of(reference, reference.summary, row)
-    value, usual = (float("nan") if m is None else m for m in means)
-    return kind.value, value, usual
+    return kind.value, mean_of(reference, recent, row), mean_of(reference, reference.summary, row)
 
 
 def _episode_because(
@@ -407,6 +405,6 @@ def about_model(
         channels=names,
         severity=severity,
         kind="" if first is None else first.kind.value,
-        value=float("nan") if first is None else first.value,
-        reference_value=float("nan") if first is None else first.usual,
+        value=None if first is None or np.isnan(first.value) else first.value,
+        reference_value=None if first is None or np.isnan(first.usual) else first.usual,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -27,6 +27,15 @@ from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evalua
 from driftd.monitor.findings import MODEL
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, stream
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_the_judge() -> Iterator[None]:
+    """Here is tested what the judge says where nothing else was learned; test_changes.py has both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("driftd.monitor.assignment.natural_of", lambda _: None)
+        yield
+
 
 OK, LEARNING, WARNING, DRIFT = Status
 CHANNELS = ("color", "x", "prediction", "error", "label", "prediction_error")

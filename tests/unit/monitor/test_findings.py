@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
@@ -25,6 +25,15 @@ from driftd.learn.build import Learning, build
 from driftd.monitor.findings import MODEL, so_many
 from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import WINDOWS, events, feed, judged, pipeline_of, wide
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_the_judge() -> Iterator[None]:
+    """Here is tested what the judge says where nothing else was learned; test_changes.py has both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("driftd.monitor.assignment.natural_of", lambda _: None)
+        yield
+
 
 OK, LEARNING, WARNING, DRIFT = Status
 PER_SECOND, BEGIN = 50.0, 1000.0
