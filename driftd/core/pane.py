@@ -78,8 +78,8 @@ class ClosedPane:
 
     ``offset`` is the source's next offset when the pane was closed: of two messages for the same pane and source the
     one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
-    without pairs. ``faults`` None where judge.natural learned nothing; ``products`` int64 as in its ``relations``, with
-    the first pane of 20 minutes. ``versions``: those of the model that answered in the pane.
+    without pairs. ``faults`` None where judge.natural learned nothing; ``products`` int64 as in its ``relations``.
+    ``versions``: those of the model that answered in the pane.
     Totals stay with the source that counts them (ADR 13); what the model side needs of them is in the summary.
     """
 

@@ -45,17 +45,9 @@ class Sequential(Protocol):
 
 
 class CrossSums(Protocol):
-    """What a pane needs of judge.exchangeable.joint.Pairs."""
+    """What a pane needs of judge.exchangeable.joint.Pairs, and of judge.natural.relations.Scores."""
 
     def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]: ...
-
-
-class ProductSums(Protocol):
-    """What a pane needs of judge.natural.relations.Scores."""
-
-    def crosses(
-        self, bins: NDArray[np.intp], times: NDArray[np.float64], panes: NDArray[np.int64]
-    ) -> dict[int, NDArray[np.int64]]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +55,7 @@ class FaultCounting:
     """What counting for judge.natural needs to know of the reference."""
 
     limits: CountLimits
-    scores: ProductSums
+    scores: CrossSums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +115,7 @@ def _count_faults(
     for number, counters in count(flagged, panes).items():
         pane = stream.panes[number]
         pane.faults = counters if pane.faults is None else pane.faults.merge(counters)
-    for number, products in about.scores.crosses(encoded.bins, batch.times, panes).items():
+    for number, products in about.scores.crosses(encoded.bins, panes).items():
         pane = stream.panes[number]
         pane.products = products if pane.products is None else pane.products + products
 

@@ -91,7 +91,7 @@ def count_limits(values: Floats, days: float) -> CountLimits:
         x = column[np.isfinite(column)]
         if not len(x):
             continue
-        offset[row] = OFFSET * float(np.median(np.abs(x[x != 0]))) if np.any(x != 0) else 0.0
+        offset[row] = OFFSET * float(np.quantile(np.abs(x[x != 0]), 0.5, method="lower")) if np.any(x != 0) else 0.0
         least, middle, most = (float(q) for q in np.quantile(x, MIDDLE))
         if not most > least:
             continue

@@ -101,6 +101,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         Kind.NEW_VALUE: f"new values: {then} in the reference, now {now}",
         Kind.RANGE: f"out of the reference's range: {then} of the values, now {now}",
         Kind.JOINT: f"no longer moves with its siblings: {now} of their relation is left",
+        Kind.GRADUAL: f"moved away little by little: {now} of the values are out of the reference's range",
         Kind.MIX: f"the mix of values moved: {percent(turn.size)} of them",
     }
     return text.get(turn.kind, f"changed by {turn.size:.3g}")

@@ -274,7 +274,7 @@ def _episode_because(
         why = about.learned.joint_why if joint else about.learned.why[row]
         parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
     elif not _pages(about, row):
-        parts.append("a ticket, not a page: " + ("it is about pairs" if joint else "the change is small"))
+        parts.append("a ticket, not a page: " + ("about pairs" if joint else "natural variation explains most of it"))
     return "; ".join(parts)
 
 

@@ -16,7 +16,7 @@ in FORGET seconds. Pages are not affected.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -92,12 +92,41 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Clock:
+    """Time in which there were events: a night without any ends no episode. ``end`` float64[ticks]; ``lost`` float64
+    [ticks] seconds without events up to the end of each; ``before`` up to the first.
+    """
+
+    end: Floats
+    lost: Floats
+    before: float
+
+    @classmethod
+    def of(cls, last: float, lost: float, start: Floats, end: Floats) -> Self:
+        """``last``: the end of the tick before (NaN: there was none), with ``lost`` seconds up to it."""
+        gaps = np.maximum(start - np.append(last, end[:-1])[: len(start)], 0.0)
+        return cls(end, np.cumsum(np.append(lost, np.nan_to_num(gaps)))[1:], lost)
+
+    def seen(self, time: float) -> float:
+        """The time less the seconds without events."""
+        place = int(np.searchsorted(self.end, time, side="right")) - 1
+        return time - (float(self.lost[place]) if place >= 0 else self.before)
+
+    def passed(self, seen: float) -> tuple[float, float]:
+        """When that was, at the latest, and the end of the first tick after it."""
+        place = int(np.searchsorted(self.end - self.lost, seen, side="right"))
+        known = float(self.end[place])
+        return min(seen + float(self.lost[place]), known), known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
     ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
     not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
     none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end. ``reach`` int64: of the shortest
-    window that has shown the change.
+    window that has shown the change. ``until`` is by the clock of events; ``last`` is the end of the last tick, and
+    ``lost`` the seconds without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -115,42 +144,54 @@ class Episodes:
     ended: Floats
     end: Floats
     reach: NDArray[np.int64]
+    last: float
+    lost: float
 
     @classmethod
     def start(cls, channels: int) -> Self:
         zero, nan = np.zeros(channels, np.int64), np.full(channels, np.nan)
         unknown = np.full(channels, len(KINDS) - 1)
-        return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero)
+        return cls(
+            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero, np.nan, 0.0
+        )
 
-    def step(self, fires: Sequence[Fire], clock: Floats, siblings: NDArray[np.bool_]) -> tuple[Episodes, list[Turn]]:
-        """Takes in what fired, in order of time, up to the last of the ticks that end at ``clock`` float64[ticks];
+    def step(
+        self, fires: Sequence[Fire], start: Floats, end: Floats, siblings: NDArray[np.bool_]
+    ) -> tuple[Episodes, list[Turn]]:
+        """Takes in what fired, in order of time, up to the last of the ticks from ``start`` to ``end`` float64[ticks];
         ``siblings`` bool[channels, channels].
         """
-        clock = np.union1d(clock, [fire.time for fire in fires])
-        after = Episodes(*(getattr(self, name).copy() for name in self.__slots__))
+        clock = Clock.of(self.last, self.lost, start, end)
+        copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
+        last, lost = (float(end[-1]), float(clock.lost[-1])) if len(end) else (self.last, self.lost)
+        after = replace(self, last=last, lost=lost, **copied)
         turns: list[Turn] = []
         for fire in fires:
-            turns += after._close(fire.time, clock)
-            if fire.name.kind is not Kind.JOINT or not after._changed(siblings[fire.channel], fire.since).any():
-                turns += after._open(fire)
-        if len(clock):
-            turns += after._close(float(clock[-1]), clock)
+            if fire.name.kind is not Kind.JOINT:
+                turns += after.close(fire.time, clock)
+                turns += after.open(fire, clock)
+            elif not after.changed(siblings[fire.channel], fire.since).any():
+                turns += after.open(fire, clock)
+        if len(end):
+            turns += after.close(last, clock)
         return after, turns
 
-    def _close(self, now: float, clock: Floats) -> list[Turn]:
-        over = np.flatnonzero((self.level > NONE) & (self.until < now))
+    def close(self, now: float, clock: Clock) -> list[Turn]:
+        """Ends what has been silent for long enough when the tick ends at ``now``."""
+        over = np.flatnonzero((self.level > NONE) & (self.until < clock.seen(now)))
         out = []
         for c in over[np.argsort(self.until[over], kind="stable")].tolist():
-            known = float(clock[np.searchsorted(clock, self.until[c], side="right")])
-            out.append(self._turn(c, float(self.until[c]), known, int(self.level[c]), NONE))
-            own = self._patience(c, float(self.until[c])) + (self.level[c] == TICKET)
-            self.ended[c], self.end[c] = min(own, MOST_PATIENCE), self.until[c]
+            time, known = clock.passed(float(self.until[c]))
+            out.append(self._turn(c, time, known, int(self.level[c]), NONE))
+            own = self._patience(c, time) + (self.level[c] == TICKET)
+            self.ended[c], self.end[c] = min(own, MOST_PATIENCE), time
             self.level[c] = NONE
             for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
                 getattr(self, name)[c] = np.nan
         return out
 
-    def _open(self, fire: Fire) -> list[Turn]:
+    def open(self, fire: Fire, clock: Clock) -> list[Turn]:
+        """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])
         if before == NONE and fire.reach > self.reach[c] + 1 and fire.since < self.end[c]:
             return []  # it still holds what has ended
@@ -163,7 +204,7 @@ class Episodes:
         elif before == NONE and fire.ratio < 1 + PATIENCE * self._patience(c, fire.time):
             return []
         level = max(before, fire.level)
-        until = fire.time + max(HOLD[level], fire.rest)
+        until = clock.seen(fire.time) + max(HOLD[level], fire.rest)
         if before == NONE or fire.reach < self.reach[c]:
             self.reach[c] = fire.reach
         if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
@@ -178,7 +219,7 @@ class Episodes:
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [self._turn(c, fire.time, fire.time, before, level)]
 
-    def _changed(self, among: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
+    def changed(self, among: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
         """Which channels have had a page of their own since then."""
         out: NDArray[np.bool_] = among & (self.own >= since)
         return out

@@ -44,8 +44,8 @@ from driftd.judge.natural.predictive import NU0, SHORT_DAYS, Predictive, blocks_
 from driftd.judge.natural.relations import Cells, Relations, Scores
 from driftd.judge.natural.runs import Runs, cut, events_of, summed, windows
 from driftd.judge.natural.shapes import (
-    FIRST_SHAPE,
     LEAST_RATE,
+    RATES,
     STATISTICS,
     Usual,
     angle,
@@ -254,12 +254,18 @@ def _slow(
     where = looked(traits, blocks.days, limits.low)
     mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) for c in STATISTICS])
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
-    centre = np.zeros(tau.shape)
-    for row in range(FIRST_SHAPE):
-        for channel in range(x.shape[2]):
-            known = size[np.isfinite(size[:, row, channel]), row, channel]
-            centre[row, channel] = np.median(known) if len(known) else 0.0
-    return SlowLearned(events, hop, largest, centre)
+    return SlowLearned(events, hop, largest, _centre(runs, size))
+
+
+def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
+    """The median rates of windows; those of the whole reference where no window is long enough; 0 of shapes."""
+    total = runs.ticks.sums.sum(axis=0)
+    out = np.zeros(size.shape[1:])
+    for row, (_, hits, of) in enumerate(RATES):
+        out[row] = total[:, hits] / np.maximum(total[:, of], 1)
+        for channel in np.flatnonzero(np.isfinite(size[:, row]).any(axis=0)).tolist():
+            out[row, channel] = np.nanmedian(size[:, row, channel])
+    return out
 
 
 def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:

@@ -67,6 +67,7 @@ _SHARES: Final = {
     Kind.RENAMED: (f.NEW, f.LIVE, Change.NEW),
     Kind.NEW_VALUE: (f.NEW, f.LIVE, Change.NEW),
     Kind.RANGE: (f.NEW, f.LIVE, Change.NEW),
+    Kind.GRADUAL: (f.NEW, f.LIVE, Change.NEW),
 }
 """The share that a kind is about: hits, of what, and the change whose usual size it has. Derived: as shapes.RATES."""
 

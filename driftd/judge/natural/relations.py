@@ -12,6 +12,7 @@ partitions and panes. Of a whole cell only two whole numbers a channel are kept,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
@@ -59,21 +60,14 @@ class Scores:
         out: Counts = np.rint(z @ z.T).astype(np.int64)
         return out
 
-    def crosses(self, bins: NDArray[np.intp], times: Floats, panes: NDArray[np.int64]) -> dict[int, Counts]:
-        """``cross`` of each 20 minutes, by the first pane in it: what a pane carries; nothing where there is one
-        channel alone. ``times`` float64[n] and ``panes`` int64[n] of the events, in any order.
-        """
+    def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, Counts]:
+        """``cross`` of each distinct pane of ``panes`` int64[n]; nothing where there is one channel alone."""
         if len(self.rows) < 2 or not len(panes):
             return {}
-        cell = np.floor_divide(times, CELL_SECONDS)
-        if cell.min() == cell.max():
-            return {int(panes.min()): self.cross(bins)}
-        out: dict[int, Counts] = {}
-        for one in np.unique(cell).tolist():
-            mine = np.flatnonzero(cell == one)
-            first = int(panes[mine].min())
-            out[first] = out.get(first, 0) + self.cross(bins[:, mine])
-        return out
+        order = np.argsort(panes, kind="stable")
+        ordered, mine = panes[order], bins[:, order]
+        starts = np.append(np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])), len(panes)).tolist()
+        return {int(ordered[i]): self.cross(mine[:, i:j]) for i, j in pairwise(starts)}
 
 
 def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> Scores:

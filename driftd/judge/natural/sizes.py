@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.summary import Summary
-from driftd.judge.natural.changes import CHANGES, EXACT, SizeTable
+from driftd.judge.natural.changes import CHANGES, EXACT, Change, SizeTable
 from driftd.judge.natural.kinds import Kind, kind_by_change
 from driftd.judge.natural.learned import NaturalLearned
-from driftd.judge.natural.shapes import CHANGE_OF, Usual, statistics
+from driftd.judge.natural.shapes import CHANGE_OF, STATISTICS, Usual, statistics
 
 _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.tolist()])
 """Statistics that plain counts tell. Derived: those of EXACT."""
@@ -42,6 +42,7 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
     _, size, least = (v[0] for v in statistics(usual, np.concatenate([told, counts[None]], axis=2), usual.shares[None]))
     centre = learned.near.centre[:, rows]
     size, least = np.nan_to_num(size - centre, nan=-np.inf), np.nan_to_num(least - centre, nan=-np.inf)
+    size[STATISTICS.index(Change.ERRORS), ~learned.traits.errors[rows]] = -np.inf  # to others it is a tenth of them
     part = size[_ROWS] / _EXACT
     best, numeric = _ROWS[part.argmax(axis=0)], usual.numeric.tolist()
     return Sized(

@@ -28,7 +28,7 @@ from driftd.judge.natural.learned import (
 )
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
-from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, statistics
+from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
 Floats = NDArray[np.float64]
@@ -46,10 +46,14 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
+JUMP: Final = 0.35
+"""Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
+FAR: Final = CHANGES.index(Change.FAR)
+"""Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
 """Of relations that fall together the largest are named: those within so much of the largest fall. Measured: as GROSS.
 """
-BROKEN: Final = 0.5
+BROKEN: Final = 0.4
 """abs(T) below which a relation is gone and may page. Measured: as GROSS; one that turned round is the world's."""
 
 
@@ -133,7 +137,7 @@ def step(
     if len(ticks):
         state = _ticks(learned, limits, state, ticks, fires)
     fires.sort(key=lambda fire: (fire.time, -fire.level))
-    episodes, turns = state.episodes.step(fires, ticks.end, learned.siblings)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings)
     return replace(state, episodes=episodes), Verdict(turns)
 
 
@@ -144,11 +148,11 @@ def _ticks(
     told = learned.layout.features(ticks.sums)
     sums = np.concatenate([told, ticks.sums[:, :, : learned.layout.width]], axis=2)
     every = Runs(ticks.start, ticks.end, ticks.events, sums)
-    cusum, recent = _fast(learned, limits, state, every, fires)
     near_hops, near_waiting = cut(state.near.waiting, every, RINGS[0].hop_seconds, learned.near.hop_events)
     hop_events = RINGS[1].of(learned.events)[1]
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
+    cusum, recent = _fast(learned, limits, state, every, near, fires)
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
@@ -163,8 +167,9 @@ def _ticks(
 
 
 def _fast(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, near: Runs, fires: list[Fire]
 ) -> tuple[Cusum, Counts]:
+    """Rates that jump; ``near``: the hops up to the last tick."""
     fast = learned.fast
     least = np.fmin(limits.page.fast, limits.ticket.fast)
     cusum, over, top = run(state.cusum, fast.rules, ticks.sums, ticks.start, least)
@@ -182,10 +187,12 @@ def _fast(
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
-        name = named(learned, int(change[i]), c, recent.since(t, c))
+        counters = recent.since(t, c)
+        name, level = named(learned, int(change[i]), c, counters), PAGE if page[i] else TICKET
+        if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
+            name, level = name._replace(kind=Kind.GRADUAL), TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
-        level = PAGE if page[i] else TICKET
-        needed = (limits.sizes.page if page[i] else limits.sizes.ticket)[change[i], c]
+        needed = (limits.sizes.page if level == PAGE else limits.sizes.ticket)[change[i], c]
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
@@ -193,6 +200,18 @@ def _fast(
             )
         )  # fmt: skip
     return cusum, recent.last()
+
+
+def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
+    """Whether numbers have moved away little by little: by ``now`` their typical size is near that of the last hop
+    before the change. The summer is far from a reference of February; a wrong unit comes at once.
+    """
+    known = int(np.searchsorted(near.end, now, side="right"))
+    before = int(np.searchsorted(near.end, since, side="right")) - 1
+    if before < max(known - HOPS[0], 0):
+        return known >= HOPS[0]
+    moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
+    return bool(np.abs(moved) < JUMP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +282,7 @@ def _slow(
         twice = lengths > (last - first + 1)[:, None, None]
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
+    firing[0] &= ~((CHANGE_OF == FAR)[:, None] & learned.traits.timely)  # whether it came at once shows in ticks
     rest = 2 * (ring.end[last] - ring.start[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])

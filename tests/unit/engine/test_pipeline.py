@@ -22,7 +22,7 @@ from driftd.core.event import (
     TopicPartition,
     concatenate,
 )
-from driftd.core.finding import Finding, Status
+from driftd.core.finding import Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.decode import Limits
@@ -71,7 +71,7 @@ def undisturbed(seed: int) -> tuple[EventBatch, tuple[bytes, list[Finding]]]:
 @given(cuts=st.lists(st.integers(1, N - 1), max_size=12))
 def test_result_does_not_depend_on_how_records_were_batched(cuts: list[int]) -> None:
     batch, (whole, findings) = undisturbed(1)
-    assert any(f.status is Status.DRIFT for f in findings)
+    assert any(f.severity is Severity.TICKET for f in findings)
     assert run(batch, cuts) == (whole, findings)
 
 
@@ -115,7 +115,7 @@ def test_the_drift_is_found_named_and_dated() -> None:
     batch = stream(np.random.default_rng(4), 3000, shift_at=2000)
     _, findings = run(batch, [])
     changed = 1000.0 + 2000 / 5
-    for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.DRIFT, 20)):  # a hop, a micro-batch
+    for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.WARNING, 20)):  # a hop, a micro-batch
         told = {f.feature: f for f in findings if f.status is status and f.detector == detector}
         assert {"x", "color"} <= set(told)
         for feature in ("x", "color"):
@@ -126,8 +126,8 @@ def test_the_drift_is_found_named_and_dated() -> None:
         assert told["color"].moved[0].bin in {"red", "green", "blue"}
     quiet = [f for f in findings if f.window_end < changed - 60 and f.detector in {"psi", "judge"}]
     assert not quiet
-    (page,) = [f for f in findings if f.feature is None and f.status is Status.DRIFT and f.previous < Status.DRIFT]
-    assert page.window_end <= min(f.window_end for f in findings if f.detector == "psi")
+    (ticket,) = [f for f in findings if f.feature is None and f.severity is Severity.TICKET]
+    assert ticket.window_end <= min(f.window_end for f in findings if f.detector == "psi")
 
 
 @cache
@@ -177,9 +177,9 @@ def come_and_gone() -> EventBatch:
 def test_the_stream_of_the_next_tests_drifts_and_recovers() -> None:
     found, statuses = verdicts({A: come_and_gone()}, known())
     told = [(feature, status) for feature, detector, status, *_ in found if detector == "judge" and feature == "x"]
-    assert told == [("x", Status.DRIFT), ("x", Status.OK)]
+    assert told == [("x", Status.WARNING), ("x", Status.OK)]
     assert statuses[-1] is Status.OK
-    assert [s for s, _ in itertools.groupby(s for s in statuses if s in {Status.OK, Status.DRIFT})] == [0, 3, 0]
+    assert [s for s, _ in itertools.groupby(s for s in statuses if s in {Status.OK, Status.WARNING})] == [0, 2, 0]
 
 
 def test_units_do_not_change_a_verdict() -> None:
