@@ -249,7 +249,12 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
         return "", None, None
     if row == len(about.reference.channels):
         return Kind.JOINT.value, None, None
-    kind, reference = sized(natural, limits.sizes, recent, row).kind[0], about.reference
+    what, reference = sized(natural, limits.sizes, recent, row), about.reference
+    kind, size = what.kind[0], float(what.size[0])
+    if kind is Kind.SPREAD:
+        return kind.value, float(np.exp(size)), 1.0
+    if kind is Kind.MIX:
+        return kind.value, size, 0.0
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
         column = _COLUMN[kind]

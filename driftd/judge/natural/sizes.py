@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.summary import Summary
-from driftd.judge.natural.changes import CHANGES, EXACT, SizeTable
+from driftd.judge.natural.changes import CHANGES, EXACT, Change, SizeTable
 from driftd.judge.natural.kinds import Kind, kind_by_change
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.shapes import CHANGE_OF, Usual, statistics
@@ -19,6 +19,8 @@ _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.
 """Statistics that plain counts tell. Derived: those of EXACT."""
 _EXACT: Final = np.array([EXACT[CHANGES[change]] for change in CHANGE_OF[_ROWS].tolist()])[:, None]
 """Derived: EXACT by statistic."""
+_ERRORS: Final = (CHANGE_OF == CHANGES.index(Change.ERRORS))[:, None]
+"""Derived: the statistic that is about error channels alone."""
 
 
 class Sized(NamedTuple):
@@ -41,6 +43,8 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
     usual = Usual(*(getattr(learned.usual, f.name)[rows] for f in fields(Usual)))
     _, size, least = (v[0] for v in statistics(usual, np.concatenate([told, counts[None]], axis=2), usual.shares[None]))
     centre = learned.near.centre[:, rows]
+    # of another channel the same count is that of its highest tenth
+    centre = np.where(_ERRORS & ~learned.traits.errors[rows], np.nan, centre)
     size, least = np.nan_to_num(size - centre, nan=-np.inf), np.nan_to_num(least - centre, nan=-np.inf)
     part = size[_ROWS] / _EXACT
     best, numeric = _ROWS[part.argmax(axis=0)], usual.numeric.tolist()
