@@ -12,6 +12,7 @@ from driftd.core.text import clean, minute, percent, plural
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.findings import so_many
 from driftd.monitor.wording import named, said
+from driftd.replay.report import lasting
 
 PAGE, JOINS, TICKET, NAMED, OVER, SAME = "PAGE", "joins", "ticket", "named", "over", "same"
 STYLES: Final = {PAGE: "bold red", JOINS: "red", TICKET: "yellow", NAMED: "", OVER: "green", SAME: ""}
@@ -37,7 +38,8 @@ def times(finding: Finding) -> str:
 def lines(judgement: Judgement) -> Iterator[Line]:
     """What changed with a judgement; nothing where nothing did."""
     model = next((f for f in judgement.findings if f.feature is None), None)
-    channels = [f for f in judgement.findings if f.feature is not None]
+    found = lasting(judgement.findings)
+    channels = [f for f in found if f.feature is not None and not _known(judgement, f)]
     yield from _pages(model, channels)
     yield from _tickets([f for f in channels if f.severity is Severity.TICKET])
     yield from _over(model, channels)
@@ -46,6 +48,16 @@ def lines(judgement: Judgement) -> Iterator[Line]:
             yield _head(f, NAMED, f"{channel(f.feature)}: {said(f)}")
         elif f.status is f.previous:  # every window was asked for
             yield _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
+
+
+def _known(judgement: Judgement, finding: Finding) -> bool:
+    """Whether the judge has found what an open change of that channel has said already, with its kind."""
+    if finding.detector != JUDGE or finding.severity is None:
+        return False
+    rows = {c.name: row for row, c in enumerate(judgement.reference.channels)}
+    row = rows.get(finding.feature or "")
+    changes = next((s for s in judgement.scores if s.detector == CHANGE), None)
+    return row is not None and changes is not None and bool(changes.status[row] >= finding.status)
 
 
 def _pages(model: Finding | None, channels: Iterable[Finding]) -> Iterator[Line]:

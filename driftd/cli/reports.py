@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import findings, output
+from driftd.core.finding import CHANGE
 from driftd.core.text import clean, duration, minute, plural
 from driftd.monitor.wording import named
 
@@ -87,7 +88,8 @@ def _ticket_rows(report: Report) -> Iterator[tuple[str, ...]]:
 
 
 def _counted(t: Tickets) -> str:
-    what = " or ".join(map(named, t.kinds)) or t.detector
+    what = " or ".join(map(named, t.kinds))
+    what = what if what and t.detector == CHANGE else f"{t.detector}: {what}" if what else t.detector
     if t.open and not t.seconds:
         return f"{what} {t.count} (just opened)"
     return f"{what} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"

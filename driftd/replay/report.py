@@ -108,6 +108,15 @@ def poisson_bound(expected: float) -> int:
     return count
 
 
+def lasting(findings: Sequence[Finding]) -> list[Finding]:
+    """Without what ended and began again at the same time: after a quiet night a change can do both."""
+    turns: dict[tuple[str | None, str], list[Finding]] = {}
+    for f in findings:
+        turns.setdefault((f.feature, f.detector), []).append(f)
+    back = {key for key, mine in turns.items() if len(mine) > 1 and mine[0].previous is mine[-1].status}
+    return [f for f in findings if (f.feature, f.detector) not in back]
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts pages and tickets of judgements as they come, in order; ``report`` closes the account."""
@@ -123,7 +132,7 @@ class Tally:
     def take(self, judgements: Iterable[Judgement]) -> None:
         for judgement in judgements:
             self._judged[judgement.model] = judgement
-            for finding in judgement.findings:
+            for finding in lasting(judgement.findings):
                 if finding.feature is None:
                     self._model(finding)
                 else:

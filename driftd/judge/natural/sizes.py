@@ -19,7 +19,7 @@ _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.
 """Statistics that plain counts tell. Derived: those of EXACT."""
 _EXACT: Final = np.array([EXACT[CHANGES[change]] for change in CHANGE_OF[_ROWS].tolist()])[:, None]
 """Derived: EXACT by statistic."""
-_ERRORS: Final = (CHANGE_OF == CHANGES.index(Change.ERRORS))[:, None]
+_ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
 """Derived: the statistic that is about error channels alone."""
 
 
