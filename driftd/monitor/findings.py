@@ -255,6 +255,9 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
         return kind.value, float(np.exp(size)), 1.0
     if kind is Kind.MIX:
         return kind.value, size, 0.0
+    if kind in {Kind.RANGE, Kind.ERRORS}:
+        usual = float(what.usual[0])
+        return kind.value, usual + size, usual
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
         column = _COLUMN[kind]

@@ -25,13 +25,14 @@ _ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
 
 class Sized(NamedTuple):
     """bool[channels]: ``matters`` (a ticket, where evidence is exact), ``gross`` (a page); of each channel the ``kind``
-    of what changed most, and its ``size``.
+    of what changed most, its ``size`` and, of a rate, what is ``usual``.
     """
 
     matters: NDArray[np.bool_]
     gross: NDArray[np.bool_]
     kind: tuple[Kind, ...]
     size: NDArray[np.float64]
+    usual: NDArray[np.float64]
 
 
 def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int | None = None) -> Sized:
@@ -53,4 +54,5 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
         gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
         kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
         size=size[best, np.arange(len(counts))],
+        usual=centre[best, np.arange(len(counts))],
     )
