@@ -1,6 +1,7 @@
 """One judged window, made by hand, with exactly the numbers that a test wants to see on the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -142,6 +143,7 @@ def judgement(
     versions: tuple[str, ...] = ("7",),
     joint: Joint | None = None,
     because: str = "amount has moved",
+    kinds: Mapping[int, str] = MappingProxyType({}),
 ) -> Judgement:
     ref = on or reference(model, features)
     n = len(ref.channels)
@@ -168,4 +170,5 @@ def judgement(
         because,
         found,
         joint,
+        dict(kinds),
     )
