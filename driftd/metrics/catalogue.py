@@ -70,7 +70,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_feature_status",
             "",
-            f"3 while a page of the channel is open, 2 while a ticket is: {_STATUS}.",
+            f"Status of the channel: {_STATUS}.",
             _CHANNEL,
         ),
         gauge(
@@ -82,7 +82,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge(
             "driftd_feature_may_page",
             "",
-            "1 where the judge's episodes of the channel may page; faults and large changes page on every channel.",
+            "1 where the judge's episodes may page; faults and large changes may page anywhere.",
             _CHANNEL,
         ),
         gauge(
@@ -133,7 +133,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter(
             "driftd_pages_total",
             "pages",
-            "Calls: times the model's status turned to DRIFT, or another channel broke half an hour later or more.",
+            "Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.",
             _MODEL,
         ),
         gauge(

@@ -89,7 +89,7 @@ driftd_feature_firings_total{model="fraud",feature="amount",detector="psi"} 1
 driftd_feature_firings_total{model="fraud",feature="age",detector="psi"} 0
 driftd_feature_firings_total{model="fraud",feature="amount",detector="judge"} 1
 driftd_feature_firings_total{model="fraud",feature="age",detector="judge"} 0
-# HELP driftd_feature_status 3 while a page of the channel is open, 2 while a ticket is: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
+# HELP driftd_feature_status Status of the channel: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
 # TYPE driftd_feature_status gauge
 driftd_feature_status{model="fraud",feature="amount"} 3
 driftd_feature_status{model="fraud",feature="age"} 0
@@ -97,7 +97,7 @@ driftd_feature_status{model="fraud",feature="prediction"} 0
 # HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent without a page or a ticket.
 # TYPE driftd_feature_drift_since_timestamp_seconds gauge
 driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
-# HELP driftd_feature_may_page 1 where the judge's episodes of the channel may page; faults and large changes page on every channel.
+# HELP driftd_feature_may_page 1 where the judge's episodes may page; faults and large changes may page anywhere.
 # TYPE driftd_feature_may_page gauge
 driftd_feature_may_page{model="fraud",feature="amount"} 1
 driftd_feature_may_page{model="fraud",feature="age"} 1
@@ -140,7 +140,7 @@ driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
 # HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
 # TYPE driftd_model_reference_span_seconds gauge
 driftd_model_reference_span_seconds{model="fraud"} 3600
-# HELP driftd_pages_total Calls: times the model's status turned to DRIFT, or another channel broke half an hour later or more.
+# HELP driftd_pages_total Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.
 # TYPE driftd_pages_total counter
 driftd_pages_total{model="fraud"} 2
 # HELP driftd_model_info Always 1; the model's version and the reference it is judged against.
