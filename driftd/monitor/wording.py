@@ -31,7 +31,7 @@ def changed(kind: str, value: float | None, reference_value: float | None) -> st
         times, way = value / reference_value, "larger"
         if times < 1:
             times, way = 1 / times, "smaller"
-        return f"unit: {rounded(times)} times {way}, typical size {reference_value:.4g} -> {value:.4g}"
+        return f"unit: {rounded(times)} times {way}, typical size {_number(reference_value)} -> {_number(value)}"
     if kind == Kind.SPREAD:
         return f"spread {value:.2g} times the reference's"
     if kind == Kind.MIX:
@@ -39,7 +39,12 @@ def changed(kind: str, value: float | None, reference_value: float | None) -> st
     if kind == Kind.JOINT:
         return f"relation to other channels {reference_value:.2g} -> {value:.2g}"
     what = "mean" if kind == Kind.LEVEL else named(kind)
-    return f"{what} {reference_value:.4g} -> {value:.4g}"
+    return f"{what} {_number(reference_value)} -> {_number(value)}"
+
+
+def _number(value: float) -> str:
+    """Four digits: ``12.3``, ``123,500``, ``1.2e-07``."""
+    return f"{float(f'{value:.4g}'):,.10g}"
 
 
 def said(finding: Finding) -> str:
