@@ -282,8 +282,16 @@ def _episode_because(
         why = about.learned.joint_why if joint else about.learned.why[row]
         parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
     elif not _pages(about, row):
-        parts.append("a ticket, not a page: " + ("it is about pairs" if joint else "the change is small"))
+        parts.append("a ticket, not a page: " + ("it is about pairs" if joint else _small(about, summary, row)))
     return "; ".join(parts)
+
+
+def _small(about: FindingContext, recent: Summary, row: int) -> str:
+    """Why the change makes no page where its channel may."""
+    natural, limits = about.detectors.natural, about.detectors.limits
+    if natural is not None and limits is not None and sized(natural, limits.sizes, recent, row).gross[0]:
+        return "so short a reference does not show that it is beyond natural variation"
+    return "the change is small"
 
 
 def _trigger(about: FindingContext, judged: Judged, row: int) -> str:
