@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from driftd.cli import findings, output, reports
 from driftd.core.finding import JUDGE
 from driftd.core.text import duration, minute
+from driftd.monitor.wording import named
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
@@ -108,7 +109,9 @@ def _found(both: Sequence[Report], heads: Sequence[str]) -> Iterator[tuple[str, 
         if who is not None:
             by = f", by {duration(who[1])}" if isfinite(who[1]) else " only"
             sooner = f"{heads[who[0]]}{by}"
-        yield f"{model} {findings.channel(channel)}", *("-" if t is None else minute(t) for t in times), sooner
+        kind = first.kind or second.kind
+        name = f"{model} {findings.channel(channel)}" + (f" ({named(kind)})" if kind else "")
+        yield name, *("-" if t is None else minute(t) for t in times), sooner
 
 
 def _settings(loaded: Sequence[Loaded]) -> Iterator[tuple[str, ...]]:
@@ -145,8 +148,8 @@ def fields(loaded: Sequence[Loaded], results: Sequence[Replayed]) -> dict[str, A
     """For scripts: each configuration's report as without --compare, and what differs."""
     both, heads = [r.report for r in results if r.report is not None], names(loaded)
 
-    def when(found: Found) -> dict[str, float | None]:
-        return {"page": found.page, "ticket": found.ticket}
+    def when(found: Found) -> dict[str, float | str | None]:
+        return {"page": found.page, "ticket": found.ticket, "kind": found.kind or None}
 
     return {
         "configurations": [{"name": h, **reports.fields(r)} for h, r in zip(heads, results, strict=True)],

@@ -7,12 +7,18 @@ from math import expm1, isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import JUDGE, Finding, Judgement, MovedBin, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, MovedBin, Severity, Status
 from driftd.core.text import clean, minute, percent, plural
+from driftd.judge.natural.kinds import Kind
 from driftd.monitor.findings import so_many
+from driftd.monitor.wording import named, said
+from driftd.replay.report import lasting
 
-PAGE, TICKET, OVER, SAME = "PAGE", "ticket", "over", "same"
-STYLES: Final = {PAGE: "bold red", TICKET: "yellow", OVER: "green", SAME: ""}
+PAGE, JOINS, TICKET, NAMED, OVER, SAME = "PAGE", "joins", "ticket", "named", "over", "same"
+STYLES: Final = {PAGE: "bold red", JOINS: "red", TICKET: "yellow", NAMED: "", OVER: "green", SAME: ""}
+"""PAGE: somebody is called. JOINS: a page of the model is open already. NAMED: an open change has got a better name."""
+_SHAPES: Final = frozenset({"", Kind.LEVEL, Kind.SPREAD, Kind.MIX, Kind.UNKNOWN})
+"""Kinds of which the bins that moved say more than the name."""
 _MOVED_SHOWN: Final = 2
 _TICKETS_SHOWN: Final = 2
 
@@ -32,30 +38,40 @@ def times(finding: Finding) -> str:
 def lines(judgement: Judgement) -> Iterator[Line]:
     """What changed with a judgement; nothing where nothing did."""
     model = next((f for f in judgement.findings if f.feature is None), None)
-    channels = [f for f in judgement.findings if f.feature is not None]
+    found = lasting(judgement.findings)
+    channels = [f for f in found if f.feature is not None and not _known(judgement, f)]
     yield from _pages(model, channels)
-    yield from _tickets([f for f in channels if _entered(f, Status.WARNING)])
+    yield from _tickets([f for f in channels if f.severity is Severity.TICKET])
     yield from _over(model, channels)
     for f in channels:
-        if f.status is f.previous:  # every window was asked for
+        if f.status is f.previous and f.detector == CHANGE:
+            yield _head(f, NAMED, f"{channel(f.feature)}: {said(f)}")
+        elif f.status is f.previous:  # every window was asked for
             yield _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
 
 
-def _entered(finding: Finding, status: Status) -> bool:
-    return finding.status is status and finding.previous is not status
+def _known(judgement: Judgement, finding: Finding) -> bool:
+    """Whether the judge has found what an open change of that channel has said already, with its kind."""
+    if finding.detector != JUDGE or finding.severity is None:
+        return False
+    rows = {c.name: row for row, c in enumerate(judgement.reference.channels)}
+    row = rows.get(finding.feature or "")
+    changes = next((s for s in judgement.scores if s.detector == CHANGE), None)
+    return row is not None and changes is not None and bool(changes.status[row] >= finding.status)
 
 
 def _pages(model: Finding | None, channels: Iterable[Finding]) -> Iterator[Line]:
-    paged = model if model is not None and model.status is Status.DRIFT else None
-    if paged is not None:
-        names = _names(paged.channels)
-        still = paged.previous is Status.DRIFT
-        yield _head(paged, PAGE, f"still: {names}" if still else f"{names} changed about {minute(paged.since)} UTC")
-    for f in channels:
-        if _entered(f, Status.DRIFT):
-            if paged is None:
-                yield _head(f, PAGE, f"{channel(f.feature)} joins, changed about {minute(f.since)} UTC")
-            yield _more(f"{channel(f.feature)}: {_judged(f)}")
+    mine = [f for f in channels if f.severity is Severity.PAGE]
+    calls = model is not None and model.severity is Severity.PAGE
+    if model is not None and calls:
+        names = _names(model.channels)
+        again = model.previous is Status.DRIFT
+        yield _head(model, PAGE, f"again: {names}" if again else f"{names} changed about {minute(model.since)} UTC")
+    elif model is not None and model.status is model.previous is Status.DRIFT and not mine:
+        yield _head(model, SAME, f"the page is open: {_names(model.channels)}")
+    for f in mine:
+        text = f"{channel(f.feature)}: {_judged(f)}"
+        yield _more(text) if calls else _head(f, JOINS, text)
 
 
 def _over(model: Finding | None, channels: Iterable[Finding]) -> Iterator[Line]:
@@ -82,14 +98,15 @@ def _names(names: Iterable[str], most: int = 8) -> str:
 
 
 def _judged(f: Finding) -> str:
-    """``evidence 1.4 times the threshold, from 14,043 events; RSW: 1.4% -> 1.8%``."""
-    if f.statistic < f.threshold:
-        parts = [f.because.partition(";")[0]]  # another detector of its budget found it
-    else:
-        parts = [f"evidence {times(f)} the threshold, from {_events(f)}"]
+    """``missing 0% -> 62% since 2013-03-08 18:32``, ``evidence 1.4 times the threshold, from 14,043 events``."""
+    parts = [said(f)] if f.kind else []
+    if f.detector == JUDGE and f.statistic >= f.threshold:
+        parts.append(f"evidence {times(f)} the threshold, from {_events(f)}")
+    elif not parts:
+        parts.append(f.because.partition(";")[0])  # another detector of its budget found it
     if f.feature == JOINT:
         parts += [p for p in f.because.split("; ")[1:2] if p]
-    return "; ".join([*parts, *_moved(f.moved)])
+    return "; ".join([*parts, *_moved(f)])
 
 
 def _events(f: Finding) -> str:
@@ -98,6 +115,8 @@ def _events(f: Finding) -> str:
 
 
 def _measured(f: Finding) -> str:
+    if f.kind:
+        return said(f)
     if f.detector == JUDGE:
         return f"judge ({'this window differs' if f.statistic < f.threshold else f'evidence {times(f)} the threshold'})"
     if f.noise == 0:  # a sequential detector counts what it detected
@@ -105,8 +124,15 @@ def _measured(f: Finding) -> str:
     return f"{f.detector} {f.statistic:.3g} (threshold {f.threshold:.2g})"
 
 
-def _moved(moved: tuple[MovedBin, ...]) -> list[str]:
-    return [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved[:_MOVED_SHOWN]]
+def _moved(f: Finding | None) -> list[str]:
+    """The bins that moved, where the kind does not say it."""
+    moved: tuple[MovedBin, ...] = f.moved[:_MOVED_SHOWN] if f is not None and f.kind in _SHAPES else ()
+    return [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+
+
+def _what(f: Finding) -> str:
+    """The kind of change, or the detector where there is none."""
+    return named(f.kind) or f.detector
 
 
 def _tickets(found: list[Finding]) -> Iterator[Line]:
@@ -115,9 +141,9 @@ def _tickets(found: list[Finding]) -> Iterator[Line]:
     for f in found:
         by_channel.setdefault(f.feature or "", []).append(f)
     # the count of a sequential detector does not measure how far something moved
-    blocks = sorted(by_channel.items(), key=lambda item: -max(f.ratio if f.noise else 1.0 for f in item[1]))
+    blocks = sorted(by_channel.items(), key=lambda item: -max(f.ratio if f.noise or f.kind else 1.0 for f in item[1]))
     if len(blocks) > _TICKETS_SHOWN:
-        names = [f"{channel(name)} ({', '.join(f.detector for f in mine)})" for name, mine in blocks]
+        names = [f"{channel(name)} ({', '.join(dict.fromkeys(map(_what, mine)))})" for name, mine in blocks]
         yield _head(found[0], TICKET, f"{len(blocks)} channels: {_names(names)}")
         yield _more(_ticket(*blocks[0]))
         return
@@ -126,12 +152,12 @@ def _tickets(found: list[Finding]) -> Iterator[Line]:
 
 
 def _ticket(name: str, mine: list[Finding]) -> str:
-    moved = _moved(next((f.moved for f in mine if f.moved), ()))
+    moved = _moved(next((f for f in mine if f.moved), None))
     return "; ".join([f"{channel(name)}: {', '.join(map(_measured, mine))}", *moved])
 
 
 def _grouped(found: list[Finding]) -> str:
     by_channel: dict[str, list[str]] = {}
     for f in found:
-        by_channel.setdefault(channel(f.feature), []).append(f.detector)
-    return "; ".join(f"{name} ({', '.join(detectors)})" for name, detectors in by_channel.items())
+        by_channel.setdefault(channel(f.feature), []).append(_what(f))
+    return "; ".join(f"{name} ({', '.join(dict.fromkeys(what))})" for name, what in by_channel.items())

@@ -64,9 +64,9 @@ class DemoListener(Listener):
         super().judged(replace(judgement, findings=tuple(new)))
 
     def _is_new(self, finding: Finding) -> bool:
-        if finding.feature is None or finding.status.name == "DRIFT":
+        if finding.feature is None or finding.severity == "page":
             return True
-        return finding.status.name == "WARNING" and finding.feature not in self._shown
+        return finding.severity == "ticket" and finding.feature not in self._shown
 
     def done(self, result: Replayed) -> None:
         from driftd.cli import reports  # noqa: PLC0415

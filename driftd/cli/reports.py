@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from driftd.cli import findings, output
+from driftd.core.finding import CHANGE
 from driftd.core.text import clean, duration, minute, plural
+from driftd.monitor.wording import named
 
 if TYPE_CHECKING:
     from driftd.replay.drivers import Replayed
@@ -30,7 +33,7 @@ def text(report: Report) -> None:
     )
     output.print_line(f"  {_pages(report)}")
     if report.pages:
-        header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels, most moved first")
+        header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels that broke, the first first")
         output.print_table(header, _page_rows(report), indent=4)
     if not report.tickets:
         output.print_line("  No tickets.")
@@ -40,7 +43,7 @@ def text(report: Report) -> None:
         f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}. Tickets page nobody."
     )
     rows = list(_ticket_rows(report))
-    output.print_table(("channel", "first (UTC)", "tickets by detector (total time open)"), rows[:_SHOWN], indent=4)
+    output.print_table(("channel", "first (UTC)", "tickets by kind (total time open)"), rows[:_SHOWN], indent=4)
     if len(rows) > _SHOWN:
         output.print_line(f"    and {len(rows) - _SHOWN} channels more; --output json has all")
 
@@ -59,9 +62,13 @@ def _pages(report: Report) -> str:
 
 def _page_rows(report: Report) -> Iterator[tuple[str, ...]]:
     for page in report.pages[:_SHOWN]:
-        names = [findings.channel(c) for c in page.channels]
+        names = [_of_kind(c, k) for c, k in zip_longest(page.channels, page.kinds, fillvalue="")]
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         yield minute(page.at), page.model, _lasted(report, page), minute(page.since), ", ".join(names[:10]) + more
+
+
+def _of_kind(channel: str, kind: str) -> str:
+    return f"{findings.channel(channel)} ({named(kind)})" if kind else findings.channel(channel)
 
 
 def _lasted(report: Report, page: Page) -> str:
@@ -81,9 +88,11 @@ def _ticket_rows(report: Report) -> Iterator[tuple[str, ...]]:
 
 
 def _counted(t: Tickets) -> str:
+    what = " or ".join(map(named, t.kinds))
+    what = what if what and t.detector == CHANGE else f"{t.detector}: {what}" if what else t.detector
     if t.open and not t.seconds:
-        return f"{t.detector} {t.count} (just opened)"
-    return f"{t.detector} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
+        return f"{what} {t.count} (just opened)"
+    return f"{what} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
 
 
 def refused(features: Sequence[RefusedFeature]) -> None:
@@ -135,7 +144,14 @@ def fields(result: Replayed) -> dict[str, Any]:
             "within": report.within,
         },
         "pages": [
-            {"model": p.model, "at": p.at, "ended": p.ended, "since": p.since, "channels": list(p.channels)}
+            {
+                "model": p.model,
+                "at": p.at,
+                "ended": p.ended,
+                "since": p.since,
+                "channels": list(p.channels),
+                "kinds": list(p.kinds),
+            }
             for p in report.pages
         ],
         "tickets": [
@@ -143,6 +159,7 @@ def fields(result: Replayed) -> dict[str, Any]:
                 "model": t.model,
                 "channel": t.channel,
                 "detector": t.detector,
+                "kinds": list(t.kinds),
                 "count": t.count,
                 "seconds": t.seconds,
                 "first": t.first,

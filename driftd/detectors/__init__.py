@@ -23,18 +23,20 @@ EVERY_KIND: Final = NUMBERS | CATEGORIES
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is special about a detector of data faults: it has an alert of its own, and advice.
+    """What is special about a detector of data faults: tickets about what it measures have an alert of their own.
 
     alert    name of the alert and of its runbook.
     summary  of the alert; {feature} and {model} stand for the names.
     share    what is said of the share of values: "73 % of the values of age <share>".
     hint     where to look, for the status page.
+    changes  the kinds of change (docs/judge.md "Kinds") whose tickets are this alert's.
     """
 
     alert: str
     summary: str
     share: str
     hint: str
+    changes: tuple[str, ...]
 
 
 @runtime_checkable

@@ -41,9 +41,10 @@ class Missing:
     default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs"})
     fault: ClassVar[Fault | None] = Fault(
         alert="DriftdMissingValues",
-        summary="Values of {feature} of model {model} are missing",
-        share="are missing, more than the reference and chance explain",
+        summary="Values of {feature} of model {model} are missing or refused",
+        share="are missing or of another type",
         hint="Values are missing: look at the producer or the join that fills it.",
+        changes=("missing", "refused"),
     )
     effect: float = 0.01
 

@@ -43,8 +43,9 @@ class OutOfRange:
     fault: ClassVar[Fault | None] = Fault(
         alert="DriftdOutOfRange",
         summary="Values of {feature} of model {model} lie outside the range of its reference",
-        share="lie outside the range of the reference, more than chance explains",
+        share="lie outside the range of the reference",
         hint="Outside the reference's range: did a unit or a scale change?",
+        changes=("range",),
     )
     effect: float = 0.01
 

@@ -44,8 +44,9 @@ class Unseen:
     fault: ClassVar[Fault | None] = Fault(
         alert="DriftdUnseenCategories",
         summary="Feature {feature} of model {model} takes values that its reference never saw",
-        share="were never seen in the reference, more than chance explains",
+        share="were never seen in the reference",
         hint="New values: a new market, release or spelling upstream?",
+        changes=("new_value", "renamed"),
     )
     effect: float = 0.01
 

@@ -1,4 +1,4 @@
-"""The alert rules that name detectors: an alert for each data fault in quality.yml; drift.yml leaves the faults out."""
+"""The alert rules that name kinds of change: an alert for each data fault in quality.yml; drift.yml leaves them out."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Final
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
 
-_SHAPES: Final = re.compile(r'detector!~"[^"]*"')
+_FAULTS: Final = re.compile(r'kind=~"[^"]*"')
 
 _QUALITY: Final = """\
 # Are the values of a feature there, known and in range? Tickets: nearly always a broken or changed producer.
 #
-# Made by `driftd generate rules`: an alert for each detector of a data fault (driftd/detectors).
-# `for` is two windows and `keep_firing_for` one, as in drift.yml.
+# Made by `driftd generate rules`: an alert for each data fault (driftd/detectors), by the kind of the channel's ticket.
+# A channel that pages makes none of them. `for` and `keep_firing_for` are those of drift.yml.
 groups:
   - name: driftd-quality
     rules:
 """
 _ALERT: Final = """\
       - alert: {alert}
-        expr: max without (instance, pod, detector) (driftd_feature_firing{{detector="{kind}"}}) == 1
-        for: 20m
+        expr: |
+          max without (instance, pod) (driftd_feature_status{{feature!~"error|prediction_error"}}) == 2
+          and max without (instance, pod, kind) (driftd_feature_change_info{{kind=~"{kinds}"}})
+        for: 2m
         keep_firing_for: 10m
         labels:
           severity: warning
@@ -30,9 +32,8 @@ _ALERT: Final = """\
         annotations:
           summary: '{summary}'
           description: >-
-            A ticket, not a page: in the last window of model {{{{ $labels.model }}}}
-            {{{{ with printf "max({metric}{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ end }}}}
-            of the values of {{{{ $labels.feature }}}} {share}; so it has been for two windows.
+            A ticket, not a page: {{{{ $labels.feature }}}} of model {{{{ $labels.model }}}} has changed more than is natural for it, by a size that matters{{{{ range printf "max by (kind) (driftd_feature_change_info{{model=%q,feature=%q}}) == 1" $labels.model $labels.feature | query }}}}: {{{{ .Labels.kind | reReplaceAll "_" " " }}}}{{{{ end }}}}{{{{ range printf "max(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}} since {{{{ (.Value | toTime).Format "2006-01-02 15:04" }}}} UTC{{{{ end }}}}.
+            {{{{ with printf "max({metric}{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}}In the last window {{{{ . | first | value | humanizePercentage }}}} of its values {share}.{{{{ end }}}}
             Usually a producer has changed or broken.
           runbook_url: https://runbooks.example.com/driftd/{alert}.md
           dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}'
@@ -46,10 +47,16 @@ def quality() -> str:
 def _alert(kind: str, fault: Fault) -> str:
     names = {"feature": "{{ $labels.feature }}", "model": "{{ $labels.model }}"}
     summary = fault.summary.format(**names).replace("'", "''")
-    metric = registry()[kind].metric
-    return _ALERT.format(alert=fault.alert, kind=kind, metric=metric, summary=summary, share=fault.share)
+    return _ALERT.format(
+        alert=fault.alert,
+        kinds="|".join(fault.changes),
+        metric=registry()[kind].metric,
+        summary=summary,
+        share=fault.share,
+    )
 
 
 def drift(text: str) -> str:
-    """``detector!~`` excludes the detectors that have an alert in quality.yml."""
-    return _SHAPES.sub(f'detector!~"{"|".join(faults())}"', text)
+    """``kind=~`` names the kinds of change that have an alert in quality.yml."""
+    kinds = "|".join(kind for fault in faults().values() for kind in fault.changes)
+    return _FAULTS.sub(f'kind=~"{kinds}"', text)

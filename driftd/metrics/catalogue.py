@@ -67,17 +67,22 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge("driftd_feature_drift_ratio", "ratio", "Statistic over threshold; every detector fires at 1.", _VERDICT),
         gauge("driftd_feature_firing", "", "1 while the detector fires, after hysteresis, else 0.", _VERDICT),
         counter("driftd_feature_firings_total", "", "Times the detector began to fire.", _VERDICT),
-        gauge("driftd_feature_status", "", f"Worst status over the detectors: {_STATUS}.", _CHANNEL),
+        gauge(
+            "driftd_feature_status",
+            "",
+            f"Status of the channel: {_STATUS}.",
+            _CHANNEL,
+        ),
         gauge(
             "driftd_feature_drift_since_timestamp_seconds",
             "seconds",
-            "Estimated start of the change; absent while no detector fires.",
+            "Estimated start of the change; absent without a page or a ticket.",
             _CHANNEL,
         ),
         gauge(
             "driftd_feature_may_page",
             "",
-            "1 where an episode of the channel makes a page, 0 where it makes a ticket.",
+            "1 where the judge's episodes may page; faults and large changes may page anywhere.",
             _CHANNEL,
         ),
         gauge(
@@ -125,7 +130,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "From the first event of the reference to the last.",
             _MODEL,
         ),
-        counter("driftd_pages_total", "pages", "Times the model's status turned to DRIFT: each is a page.", _MODEL),
+        counter(
+            "driftd_pages_total",
+            "pages",
+            "Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.",
+            _MODEL,
+        ),
         gauge(
             "driftd_model_info",
             "",

@@ -75,6 +75,8 @@ def numbers(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple
         return turn.value, turn.usual
     if turn.kind is Kind.SPREAD:
         return float(np.exp(turn.size)), 1.0
+    if turn.kind is Kind.MIX:
+        return turn.size, 0.0
     now, then = mean_of(reference, summary, row), mean_of(reference, reference.summary, row)
     if now is not None and then is not None:
         return now, then

@@ -228,7 +228,9 @@ class _Composer:
         )
         findings = [*found]
         if told:
-            starts = np.append(since[worst == Status.DRIFT], [] if joint is None else joint.since)
+            starts = since[worst == Status.DRIFT]
+            if joint is not None and joint.status is Status.DRIFT:
+                starts = np.append(starts, joint.since)
             ended = replace(window, end=end)
             findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)

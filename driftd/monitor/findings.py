@@ -249,7 +249,15 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
         return "", None, None
     if row == len(about.reference.channels):
         return Kind.JOINT.value, None, None
-    kind, reference = sized(natural, limits.sizes, recent, row).kind[0], about.reference
+    what, reference = sized(natural, limits.sizes, recent, row), about.reference
+    kind, size = what.kind[0], float(what.size[0])
+    if kind is Kind.SPREAD:
+        return kind.value, float(np.exp(size)), 1.0
+    if kind is Kind.MIX:
+        return kind.value, size, 0.0
+    if kind in {Kind.RANGE, Kind.ERRORS}:
+        usual = float(what.usual[0])
+        return kind.value, usual + size, usual
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
         column = _COLUMN[kind]
@@ -274,8 +282,16 @@ def _episode_because(
         why = about.learned.joint_why if joint else about.learned.why[row]
         parts.append(f"a ticket, not a page: {str(why).removesuffix(': tickets only')}")
     elif not _pages(about, row):
-        parts.append("a ticket, not a page: " + ("about pairs" if joint else "natural variation explains most of it"))
+        parts.append("a ticket, not a page: " + ("it is about pairs" if joint else _small(about, summary, row)))
     return "; ".join(parts)
+
+
+def _small(about: FindingContext, recent: Summary, row: int) -> str:
+    """Why the change makes no page where its channel may."""
+    natural, limits = about.detectors.natural, about.detectors.limits
+    if natural is not None and limits is not None and sized(natural, limits.sizes, recent, row).gross[0]:
+        return "so short a reference does not show that it is beyond natural variation"
+    return "the change is small"
 
 
 def _trigger(about: FindingContext, judged: Judged, row: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.finding import JUDGE, Finding, Judgement, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
@@ -46,10 +46,17 @@ class Snapshot:
         return self.certificate.by_model.get(model) if self.certificate is not None else None
 
     @property
-    def opened(self) -> dict[tuple[str, str], Finding]:
-        """(model, channel) -> the finding that opened its last episode, as far as it is among ``findings``."""
-        out: dict[tuple[str, str], Finding] = {}
+    def opened(self) -> dict[tuple[str, str, str], Finding]:
+        """(model, channel, JUDGE or CHANGE) -> the finding that opened its page or ticket, of a change the last that
+        named it; as far as it is among ``findings`` and nothing has ended it since.
+        """
+        out: dict[tuple[str, str, str], Finding | None] = {}
         for f in self.findings:
-            if f.detector == JUDGE and f.feature is not None and f.status >= Status.WARNING > f.previous:
-                out.setdefault((f.model, f.feature), f)
-        return out
+            if f.detector not in {JUDGE, CHANGE} or f.feature is None:
+                continue
+            key = f.model, f.feature, f.detector
+            if f.status < Status.WARNING:
+                out.setdefault(key, None)
+            elif f.status > f.previous or f.detector == CHANGE:
+                out.setdefault(key, f)
+        return {key: f for key, f in out.items() if f is not None}

@@ -1,12 +1,12 @@
 """The pages and tickets of a stretch of history, how long they lasted, and whether the budget was held.
 
-findings   ---w--------D----+-------o----------D----->|      w ticket, D page opens, + more channels join, o over
-tally         |ticket  |page                   |page  |end   what is still open at the end lasts until then
+findings   ---w--------D----+----D--o----------D----->|      w ticket, D calls, + more channels join, o over
+tally         |ticket  |page     |page         |page  |end   what is still open at the end lasts until then
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtr
 
-from driftd.core.finding import Finding, Judgement, Scores, Status
+from driftd.core.finding import CHANGE, Finding, Judgement, Scores, Severity, Status
 from driftd.core.units import MONTH_SECONDS
 
 CONFIDENCE: Final = 0.99
@@ -23,8 +23,9 @@ CONFIDENCE: Final = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One episode of one model: when it paged, when it ended (None: still open), and the estimated start of the change;
-    ``channels`` most moved first, with those that joined later.
+    """One call about one model: when, when the model's page ended (None: still open), and the estimated start of the
+    change; ``channels`` that broke, the first first, with those that joined later; ``kinds`` of what each of them did
+    ("" where that is not known).
     """
 
     model: str
@@ -32,11 +33,14 @@ class Page:
     ended: float | None
     since: float | None
     channels: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """All tickets of one detector on one channel: how many, for how long in all, and whether one is still open."""
+    """All tickets of one detector on one channel: how many, for how long in all, and whether one is still open;
+    ``kinds`` of change that they named, in their order.
+    """
 
     model: str
     channel: str
@@ -45,14 +49,18 @@ class Tickets:
     seconds: float
     first: float
     open: bool
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """When a channel was first part of a page, and when it first had a ticket; None for never."""
+    """When a channel was first part of a page, and when it first had a ticket; None for never. ``kind`` of the first
+    change that had one.
+    """
 
     page: float | None = None
     ticket: float | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,48 +108,69 @@ def poisson_bound(expected: float) -> int:
     return count
 
 
+def lasting(findings: Sequence[Finding]) -> list[Finding]:
+    """Without what ended and began again at the same time: after a quiet night a change can do both."""
+    turns: dict[tuple[str | None, str], list[Finding]] = {}
+    for f in findings:
+        turns.setdefault((f.feature, f.detector), []).append(f)
+    back = {key for key, mine in turns.items() if len(mine) > 1 and mine[0].previous is mine[-1].status}
+    return [f for f in findings if (f.feature, f.detector) not in back]
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts pages and tickets of judgements as they come, in order; ``report`` closes the account."""
 
-    _open: dict[str, int] = field(default_factory=dict)
+    _open: dict[str, list[int]] = field(default_factory=dict)
     _pages: list[Page] = field(default_factory=list)
     _tickets: dict[tuple[str, str, str], Tickets] = field(default_factory=dict)
     _since: dict[tuple[str, str, str], float] = field(default_factory=dict)
     _found: dict[tuple[str, str], Found] = field(default_factory=dict)
     _judged: dict[str, Judgement] = field(default_factory=dict)
+    _kinds: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def take(self, judgements: Iterable[Judgement]) -> None:
         for judgement in judgements:
             self._judged[judgement.model] = judgement
-            for finding in judgement.findings:
+            for finding in lasting(judgement.findings):
                 if finding.feature is None:
                     self._model(finding)
                 else:
                     self._channel(finding, finding.feature)
 
     def _model(self, f: Finding) -> None:
-        known = self._open.get(f.model)
-        if f.status is Status.DRIFT and known is None:
-            self._open[f.model] = len(self._pages)
-            self._pages.append(Page(f.model, f.window_end, None, f.since, f.channels))
-        elif f.status is Status.DRIFT and known is not None:
-            page = self._pages[known]
-            self._pages[known] = replace(page, channels=tuple(dict.fromkeys((*f.channels, *page.channels))))
-        elif known is not None:
-            self._pages[known] = replace(self._pages[known], ended=f.window_end)
-            del self._open[f.model]
-        for channel in f.channels if f.status is Status.DRIFT else ():
+        pages = self._open.setdefault(f.model, [])
+        if f.status is not Status.DRIFT:
+            for i in pages:
+                self._pages[i] = replace(self._pages[i], ended=f.window_end)
+            pages.clear()
+            return
+        known = {channel for i in pages for channel in self._pages[i].channels}
+        new = [channel for channel in f.channels if channel not in known]
+        if f.severity is Severity.PAGE:
+            pages.append(len(self._pages))
+            self._pages.append(self._named(Page(f.model, f.window_end, None, f.since, ()), new or f.channels))
+        elif pages:
+            page = self._pages[pages[-1]]
+            self._pages[pages[-1]] = self._named(page, (*page.channels, *new))
+        for channel in f.channels:
             self._first(f.model, channel, page=f.window_end)
+
+    def _named(self, page: Page, channels: Sequence[str]) -> Page:
+        kinds = tuple(self._kinds.get((page.model, channel), "") for channel in channels)
+        return replace(page, channels=tuple(channels), kinds=kinds)
 
     def _channel(self, f: Finding, channel: str) -> None:
         key = f.model, channel, f.detector
-        if f.status is Status.DRIFT:
+        if f.kind and f.status >= Status.WARNING:
+            self._kinds[f.model, channel] = f.kind
+        if f.severity is Severity.PAGE:
             self._first(f.model, channel, page=f.window_end)
-        if f.status is Status.WARNING and key not in self._since:
+        if f.severity is Severity.TICKET and key not in self._since:
             self._since[key] = f.window_end
             before = self._tickets.get(key, Tickets(*key, 0, 0.0, f.window_end, open=True))
-            self._tickets[key] = replace(before, count=before.count + 1, open=True)
+            kinds = tuple(dict.fromkeys((*before.kinds, *([f.kind] if f.kind else []))))
+            self._tickets[key] = replace(before, count=before.count + 1, open=True, kinds=kinds)
             self._first(f.model, channel, ticket=f.window_end)
         elif f.status is not Status.WARNING and key in self._since:
             lasted = f.window_end - self._since.pop(key)
@@ -151,7 +180,9 @@ class Tally:
     def _first(self, model: str, channel: str, page: float | None = None, ticket: float | None = None) -> None:
         before = self._found.get((model, channel), Found())
         self._found[model, channel] = Found(
-            before.page if before.page is not None else page, before.ticket if before.ticket is not None else ticket
+            before.page if before.page is not None else page,
+            before.ticket if before.ticket is not None else ticket,
+            before.kind or self._kinds.get((model, channel), ""),
         )
 
     def report(self, start: float, end: float, budget: float) -> Report:
@@ -164,6 +195,7 @@ class Tally:
             (model, channel.name, scores.detector): value
             for model, judgement in sorted(self._judged.items())
             for scores in judgement.scores
+            if scores.detector != CHANGE  # the size that an open change needs is no threshold of the configuration
             for channel, value in zip(judgement.reference.channels, _levels(scores).tolist(), strict=True)
             if np.isfinite(value)
         }

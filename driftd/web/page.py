@@ -22,7 +22,7 @@ from driftd.web.format import ago, html_latencies, html_name, html_range, html_s
 from driftd.web.sections.changes import changes
 from driftd.web.sections.guarantee import guarantee
 from driftd.web.sections.health import health
-from driftd.web.snapshot import worst_first
+from driftd.web.snapshot import watches_changes, worst_first
 from driftd.web.style import STYLE
 from driftd.web.widgets import MARKS, link, pill, runbook
 
@@ -165,6 +165,8 @@ def _called(m: ModelView, snapshot: Snapshot) -> str:
     can = "tickets only: no judge"
     if guaranteed is not None:
         can = f"{np.count_nonzero(guaranteed.pages)} of {len(guaranteed.names)} channels can page"
+        if watches_changes(j):
+            can = "faults and large changes can page"
     return (
         f"<span class=when>{pages} {plural('page', pages)}, {tickets} {plural('ticket', tickets)}</span>"
         f"<div class=small>{can}</div>"

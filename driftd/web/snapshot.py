@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 
 from driftd import __version__
 from driftd.core.channel import Role
-from driftd.core.finding import JUDGE, Judgement, Scores, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Scores, Status
 from driftd.core.summary import FIRST_VALUE
 from driftd.core.text import jsonable
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -24,7 +24,8 @@ from driftd.sinks.log import finding_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelView:
     """One channel of a judged model. ``scores``: (detector's scores, row) of windows where it applies, worst ratio
-    first; ``evidence`` the judge's. ``regime`` "" and ``pages`` False without a judge; ``why`` says what was measured.
+    first; ``evidence`` the judge's; ``change`` the size of the open fault or change, of the ``kind``, None and "" where
+    there is none. ``regime`` "" and ``pages`` False without a judge; ``why`` says what was measured.
     """
 
     name: str
@@ -38,6 +39,8 @@ class ChannelView:
     regime: str = ""
     why: str = ""
     pages: bool = False
+    change: tuple[Scores, int] | None = None
+    kind: str = ""
 
     @property
     def ratio(self) -> float:
@@ -45,14 +48,15 @@ class ChannelView:
 
     @property
     def firing(self) -> tuple[str, ...]:
-        """The detectors that fire, the worst first, the judge last: windows show better what moved."""
+        """The windows' detectors that fire, the worst first, then the judge: windows show better what moved."""
         every = (*self.scores, *((self.evidence,) if self.evidence is not None else ()))
         return tuple(s.detector for s, row in every if s.status[row] >= Status.WARNING)
 
     @property
     def every(self) -> tuple[tuple[Scores, int], ...]:
-        """The judge's scores and the windows'."""
-        return self.scores if self.evidence is None else (self.evidence, *self.scores)
+        """The open change, the judge's scores and the windows'."""
+        own = (one for one in (self.change, self.evidence) if one is not None)
+        return (*own, *self.scores)
 
     @property
     def bins(self) -> tuple[tuple[str, float, float], ...]:
@@ -87,11 +91,13 @@ def _channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> Channe
         channel.role,
         Status(int(j.channel_status[row])),
         None if math.isnan(since) else since,
-        tuple(sorted((x for x in scored if x[0].detector != JUDGE), key=lambda x: -x[0].ratio[row])),
+        tuple(sorted((x for x in scored if x[0].detector not in {JUDGE, CHANGE}), key=lambda x: -x[0].ratio[row])),
         j,
         row,
         next((x for x in scored if x[0].detector == JUDGE), None),
         *regime,
+        next((x for x in scored if x[0].detector == CHANGE and x[0].status[row] >= Status.WARNING), None),
+        j.kinds.get(row, ""),
     )
 
 
@@ -104,6 +110,11 @@ def _bins(j: Judgement, row: int) -> Iterator[tuple[str, float, float]]:
             yield j.reference.label(row, column), float(before[column]), float(after[column])
 
 
+def watches_changes(j: Judgement) -> bool:
+    """Whether faults and large changes are looked for: not where the reference holds counts alone."""
+    return any(s.detector == CHANGE for s in j.scores)
+
+
 def worst_first(models: Sequence[ModelView]) -> list[ModelView]:
     """By status, channels that page, then name; those that still learn after those with a warning."""
     return sorted(models, key=lambda m: (-m.status, -(m.judgement.paging if m.judgement else 0), m.name))
@@ -113,6 +124,7 @@ def status_json(snapshot: Snapshot) -> bytes:
     """Everything on the page as data; times in epoch seconds, statuses by name, NaN as null."""
     t = snapshot.telemetry
     lag = dict(t.rows("driftd_consumer_lag_seconds"))
+    opened = snapshot.opened
     body = {
         "version": __version__,
         "time": snapshot.now,
@@ -126,7 +138,7 @@ def status_json(snapshot: Snapshot) -> bytes:
         ],
         "checkpoint_time": t.get("driftd_checkpoint_timestamp_seconds") or None,
         "certificate": None if snapshot.certificate is None else _certificate(snapshot.certificate),
-        "models": [_model(m, snapshot.guarantee(m.name)) for m in worst_first(snapshot.models)],
+        "models": [_model(m, snapshot.guarantee(m.name), opened) for m in worst_first(snapshot.models)],
         "findings": [finding_fields(f) for f in snapshot.findings],
     }
     return orjson.dumps(jsonable(body), option=orjson.OPT_APPEND_NEWLINE)
@@ -146,7 +158,9 @@ def _certificate(of: Certificate) -> dict[str, Any]:
     }
 
 
-def _model(m: ModelView, guarantee: ModelGuarantee | None) -> dict[str, Any]:
+def _model(
+    m: ModelView, guarantee: ModelGuarantee | None, opened: Mapping[tuple[str, str, str], Finding]
+) -> dict[str, Any]:
     out: dict[str, Any] = {
         "model": m.name,
         "status": m.status.name,
@@ -157,7 +171,9 @@ def _model(m: ModelView, guarantee: ModelGuarantee | None) -> dict[str, Any]:
     }
     if m.judgement is None:
         return out | {"learning_ratio": m.learning}
-    return out | _judged(m.judgement) | {"features": [_feature(c) for c in channels(m.judgement, guarantee)]}
+    views = channels(m.judgement, guarantee)
+    features = [_feature(c, opened.get((m.name, c.name, CHANGE)) if c.kind else None) for c in views]
+    return out | _judged(m.judgement) | {"features": features}
 
 
 def _judged(j: Judgement) -> dict[str, Any]:
@@ -191,13 +207,17 @@ def _judged(j: Judgement) -> dict[str, Any]:
     }
 
 
-def _feature(c: ChannelView) -> dict[str, Any]:
+def _feature(c: ChannelView, told: Finding | None) -> dict[str, Any]:
+    """``told``: the finding that named its open change, if it is known."""
     moved = c.moved[:5] if c.status > Status.LEARNING else ()
     return {
         "feature": c.name,
         "role": c.role.value,
         "status": c.status.name,
         "since": c.since,
+        "kind": c.kind or None,
+        "value": None if told is None else told.value,
+        "reference_value": None if told is None else told.reference_value,
         "ratio": c.ratio,
         "pages": c.pages,
         "regime": c.regime or None,

@@ -24,13 +24,13 @@ h2{margin:0 0 .3rem;font-size:1.1rem;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-size:.82rem;font-weight:600;white-space:nowrap}
-tbody th[scope=row]{width:10.5rem}
-tbody th{font-weight:600;overflow-wrap:anywhere;min-width:9rem;max-width:22rem}td{font-variant-numeric:tabular-nums}
+tbody th[scope=row]{width:9rem}
+tbody th{font-weight:600;overflow-wrap:anywhere;min-width:7rem;max-width:18rem}td{font-variant-numeric:tabular-nums}
 td ul{margin:0;padding:0;list-style:none}
 time,.when,td .small{white-space:nowrap}td time+.small{display:block}
 td:last-child .small,td svg+.small,td.sure .small{white-space:normal}
-td.sure{min-width:11rem;max-width:13rem}td svg+.small{max-width:16rem}
-td:last-child{min-width:13rem}
+td.sure{min-width:9rem;max-width:10rem}td svg+.small{max-width:14rem}svg{max-width:14rem}
+td:last-child{min-width:10rem}.what{font-weight:600;max-width:13rem;overflow-wrap:anywhere}
 .facts .small::before{content:"("}.facts .small::after{content:")"}
 .pill{display:inline-block;padding:0 .45rem;border-radius:99px;font-size:.72rem;font-weight:700;
 border:1px solid currentColor;white-space:nowrap;vertical-align:middle}

@@ -64,7 +64,7 @@ def test_incidents_are_grouped_by_alert_and_model_and_repeated_at_the_group_inte
     route = read_yaml(ALERTMANAGER)["route"]
     assert route["group_by"] == ["alertname", "model"]
     for each in [route, *route["routes"]]:
-        assert each.get("group_by", ["alertname", "model"]) in (["alertname", "model"], ["alertname"])
+        assert {"alertname", "model", "page"} >= set(each.get("group_by", []))
         if "repeat_interval" in each:
             group = _minutes(each.get("group_interval", route["group_interval"]))
             assert _minutes(each["repeat_interval"]) % group == 0
@@ -121,6 +121,7 @@ def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
         pytest.param("DriftdNoData", "DriftdModelDrift", True, id="drift of a model that sends nothing"),
         pytest.param("DriftdDown", "DriftdNoData", True, id="silence of a model while driftd is down"),
         pytest.param("DriftdModelDrift", "DriftdFeatureDrift", True, id="a feature of a model that drifted as a whole"),
+        pytest.param("DriftdModelDrift", "DriftdMissingValues", True, id="missing values of a model that pages"),
         pytest.param(
             "DriftdErrorBudgetBurnFast", "DriftdErrorBudgetBurnSlow", True, id="the slow burn during the fast"
         ),
@@ -144,14 +145,33 @@ def test_inhibition(alertmanager: Alertmanager, source: str, target: str, inhibi
     wait_until(lambda: not _inhibited(alertmanager, effect), "the end of the inhibition")
 
 
+def _hurried(webhook: Webhook) -> str:
+    config = read_yaml(ALERTMANAGER)
+    config["route"]["group_wait"] = "1s"
+    config["route"]["routes"][2]["group_wait"] = "1s"
+    return yaml.safe_dump(config).replace("http://pager:8080", webhook.url)
+
+
+@pytest.mark.integration
+def test_a_second_fault_of_a_model_is_an_incident_of_its_own(
+    start_alertmanager: StartAlertmanager, webhook: Webhook
+) -> None:
+    server = start_alertmanager(_hurried(webhook))
+    model = {"job": "driftd", "model": "fraud"}
+    server.post(_labels("DriftdModelDrift", **model, page="1"))
+    webhook.wait_for("firing", "DriftdModelDrift", "/page")
+    server.post(_labels("DriftdModelDrift", **model, page="1"), _labels("DriftdModelDrift", **model, page="2"))
+    wait_until(lambda: len(webhook.notifications) == 2, "the second call, well before group_interval")
+    assert [body["groupLabels"]["page"] for _, body in webhook.notifications] == ["1", "2"]
+    assert len({body["groupKey"] for _, body in webhook.notifications}) == 2
+    server.stop()
+
+
 @pytest.mark.integration
 def test_features_of_one_model_come_in_one_notification(
     start_alertmanager: StartAlertmanager, webhook: Webhook
 ) -> None:
-    config = read_yaml(ALERTMANAGER)
-    config["route"]["group_wait"] = "1s"
-    config["route"]["routes"][2]["group_wait"] = "1s"
-    server = start_alertmanager(yaml.safe_dump(config).replace("http://pager:8080", webhook.url))
+    server = start_alertmanager(_hurried(webhook))
     model = {"job": "driftd", "model": "fraud"}
     server.post(*(_labels("DriftdFeatureDrift", **model, feature=feature) for feature in ("amount", "age", "country")))
     server.post(_labels("DriftdFeatureDrift", job="driftd", model="churn", feature="tenure"))

@@ -35,17 +35,18 @@ class Road:
     def show(self, **changed: float) -> None:
         """A healthy driftd with one model, but for what is changed."""
         now = time.time()
-        status, firing, loop = changed.get("status", 0), changed.get("firing", 0), changed.get("loop", now)
+        status, loop, missing = changed.get("status", 0), changed.get("loop", now), changed.get("missing", 0)
         self.driftd.show(
             {
                 'driftd_model_status{model="fraud"}': status,
                 'driftd_model_features{model="fraud"}': 20,
-                'driftd_model_page_features{model="fraud"}': 7 * firing,
+                'driftd_model_page_features{model="fraud"}': 7 if status == 3 else 0,
+                'driftd_pages_total{model="fraud"}': changed.get("pages", 1),
                 'driftd_feature_status{model="fraud",feature="amount"}': status,
                 'driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"}': 1_795_413_180,
-                'driftd_feature_firing{model="fraud",feature="amount",detector="psi"}': firing,
-                'driftd_feature_drift_ratio{model="fraud",feature="amount",detector="psi"}': 2.4 * firing,
-                'driftd_feature_firing{model="fraud",feature="age",detector="missing"}': changed.get("missing", 0),
+                'driftd_feature_change_info{model="fraud",feature="amount",kind="frozen"}': 1,
+                'driftd_feature_status{model="fraud",feature="age"}': 2 * missing,
+                'driftd_feature_change_info{model="fraud",feature="age",kind="missing"}': 1,
                 'driftd_feature_missing_ratio{model="fraud",feature="age"}': 0.3,
                 "driftd_ready": 1,
                 "driftd_kafka_connected": 1,
@@ -71,24 +72,32 @@ def road(
         alertmanager.stop()
 
 
-def test_model_that_drifts_pages_once_and_resolves(road: Road) -> None:
-    road.show(status=3, firing=1)
+def test_model_that_drifts_pages_once_and_a_second_fault_calls_again(road: Road) -> None:
+    road.show(status=3)
     page = road.pager.wait_for("firing", "DriftdModelDrift", "/page")
     assert page["labels"]["model"] == "fraud"
     assert page["labels"]["severity"] == "critical"
     assert "instance" not in page["labels"]
     assert page["annotations"]["summary"] == "Model fraud has drifted from its reference"
-    assert "7 of 20 channels; the earliest: amount since 2026-11-23 05:53:00" in page["annotations"]["description"]
+    assert "7 of 20 channels of model fraud" in page["annotations"]["description"]
+    assert "amount: frozen since 2026-11-23 05:53 UTC;" in page["annotations"]["description"]
     assert page["annotations"]["runbook_url"].endswith("/DriftdModelDrift.md")
-    road.show()
+    road.show(status=3, pages=2)
+    wait_until(lambda: _calls(road) == {"1", "2"}, "the second call")
+    road.show(pages=2)
+    wait_until(lambda: "DriftdModelDrift" not in road.prometheus.firing(), "the end of both")
     road.pager.wait_for("resolved", "DriftdModelDrift", "/page")
+
+
+def _calls(road: Road) -> set[str]:
+    return {alert["labels"]["page"] for alert in road.pager.alerts("firing", "DriftdModelDrift")}
 
 
 def test_missing_values_open_a_ticket_and_close_it(road: Road) -> None:
     road.show(missing=1)
     ticket = road.pager.wait_for("firing", "DriftdMissingValues", "/ticket")
     assert ticket["labels"]["feature"] == "age"
-    assert "30% of the values of age" in ticket["annotations"]["description"]
+    assert "30% of its values are missing" in ticket["annotations"]["description"]
     road.show()
     road.pager.wait_for("resolved", "DriftdMissingValues", "/ticket")
 
@@ -98,7 +107,7 @@ def test_stuck_driftd_pages_and_drift_is_no_news_meanwhile(road: Road) -> None:
     road.show(loop=stuck)
     road.pager.wait_for("firing", "DriftdLoopStuck", "/page")
     before = len(road.pager.alerts("firing", "DriftdModelDrift"))
-    road.show(loop=stuck, status=3, firing=1)
+    road.show(loop=stuck, status=3)
     wait_until(lambda: "DriftdModelDrift" in road.prometheus.firing(), "DriftdModelDrift firing in Prometheus")
     road.show(loop=stuck)  # the drift ends first: the end of the inhibition must not let it through
     wait_until(lambda: "DriftdModelDrift" not in road.prometheus.firing(), "the end of DriftdModelDrift")

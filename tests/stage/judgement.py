@@ -1,12 +1,13 @@
 """One judged window, made by hand, with exactly the numbers that a test wants to see on the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from driftd.core.channel import Channel, Role
 from driftd.core.event import Kind
-from driftd.core.finding import JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Joint, Judgement, MovedBin, Scores, Status
 from driftd.core.reference import Bins, Reference, bins_from_edges, category_bins
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary, latency_bins
@@ -86,6 +87,15 @@ def evidence(ratios: Sequence[float], a: float = 1e6, *, tickets: Sequence[int] 
     return Scores(JUDGE, s, limit, np.zeros(len(x)), limit, s / limit, status, opens)
 
 
+def changes(ratios: Sequence[float], *, tickets: Sequence[int] = ()) -> Scores:
+    """Of open faults and changes, by their size over the least that counts; 0 for none, tickets as in ``evidence``."""
+    x = np.array(ratios, np.float64)
+    status = np.where(x > 0, Status.DRIFT, Status.OK).astype(np.int8)
+    status[list(tickets)] = Status.WARNING
+    needed = np.where(x > 0, 0.2, NAN)
+    return Scores(CHANGE, x * 0.2, needed, needed, np.zeros(len(x)), x, status, (x > 0).astype(np.int64))
+
+
 def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> ModelGuarantee:
     """What the judge promises: every channel independent but those in the rows of ``dependent``; a joint path."""
     k = len(on.channels) + 1
@@ -142,6 +152,7 @@ def judgement(
     versions: tuple[str, ...] = ("7",),
     joint: Joint | None = None,
     because: str = "amount has moved",
+    kinds: Mapping[int, str] = MappingProxyType({}),
 ) -> Judgement:
     ref = on or reference(model, features)
     n = len(ref.channels)
@@ -168,4 +179,5 @@ def judgement(
         because,
         found,
         joint,
+        dict(kinds),
     )

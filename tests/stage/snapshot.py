@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from driftd.core.finding import JUDGE, Joint, Status
+from driftd.core.finding import CHANGE, JUDGE, Joint, Severity, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.web import ModelView, Snapshot
-from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
+from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 
 NOW = END + 95.0
 
@@ -39,7 +39,9 @@ def snapshot(**over: object) -> Snapshot:
             scores("ks", [0.01, NAN, 0.02, 0.22, 0.03, 0.05]),
             scores("missing", [0.0, 0.24, 0.01, 0.0, 0.0, NAN], threshold=0.05),
             evidence([4e-4, 2.6, NAN, 31.0, 2e-3, 0.08]),
+            changes([0, 1.2, 0, 0, 0, 0]),
         ),
+        kinds={1: "missing"},
         versions=("7", "8"),
         because="2 of 6 channels drifted: hour, cat_country",
         joint=Joint(math.log1p(2.1e3), math.log1p(1e6), Status.OK, NAN),
@@ -60,6 +62,9 @@ def snapshot(**over: object) -> Snapshot:
             ("cat_country", 2.6, "evidence 2.6 times the threshold A (one in 1e+06 events); missing: 0% -> 24%"),
         )
     )
+    missing = finding(
+        "fraud", "cat_country", detector=CHANGE, kind="missing", value=0.24, reference_value=0.0, severity=Severity.PAGE
+    )
     values: dict[str, object] = {
         "now": NOW,
         "models": (
@@ -68,7 +73,7 @@ def snapshot(**over: object) -> Snapshot:
             ModelView("churn", warned, counts=ModelCounts(9_000, last_event=NOW - 4000)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
-        "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), *episodes),
+        "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), missing, *episodes),
         "not_ready": (),
         "telemetry": telemetry(),
         "certificate": Certificate.of(1.0, 100, [*covers, "pricing"]),

@@ -19,17 +19,20 @@ _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.
 """Statistics that plain counts tell. Derived: those of EXACT."""
 _EXACT: Final = np.array([EXACT[CHANGES[change]] for change in CHANGE_OF[_ROWS].tolist()])[:, None]
 """Derived: EXACT by statistic."""
+_ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
+"""Derived: the statistic that is about error channels alone."""
 
 
 class Sized(NamedTuple):
     """bool[channels]: ``matters`` (a ticket, where evidence is exact), ``gross`` (a page); of each channel the ``kind``
-    of what changed most, and its ``size``.
+    of what changed most, its ``size`` and, of a rate, what is ``usual``.
     """
 
     matters: NDArray[np.bool_]
     gross: NDArray[np.bool_]
     kind: tuple[Kind, ...]
     size: NDArray[np.float64]
+    usual: NDArray[np.float64]
 
 
 def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int | None = None) -> Sized:
@@ -41,6 +44,8 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
     usual = Usual(*(getattr(learned.usual, f.name)[rows] for f in fields(Usual)))
     _, size, least = (v[0] for v in statistics(usual, np.concatenate([told, counts[None]], axis=2), usual.shares[None]))
     centre = learned.near.centre[:, rows]
+    # of another channel the same count is that of its highest tenth
+    centre = np.where(_ERRORS & ~learned.traits.errors[rows], np.nan, centre)
     size, least = np.nan_to_num(size - centre, nan=-np.inf), np.nan_to_num(least - centre, nan=-np.inf)
     size[STATISTICS.index(Change.ERRORS), ~learned.traits.errors[rows]] = -np.inf  # to others it is a tenth of them
     part = size[_ROWS] / _EXACT
@@ -50,4 +55,5 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
         gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
         kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
         size=size[best, np.arange(len(counts))],
+        usual=centre[best, np.arange(len(counts))],
     )

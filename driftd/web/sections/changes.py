@@ -10,20 +10,28 @@ from typing import Final
 import numpy as np
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import Finding, Joint, Judgement, Status
+from driftd.core.finding import CHANGE, JUDGE, Finding, Joint, Judgement, Status
 from driftd.detectors.registry import faults
+from driftd.judge.natural.kinds import Kind
 from driftd.monitor.findings import WINDOW_ALONE
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.monitor.wording import changed, named
 from driftd.web.format import html_minute, html_name, html_since, large, number
-from driftd.web.snapshot import ChannelView, channels
+from driftd.web.snapshot import ChannelView, channels, watches_changes
 from driftd.web.widgets import link, pill, runbook
 
 MAX_MODELS: Final = 20
 MAX_CHANNELS: Final = 8
 _BAR, _GAP, _HIGH = 6, 4, 40
 _TOGETHER: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
+_HINTS: Final[Mapping[str, str]] = {
+    Kind.FROZEN: "Values repeat: is a cache, a job or a sensor stuck?",
+    Kind.UNIT: "All numbers by one factor: did a unit, a currency or a scale change?",
+    Kind.JOINT: "It no longer moves with its siblings: check a join, a mapping or a sign.",
+}
+"""Where to look, for kinds that are no fault of a detector."""
 _GROUPS: Final = {
-    Status.DRIFT: "Pages: an episode is open",
+    Status.DRIFT: "Pages: a change of a page's size is open",
     Status.WARNING: "Tickets: can wait for the morning",
     Status.OK: "Quiet",
 }
@@ -41,7 +49,7 @@ def changes(snapshot: Snapshot, models: Sequence[ModelView], model: str | None) 
 
 
 def _changed_model(
-    snapshot: Snapshot, j: Judgement, opened: Mapping[tuple[str, str], Finding], *, everything: bool
+    snapshot: Snapshot, j: Judgement, opened: Mapping[tuple[str, str, str], Finding], *, everything: bool
 ) -> str:
     views = channels(j, snapshot.guarantee(j.model))
     moved = [v for v in views if v.status >= Status.WARNING]
@@ -51,9 +59,10 @@ def _changed_model(
         more = f'<p><a href="{link(j.model)}">{len(moved) - len(shown)} more channels have changed</a></p>'
     rows: dict[Status, list[str]] = {group: [] for group in _GROUPS}
     if j.joint is not None and (everything or j.joint.status >= Status.WARNING):
-        rows[_group(j.joint.status)].append(_together(j.joint, opened.get((j.model, JOINT)), snapshot))
+        rows[_group(j.joint.status)].append(_together(j.joint, opened.get((j.model, JOINT, JUDGE)), snapshot))
     for v in shown:
-        rows[_group(v.status)].append(_channel(v, opened.get((j.model, v.name)), snapshot))
+        judged, change = (opened.get((j.model, v.name, detector)) for detector in (JUDGE, CHANGE))
+        rows[_group(v.status)].append(_channel(v, judged, change, snapshot))
     return (
         f'<section class="card {j.status.name}"><h2><a href="{link(j.model)}">{html_name(j.model)}</a> '
         f'{pill(j.status)}</h2><p class="facts">{_summary(j, moved, snapshot)}</p>'
@@ -72,7 +81,7 @@ def _table(rows: Mapping[Status, Sequence[str]]) -> str:
         return ""
     return (
         '<div class="wide" tabindex="0"><table><caption class="hidden">Channels, worst first</caption><thead><tr>'
-        '<th scope="col">Channel<th scope="col">Since (UTC)<th scope="col">How sure<th scope="col">How much'
+        '<th scope="col">Channel<th scope="col">What, since (UTC)<th scope="col">How sure<th scope="col">How much'
         '<th scope="col">Share of events per bin <span class="key"><i class="ref"></i>reference '
         f'<i class="cur"></i>now</span><th scope="col">Look at</tr></thead>{bodies}</table></div>'
     )
@@ -113,37 +122,55 @@ def _advice(j: Judgement, moved: Sequence[ChannelView], snapshot: Snapshot) -> s
     return "<ul>" + "".join(f"<li>{s}" for s in steps) + "</ul>" if steps else ""
 
 
-def _channel(v: ChannelView, opened: Finding | None, snapshot: Snapshot) -> str:
+def _channel(v: ChannelView, opened: Finding | None, change: Finding | None, snapshot: Snapshot) -> str:
     moved = ", ".join(f"{html_name(b)} {p:.1%} → {q:.1%}" for b, p, q in v.moved[:2])
     changed = v.status >= Status.WARNING
     bars = f"{_bars(v.bins)}<div class=small>{moved}</div>" if v.scores or v.evidence is not None else "-"
     about = [v.role.value.replace("_", " ")]
     if v.regime:
-        about.append(f'<span title="{escape(v.why)}">{v.regime}, {"pages" if v.pages else "tickets only"}</span>')
+        pages = "" if watches_changes(v.judgement) else ", pages" if v.pages else ", tickets only"
+        about.append(f'<span title="{escape(v.why)}">{v.regime}{pages}</span>')
     return (
         f'<tr><th scope="row">{html_name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
-        f"<td>{html_since(v.since, snapshot.now) if v.since is not None else '-'}"
+        f"<td>{_what(v, opened, change)}{html_since(v.since, snapshot.now) if v.since is not None else '-'}"
         f"<td class=sure>{_sure(v, opened)}<td>{_much(v)}<td>{bars}<td>{_hint(v, snapshot) if changed else '-'}</tr>"
     )
 
 
+def _what(v: ChannelView, opened: Finding | None, change: Finding | None) -> str:
+    """The kind of the change, its value in the reference and now; nothing where no kind is known."""
+    told = change if v.kind else opened
+    if v.status < Status.WARNING or (told is None and not v.kind):
+        return ""
+    text = named(v.kind) if told is None else changed(told.kind, told.value, told.reference_value)
+    return f"<div class=what>{html_name(text.replace('->', '→'), 120)}</div>" if text else ""
+
+
 def _much(v: ChannelView) -> str:
-    """The statistics of the window: the worst two, and all that are over their thresholds."""
+    """The size of the change, then the statistics of the window: the worst two, and all over their thresholds."""
+    size = ""
+    if v.change is not None:
+        scores, row = v.change
+        needed = "page" if scores.status[row] == Status.DRIFT else "ticket"
+        size = f"<span class=when><b class=ratio>{number(float(scores.ratio[row]))} ×</b> a {needed}'s size</span>"
     if not v.scores:
-        return "-"
+        return size or "-"
     verdicts = "".join(
         f"<li>{escape(s.detector)} {number(float(s.statistic[row]))} "
         f"{'≥' if s.ratio[row] >= 1 else '&lt;'} {number(float(s.threshold[row]))}"
         for i, (s, row) in enumerate(v.scores[:6])
         if i < 2 or s.ratio[row] >= 1
     )
-    return (
-        f'<span class=when><b class="ratio">{number(v.ratio)} ×</b> threshold</span><ul class="small">{verdicts}</ul>'
-    )
+    size = size or f'<span class=when><b class="ratio">{number(v.ratio)} ×</b> threshold</span>'
+    return f'{size}<ul class="small">{verdicts}</ul>'
 
 
 def _sure(v: ChannelView, opened: Finding | None) -> str:
-    """The judge's evidence over A: when the episode opened, else now."""
+    """What natural variation says, or the judge's evidence over A: when the episode opened, else now."""
+    judged = v.evidence is not None and v.evidence[0].status[v.row] >= Status.WARNING
+    if v.change is not None and not judged:
+        budget = "pages" if v.change[0].status[v.row] == Status.DRIFT else "tickets"
+        return f'beyond its natural variation<div class="small">at the budget of {budget}</div>'
     if v.evidence is None:
         return '<span class="small">no evidence is kept</span>' if v.regime else "-"
     scores, row = v.evidence
@@ -191,9 +218,13 @@ def _together(joint: Joint, opened: Finding | None, snapshot: Snapshot) -> str:
 
 
 def _hint(v: ChannelView, snapshot: Snapshot) -> str:
-    """Where to look, by the worst of the detectors that fire; two hints at most."""
-    known = {name: (fault.alert, fault.hint) for name, fault in faults().items()}
+    """Where to look, by the kind of change, else by the worst of the detectors that fire; two hints at most."""
     own = v.role.row.alert, v.role.row.hint
+    if v.kind:
+        by_kind = {kind: (fault.alert, fault.hint) for fault in faults().values() for kind in fault.changes}
+        alert, advice = by_kind.get(v.kind, (own[0], _HINTS.get(v.kind, own[1])))
+        return f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'
+    known = {name: (fault.alert, fault.hint) for name, fault in faults().items()}
     hints = list(dict.fromkeys(known.get(detector, own) for detector in v.firing))
     return "".join(
         f'<div>{advice}</div><div class="small">{runbook(snapshot, alert)}</div>'

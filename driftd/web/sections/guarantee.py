@@ -12,6 +12,7 @@ from driftd.core.text import duration, plural
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.monitor.view import Snapshot
 from driftd.web.format import html_name, large
+from driftd.web.snapshot import watches_changes
 from driftd.web.widgets import link
 
 MAX_CHANNELS: Final = 8
@@ -28,9 +29,8 @@ def guarantee(snapshot: Snapshot, model: str | None = None) -> str:
     counts = [m.counts for m in snapshot.models if model is None or m.name == model]
     pages, recent = sum(c.pages for c in counts), sum(c.recent_pages for c in counts)
     rows = "".join(f"<div><dt>{name}<dd>{text}</div>" for name, text in _facts(certificate, pages, recent))
-    return (
-        f'<section class="card"><h2>Can you trust a page?</h2><dl>{rows}</dl>{_tickets(certificate.covers)}</section>'
-    )
+    tickets = _tickets(certificate.covers, snapshot)
+    return f'<section class="card"><h2>Can you trust a page?</h2><dl>{rows}</dl>{tickets}</section>'
 
 
 def _of_model(certificate: Certificate, model: str) -> Certificate:
@@ -63,11 +63,15 @@ def _unjudged(names: Sequence[str]) -> str:
     return f"; {shown}: the reference holds counts alone, tickets only"
 
 
-def _tickets(guarantees: Sequence[ModelGuarantee]) -> str:
-    """The channels that never page, and the judge's reason."""
+def _tickets(guarantees: Sequence[ModelGuarantee], snapshot: Snapshot) -> str:
+    """The channels on which the judge's evidence never pages, and its reason."""
     rows = [(g, row) for g in guarantees for row in np.flatnonzero(~g.pages).tolist()]
     if not rows:
         return ""
+    said = f"{len(rows)} {plural('channel', len(rows))} can open tickets only:"
+    watched = {m.name for m in snapshot.models if m.judgement is not None and watches_changes(m.judgement)}
+    if {g.model for g, _ in rows} <= watched:
+        said = f"{len(rows)} {plural('channel', len(rows))} can page only for faults and large changes:"
     shown = "".join(
         f'<tr><th scope="row"><a href="{link(g.model)}">{html_name(g.model)}</a> · {html_name(g.names[row])}'
         f"<td>{escape(g.regime[row])}<td>{escape(g.why[row])}</tr>"
@@ -75,7 +79,7 @@ def _tickets(guarantees: Sequence[ModelGuarantee]) -> str:
     )
     more = f"<p>{len(rows) - MAX_CHANNELS} more; see the page of each model.</p>" if len(rows) > MAX_CHANNELS else ""
     return (
-        f"<p>{len(rows)} {plural('channel', len(rows))} can open tickets only:</p>"
+        f"<p>{said}</p>"
         '<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Channel<th scope="col">Regime'
         f'<th scope="col">Measured on the reference</tr></thead><tbody>{shown}</tbody></table></div>{more}'
     )

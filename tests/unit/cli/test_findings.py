@@ -9,10 +9,10 @@ import pytest
 
 from driftd.cli.comparison import earlier
 from driftd.cli.findings import lines as lines_of
-from driftd.core.finding import Finding, MovedBin, Status
+from driftd.core.finding import Finding, MovedBin, Severity, Status
 from driftd.core.text import minute
 from driftd.replay.report import Found
-from tests.stage.judgement import END, finding, judgement
+from tests.stage.judgement import END, finding, judgement, scores
 
 OK, WARNING, DRIFT = Status.OK, Status.WARNING, Status.DRIFT
 AT = f"{minute(END)} UTC  "
@@ -23,17 +23,32 @@ def lines(*found: Finding) -> list[str]:
     return [text for text, _ in lines_of(replace(judgement("m"), findings=found))]
 
 
+def severity(now: Status, before: Status) -> Severity | None:
+    by_status = {WARNING: Severity.TICKET, DRIFT: Severity.PAGE}
+    return by_status[now] if now > before and now in by_status else None
+
+
 def judge(feature: str, now: Status = DRIFT, before: Status = OK, **over: object) -> Finding:
+    over = {"severity": severity(now, before)} | over
     given = {"statistic": np.log1p(7e6), "threshold": np.log1p(1e6), "events": 1000, "effective_events": 1000.0}
     return finding("m", feature, **({"detector": "judge", "status": now, "previous": before} | given | over))
 
 
 def model(now: Status, before: Status, *channels: str) -> Finding:
-    return finding("m", None, detector="model", status=now, previous=before, channels=channels)
+    return finding(
+        "m", None, detector="model", status=now, previous=before, channels=channels, severity=severity(now, before)
+    )
 
 
 def ticket(feature: str, detector: str = "psi", **over: object) -> Finding:
-    return finding("m", feature, **({"detector": detector, "status": WARNING} | over))
+    ends = over.get("status", WARNING) is not WARNING
+    given = {"detector": detector, "status": WARNING, "severity": None if ends else Severity.TICKET}
+    return finding("m", feature, **(given | over))
+
+
+def change(feature: str, kind: str, value: float | None, usual: float | None, **over: object) -> Finding:
+    given = {"detector": "change", "status": DRIFT, "severity": Severity.PAGE, "noise": 0.0}
+    return finding("m", feature, **(given | {"kind": kind, "value": value, "reference_value": usual} | over))
 
 
 def test_a_page_names_its_channels_since_when_and_how_sure_it_is() -> None:
@@ -57,9 +72,59 @@ def test_a_change_that_another_detector_found_names_it() -> None:
 
 
 def test_a_channel_that_joins_an_open_page_is_shown_but_calls_nobody_again() -> None:
-    first, *_ = lines(judge("b"))
-    assert first == f"{AT}PAGE    m: b joins, changed about {minute(END - 420)} UTC"
-    assert lines(model(DRIFT, DRIFT, "b", "a")) == [f"{AT}PAGE    m: still: b, a"]
+    (line,) = lines(judge("b", moved=()), model(DRIFT, DRIFT, "a", "b"))
+    assert line == f"{AT}joins   m: b: evidence 7.0 times the threshold, from 1,000 events"
+    assert lines(model(DRIFT, DRIFT, "a", "b")) == [f"{AT}same    m: the page is open: a, b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "usual", "says"),
+    [
+        ("missing", 0.62, 0.0, "missing 0% -> 62%"),
+        ("new_value", 0.031, 0.001, "new value 0.1% -> 3.1%"),
+        ("unit", 1230.0, 12.3, "unit: 100 times larger, typical size 12.3 -> 1,230"),
+        ("unit", 0.123, 12.3, "unit: 100 times smaller, typical size 12.3 -> 0.123"),
+        ("joint", -0.02, 0.97, "relation to other channels 0.97 -> -0.02"),
+        ("frozen", None, None, "frozen"),
+    ],
+)
+def test_a_change_says_its_kind_and_its_size(kind: str, value: float | None, usual: float | None, says: str) -> None:
+    head, text = lines(change("a", kind, value, usual), model(DRIFT, OK, "a"))
+    assert head == f"{AT}PAGE    m: a changed about {minute(END - 420)} UTC"
+    assert text == f"{MORE}a: {says} since {minute(END - 420)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "usual", "says"),
+    [
+        ("level", 3.5, 2.0, "mean 2 -> 3.5"),
+        ("spread", 2.31, 1.0, "spread 2.3 times the reference's"),
+        ("mix", 0.12, 0.0, "mix: 12% of the values moved"),
+    ],
+)
+def test_a_change_of_shape_shows_the_bins_beside_it(kind: str, value: float, usual: float, says: str) -> None:
+    (line,) = lines(change("a", kind, value, usual, status=WARNING, severity=Severity.TICKET))
+    assert line == f"{AT}ticket  m: a: {says} since {minute(END - 420)}; 30..40: 25% -> 70%; 0..10: 25% -> 5%"
+
+
+def test_a_second_fault_calls_again_and_a_better_name_does_not() -> None:
+    again = replace(model(DRIFT, DRIFT, "a", "b"), severity=Severity.PAGE)
+    head, text = lines(change("b", "frozen", 1.0, 0.02), again)
+    assert head == f"{AT}PAGE    m: again: a, b"
+    assert text == f"{MORE}b: frozen 2% -> 100% since {minute(END - 420)}"
+    (line,) = lines(change("a", "missing", 1.0, 0.0, previous=DRIFT, severity=None))
+    assert line == f"{AT}named   m: a: missing 0% -> 100% since {minute(END - 420)}"
+
+
+def test_what_ends_and_begins_again_at_once_is_not_said() -> None:
+    ends = change("a", "range", 1.0, 0.0, status=OK, previous=DRIFT, severity=None)
+    assert lines(ends, change("a", "range", 1.0, 0.0)) == []
+
+
+def test_what_an_open_change_has_said_the_judge_does_not_repeat() -> None:
+    j = judgement("m", ("a",), verdicts=(scores("change", [3.0, 0.0]),))
+    assert list(lines_of(replace(j, findings=(judge("a", WARNING),)))) == []
+    assert list(lines_of(replace(j, findings=(judge("prediction", WARNING),)))) != []
 
 
 def test_a_ticket_is_a_line_and_many_are_two() -> None:
@@ -76,12 +141,14 @@ def test_a_ticket_is_a_line_and_many_are_two() -> None:
 def test_what_ends_is_one_line() -> None:
     over = ticket("a", status=OK, previous=WARNING), ticket("b", status=OK, previous=WARNING)
     assert lines(*over) == [f"{AT}over    m: a (psi); b (psi)"]
+    gone = change("a", "new_value", None, None, status=OK, previous=WARNING, severity=None)
+    assert lines(gone) == [f"{AT}over    m: a (new value)"]
     assert lines(judge("a", OK, DRIFT), model(OK, DRIFT)) == [f"{AT}over    m: the page is over"]
 
 
 def test_nothing_is_said_where_nothing_changed_unless_every_window_was_asked_for() -> None:
     assert lines(model(OK, Status.LEARNING)) == []
-    assert lines(ticket("a", status=OK)) == [f"{AT}same    m: a: psi 0.31 (threshold 0.1); OK"]
+    assert lines(ticket("a", status=OK, severity=None)) == [f"{AT}same    m: a: psi 0.31 (threshold 0.1); OK"]
 
 
 @pytest.mark.parametrize(

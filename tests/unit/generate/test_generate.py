@@ -109,9 +109,10 @@ def test_each_fault_has_an_alert_and_drift_alerts_leave_it_out() -> None:
     alerts: list[dict[str, Any]] = yaml.safe_load(rules.quality())["groups"][0]["rules"]
     assert [alert["alert"] for alert in alerts] == [fault.alert for fault in faults().values()]
     for alert, name in zip(alerts, faults(), strict=True):
-        assert f'driftd_feature_firing{{detector="{name}"}}' in alert["expr"]
+        kinds = "|".join(faults()[name].changes)
+        assert f'driftd_feature_change_info{{kind=~"{kinds}"}}' in alert["expr"]
         assert registry()[name].metric in alert["annotations"]["description"]
-    assert rules.drift('detector!~"a|b"') == 'detector!~"missing|out_of_range|unseen"'
+    assert rules.drift('kind=~"a|b"') == 'kind=~"missing|refused|range|new_value|renamed"'
 
 
 def test_panels_stand_beside_each_other_as_they_fit() -> None:

@@ -89,15 +89,15 @@ driftd_feature_firings_total{model="fraud",feature="amount",detector="psi"} 1
 driftd_feature_firings_total{model="fraud",feature="age",detector="psi"} 0
 driftd_feature_firings_total{model="fraud",feature="amount",detector="judge"} 1
 driftd_feature_firings_total{model="fraud",feature="age",detector="judge"} 0
-# HELP driftd_feature_status Worst status over the detectors: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
+# HELP driftd_feature_status Status of the channel: 0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT.
 # TYPE driftd_feature_status gauge
 driftd_feature_status{model="fraud",feature="amount"} 3
 driftd_feature_status{model="fraud",feature="age"} 0
 driftd_feature_status{model="fraud",feature="prediction"} 0
-# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent while no detector fires.
+# HELP driftd_feature_drift_since_timestamp_seconds Estimated start of the change; absent without a page or a ticket.
 # TYPE driftd_feature_drift_since_timestamp_seconds gauge
 driftd_feature_drift_since_timestamp_seconds{model="fraud",feature="amount"} 1795413180
-# HELP driftd_feature_may_page 1 where an episode of the channel makes a page, 0 where it makes a ticket.
+# HELP driftd_feature_may_page 1 where the judge's episodes may page; faults and large changes may page anywhere.
 # TYPE driftd_feature_may_page gauge
 driftd_feature_may_page{model="fraud",feature="amount"} 1
 driftd_feature_may_page{model="fraud",feature="age"} 1
@@ -140,7 +140,7 @@ driftd_model_false_alarm_threshold_events{model="fraud"} 1000000
 # HELP driftd_model_reference_span_seconds From the first event of the reference to the last.
 # TYPE driftd_model_reference_span_seconds gauge
 driftd_model_reference_span_seconds{model="fraud"} 3600
-# HELP driftd_pages_total Times the model's status turned to DRIFT: each is a page.
+# HELP driftd_pages_total Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.
 # TYPE driftd_pages_total counter
 driftd_pages_total{model="fraud"} 2
 # HELP driftd_model_info Always 1; the model's version and the reference it is judged against.
@@ -416,7 +416,7 @@ def big_page() -> MetricsSink:
         on = reference(f"m{k}", names)
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
         joint = Joint(2.0, 13.8, Status.OK, NAN)
-        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint), COUNTS, cover(on))
+        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, cover(on))
     s.learning("new", 0.1, COUNTS)
     return s
 
@@ -425,6 +425,18 @@ def test_every_metric_of_the_table_is_on_the_full_page_and_no_family_twice() -> 
     families = [f.name for f in text_string_to_metric_families(big_page().render().decode())]
     assert len(families) == len(set(families))
     assert set(families) >= {n.removesuffix("_total") for n in METRICS}
+
+
+def test_the_kind_of_an_open_change_is_a_label() -> None:
+    s = sink()
+    s.update(judgement("m", ("a", "b"), kinds={0: "missing", 2: "mix"}))
+    info = [line for line in s.render().decode().splitlines() if line.startswith("driftd_feature_change_info{")]
+    assert info == [
+        'driftd_feature_change_info{model="m",feature="a",kind="missing"} 1',
+        'driftd_feature_change_info{model="m",feature="prediction",kind="mix"} 1',
+    ]
+    s.update(judgement("m", ("a", "b")))
+    assert b"driftd_feature_change_info" not in s.render()
 
 
 def test_gzip_members_join_to_the_plain_page() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from driftd.config import Settings
 from driftd.core.channel import OWN_NAMES, Channel, Role
-from driftd.core.finding import Judgement
+from driftd.core.finding import CHANGE, Judgement
 from driftd.decode.tabular.layout import Layout
 from driftd.metrics.series import MetricsSink
 from driftd.replay.run import Replay
@@ -92,7 +92,7 @@ def test_the_configuration_calls_it_as_events_do(tmp_path: Path) -> None:
     features = {"score": {"type": "categorical", "detectors": ["chi2"]}, "label": {"detectors": []}}
     judgement = judged(path, layout, models=[{"name": "m", "features": features}])[-1]
     by_channel = {
-        c.name: {s.detector for s in judgement.scores if np.isfinite(s.threshold[row])}
+        c.name: {s.detector for s in judgement.scores if np.isfinite(s.threshold[row]) and s.detector != CHANGE}
         for row, c in enumerate(judgement.reference.channels)
     }
     assert by_channel["features.score"] == {"chi2", "judge"}

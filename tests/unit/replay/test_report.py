@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from driftd.core.finding import Finding, Status
+from driftd.core.finding import Finding, Severity, Status
 from driftd.core.units import MONTH_SECONDS
 from driftd.replay.report import Found, Page, Report, Tally, Tickets, poisson_bound
 from tests.stage.judgement import finding, judgement
@@ -18,14 +18,21 @@ OK, WARNING, DRIFT = Status.OK, Status.WARNING, Status.DRIFT
 BUDGET = 1.0
 
 
-def model(at: float, before: Status, now: Status, *channels: str, since: float | None = None) -> Finding:
-    return finding(
-        "m", None, detector="model", previous=before, status=now, window_end=at, since=since, channels=channels
-    )
+BEGINS = {OK: None, WARNING: Severity.TICKET, DRIFT: Severity.PAGE}
 
 
-def channel(at: float, name: str, before: Status, now: Status, detector: str = "psi") -> Finding:
-    return finding("m", name, detector=detector, previous=before, status=now, window_end=at)
+def model(
+    at: float, before: Status, now: Status, *channels: str, since: float | None = None, calls: bool = False
+) -> Finding:
+    severity = BEGINS[now] if now > before or calls else None
+    told = {"previous": before, "status": now, "window_end": at, "since": since, "severity": severity}
+    return finding("m", None, detector="model", channels=channels, **told)
+
+
+def channel(at: float, name: str, before: Status, now: Status, detector: str = "psi", kind: str = "") -> Finding:
+    severity = BEGINS[now] if now > before else None
+    told = {"previous": before, "status": now, "window_end": at, "severity": severity, "kind": kind}
+    return finding("m", name, detector=detector, **told)
 
 
 def reported(found: Sequence[Finding], end: float = 1000.0, start: float = 0.0) -> Report:
@@ -35,15 +42,42 @@ def reported(found: Sequence[Finding], end: float = 1000.0, start: float = 0.0) 
     return tally.report(start, end, BUDGET)
 
 
-def test_an_episode_is_one_page_however_many_channels_join_and_however_often_it_is_renewed() -> None:
-    # 100 opens with a   300 b joins, it moved more   400 renewed      700 over
+def test_a_fault_is_one_page_however_many_channels_join_and_however_often_it_is_renewed() -> None:
+    # 100 opens with a   300 b joins                  400 renewed      700 over
     report = reported([
         model(100, OK, DRIFT, "a", since=90.0),
-        model(300, DRIFT, DRIFT, "b", "a", since=90.0),
+        model(300, DRIFT, DRIFT, "a", "b", since=90.0),
         model(400, DRIFT, DRIFT, "b", since=90.0),
         model(700, DRIFT, WARNING),
     ])  # fmt: skip
-    assert report.pages == (Page("m", 100.0, 700.0, 90.0, ("b", "a")),)
+    assert report.pages == (Page("m", 100.0, 700.0, 90.0, ("a", "b"), ("", "")),)
+
+
+def test_a_second_fault_is_a_page_of_its_own_and_both_end_with_the_model_s() -> None:
+    # 100 a is missing   200 b joins       5000 c is frozen: calls again              9000 over
+    report = reported([
+        channel(100, "a", OK, DRIFT, "change", "missing"), model(100, OK, DRIFT, "a"),
+        channel(200, "b", OK, DRIFT, "change", "mix"), model(200, DRIFT, DRIFT, "a", "b"),
+        channel(5000, "c", OK, DRIFT, "change", "frozen"), model(5000, DRIFT, DRIFT, "a", "b", "c", calls=True),
+        model(9000, DRIFT, OK),
+    ])  # fmt: skip
+    assert [(p.at, p.ended, p.channels, p.kinds) for p in report.pages] == [
+        (100, 9000, ("a", "b"), ("missing", "mix")),
+        (5000, 9000, ("c",), ("frozen",)),
+    ]
+    assert report.found["m", "c"] == Found(5000.0, None, "frozen")
+
+
+def test_a_change_that_ends_and_begins_again_at_once_is_the_same_ticket() -> None:
+    tally = Tally()
+    tally.take([replace(judgement("m"), findings=(channel(100, "a", OK, WARNING, "change", "mix"),))])
+    again = channel(200, "a", WARNING, OK, "change", "mix"), channel(200, "a", OK, WARNING, "change", "mix")
+    tally.take([replace(judgement("m"), findings=again)])
+    assert tally.report(0, 1000, BUDGET).tickets == (Tickets("m", "a", "change", 1, 900.0, 100.0, True, ("mix",)),)
+
+
+def test_a_statistic_of_a_window_that_makes_no_ticket_is_none() -> None:
+    assert reported([replace(channel(100, "a", OK, WARNING), severity=None)]).tickets == ()
 
 
 def test_a_page_after_the_last_was_over_is_another_and_one_at_the_end_is_still_open() -> None:

@@ -5,12 +5,14 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import jsonschema
 import pytest
 
 from driftd.core.errors import StateUnwritable
-from driftd.core.finding import Status
+from driftd.core.finding import Severity, Status
+from driftd.judge.natural.kinds import KINDS
 from driftd.sinks.log import FileFindings, LogFindings, configure, finding_fields, finding_json
 from tests.stage.judgement import NAN, finding
 
@@ -44,7 +46,8 @@ def test_a_finding_is_these_bytes() -> None:
         b'"ratio":3.1,"events":1000,"effective_events":900.0,"tests":12,"regime":"independent",'
         b'"window_start":1795413000.0,"window_end":1795413600.0,"since":1795413180.0,'
         b'"because":"psi 0.31 is 3.1 times its threshold 0.1","moved":[{"bin":"30..40","reference":0.25,"current":0.7},'
-        b'{"bin":"0..10","reference":0.25,"current":0.05}],"channels":[]}'
+        b'{"bin":"0..10","reference":0.25,"current":0.05}],"channels":[],'
+        b'"severity":null,"kind":null,"value":null,"reference_value":null}'
     )
 
 
@@ -52,6 +55,34 @@ def test_the_docs_have_every_field_in_its_order() -> None:
     page = (Path(__file__).parents[3] / "docs" / "findings.md").read_text()
     told = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert told == list(finding_fields(finding("m", None)))
+
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "finding.schema.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        pytest.param({}, id="of a window"),
+        pytest.param(
+            {"detector": "change", "kind": "missing", "value": 0.62, "reference_value": 0.0, "severity": Severity.PAGE},
+            id="of a change",
+        ),
+        pytest.param({"feature": None, "detector": "model", "channels": ("a", "*"), "regime": ""}, id="of a model"),
+        pytest.param({"statistic": NAN, "since": None, "value": NAN, "severity": Severity.TICKET}, id="no numbers"),
+    ],
+)
+def test_a_finding_is_as_its_schema_says(over: dict[str, Any]) -> None:
+    line = json.loads(finding_json(finding("m", **({"feature": "a"} | over))))
+    jsonschema.validate(line, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(line | {"kind": "gone"}, SCHEMA)
+
+
+def test_the_schema_has_every_field_in_its_order_and_every_kind() -> None:
+    assert list(SCHEMA["properties"]) == SCHEMA["required"] == list(finding_fields(finding("m", None)))
+    assert SCHEMA["properties"]["kind"]["enum"] == [*KINDS, None]
+    assert SCHEMA["properties"]["severity"]["enum"] == [*Severity, None]
 
 
 def test_what_is_not_a_number_is_null() -> None:

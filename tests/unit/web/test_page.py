@@ -17,7 +17,7 @@ from driftd.web import ModelView, page
 from driftd.web.format import html_range
 from driftd.web.sections.health import health
 from driftd.web.snapshot import channels, status_json
-from tests.stage.judgement import END, NAN, cover, evidence, finding, judgement, scores
+from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, snapshot
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e"
@@ -83,8 +83,10 @@ def test_the_page_answers_what_since_when_how_much_and_what_to_do() -> None:
     for part in (
         "pages since 2026-11-23 05:53 UTC 8.6 minutes ago · 2 of 6 channels drifted: hour, cat_country",
         "hour, cat_country · 1 more channel has a ticket",
-        "Pages: an episode is open cat_country ▲ DRIFT",
-        "Tickets: can wait for the morning prediction ! WARNING prediction · independent, pages",
+        "Pages: a change of a page's size is open cat_country ▲ DRIFT",
+        "missing 0% → 24% 2026-11-23 05:53 UTC 8.6 minutes ago",
+        "1.2 × a page's size missing 0.24 ≥ 0.05",
+        "Tickets: can wait for the morning prediction ! WARNING prediction · independent 2026",
         "31 × A 2026-11-23 06:00 UTC from 1,000 events (effective sample size 600)",
         "without drift A is reached once in 1 million events",
         "3.1 × threshold",
@@ -115,7 +117,7 @@ def test_the_certificate_says_what_a_page_is_worth() -> None:
         "Threshold A is 1 million events or more: without drift one false alarm in so many events",
         "spans 1 hour or more; daily patterns are unknown to driftd",
         "Assumes that each channel keeps the regime that was measured on the reference",
-        "1 channel can open tickets only: Channel Regime Measured on the reference fraud · age dependent",
+        "1 channel can page only for faults and large changes: Channel Regime Measured on the reference fraud · age",
     ):
         assert part in card
     assert "Pages 7 of 7 channels" in said(page.render(snapshot(), model="recommendations"))
@@ -129,9 +131,42 @@ def test_before_the_first_reference_nothing_is_promised() -> None:
 
 
 def test_a_channel_that_opens_tickets_only_says_so_and_why() -> None:
-    html = page.render(snapshot(), model="fraud").decode()
-    assert re.search(r'<span title="autocorrelation 0.61 [^"]*">dependent, tickets only</span>', html)
-    assert "no evidence is kept" in html
+    j = judgement("m", ["x"], verdicts=(evidence([0.4, 0.0]),))
+    promise = Certificate.of(1.0, 1, [cover(j.reference, dependent=[0])])
+    shown = snapshot(models=[ModelView("m", j)], findings=[], certificate=promise)
+    assert re.search(
+        r'<span title="autocorrelation 0.61 [^"]*">dependent, tickets only</span>',
+        page.render(shown, model="m").decode(),
+    )
+    assert "1 channel can open tickets only: Channel" in said(page.render(shown))
+    assert "no evidence is kept" in page.render(snapshot(), model="fraud").decode()
+
+
+def changed_model(**over: object) -> str:
+    j = judgement("m", ["x", "y"], verdicts=(evidence([NAN, NAN, NAN]), changes([1.5, 3.0, 0.0], tickets=[0])))
+    object.__setattr__(j, "kinds", {0: "spread", 1: "frozen"})
+    return said(page.render(snapshot(**({"models": [ModelView("m", j)]} | over))))
+
+
+def test_a_change_shows_its_kind_its_value_beside_the_reference_and_since_when() -> None:
+    frozen = finding("m", "y", detector="change", kind="frozen", value=1.0, reference_value=0.02)
+    spread = finding("m", "x", detector="change", status=Status.WARNING, kind="spread", value=2.31, reference_value=1.0)
+    card = changed_model(findings=[frozen, spread])
+    assert "frozen 2% → 100% 2026-11-23 05:53 UTC 8.6 minutes ago beyond its natural variation" in card
+    assert "at the budget of pages 3 × a page's size" in card
+    assert "spread 2.3 times the reference's 2026-11-23 05:53 UTC 8.6 minutes ago" in card
+    assert "at the budget of tickets 1.5 × a ticket's size" in card
+    assert "Values repeat: is a cache, a job or a sensor stuck? DriftdFeatureDrift" in card
+
+
+def test_a_better_name_replaces_the_first_and_after_a_restart_the_kind_is_left() -> None:
+    over = {"detector": "change", "value": 0.5, "reference_value": 0.0}
+    first = finding("m", "y", kind="mix", **over)
+    better = finding("m", "y", kind="missing", previous=Status.DRIFT, **over)
+    assert "missing 0% → 50%" in changed_model(findings=[better, first])
+    ended = finding("m", "y", kind="mix", **over | {"status": Status.OK, "previous": Status.DRIFT})
+    for found in ([ended, first], []):
+        assert "feature frozen 2026-11-23 05:53 UTC" in changed_model(findings=found)
 
 
 def test_an_episode_from_before_the_restart_is_still_an_episode() -> None:
@@ -255,7 +290,8 @@ def test_the_page_as_json_has_no_nan_and_names_statuses() -> None:
     fraud = body["models"][0]
     assert (fraud["model"], fraud["status"]) == ("fraud", "DRIFT")
     worst = fraud["features"][0]
-    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "judge")
+    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "change")
+    assert (worst["kind"], worst["value"], worst["reference_value"]) == ("missing", 0.24, 0.0)
     assert (worst["pages"], worst["regime"], fraud["joint"]["status"]) == (True, "independent", "OK")
     assert body["certificate"]["paging_channels"] == 16
     assert body["models"][2]["learning_ratio"] == 0.42

@@ -1,0 +1,53 @@
+"""A change in plain words: its kind, and how large it is beside the reference."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Final
+
+from driftd.core.finding import Finding
+from driftd.core.text import minute, percent
+from driftd.judge.natural.kinds import Kind
+from driftd.monitor.changes import rounded
+
+_SHARES: Final = frozenset(
+    {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.NEW_VALUE, Kind.RENAMED, Kind.RANGE}
+)
+"""Kinds whose value is a share of the values, or of the events."""
+
+
+def named(kind: str) -> str:
+    """``new value`` of ``new_value``."""
+    return kind.replace("_", " ")
+
+
+def changed(kind: str, value: float | None, reference_value: float | None) -> str:
+    """``missing 0% -> 62%``; the kind alone where there are no numbers, "" without a kind."""
+    if not kind or value is None or reference_value is None or not (isfinite(value) and isfinite(reference_value)):
+        return named(kind)
+    if kind in _SHARES:
+        return f"{named(kind)} {percent(reference_value)} -> {percent(value)}"
+    if kind == Kind.UNIT and value > 0 and reference_value > 0:
+        times, way = value / reference_value, "larger"
+        if times < 1:
+            times, way = 1 / times, "smaller"
+        return f"unit: {rounded(times)} times {way}, typical size {_number(reference_value)} -> {_number(value)}"
+    if kind == Kind.SPREAD:
+        return f"spread {value:.2g} times the reference's"
+    if kind == Kind.MIX:
+        return f"mix: {percent(value)} of the values moved"
+    if kind == Kind.JOINT:
+        return f"relation to other channels {reference_value:.2g} -> {value:.2g}"
+    what = "mean" if kind == Kind.LEVEL else named(kind)
+    return f"{what} {_number(reference_value)} -> {_number(value)}"
+
+
+def _number(value: float) -> str:
+    """Four digits: ``12.3``, ``123,500``, ``1.2e-07``."""
+    return f"{float(f'{value:.4g}'):,.10g}"
+
+
+def said(finding: Finding) -> str:
+    """``missing 0% -> 62% since 2026-11-23 05:53``; "" for a finding without a kind."""
+    text = changed(finding.kind, finding.value, finding.reference_value)
+    return f"{text} since {minute(finding.since)}" if text and finding.since is not None else text
