@@ -25,6 +25,8 @@ def changed(kind: str, value: float | None, reference_value: float | None) -> st
     """``missing 0% -> 62%``; the kind alone where there are no numbers, "" without a kind."""
     if not kind or value is None or reference_value is None or not (isfinite(value) and isfinite(reference_value)):
         return named(kind)
+    if kind == Kind.GRADUAL:
+        return f"gradual: out of range {percent(reference_value)} -> {percent(value)}"
     if kind in _SHARES:
         return f"{named(kind)} {percent(reference_value)} -> {percent(value)}"
     if kind == Kind.UNIT and value > 0 and reference_value > 0:
