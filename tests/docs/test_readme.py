@@ -44,10 +44,14 @@ def demo() -> str:
     return driftd("demo", "--exit", "--listen", f"127.0.0.1:{port}").replace(f"127.0.0.1:{port}", "127.0.0.1:9477")
 
 
-def test_the_demo_pages_for_the_new_places_and_makes_a_ticket_of_the_weather(demo: str) -> None:
-    assert re.search(r"PAGE +flight-delay: dest changed", demo)
-    assert re.search(r"ticket +flight-delay: .*temp \(psi\)", demo)
-    assert "  2 pages, " in demo
+def test_the_demo_pages_for_missing_weather_and_makes_tickets_of_new_places_and_of_the_summer(demo: str) -> None:
+    assert re.search(r"ticket +flight-delay: dest: new value 0% -> 0.22%", demo)
+    assert re.search(r"PAGE +flight-delay: temp, wind_speed, precip, visib changed", demo)
+    assert re.search(r"temp +\S+ \S+ +.*gradual", demo)
+    assert not re.search(r"\(gradual\)", demo)
+    pages = re.search(r"(\d+) pages, ", demo)
+    assert pages is not None
+    assert demo.count("(missing)") >= int(pages[1]) - 1
 
 
 def test_what_readme_quotes_is_in_the_demos_output_in_this_order(demo: str) -> None:
