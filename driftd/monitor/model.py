@@ -106,21 +106,17 @@ class Monitor:
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
 
-    def settle(self, models: Models, keys: Iterable[Slice], reached: int, *, end: bool = False) -> Evaluated:
-        """Evaluates the panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
-        out = Evaluated()
-        for key in sorted(keys):
-            model = models[key]
-            panes = take_out(model, reached)
-            turns = self._turns(model, panes)
-            for first, end_ in pairwise(self._cuts(model, panes, turns)):
-                run = together(panes[first:end_])
-                self._take(model, run, out)
-                if turns[end_ - 1]:
-                    self._change(model, run, turns[end_ - 1], out)
-            if end:
-                self._finish(model, out)
-        return out
+    def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
+        """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
+        panes = take_out(model, reached)
+        turns = self._turns(model, panes)
+        for first, behind in pairwise(self._cuts(model, panes, turns)):
+            run = together(panes[first:behind])
+            self._take(model, run, out)
+            if turns[behind - 1]:
+                self._change(model, run, turns[behind - 1], out)
+        if end:
+            self._finish(model, out)
 
     def judgement(self, model: ModelState) -> Judgement | None:
         """How the model stands, evaluated from its state alone (a checkpoint holds no judgement): nothing is found."""

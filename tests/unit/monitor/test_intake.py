@@ -21,6 +21,7 @@ from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
 from driftd.monitor.intake import take_in, take_out, together
+from driftd.monitor.model import Evaluated
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, events, frozen, pipeline, stream
 
@@ -56,8 +57,9 @@ def evaluated(
     for messages, end in zip(rounds, reached, strict=True):
         for message in messages:
             take_in(state.models[KEY], message)
-        for judgement in p.monitor.settle(state.models, [KEY], end).judgements:
-            findings += judgement.findings
+        evaluated = Evaluated()
+        p.monitor.settle(state.models[KEY], end, evaluated)
+        findings += [f for judgement in evaluated.judgements for f in judgement.findings]
     return frozen(p, state), findings
 
 
