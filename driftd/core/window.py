@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil, floor, nan
 
 import numpy as np
@@ -124,6 +125,11 @@ class Hop:
     alarms: tuple[TimedDetection, ...] = ()
 
 
+@lru_cache(maxsize=1)  # an evaluation asks for the same window three times
+def _merged(*summaries: Summary) -> Summary:
+    return merge(summaries)
+
+
 @dataclass(slots=True)
 class Hops:
     """The hops of one model: the growing one and the finished ones, oldest first."""
@@ -191,7 +197,7 @@ class Hops:
             if last - hop.start >= windows.window_seconds and events >= windows.min_events:
                 break
         alarms = tuple(a for h in parts for a in h.alarms)
-        return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
+        return Hop(parts[0].start, last, _merged(*(h.summary for h in parts)), alarms)
 
     def after(self, time: float) -> Summary | None:
         """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""
