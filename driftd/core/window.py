@@ -12,8 +12,9 @@ with ten thousand a second therefore need no different settings. A hop that reac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil, floor, nan
 
 import numpy as np
@@ -49,6 +50,17 @@ class Windows:
     @property
     def longest_hop_seconds(self) -> float:
         return self.max_window_seconds / self.hops
+
+    def hop_start(self, last: float, start: float) -> float:
+        """Where a hop begins whose first pane begins at ``start``, after one that ended at ``last``: hops touch, unless
+        nothing came for longer than a hop may last.
+        """
+        return last if start - last < self.longest_hop_seconds else start
+
+    def ends_hop(self, seconds: float, events: int) -> bool:
+        """Whether a hop that holds so much is whole."""
+        full = events >= self.hop_events and seconds >= self.hop_seconds
+        return full or seconds >= self.longest_hop_seconds
 
 
 def panes_of(times: NDArray[np.float64], pane_seconds: float) -> NDArray[np.int64]:
@@ -113,6 +125,11 @@ class Hop:
     alarms: tuple[TimedDetection, ...] = ()
 
 
+@lru_cache(maxsize=1)  # an evaluation asks for the same window three times
+def _merged(*summaries: Summary) -> Summary:
+    return merge(summaries)
+
+
 @dataclass(slots=True)
 class Hops:
     """The hops of one model: the growing one and the finished ones, oldest first."""
@@ -120,24 +137,42 @@ class Hops:
     growing: Hop | None = None
     done: list[Hop] = field(default_factory=list)
 
-    def add(self, pane: int, summary: Summary, alarms: tuple[TimedDetection, ...], windows: Windows) -> bool:
-        """Takes one closed pane in, panes in ascending order; says whether that finished a hop."""
-        start, end = pane * windows.pane_seconds, (pane + 1) * windows.pane_seconds
-        hop = self.growing
+    def add(
+        self,
+        pane: int,
+        summary: Summary,
+        alarms: tuple[TimedDetection, ...],
+        windows: Windows,
+        first: int | None = None,
+    ) -> bool:
+        """Takes one closed pane in, or those from ``first`` to ``pane``, none of which but the last may finish a hop;
+        in ascending order. Says whether that finished a hop.
+        """
+        start = (pane if first is None else first) * windows.pane_seconds
+        end, hop = (pane + 1) * windows.pane_seconds, self.growing
         if hop is None:
-            # hops touch, unless nothing came for longer than a hop may last
-            last = self.done[-1].end if self.done else start
-            begin = last if start - last < windows.longest_hop_seconds else start
+            begin = windows.hop_start(self.done[-1].end if self.done else start, start)
             hop = Hop(begin, end, summary, alarms)
         else:
             hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
         self.growing = hop
-        long = hop.end - hop.start
-        full = long >= windows.hop_seconds and hop.summary.events >= windows.hop_events
-        if full or long >= windows.longest_hop_seconds:
+        if windows.ends_hop(hop.end - hop.start, hop.summary.events):
             self.finish(windows)
             return True
         return False
+
+    def finished_by(self, panes: Iterable[int], events: Iterable[int], windows: Windows) -> Iterator[int]:
+        """At which of these panes, with so many events each, a hop will be finished: places in ``panes``."""
+        begin, held = (None, 0) if self.growing is None else (self.growing.start, self.growing.summary.events)
+        last = self.done[-1].end if self.done else None
+        for place, (pane, n) in enumerate(zip(panes, events, strict=True)):
+            start, end = pane * windows.pane_seconds, (pane + 1) * windows.pane_seconds
+            if begin is None:
+                begin = windows.hop_start(start if last is None else last, start)
+            held += n
+            if windows.ends_hop(end - begin, held):
+                yield place
+                begin, held, last = None, 0, end
 
     def finish(self, windows: Windows) -> None:
         if self.growing is not None:
@@ -162,7 +197,7 @@ class Hops:
             if last - hop.start >= windows.window_seconds and events >= windows.min_events:
                 break
         alarms = tuple(a for h in parts for a in h.alarms)
-        return Hop(parts[0].start, last, merge(h.summary for h in parts), alarms)
+        return Hop(parts[0].start, last, _merged(*(h.summary for h in parts)), alarms)
 
     def after(self, time: float) -> Summary | None:
         """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""

@@ -1,7 +1,7 @@
 """Records in, findings out: the one step of daemon, replay and reference build.
 
-take:    records -> decode -> ingest (open panes)
-settle:  open panes -> ClosedPane -> monitor -> findings
+take:    records -> decode -> ingest (rows)
+settle:  rows -> open panes -> ClosedPane -> monitor -> findings, model by model
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from driftd.ingest import panes, partition
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.state import PartitionState
 from driftd.monitor.intake import take_in
-from driftd.monitor.model import Monitor
+from driftd.monitor.model import Evaluated, Monitor
 from driftd.monitor.state import ModelState
 
 NOBODY: frozenset[TopicPartition] = frozenset()
@@ -63,7 +63,7 @@ class Pipeline:
         return decoded
 
     def ingest(self, state: State, source: TopicPartition, next_offset: int, decoded: Decoded) -> None:
-        """Counts the events, turns the late ones away and puts the others into the partition's open panes."""
+        """Counts the events, turns the late ones away and keeps the others until the next ``settle``."""
         mine = state.partitions.setdefault(source, PartitionState(next_offset))
         mine.next_offset = next_offset
         state.received += decoded.received
@@ -84,15 +84,24 @@ class Pipeline:
         ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
         """
         reached = self._reached(state, idle, end=end)
-        if reached is None or (reached == state.frontier and not end):
-            return Outcome()
-        state.frontier = reached
-        touched = self._exchange(state, reached)
-        learned, refused = self._learn(state, reached, touched)
-        evaluated = self.monitor.settle(state.models, state.models if end else touched, reached, end=end)
+        idles = reached is None or (reached == state.frontier and not end)
+        if not idles:
+            state.frontier = reached
+        learned: list[Reference] = []
+        refused: list[FirstRefused] = []
+        evaluated = Evaluated()
+        for key in sorted(state.models):
+            self._absorb(state, key)
+            if reached is None or idles:
+                continue
+            touched = self._exchange(state, reached, key)
+            if touched:
+                refused += self._learn(state, reached, key, learned)
+            if touched or end:
+                self.monitor.settle(state.models[key], reached, evaluated, end=end)
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
         state.findings += len(findings)
-        return Outcome(findings, tuple(evaluated.judgements), learned, tuple(evaluated.turns), refused)
+        return Outcome(findings, tuple(evaluated.judgements), tuple(learned), tuple(evaluated.turns), tuple(refused))
 
     def _reached(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that may be closed now."""
@@ -109,29 +118,33 @@ class Pipeline:
         }
         return frontier(closed, idle, state.frontier)
 
-    def _exchange(self, state: State, reached: int, only: Slice | None = None) -> set[Slice]:
-        """Closed panes from the ingest side to the model side; whose there were. In one process this is a call."""
-        seconds, touched = self.monitor.windows.pane_seconds, set()
+    def _absorb(self, state: State, key: Slice) -> None:
+        """The slice's events since the last settle go into their panes."""
+        for mine in state.partitions.values():
+            stream = mine.streams.get(key)
+            if stream is not None and stream.rows:
+                panes.absorb(self._about(state, key), stream, self.monitor.windows.pane_seconds)
+
+    def _exchange(self, state: State, reached: int, key: Slice) -> bool:
+        """The slice's closed panes from the ingest side to the model side: in one process a call. Were there any?"""
+        seconds, touched = self.monitor.windows.pane_seconds, False
         for source, mine in sorted(state.partitions.items()):
-            for message in panes.take_closed(mine, source, reached, seconds, only):
-                take_in(state.models[message.slice], message)
-                touched.add(message.slice)
+            for message in panes.take_closed(mine, source, reached, seconds, key):
+                take_in(state.models[key], message)
+                touched = True
         return touched
 
-    def _learn(
-        self, state: State, reached: int, touched: set[Slice]
-    ) -> tuple[tuple[Reference, ...], tuple[FirstRefused, ...]]:
-        learned: list[Reference] = []
-        refused: list[FirstRefused] = []
-        for key in sorted(touched):
-            model = state.models[key]
-            found = self.monitor.learn(model, reached) if model.reference is None else None
-            if found is not None:
-                reference, left = found
-                refused += self.adopt(state, key, reference, left)
-                self._exchange(state, reached, only=key)
-                learned.append(reference)
-        return tuple(learned), tuple(refused)
+    def _learn(self, state: State, reached: int, key: Slice, learned: list[Reference]) -> list[FirstRefused]:
+        """Adds the model's reference to ``learned`` if there is one now; what of its events is refused only then."""
+        model = state.models[key]
+        found = self.monitor.learn(model, reached) if model.reference is None else None
+        if found is None:
+            return []
+        reference, left = found
+        refused = self.adopt(state, key, reference, left)
+        self._exchange(state, reached, key)
+        learned.append(reference)
+        return refused
 
     def adopt(
         self,

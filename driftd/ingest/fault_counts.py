@@ -146,10 +146,8 @@ def count(flagged: NDArray[np.int64], panes: NDArray[np.int64]) -> dict[int, Fau
         order = np.argsort(panes, kind="stable")
         panes, flagged = panes[order], flagged[:, :, order]
     starts = np.concatenate([[0], np.flatnonzero(panes[1:] != panes[:-1]) + 1])
-    sums = np.moveaxis(np.add.reduceat(flagged, starts, axis=2), 2, 0)
-    return {
-        int(panes[start]): FaultCounters(np.ascontiguousarray(sums[i].T)) for i, start in enumerate(starts.tolist())
-    }
+    sums = np.ascontiguousarray(np.add.reduceat(flagged, starts, axis=2).T)
+    return dict(zip(panes[starts].tolist(), map(FaultCounters, sums), strict=True))
 
 
 def hot_of(keys: NDArray[np.int64], places: NDArray[np.int64]) -> Bools:

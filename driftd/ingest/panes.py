@@ -73,12 +73,19 @@ class SliceIngest:
     faults: FaultCounting | None = None
 
 
-def add_events(about: SliceIngest, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]) -> None:
+def absorb(about: SliceIngest, stream: Stream, pane_seconds: float) -> None:
+    """Puts the events that came since into their panes, all at once: a batch costs the same for one event and for a
+    hundred. Rows that wait for a reference go on waiting.
+    """
+    if about.reference is not None and stream.rows:
+        rows, stream.rows = concatenate(stream.rows), []
+        _add_events(about, about.reference, stream, rows, panes_of(rows.times, pane_seconds))
+
+
+def _add_events(
+    about: SliceIngest, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
+) -> None:
     """Puts events into their open panes; ``panes`` int64[n] is the pane of each event."""
-    reference = about.reference
-    if reference is None:
-        stream.rows.append(batch.compact())
-        return
     encoded = encode_with(reference, batch)
     crosses = about.pairs.crosses(encoded.bins, panes) if about.pairs is not None else {}
     versions = _versions_in(batch, panes)
@@ -170,30 +177,30 @@ def _rate(reference: Reference, row: int) -> float:
 
 
 def take_closed(
-    partition: PartitionState, source: TopicPartition, reached: int, pane_seconds: float, only: Slice | None = None
+    partition: PartitionState, source: TopicPartition, reached: int, pane_seconds: float, key: Slice
 ) -> Iterator[ClosedPane | RawRows]:
-    """Takes the panes up to ``reached`` out of the partition, in ascending order for each slice, or for one alone."""
-    for key, stream in partition.streams.items():
-        if only is not None and key != only:
-            continue
-        if stream.rows:
-            rows = _take_rows(partition, key, source, reached, pane_seconds)
-            if rows is not None:
-                yield rows
-        for number in sorted(n for n in stream.panes if n <= reached):
-            pane = stream.panes.pop(number)
-            yield ClosedPane(
-                key,
-                number,
-                source,
-                partition.next_offset,
-                pane.summary,
-                pane.cross,
-                pane.detections,
-                frozenset(pane.versions),
-                pane.faults,
-                pane.products,
-            )
+    """Takes the slice's panes up to ``reached`` out of the partition, in ascending order."""
+    stream = partition.streams.get(key)
+    if stream is None:
+        return
+    if stream.rows:
+        rows = _take_rows(partition, key, source, reached, pane_seconds)
+        if rows is not None:
+            yield rows
+    for number in sorted(n for n in stream.panes if n <= reached):
+        pane = stream.panes.pop(number)
+        yield ClosedPane(
+            key,
+            number,
+            source,
+            partition.next_offset,
+            pane.summary,
+            pane.cross,
+            pane.detections,
+            frozenset(pane.versions),
+            pane.faults,
+            pane.products,
+        )
 
 
 def _take_rows(
@@ -232,4 +239,4 @@ def adopt(
         batch = concatenate(rows)
         if left:  # back among the others: sequential detectors see events in offset order
             batch = batch.take(np.argsort(batch.offsets, kind="stable"))
-        add_events(about, stream, batch, panes_of(batch.times, pane_seconds))
+        _add_events(about, about.reference, stream, batch, panes_of(batch.times, pane_seconds))

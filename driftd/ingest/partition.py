@@ -16,7 +16,7 @@ from driftd.core.reference import outside
 from driftd.core.slice import Slice
 from driftd.core.window import Windows, panes_of, watermarks_before
 from driftd.ingest.counters import counted, refusals
-from driftd.ingest.panes import SliceIngest, add_events
+from driftd.ingest.panes import SliceIngest
 from driftd.ingest.state import PartitionState, Stream
 
 _BOOLEANS: Final = frozenset({"true", "false"})
@@ -37,7 +37,7 @@ def take(
         accepted += len(on_time)
         partition.latest = max(partition.latest, float(batch.times.max()))
         if len(on_time):
-            _add(partition, on_time, windows.pane_seconds, about)
+            _add(partition, on_time, about)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
             accepted += batch.label_only
@@ -95,7 +95,7 @@ def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[
     worst[reason.value] = max(worst.get(reason.value, 0.0), float(seconds.max()))
 
 
-def _add(partition: PartitionState, batch: EventBatch, pane_seconds: float, about: SliceOf) -> None:
+def _add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
     key = Slice(batch.model)
     stream, settings = partition.streams.setdefault(key, Stream()), about(key)
     kept = batch
@@ -104,7 +104,7 @@ def _add(partition: PartitionState, batch: EventBatch, pane_seconds: float, abou
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
     stream.counters = stream.counters.merge(counted(batch, kept))
     if len(kept):
-        add_events(settings, stream, kept, panes_of(kept.times, pane_seconds))
+        stream.rows.append(kept.compact() if settings.reference is None else kept)
 
 
 def _watermarks(batches: Sequence[EventBatch], latest: float) -> list[NDArray[np.float64]]:

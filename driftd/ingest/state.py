@@ -32,7 +32,8 @@ class OpenPane:
 
 @dataclass(slots=True)
 class Stream:
-    """One slice in one partition: raw events while the reference is learned, then open panes and sequential states.
+    """One slice in one partition: raw events while the reference is learned, and those that came since the last settle;
+    open panes and sequential states.
 
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
     ``carry``: what the fault counters of the next batch must know of the events before.

@@ -7,7 +7,7 @@ slots      |----------|----------|--        The cuts depend on how many events c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -58,7 +58,7 @@ class ModelJudge:
     def take(
         self, reference: Reference, pane: MicroBatch | None, a: Floats, exceeds_effect: ExceedsEffect = always
     ) -> Iterator[tuple[MicroBatch, Judged]]:
-        """Takes in one closed pane, in order of time; yields each batch that this completed with its verdict.
+        """Takes in one closed pane or more, in order of time; yields each batch that this completed with its verdict.
 
         None: nothing will follow, and what waits is judged, however little it is. ``exceeds_effect`` as in
         driftd.judge.step.
@@ -76,6 +76,26 @@ class ModelJudge:
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Judges what waits."""
         return self.take(reference, None, a, exceeds_effect)
+
+    def completed_by(self, reference: Reference, starts: Sequence[float], events: Sequence[int]) -> Iterator[int]:
+        """Behind which of these panes something is complete: places in ``starts``. Up to there ``take`` may have
+        them as one.
+        """
+        if self.learned.season is not None:
+            slot_of = self.learned.season.clock.slot_of
+            slot = None if self.slot is None else slot_of(self.slot.start)
+            for place, start in enumerate(starts):
+                now = slot_of(start)
+                if now != slot and slot is not None:
+                    yield from (place - 1, place) if place else (place,)
+                slot = now
+        if self.learned.independent.any():
+            held, full = 0 if self.waiting is None else self.waiting.summary.events, batch_events(reference)
+            for place, n in enumerate(events):
+                held += n
+                if held >= full:
+                    yield place
+                    held = 0
 
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.fault_counters import COLUMNS, FaultCounters
-from driftd.core.fault_counters import merge as merge_faults
+from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.summary import Summary, merge
 from driftd.core.window import TimedDetection
@@ -21,15 +20,33 @@ from driftd.monitor.state import ModelState
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pane:
-    """One pane of a slice, of all sources together; the fields as in core.pane.ClosedPane."""
+    """One pane of a slice: what each source saw of it, in order of sources."""
 
+    number: int
+    parts: Sequence[ClosedPane]
+
+    @property
+    def events(self) -> int:
+        return sum(part.summary.events for part in self.parts)
+
+    @property
+    def detections(self) -> list[TimedDetection]:
+        every = [d for part in self.parts for d in part.detections]
+        return sorted(every, key=lambda d: (d.time, d.detector, d.channel))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
+    core.pane.ClosedPane. ``versions``: the last pane in which each answered.
+    """
+
+    first: int
     number: int
     summary: Summary
     detections: tuple[TimedDetection, ...]
     cross: NDArray[np.int64] | None
-    versions: frozenset[str]
-    faults: FaultCounters | None = None
-    products: NDArray[np.int64] | None = None
+    versions: Mapping[str, int]
 
 
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
@@ -56,40 +73,55 @@ def _take_rows(model: ModelState, message: RawRows) -> None:
         model.arrived.setdefault(message.source, []).append(message)
 
 
-def take_out(model: ModelState, reached: int) -> Iterator[Pane]:
-    """The panes up to ``reached`` in ascending order, merged over their sources; each is in from then on."""
+def take_out(model: ModelState, reached: int) -> list[Pane]:
+    """The panes up to ``reached`` in ascending order; they are in from then on."""
+    out = []
     for number in sorted(n for n in model.pending if n <= reached):
-        parts = [pane for _, pane in sorted(model.pending.pop(number).items())]
+        sources = model.pending.pop(number)
+        parts = [*sources.values()] if len(sources) == 1 else [pane for _, pane in sorted(sources.items())]
         model.taken = number
-        detections = sorted((d for p in parts for d in p.detections), key=lambda d: (d.time, d.detector, d.channel))
-        faults = [p.faults for p in parts if p.faults is not None]
-        yield Pane(
-            number,
-            merge(p.summary for p in parts),
-            tuple(detections),
-            _sum([p.cross for p in parts if p.cross is not None]),
-            frozenset[str]().union(*(p.versions for p in parts)),
-            merge_faults(faults) if faults else None,
-            _sum([p.products for p in parts if p.products is not None]),
-        )
+        out.append(Pane(number, parts))
+    return out
+
+
+def together(panes: Sequence[Pane]) -> Run:
+    """The panes as one: what a pane of three events costs must not be a dozen additions of arrays."""
+    parts = [part for pane in panes for part in pane.parts]
+    return Run(
+        panes[0].number,
+        panes[-1].number,
+        merge(part.summary for part in parts),
+        tuple(d for pane in panes for d in pane.detections),
+        _sum([part.cross for part in parts if part.cross is not None]),
+        {version: part.number for part in parts for version in part.versions},
+    )
 
 
 def counted(learned: NaturalLearned, panes: Sequence[Pane], pane_seconds: float) -> tuple[Runs, Products]:
     """The panes as judge.natural takes them, in order of time. A pane without fault counters has none to count."""
     begin = np.array([pane.number for pane in panes]) * pane_seconds
     none = np.zeros((len(learned.traits.numeric), COLUMNS), np.int64)
-    sums = [
-        np.concatenate([p.summary.counts, none if p.faults is None else p.faults.values, p.summary.moments], axis=1)
-        for p in panes
-    ]
-    events = np.array([pane.summary.events for pane in panes], np.int64)
-    runs = Runs(begin, begin + pane_seconds, events, np.stack(sums))
-    with_products = [i for i, pane in enumerate(panes) if pane.products is not None]
-    if not with_products:
+    parts = [part for pane in panes for part in pane.parts]
+    faults = [none if part.faults is None else part.faults.values for part in parts]
+    sums = np.concatenate(
+        [np.array([p.summary.counts for p in parts]), np.array(faults), np.array([p.summary.moments for p in parts])],
+        axis=2,
+    )
+    if len(parts) > len(panes):
+        sums = np.add.reduceat(sums, np.cumsum([0, *(len(pane.parts) for pane in panes[:-1])]), axis=0)
+    runs = Runs(begin, begin + pane_seconds, np.array([pane.events for pane in panes], np.int64), sums)
+    products = {
+        i: _sum(found)
+        for i, pane in enumerate(panes)
+        if (found := [part.products for part in pane.parts if part.products is not None])
+    }
+    if not products:
         return runs, Products.none(len(learned.scores.rows))
-    return runs, Products(begin[with_products], np.array([panes[i].products for i in with_products]))
+    return runs, Products(begin[[*products]], np.array([*products.values()]))
 
 
 def _sum(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
-    total: NDArray[np.int64] | None = np.sum(arrays, axis=0) if arrays else None
+    if len(arrays) < 2:
+        return arrays[0] if arrays else None
+    total: NDArray[np.int64] = np.sum(arrays, axis=0)
     return total

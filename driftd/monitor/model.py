@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from driftd.monitor.evaluate import (
     evaluate_window,
     exceeds_effect,
 )
-from driftd.monitor.intake import Pane, counted, take_out
+from driftd.monitor.intake import Pane, Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.warmup import warm_up
@@ -105,19 +106,17 @@ class Monitor:
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
 
-    def settle(self, models: Models, keys: Iterable[Slice], reached: int, *, end: bool = False) -> Evaluated:
-        """Evaluates the panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
-        out = Evaluated()
-        for key in sorted(keys):
-            model = models[key]
-            panes = [*take_out(model, reached)]
-            for pane, turns in zip(panes, self._turns(model, panes), strict=True):
-                self._take(model, pane, out)
-                if turns:
-                    self._change(model, pane, turns, out)
-            if end:
-                self._finish(model, out)
-        return out
+    def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
+        """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
+        panes = take_out(model, reached)
+        turns = self._turns(model, panes)
+        for first, behind in pairwise(self._cuts(model, panes, turns)):
+            run = together(panes[first:behind])
+            self._take(model, run, out)
+            if turns[behind - 1]:
+                self._change(model, run, turns[behind - 1], out)
+        if end:
+            self._finish(model, out)
 
     def judgement(self, model: ModelState) -> Judgement | None:
         """How the model stands, evaluated from its state alone (a checkpoint holds no judgement): nothing is found."""
@@ -149,13 +148,33 @@ class Monitor:
         first = min((float(rows.times.min()) for rows in model.rows), default=last)
         return min(1.0, (last - first) / settings.learn_seconds)
 
-    def _take(self, model: ModelState, pane: Pane, out: Evaluated) -> None:
-        self._roll(model, pane.number, out)
-        for version in pane.versions:
-            model.saw_version(version, (pane.number + 1) * self.windows.pane_seconds)
-        full = model.hops.add(pane.number, pane.summary, pane.detections, self.windows)
-        self._judge_pane(model, pane, out)
-        rolling.take(model, pane)
+    def _cuts(self, model: ModelState, panes: Sequence[Pane], turns: Sequence[Sequence[Turn]]) -> list[int]:
+        """Where the panes are cut so that each part can be taken in as one: nothing but its last pane completes
+        anything, and a pane with turns is alone.
+        """
+        numbers, events, seconds = [p.number for p in panes], [p.events for p in panes], self.windows.pane_seconds
+        cuts = {0, len(panes)}
+        cuts.update(place + 1 for place in model.hops.finished_by(numbers, events, self.windows))
+        for place, some in enumerate(turns):
+            if some:
+                cuts |= {place, place + 1}
+        if model.reference is not None:
+            if model.judge is not None:
+                starts = [number * seconds for number in numbers]
+                cuts.update(place + 1 for place in model.judge.completed_by(model.reference, starts, events))
+            if model.reference.kind is ReferenceKind.ROLLING:
+                period_seconds = self.settings(model.slice).learning.period_seconds
+                cuts.update(rolling.ended_by(numbers, self.windows, period_seconds))
+        return sorted(cuts)
+
+    def _take(self, model: ModelState, run: Run, out: Evaluated) -> None:
+        self._roll(model, run.first, out)
+        for version, last in run.versions.items():
+            model.saw_version(version, (last + 1) * self.windows.pane_seconds)
+        full = model.hops.add(run.number, run.summary, run.detections, self.windows, run.first)
+        drifting = run.first < run.number and _drifts(model)
+        self._judge_run(model, run, out)
+        rolling.take(model, run, drifting=drifting or _drifts(model))
         if full:
             self._judge_window(model, out)
 
@@ -176,7 +195,7 @@ class Monitor:
             out[place].append(turn)
         return out
 
-    def _change(self, model: ModelState, pane: Pane, turns: Sequence[Turn], out: Evaluated) -> None:
+    def _change(self, model: ModelState, pane: Run, turns: Sequence[Turn], out: Evaluated) -> None:
         """Keeps an evaluation of the changes that began, grew or ended with the pane."""
         assert model.reference is not None
         seconds = self.windows.pane_seconds
@@ -194,23 +213,24 @@ class Monitor:
             model.hops.finish(self.windows)
             self._judge_window(model, out)
 
-    def _judge_pane(self, model: ModelState, pane: Pane, out: Evaluated) -> None:
-        """Lets the judge see a pane; keeps an evaluation where an episode opened or closed."""
+    def _judge_run(self, model: ModelState, run: Run, out: Evaluated) -> None:
+        """Lets the judge see panes; keeps an evaluation where an episode opened or closed."""
         reference = model.reference
         if model.judge is None or reference is None:
             return
         detectors, seconds = self.detectors(reference), self.windows.pane_seconds
         external_since = np.full(len(reference.channels), np.nan)
-        for detection in pane.detections:
+        for detection in run.detections:
             if (detection.detector, detection.channel) in detectors.paging:
                 row = reference.rows[detection.channel]
                 external_since[row] = np.fmin(external_since[row], detection.since)
-        start, cross = pane.number * seconds, pane.cross
+        cross = run.cross
         if model.standing.changes:
             # a channel that has changed moves its pairs: what they say of that time is nothing new
             model.judge.forget_pairs()
             cross = None
-        batch = MicroBatch(start, start + seconds, pane.summary, cross, external_since)
+        start, end = run.first * seconds, run.number * seconds + seconds
+        batch = MicroBatch(start, end, run.summary, cross, external_since)
         for part, judged in model.judge.take(reference, batch, detectors.a, exceeds_effect(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 
@@ -247,6 +267,11 @@ class Monitor:
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _drifts(model: ModelState) -> bool:
+    """Whether an episode of the judge is open."""
+    return model.judge is not None and bool(model.judge.state.episodes.open.any())
 
 
 def _forget_versions(model: ModelState) -> None:

@@ -11,16 +11,24 @@ the one that was learned.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from driftd.core.reference import Reference
 from driftd.core.summary import merge
 from driftd.core.window import Windows
 from driftd.learn.comparison import WEEK, period_of
-from driftd.monitor.intake import Pane
+from driftd.monitor.intake import Run
 from driftd.monitor.state import ModelState, Period
 
 REASON = "rolling"
+
+
+def ended_by(panes: Sequence[int], windows: Windows, period_seconds: float) -> Iterator[int]:
+    """With which of these panes a period begins: places in ``panes``, without the first."""
+    numbers = [period_of(pane * windows.pane_seconds, period_seconds) for pane in panes]
+    return (place for place, (before, now) in enumerate(pairwise(numbers), 1) if before != now)
 
 
 def turn(model: ModelState, pane: int, windows: Windows, period_seconds: float) -> tuple[Reference | None, str]:
@@ -53,11 +61,10 @@ def _ended(model: ModelState, start: float, windows: Windows, period_seconds: fl
     return period if period is not None and period.whole else None
 
 
-def take(model: ModelState, pane: Pane) -> None:
-    """Adds a pane to its period, after the judge has seen it."""
+def take(model: ModelState, panes: Run, *, drifting: bool) -> None:
+    """Adds panes to their period. ``drifting``: an episode was open after one of them, for all that the judge said."""
     period = model.period
     if period is None:
         return
-    summary = pane.summary if period.summary is None else merge((period.summary, pane.summary))
-    drifting = model.judge is not None and bool(model.judge.state.episodes.open.any())
+    summary = panes.summary if period.summary is None else merge((period.summary, panes.summary))
     model.period = replace(period, summary=summary, drifted=period.drifted or drifting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.replay.report import Report, Tally
+
+ROWS_A_MODEL: Final = 512
+"""Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
+costs milliseconds whatever it holds, so with four records each a thousand models would cost fifty times as much."""
+MOST_ROWS: Final = 1 << 18
+"""Records that wait at the most, for they take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Replay:
     began: float = float("nan")
     _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
+    _waiting: int = 0
 
     @classmethod
     def of(
@@ -98,6 +105,10 @@ class Replay:
         for batch in decoded.batches:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
+        self._waiting += len(records)
+        if self._waiting < min(ROWS_A_MODEL * len(self.state.models), MOST_ROWS):
+            return Outcome()
+        self._waiting = 0
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
     def finish(self) -> Outcome:

@@ -1,6 +1,6 @@
 """`make bench`: driftd against the floor and a hand-written monitor, on one topic of a real broker, in one run.
 
-usage: python -m tests.bench [--events N] [--rounds R] [--json FILE]
+usage: python -m tests.bench [--events N] [--rounds R] [--json FILE] [--only PART] [--against TREE]
 
 Each consumer runs in a process of its own, in turn, ``rounds`` times; the ratios are taken round by round, so that a
 machine that slows down slows all of them. Nothing here asserts a time: docs/benchmarks.md holds what was measured.
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import memory, scrape
+from tests.bench import history, memory, scrape
 from tests.bench.events import values
 from tests.servers.kafka import Broker, any_broker
 
@@ -99,7 +99,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge"))
+    parser.add_argument("--only", choices=("throughput", "memory", "scrape", "judge", "history"))
+    parser.add_argument("--against", type=Path, help="another checkout of driftd, for the replay of history")
     a = parser.parse_args()
     print(machine(), time.strftime("%Y-%m-%d", time.gmtime()), flush=True)
     result: dict[str, Any] = {"machine": machine()}
@@ -111,6 +112,8 @@ def main() -> None:
         result["scrape"] = scrape.measure()
     if a.only in (None, "judge"):
         result["judge"] = judged()
+    if a.only in (None, "history"):
+        result["history"] = history.measure(against=a.against)
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
 

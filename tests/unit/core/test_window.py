@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftd.core.event import TopicPartition
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE, Summary
@@ -73,6 +77,30 @@ def test_a_hop_ends_when_it_is_long_enough_and_full_enough() -> None:
     window = hops.window(windows)
     assert window is not None
     assert (window.start, window.end, window.summary.events) == (0, 60, 52)
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([1, 2, 30, 90]), st.integers(1, 15)), max_size=40), cut=st.integers(0, 40)
+)
+def test_where_hops_end_is_known_before_and_panes_up_to_there_may_come_as_one(
+    steps: list[tuple[int, int]], cut: int
+) -> None:
+    # (panes since the one before, events), so there are gaps longer than a hop may last
+    windows = Windows(pane_seconds=10.0, window_seconds=40, min_events=40, max_window_seconds=2000)
+    panes, counts = np.cumsum([s for s, _ in steps]).tolist(), [n for _, n in steps]
+    cut = min(cut, len(steps))
+    single, hops = Hops(), Hops()
+    for pane, n in zip(panes[:cut], counts[:cut], strict=True):
+        single.add(pane, summary(n), (), windows)
+        hops.add(pane, summary(n), (), windows)
+    known = [cut + place for place in hops.finished_by(panes[cut:], counts[cut:], windows)]
+    ends = [i for i in range(cut, len(panes)) if single.add(panes[i], summary(counts[i]), (), windows)]
+    assert known == ends
+    for low, high in pairwise(sorted({cut, *(i + 1 for i in ends), len(panes)})):
+        if low < high:
+            hops.add(panes[high - 1], summary(sum(counts[low:high])), (), windows, panes[low])
+    told = [[(h.start, h.end, h.summary.events) for h in of.done] for of in (single, hops)]
+    assert told[0] == told[1]
 
 
 def test_a_window_grows_back_in_time_until_it_holds_enough() -> None:

@@ -75,6 +75,24 @@ def test_result_does_not_depend_on_how_records_were_batched(cuts: list[int]) -> 
     assert run(batch, cuts) == (whole, findings)
 
 
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(1, N - 1), max_size=12), every=st.integers(2, 5))
+def test_result_does_not_depend_on_how_often_it_is_settled(cuts: list[int], every: int) -> None:
+    # what waits for the next settle is in a checkpoint
+    batch, (whole, findings) = undisturbed(1)
+    p, state = pipeline(), State()
+    seen: list[Finding] = []
+    bounds = sorted({0, len(batch), *cuts})
+    for i, (a, b) in enumerate(itertools.pairwise(bounds)):
+        part = batch.take(np.arange(a, b))
+        p.ingest(state, A, int(part.offsets[-1]) + 1, Decoded(len(part), [part], []))
+        if i % every == 0:
+            seen += p.settle(state).findings
+        state = thawed(p, frozen(p, state))
+    seen += p.settle(state).findings
+    assert (frozen(p, state), seen) == (whole, findings)
+
+
 @cache
 def interleaved(turns: str, step: int) -> tuple[bytes, list[Finding]]:
     parts = dict(zip("ab", halves(stream(np.random.default_rng(2), N, shift_at=700)), strict=True))

@@ -12,7 +12,7 @@ from driftd.core.event import EventBatch, LateReason
 from driftd.core.pane import ClosedPane, Counters, merge_counters
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
-from driftd.ingest.panes import SliceIngest, take_closed
+from driftd.ingest.panes import SliceIngest, absorb, take_closed
 from driftd.ingest.partition import take
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
@@ -48,6 +48,7 @@ def test_excluded_events_are_counted_and_go_no_further(reference: Reference) -> 
     about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
     take(partition, [at(1000, 1012, 1015, 1021)], WINDOWS, None, lambda _: about)
     stream_ = partition.streams[KEY]
+    absorb(about, stream_, 10.0)
     assert (stream_.counters.events, stream_.counters.excluded, stream_.counters.last_event) == (4, 2, 1021.0)
     assert {number: pane.summary.events for number, pane in stream_.panes.items()} == {100: 1, 102: 1}
 
@@ -62,14 +63,17 @@ def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batch
         for a, b in pairwise(cuts):
             batch = at(*times[a:b], version=versions[a:b], offsets=np.arange(a, b, dtype=np.int64))
             take(partition, [batch], WINDOWS, None, {KEY: about}.__getitem__)
-        panes = [m for m in take_closed(partition, ("t", 0), 103, 10.0) if isinstance(m, ClosedPane)]
+            if b % 2 == 0:
+                absorb(about, partition.streams[KEY], 10.0)
+        panes = [m for m in take_closed(partition, ("t", 0), 103, 10.0, KEY) if isinstance(m, ClosedPane)]
         assert {pane.number: set(pane.versions) for pane in panes} == expected
 
 
 def test_a_closed_pane_says_how_far_its_source_had_come(reference: Reference) -> None:
     partition, about = PartitionState(7), SliceIngest(reference)
     take(partition, [at(1000, 1010)], WINDOWS, None, lambda _: about)
-    (pane,) = take_closed(partition, ("t", 3), 100, 10.0)
+    absorb(about, partition.streams[KEY], 10.0)
+    (pane,) = take_closed(partition, ("t", 3), 100, 10.0, KEY)
     assert isinstance(pane, ClosedPane)
     assert (pane.slice, pane.number, pane.source, pane.offset) == (KEY, 100, ("t", 3), 7)
     assert list(partition.streams[KEY].panes) == [101]

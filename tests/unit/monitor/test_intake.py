@@ -20,7 +20,8 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
-from driftd.monitor.intake import take_in, take_out
+from driftd.monitor.intake import take_in, take_out, together
+from driftd.monitor.model import Evaluated
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, events, frozen, pipeline, stream
 
@@ -56,8 +57,9 @@ def evaluated(
     for messages, end in zip(rounds, reached, strict=True):
         for message in messages:
             take_in(state.models[KEY], message)
-        for judgement in p.monitor.settle(state.models, [KEY], end).judgements:
-            findings += judgement.findings
+        evaluated = Evaluated()
+        p.monitor.settle(state.models[KEY], end, evaluated)
+        findings += [f for judgement in evaluated.judgements for f in judgement.findings]
     return frozen(p, state), findings
 
 
@@ -120,9 +122,9 @@ def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference:
         model = ModelState(KEY, reference)
         for message in order:
             take_in(model, message)
-        (pane,) = take_out(model, 100)
-        assert (pane.number, pane.summary.events) == (100, 4)
-        assert pane.versions == {"1"}
+        run = together(take_out(model, 100))
+        assert (run.number, run.summary.events) == (100, 4)
+        assert run.versions == {"1": 100}
 
 
 def test_panes_come_out_in_order_and_no_further_than_asked(reference: Reference) -> None:
@@ -140,5 +142,5 @@ def test_detections_of_all_sources_come_in_order_of_time(reference: Reference) -
         (pane,) = closed(reference, events([1000], [0], ["red"]), source)
         hits = tuple(TimedDetection("adwin", "x", t, 0.1, 0.2) for t in times)
         take_in(model, replace(pane, detections=hits))
-    (pane_out,) = take_out(model, 100)
-    assert [d.time for d in pane_out.detections] == [1001.0, 1002.0, 1003.0, 1004.0]
+    run = together(take_out(model, 100))
+    assert [d.time for d in run.detections] == [1001.0, 1002.0, 1003.0, 1004.0]
