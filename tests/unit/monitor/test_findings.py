@@ -20,6 +20,7 @@ from driftd.core.window import TimedDetection
 from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.state import State
+from driftd.ingest.panes import SliceIngest, absorb
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
 from driftd.monitor.findings import MODEL, so_many
@@ -269,7 +270,9 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     state = State()
     p.adopt(state, Slice("m"), build(batch, Learning(bins=5)))
     p.ingest(state, ("t", 0), 1000, Decoded(1000, [batch], []))
-    state.partitions["t", 0].streams[Slice("m")].panes[101].detections += (
+    stream = state.partitions["t", 0].streams[Slice("m")]
+    absorb(SliceIngest(state.models[Slice("m")].reference), stream, WINDOWS.pane_seconds)
+    stream.panes[101].detections += (
         TimedDetection(detector, channel, 1015.0, 0.01, 0.09, 1013.5),
     )
     opened = [f for f in p.settle(state, end=True).findings if f.detector == JUDGE]
