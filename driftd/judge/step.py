@@ -29,8 +29,9 @@ ExceedsEffect = Callable[[int, float], bool]
 """Whether a channel (row) has changed since then (epoch seconds) by its effect or more, so that an episode may open."""
 
 
-MOVED: Final = 100.0
-"""Evidence of a channel by itself from which on its pairs are no news: they move with it. Chosen: a hundred to one."""
+MOVED: Final = 0.01
+"""Part of its threshold from which on the evidence of a channel makes its pairs no news: they move with it. Chosen: far
+above what chance reaches, and before the channel's own episode opens."""
 
 
 def always(_row: int, _since: float) -> bool:
@@ -94,7 +95,7 @@ def of_events(
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
     opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
-    if opens[-1] and pair is not None and (now.s[list(pair)] >= MOVED).any():
+    if opens[-1] and pair is not None and (now.s[list(pair)] >= MOVED * a[list(pair)]).any():
         now, opens[-1], enough[-1] = without_pairs(now), False, False
     opens = _large_enough(opens, since, exceeds_effect)
     events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
