@@ -141,7 +141,7 @@ def finding(feature: str | None, status: str, previous: str) -> dict[str, object
         "window_end": 15.0,
         "detector": "judge",
         "threshold": 7.0,
-        "severity": None if status == "OK" or status == previous else {"DRIFT": "page", "WARNING": "ticket"}[status],
+        "severity": None if status in {"OK", previous} else {"DRIFT": "page", "WARNING": "ticket"}[status],
     }
 
 
