@@ -29,27 +29,44 @@ simulated changes made two episodes."""
 CALM: Final = 0.05
 """Share of A below which S is quiet. Chosen: 3 nats below A; without drift S needs A / 20 events or more, on average,
 to get there."""
+PATIENCE: Final = 3.0
+"""Nats by which an episode that ended by itself raises the threshold of the next. Chosen: a weekend that the reference
+has not seen makes a ticket or two, not ten; a change that lasts passes 3 nats within a batch or two."""
+MOST_ENDED: Final = 4.0
+"""Most episodes that count. Chosen: twelve nats; more would blind the channel."""
+FORGET: Final = 28 * 86_400.0
+"""Seconds in which half of them is forgotten. Chosen: as in natural/episodes.py."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
     """float64[channels]: ``opened`` when it opened (NaN: closed), ``since`` when the change began, ``need`` quiet
-    events that close it, ``quiet`` events so far.
+    events that close it, ``quiet`` events so far; ``ended`` how many ended by themselves, the last at ``end``.
     """
 
     opened: Floats
     since: Floats
     need: Floats
     quiet: Floats
+    ended: Floats
+    end: Floats
 
     @classmethod
     def start(cls, channels: int) -> Self:
         nan, zero = np.full(channels, np.nan), np.zeros(channels)
-        return cls(nan, nan, zero, zero)
+        return cls(nan, nan, zero, zero, zero, nan)
 
     @property
     def open(self) -> NDArray[np.bool_]:
         return np.isfinite(self.opened)
+
+    def bar(self, now: float) -> Floats:
+        """By what A is multiplied, float64[channels]: a channel whose episodes end by themselves varies more than its
+        reference shows.
+        """
+        ended = np.where(self.ended > 0, self.ended * 0.5 ** ((now - self.end) / FORGET), 0.0)
+        out: Floats = np.exp(PATIENCE * np.minimum(ended, MOST_ENDED))
+        return out
 
     def step(
         self,
@@ -73,4 +90,6 @@ class Episodes:
         opened = np.where(opens, at, np.where(closes, np.nan, self.opened))
         begun = np.where(opens, np.where(np.isfinite(since), since, at), np.where(closes, np.nan, self.since))
         need = np.where(opens, np.where(took > 0, np.maximum(QUIET_TIMES * took, LEAST_QUIET), 0.0), self.need)
-        return Episodes(opened, begun, need, quiet), np.flatnonzero(opens), np.flatnonzero(closes)
+        known = self.ended * 0.5 ** (np.nan_to_num(at - self.end) / FORGET)
+        ended, end = np.where(closes, known + 1, self.ended), np.where(closes, at, self.end)
+        return Episodes(opened, begun, need, quiet, ended, end), np.flatnonzero(opens), np.flatnonzero(closes)

@@ -98,7 +98,7 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
     TraitSize((Change.FROZEN,), (), 0.25, "bots repeat categories for minutes", lacks="numeric"),
     TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few different values repeat by themselves"),
-    TraitSize((Change.FROZEN,), ("timely", "short", "repetitive"), np.inf, "calm weather that the reference lacks"),
+    TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.UNIT,), ("timely",), 2.6, "calm air, fog: a factor of 13 is natural"),
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
     TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts"),
