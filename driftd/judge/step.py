@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,11 @@ Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 ExceedsEffect = Callable[[int, float], bool]
 """Whether a channel (row) has changed since then (epoch seconds) by its effect or more, so that an episode may open."""
+
+
+MOVED: Final = 0.01
+"""Part of its threshold from which on the evidence of a channel makes its pairs no news: they move with it. Chosen: far
+above what chance reaches, and before the channel's own episode opens."""
 
 
 def always(_row: int, _since: float) -> bool:
@@ -78,7 +84,7 @@ def of_events(
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
 
     An episode opens where S reaches A, or where another detector saw a change, and the change exceeds its effect. A
-    smaller change keeps its evidence and is asked about again.
+    smaller change keeps its evidence and is asked about again. A pair of which one has changed by itself opens nothing.
     """
     now, pair = _with_pairs(learned, _with_channels(learned, state, batch, a), batch, a)
     mine = np.append(learned.independent, batch.cross is not None)
@@ -89,6 +95,8 @@ def of_events(
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
     opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
+    if opens[-1] and pair is not None and (now.s[list(pair)] >= MOVED * a[list(pair)]).any():
+        now, opens[-1], enough[-1] = without_pairs(now), False, False
     opens = _large_enough(opens, since, exceeds_effect)
     events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
     episodes, opened, closed = state.episodes.step(now.s, a, opens, events, since, np.nan_to_num(took), batch.end)

@@ -157,6 +157,8 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
     e[~watched] = np.nan
     found = selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
+    then = model.reference.summary.counts
+    found &= divergences(then, window.summary.counts) >= detectors.effects
     if found.any() and detectors.natural is not None and detectors.limits is not None:
         found &= sized(detectors.natural, detectors.limits.sizes, window.summary).matters
     return found

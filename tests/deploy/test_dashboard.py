@@ -43,6 +43,8 @@ LABELS: Final = {
     "topic": ("payments",),
     "partition": ("0",),
     "reason": ("limit",),
+    "kind": ("missing",),
+    "change": ("level",),
 }
 """Of labels whose values the table of metrics leaves open."""
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

@@ -60,9 +60,12 @@ def children_seconds() -> float:
 
 
 def alarms_of(
-    findings: Iterable[Mapping[str, Any]], channels: Mapping[str, str], times: Floats
+    findings: Iterable[Mapping[str, Any]], channels: Mapping[str, str], times: Floats, *, tickets: bool = False
 ) -> list[TimedDetection]:
-    """What pages: findings of a channel that open DRIFT. ``channels`` is driftd's name to the caller's."""
+    """What pages, and with ``tickets`` what the judge or natural variation make a ticket of; ``channels`` is driftd's
+    name to the caller's.
+    """
+    asked = {"page", "ticket"} if tickets else {"page"}
     return [
         TimedDetection(
             channels.get(f["feature"], f["feature"]),
@@ -71,7 +74,7 @@ def alarms_of(
             f["threshold"],
         )
         for f in findings
-        if f["feature"] is not None and f["status"] == "DRIFT" and f["previous"] != "DRIFT"
+        if f["feature"] is not None and f["severity"] in asked and f["previous"] != f["status"]
     ]
 
 
@@ -85,4 +88,4 @@ def run(stream: Stream) -> tuple[list[TimedDetection], float, Plan]:
             file = Path(folder) / "stream.parquet"
             write_renamed(table, given.renamed, file)
         findings, took = replay(file, stream.n_ref, given.false_alarms_per_month, given.options)
-    return alarms_of(findings, given.channels, given.times), took, given
+    return alarms_of(findings, given.channels, given.times, tickets=True), took, given

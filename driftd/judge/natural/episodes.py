@@ -48,6 +48,10 @@ FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
+SILENCE: Final = 1800.0
+"""Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fire:
     """A statistic of a channel over its limit at ``time``. ``size`` since ``since``, ``least`` its lower bound; it may
@@ -104,8 +108,8 @@ class Clock:
     @classmethod
     def of(cls, last: float, lost: float, start: Floats, end: Floats) -> Self:
         """``last``: the end of the tick before (NaN: there was none), with ``lost`` seconds up to it."""
-        gaps = np.maximum(start - np.append(last, end[:-1])[: len(start)], 0.0)
-        return cls(end, np.cumsum(np.append(lost, np.nan_to_num(gaps)))[1:], lost)
+        gaps = start - np.append(last, end[:-1])[: len(start)]
+        return cls(end, np.cumsum(np.append(lost, np.where(gaps > SILENCE, gaps, 0.0)))[1:], lost)
 
     def seen(self, time: float) -> float:
         """The time less the seconds without events."""

@@ -140,15 +140,10 @@ def test_a_ticket_says_why_it_is_no_page(rng: np.random.Generator) -> None:
     why = "the reference is too short to show a rhythm of days"
     assert "a ticket, not a page: autocorrelation" in f.because
     assert f.because.endswith(f"; {why}")
-    (joint,) = of(found(judgements), JOINT, WARNING)
-    assert joint.because.endswith(f"; a ticket, not a page: {why}")
+    assert not of(found(judgements), JOINT, WARNING)  # they cannot but move together otherwise
     last = judgements[-1]
     assert last.status is WARNING
-    assert last.joint is not None
-    assert last.joint.status is WARNING
-    assert last.because in {
-        f"tickets, no page: 2 of 4 channels: {names}, how channels move together" for names in ("x, y", "y, x")
-    }
+    assert last.because in {f"tickets, no page: 2 of 4 channels: {names}" for names in ("x, y", "y, x")}
     assert DRIFT not in {f.status for f in found(judgements)}
 
 
@@ -215,11 +210,8 @@ def test_one_cause_that_moves_forty_features_is_one_page_that_names_them_stronge
     assert sorted(f.feature or "" for f in channels) == [f"f{i:02d}" for i in range(moving)]
     (model,) = [f for f in findings if f.feature is None and f.status is DRIFT]
     strongest = [f"f{i:02d}" for i in reversed(range(moving))]
-    assert (
-        model.because
-        == f"{moving} of 46 channels drifted: {', '.join(strongest[:40])}{more}, how channels move together"
-    )
-    assert model.ratio == moving + 1
+    assert model.because == f"{moving} of 46 channels drifted: {', '.join(strongest[:40])}{more}"
+    assert model.ratio == moving
 
 
 def test_an_open_episode_does_not_page_twice_and_closes_after_quiet(

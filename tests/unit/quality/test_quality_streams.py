@@ -141,10 +141,11 @@ def finding(feature: str | None, status: str, previous: str) -> dict[str, object
         "window_end": 15.0,
         "detector": "judge",
         "threshold": 7.0,
+        "severity": None if status in {"OK", previous} else {"DRIFT": "page", "WARNING": "ticket"}[status],
     }
 
 
-def test_only_a_channel_that_opens_drift_is_an_alarm() -> None:
+def test_a_channel_that_begins_to_page_is_an_alarm_and_a_ticket_where_it_counts() -> None:
     findings = [
         finding("score", "DRIFT", "OK"),
         finding("score", "DRIFT", "DRIFT"),
@@ -158,6 +159,7 @@ def test_only_a_channel_that_opens_drift_is_an_alarm() -> None:
         TimedDetection("proba", 1, "judge", 7.0),
         TimedDetection("*", 1, "judge", 7.0),
     ]
+    assert len(alarms_of(findings, {"score": "proba"}, times, tickets=True)) == 3
 
 
 def test_groups_are_score_pys() -> None:

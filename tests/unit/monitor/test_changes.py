@@ -1,0 +1,170 @@
+"""Faults and changes beyond natural variation, from events to findings: named, sized, the same however events came."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from driftd.config.settings import Settings
+from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
+from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
+from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
+from driftd.judge.natural.kinds import Kind, Named
+from driftd.judge.natural.sizes import sized
+from driftd.learn.build import Learning, build
+from driftd.wiring.app import pipeline_of
+from tests.unit.core.make import feed, frozen, thawed
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, batch, traffic
+
+CELL = ("t", 0)
+Floats = NDArray[np.float64]
+BEGIN = MONDAY + 14 * DAY
+
+
+@cache
+def week() -> Reference:
+    """Seven days of a model with a rhythm of days."""
+    return build(batch(traffic(np.random.default_rng(1), BEGIN - 7 * DAY, BEGIN)), Learning())
+
+
+def live(hours: float) -> Columns:
+    return traffic(np.random.default_rng(2), BEGIN, BEGIN + hours * HOUR)
+
+
+def during(columns: Columns, start: float, end: float) -> NDArray[np.bool_]:
+    age = (columns["time"] - BEGIN) / HOUR
+    return (age >= start) & (age < end)
+
+
+def watched(
+    columns: Columns, polls: int = 20, *, restart: bool = False, p: Pipeline | None = None
+) -> tuple[bytes, list[Finding]]:
+    """What is found, and the state that is left."""
+    p = p or pipeline_of(Settings())
+    state, rows, found = State(), batch(columns), list[Finding]()
+    p.adopt(state, Slice("m"), week())
+    for part in np.array_split(np.arange(len(rows)), polls):
+        found += feed(p, state, CELL, rows.take(part)).findings
+        if restart:
+            state = thawed(p, frozen(p, state))
+    return frozen(p, state), found
+
+
+def asked(findings: list[Finding], severity: Severity = Severity.PAGE) -> list[tuple[str | None, str]]:
+    return [(f.feature, f.kind) for f in findings if f.severity is severity]
+
+
+def test_a_missing_feature_pages_within_minutes_says_so_and_ends() -> None:
+    columns = live(14)
+    columns["amount"][during(columns, 6, 9)] = np.nan
+    _, found = watched(columns)
+    assert asked(found) == [("amount", "missing"), (None, "missing")]
+    page, model = (f for f in found if f.severity is Severity.PAGE)
+    assert page.detector == CHANGE
+    assert BEGIN + 6 * HOUR < page.window_end < BEGIN + 6.5 * HOUR
+    assert page.since == pytest.approx(BEGIN + 6 * HOUR, abs=600)
+    assert page.reference_value == 0.0
+    assert page.value is not None
+    assert page.value > 0.5
+    assert page.because.startswith("missing: 0% in the reference, now ")
+    assert model.opens_page
+    (over,) = [f for f in found if f.feature == "amount" and f.detector == CHANGE and f.status is Status.OK]
+    assert BEGIN + 11 * HOUR <= over.window_end <= BEGIN + 13.5 * HOUR  # two hours after the last window that has it
+    assert over.previous is Status.DRIFT
+
+
+def test_an_ordinary_day_asks_for_nothing_and_statistics_of_windows_alone_tell_nothing() -> None:
+    _, found = watched(live(24))
+    assert [f for f in found if f.severity is not None] == []
+    assert {f.feature for f in found} <= {None}
+
+
+@pytest.mark.parametrize("polls", [3, 211])
+@pytest.mark.parametrize("restart", [False, True])
+def test_neither_polls_nor_restarts_change_what_is_found(polls: int, restart: bool) -> None:
+    columns = live(10)
+    columns["amount"][during(columns, 3, 5)] *= 100
+    columns["city"][during(columns, 4, 10)] = "zz"
+    state, found = watched(columns)
+    assert ("amount", "range") in asked(found) or ("amount", "unit") in asked(found)
+    assert ("city", "renamed") in asked(found) or ("city", "new_value") in asked(found)
+    other, again = watched(columns, polls, restart=restart)
+    assert other == state
+    assert [f.id for f in again] == [f.id for f in found]
+
+
+def test_a_second_fault_calls_again_but_not_what_breaks_with_the_first() -> None:
+    columns = live(8)
+    columns["amount"][during(columns, 2, 8)] = np.nan
+    columns["age"][during(columns, 2.1, 8)] = np.nan
+    columns["error"][during(columns, 5, 8)] = 1.0
+    _, found = watched(columns)
+    calls = [f for f in found if f.opens_page]
+    assert [f.previous for f in calls] == [Status.OK, Status.DRIFT] or [f.previous for f in calls][1:] == [Status.DRIFT]
+    assert len(calls) == 2
+    assert "error" in calls[1].channels
+    assert calls[1].window_end > BEGIN + 5 * HOUR
+
+
+def test_no_size_no_ticket_however_sure() -> None:
+    p = pipeline_of(Settings())
+    detectors = p.monitor.detectors(week())
+    assert detectors.natural is not None
+    assert detectors.limits is not None
+    row = week().rows["age"]
+    recent = week().summary
+    assert not sized(detectors.natural, detectors.limits.sizes, recent).matters.any()
+    counts = recent.counts.copy()
+    counts[row, 0] += counts[row].sum() // 50  # two points missing
+    told = sized(detectors.natural, detectors.limits.sizes, replace(recent, counts=counts), row)
+    assert told.matters[0]
+    assert not told.gross[0]
+    assert told.kind[0] is Kind.MISSING
+
+
+def test_the_judge_alone_makes_a_ticket_of_what_is_small() -> None:
+    rng = np.random.default_rng(3)
+    n = 40_000
+    columns = traffic(rng, BEGIN, BEGIN + 4 * DAY)
+    take = np.arange(min(n, len(columns["time"])))
+    columns = {name: column[take] for name, column in columns.items()}
+    columns["error"][during(columns, 24, 96)] = (rng.random(int(during(columns, 24, 96).sum())) < 0.03).astype(float)
+    _, found = watched(columns)
+    told = [f for f in found if f.feature == "error" and f.severity is not None]
+    assert told
+    assert {f.severity for f in told} == {Severity.TICKET}
+    assert JUDGE in {f.detector for f in told}
+
+
+def fire(time: float, level: int = PAGE) -> Fire:
+    return Fire(time, level, 0, Named(Kind.MISSING), 1.0, 1.0, time - 300, 200.0, 2.0, 0, 0.2)
+
+
+def test_a_night_without_events_ends_no_episode() -> None:
+    #   ticks  |0..100| page |100..200|      nothing for 8 h       |29000..29100| nothing fires for 2 h of events: over
+    siblings = np.eye(1, dtype=bool)
+    episodes, turns = Episodes.start(1).step([fire(200.0)], np.array([0.0, 100.0]), np.array([100.0, 200.0]), siblings)
+    assert [t.level for t in turns] == [PAGE]
+    starts: Floats = 29_000.0 + 100 * np.arange(80, dtype=np.float64)
+    episodes, turns = episodes.step([], starts[:1], starts[:1] + 100, siblings)
+    assert turns == []
+    episodes, turns = episodes.step([], starts[1:], starts[1:] + 100, siblings)
+    assert [(t.level, t.time) for t in turns] == [(0, 29_000.0 + 7200)]
+    assert turns[0].known == 29_000.0 + 7300
+
+
+def test_the_clock_of_events_is_the_same_however_ticks_are_handed_over() -> None:
+    start, end = np.array([0.0, 100.0, 5000.0, 9000.0]), np.array([100.0, 200.0, 5100.0, 9100.0])
+    whole = Clock.of(np.nan, 0.0, start, end)
+    assert whole.lost.tolist() == [0.0, 0.0, 4800.0, 8700.0]
+    first = Clock.of(np.nan, 0.0, start[:3], end[:3])
+    second = Clock.of(float(end[2]), float(first.lost[-1]), start[3:], end[3:])
+    assert second.lost.tolist() == [8700.0]
+    assert second.seen(9100.0) == whole.seen(9100.0) == 400.0
