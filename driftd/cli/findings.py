@@ -44,10 +44,8 @@ def lines(judgement: Judgement) -> Iterator[Line]:
     yield from _tickets([f for f in channels if f.severity is Severity.TICKET])
     yield from _over(model, channels)
     for f in channels:
-        if f.status is f.previous and f.detector == CHANGE:
-            yield _head(f, NAMED, f"{channel(f.feature)}: {said(f)}")
-        elif f.status is f.previous:  # every window was asked for
-            yield _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
+        if f.status is f.previous:
+            yield _same(f)
 
 
 def _known(judgement: Judgement, finding: Finding) -> bool:
@@ -63,15 +61,27 @@ def _known(judgement: Judgement, finding: Finding) -> bool:
 def _pages(model: Finding | None, channels: Iterable[Finding]) -> Iterator[Line]:
     mine = [f for f in channels if f.severity is Severity.PAGE]
     calls = model is not None and model.severity is Severity.PAGE
-    if model is not None and calls:
-        names = _names(model.channels)
-        again = model.previous is Status.DRIFT
-        yield _head(model, PAGE, f"again: {names}" if again else f"{names} changed about {minute(model.since)} UTC")
-    elif model is not None and model.status is model.previous is Status.DRIFT and not mine:
-        yield _head(model, SAME, f"the page is open: {_names(model.channels)}")
+    if model is not None and (calls or not mine):
+        yield from _page(model)
     for f in mine:
         text = f"{channel(f.feature)}: {_judged(f)}"
         yield _more(text) if calls else _head(f, JOINS, text)
+
+
+def _page(model: Finding) -> Iterator[Line]:
+    names = _names(model.channels)
+    if model.severity is Severity.PAGE:
+        again = model.previous is Status.DRIFT
+        yield _head(model, PAGE, f"again: {names}" if again else f"{names} changed about {minute(model.since)} UTC")
+    elif model.status is model.previous is Status.DRIFT:
+        yield _head(model, SAME, f"the page is open: {names}")
+
+
+def _same(f: Finding) -> Line:
+    """A change that is open still and has got a better name, or every window was asked for."""
+    if f.detector == CHANGE:
+        return _head(f, NAMED, f"{channel(f.feature)}: {said(f)}")
+    return _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
 
 
 def _over(model: Finding | None, channels: Iterable[Finding]) -> Iterator[Line]:

@@ -240,6 +240,7 @@ def _take(column: Column, index: NDArray[np.intp]) -> Column:
     return [column[i] for i in index.tolist()]
 
 
+# Whole, because it is a plain list: one line for each field of the batch says how that field is joined.
 def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
     """One batch of all the events, in the order given; a column that only some batches have is missing elsewhere."""
     head = batches[0]

@@ -83,16 +83,15 @@ class Pipeline:
 
         ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
         """
-        reached = self._reached(state, idle, end=end)
-        idles = reached is None or (reached == state.frontier and not end)
-        if not idles:
+        reached = self._closing(state, idle, end=end)
+        if reached is not None:
             state.frontier = reached
         learned: list[Reference] = []
         refused: list[FirstRefused] = []
         evaluated = Evaluated()
         for key in sorted(state.models):
             self._absorb(state, key)
-            if reached is None or idles:
+            if reached is None:
                 continue
             touched = self._exchange(state, reached, key)
             if touched:
@@ -102,6 +101,11 @@ class Pipeline:
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
         state.findings += len(findings)
         return Outcome(findings, tuple(evaluated.judgements), tuple(learned), tuple(evaluated.turns), tuple(refused))
+
+    def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
+        """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
+        reached = self._reached(state, idle, end=end)
+        return None if reached == state.frontier and not end else reached
 
     def _reached(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that may be closed now."""

@@ -128,14 +128,20 @@ def refused_values(channels: Sequence[Channel], numeric: Bools, batch: EventBatc
     out = None
     for row, channel in enumerate(channels):
         mine = batch.refused.get(channel.feature) if channel.feature is not None else None
-        column = channel.values(batch, classes) if numeric[row] else None
-        if column is not None and not isinstance(column, np.ndarray):
-            text = np.fromiter((isinstance(v, str) for v in column), bool, len(column))
+        text = _text(channel.values(batch, classes)) if numeric[row] else None
+        if text is not None:
             mine = text if mine is None else mine | text
         if mine is not None and mine.any():
             out = np.zeros((len(channels), len(batch)), bool) if out is None else out
             out[row] = mine
     return out
+
+
+def _text(column: Column | None) -> Bools | None:
+    """bool[n]: values that are text; None for a column of numbers alone."""
+    if column is None or isinstance(column, np.ndarray):
+        return None
+    return np.fromiter((isinstance(v, str) for v in column), bool, len(column))
 
 
 def count(flagged: NDArray[np.int64], panes: NDArray[np.int64]) -> dict[int, FaultCounters]:

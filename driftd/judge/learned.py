@@ -167,13 +167,17 @@ def learn(
     hint = f"; {TOO_SHORT}: tickets only" if short else ""
     learned = Learned(
         shape.take(np.flatnonzero(independent)), pairs, season, independent, seasonal, pages, rate,
-        joint_pages=not short and (len(pairs.first) > 0 or (season is not None and season.joint and season.pages)),
+        joint_pages=not short and _joint_pages(pairs, season),
         span_seconds=span,
         regime=regime,
         why=np.array([v.because + hint for v in verdicts], np.str_),
         design_effect=np.array([max(v.design_effect, 1.0) for v in verdicts], np.float64),
     )  # fmt: skip
     return learned, start(learned, season_state)
+
+
+def _joint_pages(pairs: Pairs, season: Season | None) -> bool:
+    return len(pairs.first) > 0 or (season is not None and season.joint and season.pages)
 
 
 def _verdicts(

@@ -18,6 +18,7 @@ from driftd.core import arrays
 from driftd.core.reference import Reference
 from driftd.judge import step
 from driftd.judge.learned import JudgeState, Learned, start
+from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import SeasonState
 from driftd.judge.step import ExceedsEffect, Judged, MicroBatch, always
 
@@ -82,20 +83,25 @@ class ModelJudge:
         them as one.
         """
         if self.learned.season is not None:
-            slot_of = self.learned.season.clock.slot_of
-            slot = None if self.slot is None else slot_of(self.slot.start)
-            for place, start in enumerate(starts):
-                now = slot_of(start)
-                if now != slot and slot is not None:
-                    yield from (place - 1, place) if place else (place,)
-                slot = now
+            yield from self._slots_ended(self.learned.season.clock, starts)
         if self.learned.independent.any():
-            held, full = 0 if self.waiting is None else self.waiting.summary.events, batch_events(reference)
-            for place, n in enumerate(events):
-                held += n
-                if held >= full:
-                    yield place
-                    held = 0
+            yield from self._batches_filled(batch_events(reference), events)
+
+    def _slots_ended(self, clock: SeasonClock, starts: Sequence[float]) -> Iterator[int]:
+        """A slot ends with its last pane, and is judged with the first of the next one."""
+        slot = None if self.slot is None else clock.slot_of(self.slot.start)
+        for place, now in enumerate(map(clock.slot_of, starts)):
+            if now != slot and slot is not None:
+                yield from (place - 1, place) if place else (place,)
+            slot = now
+
+    def _batches_filled(self, full: int, events: Sequence[int]) -> Iterator[int]:
+        held = 0 if self.waiting is None else self.waiting.summary.events
+        for place, n in enumerate(events):
+            held += n
+            if held >= full:
+                yield place
+                held = 0
 
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""
@@ -111,16 +117,26 @@ class ModelJudge:
             self.slot = self.waiting = None
             return slot, batch
         if self.learned.season is not None:
-            clock = self.learned.season.clock
-            ended = slot is not None and clock.slot_of(slot.start) != clock.slot_of(pane.start)
-            self.slot = pane if slot is None or ended else slot.merge(pane)
-            slot = slot if ended else None
+            slot = self._ended_slot(self.learned.season.clock, pane)
         if self.learned.independent.any():
-            batch = pane if batch is None else batch.merge(pane)
-            full = batch.summary.events >= batch_events(reference)
-            self.waiting = None if full else batch
-            batch = batch if full else None
+            batch = self._full_batch(batch_events(reference), pane)
         return slot, batch
+
+    def _ended_slot(self, clock: SeasonClock, pane: MicroBatch) -> MicroBatch | None:
+        slot = self.slot
+        if slot is None or clock.slot_of(slot.start) != clock.slot_of(pane.start):
+            self.slot = pane
+            return slot
+        self.slot = slot.merge(pane)
+        return None
+
+    def _full_batch(self, full: int, pane: MicroBatch) -> MicroBatch | None:
+        batch = pane if self.waiting is None else self.waiting.merge(pane)
+        if batch.summary.events >= full:
+            self.waiting = None
+            return batch
+        self.waiting = batch
+        return None
 
 
 def batch_events(reference: Reference) -> int:

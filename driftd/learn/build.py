@@ -69,10 +69,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
 
     Raises ReferenceMismatch when there is nothing to learn from.
     """
-    if learning.exclude and len(rows):
-        rows = rows.take(np.flatnonzero(outside(rows.times, learning.exclude)))
-    if len(rows) == 0:
-        raise ReferenceMismatch(f"reference {rows.model}: no events to learn from")
+    rows = _included(rows, learning.exclude)
     classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
     channels = _channels(rows, learning.kinds, classes)
     bins = tuple(_bins(c, rows, classes, learning) for c in channels)
@@ -109,6 +106,14 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
         learned=_judged(reference, rows, encoded, learning),
         natural=_natural(reference, rows, encoded, learning),
     )
+
+
+def _included(rows: EventBatch, exclude: Sequence[Exclusion]) -> EventBatch:
+    if exclude and len(rows):
+        rows = rows.take(np.flatnonzero(outside(rows.times, exclude)))
+    if len(rows) == 0:
+        raise ReferenceMismatch(f"reference {rows.model}: no events to learn from")
+    return rows
 
 
 def _natural(

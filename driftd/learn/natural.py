@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch
+from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import COLUMNS, HOT
 from driftd.core.reference import Reference
 from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
@@ -138,6 +139,15 @@ def _others(values: Floats, least: np.ufunc) -> Floats:
     return out
 
 
+def _flag_hot(flagged: NDArray[np.int64], columns: Sequence[Column | None], novel: Bools) -> None:
+    """Hot values are looked for among the ``novel`` categories: in the reference's own bins no category is unseen."""
+    for row, column in enumerate(columns):
+        if column is not None:
+            places = np.flatnonzero(novel[row])
+            keys = np.array([key_of(column[i]) for i in places.tolist()], np.int64)
+            flagged[HOT, row, places] = hot_of(keys, places)
+
+
 def ticks_of(
     reference: Reference,
     rows: EventBatch,
@@ -170,11 +180,8 @@ def ticks_of(
         None if reference.numeric[i] else c.values(rows, reference.classes) for i, c in enumerate(reference.channels)
     ]
     flagged, _ = flags(columns, encoded.bins, encoded.values, limits, Carry.start(channels), refused)
-    for row, column in enumerate(columns):
-        if column is not None and novel is not None:
-            places = np.flatnonzero(novel[row])
-            keys = np.array([key_of(column[i]) for i in places.tolist()], np.int64)
-            flagged[HOT, row, places] = hot_of(keys, places)
+    if novel is not None:
+        _flag_hot(flagged, columns, novel)
     with np.errstate(over="ignore", invalid="ignore"):
         z = (encoded.values - reference.center[:, None]) / reference.scale[:, None]
     z = np.nan_to_num(np.clip(z, -MOMENT_CLIP, MOMENT_CLIP))

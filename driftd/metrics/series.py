@@ -217,20 +217,21 @@ class MetricsSink:
         kept = self._kept(model, j, columns)
         out: dict[str, tuple[bytes, int]] = {}
         for family, detector, values, shown, exact in columns:
-            lines = model.lines.get((family, detector))
-            if lines is None:
-                by = detector if "detector" in METRICS[family].labels else ""
-                lines = model.lines[family, detector] = Lines(family, self._label_texts(model, j, by))
-            here = shown & kept
+            lines, here = self._lines(model, j, family, detector), shown & kept
             text = lines.exact(values, here) if exact else lines.render(values, here)
             if text:
                 before, n = out.get(family, (b"", 0))
                 out[family] = before + text, n + int(here.sum())
         if j.kinds:
-            channels = [(j.reference.channels[row].name, kind) for row, kind in j.kinds.items() if kept[row]]
-            info = [labels({"model": j.model, "feature": name, "kind": kind}) for name, kind in channels]
-            out[_INFO] = "".join(f"{_INFO}{text} 1\n" for text in info).encode(), len(info)
+            out[_INFO] = _info(j, kept)
         return out
+
+    def _lines(self, model: _Model, j: Judgement, family: str, detector: str) -> Lines:
+        lines = model.lines.get((family, detector))
+        if lines is None:
+            by = detector if "detector" in METRICS[family].labels else ""
+            lines = model.lines[family, detector] = Lines(family, self._label_texts(model, j, by))
+        return lines
 
     def _label_texts(self, model: _Model, j: Judgement, detector: str) -> list[str]:
         if detector not in model.label_texts:
@@ -366,3 +367,10 @@ def _member(text: bytes) -> bytes:
     """One gzip member. Level 1: six times smaller at a quarter of level 6's time; no time stamp in it."""
     press = zlib.compressobj(1, zlib.DEFLATED, 31)
     return press.compress(text) + press.flush()
+
+
+def _info(j: Judgement, kept: NDArray[np.bool_]) -> tuple[bytes, int]:
+    """A line with the kind of each open change, and how many these are."""
+    channels = [(j.reference.channels[row].name, kind) for row, kind in j.kinds.items() if kept[row]]
+    texts = [labels({"model": j.model, "feature": name, "kind": kind}) for name, kind in channels]
+    return "".join(f"{_INFO}{text} 1\n" for text in texts).encode(), len(texts)

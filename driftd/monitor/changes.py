@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from driftd.core.finding import CHANGE, Finding, Severity, Status
+from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
 from driftd.core.text import percent
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.attribution import mean_of, moved_bins
-from driftd.monitor.findings import FindingContext
+from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
-SEVERITY = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIFT: Severity.PAGE}
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
@@ -56,7 +55,7 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             window_start=turn.since if opened else start,
             window_end=end,
             since=turn.since if opened else None,
-            because=because(about, turn, value, usual) if opened else OVER,
+            because=because(about, turn, value, usual),
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.tests,
@@ -85,11 +84,11 @@ def numbers(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple
 
 def because(about: FindingContext, turn: Turn, value: float, usual: float) -> str:
     """What happened, in one sentence."""
+    if turn.level == NONE:
+        return OVER
     then, now = percent(usual) if np.isfinite(usual) else "?", percent(value)
     if turn.kind is Kind.UNIT:
-        times = turn.factor if turn.factor >= 1 else 1 / turn.factor
-        way = "larger" if turn.factor >= 1 else "smaller"
-        return f"{rounded(times)} times {way}: the typical size was {usual:.4g}, now {value:.4g}"
+        return f"{multiplied(turn.factor)}: the typical size was {usual:.4g}, now {value:.4g}"
     if turn.kind is Kind.SPREAD:
         return f"spread by {value:.2g} times the reference's" if value >= 1 else f"narrower: {value:.2g} of the spread"
     if turn.kind is Kind.LEVEL and about.reference.numeric[turn.channel]:
@@ -112,6 +111,11 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
 def known(value: float) -> float | None:
     """None for NaN, which equals nothing, not even itself."""
     return None if np.isnan(value) else value
+
+
+def multiplied(factor: float) -> str:
+    """``20 times larger``, ``100 times smaller``."""
+    return f"{rounded(factor)} times larger" if factor >= 1 else f"{rounded(1 / factor)} times smaller"
 
 
 def rounded(times: float) -> str:

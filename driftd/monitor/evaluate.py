@@ -204,11 +204,8 @@ class _Composer:
         """
         standing, learning = self.standing, not self.standing.judged
         mine, joint = evidence(self.model, standing, self.detectors)
-        verdicts, every = standing.verdicts, self._last_scores() if scores is None else scores
-        for own in (mine, changed(standing, self.detectors)):
-            if own is not None:
-                verdicts = {**verdicts, own.detector: Verdict(own.status, own.detections)}
-                every = (*every, own)
+        own = [s for s in (mine, changed(standing, self.detectors)) if s is not None]
+        verdicts = {**standing.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in own}}
         worst = asked_for(verdicts, self.detectors, len(self.reference.channels))
         if learning:
             worst = np.maximum(worst, np.int8(Status.LEARNING))
@@ -217,40 +214,30 @@ class _Composer:
         context = FindingContext(self.model, standing, self.reference, self.detectors, self.rules.budget_models)
         names = drifted_names(context, worst, joint)
         because = self._because(context, window, worst, joint, names, at)
-        end = window.end if at is None else at
-        grown = status is Status.DRIFT and not set(names) <= set(standing.named)
-        news = at is None or any(f.detector == CHANGE for f in found)
-        calls = status is Status.DRIFT and (
-            standing.status is not Status.DRIFT or (grown and news and self._long_ago(end))
-        )
-        told = (
-            status is not standing.status
-            or (grown and news)
-            or (self.rules.every_window and at is None and not learning)
-        )
+        joined = self._joined(status, names, found, at)
+        told = joined or self._told(status, at)
         findings = [*found]
         if told:
-            starts = since[worst == Status.DRIFT]
-            if joint is not None and joint.status is Status.DRIFT:
-                starts = np.append(starts, joint.since)
-            ended = replace(window, end=end)
+            ended = window if at is None else replace(window, end=at)
+            starts = _page_starts(since, worst, joint)
+            calls = self._calls(status, ended.end, joined=joined)
             findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
         judgement = Judgement(
             self.model.slice,
             self.reference,
-            tuple(sorted(v for v, seen in self.model.versions.items() if seen > window.start)),
+            self.model.versions_since(window.start),
             status,
             worst,
             since,
-            every,
+            (*(self._last_scores() if scores is None else scores), *own),
             window.summary,
             window.start,
             window.end,
             because,
             tuple(findings),
             joint,
-            {change.row: change.kind.value for change in standing.changes},
+            standing.kinds,
         )
         return Evaluation(judgement, after)
 
@@ -260,9 +247,25 @@ class _Composer:
             return ()
         return tuple(s for s in known.scores if s.detector not in {JUDGE, CHANGE})
 
-    def _long_ago(self, now: float) -> bool:
-        """Whether somebody was last called so long ago that another channel is news."""
-        return not self.model.paged or now - self.model.paged[-1] >= CALL_AGAIN_SECONDS
+    def _joined(self, status: Status, names: tuple[str, ...], found: Sequence[Finding], at: float | None) -> bool:
+        """Whether channels page that the last finding did not name. Between hops only changes say so."""
+        if status is not Status.DRIFT or set(names) <= set(self.standing.named):
+            return False
+        return at is None or any(f.detector == CHANGE for f in found)
+
+    def _told(self, status: Status, at: float | None) -> bool:
+        """Whether there is a finding about the model although no channel has joined."""
+        if status is not self.standing.status:
+            return True
+        return self.rules.every_window and at is None and self.standing.judged > 0
+
+    def _calls(self, status: Status, now: float, *, joined: bool) -> bool:
+        """Whether somebody is called: a page opens, or a channel joins so long after the last call that it is news."""
+        if status is not Status.DRIFT:
+            return False
+        paged = self.model.paged
+        long_ago = not paged or now - paged[-1] >= CALL_AGAIN_SECONDS
+        return self.standing.status is not Status.DRIFT or (joined and long_ago)
 
     def _since(self) -> NDArray[np.float64]:
         """float64[channels]: since when each channel's ticket or episode lasts."""
@@ -288,6 +291,14 @@ class _Composer:
         if not names and at is None and not self.model.hops.enough(self.rules.windows):
             return "too few events since; the last verdict stands"
         return of_model(context, worst, joint, names)
+
+
+def _page_starts(since: NDArray[np.float64], worst: NDArray[np.int8], joint: Joint | None) -> NDArray[np.float64]:
+    """Since when each channel that pages has changed, and the joint path if it does."""
+    starts: NDArray[np.float64] = since[worst == Status.DRIFT]
+    if joint is not None and joint.status is Status.DRIFT:
+        starts = np.append(starts, joint.since)
+    return starts
 
 
 def _too_few(window: Hop, windows: Windows) -> str:

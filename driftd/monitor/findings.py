@@ -32,6 +32,9 @@ WINDOW_ALONE: Final = "this window differs; the evidence is below the page thres
 _COLUMN: Final = {Kind.MISSING: MISSING, Kind.NEW_VALUE: UNSEEN}
 """Kinds that are about the share of one column of Summary.counts."""
 
+SEVERITY: Final = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIFT: Severity.PAGE}
+"""What a finding is that has just got this status."""
+
 NAMED = 40
 """The most channels that a finding about a model names."""
 
@@ -122,17 +125,19 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
         return
     changed = (suspected != before) & ~judge.state.episodes.open[:-1]
     for row in np.flatnonzero(changed).tolist():
+        opened = bool(suspected[row])
+        status, previous = (Status.WARNING, Status.OK) if opened else (Status.OK, Status.WARNING)
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (judge.state.s[row], about.detectors.a[row]))
-        moved = moved_bins(reference, window.summary, row, surprising=True) if suspected[row] else ()
-        kind, value, usual = _change(about, window.summary if suspected[row] else None, row)
+        moved = moved_bins(reference, window.summary, row, surprising=True) if opened else ()
+        kind, value, usual = _change(about, window.summary if opened else None, row)
         parts = [WINDOW_ALONE, *_moves_in_words(reference, window.summary, row, moved)]
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
             detector=JUDGE,
-            status=Status.WARNING if suspected[row] else Status.OK,
-            previous=Status.OK if suspected[row] else Status.WARNING,
+            status=status,
+            previous=previous,
             statistic=statistic,
             threshold=threshold,
             effect=0.0,
@@ -141,13 +146,13 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
             events=events,
             window_start=window.start,
             window_end=window.end,
-            since=float(judge.state.since[row]) if suspected[row] else None,
-            because="; ".join(parts) if suspected[row] else "this window no longer differs",
+            since=float(judge.state.since[row]) if opened else None,
+            because="; ".join(parts) if opened else "this window no longer differs",
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.tests,
             regime=about.regime(row),
-            severity=Severity.TICKET if suspected[row] else None,
+            severity=SEVERITY[status],
             kind=kind,
             value=value,
             reference_value=usual,
@@ -195,12 +200,11 @@ def _subject(about: FindingContext, summary: Summary, row: int) -> _Subject:
 
 
 def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int, *, opened: bool) -> Finding:
-    assert about.learned is not None
     s, a = float(judged.s[row]), float(about.detectors.a[row])
     drift = Status.DRIFT if _pages(about, row) else Status.WARNING
     status, previous = (drift, about.before(row)) if opened else (Status.OK, drift)
     since = float(judged.since[row]) if opened else None
-    summary = (about.recent(since) if since is not None else None) or batch.summary
+    summary = batch.summary if since is None else about.recent(since) or batch.summary
     subject = _subject(about, summary, row)
     moved: tuple[MovedBin, ...] = ()
     if opened and row < len(about.reference.channels):
@@ -227,7 +231,7 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
         effective_events=subject.effective_events,
         tests=about.tests,
         regime=subject.regime,
-        severity=(Severity.PAGE if drift is Status.DRIFT else Severity.TICKET) if opened else None,
+        severity=SEVERITY[status],
         kind=kind,
         value=value,
         reference_value=usual,

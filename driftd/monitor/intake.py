@@ -92,7 +92,7 @@ def together(panes: Sequence[Pane]) -> Run:
         panes[-1].number,
         merge(part.summary for part in parts),
         tuple(d for pane in panes for d in pane.detections),
-        _sum([part.cross for part in parts if part.cross is not None]),
+        _sum([part.cross for part in parts]),
         {version: part.number for part in parts for version in part.versions},
     )
 
@@ -100,7 +100,19 @@ def together(panes: Sequence[Pane]) -> Run:
 def counted(learned: NaturalLearned, panes: Sequence[Pane], pane_seconds: float) -> tuple[Runs, Products]:
     """The panes as judge.natural takes them, in order of time. A pane without fault counters has none to count."""
     begin = np.array([pane.number for pane in panes]) * pane_seconds
-    none = np.zeros((len(learned.traits.numeric), COLUMNS), np.int64)
+    events = np.array([pane.events for pane in panes], np.int64)
+    runs = Runs(begin, begin + pane_seconds, events, _sums(panes, len(learned.traits.numeric)))
+    products = {
+        i: total for i, pane in enumerate(panes) if (total := _sum([p.products for p in pane.parts])) is not None
+    }
+    if not products:
+        return runs, Products.none(len(learned.scores.rows))
+    return runs, Products(begin[[*products]], np.array([*products.values()]))
+
+
+def _sums(panes: Sequence[Pane], channels: int) -> NDArray[np.int64]:
+    """int64[panes, channels, columns]: counts, fault counters and moments of each pane, of all its sources."""
+    none = np.zeros((channels, COLUMNS), np.int64)
     parts = [part for pane in panes for part in pane.parts]
     faults = [none if part.faults is None else part.faults.values for part in parts]
     sums = np.concatenate(
@@ -109,19 +121,13 @@ def counted(learned: NaturalLearned, panes: Sequence[Pane], pane_seconds: float)
     )
     if len(parts) > len(panes):
         sums = np.add.reduceat(sums, np.cumsum([0, *(len(pane.parts) for pane in panes[:-1])]), axis=0)
-    runs = Runs(begin, begin + pane_seconds, np.array([pane.events for pane in panes], np.int64), sums)
-    products = {
-        i: _sum(found)
-        for i, pane in enumerate(panes)
-        if (found := [part.products for part in pane.parts if part.products is not None])
-    }
-    if not products:
-        return runs, Products.none(len(learned.scores.rows))
-    return runs, Products(begin[[*products]], np.array([*products.values()]))
+    return sums
 
 
-def _sum(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
-    if len(arrays) < 2:
-        return arrays[0] if arrays else None
-    total: NDArray[np.int64] = np.sum(arrays, axis=0)
+def _sum(tables: Sequence[NDArray[np.int64] | None]) -> NDArray[np.int64] | None:
+    """Of those that there are; None where there is none."""
+    known = [table for table in tables if table is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    total: NDArray[np.int64] = np.sum(known, axis=0)
     return total

@@ -152,20 +152,28 @@ class Monitor:
         """Where the panes are cut so that each part can be taken in as one: nothing but its last pane completes
         anything, and a pane with turns is alone.
         """
-        numbers, events, seconds = [p.number for p in panes], [p.events for p in panes], self.windows.pane_seconds
+        numbers, events = [p.number for p in panes], [p.events for p in panes]
         cuts = {0, len(panes)}
         cuts.update(place + 1 for place in model.hops.finished_by(numbers, events, self.windows))
         for place, some in enumerate(turns):
             if some:
                 cuts |= {place, place + 1}
         if model.reference is not None:
-            if model.judge is not None:
-                starts = [number * seconds for number in numbers]
-                cuts.update(place + 1 for place in model.judge.completed_by(model.reference, starts, events))
-            if model.reference.kind is ReferenceKind.ROLLING:
-                period_seconds = self.settings(model.slice).learning.period_seconds
-                cuts.update(rolling.ended_by(numbers, self.windows, period_seconds))
+            cuts |= self._referred(model, model.reference, numbers, events)
         return sorted(cuts)
+
+    def _referred(
+        self, model: ModelState, reference: Reference, numbers: Sequence[int], events: Sequence[int]
+    ) -> set[int]:
+        """Cuts where the judge, or the period of a rolling reference, completes something."""
+        cuts: set[int] = set()
+        if model.judge is not None:
+            starts = [number * self.windows.pane_seconds for number in numbers]
+            cuts.update(place + 1 for place in model.judge.completed_by(reference, starts, events))
+        if reference.kind is ReferenceKind.ROLLING:
+            period_seconds = self.settings(model.slice).learning.period_seconds
+            cuts.update(rolling.ended_by(numbers, self.windows, period_seconds))
+        return cuts
 
     def _take(self, model: ModelState, run: Run, out: Evaluated) -> None:
         self._roll(model, run.first, out)

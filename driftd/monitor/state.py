@@ -78,6 +78,11 @@ class Standing:
     gross: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     changes: tuple[OpenChange, ...] = ()
 
+    @property
+    def kinds(self) -> dict[int, str]:
+        """The kind of each open change, by row."""
+        return {change.row: change.kind.value for change in self.changes}
+
 
 @dataclass(slots=True)
 class ModelState:
@@ -111,6 +116,10 @@ class ModelState:
     @property
     def name(self) -> str:
         return self.slice.model
+
+    def versions_since(self, time: float) -> tuple[str, ...]:
+        """The versions that have answered after ``time``."""
+        return tuple(sorted(version for version, seen in self.versions.items() if seen > time))
 
     def saw_version(self, version: str, at: float) -> None:
         self.versions[version] = max(at, self.versions.get(version, at))

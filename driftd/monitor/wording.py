@@ -8,7 +8,7 @@ from typing import Final
 from driftd.core.finding import Finding
 from driftd.core.text import minute, percent
 from driftd.judge.natural.kinds import Kind
-from driftd.monitor.changes import rounded
+from driftd.monitor.changes import multiplied
 
 _SHARES: Final = frozenset(
     {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.NEW_VALUE, Kind.RENAMED, Kind.RANGE}
@@ -25,23 +25,24 @@ def changed(kind: str, value: float | None, reference_value: float | None) -> st
     """``missing 0% -> 62%``; the kind alone where there are no numbers, "" without a kind."""
     if not kind or value is None or reference_value is None or not (isfinite(value) and isfinite(reference_value)):
         return named(kind)
+    return _moved(kind, reference_value, value)
+
+
+def _moved(kind: str, then: float, now: float) -> str:
     if kind == Kind.GRADUAL:
-        return f"gradual: out of range {percent(reference_value)} -> {percent(value)}"
+        return f"gradual: out of range {percent(then)} -> {percent(now)}"
     if kind in _SHARES:
-        return f"{named(kind)} {percent(reference_value)} -> {percent(value)}"
-    if kind == Kind.UNIT and value > 0 and reference_value > 0:
-        times, way = value / reference_value, "larger"
-        if times < 1:
-            times, way = 1 / times, "smaller"
-        return f"unit: {rounded(times)} times {way}, typical size {_number(reference_value)} -> {_number(value)}"
+        return f"{named(kind)} {percent(then)} -> {percent(now)}"
+    if kind == Kind.UNIT and then > 0 and now > 0:
+        return f"unit: {multiplied(now / then)}, typical size {_number(then)} -> {_number(now)}"
     if kind == Kind.SPREAD:
-        return f"spread {value:.2g} times the reference's"
+        return f"spread {now:.2g} times the reference's"
     if kind == Kind.MIX:
-        return f"mix: {percent(value)} of the values moved"
+        return f"mix: {percent(now)} of the values moved"
     if kind == Kind.JOINT:
-        return f"relation to other channels {reference_value:.2g} -> {value:.2g}"
+        return f"relation to other channels {then:.2g} -> {now:.2g}"
     what = "mean" if kind == Kind.LEVEL else named(kind)
-    return f"{what} {_number(reference_value)} -> {_number(value)}"
+    return f"{what} {_number(then)} -> {_number(now)}"
 
 
 def _number(value: float) -> str:

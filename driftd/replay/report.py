@@ -141,9 +141,7 @@ class Tally:
     def _model(self, f: Finding) -> None:
         pages = self._open.setdefault(f.model, [])
         if f.status is not Status.DRIFT:
-            for i in pages:
-                self._pages[i] = replace(self._pages[i], ended=f.window_end)
-            pages.clear()
+            self._end(pages, f.window_end)
             return
         known = {channel for i in pages for channel in self._pages[i].channels}
         new = [channel for channel in f.channels if channel not in known]
@@ -155,6 +153,11 @@ class Tally:
             self._pages[pages[-1]] = self._named(page, (*page.channels, *new))
         for channel in f.channels:
             self._first(f.model, channel, page=f.window_end)
+
+    def _end(self, pages: list[int], time: float) -> None:
+        for i in pages:
+            self._pages[i] = replace(self._pages[i], ended=time)
+        pages.clear()
 
     def _named(self, page: Page, channels: Sequence[str]) -> Page:
         kinds = tuple(self._kinds.get((page.model, channel), "") for channel in channels)

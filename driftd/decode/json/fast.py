@@ -109,6 +109,14 @@ class _Growth:
         self.ignored = 0
         self.refused: dict[str, RefusedValue] = {}  # the first of each feature
 
+    def add_features(self, names: Sequence[str]) -> None:
+        """New features, of any kind; they need no spare name any more."""
+        schema = self.schema
+        features = {**schema.features, **dict.fromkeys(names, Kind.ANY)}
+        self.schema = Schema(schema.model, features, schema.prediction, schema.open, schema.max_features)
+        for name in names:
+            self.spare.pop(name, None)
+
     def add_spare(self, names: Iterable[str]) -> bool:
         """Adds names that have no column, as far as there is room; whether any of them is new."""
         room = MAX_SPARE - len(self.spare)
@@ -232,10 +240,7 @@ class _Run:
             self.growths[schema.model] = growth
             self.stale = self.stale or schema.model not in self.compiled
         if accepted.new:
-            features = {**schema.features, **dict.fromkeys(accepted.new, Kind.ANY)}
-            growth.schema = Schema(schema.model, features, schema.prediction, schema.open, schema.max_features)
-            for name in accepted.new:
-                growth.spare.pop(name, None)
+            growth.add_features(accepted.new)
             self.stale = True
         if accepted.nulls or accepted.over:
             self.stale = growth.add_spare((*accepted.nulls, *accepted.over)) or self.stale

@@ -111,6 +111,18 @@ class _Features(NamedTuple):
     nulls: list[str]
     over: list[str]
 
+    def admits(self, name: str, schema: Schema, limits: Limits, *, null: bool) -> bool:
+        """Whether a name that the schema does not know becomes a feature; it is new, null or over from then on."""
+        if null:
+            self.nulls.append(name)
+            return False
+        require_name(name, "feature", limits)
+        if len(schema.features) + len(self.new) >= schema.max_features:
+            self.over.append(name)
+            return False
+        self.new.append(name)
+        return True
+
 
 def events_of(value: bytes) -> list[bytes | Raw]:
     """The events of a record: the value itself, or the items of its array. Refuses an empty array."""
@@ -183,13 +195,9 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
 
 
 def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
-    values = _decode(_names, raw, "features", "an object of name to value")
+    values = _raw_features(raw, limits)
     if values is None:
         return _Features(None, {}, [], [], [])
-    if len(values) > limits.features_per_event:
-        raise Refused(
-            RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
-        )
     known, out = schema.features, _Features({}, {}, [], [], [])
     unknown = Kind.ANY if schema.open else None
     for name, item in values.items():
@@ -201,19 +209,21 @@ def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
             value = _feature[kind].decode(item)
         except DECODE_ERRORS as error:
             value, why = None, _refusal(name, kind, item, error)
-        if name not in known:
-            if value is None and not why:
-                out.nulls.append(name)
-                continue
-            require_name(name, "feature", limits)
-            if len(known) + len(out.new) >= schema.max_features:
-                out.over.append(name)
-                continue
-            out.new.append(name)
+        if name not in known and not out.admits(name, schema, limits, null=value is None and not why):
+            continue
         out.values[name] = value
         if why:
             out.refused[name] = why
     return out
+
+
+def _raw_features(raw: Raw, limits: Limits) -> dict[str, Raw] | None:
+    values: dict[str, Raw] | None = _decode(_names, raw, "features", "an object of name to value")
+    if values is not None and len(values) > limits.features_per_event:
+        raise Refused(
+            RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
+        )
+    return values
 
 
 def _refusal(name: str, kind: Kind, raw: Raw, error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -185,13 +185,17 @@ class _Run:
             batch = batch.take(np.array([i for i in range(len(indices)) if i not in faults], np.intp))
         if len(batch):
             self.batches.append(batch)
+        self.refused += self._first_refused(part, times)
+
+    def _first_refused(self, part: _Part, times: NumericColumn) -> Iterator[RefusedValue]:
+        """The first value of each feature that was refused in a row that was not."""
         for name, refused in part.refused.items():
-            first = min((i for i in refused if i not in faults), default=None)
+            first = min((i for i in refused if i not in part.faults), default=None)
             if first is not None:
-                row = indices[first]
+                row = part.indices[first]
                 offset, time = int(self.rows.offsets[self.good[row]]), float(times[row])
                 why = refused[first][1].removeprefix(f"{_where(name)}: ")
-                self.refused.append(RefusedValue(model, name, offset, time, why))
+                yield RefusedValue(part.schema.model, name, offset, time, why)
 
 
 class _Part:

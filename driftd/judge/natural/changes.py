@@ -131,6 +131,10 @@ class SizeTable:
         ticket = np.array([SIZES[c].ticket for c in CHANGES])[:, None]
         return cls(np.repeat(page, channels, axis=1), np.repeat(ticket, channels, axis=1))
 
+    def least(self, change: int, channel: int, *, page: bool) -> float:
+        """The least ``change`` (place in CHANGES) that makes a page, or a ticket."""
+        return float((self.page if page else self.ticket)[change, channel])
+
     def override(
         self, change: Change, channel: int, page: float | None = None, ticket: float | None = None
     ) -> SizeTable:

@@ -197,31 +197,43 @@ class Episodes:
     def open(self, fire: Fire, clock: Clock) -> list[Turn]:
         """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])
-        if before == NONE and fire.reach > self.reach[c] + 1 and fire.since < self.end[c]:
-            return []  # it still holds what has ended
+        if before == NONE and self._says_nothing(fire):
+            return []
         if fire.level == PAGE:
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
-        elif before == NONE and fire.time - self.paged[c] < QUIET:
-            self.paged[c] = fire.time
-            return []
-        elif before == NONE and fire.ratio < 1 + PATIENCE * self._patience(c, fire.time):
-            return []
         level = max(before, fire.level)
-        until = clock.seen(fire.time) + max(HOLD[level], fire.rest)
-        if before == NONE or fire.reach < self.reach[c]:
-            self.reach[c] = fire.reach
-        if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
-            self.until[c] = until
+        self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
-        better = before == NONE or fire.level > before or (fire.level == before and kind < self.kind[c])
-        if not better:
+        if fire.level < before or (fire.level == before and kind >= self.kind[c]):
             return []
         self.level[c], self.kind[c] = level, kind
         self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [self._turn(c, fire.time, fire.time, before, level)]
+
+    def _says_nothing(self, fire: Fire) -> bool:
+        """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that
+        has just paged (which stays quiet for longer then) or varies so much by itself.
+        """
+        c = fire.channel
+        if fire.reach > self.reach[c] + 1 and fire.since < self.end[c]:
+            return True
+        if fire.level == PAGE:
+            return False
+        if fire.time - self.paged[c] < QUIET:
+            self.paged[c] = fire.time
+            return True
+        return fire.ratio < 1 + PATIENCE * self._patience(c, fire.time)
+
+    def _hold(self, fire: Fire, before: int, until: float) -> None:
+        """Keeps the episode open ``until`` then, if the window is short enough to say that the change lasts."""
+        c = fire.channel
+        if before == NONE or fire.reach < self.reach[c]:
+            self.reach[c] = fire.reach
+        if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
+            self.until[c] = until
 
     def changed(self, among: NDArray[np.bool_], since: float) -> NDArray[np.bool_]:
         """Which channels have had a page of their own since then."""

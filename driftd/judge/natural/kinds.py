@@ -134,22 +134,30 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts) -> 
 def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -> tuple[Kind, float]:
     """The kind, and for a unit its factor (else NaN); ``since`` as in ``named``."""
     kind = _BY_CHANGE[CHANGES[change]]
-    events, live = max(int(since[f.EVENTS]), 1), max(int(since[f.LIVE]), 1)
-    t = learned.traits
-    if kind in {Kind.JOINT, Kind.ERRORS} or events < LEAST:
+    if kind in {Kind.JOINT, Kind.ERRORS} or max(int(since[f.EVENTS]), 1) < LEAST:
         return _category(learned, kind, channel, since), np.nan
-    if since[f.NULLS] / events > CLEAR and kind is not Kind.REFUSED and not t.awaited[channel]:
-        return Kind.MISSING, np.nan
-    if since[f.REFUSED] / events > CLEAR:
-        return Kind.REFUSED, np.nan
-    unseen = not t.numeric[channel] and since[f.NEW] / live > CLEAR
-    if since[f.REPEATED] / live > STANDING and not (t.repetitive[channel] or unseen or kind is Kind.MISSING):
-        return Kind.FROZEN, np.nan
-    if kind in _NUMBERS and t.numeric[channel]:
+    plain = _plain(learned, kind, channel, since)
+    if plain is not None:
+        return plain, np.nan
+    if kind in _NUMBERS and learned.traits.numeric[channel]:
         factor = _factor(learned, channel, since)
         if np.isfinite(factor):
             return Kind.UNIT, factor
     return _category(learned, kind, channel, since), np.nan
+
+
+def _plain(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind | None:
+    """The fault that so many of the values show that it has its name, whatever change came first; None: no fault."""
+    events, live = max(int(since[f.EVENTS]), 1), max(int(since[f.LIVE]), 1)
+    t = learned.traits
+    if since[f.NULLS] / events > CLEAR and kind is not Kind.REFUSED and not t.awaited[channel]:
+        return Kind.MISSING
+    if since[f.REFUSED] / events > CLEAR:
+        return Kind.REFUSED
+    unseen = not t.numeric[channel] and since[f.NEW] / live > CLEAR
+    if since[f.REPEATED] / live > STANDING and not (t.repetitive[channel] or unseen or kind is Kind.MISSING):
+        return Kind.FROZEN
+    return None
 
 
 def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:

@@ -75,9 +75,7 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
     events. Errors are left out: they are rare, and have a path of their own.
     """
     table = normal.copy()
-    lead = next(
-        (i for r in (Role.SCORE, Role.PREDICTION) for i, c in enumerate(reference.channels) if c.role is r), None
-    )
+    lead = _lead(reference)
     for row in np.flatnonzero(~reference.numeric).tolist():
         table[row] = 0
         if lead is not None and lead != row:
@@ -88,6 +86,12 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     kept = np.array(sorted(rows[:MAX_CHANNELS]), np.intp)
     return Scores(kept, table[kept])
+
+
+def _lead(reference: Reference) -> int | None:
+    """The channel whose mean makes numbers of categories: the score, else the prediction."""
+    roles = [c.role for c in reference.channels]
+    return next((roles.index(role) for role in (Role.SCORE, Role.PREDICTION) if role in roles), None)
 
 
 def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:

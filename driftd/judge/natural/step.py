@@ -15,7 +15,7 @@ from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
-from driftd.judge.natural.episodes import PAGE, TICKET, Episodes, Fire, Turn
+from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
 from driftd.judge.natural.kinds import Kind, Named, named
 from driftd.judge.natural.learned import (
     HOPS,
@@ -49,6 +49,8 @@ CALM_NATS: Final = 2.0
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
 FAR: Final = CHANGES.index(Change.FAR)
+"""Derived: its place in CHANGES."""
+RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
 """Of relations that fall together the largest are named: those within so much of the largest fall. Measured: as GROSS.
@@ -192,11 +194,11 @@ def _fast(
         if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
             name, level = name._replace(kind=Kind.GRADUAL), TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
-        needed = (limits.sizes.page if level == PAGE else limits.sizes.ticket)[change[i], c]
+        needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
-                float(ratio[i]), 0, float(needed),
+                float(ratio[i]), 0, needed,
             )
         )  # fmt: skip
     return cusum, recent.last()
@@ -288,12 +290,11 @@ def _slow(
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c])
         level = PAGE if firing[0, w, row, c] else TICKET
-        needed = (limits.sizes.page if firing[0, w, row, c] else limits.sizes.ticket)[change, c]
+        needed = limits.sizes.least(change, c, page=level == PAGE)
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
-                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1,
-                float(needed),
+                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
             )
         )  # fmt: skip
     return after
@@ -318,25 +319,33 @@ def _relations(
         return cell, state.cells
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
+    rows = learned.scores.rows[relations.rows]
     for i, (scale, fitted, page, ticket) in enumerate(scales):
         if fitted is None or page is None or ticket is None:
             continue
         first, last = windows(cells, len(new), scale.seconds, scale.events)
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
-        fall = fitted.largest.mean - left
-        row, rows = CHANGES.index(Change.RELATION), learned.scores.rows[relations.rows]
-        ratio = fall / (fitted.largest.mean - ticket)
-        real = (left < ticket) & (fall >= limits.sizes.ticket[row, rows])
-        gone = (left < page) & (fall >= limits.sizes.page[row, rows]) & (np.abs(left) < BROKEN)
-        largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
-        named = real & (fall > largest[:, None] - TOP_RELATION)
-        for w, k in np.argwhere(named).tolist():
-            d, c = float(fall[w, k]), int(rows[k])
-            level = PAGE if gone[w, k] else TICKET
-            needed = float((limits.sizes.page if gone[w, k] else limits.sizes.ticket)[row, c])
+        usual = fitted.largest.mean
+        ratio = (usual - left) / (usual - ticket)
+        levels = _fallen(limits, rows, left, usual, page, ticket)
+        for w, k in np.argwhere(levels > NONE).tolist():
+            d, c, level = float(usual[k] - left[w, k]), int(rows[k]), int(levels[w, k])
+            needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
             rest = 2 * (at - float(cells.start[last[w]]))
-            name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(fitted.largest.mean[k]))
+            name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None))
+
+
+def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: Floats, ticket: Floats) -> Counts:
+    """int64[windows, k]: the level of each relation that fell, for the largest falls of each window, else NONE; a page
+    needs that it is gone. ``left`` float64[windows, k], the others float64[k]; ``rows`` intp[k]: the channels.
+    """
+    fall = usual - left
+    real = (left < ticket) & (fall >= limits.sizes.ticket[RELATION, rows])
+    gone = (left < page) & (fall >= limits.sizes.page[RELATION, rows]) & (np.abs(left) < BROKEN)
+    largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
+    named = real & (fall > largest[:, None] - TOP_RELATION)
+    return np.where(named, np.where(gone, PAGE, TICKET), NONE)
