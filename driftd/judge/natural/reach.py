@@ -21,7 +21,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import NAT
 from driftd.judge.natural.fit import DAY
-from driftd.judge.natural.learned import RELATION_SCALES, RINGS, SCALES, TICK, NaturalLearned
+from driftd.judge.natural.learned import RELATION_SCALES, RINGS, SCALES, TICK, NaturalLearned, SlowLearned
 from driftd.judge.natural.relations import CELL_EVENTS, CELL_SECONDS
 from driftd.judge.natural.shapes import (
     CHANGE_OF,
@@ -203,7 +203,9 @@ def _slow(
     least = np.concatenate(
         [
             _rates(limit, size, fitted.centre, np.where(_of_events(), pace.rows, pace.live) * window),
-            np.where(n >= LEAST_SHAPE, _shapes(learned, moves, limit[FIRST_SHAPE:], size[FIRST_SHAPE:], n), np.inf),
+            np.where(
+                n >= LEAST_SHAPE, _shapes(learned, moves, fitted, limit[FIRST_SHAPE:], size[FIRST_SHAPE:], n), np.inf
+            ),
         ]
     )
     late = learned.traits.timely & page  # whether numbers came far out at once shows in ticks alone
@@ -242,18 +244,27 @@ def _rates(limit: Floats, size: Floats, centre: Floats, n: Floats) -> Floats:
     return np.where(seen, rate - centre[rates], np.inf)
 
 
-def _shapes(learned: NaturalLearned, moves: Moves, limit: Floats, size: Floats, n: Floats) -> Floats:
+def _shapes(
+    learned: NaturalLearned, moves: Moves, fitted: SlowLearned, limit: Floats, size: Floats, n: Floats
+) -> Floats:
     """Unit, within, level, spread, upwards and downwards, and mix; those after FIRST_SHAPE."""
     error = QUANTILE / np.sqrt(n)
     at = {change: STATISTICS.index(change) - FIRST_SHAPE for change in STATISTICS[FIRST_SHAPE:]}
     needed = np.maximum(limit, size)  # NaN where there is no test
-    unit = needed[at[Change.UNIT] :][:2] + error * learned.log_deviation
-    within = needed[at[Change.WITHIN] :][:2] + error / np.sqrt(2)
+    against = fitted.largest.mean[FIRST_SHAPE:]
+
+    def ways(change: Change, noise: Floats) -> Floats:
+        """What x must be beyond, float64[2, channels]: chance, or the rhythm at its lowest, may be against it."""
+        row = at[change]
+        lowest = np.nan_to_num(against[[row + 1, row]])
+        return needed[row : row + 2] + np.maximum(noise, lowest)
+
+    unit, within = ways(Change.UNIT, error * learned.log_deviation), ways(Change.WITHIN, error / np.sqrt(2))
     most = np.stack([np.log(MOMENT_CLIP) - learned.usual.within, learned.usual.within - np.log(LEAST_WITHIN) / 2])
     within = np.where(within < most, within, np.inf)
-    level, spread = needed[at[Change.LEVEL] :][:2], needed[at[Change.SPREAD] :][:2]
-    moved = np.stack([_inverse(*pair) for pair in zip(moves.level, level + error, strict=True)])
-    widened = np.stack([_inverse(*pair) for pair in zip(moves.spread, spread + error / np.sqrt(2), strict=True)])
+    level, spread = ways(Change.LEVEL, error), ways(Change.SPREAD, error / np.sqrt(2))
+    moved = np.stack([_inverse(*pair) for pair in zip(moves.level, level, strict=True)])
+    widened = np.stack([_inverse(*pair) for pair in zip(moves.spread, spread, strict=True)])
     h = limit[at[Change.MIX]] + error
     share = learned.usual.shares
     rarest = np.where(share > 0, share, 1.0).min(axis=1)
