@@ -20,7 +20,7 @@ _NAMES: Final = {
 _ENDS: Final = frozenset({"low", "high"})
 _FACTORS: Final = frozenset({"unit", "spread", "within"})
 _FEW_POINTS: Final = 10
-"""Points below which sizes are shown in whole points, above in fives."""
+"""Points up to which sizes are shown in whole points, above in fives; factors up to which they have a decimal."""
 _EXACT_SHIFT: Final = 0.1
 """Derived from judge.natural.changes.EXACT: below, exact evidence makes no ticket."""
 
@@ -69,12 +69,15 @@ def _size(s: Mapping[str, Any], kind: str) -> str:
     change, least = s["change"], s["least"]
     name = "out of range" if change == "new" and kind == "numeric" else _NAMES[change]
     if change in _FACTORS:
-        times = f"{'/' if s['direction'] == 'down' else 'x'}{ceil(10 * exp(least)) / 10:.2g}"
-        return f"{name} {times}"
+        return f"{name} {'/' if s['direction'] == 'down' else 'x'}{_factor(exp(least))}"
     if change == "level":
         way = "" if s["direction"] == "either" else f" {s['direction']}"
         return f"{name}{way} {_sd(least)} sd"
     return f"{name} +{_points(least)}".strip()
+
+
+def _factor(by: float) -> str:
+    return f"{ceil(by):,}" if by > _FEW_POINTS else f"{ceil(10 * by - 1e-6) / 10:g}"
 
 
 def _sd(size: float) -> str:
@@ -101,7 +104,9 @@ def _blind(c: Mapping[str, Any]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for u in c["cannot_see"]:
         name = "out of range" if u["change"] == "new" and c["type"] == "numeric" else u["change"]
-        reasons.setdefault(u["why"], []).append({"far": "far out", "new": "new values"}.get(name, name))
+        name = {"far": "far out", "new": "new values", "unit": "all values by a factor"}.get(name, name)
+        way = "" if u["direction"] == "either" else f" {u['direction']}"
+        reasons.setdefault(u["why"], []).append(f"{name}{way}")
     for why, names in reasons.items():
         yield f"{', '.join(names)}: {why}"
 

@@ -86,7 +86,10 @@ def channel(of: ChannelSensitivity) -> dict[str, Any]:
             }
             for s in of.sees
         ],
-        "cannot_see": [{"change": u.change.value, "class": u.of.value, "why": u.why} for u in of.cannot_see],
+        "cannot_see": [
+            {"change": u.change.value, "class": u.of.value, "direction": u.direction, "why": u.why}
+            for u in of.cannot_see
+        ],
     }
 
 

@@ -81,8 +81,11 @@ class Detectable:
 
 @dataclass(frozen=True, slots=True)
 class Undetectable:
+    """A change that makes neither a page nor a ticket; ``direction`` as in Detectable."""
+
     change: Change
     of: ChangeClass
+    direction: str
     why: str
 
 
@@ -107,14 +110,18 @@ def undetectable(
     reference: Reference, learned: NaturalLearned, seen: Reach, proved: Bools
 ) -> list[tuple[Undetectable, ...]]:
     """Of each channel; ``proved`` bool[channels]: the judge's exact evidence shows its level and its mix."""
-    sees, pace = seen.sees(len(reference.channels)), Pace.of(reference, 1.0)
+    pace, ways = Pace.of(reference, 1.0), np.zeros((3, len(CHANGES), len(reference.channels)), bool)
+    ways[seen.direction, seen.change, seen.channel] = True
+    up, down = ways[0] | ways[UP], ways[0] | ways[-UP]
     out = []
     for row in range(len(reference.channels)):
         mine = []
         for change in _asked(reference, learned, row):
+            place = CHANGES.index(change)
             exact = proved[row] and change in {Change.LEVEL, Change.MIX, Change.MISSING}
-            if not (sees[CHANGES.index(change), row] or exact):
-                mine.append(Undetectable(change, CLASS_OF[change], _why(learned, pace, change, row)))
+            if not (exact or (up[place, row] and down[place, row])):
+                way = _DIRECTIONS[int(down[place, row]) - int(up[place, row])]
+                mine.append(Undetectable(change, CLASS_OF[change], way, _why(learned, pace, change, row)))
         out.append(tuple(mine))
     return out
 
@@ -175,7 +182,7 @@ def _why(learned: NaturalLearned, pace: Pace, change: Change, row: int) -> str:
     if fast.any() or slow:
         if window < least:
             return f"too few values: {window:.0f} in a window, {least} are needed"
-        return f"varies by itself as far as it can go{_short(learned)}"
+        return f"its limit is beyond what its values can reach{_short(learned)}"
     return _not_looked(learned, change, row) or f"too few events: no window to learn from{_short(learned)}"
 
 

@@ -159,3 +159,18 @@ def test_window_statistics_have_a_budget_of_their_own_that_counts_channels_and_d
         return (PSI(), Adwin())
 
     assert DetectorSet.of(REFERENCE, two).tests == 2 * len(REFERENCE.channels)
+
+
+def test_the_guarantee_names_what_each_channel_cannot_see() -> None:
+    plan = DetectorSet.of(REFERENCE, choose)
+    cover = plan.cover(REFERENCE)
+    assert not isinstance(cover, str)
+    assert len(cover.blind) == len(REFERENCE.channels)
+    exact = plan.proved
+    assert exact.any()
+    assert not any(mine for mine, sure in zip(cover.blind, exact, strict=True) if sure)
+    unproved = replace(plan, judged=replace(plan.judged, independent=np.zeros(len(exact), bool))).cover(REFERENCE)
+    assert not isinstance(unproved, str)
+    of = dict(zip(unproved.names, unproved.blind, strict=False))
+    assert of[REFERENCE.channels[0].name] == ("level", "mix")  # 400 events: too thin for shapes
+    assert replace(plan, natural=None).cover(REFERENCE).blind == ()

@@ -11,9 +11,9 @@ import pytest
 
 from driftd.core.reference import Reference
 from driftd.ingest.binning import encode_with
-from driftd.judge.natural.changes import Change
+from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.learned import NaturalLearned
-from driftd.judge.natural.reach import Reach, reach
+from driftd.judge.natural.reach import UP, Reach, reach
 from driftd.judge.natural.thresholds import thresholds
 from driftd.learn.build import Learning, build
 from driftd.learn.natural import learn
@@ -122,3 +122,13 @@ def test_a_longer_wait_is_told_only_where_it_shows_a_smaller_change(week: Seen) 
 def test_a_reference_says_what_it_has_not_seen(week: Seen, first: str, last: str, unseen: tuple[str, ...]) -> None:
     start, end = (datetime.fromisoformat(f"{t}+00:00").timestamp() for t in (first, last))
     assert unseen_times(replace(week[0], first=start, last=end)) == unseen
+
+
+def test_what_is_seen_in_one_direction_alone_names_the_other(week: Seen) -> None:
+    reference, natural, seen = week
+    row = [c.name for c in reference.channels].index("amount")
+    level = (seen.channel == row) & (seen.change == CHANGES.index(Change.LEVEL))
+    upwards = replace(seen, direction=np.where(level, UP, seen.direction))
+    (told,) = undetectable(reference, natural, upwards, np.zeros(len(reference.channels), bool))[row]
+    assert (told.change, told.direction) == (Change.LEVEL, "down")
+    assert told.why == "its limit is beyond what its values can reach"
