@@ -112,7 +112,7 @@ def test_a_jump_to_all_values_takes_what_the_cusum_and_persistence_take(week: St
 def test_a_limit_above_the_cap_raises_the_cap() -> None:
     rules = Rules.of_rates(np.array([0]), np.array([1]), np.array([0]), np.array([0.1]))
     sums = np.full((40, 1, 2), 20)  # all hits
-    begun, limit = 100.0 * np.arange(40), np.array([200.0])
+    begun, limit = np.arange(0.0, 4000.0, 100.0), np.array([200.0])
     _, never, _ = run(Cusum.start(1), rules, sums, begun, limit)
     _, over, _ = run(Cusum.start(1), rules.above(limit), sums, begun, limit)
     assert not len(never.tick)
