@@ -23,6 +23,8 @@ Bools = NDArray[np.bool_]
 DAY: Final = 86_400.0
 WEEK_DAYS: Final = 7
 SATURDAY: Final = 5
+NEARLY: Final = 0.5 / 24
+"""Days that a span may lack to its first and last event. Half an hour."""
 BETTER: Final = 0.95
 """A longer wait is worth naming where it shows a change of so much of the size, or less."""
 HALF: Final = 0.5
@@ -151,7 +153,7 @@ def unseen_times(reference: Reference) -> tuple[str, ...]:
     return tuple(
         name
         for name, known in (
-            ("a night", days >= 1), ("a weekend", weekend or days >= WEEK_DAYS), ("a month end", ends),
+            ("a night", days >= 1 - NEARLY), ("a weekend", weekend or days >= WEEK_DAYS - NEARLY), ("a month end", ends),
         )
         if not known
     )  # fmt: skip

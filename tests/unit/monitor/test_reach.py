@@ -115,7 +115,8 @@ def test_a_longer_wait_is_told_only_where_it_shows_a_smaller_change(week: Seen) 
         pytest.param("2026-11-23 08:00", "2026-11-27 18:00", ("a weekend", "a month end"), id="Monday to Friday"),
         pytest.param("2026-11-21 08:00", "2026-11-24 18:00", ("a weekend", "a month end"), id="from Saturday morning"),
         pytest.param("2026-11-20 08:00", "2026-11-23 00:00", ("a month end",), id="a whole weekend"),
-        pytest.param("2026-11-21 08:00", "2026-11-28 08:00", ("a month end",), id="a week"),
+        pytest.param("2026-11-21 08:00", "2026-11-28 07:45", ("a month end",), id="a week, to its last event"),
+        pytest.param("2026-11-24 08:00", "2026-11-25 07:45", ("a weekend", "a month end"), id="a day"),
         pytest.param("2026-11-02 08:00", "2026-11-30 13:00", (), id="until the noon of the last day"),
     ],
 )
