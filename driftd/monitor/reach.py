@@ -150,13 +150,12 @@ def unseen_times(reference: Reference) -> tuple[str, ...]:
     weekend = any(d.weekday() == SATURDAY and d + timedelta(2) <= last for d in whole)
     # the last day of a month, up to its noon
     ends = any((d + timedelta(1)).day == 1 and d + timedelta(0.5) <= last for d in (midnight, *whole))
-    return tuple(
-        name
-        for name, known in (
-            ("a night", days >= 1 - NEARLY), ("a weekend", weekend or days >= WEEK_DAYS - NEARLY), ("a month end", ends),
-        )
-        if not known
-    )  # fmt: skip
+    seen = {
+        "a night": days >= 1 - NEARLY,
+        "a weekend": weekend or days >= WEEK_DAYS - NEARLY,
+        "a month end": ends,
+    }
+    return tuple(name for name, known in seen.items() if not known)
 
 
 def _asked(reference: Reference, learned: NaturalLearned, row: int) -> tuple[Change, ...]:
