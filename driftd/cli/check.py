@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 )
 @options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen", "false_alarms")
 @click.option("--offline", is_flag=True, help="Do not connect to the broker.")
-@click.option("--all", "everything", is_flag=True, help="Show settings that have their defaults, too.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Show settings that have their defaults, and details of the judge."
+)
 @options.output
 def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     """Validate the configuration, ask the broker, and show what driftd would detect and how often it may page.
 
-    Sensitivity depends on the rate and regime of each channel, so it is shown for models that have a reference. Exit
+    What a channel can see depends on its rate and its variation, so it is shown for models that have a reference. Exit
     codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read.
     """
     loaded = options.load(given)
@@ -106,6 +108,7 @@ def models(settings: Settings) -> dict[str, Any]:
             "reference": _reference(settings, model, reference),
             "window": sensitivity.window(found),
             "joint": sensitivity.joint(found),
+            "unseen": list(found.unseen) if found is not None else [],
             "channels": [
                 {
                     "channel": c.name,
@@ -162,7 +165,7 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     _print_settings(loaded, everything=everything)
     _print_kafka(report["kafka"])
     for model in report["models"]:
-        _print_model(model)
+        _print_model(model, everything=everything)
     print_line()
     sensitivity.print_certificate(report["certificate"])
     discovery = loaded.settings.discovery
@@ -205,14 +208,16 @@ def _print_kafka(kafka: dict[str, Any] | None) -> None:
             print_line(f"  {problem}", "red")
 
 
-def _print_model(model: dict[str, Any]) -> None:
-    from driftd.cli import sensitivity  # noqa: PLC0415
+def _print_model(model: dict[str, Any], *, everything: bool) -> None:
+    from driftd.cli import reach, sensitivity  # noqa: PLC0415
 
     print_line()
     print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
     print_line(f"  {_spelled_reference(model['reference'])}")
     if model["window"] is not None:
-        sensitivity.print_channels(model)
+        reach.print_reach(model)
+        if everything:
+            sensitivity.print_judge(model)
         return
     rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
     print_table(("channel", "role", "type", "detectors"), rows, indent=2)

@@ -74,6 +74,22 @@ def channel(of: ChannelSensitivity) -> dict[str, Any]:
             for t in of.thresholds
         ],
         "every_value": [{"detector": kind, "pages": pages} for kind, pages in of.sequential],
+        "sees": [
+            {
+                "change": s.change.value,
+                "class": s.of.value,
+                "severity": "page" if s.page else "ticket",
+                "direction": s.direction,
+                "least": s.least,
+                "unit": s.unit,
+                "within_seconds": s.within_seconds,
+            }
+            for s in of.sees
+        ],
+        "cannot_see": [
+            {"change": u.change.value, "class": u.of.value, "direction": u.direction, "why": u.why}
+            for u in of.cannot_see
+        ],
     }
 
 
@@ -85,12 +101,16 @@ def print_certificate(of: Mapping[str, Any]) -> None:
         output.print_line("  No model has a reference yet. Until then nothing pages.")
         return
     output.print_line(
-        f"  {of['paging']} of {of['channels']} channels page, {of['tickets_only']} open tickets only. "
-        f"Expected false pages: at most {of['expected_false_pages_per_month_at_most']:.2g} a month."
+        f"  The judge's evidence pages on {of['paging']} of {of['channels']} channels and opens tickets on "
+        f"{of['tickets_only']}."
+    )
+    output.print_line(
+        f"  Expected false pages of that evidence: at most {of['expected_false_pages_per_month_at_most']:.2g} a month."
     )
     output.print_line("  The bound assumes that events stay as independent as they were in the references.")
     span = duration(of["shortest_reference_seconds"])
     output.print_line(f"  Patterns longer than the shortest reference ({span}) are unknown to driftd.")
+    output.print_line("  Faults and large changes page on any channel. Their false pages are measured, not proved.")
     for model in of["models_without_a_judge"]:
         name = clean(model)
         output.print_line(
@@ -98,8 +118,8 @@ def print_certificate(of: Mapping[str, Any]) -> None:
         )
 
 
-def print_channels(model: Mapping[str, Any]) -> None:
-    """The window, who pages and what is detected, who opens tickets only and why, and the tickets' thresholds."""
+def print_judge(model: Mapping[str, Any]) -> None:
+    """The details of the judge: its window, where its evidence pages and where not, and thresholds of windows."""
     window = model["window"]
     output.print_line(
         f"  Window: {duration(window['seconds'])}, {window['events']:,} events at the reference's rate "
@@ -107,12 +127,12 @@ def print_channels(model: Mapping[str, Any]) -> None:
     )
     every = [*model["channels"], *([model["joint"]] if model["joint"] else [])]
     _print_rows(
-        "Channels that page:",
+        "Where the judge's evidence pages:",
         ("channel", "regime", "one false page in at least", "detected with 90% probability"),
         [_paging(c) for c in every if c["pages"]],
     )
     _print_rows(
-        "Channels that open tickets only:",
+        "Where the judge's evidence opens tickets only:",
         ("channel", "regime", "reason"),
         [(c["channel"], c["regime"] or "-", c["why"]) for c in every if not c["pages"]],
     )

@@ -57,7 +57,8 @@ class ModelGuarantee:
     bool[k]: ``pages`` (the others make tickets), ``judged`` (evidence is kept at all). float64[k]: ``a`` events to one
     false page at least, ``monthly`` events a month at the reference's rate, ``n_detectors`` how many detectors share
     the channel's budget, ``design_effect`` the variance of window means over that of independent events. ``regime``,
-    ``why`` str[k]. The joint path is left out where no pair of channels is watched.
+    ``why`` str[k]. The joint path is left out where no pair of channels is watched. ``blind``: of each channel the
+    classes of change that nothing shows (fault, level, mix); empty where nothing was learned.
     """
 
     model: str
@@ -71,6 +72,7 @@ class ModelGuarantee:
     n_detectors: Floats
     design_effect: Floats
     span_seconds: float
+    blind: tuple[tuple[str, ...], ...] = ()
 
     @property
     def false_pages(self) -> Floats:

@@ -14,6 +14,8 @@ _CHANNEL: Final = ("model", "feature")
 _VERDICT: Final = ("model", "feature", "detector")
 _MODEL: Final = ("model",)
 _PARTITION: Final = ("topic", "partition")
+BLIND_CHANGES: Final = ("fault", "level", "mix")
+"""Classes of change that a channel may be unable to see (monitor.reach)."""
 _STATUS: Final = "0 OK, 1 LEARNING, 2 WARNING, 3 DRIFT"
 
 
@@ -84,6 +86,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "",
             "1 where the judge's episodes may page; faults and large changes may page anywhere.",
             _CHANNEL,
+        ),
+        gauge(
+            "driftd_feature_blind",
+            "",
+            f"1 where no change of this class can make a page or a ticket ({', '.join(BLIND_CHANGES)}); else absent.",
+            ("model", "feature", "change"),
         ),
         gauge(
             "driftd_feature_inflation_ratio",

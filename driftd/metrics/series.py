@@ -16,7 +16,7 @@ from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
-from driftd.metrics.catalogue import METRICS, SECTIONS, STATISTICS
+from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
@@ -43,7 +43,7 @@ class _Model:
     share: int = 0
     exported: int = 0
     silent: bool = False
-    label_texts: dict[str, list[str]] = field(default_factory=dict)
+    label_texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
     last_event: float = float("nan")
     moved_at: float | None = None
@@ -186,7 +186,7 @@ class MetricsSink:
     def _columns(
         self, model: _Model, j: Judgement
     ) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_], bool]]:
-        """Family, detector, values, the channels that have the series, and whether six digits would spoil it."""
+        """Family, its third label, values, the channels that have the series, and whether six digits would spoil it."""
         everywhere = np.ones(len(j.channel_status), bool)
         for s in j.scores:
             statistic = STATISTICS[s.detector]
@@ -208,6 +208,9 @@ class MetricsSink:
             n, c = len(everywhere), model.cover
             yield "driftd_feature_may_page", "", c.pages[:n].astype(np.float64), everywhere, False
             yield "driftd_feature_inflation_ratio", "", c.design_effect[:n], everywhere, False
+            for change in BLIND_CHANGES if len(c.blind) == n else ():
+                cannot = np.array([change in mine for mine in c.blind], bool)
+                yield "driftd_feature_blind", change, np.ones(n), cannot, False
 
     def _render_features(self, model: _Model) -> Fragments:
         j = model.judgement
@@ -216,8 +219,8 @@ class MetricsSink:
         columns = list(self._columns(model, j))
         kept = self._kept(model, j, columns)
         out: dict[str, tuple[bytes, int]] = {}
-        for family, detector, values, shown, exact in columns:
-            lines, here = self._lines(model, j, family, detector), shown & kept
+        for family, third, values, shown, exact in columns:
+            lines, here = self._lines(model, j, family, third), shown & kept
             text = lines.exact(values, here) if exact else lines.render(values, here)
             if text:
                 before, n = out.get(family, (b"", 0))
@@ -226,20 +229,20 @@ class MetricsSink:
             out[_INFO] = _info(j, kept)
         return out
 
-    def _lines(self, model: _Model, j: Judgement, family: str, detector: str) -> Lines:
-        lines = model.lines.get((family, detector))
+    def _lines(self, model: _Model, j: Judgement, family: str, third: str) -> Lines:
+        lines = model.lines.get((family, third))
         if lines is None:
-            by = detector if "detector" in METRICS[family].labels else ""
-            lines = model.lines[family, detector] = Lines(family, self._label_texts(model, j, by))
+            texts = self._label_texts(model, j, METRICS[family].labels[2:], third)
+            lines = model.lines[family, third] = Lines(family, texts)
         return lines
 
-    def _label_texts(self, model: _Model, j: Judgement, detector: str) -> list[str]:
-        if detector not in model.label_texts:
-            by = {"detector": detector} if detector else {}
-            model.label_texts[detector] = [
-                labels({"model": j.model, "feature": c.name, **by}) for c in j.reference.channels
-            ]
-        return model.label_texts[detector]
+    def _label_texts(self, model: _Model, j: Judgement, names: Sequence[str], third: str) -> list[str]:
+        """The labels of each channel; ``names``: that of the third label, or none."""
+        by = dict.fromkeys(names, third)
+        key = ("", "") if not by else (names[0], third)
+        if key not in model.label_texts:
+            model.label_texts[key] = [labels({"model": j.model, "feature": c.name, **by}) for c in j.reference.channels]
+        return model.label_texts[key]
 
     def _kept(
         self,

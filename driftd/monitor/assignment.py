@@ -18,10 +18,12 @@ from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.reach import reach
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, thresholds
 from driftd.judge.runtime import learned_of
 from driftd.learn.variation import level
+from driftd.monitor.reach import blind
 from driftd.monitor.state import Verdict
 from driftd.monitor.thresholds import next_status
 
@@ -134,7 +136,19 @@ class DetectorSet:
             n_detectors=np.array([*_n_detectors(reference, self.paging), 1.0])[:k],
             design_effect=np.append(learned.design_effect, 1.0)[:k],
             span_seconds=learned.span_seconds,
+            blind=self._blind(reference),
         )
+
+    @property
+    def proved(self) -> NDArray[np.bool_]:
+        """bool[channels]: independent channels, where the judge's exact evidence shows shifts and shares."""
+        shown = np.isfinite(self.a[:-1])
+        return np.zeros(len(shown), bool) if self.judged is None else self.judged.independent & shown
+
+    def _blind(self, reference: Reference) -> tuple[tuple[str, ...], ...]:
+        if self.natural is None or self.limits is None:
+            return ()
+        return blind(reference, self.natural, reach(self.natural, self.limits, reference), self.proved)
 
     @property
     def detectors(self) -> tuple[str, ...]:

@@ -20,9 +20,11 @@ from driftd.core.window import Windows
 from driftd.judge import runtime, sensitivity
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
+from driftd.judge.natural.reach import reach
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn.variation import level
 from driftd.monitor.assignment import DetectorSet
+from driftd.monitor.reach import Detectable, Undetectable, detectable, undetectable, unseen_times
 from driftd.monitor.thresholds import Budget
 
 Floats = NDArray[np.float64]
@@ -81,12 +83,15 @@ class ChannelSensitivity:
     thresholds: tuple[Threshold, ...]
     sequential: tuple[tuple[str, bool], ...]
     """Kinds of detectors that see every value, and whether they open episodes."""
+    sees: tuple[Detectable, ...] = ()
+    """Faults and changes beyond natural variation that make a page or a ticket."""
+    cannot_see: tuple[Undetectable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSensitivity:
     """One model: the window it will have at the reference's rate, and its channels in the reference's order; "*" last,
-    where the judge watches how they move together.
+    where the judge watches how they move together. ``unseen``: what the reference does not hold, such as a weekend.
     """
 
     model: str
@@ -95,6 +100,7 @@ class ModelSensitivity:
     window_events: int
     hop_seconds: float
     channels: tuple[ChannelSensitivity, ...]
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ def sensitivity_of(
     levels = tuple(_levels(reference, plan, expected, alpha))
     guarantee = plan.cover(reference)
     finds = _finds(reference, plan, windows, rate, seconds)
+    sees, cannot = _sight(reference, plan, windows)
     found = []
     for row, channel in enumerate(reference.channels):
         of = _guaranteed(guarantee, plan.judged, row)
@@ -151,11 +158,24 @@ def sensitivity_of(
                 of.unknown or ("" if finds[row] else "too few events for any change"),
                 tuple(levels_of for r, levels_of in levels if r == row),
                 _sequential(plan, row, channel.name, pages=of.pages),
+                sees[row],
+                cannot[row],
             )
         )
     if not isinstance(guarantee, str) and guarantee.names[-1] == JOINT:
         found.append(_joint(guarantee, expected.events))
-    return ModelSensitivity(reference.model, rate, seconds, expected.events, hop, tuple(found))
+    return ModelSensitivity(reference.model, rate, seconds, expected.events, hop, tuple(found), unseen_times(reference))
+
+
+def _sight(
+    reference: Reference, plan: DetectorSet, windows: Windows
+) -> tuple[list[tuple[Detectable, ...]], list[tuple[Undetectable, ...]]]:
+    """What faults and changes each channel can see, and what it cannot."""
+    channels = len(reference.channels)
+    if plan.natural is None or plan.limits is None:
+        return [()] * channels, [()] * channels
+    seen = reach(plan.natural, plan.limits, reference, windows.pane_seconds)
+    return detectable(seen, channels), undetectable(reference, plan.natural, seen, plan.proved)
 
 
 def _joint(of: ModelGuarantee, events: int) -> ChannelSensitivity:

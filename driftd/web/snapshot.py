@@ -25,7 +25,8 @@ from driftd.sinks.log import finding_fields
 class ChannelView:
     """One channel of a judged model. ``scores``: (detector's scores, row) of windows where it applies, worst ratio
     first; ``evidence`` the judge's; ``change`` the size of the open fault or change, of the ``kind``, None and "" where
-    there is none. ``regime`` "" and ``pages`` False without a judge; ``why`` says what was measured.
+    there is none. ``regime`` "" and ``pages`` False without a judge; ``why`` says what was measured; ``blind`` the
+    classes of change that the channel cannot see.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ChannelView:
     pages: bool = False
     change: tuple[Scores, int] | None = None
     kind: str = ""
+    blind: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -98,6 +100,7 @@ def _channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> Channe
         *regime,
         next((x for x in scored if x[0].detector == CHANGE and x[0].status[row] >= Status.WARNING), None),
         j.kinds.get(row, ""),
+        guarantee.blind[row] if guarantee is not None and guarantee.blind else (),
     )
 
 
@@ -222,6 +225,7 @@ def _feature(c: ChannelView, told: Finding | None) -> dict[str, Any]:
         "pages": c.pages,
         "regime": c.regime or None,
         "regime_because": c.why or None,
+        "cannot_see": list(c.blind),
         "detectors": [
             {
                 "detector": s.detector,

@@ -58,6 +58,10 @@ class Rules:
         """With caps float64[k] of their own."""
         return replace(self, cap=np.rint(np.maximum(nats, CAP_NATS) * NAT).astype(np.int64))
 
+    def above(self, limit: Floats) -> Rules:
+        """With caps of at least ``limit`` float64[k] in nats: below it a rate could never fire."""
+        return replace(self, cap=np.maximum(self.cap, np.ceil(limit * NAT).astype(np.int64)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cusum:

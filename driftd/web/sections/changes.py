@@ -130,6 +130,8 @@ def _channel(v: ChannelView, opened: Finding | None, change: Finding | None, sna
     if v.regime:
         pages = "" if watches_changes(v.judgement) else ", pages" if v.pages else ", tickets only"
         about.append(f'<span title="{escape(v.why)}">{v.regime}{pages}</span>')
+    if v.blind:
+        about.append(f"cannot see: {', '.join(v.blind)}")
     return (
         f'<tr><th scope="row">{html_name(v.name)} {pill(v.status)}<div class="small">{" · ".join(about)}</div>'
         f"<td>{_what(v, opened, change)}{html_since(v.since, snapshot.now) if v.since is not None else '-'}"

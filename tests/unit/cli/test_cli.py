@@ -123,7 +123,7 @@ def test_check_says_what_a_reference_lets_it_see(run: Any) -> None:
     assert run("reference", "build", "--events", events(seconds=0.1), *COLUMNS[:6], "--first", "2000")[0] == 0
     windows = ("--set", "windows.window_seconds=40", "--set", "windows.min_events=300")
     words = ("check", "--offline", "--set", "discovery.max_models=1", *windows)
-    code, out, err = run(*words)
+    code, out, err = run(*words, "--all")
     assert (code, err) == (0, "")
     assert "Window: 40 seconds, 400 events at the reference's rate (864,432 a day); judged every 10 seconds" in out
     rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
@@ -149,6 +149,30 @@ def test_check_says_what_a_reference_lets_it_see(run: Any) -> None:
     assert (mine["regime"], mine["pages"], mine["unknown"]) == ("independent", True, None)
     assert mine["finds"][0]["least"] > then["finds"][0]["least"]
     assert {t["detector"] for t in mine["thresholds"]} == {"psi", "missing", "out_of_range"}
+
+
+def test_check_prints_one_table_a_model_of_what_each_channel_sees_and_what_it_does_not(run: Any) -> None:
+    assert run("reference", "build", "--events", events(seconds=60), *COLUMNS[:6], "--first", "2000")[0] == 0
+    code, out, _ = run("check", "--offline")
+    assert code == 0
+    assert "Where the judge's evidence" not in out
+    rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    assert ["channel", "faults", "level and spread", "mix", "proved", "cannot see"] in rows
+    (temp,) = [row for row in rows if row[0] == "temp"]
+    assert re.match(r"missing \+\d+, wrong type \+\d+", temp[1])
+    assert re.search(r"page in \d+ minutes", out)
+    assert "at the reference's 1,441 events a day" in out
+    assert "has not seen a weekend or a month end: what such a time changes can make a page or a ticket" in out
+    assert run("reference", "build", "--events", events(seconds=0.1), *COLUMNS[:6], "--first", "1500")[0] == 0
+    (model,) = json.loads(run("check", "--offline", "--output", "json")[1])["models"]
+    assert model["unseen"] == ["a night", "a weekend", "a month end"]
+    channel = {c["channel"]: c for c in model["channels"]}["temp"]
+    few = "fewer than 2,000 events in the reference"  # of levels and mixes the evidence is exact
+    assert {"change": "spread", "class": "level", "direction": "either", "why": few} in channel["cannot_see"]
+    assert {u["change"] for u in channel["cannot_see"]} == {"spread", "unit"}
+    missing = [s for s in channel["sees"] if s["change"] == "missing" and s["severity"] == "page"]
+    assert missing[0].keys() == {"change", "class", "severity", "direction", "least", "unit", "within_seconds"}
+    assert (missing[0]["within_seconds"], missing[0]["unit"]) == (600, "share")
 
 
 def test_check_tells_of_a_broker_that_is_not_there(run: Any) -> None:

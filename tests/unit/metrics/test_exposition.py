@@ -5,6 +5,7 @@ import math
 import shutil
 import subprocess
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.finding import JUDGE, Joint, Status
+from driftd.core.reference import Reference
+from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.catalogue import METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
@@ -416,9 +419,15 @@ def big_page() -> MetricsSink:
         on = reference(f"m{k}", names)
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
         joint = Joint(2.0, 13.8, Status.OK, NAN)
-        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, cover(on))
+        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
     s.learning("new", 0.1, COUNTS)
     return s
+
+
+def sighted(on: Reference) -> ModelGuarantee:
+    """The first channel cannot see two classes of change, the last one."""
+    blind = [("level", "mix"), *((),) * (len(on.channels) - 2), ("fault",)]
+    return replace(cover(on), blind=tuple(blind))
 
 
 def test_every_metric_of_the_table_is_on_the_full_page_and_no_family_twice() -> None:
@@ -437,6 +446,18 @@ def test_the_kind_of_an_open_change_is_a_label() -> None:
     ]
     s.update(judgement("m", ("a", "b")))
     assert b"driftd_feature_change_info" not in s.render()
+
+
+def test_what_a_channel_cannot_see_has_a_series_and_what_it_sees_has_none() -> None:
+    s, on = sink(), reference("m", ["a", "b"])
+    s.update(judgement("m", on=on), COUNTS, sighted(on))
+    assert lines(s.render(), "driftd_feature_blind") == [
+        'driftd_feature_blind{model="m",feature="prediction",change="fault"} 1',
+        'driftd_feature_blind{model="m",feature="a",change="level"} 1',
+        'driftd_feature_blind{model="m",feature="a",change="mix"} 1',
+    ]
+    s.update(judgement("m", on=on), COUNTS, cover(on))
+    assert b"driftd_feature_blind" not in s.render()
 
 
 def test_gzip_members_join_to_the_plain_page() -> None:

@@ -159,3 +159,21 @@ def test_window_statistics_have_a_budget_of_their_own_that_counts_channels_and_d
         return (PSI(), Adwin())
 
     assert DetectorSet.of(REFERENCE, two).tests == 2 * len(REFERENCE.channels)
+
+
+def test_the_guarantee_names_what_each_channel_cannot_see() -> None:
+    plan = DetectorSet.of(REFERENCE, choose)
+    cover = plan.cover(REFERENCE)
+    assert not isinstance(cover, str)
+    assert len(cover.blind) == len(REFERENCE.channels)
+    exact = plan.proved
+    assert exact.any()
+    assert not any(mine for mine, sure in zip(cover.blind, exact, strict=True) if sure)
+    assert plan.judged is not None
+    unproved = replace(plan, judged=replace(plan.judged, independent=np.zeros(len(exact), bool))).cover(REFERENCE)
+    assert not isinstance(unproved, str)
+    of = dict(zip(unproved.names, unproved.blind, strict=False))
+    assert {of[c.name] for c, n in zip(REFERENCE.channels, REFERENCE.numeric, strict=True) if not n} == {("mix",)}
+    unlearned = replace(plan, natural=None).cover(REFERENCE)
+    assert not isinstance(unlearned, str)
+    assert unlearned.blind == ()

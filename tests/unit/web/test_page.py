@@ -142,6 +142,16 @@ def test_a_channel_that_opens_tickets_only_says_so_and_why() -> None:
     assert "no evidence is kept" in page.render(snapshot(), model="fraud").decode()
 
 
+def test_what_a_channel_cannot_see_stands_in_its_row() -> None:
+    j = judgement("m", ["x"], verdicts=(evidence([0.4, 0.0]),))
+    promise = Certificate.of(1.0, 1, [replace(cover(j.reference), blind=(("level", "mix"), ()))])
+    shown = snapshot(models=[ModelView("m", j)], findings=[], certificate=promise)
+    assert said(page.render(shown, model="m")).count("cannot see: ") == 1
+    assert "cannot see: level, mix" in said(page.render(shown, model="m"))
+    told = {f["feature"]: f["cannot_see"] for f in orjson.loads(status_json(shown))["models"][0]["features"]}
+    assert told == {"x": ["level", "mix"], "prediction": []}
+
+
 def changed_model(**over: object) -> str:
     j = judgement("m", ["x", "y"], verdicts=(evidence([NAN, NAN, NAN]), changes([1.5, 3.0, 0.0], tickets=[0])))
     object.__setattr__(j, "kinds", {0: "spread", 1: "frozen"})
