@@ -119,6 +119,8 @@ def replay(every_window: bool, findings: str | None, compare: str | None, output
         runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
         results = drivers.replay(runs, events, path, Listener(bar, _shown(findings, output, compare)))
     _report(loaded, results, output, to_stdout=findings != "-")
+    for remark in results[0].remarks:
+        print_line(remark, err=True)
     print_line(str(results[0].accounts), err=True)
     return 0
 

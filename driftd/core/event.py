@@ -146,10 +146,11 @@ class EventBatch:
     offsets int64[n] and times float64[n] (epoch seconds). ``columns`` has one entry a feature, n long: float64 with NaN
     for missing where the schema says numeric; a sequence of str or None where it says categorical; a sequence of float,
     str or None where it says any. Booleans have become the categories "true" and "false" (and the numbers 1 and 0 in a
-    numeric prediction or label).
+    numeric prediction).
 
     ``fields`` has the other columns by the event's field (driftd.decode.fields); a field that no event of the batch
-    fills is absent. ``prediction`` and ``label`` are as features are (a list of numbers has become its Euclidean norm);
+    fills is absent. ``prediction`` is as features are (a list of numbers has become its Euclidean norm); ``label``
+    is as a feature of any kind, whatever the predictions are;
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed.
 

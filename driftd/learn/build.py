@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.channel import ALONE, Channel, Role
+from driftd.core.channel import ALONE, Channel, Role, incomparable
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
@@ -159,6 +159,8 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
     for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *ALONE):
         values = channel.values(rows, classes)
         if values is None or (channel.role.row.awaited and not present(values)):
+            continue
+        if channel.role is Role.PREDICTION_ERROR and incomparable(rows, classes):
             continue
         out.append(channel if channel.kind is not Kind.ANY else replace(channel, kind=infer_kind(values)))
     return tuple(out)

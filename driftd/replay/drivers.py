@@ -44,7 +44,9 @@ class ReplayListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took."""
+    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took;
+    ``remarks`` are sentences on what was not as it should be.
+    """
 
     accounts: Accounts
     findings: int
@@ -52,6 +54,7 @@ class Replayed:
     report: Report | None = None
     seconds: float = 0.0
     refused: tuple[RefusedFeature, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, state: State) -> Replayed:
@@ -61,7 +64,9 @@ class Replayed:
 
     @classmethod
     def finished(cls, run: Replay, seconds: float) -> Replayed:
-        return replace(cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused())
+        return replace(
+            cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused(), remarks=run.remarks()
+        )
 
 
 @dataclass(frozen=True, slots=True)

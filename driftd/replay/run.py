@@ -14,9 +14,11 @@ from driftd.core.event import RecordBatch, RefusedValue, TopicPartition
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
+from driftd.core.text import printable
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
+from driftd.learn.remarks import remarks
 from driftd.replay.report import Report, Tally
 
 ROWS_A_MODEL: Final = 512
@@ -117,6 +119,15 @@ class Replay:
 
     def report(self) -> Report:
         return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the references cannot be used for, by model."""
+        return tuple(
+            f"{printable(key.model)}: {remark}"
+            for key, model in sorted(self.state.models.items())
+            if model.reference is not None
+            for remark in remarks(model.reference)
+        )
 
     def refused(self) -> tuple[RefusedFeature, ...]:
         """Features with refused values, by model and name."""

@@ -1,0 +1,32 @@
+"""Sentences on what a reference cannot be used for, for people: told once, when it is learned, built or replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftd.core.channel import Role
+from driftd.core.reference import Reference
+
+_SHOWN = 3
+"""Values of a channel that a sentence names."""
+
+
+def remarks(reference: Reference) -> tuple[str, ...]:
+    """One sentence each."""
+    return tuple(_remarks(reference))
+
+
+def _remarks(reference: Reference) -> Iterator[str]:
+    rows = reference.rows
+    prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
+    if prediction is not None and label is not None and Role.PREDICTION_ERROR not in rows:
+        yield (
+            f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) cannot be"
+            " compared: prediction_error is not watched, the label itself is"
+        )
+
+
+def _examples(reference: Reference, row: int) -> str:
+    labels = reference.bins[row].labels
+    inner = labels[1:-1] if reference.numeric[row] else labels[:-1]  # without the open bins
+    return ", ".join(inner[:_SHOWN]) + (", ..." if len(inner) > _SHOWN else "")

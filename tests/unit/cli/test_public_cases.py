@@ -1,0 +1,103 @@
+"""Mistakes from public reports, as whole replays: each answers as the one who made it would expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftd.cli import main
+
+T0 = 1_788_220_800  # a Tuesday, 00:00 UTC
+Value = Any
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def replay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(events: Iterable[Any], reference_events: int) -> tuple[int, dict[str, Any], str]:
+        """The exit code, the report and what standard error says."""
+        Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+        words = ["replay", "--events", "events.jsonl", "--reference-events", str(reference_events), "--output", "json"]
+        with pytest.raises(SystemExit) as leaving:
+            main(words)
+        out, err = capsys.readouterr()
+        return int(leaving.value.code or 0), json.loads(out), err
+
+    return run
+
+
+def alarms(report: dict[str, Any]) -> set[str]:
+    """Channels that paged or made a ticket."""
+    return {t["channel"] for t in report["tickets"]} | {c for page in report["pages"] for c in page["channels"]}
+
+
+def binary(prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str, n: int = 5000) -> Any:
+    """A model of two classes, 5 % wrong; from 3,000 on 40 % wrong ("error") or all labels are true ("label")."""
+    rng = np.random.default_rng(1)
+    p = rng.random(n) < 0.3
+    y = p ^ (rng.random(n) < np.where((np.arange(n) >= 3000) & (change == "error"), 0.4, 0.05))
+    y[3000:] |= change == "label"
+    rows = zip(map(bool, p), map(bool, y), strict=True)
+    return (
+        {
+            "model": "b",
+            "time": T0 + i * 10,
+            "features": {"x": float(i % 5)},
+            "prediction": prediction(a),
+            "label": label(b),
+        }
+        for i, (a, b) in enumerate(rows)
+    )
+
+
+def yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label"),
+    [(bool, int), (int, bool), (int, lambda v: str(int(v))), (lambda v: str(int(v)), float)],
+    ids=["true and 1", "1 and true", '1 and "1"', '"1" and 1.0'],
+)
+@pytest.mark.parametrize("change", ["error", "nothing"])
+def test_true_is_1_and_text_of_a_number_is_that_number(
+    replay: Run, prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str
+) -> None:
+    code, report, _ = replay(binary(prediction, label, change), 2000)
+    assert code == 0
+    assert not report["remarks"]
+    assert ("prediction_error" in alarms(report)) is (change == "error")
+    assert change == "error" or not alarms(report)
+
+
+def test_what_cannot_be_compared_is_told_and_the_label_is_watched(replay: Run) -> None:
+    _, report, err = replay(binary(yes, int, "label"), 2000)
+    told = (
+        "b: prediction (no, yes) and label (0, 1) cannot be compared: "
+        "prediction_error is not watched, the label itself is"
+    )
+    assert report["remarks"] == [told]
+    assert told in err.splitlines()
+    assert "label" in alarms(report)
+    assert "prediction_error" not in alarms(report)
+
+
+def test_labels_that_become_booleans_are_the_same_labels(replay: Run) -> None:
+    events = [*binary(int, int, "nothing")]
+    for event in events[3000:]:
+        event["label"] = bool(event["label"])
+    assert not alarms(replay(events, 2000)[1])
+
+
+def test_labels_that_become_text_are_refused(replay: Run) -> None:
+    events = [*binary(int, int, "nothing")]
+    for event in events[3000:]:
+        event["label"] = yes(event["label"])
+    assert {"label", "prediction_error"} <= alarms(replay(events, 2000)[1])
