@@ -13,6 +13,8 @@ import numpy as np
 from driftd.core.event import Column, EventBatch, FlagColumn, Kind, NumericColumn, flagged, scalars
 
 MAX_CATEGORY_CHARS: Final = 256
+FLOAT32_NOISE: Final = 2.0**-22
+"""Relative difference that a few roundings to float32 make; each makes 2^-24 at most."""
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -38,6 +40,17 @@ def as_numbers(values: Column) -> NumericColumn:
     if isinstance(values, np.ndarray):
         return values.astype(np.float64, copy=False)
     return np.array([v if isinstance(v, float) else np.nan for v in values], np.float64)
+
+
+def same_number(x: NumericColumn, y: NumericColumn) -> FlagColumn:
+    """bool[n]: where both are the same number, one of them perhaps rounded to float32. Two whole numbers are compared
+    as they are: identifiers differ by 1.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = (x.astype(np.float32) == y) | (y.astype(np.float32) == x)
+        whole = (np.floor(x) == x) & (np.floor(y) == y)
+    out: FlagColumn = (x == y) | (rounded & ~whole & (x != 0) & (y != 0))
+    return out
 
 
 def as_categories(values: Column) -> list[str | None]:

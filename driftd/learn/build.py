@@ -24,7 +24,7 @@ from driftd.core.reference import (
     outside,
 )
 from driftd.core.summary import Summary
-from driftd.core.values import as_categories, as_numbers, infer_kind, present
+from driftd.core.values import as_categories, as_numbers, infer_kind, present, same_number
 from driftd.core.window import Windows
 from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
@@ -198,7 +198,7 @@ def _location(values: NDArray[np.float64]) -> tuple[float, float]:
     unit = peak if peak > 1e150 else 1.0  # sums and squares of what is larger would overflow
     x = x / unit
     spread = float(x.std()) * unit
-    return float(x.mean()) * unit, spread if spread > 0 else 1.0
+    return float(x.mean()) * unit, spread if spread > 0 and not same_number(x[:1], x[-1:]).all() else 1.0
 
 
 def _looks_like_classes(rows: EventBatch) -> bool:

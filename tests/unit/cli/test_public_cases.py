@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from driftd.cli import main
@@ -21,10 +23,11 @@ Run = Callable[..., tuple[int, dict[str, Any], str]]
 def replay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
 
-    def run(events: Iterable[Any], reference_events: int) -> tuple[int, dict[str, Any], str]:
+    def run(events: Iterable[Any], reference_events: int | None) -> tuple[int, dict[str, Any], str]:
         """The exit code, the report and what standard error says."""
         Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
-        words = ["replay", "--events", "events.jsonl", "--reference-events", str(reference_events), "--output", "json"]
+        words = ["replay", "--events", "events.jsonl", "--output", "json"]
+        words += [] if reference_events is None else ["--reference-events", str(reference_events)]
         with pytest.raises(SystemExit) as leaving:
             main(words)
         out, err = capsys.readouterr()
@@ -101,3 +104,40 @@ def test_labels_that_become_text_are_refused(replay: Run) -> None:
     for event in events[3000:]:
         event["label"] = yes(event["label"])
     assert {"label", "prediction_error"} <= alarms(replay(events, 2000)[1])
+
+
+def ratios(n: int = 5000, values: int = 6) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Prices in tenths; six of them have a bin each, fifty share quantile bins."""
+    return np.random.default_rng(9).integers(1, values + 1, n) / 10
+
+
+def of_ratios(values: Iterable[float]) -> Iterable[Any]:
+    return ({"model": "m", "time": T0 + i * 10, "features": {"ratio": float(x)}} for i, x in enumerate(values))
+
+
+@pytest.mark.parametrize("values", [1, 6, 50])
+@pytest.mark.parametrize("order", ["float32 first", "float64 first", "mixed first"])
+def test_float32_is_not_news_to_float64(replay: Run, values: int, order: str) -> None:
+    x = ratios(values=values)
+    rounded, later = x.astype(np.float32).astype(float), np.arange(len(x)) >= 3000
+    served = {
+        "float32 first": np.where(later, x, rounded),
+        "float64 first": np.where(later, rounded, x),
+        "mixed first": np.where(later | (np.arange(len(x)) % 2 == 0), x, rounded),
+    }[order]
+    assert not alarms(replay(of_ratios(served), 3000)[1])
+
+
+def test_float32_of_a_parquet_file_is_not_news_to_json(replay: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    x = ratios()
+    times = T0 + 10.0 * np.arange(3000)
+    pq.write_table(pa.table({"time": times, "ratio": x[:3000].astype(np.float32)}), "learned.parquet")
+    words = ["--events", "learned.parquet", "--model", "m", "--time", "time", "--to-file", "m.reference"]
+    with pytest.raises(SystemExit) as leaving:
+        main(["reference", "build", *words])
+    assert not leaving.value.code
+    capsys.readouterr()
+    Path("driftd.yaml").write_text("models: [{name: m, reference: {path: m.reference}}]")
+    report = replay(of_ratios(x), None)[1]
+    assert report["months"] > 0
+    assert not alarms(report)
