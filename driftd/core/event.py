@@ -105,6 +105,12 @@ class Reject:
     model: str | None = None
 
 
+def rejection(records: RecordBatch, reject: Reject) -> str:
+    """What is wrong with one of the records, and where: ``predictions/3@18211: model: missing; rejected (...)``."""
+    where = f"{records.source}/{records.partition}@{reject.offset}"
+    return f"{where}: {reject.detail}; rejected ({reject.reason.value})"
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedValue:
     """One value of a feature that is not usable, in an event that is: it counts as missing. ``time`` is the event's;

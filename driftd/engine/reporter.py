@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition
+from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.text import printable
@@ -189,8 +189,7 @@ class Reporter:
         for r in rejects:
             if r.reason.value not in self._rejects_said:
                 self._rejects_said.add(r.reason.value)
-                where = f"{records.source}/{records.partition}@{r.offset}"
-                log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+                log.warning("%s", rejection(records, r))
 
     def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
         """One log line for the first refused value of each model and feature; the counters tell the rest."""

@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 
 from driftd.core.channel import Channel
-from driftd.core.event import RecordBatch, RefusedValue, TopicPartition
+from driftd.core.event import RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
@@ -50,6 +50,24 @@ class Accounts:
         )
 
 
+@dataclass(slots=True)
+class FirstRejected:
+    """In words the first event that was rejected for each reason, as the daemon logs it."""
+
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def note(self, records: RecordBatch, rejects: Iterable[Reject]) -> None:
+        for reject in rejects:
+            if reject.reason.value not in self._told:
+                self._told[reject.reason.value] = rejection(records, reject)
+
+    def remarks(self, accounts: Accounts) -> tuple[str, ...]:
+        told = tuple(self._told.values())
+        if accounts.accepted or not accounts.read:
+            return told
+        return *told, f"None of the {accounts.read:,} events could be used; docs/events.md describes an event."
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedFeature:
     """How many values of a feature were refused in accepted events, when the first was (event time), and why.
@@ -82,6 +100,7 @@ class Replay:
     state: State
     tally: Tally = field(default_factory=Tally)
     began: float = float("nan")
+    _rejected: FirstRejected = field(default_factory=FirstRejected)
     _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
@@ -103,6 +122,7 @@ class Replay:
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
         decoded = self.pipeline.take(self.state, records)
+        self._rejected.note(records, decoded.rejects)
         self._note(decoded.refused)
         for batch in decoded.batches:
             if batch.model in watched and len(batch):
@@ -121,8 +141,8 @@ class Replay:
         return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
 
     def remarks(self) -> tuple[str, ...]:
-        """What the references cannot be used for, by model."""
-        return tuple(
+        """What was rejected, and what the references cannot be used for, by model."""
+        return self._rejected.remarks(Accounts.of(self.state)) + tuple(
             f"{printable(key.model)}: {remark}"
             for key, model in sorted(self.state.models.items())
             if model.reference is not None

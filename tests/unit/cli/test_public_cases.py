@@ -141,3 +141,34 @@ def test_float32_of_a_parquet_file_is_not_news_to_json(replay: Run, capsys: pyte
     report = replay(of_ratios(x), None)[1]
     assert report["months"] > 0
     assert not alarms(report)
+
+
+PAYLOADS = {
+    "KServe v1": {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"instances": [[0.1, 0.2]]}},
+    "open inference v2": {"id": "0", "model_name": "iris", "outputs": [{"name": "predict", "data": [1]}]},
+    "Seldon": {"request": {"data": {"ndarray": [[0.1]]}}, "response": {"data": {"ndarray": [[0.5]]}}},
+}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_payload_of_another_producer_is_refused_in_words(
+    replay: Run, capsys: pytest.CaptureFixture[str], payload: Any
+) -> None:
+    code, report, err = replay([payload] * 50, 20)
+    first = "events.jsonl/0@0: model: missing; rejected (missing_field)"
+    nothing = "None of the 50 events could be used; docs/events.md describes an event."
+    assert code == 2
+    assert report["remarks"] == [first, nothing]
+    assert report["months"] == 0
+    assert {first, nothing} <= {*err.splitlines()}
+    for models in ([], ["iris"]):
+        with pytest.raises(SystemExit) as leaving:
+            main(["reference", "build", *models, "--events", "events.jsonl"])
+        assert leaving.value.code == 2
+        assert capsys.readouterr().err.endswith(f"events.jsonl: no usable events\n{first}\n{nothing}\n")
+
+
+def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
+    code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
+    assert code == 0
+    assert report["remarks"] == ["events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"]
