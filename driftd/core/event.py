@@ -318,7 +318,8 @@ def scalars(column: Column) -> AnyColumn:
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one RecordBatch turned into; ``received`` counts events (an array record counts each of its own).
-    ``refused`` has the first refused value of each model and feature.
+    ``refused`` has the first refused value of each model and feature. ``unwatched`` has (model, feature) pairs that
+    have a value and no column in the model's closed schema; of JSON those of the last event, as looking takes time.
 
     received == sum(len(b) + b.label_only for b in batches) + len(rejects) + sum(dropped.values()).
     """
@@ -328,6 +329,7 @@ class Decoded:
     rejects: Sequence[Reject]
     dropped: Mapping[DropReason, int] = field(default_factory=dict)
     refused: Sequence[RefusedValue] = ()
+    unwatched: Sequence[tuple[str, str]] = ()
 
 
 MAX_NAME_BYTES: Final = 128

@@ -187,6 +187,8 @@ class Daemon:
             self.reporter.rejected(records, decoded.rejects)
         if decoded.refused:
             self.reporter.refused(records.topic_partition, decoded.refused)
+        if decoded.unwatched:
+            self.reporter.unwatched(decoded.unwatched)
         if self.rejects is not None:
             self.rejects.send(records, decoded.rejects)
 
@@ -229,6 +231,7 @@ class Daemon:
     def _tell(self, outcome: Outcome) -> None:
         for source, refused in outcome.refused:
             self.reporter.refused(source, [refused])
+        self.reporter.unwatched(outcome.unwatched)
         for reference in outcome.learned:
             if self.references is not None:
                 self.state.models[Slice(reference.model)].reference = self.references.numbered(reference)

@@ -158,7 +158,7 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
     out: list[Channel] = []
     for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *ALONE):
         values = channel.values(rows, classes)
-        if values is None or (channel.role.row.awaited and not present(values)):
+        if values is None or not present(values):  # nothing to compare with: a column that came later, or never
             continue
         if channel.role is Role.PREDICTION_ERROR and incomparable(rows, classes):
             continue

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
+from driftd.core.text import plural, printable
 
 _SHOWN = 3
 """Values of a channel that a sentence names."""
+_NAMED = 10
+"""Features that a sentence names."""
 
 
 def remarks(reference: Reference) -> tuple[str, ...]:
     """One sentence each."""
     return tuple(_remarks(reference))
+
+
+def unwatched(names: Sequence[str]) -> str:
+    """Of a model's features that came when its reference stood."""
+    shown = ", ".join(map(printable, names[:_NAMED])) + (
+        f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    )
+    return (
+        f"new {plural('feature', len(names))} {shown}: not in the reference, so not watched; build a new one for that"
+    )
 
 
 def _remarks(reference: Reference) -> Iterator[str]:

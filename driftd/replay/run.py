@@ -18,7 +18,7 @@ from driftd.core.text import printable
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
-from driftd.learn.remarks import remarks
+from driftd.learn.remarks import remarks, unwatched
 from driftd.replay.report import Report, Tally
 
 ROWS_A_MODEL: Final = 512
@@ -102,6 +102,7 @@ class Replay:
     began: float = float("nan")
     _rejected: FirstRejected = field(default_factory=FirstRejected)
     _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
+    _unwatched: dict[tuple[str, str], None] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
 
@@ -124,6 +125,7 @@ class Replay:
         decoded = self.pipeline.take(self.state, records)
         self._rejected.note(records, decoded.rejects)
         self._note(decoded.refused)
+        self._unwatched.update(dict.fromkeys(decoded.unwatched))
         for batch in decoded.batches:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
@@ -141,13 +143,13 @@ class Replay:
         return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
 
     def remarks(self) -> tuple[str, ...]:
-        """What was rejected, and what the references cannot be used for, by model."""
-        return self._rejected.remarks(Accounts.of(self.state)) + tuple(
-            f"{printable(key.model)}: {remark}"
-            for key, model in sorted(self.state.models.items())
-            if model.reference is not None
-            for remark in remarks(model.reference)
-        )
+        """What was rejected; and by model what its reference cannot be used for, and what it does not have."""
+        out = [*self._rejected.remarks(Accounts.of(self.state))]
+        for key, model in sorted(self.state.models.items()):
+            new = sorted(name for owner, name in self._unwatched if owner == key.model)
+            known = () if model.reference is None else remarks(model.reference)
+            out += [f"{printable(key.model)}: {text}" for text in (*known, *([unwatched(new)] if new else []))]
+        return tuple(out)
 
     def refused(self) -> tuple[RefusedFeature, ...]:
         """Features with refused values, by model and name."""
@@ -181,6 +183,7 @@ class Replay:
     def _kept(self, outcome: Outcome) -> Outcome:
         self.tally.take(outcome.judgements)
         self._note(value for _, value in outcome.refused)
+        self._unwatched.update(dict.fromkeys(outcome.unwatched))
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
         return outcome

@@ -172,3 +172,52 @@ def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
     code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
     assert code == 0
     assert report["remarks"] == ["events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"]
+
+
+def with_a_late_feature(late: Callable[[int], Value], n: int = 5000) -> Iterable[Any]:
+    """``n`` comes from 1,550 on, in the batch that ends learning at 1,500; from 3,000 on ``a`` is 2 sd higher."""
+    a = np.random.default_rng(55).normal(size=n).round(3)
+    return (
+        {
+            "model": "m",
+            "time": T0 + i * 10,
+            "features": {"a": a[i] + 2 * (i >= 3000)} | ({"n": late(i)} if i >= 1550 else {}),
+        }
+        for i in range(n)
+    )
+
+
+@pytest.mark.parametrize("late", [lambda i: "xyz"[i % 3], float], ids=["text", "number"])
+@pytest.mark.parametrize("built", [False, True], ids=["learned", "built"])
+def test_a_feature_that_comes_after_the_reference_is_told_once_and_costs_nothing(
+    replay: Run, capsys: pytest.CaptureFixture[str], late: Callable[[int], Value], built: bool
+) -> None:
+    told = "m: new feature n: not in the reference, so not watched; build a new one for that"
+    if built:
+        replay(with_a_late_feature(late), 1500)
+        with pytest.raises(SystemExit):
+            main(["reference", "build", "--events", "events.jsonl", "--first", "1500", "--to-file", "r"])
+        capsys.readouterr()
+        Path("driftd.yaml").write_text("models: [{name: m, reference: {path: r}}]")
+    code, report, err = replay(with_a_late_feature(late), None if built else 1500)
+    assert (code, report["accepted"], report["refused"]) == (0, 5000, [])
+    assert report["remarks"] == [told]
+    assert err.splitlines().count(told) == 1
+    assert alarms(report) == {"a"}
+
+
+def test_a_score_that_comes_after_the_reference_is_no_channel_of_nulls(replay: Run) -> None:
+    events = [*of_ratios(ratios())]
+    for event in events[1550:]:
+        event["score"] = 0.5
+    assert not alarms(replay(events, 1500)[1])
+
+
+def test_a_column_of_a_flat_file_that_fills_late_is_told(replay: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    del replay
+    rows = (f"{T0 + i * 10},{x},{'x' if i >= 1550 else ''}\n" for i, x in enumerate(ratios(2500)))
+    Path("events.csv").write_text("time,ratio,n\n" + "".join(rows))
+    words = ["--events", "events.csv", "--time", "time", "--model", "m", "--reference-events", "1500"]
+    with pytest.raises(SystemExit):
+        main(["replay", *words])
+    assert "m: new feature n: not in the reference" in capsys.readouterr().err
