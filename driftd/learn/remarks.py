@@ -10,6 +10,8 @@ from driftd.core.text import plural, printable
 
 _SHOWN = 3
 """Values of a channel that a sentence names."""
+EXCEL = 20_000.0, 60_000.0
+"""Days since 1899-12-30, as Excel counts them. Chosen: 1954 to 2064."""
 _NAMED = 10
 """Features that a sentence names."""
 
@@ -17,6 +19,14 @@ _NAMED = 10
 def remarks(reference: Reference) -> tuple[str, ...]:
     """One sentence each."""
     return tuple(_remarks(reference))
+
+
+def excel_dates(first: float, last: float) -> tuple[str, ...]:
+    """Of events whose times, in epoch seconds, are all what Excel writes for the days from 1954 to 2064."""
+    if not EXCEL[0] <= first <= last <= EXCEL[1]:
+        return ()
+    told = f"all times lie on 1970-01-01 ({first:,.0f} to {last:,.0f} s): these look like Excel dates"
+    return (f"{told}. Convert them to epoch seconds: (date - 25569) * 86400",)
 
 
 def unwatched(names: Sequence[str]) -> str:
@@ -30,6 +40,7 @@ def unwatched(names: Sequence[str]) -> str:
 
 
 def _remarks(reference: Reference) -> Iterator[str]:
+    yield from excel_dates(reference.first, reference.last)
     rows = reference.rows
     prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
     if prediction is not None and label is not None and Role.PREDICTION_ERROR not in rows:

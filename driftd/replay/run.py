@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Self
@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 
 from driftd.core.channel import Channel
-from driftd.core.event import RecordBatch, RefusedValue, Reject, TopicPartition, rejection
+from driftd.core.event import EventBatch, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
@@ -18,7 +18,8 @@ from driftd.core.text import printable
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
-from driftd.learn.remarks import remarks, unwatched
+from driftd.learn.remarks import excel_dates, remarks, unwatched
+from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
 
 ROWS_A_MODEL: Final = 512
@@ -102,6 +103,7 @@ class Replay:
     began: float = float("nan")
     _rejected: FirstRejected = field(default_factory=FirstRejected)
     _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
+    _order: dict[TopicPartition, TimeOrder] = field(default_factory=dict)
     _unwatched: dict[tuple[str, str], None] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
@@ -124,6 +126,7 @@ class Replay:
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
         decoded = self.pipeline.take(self.state, records)
         self._rejected.note(records, decoded.rejects)
+        self._follow(records, decoded.batches)
         self._note(decoded.refused)
         self._unwatched.update(dict.fromkeys(decoded.unwatched))
         for batch in decoded.batches:
@@ -144,12 +147,29 @@ class Replay:
 
     def remarks(self) -> tuple[str, ...]:
         """What was rejected; and by model what its reference cannot be used for, and what it does not have."""
-        out = [*self._rejected.remarks(Accounts.of(self.state))]
+        out = [*self._rejected.remarks(Accounts.of(self.state)), *self._times()]
         for key, model in sorted(self.state.models.items()):
             new = sorted(name for owner, name in self._unwatched if owner == key.model)
             known = () if model.reference is None else remarks(model.reference)
             out += [f"{printable(key.model)}: {text}" for text in (*known, *([unwatched(new)] if new else []))]
         return tuple(out)
+
+    def _follow(self, records: RecordBatch, batches: Sequence[EventBatch]) -> None:
+        windows = self.pipeline.monitor.windows
+        slack = windows.out_of_orderness_seconds + windows.pane_seconds
+        self._order.setdefault(records.topic_partition, TimeOrder(slack)).note(records, batches)
+
+    def _times(self) -> Iterator[str]:
+        """What is wrong with the events' times, by partition."""
+        for at, order in sorted(self._order.items()):
+            remark = order.remark(self.state.partitions[at].late.total())
+            if remark:
+                yield remark
+        if not any(model.reference is not None for model in self.state.models.values()):
+            orders = self._order.values()
+            yield from excel_dates(
+                min((o.first for o in orders), default=np.inf), max((o.latest for o in orders), default=-np.inf)
+            )
 
     def refused(self) -> tuple[RefusedFeature, ...]:
         """Features with refused values, by model and name."""

@@ -221,3 +221,35 @@ def test_a_column_of_a_flat_file_that_fills_late_is_told(replay: Run, capsys: py
     with pytest.raises(SystemExit):
         main(["replay", *words])
     assert "m: new feature n: not in the reference" in capsys.readouterr().err
+
+
+def test_times_in_no_order_are_to_be_sorted(replay: Run) -> None:
+    events = [*of_ratios(ratios(3000))]
+    shuffled = [events[i] for i in np.random.default_rng(21).permutation(3000)]
+    code, report, err = replay(shuffled, 50)
+    told = f"{report['late']:,} of 3,000 events come before an earlier one and count as late: sort them by time"
+    assert (code, report["remarks"]) == (0, [told])
+    assert told in err.splitlines()
+
+
+@pytest.mark.parametrize("at", [0, 1500])
+def test_an_event_years_ahead_is_named(replay: Run, at: int) -> None:
+    events = [*of_ratios(ratios(3000))]
+    events[at]["time"] = T0 + 3650 * 86_400
+    code, report, _ = replay(events, 50)
+    ahead = "2036-08-29 00:00 UTC is 10 years ahead of the others"
+    assert (code, report["remarks"]) == (
+        0,
+        [f"events.jsonl/0@{at}: {ahead}; {2999 - at:,} events after it count as late"],
+    )
+
+
+@pytest.mark.parametrize("reference_events", ["50", "5000"])
+def test_excel_dates_are_pointed_at(capsys: pytest.CaptureFixture[str], tmp_path: Path, reference_events: str) -> None:
+    rows = (f"{(T0 + i * 3600) / 86400 + 25569:.5f},{x}\n" for i, x in enumerate(ratios(300)))
+    path = tmp_path / "excel.csv"
+    path.write_text("date,x\n" + "".join(rows))
+    with pytest.raises(SystemExit) as leaving:
+        main(["replay", "--events", str(path), "--time", "date", "--reference-events", reference_events])
+    assert not leaving.value.code
+    assert "these look like Excel dates. Convert them" in capsys.readouterr().err
