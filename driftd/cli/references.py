@@ -98,6 +98,7 @@ def natural_psi(of: Reference, row: int) -> list[float]:
 def profile_fields(built: Built) -> dict[str, Any]:
     """A new reference and what was found in its events."""
     from driftd.learn.profile import as_data  # noqa: PLC0415
+    from driftd.learn.remarks import remarks  # noqa: PLC0415
 
     return {
         **fields(built.reference),
@@ -107,14 +108,16 @@ def profile_fields(built: Built) -> dict[str, Any]:
             for name, regime, why, pages, rhythm, psi in _profiled(built)
         ],
         "refused": [asdict(f) for f in built.refused],
+        "remarks": list(remarks(built.reference)),
     }
 
 
 def print_profile(built: Built) -> None:
     from driftd.learn.profile import in_words  # noqa: PLC0415
+    from driftd.learn.remarks import remarks  # noqa: PLC0415
 
     print_line(f"{clean(built.reference.model)}:", "bold")
-    for text in in_words(built.profile, built.reference):
+    for text in (*in_words(built.profile, built.reference), *remarks(built.reference)):
         print_line(f"  {text}")
     print_line()
     print_table(

@@ -105,8 +105,8 @@ class DemoListener(Listener):
 def replay(every_window: bool, findings: str | None, compare: str | None, output: str, **given: Any) -> int:
     """Run events through the pipeline at full speed; report the pages and tickets that this configuration opens.
 
-    The same events give the same findings, byte for byte. The exit code is 0 also when drift was found. The last line
-    on standard error accounts for every event.
+    The same events give the same findings, byte for byte. The exit code is 0 also when drift was found, and 2 if no
+    event could be used. The last line on standard error accounts for every event.
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
@@ -119,8 +119,10 @@ def replay(every_window: bool, findings: str | None, compare: str | None, output
         runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
         results = drivers.replay(runs, events, path, Listener(bar, _shown(findings, output, compare)))
     _report(loaded, results, output, to_stdout=findings != "-")
+    for remark in results[0].remarks:
+        print_line(remark, err=True)
     print_line(str(results[0].accounts), err=True)
-    return 0
+    return 2 if results[0].unusable else 0
 
 
 def _shown(findings: str | None, output: str, compare: str | None) -> str:

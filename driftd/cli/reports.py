@@ -131,6 +131,7 @@ def fields(result: Replayed) -> dict[str, Any]:
         "late": accounts.late,
         "dropped": dict(accounts.dropped),
         "refused": [asdict(f) for f in result.refused],
+        "remarks": list(result.remarks),
         "findings": result.findings,
         "models": {model: status.name for model, status in result.statuses.items()},
         "start": report.start,

@@ -13,8 +13,8 @@ from typing import Final, Self
 
 import numpy as np
 
-from driftd.core.event import Column, EventBatch, Kind, NumericColumn
-from driftd.core.values import as_categories, as_numbers
+from driftd.core.event import Column, EventBatch, Kind, NumericColumn, scalars
+from driftd.core.values import as_numbers, comparable, infer_kind
 
 JOINT: Final = "*"
 """Stands for a channel's name in what is said about how channels move together."""
@@ -68,16 +68,28 @@ def failures(batch: EventBatch, _: str, __: bool) -> NumericColumn:
 
 
 def prediction_errors(batch: EventBatch, _: str, classes: bool) -> NumericColumn | None:
-    """float64[n]: 1 where the class is wrong, 0 where right (or the absolute error); NaN without a label."""
+    """float64[n]: 1 where the class is wrong, 0 where right (or the absolute error); NaN without a label.
+
+    true is 1, false is 0 and "7" is 7, so what types the two have does not matter.
+    """
     if batch.label is None or batch.prediction is None:
         return None
-    if classes and not isinstance(batch.prediction, np.ndarray):
-        pairs = zip(as_categories(batch.prediction), as_categories(batch.label), strict=True)
+    prediction, label = comparable(batch.prediction), comparable(batch.label)
+    if classes and not (isinstance(prediction, np.ndarray) and isinstance(label, np.ndarray)):
+        pairs = zip(scalars(prediction), scalars(label), strict=True)
         return np.array([np.nan if p is None or y is None else float(p != y) for p, y in pairs])
-    prediction, label = as_numbers(batch.prediction), as_numbers(batch.label)
     with np.errstate(over="ignore"):
-        distance = np.minimum(np.abs(prediction - label), np.finfo(float).max)
+        distance = np.minimum(np.abs(as_numbers(prediction) - as_numbers(label)), np.finfo(float).max)
     return np.where(np.isnan(distance), np.nan, distance != 0).astype(np.float64) if classes else distance
+
+
+def incomparable(batch: EventBatch, classes: bool) -> bool:
+    """Whether labels are numbers and predicted classes text, or the other way round, and no two are the same."""
+    errors = prediction_errors(batch, "", classes)
+    if errors is None or batch.prediction is None or batch.label is None:
+        return False
+    kinds = infer_kind(comparable(batch.prediction)), infer_kind(comparable(batch.label))
+    return kinds[0] is not kinds[1] and not (errors == 0).any()
 
 
 class Role(StrEnum):
@@ -185,8 +197,11 @@ class Channel:
         return self.name.removeprefix(_FEATURES) if self.role is Role.FEATURE else None
 
     def values(self, batch: EventBatch, classes: bool) -> Column | None:
-        """The channel's values in the batch; None where no event has one."""
-        return self.role.row.read(batch, self.feature or "", classes)
+        """The channel's values in the batch; None where no event has one. Numeric labels read as they are compared."""
+        column = self.role.row.read(batch, self.feature or "", classes)
+        if self.role is Role.LABEL and self.kind is Kind.NUMERIC and column is not None:
+            return comparable(column)
+        return column
 
 
 ALONE: Final = tuple(Channel(role.value, role, role.row.kind) for role in Role if role is not Role.FEATURE)

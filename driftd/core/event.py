@@ -105,6 +105,12 @@ class Reject:
     model: str | None = None
 
 
+def rejection(records: RecordBatch, reject: Reject) -> str:
+    """What is wrong with one of the records, and where: ``predictions/3@18211: model: missing; rejected (...)``."""
+    where = f"{records.source}/{records.partition}@{reject.offset}"
+    return f"{where}: {reject.detail}; rejected ({reject.reason.value})"
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedValue:
     """One value of a feature that is not usable, in an event that is: it counts as missing. ``time`` is the event's;
@@ -146,10 +152,11 @@ class EventBatch:
     offsets int64[n] and times float64[n] (epoch seconds). ``columns`` has one entry a feature, n long: float64 with NaN
     for missing where the schema says numeric; a sequence of str or None where it says categorical; a sequence of float,
     str or None where it says any. Booleans have become the categories "true" and "false" (and the numbers 1 and 0 in a
-    numeric prediction or label).
+    numeric prediction).
 
     ``fields`` has the other columns by the event's field (driftd.decode.fields); a field that no event of the batch
-    fills is absent. ``prediction`` and ``label`` are as features are (a list of numbers has become its Euclidean norm);
+    fills is absent. ``prediction`` is as features are (a list of numbers has become its Euclidean norm); ``label``
+    is as a feature of any kind, whatever the predictions are;
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed.
 
@@ -311,7 +318,8 @@ def scalars(column: Column) -> AnyColumn:
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one RecordBatch turned into; ``received`` counts events (an array record counts each of its own).
-    ``refused`` has the first refused value of each model and feature.
+    ``refused`` has the first refused value of each model and feature. ``unwatched`` has (model, feature) pairs that
+    have a value and no column in the model's closed schema; of JSON those of the last event, as looking takes time.
 
     received == sum(len(b) + b.label_only for b in batches) + len(rejects) + sum(dropped.values()).
     """
@@ -321,6 +329,7 @@ class Decoded:
     rejects: Sequence[Reject]
     dropped: Mapping[DropReason, int] = field(default_factory=dict)
     refused: Sequence[RefusedValue] = ()
+    unwatched: Sequence[tuple[str, str]] = ()
 
 
 MAX_NAME_BYTES: Final = 128

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Channel
 from driftd.core.event import Column, Kind, Scalar
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary
-from driftd.core.values import MAX_CATEGORY_CHARS, category
+from driftd.core.values import FLOAT32_NOISE, MAX_CATEGORY_CHARS, category, same_number
 
 MAX_KNOWN: Final = 10_000
 """Distinct categories the reference remembers; a feature with more is an identifier and has no unseen values."""
@@ -35,7 +35,8 @@ class Bins:
     """The frozen bins of one channel.
 
     Numbers: ``edges`` float64[k + 1]; value bins are below edges[0], (edges[i], edges[i + 1]] for each i, above
-    edges[k]; so k + 2 of them, all open at the outside. edges[0] lies just below the reference's least value.
+    edges[k]; so k + 2 of them, all open at the outside. edges[0] lies just below the reference's least value, the
+    others just above a value: by float32 noise, or less where another value is near.
     Categories: ``categories`` in order of frequency, then one bin for other values the reference saw (``rare``).
     ``labels`` names the value bins, from column FIRST_VALUE on. ``once`` counts the categories that the reference saw
     exactly once; ``discrete`` says that each inner bin of numbers holds one value.
@@ -188,28 +189,46 @@ class Reference:
 
 
 def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
-    """Quantile bins of the finite ``values``; a bin of its own for each of at most ``bins`` distinct values."""
+    """Quantile bins of the finite ``values``; a bin of its own for each of at most ``bins`` distinct values.
+
+    Edges lie above the values that they were chosen for, by float32 noise or half the way to the next value: a value
+    that comes back as float32, or was learned as one, is in the same bin.
+    """
     # never -0: which zero of many comes first would depend on the order of the events
     x = np.sort(values[np.isfinite(values)]) + 0.0
     if not len(x):
         return bins_from_edges(np.array([-0.0, 0.0]))
-    distinct = np.unique(x)
-    if len(distinct) <= bins:
-        inner = distinct
-        labels = [f"{v:.6g}" for v in distinct]
+    top, above = _distinct(x)
+    if len(top) <= bins:
+        inner = above
+        labels = [f"{v:.6g}" for v in top]
     else:
         ranks = np.ceil(np.arange(1, bins + 1) / bins * len(x)).astype(int) - 1
-        inner = np.unique(x[ranks])
+        inner = above[np.unique(np.searchsorted(top, x[ranks]))]
         labels = []
-    edges = np.concatenate([[np.nextafter(x[0], -np.inf)], inner])
+    below = min(np.nextafter(x[0], -np.inf), max(x[0] - FLOAT32_NOISE * abs(x[0]), -np.finfo(float).max))
     # the first quantile may be the minimum itself: then the first bin holds that one value
-    return bins_from_edges(edges, labels, discrete=len(distinct) <= bins)
+    return bins_from_edges(np.concatenate([[below], inner]), labels, discrete=len(top) <= bins)
+
+
+def _distinct(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The distinct numbers of sorted ``x``, float64[k] (of a number and its float32 the greater one); and the edge
+    above each, short of the next.
+    """
+    distinct = np.unique(x)
+    new = np.flatnonzero(~same_number(distinct[1:], distinct[:-1]))
+    top, following = np.append(distinct[new], distinct[-1]), np.append(distinct[new + 1], np.inf)
+    with np.errstate(over="ignore"):
+        room = np.minimum(FLOAT32_NOISE * np.abs(top), (following - top) / 2)
+        above = np.minimum(top + room, np.finfo(float).max)
+    return top, np.where(above < following, above, top)
 
 
 def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = (), *, discrete: bool = False) -> Bins:
     low, high = edges[:-1].copy(), edges[1:]
     low[0] = np.nextafter(low[0], np.inf) + 0.0  # the least value itself reads better, and 0 better than -0
-    inner = list(labels) or [f"{b:.6g}" if a == b else f"{a:.6g}..{b:.6g}" for a, b in zip(low, high, strict=True)]
+    ends = [(f"{a:.6g}", f"{b:.6g}") for a, b in zip(low, high, strict=True)]
+    inner = list(labels) or [a if a == b else f"{a}..{b}" for a, b in ends]
     names = (f"< {low[0]:.6g}", *inner, f"> {edges[-1]:.6g}")
     return Bins(Kind.NUMERIC, edges, (), frozenset(), names, discrete=discrete)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
@@ -12,6 +13,10 @@ import numpy as np
 from driftd.core.event import Column, EventBatch, FlagColumn, Kind, NumericColumn, flagged, scalars
 
 MAX_CATEGORY_CHARS: Final = 256
+FLOAT32_NOISE: Final = 2.0**-22
+"""Relative difference that a few roundings to float32 make; each makes 2^-24 at most."""
+_TRUTH: Final = {"true": 1.0, "false": 0.0}
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def infer_kind(values: Column) -> Kind:
@@ -37,9 +42,40 @@ def as_numbers(values: Column) -> NumericColumn:
     return np.array([v if isinstance(v, float) else np.nan for v in values], np.float64)
 
 
+def same_number(x: NumericColumn, y: NumericColumn) -> FlagColumn:
+    """bool[n]: where both are the same number, one of them perhaps rounded to float32. Two whole numbers are compared
+    as they are: identifiers differ by 1.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = (x.astype(np.float32) == y) | (y.astype(np.float32) == x)
+        whole = (np.floor(x) == x) & (np.floor(y) == y)
+    out: FlagColumn = (x == y) | (rounded & ~whole & (x != 0) & (y != 0))
+    return out
+
+
 def as_categories(values: Column) -> list[str | None]:
     """Numbers as the shortest text that reads back (1 for 1.0), long text cut and marked by its digest."""
     return [v if v is None else category(v) for v in scalars(values)]
+
+
+def comparable(column: Column) -> Column:
+    """The column with a number for each text that reads as one, for "true" (1) and for "false" (0); as float64 where
+    that leaves no text.
+    """
+    if isinstance(column, np.ndarray):
+        return column
+    texts = {v: _number_in(v) for v in set(column) if isinstance(v, str)}
+    values = [texts[v] if isinstance(v, str) else v for v in column]
+    return values if any(isinstance(v, str) for v in texts.values()) else as_numbers(values)
+
+
+def _number_in(text: str) -> float | str:
+    """What beyond 2^53 would lose digits stays text, and so does 01234, which is a code."""
+    if (truth := _TRUTH.get(text.lower())) is not None:
+        return truth
+    if not _NUMBER.fullmatch(text) or abs(number := float(text)) >= 2**53:
+        return text
+    return number
 
 
 def refuse_text(batch: EventBatch, numeric: Iterable[str]) -> tuple[EventBatch, dict[str, FlagColumn]]:

@@ -19,7 +19,7 @@ class Holds(Enum):
     TIME = auto()
     FEATURES = auto()
     PREDICTION = auto()  # as the model's predictions are, numbers or classes
-    LABEL = auto()  # as predictions are
+    LABEL = auto()  # whatever each value is
     SCORE = auto()
     NUMBER = auto()
     FLAG = auto()  # set unless it is null, false, 0 or empty

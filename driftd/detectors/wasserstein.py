@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from driftd.core.event import Kind
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import FIRST_VALUE, Summary, require_same_bins
+from driftd.core.values import FLOAT32_NOISE
 from driftd.detectors import NUMBERS, Fault, Group
 from driftd.detectors._bins import Floats, where_both
 
@@ -180,7 +181,8 @@ def _anchor(p: Floats, gaps: Floats, normals: Floats) -> float:
 def positions(bins: Bins) -> Floats:
     """float64[value bins], ascending: where each bin's mass is taken to stand."""
     low, high = bins.edges[:-1], bins.edges[1:]
-    single = bins.discrete | (np.nextafter(low, np.inf) >= high)  # a bin of one value stands at that value
+    # a bin of one value stands at that value
+    single = bins.discrete | (high <= np.maximum(low + 4 * FLOAT32_NOISE * np.abs(low), np.nextafter(low, np.inf)))
     inner = np.where(single, high, (low + high) / 2)
     if not single.all():
         # a quantile bin reaches as far as the wildest value the reference saw

@@ -14,11 +14,13 @@ from driftd.core.event import DropReason, RecordBatch, Reject, RejectReason, Top
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.core.text import printable
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
+from driftd.learn.remarks import remarks
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")
@@ -185,6 +187,8 @@ class Daemon:
             self.reporter.rejected(records, decoded.rejects)
         if decoded.refused:
             self.reporter.refused(records.topic_partition, decoded.refused)
+        if decoded.unwatched:
+            self.reporter.unwatched(decoded.unwatched)
         if self.rejects is not None:
             self.rejects.send(records, decoded.rejects)
 
@@ -227,10 +231,13 @@ class Daemon:
     def _tell(self, outcome: Outcome) -> None:
         for source, refused in outcome.refused:
             self.reporter.refused(source, [refused])
+        self.reporter.unwatched(outcome.unwatched)
         for reference in outcome.learned:
             if self.references is not None:
                 self.state.models[Slice(reference.model)].reference = self.references.numbered(reference)
             log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
+            for remark in remarks(reference):
+                log.warning("reference of %s: %s", printable(reference.model), remark)
         for turn in outcome.turns:
             log.info("%s", turn)
         if outcome.learned:

@@ -15,6 +15,7 @@ from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
@@ -59,6 +60,9 @@ class Pipeline:
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""
         decoded = self.codec.decode(records, self.schemas.of(state))
+        if decoded.unwatched:  # where discovery is off nobody expects them
+            wanted = tuple(u for u in decoded.unwatched if self.monitor.settings(Slice(u[0])).discover)
+            decoded = replace(decoded, unwatched=wanted)
         self.ingest(state, records.topic_partition, records.next_offset, decoded)
         return decoded
 
@@ -88,6 +92,7 @@ class Pipeline:
             state.frontier = reached
         learned: list[Reference] = []
         refused: list[FirstRefused] = []
+        unwatched: list[tuple[str, str]] = []
         evaluated = Evaluated()
         for key in sorted(state.models):
             self._absorb(state, key)
@@ -95,12 +100,19 @@ class Pipeline:
                 continue
             touched = self._exchange(state, reached, key)
             if touched:
-                refused += self._learn(state, reached, key, learned)
+                refused += self._learn(state, reached, key, learned, unwatched)
             if touched or end:
                 self.monitor.settle(state.models[key], reached, evaluated, end=end)
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
         state.findings += len(findings)
-        return Outcome(findings, tuple(evaluated.judgements), tuple(learned), tuple(evaluated.turns), tuple(refused))
+        return Outcome(
+            findings,
+            tuple(evaluated.judgements),
+            tuple(learned),
+            tuple(evaluated.turns),
+            tuple(refused),
+            tuple(unwatched),
+        )
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
@@ -138,13 +150,26 @@ class Pipeline:
                 touched = True
         return touched
 
-    def _learn(self, state: State, reached: int, key: Slice, learned: list[Reference]) -> list[FirstRefused]:
-        """Adds the model's reference to ``learned`` if there is one now; what of its events is refused only then."""
+    def _learn(
+        self,
+        state: State,
+        reached: int,
+        key: Slice,
+        learned: list[Reference],
+        unwatched: list[tuple[str, str]],
+    ) -> list[FirstRefused]:
+        """Adds the model's reference to ``learned`` if there is one now, and to ``unwatched`` the features of later
+        events that it does not have; what of its events is refused only then.
+        """
         model = state.models[key]
         found = self.monitor.learn(model, reached) if model.reference is None else None
         if found is None:
             return []
         reference, left = found
+        waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
+        features = {channel.feature for channel in reference.channels}
+        for rows in (*left.values(), *waiting):
+            unwatched += [(key.model, f) for f, c in rows.columns.items() if f not in features and present(c)]
         refused = self.adopt(state, key, reference, left)
         self._exchange(state, reached, key)
         learned.append(reference)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition
+from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.text import printable
@@ -15,6 +15,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.learn.remarks import unwatched
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
@@ -73,6 +74,7 @@ class Reporter:
     _failing: bool = False
     _rejects_said: set[str] = field(default_factory=set)
     _refused_said: set[tuple[str, str]] = field(default_factory=set)
+    _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
     _connected: bool = True
     _said: str = ""
     _promised: tuple[tuple[object, ...], Certificate] | None = None
@@ -189,8 +191,7 @@ class Reporter:
         for r in rejects:
             if r.reason.value not in self._rejects_said:
                 self._rejects_said.add(r.reason.value)
-                where = f"{records.source}/{records.partition}@{r.offset}"
-                log.warning("%s: %s; rejected (%s)", where, r.detail, r.reason.value)
+                log.warning("%s", rejection(records, r))
 
     def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
         """One log line for the first refused value of each model and feature; the counters tell the rest."""
@@ -199,6 +200,16 @@ class Reporter:
                 self._refused_said.add((r.model, r.feature))
                 at = f"{source[0]}/{source[1]}@{r.offset}: {printable(r.model)}: {printable(r.feature)}"
                 log.warning("%s: %s: the value counts as missing; event accepted", at, r.why)
+
+    def unwatched(self, features: Iterable[tuple[str, str]]) -> None:
+        """One log line for the features of a model that its reference does not have, when they first come."""
+        new: dict[str, list[str]] = {}
+        for model, feature in features:
+            if (model, feature) not in self._unwatched_said:
+                self._unwatched_said.add((model, feature))
+                new.setdefault(model, []).append(feature)
+        for model, names in new.items():
+            log.warning("%s: %s", printable(model), unwatched(names))
 
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")

@@ -51,7 +51,8 @@ class Outcome:
     """What one step of the pipeline led to, beside the state.
 
     ``turns`` says of each period of a rolling reference that ended whether it became the reference, and why not.
-    ``refused`` has, by partition, the first values that were refused only when a reference had settled their kinds.
+    ``refused`` has, by partition, the first values that were refused only when a reference had settled their kinds;
+    ``unwatched`` (model, feature) pairs of waiting events that a new reference does not have.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -59,3 +60,4 @@ class Outcome:
     learned: tuple[Reference, ...] = ()
     turns: tuple[str, ...] = ()
     refused: tuple[FirstRefused, ...] = ()
+    unwatched: tuple[tuple[str, str], ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
-from driftd.core.event import EventBatch, Kind, NumericColumn
+from driftd.core.event import Column, EventBatch, Kind, NumericColumn
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import (
     LATENCY_BINS,
@@ -52,8 +52,15 @@ def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, bat
         else:
             out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
         if channel.role.row.awaited:
-            out[i][out[i] == MISSING] = NOT_APPLICABLE
+            out[i][_absent(column)] = NOT_APPLICABLE
     return Encoded(out, values)
+
+
+def _absent(column: Column) -> NDArray[np.bool_]:
+    """Where there is no value; a value of another type than the channel's is there, and missing."""
+    if isinstance(column, np.ndarray):
+        return np.isnan(column)
+    return np.fromiter((v is None for v in column), np.bool_, len(column))
 
 
 def summarise(

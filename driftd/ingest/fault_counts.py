@@ -31,6 +31,7 @@ from driftd.core.fault_counters import (
     FaultCounters,
 )
 from driftd.core.summary import MISSING, UNSEEN
+from driftd.core.values import same_number
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -101,7 +102,7 @@ def flags(
     with np.errstate(invalid="ignore", divide="ignore"):
         out[FAR] = (values < limits.low[:, None]) | (values > limits.high[:, None])
         before = np.concatenate([carry.numbers[:, None], values[:, :-1]], axis=1)
-        out[REPEATED] = values == before
+        out[REPEATED] = same_number(values, before)
         size = np.abs(values)
         logs = np.log(size + limits.offset[:, None])
     some = np.isfinite(logs) & (size > 0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.channel import ALONE, Channel, Role
+from driftd.core.channel import ALONE, Channel, Role, incomparable
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
@@ -24,7 +24,7 @@ from driftd.core.reference import (
     outside,
 )
 from driftd.core.summary import Summary
-from driftd.core.values import as_categories, as_numbers, infer_kind, present
+from driftd.core.values import as_categories, as_numbers, infer_kind, present, same_number
 from driftd.core.window import Windows
 from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
@@ -158,7 +158,9 @@ def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tup
     out: list[Channel] = []
     for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *ALONE):
         values = channel.values(rows, classes)
-        if values is None or (channel.role.row.awaited and not present(values)):
+        if values is None or not present(values):  # nothing to compare with: a column that came later, or never
+            continue
+        if channel.role is Role.PREDICTION_ERROR and incomparable(rows, classes):
             continue
         out.append(channel if channel.kind is not Kind.ANY else replace(channel, kind=infer_kind(values)))
     return tuple(out)
@@ -196,7 +198,7 @@ def _location(values: NDArray[np.float64]) -> tuple[float, float]:
     unit = peak if peak > 1e150 else 1.0  # sums and squares of what is larger would overflow
     x = x / unit
     spread = float(x.std()) * unit
-    return float(x.mean()) * unit, spread if spread > 0 else 1.0
+    return float(x.mean()) * unit, spread if spread > 0 and not same_number(x[:1], x[-1:]).all() else 1.0
 
 
 def _looks_like_classes(rows: EventBatch) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
 from driftd.core.reference import Reference
-from driftd.core.values import as_categories
+from driftd.core.values import FLOAT32_NOISE, as_categories
 
 Floats = NDArray[np.float64]
 NOWHERE = -1
@@ -31,7 +31,7 @@ def out_of_range(values: Floats, window: NDArray[np.int64], windows: int) -> NDA
             mine = int(w[np.argmax(y)])
             others = y[w != mine]
             if mine != NOWHERE and len(others):
-                out[row, mine] += np.count_nonzero(y[w == mine] > others.max())
+                out[row, mine] += np.count_nonzero(y[w == mine] > others.max() + FLOAT32_NOISE * abs(others.max()))
     return out
 
 

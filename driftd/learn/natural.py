@@ -14,7 +14,7 @@ from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import COLUMNS, HOT
 from driftd.core.reference import Reference
 from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
-from driftd.core.values import as_categories
+from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import Encoded
 from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of, refused_values
@@ -116,7 +116,8 @@ def novel_events(reference: Reference, rows: EventBatch, encoded: Encoded, block
             np.minimum.at(least, block[here], x[here])
             np.maximum.at(most, block[here], x[here])
             with np.errstate(invalid="ignore"):
-                out[row] = (x < _others(least, np.minimum)[block]) | (x > _others(most, np.maximum)[block])
+                low, high = _others(least, np.minimum)[block], _others(most, np.maximum)[block]
+                out[row] = (x < low - FLOAT32_NOISE * np.abs(low)) | (x > high + FLOAT32_NOISE * np.abs(high))
             continue
         column = channel.values(rows, reference.classes)
         if column is None or reference.bins[row].identifier:

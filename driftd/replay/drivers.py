@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from driftd.config import Loaded
-from driftd.core.errors import ReferenceMismatch
+from driftd.core.errors import ConfigError, ReferenceMismatch
 from driftd.core.event import EventBatch, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
@@ -25,7 +25,7 @@ from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
 from driftd.learn.profile import ReferenceProfile, profile
 from driftd.replay.report import Report
-from driftd.replay.run import Accounts, RefusedFeature, Replay
+from driftd.replay.run import Accounts, FirstRejected, RefusedFeature, Replay
 from driftd.sinks.log import FileFindings
 from driftd.sources.files.stream import Events, Progress
 
@@ -44,7 +44,9 @@ class ReplayListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took."""
+    """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took;
+    ``remarks`` are sentences on what was not as it should be.
+    """
 
     accounts: Accounts
     findings: int
@@ -52,6 +54,12 @@ class Replayed:
     report: Report | None = None
     seconds: float = 0.0
     refused: tuple[RefusedFeature, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def unusable(self) -> bool:
+        """There were events, and none could be used."""
+        return self.accounts.read > 0 and not self.accounts.accepted
 
     @classmethod
     def of(cls, state: State) -> Replayed:
@@ -61,7 +69,9 @@ class Replayed:
 
     @classmethod
     def finished(cls, run: Replay, seconds: float) -> Replayed:
-        return replace(cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused())
+        return replace(
+            cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused(), remarks=run.remarks()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +213,20 @@ def build_references(
     """References of ``models`` (of all, if none is named), each from its ``first`` events or from all; none is stored.
 
     ``kind`` replaces the configured one; ``exclude`` is added to the configured exclusions.
-    Raises ReferenceMismatch for a named model that has no event.
+    Raises ReferenceMismatch for a named model that has no event, ConfigError if no event could be used.
     """
     state = State()
     # a reference has no order, so nothing is late for it
     windows = replace(pipeline.monitor.windows, out_of_orderness_seconds=inf)
     pipeline = replace(pipeline, monitor=replace(pipeline.monitor, windows=windows))
     pipeline.begin(state, {})
+    rejected = FirstRejected()
     for records in events.batches():
-        pipeline.take(state, records)
+        rejected.note(records, pipeline.take(state, records).rejects)
         listener.progress(events.progress())
     listener.done(Replayed.of(state))
+    if not state.accepted:
+        raise ConfigError("\n".join((f"{events.name}: no usable events", *rejected.remarks(Accounts.of(state)))))
     out = []
     for name in models or sorted({key.model for key in state.models}):
         rows = _rows(state, name, events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Self
@@ -10,13 +10,16 @@ from typing import Final, Self
 import numpy as np
 
 from driftd.core.channel import Channel
-from driftd.core.event import RecordBatch, RefusedValue, TopicPartition
+from driftd.core.event import EventBatch, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
+from driftd.core.text import printable
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
+from driftd.learn.remarks import excel_dates, remarks, unwatched
+from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
 
 ROWS_A_MODEL: Final = 512
@@ -46,6 +49,24 @@ class Accounts:
             f"read {self.read} = accepted {self.accepted} + rejected {_sum(self.rejected)} + late {self.late}"
             f" + dropped {_sum(self.dropped)}"
         )
+
+
+@dataclass(slots=True)
+class FirstRejected:
+    """In words the first event that was rejected for each reason, as the daemon logs it."""
+
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def note(self, records: RecordBatch, rejects: Iterable[Reject]) -> None:
+        for reject in rejects:
+            if reject.reason.value not in self._told:
+                self._told[reject.reason.value] = rejection(records, reject)
+
+    def remarks(self, accounts: Accounts) -> tuple[str, ...]:
+        told = tuple(self._told.values())
+        if accounts.accepted or not accounts.read:
+            return told
+        return *told, f"None of the {accounts.read:,} events could be used; docs/events.md describes an event."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +101,10 @@ class Replay:
     state: State
     tally: Tally = field(default_factory=Tally)
     began: float = float("nan")
+    _rejected: FirstRejected = field(default_factory=FirstRejected)
     _refused: dict[tuple[str, str], RefusedValue] = field(default_factory=dict)
+    _order: dict[TopicPartition, TimeOrder] = field(default_factory=dict)
+    _unwatched: dict[tuple[str, str], None] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
 
@@ -101,7 +125,10 @@ class Replay:
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
         decoded = self.pipeline.take(self.state, records)
+        self._rejected.note(records, decoded.rejects)
+        self._follow(records, decoded.batches)
         self._note(decoded.refused)
+        self._unwatched.update(dict.fromkeys(decoded.unwatched))
         for batch in decoded.batches:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
@@ -117,6 +144,32 @@ class Replay:
 
     def report(self) -> Report:
         return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What was rejected; and by model what its reference cannot be used for, and what it does not have."""
+        out = [*self._rejected.remarks(Accounts.of(self.state)), *self._times()]
+        for key, model in sorted(self.state.models.items()):
+            new = sorted(name for owner, name in self._unwatched if owner == key.model)
+            known = () if model.reference is None else remarks(model.reference)
+            out += [f"{printable(key.model)}: {text}" for text in (*known, *([unwatched(new)] if new else []))]
+        return tuple(out)
+
+    def _follow(self, records: RecordBatch, batches: Sequence[EventBatch]) -> None:
+        windows = self.pipeline.monitor.windows
+        slack = windows.out_of_orderness_seconds + windows.pane_seconds
+        self._order.setdefault(records.topic_partition, TimeOrder(slack)).note(records, batches)
+
+    def _times(self) -> Iterator[str]:
+        """What is wrong with the events' times, by partition."""
+        for at, order in sorted(self._order.items()):
+            remark = order.remark(self.state.partitions[at].late.total())
+            if remark:
+                yield remark
+        if not any(model.reference is not None for model in self.state.models.values()):
+            orders = self._order.values()
+            yield from excel_dates(
+                min((o.first for o in orders), default=np.inf), max((o.latest for o in orders), default=-np.inf)
+            )
 
     def refused(self) -> tuple[RefusedFeature, ...]:
         """Features with refused values, by model and name."""
@@ -150,6 +203,7 @@ class Replay:
     def _kept(self, outcome: Outcome) -> Outcome:
         self.tally.take(outcome.judgements)
         self._note(value for _, value in outcome.refused)
+        self._unwatched.update(dict.fromkeys(outcome.unwatched))
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
         return outcome

@@ -154,14 +154,6 @@ def _predictions(values: Sequence[Any], kind: Kind) -> Column:
     return np.array(values, np.float64) if kind is Kind.NUMERIC else _scalars(values)
 
 
-def _labels(values: Sequence[Any], kind: Kind) -> Column:
-    if kind is Kind.CATEGORICAL:
-        return _categories(values)
-    if kind is Kind.NUMERIC:
-        values = [float(v) if isinstance(v, bool) else v for v in values]
-    return _scalars(values)
-
-
 def _scores(values: Sequence[Any], predictions: Sequence[Any]) -> Column:
     if dict in set(map(type, values)):
         pairs = zip(values, predictions, strict=True)
@@ -175,7 +167,7 @@ def _flags(values: Sequence[Any]) -> Column | None:
 
 _COLUMN: Final[Mapping[Holds, Callable[[Sequence[Any], Kind, Sequence[Any]], Column | None]]] = {
     Holds.PREDICTION: lambda values, kind, _: _predictions(values, kind),
-    Holds.LABEL: lambda values, kind, _: _labels(values, kind),
+    Holds.LABEL: lambda values, _, __: _scalars(values),
     Holds.SCORE: lambda values, _, predictions: _scores(values, predictions),
     Holds.NUMBER: lambda values, _, __: np.array(values, np.float64),
     Holds.FLAG: lambda values, _, __: _flags(values),

@@ -41,6 +41,7 @@ from driftd.decode.json.strict import (
     examine,
     fields_of,
     require_name,
+    unwatched,
 )  # fmt: skip
 from driftd.decode.limits import DEFAULT_LIMITS, MAX_DEPTH, Limits
 
@@ -155,6 +156,7 @@ class _Run:
             [reject for _, reject in self.rejects],
             self.dropped,
             [value for growth in self.growths.values() for value in growth.refused.values()],
+            unwatched(raws[-1], self.compiled, self.limits) if raws and raws[-1] else (),
         )
 
     # -- before decoding --

@@ -22,7 +22,7 @@ from msgspec.json import Decoder
 
 from driftd.core.event import Kind, RejectReason, Schema
 from driftd.decode.fields import FIELDS, Holds
-from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, StrictEnvelope
+from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, CompiledSchema, StrictEnvelope
 from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
 
 DECODE_ERRORS: Final = (MsgspecError, UnicodeError, RecursionError)
@@ -149,6 +149,25 @@ def fields_of(value: bytes | Raw) -> tuple[str, Any]:
     if not model:
         raise Refused(RejectReason.MISSING_FIELD, "model: " + ("missing" if model is None else "an empty string"))
     return model, fields
+
+
+def unwatched(value: bytes | Raw, compiled: Mapping[str, CompiledSchema], limits: Limits) -> list[tuple[str, str]]:
+    """(model, feature) of the event's features that have a value, and no column in the model's closed schema."""
+    try:
+        model, fields = fields_of(value)
+        schema = compiled[model].schema if model in compiled else None
+        features = _names.decode(fields.features) if schema is not None and not schema.open else None
+    except (Refused, *DECODE_ERRORS):
+        return []
+    if schema is None or features is None:
+        return []
+    return [
+        (model, name)
+        for name, raw in features.items()
+        if name not in schema.features
+        and bytes(raw).strip()[:1] not in {b"n", b"[", b"{"}
+        and 0 < len(name.encode("utf-8", "surrogatepass")) <= limits.name_bytes
+    ]
 
 
 def require_name(name: str, what: str, limits: Limits) -> None:

@@ -113,6 +113,7 @@ class _Run:
         self.batches: list[EventBatch] = []
         self.dropped: dict[DropReason, int] = {}
         self.refused: list[RefusedValue] = []
+        self.unwatched: list[tuple[str, str]] = []
         self.found: set[str] = set()
 
     def decoded(self) -> Decoded:
@@ -127,7 +128,7 @@ class _Run:
             offset = int(self.rows.offsets[place])
             rejects.append(Reject(place, offset, reason, detail, models[i] if models else self.codec.model))
         rejects.sort(key=lambda r: r.index)
-        return Decoded(len(self.rows), self.batches, rejects, self.dropped, self.refused)
+        return Decoded(len(self.rows), self.batches, rejects, self.dropped, self.refused, self.unwatched)
 
     def _models(self) -> list[Any] | None:
         """Each row's model where a column tells it; None where all rows are of one model."""
@@ -185,6 +186,9 @@ class _Run:
             batch = batch.take(np.array([i for i in range(len(indices)) if i not in faults], np.intp))
         if len(batch):
             self.batches.append(batch)
+        if not schema.open:
+            new = [name for name in self.codec.features if name not in schema.features]
+            self.unwatched += [(model, name) for name in new if part.column(name).null_count < len(indices)]
         self.refused += self._first_refused(part, times)
 
     def _first_refused(self, part: _Part, times: NumericColumn) -> Iterator[RefusedValue]:

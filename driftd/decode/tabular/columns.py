@@ -205,14 +205,6 @@ def _or_none(values: NumericColumn) -> list[Scalar]:
     return out
 
 
-def labels(column: Any, kind: Kind, where: str, faults: Faults, numeric_text: bool | None) -> list[Scalar]:
-    if kind is Kind.CATEGORICAL:
-        return categories(column, numeric_text)
-    if kind is Kind.NUMERIC and pa.types.is_boolean(column.type):
-        column = column.cast(pa.float64())
-    return scalars(column, where, faults, numeric_text)
-
-
 def failures(column: Any) -> NDArray[np.bool_]:
     """True where an error is set: not null, not false, not 0, not an empty text."""
     if pa.types.is_string(column.type):
@@ -224,7 +216,7 @@ def failures(column: Any) -> NDArray[np.bool_]:
 
 FIELD: Final[Mapping[Holds, Callable[[Any, Kind, str, Faults, bool | None], Column]]] = {
     Holds.PREDICTION: typed,
-    Holds.LABEL: labels,
+    Holds.LABEL: lambda column, _, *rest: scalars(column, *rest),
     Holds.SCORE: lambda column, _, where, faults, __: numbers(column, where, faults),
     Holds.NUMBER: lambda column, _, where, faults, __: numbers(column, where, faults),
     Holds.FLAG: lambda column, *_: failures(column),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from driftd.core.channel import ALONE, JOINT, OWN_NAMES, Channel, Role
+from driftd.core.channel import ALONE, JOINT, OWN_NAMES, Channel, Role, incomparable, prediction_errors
 from driftd.core.event import EventBatch, Kind
 
 
@@ -97,3 +97,35 @@ def test_what_comes_later_is_never_missing_and_is_an_answer() -> None:
     assert {role for role in Role if role.row.awaited} == {Role.LABEL, Role.PREDICTION_ERROR}
     assert all(role.row.answer for role in Role if role.row.awaited or role.row.errors)
     assert not any(role.row.awaited and role.row.always for role in Role)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "expected"),
+    [
+        (["true", "false"], np.array([1.0, 1.0]), [0, 1]),
+        (np.array([7.0, 7.0]), ["7", "7.0"], [0, 0]),
+        (["cat", "7"], ["cat", 7.0], [0, 0]),
+        (["01234", "a"], [1234.0, None], [1, None]),
+        (["9007199254740993", "yes"], ["9007199254740992", "Yes"], [1, 1]),
+    ],
+)
+def test_classes_are_compared_whatever_their_types(prediction: Any, label: Any, expected: list[float | None]) -> None:
+    errors = prediction_errors(batch(prediction=prediction, label=label), "", True)
+    assert errors is not None
+    assert [None if np.isnan(e) else e for e in errors] == expected
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "expected"),
+    [
+        (["yes", "no"], [1.0, 0.0], True),
+        ([1.0, 0.0], ["yes", "no"], True),
+        (["yes", "no"], ["no", "yes"], False),  # of one type: wrong, but comparable
+        (["true", "true"], [0.0, 0.0], False),
+        (["a", "7"], [3.0, 7.0], False),
+    ],
+)
+def test_text_and_numbers_without_a_common_value_cannot_be_compared(
+    prediction: Any, label: Any, expected: bool
+) -> None:
+    assert incomparable(batch(prediction=prediction, label=label), True) is expected

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from driftd.core.event import Kind
 from driftd.core.reference import MAX_KNOWN, Reference, category_bins, numeric_bins
-from driftd.core.summary import LATENCY_ERROR, Summary, latency_bins, merge
+from driftd.core.summary import FIRST_VALUE, LATENCY_ERROR, Summary, latency_bins, merge
 from driftd.core.values import infer_kind
 from driftd.engine.snapshot import decode_reference, encode_reference
 from driftd.ingest.binning import encode_with, summarise_with
@@ -43,6 +44,38 @@ def test_few_values_have_bins_of_their_own_and_zero_has_no_sign() -> None:
     assert bins.discrete
     assert bins.labels == ("< 0", "0", "1", "7", "> 7")
     assert bins.place(np.array([-1.0, -0.0, 0.0, 7.0, 8.0, np.nan])).tolist() == [2, 3, 3, 5, 6, 0]
+
+
+@pytest.mark.parametrize("values", [6, 51], ids=["a bin each", "quantiles"])
+@pytest.mark.parametrize("learned", [np.float64, np.float32, "both"])
+def test_a_value_and_its_float32_share_a_bin(rng: np.random.Generator, values: int, learned: Any) -> None:
+    x = rng.integers(-10, values - 10, 3000) / 10
+    rounded = x.astype(np.float32).astype(float)
+    bins = numeric_bins(np.where(rng.random(3000) < 0.5, x, rounded) if learned == "both" else x.astype(learned))
+    np.testing.assert_array_equal(bins.place(x), bins.place(rounded))
+    assert not set(bins.place(x)) & {FIRST_VALUE, bins.used - 1}  # nor is any out of range
+    assert len(set(bins.place(x))) == min(values, len(bins.labels) - 2)
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        [0.3, np.nextafter(0.3, 1)],
+        [2.0**24, 2.0**24 + 1, 2.0**24 + 2],  # identifiers
+        [-5e-324, 0.0, 5e-324],
+        [1e300, 1.7e308],
+        [1e-9, 2e-9, 1.0],
+    ],
+)
+def test_no_value_swallows_its_neighbour(near: list[float]) -> None:
+    bins = numeric_bins(np.array(near))
+    assert bins.place(np.array(near)).tolist() == [*range(FIRST_VALUE + 1, FIRST_VALUE + 1 + len(near))]
+    assert np.isfinite(bins.edges).all()
+
+
+def test_a_bin_of_one_value_is_named_by_it(rng: np.random.Generator) -> None:
+    bins = numeric_bins(np.concatenate([np.ones(500), rng.random(500) + 2]))
+    assert bins.labels[:2] == ("< 1", "1")
 
 
 def test_many_values_share_quantile_bins(rng: np.random.Generator) -> None:

@@ -149,3 +149,15 @@ def test_the_first_refused_value_of_each_model_and_feature_is_logged_and_all_are
     told.counts(state)
     assert series(told, "driftd_values_refused_total") == {"features.score": 1, "x": 2}
     assert told.telemetry.get("driftd_events_total", "accepted") == 3
+
+
+def test_features_that_no_reference_has_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    told = reporter(pipeline())
+    told.unwatched([("m", "n"), ("m", "two\nlines"), ("o", "n"), ("m", "n")])
+    told.unwatched([("m", "n"), ("m", "x")])
+    rest = "not in the reference, so not watched; build a new one for that"
+    assert caplog.messages == [
+        f"m: new features n, two\\nlines: {rest}",
+        f"o: new feature n: {rest}",
+        f"m: new feature x: {rest}",
+    ]

@@ -1,0 +1,56 @@
+"""Sentences on what a reference cannot be used for, for people: told once, when it is learned, built or replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from driftd.core.channel import Role
+from driftd.core.reference import Reference
+from driftd.core.text import plural, printable
+
+_SHOWN = 3
+"""Values of a channel that a sentence names."""
+EXCEL = 20_000.0, 60_000.0
+"""Days since 1899-12-30, as Excel counts them. Chosen: 1954 to 2064."""
+_NAMED = 10
+"""Features that a sentence names."""
+
+
+def remarks(reference: Reference) -> tuple[str, ...]:
+    """One sentence each."""
+    return tuple(_remarks(reference))
+
+
+def excel_dates(first: float, last: float) -> tuple[str, ...]:
+    """Of events whose times, in epoch seconds, are all what Excel writes for the days from 1954 to 2064."""
+    if not EXCEL[0] <= first <= last <= EXCEL[1]:
+        return ()
+    told = f"all times lie on 1970-01-01 ({first:,.0f} to {last:,.0f} s): these look like Excel dates"
+    return (f"{told}. Convert them to epoch seconds: (date - 25569) * 86400",)
+
+
+def unwatched(names: Sequence[str]) -> str:
+    """Of a model's features that came when its reference stood."""
+    shown = ", ".join(map(printable, names[:_NAMED])) + (
+        f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    )
+    return (
+        f"new {plural('feature', len(names))} {shown}: not in the reference, so not watched; build a new one for that"
+    )
+
+
+def _remarks(reference: Reference) -> Iterator[str]:
+    yield from excel_dates(reference.first, reference.last)
+    rows = reference.rows
+    prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
+    if prediction is not None and label is not None and Role.PREDICTION_ERROR not in rows:
+        yield (
+            f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) cannot be"
+            " compared: prediction_error is not watched, the label itself is"
+        )
+
+
+def _examples(reference: Reference, row: int) -> str:
+    labels = reference.bins[row].labels
+    inner = labels[1:-1] if reference.numeric[row] else labels[:-1]  # without the open bins
+    return ", ".join(inner[:_SHOWN]) + (", ..." if len(inner) > _SHOWN else "")

@@ -1,0 +1,255 @@
+"""Mistakes from public reports, as whole replays: each answers as the one who made it would expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from driftd.cli import main
+
+T0 = 1_788_220_800  # a Tuesday, 00:00 UTC
+Value = Any
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def replay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(events: Iterable[Any], reference_events: int | None) -> tuple[int, dict[str, Any], str]:
+        """The exit code, the report and what standard error says."""
+        Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+        words = ["replay", "--events", "events.jsonl", "--output", "json"]
+        words += [] if reference_events is None else ["--reference-events", str(reference_events)]
+        with pytest.raises(SystemExit) as leaving:
+            main(words)
+        out, err = capsys.readouterr()
+        return int(leaving.value.code or 0), json.loads(out), err
+
+    return run
+
+
+def alarms(report: dict[str, Any]) -> set[str]:
+    """Channels that paged or made a ticket."""
+    return {t["channel"] for t in report["tickets"]} | {c for page in report["pages"] for c in page["channels"]}
+
+
+def binary(prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str, n: int = 5000) -> Any:
+    """A model of two classes, 5 % wrong; from 3,000 on 40 % wrong ("error") or all labels are true ("label")."""
+    rng = np.random.default_rng(1)
+    p = rng.random(n) < 0.3
+    y = p ^ (rng.random(n) < np.where((np.arange(n) >= 3000) & (change == "error"), 0.4, 0.05))
+    y[3000:] |= change == "label"
+    rows = zip(map(bool, p), map(bool, y), strict=True)
+    return (
+        {
+            "model": "b",
+            "time": T0 + i * 10,
+            "features": {"x": float(i % 5)},
+            "prediction": prediction(a),
+            "label": label(b),
+        }
+        for i, (a, b) in enumerate(rows)
+    )
+
+
+def yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label"),
+    [(bool, int), (int, bool), (int, lambda v: str(int(v))), (lambda v: str(int(v)), float)],
+    ids=["true and 1", "1 and true", '1 and "1"', '"1" and 1.0'],
+)
+@pytest.mark.parametrize("change", ["error", "nothing"])
+def test_true_is_1_and_text_of_a_number_is_that_number(
+    replay: Run, prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str
+) -> None:
+    code, report, _ = replay(binary(prediction, label, change), 2000)
+    assert code == 0
+    assert not report["remarks"]
+    assert ("prediction_error" in alarms(report)) is (change == "error")
+    assert change == "error" or not alarms(report)
+
+
+def test_what_cannot_be_compared_is_told_and_the_label_is_watched(replay: Run) -> None:
+    _, report, err = replay(binary(yes, int, "label"), 2000)
+    told = (
+        "b: prediction (no, yes) and label (0, 1) cannot be compared: "
+        "prediction_error is not watched, the label itself is"
+    )
+    assert report["remarks"] == [told]
+    assert told in err.splitlines()
+    assert "label" in alarms(report)
+    assert "prediction_error" not in alarms(report)
+
+
+def test_labels_that_become_booleans_are_the_same_labels(replay: Run) -> None:
+    events = [*binary(int, int, "nothing")]
+    for event in events[3000:]:
+        event["label"] = bool(event["label"])
+    assert not alarms(replay(events, 2000)[1])
+
+
+def test_labels_that_become_text_are_refused(replay: Run) -> None:
+    events = [*binary(int, int, "nothing")]
+    for event in events[3000:]:
+        event["label"] = yes(event["label"])
+    assert {"label", "prediction_error"} <= alarms(replay(events, 2000)[1])
+
+
+def ratios(n: int = 5000, values: int = 6) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Prices in tenths; six of them have a bin each, fifty share quantile bins."""
+    return np.random.default_rng(9).integers(1, values + 1, n) / 10
+
+
+def of_ratios(values: Iterable[float]) -> Iterable[Any]:
+    return ({"model": "m", "time": T0 + i * 10, "features": {"ratio": float(x)}} for i, x in enumerate(values))
+
+
+@pytest.mark.parametrize("values", [1, 6, 50])
+@pytest.mark.parametrize("order", ["float32 first", "float64 first", "mixed first"])
+def test_float32_is_not_news_to_float64(replay: Run, values: int, order: str) -> None:
+    x = ratios(values=values)
+    rounded, later = x.astype(np.float32).astype(float), np.arange(len(x)) >= 3000
+    served = {
+        "float32 first": np.where(later, x, rounded),
+        "float64 first": np.where(later, rounded, x),
+        "mixed first": np.where(later | (np.arange(len(x)) % 2 == 0), x, rounded),
+    }[order]
+    assert not alarms(replay(of_ratios(served), 3000)[1])
+
+
+def test_float32_of_a_parquet_file_is_not_news_to_json(replay: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    x = ratios()
+    times = T0 + 10.0 * np.arange(3000)
+    pq.write_table(pa.table({"time": times, "ratio": x[:3000].astype(np.float32)}), "learned.parquet")
+    words = ["--events", "learned.parquet", "--model", "m", "--time", "time", "--to-file", "m.reference"]
+    with pytest.raises(SystemExit) as leaving:
+        main(["reference", "build", *words])
+    assert not leaving.value.code
+    capsys.readouterr()
+    Path("driftd.yaml").write_text("models: [{name: m, reference: {path: m.reference}}]")
+    report = replay(of_ratios(x), None)[1]
+    assert report["months"] > 0
+    assert not alarms(report)
+
+
+PAYLOADS = {
+    "KServe v1": {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"instances": [[0.1, 0.2]]}},
+    "open inference v2": {"id": "0", "model_name": "iris", "outputs": [{"name": "predict", "data": [1]}]},
+    "Seldon": {"request": {"data": {"ndarray": [[0.1]]}}, "response": {"data": {"ndarray": [[0.5]]}}},
+}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_payload_of_another_producer_is_refused_in_words(
+    replay: Run, capsys: pytest.CaptureFixture[str], payload: Any
+) -> None:
+    code, report, err = replay([payload] * 50, 20)
+    first = "events.jsonl/0@0: model: missing; rejected (missing_field)"
+    nothing = "None of the 50 events could be used; docs/events.md describes an event."
+    assert code == 2
+    assert report["remarks"] == [first, nothing]
+    assert report["months"] == 0
+    assert {first, nothing} <= {*err.splitlines()}
+    for models in ([], ["iris"]):
+        with pytest.raises(SystemExit) as leaving:
+            main(["reference", "build", *models, "--events", "events.jsonl"])
+        assert leaving.value.code == 2
+        assert capsys.readouterr().err.endswith(f"events.jsonl: no usable events\n{first}\n{nothing}\n")
+
+
+def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
+    code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
+    assert code == 0
+    assert report["remarks"] == ["events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"]
+
+
+def with_a_late_feature(late: Callable[[int], Value], n: int = 5000) -> Iterable[Any]:
+    """``n`` comes from 1,550 on, in the batch that ends learning at 1,500; from 3,000 on ``a`` is 2 sd higher."""
+    a = np.random.default_rng(55).normal(size=n).round(3)
+    return (
+        {
+            "model": "m",
+            "time": T0 + i * 10,
+            "features": {"a": a[i] + 2 * (i >= 3000)} | ({"n": late(i)} if i >= 1550 else {}),
+        }
+        for i in range(n)
+    )
+
+
+@pytest.mark.parametrize("late", [lambda i: "xyz"[i % 3], float], ids=["text", "number"])
+@pytest.mark.parametrize("built", [False, True], ids=["learned", "built"])
+def test_a_feature_that_comes_after_the_reference_is_told_once_and_costs_nothing(
+    replay: Run, capsys: pytest.CaptureFixture[str], late: Callable[[int], Value], built: bool
+) -> None:
+    told = "m: new feature n: not in the reference, so not watched; build a new one for that"
+    if built:
+        replay(with_a_late_feature(late), 1500)
+        with pytest.raises(SystemExit):
+            main(["reference", "build", "--events", "events.jsonl", "--first", "1500", "--to-file", "r"])
+        capsys.readouterr()
+        Path("driftd.yaml").write_text("models: [{name: m, reference: {path: r}}]")
+    code, report, err = replay(with_a_late_feature(late), None if built else 1500)
+    assert (code, report["accepted"], report["refused"]) == (0, 5000, [])
+    assert report["remarks"] == [told]
+    assert err.splitlines().count(told) == 1
+    assert alarms(report) == {"a"}
+
+
+def test_a_score_that_comes_after_the_reference_is_no_channel_of_nulls(replay: Run) -> None:
+    events = [*of_ratios(ratios())]
+    for event in events[1550:]:
+        event["score"] = 0.5
+    assert not alarms(replay(events, 1500)[1])
+
+
+def test_a_column_of_a_flat_file_that_fills_late_is_told(replay: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    del replay
+    rows = (f"{T0 + i * 10},{x},{'x' if i >= 1550 else ''}\n" for i, x in enumerate(ratios(2500)))
+    Path("events.csv").write_text("time,ratio,n\n" + "".join(rows))
+    words = ["--events", "events.csv", "--time", "time", "--model", "m", "--reference-events", "1500"]
+    with pytest.raises(SystemExit):
+        main(["replay", *words])
+    assert "m: new feature n: not in the reference" in capsys.readouterr().err
+
+
+def test_times_in_no_order_are_to_be_sorted(replay: Run) -> None:
+    events = [*of_ratios(ratios(3000))]
+    shuffled = [events[i] for i in np.random.default_rng(21).permutation(3000)]
+    code, report, err = replay(shuffled, 50)
+    told = f"{report['late']:,} of 3,000 events come before an earlier one and count as late: sort them by time"
+    assert (code, report["remarks"]) == (0, [told])
+    assert told in err.splitlines()
+
+
+@pytest.mark.parametrize("at", [0, 1500])
+def test_an_event_years_ahead_is_named(replay: Run, at: int) -> None:
+    events = [*of_ratios(ratios(3000))]
+    events[at]["time"] = T0 + 3650 * 86_400
+    code, report, _ = replay(events, 50)
+    ahead = "2036-08-29 00:00 UTC is 10 years ahead of the others"
+    assert (code, report["remarks"]) == (
+        0,
+        [f"events.jsonl/0@{at}: {ahead}; {2999 - at:,} events after it count as late"],
+    )
+
+
+@pytest.mark.parametrize("reference_events", ["50", "5000"])
+def test_excel_dates_are_pointed_at(capsys: pytest.CaptureFixture[str], tmp_path: Path, reference_events: str) -> None:
+    rows = (f"{(T0 + i * 3600) / 86400 + 25569:.5f},{x}\n" for i, x in enumerate(ratios(300)))
+    path = tmp_path / "excel.csv"
+    path.write_text("date,x\n" + "".join(rows))
+    with pytest.raises(SystemExit) as leaving:
+        main(["replay", "--events", str(path), "--time", "date", "--reference-events", reference_events])
+    assert not leaving.value.code
+    assert "these look like Excel dates. Convert them" in capsys.readouterr().err
