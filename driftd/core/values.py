@@ -64,6 +64,8 @@ def comparable(column: Column) -> Column:
     """
     if isinstance(column, np.ndarray):
         return column
+    if str not in set(map(type, column)):
+        return as_numbers(column)
     texts = {v: _number_in(v) for v in set(column) if isinstance(v, str)}
     values = [texts[v] if isinstance(v, str) else v for v in column]
     return values if any(isinstance(v, str) for v in texts.values()) else as_numbers(values)
