@@ -89,6 +89,8 @@ $(QUALITY_VENV)/.installed: | $(BIN)/python
 quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift found and budget held, beside the peers; DATA=DIR of streams, ARGS=--quick
 	@$(BIN)/python -m tests.quality $$(test ! -e $(QUALITY_VENV)/.installed || echo --venv $(QUALITY_VENV)/bin/python) \
 	  $(if $(DATA),--data $(DATA)) --write docs/quality.md $(ARGS)
+	@echo "Faults on ordinary traffic (docs/everyday.md); tuned on seeds 11, 12 and 13, so these are others:"
+	@$(BIN)/python -m tests.quality.everyday --seed 21 --seed 22 --models 6
 
 clean:  ## Caches and build products
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
