@@ -117,22 +117,26 @@ class Named(NamedTuple):
     usual: float = np.nan
 
 
-def named(learned: NaturalLearned, change: int, channel: int, since: Counts) -> Named:
-    """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known."""
-    kind, factor = kind_of(learned, change, channel, since)
+def named(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> Named:
+    """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known;
+    ``latest``: those of the last stretch, which has nothing from before the change: how large it is now.
+    """
+    kind, factor = kind_of(learned, change, channel, since, latest)
     if kind is Kind.UNIT:
-        some = max(int(since[f.NONZERO]), 1)
+        now = latest if latest[f.NONZERO] >= LEAST else since
+        value = float(np.exp(now[f.LOGS] * LOG_UNIT / max(int(now[f.NONZERO]), 1)))
         usual = float(np.exp(learned.usual.logs[channel]))
-        return Named(kind, factor, float(np.exp(since[f.LOGS] * LOG_UNIT / some)), usual)
+        return Named(kind, value / usual if np.isfinite(factor) else factor, value, usual)
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
+    now = latest if latest[of] >= LEAST else since
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
-    return Named(kind, factor, float(since[hits]) / max(int(since[of]), 1), usual)
+    return Named(kind, factor, float(now[hits]) / max(int(now[of]), 1), usual)
 
 
-def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -> tuple[Kind, float]:
-    """The kind, and for a unit its factor (else NaN); ``since`` as in ``named``."""
+def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> tuple[Kind, float]:
+    """The kind, and for a unit its factor (else NaN); ``since`` and ``latest`` as in ``named``."""
     kind = _BY_CHANGE[CHANGES[change]]
     if kind in {Kind.JOINT, Kind.ERRORS} or max(int(since[f.EVENTS]), 1) < LEAST:
         return _category(learned, kind, channel, since), np.nan
@@ -140,7 +144,8 @@ def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts) -
     if plain is not None:
         return plain, np.nan
     if kind in _NUMBERS and learned.traits.numeric[channel]:
-        factor = _factor(learned, channel, since)
+        factors = (_factor(learned, channel, one) for one in (latest, since))
+        factor = next((factor for factor in factors if np.isfinite(factor)), np.nan)
         if np.isfinite(factor):
             return Kind.UNIT, factor
     return _category(learned, kind, channel, since), np.nan

@@ -191,7 +191,7 @@ def _fast(
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
-        name, level = named(learned, int(change[i]), c, counters), PAGE if page[i] else TICKET
+        name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
         if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
             name, level = name._replace(kind=Kind.GRADUAL), TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
@@ -289,7 +289,7 @@ def _slow(
     rest = 2 * (ring.end[last] - ring.start[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
-        name = named(learned, change, c, sums[w, c])
+        name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
         level = PAGE if firing[0, w, row, c] else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fires.append(
