@@ -11,6 +11,7 @@ from driftd.core.text import clean, duration, plural
 
 if TYPE_CHECKING:
     from driftd.judge.budget import Certificate
+    from driftd.monitor.reach import Detectable
     from driftd.monitor.sensitivity import ChannelSensitivity, ModelSensitivity
 
 
@@ -48,6 +49,18 @@ def joint(model: ModelSensitivity | None) -> dict[str, Any] | None:
     return {"channel": "*", **channel(model.channels[-1])}
 
 
+def _seen(s: Detectable) -> dict[str, Any]:
+    return {
+        "change": s.change.value,
+        "class": s.of.value,
+        "severity": "page" if s.page else "ticket",
+        "direction": s.direction,
+        "least": s.least,
+        "unit": s.unit,
+        "within_seconds": s.within_seconds,
+    }
+
+
 def channel(of: ChannelSensitivity) -> dict[str, Any]:
     """One channel; NaN where the judge abstains."""
     return {
@@ -74,18 +87,7 @@ def channel(of: ChannelSensitivity) -> dict[str, Any]:
             for t in of.thresholds
         ],
         "every_value": [{"detector": kind, "pages": pages} for kind, pages in of.sequential],
-        "sees": [
-            {
-                "change": s.change.value,
-                "class": s.of.value,
-                "severity": "page" if s.page else "ticket",
-                "direction": s.direction,
-                "least": s.least,
-                "unit": s.unit,
-                "within_seconds": s.within_seconds,
-            }
-            for s in of.sees
-        ],
+        "sees": [_seen(s) for s in of.sees],
         "cannot_see": [
             {"change": u.change.value, "class": u.of.value, "direction": u.direction, "why": u.why}
             for u in of.cannot_see

@@ -6,7 +6,7 @@ settle:  rows -> open panes -> ClosedPane -> monitor -> findings, model by model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -167,9 +167,7 @@ class Pipeline:
             return []
         reference, left = found
         waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
-        features = {channel.feature for channel in reference.channels}
-        for rows in (*left.values(), *waiting):
-            unwatched += [(key.model, f) for f, c in rows.columns.items() if f not in features and present(c)]
+        unwatched += [(key.model, feature) for feature in _without_channel(reference, (*left.values(), *waiting))]
         refused = self.adopt(state, key, reference, left)
         self._exchange(state, reached, key)
         learned.append(reference)
@@ -235,3 +233,10 @@ class Pipeline:
             faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
             known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults)
         return known
+
+
+def _without_channel(reference: Reference, batches: Iterable[EventBatch]) -> Iterator[str]:
+    """Features that have values in the batches, and no channel in the reference."""
+    features = {channel.feature for channel in reference.channels}
+    for rows in batches:
+        yield from (feature for feature, column in rows.columns.items() if feature not in features and present(column))

@@ -128,17 +128,26 @@ def undetectable(
     return out
 
 
+def _classes(sees: Bools) -> set[ChangeClass]:
+    """The classes of the changes that are seen, bool[len(CHANGES)]; a level only where a shift is."""
+    mine = {CLASS_OF[change] for change in CHANGES if sees[CHANGES.index(change)]} - {ChangeClass.LEVEL}
+    return mine | ({ChangeClass.LEVEL} if any(sees[CHANGES.index(change)] for change in _LEVELS) else set())
+
+
 def blind(reference: Reference, learned: NaturalLearned, seen: Reach, proved: Bools) -> tuple[tuple[str, ...], ...]:
     """The classes of change that each channel cannot see at all."""
     sees = seen.sees(len(reference.channels))
     out = []
     for row in range(len(reference.channels)):
         asked = {CLASS_OF[change] for change in _asked(reference, learned, row)}
-        mine = {CLASS_OF[change] for change in CHANGES if sees[CHANGES.index(change), row]} - {ChangeClass.LEVEL}
-        if any(sees[CHANGES.index(change), row] for change in _LEVELS):
-            mine.add(ChangeClass.LEVEL)
+        mine = _classes(sees[:, row])
         out.append(tuple(c.value for c in CLASSES if c in asked and c not in mine and not proved[row]))
     return tuple(out)
+
+
+def _month_end(day: datetime, last: datetime) -> bool:
+    """Whether it is the last day of a month, known up to its noon."""
+    return (day + timedelta(1)).day == 1 and day + timedelta(0.5) <= last
 
 
 def unseen_times(reference: Reference) -> tuple[str, ...]:
@@ -148,8 +157,7 @@ def unseen_times(reference: Reference) -> tuple[str, ...]:
     midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
     whole = [d for n in range(int(days) + 2) if first <= (d := midnight + timedelta(n)) <= last]
     weekend = any(d.weekday() == SATURDAY and d + timedelta(2) <= last for d in whole)
-    # the last day of a month, up to its noon
-    ends = any((d + timedelta(1)).day == 1 and d + timedelta(0.5) <= last for d in (midnight, *whole))
+    ends = any(_month_end(d, last) for d in (midnight, *whole))
     seen = {
         "a night": days >= 1 - NEARLY,
         "a weekend": weekend or days >= WEEK_DAYS - NEARLY,

@@ -199,6 +199,11 @@ class Built:
     refused: tuple[RefusedFeature, ...] = ()
 
 
+def _named(state: State, models: Sequence[str]) -> Sequence[str]:
+    """Those that are wanted; all that there are, if none is named."""
+    return models or sorted({key.model for key in state.models})
+
+
 def build_references(
     pipeline: Pipeline,
     events: Events,
@@ -228,7 +233,7 @@ def build_references(
     if not state.accepted:
         raise ConfigError("\n".join((f"{events.name}: no usable events", *rejected.remarks(Accounts.of(state)))))
     out = []
-    for name in models or sorted({key.model for key in state.models}):
+    for name in _named(state, models):
         rows = _rows(state, name, events)
         configured = pipeline.monitor.settings(Slice(name)).learning
         learning = replace(

@@ -63,13 +63,18 @@ def _unjudged(names: Sequence[str]) -> str:
     return f"; {shown}: the reference holds counts alone, tickets only"
 
 
+def _watched(snapshot: Snapshot) -> set[str]:
+    """The models on which faults and large changes page."""
+    return {m.name for m in snapshot.models if m.judgement is not None and watches_changes(m.judgement)}
+
+
 def _tickets(guarantees: Sequence[ModelGuarantee], snapshot: Snapshot) -> str:
     """The channels on which the judge's evidence never pages, and its reason."""
     rows = [(g, row) for g in guarantees for row in np.flatnonzero(~g.pages).tolist()]
     if not rows:
         return ""
     said = f"{len(rows)} {plural('channel', len(rows))} can open tickets only:"
-    watched = {m.name for m in snapshot.models if m.judgement is not None and watches_changes(m.judgement)}
+    watched = _watched(snapshot)
     if {g.model for g, _ in rows} <= watched:
         said = f"{len(rows)} {plural('channel', len(rows))} can page only for faults and large changes:"
     shown = "".join(
