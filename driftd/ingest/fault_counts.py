@@ -28,6 +28,7 @@ from driftd.core.fault_counters import (
     NONZERO,
     REFUSED,
     REPEATED,
+    CountLimits,
     FaultCounters,
 )
 from driftd.core.summary import MISSING, UNSEEN
@@ -39,17 +40,6 @@ Bools = NDArray[np.bool_]
 HOT_EVENTS: Final = 100
 """A new value that comes three times within so many events takes a share; one of many young values does not."""
 HOT_REPEATS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CountLimits:
-    """float64[channels]: numbers below ``low`` or above ``high`` are far (NaN: none is); ``offset`` is added to |x|
-    before its logarithm, so that values near 0 are not infinitely far from others.
-    """
-
-    low: Floats
-    high: Floats
-    offset: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

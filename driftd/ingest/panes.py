@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
+from driftd.core.fault_counters import CountLimits
 from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import merge
 from driftd.core.window import TimedDetection, panes_of
 from driftd.ingest.binning import Encoded, encode_with, summarise_with
-from driftd.ingest.fault_counts import Carry, CountLimits, count, flags, refused_values
+from driftd.ingest.fault_counts import Carry, count, flags, refused_values
 from driftd.ingest.state import OpenPane, PartitionState, Stream
 
 

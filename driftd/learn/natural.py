@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import Column, EventBatch
-from driftd.core.fault_counters import COLUMNS, HOT
+from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
 from driftd.core.reference import Reference
 from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import Encoded
-from driftd.ingest.fault_counts import Carry, CountLimits, flags, hot_of, key_of, refused_values
+from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.learned import TICK, NaturalLearned

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Role
-from driftd.core.fault_counters import LOG_UNIT
+from driftd.core.fault_counters import LOG_UNIT, CountLimits
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, UNSEEN
-from driftd.ingest.fault_counts import CountLimits
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change, rows_of

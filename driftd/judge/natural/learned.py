@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.ingest.fault_counts import CountLimits
+from driftd.core.fault_counters import CountLimits
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change
 from driftd.judge.natural.cusum import Rules

@@ -21,11 +21,12 @@ from driftd.core.fault_counters import (
     NONZERO,
     REFUSED,
     REPEATED,
+    CountLimits,
     FaultCounters,
     merge,
 )
 from driftd.ingest.binning import encode_with
-from driftd.ingest.fault_counts import Carry, CountLimits, count, flags
+from driftd.ingest.fault_counts import Carry, count, flags
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs, borders, cut, joined, summed, windows
