@@ -130,10 +130,12 @@ def _below(model: Mapping[str, Any]) -> Iterator[str]:
                 f"correlations: {level} in {_time(most)}."
             )
     if model["unseen"]:
-        yield (
-            f"The reference has not seen {_either(model['unseen'])}: what such a time changes can make a page or a "
-            "ticket."
-        )
+        yield unseen(model["unseen"])
+
+
+def unseen(times: Sequence[str]) -> str:
+    """What the reference does not hold, in words."""
+    return f"The reference has not seen {_either(times)}: what such a time changes can make a page or a ticket."
 
 
 def _either(names: Sequence[str]) -> str:

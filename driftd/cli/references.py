@@ -99,6 +99,7 @@ def profile_fields(built: Built) -> dict[str, Any]:
     """A new reference and what was found in its events."""
     from driftd.learn.profile import as_data  # noqa: PLC0415
     from driftd.learn.remarks import remarks  # noqa: PLC0415
+    from driftd.monitor.reach import unseen_times  # noqa: PLC0415
 
     return {
         **fields(built.reference),
@@ -108,16 +109,24 @@ def profile_fields(built: Built) -> dict[str, Any]:
             for name, regime, why, pages, rhythm, psi in _profiled(built)
         ],
         "refused": [asdict(f) for f in built.refused],
+        "unseen": list(unseen_times(built.reference)),
         "remarks": list(remarks(built.reference)),
     }
 
 
 def print_profile(built: Built) -> None:
+    from driftd.cli.reach import unseen  # noqa: PLC0415
     from driftd.learn.profile import in_words  # noqa: PLC0415
     from driftd.learn.remarks import remarks  # noqa: PLC0415
+    from driftd.monitor.reach import unseen_times  # noqa: PLC0415
 
+    times = unseen_times(built.reference)
     print_line(f"{clean(built.reference.model)}:", "bold")
-    for text in (*in_words(built.profile, built.reference), *remarks(built.reference)):
+    for text in (
+        *in_words(built.profile, built.reference),
+        *([unseen(times)] * bool(times)),
+        *remarks(built.reference),
+    ):
         print_line(f"  {text}")
     print_line()
     print_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
@@ -134,18 +134,6 @@ class SizeTable:
     def least(self, change: int, channel: int, *, page: bool) -> float:
         """The least ``change`` (place in CHANGES) that makes a page, or a ticket."""
         return float((self.page if page else self.ticket)[change, channel])
-
-    def override(
-        self, change: Change, channel: int, page: float | None = None, ticket: float | None = None
-    ) -> SizeTable:
-        """The table with other sizes for one channel."""
-        row = CHANGES.index(change)
-        pages, tickets = self.page.copy(), self.ticket.copy()
-        if page is not None:
-            pages[row, channel] = page
-        if ticket is not None:
-            tickets[row, channel] = ticket
-        return replace(self, page=pages, ticket=tickets)
 
 
 def rows_of(changes: Sequence[Change]) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES, SHAPES, SIZES, TRAIT_SIZES, Change, SizeTable, rows_of
-from driftd.judge.natural.learned import RELATION_SCALES, SCALES, TICK, NaturalLearned, Traits
+from driftd.judge.natural.learned import RELATION_SCALES, TICK, NaturalLearned
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.shapes import STATISTICS
 
@@ -139,6 +139,3 @@ def _below(predictive: Predictive, alpha: float, kappa: float) -> Floats:
     """The lower limit."""
     out: Floats = 2 * predictive.mean - predictive.limit(alpha, kappa)
     return out
-
-
-__all__ = ("SCALES", "Limits", "Thresholds", "Traits", "sizes_of", "thresholds")
