@@ -46,5 +46,7 @@ tr.group.WARNING th{color:var(--warn)}span[title]{text-decoration:underline dott
 .bad dd,.stale{color:var(--drift);font-weight:600}progress{width:9rem;vertical-align:middle}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+@media(max-width:1400px){.wide{font-size:.86rem}.wide th,.wide td{padding-right:.55rem}td:last-child{min-width:9rem}
+td:last-child .small,td:last-child code{white-space:normal;overflow-wrap:anywhere}td svg+.small{max-width:12rem}}
 @media(max-width:700px){main{padding:.6rem}header{padding:.6rem}h1{font-size:1.25rem}}
 """
