@@ -153,10 +153,12 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
             "last": reference.last,
             "source": reference.source,
         }
-    source = model.reference if model else None
-    seconds = (source.seconds if source else None) or (None if source and source.events else settings.learning.seconds)
-    events = None if seconds else (source.events if source else None) or settings.learning.events
-    return {"learn_events": events, "learn_seconds": seconds}
+    from driftd.wiring.app import model_settings  # noqa: PLC0415
+
+    wanted = model_settings(settings, model)
+    grows = wanted.grow_seconds is not None
+    events = None if grows or wanted.learn_seconds is not None else wanted.learn_events
+    return {"learn_events": events, "learn_seconds": wanted.learn_seconds, "grow_seconds": wanted.grow_seconds}
 
 
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
@@ -229,6 +231,11 @@ def _spelled_reference(reference: dict[str, Any]) -> str:
         span = f"{minute(reference['first'])} to {minute(reference['last'])} UTC"
         source = f", {reference['source']}" if reference["source"] else ""
         return f"Reference v{reference['version']}: {reference['events']:,} events, {span}{source}"
+    if reference["grow_seconds"]:
+        return (
+            "Reference: grows by itself. Faults (missing, refused, frozen, far out) after 30 min and 500 events, "
+            f"all changes after a day, better until {duration(reference['grow_seconds'])}"
+        )
     if reference["learn_seconds"]:
         return f"Reference: learned from the first {duration(reference['learn_seconds'])} of event time"
     return f"Reference: learned from the first {reference['learn_events']:,} events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from driftd.config.settings import DetectorSettings, KafkaSection, Settings
 from driftd.config.values import spell_seconds
@@ -13,6 +14,9 @@ from driftd.core.finding import JUDGE
 from driftd.core.text import did_you_mean
 
 Mistake = tuple[Place, str]
+
+LEAST_GROW_SECONDS: Final = 1800.0
+"""The first stage of a reference that grows (driftd.learn.growth, which this room does not know)."""
 
 
 def apart(settings: Settings) -> Iterator[Mistake]:
@@ -30,6 +34,8 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
         yield from _readable(("http", "web_config"), settings.http.web_config)
     if ("learning", "events") in given and ("learning", "seconds") in given:
         yield ("learning", "seconds"), "learning.events is given as well; keep one of them"
+    if settings.learning.grow_seconds < LEAST_GROW_SECONDS:
+        yield ("learning", "grow_seconds"), "a reference needs half an hour at least; give 30m or more"
     if not settings.discovery.enabled and not settings.models:
         yield (
             ("discovery", "enabled"),

@@ -187,7 +187,14 @@ class DiscoverySection(Section):
 
 
 class LearningSection(Section):
-    events: int = Field(default=10_000, ge=1, description="So many first events of a model become its reference.")
+    grow_seconds: PositiveSeconds = Field(
+        default=28 * 86400.0,
+        description="A reference is learned from the first half hour and 500 events, and again after 2 and 6 hours, 1, "
+        "3, 7, 14 and 28 days: it grows for so long, unless `events`, `seconds` or `kind` is set.",
+    )
+    events: int | None = Field(
+        default=None, ge=1, description="Instead of growing: so many first events of a model become its reference."
+    )
     seconds: PositiveSeconds | None = Field(
         default=None,
         description="Instead of `events`: learn from this much event time, from the model's first event on.",
@@ -200,7 +207,7 @@ class LearningSection(Section):
     kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
         default=None,
         description="What windows are compared with: the whole reference (fixed), the period before (rolling), the "
-        "same hours of the week (seasonal). Unset: as the reference was built, else fixed.",
+        "same hours of the week (seasonal). Unset: as the reference was built, else one that grows.",
     )
     period_seconds: PositiveSeconds = Field(
         default=7 * 86400.0, description="Period of a rolling reference; periods begin on Monday 00:00 UTC."

@@ -101,6 +101,7 @@ class Pipeline:
             touched = self._exchange(state, reached, key)
             if touched:
                 refused += self._learn(state, reached, key, learned, unwatched)
+                refused += self._grow(state, reached, key, learned, unwatched, evaluated)
             if touched or end:
                 self.monitor.settle(state.models[key], reached, evaluated, end=end)
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
@@ -162,7 +163,8 @@ class Pipeline:
         events that it does not have; what of its events is refused only then.
         """
         model = state.models[key]
-        found = self.monitor.learn(model, reached) if model.reference is None else None
+        learns = model.reference is None and self.monitor.settings(key).grow_seconds is None
+        found = self.monitor.learn(model, reached) if learns else None
         if found is None:
             return []
         reference, left = found
@@ -171,6 +173,36 @@ class Pipeline:
         refused = self.adopt(state, key, reference, left)
         self._exchange(state, reached, key)
         learned.append(reference)
+        return refused
+
+    def _grow(
+        self,
+        state: State,
+        reached: int,
+        key: Slice,
+        learned: list[Reference],
+        unwatched: list[tuple[str, str]],
+        evaluated: Evaluated,
+    ) -> list[FirstRefused]:
+        """As ``_learn``, of a reference that grows: panes up to a stage are evaluated on the reference before it."""
+        refused: list[FirstRefused] = []
+        while (pane := self.monitor.due(state.models[key], reached)) is not None:
+            model = state.models[key]
+            if model.reference is not None:
+                self.monitor.settle(model, pane, evaluated)
+            reference, left = self.monitor.grow(model, pane)
+            if reference is None:
+                continue
+            if left is not None:
+                self.monitor.end_all(model, pane, evaluated)
+            if left is None:
+                self.monitor.adopt(state.models, key, reference)
+            else:
+                waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
+                unwatched += [(key.model, f) for f in _without_channel(reference, (*left.values(), *waiting))]
+                refused += self.adopt(state, key, reference, left)
+                self._exchange(state, reached, key)
+            learned.append(reference)
         return refused
 
     def adopt(
@@ -184,16 +216,18 @@ class Pipeline:
 
         Those rows were decoded before the kinds were known: what is refused of them now.
         """
-        self.monitor.adopt(state.models, key, reference)
+        self.monitor.adopt(state.models, key, reference, anew=left is not None)
+        self.monitor.begin(state.models[key])
         about = self._about(state, key)
         refused: list[FirstRefused] = []
         for source, mine in state.partitions.items():
             rows = [left[source]] if left is not None and source in left else []
             stream = mine.streams.get(key)
             if stream is not None:
+                rows, stream.held = [*rows, *stream.held], []
                 rows, fresh = partition.refuse_text(stream, rows, reference.numeric_features)
                 refused += [(source, value) for value in fresh]
-            panes.adopt(about, mine, key, rows, self.monitor.windows.pane_seconds)
+            panes.adopt(about, mine, key, rows, self.monitor.windows.pane_seconds, anew=left is not None)
         self.schemas.forget(key.model)
         return refused
 
@@ -225,13 +259,13 @@ class Pipeline:
         reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
         if reference is None:
             return SliceIngest(exclude=exclude)
-        known = self._ingest.get(key)
-        if known is None or known.reference is not reference:
+        known, hold = self._ingest.get(key), state.models[key].wants_rows
+        if known is None or known.reference is not reference or known.hold != hold:
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs
             natural = detectors.natural
             faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
-            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults)
+            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults, hold)
         return known
 
 

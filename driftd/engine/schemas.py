@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from driftd.core.event import EventBatch, Schema
+from driftd.core.event import EventBatch, Kind, Schema
+from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.state import State
 from driftd.learn.build import schema_of
@@ -24,8 +25,8 @@ class Schemas:
             if key.model not in self._known:
                 self._known[key.model] = (
                     schema_of(model.reference)
-                    if model.reference is not None
-                    else self._learning(key, _discovered(state, key))
+                    if model.reference is not None and not model.wants_rows
+                    else self._learning(key, _discovered(state, key), _kinds(model.reference))
                 )
         return self._known
 
@@ -35,16 +36,26 @@ class Schemas:
             schema = self._known.get(batch.model)
             if schema is None or (schema.open and not batch.columns.keys() <= schema.features.keys()):
                 known = schema.features if schema is not None else {}
-                self._known[batch.model] = self._learning(Slice(batch.model), {*known, *batch.columns})
+                found = {*known, *batch.columns}
+                self._known[batch.model] = self._learning(Slice(batch.model), found, known)
 
     def forget(self, model: str) -> None:
         self._known.pop(model, None)
 
-    def _learning(self, key: Slice, discovered: set[str]) -> Schema:
-        return self.monitor.settings(key).learning_schema(key.model, discovered)
+    def _learning(self, key: Slice, discovered: set[str], known: Mapping[str, Kind]) -> Schema:
+        """``known`` kinds stay: those of a reference that grows."""
+        schema = self.monitor.settings(key).learning_schema(key.model, {*discovered, *known})
+        told = {name: kind for name, kind in known.items() if kind is not Kind.ANY}
+        return replace(schema, features={**schema.features, **told})
+
+
+def _kinds(reference: Reference | None) -> Mapping[str, Kind]:
+    return {} if reference is None else schema_of(reference).features
 
 
 def _discovered(state: State, key: Slice) -> set[str]:
     """The features that a learning model has shown so far."""
     waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
-    return {name for rows in (*state.models[key].rows, *waiting) for name in rows.columns}
+    model = state.models[key]
+    sampled = () if model.growth is None or model.growth.sample is None else model.growth.sample.rows
+    return {name for rows in (*model.rows, *sampled, *waiting) for name in rows.columns}

@@ -24,10 +24,12 @@ from driftd.engine.state import State
 from driftd.ingest.fault_counts import Carry
 from driftd.ingest.state import OpenPane, PartitionState, Stream
 from driftd.judge.learned import JudgeState
+from driftd.judge.natural.history import History
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
-from driftd.monitor.state import ModelState, Period, Standing
+from driftd.learn.sample import Sample
+from driftd.monitor.state import Growth, ModelState, Period, Standing
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
 """(reference, detector's kind, channel) -> the detector that watches the channel now, if any."""
@@ -94,6 +96,7 @@ class StreamSnapshot:
     sequential: list[SequentialSnapshot]
     counters: Counters
     carry: Carry | None
+    held: list[RowsSnapshot] = field(default_factory=list)
 
     @classmethod
     def of(cls, key: Slice, stream: Stream, reference: Reference | None, find: FindDetector) -> StreamSnapshot:
@@ -109,10 +112,12 @@ class StreamSnapshot:
             sequential,
             stream.counters,
             stream.carry,
+            [RowsSnapshot.of(r) for r in stream.held],
         )
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
-        stream = Stream([r.restore() for r in self.rows], dict(self.panes), counters=self.counters, carry=self.carry)
+        rows, held = ([r.restore() for r in part] for part in (self.rows, self.held))
+        stream = Stream(rows, dict(self.panes), counters=self.counters, carry=self.carry, held=held)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -153,6 +158,36 @@ class JudgeSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowthSnapshot:
+    """A Growth; ``rows``, ``units``, ``offered`` and ``names`` are its sample's, None without one."""
+
+    begun: float
+    stage: int
+    wait: float
+    rows: list[RowsSnapshot] | None
+    units: list[NDArray[Any]]
+    offered: NDArray[Any] | None
+    names: list[str]
+    history: History | None
+    faults: NDArray[Any]
+
+    @classmethod
+    def of(cls, g: Growth) -> GrowthSnapshot:
+        s = g.sample
+        if s is None:
+            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults)
+        rows = [RowsSnapshot.of(r) for r in s.rows]
+        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults)
+
+    def restore(self) -> Growth:
+        sample = None
+        if self.rows is not None and self.offered is not None:
+            rows = tuple(r.restore() for r in self.rows)
+            sample = Sample(rows, tuple(self.units), self.offered, tuple(self.names))
+        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSnapshot:
     """A ModelState without its judgement, which is evaluated anew."""
 
@@ -172,6 +207,7 @@ class ModelSnapshot:
     versions: dict[str, float]
     pages: int
     paged: tuple[float, ...]
+    growth: GrowthSnapshot | None = None
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -192,6 +228,7 @@ class ModelSnapshot:
             m.versions,
             m.pages,
             m.paged,
+            None if m.growth is None else GrowthSnapshot.of(m.growth),
         )
 
     def restore(self) -> ModelState:
@@ -207,6 +244,7 @@ class ModelSnapshot:
             natural=self.natural,
             standing=self.standing,
             period=self.period,
+            growth=None if self.growth is None else self.growth.restore(),
             versions=self.versions,
             pages=self.pages,
             paged=self.paged,

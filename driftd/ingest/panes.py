@@ -64,7 +64,8 @@ class SliceIngest:
     """What the partition side must know of a slice.
 
     Without a ``reference`` events are kept as rows. ``sequential`` maps a detector's kind to (row, detector) pairs.
-    Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them.
+    Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
+    events are handed over as rows too.
     """
 
     reference: Reference | None = None
@@ -72,6 +73,7 @@ class SliceIngest:
     sequential: Mapping[str, Sequence[tuple[int, Sequential]]] = field(default_factory=dict)
     exclude: tuple[Exclusion, ...] = ()
     faults: FaultCounting | None = None
+    hold: bool = False
 
 
 def absorb(about: SliceIngest, stream: Stream, pane_seconds: float) -> None:
@@ -80,6 +82,8 @@ def absorb(about: SliceIngest, stream: Stream, pane_seconds: float) -> None:
     """
     if about.reference is not None and stream.rows:
         rows, stream.rows = concatenate(stream.rows), []
+        if about.hold:
+            stream.held.append(rows.compact())
         _add_events(about, about.reference, stream, rows, panes_of(rows.times, pane_seconds))
 
 
@@ -184,10 +188,11 @@ def take_closed(
     stream = partition.streams.get(key)
     if stream is None:
         return
-    if stream.rows:
-        rows = _take_rows(partition, key, source, reached, pane_seconds)
-        if rows is not None:
-            yield rows
+    for waiting in (stream.rows, stream.held):  # never both: rows wait for a reference
+        if waiting:
+            rows = _take_rows(partition, key, source, reached, pane_seconds, waiting)
+            if rows is not None:
+                yield rows
     for number in sorted(n for n in stream.panes if n <= reached):
         pane = stream.panes.pop(number)
         yield ClosedPane(
@@ -205,33 +210,43 @@ def take_closed(
 
 
 def _take_rows(
-    partition: PartitionState, key: Slice, source: TopicPartition, reached: int, pane_seconds: float
+    partition: PartitionState,
+    key: Slice,
+    source: TopicPartition,
+    reached: int,
+    pane_seconds: float,
+    waiting: list[EventBatch],
 ) -> RawRows | None:
-    """Takes the raw rows of panes up to ``reached`` out of the partition; None where there are none."""
-    stream = partition.streams[key]
-    rows = concatenate(stream.rows)
+    """Takes the raw rows of panes up to ``reached`` out of those ``waiting``; None where there are none."""
+    rows = concatenate(waiting)
     panes = panes_of(rows.times, pane_seconds)
     ready = panes <= reached
     if not ready.any():
-        stream.rows = [rows]
+        waiting[:] = [rows]
         return None
-    stream.rows = [] if ready.all() else [rows.take(np.flatnonzero(~ready))]
+    waiting[:] = [] if ready.all() else [rows.take(np.flatnonzero(~ready))]
     index = np.flatnonzero(ready)
     out = rows if ready.all() else rows.take(index)
     return RawRows(key, int(panes[index].max()), source, partition.next_offset, out, panes[index])
 
 
 def adopt(
-    about: SliceIngest, partition: PartitionState, key: Slice, left: Sequence[EventBatch], pane_seconds: float
+    about: SliceIngest,
+    partition: PartitionState,
+    key: Slice,
+    left: Sequence[EventBatch],
+    pane_seconds: float,
+    *,
+    anew: bool = False,
 ) -> None:
     """Goes on with ``about.reference``: rows that waited for one, and those ``left`` over by it, open its panes.
 
-    What was counted on another reference's bins is dropped.
+    What was counted on another reference's bins, or before it was learned ``anew``, is dropped.
     """
     stream = partition.streams.get(key)
     if stream is None or about.reference is None:
         return
-    if any(p.summary.bins_id != about.reference.id for p in stream.panes.values()):
+    if anew or any(p.summary.bins_id != about.reference.id for p in stream.panes.values()):
         stream.panes.clear()
         stream.sequential.clear()
         stream.carry = None
@@ -240,4 +255,6 @@ def adopt(
         batch = concatenate(rows)
         if left:  # back among the others: sequential detectors see events in offset order
             batch = batch.take(np.argsort(batch.offsets, kind="stable"))
+        if about.hold:
+            stream.held.append(batch.compact())
         _add_events(about, about.reference, stream, batch, panes_of(batch.times, pane_seconds))

@@ -36,6 +36,7 @@ class Stream:
     open panes and sequential states.
 
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
+    ``held``: events of open panes, while a reference that grows is learned from them.
     ``carry``: what the fault counters of the next batch must know of the events before.
     """
 
@@ -44,6 +45,7 @@ class Stream:
     sequential: dict[tuple[str, str], Any] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     carry: Carry | None = None
+    held: list[EventBatch] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -78,6 +78,14 @@ class Judged:
     pair: tuple[int, int] | None
 
 
+def ended(state: JudgeState, a: Floats) -> Judged:
+    """All open episodes end."""
+    none, is_open = np.zeros(0, np.intp), state.episodes.open
+    with np.errstate(invalid="ignore"):
+        ratio = state.s / a
+    return Judged(state.s, ratio, state.episodes.since, none, np.flatnonzero(is_open), np.zeros_like(is_open), None)
+
+
 def of_events(
     learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, exceeds_effect: ExceedsEffect = always
 ) -> tuple[JudgeState, Judged]:

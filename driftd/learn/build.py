@@ -47,7 +47,8 @@ class Learning:
     prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
     ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
     ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
-    period of a rolling one. Events in ``exclude`` are left out.
+    period of a rolling one. Events in ``exclude`` are left out. Without ``judge`` nothing is learned for driftd.judge's
+    evidence: a reference of hours does not know the day.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -62,10 +63,15 @@ class Learning:
     windows: Windows | None = None
     period_seconds: float = 7 * 86400.0
     exclude: tuple[Exclusion, ...] = ()
+    judge: bool = True
+
+    @property
+    def pane_seconds(self) -> float:
+        return PANE_SECONDS if self.windows is None else self.windows.pane_seconds
 
 
-def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
-    """The Reference of ``rows`` (in any order: only their values matter).
+def build(rows: EventBatch, learning: Learning, version: int = 1, thinning: int = 1) -> Reference:
+    """The Reference of ``rows`` (in any order: only their values matter), one in ``thinning`` of those that there were.
 
     Raises ReferenceMismatch when there is nothing to learn from.
     """
@@ -103,7 +109,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1) -> Reference:
     )
     return replace(
         reference,
-        learned=_judged(reference, rows, encoded, learning),
+        learned=_judged(reference, rows, encoded, learning, thinning),
         natural=_natural(reference, rows, encoded, learning),
     )
 
@@ -124,8 +130,14 @@ def _natural(
     return variation.measure(reference, rows, encoded, learning.windows, learning.period_seconds)
 
 
-def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning) -> Mapping[str, NDArray[Any]]:
+def _judged(
+    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning, thinning: int
+) -> Mapping[str, NDArray[Any]]:
     """What the judge learns from the same events."""
+    prepared = natural.Prepared.of(reference, rows, encoded, learning.pane_seconds, thinning)
+    found = table_of(natural.learn(reference, prepared))
+    if not learning.judge:
+        return found
     seen = np.zeros((len(reference.channels), 2))
     for i, channel in enumerate(reference.channels):
         column = channel.values(rows, reference.classes)
@@ -140,11 +152,7 @@ def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: 
         seen[:, 1],
         least_span_seconds=learning.least_span_seconds,
     )
-    pane_seconds = PANE_SECONDS if learning.windows is None else learning.windows.pane_seconds
-    return {
-        **runtime.table_of(learned, state),
-        **table_of(natural.learn(reference, rows, encoded, pane_seconds)),
-    }
+    return {**runtime.table_of(learned, state), **found}
 
 
 def schema_of(reference: Reference) -> Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from driftd.ingest.binning import Encoded
 from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
-from driftd.judge.natural.learned import TICK, NaturalLearned
+from driftd.judge.natural.learned import TICK, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
 from driftd.judge.natural.runs import Runs, borders
@@ -38,6 +38,9 @@ WIDE: Final = 3.0
 """Widths by which the middle is widened where the reference has seen little."""
 SKEWED: Final = 1.5
 """ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
+YOUNG_FACTOR: Final = 8.0
+"""Factor beyond the middle's ends, where the reference is young. Chosen: more than a day's rhythm, less than cents for
+dollars."""
 LEAST_FRACTION: Final = 8.0
 """Factor below the least at least, where skewed positive numbers are far."""
 
@@ -53,24 +56,44 @@ class ReferenceTicks:
     novel: Counts
 
 
-def learn(reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float) -> NaturalLearned:
-    """From the reference's own events, in any order; ``encoded`` as driftd.ingest.binning.encode_with gives them."""
-    if np.any(rows.times[1:] < rows.times[:-1]):
-        order = np.argsort(rows.times, kind="stable")
-        rows, encoded = rows.take(order), Encoded(encoded.bins[:, order], encoded.values[:, order])
-    span = max(reference.last - reference.first, 1.0)
-    days = span / fit.DAY
-    blocks = blocks_of(days)
-    block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
-    limits = count_limits(encoded.values, days)
-    novel = novel_events(reference, rows, encoded, block, blocks)
-    refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
-    told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
-    normal = fit.scores_table(reference)
-    layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
-    products = products_of(scores, encoded.bins, rows.times)
-    runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums)
-    return fit.learn(reference, layout, runs, limits, scores)
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A reference's own events as natural/ takes them."""
+
+    layout: Layout
+    ticks: Runs
+    runs: fit.ReferenceRuns
+    limits: CountLimits
+    scores: Scores
+
+    @classmethod
+    def of(
+        cls, reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, thinning: int = 1
+    ) -> Self:
+        """From events in any order; ``encoded`` as driftd.ingest.binning.encode_with gives them. One in ``thinning`` of
+        the events that there were is among them.
+        """
+        if np.any(rows.times[1:] < rows.times[:-1]):
+            order = np.argsort(rows.times, kind="stable")
+            rows, encoded = rows.take(order), Encoded(encoded.bins[:, order], encoded.values[:, order])
+        span = max(reference.last - reference.first, 1.0)
+        days = span / fit.DAY
+        blocks = blocks_of(days)
+        block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
+        limits = count_limits(encoded.values, days)
+        novel = novel_events(reference, rows, encoded, block, blocks)
+        refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
+        told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
+        normal = fit.scores_table(reference)
+        layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
+        products = products_of(scores, encoded.bins, rows.times)
+        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, thinning)
+        return cls(layout, told.ticks, runs, limits, scores)
+
+
+def learn(reference: Reference, prepared: Prepared) -> NaturalLearned:
+    p = prepared
+    return fit.learn(reference, p.layout, p.runs, p.limits, p.scores)
 
 
 def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Products:
@@ -99,6 +122,9 @@ def count_limits(values: Floats, days: float) -> CountLimits:
         _, times = np.unique(x, return_counts=True)
         wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
         low[row], high[row] = least - wide, most + wide
+        if days < YOUNG_DAYS:
+            low[row] = min(low[row], least / YOUNG_FACTOR if least > 0 else least * YOUNG_FACTOR)
+            high[row] = max(high[row], most * YOUNG_FACTOR if most > 0 else most / YOUNG_FACTOR)
         if x.min() > 0 and np.log(middle / least) < SKEWED * np.log(most / middle):
             fraction = max(0.5 * np.log(most / least), np.log(LEAST_FRACTION))
             low[row] = max(low[row], least * np.exp(-fraction))

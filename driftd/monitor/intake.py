@@ -52,7 +52,7 @@ class Run:
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
     """Keeps the message until its pane is evaluated; one that brings nothing new changes nothing."""
     if isinstance(message, RawRows):
-        if model.reference is None:
+        if model.wants_rows:
             _take_rows(model, message)
     elif model.taken is None or message.number > model.taken:
         of_pane = model.pending.setdefault(message.number, {})

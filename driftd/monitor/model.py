@@ -12,15 +12,16 @@ from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Judgement
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
+from driftd.core.summary import Summary
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
-from driftd.judge.natural.step import start, step
+from driftd.judge.natural.step import refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
-from driftd.judge.step import MicroBatch
-from driftd.monitor import rolling
+from driftd.judge.step import MicroBatch, ended
+from driftd.monitor import growing, rolling
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import (
     Evaluation,
@@ -35,6 +36,7 @@ from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.warmup import warm_up
 
+LEARNED_ANEW = "the reference was learned anew: this is in it"
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
 
@@ -87,17 +89,61 @@ class Monitor:
         """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
         return warm_up(model, reached, self.windows.pane_seconds, self.settings(model.slice))
 
-    def adopt(self, models: Models, key: Slice, reference: Reference) -> None:
-        """Makes ``reference`` the slice's from here on; what was judged on another reference's bins is dropped."""
+    def begin(self, model: ModelState) -> None:
+        """Before the model's first events, and with another reference: whether it grows."""
+        growing.begin(model, self.settings(model.slice))
+
+    def due(self, model: ModelState, reached: int) -> int | None:
+        """The last pane of the next stage of the model's growth, if it has come."""
+        growing.begin(model, self.settings(model.slice))
+        return growing.due(model, reached, self.windows.pane_seconds)
+
+    def grow(self, model: ModelState, pane: int) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None]:
+        """The model's reference as it is with the events up to ``pane``, None where it waits. With bins of its own: and
+        the rows after it, which go back to their sources.
+        """
+        anew = model.wants_rows
+        growing.take_rows(model, pane, self.windows.pane_seconds)
+        reference = growing.reach(model, self.settings(model.slice))
+        return reference, growing.left(model) if anew else None
+
+    def end_all(self, model: ModelState, pane: int, out: Evaluated) -> None:
+        """Before a reference that is learned anew: what is open on the one before ends."""
+        reference, seconds = model.reference, self.windows.pane_seconds
+        if reference is None:
+            return
+        empty = Summary.empty(reference.id, len(reference.channels), reference.width)
+        hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
+        evaluations: list[Evaluation | None] = []
+        if model.natural is not None and (turns := model.natural.episodes.end_all(hop.end)):
+            evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
+        if model.judge is not None:
+            batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
+            judged = ended(model.judge.state, self.detectors(reference).a)
+            evaluations.append(evaluate_episodes(model, self.detectors(reference), self._rules(), batch, judged))
+        for evaluation in evaluations:
+            if evaluation is not None:
+                found = tuple(replace(f, because=LEARNED_ANEW) for f in evaluation.judgement.findings)
+                judgement = replace(evaluation.judgement, findings=found)
+                self._keep(model, replace(evaluation, judgement=judgement), out)
+
+    def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
+        """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was
+        learned ``anew``, is dropped.
+        """
         model = models.setdefault(key, ModelState(key))
-        if model.reference is not None and model.reference.id != reference.id:
+        if model.reference is not None and (anew or model.reference.id != reference.id):
+            self.forget(model.reference)
             model = models[key] = ModelState(
                 key,
                 taken=model.taken,
                 versions=model.versions,
+                growth=model.growth,
                 pages=model.pages,
                 paged=model.paged,
             )
+        elif model.reference is not None:
+            self._refit(model, model.reference, reference)
         if model.reference is None:
             model.standing = replace(model.standing, since=np.full(len(reference.channels), np.nan))
         if model.judge is None:
@@ -105,6 +151,13 @@ class Monitor:
         model.reference = reference
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
+
+    def _refit(self, model: ModelState, before: Reference, after: Reference) -> None:
+        """Natural variation was learned anew on the same bins: what it has seen stays."""
+        known, anew = self.detectors(before).natural, self.detectors(after).natural
+        if model.natural is not None and known is not None and anew is not None:
+            model.natural = refitted(model.natural, known, anew)
+        self.forget(before)
 
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
@@ -142,6 +195,8 @@ class Monitor:
         if model.reference is not None:
             return 1.0
         settings = self.settings(model.slice)
+        if settings.grow_seconds is not None:
+            return growing.ratio(model)
         if settings.learn_seconds is None:
             return min(1.0, model.learned / settings.learn_events)
         last = max((float(rows.times.max()) for rows in model.rows), default=0.0)
@@ -197,6 +252,7 @@ class Monitor:
         state = start(detectors.natural) if model.natural is None else model.natural
         runs, products = counted(detectors.natural, panes, self.windows.pane_seconds)
         model.natural, verdict = step(detectors.natural, detectors.limits, state, runs, products)
+        growing.saw(model, detectors.natural, verdict)
         for turn, place in zip(
             verdict.turns, np.searchsorted(runs.end, [turn.known for turn in verdict.turns]), strict=True
         ):
@@ -268,10 +324,14 @@ class Monitor:
         if turn:
             out.turns.append(turn)
         if rolled is not None:
-            before = model.reference.id, model.reference.version
-            self._detectors.pop(before, None)
-            self._guarantees.pop(before, None)
+            self.forget(model.reference)
             model.reference = rolled
+
+    def forget(self, reference: Reference) -> None:
+        """Lets go of what is derived from a reference that is used no more."""
+        key = reference.id, reference.version
+        self._detectors.pop(key, None)
+        self._guarantees.pop(key, None)
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)

@@ -13,14 +13,16 @@ from driftd.monitor.assignment import Asked, Chooser, Effect, always
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
-    time where that is set. ``effect`` of a channel is the least change (PSI) that opens an episode;
-    ``asked`` says whether the user chose its detectors.
+    time where that is set; with ``grow_seconds`` it is learned early and grows for so long (driftd.learn.growth).
+    ``effect`` of a channel is the least change (PSI) that opens an episode; ``asked`` says whether the user chose its
+    detectors.
     """
 
     choose: Chooser
     learning: Learning = field(default_factory=Learning)
     learn_events: int = 10_000
     learn_seconds: float | None = None
+    grow_seconds: float | None = None
     max_features: int = 200
     discover: bool = True
     effect: Effect = lambda _: 0.0

@@ -15,9 +15,11 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.window import Hops
+from driftd.judge.natural.history import History
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
+from driftd.learn.sample import Sample
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,21 @@ class Standing:
         return {change.row: change.kind.value for change in self.changes}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Growth:
+    """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
+    the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
+    may change, ``history`` from then on; ``faults`` float64[k, 3]: the row of a channel that paged, from when to when.
+    """
+
+    begun: float
+    stage: int
+    wait: float
+    sample: Sample | None
+    history: History | None = None
+    faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+
+
 @dataclass(slots=True)
 class ModelState:
     """One slice on the model side.
@@ -91,6 +108,7 @@ class ModelState:
     ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
     the panes that came in since, by number and source; ``arrived`` the raw rows, by source, and ``through`` the last
     pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
+    ``growth``: None where the reference does not grow (any more).
     ``versions``: the end of the last pane in which each version of the model answered. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time.
     """
@@ -108,10 +126,16 @@ class ModelState:
     natural: NaturalState | None = None
     standing: Standing = field(default_factory=Standing)
     period: Period | None = None
+    growth: Growth | None = None
     versions: dict[str, float] = field(default_factory=dict)
     pages: int = 0
     paged: tuple[float, ...] = ()
     judgement: Judgement | None = None
+
+    @property
+    def wants_rows(self) -> bool:
+        """Whether a reference will be learned from its events."""
+        return self.reference is None or (self.growth is not None and self.growth.sample is not None)
 
     @property
     def name(self) -> str:

@@ -28,7 +28,7 @@ def warm_up(
     model.arrived = {}
     if not arrived:
         return None
-    _note_versions(model, arrived, pane_seconds)
+    note_versions(model, arrived, pane_seconds)
     wanted, done = _wanted(model, arrived, reached, pane_seconds, settings)
     left: dict[TopicPartition, EventBatch] = {}
     for message, mine in zip(arrived, wanted, strict=True):
@@ -42,7 +42,8 @@ def warm_up(
     return build(concatenate(model.rows), settings.learning), left
 
 
-def _note_versions(model: ModelState, arrived: Sequence[RawRows], pane_seconds: float) -> None:
+def note_versions(model: ModelState, arrived: Sequence[RawRows], pane_seconds: float) -> None:
+    """Which versions of the model answered in events that are not in panes."""
     for message in arrived:
         for number, version in set(zip(message.panes.tolist(), versions(message.rows), strict=True)):
             if version is not None:

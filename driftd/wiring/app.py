@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PAGE_AFTER_SECONDS = 86_400.0
 """Ten thousand events of a fast stream span minutes and know nothing of the night."""
+LEARN_EVENTS = 10_000
+"""Events of a reference that does not grow, where nobody says how many."""
 
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
@@ -39,10 +41,10 @@ _TASKS = {"auto": None, "classification": True, "regression": False}
 def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window: bool = False) -> Pipeline:
     """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given."""
     discover = settings.discovery.enabled
-    configured = {m.name: _model_settings(settings, m) for m in settings.models}
+    configured = {m.name: model_settings(settings, m) for m in settings.models}
     monitor = Monitor(
         windows=_windows(settings),
-        default=_model_settings(settings, None),
+        default=model_settings(settings, None),
         configured=configured,
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
         tickets_per_month=settings.alarms.tickets_per_month,
@@ -148,9 +150,10 @@ def _windows(settings: Settings) -> Windows:
     )
 
 
-def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
+def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
     source = model.reference if model else ReferenceFrom()
     events, seconds, page_after = _reference_size(settings, source)
+    grows = (events, seconds, kind_of(settings, model)) == (None, None, None)
     return ModelSettings(
         choose=chooser(settings, model),
         learning=Learning(
@@ -165,8 +168,9 @@ def _model_settings(settings: Settings, model: Model | None) -> ModelSettings:
             period_seconds=source.period_seconds or settings.learning.period_seconds,
             exclude=tuple(Exclusion(e.from_, e.to, e.why) for e in (*settings.learning.exclude, *source.exclude)),
         ),
-        learn_events=events,
+        learn_events=events or LEARN_EVENTS,
         learn_seconds=seconds,
+        grow_seconds=settings.learning.grow_seconds if grows else None,
         max_features=settings.discovery.max_features,
         discover=settings.discovery.enabled,
         effect=lambda channel: effect_of(settings, model, channel),
@@ -180,16 +184,15 @@ def _kinds(model: Model | None) -> dict[str, Kind]:
     return {name: Kind(f.type) if f.type else Kind.ANY for name, f in model.features.items()}
 
 
-def _reference_size(settings: Settings, source: ReferenceFrom) -> tuple[int, float | None, float]:
-    """Events and seconds that a reference is learned from, and the seconds it must span to page."""
+def _reference_size(settings: Settings, source: ReferenceFrom) -> tuple[int | None, float | None, float]:
+    """Events or seconds that a reference is learned from, if anybody said so, and the seconds it must span to page."""
     learning = settings.learning
     events, seconds = learning.events, learning.seconds
-    chosen = seconds is not None or "events" in learning.model_fields_set
     if source.events is not None or source.seconds is not None:
-        events, seconds, chosen = source.events or events, source.seconds, True
+        events, seconds = source.events, source.seconds
     page_after = learning.page_after_seconds
     if page_after is None:
-        page_after = 0.0 if chosen else PAGE_AFTER_SECONDS
+        page_after = PAGE_AFTER_SECONDS if (events, seconds) == (None, None) else 0.0
     return events, seconds, page_after
 
 

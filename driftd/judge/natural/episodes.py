@@ -194,6 +194,11 @@ class Episodes:
                 getattr(self, name)[c] = np.nan
         return out
 
+    def end_all(self, time: float) -> list[Turn]:
+        """Turns that end whatever is open."""
+        rows = np.flatnonzero(self.level > NONE).tolist()
+        return [self._turn(c, time, time, int(self.level[c]), NONE) for c in rows]
+
     def open(self, fire: Fire, clock: Clock) -> list[Turn]:
         """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])

@@ -17,6 +17,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
+from driftd.judge.natural.history import peaks_of_rules
 from driftd.judge.natural.learned import (
     FAST,
     LEAST_P0,
@@ -31,7 +32,9 @@ from driftd.judge.natural.learned import (
     TAU_MANY,
     THIN_EVENTS,
     WHERE,
+    WHOLE_DAY,
     WORST,
+    YOUNG_DAYS,
     FastLearned,
     NaturalLearned,
     RelationLearned,
@@ -93,12 +96,17 @@ MOST_WINDOWS: Final = 40
 class ReferenceRuns:
     """A reference as runs: ``ticks`` with sums int64[ticks, channels, FEATURES], ``rings`` the hops of RINGS with sums
     int64[hops, channels, FEATURES + width]; ``cells`` the sums of products, int64[cells, m + 1, m + 1] from ``begun``.
+    One that has grown has hours in place of ticks, with their ``peaks`` (natural.history), and in place of products its
+    ``related`` channels with whole cells, None without any. Of events one in ``thinning`` is here.
     """
 
     ticks: Runs
     rings: tuple[Runs, Runs]
     begun: Floats
     cells: Counts
+    peaks: Floats | None = None
+    related: tuple[Relations, Runs] | None = None
+    thinning: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +133,9 @@ def scores_table(reference: Reference) -> Counts:
     return out
 
 
-def runs_of(layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts) -> ReferenceRuns:
+def runs_of(
+    layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts, thinning: int = 1
+) -> ReferenceRuns:
     """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has."""
     features = layout.features(ticks.sums)
     features[:, :, f.NEW] = novel
@@ -133,10 +143,26 @@ def runs_of(layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Co
     every = Runs(
         ticks.start, ticks.end, ticks.events, np.concatenate([features, ticks.sums[:, :, : layout.width]], axis=2)
     )
+    return ReferenceRuns(told, _rings(every), begun, cells, thinning=thinning)
+
+
+def runs_of_hours(
+    layout: Layout, hours: Runs, peaks: Floats, relations: Relations | None, cells: Runs
+) -> ReferenceRuns:
+    """As natural.history gives them."""
+    told = Runs(hours.start, hours.end, hours.events, hours.sums[:, :, : f.FEATURES])
+    every = Runs(hours.start, hours.end, hours.events, hours.sums[:, :, : f.FEATURES + layout.width])
+    none = np.zeros((0, 1, 1), np.int64)
+    related = None if relations is None else (relations, cells)
+    return ReferenceRuns(told, _rings(every), np.zeros(0), none, peaks, related)
+
+
+def _rings(every: Runs) -> tuple[Runs, Runs]:
+    """The hops of RINGS."""
     none = Runs.empty(*every.sums.shape[1:])
-    n = int(ticks.events.sum())
-    rings = tuple(cut(none, every, s.hop_seconds, s.of(n)[1])[0] for s in RINGS)
-    return ReferenceRuns(told, (rings[0], rings[1]), begun, cells)
+    n = int(every.events.sum())
+    near, day = (cut(none, every, s.hop_seconds, s.of(n)[1])[0] for s in RINGS)
+    return near, day
 
 
 def learn(
@@ -188,6 +214,7 @@ def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: B
         many=~reference.numeric & (known > MANY),
         short=blocks.days < SHORT_DAYS,
         thin=reference.summary.events < THIN_EVENTS,
+        young=blocks.days < YOUNG_DAYS,
     )
 
 
@@ -270,20 +297,21 @@ def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
 def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     """bool[channels] by change: where it says something of a channel."""
     t = traits
-    shape = ~(t.timely | t.thin | t.flat | t.still)
+    old, whole = not t.young, days >= WHOLE_DAY
+    shape = ~(t.timely | t.thin | t.flat | t.still) & whole
     tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
     return {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,
         Change.FAR: t.numeric & ~t.still & ~(t.flat & (days < FLAT_DAYS)) & np.isfinite(low),
-        Change.UNIT: t.numeric & ~(t.still | t.flat | t.errors) & np.isfinite(low),
+        Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | t.still) & ~(t.many & t.thin),
-        Change.HOT: t.many & ~t.timely,
+        Change.NEW: ~(t.timely | t.still) & old & (~t.numeric | whole) & ~(t.many & t.thin),
+        Change.HOT: t.many & ~t.timely & old,
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,
-        Change.WITHIN: t.timely & ~t.still & t.numeric,
+        Change.WITHIN: t.timely & ~t.still & t.numeric & whole,
         Change.LEVEL: shape & t.numeric,
         Change.SPREAD: shape & t.numeric,
         Change.MIX: shape,
@@ -315,6 +343,9 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
     rules = Rules.of_rates(channels, hit, among, np.array([rule[4] for rule in found], np.float64))
     rules = rules.capped(np.full(len(found), MOST_CAP))
     _, _, top = run(Cusum.start(len(found)), rules, ticks.sums, ticks.start, np.full(len(found), np.inf))
+    top = top * runs.thinning  # g of a burst is in proportion to its events
+    if runs.peaks is not None:
+        top = np.fmax(top, peaks_of_rules(runs.peaks, channels, rows_of([rule[0] for rule in found])))
     largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
     rules = rules.capped(CAP_ROOM * top.max(axis=0, initial=0.0))
     usuals = np.array([rule[5] for rule in found], np.float64)
@@ -325,12 +356,10 @@ def _relations(
     reference: Reference, runs: ReferenceRuns, blocks: Blocks, traits: Traits, scores: Scores
 ) -> tuple[list[RelationLearned | None], Relations | None]:
     nothing: list[RelationLearned | None] = [None] * len(RELATION_SCALES)
-    if traits.thin or not len(runs.cells):
+    related = _related(reference, runs, traits, scores) if runs.related is None else runs.related
+    if related is None or blocks.days < WHOLE_DAY:
         return nothing, None
-    relations = Relations.of(reference, scores, runs.cells, traits.timely)
-    if not len(relations.rows):
-        return nothing, None
-    cells, _, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)
+    relations, cells = related
     out: list[RelationLearned | None] = []
     for scale in RELATION_SCALES:
         first, last = windows(cells, len(cells), scale.seconds, scale.events)
@@ -345,3 +374,16 @@ def _relations(
         deviation = np.sqrt(variance * (1 + 1 / n))
         out.append(RelationLearned(Predictive(left.mean(axis=0), deviation, np.full(len(deviation), freedom))))
     return out, relations
+
+
+def _related(
+    reference: Reference, runs: ReferenceRuns, traits: Traits, scores: Scores
+) -> tuple[Relations, Runs] | None:
+    """The relations of a reference of ticks, and its whole cells."""
+    if traits.thin or not len(runs.cells):
+        return None
+    relations = Relations.of(reference, scores, runs.cells, traits.timely)
+    if not len(relations.rows):
+        return None
+    cells, _, _ = Cells.empty(len(scores.rows)).step(relations, runs.begun, runs.cells)
+    return relations, cells

@@ -126,7 +126,7 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts, lat
         now = latest if latest[f.NONZERO] >= LEAST else since
         value = float(np.exp(now[f.LOGS] * LOG_UNIT / max(int(now[f.NONZERO]), 1)))
         usual = float(np.exp(learned.usual.logs[channel]))
-        return Named(kind, value / usual if np.isfinite(factor) else factor, value, usual)
+        return Named(kind, value / usual, value, usual)
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]

@@ -28,6 +28,12 @@ THIN_EVENTS: Final = 2000
 """Events below which a reference has no shapes and no relations. Measured: set on the open seeds 11, 12 and 13 of
 tests/quality/everyday, which have references of 500 events.
 """
+YOUNG_DAYS: Final = 0.45
+"""Days below which a reference is young: only what no hour makes is looked for. Chosen: nearly half a day."""
+WHOLE_DAY: Final = 0.9
+"""Days from which a reference has seen a day: from then on levels, shapes and relations are looked at. Chosen: a day
+whose first and last hours are missing.
+"""
 MANY: Final = 60
 """Known categories above which new ones are ordinary: there a new value must take a share (Change.HOT). Measured: as
 THIN_EVENTS.
@@ -146,7 +152,8 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
     short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``numeric``,
-    ``output``, ``awaited``, ``errors``; of the reference ``short`` and ``thin`` (few days, few events).
+    ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and ``thin`` (few days,
+    few events), ``young`` (not half a day).
     """
 
     timely: Bools
@@ -161,6 +168,7 @@ class Traits:
     many: Bools
     short: bool
     thin: bool
+    young: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

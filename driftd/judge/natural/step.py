@@ -102,9 +102,15 @@ class NaturalState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """``turns``: episodes that opened, changed or closed in these panes, in order of time."""
+    """``turns``: episodes that opened, changed or closed in these panes, in order of time. What was seen: whole
+    ``ticks`` with sums as panes have them, the largest ``g`` after each in nats, float64[ticks, rules], and whole
+    ``cells`` of relations.
+    """
 
     turns: list[Turn]
+    ticks: Runs
+    g: Floats
+    cells: Runs
 
 
 def start(learned: NaturalLearned) -> NaturalState:
@@ -131,22 +137,23 @@ def step(
 ) -> tuple[NaturalState, Verdict]:
     """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
     fires: list[Fire] = []
-    cell, cells = _relations(learned, limits, state, products, fires)
+    cell, cells, new = _relations(learned, limits, state, products, fires)
     ticks, tick = cut(state.tick, panes, *TICK)
     state = replace(state, tick=tick, cell=cell, cells=cells)
+    g = np.zeros((0, len(learned.fast.change)))
     if not len(ticks) and not fires:
-        return state, Verdict([])
+        return state, Verdict([], ticks, g, new)
     if len(ticks):
-        state = _ticks(learned, limits, state, ticks, fires)
+        state, g = _ticks(learned, limits, state, ticks, fires)
     fires.sort(key=lambda fire: (fire.time, -fire.level))
     episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings)
-    return replace(state, episodes=episodes), Verdict(turns)
+    return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
 def _ticks(
     learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
-) -> NaturalState:
-    """Takes whole ticks in: rates, and the hops and windows that they complete."""
+) -> tuple[NaturalState, Floats]:
+    """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
     sums = np.concatenate([told, ticks.sums[:, :, : learned.layout.width]], axis=2)
     every = Runs(ticks.start, ticks.end, ticks.events, sums)
@@ -154,11 +161,11 @@ def _ticks(
     hop_events = RINGS[1].of(learned.events)[1]
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
-    cusum, recent = _fast(learned, limits, state, every, near, fires)
+    cusum, recent, g = _fast(learned, limits, state, every, near, fires)
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
-    return replace(
+    after = replace(
         state,
         cusum=cusum,
         recent=recent,
@@ -166,11 +173,12 @@ def _ticks(
         day=Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
         runs=runs,
     )
+    return after, g
 
 
 def _fast(
     learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, near: Runs, fires: list[Fire]
-) -> tuple[Cusum, Counts]:
+) -> tuple[Cusum, Counts, Floats]:
     """Rates that jump; ``near``: the hops up to the last tick."""
     fast = learned.fast
     least = np.fmin(limits.page.fast, limits.ticket.fast)
@@ -202,7 +210,7 @@ def _fast(
                 float(ratio[i]), 0, needed,
             )
         )  # fmt: skip
-    return cusum, recent.last()
+    return cusum, recent.last(), top
 
 
 def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
@@ -311,13 +319,14 @@ def _lengths(over: Bools, before: Counts) -> Counts:
 
 def _relations(
     learned: NaturalLearned, limits: Thresholds, state: NaturalState, products: Products | None, fires: list[Fire]
-) -> tuple[Cells, Runs]:
+) -> tuple[Cells, Runs, Runs]:
+    """The cell that is being filled, the last whole ones, and those that are new."""
     relations = learned.relations
     if relations is None or products is None or not len(products.at):
-        return state.cell, state.cells
+        return state.cell, state.cells, state.cells.part(slice(0))
     new, cell, closed = state.cell.step(relations, products.at, products.sums)
     if not len(new):
-        return cell, state.cells
+        return cell, state.cells, new
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     rows = learned.scores.rows[relations.rows]
@@ -337,7 +346,7 @@ def _relations(
             rest = 2 * (at - float(cells.start[last[w]]))
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
-    return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None))
+    return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new
 
 
 def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: Floats, ticket: Floats) -> Counts:
@@ -350,3 +359,22 @@ def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: F
     largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
     named = real & (fall > largest[:, None] - TOP_RELATION)
     return np.where(named, np.where(gone, PAGE, TICKET), NONE)
+
+
+def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
+    """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
+    places = {key: i for i, key in enumerate(_rules_of(before))}
+    now = _rules_of(after)
+    kept = np.array([i for i, key in enumerate(now) if key in places], np.intp)
+    old = np.array([places[now[i]] for i in kept.tolist()], np.intp)
+    cusum = Cusum.start(len(now))
+    for name in Cusum.__slots__:
+        values = getattr(cusum, name).copy()
+        values[kept] = getattr(state.cusum, name)[old]
+        cusum = replace(cusum, **{name: values})
+    return replace(state, cusum=cusum)
+
+
+def _rules_of(learned: NaturalLearned) -> list[tuple[int, int]]:
+    """Channel and change of each rate that is watched."""
+    return [*zip(learned.fast.rules.channel.tolist(), learned.fast.change.tolist(), strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -25,6 +26,8 @@ from driftd.sources.files.stream import ROWS, Progress, open_bytes, undamaged
 
 _BLOCK_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 1 << 20
+_PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
+"""How pandas names the numbers of its rows, which are no feature."""
 
 
 class FlatFile:
@@ -59,7 +62,7 @@ class FlatFile:
         except pa.ArrowInvalid as e:
             raise SourceRefused(f"{self.path}: not a Parquet file: {e}") from e
         self._total = self._file.metadata.num_rows
-        return list(self._file.schema_arrow.names)
+        return [name for name in self._file.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)]
 
     def _open_csv(self, kind: str) -> list[str]:
         self._total = Path(self.path).stat().st_size

@@ -1,0 +1,90 @@
+"""A reference that grows: learned anew from more events at each of STAGES, on bins that are frozen early.
+
+30 min   2 h   6 h   1 day | 3 days   7 days   14 days   28 days
+learned from events, which | natural variation learned anew from the hours since the beginning; bins, and what the
+are sampled where they     | judge learned, stay
+are many                   |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import EventBatch
+from driftd.core.reference import Reference
+from driftd.core.units import DAY_SECONDS
+from driftd.ingest.binning import encode_with
+from driftd.judge.natural import fit
+from driftd.judge.natural.cusum import Cusum, run
+from driftd.judge.natural.features import FEATURES
+from driftd.judge.natural.history import MOMENTS, History, hours_of, peaks_of
+from driftd.judge.natural.learned import THIN_EVENTS, NaturalLearned
+from driftd.judge.natural.relations import Cells
+from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.runtime import natural_of, table_of
+from driftd.learn.natural import Prepared
+
+Floats = NDArray[np.float64]
+
+STAGES: Final = (1800.0, 7200.0, 21600.0, *(DAY_SECONDS * days for days in (1, 3, 7, 14, 28)))
+"""Seconds of event time after which a reference is learned, and learned anew. Each shows what the one before has not
+seen: an hour, a shift, a night, a weekend."""
+LEAST_EVENTS: Final = 500
+"""Events of the first reference at least: the fault path was measured down to so many."""
+FREEZE_SECONDS: Final = DAY_SECONDS
+"""From then on bins stay: they have seen a day."""
+FREEZE_EVENTS: Final = THIN_EVENTS
+"""Events from which on bins stay: with fewer a reference has no shapes."""
+GROWING: Final = "growing"
+"""Reason of a reference that is not at its last stage."""
+GROWN: Final = "grown"
+LEAST_HOURS: Final = 8
+"""Hours from which natural variation is learned anew: as many as a short reference has blocks."""
+
+
+def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, thinning: int) -> History:
+    """The history of a reference that was just learned from ``rows``."""
+    learned = natural_of(reference)
+    assert learned is not None
+    p = Prepared.of(reference, rows, encode_with(reference, rows), pane_seconds, thinning)
+    hours = hours_of(p.layout, p.ticks)
+    hours.sums[:, :, :FEATURES] = p.runs.ticks.sums  # new values: those that no other part of the reference has
+    channels, rules = len(reference.channels), learned.fast.rules
+    never = np.full(len(learned.fast.change), np.inf)
+    _, _, g = run(Cusum.start(len(never)), rules, hours.sums, hours.start, never)
+    cells = Runs.empty(0, 2)
+    if learned.relations is not None:
+        cells, _, _ = Cells.empty(len(p.scores.rows)).step(learned.relations, p.runs.begun, p.runs.cells)
+    empty = History.start(channels, reference.width, len(cells.sums[0]) if len(cells) else _related(learned))
+    return empty.add(hours, peaks_of(learned.fast, channels, g * thinning), cells)
+
+
+def _related(learned: NaturalLearned) -> int:
+    return 0 if learned.relations is None else len(learned.relations.rows)
+
+
+def grown(reference: Reference, history: History, left_out: Floats) -> Reference | None:
+    """The reference of all hours but those in ``left_out`` float64[k, 2]: natural variation and counts are new, bins
+    and what the judge learned are as they were. None where too little is left.
+    """
+    learned = natural_of(reference)
+    hours, peaks, cells = history.whole(left_out)
+    if learned is None or len(hours) < LEAST_HOURS:
+        return None
+    counts = hours.sums[:, :, FEATURES:-MOMENTS].sum(axis=0)
+    summary = replace(
+        reference.summary,
+        events=int(hours.events.sum()),
+        counts=counts,
+        moments=hours.sums[:, :, -MOMENTS:].sum(axis=0),
+        first=float(hours.start[0]),
+        last=float(hours.end[-1]),
+    )
+    out = replace(reference, version=reference.version + 1, summary=summary, last=float(hours.end[-1]))
+    runs = fit.runs_of_hours(learned.layout, hours, peaks, learned.relations, cells)
+    anew = fit.learn(out, learned.layout, runs, learned.limits, learned.scores)
+    return replace(out, learned={**out.learned, **table_of(anew)})

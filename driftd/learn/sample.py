@@ -1,0 +1,103 @@
+"""Events of a stretch, as many as memory allows, chosen the same however they arrived.
+
+Events are kept or left by units: up to UNIT_EVENTS that follow each other in one partition, in one pane. So what
+compares an event with the one before it (values that repeat) still can, every partition has its part, and every hour.
+A unit has a number that looks random; where there are too many events, units with an odd number go, then those that are
+no multiple of four, and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import EventBatch, concatenate
+
+UNIT_EVENTS: Final = 64
+MOST_VALUES: Final = 400_000
+"""Values that a sample holds: 3 MB of numbers; 20,000 events of 20 fields."""
+_BITS: Final = 32
+_PIECES: Final = 64
+"""Batches from which on they are put together: many small ones cost more than their values."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """``rows`` in the order of arrival, ``units`` uint32[n] the number of each one's unit. ``offered`` int64[33]:
+    events that were offered, by the number of zero bits at the end of their unit's number; ``names`` all fields seen.
+    """
+
+    rows: tuple[EventBatch, ...]
+    units: tuple[NDArray[np.uint32], ...]
+    offered: NDArray[np.int64]
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls((), (), np.zeros(_BITS + 1, np.int64))
+
+    @property
+    def events(self) -> int:
+        """Events that were offered."""
+        return int(self.offered.sum())
+
+    @property
+    def thinning(self) -> int:
+        """One event in so many was kept: a power of two."""
+        return 1 << _level(self.offered, len(self.names))
+
+    def add(self, rows: EventBatch, panes: NDArray[np.int64], partition: int) -> Sample:
+        """With events of one partition; ``panes`` int64[n]. The same sample however the events are split."""
+        units = units_of(rows.offsets, panes, partition)
+        names = tuple(sorted({*self.names, *rows.columns, *rows.fields}))
+        offered = self.offered + np.bincount(_zeros(units), minlength=_BITS + 1)
+        before, level = _level(self.offered, len(self.names)), _level(offered, len(names))
+        out = self if level == before else self._thinned(level)
+        kept = np.flatnonzero(_zeros(units) >= level)
+        if len(kept):
+            batch = rows if len(kept) == len(rows) else rows.take(kept)
+            out = replace(out, rows=(*out.rows, batch), units=(*out.units, units[kept]))
+        if len(out.rows) > _PIECES:
+            out = replace(out, rows=(concatenate(out.rows),), units=(np.concatenate(out.units),))
+        return replace(out, offered=offered, names=names)
+
+    def all(self) -> EventBatch:
+        """Its events in order of time; those of one moment in an order of their own."""
+        rows = concatenate(self.rows)
+        return rows.take(np.lexsort((rows.offsets, np.concatenate(self.units), rows.times)))
+
+    def _thinned(self, level: int) -> Sample:
+        rows, units = [], []
+        for batch, mine in zip(self.rows, self.units, strict=True):
+            kept = np.flatnonzero(_zeros(mine) >= level)
+            if len(kept):
+                rows.append(batch.take(kept))
+                units.append(mine[kept])
+        return replace(self, rows=tuple(rows), units=tuple(units))
+
+
+def units_of(offsets: NDArray[np.int64], panes: NDArray[np.int64], partition: int) -> NDArray[np.uint32]:
+    """The number of each event's unit, uint32[n]: the upper half of splitmix64 (Steele, Lea and Flood 2014)."""
+    with np.errstate(over="ignore"):
+        x = (offsets // UNIT_EVENTS).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        x += panes.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + np.uint64(partition)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    out: NDArray[np.uint32] = ((x ^ (x >> np.uint64(31))) >> np.uint64(_BITS)).astype(np.uint32)
+    return out
+
+
+def _zeros(units: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """How many bits at the end of each number are 0, int64[n]; 32 of 0."""
+    x = units.astype(np.int64)
+    lowest = (x & -x).astype(np.float64)
+    return np.where(x == 0, _BITS, np.frexp(lowest)[1].astype(np.int64) - 1)
+
+
+def _level(offered: NDArray[np.int64], names: int) -> int:
+    """The least number of zero bits with which no more than MOST_VALUES are kept."""
+    kept = np.cumsum(offered[::-1])[::-1] * max(names, 1)
+    return int(np.argmax(np.append(kept <= MOST_VALUES, True)))
