@@ -1,9 +1,9 @@
 """A reference that grows: learned anew from more events at each of STAGES, on bins that are frozen early.
 
-30 min   2 h   6 h   1 day | 3 days   7 days   14 days   28 days
-learned from events, which | natural variation learned anew from the hours since the beginning; bins, and what the
-are sampled where they     | judge learned, stay
-are many                   |
+Stages are 30 minutes, 2 and 6 hours, 1, 3, 7, 14 and 28 days. Up to a day, and for quiet models up to a week, a
+reference is learned from events, which are sampled where they are many. Bins stay from the first stage of a day or more
+at which the sample does not hold all events, and from a week on; so does what the judge learned. From then on counts and
+natural variation are learned from the hours since the beginning.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ seen: an hour, a shift, a night, a weekend."""
 LEAST_EVENTS: Final = 500
 """Events of the first reference at least: the fault path was measured down to so many."""
 FREEZE_SECONDS: Final = DAY_SECONDS
-"""From then on bins stay: they have seen a day."""
+"""Bins must have seen a day before they stay, and then the judge learns, too."""
+FREEZE_LATEST: Final = 7 * DAY_SECONDS
+"""From then on bins stay: they have seen a weekend."""
 FREEZE_EVENTS: Final = THIN_EVENTS
 """Events from which on bins stay: with fewer a reference has no shapes."""
 GROWING: Final = "growing"

@@ -24,6 +24,7 @@ from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
 from driftd.learn.growth import (
     FREEZE_EVENTS,
+    FREEZE_LATEST,
     FREEZE_SECONDS,
     GROWING,
     GROWN,
@@ -137,7 +138,7 @@ def _learned(model: ModelState, growth: Growth, learning: Learning) -> tuple[Ref
     version, thinning = 1 if model.reference is None else model.reference.version + 1, growth.sample.thinning
     judge = growth.wait >= FREEZE_SECONDS
     reference = build(rows, replace(learning, judge=judge), version, thinning)
-    if growth.wait < FREEZE_SECONDS or growth.sample.events < FREEZE_EVENTS:
+    if growth.wait < (FREEZE_SECONDS if thinning > 1 else FREEZE_LATEST) or growth.sample.events < FREEZE_EVENTS:
         return reference, None
     return reference, seeded(reference, rows, learning.pane_seconds, thinning)
 
