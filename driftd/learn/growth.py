@@ -1,8 +1,8 @@
 """A reference that grows: learned anew from more events at each of STAGES, on bins that are frozen early.
 
 Stages are 30 minutes, 2 and 6 hours, 1, 3, 7, 14 and 28 days. Up to a day, and for quiet models up to a week, a
-reference is learned from events, which are sampled where they are many. Bins stay from the first stage of a day or more
-at which the sample does not hold all events, and from a week on; so does what the judge learned. From then on counts and
+reference is learned from events, sampled where they are many. Bins stay from the first stage of a day or more at which
+the sample does not hold all events, and from a week on; so does what the judge learned. From then on counts and
 natural variation are learned from the hours since the beginning.
 """
 

@@ -1,0 +1,202 @@
+"""A reference that grows by itself: when, from what, and that nothing but the events decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftd.core.event import Decoded, EventBatch, TopicPartition, concatenate
+from driftd.core.finding import Finding, Severity
+from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.core.window import Windows
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
+from driftd.judge.natural.runtime import natural_of
+from driftd.learn import sample
+from driftd.learn.build import Learning
+from driftd.learn.growth import GROWING, GROWN
+from driftd.monitor.growing import MOST_FAULTS, left_out
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import Growth
+from tests.unit.core.make import feed, frozen, pipeline_of, thawed
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, batch, traffic
+
+A, B = ("t", 0), ("t", 1)
+KEY = Slice("m")
+WINDOWS = Windows(pane_seconds=60.0, window_seconds=600.0, min_events=100, out_of_orderness_seconds=60)
+BEGIN = MONDAY + 9 * HOUR
+
+
+def grower(grow_days: float = 28.0) -> Pipeline:
+    learning = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
+    return pipeline_of(ModelSettings(lambda _: (), learning, grow_seconds=grow_days * DAY), WINDOWS)
+
+
+@cache
+def columns(days: float) -> Columns:
+    """About 2,700 events a day, most of them by day."""
+    every = traffic(np.random.default_rng(7), BEGIN, BEGIN + days * DAY)
+    return {name: column[::3] for name, column in every.items()}
+
+
+def broken(days: float, name: str, start: float, end: float, value: object = np.nan) -> EventBatch:
+    """The traffic with a column that holds one value from ``start`` to ``end`` days after the beginning."""
+    own = {key: column.copy() for key, column in columns(days).items()}
+    own[name][(own["time"] >= BEGIN + start * DAY) & (own["time"] < BEGIN + end * DAY)] = value
+    return batch(own)
+
+
+def run(
+    p: Pipeline, rows: EventBatch, cuts: Sequence[int] = (), *, restart: bool = False
+) -> tuple[State, list[Finding], list[Reference]]:
+    state, findings, learned = State(), list[Finding](), list[Reference]()
+    for a, b in pairwise(sorted({0, len(rows), *cuts})):
+        outcome = feed(p, state, A, rows.take(np.arange(a, b)))
+        findings += outcome.findings
+        learned += outcome.learned
+        if restart:
+            state = thawed(p, frozen(p, state))
+    return state, findings, learned
+
+
+def spans(learned: Sequence[Reference]) -> list[float]:
+    """Hours from the first event to the last one learned from."""
+    return [round((r.last - BEGIN) / HOUR, 1) for r in learned]
+
+
+@pytest.fixture
+def _busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if the model had far more events than a sample holds: bins stay after a day."""
+    monkeypatch.setattr(sample, "MOST_VALUES", 12_000)
+    yield
+    whole.cache_clear()
+
+
+@cache
+def whole(days: float) -> tuple[bytes, list[Finding], list[Reference]]:
+    p = grower(3.0)
+    state, findings, learned = run(p, batch(columns(days)))
+    return frozen(p, state), findings, learned
+
+
+@pytest.mark.usefixtures("_busy")
+def test_it_is_learned_at_each_stage_and_then_stays() -> None:
+    # 500 events are there after more than three hours: the stage of two hours is the first
+    _, _, learned = whole(3.2)
+    assert spans(learned) == pytest.approx([3.3, 6.0, 24.0, 71.4], abs=0.2)
+    assert [r.version for r in learned] == [1, 2, 3, 4]
+    assert [r.reason for r in learned] == [GROWING, GROWING, GROWING, GROWN]
+    assert learned[-1].id == learned[-2].id != learned[-3].id  # bins stay from the first day on
+    days = [learned_.days for r in learned if (learned_ := natural_of(r)) is not None]
+    assert days == pytest.approx([span / 24 for span in spans(learned)], rel=0.1)
+
+
+@pytest.mark.usefixtures("_busy")
+def test_the_hours_hold_every_event_although_the_sample_does_not() -> None:
+    state, _, learned = run(grower(3.0), batch(columns(3.2)))
+    assert state.models[KEY].growth is None
+    times = columns(3.2)["time"]
+    seen = np.count_nonzero((times >= BEGIN + DAY) & (times < BEGIN + 3 * DAY))
+    # the first day is a sample: one in two or in four; the hour that was cut in two is not there
+    assert seen * 0.97 < learned[-1].summary.events - learned[-2].summary.events <= seen
+
+
+@pytest.mark.usefixtures("_busy")
+@settings(max_examples=4, deadline=None)
+@given(cuts=st.lists(st.integers(1, len(columns(3.2)["time"]) - 1), min_size=3, max_size=9), restart=st.booleans())
+def test_nothing_depends_on_how_events_arrive(cuts: list[int], restart: bool) -> None:
+    p = grower(3.0)
+    state, findings, learned = run(p, batch(columns(3.2)), cuts, restart=restart)
+    expected, told, references = whole(3.2)
+    assert [r.id for r in learned] == [r.id for r in references]
+    assert findings == told
+    assert frozen(p, state) == expected
+
+
+@pytest.mark.usefixtures("_busy")
+def test_partitions_do_not_matter() -> None:
+    """Two partitions with every other event each, polled in two ways."""
+    rows = batch(columns(1.3))
+    halves: list[tuple[TopicPartition, EventBatch]] = []
+    for rest, source in enumerate((A, B)):
+        part = rows.take(np.flatnonzero(np.arange(len(rows)) % 2 == rest))
+        part.offsets[:] = np.arange(len(part))
+        halves.append((source, part))
+    out = []
+    for pieces in (3, 50):
+        p, state, learned = grower(1.0), State(), list[Reference]()
+        for source in (A, B):  # both are assigned from the start
+            p.ingest(state, source, 0, Decoded(0, [], []))
+        for k in range(pieces):
+            for source, part in halves:
+                piece = part.take(np.array_split(np.arange(len(part)), pieces)[k])
+                learned += feed(p, state, source, piece).learned
+        out.append([(r.id, r.summary.events, r.last) for r in learned])
+    assert out[0] == out[1]
+    assert len(out[0]) >= 3
+
+
+def test_a_page_makes_a_stage_wait_and_is_not_learned_from() -> None:
+    """Null for 100 % from 20 to 25 hours: the stage of a day comes when the page has closed, without those hours."""
+    rows = broken(1.6, "age", 20 / 24, 25 / 24)
+    _, findings, learned = run(grower(1.0), rows)
+    pages = [f for f in findings if f.severity is Severity.PAGE]
+    assert {(f.feature, f.kind) for f in pages} == {("age", "missing"), (None, "missing")}
+    assert spans(learned)[-1] > 26
+    row = learned[-1].rows["age"]
+    assert learned[-1].summary.missing[row] == 0
+
+
+def test_what_a_channel_does_again_and_again_is_learned() -> None:
+    faults = np.array([[2.0, 10, 20], [2, 30, 40], [1, 50, 60]])
+    growth = Growth(0.0, 1, 0.0, None, None, faults)
+    assert left_out(growth).tolist() == [[10, 20], [30, 40], [50, 60]]
+    again = np.concatenate([faults, [[2.0, 70, 80]]])
+    assert MOST_FAULTS == 2
+    assert left_out(Growth(0.0, 1, 0.0, None, None, again)).tolist() == [[50, 60]]
+
+
+def test_a_ticket_ends_when_the_reference_is_learned_anew() -> None:
+    """A new level after 14 hours is a ticket on a day's reference; at the next stage it is how things are."""
+    rows = broken(3.3, "shop", 1.2, 9.0, "s1")
+    _, findings, _ = run(grower(7.0), rows)
+    told = [f for f in findings if f.feature == "shop" and f.detector == "change"]
+    assert told[0].severity is not None
+    opened = sum(f.severity is not None and f.previous.value == "ok" for f in told)
+    closed = [f for f in told if f.status.value == "ok"]
+    assert len(closed) <= opened
+
+
+def test_a_stored_reference_that_was_growing_goes_on() -> None:
+    """Its checkpoint is lost: it is used, and the next stage is the first that is longer than it."""
+    p = grower(28.0)
+    _, _, learned = run(p, batch(columns(0.3)))
+    assert spans(learned) == pytest.approx([3.3, 6.0], abs=0.2)
+    state = State()
+    again = grower(28.0)
+    again.begin(state, {"m": learned[-1]})
+    outcome = feed(again, state, A, batch(columns(1.3)))
+    assert spans(outcome.learned) == pytest.approx([24.0], abs=0.2)
+
+
+def test_features_that_come_later_join_at_the_next_stage() -> None:
+    rows = batch(columns(0.3))
+    early, late = rows.take(np.arange(600)), rows.take(np.arange(600, len(rows)))
+    late.columns["new"] = np.random.default_rng(1).normal(size=len(late))  # type: ignore[index]
+    _, _, learned = run(grower(), concatenate([early, late]), [600])
+    assert "new" not in learned[0].rows
+    assert "new" in learned[-1].rows
+
+
+def test_a_model_with_few_events_waits_for_enough() -> None:
+    rows = batch(columns(1.3))
+    thin = rows.take(np.arange(0, len(rows), 10))  # 270 a day
+    _, _, learned = run(grower(), thin)
+    assert learned == []
