@@ -21,6 +21,7 @@ from driftd.engine.reporter import Reporter
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import remarks
+from driftd.monitor import growing
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")
@@ -234,8 +235,13 @@ class Daemon:
         self.reporter.unwatched(outcome.unwatched)
         for reference in outcome.learned:
             if self.references is not None:
+                self.pipeline.monitor.forget(reference)  # its number may be another one
                 self.state.models[Slice(reference.model)].reference = self.references.numbered(reference)
-            log.info("reference of %s learned from %d events", reference.model, reference.summary.events)
+            grows = growing.told(self.state.models[Slice(reference.model)])
+            log.info(
+                "reference of %s learned from %d events%s", reference.model, reference.summary.events,
+                grows and f"; it {grows}",
+            )  # fmt: skip
             for remark in remarks(reference):
                 log.warning("reference of %s: %s", printable(reference.model), remark)
         for turn in outcome.turns:

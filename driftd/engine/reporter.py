@@ -19,6 +19,7 @@ from driftd.learn.remarks import unwatched
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor import growing
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Health, Source
@@ -158,6 +159,7 @@ class Reporter:
                 m.judgement,
                 self.pipeline.monitor.learning_ratio(m),
                 counts_of(m, state.counters(m.slice)),
+                growing.told(m),
             )
             for m in [*state.models.values()]
         ]

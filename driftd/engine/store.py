@@ -128,9 +128,14 @@ class ReferenceStore:
         return mine[-1] if mine else None
 
     def numbered(self, reference: Reference) -> Reference:
-        """The reference as the model's next version; nothing is written."""
+        """The reference as the model's next version; nothing is written. One that is stored already keeps its version:
+        it was learned again after a restart.
+        """
         before = self.latest(reference.model)
-        return replace(reference, version=1 if before is None else before.version + 1)
+        if before is None:
+            return replace(reference, version=1)
+        one, other = ((r.id, r.summary.events, r.last) for r in (before, reference))
+        return replace(reference, version=before.version if one == other else before.version + 1)
 
     def add(self, reference: Reference) -> Reference:
         """Saves it as the model's next version and returns that. Raises StateUnwritable."""

@@ -47,8 +47,7 @@ class Learning:
     prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
     ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
     ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
-    period of a rolling one. Events in ``exclude`` are left out. Without ``judge`` nothing is learned for driftd.judge's
-    evidence: a reference of hours does not know the day.
+    period of a rolling one. Events in ``exclude`` are left out.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -63,7 +62,6 @@ class Learning:
     windows: Windows | None = None
     period_seconds: float = 7 * 86400.0
     exclude: tuple[Exclusion, ...] = ()
-    judge: bool = True
 
     @property
     def pane_seconds(self) -> float:
@@ -134,10 +132,6 @@ def _judged(
     reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning, thinning: int
 ) -> Mapping[str, NDArray[Any]]:
     """What the judge learns from the same events."""
-    prepared = natural.Prepared.of(reference, rows, encoded, learning.pane_seconds, thinning)
-    found = table_of(natural.learn(reference, prepared))
-    if not learning.judge:
-        return found
     seen = np.zeros((len(reference.channels), 2))
     for i, channel in enumerate(reference.channels):
         column = channel.values(rows, reference.classes)
@@ -152,7 +146,8 @@ def _judged(
         seen[:, 1],
         least_span_seconds=learning.least_span_seconds,
     )
-    return {**runtime.table_of(learned, state), **found}
+    usual = natural.learn(reference, rows, encoded, learning.pane_seconds, thinning)
+    return {**runtime.table_of(learned, state), **table_of(usual)}
 
 
 def schema_of(reference: Reference) -> Schema:

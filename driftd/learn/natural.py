@@ -91,8 +91,11 @@ class Prepared:
         return cls(layout, told.ticks, runs, limits, scores)
 
 
-def learn(reference: Reference, prepared: Prepared) -> NaturalLearned:
-    p = prepared
+def learn(
+    reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, thinning: int = 1
+) -> NaturalLearned:
+    """From a reference's own events; the arguments as in ``Prepared.of``."""
+    p = Prepared.of(reference, rows, encoded, pane_seconds, thinning)
     return fit.learn(reference, p.layout, p.runs, p.limits, p.scores)
 
 

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.pane import RawRows
 from driftd.core.reference import Exclusion, Reference, outside
+from driftd.core.text import duration
+from driftd.core.units import DAY_SECONDS
 from driftd.core.window import panes_of
 from driftd.judge.natural.episodes import PAGE, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
-from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
 from driftd.learn.growth import (
@@ -44,6 +46,15 @@ PAGE_WAIT_SECONDS: Final = 3600.0
 """While a page is open, a stage is tried again so often."""
 
 
+NEARLY: Final = 0.9
+"""Part of a stage that a reference spans at least: it ends with an event."""
+SEES: Final = (
+    (YOUNG_DAYS, "looks for faults alone"),
+    (WHOLE_DAY, "looks for faults and new values"),
+    (6.5, "has not seen a week"),
+    (np.inf, "has not seen a month"),
+)
+"""What a reference of fewer days sees, or has not seen."""
 MOST_FAULTS: Final = 2
 """Pages of one channel that are left out; with more, none of them is: it would page like that for ever."""
 
@@ -60,7 +71,7 @@ def begin(model: ModelState, settings: ModelSettings) -> None:
     if model.reference is None:
         model.growth = Growth(np.nan, 0, STAGES[0], Sample.empty())
     elif model.reference.reason == GROWING:
-        stage = _passed(model.reference.last - model.reference.first)
+        stage = _passed((model.reference.last - model.reference.first) / NEARLY)
         model.growth = Growth(np.nan, stage, _length(stage, settings), Sample.empty())
 
 
@@ -136,8 +147,7 @@ def _learned(model: ModelState, growth: Growth, learning: Learning) -> tuple[Ref
     if not len(rows):
         return None, None
     version, thinning = 1 if model.reference is None else model.reference.version + 1, growth.sample.thinning
-    judge = growth.wait >= FREEZE_SECONDS
-    reference = build(rows, replace(learning, judge=judge), version, thinning)
+    reference = build(rows, learning, version, thinning)
     if growth.wait < (FREEZE_SECONDS if thinning > 1 else FREEZE_LATEST) or growth.sample.events < FREEZE_EVENTS:
         return reference, None
     return reference, seeded(reference, rows, learning.pane_seconds, thinning)
@@ -183,6 +193,21 @@ def _length(stage: int, settings: ModelSettings) -> float:
     """Seconds of the stage after ``stage`` stages; of the last the setting's."""
     assert settings.grow_seconds is not None
     return min(STAGES[stage], settings.grow_seconds) if stage < len(STAGES) else settings.grow_seconds
+
+
+def judges(reference: Reference) -> bool:
+    """Whether the judge's evidence counts: one that grows knows the day first."""
+    return reference.reason != GROWING or reference.last - reference.first >= WHOLE_DAY * DAY_SECONDS
+
+
+def told(model: ModelState) -> str:
+    """How far a reference that grows is, for people; "" where it does not grow."""
+    growth, reference = model.growth, model.reference
+    if growth is None or reference is None:
+        return ""
+    days = (reference.last - reference.first) / DAY_SECONDS
+    sees = next(words for most, words in SEES if days < most)
+    return f"grows: knows {duration(days * DAY_SECONDS)}, {sees}; learned anew after {duration(growth.wait)}"
 
 
 def ratio(model: ModelState) -> float:

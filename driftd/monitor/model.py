@@ -146,7 +146,7 @@ class Monitor:
             self._refit(model, model.reference, reference)
         if model.reference is None:
             model.standing = replace(model.standing, since=np.full(len(reference.channels), np.nan))
-        if model.judge is None:
+        if model.judge is None and growing.judges(reference):
             model.judge = ModelJudge.of(reference)
         model.reference = reference
         # held for a reference that is not needed any more

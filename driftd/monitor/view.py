@@ -13,12 +13,15 @@ from driftd.metrics.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelView:
-    """A model with its last judgement, or on its way (0..1) to the first reference."""
+    """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
+    that grows is, in words; "" where it does not.
+    """
 
     name: str
     judgement: Judgement | None = None
     learning: float = 0.0
     counts: ModelCounts = field(default_factory=ModelCounts)
+    growth: str = ""
 
     @property
     def status(self) -> Status:

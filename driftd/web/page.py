@@ -151,7 +151,8 @@ def _model_row(m: ModelView, snapshot: Snapshot) -> str:
         f"<td>{s.events:,}<div class=small>{number(s.events / max(seconds, 1e-9))} / s</div>"
         f"<td>{html_latencies(s.latency_quantiles(QUANTILES))}"
         f"<td>{s.failed / max(s.events, 1):.2%}<td{stale}>{fresh}"
-        f"<td>v{r.version}, {r.summary.events:,} events<div class=small>{html_range(r.first, r.last)}</div></tr>"
+        f"<td>v{r.version}, {r.summary.events:,} events<div class=small>{html_range(r.first, r.last)}</div>"
+        f"<div class=small>{escape(m.growth)}</div></tr>"
     )
 
 

@@ -176,7 +176,7 @@ def _model(
         return out | {"learning_ratio": m.learning}
     views = channels(m.judgement, guarantee)
     features = [_feature(c, opened.get((m.name, c.name, CHANGE)) if c.kind else None) for c in views]
-    return out | _judged(m.judgement) | {"features": features}
+    return out | _judged(m.judgement) | {"growth": m.growth or None, "features": features}
 
 
 def _judged(j: Judgement) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def events(begin: int, end: int) -> EventBatch:
     index = np.arange(begin, end)
-    return EventBatch("m", index.astype(np.int64), index.astype(np.float64), {"x": index * 1.0})
+    return EventBatch("m", index.astype(np.int64), index.astype(np.float64), {"x": index.astype(np.float64)})
 
 
 def of(cuts: list[int]) -> Sample:
