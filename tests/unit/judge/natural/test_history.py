@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from driftd.judge.natural.features import FEATURES
 from driftd.judge.natural.history import MOMENTS, History
@@ -22,7 +22,7 @@ COLUMNS = FEATURES + WIDTH + MOMENTS
 def ticks() -> tuple[Runs, Floats, Runs]:
     """Four days of ten minutes with 20 events each, their largest g, and a cell every twenty minutes."""
     rng = np.random.default_rng(5)
-    start: Floats = 1_790_553_600.0 + 600.0 * np.arange(TICKS)
+    start = np.linspace(1_790_553_600.0, 1_790_553_600.0 + 600 * (TICKS - 1), TICKS)
     sums = rng.integers(0, 9, (TICKS, CHANNELS, COLUMNS))
     runs = Runs(start, start + 600, np.full(TICKS, 20), sums)
     cells = Runs(start[::2], start[::2] + 1200, np.full(TICKS // 2, 40), rng.integers(0, 9, (TICKS // 2, 3, 2)))
@@ -31,8 +31,7 @@ def ticks() -> tuple[Runs, Floats, Runs]:
 
 def of(cuts: list[int]) -> History:
     runs, peaks, cells = ticks()
-    out = History.start(Floats = NDArray[np.float64]
-CHANNELS, WIDTH, 3)
+    out = History.start(CHANNELS, WIDTH, 3)
     bounds = sorted({0, TICKS, *cuts})
     for a, b in pairwise(bounds):
         out = out.add(runs.part(slice(a, b)), peaks[a:b], cells.part(slice((a + 1) // 2, (b + 1) // 2)))
