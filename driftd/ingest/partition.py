@@ -31,13 +31,9 @@ def take(
     ``frontier`` is the last pane that all partitions have closed: an event for it, or for one before it, is late.
     """
     accepted = 0
-    filled = [b for b in batches if len(b)]
-    for batch, before in zip(filled, _watermarks(filled, partition.latest), strict=True):
-        on_time = _on_time(partition, batch, before, windows, frontier)
+    for on_time in _on_time(partition, [b for b in batches if len(b)], windows, frontier):
         accepted += len(on_time)
-        partition.latest = max(partition.latest, float(batch.times.max()))
-        if len(on_time):
-            _add(partition, on_time, about)
+        _add(partition, on_time, about)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
             accepted += batch.label_only
@@ -71,22 +67,30 @@ def refuse_text(
 
 
 def _on_time(
-    partition: PartitionState, batch: EventBatch, before: NDArray[np.float64], windows: Windows, frontier: int | None
-) -> EventBatch:
-    """The events whose panes are open; the others are counted in the partition by reason."""
-    panes = panes_of(batch.times, windows.pane_seconds)
-    closes = (panes + 1) * windows.pane_seconds
-    watermark = closes <= before - windows.out_of_orderness_seconds
-    passed = np.zeros(len(batch), bool) if frontier is None else (panes <= frontier) & ~watermark
+    partition: PartitionState, batches: Sequence[EventBatch], windows: Windows, frontier: int | None
+) -> Sequence[EventBatch]:
+    """The events whose panes are open, all models' at once; the others are counted in the partition by reason."""
+    if not batches:
+        return []
+    times, before = np.concatenate([b.times for b in batches]), _watermarks(batches, partition.latest)
+    panes = panes_of(times, windows.pane_seconds)
+    watermark = (panes + 1) * windows.pane_seconds <= before - windows.out_of_orderness_seconds
+    passed = np.zeros(len(times), bool) if frontier is None else (panes <= frontier) & ~watermark
+    partition.latest = max(partition.latest, float(times.max()))
     late = watermark | passed
     if not late.any():
-        return batch
+        return batches
     if watermark.any():
-        _count_late(partition, LateReason.WATERMARK, before[watermark] - batch.times[watermark])
+        _count_late(partition, LateReason.WATERMARK, before[watermark] - times[watermark])
     if passed.any():
         assert frontier is not None
-        _count_late(partition, LateReason.FRONTIER, (frontier + 1) * windows.pane_seconds - batch.times[passed])
-    return batch.take(np.flatnonzero(~late))
+        _count_late(partition, LateReason.FRONTIER, (frontier + 1) * windows.pane_seconds - times[passed])
+    kept = np.split(~late, np.cumsum([len(b) for b in batches])[:-1])
+    return [
+        batch if mine.all() else batch.take(np.flatnonzero(mine))
+        for batch, mine in zip(batches, kept, strict=True)
+        if mine.any()
+    ]
 
 
 def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[np.float64]) -> None:
@@ -107,15 +111,13 @@ def _add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
         stream.rows.append(kept.compact() if settings.reference is None else kept)
 
 
-def _watermarks(batches: Sequence[EventBatch], latest: float) -> list[NDArray[np.float64]]:
-    """For each batch, the greatest time that the partition had seen before each event, over all models."""
+def _watermarks(batches: Sequence[EventBatch], latest: float) -> NDArray[np.float64]:
+    """The greatest time that the partition had seen before each event of the batches, over all models."""
     if len(batches) == 1:
-        return [watermarks_before(batches[0].offsets, batches[0].times, latest)]
-    if not batches:
-        return []
+        return watermarks_before(batches[0].offsets, batches[0].times, latest)
     offsets = np.concatenate([b.offsets for b in batches])
     order = np.argsort(offsets, kind="stable")
     times = np.concatenate([b.times for b in batches])
     before = np.empty(len(offsets))
     before[order] = watermarks_before(offsets[order], times[order], latest)
-    return np.split(before, np.cumsum([len(b) for b in batches])[:-1])
+    return before

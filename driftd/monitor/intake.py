@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane import ClosedPane, RawRows
-from driftd.core.summary import Summary, merge
+from driftd.core.summary import Summary, merge_runs
 from driftd.core.window import TimedDetection
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs
@@ -24,10 +25,7 @@ class Pane:
 
     number: int
     parts: Sequence[ClosedPane]
-
-    @property
-    def events(self) -> int:
-        return sum(part.summary.events for part in self.parts)
+    events: int
 
     @property
     def detections(self) -> list[TimedDetection]:
@@ -80,21 +78,30 @@ def take_out(model: ModelState, reached: int) -> list[Pane]:
         sources = model.pending.pop(number)
         parts = [*sources.values()] if len(sources) == 1 else [pane for _, pane in sorted(sources.items())]
         model.taken = number
-        out.append(Pane(number, parts))
+        out.append(Pane(number, parts, sum(part.summary.events for part in parts)))
     return out
 
 
-def together(panes: Sequence[Pane]) -> Run:
-    """The panes as one: what a pane of three events costs must not be a dozen additions of arrays."""
+def together(panes: Sequence[Pane], cuts: Sequence[int]) -> list[Run]:
+    """The panes between two cuts as one: what a pane of three events costs must not be a dozen additions of arrays."""
+    if not panes:
+        return []
+    places = np.cumsum([0, *(len(pane.parts) for pane in panes)])[np.asarray(cuts)].tolist()
     parts = [part for pane in panes for part in pane.parts]
-    return Run(
-        panes[0].number,
-        panes[-1].number,
-        merge(part.summary for part in parts),
-        tuple(d for pane in panes for d in pane.detections),
-        _sum([part.cross for part in parts]),
-        {version: part.number for part in parts for version in part.versions},
-    )
+    summaries = merge_runs([part.summary for part in parts], places[:-1])
+    out = []
+    for summary, (first, behind), (begin, end) in zip(summaries, pairwise(cuts), pairwise(places), strict=True):
+        out.append(
+            Run(
+                panes[first].number,
+                panes[behind - 1].number,
+                summary,
+                tuple(d for pane in panes[first:behind] for d in pane.detections),
+                _sum([part.cross for part in parts[begin:end]]),
+                {version: part.number for part in parts[begin:end] for version in part.versions},
+            )
+        )
+    return out
 
 
 def counted(learned: NaturalLearned, panes: Sequence[Pane], pane_seconds: float) -> tuple[Runs, Products]:

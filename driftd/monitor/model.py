@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -163,8 +162,8 @@ class Monitor:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
         panes = take_out(model, reached)
         turns = self._turns(model, panes)
-        for first, behind in pairwise(self._cuts(model, panes, turns)):
-            run = together(panes[first:behind])
+        cuts = self._cuts(model, panes, turns)
+        for run, behind in zip(together(panes, cuts), cuts[1:], strict=True):
             self._take(model, run, out)
             if turns[behind - 1]:
                 self._change(model, run, turns[behind - 1], out)

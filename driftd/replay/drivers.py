@@ -20,6 +20,7 @@ from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
 from driftd.core.values import refuse_text
+from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
@@ -90,6 +91,7 @@ def replay(
     Findings of the first pipeline go to ``listener``, and to the file ``findings``, which is written anew (None: to no
     file). Each pipeline needs a codec of its own.
     """
+    collect_seldom()
     began = time.perf_counter()
     replays = [Replay.of(run.pipeline, run.references, events.partitions) for run in runs]
     with _writing(findings) as sink:
@@ -139,6 +141,7 @@ def demo(
     from driftd.web import HttpServer  # noqa: PLC0415  `driftd replay` serves nothing
     from driftd.wiring.run import reporter_of, views_of  # noqa: PLC0415
 
+    collect_seldom()
     run = Replay.of(pipeline, {}, events.partitions)
     state = run.state
     reporter = reporter_of(loaded.settings, pipeline)

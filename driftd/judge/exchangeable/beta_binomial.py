@@ -32,6 +32,9 @@ TAIL: Final = 0.1
 above .7 of the exact factor, less 1 nat, in 99.9 % of cases above 8 nats (test_beta_binomial.py)."""
 HALF_NORMAL: Final = 1.5
 """Divisor of the squared distance in the cheap bound; 2 would be the normal likelihood ratio. Measured: as above."""
+FEW: Final = 512
+"""Shares up to which all memories are worked out together. Measured: for few the calls cost more than the numbers, many
+do not stay in the processor's cache."""
 MOST_NATS: Final = 600.0
 """Largest logarithm that is exponentiated. Derived: e**709 is the largest float."""
 
@@ -61,14 +64,14 @@ def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 
 def log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     """ln Bayes factor of a change: x hits and y misses after, a and b before; all broadcast, all float64."""
-    same = log_probability(x, y, a + PRIOR, b + PRIOR)
     past = np.maximum(a + b, 1e-9)
-    parts = []
-    for memory in MEMORIES:
-        phi = np.minimum(memory / past, 1.0)
-        parts.append(log_probability(x, y, phi * a + PRIOR, phi * b + PRIOR))
-    most = np.maximum(parts[0], parts[1])
-    out: Floats = most + np.log1p(np.exp(-np.abs(parts[0] - parts[1]))) - (same + np.log(2))
+    kept = (np.ones_like(past), *(np.minimum(memory / past, 1.0) for memory in MEMORIES))
+    before = [(phi * a + PRIOR, phi * b + PRIOR) for phi in kept]
+    if x.size <= FEW:
+        same, one, other = log_probability(x, y, *(np.stack(v) for v in zip(*before, strict=True)))
+    else:
+        same, one, other = (log_probability(x, y, *each) for each in before)
+    out: Floats = np.maximum(one, other) + np.log1p(np.exp(-np.abs(one - other))) - (same + np.log(2))
     return out
 
 

@@ -16,13 +16,13 @@ feature "*".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.products import products_by_pane
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.budget import even_shares
@@ -49,10 +49,6 @@ largest, .9, which few correlations reach."""
 ATOMS: Final = 48
 """Bins of a product's distribution, of which K is taken. Chosen: half and double as many found the same changes at the
 same batch."""
-DENSE: Final = 8
-"""Events a pane, on average, from which a matrix product a pane is quicker. Measured: with 78 and with 728 pairs."""
-TOGETHER: Final = 64
-"""Panes whose products are formed at a time. Measured: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,45 +110,21 @@ class Pairs:
         """What a pane carries, int64[pairs + splits] in units of UNIT**2: sums of products of the pairs, then the low
         answers in the groups. It adds up. ``columns`` intp[channels, events].
         """
-        return self._sums(placed(self.scores, columns[self.rows]).astype(np.float64))
+        z = placed(self.scores, columns[self.rows]).astype(np.float64)
+        return self._picked(np.rint(z @ z.T).astype(np.int64))  # exact: whole numbers below 2**53
 
     def crosses(self, columns: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
         """``cross`` of each distinct pane of ``panes`` int64[events]; nothing without pairs."""
         if not len(self.first) or not len(panes):
             return {}
-        if panes[0] == panes[-1] and not np.any(panes[1:] != panes[:-1]):
-            return {int(panes[0]): self.cross(columns)}
-        order = np.argsort(panes, kind="stable")
-        z = placed(self.scores, columns[self.rows][:, order]).astype(np.float64)
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(panes[order])) + 1])
-        sizes = np.diff(starts, append=len(panes))
-        if len(panes) < DENSE * len(starts):
-            sums = self._sums_of_few(z, starts, sizes)
-        else:
-            sums = [self._sums(z[:, at : at + n]) for at, n in zip(starts.tolist(), sizes.tolist(), strict=True)]
-        return dict(zip(panes[order[starts]].tolist(), sums, strict=True))
+        numbers, sums = products_by_pane(placed(self.scores, columns[self.rows]).astype(np.float64), panes)
+        return dict(zip(numbers.tolist(), self._picked(sums), strict=True))
 
-    def _sums_of_few(self, z: Floats, starts: Rows, sizes: Rows) -> Iterable[NDArray[np.int64]]:
-        """``_sums`` of panes with so few events that a matrix product each costs more than the events do: the first
-        event of each pane, then the second of those that have one, and so on, some panes at a time.
-        """
+    def _picked(self, products: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[..., pairs + splits] out of all products int64[..., rows, rows]."""
         first = np.concatenate([self.first, self.first[len(self.mean) :]])
-        second = np.concatenate([self.second, self.low])
-        out, by_size = np.zeros((len(starts), len(first)), np.int64), np.argsort(-sizes, kind="stable")
-        for low in range(0, len(starts), TOGETHER):
-            mine = by_size[low : low + TOGETHER]
-            sums = np.zeros((len(first), len(mine)))
-            for event in range(sizes[mine[0]]):
-                longer = mine[: np.count_nonzero(sizes[mine] > event)]
-                x = z[:, starts[longer] + event]
-                sums[:, : len(longer)] += x[first] * x[second]
-            out[mine] = sums.T
-        return out
-
-    def _sums(self, z: Floats) -> NDArray[np.int64]:
-        every = z @ z.T  # exact: whole numbers below 2**53
-        picked = [every[self.first, self.second], every[self.first[len(self.mean) :], self.low]]
-        return np.rint(np.concatenate(picked)).astype(np.int64)
+        flat = products.reshape(*products.shape[:-2], -1)
+        return np.take(flat, first * products.shape[-1] + np.concatenate([self.second, self.low]), axis=-1)
 
     def with_events(self, cross: NDArray[np.int64], events: int) -> Floats:
         """The number of events, then ``cross`` in units of 1: what evidence counts."""

@@ -90,6 +90,11 @@ class Over:
     events: Counts
     since: Floats
 
+    @classmethod
+    def none(cls) -> Self:
+        places, zero = np.zeros(0, np.intp), np.zeros(0, np.int64)
+        return cls(places, places, zero, zero, np.zeros(0))
+
 
 def run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) -> tuple[Cusum, Over, Floats]:
     """Ticks with ``sums`` int64[ticks, channels, FEATURES], begun at ``start`` float64[ticks]; ``limit`` float64[k] in
@@ -102,8 +107,7 @@ def run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) 
         parts.append(Over(over.tick + low, over.rule, over.hits, over.events, over.since))
         tops.append(top)
     if not parts:
-        none = np.zeros(0, np.intp)
-        return state, Over(none, none, none, none, np.zeros(0)), np.zeros((0, len(rules.channel)))
+        return state, Over.none(), np.zeros((0, len(rules.channel)))
     joined = (np.concatenate([getattr(p, name) for p in parts]) for name in Over.__slots__)
     return state, Over(*joined), np.concatenate(tops)
 
@@ -117,15 +121,14 @@ def _run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats)
         g = _capped(state.g, gain, rules.cap[:, None])
     top = np.asarray(g.max(axis=2) / NAT, np.float64)
     over = np.flatnonzero((top >= limit).any(axis=0))
-    zero = _last_zero(g[:, over])
-    hits, events, since = _since(state, over, k[:, over], n[:, over], start, zero)
-    best = g[:, over].argmax(axis=2)
-    tick, place = np.nonzero(top[:, over] >= limit[over])
-    chosen = tick, place, best[tick, place]
-    found = Over(tick, over[place], hits[chosen], events[chosen], since[chosen])
-    every = np.arange(len(rules.channel))
-    last = _last_zero(g)[-1:]
-    hits, events, since = _since(state, every, k, n, start, last)
+    found = Over.none()
+    if len(over):
+        hits, events, since = _since(state, over, k[:, over], n[:, over], start, _last_zero(g[:, over]))
+        best = g[:, over].argmax(axis=2)
+        tick, place = np.nonzero(top[:, over] >= limit[over])
+        chosen = tick, place, best[tick, place]
+        found = Over(tick, over[place], hits[chosen], events[chosen], since[chosen])
+    hits, events, since = _since(state, np.arange(len(rules.channel)), k, n, start, _last_zero(g)[-1:])
     return Cusum(g[-1], hits[-1], events[-1], since[-1]), found, top
 
 

@@ -166,8 +166,10 @@ class Episodes:
         ``siblings`` bool[channels, channels].
         """
         clock = Clock.of(self.last, self.lost, start, end)
-        copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
         last, lost = (float(end[-1]), float(clock.lost[-1])) if len(end) else (self.last, self.lost)
+        if not fires and not self.level.any():
+            return replace(self, last=last, lost=lost), []
+        copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
         after = replace(self, last=last, lost=lost, **copied)
         turns: list[Turn] = []
         for fire in fires:

@@ -12,13 +12,13 @@ partitions and panes. Of a whole cell only two whole numbers a channel are kept,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Role
+from driftd.core.products import products_by_pane
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.features import SCORE
@@ -54,9 +54,7 @@ class Scores:
 
     def cross(self, bins: NDArray[np.intp]) -> Counts:
         """int64[m + 1, m + 1] of some events; ``bins`` intp[channels, events]."""
-        mine = bins[self.rows]
-        z = np.where(mine >= 0, np.take_along_axis(self.table, np.maximum(mine, 0), axis=1), 0).astype(np.float64)
-        z = np.concatenate([np.ones((1, z.shape[1])), z])
+        z = self._placed(bins)
         out: Counts = np.rint(z @ z.T).astype(np.int64)
         return out
 
@@ -64,10 +62,14 @@ class Scores:
         """``cross`` of each distinct pane of ``panes`` int64[n]; nothing where there is one channel alone."""
         if len(self.rows) < 2 or not len(panes):
             return {}
-        order = np.argsort(panes, kind="stable")
-        ordered, mine = panes[order], bins[:, order]
-        starts = np.append(np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])), len(panes)).tolist()
-        return {int(ordered[i]): self.cross(mine[:, i:j]) for i, j in pairwise(starts)}
+        numbers, sums = products_by_pane(self._placed(bins), panes)
+        return dict(zip(numbers.tolist(), sums, strict=True))
+
+    def _placed(self, bins: NDArray[np.intp]) -> Floats:
+        """float64[m + 1, events]: ones, then the score of every event, 0 where the channel does not apply."""
+        mine = bins[self.rows]
+        z = np.where(mine >= 0, np.take_along_axis(self.table, np.maximum(mine, 0), axis=1), 0)
+        return np.concatenate([np.ones((1, z.shape[1])), z])
 
 
 def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> Scores:

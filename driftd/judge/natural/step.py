@@ -185,6 +185,8 @@ def _fast(
     rules = fast.rules.above(np.fmax(limits.page.fast, limits.ticket.fast))
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
+    if not len(over.tick):
+        return cusum, recent.last()
     rate = over.hits / np.maximum(over.events, 1)
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]

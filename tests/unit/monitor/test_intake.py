@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from driftd.core.finding import Finding
 from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.core.summary import merge
 from driftd.core.window import TimedDetection, panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -122,7 +123,7 @@ def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference:
         model = ModelState(KEY, reference)
         for message in order:
             take_in(model, message)
-        run = together(take_out(model, 100))
+        (run,) = together(take_out(model, 100), [0, 1])
         assert (run.number, run.summary.events) == (100, 4)
         assert run.versions == {"1": 100}
 
@@ -142,5 +143,20 @@ def test_detections_of_all_sources_come_in_order_of_time(reference: Reference) -
         (pane,) = closed(reference, events([1000], [0], ["red"]), source)
         hits = tuple(TimedDetection("adwin", "x", t, 0.1, 0.2) for t in times)
         take_in(model, replace(pane, detections=hits))
-    run = together(take_out(model, 100))
+    (run,) = together(take_out(model, 100), [0, 1])
     assert [d.time for d in run.detections] == [1001.0, 1002.0, 1003.0, 1004.0]
+
+
+def test_runs_are_the_panes_between_two_cuts(reference: Reference) -> None:
+    model = ModelState(KEY, reference)
+    for source, colours in ((A, ["red"] * 4), (B, ["blue"] * 4)):
+        for message in closed(reference, events([1000, 1010, 1020, 1030], [0, 1, 2, 3], colours), source):
+            take_in(model, message)
+    panes = take_out(model, 103)
+    runs = together(panes, [0, 1, 4])
+    assert [(run.first, run.number, run.summary.events) for run in runs] == [(100, 100, 2), (101, 103, 6)]
+    for run, mine in zip(runs, (panes[:1], panes[1:]), strict=True):
+        alone = merge(part.summary for pane in mine for part in pane.parts)
+        for one, other in zip(fields(run.summary), fields(alone), strict=True):
+            np.testing.assert_array_equal(getattr(run.summary, one.name), getattr(alone, other.name))
+    assert together([], [0]) == []
