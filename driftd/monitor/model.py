@@ -25,10 +25,10 @@ from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import (
     Evaluation,
     Rules,
+    effects_of,
     evaluate_changes,
     evaluate_episodes,
     evaluate_window,
-    exceeds_effect,
 )
 from driftd.monitor.intake import Pane, Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
@@ -79,7 +79,7 @@ class Monitor:
             settings = self.settings(Slice(reference.model))
             known = self._detectors[key] = DetectorSet.of(
                 reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect,
-                settings.asked, self.tickets_per_month,
+                settings.asked, self.tickets_per_month, settings.sizes,
             )  # fmt: skip
         return known
 
@@ -214,7 +214,7 @@ class Monitor:
         """Judges what waits for more events: a micro-batch, a slot, a hop."""
         if model.judge is not None and model.reference is not None:
             detectors = self.detectors(model.reference)
-            steps = model.judge.flush(model.reference, detectors.a, exceeds_effect(model, detectors))
+            steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
             for batch, judged in steps:
                 self._keep(model, evaluate_episodes(model, detectors, self._rules(), batch, judged), out)
         if model.hops.growing is not None:
@@ -239,7 +239,7 @@ class Monitor:
             cross = None
         start, end = run.first * seconds, run.number * seconds + seconds
         batch = MicroBatch(start, end, run.summary, cross, external_since)
-        for part, judged in model.judge.take(reference, batch, detectors.a, exceeds_effect(model, detectors)):
+        for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 
     def _judge_window(self, model: ModelState, out: Evaluated) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from driftd.core.event import Kind, Schema
+from driftd.judge.natural.changes import OwnSizes
 from driftd.learn.build import Learning
-from driftd.monitor.assignment import Asked, Chooser, Effect, always
+from driftd.monitor.assignment import Asked, Chooser, Effect, Sizes, always
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
     time where that is set. ``effect`` of a channel is the least change (PSI) that opens an episode;
-    ``asked`` says whether the user chose its detectors.
+    ``asked`` says whether the user chose its detectors, ``sizes`` which sizes the user wants of it.
     """
 
     choose: Chooser
@@ -25,6 +26,7 @@ class ModelSettings:
     discover: bool = True
     effect: Effect = lambda _: 0.0
     asked: Asked = always
+    sizes: Sizes = lambda _: OwnSizes()
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""
