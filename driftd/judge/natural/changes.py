@@ -101,9 +101,15 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.UNIT,), ("timely",), 2.6, "calm air, fog: a factor of 13 is natural"),
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
-    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts"),
+    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
 )
 """Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
+
+
+BEYOND: Final = 0.2
+"""By what errors of prediction must exceed the highest rate that is natural (p0) to page. Measured: errors of 40 % page
+where 5 or 10 % are usual, the worst two hours of the demo's flights (78 %, 20 % are usual) do not.
+"""
 
 
 EXACT: Final[Mapping[Change, float]] = {

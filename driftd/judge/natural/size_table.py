@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import (
+    BEYOND,
     CHANGES,
     EXACT,
     SIZES,
@@ -24,7 +25,9 @@ from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
 
-LEVEL, SPREAD, MIX, RELATION = rows_of([Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]).tolist()
+ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
+    [Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
+).tolist()
 """Derived: the places of these changes in CHANGES."""
 LOSSES: Final = np.linspace(0, 2, 201)
 """Parts of a correlation that may be lost: all that there are, in steps. Chosen: a hundredth."""
@@ -74,6 +77,18 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
             has &= ~getattr(t, size.lacks)
         place = np.ix_(rows_of(size.changes), np.flatnonzero(has))
         page[place] = np.maximum(page[place], size.page)
+    np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
+
+
+def _least_errors(learned: NaturalLearned) -> Floats:
+    """The rise of errors of prediction that makes a page, float64[channels]; 0 for other channels. Labels come late and
+    in bursts: what the reference's own hours reach is no news.
+    """
+    t, fast = learned.traits, learned.fast
+    out = np.where(t.awaited & t.output & t.errors, np.inf, 0.0)
+    rules = np.flatnonzero((fast.change == ERRORS) & np.isinf(out[fast.rules.channel]))
+    out[fast.rules.channel[rules]] = fast.rules.p0[rules] - fast.usual[rules] + BEYOND
+    return out
 
 
 def least_of_effect(learned: NaturalLearned, effects: Floats) -> Floats:

@@ -76,8 +76,25 @@ def test_true_is_1_and_text_of_a_number_is_that_number(
     code, report, _ = replay(binary(prediction, label, change), 2000)
     assert code == 0
     assert not report["remarks"]
-    assert ("prediction_error" in alarms(report)) is (change == "error")
+    assert [c for page in report["pages"] for c in page["channels"]] == ["prediction_error"] * (change == "error")
     assert change == "error" or not alarms(report)
+
+
+def with_bad_hours(worse: float, days: int = 8) -> Iterable[Any]:
+    """5 % are wrong, in two hours of each day 40 to 60 %; on the last day these hours are ``worse``."""
+    rng, each = np.random.default_rng(4), 60.0
+    for i in range(int(days * 86_400 / each)):
+        day, second = divmod(i * each, 86_400)
+        bad = (0.4 + 0.03 * (day % 7) if day < days - 1 else worse) if 36_000 <= second < 43_200 else 0.05
+        y = bool(rng.random() < 0.3)
+        event = {"model": "b", "time": T0 + i * each, "features": {"x": float(i % 5)}}
+        yield event | {"prediction": int(y ^ bool(rng.random() < bad)), "label": int(y)}
+
+
+@pytest.mark.parametrize(("worse", "pages"), [(0.65, False), (1.0, True)])
+def test_errors_page_beyond_the_bad_hours_that_the_reference_has(replay: Run, worse: float, pages: bool) -> None:
+    report = replay(with_bad_hours(worse), 7 * 1440 - 60)[1]
+    assert [c for page in report["pages"] for c in page["channels"]] == ["prediction_error"] * pages
 
 
 def test_what_cannot_be_compared_is_told_and_the_label_is_watched(replay: Run) -> None:
