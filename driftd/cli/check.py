@@ -83,6 +83,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
+    from driftd.learn.remarks import remarks  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
@@ -109,6 +110,7 @@ def models(settings: Settings) -> dict[str, Any]:
             "reference": _reference(settings, model, reference),
             "window": sensitivity.window(found),
             "joint": sensitivity.joint(found),
+            "remarks": list(remarks(reference)) if reference is not None else [],
             "unseen": list(found.unseen) if found is not None else [],
             "unknown_channels": list(_unknown(model, channels)) if model is not None and reference is not None else [],
             "channels": [
@@ -224,8 +226,8 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
     print_line()
     print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
     print_line(f"  {_spelled_reference(model['reference'])}")
-    for line in model["unknown_channels"]:
-        print_line(f"  {clean(line, 400)}", "red")
+    for line in (*model["unknown_channels"], *model["remarks"]):
+        print_line(f"  {clean(line, 600)}", "red")
     if model["window"] is not None:
         reach.print_reach(model)
         if everything:

@@ -30,7 +30,7 @@ from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
 from driftd.judge.learned import learn, sightings
 from driftd.judge.natural.runtime import table_of
-from driftd.learn import natural, variation
+from driftd.learn import incidents, natural, variation
 from driftd.learn.comparison import slots_of
 
 MAX_CLASSES = 20
@@ -144,6 +144,7 @@ def _judged(reference: Reference, rows: EventBatch, encoded: Encoded, learning: 
     return {
         **runtime.table_of(learned, state),
         **table_of(natural.learn(reference, rows, encoded, pane_seconds)),
+        **incidents.table_of(incidents.find(reference, rows, encoded.bins)),
     }
 
 
