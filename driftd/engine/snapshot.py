@@ -170,6 +170,7 @@ class ModelSnapshot:
     standing: Standing
     period: Period | None
     versions: dict[str, float]
+    started: dict[str, float]
     pages: int
     paged: tuple[float, ...]
 
@@ -190,6 +191,7 @@ class ModelSnapshot:
             m.standing,
             m.period,
             m.versions,
+            m.started,
             m.pages,
             m.paged,
         )
@@ -208,6 +210,7 @@ class ModelSnapshot:
             standing=self.standing,
             period=self.period,
             versions=self.versions,
+            started=self.started,
             pages=self.pages,
             paged=self.paged,
         )

@@ -31,6 +31,7 @@ from driftd.monitor.findings import (
     of_risen,
     of_suspects,
     of_window,
+    with_version,
 )
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.thresholds import CLOSE_RATIO, Budget
@@ -225,6 +226,7 @@ class _Composer:
             starts = _page_starts(since, worst, joint)
             calls = self._calls(status, ended.end, joined=joined)
             findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
+        findings = [with_version(self.model, f) for f in findings]
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
         judgement = Judgement(
             self.model.slice,

@@ -38,7 +38,7 @@ class Pane:
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
-    core.pane.ClosedPane. ``versions``: the last pane in which each answered.
+    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered.
     """
 
     first: int
@@ -46,7 +46,7 @@ class Run:
     summary: Summary
     detections: tuple[TimedDetection, ...]
     cross: NDArray[np.int64] | None
-    versions: Mapping[str, int]
+    versions: Mapping[str, tuple[int, int]]
 
 
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
@@ -87,13 +87,14 @@ def take_out(model: ModelState, reached: int) -> list[Pane]:
 def together(panes: Sequence[Pane]) -> Run:
     """The panes as one: what a pane of three events costs must not be a dozen additions of arrays."""
     parts = [part for pane in panes for part in pane.parts]
+    first = {version: part.number for part in reversed(parts) for version in part.versions}
     return Run(
         panes[0].number,
         panes[-1].number,
         merge(part.summary for part in parts),
         tuple(d for pane in panes for d in pane.detections),
         _sum([part.cross for part in parts]),
-        {version: part.number for part in parts for version in part.versions},
+        {version: (first[version], part.number) for part in parts for version in part.versions},
     )
 
 

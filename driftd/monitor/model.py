@@ -95,6 +95,7 @@ class Monitor:
                 key,
                 taken=model.taken,
                 versions=model.versions,
+                started=model.started,
                 pages=model.pages,
                 paged=model.paged,
             )
@@ -177,8 +178,9 @@ class Monitor:
 
     def _take(self, model: ModelState, run: Run, out: Evaluated) -> None:
         self._roll(model, run.first, out)
-        for version, last in run.versions.items():
-            model.saw_version(version, (last + 1) * self.windows.pane_seconds)
+        seconds = self.windows.pane_seconds
+        for version, (first, last) in run.versions.items():
+            model.saw_version(version, first * seconds, (last + 1) * seconds)
         full = model.hops.add(run.number, run.summary, run.detections, self.windows, run.first)
         drifting = run.first < run.number and _drifts(model)
         self._judge_run(model, run, out)
@@ -287,3 +289,5 @@ def _forget_versions(model: ModelState) -> None:
     oldest = model.hops.done[0].start
     recent = sorted(((seen, v) for v, seen in model.versions.items() if seen > oldest), reverse=True)
     model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
+    first = sorted(model.started.items(), key=lambda begun: begun[1])[:1]  # by it the others are new
+    model.started = {v: at for v, at in model.started.items() if v in model.versions} | dict(first)

@@ -289,3 +289,33 @@ def test_excel_dates_are_pointed_at(capsys: pytest.CaptureFixture[str], tmp_path
         main(["replay", "--events", str(path), "--time", "date", "--reference-events", reference_events])
     assert not leaving.value.code
     assert "these look like Excel dates. Convert them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("released", "named"),
+    [
+        pytest.param({0: "7", 3000: "8"}, "8", id="with the change"),
+        pytest.param({0: "7", 1800: "8"}, None, id="hours before"),
+        pytest.param({0: "7"}, None, id="none"),
+        pytest.param({2000: "7"}, None, id="the first that is named"),
+        pytest.param({0: "7", 2990: "8", 3000: "9"}, None, id="two at once"),
+    ],
+)
+def test_a_version_that_began_with_the_change_is_named(
+    replay: Run, released: dict[int, str], named: str | None
+) -> None:
+    del replay
+    events = [*of_ratios(np.random.default_rng(2).normal(size=4000) + 2 * (np.arange(4000) >= 3000))]
+    for i, event in enumerate(events):
+        version = next((v for at, v in sorted(released.items(), reverse=True) if i >= at), None)
+        event |= {"version": version} if version is not None else {}
+    Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    words = ["replay", "--events", "events.jsonl", "--reference-events", "1500", "--findings", "found.jsonl"]
+    with pytest.raises(SystemExit):
+        main(words)
+    found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
+    pages = [f for f in found if f["severity"] == "page"]
+    assert {f["feature"] for f in pages} == {"ratio", None}
+    assert {f["new_version"] for f in pages} == {named}
+    told = "version 8 answers since 2026-09-01 08:20"
+    assert all((told in f["because"]) is (named is not None) for f in pages)
