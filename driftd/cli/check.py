@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftd.cli import options
 from driftd.cli.output import print_json, print_line, print_table
-from driftd.core.text import clean, duration, minute, plural
+from driftd.core.text import clean, did_you_mean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
@@ -42,12 +42,13 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read.
     """
     loaded = options.load(given)
+    alarms = loaded.settings.alarms
     report = {
         "config": str(loaded.path) if loaded.path else None,
         "settings": [{"setting": s, "value": v, "origin": o} for s, v, o in loaded.rows()],
         **models(loaded.settings),
         "discovery": loaded.settings.discovery.model_dump(),
-        "alarms": loaded.settings.alarms.model_dump(),
+        "alarms": alarms.model_dump() | alarms.model_dump(include={"sizes"}, exclude_unset=True),
         "kafka": None if offline else kafka(loaded),
     }
     found = report["kafka"]["problems"] if isinstance(report["kafka"], dict) else []
@@ -82,6 +83,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
+    from driftd.learn.remarks import remarks  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
@@ -108,7 +110,9 @@ def models(settings: Settings) -> dict[str, Any]:
             "reference": _reference(settings, model, reference),
             "window": sensitivity.window(found),
             "joint": sensitivity.joint(found),
+            "remarks": list(remarks(reference)) if reference is not None else [],
             "unseen": list(found.unseen) if found is not None else [],
+            "unknown_channels": list(_unknown(model, channels)) if model is not None and reference is not None else [],
             "channels": [
                 {
                     "channel": c.name,
@@ -131,6 +135,14 @@ def _expected(model: Model | None) -> Iterator[Channel]:
     for name, feature in model.features.items() if model else ():
         yield Channel.of_feature(name, Kind(feature.type) if feature.type else Kind.ANY)
     yield from ALONE
+
+
+def _unknown(model: Model, channels: Iterable[Channel]) -> Iterator[str]:
+    """What is said about sizes of channels that the reference does not have."""
+    names = [c.name for c in channels]
+    for name in model.alarms.channels:
+        if name not in names:
+            yield f"alarms.channels: the reference has no channel '{name}'{did_you_mean(name, names)}"
 
 
 def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:
@@ -216,6 +228,8 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
     print_line()
     print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
     print_line(f"  {_spelled_reference(model['reference'])}")
+    for line in (*model["unknown_channels"], *model["remarks"]):
+        print_line(f"  {clean(line, 600)}", "red")
     if model["window"] is not None:
         reach.print_reach(model)
         if everything:

@@ -116,6 +116,8 @@ def _judged(f: Finding) -> str:
         parts.append(f.because.partition(";")[0])  # another detector of its budget found it
     if f.feature == JOINT:
         parts += [p for p in f.because.split("; ")[1:2] if p]
+    if f.new_version is not None:
+        parts.append(f.because.rpartition("; ")[2])
     return "; ".join([*parts, *_moved(f)])
 
 

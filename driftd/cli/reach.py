@@ -21,8 +21,6 @@ _ENDS: Final = frozenset({"low", "high"})
 _FACTORS: Final = frozenset({"unit", "spread", "within"})
 _FEW_POINTS: Final = 10
 """Points up to which sizes are shown in whole points, above in fives; factors up to which they have a decimal."""
-_EXACT_SHIFT: Final = 0.1
-"""Derived from judge.natural.changes.EXACT: below, exact evidence makes no ticket."""
 
 
 def print_reach(model: Mapping[str, Any]) -> None:
@@ -95,7 +93,7 @@ def _proved(c: Mapping[str, Any]) -> Iterator[str]:
     for (change, value), f in last.items():
         time = duration(f["within_seconds"])
         if change == "shift":
-            yield f"shift {_sd(max(f['least'], _EXACT_SHIFT))} sd in {time}"
+            yield f"shift {_sd(f['least'])} sd in {time}"
         else:
             yield f"{value} +{100 * f['least']:.2g} points in {time}"
 

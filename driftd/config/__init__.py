@@ -2,7 +2,15 @@
 
 from driftd.config.layers import Flag
 from driftd.config.load import Loaded, load
-from driftd.config.settings import DetectorSettings, ExcludedStretch, Feature, Model, ReferenceFrom, Settings
+from driftd.config.settings import (
+    DetectorSettings,
+    ExcludedStretch,
+    Feature,
+    Model,
+    ReferenceFrom,
+    Settings,
+    SizeSetting,
+)
 
 __all__ = [
     "DetectorSettings",
@@ -13,5 +21,6 @@ __all__ = [
     "Model",
     "ReferenceFrom",
     "Settings",
+    "SizeSetting",
     "load",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from driftd.config.settings import DetectorSettings, KafkaSection, Settings
+from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
 from driftd.core.errors import ConfigError
@@ -14,6 +14,7 @@ from driftd.core.finding import JUDGE
 from driftd.core.text import did_you_mean
 
 Mistake = tuple[Place, str]
+Sized = Mapping[str, SizeSetting]
 
 LEAST_GROW_SECONDS: Final = 1800.0
 """The first stage of a reference that grows (driftd.learn.growth, which this room does not know)."""
@@ -23,6 +24,7 @@ def apart(settings: Settings) -> Iterator[Mistake]:
     """Contradictions of models and detectors that show even when other parts of the configuration are missing."""
     yield from _models(settings)
     yield from _detectors(settings)
+    yield from _sizes(settings)
 
 
 def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
@@ -196,6 +198,41 @@ def _detector(place: Place, spec: DetectorSettings, known: Mapping[str, type]) -
             build(spec.kind, **{key: value})
         except ConfigError as e:
             yield (*place, key), str(e).removeprefix(f"detector '{spec.kind}': {key}: ")
+
+
+def _sizes(settings: Settings) -> Iterator[Mistake]:
+    every: Sized = settings.alarms.sizes
+    yield from _table(("alarms", "sizes"), every, ())
+    for i, model in enumerate(settings.models):
+        here, mine = ("models", i, "alarms"), model.alarms
+        yield from _table((*here, "sizes"), mine.sizes, (every,))
+        for channel, own in mine.channels.items():
+            yield from _table((*here, "channels", channel), own, (mine.sizes, every))
+
+
+def _table(place: Place, own: Sized, above: tuple[Sized, ...]) -> Iterator[Mistake]:
+    """Mistakes in one mapping of sizes; ``above``: those that hold for what it does not say, the nearest first."""
+    if not own:
+        return
+    from driftd.judge.natural.changes import SIZES, Change, is_share  # noqa: PLC0415  numpy takes 0.1 s to import
+    from driftd.judge.natural.kinds import changes_called  # noqa: PLC0415
+
+    for name, size in own.items():
+        if name not in SIZES:
+            called = " or ".join(f"'{change}'" for change in changes_called(name))
+            helps = f"; findings of this kind come from {called}" if called else did_you_mean(name, SIZES)
+            yield (*place, name), f"unknown key '{name}'{helps}"
+            continue
+        given = {level: getattr(size, level) for level in size.model_fields_set}
+        for level, value in given.items():
+            if value is not None and value > 1 and is_share(Change(name)):
+                yield (*place, name, level), f"expected a share of 1 or less, got {value:g}; 5 % is 0.05"
+        least = {level: getattr(SIZES[Change(name)], level) for level in ("ticket", "page")}
+        for table in reversed((own, *above)):
+            least |= {k: getattr(table[name], k) for k in table[name].model_fields_set} if name in table else {}
+        ticket, page = least["ticket"], least["page"]
+        if None not in (ticket, page) and page < ticket < float("inf"):
+            yield (*place, name), f"a page from {page:g} would come before the ticket from {ticket:g}; give both"
 
 
 def _effect(place: Place, kind: str, known: Mapping[str, type]) -> Iterator[Mistake]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from driftd.config.settings import Detectors, ExcludedStretch, Feature, Model, Settings
+from driftd.config.settings import Detectors, ExcludedStretch, Feature, Model, Settings, SizeSetting
 from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
@@ -24,6 +24,8 @@ _PLAIN: Final = {
     SecretStr: "secret",
 }
 _ITEMS: Final[dict[type[BaseModel] | None, str]] = {Model: "models", ExcludedStretch: "time ranges"}
+
+_MAPPED: Final[dict[Any, str]] = {Feature: "features", SizeSetting: "sizes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +120,6 @@ def _generic(origin: Any, args: tuple[Any, ...]) -> str:
     if origin is tuple:
         return f"list of {_ITEMS.get(model_of(args[0])) or _type(args[0])}"
     if origin is dict:
-        return "mapping of features" if model_of(args[1]) is Feature else f"mapping to {_type(args[1])}"
+        bare = args[1].__origin__ if hasattr(args[1], "__metadata__") else args[1]
+        return f"mapping of {_MAPPED[bare]}" if bare in _MAPPED else f"mapping to {_type(args[1])}"
     return " or ".join(_type(a) for a in args if a is not type(None))  # a union

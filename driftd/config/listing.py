@@ -9,7 +9,15 @@ from typing import Any
 
 from driftd.config import describe
 from driftd.config.errors import dotted
-from driftd.config.settings import DetectorSettings, ExcludedStretch, Feature, ReferenceFrom, Settings
+from driftd.config.settings import (
+    DetectorSettings,
+    ExcludedStretch,
+    Feature,
+    ModelAlarms,
+    ReferenceFrom,
+    Settings,
+    SizeSetting,
+)
 from driftd.config.values import spell_moment, spell_seconds
 from driftd.config.yamlfile import Place
 
@@ -26,6 +34,7 @@ def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]
             ("task",),
             ("detectors",),
             *(("reference", k) for k in ReferenceFrom.model_fields),
+            *(("alarms", k) for k in ModelAlarms.model_fields),
         ]
         for leaf in [*leaves, *(("features", name) for name in model.features)]:
             place: Place = ("models", i, *leaf)
@@ -35,7 +44,7 @@ def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]
 
 def value_of(settings: Settings, path: str) -> Any:
     value: Any = settings
-    match = re.match(r"models\[(\d+)\]\.(name|task|detectors|reference\.\w+|features)(.*)", path, re.DOTALL)
+    match = re.match(r"models\[(\d+)\]\.(name|task|detectors|reference\.\w+|alarms\.\w+|features)(.*)", path, re.DOTALL)
     if match:
         value = settings.models[int(match.group(1))]
         for key in match.group(2).split("."):
@@ -61,6 +70,10 @@ def show(value: Any, path: str) -> str:
             return ", ".join(show(v, "") for v in value) or "none"
         case ExcludedStretch():
             return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
+        case dict():
+            return ", ".join(f"{name}: {show(v, '')}" for name, v in value.items()) or "none"
+        case SizeSetting():
+            return " ".join(f"{k} {_size(getattr(value, k))}" for k in sorted(value.model_fields_set, reverse=True))
         case DetectorSettings():
             return _detector(value)
         case Feature():
@@ -75,6 +88,10 @@ def _number(value: float, path: str) -> str:
 def _detector(chosen: DetectorSettings) -> str:
     options = " ".join(f"{k}={v}" for k, v in chosen.options.items())
     return f"{chosen.kind}({options})" if options else chosen.kind
+
+
+def _size(value: float | None) -> str:
+    return "never" if value is None else f"{value:g}"
 
 
 def _feature(feature: Feature) -> str:

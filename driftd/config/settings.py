@@ -112,6 +112,16 @@ class KafkaSection(Section):
         return socket.gethostname() if self.group_instance_id is None else self.group_instance_id or None
 
 
+class SizeSetting(Section):
+    """Least change that makes a ticket, and a page; null: never. What is not given stays as it is."""
+
+    ticket: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    page: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+Sizes = Annotated[dict[str, SizeSetting], Several]
+
+
 class Feature(Section):
     type: Literal["numeric", "categorical"] | None = Field(default=None, description="Unset: inferred while learning.")
     detectors: Detectors | None = Field(default=None, description="Detectors for this feature. Unset: the model's.")
@@ -157,6 +167,15 @@ class ReferenceFrom(Section):
     )
 
 
+class ModelAlarms(Section):
+    sizes: Sizes = Field(default_factory=dict, description="Sizes for this model, as in `alarms.sizes`.")
+    channels: dict[Name, Sizes] = Field(
+        default_factory=dict,
+        description="Sizes for single channels, by name: a feature, or prediction, score, error, label, "
+        "prediction_error. They stand as they are, whatever the channel is.",
+    )
+
+
 class Model(Section):
     name: Name = Field(description="Name of the model, as in the events' field `model`.")
     features: Annotated[dict[Name, Annotated[Feature, Typed]], Several] = Field(
@@ -174,6 +193,7 @@ class Model(Section):
     reference: ReferenceFrom = Field(
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
+    alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
 
 
 class DiscoverySection(Section):
@@ -275,7 +295,13 @@ class AlarmsSection(Section):
         le=10,
         allow_inf_nan=False,
         description="The smallest change that opens an episode, as PSI of the events since it began; 0.002 is a shift "
-        "of 0.045 standard deviations. For one feature: `effect: {judge: 0.01}`.",
+        "of 0.045 standard deviations, or a correlation that appears at 0.045. For one feature: "
+        "`effect: {judge: 0.01}`; of two channels that move together the larger counts.",
+    )
+    sizes: Sizes = Field(
+        default_factory=dict,
+        description="Other sizes of tickets and pages, by change: `{missing: {ticket: 0.05, page: 0.3}}`; null: never. "
+        "docs/judge.md has the table.",
     )
 
 
@@ -354,7 +380,7 @@ class Settings(BaseSettings):
     learning: LearningSection = Field(default=LearningSection(), description="Reference of a model that has none.")
     windows: WindowsSection = Field(default=WindowsSection(), description="Panes, hops and windows of event time.")
     detectors: DetectorsSection = Field(default=DetectorsSection(), description="Default detectors.")
-    alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms.")
+    alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms, and sizes.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")

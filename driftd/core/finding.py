@@ -60,7 +60,7 @@ class Finding:
 
     ``severity`` is None where nothing begins. ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
     began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
-    are None where there is no such number.
+    are None where there is no such number. ``new_version``: the version of the model that began to answer about then.
     """
 
     slice: Slice
@@ -87,6 +87,7 @@ class Finding:
     kind: str = ""
     value: float | None = None
     reference_value: float | None = None
+    new_version: str | None = None
 
     @property
     def model(self) -> str:

@@ -205,6 +205,7 @@ class ModelSnapshot:
     standing: Standing
     period: Period | None
     versions: dict[str, float]
+    started: dict[str, float]
     pages: int
     paged: tuple[float, ...]
     growth: GrowthSnapshot | None = None
@@ -226,6 +227,7 @@ class ModelSnapshot:
             m.standing,
             m.period,
             m.versions,
+            m.started,
             m.pages,
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
@@ -246,6 +248,7 @@ class ModelSnapshot:
             period=self.period,
             growth=None if self.growth is None else self.growth.restore(),
             versions=self.versions,
+            started=self.started,
             pages=self.pages,
             paged=self.paged,
         )

@@ -20,7 +20,7 @@ from driftd.judge import step
 from driftd.judge.learned import JudgeState, Learned, start
 from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import SeasonState
-from driftd.judge.step import ExceedsEffect, Judged, MicroBatch, always
+from driftd.judge.step import Effects, Judged, MicroBatch, unbounded
 
 Floats = NDArray[np.float64]
 
@@ -57,26 +57,26 @@ class ModelJudge:
         return cls(learned, start(learned, arrays.load(SeasonState, season) if season else None))
 
     def take(
-        self, reference: Reference, pane: MicroBatch | None, a: Floats, exceeds_effect: ExceedsEffect = always
+        self, reference: Reference, pane: MicroBatch | None, a: Floats, effects: Effects = unbounded
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Takes in one closed pane or more, in order of time; yields each batch that this completed with its verdict.
 
-        None: nothing will follow, and what waits is judged, however little it is. ``exceeds_effect`` as in
+        None: nothing will follow, and what waits is judged, however little it is. ``effects`` as in
         driftd.judge.step.
         """
         slot, batch = self._completed(reference, pane)
         if slot is not None:
-            self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, exceeds_effect)
+            self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, effects)
             yield slot, judged
         if batch is not None:
-            self.state, judged = step.of_events(self.learned, self.state, batch, a, exceeds_effect)
+            self.state, judged = step.of_events(self.learned, self.state, batch, a, effects)
             yield batch, judged
 
     def flush(
-        self, reference: Reference, a: Floats, exceeds_effect: ExceedsEffect = always
+        self, reference: Reference, a: Floats, effects: Effects = unbounded
     ) -> Iterator[tuple[MicroBatch, Judged]]:
         """Judges what waits."""
-        return self.take(reference, None, a, exceeds_effect)
+        return self.take(reference, None, a, effects)
 
     def completed_by(self, reference: Reference, starts: Sequence[float], events: Sequence[int]) -> Iterator[int]:
         """Behind which of these panes something is complete: places in ``starts``. Up to there ``take`` may have

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,6 @@ from driftd.judge.seasonal.clock import SlotSummary
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-ExceedsEffect = Callable[[int, float], bool]
-"""Whether a channel (row) has changed since then (epoch seconds) by its effect or more, so that an episode may open."""
 
 
 MOVED: Final = 0.01
@@ -36,6 +34,18 @@ above what chance reaches, and before the channel's own episode opens."""
 
 def always(_row: int, _since: float) -> bool:
     return True
+
+
+class Effects(NamedTuple):
+    """How large a change must be so that its episode may open. ``exceeded`` says it of a channel (row) and since when
+    (epoch seconds); ``pairs`` float64[channels] is the least PSI, of a pair the larger of its two channels'. None: any.
+    """
+
+    exceeded: Callable[[int, float], bool] = always
+    pairs: Floats | None = None
+
+
+unbounded = Effects()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +97,7 @@ def ended(state: JudgeState, a: Floats) -> Judged:
 
 
 def of_events(
-    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, exceeds_effect: ExceedsEffect = always
+    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, effects: Effects = unbounded
 ) -> tuple[JudgeState, Judged]:
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
 
@@ -103,9 +113,13 @@ def of_events(
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
     opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
-    if opens[-1] and pair is not None and (now.s[list(pair)] >= MOVED * a[list(pair)]).any():
+    # the evidence of an open episode begins again from 0
+    moved = (now.s >= MOVED * a) | state.episodes.open
+    if opens[-1] and pair is not None and moved[list(pair)].any():
         now, opens[-1], enough[-1] = without_pairs(now), False, False
-    opens = _large_enough(opens, since, exceeds_effect)
+    if opens[-1] and pair is not None and effects.pairs is not None:
+        opens[-1] = learned.pairs.psi(now.joint) >= effects.pairs[list(pair)].max()
+    opens = _large_enough(opens, since, effects)
     events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
     episodes, opened, closed = state.episodes.step(now.s, a, opens, events, since, np.nan_to_num(took), batch.end)
     after = _restarted(replace(now, since=since, episodes=episodes), learned, enough & mine & episodes.open)
@@ -118,7 +132,7 @@ def of_season(
     batch: MicroBatch,
     reference: Reference,
     a: Floats,
-    exceeds_effect: ExceedsEffect = always,
+    effects: Effects = unbounded,
 ) -> tuple[JudgeState, Judged]:
     """Takes in a batch that lies in one slot of the season's clock, for the seasonal channels. Their evidence falls by
     itself when the change is over, so it need not begin again when an episode opens.
@@ -137,7 +151,9 @@ def of_season(
             since[-1] = seasonal.joint_since
     with np.errstate(invalid="ignore"):
         opens = mine & (s >= a) & ~state.episodes.open
-    opens = _large_enough(opens, since, exceeds_effect)
+    if opens[-1]:
+        opens[-1] = any(effects.exceeded(row, float(since[-1])) for row in np.flatnonzero(rows).tolist())
+    opens = _large_enough(opens, since, effects)
     events = np.where(mine, np.append(batch.summary.channel_events, batch.summary.events), 0).astype(np.float64)
     episodes, opened, closed = state.episodes.step(s, a, opens, events, since, np.zeros(len(s)), batch.end)
     after = replace(state, seasonal=seasonal, episodes=episodes, s=s, since=since, parts=parts)
@@ -176,11 +192,11 @@ def _with_pairs(
     return replace(state, joint=joint, s=s, since=since, parts=parts), pair
 
 
-def _large_enough(opens: Bools, since: Floats, exceeds_effect: ExceedsEffect) -> Bools:
-    """``opens`` without the channels whose change does not exceed its effect; the joint path has none."""
+def _large_enough(opens: Bools, since: Floats, effects: Effects) -> Bools:
+    """``opens`` without the channels whose change does not exceed its effect."""
     out = opens.copy()
     for row in np.flatnonzero(out[:-1]).tolist():
-        out[row] = exceeds_effect(row, float(since[row]))
+        out[row] = effects.exceeded(row, float(since[row]))
     return out
 
 

@@ -30,7 +30,7 @@ from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
 from driftd.judge.learned import learn, sightings
 from driftd.judge.natural.runtime import table_of
-from driftd.learn import natural, variation
+from driftd.learn import incidents, natural, variation
 from driftd.learn.comparison import slots_of
 
 MAX_CLASSES = 20
@@ -146,8 +146,11 @@ def _judged(
         seen[:, 1],
         least_span_seconds=learning.least_span_seconds,
     )
-    usual = natural.learn(reference, rows, encoded, learning.pane_seconds, thinning)
-    return {**runtime.table_of(learned, state), **table_of(usual)}
+    return {
+        **runtime.table_of(learned, state),
+        **table_of(natural.learn(reference, rows, encoded, learning.pane_seconds, thinning)),
+        **incidents.table_of(incidents.find(reference, rows, encoded.bins)),
+    }
 
 
 def schema_of(reference: Reference) -> Schema:

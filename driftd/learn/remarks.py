@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import floor
 
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
-from driftd.core.text import plural, printable
+from driftd.core.text import minute, plural, printable, utc
+from driftd.learn.incidents import Incident, incidents_of
 
 _SHOWN = 3
 """Values of a channel that a sentence names."""
@@ -41,12 +43,33 @@ def unwatched(names: Sequence[str]) -> str:
 
 def _remarks(reference: Reference) -> Iterator[str]:
     yield from excel_dates(reference.first, reference.last)
+    yield from _incidents(reference)
     rows = reference.rows
     prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
     if prediction is not None and label is not None and Role.PREDICTION_ERROR not in rows:
         yield (
             f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) cannot be"
             " compared: prediction_error is not watched, the label itself is"
+        )
+
+
+def _incidents(reference: Reference) -> Iterator[str]:
+    """A sentence for each time in which channels differ from all the rest."""
+    together: list[list[Incident]] = []
+    for found in sorted(incidents_of(reference), key=lambda i: i.start):
+        if together and found.start <= max(i.end for i in together[-1]):
+            together[-1].append(found)
+        else:
+            together.append([found])
+    for group in together:
+        start, end = floor(min(i.start for i in group)), floor(max(i.end for i in group)) + 1
+        events = max(i.events for i in group)
+        named = ", ".join(f"{printable(reference.channels[i.row].name)} ({i.kind})" for i in group[:_NAMED])
+        more = f" and {len(group) - _NAMED} more" * (len(group) > _NAMED)
+        yield (
+            f"an incident inside? {named}{more} {'differ' if len(group) > 1 else 'differs'} from all the rest at "
+            f"{minute(start)} to {minute(end)} UTC ({events:,} events), and such a change will not "
+            f"be seen. If it was one: learning.exclude {utc(start)}/{utc(end)}"
         )
 
 

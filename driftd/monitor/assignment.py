@@ -17,9 +17,11 @@ from driftd.core.window import Hop
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
+from driftd.judge.natural.changes import OwnSizes
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.reach import reach
 from driftd.judge.natural.runtime import natural_of
+from driftd.judge.natural.size_table import sizes_of
 from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, thresholds
 from driftd.judge.runtime import learned_of
 from driftd.learn.variation import level
@@ -39,6 +41,8 @@ Chooser = Callable[[Channel], Sequence[Detector]]
 Effect = Callable[[Channel], float]
 Asked = Callable[[Channel], bool]
 """Whether the user chose the channel's detectors."""
+Sizes = Callable[[Channel], OwnSizes]
+"""The sizes of tickets and pages that the user wants of a channel."""
 
 
 def always(_: Channel) -> bool:
@@ -90,15 +94,18 @@ class DetectorSet:
         effect: Effect = lambda _: 0.0,
         asked: Asked = always,
         tickets_per_month: float = TICKET_BUDGET,
+        sizes: Sizes = lambda _: OwnSizes(),
     ) -> DetectorSet:
         """``models`` share the budget ``false_alarms_per_month``; ``effect`` is the least PSI that opens an episode.
         ``tickets_per_month`` is the budget of each model's false tickets.
         """
+        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         natural = natural_of(reference)
         limits = None
         if natural is not None:
             pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
-            limits = thresholds(natural, pages, tickets_per_month)
+            table = sizes_of(natural, [sizes(channel) for channel in reference.channels], effects)
+            limits = thresholds(natural, pages, tickets_per_month, table)
         tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
         windows, chosen = _chosen(reference, choose, tickets)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
@@ -111,7 +118,6 @@ class DetectorSet:
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
-        effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         return cls(windows, sequential, tests, learned, a, effects, paging, natural, limits, tickets)
 
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:

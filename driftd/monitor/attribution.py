@@ -59,6 +59,20 @@ def divergences(reference: NDArray[np.int64], current: NDArray[np.int64]) -> NDA
     return out
 
 
+def beyond_chance(then: NDArray[np.int64], now: NDArray[np.int64]) -> NDArray[np.float64]:
+    """PSI of every channel, of each bin what is more than chance makes of it on average: float64[channels].
+
+    Chance adds about 1/n + 1/m to a bin that both may expect to fill. A bin that is empty in both counts nothing.
+    """
+    p, q = smoothed_shares(then), smoothed_shares(now)
+    m, n = (np.maximum(counts.sum(axis=1, keepdims=True), 1) for counts in (then, now))
+    pooled = (then + now) / (m + n)
+    chance = (1 / n + 1 / m) * np.minimum(np.minimum(n, m) * pooled, 1.0)
+    more = np.where(pooled > 0, (q - p) * np.log(q / p) - chance, 0.0)
+    out: NDArray[np.float64] = np.sum(np.maximum(more, 0.0), axis=1)
+    return out
+
+
 def smoothed_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     smoothed = counts + 0.5
     out: NDArray[np.float64] = smoothed / smoothed.sum(axis=1, keepdims=True)

@@ -15,11 +15,11 @@ from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.sizes import sized
-from driftd.judge.step import ExceedsEffect, Judged, MicroBatch
+from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import comparison_for
 from driftd.monitor.assignment import DetectorSet, score
-from driftd.monitor.attribution import divergences
+from driftd.monitor.attribution import beyond_chance
 from driftd.monitor.change_point import change_starts
 from driftd.monitor.changes import after, of_changes
 from driftd.monitor.findings import (
@@ -31,9 +31,10 @@ from driftd.monitor.findings import (
     of_risen,
     of_suspects,
     of_window,
+    with_version,
 )
 from driftd.monitor.state import ModelState, Standing, Verdict
-from driftd.monitor.thresholds import Budget
+from driftd.monitor.thresholds import CLOSE_RATIO, Budget
 
 BELIEVED_DAYS = 14.0
 """A shorter reference has not shown what differs from week to week: independence is not believed on it."""
@@ -144,7 +145,7 @@ def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDAr
 
 def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rules) -> NDArray[np.bool_]:
     """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement, and
-    large enough.
+    large enough. A ticket stays while half of the evidence, in nats, and CLOSE_RATIO of the size are left.
 
     Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
     """
@@ -156,17 +157,20 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     e, rows = np.full(len(watched), np.nan), learned.rows
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
     e[~watched] = np.nan
-    found = selected(e, Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha)
-    then = model.reference.summary.counts
-    found &= divergences(then, window.summary.counts) >= detectors.effects
+    alpha = Budget(rules.false_alarms_per_month, rules.budget_models, rules.windows.hop_seconds).alpha
+    before = model.standing.suspected
+    open_ = before if len(before) == len(watched) else np.zeros(len(watched), bool)
+    found = np.where(open_, selected(e, np.sqrt(alpha)), selected(e, alpha))
+    least = np.where(open_, CLOSE_RATIO, 1.0)
+    found &= beyond_chance(model.reference.summary.counts, window.summary.counts) >= least * detectors.effects
     if found.any() and detectors.natural is not None and detectors.limits is not None:
-        found &= sized(detectors.natural, detectors.limits.sizes, window.summary).matters
+        found &= sized(detectors.natural, detectors.limits.sizes, window.summary).part >= least
     return found
 
 
-def exceeds_effect(model: ModelState, detectors: DetectorSet) -> ExceedsEffect:
+def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:
     """Whether what came since a change differs by at least ``DetectorSet.effects``, PSI on the reference's bins, and by
-    what makes a ticket (judge.natural.changes.EXACT).
+    what makes a ticket (``SizeTable.exact``).
     """
 
     def large(row: int, since: float) -> bool:
@@ -174,12 +178,12 @@ def exceeds_effect(model: ModelState, detectors: DetectorSet) -> ExceedsEffect:
         if model.reference is None or recent is None:
             return True
         then, now = model.reference.summary.counts[row : row + 1], recent.counts[row : row + 1]
-        if divergences(then, now)[0] < detectors.effects[row]:
+        if beyond_chance(then, now)[0] < detectors.effects[row]:
             return False
         natural, limits = detectors.natural, detectors.limits
         return natural is None or limits is None or bool(sized(natural, limits.sizes, recent, row).matters[0])
 
-    return large
+    return Effects(large, detectors.effects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,6 +226,7 @@ class _Composer:
             starts = _page_starts(since, worst, joint)
             calls = self._calls(status, ended.end, joined=joined)
             findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
+        findings = [with_version(self.model, f) for f in findings]
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
         judgement = Judgement(
             self.model.slice,

@@ -13,7 +13,7 @@ from driftd.core.channel import JOINT
 from driftd.core.finding import JUDGE, Finding, Joint, MovedBin, Scores, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING, UNSEEN, Summary
-from driftd.core.text import percent, plural
+from driftd.core.text import minute, percent, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
 from driftd.judge.natural.kinds import Kind
@@ -34,6 +34,9 @@ _COLUMN: Final = {Kind.MISSING: MISSING, Kind.NEW_VALUE: UNSEEN}
 
 SEVERITY: Final = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIFT: Severity.PAGE}
 """What a finding is that has just got this status."""
+
+NEAR_SECONDS: Final = 3600.0
+"""A version that began to answer within so long of a change is named with it."""
 
 NAMED = 40
 """The most channels that a finding about a model names."""
@@ -387,6 +390,18 @@ def _windowed(about: FindingContext) -> NDArray[np.float64]:
     if recent is None:
         return np.zeros(len(about.reference.channels))
     return divergences(about.reference.summary.counts, recent.counts)
+
+
+def with_version(model: ModelState, finding: Finding) -> Finding:
+    """Names the version that began to answer when a change began."""
+    if finding.severity is None or finding.since is None:
+        return finding
+    begun = model.begun_near(finding.since, NEAR_SECONDS)
+    if begun is None:
+        return finding
+    version, at = begun
+    because = f"{finding.because}; version {version} answers since {minute(at)}"
+    return replace(finding, new_version=version, because=because)
 
 
 def about_model(

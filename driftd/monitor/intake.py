@@ -36,7 +36,7 @@ class Pane:
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
-    core.pane.ClosedPane. ``versions``: the last pane in which each answered.
+    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered.
     """
 
     first: int
@@ -44,7 +44,7 @@ class Run:
     summary: Summary
     detections: tuple[TimedDetection, ...]
     cross: NDArray[np.int64] | None
-    versions: Mapping[str, int]
+    versions: Mapping[str, tuple[int, int]]
 
 
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
@@ -91,14 +91,16 @@ def together(panes: Sequence[Pane], cuts: Sequence[int]) -> list[Run]:
     summaries = merge_runs([part.summary for part in parts], places[:-1])
     out = []
     for summary, (first, behind), (begin, end) in zip(summaries, pairwise(cuts), pairwise(places), strict=True):
+        mine = parts[begin:end]
+        started = {version: part.number for part in reversed(mine) for version in part.versions}
         out.append(
             Run(
                 panes[first].number,
                 panes[behind - 1].number,
                 summary,
                 tuple(d for pane in panes[first:behind] for d in pane.detections),
-                _sum([part.cross for part in parts[begin:end]]),
-                {version: part.number for part in parts[begin:end] for version in part.versions},
+                _sum([part.cross for part in mine]),
+                {version: (started[version], part.number) for part in mine for version in part.versions},
             )
         )
     return out

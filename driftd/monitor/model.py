@@ -25,10 +25,10 @@ from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import (
     Evaluation,
     Rules,
+    effects_of,
     evaluate_changes,
     evaluate_episodes,
     evaluate_window,
-    exceeds_effect,
 )
 from driftd.monitor.intake import Pane, Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
@@ -80,7 +80,7 @@ class Monitor:
             settings = self.settings(Slice(reference.model))
             known = self._detectors[key] = DetectorSet.of(
                 reference, settings.choose, self.false_alarms_per_month, self.budget_models, settings.effect,
-                settings.asked, self.tickets_per_month,
+                settings.asked, self.tickets_per_month, settings.sizes,
             )  # fmt: skip
         return known
 
@@ -138,6 +138,7 @@ class Monitor:
                 taken=model.taken,
                 versions=model.versions,
                 growth=model.growth,
+                started=model.started,
                 pages=model.pages,
                 paged=model.paged,
             )
@@ -231,8 +232,9 @@ class Monitor:
 
     def _take(self, model: ModelState, run: Run, out: Evaluated) -> None:
         self._roll(model, run.first, out)
-        for version, last in run.versions.items():
-            model.saw_version(version, (last + 1) * self.windows.pane_seconds)
+        seconds = self.windows.pane_seconds
+        for version, (first, last) in run.versions.items():
+            model.saw_version(version, first * seconds, (last + 1) * seconds)
         full = model.hops.add(run.number, run.summary, run.detections, self.windows, run.first)
         drifting = run.first < run.number and _drifts(model)
         self._judge_run(model, run, out)
@@ -269,7 +271,7 @@ class Monitor:
         """Judges what waits for more events: a micro-batch, a slot, a hop."""
         if model.judge is not None and model.reference is not None:
             detectors = self.detectors(model.reference)
-            steps = model.judge.flush(model.reference, detectors.a, exceeds_effect(model, detectors))
+            steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
             for batch, judged in steps:
                 self._keep(model, evaluate_episodes(model, detectors, self._rules(), batch, judged), out)
         if model.hops.growing is not None:
@@ -294,7 +296,7 @@ class Monitor:
             cross = None
         start, end = run.first * seconds, run.number * seconds + seconds
         batch = MicroBatch(start, end, run.summary, cross, external_since)
-        for part, judged in model.judge.take(reference, batch, detectors.a, exceeds_effect(model, detectors)):
+        for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 
     def _judge_window(self, model: ModelState, out: Evaluated) -> None:
@@ -346,3 +348,5 @@ def _forget_versions(model: ModelState) -> None:
     oldest = model.hops.done[0].start
     recent = sorted(((seen, v) for v, seen in model.versions.items() if seen > oldest), reverse=True)
     model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
+    first = sorted(model.started.items(), key=lambda begun: begun[1])[:1]  # by it the others are new
+    model.started = {v: at for v, at in model.started.items() if v in model.versions} | dict(first)

@@ -21,6 +21,7 @@ from driftd.judge import runtime, sensitivity
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
 from driftd.judge.natural.reach import reach
+from driftd.judge.natural.size_table import LEVEL
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn.variation import level
 from driftd.monitor.assignment import DetectorSet
@@ -251,11 +252,19 @@ def _finds(
             if not len(rows):
                 continue
             least = _smallest(question, learned, rows, counts, a, events)
+            if question.kind == "shift":
+                least = np.maximum(least, _least_shift(plan)[rows])
             for row, found in zip(rows.tolist(), least.tolist(), strict=True):
                 if np.isfinite(found):
                     value = question.value(reference, row)
                     out[row].append(DetectableChange(question.kind, value, found, horizon, int(events[row])))
     return [tuple(found) for found in out]
+
+
+def _least_shift(plan: DetectorSet) -> Floats:
+    """Below, exact evidence makes no ticket: standard deviations, float64[channels]."""
+    by_effect = np.sqrt(plan.effects)
+    return by_effect if plan.limits is None else np.maximum(by_effect, plan.limits.sizes.exact[LEVEL])
 
 
 def _horizons(learned: Learned, windows: Windows, batch_seconds: float, window_seconds: float) -> dict[float, Floats]:

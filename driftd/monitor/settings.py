@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from driftd.core.event import Kind, Schema
+from driftd.judge.natural.changes import OwnSizes
 from driftd.learn.build import Learning
-from driftd.monitor.assignment import Asked, Chooser, Effect, always
+from driftd.monitor.assignment import Asked, Chooser, Effect, Sizes, always
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class ModelSettings:
     """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
     time where that is set; with ``grow_seconds`` it is learned early and grows for so long (driftd.learn.growth).
     ``effect`` of a channel is the least change (PSI) that opens an episode; ``asked`` says whether the user chose its
-    detectors.
+    detectors, ``sizes`` which sizes the user wants of it.
     """
 
     choose: Chooser
@@ -27,6 +28,7 @@ class ModelSettings:
     discover: bool = True
     effect: Effect = lambda _: 0.0
     asked: Asked = always
+    sizes: Sizes = lambda _: OwnSizes()
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

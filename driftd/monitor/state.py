@@ -109,7 +109,8 @@ class ModelState:
     the panes that came in since, by number and source; ``arrived`` the raw rows, by source, and ``through`` the last
     pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
     ``growth``: None where the reference does not grow (any more).
-    ``versions``: the end of the last pane in which each version of the model answered. ``pages`` counts pages since
+    ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
+    first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time.
     """
 
@@ -128,6 +129,7 @@ class ModelState:
     period: Period | None = None
     growth: Growth | None = None
     versions: dict[str, float] = field(default_factory=dict)
+    started: dict[str, float] = field(default_factory=dict)
     pages: int = 0
     paged: tuple[float, ...] = ()
     judgement: Judgement | None = None
@@ -145,5 +147,12 @@ class ModelState:
         """The versions that have answered after ``time``."""
         return tuple(sorted(version for version, seen in self.versions.items() if seen > time))
 
-    def saw_version(self, version: str, at: float) -> None:
-        self.versions[version] = max(at, self.versions.get(version, at))
+    def saw_version(self, version: str, first: float, last: float) -> None:
+        self.versions[version] = max(last, self.versions.get(version, last))
+        self.started[version] = min(first, self.started.get(version, first))
+
+    def begun_near(self, since: float, seconds: float) -> tuple[str, float] | None:
+        """The version that began to answer within ``seconds`` of then, and when; None where there is none, or many."""
+        first = min(self.started.values(), default=np.inf)
+        found = [(v, at) for v, at in self.started.items() if at > first and abs(at - since) <= seconds]
+        return found[0] if len(found) == 1 else None

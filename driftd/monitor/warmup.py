@@ -47,7 +47,7 @@ def note_versions(model: ModelState, arrived: Sequence[RawRows], pane_seconds: f
     for message in arrived:
         for number, version in set(zip(message.panes.tolist(), versions(message.rows), strict=True)):
             if version is not None:
-                model.saw_version(version, (number + 1) * pane_seconds)
+                model.saw_version(version, number * pane_seconds, (number + 1) * pane_seconds)
 
 
 def _wanted(

@@ -56,6 +56,7 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "kind": f.kind or None,
         "value": f.value,
         "reference_value": f.reference_value,
+        "new_version": f.new_version,
     })  # fmt: skip
     return fields
 

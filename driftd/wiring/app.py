@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings
+from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings, SizeSetting
 from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
@@ -22,6 +23,7 @@ from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
+from driftd.judge.natural.changes import Change, Own, OwnSize, OwnSizes
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
 from driftd.monitor.model import Monitor
@@ -175,6 +177,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         discover=settings.discovery.enabled,
         effect=lambda channel: effect_of(settings, model, channel),
         asked=lambda channel: wanted(settings, model, channel) is not None,
+        sizes=lambda channel: own_sizes(settings, model, channel),
     )
 
 
@@ -200,6 +203,24 @@ def effect_of(settings: Settings, model: Model | None, channel: Channel) -> floa
     """The smallest change of a channel that opens an episode: the feature's own, else everybody's."""
     feature = _feature(model, channel)
     return settings.alarms.effect if feature is None else feature.effect.get(JUDGE, settings.alarms.effect)
+
+
+def own_sizes(settings: Settings, model: Model | None, channel: Channel) -> OwnSizes:
+    """The sizes that the user wants of a channel: everybody's, the model's over them, and the channel's own."""
+    every = settings.alarms.sizes
+    if model is None:
+        return OwnSizes(_sizes(every))
+    return OwnSizes(_sizes(every, model.alarms.sizes), _sizes(model.alarms.channels.get(channel.name, {})))
+
+
+def _sizes(*layers: Mapping[str, SizeSetting]) -> Own:
+    """As one: the last layer that says a size counts."""
+    said: dict[str, dict[str, float]] = {}
+    for layer in layers:
+        for name, size in layer.items():
+            given = {k: getattr(size, k) for k in size.model_fields_set}
+            said.setdefault(name, {}).update({k: inf if v is None else v for k, v in given.items()})
+    return {Change(name): OwnSize(**given) for name, given in said.items()}
 
 
 def _feature(model: Model | None, channel: Channel) -> Feature | None:

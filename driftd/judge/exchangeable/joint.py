@@ -33,6 +33,7 @@ from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.independent import MARGIN
 from driftd.judge.exchangeable.pair_rows import answers_of, groups_of, numbers_of
 from driftd.judge.exchangeable.shape import normal_scores
+from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -124,7 +125,9 @@ class Pairs:
         """int64[..., pairs + splits] out of all products int64[..., rows, rows]."""
         first = np.concatenate([self.first, self.first[len(self.mean) :]])
         flat = products.reshape(*products.shape[:-2], -1)
-        return np.take(flat, first * products.shape[-1] + np.concatenate([self.second, self.low]), axis=-1)
+        places = first * products.shape[-1] + np.concatenate([self.second, self.low])
+        out: NDArray[np.int64] = np.take(flat, places, axis=-1)
+        return out
 
     def with_events(self, cross: NDArray[np.int64], events: int) -> Floats:
         """The number of events, then ``cross`` in units of 1: what evidence counts."""
@@ -186,11 +189,37 @@ class Pairs:
 
     def strongest(self, state: JointState) -> tuple[int, int, float]:
         """The two channels (rows of the reference) whose pair moved most, and since when."""
-        best = int(state.evidence.changes.likeliest()[0])
-        after, past = state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
-        exact = log_factor(*self.split(after, past)) + np.log(self.weight[len(self.mean) :])
-        pair = int(np.argmax(np.concatenate([self.moved(after, past), exact], axis=1)[0]))
+        pair = self._strongest(*self._likeliest(state))
         return int(self.rows[self.first[pair]]), int(self.rows[self.second[pair]]), self.since(state)
+
+    def psi(self, state: JointState) -> float:
+        """How much the pair that moved most has changed: PSI, less what chance makes of it.
+
+        The mean of a product is a correlation. Of a share within a group it is the PSI of the two answers: nothing else
+        of the events has moved.
+        """
+        after, past = self._likeliest(state)
+        pair, products = self._strongest(after, past), len(self.mean)
+        m, n = max(float(after[0, 0]), 1.0), float(past[0, 0] + self.events)
+        if pair < products:
+            then = (self.mean[pair] * self.events + past[0, 1 + pair]) / n
+            moved = after[0, 1 + pair] / m - then
+            beyond = np.sqrt(max(moved**2 - self.sd[pair] ** 2 * (1 / m + 1 / n), 0.0))
+            return float(of_correlations(then, then + np.sign(moved) * beyond))
+        high, low, hits, misses = (float(v[0, pair - products]) + 0.5 for v in self.split(after, past))
+        now, before = high / (high + low), hits / (hits + misses)
+        size = (high + low) / m * (now - before) * np.log(high / low * misses / hits)
+        return max(float(size) - 1 / m - 1 / n, 0.0)
+
+    def _likeliest(self, state: JointState) -> tuple[Floats, Floats]:
+        """``after`` and ``past`` of the likeliest candidate, float64[1, columns] each, as in ``with_events``."""
+        best = int(state.evidence.changes.likeliest()[0])
+        return state.evidence.changes.after[[best], 0], state.evidence.past(slice(0, 1))[[best], 0]
+
+    def _strongest(self, after: Floats, past: Floats) -> int:
+        """The pair that moved most: its place in ``first``."""
+        exact = log_factor(*self.split(after, past)) + np.log(self.weight[len(self.mean) :])
+        return int(np.argmax(np.concatenate([self.moved(after, past), exact], axis=1)[0]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +103,15 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.MISSING, Change.FROZEN), ("young",), 0.45, "half a day has hours in which more values are null"),
     TraitSize((Change.UNIT,), ("timely",), 2.6, "calm air, fog: a factor of 13 is natural"),
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
-    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts"),
+    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
 )
-"""Page sizes by the nature of a channel; a later row overrides an earlier one. Measured: as SIZES."""
+"""Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
+
+
+BEYOND: Final = 0.2
+"""By what errors of prediction must exceed the highest rate that is natural (p0) to page. Measured: errors of 40 % page
+where 5 or 10 % are usual, the worst two hours of the demo's flights (78 %, 20 % are usual) do not.
+"""
 
 
 EXACT: Final[Mapping[Change, float]] = {
@@ -120,22 +126,43 @@ EXACT: Final[Mapping[Change, float]] = {
 in a reader's units; a shift of .05 standard deviations never alerts, two new values among a thousand make a ticket."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnSize:
+    """What the user wants instead of a page or a ticket size; None: as it is, ``inf``: never."""
+
+    page: float | None = None
+    ticket: float | None = None
+
+
+Own = Mapping[Change, OwnSize]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSizes:
+    """The sizes that the user wants of a channel: ``table`` in place of SIZES, where the channel's nature may ask for
+    more (TRAIT_SIZES); ``channel`` as it stands.
+    """
+
+    table: Own = field(default_factory=dict)
+    channel: Own = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SizeTable:
-    """``page``, ``ticket`` float64[len(CHANGES), channels]."""
+    """float64[len(CHANGES), channels]: ``page``, ``ticket``; ``exact`` of tickets where evidence is exact."""
 
     page: Floats
     ticket: Floats
-
-    @classmethod
-    def of(cls, channels: int) -> Self:
-        page = np.array([SIZES[c].page for c in CHANGES])[:, None]
-        ticket = np.array([SIZES[c].ticket for c in CHANGES])[:, None]
-        return cls(np.repeat(page, channels, axis=1), np.repeat(ticket, channels, axis=1))
+    exact: Floats
 
     def least(self, change: int, channel: int, *, page: bool) -> float:
         """The least ``change`` (place in CHANGES) that makes a page, or a ticket."""
         return float((self.page if page else self.ticket)[change, channel])
+
+
+def is_share(change: Change) -> bool:
+    """Whether it is measured as a share, from 0 to 1."""
+    return change not in {Change.UNIT, Change.WITHIN, Change.SPREAD, Change.LEVEL, Change.RELATION}
 
 
 def rows_of(changes: Sequence[Change]) -> NDArray[np.intp]:

@@ -54,6 +54,12 @@ class Rules:
         miss = np.rint(np.log((1 - p1) / (1 - base)) * NAT).astype(np.int64)
         return cls(channel, hits, of, hit, miss, np.full(len(channel), round(CAP_NATS * NAT)))
 
+    @property
+    def p0(self) -> Floats:
+        """float64[k], from what a hit adds: ln(1 + d (1 - p0) / p0)."""
+        out: Floats = 1 / (1 + np.expm1(self.hit[:, 0] / NAT) / DELTAS[0])
+        return out
+
     def capped(self, nats: Floats) -> Rules:
         """With caps float64[k] of their own."""
         return replace(self, cap=np.rint(np.maximum(nats, CAP_NATS) * NAT).astype(np.int64))

@@ -100,6 +100,13 @@ LEAST_EXPECTED: Final = 2.0
 """Values expected of a category below which it is not missed. Chosen: at 2 none has come with probability .14."""
 
 
+def changes_called(kind: str) -> list[Change]:
+    """The changes that findings call by this kind, where that is not the change's own name."""
+    new = [Change.NEW, Change.HOT]
+    known: dict[str, list[Change]] = {Kind.NEW_VALUE: new, Kind.RENAMED: new, Kind.GRADUAL: [Change.FAR]}
+    return known.get(kind, [c for c, name in _BY_CHANGE.items() if name == kind])
+
+
 def kind_by_change(change: int, *, numeric: bool) -> Kind:
     """What a change (place in CHANGES) is called where nothing more is known of it."""
     kind = _BY_CHANGE[CHANGES[change]]

@@ -109,10 +109,13 @@ def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relations:
-    """``rows`` intp[k]: places in ``Scores.rows`` of the channels that have relations; ``weight`` float64[k, m]."""
+    """``rows`` intp[k]: places in ``Scores.rows`` of the channels that have relations; ``weight`` float64[k, m];
+    ``strongest`` float64[k]: the largest correlation of each with a sibling.
+    """
 
     rows: Rows
     weight: Floats
+    strongest: Floats
 
     @classmethod
     def of(cls, reference: Reference, scores: Scores, cells: Counts, timely: Bools) -> Self:
@@ -133,7 +136,7 @@ class Relations:
         # divided by the siblings' reference deviations; the channel's own is that of the window
         weight = kept[rows] / np.maximum(strength[rows, None], 1e-9) / sd
         n = max(float(cells[:, 0, 0].sum()), 1.0)
-        return cls(rows, weight * np.sqrt(n))
+        return cls(rows, weight * np.sqrt(n), np.abs(kept[rows]).max(axis=1, initial=0.0))
 
     def run(self, start: float, end: float, cell: Counts) -> Runs:
         """A whole cell as one run: sums int64[1, k, 2] of a channel's products with its siblings, and squares."""

@@ -17,22 +17,25 @@ from driftd.judge.natural.shapes import CHANGE_OF, STATISTICS, Usual, statistics
 
 _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.tolist()])
 """Statistics that plain counts tell. Derived: those of EXACT."""
-_EXACT: Final = np.array([EXACT[CHANGES[change]] for change in CHANGE_OF[_ROWS].tolist()])[:, None]
-"""Derived: EXACT by statistic."""
 _ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
 """Derived: the statistic that is about error channels alone."""
 
 
 class Sized(NamedTuple):
-    """bool[channels]: ``matters`` (a ticket, where evidence is exact), ``gross`` (a page); of each channel the ``kind``
-    of what changed most, its ``size`` and, of a rate, what is ``usual``.
+    """Of each channel ``part``, its largest change over the least that makes a ticket where evidence is exact; whether
+    it is ``gross`` (a page); the ``kind`` of what changed most, its ``size`` and, of a rate, what is ``usual``.
     """
 
-    matters: NDArray[np.bool_]
+    part: NDArray[np.float64]
     gross: NDArray[np.bool_]
     kind: tuple[Kind, ...]
     size: NDArray[np.float64]
     usual: NDArray[np.float64]
+
+    @property
+    def matters(self) -> NDArray[np.bool_]:
+        """bool[channels]: a ticket, where evidence is exact."""
+        return self.part >= 1
 
 
 def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int | None = None) -> Sized:
@@ -48,10 +51,11 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
     centre = np.where(_ERRORS & ~learned.traits.errors[rows], np.nan, centre)
     size, least = np.nan_to_num(size - centre, nan=-np.inf), np.nan_to_num(least - centre, nan=-np.inf)
     size[STATISTICS.index(Change.ERRORS), ~learned.traits.errors[rows]] = -np.inf  # to others it is a tenth of them
-    part = size[_ROWS] / _EXACT
+    # what is not known (-inf) of a change that never makes a ticket (inf) is no number
+    part = np.nan_to_num(size[_ROWS] / sizes.exact[CHANGE_OF[_ROWS]][:, rows], nan=-np.inf)
     best, numeric = _ROWS[part.argmax(axis=0)], usual.numeric.tolist()
     return Sized(
-        matters=part.max(axis=0) >= 1,
+        part=part.max(axis=0),
         gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
         kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
         size=size[best, np.arange(len(counts))],

@@ -186,7 +186,7 @@ def _fast(
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
     if not len(over.tick):
-        return cusum, recent.last()
+        return cusum, recent.last(), top
     rate = over.hits / np.maximum(over.events, 1)
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]

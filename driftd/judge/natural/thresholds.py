@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.natural.changes import CHANGES, SHAPES, SIZES, TRAIT_SIZES, Change, SizeTable, rows_of
+from driftd.judge.natural.changes import CHANGES, SHAPES, SIZES, Change, SizeTable
 from driftd.judge.natural.learned import RELATION_SCALES, TICK, NaturalLearned
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.shapes import STATISTICS
+from driftd.judge.natural.size_table import sizes_of
 
 Floats = NDArray[np.float64]
 
@@ -76,21 +77,6 @@ def thresholds(
     return Thresholds(
         _limits(learned, tests, page_budget, page=True), _limits(learned, tests, ticket_budget, page=False), table
     )
-
-
-def sizes_of(learned: NaturalLearned) -> SizeTable:
-    """The table of sizes with what a channel's nature asks for (TRAIT_SIZES). ``inf``: never."""
-    t = learned.traits
-    table = SizeTable.of(len(t.numeric))
-    page = table.page.copy()
-    for size in TRAIT_SIZES:
-        has = np.ones(len(t.numeric), bool)
-        for trait in size.traits:
-            has &= getattr(t, trait)
-        if size.lacks:
-            has &= ~getattr(t, size.lacks)
-        page[np.ix_(rows_of(size.changes), np.flatnonzero(has))] = size.page
-    return SizeTable(page, table.ticket)
 
 
 def _tests(learned: NaturalLearned) -> dict[Change, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from driftd.core.text import duration
+from driftd.learn.remarks import remarks
 from driftd.monitor.view import Snapshot
 from driftd.web.format import ago
 
@@ -25,7 +26,7 @@ class Fact(NamedTuple):
 
 def health(snapshot: Snapshot) -> list[Fact]:
     """What is known, in the order in which it is shown."""
-    return [_ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot)]
+    return [_ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot), *_references(snapshot)]
 
 
 def _ready(snapshot: Snapshot) -> Fact:
@@ -68,6 +69,13 @@ def _events(snapshot: Snapshot) -> Iterator[Fact]:
         text = f"{count:,.0f} ({reasons})" if reasons else f"{count:,.0f}"
         yield Fact(outcome.capitalize(), text, alert if count > SOME * received else "")
     yield Fact("Late", f"{events.get('late', 0):,.0f}")
+
+
+def _references(snapshot: Snapshot) -> Iterator[Fact]:
+    """What references cannot be used for."""
+    for m in snapshot.models:
+        if m.judgement is not None:
+            yield from (Fact("Reference", f"{m.name}: {remark}") for remark in remarks(m.judgement.reference))
 
 
 def _configuration(snapshot: Snapshot) -> Fact:

@@ -59,6 +59,12 @@ def test_a_page_names_its_channels_since_when_and_how_sure_it_is() -> None:
     ]
 
 
+def test_the_version_that_began_with_a_change_stands_behind_it() -> None:
+    because = "missing: 0% in the reference, now 62%; version 8 answers since 2026-11-29 01:00"
+    given = change("a", "missing", 0.62, 0.0, because=because, new_version="8", moved=())
+    assert lines(given, model(DRIFT, OK, "a"))[1].endswith("; version 8 answers since 2026-11-29 01:00")
+
+
 def test_events_that_follow_each_other_have_a_smaller_effective_sample_size() -> None:
     (_, text) = lines(judge("a", effective_events=100.0, moved=()), model(DRIFT, OK, "a"))
     assert text.endswith("from 1,000 events (effective sample size 100)")

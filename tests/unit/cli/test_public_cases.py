@@ -76,8 +76,25 @@ def test_true_is_1_and_text_of_a_number_is_that_number(
     code, report, _ = replay(binary(prediction, label, change), 2000)
     assert code == 0
     assert not report["remarks"]
-    assert ("prediction_error" in alarms(report)) is (change == "error")
+    assert [c for page in report["pages"] for c in page["channels"]] == ["prediction_error"] * (change == "error")
     assert change == "error" or not alarms(report)
+
+
+def with_bad_hours(worse: float, days: int = 8) -> Iterable[Any]:
+    """5 % are wrong, in two hours of each day 40 to 60 %; on the last day these hours are ``worse``."""
+    rng, each = np.random.default_rng(4), 60.0
+    for i in range(int(days * 86_400 / each)):
+        day, second = divmod(i * each, 86_400)
+        bad = (0.4 + 0.03 * (day % 7) if day < days - 1 else worse) if 36_000 <= second < 43_200 else 0.05
+        y = bool(rng.random() < 0.3)
+        event = {"model": "b", "time": T0 + i * each, "features": {"x": float(i % 5)}}
+        yield event | {"prediction": int(y ^ bool(rng.random() < bad)), "label": int(y)}
+
+
+@pytest.mark.parametrize(("worse", "pages"), [(0.65, False), (1.0, True)])
+def test_errors_page_beyond_the_bad_hours_that_the_reference_has(replay: Run, worse: float, pages: bool) -> None:
+    report = replay(with_bad_hours(worse), 7 * 1440 - 60)[1]
+    assert [c for page in report["pages"] for c in page["channels"]] == ["prediction_error"] * pages
 
 
 def test_what_cannot_be_compared_is_told_and_the_label_is_watched(replay: Run) -> None:
@@ -109,6 +126,25 @@ def test_labels_that_become_text_are_refused(replay: Run) -> None:
 def ratios(n: int = 5000, values: int = 6) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Prices in tenths; six of them have a bin each, fifty share quantile bins."""
     return np.random.default_rng(9).integers(1, values + 1, n) / 10
+
+
+def shifted(seed: int, n: int = 9000) -> Iterable[Any]:
+    """From 5,000 on ``x`` is 0.2 sd higher, a PSI of 0.04; ``y`` has nothing to do with it."""
+    rng = np.random.default_rng(1000 + seed)
+    x, y = rng.normal(size=(2, n)).round(4)
+    x[5000:] += 0.2
+    return ({"model": "m", "time": T0 + i * 10, "features": {"x": x[i], "y": y[i]}} for i in range(n))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("effect", "told"), [("0.1", set()), ("0.02", {"x"})])
+def test_a_shift_of_one_channel_is_that_channel_s_one_ticket_and_none_below_the_effect(
+    replay: Run, seed: int, effect: str, told: set[str]
+) -> None:
+    Path("driftd.yaml").write_text(f"alarms: {{effect: {effect}}}")
+    report = replay(shifted(seed), 5000)[1]
+    assert not report["pages"]
+    assert [t["channel"] for t in report["tickets"]] == [*told]
 
 
 def of_ratios(values: Iterable[float]) -> Iterable[Any]:
@@ -253,3 +289,34 @@ def test_excel_dates_are_pointed_at(capsys: pytest.CaptureFixture[str], tmp_path
         main(["replay", "--events", str(path), "--time", "date", "--reference-events", reference_events])
     assert not leaving.value.code
     assert "these look like Excel dates. Convert them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("released", "named"),
+    [
+        pytest.param({0: "7", 3000: "8"}, "8", id="with the change"),
+        pytest.param({0: "7", 1800: "8"}, None, id="hours before"),
+        pytest.param({0: "7"}, None, id="none"),
+        pytest.param({2000: "7"}, None, id="the first that is named"),
+        pytest.param({0: "7", 2990: "8", 3000: "9"}, None, id="two at once"),
+    ],
+)
+def test_a_version_that_began_with_the_change_is_named(
+    replay: Run, released: dict[int, str], named: str | None
+) -> None:
+    del replay
+    events = [*of_ratios(np.random.default_rng(2).normal(size=4000) + 2 * (np.arange(4000) >= 3000))]
+    for i, event in enumerate(events):
+        version = next((v for at, v in sorted(released.items(), reverse=True) if i >= at), None)
+        if version is not None:
+            event["version"] = version
+    Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    words = ["replay", "--events", "events.jsonl", "--reference-events", "1500", "--findings", "found.jsonl"]
+    with pytest.raises(SystemExit):
+        main(words)
+    found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
+    pages = [f for f in found if f["severity"] == "page"]
+    assert {f["feature"] for f in pages} == {"ratio", None}
+    assert {f["new_version"] for f in pages} == {named}
+    told = "version 8 answers since 2026-09-01 08:20"
+    assert all((told in f["because"]) is (named is not None) for f in pages)

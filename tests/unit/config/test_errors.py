@@ -127,6 +127,18 @@ MISTAKES = [
         "kafka: !!python/object:os.system {}",
         ("driftd.yaml:1: tag 'tag:yaml.org,2002:python/object:os.system' is not supported; expected a plain value"),
     ),
+    (
+        "alarms:\n  sizes:\n    mix: {pgae: 1}",
+        "driftd.yaml:3: alarms.sizes.mix: unknown key 'pgae'; did you mean 'page'?",
+    ),
+    (
+        "alarms: {sizes: {frozen: {page: often}}}",
+        "driftd.yaml:1: alarms.sizes.frozen.page: expected a number, got 'often'",
+    ),
+    (
+        "models:\n- name: a\n  alarms: {sizes: {level: {page: 0}}}",
+        "driftd.yaml:3: models[0].alarms.sizes.level.page: expected more than 0, got 0",
+    ),
 ]
 
 TOGETHER = [
@@ -181,6 +193,26 @@ TOGETHER = [
     (
         "models: [{name: a, reference: {events: 3, seconds: 1d}}]",
         "models[0].reference: expected one of events, seconds, path, got events and seconds",
+    ),
+    (
+        "alarms: {sizes: {missing: {page: 30}}}",
+        "alarms.sizes.missing.page: expected a share of 1 or less, got 30; 5 % is 0.05",
+    ),
+    (
+        "alarms: {sizes: {levl: {page: 1}}}",
+        "alarms.sizes: unknown key 'levl'; did you mean 'level'?",
+    ),
+    (
+        "alarms: {sizes: {renamed: {page: 1}}}",
+        "alarms.sizes: unknown key 'renamed'; findings of this kind come from 'new' or 'hot'",
+    ),
+    (
+        "alarms: {sizes: {refused: {page: 0.01}}}",
+        "alarms.sizes.refused: a page from 0.01 would come before the ticket from 0.02; give both",
+    ),
+    (
+        "models: [{name: a, alarms: {sizes: {level: {ticket: 2, page: 3}}, channels: {x: {level: {page: 1}}}}}]",
+        "models[0].alarms.channels.x.level: a page from 1 would come before the ticket from 2; give both",
     ),
 ]
 

@@ -105,7 +105,7 @@ def taken(
 ) -> Iterator[tuple[MicroBatch, Judged]]:
     mine = mine or guard(on)
     for part in parts:
-        yield from mine.take(on, part, thresholds(on), always)
+        yield from mine.take(on, part, thresholds(on))
 
 
 def bits(on: Reference, mine: ModelJudge) -> bytes:
@@ -179,9 +179,7 @@ def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -
     start = float(times[0])
     mine, seen = guard(seasonal()), []
     for part in panes(seasonal(), batch):
-        seen += [
-            (b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()), always)
-        ]
+        seen += [(b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()))]
     assert seen == [(0, 120), (0, 120), (HOUR, 10)]
     assert mine.waiting is not None
     assert mine.slot is not None
@@ -196,11 +194,11 @@ def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -
 def test_what_waits_is_judged_when_it_is_asked_for_and_only_once() -> None:
     mine = guard(reference())
     part = panes(reference(), stream().take(np.arange(20)))[0]
-    assert list(mine.take(reference(), part, thresholds(reference()), always)) == []
-    ((batch, judged),) = mine.flush(reference(), thresholds(reference()), always)
+    assert list(mine.take(reference(), part, thresholds(reference()))) == []
+    ((batch, judged),) = mine.flush(reference(), thresholds(reference()))
     assert (batch.start, batch.end, batch.summary.events) == (part.start, part.end, part.summary.events)
     assert judged.s[reference().rows["x"]] > 0
-    assert list(mine.flush(reference(), thresholds(reference()), always)) == []
+    assert list(mine.flush(reference(), thresholds(reference()))) == []
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(120, id="at a hop's end"), pytest.param(140, id="in a hop")])
@@ -314,10 +312,10 @@ def test_a_checkpoint_in_the_middle_of_a_micro_batch_goes_on_bit_for_bit(on: obj
     undisturbed, restarted = guard(where), guard(where)
     waiting, verdicts = 0, 0
     for part in panes(where, batch, seconds)[:100]:
-        calm = list(undisturbed.take(where, part, thresholds(where), always))
+        calm = list(undisturbed.take(where, part, thresholds(where)))
         restarted = reborn(where, restarted)
         waiting += restarted.waiting is not None
-        again = list(restarted.take(where, part, thresholds(where), always))
+        again = list(restarted.take(where, part, thresholds(where)))
         assert [(b.start, b.end) for b, _ in calm] == [(b.start, b.end) for b, _ in again]
         for (_, x), (_, y) in zip(calm, again, strict=True):
             same(x, y)

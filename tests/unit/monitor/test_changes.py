@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,34 @@ def test_a_missing_feature_pages_within_minutes_says_so_and_ends() -> None:
     (over,) = [f for f in found if f.feature == "amount" and f.detector == CHANGE and f.status is Status.OK]
     assert BEGIN + 11 * HOUR <= over.window_end <= BEGIN + 13.5 * HOUR  # two hours after the last window that has it
     assert over.previous is Status.DRIFT
+
+
+@pytest.mark.parametrize(
+    ("alarms", "own", "asked_of_amount"),
+    [
+        ({}, {}, {"page"}),
+        ({"sizes": {"missing": {"page": None}}}, {}, {"ticket"}),
+        ({"sizes": {"missing": {"page": None}}}, {"sizes": {"missing": {"page": 0.4}}}, {"page"}),
+        (
+            {"sizes": {"missing": {"page": 0.95}}},
+            {"channels": {"city": {"missing": {"page": 0.1}}}},
+            {"ticket"},
+        ),
+        ({}, {"channels": {"amount": {"missing": {"ticket": None, "page": None}}}}, set()),
+    ],
+    ids=["the table", "no page", "but of this model", "of another channel", "of this channel nothing"],
+)
+def test_sizes_of_the_user_decide_between_page_and_ticket(
+    alarms: dict[str, Any], own: dict[str, Any], asked_of_amount: set[str]
+) -> None:
+    settings = Settings.model_validate({"alarms": alarms, "models": [{"name": "m", "alarms": own}]})
+    columns = live(9)
+    broken = during(columns, 3, 9) & (np.random.default_rng(7).random(len(columns["time"])) < 0.6)
+    columns["amount"][broken] = np.nan
+    _, found = watched(columns, p=pipeline_of(settings))
+    severities = {str(f.severity) for f in found if f.feature == "amount" and f.severity is not None}
+    assert severities <= {"ticket", *asked_of_amount}
+    assert asked_of_amount <= severities
 
 
 def test_an_ordinary_day_asks_for_nothing_and_statistics_of_windows_alone_tell_nothing() -> None:

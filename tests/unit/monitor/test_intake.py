@@ -125,7 +125,7 @@ def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference:
             take_in(model, message)
         (run,) = together(take_out(model, 100), [0, 1])
         assert (run.number, run.summary.events) == (100, 4)
-        assert run.versions == {"1": 100}
+        assert run.versions == {"1": (100, 100)}
 
 
 def test_panes_come_out_in_order_and_no_further_than_asked(reference: Reference) -> None:

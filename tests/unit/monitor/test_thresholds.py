@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
 from driftd.core.finding import MovedBin, Status
@@ -17,7 +18,7 @@ from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
-from driftd.monitor.attribution import mean_of, moved_bins
+from driftd.monitor.attribution import beyond_chance, divergences, mean_of, moved_bins
 from driftd.monitor.change_point import change_starts
 from driftd.monitor.thresholds import Budget, next_status
 from tests.unit.core.make import events
@@ -240,3 +241,24 @@ def test_one_absurd_value_moves_the_mean_by_no_more_than_its_clip(rng: np.random
     assert calm is not None
     assert wild is not None
     assert 0 < wild - calm < 0.04  # 32 standard deviations, of one in a thousand
+
+
+def test_chance_alone_is_half_as_much_and_a_change_is_what_it_is(rng: np.random.Generator) -> None:
+    edges = np.quantile(rng.normal(size=100_000), np.linspace(0, 1, 21)[1:-1])
+
+    def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.bincount(np.searchsorted(edges, values), minlength=60)[None]  # forty empty columns
+
+    then = counts(rng.normal(size=10_000))
+    quiet = [counts(rng.normal(size=1000)) for _ in range(200)]
+    moved = [counts(rng.normal(0.4, 1, size=1000)) for _ in range(200)]
+    raw = np.mean([divergences(then, now) for now in quiet])
+    assert np.mean([beyond_chance(then, now) for now in quiet]) < 0.55 * raw
+    assert np.mean([beyond_chance(then, now) for now in moved]) == pytest.approx(0.16, rel=0.15)
+
+
+def test_a_few_new_values_are_not_lost_among_many_usual_ones(rng: np.random.Generator) -> None:
+    shares = np.arange(1, 101) / 5050
+    then, now = rng.multinomial(10_000, shares), np.rint(2000 * shares).astype(np.int64)  # as a timetable has them
+    then, now = np.append(then, 0)[None], np.append(now, 4)[None]
+    assert beyond_chance(then, now)[0] > 0.002

@@ -93,3 +93,29 @@ def test_after_an_alarm_the_past_keeps_its_sums_negative_ones_too(rng: Rng) -> N
         top = max(top, s)
     assert state.evidence.grown[0, 1] < -1000
     assert top < 1e6
+
+
+@pytest.mark.parametrize("r", [0.1, 0.3, 0.6])
+def test_the_psi_of_a_pair_is_that_of_its_correlation(rng: Rng, r: float) -> None:
+    x, noise = rng.normal(size=(2, 12_000))
+    y = np.where(np.arange(12_000) < 6000, noise, r * x + np.sqrt(1 - r**2) * noise)
+    reference, placed, *_ = reference_of([x, y], 6000)
+    pairs = Pairs.of(reference, placed[:, :6000], np.ones(2, bool))
+    state = pairs.start()
+    for low in range(6000, 12_000, PANE):
+        state, _ = pairs.step(state, pairs.cross(placed[:, low : low + PANE]), PANE, float(low), a=1e9)
+    assert pairs.strongest(state)[:2] == (0, 1)
+    assert pairs.psi(state) == pytest.approx(r**2 / (1 - r**2), rel=0.35)  # of normal pairs
+
+
+def test_the_psi_of_a_pair_is_that_of_the_answers_in_its_group(rng: Rng) -> None:
+    n = 12_000
+    group = [f"g{g}" for g in rng.choice(2, n, p=[0.8, 0.2])]
+    later = (np.arange(n) >= 6000) & (np.array(group) == "g1")
+    error = (rng.random(n) < np.where(later, 0.5, 0.2)).astype(float)
+    reference, placed, *_ = reference_of([group, error], 6000)
+    pairs = Pairs.of(reference, placed[:, :6000], np.ones(2, bool))
+    state = pairs.start()
+    for low in range(6000, n, PANE):
+        state, _ = pairs.step(state, pairs.cross(placed[:, low : low + PANE]), PANE, float(low), a=1e9)
+    assert pairs.psi(state) == pytest.approx(0.2 * 0.3 * np.log(4), rel=0.2)  # odds 1 to 4, then 1 to 1

@@ -1,0 +1,108 @@
+"""The sizes in force for each channel: the table, what the channel's nature asks for, what the user wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.natural.changes import (
+    BEYOND,
+    CHANGES,
+    EXACT,
+    SIZES,
+    TRAIT_SIZES,
+    Change,
+    Own,
+    OwnSizes,
+    SizeTable,
+    rows_of,
+)
+from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.psi import of_correlations
+
+Floats = NDArray[np.float64]
+
+ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
+    [Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
+).tolist()
+"""Derived: the places of these changes in CHANGES."""
+LOSSES: Final = np.linspace(0, 2, 201)
+"""Parts of a correlation that may be lost: all that there are, in steps. Chosen: a hundredth."""
+
+
+def sizes_of(
+    learned: NaturalLearned, own: Sequence[OwnSizes] | None = None, effects: Floats | None = None
+) -> SizeTable:
+    """``own`` of each channel; ``effects`` float64[channels]: the least PSI that the user wants to hear of. ``inf``:
+    never.
+    """
+    channels = len(learned.traits.numeric)
+    own = [OwnSizes()] * channels if own is None else own
+    table = SizeTable(
+        np.array([[_first(o.table, c, "page", SIZES[c].page) for o in own] for c in CHANGES]),
+        np.array([[_first(o.table, c, "ticket", SIZES[c].ticket) for o in own] for c in CHANGES]),
+        np.array([[_first(o.table, c, "ticket", EXACT.get(c, np.inf)) for o in own] for c in CHANGES]),
+    )
+    _natural(learned, table.page)
+    if effects is not None:
+        least = least_of_effect(learned, effects)
+        for part in (table.page, table.ticket):
+            np.maximum(part, least, out=part)
+    for row, mine in enumerate(own):
+        for change, size in mine.channel.items():
+            place = CHANGES.index(change)
+            if size.page is not None:
+                table.page[place, row] = size.page
+            if size.ticket is not None:
+                table.ticket[place, row] = table.exact[place, row] = size.ticket
+    return table
+
+
+def _first(own: Own, change: Change, level: str, otherwise: float) -> float:
+    wanted = getattr(own.get(change), level, None)
+    return otherwise if wanted is None else float(wanted)
+
+
+def _natural(learned: NaturalLearned, page: Floats) -> None:
+    """Raises the page sizes ``page`` to what a channel's nature asks for."""
+    t = learned.traits
+    for size in TRAIT_SIZES:
+        has = np.ones(len(t.numeric), bool)
+        for trait in size.traits:
+            has &= getattr(t, trait)
+        if size.lacks:
+            has &= ~getattr(t, size.lacks)
+        place = np.ix_(rows_of(size.changes), np.flatnonzero(has))
+        page[place] = np.maximum(page[place], size.page)
+    np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
+
+
+def _least_errors(learned: NaturalLearned) -> Floats:
+    """The rise of errors of prediction that makes a page, float64[channels]; 0 for other channels. Labels come late and
+    in bursts: what the reference's own hours reach is no news.
+    """
+    t, fast = learned.traits, learned.fast
+    out = np.where(t.awaited & t.output & t.errors, np.inf, 0.0)
+    rules = np.flatnonzero((fast.change == ERRORS) & np.isinf(out[fast.rules.channel]))
+    out[fast.rules.channel[rules]] = fast.rules.p0[rules] - fast.usual[rules] + BEYOND
+    return out
+
+
+def least_of_effect(learned: NaturalLearned, effects: Floats) -> Floats:
+    """The changes of a distribution that have the PSI ``effects`` float64[channels], float64[len(CHANGES), channels]; 0
+    for faults, which have sizes of their own.
+
+    Between normal distributions PSI is d**2 for a shift by d standard deviations, and near 2 s**2 for a spread of
+    exp(s). Shares that moved by m in sum have 4 m**2 or more. Of relations the strongest counts.
+    """
+    out = np.zeros((len(CHANGES), len(effects)))
+    root = np.sqrt(effects)
+    out[LEVEL], out[SPREAD], out[MIX] = root, root / np.sqrt(2), root / 2
+    if learned.relations is not None:
+        rows, r = learned.scores.rows[learned.relations.rows], learned.relations.strongest[:, None]
+        enough = of_correlations(r, r * (1 - LOSSES)) >= effects[rows, None]
+        out[RELATION, rows] = np.where(enough.any(axis=1), LOSSES[enough.argmax(axis=1)], np.inf)
+    return out
