@@ -24,6 +24,7 @@ from driftd.engine.state import FirstRefused, Outcome, State
 from driftd.ingest import panes, partition
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.state import PartitionState
+from driftd.learn.growth import older
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Evaluated, Monitor
 from driftd.monitor.state import ModelState
@@ -54,7 +55,9 @@ class Pipeline:
         for name, reference in references.items():
             model = state.models.get(Slice(name))
             known = None if model is None else model.reference
-            if known is None or (known.id, known.kind) != (reference.id, reference.kind):
+            if known is None or (
+                (known.id, known.kind) != (reference.id, reference.kind) and not older(reference, known)
+            ):
                 self.adopt(state, Slice(name), reference)
 
     def take(self, state: State, records: RecordBatch) -> Decoded:

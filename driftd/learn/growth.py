@@ -48,6 +48,12 @@ LEAST_HOURS: Final = 8
 """Hours from which natural variation is learned anew: as many as a short reference has blocks."""
 
 
+def older(stored: Reference, known: Reference) -> bool:
+    """Whether both grew by themselves, and ``stored`` is an earlier stage: it is stored after the checkpoint."""
+    grew = {stored.reason, known.reason} <= {GROWING, GROWN}
+    return grew and stored.last <= known.last
+
+
 def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, thinning: int) -> History:
     """The history of a reference that was just learned from ``rows``."""
     learned = natural_of(reference)

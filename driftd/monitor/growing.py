@@ -63,8 +63,9 @@ def begin(model: ModelState, settings: ModelSettings) -> None:
     """Called before rows come in: a slice without a reference starts to grow, and one whose reference was stored while
     it grew goes on. What it had seen is lost with its checkpoint: the next stage is the first that is longer.
     """
-    if settings.grow_seconds is None:
-        model.growth = None  # somebody has said since then how much is learned from
+    given = model.reference is not None and model.reference.reason != GROWING
+    if settings.grow_seconds is None or given:
+        model.growth = None  # somebody has given a reference since then, or said how much is learned from
         return
     if model.growth is not None:
         return
