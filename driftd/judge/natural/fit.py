@@ -107,6 +107,7 @@ class ReferenceRuns:
     peaks: Floats | None = None
     related: tuple[Relations, Runs] | None = None
     thinning: int = 1
+    """Derived: all events."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

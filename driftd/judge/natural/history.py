@@ -30,10 +30,13 @@ HOUR_EVENTS: Final = 50
 """Least events of an hour. Chosen: as of a hop (learned.SCALES)."""
 MOMENTS: Final = 2
 """Columns of Summary.moments, which an hour holds last. Derived."""
-_DAY: Final = 86_400.0
-_RATES: Final = [change for change, _, _ in FAST]
+DAY: Final = 86_400.0
+"""Seconds of a day, UTC, whose hours are packed together. Derived."""
+
+_RATES: Final = tuple(change for change, _, _ in FAST)
+"""Derived: the changes that a CUSUM watches."""
 _PLACES: Final = np.array([_RATES.index(c) if c in _RATES else -1 for c in CHANGES])
-"""Place of each of CHANGES in FAST. Derived."""
+"""Derived: the place of each of CHANGES among them, -1 for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,18 +138,18 @@ def hours_of(layout: Layout, ticks: Runs) -> Runs:
 
 
 def _pack(values: NDArray[np.int64] | Floats) -> bytes:
-    return zlib.compress(np.ascontiguousarray(values).tobytes(), 6)
+    return zlib.compress(np.ascontiguousarray(values).tobytes())
 
 
 def _packed(history: History) -> History:
     """With the days that are over compressed: those before the day of the last hour."""
-    number = np.floor_divide(history.hours.start, _DAY)
+    number = np.floor_divide(history.hours.start, DAY)
     if not len(number) or number[0] == number[-1]:
         return history
     days, hours, peaks, cells = [*history.days], history.hours, history.peaks, history.cells
     for day in np.unique(number)[:-1].tolist():
-        n = int(np.searchsorted(hours.start, (day + 1) * _DAY))
-        m = int(np.searchsorted(cells.start, (day + 1) * _DAY))
+        n = int(np.searchsorted(hours.start, (day + 1) * DAY))
+        m = int(np.searchsorted(cells.start, (day + 1) * DAY))
         days.append(Day(Packed.of(hours.part(slice(n))), _pack(peaks[:n]), Packed.of(cells.part(slice(m)))))
         hours, peaks, cells = hours.part(slice(n, None)), peaks[n:], cells.part(slice(m, None))
     return replace(history, days=tuple(days), hours=hours, peaks=peaks, cells=cells)
