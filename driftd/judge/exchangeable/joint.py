@@ -124,7 +124,10 @@ class Pairs:
         """int64[..., pairs + splits] out of all products int64[..., rows, rows]."""
         first = np.concatenate([self.first, self.first[len(self.mean) :]])
         flat = products.reshape(*products.shape[:-2], -1)
-        return np.take(flat, first * products.shape[-1] + np.concatenate([self.second, self.low]), axis=-1)
+        out: NDArray[np.int64] = np.take(
+            flat, first * products.shape[-1] + np.concatenate([self.second, self.low]), axis=-1
+        )
+        return out
 
     def with_events(self, cross: NDArray[np.int64], events: int) -> Floats:
         """The number of events, then ``cross`` in units of 1: what evidence counts."""
