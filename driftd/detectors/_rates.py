@@ -56,9 +56,15 @@ def _least(guess: Floats, reached: Callable[[Floats], Floats], tail: float) -> F
     """The least count >= 1 with ``reached(count) <= tail``, found from nearby: inverse functions round."""
     count = np.maximum(np.nan_to_num(guess), 1)
     for _ in range(2):
-        count = count + (reached(count) > tail)
+        more = reached(count) > tail
+        if not more.any():
+            break
+        count = count + more
     for _ in range(2):
-        count = count - ((count > 1) & (reached(count - 1) <= tail))
+        fewer = (count > 1) & (reached(count - 1) <= tail)
+        if not fewer.any():
+            break
+        count = count - fewer
     return count
 
 

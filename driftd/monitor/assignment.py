@@ -37,6 +37,7 @@ LEAST_SHARE = 0.1
 come from what the reference has not lived to see: a smaller share would make pages later and hardly rarer."""
 
 Detector = WindowDetector | SequentialDetector
+Floats = NDArray[np.float64]
 Chooser = Callable[[Channel], Sequence[Detector]]
 Effect = Callable[[Channel], float]
 Asked = Callable[[Channel], bool]
@@ -210,7 +211,8 @@ def score(
 ) -> tuple[Scores, ...]:
     """Every detector's Scores on the window; ``verdicts`` are those of the window before."""
     channels = len(reference.channels)
-    out: list[Scores] = []
+    found: dict[str, Floats] = {}
+    breathes: dict[str, NDArray[np.bool_]] = {}
     for kind, groups in plan.windows.items():
         statistic, effect, noise = (np.full(channels, np.nan) for _ in range(3))
         for group in groups:
@@ -219,32 +221,35 @@ def score(
             effect[mine] = detector.material(reference, window.summary)[mine]
             noise[mine] = detector.noise(reference, window.summary, alpha)[mine]
         natural = level(reference.natural.get(kind), alpha, channels)
-        breathes, noise = natural > noise, np.maximum(noise, natural)
-        scores = _scores(kind, statistic, np.maximum(effect, noise), effect, noise, verdicts)
-        out.append(replace(scores, natural=breathes))
+        breathes[kind], noise = natural > noise, np.maximum(noise, natural)
+        found[kind] = np.array([statistic, np.maximum(effect, noise), effect, noise])
     for kind, pairs in plan.sequential.items():
         statistic, threshold = np.full(channels, np.nan), np.full(channels, np.nan)
         for row, _ in pairs:
             name = reference.channels[row].name
             statistic[row] = sum(a.detector == kind and a.channel == name for a in window.alarms)
             threshold[row] = 1.0
-        out.append(_scores(kind, statistic, threshold, threshold, np.zeros(channels), verdicts))
-    return tuple(out)
+        found[kind] = np.array([statistic, threshold, threshold, np.zeros(channels)])
+    return _scores(found, breathes, verdicts) if found else ()
 
 
 def _scores(
-    kind: str,
-    statistic: NDArray[np.float64],
-    threshold: NDArray[np.float64],
-    effect: NDArray[np.float64],
-    noise: NDArray[np.float64],
-    verdicts: Mapping[str, Verdict],
-) -> Scores:
+    found: Mapping[str, Floats], breathes: Mapping[str, NDArray[np.bool_]], verdicts: Mapping[str, Verdict]
+) -> tuple[Scores, ...]:
+    """``found`` by kind: statistic, threshold, effect and noise, float64[4, channels]; all kinds at once."""
+    every = np.array([*found.values()])
+    channels = every.shape[2]
+    none = Verdict(np.zeros(channels, np.int8), np.zeros(channels, np.int64))
+    known = [verdicts.get(kind, none) for kind in found]
+    before = np.array([verdict.status for verdict in known])
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = statistic / threshold
-    before = verdicts.get(kind)
-    if before is None:
-        before = Verdict(np.zeros(len(ratio), np.int8), np.zeros(len(ratio), np.int64))
-    status = next_status(before.status, ratio)
-    opened = (status == Status.WARNING) & (before.status != Status.WARNING)
-    return Scores(kind, statistic, threshold, effect, noise, ratio, status, before.detections + opened)
+        ratio = every[:, 0] / every[:, 1]
+    status = next_status(before, ratio)
+    opened = (status == Status.WARNING) & (before != Status.WARNING)
+    detections = np.array([verdict.detections for verdict in known]) + opened
+    out = []
+    for i, kind in enumerate(found):
+        statistic, threshold, effect, noise = every[i]
+        scores = Scores(kind, statistic, threshold, effect, noise, ratio[i], status[i], detections[i])
+        out.append(replace(scores, natural=breathes[kind]) if kind in breathes else scores)
+    return tuple(out)

@@ -370,7 +370,9 @@ def of_model(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None
     if names:
         return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
     rows = np.flatnonzero(worst == Status.WARNING)
-    tickets = [about.reference.channels[row].name for row in rows[np.argsort(-_windowed(about)[rows], kind="stable")]]
+    if len(rows) > 1:
+        rows = rows[np.argsort(-_windowed(about)[rows], kind="stable")]
+    tickets = [about.reference.channels[row].name for row in rows.tolist()]
     together = joint is not None and joint.status is Status.WARNING
     if not tickets and not together:
         return "no channel has drifted"

@@ -1,10 +1,10 @@
 """Replaying history: what an event costs with few events a pane and with many, and with many models at a fixed total.
 
-usage: python -m tests.bench.history [--events N] [--against TREE]
+usage: python -m tests.bench.history [--events N] [--rounds R] [--against TREE]
 
 Columns go directly into the pipeline, so nothing is decoded. All models have the same reference: a week of traffic
 with a daily rhythm, 7 channels. Each case runs in a process of its own, and with ``--against`` a second time on another
-checkout of driftd, one right after the other; what is told is the ratio.
+checkout of driftd, one right after the other; what is told is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 DAY, BEGIN, BATCH = 86_400.0, 1_791_763_200.0, 4096
 CASES = ((1, 3), (1, 30), (1, 300), (10, 3), (100, 3), (1000, 3))
 """Models, and events of each in a pane of 10 seconds."""
+LEAST = 512
+"""Events of a model at the least: with fewer, what is told is how a model begins."""
 
 
 def one_of(name: str, *modules: str) -> Any:
@@ -75,11 +78,11 @@ def micros(models: int, each: int, total: int) -> float:
         own = replace(reference, model=name)
         pipeline.adopt(state, key(name), own)
         (pipeline.monitor.detectors if _new() else pipeline.plan)(own)
-    events = total // models
+    events = max(total // models, LEAST)
     rows = traffic(rng, BEGIN, events / each * 10, events)
     one_of("collect_seldom", "driftd.engine.gc_tuning", "driftd.memory")()
     begun, waiting = time.process_time(), 0
-    for part in np.array_split(np.arange(events), max(1, total // BATCH)):
+    for part in np.array_split(np.arange(events), max(1, events * models // BATCH)):
         if not len(part):
             continue
         mine = rows.take(part)
@@ -111,14 +114,20 @@ def run(tree: Path, models: int, each: int, events: int) -> float:
     return float(json.loads(out.stdout))
 
 
-def measure(events: int = 300_000, against: Path | None = None) -> list[dict[str, float]]:
+def measure(events: int = 150_000, against: Path | None = None, rounds: int = 3) -> list[dict[str, float]]:
+    mine: list[list[float]] = [[] for _ in CASES]
+    other: list[list[float]] = [[] for _ in CASES]
+    for _ in range(rounds):
+        for place, case in enumerate(CASES):
+            mine[place].append(run(ROOT, *case, events))
+            if against is not None:
+                other[place].append(run(against, *case, events))
     table: list[dict[str, float]] = []
-    for models, each in CASES:
-        row = {"models": models, "events_a_pane": each, "us_per_event": run(ROOT, models, each, events)}
-        if table:
-            row["times_the_first"] = row["us_per_event"] / table[0]["us_per_event"]
+    for (models, each), took, theirs in zip(CASES, mine, other, strict=True):
+        row = {"models": models, "events_a_pane": each, "us_per_event": median(took)}
+        row["times_the_first"] = median(a / b for a, b in zip(took, mine[0], strict=True))
         if against is not None:
-            row["times_faster"] = run(against, models, each, events) / row["us_per_event"]
+            row["times_faster"] = median(a / b for a, b in zip(theirs, took, strict=True))
         table.append({name: round(value, 2) for name, value in row.items()})
         print(table[-1], flush=True)
     return table
@@ -126,14 +135,15 @@ def measure(events: int = 300_000, against: Path | None = None) -> list[dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--events", type=int, default=150_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--case", type=int, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.case:
         print(json.dumps(micros(given.case[0], given.case[1], given.events)))
     else:
-        measure(given.events, given.against)
+        measure(given.events, given.against, given.rounds)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,22 @@ def test_a_late_event_is_counted_by_its_reason_with_the_worst_lateness() -> None
     assert partition.worst_lateness == {LateReason.WATERMARK: 45.0, LateReason.FRONTIER: 9.0}
 
 
+def test_an_event_of_one_model_makes_a_later_one_of_another_late() -> None:
+    #  offset   0     1     2     3
+    #  model    m     n     m     n
+    #  time     1000  1050  1025  1045  watermark after 1050: 1030, so pane 102 is closed for m too, and n keeps its two
+    partition = PartitionState(0)
+    batches = [
+        replace(at(1000, 1025), offsets=np.array([0, 2])),
+        replace(at(1050, 1045), model="n", offsets=np.array([1, 3])),
+        replace(at(), model="late"),
+    ]
+    assert take(partition, batches, WINDOWS, None, lambda _: SliceIngest()) == 3
+    kept = {key.model: [t for rows in stream_.rows for t in rows.times] for key, stream_ in partition.streams.items()}
+    assert kept == {"m": [1000.0], "n": [1050.0, 1045.0]}
+    assert (partition.late, partition.latest) == ({LateReason.WATERMARK: 1}, 1050.0)
+
+
 def test_excluded_events_are_counted_and_go_no_further(reference: Reference) -> None:
     partition = PartitionState(0)
     about = SliceIngest(reference, exclude=(Exclusion(1010, 1020),))
