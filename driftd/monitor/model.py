@@ -107,6 +107,20 @@ class Monitor:
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
 
+    def restart(self, models: Models, key: Slice) -> str | None:
+        """Lets the model learn anew if a new version answers alone and the user wants a reference of its own; says so.
+
+        What was found until then stands; what is open is dropped with the reference.
+        """
+        model = models[key]
+        version = model.successor() if self.settings(key).restart else None
+        if version is None:
+            return None
+        models[key] = ModelState(
+            key, taken=model.taken, versions=model.versions, started=model.started, pages=model.pages, paged=model.paged
+        )
+        return f"{key.model}: version {version} answers alone: a new reference is learned from here on"
+
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
         panes = take_out(model, reached)
