@@ -336,3 +336,32 @@ def test_a_new_version_keeps_the_reference_or_gets_its_own(replay: Run, new_vers
     calls = [(f["window_end"] - T0) / 10 for f in found if f["feature"] is None and f["severity"] == "page"]
     assert calls == pytest.approx(paged_at, abs=300)
     assert next(f["new_version"] for f in found if f["feature"] is None and f["severity"] == "page") == "8"
+
+
+COLUMNS: dict[str, tuple[Callable[[int], Value], Callable[[int], Value], dict[str, str]]] = {
+    "empty": (lambda _: None, lambda _: None, {}),
+    "empty, then numbers": (lambda _: None, float, {}),
+    "a constant": (lambda _: 7, lambda _: 7.0, {}),
+    "a constant that becomes another": (lambda _: 7, lambda _: 8, {"c": "ticket"}),
+    "a constant that is gone": (lambda _: 7, lambda _: None, {"c": "page"}),
+    "text that becomes numbers": (lambda i: "xyz"[i % 3], lambda i: i % 3, {"c": "page"}),
+    "numbers with some text, as ever": (lambda i: i % 9 or "n/a", lambda i: i % 9 or "n/a", {}),
+    "numbers that become text": (lambda i: i % 9, lambda i: str(i % 9), {"c": "page"}),
+    "numbers that become words": (lambda i: i % 9, lambda _: "n/a", {"c": "page"}),
+}
+"""Values of ``c`` in the reference and from 3,000 on, and what is asked for."""
+
+
+@pytest.mark.parametrize("values", COLUMNS.values(), ids=COLUMNS)
+def test_an_odd_column_asks_for_what_a_person_would_ask_for(
+    replay: Run, values: tuple[Callable[[int], Value], Callable[[int], Value], dict[str, str]]
+) -> None:
+    before, after, asked = values
+    events = [*of_ratios(np.random.default_rng(8).normal(size=5000).round(3))]
+    for i, event in enumerate(events):
+        event["features"]["c"] = (before if i < 3000 else after)(i)
+    code, report, _ = replay(events, 2500)
+    assert (code, report["accepted"]) == (0, 5000)
+    paged = {c for page in report["pages"] for c in page["channels"]}
+    assert alarms(report) == {*asked}
+    assert paged == {c for c, severity in asked.items() if severity == "page"}
