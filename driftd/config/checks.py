@@ -140,6 +140,11 @@ def _models(settings: Settings) -> Iterator[Mistake]:
             yield (*here, "reference"), f"expected one of events, seconds, path, got {' and '.join(chosen)}"
         if model.reference.path is not None:
             yield from _readable((*here, "reference", "path"), model.reference.path)
+            if (model.reference.new_version or settings.learning.new_version) == "restart":
+                yield (
+                    (*here, "reference", "path"),
+                    "a given reference cannot restart with a new version; set reference.new_version: keep",
+                )
         if len(model.features) > settings.discovery.max_features:
             yield (
                 (*here, "features"),

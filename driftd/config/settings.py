@@ -165,6 +165,9 @@ class ReferenceFrom(Section):
         default=(),
         description="Time ranges of this model to leave out, in addition to `learning.exclude`.",
     )
+    new_version: Literal["keep", "restart"] | None = Field(
+        default=None, description="When a new version of the model answers. Unset: `learning.new_version`."
+    )
 
 
 class ModelAlarms(Section):
@@ -236,6 +239,11 @@ class LearningSection(Section):
         default=(),
         description="Time ranges, such as holidays and incidents, that are neither learned from nor judged: "
         "from, to (not included) and why, or 2026-12-24/2026-12-27.",
+    )
+    new_version: Literal["keep", "restart"] = Field(
+        default="keep",
+        description="When a new version of the model answers alone for a hop: keep the reference, or restart: learn "
+        "a new one from the next events on.",
     )
 
 

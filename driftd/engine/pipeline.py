@@ -55,9 +55,10 @@ class Pipeline:
         for name, reference in references.items():
             model = state.models.get(Slice(name))
             known = None if model is None else model.reference
-            if known is None or (
-                (known.id, known.kind) != (reference.id, reference.kind) and not older(reference, known)
-            ):
+            if model is not None and model.learns_anew:
+                continue
+            same = known is not None and (known.id, known.kind) == (reference.id, reference.kind)
+            if not same and (known is None or not older(reference, known)):
                 self.adopt(state, Slice(name), reference)
 
     def take(self, state: State, records: RecordBatch) -> Decoded:
@@ -107,6 +108,7 @@ class Pipeline:
                 refused += self._grow(state, reached, key, learned, unwatched, evaluated)
             if touched or end:
                 self.monitor.settle(state.models[key], reached, evaluated, end=end)
+                self._restart(state, key, evaluated)
         findings = tuple(f for j in evaluated.judgements for f in j.findings)
         state.findings += len(findings)
         return Outcome(
@@ -117,6 +119,21 @@ class Pipeline:
             tuple(refused),
             tuple(unwatched),
         )
+
+    def _restart(self, state: State, key: Slice, out: Evaluated) -> None:
+        """Lets a model whose new version answers alone learn anew; what is in its open panes is not learned from."""
+        told = self.monitor.restart(state.models, key, out)
+        if told is None:
+            return
+        out.turns.append(told)
+        for mine in state.partitions.values():
+            stream = mine.streams.get(key)
+            if stream is not None:
+                stream.panes.clear()
+                stream.held.clear()
+                stream.sequential.clear()
+                stream.carry = None
+        self.schemas.forget(key.model)
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""

@@ -17,11 +17,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Role
 from driftd.core.event import EventBatch
 from driftd.core.reference import Reference
-from driftd.core.summary import MISSING
+from driftd.core.summary import MISSING, UNSEEN
 from driftd.judge.natural.features import SCORE
-from driftd.judge.natural.fit import scores_table
+from driftd.judge.natural.fit import ATOM, scores_table
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -73,12 +74,13 @@ def find(reference: Reference, rows: EventBatch, bins: NDArray[np.intp]) -> list
     times, part = rows.times[order], np.arange(n) * parts // n
     edges = np.append(np.searchsorted(part, np.arange(parts)), n)
     normal, out = scores_table(reference) * SCORE, []
+    shaped = _shaped(reference)
     for row in range(len(bins)):
         series = _series(
             bins[row, order], part, parts, reference.width, normal[row], numeric=bool(reference.numeric[row])
         )
-        for kind, x, large in zip(KINDS, series, LARGE, strict=True):
-            found = _stretch(x, large)
+        for kind, x, large in zip(KINDS[: None if shaped[row] else 1], series, LARGE, strict=False):
+            found = _stretch(x, large, below=kind == "level")
             if found is None:
                 continue
             first, last, size = found
@@ -86,6 +88,18 @@ def find(reference: Reference, rows: EventBatch, bins: NDArray[np.intp]) -> list
             if not _weekend(start, end):
                 out.append(Incident(row, kind, size, start, end, int(edges[last + 1] - edges[first])))
             break
+    return out
+
+
+def _shaped(reference: Reference) -> NDArray[np.bool_]:
+    """bool[channels]: whose level and mix are looked at, as in judge.natural.changes. Outputs follow the features and
+    the world, and what is mostly one value, as rain is, changes from day to day. Errors are looked at.
+    """
+    values = reference.summary.counts[:, UNSEEN:]
+    mostly = values.max(axis=1) > ATOM * np.maximum(values.sum(axis=1), 1)
+    roles = [c.role for c in reference.channels]
+    feature, errors = np.array([r is Role.FEATURE for r in roles]), np.array([r is Role.ERROR for r in roles])
+    out: NDArray[np.bool_] = (feature & ~mostly) | errors
     return out
 
 
@@ -109,15 +123,15 @@ def _series(
     return missing, shares @ scores if numeric else np.full(parts, np.nan), moved
 
 
-def _stretch(x: Floats, large: float) -> tuple[int, int, float] | None:
-    """First and last part of the only stretch that differs, and by how much; None where there is none."""
+def _stretch(x: Floats, large: float, *, below: bool) -> tuple[int, int, float] | None:
+    """First and last part of the only stretch that lies above the rest (or ``below``), and by how much; else None."""
     known = np.flatnonzero(np.isfinite(x))
     if len(known) < LEAST_PARTS:
         return None
     y = x[known]
     y = y - np.median(y)
     robust = 1.4826 * np.median(np.abs(y))
-    differs = np.flatnonzero(np.abs(y) > max(large, APART * robust))
+    differs = np.flatnonzero((np.abs(y) if below else y) > max(large, APART * robust))
     if len(differs) < 2:
         return None
     first, last = int(differs[0]), int(differs[-1])

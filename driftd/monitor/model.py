@@ -35,7 +35,7 @@ from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.warmup import warm_up
 
-LEARNED_ANEW = "the reference was learned anew: this is in it"
+LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
 
@@ -158,6 +158,22 @@ class Monitor:
         if model.natural is not None and known is not None and anew is not None:
             model.natural = refitted(model.natural, known, anew)
         self.forget(before)
+
+    def restart(self, models: Models, key: Slice, out: Evaluated) -> str | None:
+        """Lets the model learn anew if a new version answers alone and the user wants a reference of its own; says so.
+
+        What was found until then stands; what is open ends with the reference.
+        """
+        model = models[key]
+        version = model.successor() if self.settings(key).restart else None
+        if version is None:
+            return None
+        assert model.taken is not None
+        self.end_all(model, model.taken, out)
+        models[key] = ModelState(
+            key, taken=model.taken, versions=model.versions, started=model.started, pages=model.pages, paged=model.paged
+        )
+        return f"{key.model}: version {version} answers alone: a new reference is learned from here on"
 
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""

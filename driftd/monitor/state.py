@@ -151,6 +151,21 @@ class ModelState:
         self.versions[version] = max(last, self.versions.get(version, last))
         self.started[version] = min(first, self.started.get(version, first))
 
+    @property
+    def learns_anew(self) -> bool:
+        """Whether it has been watched, and has no reference since."""
+        return self.reference is None and self.taken is not None
+
+    def successor(self) -> str | None:
+        """The version that has answered alone in the last hop and was not there when the reference was learned."""
+        if self.reference is None or not self.hops.done:
+            return None
+        answered = self.versions_since(self.hops.done[-1].start)
+        if len(answered) != 1:
+            return None
+        begun = self.started[answered[0]]
+        return answered[0] if begun > max(min(self.started.values()), self.reference.last) else None
+
     def begun_near(self, since: float, seconds: float) -> tuple[str, float] | None:
         """The version that began to answer within ``seconds`` of then, and when; None where there is none, or many."""
         first = min(self.started.values(), default=np.inf)

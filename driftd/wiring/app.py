@@ -178,6 +178,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         effect=lambda channel: effect_of(settings, model, channel),
         asked=lambda channel: wanted(settings, model, channel) is not None,
         sizes=lambda channel: own_sizes(settings, model, channel),
+        restart=(source.new_version or settings.learning.new_version) == "restart",
     )
 
 

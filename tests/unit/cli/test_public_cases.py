@@ -320,3 +320,49 @@ def test_a_version_that_began_with_the_change_is_named(
     assert {f["new_version"] for f in pages} == {named}
     told = "version 8 answers since 2026-09-01 08:20"
     assert all((told in f["because"]) is (named is not None) for f in pages)
+
+
+@pytest.mark.parametrize(("new_version", "paged_at"), [("keep", [3000]), ("restart", [3000, 9000])])
+def test_a_new_version_keeps_the_reference_or_gets_its_own(replay: Run, new_version: str, paged_at: list[int]) -> None:
+    """From 3,000 on version 8 answers 2 sd higher; from 9,000 on it drifts by 3 sd of its own."""
+    del replay
+    at = np.arange(12_000)
+    x = np.random.default_rng(2).normal(size=len(at)) + 2 * (at >= 3000) + 3 * (at >= 9000)
+    events = [e | {"version": "8" if i >= 3000 else "7"} for i, e in enumerate(of_ratios(x))]
+    Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    Path("driftd.yaml").write_text(f"models: [{{name: m, reference: {{events: 1500, new_version: {new_version}}}}}]")
+    with pytest.raises(SystemExit):
+        main(["replay", "--events", "events.jsonl", "--findings", "found.jsonl"])
+    found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
+    calls = [(f["window_end"] - T0) / 10 for f in found if f["feature"] is None and f["severity"] == "page"]
+    assert calls == pytest.approx(paged_at, abs=300)
+    assert next(f["new_version"] for f in found if f["feature"] is None and f["severity"] == "page") == "8"
+
+
+COLUMNS: dict[str, tuple[Callable[[int], Value], Callable[[int], Value], dict[str, str]]] = {
+    "empty": (lambda _: None, lambda _: None, {}),
+    "empty, then numbers": (lambda _: None, float, {}),
+    "a constant": (lambda _: 7, lambda _: 7.0, {}),
+    "a constant that becomes another": (lambda _: 7, lambda _: 8, {"c": "ticket"}),
+    "a constant that is gone": (lambda _: 7, lambda _: None, {"c": "page"}),
+    "text that becomes numbers": (lambda i: "xyz"[i % 3], lambda i: i % 3, {"c": "page"}),
+    "numbers with some text, as ever": (lambda i: i % 9 or "n/a", lambda i: i % 9 or "n/a", {}),
+    "numbers that become text": (lambda i: i % 9, lambda i: str(i % 9), {"c": "page"}),
+    "numbers that become words": (lambda i: i % 9, lambda _: "n/a", {"c": "page"}),
+}
+"""Values of ``c`` in the reference and from 3,000 on, and what is asked for."""
+
+
+@pytest.mark.parametrize("values", COLUMNS.values(), ids=COLUMNS)
+def test_an_odd_column_asks_for_what_a_person_would_ask_for(
+    replay: Run, values: tuple[Callable[[int], Value], Callable[[int], Value], dict[str, str]]
+) -> None:
+    before, after, asked = values
+    events = [*of_ratios(np.random.default_rng(8).normal(size=5000).round(3))]
+    for i, event in enumerate(events):
+        event["features"]["c"] = (before if i < 3000 else after)(i)
+    code, report, _ = replay(events, 2500)
+    assert (code, report["accepted"]) == (0, 5000)
+    paged = {c for page in report["pages"] for c in page["channels"]}
+    assert alarms(report) == {*asked}
+    assert paged == {c for c, severity in asked.items() if severity == "page"}

@@ -195,6 +195,13 @@ TOGETHER = [
         "models[0].reference: expected one of events, seconds, path, got events and seconds",
     ),
     (
+        "models: [{name: a, reference: {path: driftd.yaml, new_version: restart}}]",
+        (
+            "models[0].reference.path: a given reference cannot restart with a new version; "
+            "set reference.new_version: keep"
+        ),
+    ),
+    (
         "alarms: {sizes: {missing: {page: 30}}}",
         "alarms.sizes.missing.page: expected a share of 1 or less, got 30; 5 % is 0.05",
     ),

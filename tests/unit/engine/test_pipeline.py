@@ -362,3 +362,19 @@ def test_a_checkpoint_of_waiting_rows_keeps_what_was_refused_of_them() -> None:
     waiting += [message.rows for messages in back.models[Slice("m")].arrived.values() for message in messages]
     assert sum(int(rows.refused["x"].sum()) for rows in waiting if rows.refused) == 1
     assert back.counters(Slice("m")).refused == {"x": 1}
+
+
+def test_a_model_that_learns_anew_survives_a_restart_of_the_daemon() -> None:
+    """Version 2 answers alone: the stored reference of version 1 must not come back with the next start."""
+    batch = stream(np.random.default_rng(4), 1500)
+    p = pipeline_of(ModelSettings(choose, learn_events=10_000, restart=True), WINDOWS)
+    old, state = build(batch.take(np.arange(500)), Learning(bins=5)), State()
+    p.begin(state, {"m": old})
+    later = batch.take(np.arange(500, 1500))
+    feed(p, state, ("t", 0), replace(later, version=["1"] * 300 + ["2"] * 700))
+    assert state.models[Slice("m")].reference is None
+    assert state.models[Slice("m")].learns_anew
+    again = thawed(p, frozen(p, state))
+    p.begin(again, {"m": old})
+    assert again.models[Slice("m")].reference is None
+    assert not again.partitions["t", 0].streams[Slice("m")].panes
