@@ -91,6 +91,19 @@ class Exclusion:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Which events a reference is learned from: one in ``thinning`` of those that there were; ``early``: the first ones
+    of a reference that grows, which nobody chose.
+    """
+
+    thinning: int = 1
+    early: bool = False
+
+
+ALL: Final = Drawn()
+
+
 def outside(times: NDArray[np.float64], exclusions: Iterable[Exclusion]) -> NDArray[np.bool_]:
     """bool[n]: the times that no exclusion covers."""
     out = np.ones(len(times), bool)

@@ -22,6 +22,7 @@ from driftd.engine.snapshot import (
     encode_reference,
 )
 from driftd.engine.state import State
+from driftd.learn.growth import GROWING, GROWN
 
 MAGIC = b"driftd\n"
 FORMAT = 3
@@ -128,14 +129,15 @@ class ReferenceStore:
         return mine[-1] if mine else None
 
     def numbered(self, reference: Reference) -> Reference:
-        """The reference as the model's next version; nothing is written. One that is stored already keeps its version:
-        it was learned again after a restart.
+        """The reference as the model's next version; nothing is written. A stage of a reference that grows keeps its
+        version if it is stored already: it was learned again after a restart.
         """
         before = self.latest(reference.model)
         if before is None:
             return replace(reference, version=1)
         one, other = ((r.id, r.summary.events, r.last) for r in (before, reference))
-        return replace(reference, version=before.version if one == other else before.version + 1)
+        again = one == other and reference.reason in {GROWING, GROWN}
+        return replace(reference, version=before.version if again else before.version + 1)
 
     def add(self, reference: Reference) -> Reference:
         """Saves it as the model's next version and returns that. Raises StateUnwritable."""

@@ -13,7 +13,9 @@ from driftd.core.channel import ALONE, Channel, Role, incomparable
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
+    ALL,
     Bins,
+    Drawn,
     Exclusion,
     Reference,
     ReferenceKind,
@@ -68,8 +70,8 @@ class Learning:
         return PANE_SECONDS if self.windows is None else self.windows.pane_seconds
 
 
-def build(rows: EventBatch, learning: Learning, version: int = 1, thinning: int = 1) -> Reference:
-    """The Reference of ``rows`` (in any order: only their values matter), one in ``thinning`` of those that there were.
+def build(rows: EventBatch, learning: Learning, version: int = 1, drawn: Drawn = ALL) -> Reference:
+    """The Reference of ``rows`` (in any order: only their values matter).
 
     Raises ReferenceMismatch when there is nothing to learn from.
     """
@@ -107,7 +109,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1, thinning: int 
     )
     return replace(
         reference,
-        learned=_judged(reference, rows, encoded, learning, thinning),
+        learned=_judged(reference, rows, encoded, learning, drawn),
         natural=_natural(reference, rows, encoded, learning),
     )
 
@@ -129,7 +131,7 @@ def _natural(
 
 
 def _judged(
-    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning, thinning: int
+    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning, drawn: Drawn
 ) -> Mapping[str, NDArray[Any]]:
     """What the judge learns from the same events."""
     seen = np.zeros((len(reference.channels), 2))
@@ -148,7 +150,7 @@ def _judged(
     )
     return {
         **runtime.table_of(learned, state),
-        **table_of(natural.learn(reference, rows, encoded, learning.pane_seconds, thinning)),
+        **table_of(natural.learn(reference, rows, encoded, learning.pane_seconds, drawn)),
         **incidents.table_of(incidents.find(reference, rows, encoded.bins)),
     }
 

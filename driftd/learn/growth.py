@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
-from driftd.core.reference import Reference
+from driftd.core.reference import Drawn, Reference
 from driftd.core.units import DAY_SECONDS
 from driftd.ingest.binning import encode_with
 from driftd.judge.natural import fit
@@ -54,11 +54,11 @@ def older(stored: Reference, known: Reference) -> bool:
     return grew and stored.last <= known.last
 
 
-def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, thinning: int) -> History:
+def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, drawn: Drawn) -> History:
     """The history of a reference that was just learned from ``rows``."""
     learned = natural_of(reference)
     assert learned is not None
-    p = Prepared.of(reference, rows, encode_with(reference, rows), pane_seconds, thinning)
+    p = Prepared.of(reference, rows, encode_with(reference, rows), pane_seconds, drawn)
     hours = hours_of(p.layout, p.ticks)
     hours.sums[:, :, :FEATURES] = p.runs.ticks.sums  # new values: those that no other part of the reference has
     channels, rules = len(reference.channels), learned.fast.rules
@@ -68,7 +68,7 @@ def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, thinning
     if learned.relations is not None:
         cells, _, _ = Cells.empty(len(p.scores.rows)).step(learned.relations, p.runs.begun, p.runs.cells)
     empty = History.start(channels, reference.width, len(cells.sums[0]) if len(cells) else _related(learned))
-    return empty.add(hours, peaks_of(learned.fast, channels, g * thinning), cells)
+    return empty.add(hours, peaks_of(learned.fast, channels, g * drawn.thinning), cells)
 
 
 def _related(learned: NaturalLearned) -> int:

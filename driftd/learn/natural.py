@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
-from driftd.core.reference import Reference
+from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
@@ -68,11 +68,9 @@ class Prepared:
 
     @classmethod
     def of(
-        cls, reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, thinning: int = 1
+        cls, reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, drawn: Drawn = ALL
     ) -> Self:
-        """From events in any order; ``encoded`` as driftd.ingest.binning.encode_with gives them. One in ``thinning`` of
-        the events that there were is among them.
-        """
+        """From events in any order; ``encoded`` as driftd.ingest.binning.encode_with gives them."""
         if np.any(rows.times[1:] < rows.times[:-1]):
             order = np.argsort(rows.times, kind="stable")
             rows, encoded = rows.take(order), Encoded(encoded.bins[:, order], encoded.values[:, order])
@@ -80,22 +78,22 @@ class Prepared:
         days = span / fit.DAY
         blocks = blocks_of(days)
         block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
-        limits = count_limits(encoded.values, days)
+        limits = count_limits(encoded.values, days, young=drawn.early and days < YOUNG_DAYS)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
         normal = fit.scores_table(reference)
         layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
         products = products_of(scores, encoded.bins, rows.times)
-        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, thinning)
+        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn)
         return cls(layout, told.ticks, runs, limits, scores)
 
 
 def learn(
-    reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, thinning: int = 1
+    reference: Reference, rows: EventBatch, encoded: Encoded, pane_seconds: float, drawn: Drawn = ALL
 ) -> NaturalLearned:
     """From a reference's own events; the arguments as in ``Prepared.of``."""
-    p = Prepared.of(reference, rows, encoded, pane_seconds, thinning)
+    p = Prepared.of(reference, rows, encoded, pane_seconds, drawn)
     return fit.learn(reference, p.layout, p.runs, p.limits, p.scores)
 
 
@@ -109,7 +107,7 @@ def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Produc
     return Products(cell[starts[:-1]] * CELL_SECONDS, np.array(sums))
 
 
-def count_limits(values: Floats, days: float) -> CountLimits:
+def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLimits:
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
     reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead.
     """
@@ -125,7 +123,7 @@ def count_limits(values: Floats, days: float) -> CountLimits:
         _, times = np.unique(x, return_counts=True)
         wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
         low[row], high[row] = least - wide, most + wide
-        if days < YOUNG_DAYS:
+        if young:
             low[row] = min(low[row], least / YOUNG_FACTOR if least > 0 else least * YOUNG_FACTOR)
             high[row] = max(high[row], most * YOUNG_FACTOR if most > 0 else most / YOUNG_FACTOR)
         if x.min() > 0 and np.log(middle / least) < SKEWED * np.log(most / middle):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.pane import RawRows
-from driftd.core.reference import Exclusion, Reference, outside
+from driftd.core.reference import Drawn, Exclusion, Reference, outside
 from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
 from driftd.core.window import panes_of
@@ -147,11 +147,11 @@ def _learned(model: ModelState, growth: Growth, learning: Learning) -> tuple[Ref
     rows = rows.take(np.flatnonzero(outside(rows.times, (Exclusion(*span) for span in left_out(growth).tolist()))))
     if not len(rows):
         return None, None
-    version, thinning = 1 if model.reference is None else model.reference.version + 1, growth.sample.thinning
-    reference = build(rows, learning, version, thinning)
-    if growth.wait < (FREEZE_SECONDS if thinning > 1 else FREEZE_LATEST) or growth.sample.events < FREEZE_EVENTS:
+    version, drawn = 1 if model.reference is None else model.reference.version + 1, Drawn(growth.sample.thinning, True)
+    reference = build(rows, learning, version, drawn)
+    if growth.wait < (FREEZE_SECONDS if drawn.thinning > 1 else FREEZE_LATEST) or growth.sample.events < FREEZE_EVENTS:
         return reference, None
-    return reference, seeded(reference, rows, learning.pane_seconds, thinning)
+    return reference, seeded(reference, rows, learning.pane_seconds, drawn)
 
 
 def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.fault_counters import LOG_UNIT, CountLimits
-from driftd.core.reference import Reference
+from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import FIRST_VALUE, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
@@ -97,7 +97,7 @@ class ReferenceRuns:
     """A reference as runs: ``ticks`` with sums int64[ticks, channels, FEATURES], ``rings`` the hops of RINGS with sums
     int64[hops, channels, FEATURES + width]; ``cells`` the sums of products, int64[cells, m + 1, m + 1] from ``begun``.
     One that has grown has hours in place of ticks, with their ``peaks`` (natural.history), and in place of products its
-    ``related`` channels with whole cells, None without any. Of events one in ``thinning`` is here.
+    ``related`` channels with whole cells, None without any.
     """
 
     ticks: Runs
@@ -106,8 +106,8 @@ class ReferenceRuns:
     cells: Counts
     peaks: Floats | None = None
     related: tuple[Relations, Runs] | None = None
-    thinning: int = 1
-    """Derived: all events."""
+    drawn: Drawn = ALL
+    """Derived: as somebody chose them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +135,7 @@ def scores_table(reference: Reference) -> Counts:
 
 
 def runs_of(
-    layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts, thinning: int = 1
+    layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts, drawn: Drawn = ALL
 ) -> ReferenceRuns:
     """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has."""
     features = layout.features(ticks.sums)
@@ -144,7 +144,7 @@ def runs_of(
     every = Runs(
         ticks.start, ticks.end, ticks.events, np.concatenate([features, ticks.sums[:, :, : layout.width]], axis=2)
     )
-    return ReferenceRuns(told, _rings(every), begun, cells, thinning=thinning)
+    return ReferenceRuns(told, _rings(every), begun, cells, drawn=drawn)
 
 
 def runs_of_hours(
@@ -215,7 +215,8 @@ def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: B
         many=~reference.numeric & (known > MANY),
         short=blocks.days < SHORT_DAYS,
         thin=reference.summary.events < THIN_EVENTS,
-        young=blocks.days < YOUNG_DAYS,
+        young=runs.drawn.early and blocks.days < YOUNG_DAYS,
+        whole=not runs.drawn.early or blocks.days >= WHOLE_DAY,
     )
 
 
@@ -298,8 +299,8 @@ def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
 def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     """bool[channels] by change: where it says something of a channel."""
     t = traits
-    old, whole = not t.young, days >= WHOLE_DAY
-    shape = ~(t.timely | t.thin | t.flat | t.still) & whole
+    old = not t.young
+    shape = ~(t.timely | t.thin | t.flat | t.still) & t.whole
     tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
     return {
         Change.MISSING: ~t.awaited,
@@ -307,12 +308,12 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
         Change.FAR: t.numeric & ~t.still & ~(t.flat & (days < FLAT_DAYS)) & np.isfinite(low),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | t.still) & old & (~t.numeric | whole) & ~(t.many & t.thin),
+        Change.NEW: ~(t.timely | t.still) & old & (~t.numeric | t.whole) & ~(t.many & t.thin),
         Change.HOT: t.many & ~t.timely & old,
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,
-        Change.WITHIN: t.timely & ~t.still & t.numeric & whole,
+        Change.WITHIN: t.timely & ~t.still & t.numeric & t.whole,
         Change.LEVEL: shape & t.numeric,
         Change.SPREAD: shape & t.numeric,
         Change.MIX: shape,
@@ -344,7 +345,7 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
     rules = Rules.of_rates(channels, hit, among, np.array([rule[4] for rule in found], np.float64))
     rules = rules.capped(np.full(len(found), MOST_CAP))
     _, _, top = run(Cusum.start(len(found)), rules, ticks.sums, ticks.start, np.full(len(found), np.inf))
-    top = top * runs.thinning  # g of a burst is in proportion to its events
+    top = top * runs.drawn.thinning  # g of a burst is in proportion to its events
     if runs.peaks is not None:
         top = np.fmax(top, peaks_of_rules(runs.peaks, channels, rows_of([rule[0] for rule in found])))
     largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
@@ -358,7 +359,7 @@ def _relations(
 ) -> tuple[list[RelationLearned | None], Relations | None]:
     nothing: list[RelationLearned | None] = [None] * len(RELATION_SCALES)
     related = _related(reference, runs, traits, scores) if runs.related is None else runs.related
-    if related is None or blocks.days < WHOLE_DAY:
+    if related is None or not traits.whole:
         return nothing, None
     relations, cells = related
     out: list[RelationLearned | None] = []

@@ -153,7 +153,7 @@ class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
     short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``numeric``,
     ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and ``thin`` (few days,
-    few events), ``young`` (not half a day).
+    few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
     """
 
     timely: Bools
@@ -169,6 +169,7 @@ class Traits:
     short: bool
     thin: bool
     young: bool
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

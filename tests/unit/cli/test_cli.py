@@ -107,7 +107,7 @@ def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
     assert rows["kafka.group_id"] == ["fraud", "driftd.yaml:2"]
     assert rows["windows.hops"] == ["6", "DRIFTD_WINDOWS__HOPS"]
     assert rows["kafka.topics"] == ["predictions", "--topic"]
-    assert "Reference: learned from the first 10,000 events" in out
+    assert "Reference: grows by itself" in out
     assert "Sensitivity is shown once there is a reference" in out
     assert "No model has a reference yet. Until then nothing pages." in out
     assert rows["amount"][:4] == ["feature", "numeric", "psi", "(effect"]

@@ -132,7 +132,7 @@ def test_learning_by_events_or_by_seconds_is_for_the_higher_layer_to_say(yaml: C
     assert (learning.events, learning.seconds) == (50, None)
     flags = {"learning.seconds": Flag("--set learning.seconds", "2d")}
     learning = config.load(path, {"DRIFTD_LEARNING__EVENTS": "50"}, flags).settings.learning
-    assert (learning.events, learning.seconds) == (10_000, 172_800)
+    assert (learning.events, learning.seconds) == (None, 172_800)
 
 
 def test_an_unset_group_instance_is_the_host_name_and_an_empty_one_means_dynamic_membership() -> None:

@@ -165,10 +165,12 @@ def test_what_a_channel_does_again_and_again_is_learned() -> None:
 
 
 def test_a_ticket_ends_when_the_reference_is_learned_anew() -> None:
-    """A new level after 14 hours is a ticket on a day's reference; at the next stage it is how things are."""
-    rows = broken(3.3, "shop", 1.2, 9.0, "s1")
+    """A level that rose after a day is a ticket; at the stage of three days it is how things are."""
+    own = {key: column.copy() for key, column in columns(3.3).items()}
+    own["age"][own["time"] >= BEGIN + 1.2 * DAY] += 5  # half a standard deviation
+    rows = batch(own)
     _, findings, _ = run(grower(7.0), rows)
-    told = [f for f in findings if f.feature == "shop" and f.detector == "change"]
+    told = [f for f in findings if f.feature == "age" and f.detector == "change"]
     assert told[0].severity is not None
     assert [f.because for f in told if f.status is Status.OK][-1] == LEARNED_ANEW
 
