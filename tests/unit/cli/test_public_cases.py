@@ -128,21 +128,21 @@ def ratios(n: int = 5000, values: int = 6) -> np.ndarray[Any, np.dtype[np.float6
     return np.random.default_rng(9).integers(1, values + 1, n) / 10
 
 
-def shifted(seed: int, n: int = 9000) -> Iterable[Any]:
-    """From 5,000 on ``x`` is 0.2 sd higher, a PSI of 0.04; ``y`` has nothing to do with it."""
+def shifted(seed: int, n: int = 18_000) -> Iterable[Any]:
+    """From 10,000 on ``x`` is 0.2 sd higher, a PSI of 0.04; ``y`` has nothing to do with it."""
     rng = np.random.default_rng(1000 + seed)
     x, y = rng.normal(size=(2, n)).round(4)
-    x[5000:] += 0.2
+    x[10_000:] += 0.2
     return ({"model": "m", "time": T0 + i * 10, "features": {"x": x[i], "y": y[i]}} for i in range(n))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(("effect", "told"), [("0.1", set()), ("0.02", {"x"})])
+@pytest.mark.parametrize(("effect", "told"), [("0.1", set()), ("0.002", {"x"})])
 def test_a_shift_of_one_channel_is_that_channel_s_one_ticket_and_none_below_the_effect(
     replay: Run, seed: int, effect: str, told: set[str]
 ) -> None:
     Path("driftd.yaml").write_text(f"alarms: {{effect: {effect}}}")
-    report = replay(shifted(seed), 5000)[1]
+    report = replay(shifted(seed), 10_000)[1]
     assert not report["pages"]
     assert [t["channel"] for t in report["tickets"]] == [*told]
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from driftd.judge.natural.changes import CHANGES, EXACT, SIZES, Change, OwnSize, OwnSizes
+from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
-from tests.unit.judge.natural.stage import Stage
+from driftd.learn.build import Learning, build
+from tests.unit.judge.natural.stage import DAY, MONDAY, Stage, batch, traffic
 
 NEVER = float("inf")
 
@@ -102,3 +104,20 @@ def test_a_relation_that_breaks_is_not_told_where_the_effect_is_larger() -> None
     channels = len(stage.reference.channels)
     large = replace(stage.limits, sizes=sizes_of(stage.learned, effects=np.full(channels, 3.0)))
     assert not replace(stage, limits=large).turns(np.random.default_rng(5), 24, broken, at=4.0)
+
+
+def test_errors_of_prediction_page_by_what_they_exceed_the_worst_natural_hours() -> None:
+    """One model errs evenly, the other has two bad hours a day: the same errors of 40 % page only the first."""
+    pages = []
+    for bad in (0.05, 0.5):
+        rows = batch(traffic(np.random.default_rng(6), MONDAY, MONDAY + 7 * DAY))
+        often = np.where((rows.times // 3600) % 24 == 10, bad, 0.05)
+        wrong = np.random.default_rng(7).random(len(rows)) < often
+        prediction = np.asarray(rows.fields["prediction"])
+        rows = replace(rows, fields={**rows.fields, "label": np.where(wrong, 1 - prediction, prediction)})
+        reference = build(rows, Learning())
+        learned = natural_of(reference)
+        assert learned is not None
+        row = reference.rows["prediction_error"]
+        pages.append(sizes_of(learned).least(CHANGES.index(Change.ERRORS), row, page=True))
+    assert 0.2 < pages[0] < 0.35 < pages[1]
