@@ -38,6 +38,21 @@ TOO_SHORT: Final = "the reference is too short to show a rhythm of days"
 TOO_FEW: Final = "channels follow the hour or the week, and fewer weeks are known than it takes"
 """Why the joint path makes tickets only. Chosen: as above."""
 
+BELIEVED_SECONDS: Final = 14 * 86_400.0
+"""A shorter reference has not shown what differs from week to week: independence is not believed on it. Chosen: two
+weekends."""
+BELIEVED_SPANS: Final = 4.0
+"""Times its own span for which a short reference speaks. Chosen: an hour says little of the night; the streams of
+`make quality` last three times as long after their reference."""
+
+
+def believed_until(reference: Reference) -> float:
+    """Until when independent channels may open episodes, in epoch seconds: on a short reference for a few times as long
+    as it lasted, then natural variation alone makes tickets and pages. ``inf`` for a long one.
+    """
+    span = reference.last - reference.first
+    return np.inf if span >= BELIEVED_SECONDS else reference.last + BELIEVED_SPANS * span
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
@@ -80,6 +95,11 @@ class Learned:
     def rows(self) -> NDArray[np.intp]:
         """The independent channels: those of ``shape`` and of the state's ``evidence``."""
         return np.flatnonzero(self.independent)
+
+    @property
+    def clocked(self) -> Bools:
+        """bool[channels]: whose weeks are known well enough to page by them."""
+        return self.seasonal & self.pages
 
     @property
     def joint(self) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.reference import Reference
 from driftd.judge import step
-from driftd.judge.learned import JudgeState, Learned, start
+from driftd.judge.learned import JudgeState, Learned, believed_until, start
 from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import SeasonState
 from driftd.judge.step import ExceedsEffect, Judged, MicroBatch, always
@@ -69,7 +69,8 @@ class ModelJudge:
             self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, exceeds_effect)
             yield slot, judged
         if batch is not None:
-            self.state, judged = step.of_events(self.learned, self.state, batch, a, exceeds_effect)
+            until = believed_until(reference)
+            self.state, judged = step.of_events(self.learned, self.state, batch, a, exceeds_effect, until)
             yield batch, judged
 
     def flush(

@@ -79,9 +79,15 @@ class Judged:
 
 
 def of_events(
-    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, exceeds_effect: ExceedsEffect = always
+    learned: Learned,
+    state: JudgeState,
+    batch: MicroBatch,
+    a: Floats,
+    exceeds_effect: ExceedsEffect = always,
+    believed_until: float = np.inf,
 ) -> tuple[JudgeState, Judged]:
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
+    ``believed_until`` as in driftd.judge.learned: later nothing opens.
 
     An episode opens where S reaches A, or where another detector saw a change, and the change exceeds its effect. A
     smaller change keeps its evidence and is asked about again. A pair of which one has changed by itself opens nothing.
@@ -90,11 +96,11 @@ def of_events(
     mine = np.append(learned.independent, batch.cross is not None)
     external = np.append(np.where(learned.independent, batch.external_since, np.nan), np.nan)
     with np.errstate(invalid="ignore"):
-        enough = now.s >= a * state.episodes.bar(batch.end)
+        enough = now.s >= a * state.episodes.bar(batch.end, together=np.isfinite(believed_until))
     # where the evidence suffices its start is the better one: what ADWIN keeps of its window begins before the change
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
-    opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
+    opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open & (batch.end <= believed_until)
     if opens[-1] and pair is not None and (now.s[list(pair)] >= MOVED * a[list(pair)]).any():
         now, opens[-1], enough[-1] = without_pairs(now), False, False
     opens = _large_enough(opens, since, exceeds_effect)
