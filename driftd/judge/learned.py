@@ -25,7 +25,7 @@ from driftd.judge.episodes import Episodes
 from driftd.judge.exchangeable.evidence import Evidence
 from driftd.judge.exchangeable.joint import JointState, Pairs
 from driftd.judge.exchangeable.shape import Shape
-from driftd.judge.regime import Regime, RegimeVerdict, decide, propose, signals_of, span_of, whole_seasons
+from driftd.judge.regime import Regime, RegimeVerdict, decide, signals_of, span_of, whole_weeks
 from driftd.judge.seasonal.clock import SeasonClock, slots_of_events
 from driftd.judge.seasonal.season import Season, SeasonState
 from driftd.judge.seasonal.season import learn as learn_season
@@ -156,7 +156,6 @@ def learn(
     times: Floats,
     singles: Floats,
     doubles: Floats,
-    clock: SeasonClock | None = None,
     least_span_seconds: float = 0.0,
 ) -> tuple[Learned, JudgeState]:
     """From the reference's own events, in any order.
@@ -171,14 +170,14 @@ def learn(
     bins, values, times = bins[:, order], values[:, order], times[order]
     shape = Shape.of(reference, singles, doubles)
     span = span_of(times)
-    clock = propose(times) if clock is None else clock
-    verdicts = _verdicts(reference, shape, bins, times, clock)
+    verdicts = _verdicts(reference, shape, bins, times)
     regime = np.array([v.regime.value for v in verdicts], np.str_)
     independent, seasonal = regime == Regime.INDEPENDENT.value, regime == Regime.SEASONAL.value
     short = span < least_span_seconds
     pages = np.array([v.pages for v in verdicts], bool) & (not short)
     season, season_state = None, None
     if seasonal.any():
+        clock = SeasonClock()
         slots, longest = slots_of_events(bins, values, times, reference.width, clock)
         season, season_state = learn_season(reference, slots, longest, singles, clock, seasonal)
         pages &= independent | season.pages
@@ -200,15 +199,13 @@ def _joint_pages(pairs: Pairs, season: Season | None) -> bool:
     return len(pairs.first) > 0 or (season is not None and season.joint and season.pages)
 
 
-def _verdicts(
-    reference: Reference, shape: Shape, bins: NDArray[np.intp], times: Floats, clock: SeasonClock
-) -> list[RegimeVerdict]:
+def _verdicts(reference: Reference, shape: Shape, bins: NDArray[np.intp], times: Floats) -> list[RegimeVerdict]:
     """Every channel's regime; ``bins`` and ``times`` in order of time."""
-    seasons, out = whole_seasons(times, clock), []
+    weeks, out = whole_weeks(times), []
     for row, columns in enumerate(bins):
         here, categories = columns >= 0, not reference.numeric[row]
         signals = signals_of(shape.places[row], columns[here], reference.summary.counts[row], categories=categories)
-        out.append(decide(signals, seasons, clock))
+        out.append(decide(signals, weeks))
     return out
 
 

@@ -147,10 +147,11 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement, and
     large enough.
 
-    Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
+    Only independent channels, on a reference that shows how windows vary: the others' follow their rhythm. An open
+    episode needs no ticket.
     """
     assert model.reference is not None
-    if model.judge is None or window.end > believed_until(model.reference):
+    if model.judge is None or np.isfinite(believed_until(model.reference)):
         return np.zeros(len(model.reference.channels), bool)
     state, learned = model.judge.state, model.judge.learned
     watched = learned.independent & ~state.episodes.open[:-1]
