@@ -60,13 +60,11 @@ class Episodes:
     def open(self) -> NDArray[np.bool_]:
         return np.isfinite(self.opened)
 
-    def bar(self, now: float, *, together: bool = False) -> Floats:
+    def bar(self, now: float) -> Floats:
         """By what A is multiplied, float64[channels]: a channel whose episodes end by themselves varies more than its
-        reference shows. ``together``: so does every other, for the reference is too short to show how any varies.
+        reference shows.
         """
         ended = np.where(self.ended > 0, self.ended * 0.5 ** ((now - self.end) / FORGET), 0.0)
-        if together:
-            ended = np.full(len(ended), ended.sum())
         out: Floats = np.exp(PATIENCE * np.minimum(ended, MOST_ENDED))
         return out
 

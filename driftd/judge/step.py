@@ -96,7 +96,7 @@ def of_events(
     mine = np.append(learned.independent, batch.cross is not None)
     external = np.append(np.where(learned.independent, batch.external_since, np.nan), np.nan)
     with np.errstate(invalid="ignore"):
-        enough = now.s >= a * state.episodes.bar(batch.end, together=np.isfinite(believed_until))
+        enough = now.s >= a * state.episodes.bar(batch.end)
     # where the evidence suffices its start is the better one: what ADWIN keeps of its window begins before the change
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
