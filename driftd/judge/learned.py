@@ -48,11 +48,14 @@ MOST_BELIEVED: Final = 6 * 3600.0
 """Most seconds for which it speaks. Measured on ordinary traffic, references of 10,000 events and of one day: without
 the limit the judge made 78 tickets in 4.6 model-months, none of them in the first six hours."""
 
+FOR_HOURS: Final = "a reference of less than two weeks speaks for some hours after it"
+"""Why natural variation takes over. Chosen: as TOO_SHORT."""
+
 
 def believed_until(reference: Reference) -> float:
-    """Until when independent channels may open episodes, in epoch seconds. A short reference speaks for a few times as
-    long as it lasted, and not for another part of the day: then natural variation alone makes tickets and pages. ``inf``
-    for a long one.
+    """Until when independent channels may open episodes, in epoch seconds; ``inf`` on a long reference. A short one
+    speaks for a few times as long as it lasted, and not for another part of the day: then natural variation alone
+    makes tickets and pages.
     """
     span = reference.last - reference.first
     return np.inf if span >= BELIEVED_SECONDS else reference.last + min(BELIEVED_SPANS * span, MOST_BELIEVED)
@@ -188,12 +191,13 @@ def learn(
     pairs = Pairs.of(reference, bins, independent)
     rate = np.count_nonzero(bins >= 0, axis=1) / max(span, 1.0)
     hint = f"; {TOO_SHORT}: tickets only" if short else ""
+    hours = f"; {FOR_HOURS}" if not short and span < BELIEVED_SECONDS else ""
     learned = Learned(
         shape.take(np.flatnonzero(independent)), pairs, season, independent, seasonal, pages, rate,
         joint_pages=not short and _joint_pages(pairs, season),
         span_seconds=span,
         regime=regime,
-        why=np.array([v.because + hint for v in verdicts], np.str_),
+        why=np.array([v.because + hint + hours * (v.regime is Regime.INDEPENDENT) for v in verdicts], np.str_),
         design_effect=np.array([max(v.design_effect, 1.0) for v in verdicts], np.float64),
     )  # fmt: skip
     return learned, start(learned, season_state)

@@ -73,6 +73,13 @@ class Thresholds:
     ticket: Limits
     sizes: SizeTable
 
+    @property
+    def fast(self) -> Floats:
+        """The higher limit of each rate, float64[rules] in nats; 0 where nothing is told of it."""
+        both = np.stack([self.page.fast, self.ticket.fast])
+        out: Floats = np.where(np.isfinite(both), both, 0.0).max(axis=0)
+        return out
+
 
 def thresholds(
     learned: NaturalLearned,

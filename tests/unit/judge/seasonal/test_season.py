@@ -204,7 +204,7 @@ def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: n
     stream = Stream.of(list(x.T), LEARNED)
     season, _ = stream.learn()
     spread = season.layout.kind == 1
-    slots, _ = stream.slots(slice(LEARNED, None), season.clock)
+    slots, _ = stream.slots(slice(LEARNED, None))
     new = ReferenceDays.of(slots, season.clock)
     fresh = []
     for d in range(new.whole):
