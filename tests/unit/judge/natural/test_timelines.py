@@ -183,6 +183,12 @@ def test_where_the_judge_knows_the_weeks_only_wrong_values_are_told(
     assert {t.level for t in turns if t.level} <= {2}
 
 
+def test_a_number_that_never_varied_makes_a_ticket_when_it_does() -> None:
+    clear = Stage.of(np.random.default_rng(32), 10, change=frozen)
+    age = [t for t in clear.turns(np.random.default_rng(33), 12) if t.channel == clear.channel("age")]
+    assert {t.level for t in age if t.level} == {1}
+
+
 def test_an_episode_lasts_as_long_as_its_change(week: Stage) -> None:
     turns = week.turns(np.random.default_rng(17), 60, null, at=12, ends=40)
     mine = [t for t in turns if t.channel == week.channel("amount")]
