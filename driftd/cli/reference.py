@@ -81,7 +81,7 @@ def build(
     """Build the reference of MODELS (default: of all) and store it as the next version.
 
     The report names the regime and rhythm of each channel, how much the reference's own windows differ, the kind of
-    reference that fits, and how many weeks seasonal channels still need to page. A running driftd uses the new version
+    reference that fits, and how many weeks the judge lacks for dependent ones. A running driftd uses the new version
     after a reload (SIGHUP).
     """
     from driftd.cli import reports  # noqa: PLC0415

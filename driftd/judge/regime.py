@@ -22,7 +22,7 @@ from scipy.special import chdtri
 
 from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.days import MOST_SEASONS
-from driftd.judge.seasonal.season import PAGE_SEASONS, TICKET_SEASONS
+from driftd.judge.seasonal.season import PAGE_SEASONS
 
 Floats = NDArray[np.float64]
 
@@ -49,8 +49,8 @@ INDICATORS: Final = 6
 
 class Regime(StrEnum):
     INDEPENDENT = "independent"  # driftd.judge.exchangeable.independent; pages
-    SEASONAL = "seasonal"  # driftd.judge.seasonal.season; pages from 24 weeks on
-    DEPENDENT = "dependent"  # dependent events, and too few seasons are known: abstains
+    SEASONAL = "seasonal"  # driftd.judge.seasonal.season, from 24 weeks on; pages
+    DEPENDENT = "dependent"  # dependent events, and too few weeks are known: abstains
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +68,16 @@ def span_of(times: Floats) -> float:
     return float(times[-1] - times[0]) if len(times) else 0.0
 
 
-def whole_seasons(times: Floats, clock: SeasonClock) -> int:
-    """How many seasons the events of ``times`` float64[n], in order, span; a slot short of one counts as one."""
+def whole_weeks(times: Floats) -> int:
+    """How many weeks the events of ``times`` float64[n], in order, span; a slot short of one counts as one."""
+    clock = SeasonClock()
     return min(int((span_of(times) + clock.slot_seconds) // (clock.slots * clock.slot_seconds)), MOST_SEASONS)
 
 
-def propose(times: Floats) -> SeasonClock:
-    """The season's period for a reference whose events happened at ``times`` float64[n], in order: the week where at
-    least 24 are known; the day where weeks are fewer and at least 24 days are known; else the week, to wait for.
-
-    A day's season raises tickets only, because four weeks do not show how weeks differ. Measured, references of 28 days
-    and a budget of one false alarm per 300,000 events: 2.1 per 100,000 on shuffled real weeks, 19 on blocks of four.
+def decide(signals: Floats, weeks: int) -> RegimeVerdict:
+    """``signals`` float64[k, n], a channel's score and indicators in order of time; ``weeks`` whole ones in the
+    reference.
     """
-    if (
-        whole_seasons(times, SeasonClock.weekly()) >= PAGE_SEASONS
-        or whole_seasons(times, SeasonClock.daily()) < PAGE_SEASONS
-    ):
-        return SeasonClock.weekly()
-    return SeasonClock.daily()
-
-
-def decide(signals: Floats, seasons: int, clock: SeasonClock | None = None) -> RegimeVerdict:
-    """``signals`` float64[k, n], a channel's score and indicators in order of time; ``seasons`` whole seasons of
-    ``clock`` (the week's, if None) in the reference.
-    """
-    clock = SeasonClock.weekly() if clock is None else clock
     n = signals.shape[1]
     varied = signals[signals.std(axis=1) > 1e-12] if n else signals
     if n < LEAST_EVENTS or not len(varied):
@@ -106,18 +91,9 @@ def decide(signals: Floats, seasons: int, clock: SeasonClock | None = None) -> R
         return RegimeVerdict(Regime.INDEPENDENT, True, effect, why)
     why = f"autocorrelation {lag_one:.2f} (limit {limit:.2f}), "
     why += f"means of {window} events vary {effect:.1f} times as chance would"
-    return _dependent(effect, why, seasons, clock)
-
-
-def _dependent(effect: float, why: str, seasons: int, clock: SeasonClock) -> RegimeVerdict:
-    """Seasonal where enough seasons are known; ``why`` the events are not exchangeable."""
-    if seasons >= TICKET_SEASONS:
-        unit = "days" if clock.days_per_block == 1 else "weeks"
-        pages = seasons >= PAGE_SEASONS and clock.days_per_block > 1
-        why = f"{why}; {seasons} {unit} known"
-        why = why if pages else f"{why}, pages from {PAGE_SEASONS} weeks on: tickets only"
-        return RegimeVerdict(Regime.SEASONAL, pages, effect, why)
-    why = f"{why}; {seasons} seasons known, {TICKET_SEASONS} needed: abstains"
+    if weeks >= PAGE_SEASONS:
+        return RegimeVerdict(Regime.SEASONAL, True, effect, f"{why}; {weeks} weeks known")
+    why = f"{why}; {weeks} of {PAGE_SEASONS} weeks known: natural variation judges it"
     return RegimeVerdict(Regime.DEPENDENT, False, effect, why)
 
 

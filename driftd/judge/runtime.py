@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.reference import Reference
 from driftd.judge import step
-from driftd.judge.learned import JudgeState, Learned, start
+from driftd.judge.learned import JudgeState, Learned, believed_until, start
 from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import SeasonState
 from driftd.judge.step import Effects, Judged, MicroBatch, unbounded
@@ -69,7 +69,8 @@ class ModelJudge:
             self.state, judged = step.of_season(self.learned, self.state, slot, reference, a, effects)
             yield slot, judged
         if batch is not None:
-            self.state, judged = step.of_events(self.learned, self.state, batch, a, effects)
+            until = believed_until(self.learned.span_seconds, reference.last)
+            self.state, judged = step.of_events(self.learned, self.state, batch, a, effects, until)
             yield batch, judged
 
     def flush(

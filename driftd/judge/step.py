@@ -97,9 +97,15 @@ def ended(state: JudgeState, a: Floats) -> Judged:
 
 
 def of_events(
-    learned: Learned, state: JudgeState, batch: MicroBatch, a: Floats, effects: Effects = unbounded
+    learned: Learned,
+    state: JudgeState,
+    batch: MicroBatch,
+    a: Floats,
+    effects: Effects = unbounded,
+    believed_until: float = np.inf,
 ) -> tuple[JudgeState, Judged]:
     """Takes in a batch, in order of time, for the independent channels and their pairs; ``a`` float64[channels + 1].
+    ``believed_until`` as in driftd.judge.learned: later nothing opens.
 
     An episode opens where S reaches A, or where another detector saw a change, and the change exceeds its effect. A
     smaller change keeps its evidence and is asked about again. A pair of which one has changed by itself opens nothing.
@@ -112,7 +118,7 @@ def of_events(
     # where the evidence suffices its start is the better one: what ADWIN keeps of its window begins before the change
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
-    opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open
+    opens = mine & (enough | np.isfinite(external)) & ~state.episodes.open & (batch.end <= believed_until)
     # the evidence of an open episode begins again from 0
     moved = (now.s >= MOVED * a) | state.episodes.open
     if opens[-1] and pair is not None and moved[list(pair)].any():

@@ -21,7 +21,7 @@ from driftd.core.summary import Summary
 from driftd.ingest.binning import Encoded, summarise_with
 from driftd.judge.seasonal.clock import SeasonClock
 
-WEEK: Final = SeasonClock.weekly()
+WEEK: Final = SeasonClock()
 LEAST_EVENTS: Final = 100
 """Events that the same hours of the reference must hold; with fewer a window is compared with the whole."""
 

@@ -13,9 +13,8 @@ from driftd.core.event import EventBatch
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.window import Windows
 from driftd.ingest.binning import encode_with
-from driftd.judge.regime import propose, whole_seasons
+from driftd.judge.regime import whole_weeks
 from driftd.judge.runtime import learned_of
-from driftd.judge.seasonal.clock import SeasonClock
 from driftd.judge.seasonal.season import PAGE_SEASONS
 from driftd.learn import variation
 from driftd.learn.comparison import WEEK
@@ -40,8 +39,7 @@ class ReferenceProfile:
 
     ``whole`` and ``hours`` are natural variations (learn.variation, PSI), float64[channels, 7]: of the reference's own
     windows against the rest of it, and against the same hours of the week; None where it holds too few windows.
-    ``kind`` would fit best; ``seasons`` whole ``season`` ("weeks" or "days") are known, ``needed`` more would let
-    seasonal channels page.
+    ``kind`` would fit best; ``weeks`` whole ones are known, with ``needed`` more the judge would know all.
     """
 
     regime: tuple[str, ...]
@@ -52,8 +50,7 @@ class ReferenceProfile:
     whole: Floats | None
     hours: Floats | None
     kind: ReferenceKind
-    season: str
-    seasons: int
+    weeks: int
     needed: int
 
 
@@ -66,21 +63,16 @@ def profile(reference: Reference, rows: EventBatch, windows: Windows, period_sec
     hours = variation.measure(*about, ReferenceKind.SEASONAL).get(STATISTIC)
     daily, weekly = rhythms(hourly(reference, encoded.bins, rows.times))
     times = np.sort(rows.times)
-    weeks = whole_seasons(times, SeasonClock.weekly())
-    clock = propose(times)
-    seasons = whole_seasons(times, clock)
+    weeks = whole_weeks(times)
     channels = len(reference.channels)
     regime: tuple[str, ...] = ("",) * channels
     pages, why = (False,) * channels, ("",) * channels
     if learned is not None:
         regime = tuple(str(r) for r in learned.regime)
         pages, why = tuple(bool(p) for p in learned.pages), tuple(str(w) for w in learned.why)
-    needed = max(PAGE_SEASONS - seasons, 0) if any(r not in ("", "independent") for r in regime) else 0
+    needed = max(PAGE_SEASONS - weeks, 0) if any(r not in ("", "independent") for r in regime) else 0
     kind = ReferenceKind.SEASONAL if _fits(whole, hours, weeks) else ReferenceKind.FIXED
-    unit = "weeks" if clock == SeasonClock.weekly() else "days"
-    return ReferenceProfile(
-        regime, pages, why, daily, weekly, whole, hours if weeks > 1 else None, kind, unit, seasons, needed
-    )
+    return ReferenceProfile(regime, pages, why, daily, weekly, whole, hours if weeks > 1 else None, kind, weeks, needed)
 
 
 def _fits(whole: Floats | None, hours: Floats | None, weeks: int) -> bool:
@@ -182,10 +174,8 @@ def _season_words(found: ReferenceProfile) -> list[str]:
     if all(r in ("", "independent") for r in found.regime):
         return []
     tickets = f"{sum(not page for page in found.pages)} of {len(found.pages)} channels"
-    if found.season != "weeks":  # days open tickets only
-        return [f"Seasons: {found.seasons} whole days; {tickets} can page only from {PAGE_SEASONS} whole weeks on"]
-    more = f"; {found.needed} more are needed before {tickets} can page" if found.needed else ""
-    return [f"Seasons: {found.seasons} whole weeks{more}"]
+    more = f"; {found.needed} more are needed before the judge knows {tickets}" if found.needed else ""
+    return [f"Seasons: {found.weeks} whole weeks{more}"]
 
 
 def as_data(found: ReferenceProfile, reference: Reference) -> Mapping[str, object]:
@@ -193,9 +183,8 @@ def as_data(found: ReferenceProfile, reference: Reference) -> Mapping[str, objec
     return {
         "rhythm": {"daily": _names(reference, found.daily), "weekly": _names(reference, found.weekly)},
         "proposed_kind": found.kind.value,
-        "season": found.season,
-        "seasons": found.seasons,
-        "seasons_needed": found.needed,
+        "weeks": found.weeks,
+        "weeks_needed": found.needed,
     }
 
 

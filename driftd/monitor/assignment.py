@@ -101,16 +101,16 @@ class DetectorSet:
         ``tickets_per_month`` is the budget of each model's false tickets.
         """
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
-        natural = natural_of(reference)
+        natural, learned = natural_of(reference), learned_of(reference)
         limits = None
         if natural is not None:
             pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
             table = sizes_of(natural, [sizes(channel) for channel in reference.channels], effects)
-            limits = thresholds(natural, pages, tickets_per_month, table)
+            clocked = None if learned is None else learned.clocked
+            limits = thresholds(natural, pages, tickets_per_month, table, clocked)
         tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
         windows, chosen = _chosen(reference, choose, tickets)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
-        learned = learned_of(reference)
         paging = _paging(reference, chosen)
         a = np.full(len(reference.channels) + 1, np.nan)
         if learned is not None:
@@ -148,9 +148,12 @@ class DetectorSet:
 
     @property
     def proved(self) -> NDArray[np.bool_]:
-        """bool[channels]: independent channels, where the judge's exact evidence shows shifts and shares."""
+        """bool[channels]: where the judge's evidence shows shifts and shares: independent channels, and those whose
+        weeks it knows.
+        """
         shown = np.isfinite(self.a[:-1])
-        return np.zeros(len(shown), bool) if self.judged is None else self.judged.independent & shown
+        judged = self.judged
+        return np.zeros(len(shown), bool) if judged is None else (judged.independent | judged.clocked) & shown
 
     def _blind(self, reference: Reference) -> tuple[tuple[str, ...], ...]:
         if self.natural is None or self.limits is None:

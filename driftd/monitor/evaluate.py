@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driftd.core.finding import CHANGE, JUDGE, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
+from driftd.judge.learned import believed_until
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
@@ -36,8 +37,6 @@ from driftd.monitor.findings import (
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.thresholds import CLOSE_RATIO, Budget
 
-BELIEVED_DAYS = 14.0
-"""A shorter reference has not shown what differs from week to week: independence is not believed on it."""
 CALL_AGAIN_SECONDS = 1800.0
 """Channels that break within so long after a call are taken for the same fault."""
 
@@ -134,11 +133,13 @@ def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDAr
     if model.judge is None or natural is None or limits is None:
         return before.gross
     episodes, learned = model.judge.state.episodes, model.judge.learned
+    assert model.reference is not None
+    believed = np.isinf(believed_until(learned.span_seconds, model.reference.last))
     gross = before.gross & episodes.open[:-1]
     changed = {change.row for change in before.changes}
     for row in np.flatnonzero(episodes.open[:-1] & learned.paging[:-1] & ~gross).tolist():
         recent = model.hops.after(float(episodes.since[row]))
-        if recent is not None and (natural.days >= BELIEVED_DAYS or row in changed):
+        if recent is not None and (believed or row in changed):
             gross[row] = sized(natural, limits.sizes, recent, row).gross[0]
     return gross
 
@@ -147,12 +148,15 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     """bool[channels]: whose window alone is evidence enough for a ticket, at the budget's share of one judgement, and
     large enough. A ticket stays while half of the evidence, in nats, and CLOSE_RATIO of the size are left.
 
-    Only independent channels: the others' windows follow their rhythm. An open episode needs no ticket.
+    Only independent channels, on a reference that shows how windows vary: the others' follow their rhythm. An open
+    episode needs no ticket.
     """
     assert model.reference is not None
     if model.judge is None:
         return np.zeros(len(model.reference.channels), bool)
     state, learned = model.judge.state, model.judge.learned
+    if np.isfinite(believed_until(learned.span_seconds, model.reference.last)):
+        return np.zeros(len(model.reference.channels), bool)
     watched = learned.independent & ~state.episodes.open[:-1]
     e, rows = np.full(len(watched), np.nan), learned.rows
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])

@@ -101,7 +101,7 @@ def cover(on: Reference, a: float = 1e6, *, dependent: Sequence[int] = ()) -> Mo
     k = len(on.channels) + 1
     free = np.ones(k, bool)
     free[list(dependent)] = False
-    why = "autocorrelation 0.61 (limit 0.08), means of 300 events vary 9.2 times as chance would; 0 of 12 seasons known"
+    why = "autocorrelation 0.61 (limit 0.08), means of 300 events vary 9.2 times as chance would; 0 of 24 weeks known"
     return ModelGuarantee(
         on.model,
         (*(c.name for c in on.channels), "*"),

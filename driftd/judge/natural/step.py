@@ -182,7 +182,7 @@ def _fast(
     """Rates that jump; ``near``: the hops up to the last tick."""
     fast = learned.fast
     least = np.fmin(limits.page.fast, limits.ticket.fast)
-    rules = fast.rules.above(np.fmax(limits.page.fast, limits.ticket.fast))
+    rules = fast.rules.above(limits.fast)
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
     if not len(over.tick):

@@ -22,18 +22,14 @@ MONDAY: Final = 345_600.0
 """Epoch seconds of a Monday 00:00 UTC. Derived: the epoch was a Thursday."""
 LEAST_WEEKS_OLD: Final = 2
 """Weeks that a change must be old. Chosen: a single odd week (a holiday, an outage) is no change."""
-LEAST_DAYS_OLD: Final = 7
-"""The same where blocks are days. Chosen: an odd week of days is no change."""
 WEEKS_BACK: Final = 26
 """Weeks ago that a change may have begun at most. Chosen: half a year; each week more costs memory and evidence."""
-DAYS_BACK: Final = 56
-"""The same where blocks are days. Chosen: eight weeks."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeasonClock:
-    """A season of ``slots`` slots; ``slots_per_day`` of them make a day, ``days_per_block`` days a block of evidence (a
-    week; a day where the season is a day). A season begins at ``origin``, a Monday 00:00 UTC.
+    """A week of ``slots`` slots, a block of evidence; ``slots_per_day`` of them make a day. It begins at ``origin``, a
+    Monday 00:00 UTC.
     """
 
     slot_seconds: float = 3600.0
@@ -41,24 +37,12 @@ class SeasonClock:
     slots: int = 168
     """Derived: hours of a week."""
     slots_per_day: int = 24
-    """Derived: hours of a day; a season of one day has as many slots."""
+    """Derived: hours of a day."""
     origin: float = MONDAY
-    days_per_block: int = 7
-    """Derived: days of a week."""
 
     @property
     def days(self) -> int:
         return self.slots // self.slots_per_day
-
-    @property
-    def least_blocks(self) -> int:
-        """How many blocks a change must be old."""
-        return LEAST_WEEKS_OLD if self.days_per_block > 1 else LEAST_DAYS_OLD
-
-    @property
-    def window_blocks(self) -> int:
-        """How many blocks ago a change may have begun."""
-        return WEEKS_BACK if self.days_per_block > 1 else DAYS_BACK
 
     def slot_of(self, at: float) -> int:
         """Number of the slot since the origin; its season is number // slots, its day number // slots_per_day."""
@@ -66,14 +50,6 @@ class SeasonClock:
 
     def slot_begin(self, number: int) -> float:
         return self.origin + number * self.slot_seconds
-
-    @classmethod
-    def weekly(cls) -> Self:
-        return cls()
-
-    @classmethod
-    def daily(cls) -> Self:
-        return cls(slots=cls().slots_per_day, days_per_block=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,13 +10,11 @@ counted in events.
 Two settings are decided on the reference for all its channels together. Where its weeks are autocorrelated (mean lag-1
 autocorrelation above .1; about -1 / weeks is chance) the evidence takes the worst of three autoregressions, and finds
 only large changes; else weeks are exchangeable. A change is at least two weeks old and began at most 26 weeks ago.
-Where the season is a day, days are the blocks, a change is at least seven of them old, and it never pages: four weeks
-do not show how weeks differ (measured: driftd.judge.regime.propose).
 
 Guarantee: P(false alarm within n events) <= n / A is proved for Gaussian weeks that are independent or follow an
 autoregression of .35 or .7. Measured: t3 and lognormal weeks, other autoregressions, shuffled real weeks, blocks of two
 and four real weeks (docs/quality.md). Not claimed: annual cycles, which are drift to a reference of less than two
-years. Fewer than 24 seasons: tickets, not pages; fewer than 12: abstains.
+years. Fewer than 24 weeks: abstains (a week of which most is lost does not count: tickets, not pages).
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
 from driftd.judge.budget import even_shares
-from driftd.judge.seasonal.clock import SeasonClock, SlotSummary, StuckRun
+from driftd.judge.seasonal.clock import LEAST_WEEKS_OLD, WEEKS_BACK, SeasonClock, SlotSummary, StuckRun
 from driftd.judge.seasonal.days import DayLayout, ReferenceDays
 from driftd.judge.seasonal.fault_flags import FAULTS, SIZES, STILL, FaultFlags, in_row_after
 from driftd.judge.seasonal.level_shift import AUTOCORRELATED, EXCHANGEABLE, Series, autocorrelation
@@ -41,14 +39,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PAGE_SEASONS: Final = 24
-"""Seasons of a reference whose channels may page. Chosen: leaves 18 degrees of freedom beside six covariates."""
-TICKET_SEASONS: Final = 12
-"""Seasons of a reference whose channels may make tickets. Chosen: half of it."""
+"""Weeks of a reference whose channels may page. Chosen: leaves 18 degrees of freedom beside six covariates."""
 LEAST_AUTOCORRELATION: Final = 0.1
 """Mean autocorrelation of blocks from which they are not exchangeable. Measured: at .2 six times the false alarms on
 simulated weeks; at .05 the same. About -1 / weeks is chance."""
-DAYS_PER_WEEK: Final = 7
-"""Derived: the lag at which days of a week show where the season is a day."""
 FAULT_SHARE: Final = 0.1
 """Of a channel's evidence, the share of the fault flags. Chosen: ln 10 = 2.3 nats are little beside a fault's."""
 LEAST_KNOWN: Final = 0.3
@@ -86,7 +80,7 @@ class Season:
 
     @property
     def pages(self) -> bool:
-        return self.seasons >= PAGE_SEASONS and self.clock.days_per_block > 1
+        return self.seasons >= PAGE_SEASONS
 
     @property
     def joint(self) -> bool:
@@ -133,7 +127,7 @@ class SeasonState:
     def start(cls, season: Season, channels: int, width: int) -> SeasonState:
         m, q, day = len(season.layout.channel), len(season.weeks.levels), season.clock.slots_per_day
         flat, flags = np.zeros(channels), np.zeros((channels, len(FAULTS)))
-        phi, window = season.phi.tolist(), season.clock.window_blocks
+        phi, window = season.phi.tolist(), WEEKS_BACK
         return cls(
             -1, np.zeros((day, channels)), np.zeros((day, channels)), np.zeros((channels, width)),
             Series.start(m, 1, window, phi), Series.start(q, 1 + CONTRASTS, window, phi),
@@ -165,12 +159,12 @@ def learn(
     layout = DayLayout.of(reference, days, clock)
     y = np.stack([layout.gathered(statistics[d], days.counts[d]) for d in range(days.whole)])
     y = y.reshape(days.whole, len(layout.channel))
-    moments, blocks = standardisation(y, layout, days.first_day, clock.days_per_block)
+    moments, blocks = standardisation(y, layout, days.first_day, clock.days)
     keep = (np.isfinite(y).mean(axis=0) > LEAST_KNOWN) & (np.nan_to_num(moments[[1, 3]]) > FLAT).all(axis=0)
     layout, y, blocks, moments = layout.where(keep), y[:, keep], blocks[:, keep], moments[:, keep]
-    weeks = learn_weeks(layout, moments, blocks, blocks_of(parts, days.first_day, clock.days_per_block))
+    weeks = learn_weeks(layout, moments, blocks, blocks_of(parts, days.first_day, clock.days))
     among = np.ones(len(reference.channels), bool) if among is None else among
-    lag_one, phi = autoregressions(blocks[:, among[layout.channel]], clock)
+    lag_one, phi = autoregressions(blocks[:, among[layout.channel]])
     each = np.bincount(layout.channel, minlength=len(among)) + np.bincount(weeks.channel, minlength=len(among))
     share = (1 - FAULT_SHARE) / np.maximum(each, 1)
     faults = FaultFlags.limits(reference, days.low, days.high, longest).rated(
@@ -179,7 +173,7 @@ def learn(
     season = Season(
         clock, days.seasons, lag_one, phi, profile, layout, weeks, share[layout.channel], share[weeks.channel],
         joint_weights(among[weeks.channel]), floor, positive,
-        days.counts[: days.whole].sum(axis=2).sum(axis=0) / max(days.whole, 1) * clock.days_per_block, faults,
+        days.counts[: days.whole].sum(axis=2).sum(axis=0) / max(days.whole, 1) * clock.days, faults,
     )  # fmt: skip
     state = SeasonState.start(season, len(reference.channels), reference.width)
     for d in range(days.whole):
@@ -192,14 +186,9 @@ def learn(
     )  # fmt: skip
 
 
-def autoregressions(blocks: Floats, clock: SeasonClock) -> tuple[float, Floats]:
-    """The autocorrelation of the reference's ``blocks`` float64[blocks, m], and the phi that the evidence allows for.
-
-    Where blocks are days, those a week apart count too.
-    """
+def autoregressions(blocks: Floats) -> tuple[float, Floats]:
+    """The autocorrelation of the reference's ``blocks`` float64[blocks, m], and the phi that the evidence allows."""
     lag_one = autocorrelation(blocks)
-    if clock.days_per_block == 1:
-        lag_one = max(lag_one, autocorrelation(blocks, DAYS_PER_WEEK))
     return lag_one, np.array(AUTOCORRELATED if lag_one > LEAST_AUTOCORRELATION else EXCHANGEABLE)
 
 
@@ -214,8 +203,8 @@ def step(season: Season, state: SeasonState, slot: SlotSummary) -> tuple[SeasonS
     The joint path's evidence is ``joint_evidence`` of the state.
     """
     today = slot.number // season.clock.slots_per_day
-    rest = season.clock.window_blocks * season.clock.days_per_block  # more empty days than these change nothing
-    for _ in range(min(today - state.today, rest + season.clock.days_per_block)):
+    rest = WEEKS_BACK * season.clock.days  # more empty days than these change nothing
+    for _ in range(min(today - state.today, rest + season.clock.days)):
         state = close_day(season, state)
     state = replace(state, today=max(today, state.today))
     place = slot.number % season.clock.slots_per_day
@@ -260,7 +249,7 @@ def add_day(season: Season, state: SeasonState, y: Floats, parts: Floats, day: i
         state, block_sum=state.block_sum + np.nan_to_num(u), block_days=state.block_days + np.isfinite(u),
         part_sum=state.part_sum + np.nan_to_num(parts), part_days=state.part_days + np.isfinite(parts),
     )  # fmt: skip
-    size = season.clock.days_per_block
+    size = season.clock.days
     if (day + 1) % size:
         return state
     at = season.clock.slot_begin((day + 1 - size) * season.clock.slots_per_day)
@@ -280,10 +269,9 @@ def add_day(season: Season, state: SeasonState, y: Floats, parts: Floats, day: i
 
 def summed(season: Season, state: SeasonState) -> SeasonState:
     """S of every channel and of the joint path, and when the strongest series says that its change began."""
-    least = season.clock.least_blocks
-    alone, alone_since = state.alone.summed(least)
-    shaped, shaped_since = state.shaped.summed(least)
-    joint, joint_since = state.joint.summed(least)
+    alone, alone_since = state.alone.summed(LEAST_WEEKS_OLD)
+    shaped, shaped_since = state.shaped.summed(LEAST_WEEKS_OLD)
+    joint, joint_since = state.joint.summed(LEAST_WEEKS_OLD)
     channel = np.concatenate([season.layout.channel, season.weeks.channel])
     s = np.concatenate([season.weight * alone, season.shape_weight * shaped]) * season.block_events[channel]
     begun = np.concatenate([alone_since, shaped_since])

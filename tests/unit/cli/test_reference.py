@@ -55,7 +55,7 @@ def test_a_rhythm_is_seen_and_the_seasonal_kind_is_proposed(run: Any) -> None:
     assert re.search(r"Natural variation: in 2 of 3 channels .* differ by more than chance, median PSI [\d.]+ \(", out)
     assert "Kind: seasonal fits better (--kind seasonal); it compares a window with the same hours of the week" in out
     assert "Seasons: 3 whole weeks; " in out
-    assert " more are needed before 2 of 3 channels can page" in out
+    assert " more are needed before the judge knows 2 of 3 channels" in out
 
 
 def test_a_rhythm_for_scripts(run: Any) -> None:

@@ -78,21 +78,21 @@ class Stream:
         values = np.stack([c if isinstance(c, np.ndarray) else np.full(n, np.nan) for c in columns])
         return cls(reference, placed, values, at, np.zeros(k), learned)
 
-    def slots(self, part: slice, clock: SeasonClock) -> tuple[list[SlotSummary], Floats]:
-        return slots_of_events(self.bins[:, part], self.values[:, part], self.times[part], self.reference.width, clock)
+    def slots(self, part: slice) -> tuple[list[SlotSummary], Floats]:
+        times, width = self.times[part], self.reference.width
+        return slots_of_events(self.bins[:, part], self.values[:, part], times, width, SeasonClock())
 
-    def learn(self, clock: SeasonClock | None = None) -> tuple[Season, SeasonState]:
-        clock = SeasonClock.weekly() if clock is None else clock
-        slots, longest = self.slots(slice(self.learned), clock)
-        return learn_season(self.reference, slots, longest, self.singles, clock)
+    def learn(self) -> tuple[Season, SeasonState]:
+        slots, longest = self.slots(slice(self.learned))
+        return learn_season(self.reference, slots, longest, self.singles, SeasonClock())
 
-    def later(self, clock: SeasonClock | None = None) -> list[SlotSummary]:
-        return self.slots(slice(self.learned, None), SeasonClock.weekly() if clock is None else clock)[0]
+    def later(self) -> list[SlotSummary]:
+        return self.slots(slice(self.learned, None))[0]
 
-    def evidence(self, clock: SeasonClock | None = None) -> tuple[Season, Floats]:
+    def evidence(self) -> tuple[Season, Floats]:
         """S after each slot that follows the reference, float64[slots, channels + 1], the joint path's last."""
-        season, state = self.learn(clock)
-        return season, followed(season, state, self.later(clock))[1]
+        season, state = self.learn()
+        return season, followed(season, state, self.later())[1]
 
 
 def followed(season: Season, state: SeasonState, slots: list[SlotSummary]) -> tuple[SeasonState, Floats]:

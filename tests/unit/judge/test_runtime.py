@@ -22,6 +22,7 @@ from driftd.core.window import Windows, panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
+from driftd.judge.learned import believed_until
 from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, ModelJudge, batch_events, learned_of
 from driftd.judge.step import Judged, MicroBatch
 from driftd.learn.build import Learning, build
@@ -45,19 +46,21 @@ def reference() -> Reference:
 
 @cache
 def stream() -> EventBatch:
-    """Two events a second, so that three panes make a micro-batch; x and y rise together for a while."""
+    """Two events a second, so that three panes make a micro-batch; x and y rise together for a while. It begins soon
+    after the reference, which speaks for 4,000 seconds.
+    """
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=N), rng.normal(size=N)
     x[QUIET : QUIET + SHIFTED] += 1.5
     y[QUIET : QUIET + SHIFTED] = 0.3 * y[QUIET : QUIET + SHIFTED] + x[QUIET : QUIET + SHIFTED]
-    return wide({"x": x, "y": y}, per_second=2.0, begin=10_000.0)
+    return wide({"x": x, "y": y}, per_second=2.0, begin=3010.0)
 
 
 @cache
 def seasonal() -> Reference:
-    """Thirteen weeks of three events an hour whose level follows the hour of the day."""
+    """24 weeks of three events an hour whose level follows the hour of the day."""
     rng = np.random.default_rng(3)
-    times = MONDAY + np.arange(13.0 * 168 * 3) * 1200
+    times = MONDAY + np.arange(24.0 * 168 * 3) * 1200
     x = np.sin(times * 2 * np.pi / 86_400) * 3 + rng.normal(size=len(times))
     batch = replace(wide({"x": x, "noise": rng.normal(size=len(times))}), times=times)
     out = build(batch, Learning(bins=8))
@@ -152,7 +155,7 @@ def test_the_cut_depends_on_when_events_came_and_never_on_their_values() -> None
 
 
 def test_a_micro_batch_of_three_panes_is_judged_as_one_pane_of_the_same_events() -> None:
-    batch = stream().take(np.arange(40, 40 + 60 * 20))  # from 10,020 on, which is a border of both
+    batch = stream().take(np.arange(40, 40 + 60 * 20))  # from 3,030 on, which is a border of both
     short, long = panes(reference(), batch, 10.0), panes(reference(), batch, 30.0)
     assert len(short) == 3 * len(long)
     seen = [list(taken(reference(), parts)) for parts in (short, long)]
@@ -171,23 +174,23 @@ def test_panes_far_apart_are_judged_together_and_nothing_is_lost() -> None:
 
 def test_the_hour_ends_what_a_season_sees_and_events_end_what_the_others_see() -> None:
     #  hours         |   0   |   1   |   2   |
-    #  events        60 60    10       50        a batch of 120, and an hour of 120, of 10, and one that goes on
-    assert 60 < batch_events(seasonal()) == 13 * 168 * 3 // 100 < 120
-    times = np.repeat(MONDAY + 14 * WEEK + np.array([0, 600, HOUR, 2 * HOUR]), [60, 60, 10, 50])
+    #  events        65 65    10       50        a batch of 130, and an hour of 130, of 10, and one that goes on
+    assert 65 < batch_events(seasonal()) < 130
+    times = np.repeat(MONDAY + 25 * WEEK + np.array([0, 600, HOUR, 2 * HOUR]), [65, 65, 10, 50])
     rng = np.random.default_rng(4)
-    batch = replace(wide({"x": rng.normal(size=180), "noise": rng.normal(size=180)}), times=times)
+    batch = replace(wide({"x": rng.normal(size=190), "noise": rng.normal(size=190)}), times=times)
     start = float(times[0])
     mine, seen = guard(seasonal()), []
     for part in panes(seasonal(), batch):
         seen += [(b.start - start, b.summary.events) for b, _ in mine.take(seasonal(), part, thresholds(seasonal()))]
-    assert seen == [(0, 120), (0, 120), (HOUR, 10)]
+    assert seen == [(0, 130), (0, 130), (HOUR, 10)]
     assert mine.waiting is not None
     assert mine.slot is not None
     assert (mine.waiting.start - start, mine.waiting.summary.events) == (HOUR, 60)
     assert (mine.slot.start - start, mine.slot.summary.events) == (2 * HOUR, 50)
     without = replace(guard(seasonal()).learned, season=None)
     free = ModelJudge(without, replace(guard(seasonal()).state, seasonal=None))
-    assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [120]
+    assert [b.summary.events for b, _ in taken(seasonal(), panes(seasonal(), batch), free)] == [130]
     assert (free.waiting is not None, free.slot) == (True, None)
 
 
@@ -306,7 +309,7 @@ def test_a_checkpoint_in_the_middle_of_a_micro_batch_goes_on_bit_for_bit(on: obj
     where = on()  # type: ignore[operator]
     batch, seconds = stream(), PANE
     if where is seasonal():
-        times = MONDAY + 14 * WEEK + np.arange(float(N)) * 150.0
+        times = MONDAY + 25 * WEEK + np.arange(float(N)) * 150.0
         columns = {"x": np.asarray(batch.columns["x"]), "noise": np.asarray(batch.columns["y"])}
         batch, seconds = replace(batch, columns=columns, times=times), 600.0
     undisturbed, restarted = guard(where), guard(where)
@@ -327,6 +330,31 @@ def test_a_checkpoint_in_the_middle_of_a_micro_batch_goes_on_bit_for_bit(on: obj
 
 def test_a_reference_of_counts_alone_has_no_judge() -> None:
     assert ModelJudge.of(replace(reference(), learned={})) is None
+
+
+@pytest.mark.parametrize(
+    ("span", "speaks"),
+    [
+        pytest.param(600.0, 2400.0, id="ten minutes: four times as long"),
+        pytest.param(86_400.0, 6 * HOUR, id="a day: six hours, then it is another part of the day"),
+        pytest.param(13 * 86_400.0, 6 * HOUR, id="not yet two weeks"),
+        pytest.param(2 * WEEK, np.inf, id="two weeks"),
+    ],
+)
+def test_a_short_reference_speaks_for_hours(span: float, speaks: float) -> None:
+    assert believed_until(span, 5000.0) == 5000.0 + speaks
+
+
+def test_nothing_opens_where_a_short_reference_no_longer_speaks() -> None:
+    #  reference   1000..2000 ==========                     it speaks until 6000
+    #  events      3010..3960           ~~~x~~~              x rises: an episode
+    #              9010..9960                     ~~~x~~~    the same events later: none
+    late = replace(stream(), times=stream().times + 6000.0)
+    row = reference().rows["x"]
+    soon, later = ([j for _, j in taken(reference(), panes(reference(), events))] for events in (stream(), late))
+    assert any(row in judged.opened for judged in soon)
+    assert not any(len(judged.opened) for judged in later)
+    assert max(judged.ratio[row] for judged in later) > 1
 
 
 def test_micro_batches_touch_in_the_order_of_time() -> None:

@@ -281,7 +281,9 @@ def test_where_the_evidence_suffices_it_knows_better_than_adwin_since_when(rng: 
     failed = rng.random(n) < np.where(np.arange(n) < change, 0.2, 0.26)
     batch = replace(wide({"x": rng.normal(size=n)}), fields={"error": failed})
     state = State()
-    p.adopt(state, Slice("m"), build(batch.take(np.arange(500)), Learning(bins=5)))
+    # two weeks, for a shorter reference would speak for hours only
+    reference = replace(build(batch.take(np.arange(500)), Learning(bins=5)), first=BEGIN - 14 * 86_400)
+    p.adopt(state, Slice("m"), reference)
     findings = feed(p, state, ("t", 0), batch.take(np.arange(500, n))).findings
     (f,) = (f for f in findings if f.feature == "error" and f.status is DRIFT)
     begun = BEGIN + change / PER_SECOND

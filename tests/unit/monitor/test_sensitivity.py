@@ -82,7 +82,7 @@ def test_each_channel_says_what_is_found_or_why_nobody_knows(reference: Referenc
     assert {(f.kind, f.value) for f in of(sight, "flag").finds} == {("share", "1"), ("share", "missing")}
     walk = of(sight, "walk")
     assert (walk.regime, walk.pages, walk.finds) == ("dependent", False, ())
-    assert "seasons known" in walk.unknown
+    assert "weeks known" in walk.unknown
     assert np.isnan(walk.a)
 
 

@@ -75,8 +75,14 @@ class Stage:
     begin: float
 
     @classmethod
-    def of(cls, rng: np.random.Generator, days: float, begin: float = MONDAY + 14 * DAY) -> Stage:
-        rows = batch(traffic(rng, begin - days * DAY, begin))
+    def of(
+        cls, rng: np.random.Generator, days: float, begin: float = MONDAY + 14 * DAY, change: Change | None = None
+    ) -> Stage:
+        """``change`` is in the whole reference."""
+        columns = traffic(rng, begin - days * DAY, begin)
+        if change is not None:
+            change(columns, np.ones(len(columns["time"]), bool))
+        rows = batch(columns)
         reference = replace(build(rows, Learning()), learned={})
         learned = learn(reference, rows, encode_with(reference, rows), 10.0)
         return cls(reference, learned, thresholds(learned), begin)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.judge.natural.thresholds import thresholds
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
 
 Flags = NDArray[np.bool_]
@@ -23,6 +25,10 @@ def no_city(columns: Columns, on: Flags) -> None:
 
 def hundredfold(columns: Columns, on: Flags) -> None:
     columns["amount"][on] *= 100
+
+
+def older(columns: Columns, on: Flags) -> None:
+    columns["age"][on] += 20
 
 
 def hundredth(columns: Columns, on: Flags) -> None:
@@ -156,6 +162,31 @@ def test_a_small_shift_never_alerts(week: Stage, sd: float) -> None:
     names = [c.name for c in week.reference.channels]
     turns = week.turns(np.random.default_rng(16), 72, shift)
     assert [names[t.channel] for t in turns if t.level and names[t.channel] == "age"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(older, False, id="a level: the judge's"),
+        pytest.param(hundredfold, True, id="a wrong unit"),
+        pytest.param(null, True, id="no values"),
+    ],
+)
+def test_where_the_judge_knows_the_weeks_only_wrong_values_are_told(
+    week: Stage, change: Callable[[Columns, Flags], None], told: bool
+) -> None:
+    clocked = np.ones(len(week.reference.channels), bool)
+    quiet = replace(week, limits=thresholds(week.learned, clocked=clocked))
+    assert week.turns(np.random.default_rng(31), 30, change, at=6)
+    turns = quiet.turns(np.random.default_rng(31), 30, change, at=6)
+    assert bool(turns) == told
+    assert {t.level for t in turns if t.level} <= {2}
+
+
+def test_a_number_that_never_varied_makes_a_ticket_when_it_does() -> None:
+    clear = Stage.of(np.random.default_rng(32), 10, change=frozen)
+    age = [t for t in clear.turns(np.random.default_rng(33), 12) if t.channel == clear.channel("age")]
+    assert {t.level for t in age if t.level} == {1}
 
 
 def test_an_episode_lasts_as_long_as_its_change(week: Stage) -> None:

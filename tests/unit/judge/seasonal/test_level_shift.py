@@ -81,7 +81,7 @@ def test_a_series_with_gaps_keeps_its_bound(rng: np.random.Generator) -> None:
 def test_a_day_s_size_and_lateness_are_what_was_done_to_it(
     rng: np.random.Generator, late: int, size: float, level: float
 ) -> None:
-    clock = SeasonClock.weekly()
+    clock = SeasonClock()
     base = 100 + 20 * rhythm(168)
     means = (base + 3 * rng.normal(size=(24, 168)))[..., None]
     slots = SlotProfile.of(means, clock)

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.core import arrays
-from driftd.judge.regime import propose
-from driftd.judge.seasonal.clock import SeasonClock, SlotSummary
+from driftd.judge.seasonal.clock import SlotSummary
 from driftd.judge.seasonal.days import ReferenceDays
 from driftd.judge.seasonal.level_shift import EXCHANGEABLE, Series
 from driftd.judge.seasonal.season import Season, SeasonState, step
@@ -199,41 +198,13 @@ def test_a_reference_that_ends_within_a_day_goes_on_with_it(rng: np.random.Gener
     np.testing.assert_array_equal(later.alone.blocks, whole.alone.blocks)
 
 
-@pytest.mark.parametrize(
-    ("days", "slots"),
-    [
-        pytest.param(10, 168, id="nothing yet: the week, to wait for"),
-        pytest.param(23.9, 168, id="not yet 24 days"),
-        pytest.param(24, 24, id="24 days"),
-        pytest.param(167, 24, id="not yet 24 weeks"),
-        pytest.param(168, 168, id="24 weeks"),
-    ],
-)
-def test_the_season_is_the_week_where_24_are_known_and_else_the_day(days: float, slots: int) -> None:
-    assert propose(START + HOURS * np.arange(int(days * 24), dtype=np.float64)).slots == slots
-
-
-def test_a_day_s_season_raises_tickets_and_sees_that_days_follow_the_week(rng: np.random.Generator) -> None:
-    n = 28 * 24
-    daily = 100 + 20 * np.sin(np.arange(n + 24 * 60) * np.pi / 12)
-    noise = rng.normal(size=(n + 24 * 60, 2))
-    plain = Stream.of([daily + 5 * noise[:, 0], daily + 5 * noise[:, 1]], n)
-    season, s = plain.evidence(SeasonClock.daily())
-    assert season.seasons == 28
-    assert not season.pages
-    assert len(season.phi) == 1
-    assert alarms(s, A) == 0
-    weekend = 30 * (np.arange(len(daily)) // 24 % 7 >= 5)
-    assert len(Stream.of([daily + weekend + 5 * noise[:, 0]], n).learn(SeasonClock.daily())[0].phi) > 1
-
-
 def test_the_reference_s_days_are_as_far_from_their_slots_as_new_days_are(rng: np.random.Generator) -> None:
     """Without leaving their own season out they would be nearer, by about one part in 24."""
     x = channels_of(rng, np.zeros((24 + 200, 20)))
     stream = Stream.of(list(x.T), LEARNED)
     season, _ = stream.learn()
     spread = season.layout.kind == 1
-    slots, _ = stream.slots(slice(LEARNED, None), season.clock)
+    slots, _ = stream.slots(slice(LEARNED, None))
     new = ReferenceDays.of(slots, season.clock)
     fresh = []
     for d in range(new.whole):
