@@ -41,23 +41,21 @@ TOO_FEW: Final = "channels follow the hour or the week, and fewer weeks are know
 BELIEVED_SECONDS: Final = 14 * 86_400.0
 """A shorter reference has not shown what differs from week to week: independence is not believed on it. Chosen: two
 weekends."""
-BELIEVED_SPANS: Final = 4.0
-"""Times its own span for which a short reference speaks. Chosen: an hour of traffic says little of the next day; the
-streams of `make quality` end three times their reference's span after it."""
-MOST_BELIEVED: Final = 6 * 3600.0
-"""Most seconds for which it speaks. Measured on ordinary traffic, references of 10,000 events and of one day: without
-the limit the judge made 79 tickets in 4.6 model-months, none of them in the first six hours."""
+SPEAKS_SECONDS: Final = 6 * 3600.0
+"""How long a shorter one speaks: then it is another part of the day. Measured on ordinary traffic, references of 10,000
+events and of one day: without the limit the judge made 79 tickets in 4.6 model-months, none of them in the first six
+hours."""
 
 FOR_HOURS: Final = "a reference of less than two weeks speaks for some hours after it"
 """Why natural variation takes over. Chosen: as TOO_SHORT."""
 
 
 def believed_until(span: float, last: float) -> float:
-    """Until when independent channels may open episodes, in epoch seconds; ``inf`` on a long reference. A short one
-    speaks for a few times as long as it lasted, and not for another part of the day: then natural variation alone
-    makes tickets and pages. ``span``: seconds that the judge learned from, ``last``: the end of the reference.
+    """Until when independent channels may open episodes, in epoch seconds; ``inf`` on a long reference. After that
+    natural variation alone makes tickets and pages. ``span``: seconds that the judge learned from, ``last``: the end of
+    the reference.
     """
-    return np.inf if span >= BELIEVED_SECONDS else last + min(BELIEVED_SPANS * span, MOST_BELIEVED)
+    return np.inf if span >= BELIEVED_SECONDS else last + SPEAKS_SECONDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

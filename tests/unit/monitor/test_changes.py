@@ -45,12 +45,17 @@ def during(columns: Columns, start: float, end: float) -> NDArray[np.bool_]:
 
 
 def watched(
-    columns: Columns, polls: int = 20, *, restart: bool = False, p: Pipeline | None = None
+    columns: Columns,
+    polls: int = 20,
+    *,
+    restart: bool = False,
+    p: Pipeline | None = None,
+    reference: Reference | None = None,
 ) -> tuple[bytes, list[Finding]]:
     """What is found, and the state that is left."""
     p = p or pipeline_of(Settings())
     state, rows, found = State(), batch(columns), list[Finding]()
-    p.adopt(state, Slice("m"), week())
+    p.adopt(state, Slice("m"), reference or week())
     for part in np.array_split(np.arange(len(rows)), polls):
         found += feed(p, state, CELL, rows.take(part)).findings
         if restart:
@@ -165,7 +170,7 @@ def test_the_judge_alone_makes_a_ticket_of_what_is_small() -> None:
     take = np.arange(min(n, len(columns["time"])))
     columns = {name: column[take] for name, column in columns.items()}
     columns["error"][during(columns, 24, 96)] = (rng.random(int(during(columns, 24, 96).sum())) < 0.03).astype(float)
-    _, found = watched(columns)
+    _, found = watched(columns, reference=replace(week(), first=week().last - 14 * DAY))
     told = [f for f in found if f.feature == "error" and f.severity is not None]
     assert told
     assert {f.severity for f in told} == {Severity.TICKET}
