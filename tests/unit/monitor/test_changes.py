@@ -170,7 +170,9 @@ def test_the_judge_alone_makes_a_ticket_of_what_is_small() -> None:
     take = np.arange(min(n, len(columns["time"])))
     columns = {name: column[take] for name, column in columns.items()}
     columns["error"][during(columns, 24, 96)] = (rng.random(int(during(columns, 24, 96).sum())) < 0.03).astype(float)
-    _, found = watched(columns, reference=replace(week(), first=week().last - 14 * DAY))
+    long = {**week().learned, "learned.span_seconds": np.array(14 * DAY)}
+    assert long.keys() == week().learned.keys()
+    _, found = watched(columns, reference=replace(week(), learned=long))
     told = [f for f in found if f.feature == "error" and f.severity is not None]
     assert told
     assert {f.severity for f in told} == {Severity.TICKET}
