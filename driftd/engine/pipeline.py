@@ -210,7 +210,7 @@ class Pipeline:
             model = state.models[key]
             if model.reference is not None:
                 self.monitor.settle(model, pane, evaluated)
-            reference, left = self.monitor.grow(model, pane)
+            reference, left = self.monitor.grow(model)
             if reference is None:
                 continue
             if left is not None:

@@ -93,7 +93,8 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
 def take_rows(model: ModelState, pane: int, pane_seconds: float) -> None:
     """Takes the events that have arrived up to ``pane`` into the sample."""
     growth = model.growth
-    assert growth is not None
+    if growth is None or not model.arrived:
+        return
     sample, later = growth.sample, dict[TopicPartition, list[RawRows]]()
     if model.reference is None:
         note_versions(model, [m for messages in model.arrived.values() for m in messages], pane_seconds)
@@ -149,7 +150,8 @@ def _learned(model: ModelState, growth: Growth, learning: Learning) -> tuple[Ref
         return None, None
     version, drawn = 1 if model.reference is None else model.reference.version + 1, Drawn(growth.sample.thinning, True)
     reference = build(rows, learning, version, drawn)
-    if growth.wait < (FREEZE_SECONDS if drawn.thinning > 1 else FREEZE_LATEST) or growth.sample.events < FREEZE_EVENTS:
+    needed = FREEZE_SECONDS if drawn.thinning > 1 else FREEZE_LATEST
+    if reference.last - reference.first < NEARLY * needed or growth.sample.events < FREEZE_EVENTS:
         return reference, None
     return reference, seeded(reference, rows, learning.pane_seconds, drawn)
 

@@ -93,16 +93,17 @@ class Monitor:
         growing.begin(model, self.settings(model.slice))
 
     def due(self, model: ModelState, reached: int) -> int | None:
-        """The last pane of the next stage of the model's growth, if it has come."""
+        """The last pane of the next stage of the model's growth, if it has come; what arrived before it is taken in."""
         growing.begin(model, self.settings(model.slice))
-        return growing.due(model, reached, self.windows.pane_seconds)
+        pane = growing.due(model, reached, self.windows.pane_seconds)
+        growing.take_rows(model, reached if pane is None else pane, self.windows.pane_seconds)
+        return pane
 
-    def grow(self, model: ModelState, pane: int) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None]:
-        """The model's reference as it is with the events up to ``pane``, None where it waits. With bins of its own: and
-        the rows after it, which go back to their sources.
+    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None]:
+        """The model's reference at the stage that is due, None where it waits. With bins of its own: and the rows after
+        it, which go back to their sources.
         """
         anew = model.wants_rows
-        growing.take_rows(model, pane, self.windows.pane_seconds)
         reference = growing.reach(model, self.settings(model.slice))
         return reference, growing.left(model) if anew else None
 
