@@ -39,8 +39,8 @@ WIDE: Final = 3.0
 SKEWED: Final = 1.5
 """ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
 YOUNG_FACTORS: Final = (32.0, 8.0)
-"""Factors beyond the middle's lower and upper end, where the reference is young. Chosen: a night without wind is 10 times
-calmer than its day; a hundred times larger is found in heavy tails too."""
+"""Factors beyond the middle's lower and upper end, where the reference is young. Chosen: a night without wind is 10
+times calmer than its day; a hundred times larger is found in heavy tails too."""
 LEAST_FRACTION: Final = 8.0
 """Factor below the least at least, where skewed positive numbers are far."""
 

@@ -90,8 +90,6 @@ TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("output",), np.inf, "answers, labels and their errors follow the features and the world"),
     TraitSize(SHAPES, ("timely",), np.inf, "weather and hour move them"),
     TraitSize(SHAPES, ("atom",), np.inf, "rain: how often it is not 0 changes from day to day"),
-    TraitSize((Change.WITHIN,), ("atom",), np.inf, "nothing varies while it is 0"),
-    TraitSize((Change.WITHIN,), ("repetitive",), np.inf, "nothing varies while a value repeats"),
     TraitSize((Change.NEW,), ("numeric",), 0.1, "levels wander beyond their range"),
     TraitSize((Change.NEW,), ("numeric", "short"), 0.2, "a reference of days has not seen all levels"),
     TraitSize((Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours"),

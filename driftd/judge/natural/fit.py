@@ -313,7 +313,7 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,
-        Change.WITHIN: t.timely & ~t.still & t.numeric & t.whole,
+        Change.WITHIN: t.timely & t.numeric & ~(t.still | t.atom | t.repetitive) & t.whole,
         Change.LEVEL: shape & t.numeric,
         Change.SPREAD: shape & t.numeric,
         Change.MIX: shape,
