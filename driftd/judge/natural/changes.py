@@ -96,6 +96,7 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW,), ("numeric", "short", "repetitive"), np.inf, "measured once an hour: days hold few values"),
     TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day"),
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
+    TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
     TraitSize((Change.FROZEN,), (), 0.25, "bots repeat categories for minutes", lacks="numeric"),
     TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few different values repeat by themselves"),
