@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
+from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.core.units import MONTH_SECONDS
 from driftd.engine.pipeline import Pipeline
@@ -171,7 +172,10 @@ class Reporter:
         self.state = state
         for judgement in judgements:
             cover = self.pipeline.monitor.guarantee(judgement.reference)
-            self.metrics.update(judgement, cover=cover if isinstance(cover, ModelGuarantee) else None)
+            model = state.models.get(Slice(judgement.model))
+            # a page and its number appear together: the alert carries it
+            counts = None if model is None else counts_of(model, state.counters(model.slice))
+            self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""

@@ -1,4 +1,4 @@
-"""What driftd's memory comes to: models x features, after learning and some windows, each in a process of its own."""
+"""What driftd's memory comes to: models x features, after a day and a half, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Stage:
         self.reporter = reporter_of(loaded.settings, self.pipeline)
 
     def step(self, events: int = 2000) -> None:
-        """So many more events of every model, half a second of event time apart, judged when their time has come."""
+        """So many more events of every model, ten seconds of event time apart, judged when their time has come."""
         from driftd.core.event import Decoded, EventBatch
 
         offsets = np.arange(self.begin, self.begin + events)
@@ -63,7 +63,7 @@ class Stage:
                 f"feature_{f:03d}": self.source[(offsets + 31 * f) % len(self.source)] for f in range(self.features)
             }
             fields = {"prediction": columns["feature_000"]}
-            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets / 2.0, columns, fields)
+            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets * 10.0, columns, fields)
             self.pipeline.ingest(self.state, ("t", m), self.begin, Decoded(events, [batch], []))
         outcome = self.pipeline.settle(self.state)
         if outcome.learned:
