@@ -63,7 +63,9 @@ class Stage:
                 f"feature_{f:03d}": self.source[(offsets + 31 * f) % len(self.source)] for f in range(self.features)
             }
             fields = {"prediction": columns["feature_000"]}
-            batch = EventBatch(f"model_{m:03d}", offsets, 1.79e9 + offsets * 10.0, columns, fields)
+            batch = EventBatch(
+                f"model_{m:03d}", offsets, np.asarray(1.79e9 + offsets * 10.0, np.float64), columns, fields
+            )
             self.pipeline.ingest(self.state, ("t", m), self.begin, Decoded(events, [batch], []))
         outcome = self.pipeline.settle(self.state)
         if outcome.learned:
