@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
-from driftd.core.fault_counters import CountLimits
+from driftd.core.fault_counters import CountLimits, FaultCounters
 from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
@@ -207,6 +207,22 @@ def take_closed(
             pane.faults,
             pane.products,
         )
+    for pane in stream.panes.values():
+        _keep_alone(pane)
+
+
+def _keep_alone(pane: OpenPane) -> None:
+    """A pane that stays open must not hold the arrays of all the panes that it was counted with."""
+    s = pane.summary
+    if s.counts.base is None:
+        return
+    pane.summary = replace(
+        s, counts=s.counts.copy(), moments=s.moments.copy(), extremes=s.extremes.copy(), latency=s.latency.copy(),
+        latency_le=s.latency_le.copy(),
+    )  # fmt: skip
+    pane.cross = None if pane.cross is None else pane.cross.copy()
+    pane.faults = None if pane.faults is None else FaultCounters(pane.faults.values.copy())
+    pane.products = None if pane.products is None else pane.products.copy()
 
 
 def _take_rows(

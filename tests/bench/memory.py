@@ -52,7 +52,7 @@ class Stage:
         self.pipeline, self.state = pipeline_of(loaded.settings), State()
         self.reporter = reporter_of(loaded.settings, self.pipeline)
 
-    def step(self, events: int = 2000) -> None:
+    def step(self, events: int = 200) -> None:
         """So many more events of every model, ten seconds of event time apart, judged when their time has come."""
         from driftd.core.event import Decoded, EventBatch
 
