@@ -218,9 +218,9 @@ class Pipeline:
             if left is None:
                 self.monitor.adopt(state.models, key, reference)
             else:
-                waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
-                unwatched += [(key.model, f) for f in _without_channel(reference, (*left.values(), *waiting))]
                 refused += self.adopt(state, key, reference, left)
+                if not state.models[key].wants_rows:  # else they join at the next stage
+                    unwatched += [(key.model, f) for f in _without_channel(reference, left.values())]
                 self._exchange(state, reached, key)
             learned.append(reference)
         return refused

@@ -41,6 +41,8 @@ SKEWED: Final = 1.5
 YOUNG_FACTORS: Final = (32.0, 8.0)
 """Factors beyond the middle's lower and upper end, where the reference is young. Chosen: a night without wind is 10
 times calmer than its day; a hundred times larger is found in heavy tails too."""
+CONSTANT_FACTOR: Final = 32.0
+"""Factor beyond which a number that never varied is far. Chosen: a month or a weekday becomes 12 times another one."""
 LEAST_FRACTION: Final = 8.0
 """Factor below the least at least, where skewed positive numbers are far."""
 
@@ -119,6 +121,9 @@ def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLi
         offset[row] = OFFSET * float(np.quantile(np.abs(x[x != 0]), 0.5, method="lower")) if np.any(x != 0) else 0.0
         least, middle, most = (float(q) for q in np.quantile(x, MIDDLE))
         if not most > least:
+            if least != 0 and not young:
+                ends = sorted((least / CONSTANT_FACTOR, least * CONSTANT_FACTOR))
+                low[row], high[row] = ends
             continue
         _, times = np.unique(x, return_counts=True)
         wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)

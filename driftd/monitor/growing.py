@@ -1,7 +1,7 @@
 """A slice whose reference grows: events are kept, stages are reached, faults are left out.
 
-At a stage the reference is learned from the panes up to then, unless a page is open: then it waits for an hour, as
-often as needed. What a page was about, from the beginning of the change to its end, is not learned from.
+At a stage the reference is learned from the panes up to then, unless a page or a fault is open: then it waits for an
+hour, as often as needed. What they were about, from the beginning of the change to its end, is not learned from.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from driftd.core.reference import Drawn, Exclusion, Reference, outside
 from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
 from driftd.core.window import panes_of
-from driftd.judge.natural.episodes import PAGE, Turn
+from driftd.judge.natural.episodes import NONE, PAGE, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
+from driftd.judge.natural.kinds import KINDS, Kind
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
@@ -42,10 +43,15 @@ from driftd.monitor.warmup import note_versions
 
 AGAIN_SECONDS: Final = 600.0
 """Until a first reference has enough events, it is tried again so often."""
-PAGE_WAIT_SECONDS: Final = 3600.0
-"""While a page is open, a stage is tried again so often."""
-
-
+WAIT_SECONDS: Final = 3600.0
+"""While something is open that must not be learned, a stage is tried again so often."""
+FAULTS: Final = frozenset(
+    {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE}
+)
+"""What no traffic does by itself. Other changes are learned once they have come again and again."""
+GROSS: Final = 0.45
+"""Size (a share, or ln of a factor) from which one of FAULTS is never learned, ticket or page. A smaller change is
+learned once it has lasted as long as the reference."""
 NEARLY: Final = 0.9
 """Part of a stage that a reference spans at least: it ends with an event."""
 SEES: Final = (
@@ -121,8 +127,8 @@ def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
     """The reference of the stage that was reached; None where it has to wait."""
     growth = model.growth
     assert growth is not None
-    if model.reference is not None and _page_open(model):
-        model.growth = replace(growth, wait=growth.wait + PAGE_WAIT_SECONDS)
+    if model.reference is not None and _waits(model, growth.begun + growth.wait):
+        model.growth = replace(growth, wait=growth.wait + WAIT_SECONDS)
         return None
     if model.reference is None and (growth.sample is None or growth.sample.events < LEAST_EVENTS):
         model.growth = replace(growth, wait=growth.wait + AGAIN_SECONDS)
@@ -170,21 +176,44 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
 
 
 def _faults(turns: Iterable[Turn]) -> NDArray[np.float64]:
-    """The channel of pages that ended, and from when to when they were about a change, float64[k, 3]."""
-    spans = [(turn.channel, turn.since, turn.known) for turn in turns if turn.before == PAGE > turn.level]
-    return np.array(spans, np.float64).reshape(-1, 3)
+    """Of pages, and of tickets of FAULTS, that ended: the channel, from when to when they were about a change, and 1
+    where it was one of FAULTS; float64[k, 4].
+    """
+    spans = [
+        (turn.channel, turn.since, turn.known, turn.kind in FAULTS)
+        for turn in turns
+        if turn.level == NONE and (turn.before == PAGE or turn.kind in FAULTS)
+    ]
+    return np.array(spans, np.float64).reshape(-1, 4)
 
 
 def left_out(growth: Growth) -> NDArray[np.float64]:
-    """From when to when it is not learned, float64[k, 2]. What a channel does again and again is how it is."""
+    """From when to when it is not learned, float64[k, 2]. What a channel does again and again is how it is, but for
+    FAULTS.
+    """
+    fault = growth.faults[:, 3] > 0
     channel = growth.faults[:, 0].astype(np.intp)
-    often = np.bincount(channel, minlength=1)[channel] > MOST_FAULTS if len(channel) else np.zeros(0, bool)
-    return growth.faults[~often, 1:]
+    times = np.bincount(channel[~fault], minlength=int(channel.max(initial=0)) + 1)[channel]
+    return growth.faults[fault | (times <= MOST_FAULTS), 1:3]
 
 
-def _page_open(model: ModelState) -> bool:
-    natural = model.natural
-    return bool(model.standing.gross.any()) or (natural is not None and bool((natural.episodes.level == PAGE).any()))
+def _waits(model: ModelState, now: float) -> bool:
+    """Whether something is open that must not be learned: a page, a gross one of FAULTS, or another change that has not
+    lasted as long as the reference.
+    """
+    reference, natural = model.reference, model.natural
+    if reference is None or bool(model.standing.gross.any()):
+        return reference is not None
+    if natural is None:
+        return False
+    episodes, span = natural.episodes, reference.last - reference.first
+    rows = np.flatnonzero(episodes.level > NONE).tolist()
+    return any(
+        episodes.level[row] == PAGE
+        or (KINDS[int(episodes.kind[row])] in FAULTS and episodes.size[row] >= GROSS)
+        or now - episodes.since[row] < span
+        for row in rows
+    )
 
 
 def _passed(seconds: float) -> int:
@@ -210,7 +239,8 @@ def told(model: ModelState) -> str:
         return ""
     days = (reference.last - reference.first) / DAY_SECONDS
     sees = next(words for most, words in SEES if days < most)
-    return f"grows: knows {duration(days * DAY_SECONDS)}, {sees}; learned anew after {duration(growth.wait)}"
+    waits = " once nothing is open" if _waits(model, reference.last) else ""
+    return f"grows: knows {duration(days * DAY_SECONDS)}, {sees}; learned anew after {duration(growth.wait)}{waits}"
 
 
 def ratio(model: ModelState) -> float:

@@ -90,7 +90,8 @@ class Standing:
 class Growth:
     """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
     the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
-    may change, ``history`` from then on; ``faults`` float64[k, 3]: the row of a channel that paged, from when to when.
+    may change, ``history`` from then on; ``faults`` float64[k, 4]: the row of a channel that was faulty, from when to
+    when, and whether no traffic does that by itself (driftd.monitor.growing).
     """
 
     begun: float
@@ -98,7 +99,7 @@ class Growth:
     wait: float
     sample: Sample | None
     history: History | None = None
-    faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+    faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ from driftd.judge.natural.learned import (
     WHOLE_DAY,
     WORST,
     YOUNG_DAYS,
+    YOUNG_NEW,
     FastLearned,
     NaturalLearned,
     RelationLearned,
@@ -208,6 +209,7 @@ def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: B
         flat=most > FLAT * live,
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
+        constant=(most == counts.sum(axis=1)) & (most > 0),
         numeric=reference.numeric,
         output=layout.outputs,
         awaited=np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool),
@@ -280,7 +282,8 @@ def _slow(
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
     where = looked(traits, blocks.days, limits.low)
-    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) for c in STATISTICS])
+    fast_alone = (Change.NEW,) if traits.young else ()
+    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (c not in fast_alone) for c in STATISTICS])
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
     return SlowLearned(events, hop, largest, _centre(runs, size))
 
@@ -305,10 +308,10 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     return {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,
-        Change.FAR: t.numeric & ~t.still & ~(t.flat & (days < FLAT_DAYS)) & np.isfinite(low),
+        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | t.still) & old & (~t.numeric | t.whole) & ~(t.many & t.thin),
+        Change.NEW: ~(t.timely | t.still) & (~t.numeric | t.whole) & ~(t.many & (t.thin | t.young)),
         Change.HOT: t.many & ~t.timely & old,
         Change.LOW: tail,
         Change.HIGH: tail,
@@ -336,6 +339,8 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
         usual = total[:, hits] / np.maximum(total[:, of], 1)
         p0 = np.fmax(np.fmax(worst, USUAL_ROOM * usual), LEAST_P0[change])
+        if change is Change.NEW and traits.young:
+            p0 = np.fmax(p0, YOUNG_NEW)
         if change is Change.NEW:
             p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
         rows = np.flatnonzero(where[change] & (p0 < MOST_P0))

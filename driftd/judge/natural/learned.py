@@ -30,6 +30,8 @@ tests/quality/everyday, which have references of 500 events.
 """
 YOUNG_DAYS: Final = 0.45
 """Days below which a reference is young: only what no hour makes is looked for. Chosen: nearly half a day."""
+YOUNG_NEW: Final = 0.3
+"""Least p0 of new categories where the reference is young. Chosen: hours bring values of their own, but not a third."""
 WHOLE_DAY: Final = 0.9
 """Days from which a reference has seen a day: from then on levels, shapes and relations are looked at. Chosen: a day
 whose first and last hours are missing.
@@ -151,9 +153,9 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
-    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``numeric``,
-    ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and ``thin`` (few days,
-    few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
+    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``,
+    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and
+    ``thin`` (few days, few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
     """
 
     timely: Bools
@@ -161,6 +163,7 @@ class Traits:
     flat: Bools
     atom: Bools
     repetitive: Bools
+    constant: Bools
     numeric: Bools
     output: Bools
     awaited: Bools

@@ -18,6 +18,7 @@ from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
+from driftd.judge.natural.changes import Change, OwnSize, OwnSizes
 from driftd.judge.natural.runtime import natural_of
 from driftd.learn import sample
 from driftd.learn.build import Learning
@@ -155,13 +156,29 @@ def test_a_page_makes_a_stage_wait_and_is_not_learned_from() -> None:
     assert learned[-1].summary.missing[row] == 0
 
 
-def test_what_a_channel_does_again_and_again_is_learned() -> None:
-    faults = np.array([[2.0, 10, 20], [2, 30, 40], [1, 50, 60]])
-    growth = Growth(0.0, 1, 0.0, None, None, faults)
-    assert left_out(growth).tolist() == [[10, 20], [30, 40], [50, 60]]
-    again = np.concatenate([faults, [[2.0, 70, 80]]])
+def test_what_a_channel_does_again_and_again_is_learned_unless_it_is_a_fault() -> None:
+    #                    row, from, to, fault
+    ranges = np.array([[2.0, 10, 20, 0], [2, 30, 40, 0], [1, 50, 60, 0]])
+    assert left_out(Growth(0.0, 1, 0.0, None, None, ranges)).tolist() == [[10, 20], [30, 40], [50, 60]]
+    again = np.concatenate([ranges, [[2.0, 70, 80, 0]]])
     assert MOST_FAULTS == 2
     assert left_out(Growth(0.0, 1, 0.0, None, None, again)).tolist() == [[50, 60]]
+    nulls = np.concatenate([again, [[3.0, k, k + 1, 1] for k in (90, 92, 94, 96)]])
+    assert left_out(Growth(0.0, 1, 0.0, None, None, nulls)).tolist() == [
+        [50, 60], [90, 91], [92, 93], [94, 95], [96, 97]
+    ]  # fmt: skip
+
+
+def test_a_gross_fault_is_not_learned_although_nobody_wanted_to_be_called() -> None:
+    """Null for good on a channel that may not page: the ticket stays, and the stage of a day does not come."""
+    learning = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
+    never = OwnSizes({Change.MISSING: OwnSize(page=np.inf)})
+    p = pipeline_of(ModelSettings(lambda _: (), learning, grow_seconds=28 * DAY, sizes=lambda _: never), WINDOWS)
+    state, findings, learned = run(p, broken(1.6, "age", 20 / 24, 9.0))
+    assert spans(learned) == pytest.approx([3.3, 6.0], abs=0.2)
+    assert {f.severity for f in findings if f.feature == "age"} == {Severity.TICKET}
+    assert not any(f.status is Status.OK for f in findings if f.feature == "age")
+    assert state.models[KEY].growth is not None
 
 
 def test_a_ticket_ends_when_the_reference_is_learned_anew() -> None:
