@@ -137,9 +137,10 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts, lat
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
-    now = latest if latest[of] >= LEAST else since
+    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
-    return Named(kind, factor, float(now[hits]) / max(int(now[of]), 1), usual)
+    # the larger: the last minutes tell more than a mixture, unless the fault has just paused
+    return Named(kind, factor, max(float(now[hits]) / max(int(now[of]), 1) for now in parts), usual)
 
 
 def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> tuple[Kind, float]:

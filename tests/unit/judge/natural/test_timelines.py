@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.judge.natural import features
+from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.kinds import Kind, named
 from driftd.judge.natural.thresholds import thresholds
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
 
@@ -218,3 +221,15 @@ def test_relations_that_break_are_told_although_no_marginal_moves(week: Stage) -
     pages = week.pages(week.turns(np.random.default_rng(20), 18, shuffle, at=12))
     assert "joint" in {kind for _, kind, _ in pages}
     assert "age" in {name for name, _, _ in pages}
+
+
+def test_the_share_that_is_told_is_not_that_of_a_pause(week: Stage) -> None:
+    """A quarter of 200 values missing since the change, none of the last 60: told as a quarter, not as nothing."""
+    row = week.reference.rows["age"]
+    since, latest = (np.zeros(features.FEATURES + week.learned.layout.width, np.int64) for _ in range(2))
+    since[[features.EVENTS, features.NULLS, features.LIVE]] = 200, 50, 150
+    latest[[features.EVENTS, features.LIVE]] = 60, 60
+    told = named(week.learned, CHANGES.index(Change.MISSING), row, since, latest)
+    assert (told.kind, told.value) == (Kind.MISSING, 0.25)
+    latest[[features.NULLS, features.LIVE]] = 60, 0
+    assert named(week.learned, CHANGES.index(Change.MISSING), row, since, latest).value == 1.0
