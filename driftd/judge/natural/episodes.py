@@ -48,6 +48,8 @@ FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
+VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
+"""Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
 
@@ -176,7 +178,7 @@ class Episodes:
             if fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
                 turns += after.open(fire, clock)
-            elif not after.changed(siblings[fire.channel], fire.since).any():
+            elif not after.changed(siblings[fire.channel], fire.since).any() and not after.explained(fire.channel):
                 turns += after.open(fire, clock)
         if len(end):
             turns += after.close(last, clock)
@@ -246,6 +248,10 @@ class Episodes:
         """Which channels have had a page of their own since then."""
         out: NDArray[np.bool_] = among & (self.own >= since)
         return out
+
+    def explained(self, c: int) -> bool:
+        """Whether the channel has no values of its own now, page or ticket: its relations cannot but break."""
+        return bool(self.level[c] > NONE) and KINDS[int(self.kind[c])] in VALUELESS
 
     def _patience(self, c: int, now: float) -> float:
         """Tickets of a channel that ended by themselves, less what is forgotten."""
