@@ -133,7 +133,7 @@ def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLi
             low[row] = min(low[row], least / down if least > 0 else least * up)
             high[row] = max(high[row], most * up if most > 0 else most / down)
         if x.min() > 0 and np.log(middle / least) < SKEWED * np.log(most / middle):
-            fraction = max(0.5 * np.log(most / least), np.log(LEAST_FRACTION))
+            fraction = max(0.5 * np.log(most / least), np.log(YOUNG_FACTORS[0] if young else LEAST_FRACTION))
             low[row] = max(low[row], least * np.exp(-fraction))
     return CountLimits(low, high, offset)
 
