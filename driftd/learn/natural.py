@@ -38,9 +38,9 @@ WIDE: Final = 3.0
 """Widths by which the middle is widened where the reference has seen little."""
 SKEWED: Final = 1.5
 """ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
-YOUNG_FACTORS: Final = (32.0, 8.0)
-"""Factors beyond the middle's lower and upper end, where the reference is young. Chosen: a night without wind is 10
-times calmer than its day; a hundred times larger is found in heavy tails too."""
+YOUNG_FACTOR: Final = 8.0
+"""Factor beyond the middle's ends, where the reference is young; there nothing is too small. Chosen: more than a day's
+rhythm, and a hundred times larger is found in heavy tails too; a calm night has no wind at all."""
 CONSTANT_FACTOR: Final = 32.0
 """Factor beyond which a number that never varied is far. Chosen: a month or a weekday becomes 12 times another one."""
 LEAST_FRACTION: Final = 8.0
@@ -129,11 +129,11 @@ def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLi
         wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
         low[row], high[row] = least - wide, most + wide
         if young:
-            down, up = YOUNG_FACTORS
-            low[row] = min(low[row], least / down if least > 0 else least * up)
-            high[row] = max(high[row], most * up if most > 0 else most / down)
+            reach = YOUNG_FACTOR * max(abs(least), abs(most))
+            low[row], high[row] = min(low[row], -reach), max(high[row], reach)
+            continue
         if x.min() > 0 and np.log(middle / least) < SKEWED * np.log(most / middle):
-            fraction = max(0.5 * np.log(most / least), np.log(YOUNG_FACTORS[0] if young else LEAST_FRACTION))
+            fraction = max(0.5 * np.log(most / least), np.log(LEAST_FRACTION))
             low[row] = max(low[row], least * np.exp(-fraction))
     return CountLimits(low, high, offset)
 

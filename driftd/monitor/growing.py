@@ -45,10 +45,9 @@ AGAIN_SECONDS: Final = 600.0
 """Until a first reference has enough events, it is tried again so often."""
 WAIT_SECONDS: Final = 3600.0
 """While something is open that must not be learned, a stage is tried again so often."""
-FAULTS: Final = frozenset(
-    {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE}
-)
-"""What no traffic does by itself. Other changes are learned once they have come again and again."""
+FAULTS: Final = frozenset({Kind.MISSING, Kind.REFUSED})
+"""What no traffic does by itself, however often it comes. Weather stands still, and calm air looks like another unit.
+"""
 GROSS: Final = 0.45
 """Size (a share, or ln of a factor) from which one of FAULTS is never learned, ticket or page. A smaller change is
 learned once it has lasted as long as the reference."""
