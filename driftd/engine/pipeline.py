@@ -33,6 +33,22 @@ NOBODY: frozenset[TopicPartition] = frozenset()
 
 
 @dataclass(slots=True)
+class _Step:
+    """What a settle has led to so far; the fields as in Outcome."""
+
+    evaluated: Evaluated = field(default_factory=Evaluated)
+    learned: list[Reference] = field(default_factory=list)
+    refused: list[FirstRefused] = field(default_factory=list)
+    unwatched: list[tuple[str, str]] = field(default_factory=list)
+
+    def outcome(self) -> Outcome:
+        judgements = tuple(self.evaluated.judgements)
+        findings = tuple(f for j in judgements for f in j.findings)
+        told = tuple(self.evaluated.turns), tuple(self.refused), tuple(self.unwatched)
+        return Outcome(findings, judgements, tuple(self.learned), *told)
+
+
+@dataclass(slots=True)
 class Pipeline:
     """The stages with their settings; all that changes is in the State that it is given.
 
@@ -94,31 +110,21 @@ class Pipeline:
         reached = self._closing(state, idle, end=end)
         if reached is not None:
             state.frontier = reached
-        learned: list[Reference] = []
-        refused: list[FirstRefused] = []
-        unwatched: list[tuple[str, str]] = []
-        evaluated = Evaluated()
+        step = _Step()
         for key in sorted(state.models):
             self._absorb(state, key)
             if reached is None:
                 continue
             touched = self._exchange(state, reached, key)
             if touched:
-                refused += self._learn(state, reached, key, learned, unwatched)
-                refused += self._grow(state, reached, key, learned, unwatched, evaluated)
+                self._learn(state, reached, key, step)
+                self._grow(state, reached, key, step)
             if touched or end:
-                self.monitor.settle(state.models[key], reached, evaluated, end=end)
-                self._restart(state, key, evaluated)
-        findings = tuple(f for j in evaluated.judgements for f in j.findings)
-        state.findings += len(findings)
-        return Outcome(
-            findings,
-            tuple(evaluated.judgements),
-            tuple(learned),
-            tuple(evaluated.turns),
-            tuple(refused),
-            tuple(unwatched),
-        )
+                self.monitor.settle(state.models[key], reached, step.evaluated, end=end)
+                self._restart(state, key, step.evaluated)
+        outcome = step.outcome()
+        state.findings += len(outcome.findings)
+        return outcome
 
     def _restart(self, state: State, key: Slice, out: Evaluated) -> None:
         """Lets a model whose new version answers alone learn anew; what is in its open panes is not learned from."""
@@ -171,59 +177,45 @@ class Pipeline:
                 touched = True
         return touched
 
-    def _learn(
-        self,
-        state: State,
-        reached: int,
-        key: Slice,
-        learned: list[Reference],
-        unwatched: list[tuple[str, str]],
-    ) -> list[FirstRefused]:
-        """Adds the model's reference to ``learned`` if there is one now, and to ``unwatched`` the features of later
-        events that it does not have; what of its events is refused only then.
-        """
+    def _learn(self, state: State, reached: int, key: Slice, step: _Step) -> None:
+        """Gives the model its reference if there is enough to learn from now."""
         model = state.models[key]
         learns = model.reference is None and self.monitor.settings(key).grow_seconds is None
         found = self.monitor.learn(model, reached) if learns else None
-        if found is None:
-            return []
-        reference, left = found
-        waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
-        unwatched += [(key.model, feature) for feature in _without_channel(reference, (*left.values(), *waiting))]
-        refused = self.adopt(state, key, reference, left)
-        self._exchange(state, reached, key)
-        learned.append(reference)
-        return refused
+        if found is not None:
+            self._adopt_anew(state, reached, key, *found, step)
 
-    def _grow(
+    def _grow(self, state: State, reached: int, key: Slice, step: _Step) -> None:
+        """As ``_learn``, of a reference that grows: panes up to a stage are evaluated on the reference before it."""
+        while (pane := self.monitor.due(state.models[key], reached)) is not None:
+            model = state.models[key]
+            if model.reference is not None:
+                self.monitor.settle(model, pane, step.evaluated)
+            reference, left = self.monitor.grow(model)
+            if reference is not None and left is not None:
+                self.monitor.end_all(model, pane, step.evaluated)
+                self._adopt_anew(state, reached, key, reference, left, step)
+            elif reference is not None:
+                self.monitor.adopt(state.models, key, reference)
+                step.learned.append(reference)
+
+    def _adopt_anew(
         self,
         state: State,
         reached: int,
         key: Slice,
-        learned: list[Reference],
-        unwatched: list[tuple[str, str]],
-        evaluated: Evaluated,
-    ) -> list[FirstRefused]:
-        """As ``_learn``, of a reference that grows: panes up to a stage are evaluated on the reference before it."""
-        refused: list[FirstRefused] = []
-        while (pane := self.monitor.due(state.models[key], reached)) is not None:
-            model = state.models[key]
-            if model.reference is not None:
-                self.monitor.settle(model, pane, evaluated)
-            reference, left = self.monitor.grow(model)
-            if reference is None:
-                continue
-            if left is not None:
-                self.monitor.end_all(model, pane, evaluated)
-            if left is None:
-                self.monitor.adopt(state.models, key, reference)
-            else:
-                refused += self.adopt(state, key, reference, left)
-                if not state.models[key].wants_rows:  # else they join at the next stage
-                    unwatched += [(key.model, f) for f in _without_channel(reference, left.values())]
-                self._exchange(state, reached, key)
-            learned.append(reference)
-        return refused
+        reference: Reference,
+        left: Mapping[TopicPartition, EventBatch],
+        step: _Step,
+    ) -> None:
+        """Goes on with a reference that was just learned; the rows ``left`` over by it are counted on its bins."""
+        waiting = [rows for p in state.partitions.values() if key in p.streams for rows in p.streams[key].rows]
+        step.refused += self.adopt(state, key, reference, left)
+        if not state.models[key].wants_rows:  # else they join at the next stage
+            later = _without_channel(reference, (*left.values(), *waiting))
+            step.unwatched += [(key.model, feature) for feature in later]
+        self._exchange(state, reached, key)
+        step.learned.append(reference)
 
     def adopt(
         self,

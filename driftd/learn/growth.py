@@ -67,7 +67,7 @@ def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, drawn: D
     cells = Runs.empty(0, 2)
     if learned.relations is not None:
         cells, _, _ = Cells.empty(len(p.scores.rows)).step(learned.relations, p.runs.begun, p.runs.cells)
-    empty = History.start(channels, reference.width, len(cells.sums[0]) if len(cells) else _related(learned))
+    empty = History.start(channels, reference.width, _related(learned))
     return empty.add(hours, peaks_of(learned.fast, channels, g * drawn.thinning), cells)
 
 

@@ -137,7 +137,8 @@ def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
     reference, history = _learned(model, growth, replace(settings.learning, reason=GROWN if done else GROWING))
     sample = growth.sample if history is None else None
     stage = _passed(growth.wait)
-    after = Growth(growth.begun, stage, _length(stage, settings), sample, history, growth.faults)
+    faults = growth.faults if reference is None else _renumbered(growth.faults, model.reference, reference)
+    after = Growth(growth.begun, stage, _length(stage, settings), sample, history, faults)
     model.growth = None if done else after
     return reference
 
@@ -184,6 +185,14 @@ def _faults(turns: Iterable[Turn]) -> NDArray[np.float64]:
         if turn.level == NONE and (turn.before == PAGE or turn.kind in FAULTS)
     ]
     return np.array(spans, np.float64).reshape(-1, 4)
+
+
+def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Reference) -> NDArray[np.float64]:
+    """With the rows that the channels have in ``after``: features that came later have joined it."""
+    if before is None or not len(faults):
+        return faults
+    row = np.array([after.rows.get(c.name, len(after.channels)) for c in before.channels], np.float64)
+    return np.column_stack([row[faults[:, 0].astype(np.intp)], faults[:, 1:]])
 
 
 def left_out(growth: Growth) -> NDArray[np.float64]:

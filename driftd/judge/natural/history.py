@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from driftd.judge.natural.changes import CHANGES
 from driftd.judge.natural.features import FEATURES, Layout
 from driftd.judge.natural.learned import FAST, FastLearned
-from driftd.judge.natural.runs import Runs, borders, joined
+from driftd.judge.natural.runs import Runs, borders, cut, joined
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -89,23 +89,12 @@ class History:
 
     def add(self, ticks: Runs, peaks: Floats, cells: Runs) -> History:
         """``ticks`` with sums as in ``hours``; ``peaks`` float64[ticks, channels, len(FAST)]; any split will do."""
-        every, top = joined([self.waiting, ticks]), np.concatenate([self.peak, peaks])
-        at = borders(every, HOUR, HOUR_EVENTS)
-        first, stop = np.array(at[:-1], np.intp), at[-1]
-        hours, tops = self.hours, self.peaks
-        if len(first):
-            new = Runs(
-                every.start[first], every.end[np.array(at[1:]) - 1], np.add.reduceat(every.events[:stop], first),
-                np.add.reduceat(every.sums[:stop], first, axis=0),
-            )  # fmt: skip
-            hours, tops = joined([hours, new]), np.concatenate([tops, np.maximum.reduceat(top[:stop], first, axis=0)])
-        waiting, peak = every.part(slice(stop, None)), top[stop:]
-        if len(waiting) > 1:
-            waiting = Runs(
-                waiting.start[:1], waiting.end[-1:], waiting.events.sum(keepdims=True),
-                waiting.sums.sum(axis=0, keepdims=True),
-            )  # fmt: skip
-            peak = peak.max(axis=0, keepdims=True)
+        at = borders(joined([self.waiting, ticks]), HOUR, HOUR_EVENTS)
+        new, waiting = cut(self.waiting, ticks, HOUR, HOUR_EVENTS)
+        first, stop, top = np.array(at[:-1], np.intp), at[-1], np.concatenate([self.peak, peaks])
+        tops = np.maximum.reduceat(top[:stop], first, axis=0) if len(first) else top[:0]
+        peak = top[stop:].max(axis=0, keepdims=True) if stop < len(top) else top[:0]
+        hours, tops = joined([self.hours, new]), np.concatenate([self.peaks, tops])
         after = replace(self, hours=hours, peaks=tops, waiting=waiting, peak=peak, cells=joined([self.cells, cells]))
         return _packed(after)
 

@@ -23,7 +23,7 @@ from driftd.judge.natural.runtime import natural_of
 from driftd.learn import sample
 from driftd.learn.build import Learning
 from driftd.learn.growth import GROWING, GROWN
-from driftd.monitor.growing import MOST_FAULTS, left_out
+from driftd.monitor.growing import MOST_FAULTS, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth
@@ -108,6 +108,17 @@ def test_the_hours_hold_every_event_although_the_sample_does_not() -> None:
     seen = np.count_nonzero((times >= BEGIN + DAY) & (times < BEGIN + 3 * DAY))
     # the first day is a sample: one in two or in four; the hour that was cut in two is not there
     assert seen * 0.97 < learned[-1].summary.events - learned[-2].summary.events <= seen
+
+
+@pytest.mark.usefixtures("_busy")
+def test_a_day_of_history_is_small() -> None:
+    state, _, _ = run(grower(28.0), batch(columns(3.2)))
+    growth = state.models[KEY].growth
+    assert growth is not None
+    assert growth.history is not None
+    sizes = [len(day.hours.sums) + len(day.peaks) + len(day.cells.sums) for day in growth.history.days]
+    assert len(sizes) == 3
+    assert 1000 < max(sizes) < 20_000  # bytes; 8 channels of 12 columns
 
 
 @pytest.mark.usefixtures("_busy")
@@ -207,10 +218,14 @@ def test_a_stored_reference_that_was_growing_goes_on() -> None:
 def test_features_that_come_later_join_at_the_next_stage() -> None:
     rows = batch(columns(0.3))
     early, late = rows.take(np.arange(600)), rows.take(np.arange(600, len(rows)))
-    late.columns["new"] = np.random.default_rng(1).normal(size=len(late))  # type: ignore[index]
+    late.columns["a"] = np.random.default_rng(1).normal(size=len(late))  # type: ignore[index]
     _, _, learned = run(grower(), concatenate([early, late]), [600])
-    assert "new" not in learned[0].rows
-    assert "new" in learned[-1].rows
+    assert "a" not in learned[0].rows
+    assert "a" in learned[-1].rows
+    age = learned[0].rows["age"], learned[-1].rows["age"]
+    assert age[0] != age[1]  # a fault of it goes on being its own
+    moved = _renumbered(np.array([[age[0], 10.0, 20.0, 1.0]]), learned[0], learned[-1])
+    assert moved.tolist() == [[age[1], 10, 20, 1]]
 
 
 def test_a_model_with_few_events_waits_for_enough() -> None:
