@@ -1,15 +1,12 @@
-"""What a pane carries beyond its Summary so that faults show on any traffic; merges exactly."""
+"""What a pane carries beyond its Summary so that faults show on any traffic; adds up exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-
-from driftd.core.errors import BinsDiffer
 
 REFUSED: Final = 0
 """Values of another type than the channel's; Summary counts them as missing."""
@@ -51,14 +48,3 @@ class FaultCounters:
     @classmethod
     def empty(cls, channels: int) -> Self:
         return cls(np.zeros((channels, COLUMNS), np.int64))
-
-    def merge(self, other: FaultCounters) -> FaultCounters:
-        return merge((self, other))
-
-
-def merge(parts: Iterable[FaultCounters]) -> FaultCounters:
-    """The counters of all the stretches together; associative, commutative, exact."""
-    values = [p.values for p in parts]
-    if any(v.shape != values[0].shape for v in values):
-        raise BinsDiffer("fault counters of different channels cannot be added")
-    return FaultCounters(np.sum(values, axis=0))

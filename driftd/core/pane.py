@@ -3,12 +3,13 @@
     ingest side (owns a partition)                     monitor side (owns a model)
     events -> open panes --- ClosedPane (RawRows while a reference is learned) ---> windows, judge, findings
 
-Both messages name their source and how far they reach, so taking one in twice changes nothing.
+Both messages name their source and how far they reach, so taking one in twice changes nothing. Panes that a source
+closes together go as one ClosedPanes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.fault_counters import FaultCounters
+from driftd.core.pane_block import PaneBlock, PaneData
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary
 from driftd.core.window import TimedDetection
@@ -93,6 +95,30 @@ class ClosedPane:
     versions: frozenset[str] = frozenset()
     faults: FaultCounters | None = None
     products: NDArray[np.int64] | None = None
+
+    @property
+    def alone(self) -> ClosedPanes:
+        """As a message of its own."""
+        data = PaneData(self.summary, self.detections, self.cross, self.versions, self.faults, self.products)
+        return ClosedPanes(self.slice, self.source, self.offset, PaneBlock.of(self.number, data))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosedPanes:
+    """Panes of one slice that one source closed together: as many ClosedPane, in arrays."""
+
+    slice: Slice
+    source: TopicPartition
+    offset: int
+    panes: PaneBlock
+
+    def each(self) -> Iterator[ClosedPane]:
+        """In ascending order."""
+        for number, p in self.panes.each():
+            yield ClosedPane(
+                self.slice, number, self.source, self.offset, p.summary, p.cross, p.detections, p.versions, p.faults,
+                p.products,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,25 +7,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
+
 TOGETHER: Final = 4096
 """Events whose products are formed at a time. Measured: they stay in the processor's cache."""
 
 
-def products_by_pane(
-    scores: NDArray[np.float64], panes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct panes in ascending order, and for each int64[rows, rows]: the sums over its events of the products.
+def products_by_pane(scores: NDArray[np.float64], panes: ByPane) -> NDArray[np.int64]:
+    """For each pane int64[rows, rows]: the sums over its events of the products.
 
-    ``scores`` float64[rows, events] are whole numbers, ``panes`` int64[events]: so sums are exact below 2**53. A pane
+    ``scores`` float64[rows, events] are whole numbers: so sums are exact below 2**53. A pane
     may have three events, for which a matrix product of its own costs more than they do; panes of about as many events
     are filled up with zeros and multiplied together.
     """
     rows, events = scores.shape
-    order = np.argsort(panes, kind="stable")
-    ordered = panes[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    sizes = np.diff(starts, append=events)
-    filled = np.concatenate([scores[:, order], np.zeros((rows, 1))], axis=1)
+    starts, sizes = panes.starts, panes.sizes
+    filled = np.concatenate([panes.sorted(scores), np.zeros((rows, 1))], axis=1)
     out = np.empty((len(starts), rows, rows), np.int64)
     by_size, low = np.argsort(-sizes, kind="stable"), 0
     while low < len(by_size):
@@ -36,4 +33,4 @@ def products_by_pane(
         x = np.ascontiguousarray(filled[:, places].transpose(1, 0, 2))
         out[mine] = x @ x.transpose(0, 2, 1)
         low += len(mine)
-    return ordered[starts], out
+    return out

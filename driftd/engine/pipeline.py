@@ -1,7 +1,7 @@
 """Records in, findings out: the one step of daemon, replay and reference build.
 
 take:    records -> decode -> ingest (rows)
-settle:  rows -> open panes -> ClosedPane -> monitor -> findings, model by model
+settle:  rows -> open panes -> ClosedPanes -> monitor -> findings, model by model
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Pipeline:
         for mine in state.partitions.values():
             stream = mine.streams.get(key)
             if stream is not None:
-                stream.panes.clear()
+                stream.panes = None
                 stream.held.clear()
                 stream.sequential.clear()
                 stream.carry = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from driftd.core import arrays
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPane, Counters, RawRows
+from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.window import Hops
@@ -22,7 +23,7 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
 from driftd.ingest.fault_counts import Carry
-from driftd.ingest.state import OpenPane, PartitionState, Stream
+from driftd.ingest.state import PartitionState, Stream
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
 from driftd.judge.natural.step import NaturalState
@@ -92,7 +93,7 @@ class SequentialSnapshot:
 class StreamSnapshot:
     slice: Slice
     rows: list[RowsSnapshot]
-    panes: list[tuple[int, OpenPane]]
+    panes: list[tuple[int, PaneData]]
     sequential: list[SequentialSnapshot]
     counters: Counters
     carry: Carry | None
@@ -108,7 +109,7 @@ class StreamSnapshot:
         return cls(
             key,
             [RowsSnapshot.of(r) for r in stream.rows],
-            sorted(stream.panes.items(), key=itemgetter(0)),
+            [] if stream.panes is None else [*stream.panes.each()],
             sequential,
             stream.counters,
             stream.carry,
@@ -117,7 +118,8 @@ class StreamSnapshot:
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
         rows, held = ([r.restore() for r in part] for part in (self.rows, self.held))
-        stream = Stream(rows, dict(self.panes), counters=self.counters, carry=self.carry, held=held)
+        panes = merge([PaneBlock.of(number, pane) for number, pane in self.panes]) if self.panes else None
+        stream = Stream(rows, panes, counters=self.counters, carry=self.carry, held=held)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -215,7 +217,7 @@ class ModelSnapshot:
         return cls(
             m.slice,
             m.reference,
-            [pane for _, panes in sorted(m.pending.items()) for _, pane in sorted(panes.items())],
+            sorted((pane for of in m.pending.values() for message in of for pane in message.each()), key=_place),
             [ArrivedSnapshot.of(rows) for _, messages in sorted(m.arrived.items()) for rows in messages],
             sorted(m.through.items()),
             [RowsSnapshot.of(rows) for rows in m.rows],
@@ -253,7 +255,7 @@ class ModelSnapshot:
             paged=self.paged,
         )
         for pane in self.pending:
-            model.pending.setdefault(pane.number, {})[pane.source] = pane
+            model.pending.setdefault(pane.source, []).append(pane.alone)
         for arrived in self.arrived:
             model.arrived.setdefault(arrived.source, []).append(arrived.restore(self.slice))
         return model
@@ -312,6 +314,7 @@ class Checkpoint:
         return state
 
 
+_place: Final = attrgetter("number", "source")
 _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
 _WRONG: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)

@@ -1,4 +1,4 @@
-"""Events to bins, bins to one Summary a pane: the hot path, on columns."""
+"""Events to bins, bins to the sums of panes: the hot path, on columns."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.channel import Channel
 from driftd.core.event import Column, EventBatch, Kind, NumericColumn
+from driftd.core.fault_counters import COLUMNS
+from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import (
     LATENCY_BINS,
@@ -63,6 +66,53 @@ def _absent(column: Column) -> NDArray[np.bool_]:
     return np.fromiter((v is None for v in column), np.bool_, len(column))
 
 
+def block(
+    bins_id: str,
+    width: int,
+    center: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    batch: EventBatch,
+    encoded: Encoded,
+    panes: ByPane,
+    flagged: NDArray[np.int64] | None = None,
+) -> PaneBlock:
+    """The panes of a batch with at least one event. ``flagged`` as driftd.ingest.fault_counts.flags gives it."""
+    bins, values, times = (panes.sorted(x) for x in (encoded.bins, encoded.values, batch.times))
+    k, channels, starts = len(panes.starts), len(bins), panes.starts
+    local = np.repeat(np.arange(k), panes.sizes)
+    # one more column on the left takes the events a channel says nothing about
+    flat = (local * channels + np.arange(channels)[:, None]) * (width + 1) + bins + 1
+    counts = np.bincount(flat.ravel(), minlength=k * channels * (width + 1)).reshape(k, channels, width + 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = (values - center[:, None]) / scale[:, None]
+    np.clip(z, -MOMENT_CLIP, MOMENT_CLIP, out=z)
+    z[np.isnan(z)] = 0
+    moments = np.array([np.rint(z / MOMENT_UNIT), np.rint(z * z / MOMENT_UNIT)]).astype(np.int64)
+    sums = np.zeros((k, channels, width + COLUMNS + MOMENTS), np.int64)
+    sums[:, :, :width] = counts[:, :, 1:]
+    sums[:, :, -MOMENTS:] = np.add.reduceat(moments, starts, axis=2).T
+    if flagged is not None:
+        sums[:, :, width : width + COLUMNS] = panes.sums(flagged).T
+    # + 0.0: whether the least of -0 and 0 is -0 would depend on the order of the events
+    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1) + 0.0
+    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1) + 0.0
+    begin, end = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
+    failed = np.zeros(k, np.int64) if batch.failed is None else panes.sums(batch.failed.astype(np.int64))
+    latency = None if batch.latency_seconds is None else panes.sorted(batch.latency_seconds)
+    sketch, le, total = _latencies(latency, local, k)
+    return PaneBlock(
+        bins_id,
+        panes.numbers,
+        np.stack([panes.sizes, total, failed], axis=1),
+        np.stack([begin, end], axis=1),
+        sums,
+        np.stack([low.T, high.T], axis=2),
+        le,
+        sketch,
+        faults=flagged is not None,
+    )
+
+
 def summarise(
     bins_id: str,
     width: int,
@@ -73,53 +123,20 @@ def summarise(
     panes: NDArray[np.int64],
 ) -> dict[int, Summary]:
     """One Summary for each distinct pane of ``panes`` int64[n] (the pane of each event)."""
-    n = len(batch)
-    if n == 0:
+    if not len(batch):
         return {}
-    bins, values, times = encoded.bins, encoded.values, batch.times
-    latency, failed = batch.latency_seconds, batch.failed
-    if np.any(panes[1:] < panes[:-1]):
-        order = np.argsort(panes, kind="stable")
-        panes, bins, values, times = panes[order], bins[:, order], values[:, order], times[order]
-        latency = None if latency is None else latency[order]
-        failed = None if failed is None else failed[order]
-    starts = np.concatenate([[0], np.flatnonzero(panes[1:] != panes[:-1]) + 1])
-    k, channels = len(starts), len(bins)
-    local = np.repeat(np.arange(k), np.diff(np.append(starts, n)))
-    # one more column on the left takes the events a channel says nothing about
-    flat = (local * channels + np.arange(channels)[:, None]) * (width + 1) + bins + 1
-    counts = np.bincount(flat.ravel(), minlength=k * channels * (width + 1))
-    counts = np.ascontiguousarray(counts.reshape(k, channels, width + 1)[:, :, 1:])
-    with np.errstate(over="ignore", invalid="ignore"):
-        z = (values - center[:, None]) / scale[:, None]
-    np.clip(z, -MOMENT_CLIP, MOMENT_CLIP, out=z)
-    z[np.isnan(z)] = 0
-    first = np.add.reduceat(np.rint(z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
-    second = np.add.reduceat(np.rint(z * z / MOMENT_UNIT).astype(np.int64), starts, axis=1)
-    # + 0.0: whether the least of -0 and 0 is -0 would depend on the order of the events
-    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1) + 0.0
-    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1) + 0.0
-    begin, end = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
-    errors = np.zeros(k, np.int64) if failed is None else np.add.reduceat(failed.astype(np.int64), starts)
-    sizes = np.diff(np.append(starts, n))
-    sketch, le, total = _latencies(latency, local, k)
-    # one array for all panes, of which each has its part: a pane may have three events
-    moments, extremes = np.stack([first.T, second.T], axis=2), np.stack([low.T, high.T], axis=2)
-    numbers = (x.tolist() for x in (total, errors, begin, end))
-    each = zip(sizes.tolist(), counts, moments, extremes, sketch, le, *numbers, strict=True)
-    return {pane: Summary(bins_id, *fields) for pane, fields in zip(panes[starts].tolist(), each, strict=True)}
+    of_panes = block(bins_id, width, center, scale, batch, encoded, ByPane.of(panes))
+    return {number: of_panes.summary(place) for place, number in enumerate(of_panes.numbers.tolist())}
 
 
 def _latencies(
     latency: NumericColumn | None, local: NDArray[np.intp], panes: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sketches int64[panes, LATENCY_BINS], histogram int64[panes, le + 1] and sums int64[panes] of nanoseconds."""
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64], NDArray[np.int64]]:
+    """Sketches int64[panes, LATENCY_BINS] (None: nobody measures latencies, and they would be 5 kB a pane), histogram
+    int64[panes, le + 1] and sums int64[panes] of nanoseconds.
+    """
     if latency is None or np.isnan(latency).all():
-        return (
-            np.broadcast_to(np.zeros(LATENCY_BINS, np.int64), (panes, LATENCY_BINS)),  # 5 kB a pane of nothing
-            np.zeros((panes, len(LATENCY_LE) + 1), np.int64),
-            np.zeros(panes, np.int64),
-        )
+        return None, np.zeros((panes, len(LATENCY_LE) + 1), np.int64), np.zeros(panes, np.int64)
     here = ~np.isnan(latency)
     seconds, place = latency[here], local[here]
     sketch = np.bincount(place * LATENCY_BINS + latency_bins(seconds), minlength=panes * LATENCY_BINS)
@@ -132,6 +149,17 @@ def _latencies(
 
 def encode_with(reference: Reference, batch: EventBatch) -> Encoded:
     return encode(reference.channels, reference.bins, reference.classes, batch)
+
+
+def block_with(
+    reference: Reference,
+    batch: EventBatch,
+    encoded: Encoded,
+    panes: ByPane,
+    flagged: NDArray[np.int64] | None = None,
+) -> PaneBlock:
+    center, scale = reference.center, reference.scale
+    return block(reference.id, reference.width, center, scale, batch, encoded, panes, flagged)
 
 
 def summarise_with(

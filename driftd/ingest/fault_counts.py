@@ -29,7 +29,6 @@ from driftd.core.fault_counters import (
     REFUSED,
     REPEATED,
     CountLimits,
-    FaultCounters,
 )
 from driftd.core.summary import MISSING, UNSEEN
 from driftd.core.values import same_number
@@ -133,18 +132,6 @@ def _text(column: Column | None) -> Bools | None:
     if column is None or isinstance(column, np.ndarray):
         return None
     return np.fromiter((isinstance(v, str) for v in column), bool, len(column))
-
-
-def count(flagged: NDArray[np.int64], panes: NDArray[np.int64]) -> dict[int, FaultCounters]:
-    """One FaultCounters for each distinct pane of ``panes`` int64[n] (the pane of each event)."""
-    if not len(panes):
-        return {}
-    if np.any(panes[1:] < panes[:-1]):
-        order = np.argsort(panes, kind="stable")
-        panes, flagged = panes[order], flagged[:, :, order]
-    starts = np.concatenate([[0], np.flatnonzero(panes[1:] != panes[:-1]) + 1])
-    sums = np.ascontiguousarray(np.add.reduceat(flagged, starts, axis=2).T)
-    return dict(zip(panes[starts].tolist(), map(FaultCounters, sums), strict=True))
 
 
 def hot_of(keys: NDArray[np.int64], places: NDArray[np.int64]) -> Bools:

@@ -9,16 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.event import EventBatch, TopicPartition, concatenate
-from driftd.core.fault_counters import CountLimits, FaultCounters
-from driftd.core.pane import ClosedPane, RawRows
+from driftd.core.fault_counters import CountLimits
+from driftd.core.pane import ClosedPanes, RawRows
+from driftd.core.pane_block import merge
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
-from driftd.core.summary import merge
 from driftd.core.window import TimedDetection, panes_of
-from driftd.ingest.binning import Encoded, encode_with, summarise_with
-from driftd.ingest.fault_counts import Carry, count, flags, refused_values
-from driftd.ingest.state import OpenPane, PartitionState, Stream
+from driftd.ingest.binning import Encoded, block_with, encode_with
+from driftd.ingest.fault_counts import Carry, flags, refused_values
+from driftd.ingest.state import PartitionState, Stream
 
 
 class Hit(Protocol):
@@ -48,7 +49,7 @@ class Sequential(Protocol):
 class CrossSums(Protocol):
     """What a pane needs of judge.exchangeable.joint.Pairs, and of judge.natural.relations.Scores."""
 
-    def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]: ...
+    def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64] | None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,32 +92,22 @@ def _add_events(
     about: SliceIngest, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
 ) -> None:
     """Puts events into their open panes; ``panes`` int64[n] is the pane of each event."""
-    encoded = encode_with(reference, batch)
-    crosses = about.pairs.crosses(encoded.bins, panes) if about.pairs is not None else {}
-    versions = _versions_in(batch, panes)
-    for number, summary in summarise_with(reference, batch, encoded, panes).items():
-        known, cross = stream.panes.get(number), crosses.get(number)
-        if known is None:
-            known = stream.panes[number] = OpenPane(summary, cross=cross)
-        else:
-            known.summary = merge((known.summary, summary))
-            known.cross = cross if known.cross is None else known.cross if cross is None else known.cross + cross
-        known.versions |= versions.get(number, set())
-    if about.faults is not None:
-        _count_faults(about.faults, reference, stream, batch, encoded, panes)
-    for number, detection in _detections(about, reference, stream, batch, encoded, panes):
-        stream.panes[number].detections += (detection,)
+    encoded, by_pane = encode_with(reference, batch), ByPane.of(panes)
+    flagged = None if about.faults is None else _flagged(about.faults, reference, stream, batch, encoded)
+    fresh = replace(
+        block_with(reference, batch, encoded, by_pane, flagged),
+        cross=None if about.pairs is None else about.pairs.crosses(encoded.bins, by_pane),
+        products=None if about.faults is None else about.faults.scores.crosses(encoded.bins, by_pane),
+        detections=tuple(_detections(about, reference, stream, batch, encoded, panes)),
+        versions=_versions_in(batch, panes, by_pane),
+    )
+    stream.panes = fresh if stream.panes is None else merge([stream.panes, fresh])
 
 
-def _count_faults(
-    about: FaultCounting,
-    reference: Reference,
-    stream: Stream,
-    batch: EventBatch,
-    encoded: Encoded,
-    panes: NDArray[np.int64],
-) -> None:
-    """Adds what judge.natural needs to the batch's panes, which are open."""
+def _flagged(
+    about: FaultCounting, reference: Reference, stream: Stream, batch: EventBatch, encoded: Encoded
+) -> NDArray[np.int64]:
+    """What each event adds to the fault counters of its pane."""
     columns = [
         None if reference.numeric[row] else channel.values(batch, reference.classes)
         for row, channel in enumerate(reference.channels)
@@ -124,25 +115,20 @@ def _count_faults(
     refused = refused_values(reference.channels, reference.numeric, batch, reference.classes)
     carry = Carry.start(len(columns)) if stream.carry is None else stream.carry
     flagged, stream.carry = flags(columns, encoded.bins, encoded.values, about.limits, carry, refused)
-    for number, counters in count(flagged, panes).items():
-        pane = stream.panes[number]
-        pane.faults = counters if pane.faults is None else pane.faults.merge(counters)
-    for number, products in about.scores.crosses(encoded.bins, panes).items():
-        pane = stream.panes[number]
-        pane.products = products if pane.products is None else pane.products + products
+    return flagged
 
 
-def _versions_in(batch: EventBatch, panes: NDArray[np.int64]) -> dict[int, set[str]]:
-    """The versions that answered in each pane."""
+def _versions_in(batch: EventBatch, panes: NDArray[np.int64], by_pane: ByPane) -> dict[str, NDArray[np.int64]]:
+    """The panes in which each version answered."""
     if batch.version is None:
         return {}
     if isinstance(batch.version, str):
-        return {number: {batch.version} for number in np.unique(panes).tolist()}
-    out: dict[int, set[str]] = {}
-    for number, version in set(zip(panes.tolist(), batch.version, strict=True)):
-        if version is not None:
-            out.setdefault(number, set()).add(version)
-    return out
+        return {batch.version: by_pane.numbers}
+    out: dict[str, list[int]] = {}
+    seen = set(zip(panes.tolist(), batch.version, strict=True))
+    for number, version in sorted((n, v) for n, v in seen if v is not None):
+        out.setdefault(version, []).append(number)
+    return {version: np.array(at, np.int64) for version, at in out.items()}
 
 
 def _detections(
@@ -183,8 +169,8 @@ def _rate(reference: Reference, row: int) -> float:
 
 def take_closed(
     partition: PartitionState, source: TopicPartition, reached: int, pane_seconds: float, key: Slice
-) -> Iterator[ClosedPane | RawRows]:
-    """Takes the slice's panes up to ``reached`` out of the partition, in ascending order."""
+) -> Iterator[ClosedPanes | RawRows]:
+    """Takes the slice's panes up to ``reached`` out of the partition."""
     stream = partition.streams.get(key)
     if stream is None:
         return
@@ -193,36 +179,10 @@ def take_closed(
             rows = _take_rows(partition, key, source, reached, pane_seconds, waiting)
             if rows is not None:
                 yield rows
-    for number in sorted(n for n in stream.panes if n <= reached):
-        pane = stream.panes.pop(number)
-        yield ClosedPane(
-            key,
-            number,
-            source,
-            partition.next_offset,
-            pane.summary,
-            pane.cross,
-            pane.detections,
-            frozenset(pane.versions),
-            pane.faults,
-            pane.products,
-        )
-    for pane in stream.panes.values():
-        _keep_alone(pane)
-
-
-def _keep_alone(pane: OpenPane) -> None:
-    """A pane that stays open must not hold the arrays of all the panes that it was counted with."""
-    s = pane.summary
-    if s.counts.base is None:
-        return
-    pane.summary = replace(
-        s, counts=s.counts.copy(), moments=s.moments.copy(), extremes=s.extremes.copy(), latency=s.latency.copy(),
-        latency_le=s.latency_le.copy(),
-    )  # fmt: skip
-    pane.cross = None if pane.cross is None else pane.cross.copy()
-    pane.faults = None if pane.faults is None else FaultCounters(pane.faults.values.copy())
-    pane.products = None if pane.products is None else pane.products.copy()
+    if stream.panes is not None:
+        closed, stream.panes = stream.panes.cut(reached)
+        if closed is not None:
+            yield ClosedPanes(key, source, partition.next_offset, closed)
 
 
 def _take_rows(
@@ -262,8 +222,8 @@ def adopt(
     stream = partition.streams.get(key)
     if stream is None or about.reference is None:
         return
-    if anew or any(p.summary.bins_id != about.reference.id for p in stream.panes.values()):
-        stream.panes.clear()
+    if anew or (stream.panes is not None and stream.panes.bins_id != about.reference.id):
+        stream.panes = None
         stream.sequential.clear()
         stream.carry = None
     rows, stream.rows = [*left, *stream.rows], []

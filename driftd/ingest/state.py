@@ -7,33 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
-from driftd.core.fault_counters import FaultCounters
 from driftd.core.pane import Counters
+from driftd.core.pane_block import PaneBlock
 from driftd.core.slice import Slice
-from driftd.core.summary import Summary
-from driftd.core.window import TimedDetection
 from driftd.ingest.fault_counts import Carry
-
-
-@dataclass(slots=True)
-class OpenPane:
-    """One open pane of one slice in one partition; the fields as in core.pane.ClosedPane."""
-
-    summary: Summary
-    detections: tuple[TimedDetection, ...] = ()
-    cross: NDArray[np.int64] | None = None
-    versions: set[str] = field(default_factory=set)
-    faults: FaultCounters | None = None
-    products: NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True)
 class Stream:
     """One slice in one partition: raw events while the reference is learned, and those that came since the last settle;
-    open panes and sequential states.
+    open panes (None: no pane is open) and sequential states.
 
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
     ``held``: events of open panes, while a reference that grows is learned from them.
@@ -41,7 +26,7 @@ class Stream:
     """
 
     rows: list[EventBatch] = field(default_factory=list)
-    panes: dict[int, OpenPane] = field(default_factory=dict)
+    panes: PaneBlock | None = None
     sequential: dict[tuple[str, str], Any] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     carry: Carry | None = None

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.fault_counters import COLUMNS
-from driftd.core.pane import ClosedPane, RawRows
-from driftd.core.summary import Summary, merge_runs
+from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
+from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import Products
 from driftd.monitor.state import ModelState
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pane:
-    """One pane of a slice: what each source saw of it, in order of sources."""
-
-    number: int
-    parts: Sequence[ClosedPane]
-    events: int
-
-    @property
-    def detections(self) -> list[TimedDetection]:
-        every = [d for part in self.parts for d in part.detections]
-        return sorted(every, key=lambda d: (d.time, d.detector, d.channel))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,16 +32,30 @@ class Run:
     versions: Mapping[str, tuple[int, int]]
 
 
-def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
-    """Keeps the message until its pane is evaluated; one that brings nothing new changes nothing."""
+def take_in(model: ModelState, message: ClosedPanes | RawRows) -> None:
+    """Keeps the message until its panes are evaluated; what brings nothing new changes nothing."""
     if isinstance(message, RawRows):
         if model.wants_rows:
             _take_rows(model, message)
-    elif model.taken is None or message.number > model.taken:
-        of_pane = model.pending.setdefault(message.number, {})
-        known = of_pane.get(message.source)
-        if known is None or known.offset < message.offset:
-            of_pane[message.source] = message
+        return
+    panes: PaneBlock | None = message.panes
+    if panes is not None and model.taken is not None:
+        _, panes = panes.cut(model.taken)
+    if panes is not None:
+        known = model.pending.get(message.source, [])
+        model.pending[message.source] = _each_once([*known, replace(message, panes=panes)])
+
+
+def _each_once(messages: list[ClosedPanes]) -> list[ClosedPanes]:
+    """Of one source. A pane that came again is there once, as the message with the greatest offset has it."""
+    numbers = np.concatenate([m.panes.numbers for m in messages])
+    if len(messages) < 2 or np.all(numbers[1:] > numbers[:-1]):
+        return messages
+    latest: dict[int, ClosedPane] = {}
+    for pane in (pane for message in messages for pane in message.each()):
+        if pane.number not in latest or latest[pane.number].offset < pane.offset:
+            latest[pane.number] = pane
+    return [pane.alone for _, pane in sorted(latest.items())]
 
 
 def _take_rows(model: ModelState, message: RawRows) -> None:
@@ -71,72 +70,57 @@ def _take_rows(model: ModelState, message: RawRows) -> None:
         model.arrived.setdefault(message.source, []).append(message)
 
 
-def take_out(model: ModelState, reached: int) -> list[Pane]:
-    """The panes up to ``reached`` in ascending order; they are in from then on."""
-    out = []
-    for number in sorted(n for n in model.pending if n <= reached):
-        sources = model.pending.pop(number)
-        parts = [*sources.values()] if len(sources) == 1 else [pane for _, pane in sorted(sources.items())]
-        model.taken = number
-        out.append(Pane(number, parts, sum(part.summary.events for part in parts)))
-    return out
+def take_out(model: ModelState, reached: int) -> PaneBlock | None:
+    """The panes up to ``reached``, of all sources together; they are in from then on. None where there are none."""
+    blocks, later = list[PaneBlock](), dict[tuple[str, int], list[ClosedPanes]]()
+    for source, messages in sorted(model.pending.items()):
+        for message in messages:
+            now, rest = message.panes.cut(reached)
+            if now is not None:
+                blocks.append(now)
+            if rest is not None:
+                later.setdefault(source, []).append(replace(message, panes=rest))
+    model.pending = later
+    if not blocks:
+        return None
+    panes = merge(blocks)
+    model.taken = int(panes.numbers[-1])
+    return panes
 
 
-def together(panes: Sequence[Pane], cuts: Sequence[int]) -> list[Run]:
+def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
     """The panes between two cuts as one: what a pane of three events costs must not be a dozen additions of arrays."""
-    if not panes:
-        return []
-    places = np.cumsum([0, *(len(pane.parts) for pane in panes)])[np.asarray(cuts)].tolist()
-    parts = [part for pane in panes for part in pane.parts]
-    summaries = merge_runs([part.summary for part in parts], places[:-1])
-    out = []
-    for summary, (first, behind), (begin, end) in zip(summaries, pairwise(cuts), pairwise(places), strict=True):
-        mine = parts[begin:end]
-        started = {version: part.number for part in reversed(mine) for version in part.versions}
-        out.append(
-            Run(
-                panes[first].number,
-                panes[behind - 1].number,
-                summary,
-                tuple(d for pane in panes[first:behind] for d in pane.detections),
-                _sum([part.cross for part in mine]),
-                {version: (started[version], part.number) for part in mine for version in part.versions},
-            )
+    runs = panes.summed(cuts[:-1])
+    first, last = runs.numbers.tolist(), panes.numbers[np.asarray(cuts[1:]) - 1].tolist()
+    detections = sorted(panes.detections, key=lambda d: (d[0], d[1].time, d[1].detector, d[1].channel))
+    versions = _answered(panes.versions, runs.numbers, np.array(last))
+    for place, (begin, end) in enumerate(zip(first, last, strict=True)):
+        yield Run(
+            begin,
+            end,
+            runs.summary(place),
+            tuple(d for number, d in detections if begin <= number <= end),
+            None if runs.cross is None else runs.cross[place].copy(),
+            versions[place],
         )
+
+
+def _answered(
+    versions: Mapping[str, NDArray[np.int64]], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> list[dict[str, tuple[int, int]]]:
+    """For each run ``first`` to ``last`` the versions that answered in it, each with its first and last pane there."""
+    out: list[dict[str, tuple[int, int]]] = [{} for _ in first]
+    for version, at in versions.items():
+        low, high = np.searchsorted(at, first), np.searchsorted(at, last, side="right")
+        for run in np.flatnonzero(high > low).tolist():
+            out[run][version] = int(at[low[run]]), int(at[high[run] - 1])
     return out
 
 
-def counted(learned: NaturalLearned, panes: Sequence[Pane], pane_seconds: float) -> tuple[Runs, Products]:
+def counted(learned: NaturalLearned, panes: PaneBlock, pane_seconds: float) -> tuple[Runs, Products]:
     """The panes as judge.natural takes them, in order of time. A pane without fault counters has none to count."""
-    begin = np.array([pane.number for pane in panes]) * pane_seconds
-    events = np.array([pane.events for pane in panes], np.int64)
-    runs = Runs(begin, begin + pane_seconds, events, _sums(panes, len(learned.traits.numeric)))
-    products = {
-        i: total for i, pane in enumerate(panes) if (total := _sum([p.products for p in pane.parts])) is not None
-    }
-    if not products:
+    begin = panes.numbers.astype(np.float64) * pane_seconds
+    runs = Runs(begin, begin + pane_seconds, panes.events, panes.sums)
+    if panes.products is None:
         return runs, Products.none(len(learned.scores.rows))
-    return runs, Products(begin[[*products]], np.array([*products.values()]))
-
-
-def _sums(panes: Sequence[Pane], channels: int) -> NDArray[np.int64]:
-    """int64[panes, channels, columns]: counts, fault counters and moments of each pane, of all its sources."""
-    none = np.zeros((channels, COLUMNS), np.int64)
-    parts = [part for pane in panes for part in pane.parts]
-    faults = [none if part.faults is None else part.faults.values for part in parts]
-    sums = np.concatenate(
-        [np.array([p.summary.counts for p in parts]), np.array(faults), np.array([p.summary.moments for p in parts])],
-        axis=2,
-    )
-    if len(parts) > len(panes):
-        sums = np.add.reduceat(sums, np.cumsum([0, *(len(pane.parts) for pane in panes[:-1])]), axis=0)
-    return sums
-
-
-def _sum(tables: Sequence[NDArray[np.int64] | None]) -> NDArray[np.int64] | None:
-    """Of those that there are; None where there is none."""
-    known = [table for table in tables if table is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    total: NDArray[np.int64] = np.sum(known, axis=0)
-    return total
+    return runs, Products(begin, panes.products)

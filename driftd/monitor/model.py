@@ -9,6 +9,7 @@ import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Judgement
+from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -30,7 +31,7 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
 )
-from driftd.monitor.intake import Pane, Run, counted, take_out, together
+from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.warmup import warm_up
@@ -179,12 +180,13 @@ class Monitor:
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
         panes = take_out(model, reached)
-        turns = self._turns(model, panes)
-        cuts = self._cuts(model, panes, turns)
-        for run, behind in zip(together(panes, cuts), cuts[1:], strict=True):
-            self._take(model, run, out)
-            if turns[behind - 1]:
-                self._change(model, run, turns[behind - 1], out)
+        if panes is not None:
+            turns = self._turns(model, panes)
+            cuts = self._cuts(model, panes, turns)
+            for run, behind in zip(together(panes, cuts), cuts[1:], strict=True):
+                self._take(model, run, out)
+                if behind - 1 in turns:
+                    self._change(model, run, turns[behind - 1], out)
         if end:
             self._finish(model, out)
 
@@ -220,16 +222,15 @@ class Monitor:
         first = min((float(rows.times.min()) for rows in model.rows), default=last)
         return min(1.0, (last - first) / settings.learn_seconds)
 
-    def _cuts(self, model: ModelState, panes: Sequence[Pane], turns: Sequence[Sequence[Turn]]) -> list[int]:
+    def _cuts(self, model: ModelState, panes: PaneBlock, turns: Iterable[int]) -> list[int]:
         """Where the panes are cut so that each part can be taken in as one: nothing but its last pane completes
-        anything, and a pane with turns is alone.
+        anything, and a pane at a place with ``turns`` is alone.
         """
-        numbers, events = [p.number for p in panes], [p.events for p in panes]
+        numbers, events = panes.numbers.tolist(), panes.events.tolist()
         cuts = {0, len(panes)}
         cuts.update(place + 1 for place in model.hops.finished_by(numbers, events, self.windows))
-        for place, some in enumerate(turns):
-            if some:
-                cuts |= {place, place + 1}
+        for place in turns:
+            cuts |= {place, place + 1}
         if model.reference is not None:
             cuts |= self._referred(model, model.reference, numbers, events)
         return sorted(cuts)
@@ -259,10 +260,12 @@ class Monitor:
         if full:
             self._judge_window(model, out)
 
-    def _turns(self, model: ModelState, panes: Sequence[Pane]) -> list[list[Turn]]:
-        """What judge.natural says of the panes, for each pane what is known with it: the same however they came."""
-        out: list[list[Turn]] = [[] for _ in panes]
-        if model.reference is None or not panes:
+    def _turns(self, model: ModelState, panes: PaneBlock) -> dict[int, list[Turn]]:
+        """What judge.natural says of the panes, at the place of the pane with which it is known: the same however they
+        came.
+        """
+        out: dict[int, list[Turn]] = {}
+        if model.reference is None:
             return out
         detectors = self.detectors(model.reference)
         if detectors.natural is None or detectors.limits is None:
@@ -271,10 +274,8 @@ class Monitor:
         runs, products = counted(detectors.natural, panes, self.windows.pane_seconds)
         model.natural, verdict = step(detectors.natural, detectors.limits, state, runs, products)
         growing.saw(model, detectors.natural, verdict)
-        for turn, place in zip(
-            verdict.turns, np.searchsorted(runs.end, [turn.known for turn in verdict.turns]), strict=True
-        ):
-            out[place].append(turn)
+        for turn in verdict.turns:
+            out.setdefault(int(np.searchsorted(runs.end, turn.known)), []).append(turn)
         return out
 
     def _change(self, model: ModelState, pane: Run, turns: Sequence[Turn], out: Evaluated) -> None:

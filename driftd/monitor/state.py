@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Judgement, Status
-from driftd.core.pane import ClosedPane, RawRows
+from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -107,7 +107,7 @@ class ModelState:
     """One slice on the model side.
 
     ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
-    the panes that came in since, by number and source; ``arrived`` the raw rows, by source, and ``through`` the last
+    the panes that came in since, by source and each once; ``arrived`` the raw rows, by source, and ``through`` the last
     pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
     ``growth``: None where the reference does not grow (any more).
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
@@ -117,7 +117,7 @@ class ModelState:
 
     slice: Slice
     reference: Reference | None = None
-    pending: dict[int, dict[TopicPartition, ClosedPane]] = field(default_factory=dict)
+    pending: dict[TopicPartition, list[ClosedPanes]] = field(default_factory=dict)
     arrived: dict[TopicPartition, list[RawRows]] = field(default_factory=dict)
     through: dict[TopicPartition, int] = field(default_factory=dict)
     rows: list[EventBatch] = field(default_factory=list)

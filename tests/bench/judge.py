@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core import arrays
+from driftd.core.by_pane import ByPane
 from driftd.core.channel import Channel, Role
 from driftd.core.event import AnyColumn, EventBatch, Kind, NumericColumn
 from driftd.core.reference import Reference, bins_id, numeric_bins
@@ -83,7 +84,8 @@ def small_model(rng: np.random.Generator, steps: int = 200, events: int = 100) -
         encoded = encode_with(known, rows)
         summary = summarise_with(known, rows, encoded, panes)[0]
         begun = time.process_time()
-        cross = guard.learned.pairs.crosses(encoded.bins, panes)[0]
+        crosses = guard.learned.pairs.crosses(encoded.bins, ByPane.of(panes))
+        cross = None if crosses is None else crosses[0]
         pairs_seconds += time.process_time() - begun
         part = MicroBatch(2000.0 + 10 * k, 2010.0 + 10 * k, summary, cross, np.full(channels, np.nan))
         begun = time.process_time()

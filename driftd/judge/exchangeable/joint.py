@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.products import products_by_pane
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
@@ -114,12 +115,11 @@ class Pairs:
         z = placed(self.scores, columns[self.rows]).astype(np.float64)
         return self._picked(np.rint(z @ z.T).astype(np.int64))  # exact: whole numbers below 2**53
 
-    def crosses(self, columns: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-        """``cross`` of each distinct pane of ``panes`` int64[events]; nothing without pairs."""
-        if not len(self.first) or not len(panes):
-            return {}
-        numbers, sums = products_by_pane(placed(self.scores, columns[self.rows]).astype(np.float64), panes)
-        return dict(zip(numbers.tolist(), self._picked(sums), strict=True))
+    def crosses(self, columns: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64] | None:
+        """``cross`` of each pane, int64[k, pairs + splits]; None without pairs."""
+        if not len(self.first):
+            return None
+        return self._picked(products_by_pane(placed(self.scores, columns[self.rows]).astype(np.float64), panes))
 
     def _picked(self, products: NDArray[np.int64]) -> NDArray[np.int64]:
         """int64[..., pairs + splits] out of all products int64[..., rows, rows]."""

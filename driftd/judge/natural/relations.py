@@ -17,6 +17,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.channel import Role
 from driftd.core.products import products_by_pane
 from driftd.core.reference import Reference
@@ -58,12 +59,9 @@ class Scores:
         out: Counts = np.rint(z @ z.T).astype(np.int64)
         return out
 
-    def crosses(self, bins: NDArray[np.intp], panes: NDArray[np.int64]) -> dict[int, Counts]:
-        """``cross`` of each distinct pane of ``panes`` int64[n]; nothing where there is one channel alone."""
-        if len(self.rows) < 2 or not len(panes):
-            return {}
-        numbers, sums = products_by_pane(self._placed(bins), panes)
-        return dict(zip(numbers.tolist(), sums, strict=True))
+    def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> Counts | None:
+        """``cross`` of each pane, int64[k, m + 1, m + 1]; None where there is one channel alone."""
+        return products_by_pane(self._placed(bins), panes) if len(self.rows) > 1 else None
 
     def _placed(self, bins: NDArray[np.intp]) -> Floats:
         """float64[m + 1, events]: ones, then the score of every event, 0 where the channel does not apply."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from driftd.core.by_pane import ByPane
 from driftd.core.products import TOGETHER, products_by_pane
 
 Rng = np.random.Generator
@@ -16,9 +17,10 @@ def test_each_pane_has_the_products_of_its_own_events(rng: Rng, panes: int) -> N
     scores = rng.integers(-500, 500, (5, events)).astype(np.float64)
     # a third of the events in one pane, the others in panes of a few; in no order
     of = np.where(rng.random(events) < 1 / 3, -3, rng.integers(0, panes, events))
-    numbers, sums = products_by_pane(scores, of)
-    assert numbers.tolist() == sorted(set(of.tolist()))
+    by_pane = ByPane.of(of)
+    sums = products_by_pane(scores, by_pane)
+    assert by_pane.numbers.tolist() == sorted(set(of.tolist()))
     assert sums.dtype == np.int64
-    for number, products in zip(numbers.tolist(), sums, strict=True):
+    for number, products in zip(by_pane.numbers.tolist(), sums, strict=True):
         mine = scores[:, of == number].astype(np.int64)
         np.testing.assert_array_equal(products, mine @ mine.T)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import EventBatch, LateReason
-from driftd.core.pane import ClosedPane, Counters, merge_counters
+from driftd.core.pane import ClosedPanes, Counters, merge_counters
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.ingest.panes import SliceIngest, absorb, take_closed
@@ -66,7 +66,8 @@ def test_excluded_events_are_counted_and_go_no_further(reference: Reference) -> 
     stream_ = partition.streams[KEY]
     absorb(about, stream_, 10.0)
     assert (stream_.counters.events, stream_.counters.excluded, stream_.counters.last_event) == (4, 2, 1021.0)
-    assert {number: pane.summary.events for number, pane in stream_.panes.items()} == {100: 1, 102: 1}
+    assert stream_.panes is not None
+    assert {number: pane.summary.events for number, pane in stream_.panes.each()} == {100: 1, 102: 1}
 
 
 def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batched(reference: Reference) -> None:
@@ -81,18 +82,22 @@ def test_a_pane_names_the_versions_that_answered_in_it_however_events_were_batch
             take(partition, [batch], WINDOWS, None, {KEY: about}.__getitem__)
             if b % 2 == 0:
                 absorb(about, partition.streams[KEY], 10.0)
-        panes = [m for m in take_closed(partition, ("t", 0), 103, 10.0, KEY) if isinstance(m, ClosedPane)]
-        assert {pane.number: set(pane.versions) for pane in panes} == expected
+        (closed,) = take_closed(partition, ("t", 0), 103, 10.0, KEY)
+        assert isinstance(closed, ClosedPanes)
+        assert {pane.number: set(pane.versions) for pane in closed.each()} == expected
 
 
 def test_a_closed_pane_says_how_far_its_source_had_come(reference: Reference) -> None:
     partition, about = PartitionState(7), SliceIngest(reference)
     take(partition, [at(1000, 1010)], WINDOWS, None, lambda _: about)
     absorb(about, partition.streams[KEY], 10.0)
-    (pane,) = take_closed(partition, ("t", 3), 100, 10.0, KEY)
-    assert isinstance(pane, ClosedPane)
+    (closed,) = take_closed(partition, ("t", 3), 100, 10.0, KEY)
+    assert isinstance(closed, ClosedPanes)
+    (pane,) = closed.each()
     assert (pane.slice, pane.number, pane.source, pane.offset) == (KEY, 100, ("t", 3), 7)
-    assert list(partition.streams[KEY].panes) == [101]
+    still_open = partition.streams[KEY].panes
+    assert still_open is not None
+    assert still_open.numbers.tolist() == [101]
 
 
 def test_refused_values_are_counted_by_feature_but_not_those_of_late_and_excluded_events(reference: Reference) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import JUDGE, Finding, Status
 from driftd.core.reference import Reference
@@ -21,7 +22,7 @@ from driftd.core.summary import merge
 from driftd.core.window import Windows, panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
-from driftd.ingest.binning import encode_with, summarise_with
+from driftd.ingest.binning import block_with, encode_with
 from driftd.judge.learned import believed_until
 from driftd.judge.runtime import BATCH_EVENTS, MOST_EVENTS, ModelJudge, batch_events, learned_of
 from driftd.judge.step import Judged, MicroBatch
@@ -80,11 +81,14 @@ def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[Micro
     numbers, encoded = panes_of(batch.times, seconds), encode_with(on, batch)
     learned = learned_of(on)
     assert learned is not None
-    crosses = learned.pairs.crosses(encoded.bins, numbers)
+    by_pane = ByPane.of(numbers)
+    block, crosses = block_with(on, batch, encoded, by_pane), learned.pairs.crosses(encoded.bins, by_pane)
     nobody = np.full(len(on.channels), np.nan)
     return [
-        MicroBatch(number * seconds, (number + 1) * seconds, summary, crosses.get(number), nobody)
-        for number, summary in sorted(summarise_with(on, batch, encoded, numbers).items())
+        MicroBatch(
+            number * seconds, (number + 1) * seconds, block.summary(i), None if crosses is None else crosses[i], nobody
+        )
+        for i, number in enumerate(block.numbers.tolist())
     ]
 
 

@@ -264,7 +264,9 @@ def test_a_detection_on_errors_opens_the_channels_episode_and_is_named(
     p.ingest(state, ("t", 0), 1000, Decoded(1000, [batch], []))
     stream = state.partitions["t", 0].streams[Slice("m")]
     absorb(SliceIngest(state.models[Slice("m")].reference), stream, WINDOWS.pane_seconds)
-    stream.panes[101].detections += (TimedDetection(detector, channel, 1015.0, 0.01, 0.09, 1013.5),)
+    assert stream.panes is not None
+    detection = TimedDetection(detector, channel, 1015.0, 0.01, 0.09, 1013.5)
+    stream.panes = replace(stream.panes, detections=((101, detection),))
     opened = [f for f in p.settle(state, end=True).findings if f.detector == JUDGE]
     assert [(f.feature, f.status) for f in opened] == ([(channel, DRIFT)] if pages else [])
     if pages:

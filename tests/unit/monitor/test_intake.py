@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding
-from driftd.core.pane import ClosedPane, RawRows
+from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
+from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.core.summary import merge
+from driftd.core.summary import merge as merge_summaries
 from driftd.core.window import TimedDetection, panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -28,7 +30,7 @@ from tests.unit.core.make import WINDOWS, events, frozen, pipeline, stream
 
 KEY = Slice("m")
 A, B = ("t", 0), ("t", 1)
-Message = ClosedPane | RawRows
+Message = ClosedPane | ClosedPanes | RawRows
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,21 @@ def closed(reference: Reference, batch: EventBatch, source: TopicPartition, offs
     panes = panes_of(batch.times, WINDOWS.pane_seconds)
     summaries = summarise_with(reference, batch, encode_with(reference, batch), panes)
     return [ClosedPane(KEY, number, source, offset, s, versions=frozenset("1")) for number, s in summaries.items()]
+
+
+def arrive(model: ModelState, message: Message) -> None:
+    take_in(model, message.alone if isinstance(message, ClosedPane) else message)
+
+
+def out(model: ModelState, reached: int) -> PaneBlock:
+    panes = take_out(model, reached)
+    assert panes is not None
+    return panes
+
+
+def block(panes: Sequence[ClosedPane]) -> ClosedPanes:
+    """Panes of one source as one message."""
+    return replace(panes[0].alone, panes=merge([pane.alone.panes for pane in panes]))
 
 
 def raw(batch: EventBatch, source: TopicPartition, through: int) -> RawRows:
@@ -57,7 +74,7 @@ def evaluated(
         p.monitor.adopt(state.models, KEY, reference)
     for messages, end in zip(rounds, reached, strict=True):
         for message in messages:
-            take_in(state.models[KEY], message)
+            arrive(state.models[KEY], message)
         evaluated = Evaluated()
         p.monitor.settle(state.models[KEY], end, evaluated)
         findings += [f for judgement in evaluated.judgements for f in judgement.findings]
@@ -84,6 +101,13 @@ def test_a_message_that_comes_again_changes_nothing(reference: Reference, data: 
     expected = evaluated(pipeline(), reference, once, third)
     assert any(f.feature == "x" for f in expected[1])
     assert evaluated(pipeline(), reference, again, third) == expected
+    # the panes of a source as one message; and all of them again, by a source that was interrupted
+    blocks = [[block(mine) for source in (A, B) if (mine := [p for p in part if p.source == source])] for part in once]
+    assert evaluated(pipeline(), reference, blocks, third) == expected
+    assert (
+        evaluated(pipeline(), reference, [blocks[0], blocks[0] + blocks[1], [*chain.from_iterable(blocks)]], third)
+        == expected
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -107,7 +131,7 @@ def test_raw_rows_that_come_again_are_learned_from_once(data: st.DataObject) -> 
         model, p = ModelState(KEY), pipeline(learn_events=1000)
         for messages, end in zip(rounds, ends, strict=True):
             for message in messages:
-                take_in(model, message)
+                arrive(model, message)
             assert p.monitor.learn(model, end) is None
         return model.learned, sorted(t for rows in model.rows for t in rows.times.tolist())
 
@@ -122,8 +146,8 @@ def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference:
     for order in ([early, whole, other], [whole, other, early], [other, early, whole, early]):
         model = ModelState(KEY, reference)
         for message in order:
-            take_in(model, message)
-        (run,) = together(take_out(model, 100), [0, 1])
+            arrive(model, message)
+        (run,) = together(out(model, 100), [0, 1])
         assert (run.number, run.summary.events) == (100, 4)
         assert run.versions == {"1": (100, 100)}
 
@@ -131,10 +155,11 @@ def test_of_two_messages_for_one_pane_and_source_the_later_one_counts(reference:
 def test_panes_come_out_in_order_and_no_further_than_asked(reference: Reference) -> None:
     model = ModelState(KEY, reference)
     for message in reversed(closed(reference, events([1000, 1010, 1020, 1030], [0] * 4, ["red"] * 4), A)):
-        take_in(model, message)
-    assert [pane.number for pane in take_out(model, 102)] == [100, 101, 102]
+        arrive(model, message)
+    assert out(model, 102).numbers.tolist() == [100, 101, 102]
     assert model.taken == 102
-    assert [pane.number for pane in take_out(model, 200)] == [103]
+    assert out(model, 200).numbers.tolist() == [103]
+    assert take_out(model, 300) is None
 
 
 def test_detections_of_all_sources_come_in_order_of_time(reference: Reference) -> None:
@@ -142,8 +167,8 @@ def test_detections_of_all_sources_come_in_order_of_time(reference: Reference) -
     for source, times in ((B, (1004.0, 1001.0)), (A, (1003.0, 1002.0))):
         (pane,) = closed(reference, events([1000], [0], ["red"]), source)
         hits = tuple(TimedDetection("adwin", "x", t, 0.1, 0.2) for t in times)
-        take_in(model, replace(pane, detections=hits))
-    (run,) = together(take_out(model, 100), [0, 1])
+        arrive(model, replace(pane, detections=hits))
+    (run,) = together(out(model, 100), [0, 1])
     assert [d.time for d in run.detections] == [1001.0, 1002.0, 1003.0, 1004.0]
 
 
@@ -151,12 +176,12 @@ def test_runs_are_the_panes_between_two_cuts(reference: Reference) -> None:
     model = ModelState(KEY, reference)
     for source, colours in ((A, ["red"] * 4), (B, ["blue"] * 4)):
         for message in closed(reference, events([1000, 1010, 1020, 1030], [0, 1, 2, 3], colours), source):
-            take_in(model, message)
-    panes = take_out(model, 103)
-    runs = together(panes, [0, 1, 4])
+            arrive(model, message)
+    panes = out(model, 103)
+    runs = [*together(panes, [0, 1, 4])]
     assert [(run.first, run.number, run.summary.events) for run in runs] == [(100, 100, 2), (101, 103, 6)]
-    for run, mine in zip(runs, (panes[:1], panes[1:]), strict=True):
-        alone = merge(part.summary for pane in mine for part in pane.parts)
+    summaries = [panes.summary(place) for place in range(4)]
+    for run, mine in zip(runs, (summaries[:1], summaries[1:]), strict=True):
+        alone = merge_summaries(mine)
         for one, other in zip(fields(run.summary), fields(alone), strict=True):
             np.testing.assert_array_equal(getattr(run.summary, one.name), getattr(alone, other.name))
-    assert together([], [0]) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from driftd.core.by_pane import ByPane
 from driftd.judge.exchangeable.joint import Pairs
 from tests.stage.judged import PANE, ROLES, Column, first_joint_alarm, model_of, reference_of
 
@@ -63,8 +64,9 @@ def test_matrices_add_up_exactly_in_any_split(rng: Rng) -> None:
     whole = pairs.cross(events)
     assert whole.dtype == np.int64
     np.testing.assert_array_equal(whole, sum(pairs.cross(events[:, i::7]) for i in range(7)))
-    split = pairs.crosses(events, np.arange(1000) % 3)
-    np.testing.assert_array_equal(whole, sum(split.values()))
+    split = pairs.crosses(events, ByPane.of(np.arange(1000) % 3))
+    assert split is not None
+    np.testing.assert_array_equal(whole, split.sum(axis=0))
 
 
 def test_labels_that_come_for_fewer_events_are_no_change(rng: Rng) -> None:

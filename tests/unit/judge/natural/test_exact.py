@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from driftd.core import arrays
-from driftd.core.errors import BinsDiffer
+from driftd.core.by_pane import ByPane
 from driftd.core.event import scalars
 from driftd.core.fault_counters import (
-    COLUMNS,
     FAR,
     HOT,
     LOGS,
@@ -22,11 +22,9 @@ from driftd.core.fault_counters import (
     REFUSED,
     REPEATED,
     CountLimits,
-    FaultCounters,
-    merge,
 )
 from driftd.ingest.binning import encode_with
-from driftd.ingest.fault_counts import Carry, count, flags
+from driftd.ingest.fault_counts import Carry, flags
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs, borders, cut, joined, summed, windows
@@ -136,9 +134,9 @@ def test_any_split_of_the_events_gives_the_same_counters(day: Stage, shares: lis
     rows = batch(columns)
     panes = (rows.times // 10).astype(np.int64)
     at = sorted({max(1, round(share * len(rows))) for share in shares})
-    parts: list[dict[int, FaultCounters]] = []
+    parts: list[dict[int, NDArray[np.int64]]] = []
     for borders_ in ([], at):
-        total: dict[int, FaultCounters] = {}
+        total: dict[int, NDArray[np.int64]] = {}
         carry = Carry.start(len(stage.reference.channels))
         for low, high in zip([0, *borders_], [*borders_, len(rows)], strict=True):
             some = rows.take(np.arange(low, high))
@@ -146,12 +144,13 @@ def test_any_split_of_the_events_gives_the_same_counters(day: Stage, shares: lis
             names = [c.name for c in stage.reference.channels]
             listed = [list(scalars(some.columns[n])) if n in {"city", "shop"} else None for n in names]
             flagged, carry = flags(listed, encoded.bins, encoded.values, stage.learned.limits, carry)
-            for pane, one in count(flagged, panes[low:high]).items():
-                total[pane] = total[pane].merge(one) if pane in total else one
+            by_pane = ByPane.of(panes[low:high])
+            for pane, one in zip(by_pane.numbers.tolist(), by_pane.sums(flagged).T, strict=True):
+                total[pane] = total.get(pane, 0) + one
         parts.append(total)
     assert parts[0].keys() == parts[1].keys()
     for pane, one in parts[0].items():
-        np.testing.assert_array_equal(one.values, parts[1][pane].values)
+        np.testing.assert_array_equal(one, parts[1][pane])
 
 
 def test_counters_by_hand() -> None:
@@ -173,14 +172,6 @@ def test_counters_by_hand() -> None:
     )
     assert again[REPEATED].tolist() == [[1, 0], [0, 0]]
     assert again[HOT, 1].tolist() == [1, 0]
-
-
-def test_counters_add_up_in_any_order(rng: np.random.Generator) -> None:
-    one, two, three = (FaultCounters(rng.integers(0, 9, (4, COLUMNS))) for _ in range(3))
-    np.testing.assert_array_equal(merge((one, two, three)).values, one.merge(three.merge(two)).values)
-    np.testing.assert_array_equal(one.merge(FaultCounters.empty(4)).values, one.values)
-    with pytest.raises(BinsDiffer):
-        one.merge(FaultCounters.empty(5))
 
 
 def test_runs_end_when_they_are_long_and_full() -> None:

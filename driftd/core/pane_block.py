@@ -1,0 +1,234 @@
+"""Panes of a slice as arrays, one row a pane: a thousand of them are summed, cut and handed over at the price of one.
+
+numbers         100  101  103  104      panes without events have no row
+sums             x    x    x    x       int64[panes, channels, columns]
+summed([0, 2])  100       103           runs of panes, each under the number of its first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.errors import BinsDiffer
+from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.summary import LATENCY_BINS, Summary
+from driftd.core.window import TimedDetection
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp] | slice
+
+MOMENTS: Final = 2
+"""Columns of Summary.moments."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaneData:
+    """What a pane holds, whoever saw it; the fields as in core.pane.ClosedPane."""
+
+    summary: Summary
+    detections: tuple[TimedDetection, ...] = ()
+    cross: Counts | None = None
+    versions: frozenset[str] = frozenset()
+    faults: FaultCounters | None = None
+    products: Counts | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaneBlock:
+    """Panes in ascending order, each once; the first axis of every array is the pane.
+
+    numbers    int64[k]
+    totals     int64[k, 3]: Summary's events, latency_ns and failed
+    times      float64[k, 2]: Summary's first and last
+    sums       int64[k, channels, width + COLUMNS + MOMENTS]: Summary.counts, FaultCounters, Summary.moments
+    extremes   float64[k, channels, 2], latency_le int64[k, le]: as in Summary
+    latency    int64[k, LATENCY_BINS], None where nobody measures latencies
+    faults     whether there are fault counters; where not they are 0
+    cross      int64[k, pairs], products int64[k, m + 1, m + 1]: as in ClosedPane
+    detections each with its pane; ``versions`` int64[j]: the panes in which each answered, in ascending order
+    """
+
+    bins_id: str
+    numbers: Counts
+    totals: Counts
+    times: Floats
+    sums: Counts
+    extremes: Floats
+    latency_le: Counts
+    latency: Counts | None = None
+    faults: bool = False
+    cross: Counts | None = None
+    products: Counts | None = None
+    detections: tuple[tuple[int, TimedDetection], ...] = ()
+    versions: Mapping[str, Counts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, number: int, pane: PaneData) -> Self:
+        """One pane."""
+        s = pane.summary
+        faults = FaultCounters.empty(len(s.counts)) if pane.faults is None else pane.faults
+        return cls(
+            s.bins_id,
+            np.array([number], np.int64),
+            np.array([[s.events, s.latency_ns, s.failed]], np.int64),
+            np.array([[s.first, s.last]], np.float64),
+            np.concatenate([s.counts, faults.values, s.moments], axis=1)[None],
+            s.extremes[None],
+            s.latency_le[None],
+            s.latency[None] if s.latency.any() else None,
+            pane.faults is not None,
+            None if pane.cross is None else pane.cross[None],
+            None if pane.products is None else pane.products[None],
+            tuple((number, detection) for detection in pane.detections),
+            {version: np.array([number], np.int64) for version in sorted(pane.versions)},
+        )
+
+    def each(self) -> Iterator[tuple[int, PaneData]]:
+        """The panes one by one, with their numbers; they hold none of this block's arrays."""
+        for place, number in enumerate(self.numbers.tolist()):
+            yield (
+                number,
+                PaneData(
+                    self.summary(place),
+                    tuple(d for n, d in self.detections if n == number),
+                    None if self.cross is None else self.cross[place].copy(),
+                    frozenset(version for version, at in self.versions.items() if number in at),
+                    FaultCounters(self.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
+                    None if self.products is None else self.products[place].copy(),
+                ),
+            )
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def events(self) -> Counts:
+        """int64[k]: events of each pane."""
+        return self.totals[:, 0]
+
+    def summary(self, place: int) -> Summary:
+        """The summary of the pane at ``place``; it holds none of this block's arrays."""
+        events, latency_ns, failed = self.totals[place].tolist()
+        return Summary(
+            self.bins_id,
+            events,
+            self.sums[place, :, : -COLUMNS - MOMENTS].copy(),
+            self.sums[place, :, -MOMENTS:].copy(),
+            self.extremes[place].copy(),
+            np.zeros(LATENCY_BINS, np.int64) if self.latency is None else self.latency[place].copy(),
+            self.latency_le[place].copy(),
+            latency_ns,
+            failed,
+            *self.times[place].tolist(),
+        )
+
+    def summed(self, starts: Sequence[int] | NDArray[np.intp]) -> Self:
+        """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
+        0. Detections and versions stay with their panes.
+        """
+        if len(starts) == len(self):
+            return self
+        at = np.asarray(starts, np.intp)
+        known = ((name, getattr(self, name)) for name in _SUMS)
+        arrays: dict[str, Any] = {name: np.add.reduceat(x, at, axis=0) for name, x in known if x is not None}
+        for name in _OUTERMOST:
+            x = getattr(self, name)
+            ends = np.minimum.reduceat(x[..., 0], at, axis=0), np.maximum.reduceat(x[..., 1], at, axis=0)
+            arrays[name] = np.stack(ends, axis=-1)
+        return replace(self, numbers=self.numbers[at], **arrays)
+
+    def cut(self, last: int) -> tuple[Self | None, Self | None]:
+        """The panes up to ``last`` and those after it, which hold none of this block's arrays; None: none there."""
+        at = int(np.searchsorted(self.numbers, last, side="right"))
+        if at == len(self):
+            return self, None
+        after = self._part(slice(at, None), last + 1, int(self.numbers[-1])).changed(np.copy)
+        return (self._part(slice(at), int(self.numbers[0]), last) if at else None), after
+
+    def _part(self, which: slice, first: int, last: int) -> Self:
+        """The rows ``which``: the panes ``first`` to ``last``."""
+        kept = {version: at[(at >= first) & (at <= last)] for version, at in self.versions.items()}
+        return replace(
+            self.changed(lambda x: x[which]),
+            detections=tuple((number, d) for number, d in self.detections if first <= number <= last),
+            versions={version: at for version, at in kept.items() if len(at)},
+        )
+
+    def changed(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Self:
+        """With every array that has a row for each pane changed."""
+        known = ((name, getattr(self, name)) for name in _ARRAYS)
+        arrays: dict[str, Any] = {name: change(x) for name, x in known if x is not None}
+        return replace(self, **arrays)
+
+
+_SUMS: Final = ("totals", "sums", "latency_le", "latency", "cross", "products")
+"""The fields of PaneBlock that add up."""
+_OUTERMOST: Final = ("times", "extremes")
+"""Those whose least and greatest value counts."""
+_ARRAYS: Final = ("numbers", *_SUMS, *_OUTERMOST)
+
+
+def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
+    """All panes of at least one block; one that is in several of them is their sum. Exact, in any order but for
+    detections, which come in the order of the blocks.
+    """
+    head = blocks[0]
+    if len(blocks) == 1:
+        return head
+    if any((b.bins_id, b.sums.shape[1:]) != (head.bins_id, head.sums.shape[1:]) for b in blocks):
+        raise BinsDiffer("panes that were counted on different bins cannot be added")
+    numbers = np.unique(np.concatenate([b.numbers for b in blocks]))
+    places = [_places(numbers, b.numbers) for b in blocks]
+    versions: dict[str, list[Counts]] = {}
+    for version, at in chain.from_iterable(b.versions.items() for b in blocks):
+        versions.setdefault(version, []).append(at)
+
+    def of(name: str) -> list[NDArray[Any] | None]:
+        return [getattr(b, name) for b in blocks]
+
+    arrays: dict[str, Any] = {name: _added(of(name), places, len(numbers)) for name in _SUMS}
+    arrays |= {name: _outermost(of(name), places, len(numbers)) for name in _OUTERMOST}
+    return replace(
+        head,
+        numbers=numbers,
+        **arrays,
+        faults=any(b.faults for b in blocks),
+        detections=tuple(chain.from_iterable(b.detections for b in blocks)),
+        versions={v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
+    )
+
+
+def _places(numbers: Counts, mine: Counts) -> Places:
+    """Where ``mine`` are among ``numbers``; both ascend."""
+    low, high = np.searchsorted(numbers, mine[[0, -1]]).tolist()
+    return slice(low, high + 1) if high + 1 - low == len(mine) else np.searchsorted(numbers, mine)
+
+
+def _added(parts: Sequence[NDArray[Any] | None], places: Sequence[Places], rows: int) -> NDArray[Any] | None:
+    """Each part added to its places; None where no part is there."""
+    known = next((part for part in parts if part is not None), None)
+    if known is None:
+        return None
+    out = np.zeros((rows, *known.shape[1:]), known.dtype)
+    for part, at in zip(parts, places, strict=True):
+        if part is not None:
+            out[at] += part
+    return out
+
+
+def _outermost(parts: Sequence[NDArray[Any] | None], places: Sequence[Places], rows: int) -> NDArray[Any]:
+    """Least and greatest, [..., 2], of the parts at their places."""
+    known = [part for part in parts if part is not None]
+    out = np.empty((rows, *known[0].shape[1:]))
+    out[..., 0], out[..., 1] = np.inf, -np.inf
+    for part, at in zip(known, places, strict=True):
+        out[at, ..., 0] = np.minimum(out[at, ..., 0], part[..., 0])
+        out[at, ..., 1] = np.maximum(out[at, ..., 1], part[..., 1])
+    return out
