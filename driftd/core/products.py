@@ -9,21 +9,33 @@ from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
 
-TOGETHER: Final = 4096
+TOGETHER: Final = 2048
 """Events whose products are formed at a time. Measured: they stay in the processor's cache."""
 
 
-def products_by_pane(scores: NDArray[np.float64], panes: ByPane) -> NDArray[np.int64]:
-    """For each pane int64[rows, rows]: the sums over its events of the products.
+def placed(scores: NDArray[np.int64], bins: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The score of every event, float64[rows, events], 0 where its bin is -1: ``scores`` int64[rows, width] of each
+    bin, ``bins`` intp[rows, events].
+    """
+    table = np.concatenate([np.zeros((len(scores), 1)), scores], axis=1)
+    out: NDArray[np.float64] = np.take(table, bins + (np.arange(len(table)) * table.shape[1] + 1)[:, None])
+    return out
 
-    ``scores`` float64[rows, events] are whole numbers: so sums are exact below 2**53. A pane
-    may have three events, for which a matrix product of its own costs more than they do; panes of about as many events
-    are filled up with zeros and multiplied together.
+
+def products_by_pane(
+    scores: NDArray[np.float64], panes: ByPane, first: NDArray[np.intp], second: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """For each pane int64[pairs]: the sums over its events of the products of the rows ``first`` and ``second`` of
+    ``scores`` float64[rows, events], which are whole numbers: so sums are exact below 2**53.
+
+    A pane may have three events, for which a matrix product of its own costs more than they do; panes of about as many
+    events are filled up with zeros and multiplied together.
     """
     rows, events = scores.shape
     starts, sizes = panes.starts, panes.sizes
     filled = np.concatenate([panes.sorted(scores), np.zeros((rows, 1))], axis=1)
-    out = np.empty((len(starts), rows, rows), np.int64)
+    wanted = first * rows + second
+    out = np.empty((len(starts), len(wanted)), np.int64)
     by_size, low = np.argsort(-sizes, kind="stable"), 0
     while low < len(by_size):
         longest = int(sizes[by_size[low]])
@@ -31,6 +43,6 @@ def products_by_pane(scores: NDArray[np.float64], panes: ByPane) -> NDArray[np.i
         event = np.arange(longest)
         places = np.where(event < sizes[mine, None], starts[mine, None] + event, events)
         x = np.ascontiguousarray(filled[:, places].transpose(1, 0, 2))
-        out[mine] = x @ x.transpose(0, 2, 1)
+        out[mine] = np.take((x @ x.transpose(0, 2, 1)).reshape(len(mine), -1), wanted, axis=1)
         low += len(mine)
     return out

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
-from driftd.core.products import products_by_pane
+from driftd.core.products import placed, products_by_pane
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.budget import even_shares
@@ -99,7 +99,7 @@ class Pairs:
         g, h = g[other] + len(numbers), h[other] + len(numbers) + len(groups)
         late = np.array([reference.channels[i].role.row.answer for i in rows[h]], bool)
         weight = np.concatenate([even_shares(np.ones(len(p), bool)), even_shares(late) + even_shares(~late)])
-        mean, sd, costs = products_of(np.asarray(placed(z, columns[numbers]) * UNIT, np.float64), p, q)
+        mean, sd, costs = products_of(placed(z, columns[numbers]) * UNIT, p, q)
         blank = cls(
             rows, scores, np.concatenate([p, g]), np.concatenate([q, h]), h + len(answers), mean, sd, costs,
             np.zeros(len(g)), np.zeros(len(g)), weight / max(weight.sum(), 1e-9), float(columns.shape[1]),
@@ -112,22 +112,20 @@ class Pairs:
         """What a pane carries, int64[pairs + splits] in units of UNIT**2: sums of products of the pairs, then the low
         answers in the groups. It adds up. ``columns`` intp[channels, events].
         """
-        z = placed(self.scores, columns[self.rows]).astype(np.float64)
-        return self._picked(np.rint(z @ z.T).astype(np.int64))  # exact: whole numbers below 2**53
+        z = placed(self.scores, columns[self.rows])
+        return np.rint((z @ z.T)[self._wanted]).astype(np.int64)  # exact: whole numbers below 2**53
 
     def crosses(self, columns: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64] | None:
         """``cross`` of each pane, int64[k, pairs + splits]; None without pairs."""
         if not len(self.first):
             return None
-        return self._picked(products_by_pane(placed(self.scores, columns[self.rows]).astype(np.float64), panes))
+        return products_by_pane(placed(self.scores, columns[self.rows]), panes, *self._wanted)
 
-    def _picked(self, products: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64[..., pairs + splits] out of all products int64[..., rows, rows]."""
+    @property
+    def _wanted(self) -> tuple[Rows, Rows]:
+        """The rows whose products are summed, pairs and then low answers in groups."""
         first = np.concatenate([self.first, self.first[len(self.mean) :]])
-        flat = products.reshape(*products.shape[:-2], -1)
-        places = first * products.shape[-1] + np.concatenate([self.second, self.low])
-        out: NDArray[np.int64] = np.take(flat, places, axis=-1)
-        return out
+        return first, np.concatenate([self.second, self.low])
 
     def with_events(self, cross: NDArray[np.int64], events: int) -> Floats:
         """The number of events, then ``cross`` in units of 1: what evidence counts."""
@@ -231,11 +229,6 @@ class JointState:
     def without(self) -> JointState:
         """With the evidence back at 0: the episode has opened."""
         return JointState(self.evidence.without(np.ones(1, bool)))
-
-
-def placed(scores: NDArray[np.int64], columns: NDArray[np.intp]) -> NDArray[np.int64]:
-    """The score of every event, 0 where the channel does not apply (a negative column)."""
-    return np.where(columns >= 0, np.take_along_axis(scores, np.maximum(columns, 0), axis=1), 0)
 
 
 def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, Floats]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
 from driftd.core.channel import Role
-from driftd.core.products import products_by_pane
+from driftd.core.products import placed, products_by_pane
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.features import SCORE
@@ -61,13 +61,15 @@ class Scores:
 
     def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> Counts | None:
         """``cross`` of each pane, int64[k, m + 1, m + 1]; None where there is one channel alone."""
-        return products_by_pane(self._placed(bins), panes) if len(self.rows) > 1 else None
+        rows = len(self.rows) + 1
+        if rows < 3:
+            return None
+        first, second = np.divmod(np.arange(rows * rows), rows)
+        return products_by_pane(self._placed(bins), panes, first, second).reshape(-1, rows, rows)
 
     def _placed(self, bins: NDArray[np.intp]) -> Floats:
         """float64[m + 1, events]: ones, then the score of every event, 0 where the channel does not apply."""
-        mine = bins[self.rows]
-        z = np.where(mine >= 0, np.take_along_axis(self.table, np.maximum(mine, 0), axis=1), 0)
-        return np.concatenate([np.ones((1, z.shape[1])), z])
+        return np.concatenate([np.ones((1, bins.shape[1])), placed(self.table, bins[self.rows])])
 
 
 def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> Scores:

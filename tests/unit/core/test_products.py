@@ -18,7 +18,8 @@ def test_each_pane_has_the_products_of_its_own_events(rng: Rng, panes: int) -> N
     # a third of the events in one pane, the others in panes of a few; in no order
     of = np.where(rng.random(events) < 1 / 3, -3, rng.integers(0, panes, events))
     by_pane = ByPane.of(of)
-    sums = products_by_pane(scores, by_pane)
+    first, second = np.divmod(np.arange(25), 5)
+    sums = products_by_pane(scores, by_pane, first, second).reshape(-1, 5, 5)
     assert by_pane.numbers.tolist() == sorted(set(of.tolist()))
     assert sums.dtype == np.int64
     for number, products in zip(by_pane.numbers.tolist(), sums, strict=True):
