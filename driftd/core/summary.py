@@ -75,16 +75,16 @@ class Summary:
 
     @property
     def missing(self) -> NDArray[np.int64]:
-        return self.counts[:, MISSING]
+        return self.counts[..., MISSING]
 
     @property
     def unseen(self) -> NDArray[np.int64]:
-        return self.counts[:, UNSEEN]
+        return self.counts[..., UNSEEN]
 
     @property
     def channel_events(self) -> NDArray[np.int64]:
         """int64[channels]: events that each channel applies to, missing values included."""
-        out: NDArray[np.int64] = self.counts.sum(axis=1)
+        out: NDArray[np.int64] = self.counts.sum(axis=-1)
         return out
 
     def merge(self, other: Summary) -> Summary:
@@ -138,7 +138,7 @@ def merge_runs(parts: Sequence[Summary], starts: Sequence[int]) -> list[Summary]
 
 
 def require_same_bins(reference: Summary, current: Summary) -> None:
-    if reference.bins_id != current.bins_id or reference.counts.shape != current.counts.shape:
+    if reference.bins_id != current.bins_id or reference.counts.shape[-2:] != current.counts.shape[-2:]:
         raise BinsDiffer(
             f"bins {reference.bins_id} {reference.counts.shape} and {current.bins_id} {current.counts.shape}: "
             "counts on different bins cannot be compared; rebuild the reference or drop the old state"

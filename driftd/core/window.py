@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import ceil, floor, nan
 
 import numpy as np
@@ -125,11 +124,6 @@ class Hop:
     alarms: tuple[TimedDetection, ...] = ()
 
 
-@lru_cache(maxsize=1)  # an evaluation asks for the same window three times
-def _merged(*summaries: Summary) -> Summary:
-    return merge(summaries)
-
-
 @dataclass(slots=True)
 class Hops:
     """The hops of one model: the growing one and the finished ones, oldest first."""
@@ -185,19 +179,29 @@ class Hops:
 
         A whole window has window_seconds and min_events; it never reaches back further than max_window_seconds.
         """
-        if not self.done:
+        parts = self._whole(windows)
+        if not parts:
             return None
-        last, events = self.done[-1].end, 0
+        alarms = tuple(a for h in parts for a in h.alarms)
+        return Hop(parts[0].start, parts[-1].end, merge(h.summary for h in parts), alarms)
+
+    def _whole(self, windows: Windows) -> list[Hop]:
+        """The last finished hops that make a window."""
         parts: list[Hop] = []
+        events = 0
         for hop in reversed(self.done):
+            last = self.done[-1].end
             if parts and hop.end <= last - windows.max_window_seconds:
                 break
             parts.insert(0, hop)
             events += hop.summary.events
             if last - hop.start >= windows.window_seconds and events >= windows.min_events:
                 break
-        alarms = tuple(a for h in parts for a in h.alarms)
-        return Hop(parts[0].start, last, _merged(*(h.summary for h in parts)), alarms)
+        return parts
+
+    def copy(self) -> Hops:
+        """One that goes on by itself."""
+        return Hops(self.growing, [*self.done])
 
     def after(self, time: float) -> Summary | None:
         """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""
@@ -211,10 +215,10 @@ class Hops:
         All of window_seconds (half a day is not judged as if it were the week that the user asked for) and
         min_events, or as many as the longest window had.
         """
-        window = self.window(windows)
-        if window is None:
+        parts = self._whole(windows)
+        if not parts:
             return False
-        events, seconds = window.summary.events, window.end - window.start
+        events, seconds = sum(hop.summary.events for hop in parts), parts[-1].end - parts[0].start
         grown = seconds >= windows.max_window_seconds * (1 - 1 / windows.hops)
         return (seconds >= windows.window_seconds and events >= windows.min_events) or (
             grown and events >= windows.least_events

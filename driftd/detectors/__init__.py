@@ -68,7 +68,8 @@ class DescribedWindow(Described, Protocol):
 class WindowDetector(Protocol):
     """Compares a window's Summary with the Reference, all channels of a model in one call.
 
-    A frozen dataclass; its fields are its settings. Arrays are float64[channels], NaN where it abstains.
+    A frozen dataclass; its fields are its settings. Arrays are float64[channels], NaN where it abstains. Of several
+    windows at once, ``current`` with counts int64[windows, channels, width], they are float64[windows, channels].
     """
 
     kind: ClassVar[str]  # "psi": the name in configuration, findings and the `detector` label

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """Counts of reference and window on the same merged bins.
+    """Counts of reference and window on the same merged bins; of several windows with a first axis more.
 
     reference, current  float64[channels, columns], zeros behind the last merged bin.
     bins  float64[channels]: merged bins, at least 1; theory has ``bins - 1`` degrees of freedom.
@@ -43,14 +43,14 @@ class Merged:
     @property
     def shares(self) -> tuple[Floats, Floats]:
         """Shares of reference and window, float64[channels, columns] each, NaN where the side is empty."""
-        n = np.where(self.n > 0, self.n, np.nan)[:, None]
-        m = np.where(self.m > 0, self.m, np.nan)[:, None]
+        n = np.where(self.n > 0, self.n, np.nan)[..., None]
+        m = np.where(self.m > 0, self.m, np.nan)[..., None]
         return self.reference / n, self.current / m
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         """bool[channels, columns]: the columns that are a merged bin."""
-        out: NDArray[np.bool_] = np.arange(self.reference.shape[1]) < self.bins[:, None]
+        out: NDArray[np.bool_] = np.arange(self.reference.shape[-1]) < self.bins[..., None]
         return out
 
     def level(self, alpha: float) -> Floats:
@@ -84,7 +84,12 @@ def merged(reference: Reference, current: Summary) -> Merged:
 
 
 def merge_counts(reference: Floats, current: Floats) -> Merged:
-    """float64[channels, columns] of either side, neighbours side by side."""
+    """float64[channels, columns] of either side, neighbours side by side; of several windows float64[windows, channels,
+    columns] ``current``.
+    """
+    shape = current.shape
+    reference = np.broadcast_to(reference, shape).reshape(-1, shape[-1])
+    current = current.reshape(-1, shape[-1])
     n, m = reference.sum(axis=1), current.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         k = np.where((n > 0) & (m > 0), 1 / n + 1 / m, np.nan)
@@ -113,16 +118,17 @@ def merge_counts(reference: Floats, current: Floats) -> Merged:
     sums = add(reference), add(current)
     bins = last + 1.0
     thinnest = np.min(sums[0] + sums[1], axis=1, where=np.arange(columns) < bins[:, None], initial=np.inf)
-    return Merged(*sums, bins, n, m, k, thinnest * scale)
+    each = (x.reshape(shape[:-1]) for x in (bins, n, m, k, thinnest * scale))
+    return Merged(*(x.reshape(shape) for x in sums), *each)
 
 
 def _columns(reference: Reference, counts: NDArray[np.int64]) -> Floats:
     """The columns in the order in which they may be merged, unseen categories counted with the rare ones."""
-    ends = counts[:, UNSEEN : UNSEEN + 1], counts[:, MISSING : MISSING + 1]
-    out = np.concatenate([counts[:, FIRST_VALUE:], *ends], axis=1).astype(np.float64)
+    ends = counts[..., UNSEEN : UNSEEN + 1], counts[..., MISSING : MISSING + 1]
+    out = np.concatenate([counts[..., FIRST_VALUE:], *ends], axis=-1).astype(np.float64)
     rows = np.flatnonzero(~reference.numeric)
-    out[rows, reference.used[rows] - 1 - FIRST_VALUE] += counts[rows, UNSEEN]
-    out[rows, -2] = 0
+    out[..., rows, reference.used[rows] - 1 - FIRST_VALUE] += counts[..., rows, UNSEEN]
+    out[..., rows, -2] = 0
     return out
 
 

@@ -16,14 +16,15 @@ Counts = NDArray[np.int64]
 def rate_level(hits: Counts, n: Counts, m: Counts, alpha: float) -> Floats:
     """The least ratio that a window of ``m`` events reaches with probability ``alpha`` at most, for any n and m.
 
-    ``hits`` of ``n`` reference events count against it; all int64[channels], NaN where n or m is 0. Above 1 no
-    window can reach it. Either kind of value takes half of alpha, since chance decides which one it is:
+    ``hits`` of ``n`` reference events, int64[channels], count against it; ``m`` int64[..., channels]. NaN where n or m
+    is 0. Above 1 no window can reach it. Either kind of value takes half of alpha, since chance decides which it is:
 
     rare    (hits below a quarter of n) given the hits of both sides together, the window's are binomial with
             share m / (n + m): exact for Poisson rates, and binomial ones vary less.
     common  the binomial's level at Clopper and Pearson's upper bound of the reference's rate, half of the half each.
     """
-    out = np.full(len(hits), np.nan)
+    out = np.full(m.shape, np.nan)
+    hits, n = np.broadcast_to(hits, m.shape), np.broadcast_to(n, m.shape)
     some = (n > 0) & (m > 0)
     for level, rows in ((_rare, some & (4 * hits < n)), (_common, some & (4 * hits >= n))):
         if rows.any():
@@ -69,6 +70,6 @@ def _least(guess: Floats, reached: Callable[[Floats], Floats], tail: float) -> F
 
 
 def ratio(hits: Counts, events: Counts) -> Floats:
-    """The share of hits, float64[channels], NaN without events."""
+    """The share of hits, float64[..., channels], NaN without events."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(events > 0, hits / events, np.nan)

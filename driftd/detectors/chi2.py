@@ -50,9 +50,9 @@ class Chi2:
         both = merged(reference, current)
         p, q = both.shares
         with np.errstate(divide="ignore", invalid="ignore"):
-            both_shares = (both.reference + both.current) / (both.n + both.m)[:, None]
+            both_shares = (both.reference + both.current) / (both.n + both.m)[..., None]
             terms = (q - p) ** 2 / both_shares
-        out: Floats = np.sum(terms, axis=1, where=both.inside) / both.k
+        out: Floats = np.sum(terms, axis=-1, where=both.inside) / both.k
         return out
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:

@@ -48,7 +48,7 @@ class Hellinger:
 
     def statistic(self, reference: Reference, current: Summary) -> Floats:
         p, q = merged(reference, current).shares
-        out: Floats = np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2, axis=1) / 2)
+        out: Floats = np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2, axis=-1) / 2)
         return out
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:

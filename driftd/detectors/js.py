@@ -53,7 +53,7 @@ class JensenShannon:
         p, q = merged(reference, current).shares
         # KL(p, m) = sum p ln(2p) - sum p ln(p + q): no division, and an empty bin adds nothing
         twice = xlogy(p, 2 * p) + xlogy(q, 2 * q) - xlogy(p + q, p + q)
-        out: Floats = np.sqrt(np.maximum(twice.sum(axis=1), 0) / (2 * _LN2))
+        out: Floats = np.sqrt(np.maximum(twice.sum(axis=-1), 0) / (2 * _LN2))
         return out
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:

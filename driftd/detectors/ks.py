@@ -48,13 +48,13 @@ class KolmogorovSmirnov:
 
     def statistic(self, reference: Reference, current: Summary) -> Floats:
         require_same_bins(reference.summary, current)
-        f, g = (np.cumsum(s.counts[:, FIRST_VALUE:], axis=1) for s in (reference.summary, current))
+        f, g = (np.cumsum(s.counts[..., FIRST_VALUE:], axis=-1) for s in (reference.summary, current))
         with np.errstate(invalid="ignore"):
-            gap = np.abs(f / f[:, -1:] - g / g[:, -1:])
-        return np.where(reference.numeric, gap.max(axis=1), np.nan)
+            gap = np.abs(f / f[..., -1:] - g / g[..., -1:])
+        return np.where(reference.numeric, gap.max(axis=-1), np.nan)
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
-        n, m = (s.counts[:, FIRST_VALUE:].sum(axis=1) for s in (reference.summary, current))
+        n, m = (s.counts[..., FIRST_VALUE:].sum(axis=-1) for s in (reference.summary, current))
         with np.errstate(divide="ignore"):
             level = np.sqrt(-np.log(alpha / 2) * (1 / n + 1 / m) / 2)
         return np.where(reference.numeric & (n > 0) & (m > 0), np.minimum(level, 1), np.nan)

@@ -71,7 +71,7 @@ class OutOfRange:
 
 
 def beyond(reference: Reference, summary: Summary) -> NDArray[np.int64]:
-    """int64[channels]: values in the two open bins of numeric channels, 0 for categories."""
-    rows = np.arange(len(summary.counts))
-    values = summary.counts[:, FIRST_VALUE] + summary.counts[rows, reference.used - 1]
+    """int64[..., channels]: values in the two open bins of numeric channels, 0 for categories."""
+    rows = np.arange(len(reference.channels))
+    values = summary.counts[..., FIRST_VALUE] + summary.counts[..., rows, reference.used - 1]
     return np.where(reference.numeric, values, 0)

@@ -49,10 +49,10 @@ class PSI:
 
     def statistic(self, reference: Reference, current: Summary) -> Floats:
         both = merged(reference, current)
-        p = (both.reference + 0.5) / (both.n + 0.5 * both.bins)[:, None]
-        q = (both.current + 0.5) / (both.m + 0.5 * both.bins)[:, None]
+        p = (both.reference + 0.5) / (both.n + 0.5 * both.bins)[..., None]
+        q = (both.current + 0.5) / (both.m + 0.5 * both.bins)[..., None]
         terms = (q - p) * np.log(q / p)
-        return np.where(np.isnan(both.k), np.nan, np.sum(terms, axis=1, where=both.inside))
+        return np.where(np.isnan(both.k), np.nan, np.sum(terms, axis=-1, where=both.inside))
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
         both = merged(reference, current)

@@ -63,15 +63,15 @@ class Wasserstein:
     def statistic(self, reference: Reference, current: Summary) -> Floats:
         require_same_bins(reference.summary, current)
         scale = scale_of(reference)
-        g = np.cumsum(current.counts[:, FIRST_VALUE:], axis=1)
+        g = np.cumsum(current.counts[..., FIRST_VALUE:], axis=-1)
         with np.errstate(invalid="ignore"):
-            distance = np.abs(scale.cdf - g / g[:, -1:])[:, :-1]
-        return np.where(scale.varies, np.sum(distance * scale.gaps, axis=1), np.nan)
+            distance = np.abs(scale.cdf - g / g[..., -1:])[..., :-1]
+        return np.where(scale.varies, np.sum(distance * scale.gaps, axis=-1), np.nan)
 
     def noise(self, reference: Reference, current: Summary, alpha: float) -> Floats:
         scale = scale_of(reference)
-        both = reference.summary.counts[:, FIRST_VALUE:], current.counts[:, FIRST_VALUE:]
-        n, m = both[0].sum(axis=1), both[1].sum(axis=1)
+        both = reference.summary.counts[:, FIRST_VALUE:], current.counts[..., FIRST_VALUE:]
+        n, m = both[0].sum(axis=-1), both[1].sum(axis=-1)
         z = -ndtri(min(alpha, ANCHOR))
         with np.errstate(divide="ignore", invalid="ignore"):
             k = 1 / n + 1 / m
@@ -129,10 +129,10 @@ def anchors_of(reference: Reference) -> Floats:
 
 def _sd(counts: NDArray[np.int64], scale: Scale) -> Floats:
     """Standard deviation of the values counted, float64[channels], in those of the reference."""
-    x = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(scale.gaps, axis=1)], axis=1)
-    p = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    mean = np.sum(p * x, axis=1, keepdims=True)
-    out: Floats = np.sqrt(np.sum(p * (x - mean) ** 2, axis=1))
+    x = np.concatenate([np.zeros((len(scale.gaps), 1)), np.cumsum(scale.gaps, axis=1)], axis=1)
+    p = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    mean = np.sum(p * x, axis=-1, keepdims=True)
+    out: Floats = np.sqrt(np.sum(p * (x - mean) ** 2, axis=-1))
     return out
 
 

@@ -19,7 +19,7 @@ from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import comparison_for
-from driftd.monitor.assignment import DetectorSet, score
+from driftd.monitor.assignment import DetectorSet, Measured, measure, score
 from driftd.monitor.attribution import beyond_chance
 from driftd.monitor.change_point import change_starts
 from driftd.monitor.changes import after, of_changes
@@ -57,17 +57,28 @@ class Evaluation:
     standing: Standing
 
 
-def evaluate_window(model: ModelState, detectors: DetectorSet, rules: Rules) -> Evaluation:
-    """Evaluates the last window of a model that has finished a hop."""
-    reference, window = model.reference, model.hops.window(rules.windows)
+def measure_windows(
+    reference: Reference, windows: Sequence[Hop], detectors: DetectorSet, rules: Rules
+) -> list[Measured]:
+    """What the detectors find in windows that are compared with the same ``reference``: the same as in each alone."""
+    budget = Budget(rules.false_alarms_per_month, detectors.tests * rules.budget_models, rules.windows.hop_seconds)
+    return measure(detectors, reference, windows, budget.alpha)
+
+
+def evaluate_window(
+    model: ModelState, detectors: DetectorSet, rules: Rules, measured: Measured | None = None
+) -> Evaluation:
+    """Evaluates the last window of a model that has finished a hop; ``measured``: what was found in it already."""
+    reference, window = model.reference, model.hops.window(rules.windows) if measured is None else measured.window
     assert reference is not None
     assert window is not None
     before = _sized(model.standing, reference)
-    if not model.hops.enough(rules.windows):
+    if measured is None and not model.hops.enough(rules.windows):
         return _Composer(model, reference, detectors, rules, before).compose(window, None, ())
-    budget = Budget(rules.false_alarms_per_month, detectors.tests * rules.budget_models, rules.windows.hop_seconds)
     comparison = comparison_for(reference, window.start, window.end)
-    scores = score(detectors, comparison.reference, window, budget.alpha, before.verdicts)
+    if measured is None:
+        (measured,) = measure_windows(comparison.reference, [window], detectors, rules)
+    scores = score(measured, before.verdicts)
     verdicts = {**before.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in scores}}
     since = _since(model, before, comparison.reference, window, worst_of(scores, len(reference.channels)))
     suspected = suspects(model, detectors, window, rules)

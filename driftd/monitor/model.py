@@ -14,7 +14,7 @@ from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
 from driftd.core.units import MONTH_SECONDS
-from driftd.core.window import Hop, Windows
+from driftd.core.window import Hop, Hops, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.step import refitted, start, step
@@ -22,7 +22,7 @@ from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended
 from driftd.monitor import growing, rolling
-from driftd.monitor.assignment import DetectorSet
+from driftd.monitor.assignment import DetectorSet, Measured
 from driftd.monitor.evaluate import (
     Evaluation,
     Rules,
@@ -30,6 +30,7 @@ from driftd.monitor.evaluate import (
     evaluate_changes,
     evaluate_episodes,
     evaluate_window,
+    measure_windows,
 )
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
@@ -51,6 +52,15 @@ class Evaluated:
 
     judgements: list[Judgement] = field(default_factory=list)
     turns: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Hopped:
+    """A model's hops after a run of panes, whether that finished one (``full``), and what was found in its window."""
+
+    hops: Hops
+    full: bool
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +193,9 @@ class Monitor:
         if panes is not None:
             turns = self._turns(model, panes)
             cuts = self._cuts(model, panes, turns)
-            for run, behind in zip(together(panes, cuts), cuts[1:], strict=True):
-                self._take(model, run, out)
+            runs = [*together(panes, cuts)]
+            for run, after, behind in zip(runs, self._hops(model, runs), cuts[1:], strict=True):
+                self._take(model, run, after, out)
                 if behind - 1 in turns:
                     self._change(model, run, turns[behind - 1], out)
         if end:
@@ -248,17 +259,34 @@ class Monitor:
             cuts.update(rolling.ended_by(numbers, self.windows, period_seconds))
         return cuts
 
-    def _take(self, model: ModelState, run: Run, out: Evaluated) -> None:
+    def _hops(self, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]:
+        """The model's hops after each run. What detectors find in a window depends on no window before it, so all that
+        are compared with the same reference are measured as one.
+        """
+        hops, out = model.hops, list[_Hopped]()
+        for run in runs:
+            hops = hops.copy()
+            full = hops.add(run.number, run.summary, run.detections, self.windows, run.first)
+            out.append(_Hopped(hops, full))
+        reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(self.windows)]
+        if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
+            windows = [window for after in whole if (window := after.hops.window(self.windows)) is not None]
+            found = measure_windows(reference, windows, self.detectors(reference), self._rules())
+            for after, measured in zip(whole, found, strict=True):
+                after.measured = measured
+        return out
+
+    def _take(self, model: ModelState, run: Run, after: _Hopped, out: Evaluated) -> None:
         self._roll(model, run.first, out)
         seconds = self.windows.pane_seconds
         for version, (first, last) in run.versions.items():
             model.saw_version(version, first * seconds, (last + 1) * seconds)
-        full = model.hops.add(run.number, run.summary, run.detections, self.windows, run.first)
+        model.hops = after.hops
         drifting = run.first < run.number and _drifts(model)
         self._judge_run(model, run, out)
         rolling.take(model, run, drifting=drifting or _drifts(model))
-        if full:
-            self._judge_window(model, out)
+        if after.full:
+            self._judge_window(model, out, after.measured)
 
     def _turns(self, model: ModelState, panes: PaneBlock) -> dict[int, list[Turn]]:
         """What judge.natural says of the panes, at the place of the pane with which it is known: the same however they
@@ -317,10 +345,10 @@ class Monitor:
         for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 
-    def _judge_window(self, model: ModelState, out: Evaluated) -> None:
+    def _judge_window(self, model: ModelState, out: Evaluated, measured: Measured | None = None) -> None:
         assert model.reference is not None
         _forget_versions(model)
-        self._keep(model, evaluate_window(model, self.detectors(model.reference), self._rules()), out)
+        self._keep(model, evaluate_window(model, self.detectors(model.reference), self._rules(), measured), out)
 
     def _keep(self, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
         if evaluation is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import FrozenInstanceError, dataclass, fields
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,6 +142,18 @@ class TestWindow:
         for method, seen in all_of(detector, reference, whole).items():
             for other in (part(mixed), shards):
                 np.testing.assert_array_equal(all_of(detector, reference, other)[method], seen)
+
+    def test_several_windows_at_once_are_each_as_it_is_alone(
+        self, name: str, reference: Reference, moved: Summary, rng: np.random.Generator
+    ) -> None:
+        detector = window_detector(name)
+        alone = [make.window(reference, values(rng, n)) for n in (1000, 300, 1)]
+        windows = [moved, *alone, Summary.empty(reference.id, len(reference.channels), reference.width)]
+        together = replace(moved, counts=np.array([window.counts for window in windows]))
+        for method, seen in all_of(detector, reference, together).items():
+            shape = (len(windows), len(reference.channels))
+            for mine, window in zip(np.broadcast_to(seen, shape), windows, strict=True):
+                np.testing.assert_array_equal(mine, all_of(detector, reference, window)[method], err_msg=method)
 
     def test_channels_do_not_touch_each_other(self, name: str, reference: Reference, moved: Summary) -> None:
         detector = window_detector(name)
