@@ -22,11 +22,11 @@ from driftd.learn.remarks import excel_dates, remarks, unwatched
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
 
-ROWS_A_MODEL: Final = 512
+ROWS_A_MODEL: Final = 2048
 """Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
 costs milliseconds whatever it holds, so with four records each a thousand models would cost fifty times as much."""
-MOST_ROWS: Final = 1 << 18
-"""Records that wait at the most, for they take memory."""
+MOST_VALUES: Final = 1 << 22
+"""Values of features that wait at the most, for they take memory: 32 MB of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ class Replay:
     _unwatched: dict[tuple[str, str], None] = field(default_factory=dict)
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
+    _values: int = 0
 
     @classmethod
     def of(
@@ -133,9 +134,10 @@ class Replay:
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
         self._waiting += len(records)
-        if self._waiting < min(ROWS_A_MODEL * len(self.state.models), MOST_ROWS):
+        self._values += sum(len(batch) * len(batch.columns) for batch in decoded.batches)
+        if self._waiting < ROWS_A_MODEL * len(self.state.models) and self._values < MOST_VALUES:
             return Outcome()
-        self._waiting = 0
+        self._waiting = self._values = 0
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
     def finish(self) -> Outcome:

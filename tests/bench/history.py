@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 DAY, BEGIN, BATCH = 86_400.0, 1_791_763_200.0, 4096
 CASES = ((1, 3), (1, 30), (1, 300), (10, 3), (100, 3), (1000, 3))
 """Models, and events of each in a pane of 10 seconds."""
+COLUMNS = 5
+"""Features of a model."""
 LEAST = 512
 """Events of a model at the least: with fewer, what is told is how a model begins."""
 
@@ -73,6 +75,10 @@ def micros(models: int, each: int, total: int) -> float:
         rows_a_model = one_of("ROWS_A_MODEL", "driftd.replay.run")
     except ImportError:
         rows_a_model = 0
+    try:
+        most = one_of("MOST_VALUES", "driftd.replay.run") // COLUMNS
+    except ImportError:
+        most = 1 << 18
     names = [f"m{i:04d}" for i in range(models)]
     for name in names:
         own = replace(reference, model=name)
@@ -90,7 +96,7 @@ def micros(models: int, each: int, total: int) -> float:
         count = models * len(part)
         pipeline.ingest(state, ("t", 0), int(parts[-1].offsets[-1]) + 1, decoded(count, parts, []))
         waiting += count
-        if waiting >= min(rows_a_model * models, 1 << 18):
+        if waiting >= min(rows_a_model * models, most):
             pipeline.settle(state)
             waiting = 0
     pipeline.settle(state)

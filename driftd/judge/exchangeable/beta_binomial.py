@@ -65,12 +65,13 @@ def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 def log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     """ln Bayes factor of a change: x hits and y misses after, a and b before; all broadcast, all float64."""
     past = np.maximum(a + b, 1e-9)
-    kept = (np.ones_like(past), *(np.minimum(memory / past, 1.0) for memory in MEMORIES))
-    before = [(phi * a + PRIOR, phi * b + PRIOR) for phi in kept]
+    memories = np.array([np.inf, *MEMORIES])  # nothing is forgotten while nothing has changed
     if x.size <= FEW:
-        same, one, other = log_probability(x, y, *(np.stack(v) for v in zip(*before, strict=True)))
+        kept = np.minimum(memories.reshape(-1, *(1,) * past.ndim) / past, 1.0)
+        same, one, other = log_probability(x, y, kept * a + PRIOR, kept * b + PRIOR)
     else:
-        same, one, other = (log_probability(x, y, *each) for each in before)
+        each = (np.minimum(memory / past, 1.0) for memory in memories)
+        same, one, other = (log_probability(x, y, phi * a + PRIOR, phi * b + PRIOR) for phi in each)
     out: Floats = np.maximum(one, other) + np.log1p(np.exp(-np.abs(one - other))) - (same + np.log(2))
     return out
 

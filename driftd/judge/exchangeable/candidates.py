@@ -103,25 +103,24 @@ class Candidates:
         first = np.isfinite(self.log_weight[0]) if i == 0 else total[i] >= total[i + 1]
         factor = np.where(first, self.log_factor[i], self.log_factor[i + 1])
         weight = np.logaddexp(total[i], total[i + 1]) - factor
-        keep = [j for j in range(MOST_CANDIDATES) if j != i + 1]
+        other = np.flatnonzero(~first)
 
         def moved(x: Floats) -> Floats:
-            wide = first.reshape(first.shape + (1,) * (x.ndim - 2))
             out = np.empty_like(x)
-            out[:-1] = x[keep]
-            out[i] = np.where(wide, x[i], x[i + 1])
-            out[-1] = 0
+            out[: i + 1], out[i + 1 : -1], out[-1] = x[: i + 1], x[i + 2 :], 0
+            out[i, other] = x[i + 1, other]
             return out
 
         log_weight = moved(self.log_weight)
         log_weight[i], log_weight[-1] = weight, -np.inf
+        ages = np.concatenate([self.ages[: i + 1], self.ages[i + 2 :], [0.0]])
         return replace(
             self,
             after=moved(self.after),
             log_weight=log_weight,
             log_factor=moved(self.log_factor),
             begun=moved(self.begun),
-            ages=np.append(self.ages[keep], 0.0),
+            ages=ages,
         )
 
 

@@ -50,7 +50,9 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
 
 
 def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, after: Floats) -> Floats:
-    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``table``; the rest float64[..., rows]."""
+    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``table``, ``difference`` float64[..., rows, deltas] (or 1
+    for all of them); the rest float64[..., rows].
+    """
     both = np.maximum(before + after, 1e-9)
     place = after / both * (len(RATIOS) - 1)
     low = np.minimum(place.astype(np.intp), len(RATIOS) - 2)
@@ -58,5 +60,5 @@ def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, aft
     rows = np.arange(h.shape[0])
     cost = (1 - rest) * h[rows, :, low] + rest * h[rows, :, low + 1]
     e = (before * after / both)[..., None]
-    out = e * (deltas * difference[..., None] - cost)
+    out = e * (deltas * difference - cost)
     return np.where(deltas**2 * e > SPENT, -np.inf, out)

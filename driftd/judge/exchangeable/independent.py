@@ -108,9 +108,8 @@ def tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
     n = shape.values.sum(axis=1) + past[..., FIRST_VALUE:].sum(axis=2)
     difference = np.einsum("ckw,kiw->ick", after, shape.scores) / np.maximum(m, 1)
     difference -= np.einsum("ckw,kiw->ick", past, shape.scores) / np.maximum(n, 1)  # the reference's own mean is 0
-    place = exponential_tilt.log_ratio(shape.costs[:, :N_LOCATIONS], DELTAS[:N_LOCATIONS], difference[0], n, m)
-    spread = exponential_tilt.log_ratio(shape.costs[:, N_LOCATIONS:], DELTAS[N_LOCATIONS:], difference[1], n, m)
-    both = np.concatenate([place, spread], axis=2)
+    place_or_spread = np.repeat(difference, (N_LOCATIONS, len(DELTAS) - N_LOCATIONS), axis=0)
+    both = exponential_tilt.log_ratio(shape.costs, DELTAS, np.moveaxis(place_or_spread, 0, 2), n, m)
     with np.errstate(divide="ignore"):
         both += np.log(shape.weight[:, :-1])
     return log_sum_exp(np.moveaxis(both, 2, 0))

@@ -173,7 +173,7 @@ class Pairs:
         m, n = after[:, :1], past[:, :1] + self.events
         moved = after[:, 1:k] / np.maximum(m, 1) - (self.mean * self.events + past[:, 1:k]) / n
         wide = np.zeros_like(moved)
-        e = exponential_tilt.log_ratio(self.costs, DELTAS, moved / self.sd, wide + n, wide + m)
+        e = exponential_tilt.log_ratio(self.costs, DELTAS, (moved / self.sd)[..., None], wide + n, wide + m)
         return log_sum_exp(np.moveaxis(e, 2, 0)) + np.log(self.weight[: k - 1] / len(DELTAS))
 
     def split(self, after: Floats, past: Floats) -> tuple[Floats, Floats, Floats, Floats]:

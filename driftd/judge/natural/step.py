@@ -146,7 +146,8 @@ def step(
     if len(ticks):
         state, g = _ticks(learned, limits, state, ticks, fires)
     fires.sort(key=lambda fire: (fire.time, -fire.level))
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings)
+    siblings = learned.siblings if fires else np.zeros((0, 0), bool)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, siblings)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
