@@ -12,7 +12,7 @@ with ten thousand a second therefore need no different settings. A hop that reac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil, floor, nan
 
@@ -56,10 +56,10 @@ class Windows:
         """
         return last if start - last < self.longest_hop_seconds else start
 
-    def ends_hop(self, seconds: float, events: int) -> bool:
-        """Whether a hop that holds so much is whole."""
-        full = events >= self.hop_events and seconds >= self.hop_seconds
-        return full or seconds >= self.longest_hop_seconds
+    def ends_hop(self, seconds: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the hops that hold so much are whole."""
+        full = (events >= self.hop_events) & (seconds >= self.hop_seconds)
+        return full | (seconds >= self.longest_hop_seconds)
 
 
 def panes_of(times: NDArray[np.float64], pane_seconds: float) -> NDArray[np.int64]:
@@ -150,23 +150,28 @@ class Hops:
         else:
             hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
         self.growing = hop
-        if windows.ends_hop(hop.end - hop.start, hop.summary.events):
+        if windows.ends_hop(np.array(hop.end - hop.start), np.array(hop.summary.events)):
             self.finish(windows)
             return True
         return False
 
-    def finished_by(self, panes: Iterable[int], events: Iterable[int], windows: Windows) -> Iterator[int]:
+    def finished_by(self, panes: NDArray[np.int64], events: NDArray[np.int64], windows: Windows) -> Iterator[int]:
         """At which of these panes, with so many events each, a hop will be finished: places in ``panes``."""
-        begin, held = (None, 0) if self.growing is None else (self.growing.start, self.growing.summary.events)
-        last = self.done[-1].end if self.done else None
-        for place, (pane, n) in enumerate(zip(panes, events, strict=True)):
-            start, end = pane * windows.pane_seconds, (pane + 1) * windows.pane_seconds
+        starts = panes.astype(np.float64) * windows.pane_seconds
+        ends = (panes + 1).astype(np.float64) * windows.pane_seconds
+        total = np.cumsum(events)
+        begin, before = (None, 0) if self.growing is None else (self.growing.start, -self.growing.summary.events)
+        last, place = self.done[-1].end if self.done else None, 0
+        while place < len(panes):
             if begin is None:
+                start = float(starts[place])
                 begin = windows.hop_start(start if last is None else last, start)
-            held += n
-            if windows.ends_hop(end - begin, held):
-                yield place
-                begin, held, last = None, 0, end
+            whole = windows.ends_hop(ends[place:] - begin, total[place:] - before)
+            if not whole.any():
+                return
+            place += int(np.argmax(whole))
+            yield place
+            begin, before, last, place = None, int(total[place]), float(ends[place]), place + 1
 
     def finish(self, windows: Windows) -> None:
         if self.growing is not None:

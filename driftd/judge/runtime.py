@@ -79,12 +79,12 @@ class ModelJudge:
         """Judges what waits."""
         return self.take(reference, None, a, effects)
 
-    def completed_by(self, reference: Reference, starts: Sequence[float], events: Sequence[int]) -> Iterator[int]:
+    def completed_by(self, reference: Reference, starts: Floats, events: NDArray[np.int64]) -> Iterator[int]:
         """Behind which of these panes something is complete: places in ``starts``. Up to there ``take`` may have
         them as one.
         """
         if self.learned.season is not None:
-            yield from self._slots_ended(self.learned.season.clock, starts)
+            yield from self._slots_ended(self.learned.season.clock, starts.tolist())
         if self.learned.independent.any():
             yield from self._batches_filled(batch_events(reference), events)
 
@@ -96,13 +96,12 @@ class ModelJudge:
                 yield from (place - 1, place) if place else (place,)
             slot = now
 
-    def _batches_filled(self, full: int, events: Sequence[int]) -> Iterator[int]:
-        held = 0 if self.waiting is None else self.waiting.summary.events
-        for place, n in enumerate(events):
-            held += n
-            if held >= full:
-                yield place
-                held = 0
+    def _batches_filled(self, full: int, events: NDArray[np.int64]) -> Iterator[int]:
+        total = np.cumsum(events)
+        before = 0 if self.waiting is None else -self.waiting.summary.events
+        while (place := int(np.searchsorted(total, before + full))) < len(total):
+            yield place
+            before = int(total[place])
 
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""

@@ -237,26 +237,23 @@ class Monitor:
         """Where the panes are cut so that each part can be taken in as one: nothing but its last pane completes
         anything, and a pane at a place with ``turns`` is alone.
         """
-        numbers, events = panes.numbers.tolist(), panes.events.tolist()
         cuts = {0, len(panes)}
-        cuts.update(place + 1 for place in model.hops.finished_by(numbers, events, self.windows))
+        cuts.update(place + 1 for place in model.hops.finished_by(panes.numbers, panes.events, self.windows))
         for place in turns:
             cuts |= {place, place + 1}
         if model.reference is not None:
-            cuts |= self._referred(model, model.reference, numbers, events)
+            cuts |= self._referred(model, model.reference, panes)
         return sorted(cuts)
 
-    def _referred(
-        self, model: ModelState, reference: Reference, numbers: Sequence[int], events: Sequence[int]
-    ) -> set[int]:
+    def _referred(self, model: ModelState, reference: Reference, panes: PaneBlock) -> set[int]:
         """Cuts where the judge, or the period of a rolling reference, completes something."""
         cuts: set[int] = set()
         if model.judge is not None:
-            starts = [number * self.windows.pane_seconds for number in numbers]
-            cuts.update(place + 1 for place in model.judge.completed_by(reference, starts, events))
+            starts = panes.numbers.astype(np.float64) * self.windows.pane_seconds
+            cuts.update(place + 1 for place in model.judge.completed_by(reference, starts, panes.events))
         if reference.kind is ReferenceKind.ROLLING:
             period_seconds = self.settings(model.slice).learning.period_seconds
-            cuts.update(rolling.ended_by(numbers, self.windows, period_seconds))
+            cuts.update(rolling.ended_by(panes.numbers.tolist(), self.windows, period_seconds))
         return cuts
 
     def _hops(self, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]:

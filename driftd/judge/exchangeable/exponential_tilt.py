@@ -50,8 +50,8 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
 
 
 def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, after: Floats) -> Floats:
-    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``table``, ``difference`` float64[..., rows, deltas] (or 1
-    for all of them); the rest float64[..., rows].
+    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``table``, ``difference`` float64[..., rows, deltas], or
+    1 for all of them; the rest float64[..., rows].
     """
     both = np.maximum(before + after, 1e-9)
     place = after / both * (len(RATIOS) - 1)

@@ -93,7 +93,10 @@ def test_where_hops_end_is_known_before_and_panes_up_to_there_may_come_as_one(
     for pane, n in zip(panes[:cut], counts[:cut], strict=True):
         single.add(pane, summary(n), (), windows)
         hops.add(pane, summary(n), (), windows)
-    known = [cut + place for place in hops.finished_by(panes[cut:], counts[cut:], windows)]
+    known = [
+        cut + place
+        for place in hops.finished_by(np.array(panes[cut:], np.int64), np.array(counts[cut:], np.int64), windows)
+    ]
     ends = [i for i in range(cut, len(panes)) if single.add(panes[i], summary(counts[i]), (), windows)]
     assert known == ends
     for low, high in pairwise(sorted({cut, *(i + 1 for i in ends), len(panes)})):
