@@ -30,6 +30,10 @@ class Status(IntEnum):
     DRIFT = 3
 
 
+OK, LEARNING, WARNING, DRIFT = map(int, Status)
+"""For arrays: numpy needs ten microseconds to see that a member of Status is a number."""
+
+
 class Severity(StrEnum):
     """What a finding asks for: somebody now, or somebody in the morning. None of both: it is only shown."""
 

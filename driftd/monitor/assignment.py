@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import JOINT, Channel
-from driftd.core.finding import Scores, Status
+from driftd.core.finding import WARNING, Scores
 from driftd.core.reference import Reference
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop
@@ -265,7 +265,7 @@ def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, 
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = every[:, 0] / every[:, 1]
     status = next_status(before, ratio)
-    opened = (status == Status.WARNING) & (before != Status.WARNING)
+    opened = (status == WARNING) & (before != WARNING)
     detections = np.array([verdict.detections for verdict in known]) + opened
     out = []
     for i, kind in enumerate(found):

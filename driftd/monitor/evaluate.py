@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import CHANGE, JUDGE, Finding, Joint, Judgement, Scores, Status
+from driftd.core.finding import CHANGE, DRIFT, JUDGE, LEARNING, OK, WARNING, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
 from driftd.judge.learned import believed_until
@@ -227,7 +227,7 @@ class _Composer:
         verdicts = {**standing.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in own}}
         worst = asked_for(verdicts, self.detectors, len(self.reference.channels))
         if learning:
-            worst = np.maximum(worst, np.int8(Status.LEARNING))
+            worst = np.maximum(worst, np.int8(LEARNING))
         since = self._since()
         status = _model_status(worst, joint, learning=learning)
         context = FindingContext(self.model, standing, self.reference, self.detectors, self.rules.budget_models)
@@ -315,7 +315,7 @@ class _Composer:
 
 def _page_starts(since: NDArray[np.float64], worst: NDArray[np.int8], joint: Joint | None) -> NDArray[np.float64]:
     """Since when each channel that pages has changed, and the joint path if it does."""
-    starts: NDArray[np.float64] = since[worst == Status.DRIFT]
+    starts: NDArray[np.float64] = since[worst == DRIFT]
     if joint is not None and joint.status is Status.DRIFT:
         starts = np.append(starts, joint.since)
     return starts
@@ -342,13 +342,13 @@ def evidence(model: ModelState, standing: Standing, detectors: DetectorSet) -> t
     a = np.where(learned.watched, np.log1p(detectors.a), np.nan)
     if detectors.natural is not None:
         pages = np.append(standing.gross, False)
-    status = np.where(open_, np.where(pages, Status.DRIFT, Status.WARNING), Status.OK).astype(np.int8)
+    status = np.where(open_, np.where(pages, DRIFT, WARNING), OK).astype(np.int8)
     if len(standing.suspected) == len(status) - 1:
-        status[:-1] = np.maximum(status[:-1], np.where(standing.suspected, Status.WARNING, Status.OK))
+        status[:-1] = np.maximum(status[:-1], np.where(standing.suspected, WARNING, OK))
     before = standing.verdicts.get(JUDGE)
     if before is None:
         before = Verdict(np.zeros(len(s) - 1, np.int8), np.zeros(len(s) - 1, np.int64))
-    detections = before.detections + ((status[:-1] >= Status.WARNING) & (before.status < Status.WARNING))
+    detections = before.detections + ((status[:-1] >= WARNING) & (before.status < WARNING))
     scores = Scores(JUDGE, s[:-1], a[:-1], np.zeros(len(s) - 1), a[:-1], (s / a)[:-1], status[:-1], detections)
     joint = None
     if learned.joint:
@@ -368,7 +368,7 @@ def changed(standing: Standing, detectors: DetectorSet) -> Scores | None:
     before = standing.verdicts.get(CHANGE)
     if before is None:
         before = Verdict(np.zeros(channels, np.int8), np.zeros(channels, np.int64))
-    detections = before.detections + ((status >= Status.WARNING) & (before.status < Status.WARNING))
+    detections = before.detections + ((status >= WARNING) & (before.status < WARNING))
     ratio = np.where(np.isfinite(needed), size / needed, 0.0)
     return Scores(CHANGE, size, needed, needed, np.zeros(channels), ratio, status, detections)
 
@@ -379,7 +379,7 @@ def asked_for(verdicts: Mapping[str, Verdict], detectors: DetectorSet, channels:
     """
     out = np.zeros(channels, np.int8)
     for kind, verdict in verdicts.items():
-        mine = verdict.status if kind in {JUDGE, CHANGE} else np.where(detectors.tickets, verdict.status, Status.OK)
+        mine = verdict.status if kind in {JUDGE, CHANGE} else np.where(detectors.tickets, verdict.status, OK)
         out = np.maximum(out, mine)
     return out
 
@@ -403,7 +403,7 @@ def _since(
     model: ModelState, before: Standing, reference: Reference, window: Hop, worst: NDArray[np.int8]
 ) -> NDArray[np.float64]:
     """Keeps the start of a change while it lasts; estimates it once for those that begin."""
-    moving = worst >= Status.WARNING
+    moving = worst >= WARNING
     begins = moving & np.isnan(before.since)
     out = np.where(moving, before.since, np.nan)
     if begins.any():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import JUDGE, Finding, Joint, MovedBin, Scores, Severity, Status
+from driftd.core.finding import DRIFT, JUDGE, WARNING, Finding, Joint, MovedBin, Scores, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import minute, percent, plural
@@ -341,7 +341,7 @@ def drifted_names(about: FindingContext, worst: NDArray[np.int8], joint: Joint |
     """The channels whose episodes are open and page, the one that broke first first, then by how far they have moved;
     relations alone come after what has changed by itself, "*" last.
     """
-    rows = np.flatnonzero(worst == Status.DRIFT)
+    rows = np.flatnonzero(worst == DRIFT)
     if len(rows) > 1:
         told, related = np.full(len(worst), np.inf), np.zeros(len(worst), bool)
         for change in about.standing.changes:
@@ -369,7 +369,7 @@ def of_model(about: FindingContext, worst: NDArray[np.int8], joint: Joint | None
     total = len(about.reference.channels)
     if names:
         return _named([name for name in names if name != JOINT], total, JOINT in names, "channels drifted")
-    rows = np.flatnonzero(worst == Status.WARNING)
+    rows = np.flatnonzero(worst == WARNING)
     if len(rows) > 1:
         rows = rows[np.argsort(-_windowed(about)[rows], kind="stable")]
     tickets = [about.reference.channels[row].name for row in rows.tolist()]

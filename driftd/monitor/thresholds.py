@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.finding import Status
+from driftd.core.finding import OK, WARNING
 from driftd.core.units import MONTH_SECONDS
 
 CLOSE_RATIO = 0.8
@@ -44,5 +44,5 @@ def next_status(before: NDArray[np.int8], ratio: NDArray[np.float64]) -> NDArray
     status.
     """
     with np.errstate(invalid="ignore"):
-        over = (ratio >= 1) | ((before == Status.WARNING) & (ratio >= CLOSE_RATIO))
-    return np.where(np.isnan(ratio), before, np.where(over, Status.WARNING, Status.OK)).astype(np.int8)
+        over = (ratio >= 1) | ((before == WARNING) & (ratio >= CLOSE_RATIO))
+    return np.where(np.isnan(ratio), before, np.where(over, WARNING, OK)).astype(np.int8)
