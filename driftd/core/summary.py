@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -103,38 +103,27 @@ class Summary:
 def merge(summaries: Iterable[Summary]) -> Summary:
     """The summary of all the stretches together; associative, commutative, exact."""
     parts = list(summaries)
-    return parts[0] if len(parts) == 1 else merge_runs(parts, [0])[0]
-
-
-# Whole, because it is a plain list: one line for each field of the summary says how that field adds up.
-def merge_runs(parts: Sequence[Summary], starts: Sequence[int]) -> list[Summary]:
-    """``merge`` of each run of ``parts``: the first begins with 0, the others where ``starts`` says, up to the next."""
     head = parts[0]
+    if len(parts) == 1:
+        return head
     for other in parts[1:]:
         require_same_bins(head, other)
-    counts, moments = np.array([s.counts for s in parts]), np.array([s.moments for s in parts])
     extremes, latency_le = np.array([s.extremes for s in parts]), np.array([s.latency_le for s in parts])
-    timed = latency_le.sum(axis=1).tolist()  # a sketch is longer than all the rest, and often nobody measures latencies
-    out = []
-    for run in map(slice, starts, (*starts[1:], len(parts))):
-        mine = parts[run]
-        sketches = [s.latency for s, some in zip(mine, timed[run], strict=True) if some]
-        out.append(
-            Summary(
-                head.bins_id,
-                sum(s.events for s in mine),
-                counts[run].sum(axis=0),
-                moments[run].sum(axis=0),
-                np.stack([extremes[run, :, 0].min(axis=0), extremes[run, :, 1].max(axis=0)], axis=1),
-                np.sum(sketches, axis=0) if sketches else np.zeros(LATENCY_BINS, np.int64),
-                latency_le[run].sum(axis=0),
-                sum(s.latency_ns for s in mine),
-                sum(s.failed for s in mine),
-                min(s.first for s in mine),
-                max(s.last for s in mine),
-            )
-        )
-    return out
+    # a sketch is longer than all the rest, and often nobody measures latencies
+    sketches = [s.latency for s in parts] if latency_le.any() else [head.latency]
+    return Summary(
+        head.bins_id,
+        sum(s.events for s in parts),
+        np.array([s.counts for s in parts]).sum(axis=0),
+        np.array([s.moments for s in parts]).sum(axis=0),
+        np.stack([extremes[:, :, 0].min(axis=0), extremes[:, :, 1].max(axis=0)], axis=1),
+        np.sum(sketches, axis=0),
+        latency_le.sum(axis=0),
+        sum(s.latency_ns for s in parts),
+        sum(s.failed for s in parts),
+        min(s.first for s in parts),
+        max(s.last for s in parts),
+    )
 
 
 def require_same_bins(reference: Summary, current: Summary) -> None:
