@@ -14,6 +14,7 @@ from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
     ALL,
+    TOP,
     Bins,
     Drawn,
     Exclusion,
@@ -55,7 +56,7 @@ class Learning:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     classes: bool | None = None
     bins: int = 20
-    top: int = 30
+    top: int = TOP
     source: str = ""
     created_by: str = ""
     reason: str = ""

@@ -9,8 +9,9 @@ longer than the shortest that has shown it. That a relation broke says nothing w
 a page of its own: it cannot but break.
 
 A ticket that ended by itself shows that the channel varies more than its reference does (a weekend that the reference
-has not seen, a feast). The next one must exceed its limit by PATIENCE more, for each of them; half of it is forgotten
-in FORGET seconds. Pages are not affected.
+has not seen, a feast): it is natural variation that was seen later. The next one must exceed its limit by more than
+that one did; half of it is forgotten in FORGET seconds. Missing and refused values are no habit of anything else. Pages
+are not affected.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ near scale; half a day for a ticket, so that a change of every night is one tick
 """
 QUIET: Final = 12 * 3600.0
 """Seconds after a page in which its channel makes no ticket. Chosen: as long as a ticket is held; the page said it."""
-PATIENCE: Final = 0.35
-"""Part of its limit by which a ticket must exceed it, for each that ended by itself. Measured: set on the open seeds
-11, 12 and 13 of tests/quality/everyday.
+MORE: Final = 1.1
+"""By which factor a ticket must exceed what ended by itself before. Measured: set on the open seeds 11, 12 and 13 of
+tests/quality/everyday.
 """
-MOST_PATIENCE: Final = 4.0
-"""Most ended tickets that count. Chosen: a limit grows by a factor of 2.4 at most."""
 FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
 VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
 """Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
+LOST: Final = (Kind.MISSING, Kind.REFUSED)
+"""Kinds without values. Derived: no habit of a channel's values explains them."""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
 
@@ -130,7 +131,8 @@ class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
     ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
     not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
-    none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end. ``reach`` int64: of the shortest
+    none. ``habit`` float64[2, channels]: by how much tickets exceeded their limit (0: there was none), of LOST and of
+    other kinds; ``end`` the last end. ``reach`` int64: of the shortest
     window that has shown the change. ``until`` is by the clock of events; ``last`` is the end of the last tick, and
     ``lost`` the seconds without events up to then (Clock).
     """
@@ -147,7 +149,7 @@ class Episodes:
     value: Floats
     usual: Floats
     needed: Floats
-    ended: Floats
+    habit: Floats
     end: Floats
     reach: NDArray[np.int64]
     last: float
@@ -155,11 +157,9 @@ class Episodes:
 
     @classmethod
     def start(cls, channels: int) -> Self:
-        zero, nan = np.zeros(channels, np.int64), np.full(channels, np.nan)
+        zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((2, channels))
         unknown = np.full(channels, len(KINDS) - 1)
-        return cls(
-            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero, np.nan, 0.0
-        )
+        return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, np.nan, 0.0)
 
     def step(
         self, fires: Sequence[Fire], start: Floats, end: Floats, siblings: NDArray[np.bool_]
@@ -191,8 +191,7 @@ class Episodes:
         for c in over[np.argsort(self.until[over], kind="stable")].tolist():
             time, known = clock.passed(float(self.until[c]))
             out.append(self._turn(c, time, known, int(self.level[c]), NONE))
-            own = self._patience(c, time) + (self.level[c] == TICKET)
-            self.ended[c], self.end[c] = min(own, MOST_PATIENCE), time
+            self.end[c] = time
             self.level[c] = NONE
             for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
                 getattr(self, name)[c] = np.nan
@@ -212,6 +211,8 @@ class Episodes:
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
+        if level == TICKET:
+            self.habit[_group(fire), c] = max(self._habit(fire), fire.ratio - 1)
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
@@ -234,7 +235,8 @@ class Episodes:
         if fire.time - self.paged[c] < QUIET:
             self.paged[c] = fire.time
             return True
-        return fire.ratio < 1 + PATIENCE * self._patience(c, fire.time)
+        habit = self._habit(fire)
+        return habit > 0 and fire.ratio < MORE * (1 + habit)
 
     def _hold(self, fire: Fire, before: int, until: float) -> None:
         """Keeps the episode open ``until`` then, if the window is short enough to say that the change lasts."""
@@ -253,11 +255,10 @@ class Episodes:
         """Whether the channel has no values of its own now, page or ticket: its relations cannot but break."""
         return bool(self.level[c] > NONE) and KINDS[int(self.kind[c])] in VALUELESS
 
-    def _patience(self, c: int, now: float) -> float:
-        """Tickets of a channel that ended by themselves, less what is forgotten."""
-        if not self.ended[c]:
-            return 0.0
-        return float(self.ended[c] * 0.5 ** ((now - self.end[c]) / FORGET))
+    def _habit(self, fire: Fire) -> float:
+        """By how much such tickets of the channel exceeded their limit, less what is forgotten since they ended."""
+        habit, end = float(self.habit[_group(fire), fire.channel]), float(self.end[fire.channel])
+        return habit if np.isnan(end) else habit * 0.5 ** (max(fire.time - end, 0.0) / FORGET)
 
     def _turn(self, c: int, time: float, known: float, before: int, level: int) -> Turn:
         return Turn(
@@ -265,3 +266,8 @@ class Episodes:
             float(self.since[c]), float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
             int(self.reach[c]), float(self.needed[c]),
         )  # fmt: skip
+
+
+def _group(fire: Fire) -> int:
+    """Its row in ``habit``."""
+    return 0 if fire.name.kind in LOST else 1

@@ -48,7 +48,12 @@ CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
+JUMP_OF_SHORT: Final = 0.9
+"""Least one that pages where the reference has seen a few days. Chosen: a factor of 2.5, the page size of a wrong unit;
+winds and flows of one day tell little of the next."""
 FAR: Final = CHANGES.index(Change.FAR)
+"""Derived: its place in CHANGES."""
+NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
 RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
@@ -195,15 +200,21 @@ def _fast(
     g = top[over.tick, over.rule]
     channel, change = fast.rules.channel[over.rule], fast.change[over.rule]
     old = age >= np.where(size >= GROSS, SOON, LATER)
-    ratio = g / limits.ticket.fast[over.rule]
+    ratio, slow = g / limits.ticket.fast[over.rule], unsure(learned)
     page = (g >= limits.page.fast[over.rule]) & (bound >= limits.sizes.page[change, channel]) & old
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
-        if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
-            name, level = name._replace(kind=Kind.GRADUAL), TICKET
+        if slow[change[i], c]:
+            moved = _moved(near, c, over.since[i], end[i], counters)
+            if moved < JUMP and learned.traits.short:
+                continue
+            if moved < JUMP:
+                name, level = name._replace(kind=Kind.GRADUAL), TICKET
+            elif moved < JUMP_OF_SHORT and learned.traits.short:
+                level = TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fires.append(
@@ -215,16 +226,29 @@ def _fast(
     return cusum, recent.last(), top
 
 
-def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
-    """Whether numbers have moved away little by little: by ``now`` their typical size is near that of the last hop
-    before the change. The summer is far from a reference of February; a wrong unit comes at once.
+def unsure(learned: NaturalLearned) -> Bools:
+    """bool[len(CHANGES), channels]: where numbers leave what the reference has seen little by little, without a fault:
+    weather, and whatever was seen for a few days only.
+    """
+    out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
+    out[FAR] = learned.traits.timely
+    if learned.traits.short:
+        out[FAR] |= learned.traits.numeric
+        out[NEW] = learned.traits.numeric
+    return out
+
+
+def _moved(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
+    """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
+    before it; 0 where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
+    comes at once.
     """
     known = int(np.searchsorted(near.end, now, side="right"))
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < max(known - HOPS[0], 0):
-        return known >= HOPS[0]
+        return 0.0 if known >= HOPS[0] else np.inf
     moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
-    return bool(np.abs(moved) < JUMP)
+    return float(np.nan_to_num(np.abs(moved), nan=np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,7 +319,8 @@ def _slow(
         twice = lengths > (last - first + 1)[:, None, None]
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
-    firing[0] &= ~((CHANGE_OF == FAR)[:, None] & learned.traits.timely)  # whether it came at once shows in ticks
+    # whether numbers left the range at once shows in ticks; of a few days nothing else is told
+    firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
     rest = 2 * (ring.end[last] - ring.start[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])

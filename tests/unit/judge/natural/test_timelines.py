@@ -140,6 +140,22 @@ def test_a_weekend_that_the_reference_has_not_seen_pages_nobody() -> None:
     assert stage.pages(stage.turns(np.random.default_rng(11), 48, weekend)) == []
 
 
+def wander(columns: Columns, on: Flags) -> None:
+    """Everybody is 4 years older every 12 hours, up to 48 years: no fault, but out of what one day has shown."""
+    hours = (columns["time"] - columns["time"][0]) / HOUR
+    columns["age"][on] += np.floor(hours[on] / 12) * 4.0
+
+
+def test_what_leaves_the_range_of_one_day_little_by_little_is_not_told() -> None:
+    stage = Stage.of(np.random.default_rng(40), 1.0)
+    age = stage.channel("age")
+    turns = [t for t in stage.turns(np.random.default_rng(41), 144, wander) if t.channel == age]
+    assert turns  # the level
+    assert {t.kind for t in turns}.isdisjoint({Kind.RANGE, Kind.GRADUAL})
+    at_once = stage.pages(stage.turns(np.random.default_rng(42), 30, hundredfold, at=26))
+    assert ("amount", "unit") in [(name, kind) for name, kind, _ in at_once]
+
+
 def test_a_campaign_pages_nobody(week: Stage) -> None:
     """Six hours of higher amounts, and of one city more than usual."""
 
