@@ -69,6 +69,10 @@ TIMELY: Final = 0.45
 """Share of the variance between runs of 20 minutes, from which on a level is the time's: weather has .55 to 1, a strong
 daily rhythm up to .41. Measured: on the open seeds 11, 12 and 13.
 """
+HOURLY: Final = 0.25
+"""The same of what the hour of the day does not explain, up to which a timely channel is hourly. Chosen: an hour that
+is a feature has .04 to .08, weather .5 and more.
+"""
 STILL: Final = 0.9
 """Share of repeats above which a feature is still. Chosen: its values last ten events and more."""
 STILL_DAYS: Final = 6.5
@@ -202,9 +206,12 @@ def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: B
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
-    ring = runs.rings[0]
+    ring, slots = runs.rings[0], slots_of(blocks.days)
+    timely = _between(usual, ring.sums) > TIMELY
+    hourly = timely & (slots > 1) & (_between(usual, ring.sums, _expected(usual, ring, blocks, slots)) < HOURLY)
     return Traits(
-        timely=_between(usual, ring.sums) > TIMELY,
+        timely=timely,
+        hourly=hourly,
         still=feature & (same > STILL) & (blocks.days < STILL_DAYS),
         flat=most > FLAT * live,
         atom=most > ATOM * live,
@@ -222,8 +229,20 @@ def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: B
     )
 
 
-def _between(usual: Usual, sums: Counts) -> Floats:
-    """Share of the variance that lies between hops, beyond what their few events explain; of categories the mean."""
+def _expected(usual: Usual, ring: Runs, blocks: Blocks, slots: int) -> Counts:
+    """What each hop should have by the same hour of the other days (of the other blocks, without hours), int64[hops,
+    channels, width].
+    """
+    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
+    days = np.floor_divide((ring.start + ring.end) / 2 - blocks.first, DAY).astype(np.intp)
+    part = blocks.of(ring.start, ring.end) if slots == 1 else np.maximum(days, 0)
+    return without_own(values, slot_of(ring, slots), part, slots)
+
+
+def _between(usual: Usual, sums: Counts, expected: Counts | None = None) -> Floats:
+    """Share of the variance that lies between hops, beyond what their few events explain, and beyond what was
+    ``expected`` of them; of categories the mean.
+    """
     values = usual.values(sums[:, :, f.FEATURES :].astype(np.float64))
     n = values.sum(axis=2)
     if len(sums) < 4:
@@ -232,6 +251,8 @@ def _between(usual: Usual, sums: Counts) -> Floats:
     seen = values / np.maximum(n, 1)[:, :, None]
     share = values.sum(axis=0) / np.maximum(n.sum(axis=0), 1)[:, None]
     chance = np.where(known, 1 / np.maximum(n, 1), 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    if expected is not None:
+        seen = seen - expected / np.maximum(expected.sum(axis=2, keepdims=True), 1)
     mean = (seen * usual.scores).sum(axis=2)
     variance = (share * usual.scores**2).sum(axis=1) - (share * usual.scores).sum(axis=1) ** 2
     number = _spread_of(mean, known) / np.maximum(variance, 1e-9)
@@ -274,10 +295,7 @@ def _slow(
     if scale.least_days and (blocks.days < scale.least_days or len(first) < 4):
         return None
     block = blocks.of(ring.start[first], ring.end[last])
-    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
-    days = np.floor_divide((ring.start + ring.end) / 2 - blocks.first, DAY).astype(np.intp)
-    part = blocks.of(ring.start, ring.end) if slots == 1 else np.maximum(days, 0)
-    expected = shares_of(without_own(values, slot_of(ring, slots), part, slots), first, last)
+    expected = shares_of(_expected(usual, ring, blocks, slots), first, last)
     x, size, _ = statistics(usual, summed(ring, first, last), expected)
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
@@ -303,8 +321,8 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     """bool[channels] by change: where it says something of a channel."""
     t = traits
     old = not t.young
-    shape = ~(t.timely | t.thin | t.flat | t.still) & t.whole
-    tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
+    shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still) & t.whole
+    tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
     return {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,

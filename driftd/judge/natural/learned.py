@@ -152,13 +152,15 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
-    """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
-    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``,
-    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and
-    ``thin`` (few days, few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
+    """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``hourly`` (timely, and the
+    same at the same hour), ``still`` (hardly changed in a short reference), ``flat`` (nearly all one value), ``atom``
+    (mostly one value), ``repetitive``, ``constant``, ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known
+    categories); of the reference ``short`` and ``thin`` (few days, few events), ``young`` (not half a day of one that
+    grows), ``whole`` (a day).
     """
 
     timely: Bools
+    hourly: Bools
     still: Bools
     flat: Bools
     atom: Bools

@@ -140,6 +140,27 @@ def test_a_weekend_that_the_reference_has_not_seen_pages_nobody() -> None:
     assert stage.pages(stage.turns(np.random.default_rng(11), 48, weekend)) == []
 
 
+def clock(shift: float) -> Callable[[Columns, Flags], None]:
+    """The hour of the day in place of the temperature, ``shift`` hours late where it is on."""
+
+    def change(columns: Columns, on: Flags) -> None:
+        columns["temp"] = np.floor((columns["time"] / HOUR + shift * on) % 24)
+
+    return change
+
+
+def test_an_hour_that_is_late_is_told_where_the_hours_are_known() -> None:
+    """As when the time zone of a producer changes."""
+    stage = Stage.of(np.random.default_rng(43), 8.0, change=clock(0))
+    hour = stage.channel("temp")
+    assert stage.learned.traits.timely[hour]
+    assert stage.learned.traits.hourly[hour]
+    assert not [t for t in stage.turns(np.random.default_rng(44), 72, clock(0)) if t.channel == hour]
+    told = [t for t in stage.turns(np.random.default_rng(45), 30, clock(5), at=6) if t.channel == hour]
+    assert told
+    assert 6 < (told[0].time - stage.begin) / HOUR < 12
+
+
 def wander(columns: Columns, on: Flags) -> None:
     """Everybody is 4 years older every 12 hours, up to 48 years: no fault, but out of what one day has shown."""
     hours = (columns["time"] - columns["time"][0]) / HOUR
