@@ -212,7 +212,8 @@ class Episodes:
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
         if level == TICKET:
-            self.habit[_group(fire), c] = max(self._habit(fire), fire.ratio - 1)
+            known = self._habit(fire) if before == NONE else float(self.habit[_group(fire), c])
+            self.habit[_group(fire), c] = max(known, fire.ratio - 1)
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):

@@ -48,6 +48,11 @@ def test_half_of_it_is_forgotten_after_weeks() -> None:
     assert told(fire(1800.0, 3.0), fire(after, 2.0 * MORE - 0.05)) == [(1800.0, TICKET)]
 
 
+def test_a_long_episode_is_forgotten_no_faster() -> None:
+    many = [fire(1800.0 + STEP + FORGET / 4 + 1800.0 * k, 3.0) for k in range(100)]
+    assert len(told(fire(1800.0, 2.0), *many, fire(many[-1].time + STEP, 3.0))) == 2
+
+
 def test_a_page_is_never_a_habit() -> None:
     again = 1800.0 + 2 * STEP
     assert told(fire(1800.0, 9.0), fire(again, 1.1, PAGE)) == [(1800.0, TICKET), (again, PAGE)]
