@@ -39,7 +39,7 @@ near scale; half a day for a ticket, so that a change of every night is one tick
 """
 QUIET: Final = 12 * 3600.0
 """Seconds after a page in which its channel makes no ticket. Chosen: as long as a ticket is held; the page said it."""
-MORE: Final = 1.1
+MORE: Final = 1.25
 """By which factor a ticket must exceed what ended by itself before. Measured: set on the open seeds 11, 12 and 13 of
 tests/quality/everyday.
 """
