@@ -221,8 +221,8 @@ KINDS: Final = (
     Null("seasonal", "4 features with day and week, AR 0.7 noise, one value an hour", seasonal, HOURLY, 5040),
     Null("tiny", "5 normal features, one event every 4 hours, 300 of reference", normal(5), SPARSE, 300),
     Null("sessions", "3 features of users who return", sessions),
-    Null("weekends", "4 features, other at weekends; 5 days of reference", weekends, HALF_HOURLY, 5 * DAILY, part=0.1),
-    Null("campaigns", "4 features, one day in 12 a campaign; a week", campaigns, HALF_HOURLY, 7 * DAILY, part=0.1),
+    Null("weekends", "4 features, other at weekends; 5 days of reference", weekends, HALF_HOURLY, 5 * DAILY, part=0.5),
+    Null("campaigns", "4 features, one day in 12 a campaign; a week", campaigns, HALF_HOURLY, 7 * DAILY, part=0.5),
     Everyday("everyday", "a drawn model with answers and labels; a week of reference, two weeks judged", normal(0)),
 )
 
