@@ -26,6 +26,7 @@ from driftd.judge.natural.learned import (
     TICK,
     NaturalLearned,
 )
+from driftd.judge.natural.recovery import Calm, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
@@ -137,21 +138,26 @@ def step(
 ) -> tuple[NaturalState, Verdict]:
     """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
     fires: list[Fire] = []
-    cell, cells, new = _relations(learned, limits, state, products, fires)
+    calms: list[Calm] = []
+    cell, cells, new = _relations(learned, limits, state, products, fires, calms)
     ticks, tick = cut(state.tick, panes, *TICK)
     state = replace(state, tick=tick, cell=cell, cells=cells)
     g = np.zeros((0, len(learned.fast.change)))
-    if not len(ticks) and not fires:
+    if not len(ticks) and not fires and not calms:
         return state, Verdict([], ticks, g, new)
     if len(ticks):
-        state, g = _ticks(learned, limits, state, ticks, fires)
-    fires.sort(key=lambda fire: (fire.time, -fire.level))
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings)
+        state, g = _ticks(learned, limits, state, ticks, fires, calms)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
 def _ticks(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    ticks: Runs,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[NaturalState, Floats]:
     """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
@@ -165,6 +171,8 @@ def _ticks(
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
+    if _paging(state, fires):
+        calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(
         state,
         cusum=cusum,
@@ -174,6 +182,11 @@ def _ticks(
         runs=runs,
     )
     return after, g
+
+
+def _paging(state: NaturalState, fires: list[Fire]) -> bool:
+    """Whether a page is open, or may be in these ticks: nothing else is over."""
+    return bool((state.episodes.level == PAGE).any()) or any(fire.level == PAGE for fire in fires)
 
 
 def _fast(
@@ -190,6 +203,10 @@ def _fast(
     rate = over.hits / np.maximum(over.events, 1)
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
+    newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
+    rows = np.arange(len(newest))
+    k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
+    now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
     end = ticks.end[over.tick]
     age = end - over.since
     g = top[over.tick, over.rule]
@@ -206,10 +223,11 @@ def _fast(
             name, level = name._replace(kind=Kind.GRADUAL), TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
+        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
-                float(ratio[i]), 0, needed,
+                float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh,
             )
         )  # fmt: skip
     return cusum, recent.last(), top
@@ -297,15 +315,22 @@ def _slow(
     firing = over & large
     firing[0] &= ~((CHANGE_OF == FAR)[:, None] & learned.traits.timely)  # whether it came at once shows in ticks
     rest = 2 * (ring.end[last] - ring.start[last])
-    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+    found = np.argwhere(firing.any(axis=0))
+    if not len(found):
+        return after
+    _, _, now = statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
+    now -= fitted.centre
+    for w, row, c in found.tolist():
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
         level = PAGE if firing[0, w, row, c] else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
+        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                change, float(now[w, row, c]), fresh,
             )
         )  # fmt: skip
     return after
@@ -320,7 +345,12 @@ def _lengths(over: Bools, before: Counts) -> Counts:
 
 
 def _relations(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, products: Products | None, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    products: Products | None,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[Cells, Runs, Runs]:
     """The cell that is being filled, the last whole ones, and those that are new."""
     relations = learned.relations
@@ -332,6 +362,7 @@ def _relations(
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     rows = learned.scores.rows[relations.rows]
+    newest = np.full((len(new), len(rows)), np.nan)
     for i, (scale, fitted, page, ticket) in enumerate(scales):
         if fitted is None or page is None or ticket is None:
             continue
@@ -339,15 +370,25 @@ def _relations(
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         usual = fitted.largest.mean
-        ratio = (usual - left) / (usual - ticket)
+        fall = usual - left
+        if i == 0 and len(first):
+            newest[last - (len(cells) - len(new))] = fall
+            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
+        ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
         for w, k in np.argwhere(levels > NONE).tolist():
-            d, c, level = float(usual[k] - left[w, k]), int(rows[k]), int(levels[w, k])
+            d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
             rest = 2 * (at - float(cells.start[last[w]]))
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
-            fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
+            now = float(newest[last[w] - (len(cells) - len(new)), k])
+            fires.append(
+                Fire(
+                    known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
+                    name,
+                )
+            )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new
 
 

@@ -197,8 +197,65 @@ def test_an_episode_lasts_as_long_as_its_change(week: Stage) -> None:
     mine = [t for t in turns if t.channel == week.channel("amount")]
     assert [t.level for t in mine] == [2, 0]
     closed = (mine[-1].time - week.begin) / HOUR
-    assert 40 <= closed <= 48
+    assert 40.3 <= closed <= 40.8
     assert abs(mine[0].since - (week.begin + 12 * HOUR)) <= 600
+
+
+def part_null(share: float) -> Callable[[Columns, Flags], None]:
+    def change(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (np.random.default_rng(41).random(on.size) < share)] = np.nan
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "channel"),
+    [
+        pytest.param(part_null(0.3), "amount", id="a third null"),
+        pytest.param(part_null(1.0), "amount", id="all null"),
+        pytest.param(hundredfold, "amount", id="a unit times 100"),
+        pytest.param(frozen, "age", id="a number freezes"),
+        pytest.param(new_city, "city", id="a new category takes a tenth"),
+        pytest.param(failing, "error", id="a fifth of the calls fails"),
+        pytest.param(older, "age", id="two standard deviations older"),
+        pytest.param(constant_answer, "score", id="the answer is constant"),
+    ],
+)
+@pytest.mark.parametrize("hours", [3.0, 26.0])
+def test_a_fault_is_one_page_that_ends_when_it_does(
+    week: Stage, change: Callable[[Columns, Flags], None], channel: str, hours: float
+) -> None:
+    turns = week.turns(np.random.default_rng(42), hours + 22, change, at=10, ends=10 + hours)
+    mine = [t for t in turns if t.channel == week.channel(channel) and 2 in {t.before, t.level}]
+    assert [t.level for t in mine if t.level != t.before] == [2, 0]
+    assert 0 < (mine[-1].time - week.begin) / HOUR - (10 + hours) <= 0.8
+
+
+def test_a_fault_that_comes_and_goes_is_two_pages_at_most(week: Stage) -> None:
+    """Ten minutes without values in each hour, for ten hours."""
+
+    def coming(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (columns["time"] % HOUR < 600)] = np.nan
+
+    turns = week.turns(np.random.default_rng(43), 24, coming, at=9, ends=19)
+    mine = [t for t in turns if t.channel == week.channel("amount")]
+    assert [t.level for t in mine if t.level != t.before] in ([2, 0], [2, 0, 2, 0])
+    assert 0 < (mine[-1].time - week.begin) / HOUR - 19 <= 2.5  # it was held, until nothing came for two hours
+
+
+def test_another_fault_of_the_same_channel_is_called_what_it_is(week: Stage) -> None:
+    """Null for an hour, and 50 minutes later 100 times too large: its own page, with its own beginning and name."""
+
+    def two(columns: Columns, on: Flags) -> None:
+        age = (columns["time"] - week.begin) / HOUR
+        columns["amount"][on & (age < 13)] = np.nan
+        columns["amount"][on & (age >= 13 + 50 / 60)] *= 100
+
+    turns = week.turns(np.random.default_rng(44), 15, two, at=12)
+    pages = [t for t in turns if t.channel == week.channel("amount") and t.level == 2 and t.before < 2]
+    assert [str(t.kind) for t in pages] == ["missing", "unit"]
+    assert (pages[1].since - week.begin) / HOUR > 13
+    assert (pages[1].time - week.begin) / HOUR < 14.2
 
 
 def test_an_open_page_does_not_hide_a_second_fault(week: Stage) -> None:
