@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named
+from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
 
 Floats = NDArray[np.float64]
@@ -112,6 +112,7 @@ class Turn:
     reach: int = 0
     """Derived: the shortest window."""
     needed: float = np.nan
+    shares: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,7 +275,7 @@ class Episodes:
         self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
-        return [self._turn(c, fire.time, fire.time, before, level)]
+        return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
 
     def _says_nothing(self, fire: Fire) -> bool:
         """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that

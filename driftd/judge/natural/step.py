@@ -16,7 +16,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import Kind, Named, named
+from driftd.judge.natural.kinds import SHAPES, Kind, Named, Shares, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -301,7 +301,8 @@ def _slow(
     if not len(first):
         return after
     sums = summed(ring, first, last)
-    x, size, least = statistics(learned.usual, sums, learned.slots.expected(ring, first, last))
+    expected = learned.slots.expected(ring, first, last)
+    x, size, least = statistics(learned.usual, sums, expected)
     size, least = size - fitted.centre, least - fitted.centre
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
@@ -323,6 +324,8 @@ def _slow(
     for w, row, c in found.tolist():
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
+        if name.kind in SHAPES:
+            name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
         level = PAGE if firing[0, w, row, c] else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
@@ -334,6 +337,12 @@ def _slow(
             )
         )  # fmt: skip
     return after
+
+
+def _shares(learned: NaturalLearned, usual: Floats, sums: Counts, channel: int) -> Shares:
+    """Shares of the channel's bins among its values: ``usual`` float64[width], and in ``sums``."""
+    seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
+    return tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:
