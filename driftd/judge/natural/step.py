@@ -56,6 +56,12 @@ RELATION: Final = CHANGES.index(Change.RELATION)
 TOP_RELATION: Final = 0.15
 """Of relations that fall together the largest are named: those within so much of the largest fall. Measured: as GROSS.
 """
+SHARED: Final = 0.85
+"""Part of a feature's loss that all outputs must have lost too for the label to be named. Chosen: nearly as much; the
+outputs keep what other features give them.
+"""
+TURNED: Final = 1.25
+"""Loss from which on a relation has turned round. Chosen: a quarter of it the other way, more than chance makes."""
 BROKEN: Final = 0.4
 """abs(T) below which a relation is gone and may page. Measured: as GROSS; one that turned round is the world's."""
 
@@ -385,6 +391,7 @@ def _relations(
             calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
         ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
+        common = _common(learned, left, usual)
         for w, k in np.argwhere(levels > NONE).tolist():
             d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
@@ -392,6 +399,9 @@ def _relations(
             rest = 2 * (at - float(cells.start[last[w]]))
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             now = float(newest[last[w] - (len(cells) - len(new)), k])
+            if common[w, k] >= 0:  # the one that many relations share
+                c, level = int(common[w, k]), TICKET
+                needed = limits.sizes.least(RELATION, c, page=False)
             fires.append(
                 Fire(
                     known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
@@ -411,6 +421,25 @@ def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: F
     largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
     named = real & (fall > largest[:, None] - TOP_RELATION)
     return np.where(named, np.where(gone, PAGE, TICKET), NONE)
+
+
+def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
+    """int64[windows, k]: the label (its channel) to name where a relation to it alone broke, else -1.
+
+    An output relates to labels only, so the label is named. A feature is named itself, for its values may be those of
+    other events; but not where the outputs have lost as much, nor where it turned round, which such values do not do.
+    """
+    relations, rows = learned.relations, learned.scores.rows
+    assert relations is not None
+    out, lost = np.full(left.shape, -1), 1 - left / usual
+    alone = np.count_nonzero(relations.weight, axis=1) == 1
+    output = learned.traits.output[rows[relations.rows]]
+    for place in np.flatnonzero(learned.traits.awaited[rows]).tolist():
+        mine = alone & (relations.weight[:, place] != 0)
+        outputs = lost[:, mine & output].min(axis=1, initial=np.inf)
+        shared = np.isfinite(outputs)[:, None] & (outputs[:, None] >= SHARED * lost)
+        out[mine & (output | shared | (lost > TURNED))] = rows[place]
+    return out
 
 
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
