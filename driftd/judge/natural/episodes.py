@@ -296,9 +296,10 @@ class Episodes:
         return bool(self.end[fire.channel] > fire.time - HOLD[PAGE])
 
     def _afresh(self, fire: Fire) -> Fire:
-        """A change soon after another one: it began after that one's end, and is called what it is now."""
+        """A change after another one began after that one's end; what it shares with it does not say what it is."""
         end = float(self.end[fire.channel])
-        return replace(fire, since=max(fire.since, end), name=fire.fresh) if self._soon(fire) else fire
+        shared = fire.since < end or self._soon(fire)
+        return replace(fire, since=max(fire.since, end), name=fire.fresh) if shared else fire
 
     def _bits(self, fire: Fire, before: int) -> int:
         """What of a page is not seen to be over, by a fire of it."""

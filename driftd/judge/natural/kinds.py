@@ -101,6 +101,8 @@ ROUND: Final = 0.15
 """How far ln of a factor may lie from that of a power of ten that is told in its place, beside two standard errors.
 Chosen: the hour moves amounts by so much; wrong units are nearly always powers of ten.
 """
+DECADE: Final = float(np.log(10.0))
+"""Derived: ln of a power of ten is a whole number of these."""
 SMALLEST: Final = 1e-4
 """Least typical size, as a part of the offset of logarithms. Chosen: a factor of 200,000; ln 0 is not finite."""
 GONE: Final = 0.2
@@ -213,7 +215,7 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:
     alike = deviation <= most and (deviation >= usual / ALIKE or abs(moved) > GREAT or size < offset)
     if abs(whole) < np.log(FACTOR) or not alike:
         return np.nan
-    decade = np.log(10) * round(whole / np.log(10))
+    decade = DECADE * round(whole / DECADE)
     if abs(whole - decade) <= ROUND + 2 * usual / np.sqrt(n):
         return float(np.exp(decade))
     constant = usual / CONSTANT <= deviation <= usual * CONSTANT

@@ -1,7 +1,7 @@
 """Whether a change that made a page is over: the newest stretch alone, whose values all came after the change began.
 
-A window of two hours holds a fault for two hours after its end, and a CUSUM falls slowly. The newest hop of 20 minutes
-holds nothing of it. A change is over where the stretch shows clearly less than half of the size that makes a page:
+A window of two hours holds a fault for two hours after its end, and a CUSUM falls slowly. The newest 20 minutes and 100
+events hold nothing of it. A change is over where the stretch shows clearly less than half of the size of a page:
 of a rate by its upper bound, so that few events end nothing.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES, Change
-from driftd.judge.natural.learned import FAST, NaturalLearned
-from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.learned import FAST, RINGS, NaturalLearned
+from driftd.judge.natural.runs import Runs, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, LEAST_RATE, QUANTILE, STATISTICS, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
@@ -28,7 +28,9 @@ LEFT: Final = 0.5
 does not fall so low by chance.
 """
 LEAST_LEFT: Final = 0.035
-"""Least share that is left of a rate's change. Chosen: what none of 50 events leaves possible; a hop holds as many."""
+"""Least share that is left of a rate's change. Chosen: what none of 50 values leaves possible."""
+HOPS_OF_EVENTS: Final = 2
+"""Hops' worth of events that a stretch holds. Chosen: 100 events; with 50 an hour an hour's pause is no end."""
 BIT: Final = 1 << np.arange(len(CHANGES), dtype=np.int64)
 """The bit of each change. Derived: a set of changes is a sum of bits."""
 
@@ -54,13 +56,13 @@ def most_rate(hits: Floats, events: Floats) -> Floats:
 
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Calm]:
-    """What each of the last ``new`` near hops still shows."""
-    rows = np.arange(len(hops) - new, len(hops))
-    sums = hops.sums[rows]
-    x, size, _ = statistics(learned.usual, sums, learned.slots.expected(hops, rows, rows))
+    """What the stretches that end with the last ``new`` near hops still show."""
+    first, last = windows(hops, new, RINGS[0].hop_seconds, HOPS_OF_EVENTS * learned.near.hop_events)
+    sums = summed(hops, first, last)
+    x, size, _ = statistics(learned.usual, sums, learned.slots.expected(hops, first, last))
     mix = STATISTICS.index(Change.MIX)
     size[:, mix] = np.sin(x[:, mix] / 2)  # few values move by chance; the angle is without it
-    shown = np.full((new, len(CHANGES), sums.shape[1]), -np.inf)
+    shown = np.full((len(sums), len(CHANGES), sums.shape[1]), -np.inf)
     for row in range(FIRST_SHAPE, len(CHANGE_OF)):
         shown[:, CHANGE_OF[row]] = np.maximum(shown[:, CHANGE_OF[row]], size[:, row])
     counts, usual = sums.astype(np.float64), _usual(learned)
@@ -74,7 +76,7 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     left[:, CHANGES.index(Change.RELATION)] = False
     about = int(BIT.sum() - BIT[CHANGES.index(Change.RELATION)])
     bits = np.einsum("hrc,r->hc", left, BIT)
-    times = zip(hops.end[rows].tolist(), hops.start[rows].tolist(), bits, strict=True)
+    times = zip(hops.end[last].tolist(), hops.start[first].tolist(), bits, strict=True)
     return [Calm(end, start, about, b) for end, start, b in times]
 
 
