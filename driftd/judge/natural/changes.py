@@ -87,6 +87,8 @@ class TraitSize:
     lacks: str = ""
 
 
+_BUT_FROZEN: Final = tuple(change for change in Change if change is not Change.FROZEN)
+"""Derived: all changes but that of frozen values."""
 TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("output",), np.inf, "answers, labels and their errors follow the features and the world"),
     TraitSize(SHAPES, ("timely",), np.inf, "weather and hour move them"),
@@ -100,13 +102,14 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
     TraitSize((Change.FROZEN,), (), 0.25, "bots repeat categories for minutes", lacks="numeric"),
-    TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few different values repeat by themselves"),
+    TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few values repeat by themselves", lacks="awaited"),
     TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.MISSING, Change.FROZEN), ("young",), 0.45, "half a day has hours in which more values are null"),
     TraitSize((Change.FROZEN,), ("thin", "repetitive"), np.inf, "so few events do not show how long a value lasts"),
     TraitSize((Change.UNIT,), ("timely",), 2.6, "calm air, fog: a factor of 13 is natural"),
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
-    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
+    TraitSize((Change.FROZEN,), ("awaited", "output"), 0.4, "all labels alike: no day of the world makes them"),
+    TraitSize(_BUT_FROZEN, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
 )
 """Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
 
