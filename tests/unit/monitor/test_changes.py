@@ -14,6 +14,7 @@ from driftd.config.settings import Settings
 from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
@@ -177,6 +178,16 @@ def test_the_judge_alone_makes_a_ticket_of_what_is_small() -> None:
     assert told
     assert {f.severity for f in told} == {Severity.TICKET}
     assert JUDGE in {f.detector for f in told}
+
+
+def test_sizes_of_channels_that_a_model_does_not_have_are_logged_when_it_starts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sizes = {"missing": {"page": 0.5}}
+    wanted = {"models": [{"name": "m", "alarms": {"channels": {"amuont": sizes, "age": sizes}}}]}
+    start_models(State(), pipeline_of(Settings.model_validate(wanted)), {"m": week()})
+    told = "model m: alarms.channels: the reference has no channel 'amuont'; did you mean 'amount'?"
+    assert [message for message in caplog.messages if "alarms" in message] == [told]
 
 
 def fire(time: float, level: int = PAGE) -> Fire:
