@@ -178,25 +178,9 @@ class Episodes:
         zero, nan = np.zeros(channels, np.int64), np.full(channels, np.nan)
         unknown = np.full(channels, len(KINDS) - 1)
         return cls(
-            zero,
-            unknown,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            nan,
-            np.zeros(channels),
-            nan,
-            zero,
-            zero,
-            np.nan,
-            0.0,
-        )
+            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero, zero,
+            np.nan, 0.0,
+        )  # fmt: skip
 
     def step(
         self,
