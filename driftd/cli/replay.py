@@ -113,8 +113,8 @@ def replay(
     """Run events through the pipeline at full speed; report the pages and tickets that this configuration opens.
 
     The same events and references give the same findings, byte for byte. The first lines say which references of the
-    state directory are used. The exit code is 0 also when drift was found, and 2 if no
-    event could be used. The last line on standard error accounts for every event.
+    state directory are used. The exit code is 0 also when drift was found, and 2 if no event could be used. The last
+    line on standard error accounts for every event.
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
