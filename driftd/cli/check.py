@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftd.cli import options
-from driftd.cli.output import print_json, print_line, print_table
-from driftd.core.text import clean, did_you_mean, duration, minute, plural
+from driftd.cli.output import print_json, print_line, print_table, wrapped
+from driftd.core.text import clean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
@@ -56,7 +56,8 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     if output == "json":
         print_json(report)
     else:
-        _print(loaded, report, everything=everything)
+        with wrapped():
+            _print(loaded, report, everything=everything)
     return 3 if found else 0
 
 
@@ -83,7 +84,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
-    from driftd.learn.remarks import remarks  # noqa: PLC0415
+    from driftd.learn.remarks import remarks, unknown_channels  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
@@ -112,7 +113,7 @@ def models(settings: Settings) -> dict[str, Any]:
             "joint": sensitivity.joint(found),
             "remarks": list(remarks(reference)) if reference is not None else [],
             "unseen": list(found.unseen) if found is not None else [],
-            "unknown_channels": list(_unknown(model, channels)) if model is not None and reference is not None else [],
+            "unknown_channels": list(unknown_channels(reference, model.alarms.channels)) if model and reference else [],
             "channels": [
                 {
                     "channel": c.name,
@@ -135,14 +136,6 @@ def _expected(model: Model | None) -> Iterator[Channel]:
     for name, feature in model.features.items() if model else ():
         yield Channel.of_feature(name, Kind(feature.type) if feature.type else Kind.ANY)
     yield from ALONE
-
-
-def _unknown(model: Model, channels: Iterable[Channel]) -> Iterator[str]:
-    """What is said about sizes of channels that the reference does not have."""
-    names = [c.name for c in channels]
-    for name in model.alarms.channels:
-        if name not in names:
-            yield f"alarms.channels: the reference has no channel '{name}'{did_you_mean(name, names)}"
 
 
 def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:

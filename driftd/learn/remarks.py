@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import floor
 
 from driftd.core.channel import Role
 from driftd.core.reference import Reference
-from driftd.core.text import minute, plural, printable, utc
+from driftd.core.text import did_you_mean, minute, plural, printable, utc
 from driftd.learn.incidents import Incident, incidents_of
 
 _SHOWN = 3
@@ -38,6 +38,15 @@ def unwatched(names: Sequence[str]) -> str:
     )
     return (
         f"new {plural('feature', len(names))} {shown}: not in the reference, so not watched; build a new one for that"
+    )
+
+
+def unknown_channels(reference: Reference, sized: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each channel that the user has ``sized`` and the reference does not have."""
+    return tuple(
+        f"alarms.channels: the reference has no channel '{printable(name)}'{did_you_mean(name, reference.rows)}"
+        for name in sized
+        if name not in reference.rows
     )
 
 

@@ -232,11 +232,13 @@ class NaturalLearned:
 
     @property
     def siblings(self) -> Bools:
-        """bool[channels, channels]: itself, and those that a channel's relation is about."""
-        out = np.eye(len(self.traits.numeric), dtype=bool)
+        """bool[channels, channels]: itself, and those that a channel's relation is about; with the label its errors."""
+        out, t = np.eye(len(self.traits.numeric), dtype=bool), self.traits
         if self.relations is not None:
             rows = self.scores.rows
             out[np.ix_(rows[self.relations.rows], rows)] |= self.relations.weight != 0
+        labels, errors = np.flatnonzero(t.awaited & ~t.errors), np.flatnonzero(t.awaited & t.errors)
+        out[:, errors] |= out[:, labels].any(axis=1, keepdims=True)
         return out
 
     @property

@@ -16,7 +16,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import Kind, Named, named
+from driftd.judge.natural.kinds import SHAPES, Kind, Named, Shares, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -26,6 +26,7 @@ from driftd.judge.natural.learned import (
     TICK,
     NaturalLearned,
 )
+from driftd.judge.natural.recovery import Calm, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
@@ -60,6 +61,12 @@ RELATION: Final = CHANGES.index(Change.RELATION)
 TOP_RELATION: Final = 0.15
 """Of relations that fall together the largest are named: those within so much of the largest fall. Measured: as GROSS.
 """
+SHARED: Final = 0.85
+"""Part of a feature's loss that all outputs must have lost too for the label to be named. Chosen: nearly as much; the
+outputs keep what other features give them.
+"""
+TURNED: Final = 1.25
+"""Loss from which on a relation has turned round. Chosen: a quarter of it the other way, more than chance makes."""
 BROKEN: Final = 0.4
 """abs(T) below which a relation is gone and may page. Measured: as GROSS; one that turned round is the world's."""
 
@@ -142,21 +149,26 @@ def step(
 ) -> tuple[NaturalState, Verdict]:
     """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
     fires: list[Fire] = []
-    cell, cells, new = _relations(learned, limits, state, products, fires)
+    calms: list[Calm] = []
+    cell, cells, new = _relations(learned, limits, state, products, fires, calms)
     ticks, tick = cut(state.tick, panes, *TICK)
     state = replace(state, tick=tick, cell=cell, cells=cells)
     g = np.zeros((0, len(learned.fast.change)))
-    if not len(ticks) and not fires:
+    if not len(ticks) and not fires and not calms:
         return state, Verdict([], ticks, g, new)
     if len(ticks):
-        state, g = _ticks(learned, limits, state, ticks, fires)
-    fires.sort(key=lambda fire: (fire.time, -fire.level))
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings)
+        state, g = _ticks(learned, limits, state, ticks, fires, calms)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
 def _ticks(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    ticks: Runs,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[NaturalState, Floats]:
     """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
@@ -170,6 +182,8 @@ def _ticks(
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
+    if _paging(state, fires):
+        calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(
         state,
         cusum=cusum,
@@ -179,6 +193,11 @@ def _ticks(
         runs=runs,
     )
     return after, g
+
+
+def _paging(state: NaturalState, fires: list[Fire]) -> bool:
+    """Whether a page is open, or may be in these ticks: nothing else is over."""
+    return bool((state.episodes.level == PAGE).any()) or any(fire.level == PAGE for fire in fires)
 
 
 def _fast(
@@ -195,6 +214,10 @@ def _fast(
     rate = over.hits / np.maximum(over.events, 1)
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
+    newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
+    rows = np.arange(len(newest))
+    k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
+    now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
     end = ticks.end[over.tick]
     age = end - over.since
     g = top[over.tick, over.rule]
@@ -217,10 +240,11 @@ def _fast(
                 level = TICKET
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
+        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
-                float(ratio[i]), 0, needed,
+                float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh,
             )
         )  # fmt: skip
     return cusum, recent.last(), top
@@ -307,7 +331,8 @@ def _slow(
     if not len(first):
         return after
     sums = summed(ring, first, last)
-    x, size, least = statistics(learned.usual, sums, learned.slots.expected(ring, first, last))
+    expected = learned.slots.expected(ring, first, last)
+    x, size, least = statistics(learned.usual, sums, expected)
     size, least = size - fitted.centre, least - fitted.centre
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
@@ -322,18 +347,33 @@ def _slow(
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
     rest = 2 * (ring.end[last] - ring.start[last])
-    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+    found = np.argwhere(firing.any(axis=0))
+    if not len(found):
+        return after
+    _, _, now = statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
+    now -= fitted.centre
+    for w, row, c in found.tolist():
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
+        if name.kind in SHAPES:
+            name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
         level = PAGE if firing[0, w, row, c] else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
+        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                change, float(now[w, row, c]), fresh,
             )
         )  # fmt: skip
     return after
+
+
+def _shares(learned: NaturalLearned, usual: Floats, sums: Counts, channel: int) -> Shares:
+    """Shares of the channel's bins among its values: ``usual`` float64[width], and in ``sums``."""
+    seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
+    return tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:
@@ -345,7 +385,12 @@ def _lengths(over: Bools, before: Counts) -> Counts:
 
 
 def _relations(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, products: Products | None, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    products: Products | None,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[Cells, Runs, Runs]:
     """The cell that is being filled, the last whole ones, and those that are new."""
     relations = learned.relations
@@ -357,6 +402,7 @@ def _relations(
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     rows = learned.scores.rows[relations.rows]
+    newest = np.full((len(new), len(rows)), np.nan)
     for i, (scale, fitted, page, ticket) in enumerate(scales):
         if fitted is None or page is None or ticket is None:
             continue
@@ -364,15 +410,29 @@ def _relations(
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         usual = fitted.largest.mean
-        ratio = (usual - left) / (usual - ticket)
+        fall = usual - left
+        if i == 0 and len(first):
+            newest[last - (len(cells) - len(new))] = fall
+            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
+        ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
+        common = _common(learned, left, usual)
         for w, k in np.argwhere(levels > NONE).tolist():
-            d, c, level = float(usual[k] - left[w, k]), int(rows[k]), int(levels[w, k])
+            d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
             rest = 2 * (at - float(cells.start[last[w]]))
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
-            fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
+            now = float(newest[last[w] - (len(cells) - len(new)), k])
+            if common[w, k] >= 0:  # the one that many relations share
+                c, level = int(common[w, k]), TICKET
+                needed = limits.sizes.least(RELATION, c, page=False)
+            fires.append(
+                Fire(
+                    known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
+                    name,
+                )
+            )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new
 
 
@@ -386,6 +446,25 @@ def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: F
     largest = np.where(real, fall, -np.inf).max(axis=1, initial=-np.inf)
     named = real & (fall > largest[:, None] - TOP_RELATION)
     return np.where(named, np.where(gone, PAGE, TICKET), NONE)
+
+
+def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
+    """int64[windows, k]: the label (its channel) to name where a relation to it alone broke, else -1.
+
+    An output relates to labels only, so the label is named. A feature is named itself, for its values may be those of
+    other events; but not where the outputs have lost as much, nor where it turned round, which such values do not do.
+    """
+    relations, rows = learned.relations, learned.scores.rows
+    assert relations is not None
+    out, lost = np.full(left.shape, -1), 1 - left / usual
+    alone = np.count_nonzero(relations.weight, axis=1) == 1
+    output = learned.traits.output[rows[relations.rows]]
+    for place in np.flatnonzero(learned.traits.awaited[rows]).tolist():
+        mine = alone & (relations.weight[:, place] != 0)
+        outputs = lost[:, mine & output].min(axis=1, initial=np.inf)
+        shared = np.isfinite(outputs)[:, None] & (outputs[:, None] >= SHARED * lost)
+        out[mine & (output | shared | (lost > TURNED))] = rows[place]
+    return out
 
 
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
