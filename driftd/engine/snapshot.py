@@ -170,21 +170,22 @@ class GrowthSnapshot:
     names: list[str]
     history: History | None
     faults: NDArray[Any]
+    held: list[str]
 
     @classmethod
     def of(cls, g: Growth) -> GrowthSnapshot:
-        s = g.sample
+        s, held = g.sample, [*g.held]
         if s is None:
-            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults)
+            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults, held)
         rows = [RowsSnapshot.of(r) for r in s.rows]
-        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults)
+        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults, held)
 
     def restore(self) -> Growth:
         sample = None
         if self.rows is not None and self.offered is not None:
             rows = tuple(r.restore() for r in self.rows)
             sample = Sample(rows, tuple(self.units), self.offered, tuple(self.names))
-        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults)
+        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults, tuple(self.held))
 
 
 @dataclass(frozen=True, slots=True)

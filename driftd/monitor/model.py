@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.finding import Judgement
+from driftd.core.finding import CHANGE, Judgement
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -16,7 +16,7 @@ from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
-from driftd.judge.natural.step import refitted, start, step
+from driftd.judge.natural.step import carried, refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended
@@ -32,7 +32,7 @@ from driftd.monitor.evaluate import (
 )
 from driftd.monitor.intake import Pane, Run, counted, take_out, together
 from driftd.monitor.settings import ModelSettings
-from driftd.monitor.state import ModelState
+from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.warmup import warm_up
 
 LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
@@ -108,14 +108,16 @@ class Monitor:
         return reference, growing.left(model) if anew else None
 
     def end_all(self, model: ModelState, pane: int, out: Evaluated) -> None:
-        """Before a reference that is learned anew: what is open on the one before ends."""
+        """Before a reference that is learned anew: what is open ends, but for channels that are held."""
         reference, seconds = model.reference, self.windows.pane_seconds
         if reference is None:
             return
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
         hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
         evaluations: list[Evaluation | None] = []
-        if model.natural is not None and (turns := model.natural.episodes.end_all(hop.end)):
+        held = set(growing.held_rows(model))
+        turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
+        if turns := [turn for turn in turns if turn.channel not in held]:
             evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
@@ -133,16 +135,7 @@ class Monitor:
         """
         model = models.setdefault(key, ModelState(key))
         if model.reference is not None and (anew or model.reference.id != reference.id):
-            self.forget(model.reference)
-            model = models[key] = ModelState(
-                key,
-                taken=model.taken,
-                versions=model.versions,
-                growth=model.growth,
-                started=model.started,
-                pages=model.pages,
-                paged=model.paged,
-            )
+            model = models[key] = self._anew(model, model.reference, reference)
         elif model.reference is not None:
             self._refit(model, model.reference, reference)
         if model.reference is None:
@@ -152,6 +145,31 @@ class Monitor:
         model.reference = reference
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
+
+    def _anew(self, model: ModelState, before: Reference, after: Reference) -> ModelState:
+        """The state on a reference with bins of its own: of channels that are held what is open stays."""
+        out = ModelState(
+            model.slice,
+            taken=model.taken,
+            versions=model.versions,
+            growth=model.growth,
+            started=model.started,
+            pages=model.pages,
+            paged=model.paged,
+        )
+        rows = {
+            row: after.rows[before.channels[row].name]
+            for row in growing.held_rows(model)
+            if before.channels[row].name in after.rows
+        }
+        known = self.detectors(before).natural
+        if rows and known is not None and model.natural is not None:
+            anew = self.detectors(after).natural
+            assert anew is not None
+            out.natural = carried(model.natural, known, anew, rows)
+            out.standing = _standing(model.standing, rows, len(after.channels))
+        self.forget(before)
+        return out
 
     def _refit(self, model: ModelState, before: Reference, after: Reference) -> None:
         """Natural variation was learned anew on the same bins: what it has seen stays."""
@@ -353,6 +371,20 @@ class Monitor:
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _standing(before: Standing, rows: Mapping[int, int], channels: int) -> Standing:
+    """That of the channels that are held, with their ``rows`` in another reference of so many channels."""
+    verdicts = {}
+    if CHANGE in before.verdicts:
+        old, status, detections = before.verdicts[CHANGE], np.zeros(channels, np.int8), np.zeros(channels, np.int64)
+        status[[*rows.values()]] = old.status[[*rows]]
+        detections[[*rows.values()]] = old.detections[[*rows]]
+        verdicts = {CHANGE: Verdict(status, detections)}
+    changes = sorted(
+        (replace(c, row=rows[c.row]) for c in before.changes if c.row in rows), key=lambda change: change.row
+    )
+    return Standing(before.status, verdicts, named=before.named, changes=tuple(changes))
 
 
 def _drifts(model: ModelState) -> bool:

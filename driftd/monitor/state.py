@@ -91,7 +91,8 @@ class Growth:
     """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
     the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
     may change, ``history`` from then on; ``faults`` float64[k, 4]: the row of a channel that was faulty, from when to
-    when, and whether no traffic does that by itself (driftd.monitor.growing).
+    when, and whether no traffic does that by itself (driftd.monitor.growing). ``held``: the channels that did not grow
+    at the last stage.
     """
 
     begun: float
@@ -100,6 +101,7 @@ class Growth:
     sample: Sample | None
     history: History | None = None
     faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
+    held: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

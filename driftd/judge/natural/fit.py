@@ -123,6 +123,13 @@ class Blocks:
     def days(self) -> float:
         return self.seconds * self.n / DAY
 
+    def known(self, ticks: Runs, awaited: Bools) -> Floats:
+        """Days that each channel is learned from, float64[channels]: those of ticks that it applies to."""
+        lasts = ticks.end - ticks.start
+        lost = lasts @ ((ticks.sums[:, :, f.EVENTS] == 0) & ~awaited)
+        out: Floats = self.days * (1 - lost / max(float(lasts.sum()), 1.0))
+        return out
+
     def of(self, start: Floats, end: Floats) -> Rows:
         return np.clip(((start + end) / 2 - self.first) // self.seconds, 0, self.n - 1).astype(np.intp)
 
@@ -156,7 +163,7 @@ def runs_of_hours(
     every = Runs(hours.start, hours.end, hours.events, hours.sums[:, :, : f.FEATURES + layout.width])
     none = np.zeros((0, 1, 1), np.int64)
     related = None if relations is None else (relations, cells)
-    return ReferenceRuns(told, _rings(every), np.zeros(0), none, peaks, related)
+    return ReferenceRuns(told, _rings(every), np.zeros(0), none, peaks, related, Drawn(early=True))
 
 
 def _rings(every: Runs) -> tuple[Runs, Runs]:
@@ -180,45 +187,57 @@ def learn(
     mean = sums[:, f.LOGS] * LOG_UNIT / some
     deviation: Floats = np.sqrt(np.maximum(sums[:, f.LOG_SQUARES] * LOG_UNIT / some - mean**2, 0.0))
     blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
-    traits = _traits(reference, layout, runs, blocks, blank)
+    awaited = np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool)
+    days = blocks.known(runs.ticks, awaited)
+    traits = _traits(reference, layout, runs, blocks, days, awaited, blank)
     usual = _usual(reference, runs.rings[0], blank)
     slots = slots_of(blocks.days)
-    slow = [_slow(scale, runs, blocks, traits, usual, slots, limits) for scale in SCALES]
+    slow = [_slow(scale, runs, blocks, days, traits, usual, slots, limits) for scale in SCALES]
     ring = runs.rings[0]
     values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
     hours = Slots.of(values, slot_of(ring, slots), slots)
     related, relations = _relations(reference, runs, blocks, traits, scores)
     assert slow[0] is not None
     return NaturalLearned(
-        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, traits, limits), slow[0], slow[1], slow[2],
-        relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
+        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
+        slow[2], relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 
 
-def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: Blocks, usual: Usual) -> Traits:
+def _traits(
+    reference: Reference,
+    layout: Layout,
+    runs: ReferenceRuns,
+    blocks: Blocks,
+    days: Floats,
+    awaited: Bools,
+    usual: Usual,
+) -> Traits:
+    """``days`` float64[channels]: how long each is learned from."""
     feature = np.array([c.role is Role.FEATURE for c in reference.channels], bool)
     counts = reference.summary.counts[:, UNSEEN:].astype(np.float64)
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
-    ring = runs.rings[0]
+    ring, early = runs.rings[0], runs.drawn.early
+    events = np.where(awaited, reference.summary.events, reference.summary.counts.sum(axis=1))
     return Traits(
         timely=_between(usual, ring.sums) > TIMELY,
-        still=feature & (same > STILL) & (blocks.days < STILL_DAYS),
+        still=feature & (same > STILL) & (days < STILL_DAYS),
         flat=most > FLAT * live,
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
         constant=(most == counts.sum(axis=1)) & (most > 0),
         numeric=reference.numeric,
         output=layout.outputs,
-        awaited=np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool),
+        awaited=awaited,
         errors=layout.errors,
         many=~reference.numeric & (known > MANY),
+        thin=events < THIN_EVENTS,
+        young=early & (days < YOUNG_DAYS),
+        whole=(not early) | (days >= WHOLE_DAY),
         short=blocks.days < SHORT_DAYS,
-        thin=reference.summary.events < THIN_EVENTS,
-        young=runs.drawn.early and blocks.days < YOUNG_DAYS,
-        whole=not runs.drawn.early or blocks.days >= WHOLE_DAY,
     )
 
 
@@ -263,6 +282,7 @@ def _slow(
     scale: Scale,
     runs: ReferenceRuns,
     blocks: Blocks,
+    known: Floats,
     traits: Traits,
     usual: Usual,
     slots: int,
@@ -281,9 +301,9 @@ def _slow(
     x, size, _ = statistics(usual, summed(ring, first, last), expected)
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
-    where = looked(traits, blocks.days, limits.low)
-    fast_alone = (Change.NEW,) if traits.young else ()
-    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (c not in fast_alone) for c in STATISTICS])
+    where = looked(traits, known, limits.low)
+    where[Change.NEW] = where[Change.NEW] & ~traits.young
+    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
     return SlowLearned(events, hop, largest, _centre(runs, size))
 
@@ -299,10 +319,10 @@ def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
     return out
 
 
-def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
-    """bool[channels] by change: where it says something of a channel."""
+def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
+    """bool[channels] by change: where it says something of a channel; ``days`` float64[channels] it is learned from."""
     t = traits
-    old = not t.young
+    old = ~t.young
     shape = ~(t.timely | t.thin | t.flat | t.still) & t.whole
     tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
     return {
@@ -323,24 +343,25 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     }
 
 
-def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimits) -> FastLearned:
+def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, limits: CountLimits) -> FastLearned:
     ring, ticks = runs.rings[0], runs.ticks
     events, _ = SCALES[0].of(int(ticks.events.sum()))
     first, last = windows(ring, len(ring), SCALES[0].seconds, events)
     sums = summed(ring, first, last)
     block = blocks.of(ring.start[first], ring.end[last])
-    where = looked(traits, blocks.days, limits.low)
+    where = looked(traits, days, limits.low)
     total = ticks.sums.sum(axis=0)
+    silent, still = ((s[:, :, f.EVENTS] == 0) & ~traits.awaited for s in (sums, ticks.sums))
     found: list[tuple[Change, int, int, int, float, float]] = []
     for change, hits, of in FAST:
         n = sums[:, :, of]
-        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), 0.0)
+        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), np.where(silent, np.nan, 0.0))
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
         usual = total[:, hits] / np.maximum(total[:, of], 1)
         p0 = np.fmax(np.fmax(worst, USUAL_ROOM * usual), LEAST_P0[change])
-        if change is Change.NEW and traits.young:
-            p0 = np.fmax(p0, YOUNG_NEW)
+        if change is Change.NEW:
+            p0 = np.where(traits.young, np.fmax(p0, YOUNG_NEW), p0)
         if change is Change.NEW:
             p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
         rows = np.flatnonzero(where[change] & (p0 < MOST_P0))
@@ -353,7 +374,8 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
     top = top * runs.drawn.thinning  # g of a burst is in proportion to its events
     if runs.peaks is not None:
         top = np.fmax(top, peaks_of_rules(runs.peaks, channels, rows_of([rule[0] for rule in found])))
-    largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
+    block, tau = blocks.of(ticks.start, ticks.end), np.full(len(found), TAU_CUSUM)
+    largest = Predictive.of(np.where(still[:, channels], np.nan, top), block, blocks.n, tau)
     rules = rules.capped(CAP_ROOM * top.max(axis=0, initial=0.0))
     usuals = np.array([rule[5] for rule in found], np.float64)
     return FastLearned(rules, rows_of([rule[0] for rule in found]), usuals, largest)
@@ -364,7 +386,7 @@ def _relations(
 ) -> tuple[list[RelationLearned | None], Relations | None]:
     nothing: list[RelationLearned | None] = [None] * len(RELATION_SCALES)
     related = _related(reference, runs, traits, scores) if runs.related is None else runs.related
-    if related is None or not traits.whole:
+    if related is None or (runs.drawn.early and blocks.days < WHOLE_DAY):
         return nothing, None
     relations, cells = related
     out: list[RelationLearned | None] = []
@@ -387,7 +409,7 @@ def _related(
     reference: Reference, runs: ReferenceRuns, traits: Traits, scores: Scores
 ) -> tuple[Relations, Runs] | None:
     """The relations of a reference of ticks, and its whole cells."""
-    if traits.thin or not len(runs.cells):
+    if reference.summary.events < THIN_EVENTS or not len(runs.cells):
         return None
     relations = Relations.of(reference, scores, runs.cells, traits.timely)
     if not len(relations.rows):

@@ -154,8 +154,9 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
     short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``,
-    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and
-    ``thin`` (few days, few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
+    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories), ``thin`` (few events), ``young``
+    (learned from less than half a day of a reference that grows), ``whole`` (from a day). ``short``: the reference has
+    few days.
     """
 
     timely: Bools
@@ -169,10 +170,10 @@ class Traits:
     awaited: Bools
     errors: Bools
     many: Bools
+    thin: Bools
+    young: Bools
+    whole: Bools
     short: bool
-    thin: bool
-    young: bool
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -365,16 +366,34 @@ def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: F
 
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
     """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
-    places = {key: i for i, key in enumerate(_rules_of(before))}
+    channels = len(before.traits.numeric)
+    return replace(state, cusum=_moved(state.cusum, before, after, {row: row for row in range(channels)}))
+
+
+def carried(
+    state: NaturalState, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]
+) -> NaturalState:
+    """The state of a reference with bins of its own: all begins anew, but that the channels of ``rows``, with their
+    rows in ``after``, keep their episodes, and what their rates have shown.
+    """
+    channels, fresh = len(after.traits.numeric), start(after)
+    episodes = state.episodes.moved([*rows], [*rows.values()], channels, SCALES[0].seconds)
+    return replace(fresh, cusum=_moved(state.cusum, before, after, rows), episodes=episodes)
+
+
+def _moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
+    """What the rates of the channels ``rows`` have shown, for the rules of ``after``."""
+    known = ((rows.get(channel), change) for channel, change in _rules_of(before))
+    places = {key: i for i, key in enumerate(known)}
     now = _rules_of(after)
     kept = np.array([i for i, key in enumerate(now) if key in places], np.intp)
     old = np.array([places[now[i]] for i in kept.tolist()], np.intp)
-    cusum = Cusum.start(len(now))
+    out = Cusum.start(len(now))
     for name in Cusum.__slots__:
-        values = getattr(cusum, name).copy()
-        values[kept] = getattr(state.cusum, name)[old]
-        cusum = replace(cusum, **{name: values})
-    return replace(state, cusum=cusum)
+        values = getattr(out, name).copy()
+        values[kept] = getattr(cusum, name)[old]
+        out = replace(out, **{name: values})
+    return out
 
 
 def _rules_of(learned: NaturalLearned) -> list[tuple[int, int]]:
