@@ -17,6 +17,7 @@ _SHOWN = 3
 """Values of a channel that a sentence names."""
 EXCEL = 20_000.0, 60_000.0
 """Days since 1899-12-30, as Excel counts them. Chosen: 1954 to 2064."""
+CANNOT_TELL: Final = "driftd cannot tell whether that is right"
 NEARLY_ALL: Final = 0.9
 """Share of missing values from which on a feature has hardly any. Chosen: nobody builds a model on a tenth of it."""
 LATE_SECONDS: Final = 3600.0
@@ -68,21 +69,19 @@ def _gaps(reference: Reference) -> Iterator[str]:
     for gap in gaps_of(reference):
         name = printable(gap.channel)
         if gap.start == -inf and gap.end == inf:
-            yield (
-                f"{name}: 100% {gap.why} since the first event, so not watched. driftd cannot tell whether that is right"
-            )
+            yield f"{name}: 100% {gap.why} since the first event, so not watched. {CANNOT_TELL}"
         elif gap.start == -inf and gap.end - reference.first >= LATE_SECONDS:
             yield f"{name}: first seen at {minute(gap.end)} UTC; what came before does not count as missing"
         elif gap.end == inf:
             kind = f" ({gap.why.replace('_', ' ')})" if gap.why else ""
             yield (
-                f"{name}: waits{kind} since {minute(gap.start)} UTC, and is known up to then. The other channels grow; it "
-                "catches up when that is over"
+                f"{name}: waits{kind} since {minute(gap.start)} UTC, and is known up to then. The other channels grow; "
+                "it catches up when that is over"
             )
 
 
 def _from_the_start(reference: Reference) -> Iterator[str]:
-    """Of channels without values, or with one value alone: a fault that was there from the beginning looks like that."""
+    """Of channels with hardly any value, or one alone: a fault that was there from the beginning looks like that."""
     counts, constant = reference.summary.counts, []
     for row, channel in enumerate(reference.channels):
         values, missing = counts[row, UNSEEN:], int(counts[row, MISSING])
@@ -90,17 +89,14 @@ def _from_the_start(reference: Reference) -> Iterator[str]:
         if channel.role is not Role.FEATURE:
             continue
         if share >= NEARLY_ALL:
-            yield (
-                f"{printable(channel.name)}: {percent(share)} missing since the first event. driftd cannot tell whether "
-                "that is right"
-            )
+            yield f"{printable(channel.name)}: {percent(share)} missing since the first event. {CANNOT_TELL}"
         elif missing + values.max() == counts[row].sum() and one_value(reference, row):
             constant.append(row)
     if constant:
         shown = ", ".join(
             f"{printable(reference.channels[row].name)} ({_examples(reference, row)})" for row in constant[:_NAMED]
         ) + f" and {len(constant) - _NAMED} more" * (len(constant) > _NAMED)
-        yield f"one value alone since the first event: {shown}. driftd cannot tell whether that is right"
+        yield f"one value alone since the first event: {shown}. {CANNOT_TELL}"
 
 
 def one_value(reference: Reference, row: int) -> bool:

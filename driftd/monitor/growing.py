@@ -7,7 +7,7 @@ to its end, is never learned of the channel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +19,7 @@ from driftd.core.pane import RawRows
 from driftd.core.reference import Drawn, Gap, Reference
 from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
+from driftd.core.values import absent
 from driftd.core.window import panes_of
 from driftd.judge.natural.episodes import NONE, PAGE, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
@@ -94,8 +95,29 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
         if not panes:
             return None
         growth = model.growth = replace(growth, begun=min(panes) * pane_seconds)
+    if (joins := _first_seen(model, growth)) < np.inf:
+        hours = (joins - growth.begun) // WAIT_SECONDS + 2  # an hour of it at least
+        growth = model.growth = replace(growth, wait=min(growth.wait, hours * WAIT_SECONDS))
     last = int(panes_of(np.array([growth.begun + growth.wait]), pane_seconds)[0]) - 1
     return last if last <= reached else None
+
+
+def _first_seen(model: ModelState, growth: Growth) -> float:
+    """When a feature that the reference does not have first had a value, in what has arrived; inf where none has."""
+    if model.reference is None or growth.sample is None:
+        return np.inf
+    batches = [message.rows for messages in model.arrived.values() for message in messages]
+    return min((float(rows.times[here].min()) for rows, here in _unknown(model.reference, batches)), default=np.inf)
+
+
+def _unknown(reference: Reference, batches: Iterable[EventBatch]) -> Iterator[tuple[EventBatch, NDArray[np.bool_]]]:
+    """Where features that the reference does not have, have a value: a batch, and bool[n]."""
+    known = {channel.feature for channel in reference.channels}
+    for rows in batches:
+        for name in rows.columns.keys() - known:
+            here = ~absent(rows.columns[name])
+            if here.any():
+                yield rows, here
 
 
 def take_rows(model: ModelState, pane: int, pane_seconds: float) -> None:
@@ -137,6 +159,8 @@ def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
     held = tuple(gap.channel for gap in gaps)
     stage = _passed(growth.wait)
     again = stage == growth.stage and set(growth.held) <= set(held)  # who has waited for so long waits on
+    if model.reference is not None and growth.sample is not None:
+        again = again and not any(_unknown(model.reference, growth.sample.rows))
     if again or (growth.sample is not None and model.standing.gross.any()):
         model.growth = replace(growth, wait=_next(growth.stage, growth.wait, growth.held or held, settings))
         return None

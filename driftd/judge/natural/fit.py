@@ -27,6 +27,7 @@ from driftd.judge.natural.learned import (
     RELATION_SCALES,
     RINGS,
     SCALES,
+    STILL_DAYS,
     TAU,
     TAU_CUSUM,
     TAU_MANY,
@@ -71,8 +72,6 @@ daily rhythm up to .41. Measured: on the open seeds 11, 12 and 13.
 """
 STILL: Final = 0.9
 """Share of repeats above which a feature is still. Chosen: its values last ten events and more."""
-STILL_DAYS: Final = 6.5
-"""Days below which that is held against a reference. Chosen: with less than a week it may be the weekday's value."""
 FLAT: Final = 0.97
 """Share of one bin above which a channel is flat. Chosen: a window of 100 holds three other values."""
 FLAT_DAYS: Final = 20.0
@@ -220,7 +219,7 @@ def _traits(
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
-    ring, early = runs.rings[0], runs.drawn.early
+    ring, early, nonzero = runs.rings[0], runs.drawn.early, runs.ticks.sums[:, :, f.NONZERO].any(axis=0)
     events = np.where(awaited, reference.summary.events, reference.summary.counts.sum(axis=1))
     return Traits(
         timely=_between(usual, ring.sums) > TIMELY,
@@ -228,7 +227,7 @@ def _traits(
         flat=most > FLAT * live,
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
-        constant=(most == counts.sum(axis=1)) & (most > 0),
+        constant=(most == counts.sum(axis=1)) & (most > 0) & (~reference.numeric | nonzero),
         numeric=reference.numeric,
         output=layout.outputs,
         awaited=awaited,
@@ -331,7 +330,9 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | t.still) & (~t.numeric | t.whole) & ~(t.many & (t.thin | t.young)),
+        Change.NEW: ~(t.timely | (t.still & ~(t.constant & t.whole)))
+        & (~t.numeric | t.whole)
+        & ~(t.many & (t.thin | t.young)),
         Change.HOT: t.many & ~t.timely & old,
         Change.LOW: tail,
         Change.HIGH: tail,

@@ -32,6 +32,9 @@ YOUNG_DAYS: Final = 0.45
 """Days below which a reference is young: only what no hour makes is looked for. Chosen: nearly half a day."""
 YOUNG_NEW: Final = 0.3
 """Least p0 of new categories where the reference is young. Chosen: hours bring values of their own, but not a third."""
+STILL_DAYS: Final = 6.5
+"""Days below which values that do not change are held against a reference. Chosen: with less than a week it may be the
+weekday's value."""
 WHOLE_DAY: Final = 0.9
 """Days from which a reference has seen a day: from then on levels, shapes and relations are looked at. Chosen: a day
 whose first and last hours are missing.
@@ -153,8 +156,8 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
-    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``,
-    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories), ``thin`` (few events), ``young``
+    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``
+    (one value alone; not 0, which is what rain is on most days), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories), ``thin`` (few events), ``young``
     (learned from less than half a day of a reference that grows), ``whole`` (from a day). ``short``: the reference has
     few days.
     """

@@ -24,6 +24,7 @@ from driftd.judge.natural.learned import (
     RELATION_SCALES,
     RINGS,
     SCALES,
+    STILL_DAYS,
     TICK,
     NaturalLearned,
 )
@@ -47,6 +48,10 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
+WEEK: Final = 7 * 86_400.0
+"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
+WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
+"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
 FAR: Final = CHANGES.index(Change.FAR)
@@ -205,6 +210,7 @@ def _fast(
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
         if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
             name, level = name._replace(kind=Kind.GRADUAL), TICKET
+        level = TICKET if _may_be_weekend(learned, int(change[i]), c, over.since[i]) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fires.append(
@@ -214,6 +220,13 @@ def _fast(
             )
         )  # fmt: skip
     return cusum, recent.last(), top
+
+
+def _may_be_weekend(learned: NaturalLearned, change: int, channel: int, since: float) -> bool:
+    """Whether a constant has changed with the weekend, that a reference of less than a week has not seen."""
+    new = learned.traits.constant[channel] and CHANGES[change] in {Change.NEW, Change.FAR}
+    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1]
+    return bool(new and weekend and learned.days < STILL_DAYS)
 
 
 def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
@@ -301,12 +314,14 @@ def _slow(
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
-        level = PAGE if firing[0, w, row, c] else TICKET
+        since = float(ring.start[first[w]])
+        pages = firing[0, w, row, c] and not _may_be_weekend(learned, change, c, since)
+        level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
-                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
             )
         )  # fmt: skip
     return after
