@@ -39,6 +39,8 @@ STAGES: Final = (1800.0, 7200.0, 21600.0, *(DAY_SECONDS * days for days in (1, 3
 seen: an hour, a shift, a night, a weekend."""
 LEAST_EVENTS: Final = 500
 """Events of the first reference at least: the fault path was measured down to so many."""
+QUIET: Final = (21600.0, 100)
+"""Seconds from which on so few events are enough. Measured: models with 300 events a day, no false page in 14 days."""
 FREEZE_SECONDS: Final = DAY_SECONDS
 """Bins must have seen a day before they stay, and then the judge learns, too."""
 FREEZE_LATEST: Final = 7 * DAY_SECONDS

@@ -34,6 +34,7 @@ from driftd.learn.growth import (
     GROWING,
     GROWN,
     LEAST_EVENTS,
+    QUIET,
     STAGES,
     grown,
     seeded,
@@ -152,7 +153,7 @@ def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
     growth = model.growth
     assert growth is not None
     assert settings.grow_seconds is not None
-    if model.reference is None and (growth.sample is None or growth.sample.events < LEAST_EVENTS):
+    if model.reference is None and _first(growth) < 1:
         model.growth = replace(growth, wait=growth.wait + AGAIN_SECONDS)
         return None
     gaps = open_gaps(model, growth.begun + growth.wait)
@@ -317,4 +318,11 @@ def ratio(model: ModelState) -> float:
     if growth is None or growth.sample is None or not growth.sample.rows:
         return 0.0
     last = max(float(rows.times.max()) for rows in growth.sample.rows)
-    return min(1.0, (last - growth.begun) / STAGES[0], growth.sample.events / LEAST_EVENTS)
+    return min(1.0, (last - growth.begun) / STAGES[0], _first(growth))
+
+
+def _first(growth: Growth) -> float:
+    """Part of the events that the first reference needs, at least 1 where there are enough."""
+    events = 0 if growth.sample is None else growth.sample.events
+    seconds, few = QUIET
+    return events / (few if growth.wait >= seconds else LEAST_EVENTS)

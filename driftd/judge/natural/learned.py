@@ -157,9 +157,9 @@ FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
     short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``
-    (one value alone; not 0, which is what rain is on most days), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories), ``thin`` (few events), ``young``
-    (learned from less than half a day of a reference that grows), ``whole`` (from a day). ``short``: the reference has
-    few days.
+    (one value alone; not 0, which is what rain is on most days), ``numeric``, ``output``, ``awaited``, ``errors``,
+    ``many`` (known categories), ``thin`` (few events), ``young`` (learned from less than half a day of a reference that
+    grows), ``whole`` (from a day). ``short``: the reference has few days.
     """
 
     timely: Bools
