@@ -209,7 +209,8 @@ class ModelSnapshot:
     started: dict[str, float]
     pages: int
     paged: tuple[float, ...]
-    growth: GrowthSnapshot | None = None
+    growth: GrowthSnapshot | None
+    recent: list[ArrivedSnapshot]
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -232,6 +233,7 @@ class ModelSnapshot:
             m.pages,
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
+            [ArrivedSnapshot.of(rows) for rows in m.recent],
         )
 
     def restore(self) -> ModelState:
@@ -255,6 +257,7 @@ class ModelSnapshot:
         )
         for pane in self.pending:
             model.pending.setdefault(pane.number, {})[pane.source] = pane
+        model.recent = [recent.restore(self.slice) for recent in self.recent]
         for arrived in self.arrived:
             model.arrived.setdefault(arrived.source, []).append(arrived.restore(self.slice))
         return model

@@ -12,6 +12,7 @@ from driftd.core.finding import CHANGE, Judgement
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
+from driftd.core.text import utc
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -30,11 +31,12 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
 )
-from driftd.monitor.intake import Pane, Run, counted, take_out, together
+from driftd.monitor.intake import Pane, Run, answered, counted, since, take_out, together
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.warmup import warm_up
 
+NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
 LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
@@ -107,7 +109,7 @@ class Monitor:
         reference = growing.reach(model, self.settings(model.slice))
         return reference, growing.left(model) if anew else None
 
-    def end_all(self, model: ModelState, pane: int, out: Evaluated) -> None:
+    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str = LEARNED_ANEW) -> None:
         """Before a reference that is learned anew: what is open ends, but for channels that are held."""
         reference, seconds = model.reference, self.windows.pane_seconds
         if reference is None:
@@ -115,7 +117,7 @@ class Monitor:
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
         hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
         evaluations: list[Evaluation | None] = []
-        held = set(growing.held_rows(model))
+        held = set(growing.held_rows(model)) if because == LEARNED_ANEW else set()
         turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
         if turns := [turn for turn in turns if turn.channel not in held]:
             evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
@@ -125,7 +127,7 @@ class Monitor:
             evaluations.append(evaluate_episodes(model, self.detectors(reference), self._rules(), batch, judged))
         for evaluation in evaluations:
             if evaluation is not None:
-                found = tuple(replace(f, because=LEARNED_ANEW) for f in evaluation.judgement.findings)
+                found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
                 judgement = replace(evaluation.judgement, findings=found)
                 self._keep(model, replace(evaluation, judgement=judgement), out)
 
@@ -144,7 +146,7 @@ class Monitor:
             model.judge = ModelJudge.of(reference)
         model.reference = reference
         # held for a reference that is not needed any more
-        model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
+        model.rows, model.learned, model.arrived, model.through, model.recent = [], 0, {}, {}, []
 
     def _anew(self, model: ModelState, before: Reference, after: Reference) -> ModelState:
         """The state on a reference with bins of its own: of channels that are held what is open stays."""
@@ -180,19 +182,43 @@ class Monitor:
 
     def restart(self, models: Models, key: Slice, out: Evaluated) -> str | None:
         """Lets the model learn anew if a new version answers alone and the user wants a reference of its own; says so.
-
-        What was found until then stands; what is open ends with the reference.
+        Its events of the last two hops are learned from, and what was found until then stands.
         """
         model = models[key]
-        version = model.successor() if self.settings(key).restart else None
+        if not self.settings(key).restart:
+            model.recent = []
+            return None
+        version = model.successor()
         if version is None:
+            model.recent = since(model.recent, model.hops.begin(2), self.windows.pane_seconds)
             return None
         assert model.taken is not None
-        self.end_all(model, model.taken, out)
-        models[key] = ModelState(
-            key, taken=model.taken, versions=model.versions, started=model.started, pages=model.pages, paged=model.paged
+        self.end_all(model, model.taken, out, NEW_VERSION)
+        first = model.started[version]
+        models[key] = after = ModelState(
+            key,
+            taken=model.taken,
+            versions=model.versions,
+            started=model.started,
+            pages=model.pages,
+            paged=model.paged,
+            through=model.through,
         )
-        return f"{key.model}: version {version} answers alone: a new reference is learned from here on"
+        for message in since(model.recent, model.hops.begin(2), self.windows.pane_seconds):
+            rows = answered(message, version, model.hops.begin(2), model.taken, self.windows.pane_seconds)
+            if len(rows.rows):
+                after.arrived.setdefault(message.source, []).append(rows)
+        return f"{key.model}: version {version} answers alone: a new reference is learned from {utc(first)} on"
+
+    def stops(self, model: ModelState, pane: int) -> list[int]:
+        """The panes up to ``pane`` after which it is asked whether a new version answers alone: those that end a hop;
+        and ``pane`` itself.
+        """
+        if not self.settings(model.slice).restart or model.reference is None:
+            return [pane]
+        numbers = sorted(number for number in model.pending if number <= pane)
+        events = [sum(part.summary.events for part in model.pending[number].values()) for number in numbers]
+        return [*(numbers[i] for i in model.hops.finished_by(numbers, events, self.windows)), pane]
 
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""

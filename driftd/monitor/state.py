@@ -110,7 +110,8 @@ class ModelState:
 
     ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
     the panes that came in since, by number and source; ``arrived`` the raw rows, by source, and ``through`` the last
-    pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
+    pane of which each source's rows are in. ``recent``: the raw rows of the last hops, where a new version of the model
+    gets a reference of its own. ``rows`` and ``learned``: events that are held for the reference.
     ``growth``: None where the reference does not grow (any more).
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
@@ -122,6 +123,7 @@ class ModelState:
     pending: dict[int, dict[TopicPartition, ClosedPane]] = field(default_factory=dict)
     arrived: dict[TopicPartition, list[RawRows]] = field(default_factory=dict)
     through: dict[TopicPartition, int] = field(default_factory=dict)
+    recent: list[RawRows] = field(default_factory=list)
     rows: list[EventBatch] = field(default_factory=list)
     learned: int = 0
     taken: int | None = None

@@ -24,6 +24,7 @@ from driftd.judge.natural.learned import (
     LEAST_P0_RANGE,
     MANY,
     MOST_P0,
+    ONCE,
     RELATION_SCALES,
     RINGS,
     SCALES,
@@ -219,6 +220,7 @@ def _traits(
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
+    once = np.array([b.once for b in reference.bins])
     ring, early, nonzero = runs.rings[0], runs.drawn.early, runs.ticks.sums[:, :, f.NONZERO].any(axis=0)
     events = np.where(awaited, reference.summary.events, reference.summary.counts.sum(axis=1))
     return Traits(
@@ -232,7 +234,7 @@ def _traits(
         output=layout.outputs,
         awaited=awaited,
         errors=layout.errors,
-        many=~reference.numeric & (known > MANY),
+        many=~reference.numeric & ((known > MANY) | ((once > ONCE * live) & (events < THIN_EVENTS))),
         thin=events < THIN_EVENTS,
         young=early & (days < YOUNG_DAYS),
         whole=(not early) | (days >= WHOLE_DAY),
@@ -330,10 +332,10 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | (t.still & ~(t.constant & t.whole)))
+        Change.NEW: ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
         & (~t.numeric | t.whole)
         & ~(t.many & (t.thin | t.young)),
-        Change.HOT: t.many & ~t.timely & old,
+        Change.HOT: t.many & ~(t.timely | t.thin) & old,
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,

@@ -43,6 +43,9 @@ MANY: Final = 60
 """Known categories above which new ones are ordinary: there a new value must take a share (Change.HOT). Measured: as
 THIN_EVENTS.
 """
+ONCE: Final = 0.1
+"""Share of the values that are categories seen once, above which a thin reference has many. Chosen: of the next values
+as many are new (Good 1953)."""
 PARTS: Final = 24
 """Windows that the reference's events would make at least. Chosen: three in each block of a short reference."""
 LEAST_WINDOW: Final = 24

@@ -25,6 +25,7 @@ from driftd.learn import sample
 from driftd.learn.build import Learning, build
 from driftd.learn.gaps import gaps_of
 from driftd.learn.growth import GROWING, GROWN, grown, seeded
+from driftd.learn.remarks import remarks
 from driftd.monitor.growing import MOST_FAULTS, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
@@ -307,6 +308,55 @@ def test_features_that_come_later_join_at_the_next_stage() -> None:
 
 def test_a_model_with_few_events_waits_for_enough() -> None:
     rows = batch(columns(1.3))
-    thin = rows.take(np.arange(0, len(rows), 10))  # 270 a day
-    _, _, learned = run(grower(), thin)
-    assert learned == []
+    quiet, silent = rows.take(np.arange(0, len(rows), 10)), rows.take(np.arange(0, len(rows), 60))  # 270, 45 a day
+    _, _, learned = run(grower(), quiet)
+    assert spans(learned) == pytest.approx([6.5, 24], abs=0.6)
+    assert learned[0].summary.events >= 100
+    assert run(grower(), silent)[2] == []
+
+
+def late(cuts: Sequence[int] = ()) -> tuple[list[Finding], list[Reference]]:
+    """``age`` has its first value after 28 hours, and none from 48 to 50 hours."""
+    own = {key: column.copy() for key, column in columns(2.2).items()}
+    hours = (own["time"] - BEGIN) / HOUR
+    own["age"][(hours < 28) | ((hours >= 48) & (hours < 50))] = np.nan
+    _, findings, learned = run(grower(), batch(own), cuts)
+    return findings, learned
+
+
+def test_a_feature_that_comes_late_was_not_missing_before() -> None:
+    findings, learned = late()
+    first = columns(2.2)["time"][columns(2.2)["time"] >= BEGIN + 28 * HOUR].min()
+    assert spans(learned) == pytest.approx([3.3, 6, 24, 30], abs=0.2)
+    dead, begun = Gap("age", -np.inf, np.inf, "missing"), Gap("age", -np.inf, float(first))
+    assert [[g for g in gaps_of(r) if g.channel == "age"] for r in learned] == [[dead], [dead], [dead], [begun]]
+    assert "age" not in learned[2].rows
+    assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
+    pages = [(f.feature, f.kind, f.window_end) for f in findings if f.severity is Severity.PAGE and f.feature]
+    assert [page[:2] for page in pages] == [("age", "missing")]
+    assert 0 < pages[0][2] - (BEGIN + 48 * HOUR) < 1800
+
+
+def test_when_a_late_feature_joins_does_not_depend_on_how_events_arrive() -> None:
+    whole, parts = late(), late([100, 2_800, 3_000, 3_001, 3_400, 5_000])
+    assert (whole[0], [r.id for r in whole[1]]) == (parts[0], [r.id for r in parts[1]])
+
+
+@pytest.mark.parametrize(
+    ("values", "begin", "asked"),
+    [
+        pytest.param((1.0, 0.0), 1.3, {Severity.PAGE}, id="1 becomes 0"),
+        pytest.param((1.0, 2.0), 1.3, {Severity.PAGE}, id="1 becomes 2"),
+        pytest.param(("web", "app"), 1.3, {Severity.PAGE}, id="a category becomes another"),
+        pytest.param((0.0, 1.0), 1.3, set(), id="rain: 0 is what may come to an end"),
+        pytest.param((1.0, 0.0), 0.3, set(), id="hours do not know what is constant"),
+        pytest.param((1.0, 0.0), 4.7, {Severity.TICKET}, id="on Saturday, and no week is known"),
+    ],
+)
+def test_a_constant_that_becomes_another(values: tuple[object, object], begin: float, asked: set[Severity]) -> None:
+    own = {key: column[::2].copy() for key, column in columns(begin + 0.3).items()}
+    after = own["time"] >= BEGIN + begin * DAY
+    own["city"] = np.where(after, values[1], values[0]).astype(object)  # type: ignore[arg-type]
+    _, findings, learned = run(grower(), batch(own))
+    assert {f.severity for f in findings if f.feature == "city" and f.severity} == asked
+    assert any("city (" in remark for remark in remarks(learned[-1]))
