@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from itertools import repeat
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +102,11 @@ class Gap:
     start: float
     end: float
     why: str = ""
+
+    @property
+    def never(self) -> bool:
+        """Whether it has never had a value."""
+        return self.start == -inf and self.end == inf
 
 
 @dataclass(frozen=True, slots=True)

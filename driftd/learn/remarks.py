@@ -7,9 +7,10 @@ from math import floor, inf
 from typing import Final
 
 from driftd.core.channel import Role
-from driftd.core.reference import Reference
+from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.summary import MISSING, UNSEEN
-from driftd.core.text import minute, percent, plural, printable, utc
+from driftd.core.text import duration, minute, percent, plural, printable, utc
+from driftd.core.units import DAY_SECONDS
 from driftd.learn.gaps import gaps_of
 from driftd.learn.incidents import Incident, incidents_of
 
@@ -20,6 +21,8 @@ EXCEL = 20_000.0, 60_000.0
 CANNOT_TELL: Final = "driftd cannot tell whether that is right"
 NEARLY_ALL: Final = 0.9
 """Share of missing values from which on a feature has hardly any. Chosen: nobody builds a model on a tenth of it."""
+WEEK_SECONDS: Final = 6.5 * DAY_SECONDS
+"""A reference of seconds less than a week has seen its hours. Chosen: it ends with an event, and nights have few."""
 LATE_SECONDS: Final = 3600.0
 """A feature that is first seen so long after the beginning came late. Chosen: an hour; rare values come when they come.
 """
@@ -53,6 +56,7 @@ def unwatched(names: Sequence[str]) -> str:
 def _remarks(reference: Reference) -> Iterator[str]:
     yield from excel_dates(reference.first, reference.last)
     yield from _incidents(reference)
+    yield from _short(reference)
     yield from _gaps(reference)
     yield from _from_the_start(reference)
     rows = reference.rows
@@ -64,11 +68,26 @@ def _remarks(reference: Reference) -> Iterator[str]:
         )
 
 
+def _short(reference: Reference) -> Iterator[str]:
+    """Of a reference that is compared by hours of the week, or by periods, and does not have them."""
+    span = reference.last - reference.first
+    if reference.kind is ReferenceKind.SEASONAL and span < WEEK_SECONDS:
+        yield (
+            f"kind seasonal needs a week or more, and the reference spans {duration(span)}: windows of other hours are "
+            "compared with all of it. Give learning.seconds (14d), or build one"
+        )
+    elif reference.kind is ReferenceKind.ROLLING and reference.rolled is None:
+        yield (
+            f"kind rolling: until the first whole period has ended, windows are compared with {duration(span)} of "
+            "reference"
+        )
+
+
 def _gaps(reference: Reference) -> Iterator[str]:
     """Of channels that a reference that grows does not have, or knows for a shorter time than the others."""
     for gap in gaps_of(reference):
         name = printable(gap.channel)
-        if gap.start == -inf and gap.end == inf:
+        if gap.never:
             yield f"{name}: 100% {gap.why} since the first event, so not watched. {CANNOT_TELL}"
         elif gap.start == -inf and gap.end - reference.first >= LATE_SECONDS:
             yield f"{name}: first seen at {minute(gap.end)} UTC; what came before does not count as missing"

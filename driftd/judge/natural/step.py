@@ -17,7 +17,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import Kind, Named, named
+from driftd.judge.natural.kinds import STANDING, Kind, Named, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -210,7 +210,7 @@ def _fast(
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
         if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
             name, level = name._replace(kind=Kind.GRADUAL), TICKET
-        level = TICKET if _may_be_weekend(learned, int(change[i]), c, over.since[i]) else level
+        level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fires.append(
@@ -222,11 +222,15 @@ def _fast(
     return cusum, recent.last(), top
 
 
-def _may_be_weekend(learned: NaturalLearned, change: int, channel: int, since: float) -> bool:
-    """Whether a constant has changed with the weekend, that a reference of less than a week has not seen."""
-    new = learned.traits.constant[channel] and CHANGES[change] in {Change.NEW, Change.FAR}
-    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1]
-    return bool(new and weekend and learned.days < STILL_DAYS)
+def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: float, counters: Counts) -> bool:
+    """Whether a constant that changed makes a ticket only: a number that varies now, as clear air does one day; or with
+    the weekend, that a reference of less than a week has not seen. ``counters`` since the change.
+    """
+    if not learned.traits.constant[channel] or CHANGES[change] not in {Change.NEW, Change.FAR}:
+        return False
+    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
+    varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
+    return bool(weekend or (varies and learned.traits.numeric[channel]))
 
 
 def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
@@ -315,7 +319,7 @@ def _slow(
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
         since = float(ring.start[first[w]])
-        pages = firing[0, w, row, c] and not _may_be_weekend(learned, change, c, since)
+        pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fires.append(

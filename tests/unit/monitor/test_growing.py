@@ -356,7 +356,7 @@ def test_when_a_late_feature_joins_does_not_depend_on_how_events_arrive() -> Non
 def test_a_constant_that_becomes_another(values: tuple[object, object], begin: float, asked: set[Severity]) -> None:
     own = {key: column[::2].copy() for key, column in columns(begin + 0.3).items()}
     after = own["time"] >= BEGIN + begin * DAY
-    own["city"] = np.where(after, values[1], values[0]).astype(object)  # type: ignore[arg-type]
+    own["city"] = np.array([values[int(later)] for later in after], object)
     _, findings, learned = run(grower(), batch(own))
     assert {f.severity for f in findings if f.feature == "city" and f.severity} == asked
     assert any("city (" in remark for remark in remarks(learned[-1]))
