@@ -104,8 +104,10 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
 
 
 def _first_seen(model: ModelState, growth: Growth) -> float:
-    """When a feature that the reference does not have first had a value, in what has arrived; inf where none has."""
-    if model.reference is None or growth.sample is None:
+    """When a feature that the reference does not have first had a value, in what has arrived; inf where none has, or
+    where the sample does not go back as far as the reference.
+    """
+    if model.reference is None or growth.sample is None or growth.begun > model.reference.first:
         return np.inf
     batches = [message.rows for messages in model.arrived.values() for message in messages]
     return min((float(rows.times[here].min()) for rows, here in _unknown(model.reference, batches)), default=np.inf)

@@ -173,6 +173,9 @@ def test_a_page_makes_its_channel_wait_and_all_others_grow() -> None:
     assert spans([first]) == pytest.approx([24], abs=0.2)
     assert 0 < last.last - closed(findings, "age") < 1.1 * HOUR
     assert [(gap.channel, gap.why) for gap in gaps_of(first) if np.isinf(gap.end)] == [("age", "missing")]
+    waits = "age: waits (missing) since 2026-09-29 04:56 UTC, and is known up to then. The other channels grow"
+    assert [remark.split(";")[0] for remark in remarks(first)] == [waits]
+    assert not remarks(last)
     time, begin = columns(2.3)["time"], BEGIN + 20 * HOUR
     for reference, end in ((first, np.inf), (last, closed(findings, "age"))):
         n, row = reference.summary.events, reference.rows["age"]
@@ -331,6 +334,11 @@ def test_a_feature_that_comes_late_was_not_missing_before() -> None:
     dead, begun = Gap("age", -np.inf, np.inf, "missing"), Gap("age", -np.inf, float(first))
     assert [[g for g in gaps_of(r) if g.channel == "age"] for r in learned] == [[dead], [dead], [dead], [begun]]
     assert "age" not in learned[2].rows
+    never, came = (remarks(r) for r in learned[2:])
+    assert never == (
+        "age: 100% missing since the first event, so not watched. driftd cannot tell whether that is right",
+    )
+    assert came == ("age: first seen at 2026-09-29 13:00 UTC; what came before does not count as missing",)
     assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
     pages = [(f.feature, f.kind, f.window_end) for f in findings if f.severity is Severity.PAGE and f.feature]
     assert [page[:2] for page in pages] == [("age", "missing")]
@@ -360,3 +368,14 @@ def test_a_constant_that_becomes_another(values: tuple[object, object], begin: f
     _, findings, learned = run(grower(), batch(own))
     assert {f.severity for f in findings if f.feature == "city" and f.severity} == asked
     assert any("city (" in remark for remark in remarks(learned[-1]))
+
+
+def test_a_stored_reference_is_not_learned_anew_from_less_for_a_feature_that_comes_late() -> None:
+    _, _, learned = run(grower(), batch(columns(0.3)))
+    again, state = grower(), State()
+    again.begin(state, {"m": learned[-1]})
+    rows = batch(columns(1.3))
+    later = rows.take(np.flatnonzero(rows.times > learned[-1].last))
+    later.columns["a"] = np.random.default_rng(1).normal(size=len(later))  # type: ignore[index]
+    outcome = feed(again, state, A, later)
+    assert [r.last - r.first for r in outcome.learned] == pytest.approx([0.95 * DAY], rel=0.06)
