@@ -92,6 +92,7 @@ TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("atom",), np.inf, "rain: how often it is not 0 changes from day to day"),
     TraitSize((Change.NEW,), ("numeric",), 0.1, "levels wander beyond their range"),
     TraitSize((Change.NEW,), ("numeric", "short"), 0.2, "a reference of days has not seen all levels"),
+    TraitSize((Change.NEW,), ("empty",), np.inf, "values come where there were hardly any: good news, mostly"),
     TraitSize((Change.NEW,), ("constant", "short"), 0.8, "days have shown one value: another one must replace it"),
     TraitSize((Change.NEW,), ("constant", "numeric"), 0.8, "a constant number that becomes another one"),
     TraitSize(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Role
 from driftd.core.fault_counters import LOG_UNIT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
-from driftd.core.summary import FIRST_VALUE, UNSEEN
+from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change, rows_of
@@ -19,7 +19,9 @@ from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
 from driftd.judge.natural.learned import (
+    EMPTY,
     FAST,
+    FILLED,
     LEAST_P0,
     LEAST_P0_RANGE,
     MANY,
@@ -220,6 +222,7 @@ def _traits(
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
+    missing = reference.summary.counts[:, MISSING] / np.maximum(reference.summary.counts.sum(axis=1), 1)
     once = np.array([b.once for b in reference.bins])
     ring, early, nonzero = runs.rings[0], runs.drawn.early, runs.ticks.sums[:, :, f.NONZERO].any(axis=0)
     events = np.where(awaited, reference.summary.events, reference.summary.counts.sum(axis=1))
@@ -230,6 +233,7 @@ def _traits(
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
         constant=(most == counts.sum(axis=1)) & (most > 0) & (~reference.numeric | nonzero),
+        empty=~awaited & (missing >= EMPTY),
         numeric=reference.numeric,
         output=layout.outputs,
         awaited=awaited,
@@ -303,7 +307,7 @@ def _slow(
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
     where = looked(traits, known, limits.low)
-    where[Change.NEW] = where[Change.NEW] & ~traits.young
+    where[Change.NEW] = where[Change.NEW] & ~(traits.young | traits.empty)
     mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
     return SlowLearned(events, hop, largest, _centre(runs, size))
@@ -332,9 +336,12 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
-        & (~t.numeric | t.whole)
-        & ~(t.many & (t.thin | t.young)),
+        Change.NEW: (t.empty & old)
+        | (
+            ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
+            & (~t.numeric | t.whole)
+            & ~(t.many & (t.thin | t.young))
+        ),
         Change.HOT: t.many & ~(t.timely | t.thin) & old,
         Change.LOW: tail,
         Change.HIGH: tail,
@@ -356,7 +363,7 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, lim
     total = ticks.sums.sum(axis=0)
     silent, still = ((s[:, :, f.EVENTS] == 0) & ~traits.awaited for s in (sums, ticks.sums))
     found: list[tuple[Change, int, int, int, float, float]] = []
-    for change, hits, of in FAST:
+    for change, hits, of in (*FAST, FILLED):
         n = sums[:, :, of]
         rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), np.where(silent, np.nan, 0.0))
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
@@ -367,7 +374,8 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, lim
             p0 = np.where(traits.young, np.fmax(p0, YOUNG_NEW), p0)
         if change is Change.NEW:
             p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
-        rows = np.flatnonzero(where[change] & (p0 < MOST_P0))
+        mine = where[change] & ((traits.empty == (hits == f.LIVE)) if change is Change.NEW else True)
+        rows = np.flatnonzero(mine & (p0 < MOST_P0))
         found += [(change, c, hits, of, float(p0[c]), float(usual[c])) for c in rows.tolist()]
     found.sort(key=lambda rule: rule[1])  # by channel: Recent reduces over the rules of each
     channels, hit, among = (np.array([rule[i] for rule in found], np.intp) for i in (1, 2, 3))

@@ -46,6 +46,8 @@ THIN_EVENTS.
 ONCE: Final = 0.1
 """Share of the values that are categories seen once, above which a thin reference has many. Chosen: of the next values
 as many are new (Good 1953)."""
+EMPTY: Final = 0.9
+"""Share of missing values from which on a channel is empty: any value is new then. Chosen: as learn.remarks."""
 PARTS: Final = 24
 """Windows that the reference's events would make at least. Chosen: three in each block of a short reference."""
 LEAST_WINDOW: Final = 24
@@ -154,15 +156,17 @@ WORST: Final = 0.003
 """Chance that a new block has a larger two-hour rate than p0, by the predictive. Measured: as LEAST_P0."""
 FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE))
 """Rates that a CUSUM watches. Derived: all rates, and the ends of a channel, where one value for all shows."""
+FILLED: Final = (Change.NEW, f.LIVE, f.EVENTS)
+"""In their place new values of an empty channel: any value is one. Derived: as FAST."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
     """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
     short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``
-    (one value alone; not 0, which is what rain is on most days), ``numeric``, ``output``, ``awaited``, ``errors``,
-    ``many`` (known categories), ``thin`` (few events), ``young`` (learned from less than half a day of a reference that
-    grows), ``whole`` (from a day). ``short``: the reference has few days.
+    (one value alone; not 0, which is what rain is on most days), ``empty`` (hardly any value), ``numeric``, ``output``,
+    ``awaited``, ``errors``, ``many`` (known categories), ``thin`` (few events), ``young`` (learned from less than half
+    a day of a reference that grows), ``whole`` (from a day). ``short``: the reference has few days.
     """
 
     timely: Bools
@@ -171,6 +175,7 @@ class Traits:
     atom: Bools
     repetitive: Bools
     constant: Bools
+    empty: Bools
     numeric: Bools
     output: Bools
     awaited: Bools

@@ -25,7 +25,7 @@ from driftd.learn import sample
 from driftd.learn.build import Learning, build
 from driftd.learn.gaps import gaps_of
 from driftd.learn.growth import GROWING, GROWN, grown, seeded
-from driftd.learn.remarks import remarks
+from driftd.learn.remarks import CANNOT_TELL, remarks
 from driftd.monitor.growing import MOST_FAULTS, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
@@ -335,9 +335,7 @@ def test_a_feature_that_comes_late_was_not_missing_before() -> None:
     assert [[g for g in gaps_of(r) if g.channel == "age"] for r in learned] == [[dead], [dead], [dead], [begun]]
     assert "age" not in learned[2].rows
     never, came = (remarks(r) for r in learned[2:])
-    assert never == (
-        "age: 100% missing since the first event, so not watched. driftd cannot tell whether that is right",
-    )
+    assert never == (f"age: 100% missing since the first event, so not watched. {CANNOT_TELL}",)
     assert came == ("age: first seen at 2026-09-29 13:00 UTC; what came before does not count as missing",)
     assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
     pages = [(f.feature, f.kind, f.window_end) for f in findings if f.severity is Severity.PAGE and f.feature]
@@ -348,6 +346,20 @@ def test_a_feature_that_comes_late_was_not_missing_before() -> None:
 def test_when_a_late_feature_joins_does_not_depend_on_how_events_arrive() -> None:
     whole, parts = late(), late([100, 2_800, 3_000, 3_001, 3_400, 5_000])
     assert (whole[0], [r.id for r in whole[1]]) == (parts[0], [r.id for r in parts[1]])
+
+
+def test_values_where_there_were_hardly_any_are_a_ticket() -> None:
+    own = {key: column.copy() for key, column in columns(1.8).items()}
+    rare = np.random.default_rng(3).random(len(own["time"])) < 0.06
+    own["age"][~rare & (own["time"] < BEGIN + 1.3 * DAY)] = np.nan
+    _, findings, learned = run(grower(), batch(own))
+    asked = [(f.severity, f.kind) for f in findings if f.feature == "age" and f.severity]
+    assert asked == [(Severity.TICKET, "new_value")]
+    told = next(f for f in findings if f.feature == "age" and f.severity)
+    assert 0 < told.window_end - (BEGIN + 1.3 * DAY) < HOUR
+    assert told.value == 1.0
+    assert told.reference_value == pytest.approx(0.06, abs=0.02)
+    assert any(CANNOT_TELL in remark and "% missing since the first event" in remark for remark in remarks(learned[2]))
 
 
 @pytest.mark.parametrize(
