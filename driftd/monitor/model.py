@@ -117,7 +117,7 @@ class Monitor:
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
         hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
         evaluations: list[Evaluation | None] = []
-        held = set(growing.held_rows(model)) if because == LEARNED_ANEW else set()
+        held = set(growing.held_rows(model))
         turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
         if turns := [turn for turn in turns if turn.channel not in held]:
             evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
@@ -137,7 +137,8 @@ class Monitor:
         """
         model = models.setdefault(key, ModelState(key))
         if model.reference is not None and (anew or model.reference.id != reference.id):
-            model = models[key] = self._anew(model, model.reference, reference)
+            held = growing.held_rows(model) if anew else []
+            model = models[key] = self._anew(model, model.reference, reference, held)
         elif model.reference is not None:
             self._refit(model, model.reference, reference)
         if model.reference is None:
@@ -148,8 +149,8 @@ class Monitor:
         # held for a reference that is not needed any more
         model.rows, model.learned, model.arrived, model.through, model.recent = [], 0, {}, {}, []
 
-    def _anew(self, model: ModelState, before: Reference, after: Reference) -> ModelState:
-        """The state on a reference with bins of its own: of channels that are held what is open stays."""
+    def _anew(self, model: ModelState, before: Reference, after: Reference, held: Sequence[int]) -> ModelState:
+        """The state on a reference with bins of its own: of channels that are ``held`` what is open stays."""
         out = ModelState(
             model.slice,
             taken=model.taken,
@@ -159,11 +160,7 @@ class Monitor:
             pages=model.pages,
             paged=model.paged,
         )
-        rows = {
-            row: after.rows[before.channels[row].name]
-            for row in growing.held_rows(model)
-            if before.channels[row].name in after.rows
-        }
+        rows = {row: after.rows[before.channels[row].name] for row in held if before.channels[row].name in after.rows}
         known = self.detectors(before).natural
         if rows and known is not None and model.natural is not None:
             anew = self.detectors(after).natural
@@ -193,6 +190,7 @@ class Monitor:
             model.recent = since(model.recent, model.hops.begin(2), self.windows.pane_seconds)
             return None
         assert model.taken is not None
+        model.growth = None  # nothing is held
         self.end_all(model, model.taken, out, NEW_VERSION)
         first = model.started[version]
         models[key] = after = ModelState(
