@@ -14,7 +14,7 @@ from driftd.core.channel import Channel
 from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
-from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
+from driftd.core.summary import MISSING, MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
 from driftd.ingest.binning import NOT_APPLICABLE, Encoded
@@ -39,6 +39,9 @@ WIDE: Final = 3.0
 """Widths by which the middle is widened where the reference has seen little."""
 SKEWED: Final = 1.5
 """ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
+FEW_VALUES: Final = 500
+"""Values below which the limits of a reference that grows are those of a young one. Chosen: those of a model with 300
+events a day, of two days."""
 YOUNG_FACTOR: Final = 8.0
 """Factor beyond the middle's ends, where the reference is young; there nothing is too small. Chosen: more than a day's
 rhythm, and a hundred times larger is found in heavy tails too; a calm night has no wind at all."""
@@ -82,7 +85,8 @@ class Prepared:
         blocks = blocks_of(days)
         block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
         known = span_known(reference.channels, encoded.bins, rows.times) * days
-        limits = count_limits(encoded.values, known, young=drawn.early & (known < YOUNG_DAYS))
+        young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
+        limits = count_limits(encoded.values, known, young=young)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         if refused is not None:

@@ -391,3 +391,14 @@ def test_a_stored_reference_is_not_learned_anew_from_less_for_a_feature_that_com
     later.columns["a"] = np.random.default_rng(1).normal(size=len(later))  # type: ignore[index]
     outcome = feed(again, state, A, later)
     assert [r.last - r.first for r in outcome.learned] == pytest.approx([0.95 * DAY], rel=0.06)
+
+
+@pytest.mark.parametrize(("every", "low"), [(1, False), (10, True)], ids=["2,700 a day", "270 a day"])
+def test_few_values_do_not_show_what_is_too_small(every: int, low: bool) -> None:
+    """A calm night of a day of 270 events: below nothing that is positive is anything far."""
+    rows = batch(columns(1.1))
+    rows = rows.take(np.arange(0, len(rows), every))
+    reference = build(rows, Learning(), drawn=Drawn(early=True))
+    learned = natural_of(reference)
+    assert learned is not None
+    assert bool(learned.limits.low[reference.rows["amount"]] < 0) is low
