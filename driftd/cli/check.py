@@ -111,7 +111,7 @@ def models(settings: Settings) -> dict[str, Any]:
             "reference": _reference(settings, model, reference),
             "window": sensitivity.window(found),
             "joint": sensitivity.joint(found),
-            "remarks": list(remarks(reference)) if reference is not None else [],
+            "remarks": list(remarks(reference) if reference is not None else _unsaid(settings, model)),
             "unseen": list(found.unseen) if found is not None else [],
             "unknown_channels": list(unknown_channels(reference, model.alarms.channels)) if model and reference else [],
             "channels": [
@@ -125,7 +125,24 @@ def models(settings: Settings) -> dict[str, Any]:
                 for row, c in enumerate(channels)
             ],
         })  # fmt: skip
-    return {"certificate": sensitivity.certificate(pipeline.monitor.certificate(references.values())), "models": out}
+    certificate = sensitivity.certificate(pipeline.monitor.certificate(references.values()))
+    return {"certificate": certificate, "models": out, "remarks": list(_unsaid(settings, None))}
+
+
+def _unsaid(settings: Settings, model: Model | None) -> Iterator[str]:
+    """That a kind was chosen, and not how much is learned."""
+    from driftd.core.reference import ReferenceKind  # noqa: PLC0415
+    from driftd.wiring.app import LEARN_EVENTS, kind_of  # noqa: PLC0415
+
+    said = [settings.learning.events, settings.learning.seconds]
+    said += [] if model is None else [model.reference.events, model.reference.seconds]
+    kind = kind_of(settings, model)
+    if kind in {ReferenceKind.SEASONAL, ReferenceKind.ROLLING} and not any(said):
+        weeks = ". It needs weeks: learning.seconds=14d" if kind is ReferenceKind.SEASONAL else ""
+        yield (
+            f"learning.kind {kind.value} without learning.events or learning.seconds: a reference is learned from the "
+            f"first {LEARN_EVENTS:,} events{weeks}"
+        )
 
 
 def _expected(model: Model | None) -> Iterator[Channel]:
@@ -174,6 +191,8 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     for model in report["models"]:
         _print_model(model, everything=everything)
     print_line()
+    for line in report["remarks"]:
+        print_line(clean(line, 600), "red")
     sensitivity.print_certificate(report["certificate"])
     discovery = loaded.settings.discovery
     if discovery.enabled:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from itertools import repeat
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -100,13 +101,31 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of event time in which one channel is not learned from, though the others are. ``start`` -inf: it had
+    no value before ``end``. ``end`` inf: it lasts, and ``why`` is the kind of the fault.
+    """
+
+    channel: str
+    start: float
+    end: float
+    why: str = ""
+
+    @property
+    def never(self) -> bool:
+        """Whether it has never had a value."""
+        return self.start == -inf and self.end == inf
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """Which events a reference is learned from: one in ``thinning`` of those that there were; ``early``: the first ones
-    of a reference that grows, which nobody chose.
+    of a reference that grows, which nobody chose; ``gaps`` of its channels.
     """
 
     thinning: int = 1
     early: bool = False
+    gaps: tuple[Gap, ...] = ()
 
 
 ALL: Final = Drawn()

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import versions
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane import ClosedPane, RawRows
 from driftd.core.summary import Summary, merge_runs
@@ -50,8 +51,7 @@ class Run:
 def take_in(model: ModelState, message: ClosedPane | RawRows) -> None:
     """Keeps the message until its pane is evaluated; one that brings nothing new changes nothing."""
     if isinstance(message, RawRows):
-        if model.wants_rows:
-            _take_rows(model, message)
+        _take_rows(model, message)
     elif model.taken is None or message.number > model.taken:
         of_pane = model.pending.setdefault(message.number, {})
         known = of_pane.get(message.source)
@@ -67,8 +67,23 @@ def _take_rows(model: ModelState, message: RawRows) -> None:
     if through is not None and (message.panes <= through).any():
         new = np.flatnonzero(message.panes > through)
         message = replace(message, rows=message.rows.take(new), panes=message.panes[new])
-    if len(message.rows):
+    if len(message.rows) and model.wants_rows:
         model.arrived.setdefault(message.source, []).append(message)
+    if len(message.rows) and model.reference is not None:
+        model.recent.append(message)
+
+
+def since(messages: Sequence[RawRows], start: float, pane_seconds: float) -> list[RawRows]:
+    """Without the messages whose panes all began before ``start``."""
+    return [message for message in messages if int(message.panes.max()) * pane_seconds >= start]
+
+
+def answered(message: RawRows, version: str, start: float, taken: int, pane_seconds: float) -> RawRows:
+    """Its rows in which the version answered, in panes from ``start`` on; and all of panes after ``taken``."""
+    mine = np.array([v == version for v in versions(message.rows)], bool)
+    mine = (mine & (message.panes * pane_seconds >= start)) | (message.panes > taken)
+    index = np.flatnonzero(mine)
+    return replace(message, rows=message.rows.take(index), panes=message.panes[index])
 
 
 def take_out(model: ModelState, reached: int) -> list[Pane]:

@@ -211,6 +211,6 @@ def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
         return _HOUR
     if change is Change.FAR and not np.isfinite(learned.limits.low[row]):
         return _FLAT
-    if t.thin:
+    if t.thin[row]:
         return f"fewer than {THIN_EVENTS:,} events in the reference"
     return ""

@@ -95,9 +95,20 @@ TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("atom",), np.inf, "rain: how often it is not 0 changes from day to day"),
     TraitSize((Change.NEW,), ("numeric",), 0.1, "levels wander beyond their range"),
     TraitSize((Change.NEW,), ("numeric", "short"), 0.2, "a reference of days has not seen all levels"),
-    TraitSize((Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours"),
-    TraitSize((Change.NEW,), ("numeric", "short", "repetitive"), np.inf, "measured once an hour: days hold few values"),
-    TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day"),
+    TraitSize((Change.NEW,), ("empty",), np.inf, "values come where there were hardly any: good news, mostly"),
+    TraitSize((Change.NEW,), ("constant", "short"), 0.8, "days have shown one value: another one must replace it"),
+    TraitSize((Change.NEW,), ("constant", "numeric"), 0.8, "a constant number that becomes another one"),
+    TraitSize(
+        (Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours", "constant"
+    ),
+    TraitSize(
+        (Change.NEW,),
+        ("numeric", "short", "repetitive"),
+        np.inf,
+        "measured once an hour: days hold few values",
+        "constant",
+    ),
+    TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day", "constant"),
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),

@@ -235,6 +235,18 @@ class Episodes:
         rows = np.flatnonzero(self.level > NONE).tolist()
         return [self._turn(c, time, time, int(self.level[c]), NONE) for c in rows]
 
+    def moved(self, rows: Sequence[int], to: Sequence[int], channels: int, rest: float) -> Episodes:
+        """Those of ``rows`` in the rows ``to`` of so many channels; the others begin anew. They stay open for ``rest``
+        seconds at least: so long it takes until windows can show the change again.
+        """
+        none = Episodes.start(channels)
+        parts = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(none, name), np.ndarray)}
+        for name, values in parts.items():
+            values[..., to] = getattr(self, name)[..., rows]  # habit has two rows
+        until = np.fmax(parts["until"], self.last - self.lost + rest)
+        parts["until"] = np.where(parts["level"] > NONE, until, np.nan)
+        return replace(none, last=self.last, lost=self.lost, **parts)
+
     def open(self, fire: Fire, clock: Clock) -> list[Turn]:
         """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])

@@ -143,6 +143,9 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts, lat
     """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known;
     ``latest``: those of the last stretch, which has nothing from before the change: how large it is now.
     """
+    if learned.traits.empty[channel] and CHANGES[change] is Change.NEW:
+        usual = 1 - float(learned.near.centre[STATISTICS.index(Change.MISSING), channel])
+        return Named(Kind.NEW_VALUE, np.nan, _share(f.LIVE, f.EVENTS, since, latest), usual)
     kind, factor = kind_of(learned, change, channel, since, latest)
     if kind is Kind.UNIT:
         usual = float(np.exp(learned.usual.logs[channel]))
@@ -150,10 +153,14 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts, lat
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
-    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
-    # the larger: the last minutes tell more than a mixture, unless the fault has just paused
-    return Named(kind, factor, max(float(now[hits]) / max(int(now[of]), 1) for now in parts), usual)
+    return Named(kind, factor, _share(hits, of, since, latest), usual)
+
+
+def _share(hits: int, of: int, since: Counts, latest: Counts) -> float:
+    """The larger: the last minutes tell more than a mixture, unless the fault has just paused."""
+    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
+    return max(float(now[hits]) / max(int(now[of]), 1) for now in parts)
 
 
 def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> tuple[Kind, float]:

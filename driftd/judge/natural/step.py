@@ -5,6 +5,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,13 +17,14 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, Kind, Named, Shares, named
+from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
     RELATION_SCALES,
     RINGS,
     SCALES,
+    STILL_DAYS,
     TICK,
     NaturalLearned,
 )
@@ -47,6 +49,10 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
+WEEK: Final = 7 * 86_400.0
+"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
+WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
+"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
 JUMP_OF_SHORT: Final = 0.9
@@ -231,13 +237,14 @@ def _fast(
         counters = recent.since(t, c)
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
         if slow[change[i], c]:
-            moved = _moved(near, c, over.since[i], end[i], counters)
-            if moved < JUMP and learned.traits.short:
+            jump = _jump(near, c, over.since[i], end[i], counters)
+            if jump < JUMP and learned.traits.short:
                 continue
-            if moved < JUMP:
+            if jump < JUMP:
                 name, level = name._replace(kind=Kind.GRADUAL), TICKET
-            elif moved < JUMP_OF_SHORT and learned.traits.short:
+            elif jump < JUMP_OF_SHORT and learned.traits.short:
                 level = TICKET
+        level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
@@ -257,12 +264,24 @@ def unsure(learned: NaturalLearned) -> Bools:
     out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
     out[FAR] = learned.traits.timely
     if learned.traits.short:
-        out[FAR] |= learned.traits.numeric
-        out[NEW] = learned.traits.numeric
+        varies = learned.traits.numeric & ~learned.traits.constant
+        out[FAR] |= varies
+        out[NEW] = varies
     return out
 
 
-def _moved(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
+def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: float, counters: Counts) -> bool:
+    """Whether a constant that changed makes a ticket only: a number that varies now, as clear air does one day; or with
+    the weekend, that a reference of less than a week has not seen. ``counters`` since the change.
+    """
+    if not learned.traits.constant[channel] or CHANGES[change] not in {Change.NEW, Change.FAR}:
+        return False
+    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
+    varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
+    return bool(weekend or (varies and learned.traits.numeric[channel]))
+
+
+def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
     """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
     before it; 0 where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
     comes at once.
@@ -357,13 +376,15 @@ def _slow(
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
         if name.kind in SHAPES:
             name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
-        level = PAGE if firing[0, w, row, c] else TICKET
+        since = float(ring.start[first[w]])
+        pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
+        level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
-                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh,
             )
         )  # fmt: skip
@@ -469,16 +490,34 @@ def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
 
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
     """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
-    places = {key: i for i, key in enumerate(_rules_of(before))}
+    channels = len(before.traits.numeric)
+    return replace(state, cusum=_moved(state.cusum, before, after, {row: row for row in range(channels)}))
+
+
+def carried(
+    state: NaturalState, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]
+) -> NaturalState:
+    """The state of a reference with bins of its own: all begins anew, but that the channels of ``rows``, with their
+    rows in ``after``, keep their episodes, and what their rates have shown.
+    """
+    channels, fresh = len(after.traits.numeric), start(after)
+    episodes = state.episodes.moved([*rows], [*rows.values()], channels, SCALES[0].seconds)
+    return replace(fresh, cusum=_moved(state.cusum, before, after, rows), episodes=episodes)
+
+
+def _moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
+    """What the rates of the channels ``rows`` have shown, for the rules of ``after``."""
+    known = ((rows.get(channel), change) for channel, change in _rules_of(before))
+    places = {key: i for i, key in enumerate(known)}
     now = _rules_of(after)
     kept = np.array([i for i, key in enumerate(now) if key in places], np.intp)
     old = np.array([places[now[i]] for i in kept.tolist()], np.intp)
-    cusum = Cusum.start(len(now))
+    out = Cusum.start(len(now))
     for name in Cusum.__slots__:
-        values = getattr(cusum, name).copy()
-        values[kept] = getattr(state.cusum, name)[old]
-        cusum = replace(cusum, **{name: values})
-    return replace(state, cusum=cusum)
+        values = getattr(out, name).copy()
+        values[kept] = getattr(cusum, name)[old]
+        out = replace(out, **{name: values})
+    return out
 
 
 def _rules_of(learned: NaturalLearned) -> list[tuple[int, int]]:

@@ -174,6 +174,23 @@ def test_check_prints_one_table_a_model_of_what_each_channel_sees_and_what_it_do
     assert (missing[0]["within_seconds"], missing[0]["unit"]) == (600, "share")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("learning.kind=seasonal",), "first 10,000 events. It needs weeks", id="seasonal"),
+        pytest.param(("learning.kind=rolling",), "first 10,000 events", id="rolling"),
+        pytest.param(("learning.kind=fixed",), None, id="fixed is that"),
+        pytest.param(("learning.kind=seasonal", "learning.seconds=14d"), None, id="somebody said how much"),
+        pytest.param((), None, id="grows"),
+    ],
+)
+def test_check_says_what_a_kind_alone_is_learned_from(run: Any, words: tuple[str, ...], told: str | None) -> None:
+    code, out, _ = run("check", "--offline", "--output", "json", *(part for word in words for part in ("--set", word)))
+    assert code == 0
+    remarks = json.loads(out)["remarks"]
+    assert [told in remark for remark in remarks] == ([] if told is None else [True])
+
+
 def test_check_tells_of_a_broker_that_is_not_there(run: Any) -> None:
     words = ("check", "--bootstrap-servers", "127.0.0.1:1", "--topic", "predictions")
     code, out, _ = run(*words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from driftd.judge.natural.episodes import FORGET, HOLD, MORE, PAGE, TICKET, Episodes, Fire
@@ -67,3 +69,13 @@ def test_missing_values_are_no_habit_of_a_mix() -> None:
     again = 1800.0 + STEP
     fires = fire(1800.0, 9.0), fire(again, 1.5, kind=Kind.MISSING)
     assert told(*fires) == [(1800.0, TICKET), (again, TICKET)]
+
+
+def test_a_habit_stays_with_its_channel_when_others_come() -> None:
+    end = np.arange(1800.0, 4 * STEP, 1800.0)
+    episodes, _ = Episodes.start(1).step([fire(1800.0, 2.0)], end - 1800.0, end, SIBLINGS)
+    moved = episodes.moved([0], [1], 3, 0.0)
+    again = replace(fire(end[-1] + 1800.0, 2.0), channel=1)
+    other = replace(again, channel=0)
+    _, turns = moved.step([again, other], end[-1:], end[-1:] + 1800.0, np.eye(3, dtype=bool))
+    assert [(t.channel, t.level) for t in turns] == [(0, TICKET)]
