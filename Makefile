@@ -91,6 +91,7 @@ quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift foun
 	  $(if $(DATA),--data $(DATA)) --write docs/quality.md $(ARGS)
 	@echo "Faults on ordinary traffic (docs/everyday.md); tuned on seeds 11, 12 and 13, so these are others:"
 	@$(BIN)/python -m tests.quality.everyday --seed 21 --seed 22 --models 6
+	@$(BIN)/python -m tests.quality.everyday --seed 21 --models 3 --zero
 
 clean:  ## Caches and build products
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftd.cli import options
-from driftd.cli.output import print_json, print_line, print_table
-from driftd.core.text import clean, did_you_mean, duration, minute, plural
+from driftd.cli.output import print_json, print_line, print_table, wrapped
+from driftd.core.text import clean, duration, minute, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
@@ -56,7 +56,8 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     if output == "json":
         print_json(report)
     else:
-        _print(loaded, report, everything=everything)
+        with wrapped():
+            _print(loaded, report, everything=everything)
     return 3 if found else 0
 
 
@@ -83,7 +84,7 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def models(settings: Settings) -> dict[str, Any]:
     """The certificate; of each model that is configured or has a reference its channels, detectors and sensitivity."""
     from driftd.cli import sensitivity  # noqa: PLC0415
-    from driftd.learn.remarks import remarks  # noqa: PLC0415
+    from driftd.learn.remarks import remarks, unknown_channels  # noqa: PLC0415
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
@@ -110,9 +111,9 @@ def models(settings: Settings) -> dict[str, Any]:
             "reference": _reference(settings, model, reference),
             "window": sensitivity.window(found),
             "joint": sensitivity.joint(found),
-            "remarks": list(remarks(reference)) if reference is not None else [],
+            "remarks": list(remarks(reference) if reference is not None else _unsaid(settings, model)),
             "unseen": list(found.unseen) if found is not None else [],
-            "unknown_channels": list(_unknown(model, channels)) if model is not None and reference is not None else [],
+            "unknown_channels": list(unknown_channels(reference, model.alarms.channels)) if model and reference else [],
             "channels": [
                 {
                     "channel": c.name,
@@ -124,7 +125,24 @@ def models(settings: Settings) -> dict[str, Any]:
                 for row, c in enumerate(channels)
             ],
         })  # fmt: skip
-    return {"certificate": sensitivity.certificate(pipeline.monitor.certificate(references.values())), "models": out}
+    certificate = sensitivity.certificate(pipeline.monitor.certificate(references.values()))
+    return {"certificate": certificate, "models": out, "remarks": list(_unsaid(settings, None))}
+
+
+def _unsaid(settings: Settings, model: Model | None) -> Iterator[str]:
+    """That a kind was chosen, and not how much is learned."""
+    from driftd.core.reference import ReferenceKind  # noqa: PLC0415
+    from driftd.wiring.app import LEARN_EVENTS, kind_of  # noqa: PLC0415
+
+    said = [settings.learning.events, settings.learning.seconds]
+    said += [] if model is None else [model.reference.events, model.reference.seconds]
+    kind = kind_of(settings, model)
+    if kind in {ReferenceKind.SEASONAL, ReferenceKind.ROLLING} and not any(said):
+        weeks = ". It needs weeks: learning.seconds=14d" if kind is ReferenceKind.SEASONAL else ""
+        yield (
+            f"learning.kind {kind.value} without learning.events or learning.seconds: a reference is learned from the "
+            f"first {LEARN_EVENTS:,} events{weeks}"
+        )
 
 
 def _expected(model: Model | None) -> Iterator[Channel]:
@@ -135,14 +153,6 @@ def _expected(model: Model | None) -> Iterator[Channel]:
     for name, feature in model.features.items() if model else ():
         yield Channel.of_feature(name, Kind(feature.type) if feature.type else Kind.ANY)
     yield from ALONE
-
-
-def _unknown(model: Model, channels: Iterable[Channel]) -> Iterator[str]:
-    """What is said about sizes of channels that the reference does not have."""
-    names = [c.name for c in channels]
-    for name in model.alarms.channels:
-        if name not in names:
-            yield f"alarms.channels: the reference has no channel '{name}'{did_you_mean(name, names)}"
 
 
 def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:
@@ -181,6 +191,8 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     for model in report["models"]:
         _print_model(model, everything=everything)
     print_line()
+    for line in report["remarks"]:
+        print_line(clean(line, 600), "red")
     sensitivity.print_certificate(report["certificate"])
     discovery = loaded.settings.discovery
     if discovery.enabled:

@@ -8,7 +8,7 @@ from typing import Final
 
 from driftd.core.channel import JOINT
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, MovedBin, Severity, Status
-from driftd.core.text import clean, minute, percent, plural
+from driftd.core.text import clean, minute, percents, plural
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.findings import so_many
 from driftd.monitor.wording import named, said
@@ -139,7 +139,7 @@ def _measured(f: Finding) -> str:
 def _moved(f: Finding | None) -> list[str]:
     """The bins that moved, where the kind does not say it."""
     moved: tuple[MovedBin, ...] = f.moved[:_MOVED_SHOWN] if f is not None and f.kind in _SHAPES else ()
-    return [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+    return [f"{m.bin}: {text}" for m in moved if (text := percents(m.reference, m.current))]
 
 
 def _what(f: Finding) -> str:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from driftd.sources.files.stream import Progress
 
 _PLAIN_WIDTH: Final = 240
+_PAGE_WIDTH: Final = 100
 _PLAIN_EVERY_SECONDS: Final = 10.0
 STATUS_STYLES: Final = {"OK": "green", "LEARNING": "cyan", "WARNING": "yellow", "DRIFT": "bold red"}
 
@@ -40,11 +42,30 @@ def console(*, err: bool = False) -> Console:
         markup=False,
         highlight=False,
         emoji=False,
-        width=None if stream.isatty() else _PLAIN_WIDTH,
+        width=None if stream.isatty() else _PAGE_WIDTH if any(_WRAPPED) else _PLAIN_WIDTH,
     )
 
 
 _TO_STDERR: list[bool] = []
+_WRAPPED: list[bool] = []
+
+
+@contextmanager
+def wrapped() -> Iterator[None]:
+    """Lines and tables keep to the width of the terminal, or to 100 columns where there is none."""
+    _WRAPPED.append(True)
+    try:
+        yield
+    finally:
+        _WRAPPED.pop()
+
+
+def _broken(text: str) -> str:
+    """In lines of the width, each as far in as the first."""
+    import textwrap  # noqa: PLC0415
+
+    lead = " " * (len(text) - len(text.lstrip()))
+    return textwrap.fill(text, console().width, subsequent_indent=lead, break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager
@@ -60,6 +81,7 @@ def to_stderr(*, when: bool) -> Iterator[None]:
 def print_line(text: str = "", style: str | None = None, *, err: bool = False) -> None:
     err = err or any(_TO_STDERR)
     stream = sys.stderr if err else sys.stdout
+    text = _broken(text) if any(_WRAPPED) and text else text
     if style is None or not colourful(stream):
         click.echo(text, err=err)
     else:
@@ -70,15 +92,17 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False, default=str))
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
-    """Columns under bold heads; the last one takes what room is left."""
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0, most: Sequence[int | None] = ()
+) -> None:
+    """Columns under bold heads, ``most`` characters wide; the last one takes what room is left."""
     from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in header:
-        shown.add_column(Text(name), overflow="fold")
+    for name, width in zip_longest(header, most):
+        shown.add_column(Text(name), overflow="fold", max_width=width)
     for row in rows:
         shown.add_row(*(Text(clean(cell, 400), style=STATUS_STYLES.get(cell, "")) for cell in row))
     err = any(_TO_STDERR)

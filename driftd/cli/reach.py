@@ -9,7 +9,9 @@ from typing import Any, Final
 from driftd.cli import output
 from driftd.core.text import duration, plural
 
-_HEAD: Final = ("channel", "faults", "level and spread", "mix", "proved", "cannot see")
+_HEAD: Final = ("channel", "change", "seen from this size on, and within how long")
+_ROWS: Final = ("faults", "level", "mix", "proved", "cannot see")
+_NAMES_WIDTH: Final = 24
 _MINUTES: Final = (10, 15, 30, 60, 120, 180, 240, 360, 480, 720, 960, 1440, 2160, 2880, 4320, 5760, 7200, 8640, 10080)
 """Times that are shown: the next longer one."""
 _NAMES: Final = {
@@ -24,12 +26,17 @@ _FEW_POINTS: Final = 10
 
 
 def print_reach(model: Mapping[str, Any]) -> None:
+    """Channels with equal rows share them; what a channel has nothing of has no row."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for c in model["channels"]:
         alike.setdefault(_cells(c), []).append(c["channel"])
-    rows = [(", ".join(names), *cells) for cells, names in alike.items()]
-    shown = [i for i, name in enumerate(_HEAD) if name != "proved" or any(row[i] != "-" for row in rows)]
-    output.print_table([_HEAD[i] for i in shown], [[row[i] for i in shown] for row in rows], indent=2)
+    rows = []
+    for cells, names in alike.items():
+        said = [(what, cell) for what, cell in zip(_ROWS, cells, strict=True) if cell] or [
+            ("-", "nothing is looked for")
+        ]
+        rows += [(", ".join(names) if i == 0 else "", *one) for i, one in enumerate(said)]
+    output.print_table(_HEAD, rows, indent=2, most=(_NAMES_WIDTH,))
     for line in _below(model):
         output.print_line(f"  {line}")
 
@@ -39,8 +46,8 @@ def _cells(c: Mapping[str, Any]) -> tuple[str, ...]:
         _said(c, "fault", every=False),
         _said(c, "level", every=True),
         _said(c, "mix", every=True),
-        "; ".join(_proved(c)) or "-",
-        "; ".join(_blind(c)) or "-",
+        "; ".join(_proved(c)),
+        "; ".join(_blind(c)),
     )
 
 
@@ -55,7 +62,7 @@ def _said(c: Mapping[str, Any], of: str, *, every: bool) -> str:
         for s in chosen:
             groups.setdefault((s["severity"], _time(s["within_seconds"])), []).append(_size(s, c["type"]))
     ordered = groups.items() if every else sorted(groups.items(), key=lambda group: group[0][0])
-    return "; ".join(f"{', '.join(sizes)}: {level} in {time}" for (level, time), sizes in ordered) or "-"
+    return "; ".join(f"{', '.join(sizes)}: {level} in {time}" for (level, time), sizes in ordered)
 
 
 def _time(seconds: float) -> str:

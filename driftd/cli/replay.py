@@ -9,6 +9,10 @@ import click
 
 from driftd.cli import options
 from driftd.cli.output import Bar, print_json, print_line, to_stderr
+from driftd.core.text import clean, minute
+
+MOST_NAMED = 8
+"""References that are named."""
 
 if TYPE_CHECKING:
     from driftd.config import Loaded, Settings
@@ -99,24 +103,30 @@ class DemoListener(Listener):
 @options.events
 @click.option("--findings", metavar="FILE", help="Write findings here, one JSON object a line; - is standard output.")
 @click.option("--every-window", is_flag=True, help="Write findings of every judged window, not only changes.")
+@click.option("--fresh", is_flag=True, help="Learn references from the events, whatever is stored or configured.")
 @click.option("--compare", metavar="FILE", help="A second configuration to run on the same events.")
 @options.columns
 @options.output
-def replay(every_window: bool, findings: str | None, compare: str | None, output: str, **given: Any) -> int:
+def replay(
+    every_window: bool, fresh: bool, findings: str | None, compare: str | None, output: str, **given: Any
+) -> int:
     """Run events through the pipeline at full speed; report the pages and tickets that this configuration opens.
 
-    The same events give the same findings, byte for byte. The exit code is 0 also when drift was found, and 2 if no
-    event could be used. The last line on standard error accounts for every event.
+    The same events and references give the same findings, byte for byte. The first lines say which references of the
+    state directory are used. The exit code is 0 also when drift was found, and 2 if no event could be used. The last
+    line on standard error accounts for every event.
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
     loaded, events = opened(given, *([compare] if compare is not None else []))
     from driftd.replay import drivers  # noqa: PLC0415  a second to import
 
+    learn = given["reference_events"] is not None
+    runs = [configured(one, events, every_window, learn=learn, fresh=fresh) for one in loaded]
+    _references_used(loaded, runs)
     bar = Bar("driftd replay")
     with bar.shown():
         path = None if findings in {None, "-"} else Path(str(findings))
-        runs = [configured(one, events, every_window, learn=given["reference_events"] is not None) for one in loaded]
         results = drivers.replay(runs, events, path, Listener(bar, _shown(findings, output, compare)))
     _report(loaded, results, output, to_stdout=findings != "-")
     for remark in results[0].remarks:
@@ -132,14 +142,28 @@ def _shown(findings: str | None, output: str, compare: str | None) -> str:
     return "text" if findings is None and output == "text" and compare is None else ""
 
 
-def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool) -> Configured:
+def _references_used(loaded: list[Loaded], runs: list[Configured]) -> None:
+    """Says on standard error which references there are, where from, and how to do without."""
+    for one, run in zip(loaded, runs, strict=True):
+        known = [f"{r.model} v{r.version} ({minute(r.first)} to {minute(r.last)})" for r in run.references.values()]
+        if known:
+            more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+            names = clean(", ".join(known[:MOST_NAMED]), 400)
+            where = one.settings.state.directory
+            print_line(
+                f"References known before the events, from {where} or the configuration: {names}{more}.", err=True
+            )
+            print_line("'--fresh' learns them from the events instead.", err=True)
+
+
+def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool, fresh: bool = False) -> Configured:
     from driftd.replay.drivers import Configured  # noqa: PLC0415
     from driftd.wiring.app import limits_of, pipeline_of, references_of  # noqa: PLC0415
 
-    settings = learn_all(loaded.settings) if learn else loaded.settings
+    settings = learn_all(loaded.settings) if learn else without_paths(loaded.settings) if fresh else loaded.settings
     codec = events.codec_within(limits_of(loaded.settings))
     pipeline = pipeline_of(settings, codec, every_window=every_window)
-    return Configured(pipeline, {} if learn else references_of(settings))
+    return Configured(pipeline, {} if learn or fresh else references_of(settings))
 
 
 def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_stdout: bool) -> None:
@@ -158,6 +182,15 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
             reports.text(report)
         reports.refused(results[0].refused)
     print_line(reports.speed(results[0]), err=True)
+
+
+def without_paths(settings: Settings) -> Settings:
+    """For --fresh: no model has a given reference."""
+    models = tuple(
+        model.model_copy(update={"reference": model.reference.model_copy(update={"path": None})})
+        for model in settings.models
+    )
+    return settings.model_copy(update={"models": models})
 
 
 def learn_all(settings: Settings) -> Settings:

@@ -219,7 +219,7 @@ def _table(place: Place, own: Sized, above: tuple[Sized, ...]) -> Iterator[Mista
     """Mistakes in one mapping of sizes; ``above``: those that hold for what it does not say, the nearest first."""
     if not own:
         return
-    from driftd.judge.natural.changes import SIZES, Change, is_share  # noqa: PLC0415  numpy takes 0.1 s to import
+    from driftd.judge.natural.changes import SIZES, Change, to_user, wrong  # noqa: PLC0415  numpy takes 0.1 s to import
     from driftd.judge.natural.kinds import changes_called  # noqa: PLC0415
 
     for name, size in own.items():
@@ -229,10 +229,12 @@ def _table(place: Place, own: Sized, above: tuple[Sized, ...]) -> Iterator[Mista
             yield (*place, name), f"unknown key '{name}'{helps}"
             continue
         given = {level: getattr(size, level) for level in size.model_fields_set}
-        for level, value in given.items():
-            if value is not None and value > 1 and is_share(Change(name)):
-                yield (*place, name, level), f"expected a share of 1 or less, got {value:g}; 5 % is 0.05"
-        least = {level: getattr(SIZES[Change(name)], level) for level in ("ticket", "page")}
+        change = Change(name)
+        cannot = {level: why for level, value in given.items() if value is not None and (why := wrong(change, value))}
+        yield from (((*place, name, level), why) for level, why in cannot.items())
+        if cannot:
+            continue
+        least = {level: to_user(change, getattr(SIZES[change], level)) for level in ("ticket", "page")}
         for table in reversed((own, *above)):
             least |= {k: getattr(table[name], k) for k in table[name].model_fields_set} if name in table else {}
         ticket, page = least["ticket"], least["page"]

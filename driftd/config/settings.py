@@ -212,8 +212,9 @@ class DiscoverySection(Section):
 class LearningSection(Section):
     grow_seconds: PositiveSeconds = Field(
         default=28 * 86400.0,
-        description="A reference is learned from the first half hour and 500 events, and again after 2 and 6 hours, 1, "
-        "3, 7, 14 and 28 days: it grows for so long, unless `events`, `seconds` or `kind` is set.",
+        description="A reference is learned from the first half hour and 500 events (or 6 hours and 100), and again "
+        "after 2 and 6 hours, 1, 3, 7, 14 and 28 days: it grows for so long, unless `events`, `seconds` or `kind` is "
+        "set.",
     )
     events: int | None = Field(
         default=None, ge=1, description="Instead of growing: so many first events of a model become its reference."
@@ -230,7 +231,8 @@ class LearningSection(Section):
     kind: Literal["fixed", "rolling", "seasonal"] | None = Field(
         default=None,
         description="What windows are compared with: the whole reference (fixed), the period before (rolling), the "
-        "same hours of the week (seasonal). Unset: as the reference was built, else one that grows.",
+        "same hours of the week (seasonal). Unset: as the reference was built, else one that grows. Set: the reference "
+        "is learned from `events` or `seconds`, else from 10,000 events; seasonal needs weeks (`seconds: 14d`).",
     )
     period_seconds: PositiveSeconds = Field(
         default=7 * 86400.0, description="Period of a rolling reference; periods begin on Monday 00:00 UTC."
@@ -243,7 +245,7 @@ class LearningSection(Section):
     new_version: Literal["keep", "restart"] = Field(
         default="keep",
         description="When a new version of the model answers alone for a hop: keep the reference, or restart: learn "
-        "a new one from the next events on.",
+        "a new one from the version's first event on (of the last two hops).",
     )
 
 

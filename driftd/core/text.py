@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final
@@ -17,9 +17,24 @@ def plural(word: str, count: float) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def percent(share: float) -> str:
-    """Two digits of a share 0..1: ``0.22%``, ``7.8%``, ``70%``."""
-    return f"{100 * share:.2g}%" if share < 0.1 else f"{100 * share:.0f}%"
+def percent(share: float, digits: int = 2) -> str:
+    """Two digits of a share 0..1, or more: ``0.22%``, ``7.8%``, ``70%``."""
+    return f"{100 * share:.{digits}g}%" if share < 0.1 else f"{100 * share:.{digits - 2}f}%"
+
+
+def percents(then: float, now: float) -> str:
+    """``0% -> 62%``, with as many digits as show that they differ (``77.1% -> 77.3%``); "" where they do not."""
+    return _both(percent, (then, now), range(2, 6))
+
+
+def numbers(then: float, now: float) -> str:
+    """The same of numbers, from four digits on: ``12.3 -> 123,500``."""
+    return _both(lambda value, digits: f"{float(f'{value:.{digits}g}'):,.10g}", (then, now), range(4, 9))
+
+
+def _both(text: Callable[[float, int], str], pair: tuple[float, float], digits: Iterable[int]) -> str:
+    told = ((text(pair[0], n), text(pair[1], n)) for n in digits)
+    return next((f"{then} -> {now}" for then, now in told if then != now), "")
 
 
 def duration(seconds: float) -> str:

@@ -35,6 +35,13 @@ def present(values: Column) -> int:
     return sum(v is not None for v in values)
 
 
+def absent(values: Column) -> FlagColumn:
+    """bool[n]: where there is no value; a value of another type than the channel's is there."""
+    if isinstance(values, np.ndarray):
+        return np.isnan(values)
+    return np.fromiter((v is None for v in values), np.bool_, len(values))
+
+
 def as_numbers(values: Column) -> NumericColumn:
     """float64[n]; what is not a number is missing."""
     if isinstance(values, np.ndarray):

@@ -173,6 +173,10 @@ class Hops:
             yield place
             begin, before, last, place = None, int(total[place]), float(ends[place]), place + 1
 
+    def begin(self, hops: int) -> float:
+        """The beginning of the last so many finished ones; -inf where there are fewer."""
+        return self.done[-hops].start if len(self.done) >= hops else -np.inf
+
     def finish(self, windows: Windows) -> None:
         if self.growing is not None:
             self.done.append(self.growing)

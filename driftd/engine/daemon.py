@@ -20,7 +20,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
-from driftd.learn.remarks import remarks
+from driftd.learn.remarks import remarks, unknown_channels
 from driftd.monitor import growing
 from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
@@ -244,6 +244,7 @@ class Daemon:
             )  # fmt: skip
             for remark in remarks(reference):
                 log.warning("reference of %s: %s", printable(reference.model), remark)
+            warn_of_sizes(self.pipeline, reference)
         for turn in outcome.turns:
             log.info("%s", turn)
         if outcome.learned:
@@ -402,9 +403,17 @@ class Daemon:
             log.warning("source did not close cleanly", extra={"error": str(e)})
 
 
+def warn_of_sizes(pipeline: Pipeline, reference: Reference) -> None:
+    """Logs the sizes of channels that the model does not have: a name that is misspelt would change nothing."""
+    for unknown in unknown_channels(reference, pipeline.monitor.settings(Slice(reference.model)).sized):
+        log.warning("model %s: %s", printable(reference.model), unknown)
+
+
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
     """Gives models their references before the first record, and evaluates anew what a checkpoint brought."""
     pipeline.begin(state, references)
     for model in state.models.values():
+        if model.reference is not None:
+            warn_of_sizes(pipeline, model.reference)
         model.judgement = pipeline.monitor.judgement(model)
     return [model.judgement for model in state.models.values() if model.judgement is not None]

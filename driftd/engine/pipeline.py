@@ -116,30 +116,39 @@ class Pipeline:
             if reached is None:
                 continue
             touched = self._exchange(state, reached, key)
-            if touched:
+            while touched:
                 self._learn(state, reached, key, step)
                 self._grow(state, reached, key, step)
-            if touched or end:
-                self.monitor.settle(state.models[key], reached, step.evaluated, end=end)
-                self._restart(state, key, step.evaluated)
+                touched = self._evaluate(state, reached, key, step)
+            if end:
+                self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
         outcome = step.outcome()
         state.findings += len(outcome.findings)
         return outcome
 
-    def _restart(self, state: State, key: Slice, out: Evaluated) -> None:
-        """Lets a model whose new version answers alone learn anew; what is in its open panes is not learned from."""
+    def _evaluate(self, state: State, pane: int, key: Slice, step: _Step) -> bool:
+        """Evaluates the panes up to ``pane``; whether the model learns anew on the way, for a new version."""
+        for stop in self.monitor.stops(state.models[key], pane):
+            self.monitor.settle(state.models[key], stop, step.evaluated)
+            if self._restart(state, key, step.evaluated):
+                return True
+        return False
+
+    def _restart(self, state: State, key: Slice, out: Evaluated) -> bool:
+        """Lets a model whose new version answers alone learn anew; events in open panes wait for its reference."""
         told = self.monitor.restart(state.models, key, out)
         if told is None:
-            return
+            return False
         out.turns.append(told)
         for mine in state.partitions.values():
             stream = mine.streams.get(key)
             if stream is not None:
                 stream.panes = None
-                stream.held.clear()
+                stream.rows, stream.held = [*stream.held, *stream.rows], []
                 stream.sequential.clear()
                 stream.carry = None
         self.schemas.forget(key.model)
+        return True
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
@@ -189,8 +198,8 @@ class Pipeline:
         """As ``_learn``, of a reference that grows: panes up to a stage are evaluated on the reference before it."""
         while (pane := self.monitor.due(state.models[key], reached)) is not None:
             model = state.models[key]
-            if model.reference is not None:
-                self.monitor.settle(model, pane, step.evaluated)
+            if model.reference is not None and self._evaluate(state, pane, key, step):
+                continue
             reference, left = self.monitor.grow(model)
             if reference is not None and left is not None:
                 self.monitor.end_all(model, pane, step.evaluated)
@@ -271,7 +280,7 @@ class Pipeline:
         reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
         if reference is None:
             return SliceIngest(exclude=exclude)
-        known, hold = self._ingest.get(key), state.models[key].wants_rows
+        known, hold = self._ingest.get(key), state.models[key].wants_rows or self.monitor.settings(key).restart
         if known is None or known.reference is not reference or known.hold != hold:
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs

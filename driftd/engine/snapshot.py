@@ -172,21 +172,22 @@ class GrowthSnapshot:
     names: list[str]
     history: History | None
     faults: NDArray[Any]
+    held: list[str]
 
     @classmethod
     def of(cls, g: Growth) -> GrowthSnapshot:
-        s = g.sample
+        s, held = g.sample, [*g.held]
         if s is None:
-            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults)
+            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults, held)
         rows = [RowsSnapshot.of(r) for r in s.rows]
-        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults)
+        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults, held)
 
     def restore(self) -> Growth:
         sample = None
         if self.rows is not None and self.offered is not None:
             rows = tuple(r.restore() for r in self.rows)
             sample = Sample(rows, tuple(self.units), self.offered, tuple(self.names))
-        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults)
+        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults, tuple(self.held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,8 @@ class ModelSnapshot:
     started: dict[str, float]
     pages: int
     paged: tuple[float, ...]
-    growth: GrowthSnapshot | None = None
+    growth: GrowthSnapshot | None
+    recent: list[ArrivedSnapshot]
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -233,6 +235,7 @@ class ModelSnapshot:
             m.pages,
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
+            [ArrivedSnapshot.of(rows) for rows in m.recent],
         )
 
     def restore(self) -> ModelState:
@@ -256,6 +259,7 @@ class ModelSnapshot:
         )
         for pane in self.pending:
             model.pending.setdefault(pane.source, []).append(pane.alone)
+        model.recent = [recent.restore(self.slice) for recent in self.recent]
         for arrived in self.arrived:
             model.arrived.setdefault(arrived.source, []).append(arrived.restore(self.slice))
         return model

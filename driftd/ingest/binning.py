@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
 from driftd.core.channel import Channel
-from driftd.core.event import Column, EventBatch, Kind, NumericColumn
+from driftd.core.event import EventBatch, Kind, NumericColumn
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.reference import Bins, Reference
@@ -23,7 +23,7 @@ from driftd.core.summary import (
     Summary,
     latency_bins,
 )
-from driftd.core.values import as_categories, as_numbers
+from driftd.core.values import absent, as_categories, as_numbers
 
 NOT_APPLICABLE = -1
 """Bin of an event that the channel says nothing about: no label yet, so no prediction error."""
@@ -55,15 +55,8 @@ def encode(channels: Sequence[Channel], bins: Sequence[Bins], classes: bool, bat
         else:
             out[i] = b.place(column if not isinstance(column, np.ndarray) else as_categories(column))
         if channel.role.row.awaited:
-            out[i][_absent(column)] = NOT_APPLICABLE
+            out[i][absent(column)] = NOT_APPLICABLE  # a value of another type is there, and missing
     return Encoded(out, values)
-
-
-def _absent(column: Column) -> NDArray[np.bool_]:
-    """Where there is no value; a value of another type than the channel's is there, and missing."""
-    if isinstance(column, np.ndarray):
-        return np.isnan(column)
-    return np.fromiter((v is None for v in column), np.bool_, len(column))
 
 
 def block(

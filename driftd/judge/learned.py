@@ -49,6 +49,12 @@ hours."""
 FOR_HOURS: Final = "a reference of less than two weeks speaks for some hours after it"
 """Why natural variation takes over. Chosen: as TOO_SHORT."""
 
+PARTLY: Final = 0.9
+"""Part of the reference's events below which a channel that has a gap (learn.gaps) is not judged. Chosen: of a day, two
+hours may lack."""
+PART: Final = "learned from a part of the reference: natural variation judges it"
+"""Why. Chosen: as TOO_SHORT."""
+
 
 def believed_until(span: float, last: float) -> float:
     """Until when independent channels may open episodes, in epoch seconds; ``inf`` on a long reference. After that
@@ -209,6 +215,9 @@ def _verdicts(reference: Reference, shape: Shape, bins: NDArray[np.intp], times:
     weeks, out = whole_weeks(times), []
     for row, columns in enumerate(bins):
         here, categories = columns >= 0, not reference.numeric[row]
+        if here.mean() < PARTLY and not reference.channels[row].role.row.awaited:
+            out.append(RegimeVerdict(Regime.DEPENDENT, False, 1.0, PART))
+            continue
         signals = signals_of(shape.places[row], columns[here], reference.summary.counts[row], categories=categories)
         out.append(decide(signals, weeks))
     return out

@@ -14,6 +14,7 @@ from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.reference import (
     ALL,
+    TOP,
     Bins,
     Drawn,
     Exclusion,
@@ -34,6 +35,8 @@ from driftd.judge.learned import learn, sightings
 from driftd.judge.natural.runtime import table_of
 from driftd.learn import incidents, natural, variation
 from driftd.learn.comparison import slots_of
+from driftd.learn.gaps import gaps_in, masked, without
+from driftd.learn.gaps import table_of as table_of_gaps
 
 MAX_CLASSES = 20
 _TRIM = 0.005
@@ -55,7 +58,7 @@ class Learning:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     classes: bool | None = None
     bins: int = 20
-    top: int = 30
+    top: int = TOP
     source: str = ""
     created_by: str = ""
     reason: str = ""
@@ -78,11 +81,14 @@ def build(rows: EventBatch, learning: Learning, version: int = 1, drawn: Drawn =
     rows = _included(rows, learning.exclude)
     classes = learning.classes if learning.classes is not None else _looks_like_classes(rows)
     channels = _channels(rows, learning.kinds, classes)
-    bins = tuple(_bins(c, rows, classes, learning) for c in channels)
-    center, scale = _locations(channels, rows, classes)
+    gaps = gaps_in(channels, rows, classes, drawn)
+    masks = masked(channels, rows.times, gaps)
+    each = [rows.take(np.flatnonzero(~mask)) if mask.any() else rows for mask in masks]
+    bins = tuple(_bins(c, mine, classes, learning) for c, mine in zip(channels, each, strict=True))
+    center, scale = _locations(channels, each, classes)
     identity = bins_id(rows.model, channels, bins)
     width = max(b.used for b in bins)
-    encoded = encode(channels, bins, classes, rows)
+    encoded = without(encode(channels, bins, classes, rows), masks)
     pane = np.zeros(len(rows), np.int64)
     summary: Summary = summarise(identity, width, center, scale, rows, encoded, pane)[0]
     reference = Reference(
@@ -109,7 +115,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1, drawn: Drawn =
     )
     return replace(
         reference,
-        learned=_judged(reference, rows, encoded, learning, drawn),
+        learned={**_judged(reference, each, rows, encoded, learning, drawn), **table_of_gaps(gaps)},
         natural=_natural(reference, rows, encoded, learning),
     )
 
@@ -131,12 +137,17 @@ def _natural(
 
 
 def _judged(
-    reference: Reference, rows: EventBatch, encoded: Encoded, learning: Learning, drawn: Drawn
+    reference: Reference,
+    each: Sequence[EventBatch],
+    rows: EventBatch,
+    encoded: Encoded,
+    learning: Learning,
+    drawn: Drawn,
 ) -> Mapping[str, NDArray[Any]]:
-    """What the judge learns from the same events."""
+    """What the judge learns from the same events; ``each``: those of each channel."""
     seen = np.zeros((len(reference.channels), 2))
-    for i, channel in enumerate(reference.channels):
-        column = channel.values(rows, reference.classes)
+    for i, (channel, mine) in enumerate(zip(reference.channels, each, strict=True)):
+        column = channel.values(mine, reference.classes)
         if column is not None:
             seen[i] = sightings(column, channel.kind)
     learned, state = learn(
@@ -184,13 +195,13 @@ def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning)
 
 
 def _locations(
-    channels: Sequence[Channel], rows: EventBatch, classes: bool
+    channels: Sequence[Channel], each: Sequence[EventBatch], classes: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Center and scale float64[channels]; 0 and 1 for categories."""
+    """Center and scale float64[channels]; 0 and 1 for categories. ``each``: the events of each channel."""
     center, scale = np.zeros(len(channels)), np.ones(len(channels))
-    for i, c in enumerate(channels):
+    for i, (c, mine) in enumerate(zip(channels, each, strict=True)):
         if c.kind is Kind.NUMERIC:
-            column = c.values(rows, classes)
+            column = c.values(mine, classes)
             center[i], scale[i] = _location(as_numbers(column) if column is not None else np.empty(0))
     return center, scale
 

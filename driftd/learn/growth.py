@@ -8,6 +8,7 @@ natural variation are learned from the hours since the beginning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch
-from driftd.core.reference import Drawn, Reference
+from driftd.core.reference import Drawn, Gap, Reference
 from driftd.core.units import DAY_SECONDS
 from driftd.ingest.binning import encode_with
 from driftd.judge.natural import fit
@@ -26,6 +27,9 @@ from driftd.judge.natural.learned import THIN_EVENTS, NaturalLearned
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import natural_of, table_of
+from driftd.learn.gaps import PREFIX as GAPS
+from driftd.learn.gaps import gaps_of, masked, without
+from driftd.learn.gaps import table_of as table_of_gaps
 from driftd.learn.natural import Prepared
 
 Floats = NDArray[np.float64]
@@ -35,6 +39,8 @@ STAGES: Final = (1800.0, 7200.0, 21600.0, *(DAY_SECONDS * days for days in (1, 3
 seen: an hour, a shift, a night, a weekend."""
 LEAST_EVENTS: Final = 500
 """Events of the first reference at least: the fault path was measured down to so many."""
+QUIET: Final = (21600.0, 100)
+"""Seconds from which on so few events are enough. Measured: models with 300 events a day, no false page in 14 days."""
 FREEZE_SECONDS: Final = DAY_SECONDS
 """Bins must have seen a day before they stay, and then the judge learns, too."""
 FREEZE_LATEST: Final = 7 * DAY_SECONDS
@@ -44,6 +50,8 @@ FREEZE_EVENTS: Final = THIN_EVENTS
 GROWING: Final = "growing"
 """Reason of a reference that is not at its last stage."""
 GROWN: Final = "grown"
+RELATED: Final = ("relations", "relation_soon", "relation_near", "relation_day", "relation_long")
+"""The fields of NaturalLearned that are about relations."""
 LEAST_HOURS: Final = 8
 """Hours from which natural variation is learned anew: as many as a short reference has blocks."""
 
@@ -58,7 +66,8 @@ def seeded(reference: Reference, rows: EventBatch, pane_seconds: float, drawn: D
     """The history of a reference that was just learned from ``rows``."""
     learned = natural_of(reference)
     assert learned is not None
-    p = Prepared.of(reference, rows, encode_with(reference, rows), pane_seconds, drawn)
+    encoded = without(encode_with(reference, rows), masked(reference.channels, rows.times, gaps_of(reference)))
+    p = Prepared.of(reference, rows, encoded, pane_seconds, drawn)
     hours = hours_of(p.layout, p.ticks)
     hours.sums[:, :, :FEATURES] = p.runs.ticks.sums  # new values: those that no other part of the reference has
     channels, rules = len(reference.channels), learned.fast.rules
@@ -75,13 +84,18 @@ def _related(learned: NaturalLearned) -> int:
     return 0 if learned.relations is None else len(learned.relations.rows)
 
 
-def grown(reference: Reference, history: History, left_out: Floats) -> Reference | None:
-    """The reference of all hours but those in ``left_out`` float64[k, 2]: natural variation and counts are new, bins
-    and what the judge learned are as they were. None where too little is left.
+def grown(reference: Reference, history: History, gaps: Sequence[Gap]) -> Reference | None:
+    """The reference of all hours but the channels' ``gaps``: natural variation and counts are new, bins and what the
+    judge learned are as they were; so are relations while a gap of one of their channels lasts. None where there is too
+    little.
     """
     learned = natural_of(reference)
-    hours, peaks, cells = history.whole(left_out)
-    if learned is None or len(hours) < LEAST_HOURS:
+    if learned is None:
+        return None
+    spans = np.array([(reference.rows[g.channel], g.start, g.end) for g in gaps], np.float64).reshape(-1, 3)
+    related = learned.scores.rows
+    hours, peaks, cells = history.whole(spans, related)
+    if len(hours) < LEAST_HOURS:
         return None
     counts = hours.sums[:, :, FEATURES:-MOMENTS].sum(axis=0)
     summary = replace(
@@ -95,4 +109,8 @@ def grown(reference: Reference, history: History, left_out: Floats) -> Reference
     out = replace(reference, version=reference.version + 1, summary=summary, last=float(hours.end[-1]))
     runs = fit.runs_of_hours(learned.layout, hours, peaks, learned.relations, cells)
     anew = fit.learn(out, learned.layout, runs, learned.limits, learned.scores)
-    return replace(out, learned={**out.learned, **table_of(anew)})
+    if np.isin(spans[np.isinf(spans[:, 2]), 0], related).any():
+        anew = replace(anew, **{name: getattr(learned, name) for name in RELATED})
+    before = [gap for gap in gaps_of(reference) if np.isinf(gap.start)]
+    kept = {name: part for name, part in out.learned.items() if not name.startswith(GAPS)}
+    return replace(out, learned={**kept, **table_of(anew), **table_of_gaps([*before, *gaps])})

@@ -10,13 +10,14 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Channel
 from driftd.core.event import Column, EventBatch
 from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
-from driftd.core.summary import MOMENT_CLIP, MOMENT_UNIT
+from driftd.core.summary import MISSING, MOMENT_CLIP, MOMENT_UNIT
 from driftd.core.values import FLOAT32_NOISE, as_categories
 from driftd.core.window import panes_of
-from driftd.ingest.binning import Encoded
+from driftd.ingest.binning import NOT_APPLICABLE, Encoded
 from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
@@ -38,6 +39,9 @@ WIDE: Final = 3.0
 """Widths by which the middle is widened where the reference has seen little."""
 SKEWED: Final = 1.5
 """ln(median / least) over ln(greatest / median) below which positive numbers are skewed."""
+FEW_VALUES: Final = 500
+"""Values below which the limits of a reference that grows are those of a young one. Chosen: those of a model with 300
+events a day, of two days."""
 YOUNG_FACTOR: Final = 8.0
 """Factor beyond the middle's ends, where the reference is young; there nothing is too small. Chosen: more than a day's
 rhythm, and a hundred times larger is found in heavy tails too; a calm night has no wind at all."""
@@ -80,13 +84,18 @@ class Prepared:
         days = span / fit.DAY
         blocks = blocks_of(days)
         block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
-        limits = count_limits(encoded.values, days, young=drawn.early and days < YOUNG_DAYS)
+        known = span_known(reference.channels, encoded.bins, rows.times) * days
+        young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
+        limits = count_limits(encoded.values, known, young=young)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
+        if refused is not None:
+            refused &= encoded.bins != NOT_APPLICABLE
         told = ticks_of(reference, rows, encoded, limits, novel, pane_seconds, *TICK, refused, whole=True)
         normal = fit.scores_table(reference)
         layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
-        products = products_of(scores, encoded.bins, rows.times)
+        whole = ~_unknown(reference.channels, encoded.bins)[scores.rows].any(axis=0)
+        products = products_of(scores, encoded.bins[:, whole], rows.times[whole])
         runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn)
         return cls(layout, told.ticks, runs, limits, scores)
 
@@ -99,6 +108,23 @@ def learn(
     return fit.learn(reference, p.layout, p.runs, p.limits, p.scores)
 
 
+def _unknown(channels: Sequence[Channel], bins: NDArray[np.intp]) -> Bools:
+    """bool[channels, n]: what is not learned from (learn.gaps); what is awaited does not apply to every event."""
+    awaited = np.array([c.role.row.awaited for c in channels], bool)
+    out: Bools = (bins == NOT_APPLICABLE) & ~awaited[:, None]
+    return out
+
+
+def span_known(channels: Sequence[Channel], bins: NDArray[np.intp], times: Floats) -> Floats:
+    """Part of the time that each channel is learned from, float64[channels]; events in order of time."""
+    unknown = _unknown(channels, bins)
+    if not unknown.any():
+        return np.ones(len(channels))
+    lasts = np.append(np.diff(times), 0.0)
+    out: Floats = 1 - (unknown @ lasts) / max(float(lasts.sum()), 1e-9)
+    return out
+
+
 def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Products:
     """Sums of products by 20 minutes, of events in order of time."""
     if not len(times):
@@ -109,9 +135,10 @@ def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Produc
     return Products(cell[starts[:-1]] * CELL_SECONDS, np.array(sums))
 
 
-def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLimits:
+def count_limits(values: Floats, days: Floats, *, young: Bools) -> CountLimits:
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
-    reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead.
+    reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead. ``days``
+    float64[channels] that each is learned from, ``young`` bool[channels].
     """
     low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
     for row, column in enumerate(values):
@@ -121,14 +148,14 @@ def count_limits(values: Floats, days: float, *, young: bool = False) -> CountLi
         offset[row] = OFFSET * float(np.quantile(np.abs(x[x != 0]), 0.5, method="lower")) if np.any(x != 0) else 0.0
         least, middle, most = (float(q) for q in np.quantile(x, MIDDLE))
         if not most > least:
-            if least != 0 and not young:
+            if least != 0 and not young[row]:
                 ends = sorted((least / CONSTANT_FACTOR, least * CONSTANT_FACTOR))
                 low[row], high[row] = ends
             continue
         _, times = np.unique(x, return_counts=True)
-        wide = (WIDE if days <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
+        wide = (WIDE if days[row] <= SHORT_DAYS or times.max() > fit.ATOM * len(x) else 1.0) * (most - least)
         low[row], high[row] = least - wide, most + wide
-        if young:
+        if young[row]:
             reach = YOUNG_FACTOR * max(abs(least), abs(most))
             low[row], high[row] = min(low[row], -reach), max(high[row], reach)
             continue
@@ -155,12 +182,13 @@ def novel_events(reference: Reference, rows: EventBatch, encoded: Encoded, block
         column = channel.values(rows, reference.classes)
         if column is None or reference.bins[row].identifier:
             continue
-        codes: dict[str | None, int] = {}
+        codes: dict[str | None, int] = {None: 0}
         index = np.array([codes.setdefault(v, len(codes)) for v in as_categories(column)], np.int64)
+        index[encoded.bins[row] == NOT_APPLICABLE] = 0
         first, last = np.full(len(codes), blocks), np.full(len(codes), -1)
         np.minimum.at(first, index, block)
         np.maximum.at(last, index, block)
-        out[row] = (first == last)[index] & (index != codes.get(None, -1))
+        out[row] = (first == last)[index] & (index != 0)
     return out
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from math import floor
+from collections.abc import Iterable, Iterator, Sequence
+from math import floor, inf
+from typing import Final
 
 from driftd.core.channel import Role
-from driftd.core.reference import Reference
-from driftd.core.text import minute, plural, printable, utc
+from driftd.core.reference import Reference, ReferenceKind
+from driftd.core.summary import MISSING, UNSEEN
+from driftd.core.text import did_you_mean, duration, minute, percent, plural, printable, utc
+from driftd.core.units import DAY_SECONDS
+from driftd.learn.gaps import gaps_of
 from driftd.learn.incidents import Incident, incidents_of
 
 _SHOWN = 3
 """Values of a channel that a sentence names."""
 EXCEL = 20_000.0, 60_000.0
 """Days since 1899-12-30, as Excel counts them. Chosen: 1954 to 2064."""
+CANNOT_TELL: Final = "driftd cannot tell whether that is right"
+NEARLY_ALL: Final = 0.9
+"""Share of missing values from which on a feature has hardly any. Chosen: nobody builds a model on a tenth of it."""
+WEEK_SECONDS: Final = 6.5 * DAY_SECONDS
+"""A reference of seconds less than a week has seen its hours. Chosen: it ends with an event, and nights have few."""
+LATE_SECONDS: Final = 3600.0
+"""A feature that is first seen so long after the beginning came late. Chosen: an hour; rare values come when they come.
+"""
 _NAMED = 10
 """Features that a sentence names."""
 
@@ -41,9 +53,21 @@ def unwatched(names: Sequence[str]) -> str:
     )
 
 
+def unknown_channels(reference: Reference, sized: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each channel that the user has ``sized`` and the reference does not have."""
+    return tuple(
+        f"alarms.channels: the reference has no channel '{printable(name)}'{did_you_mean(name, reference.rows)}"
+        for name in sized
+        if name not in reference.rows
+    )
+
+
 def _remarks(reference: Reference) -> Iterator[str]:
     yield from excel_dates(reference.first, reference.last)
     yield from _incidents(reference)
+    yield from _short(reference)
+    yield from _gaps(reference)
+    yield from _from_the_start(reference)
     rows = reference.rows
     prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
     if prediction is not None and label is not None and Role.PREDICTION_ERROR not in rows:
@@ -51,6 +75,64 @@ def _remarks(reference: Reference) -> Iterator[str]:
             f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) cannot be"
             " compared: prediction_error is not watched, the label itself is"
         )
+
+
+def _short(reference: Reference) -> Iterator[str]:
+    """Of a reference that is compared by hours of the week, or by periods, and does not have them."""
+    span = reference.last - reference.first
+    if reference.kind is ReferenceKind.SEASONAL and span < WEEK_SECONDS:
+        yield (
+            f"kind seasonal needs a week or more, and the reference spans {duration(span)}: windows of other hours are "
+            "compared with all of it. Give learning.seconds (14d), or build one"
+        )
+    elif reference.kind is ReferenceKind.ROLLING and reference.rolled is None:
+        yield (
+            f"kind rolling: until the first whole period has ended, windows are compared with {duration(span)} of "
+            "reference"
+        )
+
+
+def _gaps(reference: Reference) -> Iterator[str]:
+    """Of channels that a reference that grows does not have, or knows for a shorter time than the others."""
+    for gap in gaps_of(reference):
+        name = printable(gap.channel)
+        if gap.never:
+            yield f"{name}: 100% {gap.why} since the first event, so not watched. {CANNOT_TELL}"
+        elif gap.start == -inf and gap.end - reference.first >= LATE_SECONDS:
+            yield f"{name}: first seen at {minute(gap.end)} UTC; what came before does not count as missing"
+        elif gap.end == inf:
+            kind = f" ({gap.why.replace('_', ' ')})" if gap.why else ""
+            yield (
+                f"{name}: waits{kind} since {minute(gap.start)} UTC, and is known up to then. The other channels grow; "
+                "it catches up when that is over"
+            )
+
+
+def _from_the_start(reference: Reference) -> Iterator[str]:
+    """Of channels with hardly any value, or one alone: a fault that was there from the beginning looks like that."""
+    counts, constant = reference.summary.counts, []
+    for row, channel in enumerate(reference.channels):
+        values, missing = counts[row, UNSEEN:], int(counts[row, MISSING])
+        share = missing / max(int(counts[row].sum()), 1)
+        if channel.role is not Role.FEATURE:
+            continue
+        if share >= NEARLY_ALL:
+            yield f"{printable(channel.name)}: {percent(share)} missing since the first event. {CANNOT_TELL}"
+        elif missing + values.max() == counts[row].sum() and one_value(reference, row):
+            constant.append(row)
+    if constant:
+        shown = ", ".join(
+            f"{printable(reference.channels[row].name)} ({_examples(reference, row)})" for row in constant[:_NAMED]
+        ) + f" and {len(constant) - _NAMED} more" * (len(constant) > _NAMED)
+        yield f"one value alone since the first event: {shown}. {CANNOT_TELL}"
+
+
+def one_value(reference: Reference, row: int) -> bool:
+    """Whether the reference has seen one value alone of the channel."""
+    bins = reference.bins[row]
+    if reference.numeric[row]:
+        return bins.discrete and len(bins.edges) == 2
+    return len(bins.categories) == 1 and not bins.rare
 
 
 def _incidents(reference: Reference) -> Iterator[str]:

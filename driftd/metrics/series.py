@@ -15,12 +15,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
+from driftd.learn.gaps import gaps_of
 from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
 BLOCK_SERIES: Final = 1000
 _INFO: Final = "driftd_feature_change_info"
+_BLIND: Final = "driftd_feature_blind"
 
 Fragments = Mapping[str, tuple[bytes, int]]
 """Family -> its lines for one model, and how many they are."""
@@ -210,7 +212,7 @@ class MetricsSink:
             yield "driftd_feature_inflation_ratio", "", c.design_effect[:n], everywhere, False
             for change in BLIND_CHANGES if len(c.blind) == n else ():
                 cannot = np.array([change in mine for mine in c.blind], bool)
-                yield "driftd_feature_blind", change, np.ones(n), cannot, False
+                yield _BLIND, change, np.ones(n), cannot, False
 
     def _render_features(self, model: _Model) -> Fragments:
         j = model.judgement
@@ -227,6 +229,9 @@ class MetricsSink:
                 out[family] = before + text, n + int(here.sum())
         if j.kinds:
             out[_INFO] = _info(j, kept)
+        if text := _valueless(j):
+            before, n = out.get(_BLIND, (b"", 0))
+            out[_BLIND] = before + text, n + text.count(b"\n")
         return out
 
     def _lines(self, model: _Model, j: Judgement, family: str, third: str) -> Lines:
@@ -370,6 +375,13 @@ def _member(text: bytes) -> bytes:
     """One gzip member. Level 1: six times smaller at a quarter of level 6's time; no time stamp in it."""
     press = zlib.compressobj(1, zlib.DEFLATED, 31)
     return press.compress(text) + press.flush()
+
+
+def _valueless(j: Judgement) -> bytes:
+    """The lines of features that have never had a value: the reference has no channel of theirs."""
+    names = [gap.channel for gap in gaps_of(j.reference) if gap.never]
+    each = [{"model": j.model, "feature": name, "change": change} for name in names for change in BLIND_CHANGES]
+    return b"".join(sample(_BLIND, texts, 1) for texts in each)
 
 
 def _info(j: Judgement, kept: NDArray[np.bool_]) -> tuple[bytes, int]:

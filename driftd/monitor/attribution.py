@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor, log10
 
 import numpy as np
@@ -32,11 +33,25 @@ def moved_bins(
         rank = move / np.sqrt(p + 0.5 / max(int(then.sum()), 1))
         least = float(rank.max(initial=0.0)) / 2
     order = np.argsort(-rank, kind="stable")[:most]
-    return tuple(
-        MovedBin(reference.label(row, int(b)), round(float(p[b]), 6), round(float(q[b]), 6))
-        for b in order
-        if rank[b] >= least and move[b] > 0
-    )
+    return tuple(_moved(reference, row, int(b), p, q) for b in order if rank[b] >= least and move[b] > 0)
+
+
+def moved_shares(
+    reference: Reference, row: int, then: Sequence[float], now: Sequence[float], most: int = 3
+) -> tuple[MovedBin, ...]:
+    """The same from shares [width] of the values."""
+    used = int(reference.used[row])
+    p, q = np.asarray(then)[:used], np.asarray(now)[:used]
+    move = np.abs(q - p)
+    least = max(LEAST_MOVE, float(move.max(initial=0.0)) / 10)
+    order = np.argsort(-move, kind="stable")[:most]
+    return tuple(_moved(reference, row, int(b), p, q) for b in order if move[b] >= least)
+
+
+def _moved(
+    reference: Reference, row: int, column: int, then: NDArray[np.float64], now: NDArray[np.float64]
+) -> MovedBin:
+    return MovedBin(reference.label(row, column), round(float(then[column]), 6), round(float(now[column]), 6))
 
 
 def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
@@ -48,7 +63,24 @@ def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
     if not reference.numeric[row] or count == 0:
         return None
     scale = float(reference.scale[row])
-    mean = float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale
+    return _rounded(float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale, scale)
+
+
+def mean_at(reference: Reference, row: int, shares: Sequence[float]) -> float | None:
+    """The mean of a numeric channel whose values have these ``shares`` [width] of the bins, as ``mean_of``: what moved
+    from bin to bin moved from middle to middle. Beyond the outermost edges nothing moves.
+    """
+    usual = mean_of(reference, reference.summary, row)
+    if usual is None:
+        return None
+    bins, counts = reference.bins[row], reference.summary.counts[row, FIRST_VALUE:]
+    inner = bins.edges[1:] if bins.discrete else (bins.edges[:-1] + bins.edges[1:]) / 2
+    middle = np.concatenate([bins.edges[:1], inner, bins.edges[-1:]])
+    move = np.asarray(shares)[FIRST_VALUE:] - counts / max(counts.sum(), 1)
+    return _rounded(usual + float(move[: len(middle)] @ middle), float(reference.scale[row]))
+
+
+def _rounded(mean: float, scale: float) -> float:
     return round(mean, 3 - floor(log10(scale))) + 0.0  # never -0
 
 

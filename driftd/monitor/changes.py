@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import log10
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import percent
+from driftd.core.text import numbers, percent
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
-from driftd.monitor.attribution import mean_of, moved_bins
+from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
@@ -37,8 +38,10 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
     for turn in turns:
         row, status, opened = turn.channel, STATUS[turn.level], turn.level != NONE
         summary = about.recent(turn.since) if opened else None
-        value, usual = numbers(about, turn, summary)
+        value, usual = value_and_usual(about, turn, summary)
         moved = () if summary is None else moved_bins(reference, summary, row)
+        if turn.shares is not None:
+            moved = moved_shares(reference, row, *turn.shares)
         events = 0 if summary is None else int(summary.channel_events[row])
         yield Finding(
             slice=about.model.slice,
@@ -67,7 +70,7 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
         )
 
 
-def numbers(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple[float, float]:
+def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple[float, float]:
     """Value and reference value in what the kind is about; NaN where there is none."""
     row, reference = turn.channel, about.reference
     if np.isfinite(turn.value) or summary is None:
@@ -77,6 +80,11 @@ def numbers(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple
     if turn.kind is Kind.MIX:
         return turn.size, 0.0
     now, then = mean_of(reference, summary, row), mean_of(reference, reference.summary, row)
+    if turn.shares is not None:
+        then, seen = (mean_at(reference, row, shares) for shares in turn.shares)
+        if then is not None and seen is not None:  # the further one: bins have an end, what is remembered has another
+            further = now is not None and abs(now - then) > abs(seen - then) and (now > then) is (seen > then)
+            now = now if further else seen
     if now is not None and then is not None:
         return now, then
     return turn.size, 0.0
@@ -88,12 +96,14 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         return OVER
     then, now = percent(usual) if np.isfinite(usual) else "?", percent(value)
     if turn.kind is Kind.UNIT:
-        return f"{multiplied(turn.factor)}: the typical size was {usual:.4g}, now {value:.4g}"
+        return multiplied(usual, value)
     if turn.kind is Kind.SPREAD:
         return f"spread by {value:.2g} times the reference's" if value >= 1 else f"narrower: {value:.2g} of the spread"
     if turn.kind is Kind.LEVEL and about.reference.numeric[turn.channel]:
-        return f"the mean moved from {usual:.4g} to {value:.4g}"
-    text = {
+        return (
+            f"the mean moved: {text}" if (text := numbers(usual, value)) else f"the level moved by {turn.size:.2g} sd"
+        )
+    said = {
         Kind.MISSING: f"missing: {then} in the reference, now {now}",
         Kind.REFUSED: f"values of another type: {then} in the reference, now {now}",
         Kind.FROZEN: f"frozen: {now} of the values repeat the one before ({then} in the reference)",
@@ -105,7 +115,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         Kind.GRADUAL: f"moved away little by little: {now} of the values are out of the reference's range",
         Kind.MIX: f"the mix of values moved: {percent(turn.size)} of them",
     }
-    return text.get(turn.kind, f"changed by {turn.size:.3g}")
+    return said.get(turn.kind, f"changed by {turn.size:.3g}")
 
 
 def known(value: float) -> float | None:
@@ -113,11 +123,12 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def multiplied(factor: float) -> str:
-    """``20 times larger``, ``100 times smaller``."""
-    return f"{rounded(factor)} times larger" if factor >= 1 else f"{rounded(1 / factor)} times smaller"
-
-
-def rounded(times: float) -> str:
-    """Two digits, without an exponent."""
-    return f"{float(f'{times:.2g}'):,.10g}"
+def multiplied(then: float, now: float) -> str:
+    """``20 times larger, typical size 3.1 -> 62``, ``about 100 times smaller, typical size was 37.5``: a power of ten
+    stands for what is near it (natural.kinds), and says nothing of the size.
+    """
+    times = max(now / then, then / now)
+    text = f"{float(f'{times:.2g}'):,.10g} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
+    if float(f"{times:.6g}") == 10 ** round(log10(times)):
+        return f"about {text}, typical size was {then:,.4g}"
+    return f"{text}, typical size {numbers(then, now)}"

@@ -13,7 +13,7 @@ from driftd.core.channel import JOINT
 from driftd.core.finding import DRIFT, JUDGE, WARNING, Finding, Joint, MovedBin, Scores, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING, UNSEEN, Summary
-from driftd.core.text import minute, percent, plural
+from driftd.core.text import minute, numbers, percents, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
 from driftd.judge.natural.kinds import Kind
@@ -325,9 +325,10 @@ def _moves_in_words(reference: Reference, summary: Summary, row: int, moved: tup
     """The shares of the bins that moved and the channel's mean, before and now; nothing where no bin moved."""
     if not moved:
         return []
-    bins = [f"{m.bin}: {percent(m.reference)} -> {percent(m.current)}" for m in moved]
+    bins = [f"{m.bin}: {text}" for m in moved if (text := percents(m.reference, m.current))]
     then, now = mean_of(reference, reference.summary, row), mean_of(reference, summary, row)
-    return [*bins, f"mean {then:.4g} -> {now:.4g}"] if then is not None and now is not None else bins
+    text = numbers(then, now) if then is not None and now is not None else ""
+    return [*bins, f"mean {text}"] if text else bins
 
 
 def so_many(times: float) -> str:

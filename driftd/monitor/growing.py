@@ -1,12 +1,13 @@
 """A slice whose reference grows: events are kept, stages are reached, faults are left out.
 
-At a stage the reference is learned from the panes up to then, unless a page or a fault is open: then it waits for an
-hour, as often as needed. What they were about, from the beginning of the change to its end, is not learned from.
+At a stage the reference is learned from the panes up to then. A channel with a page or a fault is learned from what
+came before it, and catches up within an hour when that is over: what pages were about, from the beginning of the change
+to its end, is never learned of the channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.pane import RawRows
-from driftd.core.reference import Drawn, Exclusion, Reference, outside
+from driftd.core.reference import Drawn, Gap, Reference
 from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
+from driftd.core.values import absent
 from driftd.core.window import panes_of
 from driftd.judge.natural.episodes import NONE, PAGE, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
@@ -32,6 +34,7 @@ from driftd.learn.growth import (
     GROWING,
     GROWN,
     LEAST_EVENTS,
+    QUIET,
     STAGES,
     grown,
     seeded,
@@ -44,7 +47,9 @@ from driftd.monitor.warmup import note_versions
 AGAIN_SECONDS: Final = 600.0
 """Until a first reference has enough events, it is tried again so often."""
 WAIT_SECONDS: Final = 3600.0
-"""While something is open that must not be learned, a stage is tried again so often."""
+"""While a channel has something open that must not be learned, it is tried again so often."""
+MOST_GROWTH: Final = 2.0
+"""Times as long as it should, a reference grows at most: for channels that wait."""
 FAULTS: Final = frozenset({Kind.MISSING, Kind.REFUSED})
 """What no traffic does by itself, however often it comes. Weather stands still, and calm air looks like another unit.
 """
@@ -91,8 +96,31 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
         if not panes:
             return None
         growth = model.growth = replace(growth, begun=min(panes) * pane_seconds)
+    if (joins := _first_seen(model, growth)) < np.inf:
+        hours = (joins - growth.begun) // WAIT_SECONDS + 2  # an hour of it at least
+        growth = model.growth = replace(growth, wait=min(growth.wait, hours * WAIT_SECONDS))
     last = int(panes_of(np.array([growth.begun + growth.wait]), pane_seconds)[0]) - 1
     return last if last <= reached else None
+
+
+def _first_seen(model: ModelState, growth: Growth) -> float:
+    """When a feature that the reference does not have first had a value, in what has arrived; inf where none has, or
+    where the sample does not go back as far as the reference.
+    """
+    if model.reference is None or growth.sample is None or growth.begun > model.reference.first:
+        return np.inf
+    batches = [message.rows for messages in model.arrived.values() for message in messages]
+    return min((float(rows.times[here].min()) for rows, here in _unknown(model.reference, batches)), default=np.inf)
+
+
+def _unknown(reference: Reference, batches: Iterable[EventBatch]) -> Iterator[tuple[EventBatch, NDArray[np.bool_]]]:
+    """Where features that the reference does not have, have a value: a batch, and bool[n]."""
+    known = {channel.feature for channel in reference.channels}
+    for rows in batches:
+        for name in rows.columns.keys() - known:
+            here = ~absent(rows.columns[name])
+            if here.any():
+                yield rows, here
 
 
 def take_rows(model: ModelState, pane: int, pane_seconds: float) -> None:
@@ -126,35 +154,44 @@ def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
     """The reference of the stage that was reached; None where it has to wait."""
     growth = model.growth
     assert growth is not None
-    if model.reference is not None and _waits(model, growth.begun + growth.wait):
-        model.growth = replace(growth, wait=growth.wait + WAIT_SECONDS)
-        return None
-    if model.reference is None and (growth.sample is None or growth.sample.events < LEAST_EVENTS):
+    assert settings.grow_seconds is not None
+    if model.reference is None and _first(growth) < 1:
         model.growth = replace(growth, wait=growth.wait + AGAIN_SECONDS)
         return None
-    assert settings.grow_seconds is not None
-    done = growth.wait >= settings.grow_seconds
-    reference, history = _learned(model, growth, replace(settings.learning, reason=GROWN if done else GROWING))
-    sample = growth.sample if history is None else None
+    gaps = open_gaps(model, growth.begun + growth.wait)
+    held = tuple(gap.channel for gap in gaps)
     stage = _passed(growth.wait)
+    again = stage == growth.stage and set(growth.held) <= set(held)  # who has waited for so long waits on
+    if model.reference is not None and growth.sample is not None:
+        again = again and not any(_unknown(model.reference, growth.sample.rows))
+    if again or (growth.sample is not None and model.standing.gross.any()):
+        model.growth = replace(growth, wait=_next(growth.stage, growth.wait, growth.held or held, settings))
+        return None
+    late = growth.wait >= MOST_GROWTH * settings.grow_seconds
+    done = growth.wait >= settings.grow_seconds and (late or not held)
+    learning = replace(settings.learning, reason=GROWN if done else GROWING)
+    reference, history = _learned(model, growth, learning, (*gaps_over(model, growth), *gaps))
+    sample = growth.sample if history is None else None
     faults = growth.faults if reference is None else _renumbered(growth.faults, model.reference, reference)
-    after = Growth(growth.begun, stage, _length(stage, settings), sample, history, faults)
-    model.growth = None if done else after
+    wait = _next(stage, growth.wait, held, settings)
+    model.growth = Growth(growth.begun, stage, wait, sample, history, faults, held)
+    if done:
+        model.growth = None
     return reference
 
 
-def _learned(model: ModelState, growth: Growth, learning: Learning) -> tuple[Reference | None, History | None]:
+def _learned(
+    model: ModelState, growth: Growth, learning: Learning, gaps: tuple[Gap, ...]
+) -> tuple[Reference | None, History | None]:
     """The reference, if there is anything to learn from; and what the next one is learned from, once bins stay."""
     if growth.sample is None:
         assert model.reference is not None
         assert growth.history is not None
-        reference = grown(model.reference, growth.history, left_out(growth))
+        reference = grown(model.reference, growth.history, gaps)
         return None if reference is None else replace(reference, reason=learning.reason), growth.history
     rows = growth.sample.all()
-    rows = rows.take(np.flatnonzero(outside(rows.times, (Exclusion(*span) for span in left_out(growth).tolist()))))
-    if not len(rows):
-        return None, None
-    version, drawn = 1 if model.reference is None else model.reference.version + 1, Drawn(growth.sample.thinning, True)
+    version = 1 if model.reference is None else model.reference.version + 1
+    drawn = Drawn(growth.sample.thinning, True, gaps)
     reference = build(rows, learning, version, drawn)
     needed = FREEZE_SECONDS if drawn.thinning > 1 else FREEZE_LATEST
     if reference.last - reference.first < NEARLY * needed or growth.sample.events < FREEZE_EVENTS:
@@ -196,32 +233,58 @@ def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Re
 
 
 def left_out(growth: Growth) -> NDArray[np.float64]:
-    """From when to when it is not learned, float64[k, 2]. What a channel does again and again is how it is, but for
-    FAULTS.
+    """Of which channel it is not learned, from when to when, float64[k, 3]. What a channel does again and again is how
+    it is, but for FAULTS.
     """
     fault = growth.faults[:, 3] > 0
     channel = growth.faults[:, 0].astype(np.intp)
     times = np.bincount(channel[~fault], minlength=int(channel.max(initial=0)) + 1)[channel]
-    return growth.faults[fault | (times <= MOST_FAULTS), 1:3]
+    return growth.faults[fault | (times <= MOST_FAULTS), :3]
 
 
-def _waits(model: ModelState, now: float) -> bool:
-    """Whether something is open that must not be learned: a page, a gross one of FAULTS, or another change that has not
-    lasted as long as the reference.
+def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:
+    """Those of faults that have ended."""
+    if model.reference is None:
+        return ()
+    names = [channel.name for channel in model.reference.channels]
+    return tuple(
+        Gap(names[int(row)], start, end) for row, start, end in left_out(growth).tolist() if int(row) < len(names)
+    )
+
+
+def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
+    """Of channels with something open that must not be learned: a page, a gross one of FAULTS, or another change that
+    has not lasted as long as the reference.
     """
     reference, natural = model.reference, model.natural
-    if reference is None or bool(model.standing.gross.any()):
-        return reference is not None
-    if natural is None:
-        return False
-    episodes, span = natural.episodes, reference.last - reference.first
-    rows = np.flatnonzero(episodes.level > NONE).tolist()
-    return any(
-        episodes.level[row] == PAGE
-        or (KINDS[int(episodes.kind[row])] in FAULTS and episodes.size[row] >= GROSS)
-        or now - episodes.since[row] < span
-        for row in rows
-    )
+    if reference is None:
+        return ()
+    since: dict[int, tuple[float, str]] = {}
+    if model.judge is not None:
+        begun = model.judge.state.episodes.since
+        since |= {row: (float(begun[row]), "") for row in np.flatnonzero(model.standing.gross).tolist()}
+    if natural is not None:
+        episodes, span = natural.episodes, reference.last - reference.first
+        for row in np.flatnonzero(episodes.level > NONE).tolist():
+            kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
+            never = episodes.level[row] == PAGE or (kind in FAULTS and episodes.size[row] >= GROSS)
+            if never or now - begin < span:
+                since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
+    return tuple(Gap(reference.channels[row].name, begin, np.inf, why) for row, (begin, why) in sorted(since.items()))
+
+
+def held_rows(model: ModelState) -> list[int]:
+    """The channels that did not grow at the stage that was just reached."""
+    if model.growth is None or model.reference is None:
+        return []
+    rows = model.reference.rows
+    return [rows[name] for name in model.growth.held if name in rows]
+
+
+def _next(stage: int, wait: float, held: Sequence[str], settings: ModelSettings) -> float:
+    """When it is tried again, ``stage`` stages and ``wait`` seconds after the beginning; soon while channels wait."""
+    length = _length(stage, settings)
+    return min(length if length > wait else np.inf, wait + WAIT_SECONDS if held else np.inf)
 
 
 def _passed(seconds: float) -> int:
@@ -247,7 +310,7 @@ def told(model: ModelState) -> str:
         return ""
     days = (reference.last - reference.first) / DAY_SECONDS
     sees = next(words for most, words in SEES if days < most)
-    waits = " once nothing is open" if _waits(model, reference.last) else ""
+    waits = f"; waits until its change is over: {', '.join(growth.held)}" if growth.held else ""
     return f"grows: knows {duration(days * DAY_SECONDS)}, {sees}; learned anew after {duration(growth.wait)}{waits}"
 
 
@@ -257,4 +320,11 @@ def ratio(model: ModelState) -> float:
     if growth is None or growth.sample is None or not growth.sample.rows:
         return 0.0
     last = max(float(rows.times.max()) for rows in growth.sample.rows)
-    return min(1.0, (last - growth.begun) / STAGES[0], growth.sample.events / LEAST_EVENTS)
+    return min(1.0, (last - growth.begun) / STAGES[0], _first(growth))
+
+
+def _first(growth: Growth) -> float:
+    """Part of the events that the first reference needs, at least 1 where there are enough."""
+    events = 0 if growth.sample is None else growth.sample.events
+    seconds, few = QUIET
+    return events / (few if growth.wait >= seconds else LEAST_EVENTS)

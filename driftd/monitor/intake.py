@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.event import versions
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.summary import Summary
@@ -35,8 +36,7 @@ class Run:
 def take_in(model: ModelState, message: ClosedPanes | RawRows) -> None:
     """Keeps the message until its panes are evaluated; what brings nothing new changes nothing."""
     if isinstance(message, RawRows):
-        if model.wants_rows:
-            _take_rows(model, message)
+        _take_rows(model, message)
         return
     panes: PaneBlock | None = message.panes
     if panes is not None and model.taken is not None:
@@ -66,8 +66,33 @@ def _take_rows(model: ModelState, message: RawRows) -> None:
     if through is not None and (message.panes <= through).any():
         new = np.flatnonzero(message.panes > through)
         message = replace(message, rows=message.rows.take(new), panes=message.panes[new])
-    if len(message.rows):
+    if len(message.rows) and model.wants_rows:
         model.arrived.setdefault(message.source, []).append(message)
+    if len(message.rows) and model.reference is not None:
+        model.recent.append(message)
+
+
+def since(messages: Sequence[RawRows], start: float, pane_seconds: float) -> list[RawRows]:
+    """Without the messages whose panes all began before ``start``."""
+    return [message for message in messages if int(message.panes.max()) * pane_seconds >= start]
+
+
+def answered(message: RawRows, version: str, start: float, taken: int, pane_seconds: float) -> RawRows:
+    """Its rows in which the version answered, in panes from ``start`` on; and all of panes after ``taken``."""
+    mine = np.array([v == version for v in versions(message.rows)], bool)
+    mine = (mine & (message.panes * pane_seconds >= start)) | (message.panes > taken)
+    index = np.flatnonzero(mine)
+    return replace(message, rows=message.rows.take(index), panes=message.panes[index])
+
+
+def waiting(model: ModelState, reached: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The panes up to ``reached`` that came in, int64[k], and the events of each, of all sources."""
+    blocks = [message.panes for messages in model.pending.values() for message in messages]
+    number = np.concatenate([np.zeros(0, np.int64), *(block.numbers for block in blocks)])
+    numbers, place = np.unique(number, return_inverse=True)
+    events = np.zeros(len(numbers), np.int64)
+    np.add.at(events, place, np.concatenate([np.zeros(0, np.int64), *(block.events for block in blocks)]))
+    return numbers[numbers <= reached], events[numbers <= reached]
 
 
 def take_out(model: ModelState, reached: int) -> PaneBlock | None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.finding import Judgement
+from driftd.core.finding import CHANGE, Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
+from driftd.core.text import utc
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop, Hops, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
-from driftd.judge.natural.step import refitted, start, step
+from driftd.judge.natural.step import carried, refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended
@@ -32,11 +33,12 @@ from driftd.monitor.evaluate import (
     evaluate_window,
     measure_windows,
 )
-from driftd.monitor.intake import Run, counted, take_out, together
+from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
 from driftd.monitor.settings import ModelSettings
-from driftd.monitor.state import ModelState
+from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.warmup import warm_up
 
+NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
 LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
@@ -118,15 +120,17 @@ class Monitor:
         reference = growing.reach(model, self.settings(model.slice))
         return reference, growing.left(model) if anew else None
 
-    def end_all(self, model: ModelState, pane: int, out: Evaluated) -> None:
-        """Before a reference that is learned anew: what is open on the one before ends."""
+    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str = LEARNED_ANEW) -> None:
+        """Before a reference that is learned anew: what is open ends, but for channels that are held."""
         reference, seconds = model.reference, self.windows.pane_seconds
         if reference is None:
             return
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
         hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
         evaluations: list[Evaluation | None] = []
-        if model.natural is not None and (turns := model.natural.episodes.end_all(hop.end)):
+        held = set(growing.held_rows(model))
+        turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
+        if turns := [turn for turn in turns if turn.channel not in held]:
             evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
@@ -134,7 +138,7 @@ class Monitor:
             evaluations.append(evaluate_episodes(model, self.detectors(reference), self._rules(), batch, judged))
         for evaluation in evaluations:
             if evaluation is not None:
-                found = tuple(replace(f, because=LEARNED_ANEW) for f in evaluation.judgement.findings)
+                found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
                 judgement = replace(evaluation.judgement, findings=found)
                 self._keep(model, replace(evaluation, judgement=judgement), out)
 
@@ -144,16 +148,8 @@ class Monitor:
         """
         model = models.setdefault(key, ModelState(key))
         if model.reference is not None and (anew or model.reference.id != reference.id):
-            self.forget(model.reference)
-            model = models[key] = ModelState(
-                key,
-                taken=model.taken,
-                versions=model.versions,
-                growth=model.growth,
-                started=model.started,
-                pages=model.pages,
-                paged=model.paged,
-            )
+            held = growing.held_rows(model) if anew else []
+            model = models[key] = self._anew(model, model.reference, reference, held)
         elif model.reference is not None:
             self._refit(model, model.reference, reference)
         if model.reference is None:
@@ -162,7 +158,28 @@ class Monitor:
             model.judge = ModelJudge.of(reference)
         model.reference = reference
         # held for a reference that is not needed any more
-        model.rows, model.learned, model.arrived, model.through = [], 0, {}, {}
+        model.rows, model.learned, model.arrived, model.through, model.recent = [], 0, {}, {}, []
+
+    def _anew(self, model: ModelState, before: Reference, after: Reference, held: Sequence[int]) -> ModelState:
+        """The state on a reference with bins of its own: of channels that are ``held`` what is open stays."""
+        out = ModelState(
+            model.slice,
+            taken=model.taken,
+            versions=model.versions,
+            growth=model.growth,
+            started=model.started,
+            pages=model.pages,
+            paged=model.paged,
+        )
+        rows = {row: after.rows[before.channels[row].name] for row in held if before.channels[row].name in after.rows}
+        known = self.detectors(before).natural
+        if rows and known is not None and model.natural is not None:
+            anew = self.detectors(after).natural
+            assert anew is not None
+            out.natural = carried(model.natural, known, anew, rows)
+            out.standing = _standing(model.standing, rows, len(after.channels))
+        self.forget(before)
+        return out
 
     def _refit(self, model: ModelState, before: Reference, after: Reference) -> None:
         """Natural variation was learned anew on the same bins: what it has seen stays."""
@@ -173,19 +190,43 @@ class Monitor:
 
     def restart(self, models: Models, key: Slice, out: Evaluated) -> str | None:
         """Lets the model learn anew if a new version answers alone and the user wants a reference of its own; says so.
-
-        What was found until then stands; what is open ends with the reference.
+        Its events of the last two hops are learned from, and what was found until then stands.
         """
         model = models[key]
-        version = model.successor() if self.settings(key).restart else None
+        if not self.settings(key).restart:
+            model.recent = []
+            return None
+        version = model.successor()
         if version is None:
+            model.recent = since(model.recent, model.hops.begin(2), self.windows.pane_seconds)
             return None
         assert model.taken is not None
-        self.end_all(model, model.taken, out)
-        models[key] = ModelState(
-            key, taken=model.taken, versions=model.versions, started=model.started, pages=model.pages, paged=model.paged
+        model.growth = None  # nothing is held
+        self.end_all(model, model.taken, out, NEW_VERSION)
+        first = model.started[version]
+        models[key] = after = ModelState(
+            key,
+            taken=model.taken,
+            versions=model.versions,
+            started=model.started,
+            pages=model.pages,
+            paged=model.paged,
+            through=model.through,
         )
-        return f"{key.model}: version {version} answers alone: a new reference is learned from here on"
+        for message in since(model.recent, model.hops.begin(2), self.windows.pane_seconds):
+            rows = answered(message, version, model.hops.begin(2), model.taken, self.windows.pane_seconds)
+            if len(rows.rows):
+                after.arrived.setdefault(message.source, []).append(rows)
+        return f"{key.model}: version {version} answers alone: a new reference is learned from {utc(first)} on"
+
+    def stops(self, model: ModelState, pane: int) -> list[int]:
+        """The panes up to ``pane`` after which it is asked whether a new version answers alone: those that end a hop;
+        and ``pane`` itself.
+        """
+        if not self.settings(model.slice).restart or model.reference is None:
+            return [pane]
+        numbers, events = waiting(model, pane)
+        return [*(int(numbers[i]) for i in model.hops.finished_by(numbers, events, self.windows)), pane]
 
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
@@ -379,6 +420,20 @@ class Monitor:
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _standing(before: Standing, rows: Mapping[int, int], channels: int) -> Standing:
+    """That of the channels that are held, with their ``rows`` in another reference of so many channels."""
+    verdicts = {}
+    if CHANGE in before.verdicts:
+        old, status, detections = before.verdicts[CHANGE], np.zeros(channels, np.int8), np.zeros(channels, np.int64)
+        status[[*rows.values()]] = old.status[[*rows]]
+        detections[[*rows.values()]] = old.detections[[*rows]]
+        verdicts = {CHANGE: Verdict(status, detections)}
+    changes = sorted(
+        (replace(c, row=rows[c.row]) for c in before.changes if c.row in rows), key=lambda change: change.row
+    )
+    return Standing(before.status, verdicts, named=before.named, changes=tuple(changes))
 
 
 def _drifts(model: ModelState) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
 from driftd.core.text import duration, percent
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, SHAPES, Change
 from driftd.judge.natural.learned import SCALES, THIN_EVENTS, NaturalLearned
 from driftd.judge.natural.reach import UP, Pace, Reach
 from driftd.judge.natural.shapes import LEAST_RATE, LEAST_SHAPE, STATISTICS
@@ -206,10 +206,11 @@ def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
         return _FLAT
     if t.still[row] and change not in {Change.MISSING, Change.FROZEN, Change.ERRORS}:
         return _STILL
-    if t.timely[row] and change not in {Change.MISSING, Change.FROZEN, Change.FAR, Change.UNIT, Change.ERRORS}:
+    hours = t.timely[row] and not (t.hourly[row] and change in SHAPES)
+    if hours and change not in {Change.MISSING, Change.FROZEN, Change.FAR, Change.UNIT, Change.ERRORS}:
         return _HOUR
     if change is Change.FAR and not np.isfinite(learned.limits.low[row]):
         return _FLAT
-    if t.thin:
+    if t.thin[row]:
         return f"fewer than {THIN_EVENTS:,} events in the reference"
     return ""

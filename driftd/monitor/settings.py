@@ -16,8 +16,8 @@ class ModelSettings:
     """The reference is learned from the first ``learn_events`` events, or from the first ``learn_seconds`` of event
     time where that is set; with ``grow_seconds`` it is learned early and grows for so long (driftd.learn.growth).
     ``effect`` of a channel is the least change (PSI) that opens an episode; ``asked`` says whether the user chose its
-    detectors, ``sizes`` which sizes the user wants of it. ``restart``: a new version of
-    the model gets a new reference.
+    detectors, ``sizes`` which sizes the user wants of it; ``sized`` names the channels with
+    sizes of their own. ``restart``: a new version of the model gets a new reference.
     """
 
     choose: Chooser
@@ -30,6 +30,7 @@ class ModelSettings:
     effect: Effect = lambda _: 0.0
     asked: Asked = always
     sizes: Sizes = lambda _: OwnSizes()
+    sized: tuple[str, ...] = ()
     restart: bool = False
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:

@@ -91,7 +91,8 @@ class Growth:
     """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
     the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
     may change, ``history`` from then on; ``faults`` float64[k, 4]: the row of a channel that was faulty, from when to
-    when, and whether no traffic does that by itself (driftd.monitor.growing).
+    when, and whether no traffic does that by itself (driftd.monitor.growing). ``held``: the channels that did not grow
+    at the last stage.
     """
 
     begun: float
@@ -100,6 +101,7 @@ class Growth:
     sample: Sample | None
     history: History | None = None
     faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
+    held: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ class ModelState:
 
     ``taken`` is the last pane that was evaluated: messages for it and for earlier ones change nothing. ``pending`` has
     the panes that came in since, by source and each once; ``arrived`` the raw rows, by source, and ``through`` the last
-    pane of which each source's rows are in. ``rows`` and ``learned``: events that are held for the reference.
+    pane of which each source's rows are in. ``recent``: the raw rows of the last hops, where a new version of the model
+    gets a reference of its own. ``rows`` and ``learned``: events that are held for the reference.
     ``growth``: None where the reference does not grow (any more).
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
@@ -120,6 +123,7 @@ class ModelState:
     pending: dict[TopicPartition, list[ClosedPanes]] = field(default_factory=dict)
     arrived: dict[TopicPartition, list[RawRows]] = field(default_factory=dict)
     through: dict[TopicPartition, int] = field(default_factory=dict)
+    recent: list[RawRows] = field(default_factory=list)
     rows: list[EventBatch] = field(default_factory=list)
     learned: int = 0
     taken: int | None = None

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Final
 
 from driftd.core.finding import Finding
-from driftd.core.text import minute, percent
+from driftd.core.text import minute, numbers, percent, percents
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.changes import multiplied
 
@@ -30,24 +30,19 @@ def changed(kind: str, value: float | None, reference_value: float | None) -> st
 
 def _moved(kind: str, then: float, now: float) -> str:
     if kind == Kind.GRADUAL:
-        return f"gradual: out of range {percent(then)} -> {percent(now)}"
+        return f"gradual: out of range {percents(then, now)}" if percents(then, now) else kind
     if kind in _SHARES:
-        return f"{named(kind)} {percent(then)} -> {percent(now)}"
+        return f"{named(kind)} {percents(then, now)}".rstrip()
     if kind == Kind.UNIT and then > 0 and now > 0:
-        return f"unit: {multiplied(now / then)}, typical size {_number(then)} -> {_number(now)}"
+        return f"unit: {multiplied(then, now)}"
     if kind == Kind.SPREAD:
         return f"spread {now:.2g} times the reference's"
     if kind == Kind.MIX:
         return f"mix: {percent(now)} of the values moved"
     if kind == Kind.JOINT:
         return f"relation to other channels {then:.2g} -> {now:.2g}"
-    what = "mean" if kind == Kind.LEVEL else named(kind)
-    return f"{what} {_number(then)} -> {_number(now)}"
-
-
-def _number(value: float) -> str:
-    """Four digits: ``12.3``, ``123,500``, ``1.2e-07``."""
-    return f"{float(f'{value:.4g}'):,.10g}"
+    told = numbers(then, now)
+    return f"{'mean' if kind == Kind.LEVEL else named(kind)} {told}" if told else named(kind)
 
 
 def said(finding: Finding) -> str:

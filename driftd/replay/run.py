@@ -18,7 +18,7 @@ from driftd.core.text import printable
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
-from driftd.learn.remarks import excel_dates, remarks, unwatched
+from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
 
@@ -152,7 +152,9 @@ class Replay:
         out = [*self._rejected.remarks(Accounts.of(self.state)), *self._times()]
         for key, model in sorted(self.state.models.items()):
             new = sorted(name for owner, name in self._unwatched if owner == key.model)
-            known = () if model.reference is None else remarks(model.reference)
+            sized = self.pipeline.monitor.settings(key).sized
+            about = model.reference
+            known = () if about is None else (*unknown_channels(about, sized), *remarks(about))
             out += [f"{printable(key.model)}: {text}" for text in (*known, *([unwatched(new)] if new else []))]
         return tuple(out)
 

@@ -23,7 +23,7 @@ from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
-from driftd.judge.natural.changes import Change, Own, OwnSize, OwnSizes
+from driftd.judge.natural.changes import Change, Own, OwnSize, OwnSizes, from_user
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
 from driftd.monitor.model import Monitor
@@ -178,6 +178,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         effect=lambda channel: effect_of(settings, model, channel),
         asked=lambda channel: wanted(settings, model, channel) is not None,
         sizes=lambda channel: own_sizes(settings, model, channel),
+        sized=() if model is None else tuple(model.alarms.channels),
         restart=(source.new_version or settings.learning.new_version) == "restart",
     )
 
@@ -220,7 +221,8 @@ def _sizes(*layers: Mapping[str, SizeSetting]) -> Own:
     for layer in layers:
         for name, size in layer.items():
             given = {k: getattr(size, k) for k in size.model_fields_set}
-            said.setdefault(name, {}).update({k: inf if v is None else v for k, v in given.items()})
+            sizes = {k: inf if v is None else from_user(Change(name), v) for k, v in given.items()}
+            said.setdefault(name, {}).update(sizes)
     return {Change(name): OwnSize(**given) for name, given in said.items()}
 
 

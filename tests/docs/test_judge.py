@@ -174,7 +174,10 @@ def traits_of(row: TraitSize) -> str:
 
 
 def changes_of(row: TraitSize) -> str:
-    return "all" if row.changes == CHANGES else ", ".join(f"`{c}`" for c in row.changes)
+    left = [c for c in CHANGES if c not in row.changes]
+    if len(left) <= 1:
+        return " but ".join(["all", *(f"`{c}`" for c in left)])
+    return ", ".join(f"`{c}`" for c in row.changes)
 
 
 def test_where_the_page_says_to_look_something_is() -> None:

@@ -2,7 +2,9 @@
 
 A month must be long in events for a bound to mean much and short for many months to be simulated: channels without
 rhythm come in bursts of 25 events every six hours (3,000 a month, a pane a burst), channels with one once an hour
-(720 a month, 30 weeks of reference), and the tiny ones one event every four hours (180 a month).
+(720 a month, 30 weeks of reference), and the tiny ones one event every four hours (180 a month). Weekends and campaigns
+come 10 at a time every half hour, with a week or five days of reference; everyday traffic is that of
+tests/quality/everyday, a week of reference and two that are judged.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from scipy.stats import chi2
 
 from tests.quality import ours
 from tests.quality.cache import Cache, digest_of
+from tests.quality.everyday import traffic
 from tests.quality.streams import MONTH_SECONDS
 
 Columns = dict[str, Any]
@@ -54,6 +57,9 @@ class Clockwork:
 BURSTS: Final = Clockwork(25, 6 * 3600.0)
 HOURLY: Final = Clockwork(1, 3600.0)
 SPARSE: Final = Clockwork(1, 4 * 3600.0)
+HALF_HOURLY: Final = Clockwork(10, 1800.0)
+DAILY: Final = 480
+"""Derived: events a day of HALF_HOURLY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,34 @@ class Null:
     options: tuple[str, ...] = ()
     part: float = 1.0
     """Of the months that the others are given."""
+
+    def history(self, rng: np.random.Generator, months: float) -> History:
+        """A reference and so many months after it."""
+        n = self.n_ref + round(months * self.clock.monthly)
+        return History(self.clock.times(n), self.make(rng, n), self.n_ref, months)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is replayed: the first ``n_ref`` events are the reference, ``months`` are judged."""
+
+    times: NDArray[np.float64]
+    columns: Columns
+    n_ref: int
+    months: float
+
+
+@dataclass(frozen=True, slots=True)
+class Everyday(Null):
+    """Traffic with rhythm, wander, feasts, campaigns, bots and deploys: two weeks of it at most."""
+
+    def history(self, rng: np.random.Generator, months: float) -> History:
+        base = traffic.draw(int(rng.integers(1000)), int(rng.integers(2**31)))
+        judged = min(traffic.JUDGED_DAYS * 86_400.0, months * MONTH_SECONDS)
+        times, columns = base.between(base.judged - 7 * 86_400.0, base.judged + judged)
+        told = {name: column if column.dtype.kind != "O" else column.tolist() for name, column in columns.items()}
+        n_ref = int(np.searchsorted(times, base.judged))
+        return History(times, told, n_ref, judged / MONTH_SECONDS)
 
 
 def normal(features: int) -> Callable[[np.random.Generator, int], Columns]:
@@ -128,6 +162,43 @@ def seasonal(rng: np.random.Generator, n: int) -> Columns:
     }
 
 
+def sessions(rng: np.random.Generator, n: int) -> Columns:
+    """Users who return: three of four events are of one of the twenty users before; each has an age, a country and a
+    usual amount of its own.
+    """
+    user = np.arange(n)
+    for i in np.flatnonzero(rng.random(n) < 0.75).tolist():
+        user[i] = user[max(i - 1 - int(rng.integers(20)), 0)]
+    age, amount = rng.normal(40, 12, n)[user], rng.normal(3, 1, n)[user] + rng.normal(0, 0.3, n)
+    country = rng.choice(np.array(["de", "fr", "es", "it", "pt"]), n, p=[0.4, 0.3, 0.15, 0.1, 0.05])[user]
+    return {"age": np.round(age), "amount": np.exp(amount), "country": country}
+
+
+def weekends(rng: np.random.Generator, n: int) -> Columns:
+    """On Saturdays and Sundays everybody is half a deviation older, buys less, and more of them are new. The reference
+    is five days long, from Monday on: it has not seen one.
+    """
+    off = np.arange(n) // DAILY % 7 >= 5
+    return _customers(rng, n, off)
+
+
+def campaigns(rng: np.random.Generator, n: int) -> Columns:
+    """Every day is a campaign with probability 1/12: as on a weekend, with a week of reference."""
+    return _customers(rng, n, np.repeat(rng.random(n // DAILY + 1) < 1 / 12, DAILY)[:n])
+
+
+def _customers(rng: np.random.Generator, n: int, other: NDArray[np.bool_]) -> Columns:
+    hour = 2 * np.pi * (np.arange(n) % DAILY) / DAILY
+    wander = np.repeat(_ar(rng, n // DAILY + 1, 0.7), DAILY)[:n]
+    new = rng.random(n) < np.where(other, 0.35, 0.2)
+    return {
+        "age": np.round(40 + 12 * rng.standard_normal(n) + 2 * np.sin(hour) + 6 * other),
+        "amount": np.exp(3 + rng.standard_normal(n) + 0.2 * np.sin(hour - 1) + 0.1 * wander - 0.3 * other),
+        "customer": np.where(new, "new", "known"),
+        "items": rng.poisson(2 + 0.3 * np.sin(hour) - 0.4 * other),
+    }
+
+
 def categories(rng: np.random.Generator, n: int) -> Columns:
     """Zipf categories with 200, 1,000 and 5,000 values, and one that is new nearly every time."""
     out: Columns = {}
@@ -149,6 +220,10 @@ KINDS: Final = (
     Null("AR 0.99", "5 features, one value an hour", autoregressive(0.99), HOURLY, 5040),
     Null("seasonal", "4 features with day and week, AR 0.7 noise, one value an hour", seasonal, HOURLY, 5040),
     Null("tiny", "5 normal features, one event every 4 hours, 300 of reference", normal(5), SPARSE, 300),
+    Null("sessions", "3 features of users who return", sessions),
+    Null("weekends", "4 features, other at weekends; 5 days of reference", weekends, HALF_HOURLY, 5 * DAILY, part=0.5),
+    Null("campaigns", "4 features, one day in 12 a campaign; a week", campaigns, HALF_HOURLY, 7 * DAILY, part=0.5),
+    Everyday("everyday", "a drawn model with answers and labels; a week of reference, two weeks judged", normal(0)),
 )
 
 
@@ -233,13 +308,16 @@ def _cached(cache: Cache, name: str, budget: float, seed: int, scale: float, dig
 
 def simulate(kind: Null, budget: float, seed: int, scale: float) -> dict[str, Any]:
     """One seed: the channels that paged (once a page), over how many months."""
-    months = MONTHS[budget] * scale * kind.part
-    n = kind.n_ref + round(months * kind.clock.monthly)
     rng = np.random.default_rng([seed, KINDS.index(kind), BUDGETS.index(budget)])
-    times = kind.clock.times(n)
+    history = kind.history(rng, MONTHS[budget] * scale * kind.part)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "null.parquet"
-        pq.write_table(pa.table({"time": times, **kind.make(rng, n)}), file, compression="lz4")
-        findings, seconds = ours.replay(file, kind.n_ref, budget, kind.options)
-    alarms = ours.alarms_of(findings, {}, times)
-    return {"features": [a.feature for a in alarms], "months": months, "seconds": seconds, "events": n}
+        pq.write_table(pa.table({"time": history.times, **history.columns}), file, compression="lz4")
+        findings, seconds = ours.replay(file, history.n_ref, budget, kind.options)
+    alarms = ours.alarms_of(findings, {}, history.times)
+    return {
+        "features": [a.feature for a in alarms],
+        "months": history.months,
+        "seconds": seconds,
+        "events": len(history.times),
+    }

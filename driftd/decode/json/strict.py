@@ -89,8 +89,8 @@ class Context(NamedTuple):
 
 class Accepted(NamedTuple):
     """A usable event. ``event`` is a StrictEnvelope, its ``owner`` the model; ``new`` are features to discover,
-    ``nulls`` unknown names without a value, ``over`` unknown names beyond the schema's limit. ``label_only``: there is
-    nothing to monitor.
+    ``nulls`` unknown names without a value that are none of them, ``over`` unknown names beyond the schema's limit.
+    ``label_only``: there is nothing to monitor.
     """
 
     event: Any
@@ -112,12 +112,15 @@ class _Features(NamedTuple):
     over: list[str]
 
     def admits(self, name: str, schema: Schema, limits: Limits, *, null: bool) -> bool:
-        """Whether a name that the schema does not know becomes a feature; it is new, null or over from then on."""
-        if null:
+        """Whether a name that the schema does not know becomes a feature; it is new, null or over from then on. One
+        without a value does if it may: a column that is null from the first event on can then be told.
+        """
+        full = len(schema.features) + len(self.new) >= schema.max_features
+        if null and (full or not 0 < len(name.encode("utf-8", "surrogatepass")) <= limits.name_bytes):
             self.nulls.append(name)
             return False
         require_name(name, "feature", limits)
-        if len(schema.features) + len(self.new) >= schema.max_features:
+        if full:
             self.over.append(name)
             return False
         self.new.append(name)

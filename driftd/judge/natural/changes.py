@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import exp, log
 from typing import Final
 
 import numpy as np
@@ -86,26 +87,40 @@ class TraitSize:
     lacks: str = ""
 
 
+_BUT_FROZEN: Final = tuple(change for change in Change if change is not Change.FROZEN)
+"""Derived: all changes but that of frozen values."""
 TRAIT_SIZES: Final = (
     TraitSize(SHAPES, ("output",), np.inf, "answers, labels and their errors follow the features and the world"),
     TraitSize(SHAPES, ("timely",), np.inf, "weather and hour move them"),
     TraitSize(SHAPES, ("atom",), np.inf, "rain: how often it is not 0 changes from day to day"),
     TraitSize((Change.NEW,), ("numeric",), 0.1, "levels wander beyond their range"),
     TraitSize((Change.NEW,), ("numeric", "short"), 0.2, "a reference of days has not seen all levels"),
-    TraitSize((Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours"),
-    TraitSize((Change.NEW,), ("numeric", "short", "repetitive"), np.inf, "measured once an hour: days hold few values"),
-    TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day"),
+    TraitSize((Change.NEW,), ("empty",), np.inf, "values come where there were hardly any: good news, mostly"),
+    TraitSize((Change.NEW,), ("constant", "short"), 0.8, "days have shown one value: another one must replace it"),
+    TraitSize((Change.NEW,), ("constant", "numeric"), 0.8, "a constant number that becomes another one"),
+    TraitSize(
+        (Change.NEW,), ("numeric", "atom"), np.inf, "rain: what is rare is seldom seen, and then for hours", "constant"
+    ),
+    TraitSize(
+        (Change.NEW,),
+        ("numeric", "short", "repetitive"),
+        np.inf,
+        "measured once an hour: days hold few values",
+        "constant",
+    ),
+    TraitSize((Change.NEW,), ("numeric", "flat"), np.inf, "clear air: what hardly varied may vary one day", "constant"),
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
     TraitSize((Change.FROZEN,), (), 0.25, "bots repeat categories for minutes", lacks="numeric"),
-    TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few different values repeat by themselves"),
+    TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few values repeat by themselves", lacks="awaited"),
     TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.MISSING, Change.FROZEN), ("young",), 0.45, "half a day has hours in which more values are null"),
     TraitSize((Change.FROZEN,), ("thin", "repetitive"), np.inf, "so few events do not show how long a value lasts"),
     TraitSize((Change.UNIT,), ("timely",), 2.6, "calm air, fog: a factor of 13 is natural"),
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
-    TraitSize(CHANGES, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
+    TraitSize((Change.FROZEN,), ("awaited", "output"), 0.4, "all labels alike: no day of the world makes them"),
+    TraitSize(_BUT_FROZEN, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
 )
 """Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
 
@@ -162,9 +177,33 @@ class SizeTable:
         return float((self.page if page else self.ticket)[change, channel])
 
 
-def is_share(change: Change) -> bool:
-    """Whether it is measured as a share, from 0 to 1."""
-    return change not in {Change.UNIT, Change.WITHIN, Change.SPREAD, Change.LEVEL, Change.RELATION}
+FACTORS: Final = (Change.UNIT, Change.WITHIN, Change.SPREAD)
+"""Changes that users size as factors (2: twice as large), and SIZES as their logarithms. Derived: SIZES says so."""
+MOST_LEVEL: Final = 5.0
+"""Most standard deviations that a level's size may be. Chosen: normal scores of bins lie within 4."""
+MOST_LOSS: Final = 2.0
+"""Most of a correlation that can be lost. Derived: it has turned round."""
+
+
+def from_user(change: Change, size: float) -> float:
+    """What the user calls ``size``, as in SIZES."""
+    return log(size) if change in FACTORS else size
+
+
+def to_user(change: Change, size: float) -> float:
+    """The other way."""
+    return exp(size) if change in FACTORS else size
+
+
+def wrong(change: Change, size: float) -> str:
+    """Why the user's size can be none; "" where it can."""
+    if change in FACTORS:
+        return "" if size > 1 else f"expected a factor above 1, got {size:g}; 2 is twice as large, or half"
+    if change is Change.LEVEL:
+        return "" if size <= MOST_LEVEL else f"expected {MOST_LEVEL:g} standard deviations or less, got {size:g}"
+    if change is Change.RELATION:
+        return "" if size <= MOST_LOSS else f"expected {MOST_LOSS:g} or less, got {size:g}; 1 is all of the relation"
+    return "" if size < 1 else f"expected a share below 1, got {size:g}; 5 % is 0.05, null is never"
 
 
 def rows_of(changes: Sequence[Change]) -> NDArray[np.intp]:

@@ -1,16 +1,20 @@
 """Episodes of each channel: a ticket or a page that is open while its change lasts.
 
-A change that fires opens an episode, or makes a page of a ticket. It stays open until nothing has fired for a while:
-two hours for a page, twelve for a ticket, longer where events are rare. A channel that paged makes no ticket of its own
-for twelve hours: the page said it.
+A change that fires opens an episode, or makes a page of a ticket. A page ends when the newest 20 minutes show none of
+its changes any more (natural.recovery). Where they cannot say so, it ends when nothing has fired for two hours, as does
+a page that comes back within two hours of its end: a fault that comes and goes is one page. A ticket ends when nothing
+has fired for twelve hours. Where events are rare, all of it takes longer. A channel that paged makes no ticket of its
+own for twelve hours: the page said it.
 
-A window of a day still holds a change hours after it has ended: what keeps an episode open are windows at most one step
-longer than the shortest that has shown it. That a relation broke says nothing where the channel itself or a sibling has
-a page of its own: it cannot but break.
+A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
+longer than the shortest that has shown it. A page is kept open, and one that has ended comes back, only by what its
+newest values show. That a relation broke says nothing where the channel itself or a sibling has a page of its own: it
+cannot but break.
 
 A ticket that ended by itself shows that the channel varies more than its reference does (a weekend that the reference
-has not seen, a feast). The next one must exceed its limit by PATIENCE more, for each of them; half of it is forgotten
-in FORGET seconds. Pages are not affected.
+has not seen, a feast): it is natural variation that was seen later. The next one must exceed its limit by more than
+that one did; half of it is forgotten in FORGET seconds. Missing and refused values are no habit of anything else. Pages
+are not affected.
 """
 
 from __future__ import annotations
@@ -22,7 +26,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.natural.kinds import KINDS, Kind, Named
+from driftd.judge.natural.changes import CHANGES
+from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares
+from driftd.judge.natural.recovery import BIT, LEFT, Calm
 
 Floats = NDArray[np.float64]
 
@@ -38,18 +44,20 @@ near scale; half a day for a ticket, so that a change of every night is one tick
 """
 QUIET: Final = 12 * 3600.0
 """Seconds after a page in which its channel makes no ticket. Chosen: as long as a ticket is held; the page said it."""
-PATIENCE: Final = 0.35
-"""Part of its limit by which a ticket must exceed it, for each that ended by itself. Measured: set on the open seeds
-11, 12 and 13 of tests/quality/everyday.
+MORE: Final = 1.25
+"""By which factor a ticket must exceed what ended by itself before. Measured: set on the open seeds 11, 12 and 13 of
+tests/quality/everyday.
 """
-MOST_PATIENCE: Final = 4.0
-"""Most ended tickets that count. Chosen: a limit grows by a factor of 2.4 at most."""
 FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
 VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
 """Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
+LOST: Final = (Kind.MISSING, Kind.REFUSED)
+"""Kinds without values. Derived: no habit of a channel's values explains them."""
+AGAIN: Final = 1 << len(CHANGES)
+"""The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
 
@@ -58,7 +66,9 @@ SILENCE: Final = 1800.0
 class Fire:
     """A statistic of a channel over its limit at ``time``. ``size`` since ``since``, ``least`` its lower bound; it may
     be silent for ``rest`` seconds although the change lasts. ``ratio``: the statistic over its ticket limit. ``reach``:
-    how long the window is, 0 the shortest. ``needed``: the least size that makes its level.
+    how long the window is, 0 the shortest. ``needed``: the least size that makes its level. ``change``: its place in
+    CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
+    are called.
     """
 
     time: float
@@ -72,6 +82,14 @@ class Fire:
     ratio: float
     reach: int
     needed: float
+    change: int
+    now: float
+    fresh: Named
+
+    @property
+    def stale(self) -> bool:
+        """Whether its newest values no longer show it."""
+        return self.now < LEFT * self.needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,7 @@ class Turn:
     reach: int = 0
     """Derived: the shortest window."""
     needed: float = np.nan
+    shares: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,9 +149,10 @@ class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
     ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
     not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
-    none. ``ended`` float64: tickets that ended by themselves; ``end`` the last end. ``reach`` int64: of the shortest
-    window that has shown the change. ``until`` is by the clock of events; ``last`` is the end of the last tick, and
-    ``lost`` the seconds without events up to then (Clock).
+    none. ``habit`` float64[2, channels]: by how much tickets exceeded their limit (0: there was none), of LOST and of
+    other kinds; ``end`` the last end. ``reach`` int64: of the shortest window that has shown the change. ``shown``
+    int64: bits of the changes of a page that are not seen to be over, and AGAIN. ``until`` is by the clock of events;
+    ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -147,25 +167,29 @@ class Episodes:
     value: Floats
     usual: Floats
     needed: Floats
-    ended: Floats
+    habit: Floats
     end: Floats
     reach: NDArray[np.int64]
+    shown: NDArray[np.int64]
     last: float
     lost: float
 
     @classmethod
     def start(cls, channels: int) -> Self:
-        zero, nan = np.zeros(channels, np.int64), np.full(channels, np.nan)
+        zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((2, channels))
         unknown = np.full(channels, len(KINDS) - 1)
-        return cls(
-            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, np.zeros(channels), nan, zero, np.nan, 0.0
-        )
+        return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, np.nan, 0.0)
 
     def step(
-        self, fires: Sequence[Fire], start: Floats, end: Floats, siblings: NDArray[np.bool_]
+        self,
+        fires: Sequence[Fire],
+        start: Floats,
+        end: Floats,
+        siblings: NDArray[np.bool_],
+        calms: Sequence[Calm] = (),
     ) -> tuple[Episodes, list[Turn]]:
-        """Takes in what fired, in order of time, up to the last of the ticks from ``start`` to ``end`` float64[ticks];
-        ``siblings`` bool[channels, channels].
+        """Takes in what fired and what is over, in order of time, up to the last of the ticks from ``start`` to ``end``
+        float64[ticks]; ``siblings`` bool[channels, channels].
         """
         clock = Clock.of(self.last, self.lost, start, end)
         last, lost = (float(end[-1]), float(clock.lost[-1])) if len(end) else (self.last, self.lost)
@@ -174,8 +198,11 @@ class Episodes:
         copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
         after = replace(self, last=last, lost=lost, **copied)
         turns: list[Turn] = []
-        for fire in fires:
-            if fire.name.kind is not Kind.JOINT:
+        both: list[Fire | Calm] = [*fires, *calms]
+        for fire in sorted(both, key=_in_time):
+            if isinstance(fire, Calm):
+                turns += after.recover(fire)
+            elif fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
                 turns += after.open(fire, clock)
             elif not after.changed(siblings[fire.channel], fire.since).any() and not after.explained(fire.channel):
@@ -187,31 +214,54 @@ class Episodes:
     def close(self, now: float, clock: Clock) -> list[Turn]:
         """Ends what has been silent for long enough when the tick ends at ``now``."""
         over = np.flatnonzero((self.level > NONE) & (self.until < clock.seen(now)))
-        out = []
-        for c in over[np.argsort(self.until[over], kind="stable")].tolist():
-            time, known = clock.passed(float(self.until[c]))
-            out.append(self._turn(c, time, known, int(self.level[c]), NONE))
-            own = self._patience(c, time) + (self.level[c] == TICKET)
-            self.ended[c], self.end[c] = min(own, MOST_PATIENCE), time
-            self.level[c] = NONE
-            for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
-                getattr(self, name)[c] = np.nan
-        return out
+        order = over[np.argsort(self.until[over], kind="stable")].tolist()
+        return [self._end(c, *clock.passed(float(self.until[c]))) for c in order]
+
+    def recover(self, calm: Calm) -> list[Turn]:
+        """Ends the pages of which the newest stretch shows nothing any more; it must have begun after their change."""
+        mine = (self.level == PAGE) & (self.since < calm.start)
+        self.shown[mine] &= calm.left[mine] | ~calm.about
+        return [self._end(c, calm.time, calm.time) for c in np.flatnonzero(mine & (self.shown == 0)).tolist()]
+
+    def _end(self, c: int, time: float, known: float) -> Turn:
+        turn = self._turn(c, time, known, int(self.level[c]), NONE)
+        self.end[c], self.level[c], self.shown[c] = time, NONE, 0
+        for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
+            getattr(self, name)[c] = np.nan
+        return turn
 
     def end_all(self, time: float) -> list[Turn]:
         """Turns that end whatever is open."""
         rows = np.flatnonzero(self.level > NONE).tolist()
         return [self._turn(c, time, time, int(self.level[c]), NONE) for c in rows]
 
+    def moved(self, rows: Sequence[int], to: Sequence[int], channels: int, rest: float) -> Episodes:
+        """Those of ``rows`` in the rows ``to`` of so many channels; the others begin anew. They stay open for ``rest``
+        seconds at least: so long it takes until windows can show the change again.
+        """
+        none = Episodes.start(channels)
+        parts = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(none, name), np.ndarray)}
+        for name, values in parts.items():
+            values[..., to] = getattr(self, name)[..., rows]  # habit has two rows
+        until = np.fmax(parts["until"], self.last - self.lost + rest)
+        parts["until"] = np.where(parts["level"] > NONE, until, np.nan)
+        return replace(none, last=self.last, lost=self.lost, **parts)
+
     def open(self, fire: Fire, clock: Clock) -> list[Turn]:
         """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])
-        if before == NONE and self._says_nothing(fire):
-            return []
+        if before == NONE:
+            if self._says_nothing(fire):
+                return []
+            fire = self._afresh(fire)
         if fire.level == PAGE:
+            self.shown[c] |= self._bits(fire, before)
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
+        if level == TICKET:
+            known = self._habit(fire) if before == NONE else float(self.habit[_group(fire), c])
+            self.habit[_group(fire), c] = max(known, fire.ratio - 1)
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
@@ -220,25 +270,43 @@ class Episodes:
         self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
-        return [self._turn(c, fire.time, fire.time, before, level)]
+        return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
 
     def _says_nothing(self, fire: Fire) -> bool:
         """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that
         has just paged (which stays quiet for longer then) or varies so much by itself.
         """
         c = fire.channel
-        if fire.reach > self.reach[c] + 1 and fire.since < self.end[c]:
+        if fire.since < self.end[c] and (fire.reach > self.reach[c] + 1 or fire.now < fire.needed):
             return True
         if fire.level == PAGE:
             return False
         if fire.time - self.paged[c] < QUIET:
             self.paged[c] = fire.time
             return True
-        return fire.ratio < 1 + PATIENCE * self._patience(c, fire.time)
+        habit = self._habit(fire)
+        return habit > 0 and fire.ratio < MORE * (1 + habit)
+
+    def _soon(self, fire: Fire) -> bool:
+        """Whether the channel's last episode ended less than two hours ago."""
+        return bool(self.end[fire.channel] > fire.time - HOLD[PAGE])
+
+    def _afresh(self, fire: Fire) -> Fire:
+        """A change after another one began after that one's end; what it shares with it does not say what it is."""
+        end = float(self.end[fire.channel])
+        shared = fire.since < end or self._soon(fire)
+        return replace(fire, since=max(fire.since, end), name=fire.fresh) if shared else fire
+
+    def _bits(self, fire: Fire, before: int) -> int:
+        """What of a page is not seen to be over, by a fire of it."""
+        again = before == NONE and self._soon(fire)
+        return (0 if fire.stale and before == PAGE else int(BIT[fire.change])) | (AGAIN if again else 0)
 
     def _hold(self, fire: Fire, before: int, until: float) -> None:
         """Keeps the episode open ``until`` then, if the window is short enough to say that the change lasts."""
         c = fire.channel
+        if before == PAGE and fire.stale:
+            return
         if before == NONE or fire.reach < self.reach[c]:
             self.reach[c] = fire.reach
         if before == NONE or (fire.reach <= self.reach[c] + 1 and until > self.until[c]):
@@ -253,11 +321,10 @@ class Episodes:
         """Whether the channel has no values of its own now, page or ticket: its relations cannot but break."""
         return bool(self.level[c] > NONE) and KINDS[int(self.kind[c])] in VALUELESS
 
-    def _patience(self, c: int, now: float) -> float:
-        """Tickets of a channel that ended by themselves, less what is forgotten."""
-        if not self.ended[c]:
-            return 0.0
-        return float(self.ended[c] * 0.5 ** ((now - self.end[c]) / FORGET))
+    def _habit(self, fire: Fire) -> float:
+        """By how much such tickets of the channel exceeded their limit, less what is forgotten since they ended."""
+        habit, end = float(self.habit[_group(fire), fire.channel]), float(self.end[fire.channel])
+        return habit if np.isnan(end) else habit * 0.5 ** (max(fire.time - end, 0.0) / FORGET)
 
     def _turn(self, c: int, time: float, known: float, before: int, level: int) -> Turn:
         return Turn(
@@ -265,3 +332,13 @@ class Episodes:
             float(self.since[c]), float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
             int(self.reach[c]), float(self.needed[c]),
         )  # fmt: skip
+
+
+def _group(fire: Fire) -> int:
+    """Its row in ``habit``."""
+    return 0 if fire.name.kind in LOST else 1
+
+
+def _in_time(what: Fire | Calm) -> tuple[float, int]:
+    """Of what comes at the same time pages first, what is over last."""
+    return what.time, 1 if isinstance(what, Calm) else -what.level

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import Role
 from driftd.core.fault_counters import LOG_UNIT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
-from driftd.core.summary import FIRST_VALUE, UNSEEN
+from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change, rows_of
@@ -19,14 +19,18 @@ from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
 from driftd.judge.natural.learned import (
+    EMPTY,
     FAST,
+    FILLED,
     LEAST_P0,
     LEAST_P0_RANGE,
     MANY,
     MOST_P0,
+    ONCE,
     RELATION_SCALES,
     RINGS,
     SCALES,
+    STILL_DAYS,
     TAU,
     TAU_CUSUM,
     TAU_MANY,
@@ -69,10 +73,12 @@ TIMELY: Final = 0.45
 """Share of the variance between runs of 20 minutes, from which on a level is the time's: weather has .55 to 1, a strong
 daily rhythm up to .41. Measured: on the open seeds 11, 12 and 13.
 """
+HOURLY: Final = 0.25
+"""The same of what the hour of the day does not explain, up to which a timely channel is hourly. Chosen: an hour that
+is a feature has .04 to .08, weather .5 and more.
+"""
 STILL: Final = 0.9
 """Share of repeats above which a feature is still. Chosen: its values last ten events and more."""
-STILL_DAYS: Final = 6.5
-"""Days below which that is held against a reference. Chosen: with less than a week it may be the weekday's value."""
 FLAT: Final = 0.97
 """Share of one bin above which a channel is flat. Chosen: a window of 100 holds three other values."""
 FLAT_DAYS: Final = 20.0
@@ -123,6 +129,13 @@ class Blocks:
     def days(self) -> float:
         return self.seconds * self.n / DAY
 
+    def known(self, ticks: Runs, awaited: Bools) -> Floats:
+        """Days that each channel is learned from, float64[channels]: those of ticks that it applies to."""
+        lasts = ticks.end - ticks.start
+        lost = lasts @ ((ticks.sums[:, :, f.EVENTS] == 0) & ~awaited)
+        out: Floats = self.days * (1 - lost / max(float(lasts.sum()), 1.0))
+        return out
+
     def of(self, start: Floats, end: Floats) -> Rows:
         return np.clip(((start + end) / 2 - self.first) // self.seconds, 0, self.n - 1).astype(np.intp)
 
@@ -156,7 +169,7 @@ def runs_of_hours(
     every = Runs(hours.start, hours.end, hours.events, hours.sums[:, :, : f.FEATURES + layout.width])
     none = np.zeros((0, 1, 1), np.int64)
     related = None if relations is None else (relations, cells)
-    return ReferenceRuns(told, _rings(every), np.zeros(0), none, peaks, related)
+    return ReferenceRuns(told, _rings(every), np.zeros(0), none, peaks, related, Drawn(early=True))
 
 
 def _rings(every: Runs) -> tuple[Runs, Runs]:
@@ -180,50 +193,81 @@ def learn(
     mean = sums[:, f.LOGS] * LOG_UNIT / some
     deviation: Floats = np.sqrt(np.maximum(sums[:, f.LOG_SQUARES] * LOG_UNIT / some - mean**2, 0.0))
     blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
-    traits = _traits(reference, layout, runs, blocks, blank)
+    awaited = np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool)
+    days = blocks.known(runs.ticks, awaited)
+    traits = _traits(reference, layout, runs, blocks, days, awaited, blank)
     usual = _usual(reference, runs.rings[0], blank)
     slots = slots_of(blocks.days)
-    slow = [_slow(scale, runs, blocks, traits, usual, slots, limits) for scale in SCALES]
+    slow = [_slow(scale, runs, blocks, days, traits, usual, slots, limits) for scale in SCALES]
     ring = runs.rings[0]
     values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
     hours = Slots.of(values, slot_of(ring, slots), slots)
     related, relations = _relations(reference, runs, blocks, traits, scores)
     assert slow[0] is not None
     return NaturalLearned(
-        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, traits, limits), slow[0], slow[1], slow[2],
-        relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
+        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
+        slow[2], relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 
 
-def _traits(reference: Reference, layout: Layout, runs: ReferenceRuns, blocks: Blocks, usual: Usual) -> Traits:
+def _traits(
+    reference: Reference,
+    layout: Layout,
+    runs: ReferenceRuns,
+    blocks: Blocks,
+    days: Floats,
+    awaited: Bools,
+    usual: Usual,
+) -> Traits:
+    """``days`` float64[channels]: how long each is learned from."""
     feature = np.array([c.role is Role.FEATURE for c in reference.channels], bool)
     counts = reference.summary.counts[:, UNSEEN:].astype(np.float64)
     live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
     same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
-    ring = runs.rings[0]
+    missing = reference.summary.counts[:, MISSING] / np.maximum(reference.summary.counts.sum(axis=1), 1)
+    once = np.array([b.once for b in reference.bins])
+    ring, early, nonzero = runs.rings[0], runs.drawn.early, runs.ticks.sums[:, :, f.NONZERO].any(axis=0)
+    events = np.where(awaited, reference.summary.events, reference.summary.counts.sum(axis=1))
+    slots = slots_of(blocks.days)
+    timely = _between(usual, ring.sums) > TIMELY
+    hourly = timely & (slots > 1) & (_between(usual, ring.sums, _expected(usual, ring, blocks, slots)) < HOURLY)
     return Traits(
-        timely=_between(usual, ring.sums) > TIMELY,
-        still=feature & (same > STILL) & (blocks.days < STILL_DAYS),
+        timely=timely,
+        hourly=hourly,
+        still=feature & (same > STILL) & (days < STILL_DAYS),
         flat=most > FLAT * live,
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
-        constant=(most == counts.sum(axis=1)) & (most > 0),
+        constant=(most == counts.sum(axis=1)) & (most > 0) & (~reference.numeric | nonzero),
+        empty=~awaited & (missing >= EMPTY),
         numeric=reference.numeric,
         output=layout.outputs,
-        awaited=np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool),
+        awaited=awaited,
         errors=layout.errors,
-        many=~reference.numeric & (known > MANY),
+        many=~reference.numeric & ((known > MANY) | ((once > ONCE * live) & (events < THIN_EVENTS))),
+        thin=events < THIN_EVENTS,
+        young=early & (days < YOUNG_DAYS),
+        whole=(not early) | (days >= WHOLE_DAY),
         short=blocks.days < SHORT_DAYS,
-        thin=reference.summary.events < THIN_EVENTS,
-        young=runs.drawn.early and blocks.days < YOUNG_DAYS,
-        whole=not runs.drawn.early or blocks.days >= WHOLE_DAY,
     )
 
 
-def _between(usual: Usual, sums: Counts) -> Floats:
-    """Share of the variance that lies between hops, beyond what their few events explain; of categories the mean."""
+def _expected(usual: Usual, ring: Runs, blocks: Blocks, slots: int) -> Counts:
+    """What each hop should have by the same hour of the other days (of the other blocks, without hours), int64[hops,
+    channels, width].
+    """
+    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
+    days = np.floor_divide((ring.start + ring.end) / 2 - blocks.first, DAY).astype(np.intp)
+    part = blocks.of(ring.start, ring.end) if slots == 1 else np.maximum(days, 0)
+    return without_own(values, slot_of(ring, slots), part, slots)
+
+
+def _between(usual: Usual, sums: Counts, expected: Counts | None = None) -> Floats:
+    """Share of the variance that lies between hops, beyond what their few events explain, and beyond what was
+    ``expected`` of them; of categories the mean.
+    """
     values = usual.values(sums[:, :, f.FEATURES :].astype(np.float64))
     n = values.sum(axis=2)
     if len(sums) < 4:
@@ -232,6 +276,8 @@ def _between(usual: Usual, sums: Counts) -> Floats:
     seen = values / np.maximum(n, 1)[:, :, None]
     share = values.sum(axis=0) / np.maximum(n.sum(axis=0), 1)[:, None]
     chance = np.where(known, 1 / np.maximum(n, 1), 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    if expected is not None:
+        seen = seen - expected / np.maximum(expected.sum(axis=2, keepdims=True), 1)
     mean = (seen * usual.scores).sum(axis=2)
     variance = (share * usual.scores**2).sum(axis=1) - (share * usual.scores).sum(axis=1) ** 2
     number = _spread_of(mean, known) / np.maximum(variance, 1e-9)
@@ -263,6 +309,7 @@ def _slow(
     scale: Scale,
     runs: ReferenceRuns,
     blocks: Blocks,
+    known: Floats,
     traits: Traits,
     usual: Usual,
     slots: int,
@@ -274,16 +321,13 @@ def _slow(
     if scale.least_days and (blocks.days < scale.least_days or len(first) < 4):
         return None
     block = blocks.of(ring.start[first], ring.end[last])
-    values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
-    days = np.floor_divide((ring.start + ring.end) / 2 - blocks.first, DAY).astype(np.intp)
-    part = blocks.of(ring.start, ring.end) if slots == 1 else np.maximum(days, 0)
-    expected = shares_of(without_own(values, slot_of(ring, slots), part, slots), first, last)
+    expected = shares_of(_expected(usual, ring, blocks, slots), first, last)
     x, size, _ = statistics(usual, summed(ring, first, last), expected)
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
-    where = looked(traits, blocks.days, limits.low)
-    fast_alone = (Change.NEW,) if traits.young else ()
-    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (c not in fast_alone) for c in STATISTICS])
+    where = looked(traits, known, limits.low)
+    where[Change.NEW] = where[Change.NEW] & ~(traits.young | traits.empty)
+    mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
     return SlowLearned(events, hop, largest, _centre(runs, size))
 
@@ -299,20 +343,25 @@ def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
     return out
 
 
-def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
-    """bool[channels] by change: where it says something of a channel."""
+def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
+    """bool[channels] by change: where it says something of a channel; ``days`` float64[channels] it is learned from."""
     t = traits
-    old = not t.young
-    shape = ~(t.timely | t.thin | t.flat | t.still) & t.whole
-    tail = t.numeric & shape & ~(t.output | t.atom | t.errors)
+    old = ~t.young
+    shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still) & t.whole
+    tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
     return {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~t.errors,
-        Change.NEW: ~(t.timely | t.still) & (~t.numeric | t.whole) & ~(t.many & (t.thin | t.young)),
-        Change.HOT: t.many & ~t.timely & old,
+        Change.NEW: (t.empty & old)
+        | (
+            ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
+            & (~t.numeric | t.whole)
+            & ~(t.many & (t.thin | t.young))
+        ),
+        Change.HOT: t.many & ~(t.timely | t.thin) & old,
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,
@@ -323,27 +372,29 @@ def looked(traits: Traits, days: float, low: Floats) -> dict[Change, Bools]:
     }
 
 
-def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimits) -> FastLearned:
+def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, limits: CountLimits) -> FastLearned:
     ring, ticks = runs.rings[0], runs.ticks
     events, _ = SCALES[0].of(int(ticks.events.sum()))
     first, last = windows(ring, len(ring), SCALES[0].seconds, events)
     sums = summed(ring, first, last)
     block = blocks.of(ring.start[first], ring.end[last])
-    where = looked(traits, blocks.days, limits.low)
+    where = looked(traits, days, limits.low)
     total = ticks.sums.sum(axis=0)
+    silent, still = ((s[:, :, f.EVENTS] == 0) & ~traits.awaited for s in (sums, ticks.sums))
     found: list[tuple[Change, int, int, int, float, float]] = []
-    for change, hits, of in FAST:
+    for change, hits, of in (*FAST, FILLED):
         n = sums[:, :, of]
-        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), 0.0)
+        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), np.where(silent, np.nan, 0.0))
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
         usual = total[:, hits] / np.maximum(total[:, of], 1)
         p0 = np.fmax(np.fmax(worst, USUAL_ROOM * usual), LEAST_P0[change])
-        if change is Change.NEW and traits.young:
-            p0 = np.fmax(p0, YOUNG_NEW)
+        if change is Change.NEW:
+            p0 = np.where(traits.young, np.fmax(p0, YOUNG_NEW), p0)
         if change is Change.NEW:
             p0 = np.where(traits.numeric | traits.many, np.fmax(p0, LEAST_P0_RANGE), p0)
-        rows = np.flatnonzero(where[change] & (p0 < MOST_P0))
+        mine = where[change] & ((traits.empty == (hits == f.LIVE)) if change is Change.NEW else True)
+        rows = np.flatnonzero(mine & (p0 < MOST_P0))
         found += [(change, c, hits, of, float(p0[c]), float(usual[c])) for c in rows.tolist()]
     found.sort(key=lambda rule: rule[1])  # by channel: Recent reduces over the rules of each
     channels, hit, among = (np.array([rule[i] for rule in found], np.intp) for i in (1, 2, 3))
@@ -353,7 +404,8 @@ def _fast(runs: ReferenceRuns, blocks: Blocks, traits: Traits, limits: CountLimi
     top = top * runs.drawn.thinning  # g of a burst is in proportion to its events
     if runs.peaks is not None:
         top = np.fmax(top, peaks_of_rules(runs.peaks, channels, rows_of([rule[0] for rule in found])))
-    largest = Predictive.of(top, blocks.of(ticks.start, ticks.end), blocks.n, np.full(len(found), TAU_CUSUM))
+    block, tau = blocks.of(ticks.start, ticks.end), np.full(len(found), TAU_CUSUM)
+    largest = Predictive.of(np.where(still[:, channels], np.nan, top), block, blocks.n, tau)
     rules = rules.capped(CAP_ROOM * top.max(axis=0, initial=0.0))
     usuals = np.array([rule[5] for rule in found], np.float64)
     return FastLearned(rules, rows_of([rule[0] for rule in found]), usuals, largest)
@@ -364,7 +416,7 @@ def _relations(
 ) -> tuple[list[RelationLearned | None], Relations | None]:
     nothing: list[RelationLearned | None] = [None] * len(RELATION_SCALES)
     related = _related(reference, runs, traits, scores) if runs.related is None else runs.related
-    if related is None or not traits.whole:
+    if related is None or (runs.drawn.early and blocks.days < WHOLE_DAY):
         return nothing, None
     relations, cells = related
     out: list[RelationLearned | None] = []
@@ -387,7 +439,7 @@ def _related(
     reference: Reference, runs: ReferenceRuns, traits: Traits, scores: Scores
 ) -> tuple[Relations, Runs] | None:
     """The relations of a reference of ticks, and its whole cells."""
-    if traits.thin or not len(runs.cells):
+    if reference.summary.events < THIN_EVENTS or not len(runs.cells):
         return None
     relations = Relations.of(reference, scores, runs.cells, traits.timely)
     if not len(relations.rows):

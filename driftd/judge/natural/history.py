@@ -98,13 +98,19 @@ class History:
         after = replace(self, hours=hours, peaks=tops, waiting=waiting, peak=peak, cells=joined([self.cells, cells]))
         return _packed(after)
 
-    def whole(self, left_out: Floats) -> tuple[Runs, Floats, Runs]:
-        """All hours, their peaks, and all cells, but those that overlap one of ``left_out`` float64[k, 2]."""
+    def whole(self, left_out: Floats, related: Counts) -> tuple[Runs, Floats, Runs]:
+        """All hours, their peaks, and all cells. ``left_out`` float64[k, 3]: a channel, and from when to when its hours
+        are as if it did not apply; of a channel of ``related``, no cells are there.
+        """
         hours = joined([*(day.hours.runs() for day in self.days), self.hours])
         peaks = np.concatenate([*(_peaks(day) for day in self.days), self.peaks])
         cells = joined([*(day.cells.runs() for day in self.days), self.cells])
-        kept = _outside(hours, left_out)
-        return _at(hours, kept), peaks[kept], _at(cells, _outside(cells, left_out))
+        for row, start, end in left_out.tolist():
+            over = ~_outside(hours, start, end)
+            hours.sums[over, int(row)], peaks[over, int(row)] = 0, 0.0
+            if row in related:
+                cells = _at(cells, _outside(cells, start, end))
+        return hours, peaks, cells
 
 
 def peaks_of(fast: FastLearned, channels: int, g: Floats) -> Floats:
@@ -149,11 +155,8 @@ def _peaks(day: Day) -> Floats:
     return np.frombuffer(zlib.decompress(day.peaks), np.float64).reshape(hours, channels, len(FAST))
 
 
-def _outside(runs: Runs, spans: Floats) -> Bools:
-    out = np.ones(len(runs), bool)
-    for start, end in spans.tolist():
-        out &= (runs.end <= start) | (runs.start >= end)
-    return out
+def _outside(runs: Runs, start: float, end: float) -> Bools:
+    return (runs.end <= start) | (runs.start >= end)
 
 
 def _at(runs: Runs, kept: Bools) -> Runs:

@@ -15,6 +15,7 @@ from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 
 Counts = NDArray[np.int64]
+Shares = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Kind(StrEnum):
@@ -56,9 +57,11 @@ _BY_CHANGE: Final = {
     Change.RELATION: Kind.JOINT,
 }
 """What a change is called where nothing explains it better. Chosen: the words of findings and runbooks."""
-_NUMBERS: Final = (Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX)
+_NUMBERS: Final = (Kind.UNIT, Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX)
 """Kinds of numbers that another unit explains. Derived: a factor moves range, level, spread and mix."""
 
+SHAPES: Final = (Kind.LEVEL, Kind.SPREAD, Kind.MIX)
+"""Kinds that only shares of the bins show. Derived: no value is wrong in any of them."""
 _SHARES: Final = {
     Kind.MISSING: (f.NULLS, f.EVENTS, Change.MISSING),
     Kind.REFUSED: (f.REFUSED, f.EVENTS, Change.REFUSED),
@@ -88,10 +91,20 @@ GREAT: Final = 3.0
 ALIKE: Final = 1.6
 """Most that the spread of the logarithms may have changed, as a factor. Measured: as CLEAR; a unit leaves it as it is.
 """
+CONSTANT: Final = 1.25
+"""The same of a factor that is no power of ten. Chosen: a season moves levels and spreads alike, and is no unit."""
 MIXED: Final = 0.45
 """What values from before the change add to the spread, as a part of the change. Chosen: a mixture of parts q and 1 - q
 has sqrt(q (1 - q)) of their distance, .4 for a fifth and .5 for a half.
 """
+ROUND: Final = 0.15
+"""How far ln of a factor may lie from that of a power of ten that is told in its place, beside two standard errors.
+Chosen: the hour moves amounts by so much; wrong units are nearly always powers of ten.
+"""
+DECADE: Final = float(np.log(10.0))
+"""Derived: ln of a power of ten is a whole number of these."""
+SMALLEST: Final = 1e-4
+"""Least typical size, as a part of the offset of logarithms. Chosen: a factor of 200,000; ln 0 is not finite."""
 GONE: Final = 0.2
 """A known category is gone if less than this part of it is left. Chosen: a tick with the beginning holds both."""
 RENAMED: Final = 0.5
@@ -115,32 +128,39 @@ def kind_by_change(change: int, *, numeric: bool) -> Kind:
 
 class Named(NamedTuple):
     """A change with its name. ``factor`` of a unit, NaN for others; ``value`` since the change and what is ``usual``:
-    the share that the kind is about, of a unit the typical size (geometric mean); NaN for a level, a spread or a mix.
+    the share that the kind is about, of a unit the typical size (geometric mean); NaN for a level, a spread or a mix,
+    of which ``shares`` are those of the bins: usual at the hours of the window that showed it, and in it.
     """
 
     kind: Kind
     factor: float = np.nan
     value: float = np.nan
     usual: float = np.nan
+    shares: Shares | None = None
 
 
 def named(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> Named:
     """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known;
     ``latest``: those of the last stretch, which has nothing from before the change: how large it is now.
     """
+    if learned.traits.empty[channel] and CHANGES[change] is Change.NEW:
+        usual = 1 - float(learned.near.centre[STATISTICS.index(Change.MISSING), channel])
+        return Named(Kind.NEW_VALUE, np.nan, _share(f.LIVE, f.EVENTS, since, latest), usual)
     kind, factor = kind_of(learned, change, channel, since, latest)
     if kind is Kind.UNIT:
-        now = latest if latest[f.NONZERO] >= LEAST else since
-        value = float(np.exp(now[f.LOGS] * LOG_UNIT / max(int(now[f.NONZERO]), 1)))
         usual = float(np.exp(learned.usual.logs[channel]))
-        return Named(kind, value / usual, value, usual)
+        return Named(kind, factor, usual * factor, usual)
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
-    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
-    # the larger: the last minutes tell more than a mixture, unless the fault has just paused
-    return Named(kind, factor, max(float(now[hits]) / max(int(now[of]), 1) for now in parts), usual)
+    return Named(kind, factor, _share(hits, of, since, latest), usual)
+
+
+def _share(hits: int, of: int, since: Counts, latest: Counts) -> float:
+    """The larger: the last minutes tell more than a mixture, unless the fault has just paused."""
+    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
+    return max(float(now[hits]) / max(int(now[of]), 1) for now in parts)
 
 
 def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> tuple[Kind, float]:
@@ -152,10 +172,15 @@ def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, l
     if plain is not None:
         return plain, np.nan
     if kind in _NUMBERS and learned.traits.numeric[channel]:
-        factors = (_factor(learned, channel, one) for one in (latest, since))
-        factor = next((factor for factor in factors if np.isfinite(factor)), np.nan)
-        if np.isfinite(factor):
+        # the newest values say whether it is one factor; all since the change, which are more, say which; small ones
+        # hardly vary beside the offset, and are hidden by those from before
+        newest, all_ = (_factor(learned, channel, one) for one in (latest, since))
+        factor = all_ if all_ > 1 or np.isnan(newest) else newest
+        if np.isfinite(newest if latest[f.NONZERO] >= LEAST else factor):
             return Kind.UNIT, factor
+    if kind is Kind.UNIT:  # numbers of another size that are not all multiplied by the same
+        new = since[f.NEW] > CLEAR * max(int(since[f.LIVE]), 1)
+        return Kind.RANGE if new else Kind.LEVEL, np.nan
     return _category(learned, kind, channel, since), np.nan
 
 
@@ -174,25 +199,45 @@ def _plain(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> 
 
 
 def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:
-    """By what all numbers are multiplied; NaN if that does not explain the change."""
+    """By what numbers are multiplied; NaN if one factor does not explain the change.
+
+    Values from before the change, or that it has spared, are a part 1 - q of them: their logarithms have moved by
+    D = q m on average, and their variance has grown by E = q (1 - q) m^2, so that m = D + E / D.
+    """
     n = int(since[f.NONZERO])
     usual = float(learned.log_deviation[channel])
     if n < LEAST:
         return np.nan
     mean = since[f.LOGS] * LOG_UNIT / n
-    deviation = float(np.sqrt(max(since[f.LOG_SQUARES] * LOG_UNIT / n - mean**2, 0.0)))
-    moved = float(mean - learned.usual.logs[channel])
+    variance = max(float(since[f.LOG_SQUARES] * LOG_UNIT / n - mean**2), 0.0)
+    deviation, moved = float(np.sqrt(variance)), float(mean - learned.usual.logs[channel])
+    if not moved:
+        return np.nan
+    # the logarithms are of numbers plus a small offset, below which their size and spread hardly show
+    offset, before = float(learned.limits.offset[channel]), float(learned.usual.logs[channel])
+    size = np.exp(before + moved + max(variance - usual**2, 0.0) / moved) - offset
+    whole = float(np.log(max(size, SMALLEST * offset) / (np.exp(before) - offset)))
     # the tick in which it began holds both: a mixture
     most = usual * ALIKE + MIXED * abs(moved)
-    alike = deviation <= most and (deviation >= usual / ALIKE or abs(moved) > GREAT)
-    return float(np.exp(moved)) if abs(moved) >= np.log(FACTOR) and alike else np.nan
+    alike = deviation <= most and (deviation >= usual / ALIKE or abs(moved) > GREAT or size < offset)
+    if abs(whole) < np.log(FACTOR) or not alike:
+        return np.nan
+    decade = DECADE * round(whole / DECADE)
+    if abs(whole - decade) <= ROUND + 2 * usual / np.sqrt(n):
+        return float(np.exp(decade))
+    constant = usual / CONSTANT <= deviation <= usual * CONSTANT
+    return float(np.exp(whole)) if constant else np.nan
 
 
 def _category(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind:
     """A category's new values are renamed ones where as much of the known ones is gone."""
-    if learned.traits.numeric[channel] or kind not in {Kind.RANGE, Kind.NEW_VALUE}:
+    if learned.traits.numeric[channel]:
         return kind
     new = int(since[f.NEW])
+    if kind is Kind.FROZEN and new > CLEAR * max(int(since[f.LIVE]), 1):
+        kind = Kind.NEW_VALUE  # one unseen category in place of all others
+    if kind not in {Kind.RANGE, Kind.NEW_VALUE}:
+        return kind
     values = since[f.FEATURES :].astype(np.float64)
     expected = learned.usual.shares[channel] * max(int(since[f.LIVE]), 1)
     gone = expected[(expected >= LEAST_EXPECTED) & (values < GONE * expected)].sum()

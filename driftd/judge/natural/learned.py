@@ -32,6 +32,9 @@ YOUNG_DAYS: Final = 0.45
 """Days below which a reference is young: only what no hour makes is looked for. Chosen: nearly half a day."""
 YOUNG_NEW: Final = 0.3
 """Least p0 of new categories where the reference is young. Chosen: hours bring values of their own, but not a third."""
+STILL_DAYS: Final = 6.5
+"""Days below which values that do not change are held against a reference. Chosen: with less than a week it may be the
+weekday's value."""
 WHOLE_DAY: Final = 0.9
 """Days from which a reference has seen a day: from then on levels, shapes and relations are looked at. Chosen: a day
 whose first and last hours are missing.
@@ -40,6 +43,11 @@ MANY: Final = 60
 """Known categories above which new ones are ordinary: there a new value must take a share (Change.HOT). Measured: as
 THIN_EVENTS.
 """
+ONCE: Final = 0.1
+"""Share of the values that are categories seen once, above which a thin reference has many. Chosen: of the next values
+as many are new (Good 1953)."""
+EMPTY: Final = 0.9
+"""Share of missing values from which on a channel is empty: any value is new then. Chosen: as learn.remarks."""
 PARTS: Final = 24
 """Windows that the reference's events would make at least. Chosen: three in each block of a short reference."""
 LEAST_WINDOW: Final = 24
@@ -148,31 +156,37 @@ WORST: Final = 0.003
 """Chance that a new block has a larger two-hour rate than p0, by the predictive. Measured: as LEAST_P0."""
 FAST: Final = (*RATES, (Change.LOW, f.LOW, f.LIVE), (Change.HIGH, f.HIGH, f.LIVE))
 """Rates that a CUSUM watches. Derived: all rates, and the ends of a channel, where one value for all shows."""
+FILLED: Final = (Change.NEW, f.LIVE, f.EVENTS)
+"""In their place new values of an empty channel: any value is one. Derived: as FAST."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traits:
-    """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``still`` (hardly changed in a
-    short reference), ``flat`` (nearly all one value), ``atom`` (mostly one value), ``repetitive``, ``constant``,
-    ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories); of the reference ``short`` and
-    ``thin`` (few days, few events), ``young`` (not half a day of one that grows), ``whole`` (a day).
+    """bool[channels]: ``timely`` (its level is the hour's, the day's or the weather's), ``hourly`` (timely, and the
+    same at the same hour), ``still`` (hardly changed in a short reference), ``flat`` (nearly all one value), ``atom``
+    (mostly one value), ``repetitive``, ``constant`` (one value alone; not 0, which is what rain is on most days),
+    ``empty`` (hardly any value), ``numeric``, ``output``, ``awaited``, ``errors``, ``many`` (known categories),
+    ``thin`` (few events), ``young`` (learned from less than half a day of a reference that grows), ``whole`` (from a
+    day). ``short``: the reference has few days.
     """
 
     timely: Bools
+    hourly: Bools
     still: Bools
     flat: Bools
     atom: Bools
     repetitive: Bools
     constant: Bools
+    empty: Bools
     numeric: Bools
     output: Bools
     awaited: Bools
     errors: Bools
     many: Bools
+    thin: Bools
+    young: Bools
+    whole: Bools
     short: bool
-    thin: bool
-    young: bool
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,11 +244,13 @@ class NaturalLearned:
 
     @property
     def siblings(self) -> Bools:
-        """bool[channels, channels]: itself, and those that a channel's relation is about."""
-        out = np.eye(len(self.traits.numeric), dtype=bool)
+        """bool[channels, channels]: itself, and those that a channel's relation is about; with the label its errors."""
+        out, t = np.eye(len(self.traits.numeric), dtype=bool), self.traits
         if self.relations is not None:
             rows = self.scores.rows
             out[np.ix_(rows[self.relations.rows], rows)] |= self.relations.weight != 0
+        labels, errors = np.flatnonzero(t.awaited & ~t.errors), np.flatnonzero(t.awaited & t.errors)
+        out[:, errors] |= out[:, labels].any(axis=1, keepdims=True)
         return out
 
     @property

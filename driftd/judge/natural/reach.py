@@ -37,7 +37,7 @@ from driftd.judge.natural.shapes import (
     angle,
     rate_of,
 )
-from driftd.judge.natural.step import BROKEN, GROSS, LATER, SOON
+from driftd.judge.natural.step import BROKEN, GROSS, LATER, SOON, unsure
 from driftd.judge.natural.thresholds import Limits, Thresholds
 from driftd.judge.sensitivity import shares_of, shifted
 
@@ -208,8 +208,8 @@ def _slow(
             ),
         ]
     )
-    late = learned.traits.timely & page  # whether numbers came far out at once shows in ticks alone
-    least[STATISTICS.index(Change.FAR), late] = np.inf
+    if page or learned.traits.short:
+        least[unsure(learned)[CHANGE_OF]] = np.inf  # whether numbers came far out at once shows in ticks alone
     twice = 2 * window + hop if scale == 0 else window + hop
     channel = np.arange(least.shape[1])
     for row, place in enumerate(CHANGE_OF.tolist()):

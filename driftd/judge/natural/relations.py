@@ -45,6 +45,9 @@ LEAST_TOTAL: Final = 0.02
 nothing to lose.
 """
 
+KNOWN: Final = 0.5
+"""Least part of the events that a feature must be learned from. Chosen: what the others are related by is the rest."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
@@ -82,8 +85,11 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
         table[row] = 0
         if lead is not None and lead != row:
             table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, reference.width)
+    known = (bins >= 0).mean(axis=1) >= KNOWN
     rows = [
-        i for i, c in enumerate(reference.channels) if not c.role.row.errors and (reference.numeric[i] or lead != i)
+        i
+        for i, c in enumerate(reference.channels)
+        if not c.role.row.errors and (reference.numeric[i] or lead != i) and (known[i] or c.role.row.awaited)
     ]
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     kept = np.array(sorted(rows[:MAX_CHANNELS]), np.intp)

@@ -152,7 +152,9 @@ def statistics(usual: Usual, sums: Counts, shares: Floats) -> tuple[Floats, Floa
 
 
 def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Level, ln spread, Hellinger angle and moved share against what is expected, float64[windows, channels]."""
+    """Level, ln spread, Hellinger angle and moved share against what is expected, float64[windows, channels]. Of the
+    last two that is taken away, in squares, which chance makes of so few events.
+    """
     values = usual.values(s[:, :, f.FEATURES :])
     n = np.maximum(values.sum(axis=2), 1.0)
     seen = values / n[:, :, None]
@@ -160,7 +162,8 @@ def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, F
     cosine = np.minimum(np.sqrt(seen * expected).sum(axis=2), 1.0)
     chance = (np.count_nonzero(expected > 0.5 / n[:, :, None], axis=2) - 1) / n
     distance = np.sqrt(np.maximum((2 * np.arccos(cosine)) ** 2 - chance, 0.0))
-    moved = 0.5 * np.abs(seen - expected).sum(axis=2)
+    noise = 0.5 * np.sqrt(2 / np.pi * expected * (1 - expected) / n[:, :, None]).sum(axis=2)
+    moved = np.sqrt(np.maximum((0.5 * np.abs(seen - expected).sum(axis=2)) ** 2 - noise**2, 0.0))
     mean, usual_mean = (seen * usual.scores).sum(axis=2), (expected * usual.scores).sum(axis=2)
     square, usual_square = (seen * usual.scores**2).sum(axis=2), (expected * usual.scores**2).sum(axis=2)
     variance, usual_variance = square - mean**2, usual_square - usual_mean**2

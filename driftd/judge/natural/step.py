@@ -5,6 +5,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,16 +17,18 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import Kind, Named, named
+from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
     RELATION_SCALES,
     RINGS,
     SCALES,
+    STILL_DAYS,
     TICK,
     NaturalLearned,
 )
+from driftd.judge.natural.recovery import Calm, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
@@ -46,15 +49,30 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
+WEEK: Final = 7 * 86_400.0
+"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
+WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
+"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
+JUMP_OF_SHORT: Final = 0.9
+"""Least one that pages where the reference has seen a few days. Chosen: a factor of 2.5, the page size of a wrong unit;
+winds and flows of one day tell little of the next."""
 FAR: Final = CHANGES.index(Change.FAR)
+"""Derived: its place in CHANGES."""
+NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
 RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
 """Of relations that fall together the largest are named: those within so much of the largest fall. Measured: as GROSS.
 """
+SHARED: Final = 0.85
+"""Part of a feature's loss that all outputs must have lost too for the label to be named. Chosen: nearly as much; the
+outputs keep what other features give them.
+"""
+TURNED: Final = 1.25
+"""Loss from which on a relation has turned round. Chosen: a quarter of it the other way, more than chance makes."""
 BROKEN: Final = 0.4
 """abs(T) below which a relation is gone and may page. Measured: as GROSS; one that turned round is the world's."""
 
@@ -137,22 +155,26 @@ def step(
 ) -> tuple[NaturalState, Verdict]:
     """``panes``: sums int64[panes, channels, width + COLUMNS + 2]: Summary.counts, FaultCounters, Summary.moments."""
     fires: list[Fire] = []
-    cell, cells, new = _relations(learned, limits, state, products, fires)
+    calms: list[Calm] = []
+    cell, cells, new = _relations(learned, limits, state, products, fires, calms)
     ticks, tick = cut(state.tick, panes, *TICK)
     state = replace(state, tick=tick, cell=cell, cells=cells)
     g = np.zeros((0, len(learned.fast.change)))
-    if not len(ticks) and not fires:
+    if not len(ticks) and not fires and not calms:
         return state, Verdict([], ticks, g, new)
     if len(ticks):
-        state, g = _ticks(learned, limits, state, ticks, fires)
-    fires.sort(key=lambda fire: (fire.time, -fire.level))
-    siblings = learned.siblings if fires else np.zeros((0, 0), bool)
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, siblings)
+        state, g = _ticks(learned, limits, state, ticks, fires, calms)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
 def _ticks(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    ticks: Runs,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[NaturalState, Floats]:
     """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
@@ -166,6 +188,8 @@ def _ticks(
     runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
+    if _paging(state, fires):
+        calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(
         state,
         cusum=cusum,
@@ -175,6 +199,11 @@ def _ticks(
         runs=runs,
     )
     return after, g
+
+
+def _paging(state: NaturalState, fires: list[Fire]) -> bool:
+    """Whether a page is open, or may be in these ticks: nothing else is over."""
+    return bool((state.episodes.level == PAGE).any()) or any(fire.level == PAGE for fire in fires)
 
 
 def _fast(
@@ -191,41 +220,78 @@ def _fast(
     rate = over.hits / np.maximum(over.events, 1)
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
+    newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
+    rows = np.arange(len(newest))
+    k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
+    now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
     end = ticks.end[over.tick]
     age = end - over.since
     g = top[over.tick, over.rule]
     channel, change = fast.rules.channel[over.rule], fast.change[over.rule]
     old = age >= np.where(size >= GROSS, SOON, LATER)
-    ratio = g / limits.ticket.fast[over.rule]
+    ratio, slow = g / limits.ticket.fast[over.rule], unsure(learned)
     page = (g >= limits.page.fast[over.rule]) & (bound >= limits.sizes.page[change, channel]) & old
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
-        if change[i] == FAR and learned.traits.timely[c] and _slowly(near, c, over.since[i], end[i], counters):
-            name, level = name._replace(kind=Kind.GRADUAL), TICKET
+        if slow[change[i], c]:
+            jump = _jump(near, c, over.since[i], end[i], counters)
+            if jump < JUMP and learned.traits.short:
+                continue
+            if jump < JUMP:
+                name, level = name._replace(kind=Kind.GRADUAL), TICKET
+            elif jump < JUMP_OF_SHORT and learned.traits.short:
+                level = TICKET
+        level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
+        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
-                float(ratio[i]), 0, needed,
+                float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh,
             )
         )  # fmt: skip
     return cusum, recent.last(), top
 
 
-def _slowly(near: Runs, channel: int, since: float, now: float, counters: Counts) -> bool:
-    """Whether numbers have moved away little by little: by ``now`` their typical size is near that of the last hop
-    before the change. The summer is far from a reference of February; a wrong unit comes at once.
+def unsure(learned: NaturalLearned) -> Bools:
+    """bool[len(CHANGES), channels]: where numbers leave what the reference has seen little by little, without a fault:
+    weather, and whatever was seen for a few days only.
+    """
+    out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
+    out[FAR] = learned.traits.timely
+    if learned.traits.short:
+        varies = learned.traits.numeric & ~learned.traits.constant
+        out[FAR] |= varies
+        out[NEW] = varies
+    return out
+
+
+def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: float, counters: Counts) -> bool:
+    """Whether a constant that changed makes a ticket only: a number that varies now, as clear air does one day; or with
+    the weekend, that a reference of less than a week has not seen. ``counters`` since the change.
+    """
+    if not learned.traits.constant[channel] or CHANGES[change] not in {Change.NEW, Change.FAR}:
+        return False
+    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
+    varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
+    return bool(weekend or (varies and learned.traits.numeric[channel]))
+
+
+def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
+    """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
+    before it; 0 where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
+    comes at once.
     """
     known = int(np.searchsorted(near.end, now, side="right"))
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < max(known - HOPS[0], 0):
-        return known >= HOPS[0]
+        return 0.0 if known >= HOPS[0] else np.inf
     moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
-    return bool(np.abs(moved) < JUMP)
+    return float(np.nan_to_num(np.abs(moved), nan=np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -284,7 +350,8 @@ def _slow(
     if not len(first):
         return after
     sums = summed(ring, first, last)
-    x, size, least = statistics(learned.usual, sums, learned.slots.expected(ring, first, last))
+    expected = learned.slots.expected(ring, first, last)
+    x, size, least = statistics(learned.usual, sums, expected)
     size, least = size - fitted.centre, least - fitted.centre
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
@@ -296,20 +363,38 @@ def _slow(
         twice = lengths > (last - first + 1)[:, None, None]
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
-    firing[0] &= ~((CHANGE_OF == FAR)[:, None] & learned.traits.timely)  # whether it came at once shows in ticks
+    # whether numbers left the range at once shows in ticks; of a few days nothing else is told
+    firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
     rest = 2 * (ring.end[last] - ring.start[last])
-    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+    found = np.argwhere(firing.any(axis=0))
+    if not len(found):
+        return after
+    _, _, now = statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
+    now -= fitted.centre
+    for w, row, c in found.tolist():
         change = int(CHANGE_OF[row])
         name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
-        level = PAGE if firing[0, w, row, c] else TICKET
+        if name.kind in SHAPES:
+            name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
+        since = float(ring.start[first[w]])
+        pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
+        level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
+        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
-                float(ring.start[first[w]]), float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
+                change, float(now[w, row, c]), fresh,
             )
         )  # fmt: skip
     return after
+
+
+def _shares(learned: NaturalLearned, usual: Floats, sums: Counts, channel: int) -> Shares:
+    """Shares of the channel's bins among its values: ``usual`` float64[width], and in ``sums``."""
+    seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
+    return tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:
@@ -321,7 +406,12 @@ def _lengths(over: Bools, before: Counts) -> Counts:
 
 
 def _relations(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, products: Products | None, fires: list[Fire]
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    products: Products | None,
+    fires: list[Fire],
+    calms: list[Calm],
 ) -> tuple[Cells, Runs, Runs]:
     """The cell that is being filled, the last whole ones, and those that are new."""
     relations = learned.relations
@@ -333,6 +423,7 @@ def _relations(
     cells = joined([state.cells, new])
     scales = zip(RELATION_SCALES, learned.related, limits.page.related, limits.ticket.related, strict=True)
     rows = learned.scores.rows[relations.rows]
+    newest = np.full((len(new), len(rows)), np.nan)
     for i, (scale, fitted, page, ticket) in enumerate(scales):
         if fitted is None or page is None or ticket is None:
             continue
@@ -340,15 +431,29 @@ def _relations(
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         usual = fitted.largest.mean
-        ratio = (usual - left) / (usual - ticket)
+        fall = usual - left
+        if i == 0 and len(first):
+            newest[last - (len(cells) - len(new))] = fall
+            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
+        ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
+        common = _common(learned, left, usual)
         for w, k in np.argwhere(levels > NONE).tolist():
-            d, c, level = float(usual[k] - left[w, k]), int(rows[k]), int(levels[w, k])
+            d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
             rest = 2 * (at - float(cells.start[last[w]]))
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
-            fires.append(Fire(known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed))
+            now = float(newest[last[w] - (len(cells) - len(new)), k])
+            if common[w, k] >= 0:  # the one that many relations share
+                c, level = int(common[w, k]), TICKET
+                needed = limits.sizes.least(RELATION, c, page=False)
+            fires.append(
+                Fire(
+                    known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
+                    name,
+                )
+            )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new
 
 
@@ -364,18 +469,55 @@ def _fallen(limits: Thresholds, rows: Rows, left: Floats, usual: Floats, page: F
     return np.where(named, np.where(gone, PAGE, TICKET), NONE)
 
 
+def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
+    """int64[windows, k]: the label (its channel) to name where a relation to it alone broke, else -1.
+
+    An output relates to labels only, so the label is named. A feature is named itself, for its values may be those of
+    other events; but not where the outputs have lost as much, nor where it turned round, which such values do not do.
+    """
+    relations, rows = learned.relations, learned.scores.rows
+    assert relations is not None
+    out, lost = np.full(left.shape, -1), 1 - left / usual
+    alone = np.count_nonzero(relations.weight, axis=1) == 1
+    output = learned.traits.output[rows[relations.rows]]
+    for place in np.flatnonzero(learned.traits.awaited[rows]).tolist():
+        mine = alone & (relations.weight[:, place] != 0)
+        outputs = lost[:, mine & output].min(axis=1, initial=np.inf)
+        shared = np.isfinite(outputs)[:, None] & (outputs[:, None] >= SHARED * lost)
+        out[mine & (output | shared | (lost > TURNED))] = rows[place]
+    return out
+
+
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
     """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
-    places = {key: i for i, key in enumerate(_rules_of(before))}
+    channels = len(before.traits.numeric)
+    return replace(state, cusum=_moved(state.cusum, before, after, {row: row for row in range(channels)}))
+
+
+def carried(
+    state: NaturalState, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]
+) -> NaturalState:
+    """The state of a reference with bins of its own: all begins anew, but that the channels of ``rows``, with their
+    rows in ``after``, keep their episodes, and what their rates have shown.
+    """
+    channels, fresh = len(after.traits.numeric), start(after)
+    episodes = state.episodes.moved([*rows], [*rows.values()], channels, SCALES[0].seconds)
+    return replace(fresh, cusum=_moved(state.cusum, before, after, rows), episodes=episodes)
+
+
+def _moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
+    """What the rates of the channels ``rows`` have shown, for the rules of ``after``."""
+    known = ((rows.get(channel), change) for channel, change in _rules_of(before))
+    places = {key: i for i, key in enumerate(known)}
     now = _rules_of(after)
     kept = np.array([i for i, key in enumerate(now) if key in places], np.intp)
     old = np.array([places[now[i]] for i in kept.tolist()], np.intp)
-    cusum = Cusum.start(len(now))
+    out = Cusum.start(len(now))
     for name in Cusum.__slots__:
-        values = getattr(cusum, name).copy()
-        values[kept] = getattr(state.cusum, name)[old]
-        cusum = replace(cusum, **{name: values})
-    return replace(state, cusum=cusum)
+        values = getattr(out, name).copy()
+        values[kept] = getattr(cusum, name)[old]
+        out = replace(out, **{name: values})
+    return out
 
 
 def _rules_of(learned: NaturalLearned) -> list[tuple[int, int]]:

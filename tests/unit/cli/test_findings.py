@@ -88,8 +88,11 @@ def test_a_channel_that_joins_an_open_page_is_shown_but_calls_nobody_again() -> 
     [
         ("missing", 0.62, 0.0, "missing 0% -> 62%"),
         ("new_value", 0.031, 0.001, "new value 0.1% -> 3.1%"),
-        ("unit", 1230.0, 12.3, "unit: 100 times larger, typical size 12.3 -> 1,230"),
-        ("unit", 0.123, 12.3, "unit: 100 times smaller, typical size 12.3 -> 0.123"),
+        ("unit", 1230.0, 12.3, "unit: about 100 times larger, typical size was 12.3"),
+        ("unit", 0.123, 12.3, "unit: about 100 times smaller, typical size was 12.3"),
+        ("unit", 246.0, 12.3, "unit: 20 times larger, typical size 12.3 -> 246"),
+        ("missing", 0.7733, 0.7711, "missing 77.1% -> 77.3%"),
+        ("missing", 0.77, 0.77, "missing"),
         ("gradual", 0.4, 0.0, "gradual: out of range 0% -> 40%"),
         ("joint", -0.02, 0.97, "relation to other channels 0.97 -> -0.02"),
         ("frozen", None, None, "frozen"),

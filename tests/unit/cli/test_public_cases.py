@@ -41,12 +41,14 @@ def alarms(report: dict[str, Any]) -> set[str]:
     return {t["channel"] for t in report["tickets"]} | {c for page in report["pages"] for c in page["channels"]}
 
 
-def binary(prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str, n: int = 5000) -> Any:
-    """A model of two classes, 5 % wrong; from 3,000 on 40 % wrong ("error") or all labels are true ("label")."""
+def binary(
+    prediction: Callable[[bool], Value], label: Callable[[bool], Value], change: str, n: int = 5000, at: int = 3000
+) -> Any:
+    """A model of two classes, 5 % wrong; from ``at`` on 40 % wrong ("error") or all labels are true ("label")."""
     rng = np.random.default_rng(1)
     p = rng.random(n) < 0.3
-    y = p ^ (rng.random(n) < np.where((np.arange(n) >= 3000) & (change == "error"), 0.4, 0.05))
-    y[3000:] |= change == "label"
+    y = p ^ (rng.random(n) < np.where((np.arange(n) >= at) & (change == "error"), 0.4, 0.05))
+    y[at:] |= change == "label"
     rows = zip(map(bool, p), map(bool, y), strict=True)
     return (
         {
@@ -107,6 +109,12 @@ def test_what_cannot_be_compared_is_told_and_the_label_is_watched(replay: Run) -
     assert told in err.splitlines()
     assert "label" in alarms(report)
     assert "prediction_error" not in alarms(report)
+
+
+def test_labels_that_are_all_alike_page(replay: Run) -> None:
+    report = replay(binary(yes, int, "label", 14_000, 10_000), 8000)[1]
+    assert [c for page in report["pages"] for c in page["channels"]] == ["label"]
+    assert not replay(binary(yes, int, "nothing", 14_000), 8000)[1]["pages"]
 
 
 def test_labels_that_become_booleans_are_the_same_labels(replay: Run) -> None:

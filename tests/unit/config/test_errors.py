@@ -203,7 +203,31 @@ TOGETHER = [
     ),
     (
         "alarms: {sizes: {missing: {page: 30}}}",
-        "alarms.sizes.missing.page: expected a share of 1 or less, got 30; 5 % is 0.05",
+        "alarms.sizes.missing.page: expected a share below 1, got 30; 5 % is 0.05, null is never",
+    ),
+    (
+        "alarms: {sizes: {mix: {ticket: 1}}}",
+        "alarms.sizes.mix.ticket: expected a share below 1, got 1; 5 % is 0.05, null is never",
+    ),
+    (
+        "alarms: {sizes: {unit: {page: 0.5}}}",
+        "alarms.sizes.unit.page: expected a factor above 1, got 0.5; 2 is twice as large, or half",
+    ),
+    (
+        "models: [{name: a, alarms: {channels: {x: {spread: {ticket: 1}}}}}]",
+        "models[0].alarms.channels.x.spread.ticket: expected a factor above 1, got 1; 2 is twice as large, or half",
+    ),
+    (
+        "alarms: {sizes: {unit: {page: 1.2}}}",
+        "alarms.sizes.unit: a page from 1.2 would come before the ticket from 1.64872; give both",
+    ),
+    (
+        "alarms: {sizes: {level: {page: 50}}}",
+        "alarms.sizes.level.page: expected 5 standard deviations or less, got 50",
+    ),
+    (
+        "alarms: {sizes: {relation: {page: 60}}}",
+        "alarms.sizes.relation.page: expected 2 or less, got 60; 1 is all of the relation",
     ),
     (
         "alarms: {sizes: {levl: {page: 1}}}",

@@ -128,3 +128,13 @@ def test_latency_quantiles_keep_their_promise(rng: np.random.Generator) -> None:
     s = replace(Summary.empty("", 1, 3), latency=sketch)
     exact = np.quantile(seconds, [0.5, 0.9, 0.99], method="lower")
     assert s.latency_quantiles([0.5, 0.9, 0.99]) == pytest.approx(exact, rel=LATENCY_ERROR + 1e-9)
+
+
+def test_categories_beyond_the_thirtieth_have_bins_where_they_are_no_luck() -> None:
+    """40 categories seen 5 times, 70 seen 4 times: the first thirty in any case, then those seen often enough."""
+    values = [f"a{i:02d}" for i in range(40) for _ in range(5)] + [f"b{i:02d}" for i in range(70) for _ in range(4)]
+    bins = category_bins(values)
+    assert bins.categories == tuple(f"a{i:02d}" for i in range(40))
+    assert bins.rare == {f"b{i:02d}" for i in range(70)}
+    assert len(category_bins(v for v in values if v[0] == "b").categories) == 30
+    assert len(category_bins([f"c{i:03d}" for i in range(200) for _ in range(9)]).categories) == 100

@@ -32,7 +32,7 @@ from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.learn.build import Learning, build
-from driftd.monitor.model import Monitor
+from driftd.monitor.model import NEW_VERSION, Monitor
 from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import WINDOWS, choose, events, feed, frozen, pipeline, pipeline_of, stream, thawed
 
@@ -379,3 +379,38 @@ def test_a_model_that_learns_anew_survives_a_restart_of_the_daemon() -> None:
     p.begin(again, {"m": old})
     assert again.models[Slice("m")].reference is None
     assert again.partitions["t", 0].streams[Slice("m")].panes is None
+
+
+@cache
+def replaced(cuts: tuple[int, ...], *, restart: bool = False) -> tuple[list[Finding], list[Reference]]:
+    """Version 2 answers from event 700 on, and x moves with it: it is learned from 300 events of its own."""
+    batch = stream(np.random.default_rng(4), 1500, shift_at=700)
+    batch = replace(batch, times=np.sort(batch.times), version=["1"] * 700 + ["2"] * 800)
+    p = pipeline_of(ModelSettings(choose, Learning(bins=5), learn_events=300, restart=True), WINDOWS)
+    state, findings, learned = State(), list[Finding](), list[Reference]()
+    for a, b in itertools.pairwise(sorted({0, len(batch), *cuts})):
+        outcome = feed(p, state, A, batch.take(np.arange(a, b)))
+        findings += outcome.findings
+        learned += outcome.learned
+        if restart:
+            state = thawed(p, frozen(p, state))
+    return findings, learned
+
+
+def test_a_new_version_is_learned_from_its_first_event_on() -> None:
+    findings, learned = replaced(())
+    times = np.sort(stream(np.random.default_rng(4), 1500).times)
+    assert [r.summary.events for r in learned] == [300, 300]
+    assert [r.first for r in learned] == [times[0], times[700]]
+    ended = [f for f in findings if f.because == NEW_VERSION]
+    assert "x" in {f.feature for f in ended if f.status is Status.OK}
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(1, 1499), max_size=12), restart=st.booleans())
+def test_when_a_new_version_is_learned_does_not_depend_on_how_records_were_batched(
+    cuts: list[int], restart: bool
+) -> None:
+    findings, learned = replaced(())
+    told, references = replaced(tuple(cuts), restart=restart)
+    assert (told, [r.id for r in references]) == (findings, [r.id for r in learned])

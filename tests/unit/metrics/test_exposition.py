@@ -15,10 +15,11 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.finding import JUDGE, Joint, Status
-from driftd.core.reference import Reference
+from driftd.core.reference import Gap, Reference
 from driftd.judge.budget import ModelGuarantee
+from driftd.learn.gaps import table_of
 from driftd.metrics.aggregates import ModelCounts
-from driftd.metrics.catalogue import METRICS, STATISTICS
+from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
@@ -446,6 +447,16 @@ def test_the_kind_of_an_open_change_is_a_label() -> None:
     ]
     s.update(judgement("m", ("a", "b")))
     assert b"driftd_feature_change_info" not in s.render()
+
+
+def test_a_feature_that_has_never_had_a_value_is_blind() -> None:
+    s, on = sink(), reference("m", ["a"])
+    gaps = [Gap("empty", -np.inf, np.inf, "missing"), Gap("a", -np.inf, 5.0)]
+    on = replace(on, learned={**on.learned, **table_of(gaps)})
+    s.update(judgement("m", on=on), COUNTS, cover(on))
+    assert lines(s.render(), "driftd_feature_blind") == [
+        f'driftd_feature_blind{{model="m",feature="empty",change="{change}"}} 1' for change in BLIND_CHANGES
+    ]
 
 
 def test_what_a_channel_cannot_see_has_a_series_and_what_it_sees_has_none() -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, EventBatch, TopicPartition, concatenate
 from driftd.core.finding import Finding, Severity, Status
-from driftd.core.reference import Reference
+from driftd.core.reference import Drawn, Gap, Reference
 from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
@@ -21,8 +22,10 @@ from driftd.engine.state import State
 from driftd.judge.natural.changes import Change, OwnSize, OwnSizes
 from driftd.judge.natural.runtime import natural_of
 from driftd.learn import sample
-from driftd.learn.build import Learning
-from driftd.learn.growth import GROWING, GROWN
+from driftd.learn.build import Learning, build
+from driftd.learn.gaps import gaps_of
+from driftd.learn.growth import GROWING, GROWN, grown, seeded
+from driftd.learn.remarks import CANNOT_TELL, remarks
 from driftd.monitor.growing import MOST_FAULTS, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
@@ -156,37 +159,115 @@ def test_partitions_do_not_matter() -> None:
     assert len(out[0]) >= 3
 
 
-def test_a_page_makes_a_stage_wait_and_is_not_learned_from() -> None:
-    """Null for 100 % from 20 to 25 hours: the stage of a day comes when the page has closed, without those hours."""
-    rows = broken(1.6, "age", 20 / 24, 25 / 24)
-    _, findings, learned = run(grower(1.0), rows)
+def test_a_page_makes_its_channel_wait_and_all_others_grow() -> None:
+    """Null for 100 % from 20 to 50 hours, bins still change: the stage of a day comes in time, and again without those
+    hours when the page has closed. The page is one.
+    """
+    p = grower(1.0)
+    state, findings, learned = run(p, broken(2.3, "age", 20 / 24, 50 / 24), [4_000])
+    about = [(f.feature, f.severity, f.status) for f in findings if f.feature in {"age", None}]
+    page, over = (Severity.PAGE, Status.DRIFT), (None, Status.OK)
+    assert [a for a in about if a[1] is Severity.PAGE] == [("age", *page), (None, *page)]
+    assert [a for a in about if a[0] == "age"] == [("age", *page), ("age", *over)]
+    first, last = learned[-2:]
+    assert spans([first]) == pytest.approx([24], abs=0.2)
+    assert 0 < last.last - closed(findings, "age") < 1.1 * HOUR
+    assert [(gap.channel, gap.why) for gap in gaps_of(first) if np.isinf(gap.end)] == [("age", "missing")]
+    waits = "age: waits (missing) since 2026-09-29 04:56 UTC, and is known up to then. The other channels grow"
+    assert [remark.split(";")[0] for remark in remarks(first)] == [waits]
+    assert not remarks(last)
+    time, begin = columns(2.3)["time"], BEGIN + 20 * HOUR
+    for reference, end in ((first, np.inf), (last, closed(findings, "age"))):
+        n, row = reference.summary.events, reference.rows["age"]
+        known = reference.summary.channel_events
+        assert reference.summary.missing[row] == 0
+        assert set(np.delete(known, row).tolist()) == {n}
+        lost = np.count_nonzero((time >= begin) & (time < end) & (time <= reference.last))
+        assert lost > 0.05 * n
+        assert n - known[row] == pytest.approx(lost, rel=0.05)
+    assert state.models[KEY].growth is None
+    assert last.reason == GROWN
+
+
+def closed(findings: Sequence[Finding], channel: str) -> float:
+    return [f.window_end for f in findings if f.feature == channel and f.status is Status.OK][-1]
+
+
+@pytest.mark.usefixtures("_busy")
+def test_with_bins_that_stay_a_channel_with_a_page_waits_and_all_others_grow() -> None:
+    """As above from 60 to 80 hours, and the last stage is that of three days."""
+    p = grower(3.0)
+    state, findings, learned = run(p, broken(3.8, "age", 60 / 24, 80 / 24))
     pages = [f for f in findings if f.severity is Severity.PAGE]
     assert {(f.feature, f.kind) for f in pages} == {("age", "missing"), (None, "missing")}
-    assert spans(learned)[-1] > 26
-    row = learned[-1].rows["age"]
-    assert learned[-1].summary.missing[row] == 0
+    day, first, last = learned[-3:]
+    assert day.id == first.id == last.id
+    assert spans([first]) == pytest.approx([71.5], abs=0.6)
+    assert 0 < last.last - closed(findings, "age") < 1.1 * HOUR
+    row, score = first.rows["age"], first.rows["score"]
+    assert first.summary.channel_events[score] > 1.8 * day.summary.channel_events[score]
+    time = columns(3.8)["time"]
+    lost = np.count_nonzero((time >= BEGIN + 60 * HOUR) & (time < first.last))
+    assert first.summary.events - first.summary.channel_events[row] == pytest.approx(lost, rel=0.1)
+    assert last.summary.missing[row] == first.summary.missing[row] == 0
+    assert state.models[KEY].growth is None
+
+
+@cache
+def held(days: float) -> tuple[list[Finding], list[str]]:
+    _, findings, learned = run(grower(3.0), broken(days, "age", 20 / 24, 30 / 24))
+    return findings, [r.id for r in learned]
+
+
+@settings(max_examples=4, deadline=None)
+@given(cuts=st.lists(st.integers(1, len(columns(1.5)["time"]) - 1), min_size=3, max_size=9), restart=st.booleans())
+def test_a_channel_waits_the_same_however_events_arrive(cuts: list[int], restart: bool) -> None:
+    p = grower(3.0)
+    _, findings, learned = run(p, broken(1.5, "age", 20 / 24, 30 / 24), cuts, restart=restart)
+    assert (findings, [r.id for r in learned]) == held(1.5)
+
+
+def test_relations_stay_as_they_were_while_one_of_their_channels_waits() -> None:
+    rows = batch(columns(2.0))
+    learning = Learning(bins=10, windows=WINDOWS)
+    reference = build(rows, learning, drawn=Drawn(early=True))
+    history = seeded(reference, rows, WINDOWS.pane_seconds, Drawn(early=True))
+    end = BEGIN + 1.5 * DAY
+    waits, over = (
+        grown(reference, history, [gap]) for gap in (Gap("age", end, np.inf, "missing"), Gap("age", end, end + DAY))
+    )
+    assert np.array_equal(relation(waits), relation(reference))
+    assert not np.array_equal(relation(over), relation(reference))
+
+
+def relation(reference: Reference | None) -> NDArray[np.float64]:
+    learned = None if reference is None else natural_of(reference)
+    assert learned is not None
+    assert learned.relation_near is not None
+    return learned.relation_near.largest.mean
 
 
 def test_what_a_channel_does_again_and_again_is_learned_unless_it_is_a_fault() -> None:
     #                    row, from, to, fault
     ranges = np.array([[2.0, 10, 20, 0], [2, 30, 40, 0], [1, 50, 60, 0]])
-    assert left_out(Growth(0.0, 1, 0.0, None, None, ranges)).tolist() == [[10, 20], [30, 40], [50, 60]]
+    assert left_out(Growth(0.0, 1, 0.0, None, None, ranges)).tolist() == [[2, 10, 20], [2, 30, 40], [1, 50, 60]]
     again = np.concatenate([ranges, [[2.0, 70, 80, 0]]])
     assert MOST_FAULTS == 2
-    assert left_out(Growth(0.0, 1, 0.0, None, None, again)).tolist() == [[50, 60]]
+    assert left_out(Growth(0.0, 1, 0.0, None, None, again)).tolist() == [[1, 50, 60]]
     nulls = np.concatenate([again, [[3.0, k, k + 1, 1] for k in (90, 92, 94, 96)]])
     assert left_out(Growth(0.0, 1, 0.0, None, None, nulls)).tolist() == [
-        [50, 60], [90, 91], [92, 93], [94, 95], [96, 97]
+        [1, 50, 60], [3, 90, 91], [3, 92, 93], [3, 94, 95], [3, 96, 97]
     ]  # fmt: skip
 
 
 def test_a_gross_fault_is_not_learned_although_nobody_wanted_to_be_called() -> None:
-    """Null for good on a channel that may not page: the ticket stays, and the stage of a day does not come."""
+    """Null for good on a channel that may not page: the ticket stays, and a day is learned of the others alone."""
     learning = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
     never = OwnSizes({Change.MISSING: OwnSize(page=np.inf)})
     p = pipeline_of(ModelSettings(lambda _: (), learning, grow_seconds=28 * DAY, sizes=lambda _: never), WINDOWS)
     state, findings, learned = run(p, broken(1.6, "age", 20 / 24, 9.0))
-    assert spans(learned) == pytest.approx([3.3, 6.0], abs=0.2)
+    assert spans(learned) == pytest.approx([3.3, 6.0, 24.0], abs=0.2)
+    assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
     assert {f.severity for f in findings if f.feature == "age"} == {Severity.TICKET}
     assert not any(f.status is Status.OK for f in findings if f.feature == "age")
     assert state.models[KEY].growth is not None
@@ -230,6 +311,94 @@ def test_features_that_come_later_join_at_the_next_stage() -> None:
 
 def test_a_model_with_few_events_waits_for_enough() -> None:
     rows = batch(columns(1.3))
-    thin = rows.take(np.arange(0, len(rows), 10))  # 270 a day
-    _, _, learned = run(grower(), thin)
-    assert learned == []
+    quiet, silent = rows.take(np.arange(0, len(rows), 10)), rows.take(np.arange(0, len(rows), 60))  # 270, 45 a day
+    _, _, learned = run(grower(), quiet)
+    assert spans(learned) == pytest.approx([6.5, 24], abs=0.6)
+    assert learned[0].summary.events >= 100
+    assert run(grower(), silent)[2] == []
+
+
+def late(cuts: Sequence[int] = ()) -> tuple[list[Finding], list[Reference]]:
+    """``age`` has its first value after 28 hours, and none from 48 to 50 hours."""
+    own = {key: column.copy() for key, column in columns(2.2).items()}
+    hours = (own["time"] - BEGIN) / HOUR
+    own["age"][(hours < 28) | ((hours >= 48) & (hours < 50))] = np.nan
+    _, findings, learned = run(grower(), batch(own), cuts)
+    return findings, learned
+
+
+def test_a_feature_that_comes_late_was_not_missing_before() -> None:
+    findings, learned = late()
+    first = columns(2.2)["time"][columns(2.2)["time"] >= BEGIN + 28 * HOUR].min()
+    assert spans(learned) == pytest.approx([3.3, 6, 24, 30], abs=0.2)
+    dead, begun = Gap("age", -np.inf, np.inf, "missing"), Gap("age", -np.inf, float(first))
+    assert [[g for g in gaps_of(r) if g.channel == "age"] for r in learned] == [[dead], [dead], [dead], [begun]]
+    assert "age" not in learned[2].rows
+    never, came = (remarks(r) for r in learned[2:])
+    assert never == (f"age: 100% missing since the first event, so not watched. {CANNOT_TELL}",)
+    assert came == ("age: first seen at 2026-09-29 13:00 UTC; what came before does not count as missing",)
+    assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
+    pages = [(f.feature, f.kind, f.window_end) for f in findings if f.severity is Severity.PAGE and f.feature]
+    assert [page[:2] for page in pages] == [("age", "missing")]
+    assert 0 < pages[0][2] - (BEGIN + 48 * HOUR) < 1800
+
+
+def test_when_a_late_feature_joins_does_not_depend_on_how_events_arrive() -> None:
+    whole, parts = late(), late([100, 2_800, 3_000, 3_001, 3_400, 5_000])
+    assert (whole[0], [r.id for r in whole[1]]) == (parts[0], [r.id for r in parts[1]])
+
+
+def test_values_where_there_were_hardly_any_are_a_ticket() -> None:
+    own = {key: column.copy() for key, column in columns(1.8).items()}
+    rare = np.random.default_rng(3).random(len(own["time"])) < 0.06
+    own["age"][~rare & (own["time"] < BEGIN + 1.3 * DAY)] = np.nan
+    _, findings, learned = run(grower(), batch(own))
+    asked = [(f.severity, f.kind) for f in findings if f.feature == "age" and f.severity]
+    assert asked == [(Severity.TICKET, "new_value")]
+    told = next(f for f in findings if f.feature == "age" and f.severity)
+    assert 0 < told.window_end - (BEGIN + 1.3 * DAY) < HOUR
+    assert told.value == 1.0
+    assert told.reference_value == pytest.approx(0.06, abs=0.02)
+    assert any(CANNOT_TELL in remark and "% missing since the first event" in remark for remark in remarks(learned[2]))
+
+
+@pytest.mark.parametrize(
+    ("values", "begin", "asked"),
+    [
+        pytest.param((1.0, 0.0), 1.3, {Severity.PAGE}, id="1 becomes 0"),
+        pytest.param((1.0, 2.0), 1.3, {Severity.PAGE}, id="1 becomes 2"),
+        pytest.param(("web", "app"), 1.3, {Severity.PAGE}, id="a category becomes another"),
+        pytest.param((0.0, 1.0), 1.3, set(), id="rain: 0 is what may come to an end"),
+        pytest.param((1.0, 0.0), 0.3, set(), id="hours do not know what is constant"),
+        pytest.param((1.0, 0.0), 4.7, {Severity.TICKET}, id="on Saturday, and no week is known"),
+    ],
+)
+def test_a_constant_that_becomes_another(values: tuple[object, object], begin: float, asked: set[Severity]) -> None:
+    own = {key: column[::2].copy() for key, column in columns(begin + 0.3).items()}
+    after = own["time"] >= BEGIN + begin * DAY
+    own["city"] = np.array([values[int(later)] for later in after], object)
+    _, findings, learned = run(grower(), batch(own))
+    assert {f.severity for f in findings if f.feature == "city" and f.severity} == asked
+    assert any("city (" in remark for remark in remarks(learned[-1]))
+
+
+def test_a_stored_reference_is_not_learned_anew_from_less_for_a_feature_that_comes_late() -> None:
+    _, _, learned = run(grower(), batch(columns(0.3)))
+    again, state = grower(), State()
+    again.begin(state, {"m": learned[-1]})
+    rows = batch(columns(1.3))
+    later = rows.take(np.flatnonzero(rows.times > learned[-1].last))
+    later.columns["a"] = np.random.default_rng(1).normal(size=len(later))  # type: ignore[index]
+    outcome = feed(again, state, A, later)
+    assert [r.last - r.first for r in outcome.learned] == pytest.approx([0.95 * DAY], rel=0.06)
+
+
+@pytest.mark.parametrize(("every", "low"), [(1, False), (10, True)], ids=["2,700 a day", "270 a day"])
+def test_few_values_do_not_show_what_is_too_small(every: int, low: bool) -> None:
+    """A calm night of a day of 270 events: below nothing that is positive is anything far."""
+    rows = batch(columns(1.1))
+    rows = rows.take(np.arange(0, len(rows), every))
+    reference = build(rows, Learning(), drawn=Drawn(early=True))
+    learned = natural_of(reference)
+    assert learned is not None
+    assert bool(learned.limits.low[reference.rows["amount"]] < 0) is low

@@ -378,7 +378,7 @@ def test_models_come_apart_whatever_the_order_of_keys() -> None:
 
 
 def test_discovery_goes_in_order_up_to_the_limit() -> None:
-    events = [m(features={"a": 1, "null": None}), m(features={"b": 2, "c": 3}), m(features={"c": 4, "a": 5, "d": 6})]
+    events = [m(features={"a": 1}), m(features={"b": 2, "null": None, "c": 3}), m(features={"c": 4, "a": 5, "d": 6})]
     batch = only(decode(*events, schema=Schema("m", max_features=2)))
     assert {name: list(c) for name, c in batch.columns.items()} == {"a": [1.0, None, 5.0], "b": [None, 2.0, None]}
     assert batch.ignored_features == 3

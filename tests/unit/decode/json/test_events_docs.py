@@ -49,7 +49,7 @@ def test_the_limits_are_the_codes() -> None:
 def test_the_example_is_an_event() -> None:
     example = TEXT.split("```json\n")[1].split("```")[0]
     batch = only(decode(json.loads(example)))
-    assert batch.columns == {"amount": [12.5], "country": ["DE"]}
+    assert batch.columns == {"amount": [12.5], "country": ["DE"], "age": [None]}
     assert batch.version == "7"
     assert (batch.model, batch.prediction, batch.label) == ("fraud", [1.0], [1.0])
     np.testing.assert_array_equal(batch.score, [0.93])

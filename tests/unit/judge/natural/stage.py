@@ -56,13 +56,12 @@ def batch(columns: Columns) -> EventBatch:
     for name in NAMES:
         column = columns[name]
         features[name] = column.tolist() if column.dtype == object else column
-    return EventBatch(
-        "m", np.arange(len(columns["time"])), columns["time"], features,
-        fields={
-            "prediction": (columns["score"] > 0.5).astype(float), "score": columns["score"],
-            "error": columns["error"].astype(bool),
-        },
-    )  # fmt: skip
+    fields = {"score": columns["score"], "error": columns["error"].astype(bool)}
+    if "label" in columns:
+        fields["label"] = columns["label"]
+    if "unpredicted" not in columns:
+        fields["prediction"] = (columns["score"] > 0.5).astype(float)
+    return EventBatch("m", np.arange(len(columns["time"])), columns["time"], features, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from driftd.judge.natural.runs import Runs
 Floats = NDArray[np.float64]
 CHANNELS, WIDTH, TICKS = 2, 3, 4 * 24 * 6
 COLUMNS = FEATURES + WIDTH + MOMENTS
+NOTHING, RELATED = np.empty((0, 3)), np.array([1])
 
 
 def ticks() -> tuple[Runs, Floats, Runs]:
@@ -44,7 +45,7 @@ def test_any_split_of_the_ticks_gives_the_same_hours(cuts: list[int]) -> None:
     whole, parts = of([]), of(cuts)
     assert [day.hours.sums for day in parts.days] == [day.hours.sums for day in whole.days]
     assert [day.peaks for day in parts.days] == [day.peaks for day in whole.days]
-    for one, other in zip(parts.whole(np.empty((0, 2))), whole.whole(np.empty((0, 2))), strict=True):
+    for one, other in zip(parts.whole(NOTHING, RELATED), whole.whole(NOTHING, RELATED), strict=True):
         a = one.sums if isinstance(one, Runs) else one
         b = other.sums if isinstance(other, Runs) else other
         np.testing.assert_array_equal(a, b)
@@ -52,7 +53,7 @@ def test_any_split_of_the_ticks_gives_the_same_hours(cuts: list[int]) -> None:
 
 def test_hours_hold_what_their_ticks_hold() -> None:
     runs, peaks, cells = ticks()
-    hours, tops, kept = of([100, 101, 300]).whole(np.empty((0, 2)))
+    hours, tops, kept = of([100, 101, 300]).whole(NOTHING, RELATED)
     assert len(hours) == 96
     np.testing.assert_array_equal(hours.sums, runs.sums.reshape(96, 6, CHANNELS, COLUMNS).sum(axis=1))
     np.testing.assert_array_equal(tops, peaks.reshape(96, 6, CHANNELS, len(FAST)).max(axis=1))
@@ -65,9 +66,18 @@ def test_past_days_are_packed_and_the_last_is_open() -> None:
     assert len(history.hours) == 24
 
 
-def test_hours_of_a_fault_are_left_out() -> None:
+def test_hours_of_a_fault_are_left_out_of_its_channel() -> None:
     day = 1_790_553_600.0
-    hours, peaks, cells = of([]).whole(np.array([[day + 3600 * 30.5, day + 3600 * 32.2]]))
-    assert len(hours) == len(peaks) == 96 - 3  # 30, 31 and 32 o'clock
-    assert not np.isin(day + 3600 * np.array([30.0, 31.0, 32.0]), hours.start).any()
+    fault = day + 3600 * 30.5, day + 3600 * 32.2
+    hours, peaks, cells = of([]).whole(np.array([[1.0, *fault], [0.0, *fault]]), RELATED)
+    whole, tops, _ = of([]).whole(NOTHING, RELATED)
+    lost = np.isin(hours.start, day + 3600 * np.array([30.0, 31.0, 32.0]))
+    assert np.count_nonzero(lost) == 3
+    assert not hours.sums[lost][:, [0, 1]].any()
+    assert not peaks[lost][:, [0, 1]].any()
+    for column in (0, 1):
+        whole.sums[lost, column], tops[lost, column] = 0, 0
+    np.testing.assert_array_equal(hours.sums, whole.sums)
+    np.testing.assert_array_equal(peaks, tops)
     assert len(cells) == 96 * 3 - 6  # from 30:20 to 32:20
+    assert len(of([]).whole(np.array([[0.0, *fault]]), RELATED)[2]) == 96 * 3  # not of a channel with relations

@@ -140,6 +140,43 @@ def test_a_weekend_that_the_reference_has_not_seen_pages_nobody() -> None:
     assert stage.pages(stage.turns(np.random.default_rng(11), 48, weekend)) == []
 
 
+def clock(shift: float) -> Callable[[Columns, Flags], None]:
+    """The hour of the day in place of the temperature, ``shift`` hours late where it is on."""
+
+    def change(columns: Columns, on: Flags) -> None:
+        columns["temp"] = np.floor((columns["time"] / HOUR + shift * on) % 24)
+
+    return change
+
+
+def test_an_hour_that_is_late_is_told_where_the_hours_are_known() -> None:
+    """As when the time zone of a producer changes."""
+    stage = Stage.of(np.random.default_rng(43), 8.0, change=clock(0))
+    hour = stage.channel("temp")
+    assert stage.learned.traits.timely[hour]
+    assert stage.learned.traits.hourly[hour]
+    assert not [t for t in stage.turns(np.random.default_rng(44), 72, clock(0)) if t.channel == hour]
+    told = [t for t in stage.turns(np.random.default_rng(45), 30, clock(5), at=6) if t.channel == hour]
+    assert told
+    assert 6 < (told[0].time - stage.begin) / HOUR < 12
+
+
+def wander(columns: Columns, on: Flags) -> None:
+    """Everybody is 4 years older every 12 hours, up to 48 years: no fault, but out of what one day has shown."""
+    hours = (columns["time"] - columns["time"][0]) / HOUR
+    columns["age"][on] += np.floor(hours[on] / 12) * 4.0
+
+
+def test_what_leaves_the_range_of_one_day_little_by_little_is_not_told() -> None:
+    stage = Stage.of(np.random.default_rng(40), 1.0)
+    age = stage.channel("age")
+    turns = [t for t in stage.turns(np.random.default_rng(41), 144, wander) if t.channel == age]
+    assert turns  # the level
+    assert {t.kind for t in turns}.isdisjoint({Kind.RANGE, Kind.GRADUAL})
+    at_once = stage.pages(stage.turns(np.random.default_rng(42), 30, hundredfold, at=26))
+    assert ("amount", "unit") in [(name, kind) for name, kind, _ in at_once]
+
+
 def test_a_campaign_pages_nobody(week: Stage) -> None:
     """Six hours of higher amounts, and of one city more than usual."""
 
@@ -197,8 +234,122 @@ def test_an_episode_lasts_as_long_as_its_change(week: Stage) -> None:
     mine = [t for t in turns if t.channel == week.channel("amount")]
     assert [t.level for t in mine] == [2, 0]
     closed = (mine[-1].time - week.begin) / HOUR
-    assert 40 <= closed <= 48
+    assert 40.3 <= closed <= 40.8
     assert abs(mine[0].since - (week.begin + 12 * HOUR)) <= 600
+
+
+@pytest.mark.parametrize("times", [10.0, 100.0, 1000.0, 0.1, 0.01])
+@pytest.mark.parametrize("seed", [51, 52, 53])
+def test_a_wrong_unit_is_told_by_its_factor(week: Stage, times: float, seed: int) -> None:
+    def factor(columns: Columns, on: Flags) -> None:
+        columns["amount"][on] *= times
+
+    turns = week.turns(np.random.default_rng(seed), 16, factor, at=12)
+    told = [t for t in turns if t.channel == week.channel("amount") and t.level == 2 and t.kind is Kind.UNIT]
+    assert told
+    assert told[-1].factor == pytest.approx(times, rel=0.01)
+
+
+def test_a_factor_that_only_half_of_the_values_have_is_told_as_it_is(week: Stage) -> None:
+    def half(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (np.random.default_rng(54).random(on.size) < 0.6)] *= 1000
+
+    turns = week.turns(np.random.default_rng(55), 20, half, at=12)
+    factors = [t.factor for t in turns if t.channel == week.channel("amount") and t.kind is Kind.UNIT]
+    assert factors == pytest.approx([1000.0] * len(factors), rel=0.01)
+
+
+def test_a_season_is_no_unit(week: Stage) -> None:
+    """Everything 300 more: numbers of another size, but not by one factor."""
+
+    def season(columns: Columns, on: Flags) -> None:
+        columns["age"][on] = 300 + columns["age"][on]
+
+    turns = week.turns(np.random.default_rng(56), 20, season, at=12)
+    mine = [t for t in turns if t.channel == week.channel("age") and t.level]
+    assert mine
+    assert Kind.UNIT not in {t.kind for t in mine}
+
+
+def test_one_new_category_in_place_of_all_is_no_frozen_one(week: Stage) -> None:
+    def one(columns: Columns, on: Flags) -> None:
+        columns["city"][on] = "X"
+
+    turns = week.turns(np.random.default_rng(57), 14, one, at=12)
+    kinds = {t.kind for t in turns if t.channel == week.channel("city") and t.level == 2}
+    assert kinds <= {Kind.NEW_VALUE, Kind.RENAMED}
+    assert kinds
+
+
+def test_a_level_says_the_shares_of_the_window_that_showed_it(week: Stage) -> None:
+    """Half of the cities become b: what is told adds up to the change, however little of it is remembered."""
+
+    def moved(columns: Columns, on: Flags) -> None:
+        columns["city"][on & (np.random.default_rng(58).random(on.size) < 0.5)] = "b"
+
+    turns = week.turns(np.random.default_rng(59), 30, moved, at=6)
+    mine = next(t for t in turns if t.channel == week.channel("city") and t.kind is Kind.MIX)
+    assert mine.shares is not None
+    then, now = (np.array(shares) for shares in mine.shares)
+    assert then.sum() == pytest.approx(1, abs=0.01)
+    assert np.abs(now - then).sum() / 2 == pytest.approx(mine.size, abs=0.02)
+
+
+def part_null(share: float) -> Callable[[Columns, Flags], None]:
+    def change(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (np.random.default_rng(41).random(on.size) < share)] = np.nan
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "channel"),
+    [
+        pytest.param(part_null(0.3), "amount", id="a third null"),
+        pytest.param(part_null(1.0), "amount", id="all null"),
+        pytest.param(hundredfold, "amount", id="a unit times 100"),
+        pytest.param(frozen, "age", id="a number freezes"),
+        pytest.param(new_city, "city", id="a new category takes a tenth"),
+        pytest.param(failing, "error", id="a fifth of the calls fails"),
+        pytest.param(older, "age", id="two standard deviations older"),
+        pytest.param(constant_answer, "score", id="the answer is constant"),
+    ],
+)
+@pytest.mark.parametrize("hours", [3.0, 26.0])
+def test_a_fault_is_one_page_that_ends_when_it_does(
+    week: Stage, change: Callable[[Columns, Flags], None], channel: str, hours: float
+) -> None:
+    turns = week.turns(np.random.default_rng(42), hours + 22, change, at=10, ends=10 + hours)
+    mine = [t for t in turns if t.channel == week.channel(channel) and 2 in {t.before, t.level}]
+    assert [t.level for t in mine if t.level != t.before] == [2, 0]
+    assert 0 < (mine[-1].time - week.begin) / HOUR - (10 + hours) <= 0.8
+
+
+def test_a_fault_that_comes_and_goes_is_two_pages_at_most(week: Stage) -> None:
+    """Ten minutes without values in each hour, for ten hours."""
+
+    def coming(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (columns["time"] % HOUR < 600)] = np.nan
+
+    turns = week.turns(np.random.default_rng(43), 24, coming, at=9, ends=19)
+    mine = [t for t in turns if t.channel == week.channel("amount")]
+    assert [t.level for t in mine if t.level != t.before] in ([2, 0], [2, 0, 2, 0])
+    assert 0 < (mine[-1].time - week.begin) / HOUR - 19 <= 2.5  # it was held, until nothing came for two hours
+
+
+def test_another_fault_of_the_same_channel_is_called_what_it_is(week: Stage) -> None:
+    """Null for an hour, and 50 minutes later 100 times too large: its own page, with its own beginning and name."""
+
+    def two(columns: Columns, on: Flags) -> None:
+        age = (columns["time"] - week.begin) / HOUR
+        columns["amount"][on & (age < 13)] = np.nan
+        columns["amount"][on & (age >= 13 + 50 / 60)] *= 100
+
+    turns = week.turns(np.random.default_rng(44), 15, two, at=12)
+    pages = [t for t in turns if t.channel == week.channel("amount") and t.level == 2 and t.before < 2]
+    assert [str(t.kind) for t in pages] == ["missing", "unit"]
+    assert (pages[1].since - week.begin) / HOUR > 13
+    assert (pages[1].time - week.begin) / HOUR < 14.2
 
 
 def test_an_open_page_does_not_hide_a_second_fault(week: Stage) -> None:

@@ -1,0 +1,98 @@
+"""Whether a change that made a page is over: the newest stretch alone, whose values all came after the change began.
+
+A window of two hours holds a fault for two hours after its end, and a CUSUM falls slowly. The newest 20 minutes and 100
+events hold nothing of it. A change is over where the stretch shows clearly less than half of the size of a page:
+of a rate by its upper bound, so that few events end nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.learned import FAST, RINGS, NaturalLearned
+from driftd.judge.natural.runs import Runs, summed, windows
+from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, LEAST_RATE, QUANTILE, STATISTICS, statistics
+from driftd.judge.natural.thresholds import Thresholds
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Rows = NDArray[np.intp]
+
+LEFT: Final = 0.5
+"""Part of the least size of a page below which a change is over. Chosen: half; a change that lasts at a page's size
+does not fall so low by chance.
+"""
+LEAST_LEFT: Final = 0.035
+"""Least share that is left of a rate's change. Chosen: what none of 50 values leaves possible."""
+HOPS_OF_EVENTS: Final = 2
+"""Hops' worth of events that a stretch holds. Chosen: 100 events; with 50 an hour an hour's pause is no end."""
+BIT: Final = 1 << np.arange(len(CHANGES), dtype=np.int64)
+"""The bit of each change. Derived: a set of changes is a sum of bits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calm:
+    """At ``time``: of the changes ``about`` (bits) those that the stretch from ``start`` on still shows, ``left``
+    int64[channels] (bits).
+    """
+
+    time: float
+    start: float
+    about: int
+    left: Counts
+
+
+def most_rate(hits: Floats, events: Floats) -> Floats:
+    """The upper 90 % bound of a rate (Wilson 1927); NaN with few events."""
+    n = np.maximum(events, 1.0)
+    r, z = hits / n, QUANTILE
+    bound = (r + z * z / (2 * n) + z * np.sqrt(r * (1 - r) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return np.where(events >= LEAST_RATE, bound, np.nan)
+
+
+def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Calm]:
+    """What the stretches that end with the last ``new`` near hops still show."""
+    first, last = windows(hops, new, RINGS[0].hop_seconds, HOPS_OF_EVENTS * learned.near.hop_events)
+    sums = summed(hops, first, last)
+    x, size, _ = statistics(learned.usual, sums, learned.slots.expected(hops, first, last))
+    mix = STATISTICS.index(Change.MIX)
+    size[:, mix] = np.sin(x[:, mix] / 2)  # few values move by chance; the angle is without it
+    shown = np.full((len(sums), len(CHANGES), sums.shape[1]), -np.inf)
+    for row in range(FIRST_SHAPE, len(CHANGE_OF)):
+        shown[:, CHANGE_OF[row]] = np.maximum(shown[:, CHANGE_OF[row]], size[:, row])
+    counts, usual = sums.astype(np.float64), _usual(learned)
+    floor = np.zeros((len(CHANGES), 1))
+    for change, hits, of in FAST:
+        place = CHANGES.index(change)
+        shown[:, place] = most_rate(counts[:, :, hits], counts[:, :, of]) - usual[place]
+        floor[place] = LEAST_LEFT
+    most = np.maximum(LEFT * limits.sizes.page, floor)
+    left = ~(shown < most)  # what cannot be said is not over
+    left[:, CHANGES.index(Change.RELATION)] = False
+    about = int(BIT.sum() - BIT[CHANGES.index(Change.RELATION)])
+    bits = np.einsum("hrc,r->hc", left, BIT)
+    times = zip(hops.end[last].tolist(), hops.start[first].tolist(), bits, strict=True)
+    return [Calm(end, start, about, b) for end, start, b in times]
+
+
+def of_relations(limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats) -> list[Calm]:
+    """The same of windows of relations: ``fall`` float64[windows, k] of T, ``channels`` intp[k] of all of them."""
+    place = CHANGES.index(Change.RELATION)
+    least = LEFT * limits.sizes.page[place, channels]
+    bits = np.zeros((len(fall), limits.sizes.page.shape[1]), np.int64)
+    bits[:, channels] = np.where(fall < least, 0, BIT[place])
+    times = zip(known.tolist(), start.tolist(), bits, strict=True)
+    return [Calm(time, since, int(BIT[place]), b) for time, since, b in times]
+
+
+def _usual(learned: NaturalLearned) -> Floats:
+    """Usual rates, float64[len(CHANGES), channels]; NaN for a rate that is not watched."""
+    usual = np.full((len(CHANGES), len(learned.traits.numeric)), np.nan)
+    usual[CHANGE_OF[:FIRST_SHAPE]] = learned.near.centre[:FIRST_SHAPE]
+    usual[learned.fast.change, learned.fast.rules.channel] = learned.fast.usual
+    return usual

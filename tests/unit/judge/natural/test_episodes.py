@@ -1,0 +1,81 @@
+"""Episodes against timelines by hand: what a channel is known to do by itself makes no second ticket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from driftd.judge.natural.episodes import FORGET, HOLD, MORE, PAGE, TICKET, Episodes, Fire
+from driftd.judge.natural.kinds import Kind, Named
+
+SIBLINGS = np.eye(1, dtype=bool)
+STEP = HOLD[TICKET] + 3600.0
+"""Longer than a ticket lasts after its last fire."""
+
+
+def fire(time: float, ratio: float, level: int = TICKET, kind: Kind = Kind.MIX) -> Fire:
+    name = Named(kind)
+    return Fire(time, level, 0, name, 1.0, 1.0, time - 300, 200.0, ratio, 0, 0.06, 0, 1.0, name)
+
+
+def told(*fires: Fire) -> list[tuple[float, int]]:
+    """(time, level) of what opened or rose, with ticks every half hour."""
+    episodes, out = Episodes.start(1), []
+    last = fires[-1].time + 2 * STEP
+    end = np.arange(1800.0, last, 1800.0)
+    episodes, turns = episodes.step(list(fires), end - 1800.0, end, SIBLINGS)
+    out = [(t.time, t.level) for t in turns if t.level > t.before]
+    assert not episodes.level.any()
+    return out
+
+
+def test_a_channel_that_does_again_what_ended_by_itself_makes_no_ticket() -> None:
+    assert told(fire(1800.0, 2.0), fire(1800.0 + STEP, 2.0)) == [(1800.0, TICKET)]
+
+
+def test_a_larger_one_does() -> None:
+    second = 1800.0 + STEP
+    assert told(fire(1800.0, 2.0), fire(second, 2.0 * MORE + 0.01)) == [(1800.0, TICKET), (second, TICKET)]
+
+
+def test_the_largest_of_an_episode_counts() -> None:
+    first, second = fire(1800.0, 1.2), fire(3600.0, 3.0)
+    assert told(first, second, fire(3600.0 + STEP, 2.5)) == [(1800.0, TICKET)]
+
+
+def test_half_of_it_is_forgotten_after_weeks() -> None:
+    """3 times the limit, after one half-life 2 times, times MORE."""
+    after = 1800.0 + HOLD[TICKET] + FORGET
+    assert told(fire(1800.0, 3.0), fire(after, 2.0 * MORE + 0.05)) == [(1800.0, TICKET), (after, TICKET)]
+    assert told(fire(1800.0, 3.0), fire(after, 2.0 * MORE - 0.05)) == [(1800.0, TICKET)]
+
+
+def test_a_long_episode_is_forgotten_no_faster() -> None:
+    again = 1800.0 + STEP + FORGET / 4
+    many = [fire(again + 1800.0 * k, 1.2 if k else 3.0) for k in range(100)]
+    assert told(fire(1800.0, 2.0), *many, fire(many[-1].time + STEP, 3.0)) == [(1800.0, TICKET), (again, TICKET)]
+
+
+def test_a_page_is_never_a_habit() -> None:
+    again = 1800.0 + 2 * STEP
+    assert told(fire(1800.0, 9.0), fire(again, 1.1, PAGE)) == [(1800.0, TICKET), (again, PAGE)]
+    #  what was seen while a page was open is the fault's, not the channel's
+    page, shape = fire(1800.0, 9.0, PAGE), fire(1900.0, 9.0)
+    assert told(page, shape, fire(again, 1.5)) == [(1800.0, PAGE), (again, TICKET)]
+
+
+def test_missing_values_are_no_habit_of_a_mix() -> None:
+    again = 1800.0 + STEP
+    fires = fire(1800.0, 9.0), fire(again, 1.5, kind=Kind.MISSING)
+    assert told(*fires) == [(1800.0, TICKET), (again, TICKET)]
+
+
+def test_a_habit_stays_with_its_channel_when_others_come() -> None:
+    end = np.arange(1800.0, 4 * STEP, 1800.0)
+    episodes, _ = Episodes.start(1).step([fire(1800.0, 2.0)], end - 1800.0, end, SIBLINGS)
+    moved = episodes.moved([0], [1], 3, 0.0)
+    again = replace(fire(end[-1] + 1800.0, 2.0), channel=1)
+    other = replace(again, channel=0)
+    _, turns = moved.step([again, other], end[-1:], end[-1:] + 1800.0, np.eye(3, dtype=bool))
+    assert [(t.channel, t.level) for t in turns] == [(0, TICKET)]

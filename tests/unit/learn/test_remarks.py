@@ -1,0 +1,43 @@
+"""What a reference cannot be used for is told in a sentence, and nothing where it can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driftd.core.reference import ReferenceKind
+from driftd.learn.build import Learning, build
+from driftd.learn.remarks import CANNOT_TELL, remarks
+from tests.unit.judge.natural.stage import DAY, MONDAY, batch, traffic
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "told"),
+    [
+        (ReferenceKind.FIXED, 1.0, None),
+        (ReferenceKind.SEASONAL, 1.0, "kind seasonal needs a week or more, and the reference spans 24 h"),
+        (ReferenceKind.SEASONAL, 7.0, None),
+        (ReferenceKind.ROLLING, 1.0, "kind rolling: until the first whole period has ended"),
+    ],
+)
+def test_a_kind_whose_hours_or_periods_are_not_there(kind: ReferenceKind, days: float, told: str | None) -> None:
+    every = traffic(np.random.default_rng(1), MONDAY, MONDAY + days * DAY)
+    reference = build(batch({name: column[::20] for name, column in every.items()}), Learning(kind=kind))
+    found = remarks(reference)
+    assert [remark.startswith(told or "-") for remark in found] == ([] if told is None else [True])
+
+
+def test_one_value_alone_and_hardly_any_are_told() -> None:
+    every = traffic(np.random.default_rng(1), MONDAY, MONDAY + DAY)
+    own = {name: column[::10].copy() for name, column in every.items()}
+    own["age"][:] = 7.0
+    own["city"][:] = "a"
+    own["temp"][np.arange(len(own["temp"])) % 20 != 0] = np.nan
+    rows = batch(own)
+    empty, constant = remarks(build(rows, Learning()))
+    assert empty == f"temp: 95% missing since the first event. {CANNOT_TELL}"
+    assert constant == f"one value alone since the first event: age (7), city (a). {CANNOT_TELL}"
+    varies = batch({**own, "age": np.where(np.arange(len(rows)) == 3, 8.0, own["age"])})
+    assert "age" not in " ".join(remarks(build(replace(varies), Learning())))
