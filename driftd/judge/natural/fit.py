@@ -14,7 +14,7 @@ from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
-from driftd.judge.natural.changes import Change, rows_of
+from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
@@ -33,6 +33,7 @@ from driftd.judge.natural.learned import (
     STILL_DAYS,
     TAU,
     TAU_CUSUM,
+    TAU_HOURLY,
     TAU_MANY,
     THIN_EVENTS,
     WHERE,
@@ -325,6 +326,8 @@ def _slow(
     x, size, _ = statistics(usual, summed(ring, first, last), expected)
     tau = np.repeat(np.array([TAU[c] for c in STATISTICS])[:, None], x.shape[2], axis=1)
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
+    shapes = np.array([c in SHAPES for c in STATISTICS])
+    tau[shapes[:, None] & traits.hourly] = TAU_HOURLY
     where = looked(traits, known, limits.low)
     where[Change.NEW] = where[Change.NEW] & ~(traits.young | traits.empty)
     mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])

@@ -132,6 +132,9 @@ TAU: Final = {
 """tau: how much the largest statistic of a block varies on ordinary traffic. Measured: as THIN_EVENTS."""
 TAU_MANY: Final = 0.15
 """tau of unseen values of a category that has more than MANY. Measured: as TAU."""
+TAU_HOURLY: Final = 0.25
+"""tau of shapes of channels that are the hour's. Chosen: a Sunday is not quite a Saturday, and an hour that is three
+hours late moves by .6."""
 TAU_CUSUM: Final = 0.8
 """tau of a block's largest g, in nats. Measured: as TAU."""
 LEAST_P0: Final = {

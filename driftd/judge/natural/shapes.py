@@ -162,7 +162,7 @@ def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, F
     cosine = np.minimum(np.sqrt(seen * expected).sum(axis=2), 1.0)
     chance = (np.count_nonzero(expected > 0.5 / n[:, :, None], axis=2) - 1) / n
     distance = np.sqrt(np.maximum((2 * np.arccos(cosine)) ** 2 - chance, 0.0))
-    noise = 0.5 * np.sqrt(2 / np.pi * expected * (1 - expected) / n[:, :, None]).sum(axis=2)
+    noise = 0.5 * np.sqrt(2 / np.pi * expected * np.clip(1 - expected, 0, 1) / n[:, :, None]).sum(axis=2)
     moved = np.sqrt(np.maximum((0.5 * np.abs(seen - expected).sum(axis=2)) ** 2 - noise**2, 0.0))
     mean, usual_mean = (seen * usual.scores).sum(axis=2), (expected * usual.scores).sum(axis=2)
     square, usual_square = (seen * usual.scores**2).sum(axis=2), (expected * usual.scores**2).sum(axis=2)

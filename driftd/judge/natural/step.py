@@ -62,6 +62,8 @@ FAR: Final = CHANGES.index(Change.FAR)
 """Derived: its place in CHANGES."""
 NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
+ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
+"""Derived: their places in CHANGES."""
 RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
@@ -266,7 +268,7 @@ def unsure(learned: NaturalLearned) -> Bools:
     if learned.traits.short:
         varies = learned.traits.numeric & ~learned.traits.constant
         out[FAR] |= varies
-        out[NEW] = varies
+        out[[NEW, *ENDS]] = varies
     return out
 
 
