@@ -62,6 +62,10 @@ class CheckpointTooOld(StateError):
     """An earlier driftd wrote the state file, in a format that is not read any more."""
 
 
+class StateLocked(StateError):
+    """Another process uses the state directory."""
+
+
 class StateUnwritable(StateError):
     """The state cannot be written: disk full, no permission, read-only."""
 

@@ -20,6 +20,7 @@ from driftd.config import Loaded, Settings
 from driftd.core.errors import ConfigError, DriftdError
 from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
 from driftd.engine.gc_tuning import collect_seldom
+from driftd.engine.lock import locked
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.store import CheckpointFile, ReferenceStore
@@ -148,11 +149,16 @@ def signals(daemon: Daemon) -> Iterator[None]:
 
 def run(loaded: Loaded) -> int:
     """Runs the daemon until it is told to stop; 0 when it drained. The exit code of a DriftdError says the rest."""
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format)
+    with locked(Path(loaded.settings.state.directory)):
+        return _run(loaded)
+
+
+def _run(loaded: Loaded) -> int:
     from driftd.sinks.kafka import DeadLetters, KafkaFindings  # noqa: PLC0415  0.2 s that `driftd --help` need not wait
     from driftd.sources.kafka.source import KafkaSource  # noqa: PLC0415
 
     settings = loaded.settings
-    logs.configure(settings.log.level, settings.log.format)
     kafka = kafka_settings(settings)
     folder = Path(settings.state.directory)
     pipeline = pipeline_of(settings)
