@@ -72,6 +72,10 @@ class StateUnwritable(StateError):
     retriable = True
 
 
+class NotSaved(StateError):
+    """driftd stopped, and what it had taken in since the last checkpoint is not saved."""
+
+
 class ReferenceMismatch(DriftdError):
     """Two summaries, or a summary and a reference, do not belong together."""
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from driftd.core.errors import SourceError, StateUnwritable
+from driftd.core.errors import NotSaved, SourceError, StateUnwritable
 from driftd.core.event import DropReason, RecordBatch, Reject, RejectReason, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
@@ -120,12 +120,16 @@ class Daemon:
     reloading: bool = False
     _quiet_since: dict[TopicPartition, float] = field(default_factory=dict)
     _saved_at: float = 0.0
+    _received_at: int = field(init=False)
+    """What had been received when the state was last saved, or loaded."""
+    _unsaved: str = ""
     _dirty: bool = False
     _kept: set[str] = field(default_factory=set)
     _backlogs: list[list[Finding]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._backlogs = [[] for _ in self.findings]
+        self._received_at = self.state.received
 
     def stop(self) -> None:
         """Only sets a flag: safe in a signal handler."""
@@ -319,11 +323,14 @@ class Daemon:
                 raise
             self.reporter.out_of_reach(str(e))
             return
+        begun = any(offset == self.timing.start != "earliest" for offset in start.values())
         for topic_partition, offset in found.items():
             partition = self.state.partitions.setdefault(topic_partition, PartitionState(offset))
             partition.next_offset, partition.released = offset, False
         self._dirty = True
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
+        if begun:  # after kill -9 before the first checkpoint "latest" would be another place
+            self.checkpoint()
 
     def _start(self, topic_partition: TopicPartition, committed: int | None, owner: str) -> int | str:
         """Where to read on: the checkpoint's position, unless another member has gone on from there."""
@@ -359,7 +366,7 @@ class Daemon:
         if size is None:
             return False
         self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
-        self._dirty = False
+        self._dirty, self._received_at = False, self.state.received
         positions = self._positions(commit)
         if wait or commit is not None:
             self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
@@ -379,6 +386,7 @@ class Daemon:
                 return size
         except (StateUnwritable, SourceError) as e:
             failed = str(e)
+        self._unsaved = failed
         self.reporter.checkpoint_failed(failed)
         return None
 
@@ -390,11 +398,20 @@ class Daemon:
         return {at: known[at].next_offset for at in given_up if at in known}
 
     def drain(self) -> None:
-        """Saves and commits what was taken in, closes the source; never raises for a broker that is away."""
+        """Saves and commits what was taken in, closes the source; never raises for a broker that is away.
+
+        Raises NotSaved where the state could not be saved.
+        """
         self._dirty = True
-        self.checkpoint(wait=True)
+        saved = self.checkpoint(wait=True)
         self._close()
-        log.info("drained", extra={"received": self.state.received, "accepted": self.state.accepted})
+        received = self.state.received
+        if not saved:
+            raise NotSaved(
+                f"stopped without saving: {received - self._received_at:,} records since the last checkpoint are read "
+                f"again at the next start, as far as the topic still has them ({self._unsaved})"
+            )
+        log.info("drained", extra={"received": received, "accepted": self.state.accepted})
 
     def _close(self) -> None:
         try:

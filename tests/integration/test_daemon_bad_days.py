@@ -288,6 +288,57 @@ def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(
     assert daemon.balanced()
 
 
+def test_sigterm_on_a_full_disk_says_what_is_not_saved_and_exits_4(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("full-stop")
+    kafka.produce(topic, list(values(400)))
+    blocker = tmp_path / "state" / "checkpoint.tmp"
+    blocker.mkdir(parents=True)
+    daemon = started(daemons, tmp_path, settings(kafka, topic))
+    daemon.wait_received(400)
+    assert daemon.terminate() == 4
+    assert "stopped without saving: 400 records since the last checkpoint are read again" in daemon.log
+    assert "drained" not in daemon.log
+    blocker.rmdir()
+    daemon.start()
+    daemon.wait_received(400)
+    assert daemon.terminate() == 0
+
+
+def test_kill_9_before_the_first_checkpoint_loses_nothing_that_came_after_the_start(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("latest", 2)
+    kafka.produce(topic, list(values(300)))
+    config = settings(kafka, topic, state={"checkpoint_seconds": 600})
+    config["kafka"]["start"] = "latest"
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_ready()
+    kafka.produce(topic, list(values(1000)))
+    daemon.wait_received(1000)
+    daemon.kill9()
+    daemon.start()
+    daemon.wait_received(1000)
+    assert daemon.value("driftd_events_received_total") == 1000
+    assert daemon.balanced()
+
+
+def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("twice")
+    first = started(daemons, tmp_path / "a", settings(kafka, topic))
+    first.wait_ready()
+    state = {"directory": str(tmp_path / "a" / "state")}
+    second = started(daemons, tmp_path / "b", settings(kafka, topic, member="two", state=state))
+    assert second.exit_code() == 4
+    assert "uses this state directory; stop it, or give this one a directory of its own" in second.log
+    kafka.produce(topic, list(values(100)))
+    first.wait_received(100)
+    assert first.terminate() == 0
+
+
 def _block(path: Path) -> bool:
     """A folder where the temporary file should go: writing fails as on a full disk, also for root."""
     try:

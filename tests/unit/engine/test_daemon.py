@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftd.core.errors import SourceError, SourceRefused, StateUnwritable
+from driftd.core.errors import NotSaved, SourceError, SourceRefused, StateUnwritable
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject, RejectReason, Schema, TopicPartition
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
@@ -480,9 +480,23 @@ def test_drain_closes_though_the_disk_is_full_and_commits_nothing() -> None:
     stage = Stage(quiet(A))
     stage.source.daemon, stage.source.polls_left = stage.daemon, 2
     stage.checkpoints.error = full_disk()
-    stage.daemon.run()
+    with pytest.raises(NotSaved, match=r"without saving: 20 records .* are read again .* No space left on device"):
+        stage.daemon.run()
     assert stage.source.commits == {}
     assert stage.source.closed
+
+
+def test_a_start_at_the_topics_end_is_saved_before_anything_is_read() -> None:
+    """kill -9 before the first checkpoint: what came in between must not be skipped by another "latest"."""
+    source = quiet(A)
+    stage = Stage(source, start="latest")
+    stage.go(0)
+    assert stage.journal == ["flush", "save", "commit"]
+    assert stage.checkpoints.positions == {A: 20}
+    assert source.commits == {A: (20, ME)}
+    again = Stage(quiet(A), start="earliest")
+    again.go(0)
+    assert again.journal == []
 
 
 def test_references_are_kept_only_after_the_checkpoint_that_knows_them() -> None:
