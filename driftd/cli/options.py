@@ -72,6 +72,15 @@ def settings(*names: str) -> Callable[[F], F]:
     return decorate
 
 
+def _one(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """The file; a second one would silently take the first one's place."""
+    if len(values) > 1:
+        raise click.BadParameter(
+            f"given {len(values)} times; give one file. JSON lines are joined by: cat A B | driftd ... --events -"
+        )
+    return values[0] if values else None
+
+
 def events(command: F) -> F:
     """--events, or --topic with --from and --to: the history that a command reads."""
     for option in (
@@ -81,7 +90,11 @@ def events(command: F) -> F:
         ),
         click.option("--topic", metavar="TOPIC", help="Instead of --events: a topic."),
         click.option(
-            "--events", metavar="FILE", help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input."
+            "--events",
+            metavar="FILE",
+            multiple=True,
+            callback=_one,
+            help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input.",
         ),
     ):
         command = option(command)

@@ -68,7 +68,7 @@ class Fire:
     be silent for ``rest`` seconds although the change lasts. ``ratio``: the statistic over its ticket limit. ``reach``:
     how long the window is, 0 the shortest. ``needed``: the least size that makes its level. ``change``: its place in
     CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
-    are called.
+    are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
     """
 
     time: float
@@ -85,6 +85,8 @@ class Fire:
     change: int
     now: float
     fresh: Named
+    hop: float
+    shown: float
 
     @property
     def stale(self) -> bool:
@@ -277,7 +279,7 @@ class Episodes:
         has just paged (which stays quiet for longer then) or varies so much by itself.
         """
         c = fire.channel
-        if fire.since < self.end[c] and (fire.reach > self.reach[c] + 1 or fire.now < fire.needed):
+        if fire.since < self.end[c] and (fire.reach > self.reach[c] + 1 or not self._lasts(fire)):
             return True
         if fire.level == PAGE:
             return False
@@ -286,6 +288,12 @@ class Episodes:
             return True
         habit = self._habit(fire)
         return habit > 0 and fire.ratio < MORE * (1 + habit)
+
+    def _lasts(self, fire: Fire) -> bool:
+        """Whether a change that began before the channel's last end has come back: the newest whole hop shows it, and
+        began since then. A few values do so by chance.
+        """
+        return fire.shown >= fire.needed and fire.hop >= self.end[fire.channel]
 
     def _soon(self, fire: Fire) -> bool:
         """Whether the channel's last episode ended less than two hours ago."""

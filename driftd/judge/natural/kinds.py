@@ -74,6 +74,8 @@ _SHARES: Final = {
 }
 """The share that a kind is about: hits, of what, and the change whose usual size it has. Derived: as shapes.RATES."""
 
+LARGEST_LOG: Final = 700.0
+"""Derived: e to the power of it is still a float."""
 LEAST: Final = 8
 """Values since the change below which only the change itself names it. Chosen: a tick holds as many."""
 CLEAR: Final = 0.3
@@ -157,6 +159,11 @@ def named(learned: NaturalLearned, change: int, channel: int, since: Counts, lat
     return Named(kind, factor, _share(hits, of, since, latest), usual)
 
 
+def share_of(kind: Kind) -> tuple[int, int] | None:
+    """The columns of hits, and of what, of the share that a kind is about; None where it is about none."""
+    return _SHARES[kind][:2] if kind in _SHARES else None
+
+
 def _share(hits: int, of: int, since: Counts, latest: Counts) -> float:
     """The larger: the last minutes tell more than a mixture, unless the fault has just paused."""
     parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
@@ -215,7 +222,7 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:
         return np.nan
     # the logarithms are of numbers plus a small offset, below which their size and spread hardly show
     offset, before = float(learned.limits.offset[channel]), float(learned.usual.logs[channel])
-    size = np.exp(before + moved + max(variance - usual**2, 0.0) / moved) - offset
+    size = np.exp(min(before + moved + max(variance - usual**2, 0.0) / moved, LARGEST_LOG)) - offset
     whole = float(np.log(max(size, SMALLEST * offset) / (np.exp(before) - offset)))
     # the tick in which it began holds both: a mixture
     most = usual * ALIKE + MIXED * abs(moved)

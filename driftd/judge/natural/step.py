@@ -17,7 +17,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named
+from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named, share_of
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -227,6 +227,7 @@ def _fast(
     k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
     now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
     end = ticks.end[over.tick]
+    hop, shown = _hop(learned, near, over.rule, end)
     age = end - over.since
     g = top[over.tick, over.rule]
     channel, change = fast.rules.channel[over.rule], fast.change[over.rule]
@@ -238,6 +239,8 @@ def _fast(
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
         name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
+        if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
+            name = name._replace(value=float(rate[i]))  # since the change; one tick is eight values
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
             if jump < JUMP and learned.traits.short:
@@ -253,10 +256,24 @@ def _fast(
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
-                float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh,
+                float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
             )
         )  # fmt: skip
     return cusum, recent.last(), top
+
+
+def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:
+    """The newest whole hop at ``end`` float64[k]: when it began (-inf: there was none), and the lower bound of how far
+    the rates ``rule`` intp[k] were above their usual ones in it.
+    """
+    at = np.searchsorted(near.end, end, side="right") - 1
+    if not len(near):
+        return np.full(len(end), -np.inf), np.full(len(end), -np.inf)
+    rules, sums = learned.fast.rules, near.sums[at, learned.fast.rules.channel[rule]]
+    row = np.arange(len(end))
+    hits, of = (sums[row, column[rule]].astype(np.float64) for column in (rules.hits, rules.of))
+    above = np.where(of > 0, least_rate(hits, of) - learned.fast.usual[rule], -np.inf)
+    return np.where(at >= 0, near.start[at], -np.inf), np.where(at >= 0, above, -np.inf)
 
 
 def unsure(learned: NaturalLearned) -> Bools:
@@ -387,7 +404,7 @@ def _slow(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
-                change, float(now[w, row, c]), fresh,
+                change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]),
             )
         )  # fmt: skip
     return after
@@ -453,7 +470,7 @@ def _relations(
             fires.append(
                 Fire(
                     known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
-                    name,
+                    name, float(cells.start[last[w]]), now,
                 )
             )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new

@@ -192,7 +192,7 @@ def test_sizes_of_channels_that_a_model_does_not_have_are_logged_when_it_starts(
 
 def fire(time: float, level: int = PAGE) -> Fire:
     name = Named(Kind.MISSING)
-    return Fire(time, level, 0, name, 1.0, 1.0, time - 300, 200.0, 2.0, 0, 0.2, 0, 1.0, name)
+    return Fire(time, level, 0, name, 1.0, 1.0, time - 300, 200.0, 2.0, 0, 0.2, 0, 1.0, name, time, 1.0)
 
 
 def test_a_night_without_events_ends_no_episode() -> None:

@@ -16,7 +16,7 @@ STEP = HOLD[TICKET] + 3600.0
 
 def fire(time: float, ratio: float, level: int = TICKET, kind: Kind = Kind.MIX) -> Fire:
     name = Named(kind)
-    return Fire(time, level, 0, name, 1.0, 1.0, time - 300, 200.0, ratio, 0, 0.06, 0, 1.0, name)
+    return Fire(time, level, 0, name, 1.0, 1.0, time - 300, 200.0, ratio, 0, 0.06, 0, 1.0, name, time, 1.0)
 
 
 def told(*fires: Fire) -> list[tuple[float, int]]:

@@ -337,6 +337,18 @@ def test_a_fault_that_comes_and_goes_is_two_pages_at_most(week: Stage) -> None:
     assert 0 < (mine[-1].time - week.begin) / HOUR - 19 <= 2.5  # it was held, until nothing came for two hours
 
 
+@pytest.mark.parametrize("seed", [46, 47, 48])
+def test_what_is_over_does_not_page_again_by_chance(week: Stage, seed: int) -> None:
+    """A city that stood still for six hours: its evidence is high for hours after, and few values repeat by luck."""
+
+    def still(columns: Columns, on: Flags) -> None:
+        columns["city"][on] = "a"
+
+    turns = week.turns(np.random.default_rng(seed), 34, still, at=10, ends=16)
+    mine = [t for t in turns if t.channel == week.channel("city") and 2 in {t.before, t.level}]
+    assert [t.level for t in mine if t.level != t.before] == [2, 0]
+
+
 def test_another_fault_of_the_same_channel_is_called_what_it_is(week: Stage) -> None:
     """Null for an hour, and 50 minutes later 100 times too large: its own page, with its own beginning and name."""
 
