@@ -22,6 +22,7 @@ from driftd.judge.natural.thresholds import Thresholds
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Rows = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 LEFT: Final = 0.5
 """Part of the least size of a page below which a change is over. Chosen: half; a change that lasts at a page's size
@@ -31,6 +32,14 @@ LEAST_LEFT: Final = 0.035
 """Least share that is left of a rate's change. Chosen: what none of 50 values leaves possible."""
 HOPS_OF_EVENTS: Final = 2
 """Hops' worth of events that a stretch holds. Chosen: 100 events; with 50 an hour an hour's pause is no end."""
+FEW: Final = 0.09
+"""Size of a page below which 100 events may show none of it by chance. Derived: .91 to the power of 100 is 1e-4."""
+HOPS_OF_FEW: Final = 4
+"""The same where a page's size is a share below FEW. Chosen: 200 events, of which none shows a share of .05 once in
+30,000 stretches."""
+SURE: Final = 9.2
+"""Nats against a page's size that a stretch must have there. Chosen: a fault that lasts at that size has so few hits
+once in 10,000 stretches."""
 BIT: Final = 1 << np.arange(len(CHANGES), dtype=np.int64)
 """The bit of each change. Derived: a set of changes is a sum of bits."""
 
@@ -57,7 +66,27 @@ def most_rate(hits: Floats, events: Floats) -> Floats:
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Calm]:
     """What the stretches that end with the last ``new`` near hops still show."""
-    first, last = windows(hops, new, RINGS[0].hop_seconds, HOPS_OF_EVENTS * learned.near.hop_events)
+    rare = limits.sizes.page < FEW
+    first, last, left = _stretches(learned, limits, rare, hops, new, HOPS_OF_EVENTS)
+    _, known, longer = _stretches(learned, limits, rare, hops, new, HOPS_OF_FEW)
+    same = np.searchsorted(known, last)
+    for i, (at, end) in enumerate(zip(same.tolist(), last.tolist(), strict=True)):
+        told = at < len(known) and known[at] == end
+        left[i] = np.where(rare, longer[at] if told else True, left[i])
+    left[:, CHANGES.index(Change.RELATION)] = False
+    about = int(BIT.sum() - BIT[CHANGES.index(Change.RELATION)])
+    bits = np.einsum("hrc,r->hc", left, BIT)
+    times = zip(hops.end[last].tolist(), hops.start[first].tolist(), bits, strict=True)
+    return [Calm(end, start, about, b) for end, start, b in times]
+
+
+def _stretches(
+    learned: NaturalLearned, limits: Thresholds, rare: Bools, hops: Runs, new: int, of_events: int
+) -> tuple[Rows, Rows, Bools]:
+    """The first and last hops of stretches of so many hops' worth of events, and what each still shows,
+    bool[stretches, len(CHANGES), channels]. ``rare`` bool[len(CHANGES), channels]: small shares make a page.
+    """
+    first, last = windows(hops, new, RINGS[0].hop_seconds, of_events * learned.near.hop_events)
     sums = summed(hops, first, last)
     x, size, _ = statistics(learned.usual, sums, learned.slots.expected(hops, first, last))
     mix = STATISTICS.index(Change.MIX)
@@ -69,15 +98,22 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     floor = np.zeros((len(CHANGES), 1))
     for change, hits, of in FAST:
         place = CHANGES.index(change)
-        shown[:, place] = most_rate(counts[:, :, hits], counts[:, :, of]) - usual[place]
+        k, n = counts[:, :, hits], counts[:, :, of]
+        shown[:, place] = most_rate(k, n) - usual[place]
+        # of a small share few values show none by chance, and a fault that lasts has several stretches an hour
+        sure = ~rare[place] | (_nats(k, n, usual[place] + limits.sizes.page[place]) >= SURE)
+        shown[:, place] = np.where(sure, shown[:, place], np.inf)
         floor[place] = LEAST_LEFT
     most = np.maximum(LEFT * limits.sizes.page, floor)
-    left = ~(shown < most)  # what cannot be said is not over
-    left[:, CHANGES.index(Change.RELATION)] = False
-    about = int(BIT.sum() - BIT[CHANGES.index(Change.RELATION)])
-    bits = np.einsum("hrc,r->hc", left, BIT)
-    times = zip(hops.end[last].tolist(), hops.start[first].tolist(), bits, strict=True)
-    return [Calm(end, start, about, b) for end, start, b in times]
+    return first, last, ~(shown < most)  # what cannot be said is not over
+
+
+def _nats(hits: Floats, events: Floats, rate: Floats) -> Floats:
+    """By how much so few hits speak against ``rate`` (Chernoff's bound); 0 where they are not fewer than it expects."""
+    n, p = np.maximum(events, 1.0), np.clip(rate, 1e-9, 1 - 1e-9)
+    r = np.clip(hits / n, 1e-12, 1 - 1e-12)
+    nats = n * (r * np.log(r / p) + (1 - r) * np.log((1 - r) / (1 - p)))
+    return np.where(r < p, nats, 0.0)
 
 
 def of_relations(limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats) -> list[Calm]:

@@ -349,6 +349,20 @@ def test_what_is_over_does_not_page_again_by_chance(week: Stage, seed: int) -> N
     assert [t.level for t in mine if t.level != t.before] == [2, 0]
 
 
+@pytest.mark.parametrize("seed", [50, 51, 52, 53, 54, 55])
+def test_a_small_share_of_refused_values_is_one_page_for_as_long_as_it_lasts(week: Stage, seed: int) -> None:
+    """Six in a hundred, for two days: now and then none of a hundred values is refused."""
+    rng = np.random.default_rng(seed)
+
+    def some(columns: Columns, on: Flags) -> None:
+        columns["amount"][on & (rng.random(on.size) < 0.06)] = np.nan
+
+    turns = week.turns(rng, 60, some, at=10, ends=58, refused="amount")
+    mine = [t for t in turns if t.channel == week.channel("amount") and 2 in {t.before, t.level}]
+    assert [t.level for t in mine if t.level != t.before] == [2, 0]
+    assert 58 < (mine[-1].time - week.begin) / HOUR < 60
+
+
 def test_another_fault_of_the_same_channel_is_called_what_it_is(week: Stage) -> None:
     """Null for an hour, and 50 minutes later 100 times too large: its own page, with its own beginning and name."""
 
