@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,8 +63,6 @@ def wrapped() -> Iterator[None]:
 
 def _broken(text: str) -> str:
     """In lines of the width, each as far in as the first."""
-    import textwrap  # noqa: PLC0415
-
     lead = " " * (len(text) - len(text.lstrip()))
     return textwrap.fill(text, console().width, subsequent_indent=lead, break_long_words=False, break_on_hyphens=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -51,5 +52,6 @@ def _take(held: int, path: Path, folder: Path) -> None:
     except OSError as e:
         log.warning("%s: cannot be locked: %s; nothing keeps a second driftd from using it", path, e.strerror)
         return
-    os.truncate(held, 0)
-    os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk; the number is only for the message above
+        os.truncate(held, 0)
+        os.pwrite(held, f"{os.getpid()}\n".encode(), 0)

@@ -21,9 +21,9 @@ from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
 from driftd.core.values import absent
 from driftd.core.window import panes_of
-from driftd.judge.natural.episodes import NONE, PAGE, Turn
+from driftd.judge.natural.episodes import LOST, NONE, PAGE, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
-from driftd.judge.natural.kinds import KINDS, Kind
+from driftd.judge.natural.kinds import KINDS
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
@@ -50,11 +50,8 @@ WAIT_SECONDS: Final = 3600.0
 """While a channel has something open that must not be learned, it is tried again so often."""
 MOST_GROWTH: Final = 2.0
 """Times as long as it should, a reference grows at most: for channels that wait."""
-FAULTS: Final = frozenset({Kind.MISSING, Kind.REFUSED})
-"""What no traffic does by itself, however often it comes. Weather stands still, and calm air looks like another unit.
-"""
 GROSS: Final = 0.45
-"""Size (a share, or ln of a factor) from which one of FAULTS is never learned, ticket or page. A smaller change is
+"""Size (a share, or ln of a factor) from which one of LOST is never learned, ticket or page. A smaller change is
 learned once it has lasted as long as the reference."""
 NEARLY: Final = 0.9
 """Part of a stage that a reference spans at least: it ends with an event."""
@@ -213,13 +210,13 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
 
 
 def _faults(turns: Iterable[Turn]) -> NDArray[np.float64]:
-    """Of pages, and of tickets of FAULTS, that ended: the channel, from when to when they were about a change, and 1
-    where it was one of FAULTS; float64[k, 4].
+    """Of pages, and of tickets of LOST, that ended: the channel, from when to when they were about a change, and 1
+    where it was one of LOST; float64[k, 4].
     """
     spans = [
-        (turn.channel, turn.since, turn.known, turn.kind in FAULTS)
+        (turn.channel, turn.since, turn.known, turn.kind in LOST)
         for turn in turns
-        if turn.level == NONE and (turn.before == PAGE or turn.kind in FAULTS)
+        if turn.level == NONE and (turn.before == PAGE or turn.kind in LOST)
     ]
     return np.array(spans, np.float64).reshape(-1, 4)
 
@@ -234,7 +231,7 @@ def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Re
 
 def left_out(growth: Growth) -> NDArray[np.float64]:
     """Of which channel it is not learned, from when to when, float64[k, 3]. What a channel does again and again is how
-    it is, but for FAULTS.
+    it is, but for LOST.
     """
     fault = growth.faults[:, 3] > 0
     channel = growth.faults[:, 0].astype(np.intp)
@@ -253,7 +250,7 @@ def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:
 
 
 def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
-    """Of channels with something open that must not be learned: a page, a gross one of FAULTS, or another change that
+    """Of channels with something open that must not be learned: a page, a gross one of LOST, or another change that
     has not lasted as long as the reference.
     """
     reference, natural = model.reference, model.natural
@@ -267,7 +264,7 @@ def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
         episodes, span = natural.episodes, reference.last - reference.first
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
-            never = episodes.level[row] == PAGE or (kind in FAULTS and episodes.size[row] >= GROSS)
+            never = episodes.level[row] == PAGE or (kind in LOST and episodes.size[row] >= GROSS)
             if never or now - begin < span:
                 since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
     return tuple(Gap(reference.channels[row].name, begin, np.inf, why) for row, (begin, why) in sorted(since.items()))

@@ -162,15 +162,7 @@ class Monitor:
 
     def _anew(self, model: ModelState, before: Reference, after: Reference, held: Sequence[int]) -> ModelState:
         """The state on a reference with bins of its own: of channels that are ``held`` what is open stays."""
-        out = ModelState(
-            model.slice,
-            taken=model.taken,
-            versions=model.versions,
-            growth=model.growth,
-            started=model.started,
-            pages=model.pages,
-            paged=model.paged,
-        )
+        out = model.afresh(growth=model.growth)
         rows = {row: after.rows[before.channels[row].name] for row in held if before.channels[row].name in after.rows}
         known = self.detectors(before).natural
         if rows and known is not None and model.natural is not None:
@@ -204,15 +196,7 @@ class Monitor:
         model.growth = None  # nothing is held
         self.end_all(model, model.taken, out, NEW_VERSION)
         first = model.started[version]
-        models[key] = after = ModelState(
-            key,
-            taken=model.taken,
-            versions=model.versions,
-            started=model.started,
-            pages=model.pages,
-            paged=model.paged,
-            through=model.through,
-        )
+        models[key] = after = model.afresh(through=model.through)
         for message in since(model.recent, model.hops.begin(2), self.windows.pane_seconds):
             rows = answered(message, version, model.hops.begin(2), model.taken, self.windows.pane_seconds)
             if len(rows.rows):

@@ -156,6 +156,19 @@ class ModelState:
         self.versions[version] = max(last, self.versions.get(version, last))
         self.started[version] = min(first, self.started.get(version, first))
 
+    def afresh(self, growth: Growth | None = None, through: dict[TopicPartition, int] | None = None) -> ModelState:
+        """The same model on another reference: how far it is, its versions and its calls stay."""
+        return ModelState(
+            self.slice,
+            through={} if through is None else through,
+            taken=self.taken,
+            versions=self.versions,
+            growth=growth,
+            started=self.started,
+            pages=self.pages,
+            paged=self.paged,
+        )
+
     @property
     def learns_anew(self) -> bool:
         """Whether it has been watched, and has no reference since."""
