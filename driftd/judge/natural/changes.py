@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 class Change(StrEnum):
@@ -166,11 +167,14 @@ class OwnSizes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SizeTable:
-    """float64[len(CHANGES), channels]: ``page``, ``ticket``; ``exact`` of tickets where evidence is exact."""
+    """float64[len(CHANGES), channels]: ``page``, ``ticket``; ``exact`` of tickets where evidence is exact. ``stands``
+    bool[channels]: no share of repeats pages, but numbers that stand still for long do (natural.standing).
+    """
 
     page: Floats
     ticket: Floats
     exact: Floats
+    stands: Bools
 
     def least(self, change: int, channel: int, *, page: bool) -> float:
         """The least ``change`` (place in CHANGES) that makes a page, or a ticket."""

@@ -62,6 +62,7 @@ from driftd.judge.natural.shapes import (
     statistics,
 )
 from driftd.judge.natural.slots import TINY, Slots, shares_of, slot_of, slots_of, without_own
+from driftd.judge.natural.standing import patience
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -207,7 +208,8 @@ def learn(
     assert slow[0] is not None
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
-        slow[2], relations, related[0], related[1], related[2], related[3], deviation, blocks.seconds, blocks.days,
+        slow[2], relations, related[0], related[1], related[2], related[3], deviation,
+        patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 
@@ -224,8 +226,7 @@ def _traits(
     """``days`` float64[channels]: how long each is learned from."""
     feature = np.array([c.role is Role.FEATURE for c in reference.channels], bool)
     counts = reference.summary.counts[:, UNSEEN:].astype(np.float64)
-    live, most = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1)
-    same = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
+    live, most, same = np.maximum(counts.sum(axis=1), 1), counts.max(axis=1), _same(reference, runs)
     known = np.array([len(b.categories) + len(b.rare) for b in reference.bins])
     missing = reference.summary.counts[:, MISSING] / np.maximum(reference.summary.counts.sum(axis=1), 1)
     once = np.array([b.once for b in reference.bins])
@@ -253,6 +254,13 @@ def _traits(
         whole=(not early) | (days >= WHOLE_DAY),
         short=blocks.days < SHORT_DAYS,
     )
+
+
+def _same(reference: Reference, runs: ReferenceRuns) -> Floats:
+    """float64[channels]: the share of values that are like the one before."""
+    live = np.maximum(reference.summary.counts[:, UNSEEN:].sum(axis=1), 1)
+    out: Floats = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
+    return out
 
 
 def _expected(usual: Usual, ring: Runs, blocks: Blocks, slots: int) -> Counts:

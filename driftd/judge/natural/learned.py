@@ -222,7 +222,8 @@ class RelationLearned:
 @dataclass(frozen=True, slots=True, eq=False)
 class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
-    float64[channels] of ln|x|: what a unit change is named by.
+    float64[channels] of ln|x|: what a unit change is named by; ``patience`` float64[channels]: seconds that numbers
+    must stand still to page (natural.standing).
     """
 
     limits: CountLimits
@@ -241,6 +242,7 @@ class NaturalLearned:
     relation_day: RelationLearned | None
     relation_long: RelationLearned | None
     log_deviation: Floats
+    patience: Floats
     block_seconds: float
     days: float
     events: int

@@ -37,6 +37,7 @@ from driftd.judge.natural.shapes import (
     angle,
     rate_of,
 )
+from driftd.judge.natural.standing import FROZEN
 from driftd.judge.natural.step import BROKEN, GROSS, LATER, SOON, unsure
 from driftd.judge.natural.thresholds import Limits, Thresholds
 from driftd.judge.sensitivity import shares_of, shifted
@@ -149,6 +150,7 @@ def reach(
         for scale in range(len(SCALES)):
             parts += [*_slow(learned, level, sizes, pace, moves, scale, page=page)]
         parts += [*_related(learned, level, sizes, pace, page=page)]
+    parts.append(_standing(learned, limits.sizes.stands, pace))
     return Reach(*(np.concatenate([getattr(p, name.name) for p in parts]) for name in fields(Reach)))
 
 
@@ -186,6 +188,14 @@ def _fast(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, 
         by_then = seconds <= horizon
         first = rate[np.arange(len(rate)), by_then.argmax(axis=1)] - usual
         yield _seen(change, rules.channel, np.where(by_then.any(axis=1), first, np.inf), horizon, 0, page=page)
+
+
+def _standing(learned: NaturalLearned, stands: Bools, pace: Pace) -> Reach:
+    """What stands still: all values repeat, for so long and two hops."""
+    rows = np.flatnonzero(stands)
+    hop = pace.run(RINGS[1].hop_seconds, RINGS[1].of(learned.events)[1], pace.tick) + pace.tick
+    usual = learned.near.centre[STATISTICS.index(Change.FROZEN), rows]
+    return _seen(np.full(len(rows), FROZEN), rows, 1 - usual, learned.patience[rows] + 2 * hop, 0, page=True)
 
 
 def _slow(

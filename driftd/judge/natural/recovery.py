@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.learned import FAST, RINGS, NaturalLearned
 from driftd.judge.natural.runs import Runs, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, LEAST_RATE, QUANTILE, STATISTICS, statistics
@@ -104,7 +104,9 @@ def _stretches(
         sure = ~rare[place] | (_nats(k, n, usual[place] + limits.sizes.page[place]) >= SURE)
         shown[:, place] = np.where(sure, shown[:, place], np.inf)
         floor[place] = LEAST_LEFT
-    most = np.maximum(LEFT * limits.sizes.page, floor)
+    page = limits.sizes.page.copy()
+    page[CHANGES.index(Change.FROZEN), limits.sizes.stands] = SIZES[Change.FROZEN].page
+    most = np.maximum(LEFT * page, floor)
     return first, last, ~(shown < most)  # what cannot be said is not over
 
 

@@ -25,8 +25,8 @@ from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
 
-ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
-    [Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
+FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
+    [Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
 ).tolist()
 """Derived: the places of these changes in CHANGES."""
 LOSSES: Final = np.linspace(0, 2, 201)
@@ -45,8 +45,11 @@ def sizes_of(
         np.array([[_first(o.table, c, "page", SIZES[c].page) for o in own] for c in CHANGES]),
         np.array([[_first(o.table, c, "ticket", SIZES[c].ticket) for o in own] for c in CHANGES]),
         np.array([[_first(o.table, c, "ticket", EXACT.get(c, np.inf)) for o in own] for c in CHANGES]),
+        np.isfinite(learned.patience),
     )
+    table.stands[np.isinf(table.page[FROZEN])] = False  # the user wants no page
     _natural(learned, table.page)
+    table.stands[np.isfinite(table.page[FROZEN])] = False
     if effects is not None:
         least = least_of_effect(learned, effects)
         for part in (table.page, table.ticket):
@@ -56,6 +59,7 @@ def sizes_of(
             place = CHANGES.index(change)
             if size.page is not None:
                 table.page[place, row] = size.page
+                table.stands[row] &= place != FROZEN
             if size.ticket is not None:
                 table.ticket[place, row] = table.exact[place, row] = size.ticket
     return table

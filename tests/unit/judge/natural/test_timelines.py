@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural import features
 from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.episodes import PAGE
 from driftd.judge.natural.kinds import Kind, named
 from driftd.judge.natural.thresholds import thresholds
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
@@ -175,6 +176,72 @@ def test_what_leaves_the_range_of_one_day_little_by_little_is_not_told() -> None
     assert {t.kind for t in turns}.isdisjoint({Kind.RANGE, Kind.GRADUAL})
     at_once = stage.pages(stage.turns(np.random.default_rng(42), 30, hundredfold, at=26))
     assert ("amount", "unit") in [(name, kind) for name, kind, _ in at_once]
+
+
+def stations(columns: Columns) -> None:
+    """What three stations measure once an hour: half of the values are like the one before."""
+    hour = np.floor(columns["time"] / HOUR)
+    station = np.random.default_rng(5).integers(0, 3, hour.size)
+    columns["temp"] = np.round(10 + 5 * np.sin(2 * np.pi * hour / 24) + station + 0.01 * (hour % 97), 2)
+
+
+@pytest.mark.parametrize(
+    ("days", "value", "hours"),
+    [
+        pytest.param(7.0, 12.3, (12, 17), id="a week"),
+        pytest.param(1.0, 12.3, None, id="a day, which does not show how long it may"),
+        pytest.param(7.0, 0.0, None, id="nothing, as when the air is calm"),
+    ],
+)
+def test_weather_that_stands_still_for_most_of_a_day_pages(
+    days: float, value: float, hours: tuple[float, float] | None
+) -> None:
+    def hangs(columns: Columns, on: Flags) -> None:
+        stations(columns)
+        columns["temp"][on] = value
+
+    stage = Stage.of(np.random.default_rng(50), days, change=lambda columns, _: stations(columns))
+    temp = stage.channel("temp")
+    assert stage.learned.traits.timely[temp]
+    assert stage.learned.traits.repetitive[temp]
+    calm = stage.turns(np.random.default_rng(51), 48, lambda columns, _: stations(columns))
+    assert [t for t in calm if t.channel == temp and t.level == PAGE] == []
+    turns = stage.turns(np.random.default_rng(52), 48, hangs, at=6, ends=34)
+    frozen = [t for t in turns if t.channel == temp and t.level == PAGE and t.kind is Kind.FROZEN]
+    if hours is None:
+        assert frozen == []
+        return
+    assert hours[0] < (frozen[0].time - stage.begin) / HOUR - 6 < hours[1]
+    assert frozen[0].value == 1.0
+    last = [t for t in turns if t.channel == temp and t.before == PAGE and t.level < PAGE]
+    assert 34 <= (last[-1].time - stage.begin) / HOUR < 38
+
+
+@pytest.mark.parametrize("score", [0.1, 0.9])
+def test_a_model_that_gives_all_requests_the_same_class_pages(week: Stage, score: float) -> None:
+    """About a third are of class 1; the score goes on varying."""
+    rng = np.random.default_rng(53)
+
+    def alike(columns: Columns, on: Flags) -> None:
+        columns["score"][on] = score + 0.05 * rng.random(int(on.sum()))
+
+    assert week.learned.traits.repetitive[week.channel("prediction")]
+    told = week.pages(week.turns(np.random.default_rng(54), 24, alike, at=6))
+    hours = [time - 6 for name, kind, time in told if (name, kind) == ("prediction", "frozen")]
+    assert 4 < hours[0] < 9
+
+
+def test_a_new_category_among_small_ones_is_not_a_renamed_one(week: Stage) -> None:
+    """One value in six is new, and one of the rare cities has not come by chance."""
+    city = week.channel("city")
+    counters = np.zeros(features.FEATURES + week.learned.layout.width, np.int64)
+    usual = week.learned.usual.shares[city]
+    rare = int(np.argmin(np.where(usual > 0, usual, 1.0)))
+    values = np.rint(usual * 30).astype(np.int64)
+    values[rare] = 0
+    counters[features.FEATURES :] = values
+    counters[features.NEW], counters[features.LIVE], counters[features.EVENTS] = 5, 35, 35
+    assert named(week.learned, CHANGES.index(Change.NEW), city, counters, counters).kind is Kind.NEW_VALUE
 
 
 def test_a_campaign_pages_nobody(week: Stage) -> None:

@@ -1,0 +1,98 @@
+"""What repeats by itself, and stands still for most of a day: a sensor that hangs, a model that answers all alike.
+
+What is measured once an hour repeats, calm air stands still, and of two answers the next is often the same, so the
+share of repeats pages nobody there (TRAIT_SIZES). How long it lasts does: each value like the one before, in every hop
+of two hours and more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import CHANGES, SIZES, Change
+from driftd.judge.natural.episodes import PAGE, Fire
+from driftd.judge.natural.kinds import Kind, Named
+from driftd.judge.natural.learned import HOPS, NaturalLearned, Traits
+from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.shapes import STATISTICS
+from driftd.judge.natural.thresholds import Thresholds
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+LASTS: Final = 12 * 3600.0
+"""Seconds of whole hops in which numbers must stand still. Measured: temperatures and winds of three airports did so
+for 10 hours at most in six samples of six weeks, parts of hops and nights without flights among them.
+"""
+LASTS_ANSWERS: Final = 4 * 3600.0
+"""The same of what the model answers. Chosen: two hops, some hundred requests that all got the same answer."""
+LONGER: Final = 2.0
+"""The same as a factor of the longest time that the reference shows. Chosen: the next weeks may have a longer one."""
+SELDOM: Final = 0.6
+"""Share of repeats above which nobody can say so. Measured: rain and visibility, of which .84 to .99 repeat, stood
+still for up to 300 hours; temperatures and winds have .4 to .5.
+"""
+SELDOM_ANSWERS: Final = 0.8
+"""The same of answers. Chosen: of two classes the rarer has a tenth or more, and a hop of 100 requests expects ten."""
+REST: Final = 0.2
+"""Share of the bin in which a feature may stand still for as long as it wants. Chosen: two tenths of the reference's
+values; visibility is at its end on every clear day.
+"""
+FROZEN: Final = CHANGES.index(Change.FROZEN)
+"""Derived: its place in CHANGES."""
+
+
+def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
+    """How long numbers must stand still to page, float64[channels] in seconds; inf: however long. ``same`` float64
+    [channels]: their share of repeats; ``hops``: those of the second ring, of the whole reference.
+    """
+    answers = traits.output & ~traits.awaited
+    # a misty day does not show how long the air is clear
+    features = traits.numeric & ~traits.output & (same < SELDOM) & (not traits.short)
+    asked = np.where(answers, same < SELDOM_ANSWERS, features)
+    longest = _lasts(hops).max(axis=0, initial=0.0)
+    least = np.maximum(np.where(answers, LASTS_ANSWERS, LASTS), LONGER * longest)
+    return np.where(asked & traits.repetitive, least, np.inf)
+
+
+def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
+    """Pages of what stands still at the end of one of the last ``new`` hops; not of features where
+    they often are, or at 0: clear and calm air.
+    """
+    lasts = _lasts(hops)
+    values = hops.sums[:, :, f.FEATURES :]
+    usual = (values * learned.usual.shares).sum(axis=2) / np.maximum(values.sum(axis=2), 1)
+    rests = ~learned.traits.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
+    still = limits.sizes.stands & (lasts >= learned.patience) & ~rests
+    still[: len(hops) - new] = False
+    fires, needed = [], SIZES[Change.FROZEN].page
+    for h, c in np.argwhere(still).tolist():
+        usual = float(learned.near.centre[STATISTICS.index(Change.FROZEN), c])
+        name, end = Named(Kind.FROZEN, value=1.0, usual=usual), float(hops.end[h])
+        since, rest = end - float(lasts[h, c]), 2 * (end - float(hops.start[h]))
+        size, ratio = 1 - usual, float(lasts[h, c] / learned.patience[c])
+        fires.append(
+            Fire(
+                end, PAGE, c, name, size, size, since, rest, ratio, 1, needed, FROZEN, size, name,
+                float(hops.start[h]), size,
+            )
+        )  # fmt: skip
+    return fires
+
+
+def _lasts(hops: Runs) -> Floats:
+    """float64[hops, channels]: for how many seconds all values were like the one before, at the end of each hop, as far
+    as the hops that are kept tell.
+    """
+    live = hops.sums[:, :, f.LIVE]
+    still = (live > 0) & (hops.sums[:, :, f.REPEATED] >= live)
+    place = np.arange(len(hops))[:, None]
+    first = np.maximum.accumulate(np.where(still, 0, place + 1), axis=0)  # the hop after the last that moved
+    first = np.maximum(first, place - HOPS[1])
+    began = np.append(hops.start, np.nan)[first]
+    out: Floats = np.where(still, hops.end[:, None] - began, 0.0)
+    return out
