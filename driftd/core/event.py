@@ -166,6 +166,9 @@ class EventBatch:
 
     ``refused`` bool[n] says of a feature which of its values were there and not usable: they are missing in its column.
     Features without a refused value are absent.
+
+    ``partitions`` int64[n]: where the events of several partitions are kept to learn from, the number of each one's;
+    None: all are of one.
     """
 
     model: str
@@ -177,6 +180,7 @@ class EventBatch:
     label_only: int = 0
     ignored_features: int = 0
     refused: Mapping[str, FlagColumn] = field(default_factory=dict)
+    partitions: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -207,13 +211,18 @@ class EventBatch:
             self,
             offsets=self.offsets[index],
             times=self.times[index],
-            columns={name: _take(column, index) for name, column in self.columns.items()},
-            fields={name: _take(column, index) for name, column in self.fields.items()},
+            columns={name: take(column, index) for name, column in self.columns.items()},
+            fields={name: take(column, index) for name, column in self.fields.items()},
             version=_take_version(self.version, index),
             label_only=0,
             ignored_features=0,
             refused=flagged({name: flags[index] for name, flags in self.refused.items()}),
+            partitions=None if self.partitions is None else self.partitions[index],
         )
+
+    def of_partition(self, number: int) -> EventBatch:
+        """The same events, as those of a partition among others."""
+        return replace(self, partitions=np.full(len(self), number))
 
     def compact(self) -> EventBatch:
         """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
@@ -241,7 +250,7 @@ def _compact(column: Column) -> Column:
     return np.array(column, np.float64)
 
 
-def _take(column: Column, index: NDArray[np.intp]) -> Column:
+def take(column: Column, index: NDArray[np.intp]) -> Column:
     if isinstance(column, np.ndarray):
         return column[index]
     return [column[i] for i in index.tolist()]
@@ -264,7 +273,13 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
         refused=_joined_flags([b.refused for b in batches], sizes),
+        partitions=_joined_partitions(batches),
     )
+
+
+def _joined_partitions(batches: Sequence[EventBatch]) -> NDArray[np.int64] | None:
+    parts = [b.partitions for b in batches if b.partitions is not None]
+    return np.concatenate(parts) if len(parts) == len(batches) else None
 
 
 def _joined_flags(tables: Sequence[Mapping[str, FlagColumn]], sizes: Sequence[int]) -> dict[str, FlagColumn]:

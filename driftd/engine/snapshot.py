@@ -47,16 +47,24 @@ class RowsSnapshot:
     fields: list[tuple[str, Any]]
     version: Any
     refused: list[tuple[str, NDArray[Any]]] = field(default_factory=list)
+    partitions: NDArray[Any] | None = None
 
     @classmethod
     def of(cls, rows: EventBatch) -> RowsSnapshot:
         columns, others, refused = [*rows.columns.items()], [*rows.fields.items()], [*rows.refused.items()]
-        return cls(rows.model, rows.offsets, rows.times, columns, others, rows.version, refused)
+        return cls(rows.model, rows.offsets, rows.times, columns, others, rows.version, refused, rows.partitions)
 
     def restore(self) -> EventBatch:
         columns, others = dict(self.columns), dict(self.fields)
         return EventBatch(
-            self.model, self.offsets, self.times, columns, others, self.version, refused=dict(self.refused)
+            self.model,
+            self.offsets,
+            self.times,
+            columns,
+            others,
+            self.version,
+            refused=dict(self.refused),
+            partitions=self.partitions,
         )
 
 

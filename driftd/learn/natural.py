@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
-from driftd.core.event import Column, EventBatch
+from driftd.core.event import Column, EventBatch, take
 from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import MISSING, MOMENT_CLIP, MOMENT_UNIT
@@ -201,6 +201,33 @@ def _others(values: Floats, least: np.ufunc) -> Floats:
     return out
 
 
+def _flagged(
+    rows: EventBatch,
+    columns: Sequence[Column | None],
+    encoded: Encoded,
+    limits: CountLimits,
+    novel: Bools | None,
+    refused: Bools | None,
+) -> NDArray[np.int64]:
+    """What each event adds, int64[COLUMNS, channels, n]: each partition's events after those before them, as they are
+    counted when they come.
+    """
+    out = np.zeros((COLUMNS, *encoded.bins.shape), np.int64)
+    partitions = np.zeros(len(rows), np.int64) if rows.partitions is None else rows.partitions
+    for number in np.unique(partitions).tolist():
+        mine = np.flatnonzero(partitions == number)
+        if rows.partitions is not None:
+            mine = mine[np.argsort(rows.offsets[mine], kind="stable")]
+        own = [None if column is None else take(column, mine) for column in columns]
+        bins, values = encoded.bins[:, mine], encoded.values[:, mine]
+        wrong = None if refused is None else refused[:, mine]
+        flagged, _ = flags(own, bins, values, limits, Carry.start(len(columns)), wrong)
+        if novel is not None:
+            _flag_hot(flagged, own, novel[:, mine])
+        out[:, :, mine] = flagged
+    return out
+
+
 def _flag_hot(flagged: NDArray[np.int64], columns: Sequence[Column | None], novel: Bools) -> None:
     """Hot values are looked for among the ``novel`` categories: in the reference's own bins no category is unseen."""
     for row, column in enumerate(columns):
@@ -241,9 +268,7 @@ def ticks_of(
     columns = [
         None if reference.numeric[i] else c.values(rows, reference.classes) for i, c in enumerate(reference.channels)
     ]
-    flagged, _ = flags(columns, encoded.bins, encoded.values, limits, Carry.start(channels), refused)
-    if novel is not None:
-        _flag_hot(flagged, columns, novel)
+    flagged = _flagged(rows, columns, encoded, limits, novel, refused)
     with np.errstate(over="ignore", invalid="ignore"):
         z = (encoded.values - reference.center[:, None]) / reference.scale[:, None]
     z = np.nan_to_num(np.clip(z, -MOMENT_CLIP, MOMENT_CLIP))

@@ -59,15 +59,15 @@ class Sample:
         kept = np.flatnonzero(_zeros(units) >= level)
         if len(kept):
             batch = rows if len(kept) == len(rows) else rows.take(kept)
-            out = replace(out, rows=(*out.rows, batch), units=(*out.units, units[kept]))
+            out = replace(out, rows=(*out.rows, batch.of_partition(partition)), units=(*out.units, units[kept]))
         if len(out.rows) > _PIECES:
             out = replace(out, rows=(concatenate(out.rows),), units=(np.concatenate(out.units),))
         return replace(out, offered=offered, names=names)
 
     def all(self) -> EventBatch:
-        """Its events in order of time; those of one moment in an order of their own."""
+        """Its events in order of time."""
         rows = concatenate(self.rows)
-        return rows.take(np.lexsort((rows.offsets, np.concatenate(self.units), rows.times)))
+        return rows.take(in_time(rows))
 
     def _thinned(self, level: int) -> Sample:
         rows, units = [], []
@@ -80,10 +80,24 @@ class Sample:
 
 
 def units_of(offsets: NDArray[np.int64], panes: NDArray[np.int64], partition: int) -> NDArray[np.uint32]:
-    """The number of each event's unit, uint32[n]: the upper half of splitmix64 (Steele, Lea and Flood 2014)."""
+    """The number of each event's unit, uint32[n]."""
+    return _mixed(offsets // UNIT_EVENTS, panes, np.full(len(offsets), partition))
+
+
+def in_time(rows: EventBatch) -> NDArray[np.intp]:
+    """The order of time, intp[n]. Events of one moment are in an order that looks random: one partition after the other
+    would look as if values came in runs.
+    """
+    none = np.zeros(len(rows), np.int64)
+    partitions = none if rows.partitions is None else rows.partitions
+    return np.lexsort((rows.offsets, partitions, _mixed(rows.offsets, none, partitions), rows.times))
+
+
+def _mixed(a: NDArray[np.int64], b: NDArray[np.int64], c: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Numbers that look random, uint32[n]: the upper half of splitmix64 (Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):
-        x = (offsets // UNIT_EVENTS).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        x += panes.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + np.uint64(partition)
+        x = a.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        x += b.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + c.astype(np.uint64)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     out: NDArray[np.uint32] = ((x ^ (x >> np.uint64(31))) >> np.uint64(_BITS)).astype(np.uint32)

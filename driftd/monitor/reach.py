@@ -63,6 +63,7 @@ _ASKED: Final = (
 """Changes that a channel can have; where one is not seen, the reason is told."""
 _HOUR: Final = "follows the hour or the weather"
 _STILL: Final = "hardly changes, and the reference spans less than a week"
+_CHURNING: Final = "its values come and go"
 _FLAT: Final = "most values are one value"
 
 
@@ -209,6 +210,8 @@ def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
     hours = t.timely[row] and not (t.hourly[row] and change in SHAPES)
     if hours and change not in {Change.MISSING, Change.FROZEN, Change.FAR, Change.UNIT, Change.ERRORS}:
         return _HOUR
+    if t.churning[row] and change in {Change.NEW, Change.FROZEN}:
+        return _CHURNING
     if change is Change.FAR and not np.isfinite(learned.limits.low[row]):
         return _FLAT
     if t.thin[row]:

@@ -12,6 +12,7 @@ from driftd.core.event import EventBatch, TopicPartition, concatenate, versions
 from driftd.core.pane import RawRows
 from driftd.core.reference import Reference
 from driftd.learn.build import build
+from driftd.learn.sample import in_time
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 
@@ -21,8 +22,9 @@ def warm_up(
 ) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
     """Holds the rows that arrived; once there are enough, the reference, and the rows that it does not need.
 
-    Rows come in the order of pane, partition, offset, so the reference does not depend on how partitions were polled.
-    It is cut at exactly ``learn_events`` rows; the rest goes back to its source.
+    Rows come in order of time, those of one moment mixed, so the reference does not depend on how partitions were
+    polled, and is no more of one than of another. It is cut at exactly ``learn_events`` rows; the rest goes back to its
+    source.
     """
     arrived = [_joined(messages) for _, messages in sorted(model.arrived.items())]
     model.arrived = {}
@@ -33,13 +35,14 @@ def warm_up(
     left: dict[TopicPartition, EventBatch] = {}
     for message, mine in zip(arrived, wanted, strict=True):
         if mine.any():
-            model.rows.append(message.rows.take(np.flatnonzero(mine)))
+            model.rows.append(message.rows.take(np.flatnonzero(mine)).of_partition(message.source[1]))
             model.learned += int(np.count_nonzero(mine))
         if not mine.all():
             left[message.source] = message.rows.take(np.flatnonzero(~mine))
     if not done or not model.rows:
         return None
-    return build(concatenate(model.rows), settings.learning), left
+    rows = concatenate(model.rows)
+    return build(rows.take(in_time(rows)), settings.learning), left
 
 
 def note_versions(model: ModelState, arrived: Sequence[RawRows], pane_seconds: float) -> None:
@@ -56,8 +59,8 @@ def _wanted(
     """Which rows of each message the reference needs, bool[n] each, and whether it is complete with them."""
     panes = np.concatenate([message.panes for message in arrived])
     sizes = [len(message.rows) for message in arrived]
-    place = np.concatenate([np.arange(size) for size in sizes])
-    order = np.lexsort((place, np.repeat(np.arange(len(arrived)), sizes), panes))
+    order = in_time(concatenate([m.rows.of_partition(m.source[1]) for m in arrived]))
+    order = order[np.argsort(panes[order], kind="stable")]
     done = False
     if settings.learn_seconds is not None:
         first = min(float(rows.times.min()) for rows in (*model.rows, *(m.rows for m in arrived)))

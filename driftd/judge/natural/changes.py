@@ -113,7 +113,9 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.NEW, Change.FAR), ("output",), 0.5, "outputs follow the features and the world"),
     TraitSize((Change.NEW,), ("output", "short"), np.inf, "days have not shown all answers to the world"),
     TraitSize((Change.FAR,), ("timely", "atom"), 0.8, "a downpour"),
-    TraitSize((Change.FROZEN,), (), 0.25, "bots repeat categories for minutes", lacks="numeric"),
+    TraitSize(
+        (Change.FROZEN,), (), 0.6, "bots repeat categories; at seven all customers are commuters", lacks="numeric"
+    ),
     TraitSize((Change.FROZEN,), ("output", "repetitive"), np.inf, "few values repeat by themselves", lacks="awaited"),
     TraitSize((Change.FROZEN,), ("timely", "repetitive"), np.inf, "calm weather, or measured once an hour"),
     TraitSize((Change.MISSING, Change.FROZEN), ("young",), 0.45, "half a day has hours in which more values are null"),

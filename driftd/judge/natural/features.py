@@ -28,7 +28,8 @@ LIVE: Final = 3
 FAR: Final = 4
 """Numbers far out. Derived: a column."""
 REPEATED: Final = 5
-"""Values equal to the one before. Derived: a column."""
+"""Values equal to the one before in their partition, but no more than values in such bins repeat in any order: keys
+that bring the same values into one partition are no frozen values. Derived: a column."""
 NEW: Final = 6
 """Numbers out of the reference's range, categories that it does not have. Derived: a column."""
 HOT: Final = 7
@@ -107,7 +108,7 @@ class Layout:
         out[:, :, REFUSED] = faults[:, :, fault_counters.REFUSED]
         out[:, :, NULLS] = counts[:, :, MISSING] - out[:, :, REFUSED]
         out[:, :, FAR] = faults[:, :, fault_counters.FAR]
-        out[:, :, REPEATED] = faults[:, :, fault_counters.REPEATED]
+        out[:, :, REPEATED] = np.minimum(faults[:, :, fault_counters.REPEATED], _alike(counts[:, :, UNSEEN:]))
         out[:, :, HOT] = faults[:, :, fault_counters.HOT]
         out[:, :, NONZERO] = faults[:, :, fault_counters.NONZERO]
         out[:, :, LOGS] = faults[:, :, fault_counters.LOGS]
@@ -117,3 +118,13 @@ class Layout:
         out[:, :, WITHIN] = np.rint(np.maximum(second - first * first / live, 0.0) / MOMENT_UNIT)
         out[:, :, FREE] = live - 1
         return out
+
+
+def _alike(counts: Counts) -> Counts:
+    """How many values are in the bin of the one before, on average over all orders of them, rounded up: int64[...] of
+    ``counts`` int64[..., bins] (Simpson 1949).
+    """
+    n = counts.sum(axis=-1)
+    pairs = (counts * (counts - 1)).sum(axis=-1)
+    out: Counts = np.where(n > 1, -(-pairs // np.maximum(n - 1, 1)), n)
+    return out

@@ -95,6 +95,10 @@ CAP_ROOM: Final = 3.0
 """Cap of g over the largest of the reference. Chosen: most limits lie below it, and g still falls after a change."""
 USUAL_ROOM: Final = 1.3
 """Least p0 over the usual rate. Measured: set on the open seeds 11, 12 and 13."""
+CHURNING: Final = 0.3
+"""Share of values that no other part of the reference has, above which new ones are no news, nor one that comes again.
+Chosen: users who come for some requests; the longer ago the reference is, the more of them it has not seen.
+"""
 LEAST_WINDOWS: Final = 8
 """Windows of relations below which their variation is unknown. Chosen: as many as a short reference has blocks."""
 MOST_WINDOWS: Final = 40
@@ -209,7 +213,7 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
+        patience(traits, _same(reference, runs), runs.rings[1], blocks.days), blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 
@@ -249,6 +253,7 @@ def _traits(
         awaited=awaited,
         errors=layout.errors,
         many=~reference.numeric & ((known > MANY) | ((once > ONCE * live) & (events < THIN_EVENTS))),
+        churning=~reference.numeric & (runs.ticks.sums[:, :, f.NEW].sum(axis=0) > CHURNING * live),
         thin=events < THIN_EVENTS,
         young=early & (days < YOUNG_DAYS),
         whole=(not early) | (days >= WHOLE_DAY),
@@ -365,14 +370,15 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
         Change.REFUSED: ~t.awaited,
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
-        Change.FROZEN: ~t.errors,
+        Change.FROZEN: ~(t.errors | t.churning),
         Change.NEW: (t.empty & old)
         | (
             ~(t.timely | (t.still & ~(t.constant & (days >= WHOLE_DAY))))
             & (~t.numeric | t.whole)
             & ~(t.many & (t.thin | t.young))
+            & ~t.churning
         ),
-        Change.HOT: t.many & ~(t.timely | t.thin) & old,
+        Change.HOT: t.many & ~(t.timely | t.thin | t.churning) & old,
         Change.LOW: tail,
         Change.HIGH: tail,
         Change.ERRORS: t.errors,

@@ -130,7 +130,7 @@ def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[in
 
 
 def test_the_drift_is_found_named_and_dated() -> None:
-    batch = stream(np.random.default_rng(4), 3000, shift_at=2000)
+    batch = stream(np.random.default_rng(6), 3000, shift_at=2000)
     _, findings = run(batch, [])
     changed = 1000.0 + 2000 / 5
     for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.WARNING, 20)):  # a hop, a micro-batch
