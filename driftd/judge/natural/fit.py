@@ -213,7 +213,7 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        patience(traits, _same(reference, runs), runs.rings[1], blocks.days), blocks.seconds, blocks.days,
+        patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.episodes import PAGE, Fire
 from driftd.judge.natural.kinds import Kind, Named
-from driftd.judge.natural.learned import HOPS, WHOLE_DAY, NaturalLearned, Traits
+from driftd.judge.natural.learned import HOPS, NaturalLearned, Traits
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.natural.thresholds import Thresholds
@@ -29,9 +29,7 @@ LASTS: Final = 12 * 3600.0
 for 10 hours at most in six samples of six weeks, parts of hops and nights without flights among them.
 """
 LASTS_ANSWERS: Final = 4 * 3600.0
-"""The same of what the model answers, on a reference of five days and more. Chosen: two hops, some hundred requests
-that all got the same answer; a reference of a day knows one night.
-"""
+"""The same of what the model answers. Chosen: two hops, some hundred requests that all got the same answer."""
 LONGER: Final = 2.0
 """The same as a factor of the longest time that the reference shows. Chosen: the next weeks may have a longer one."""
 SELDOM: Final = 0.6
@@ -48,19 +46,16 @@ FROZEN: Final = CHANGES.index(Change.FROZEN)
 """Derived: its place in CHANGES."""
 
 
-def patience(traits: Traits, same: Floats, hops: Runs, days: float) -> Floats:
+def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
     """How long values must stand still to page, float64[channels] in seconds; inf: however long. ``same`` float64
-    [channels]: their share of repeats; ``hops``: those of the second ring, of the whole reference of ``days``: one that
-    has not seen a night does not know that all answers are alike then.
+    [channels]: their share of repeats; ``hops``: those of the second ring, of the whole reference. One of few days does
+    not show it: of a misty day not how long the air is clear, of one night not that all answers are alike then.
     """
     answers = traits.output & ~traits.awaited
-    # a misty day does not show how long the air is clear
-    features = traits.numeric & ~traits.output & (same < SELDOM) & (not traits.short)
-    asked = np.where(answers, (same < SELDOM_ANSWERS) & (days >= WHOLE_DAY), features)
+    asked = np.where(answers, same < SELDOM_ANSWERS, traits.numeric & ~traits.output & (same < SELDOM))
     longest = _lasts(hops).max(axis=0, initial=0.0)
-    soon = answers & (not traits.short)
-    least = np.maximum(np.where(soon, LASTS_ANSWERS, LASTS), LONGER * longest)
-    return np.where(asked & traits.repetitive, least, np.inf)
+    least = np.maximum(np.where(answers, LASTS_ANSWERS, LASTS), LONGER * longest)
+    return np.where(asked & traits.repetitive & (not traits.short), least, np.inf)
 
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
