@@ -263,7 +263,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     "driftd itself": (
         gauge("driftd_build_info", "", "Always 1; the version that runs.", ("version",)),
         gauge("driftd_loop_timestamp_seconds", "seconds", "When the loop last went round: the heartbeat."),
-        gauge("driftd_ready", "", "1 while the configuration is loaded and partitions are assigned, else 0."),
+        gauge("driftd_ready", "", "1 while Kafka answers, partitions are assigned and each has a reader, else 0."),
         gauge(
             "driftd_config_last_reload_successful", "", "1 if the last reload of the configuration succeeded, else 0."
         ),

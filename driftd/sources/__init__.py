@@ -85,13 +85,16 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``stuck_seconds`` is how long a poll has not returned, 0 unless that is beyond what is normal."""
+    """``unread_partitions``: no member of the group reads them. ``stuck_seconds`` is how long a poll has not returned,
+    0 unless that is beyond what is normal.
+    """
 
     connected: bool
     last_error: str = ""
     rebalances: int = 0
     commit_failures: int = 0
     missing_topics: tuple[str, ...] = ()
+    unread_partitions: tuple[TopicPartition, ...] = ()
     stuck_seconds: float = 0.0
 
 

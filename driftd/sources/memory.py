@@ -33,7 +33,7 @@ class MemorySource:
 
     A test drives it: ``append`` (records arrive), ``assign``, ``revoke``, ``lose`` (the group moves),
     ``delete_before`` (retention), ``error`` (raised by the next poll), ``connected``. What the daemon committed
-    is in ``commits``; ``refuse_commits`` makes commits fail.
+    is in ``commits``; ``refuse_commits`` makes commits fail; ``unread`` is what nobody in the group reads.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class MemorySource:
         self.connected = True
         self.error: SourceError | None = None
         self.refuse_commits = False
+        self.unread: tuple[TopicPartition, ...] = ()
         self.commits: dict[TopicPartition, tuple[int, str]] = {}
         self.closed = False
         self.polls = 0
@@ -207,7 +208,12 @@ class MemorySource:
         return found
 
     def health(self) -> Health:
-        return Health(self.connected, rebalances=self._rebalances, commit_failures=self._commit_failures)
+        return Health(
+            self.connected,
+            rebalances=self._rebalances,
+            commit_failures=self._commit_failures,
+            unread_partitions=self.unread,
+        )
 
     def close(self) -> None:
         self.closed = True

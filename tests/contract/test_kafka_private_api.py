@@ -8,6 +8,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.future import Future
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaTCPTransport
 
@@ -70,12 +71,22 @@ def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
     assert joining.index("MemberState.REBALANCING") < joining.index("join_request = JoinGroupRequest(")
 
 
+def test_the_group_is_asked_and_joined_anew_where_we_think() -> None:
+    assert "self.rejoin_needed = True" in inspect.getsource(BaseCoordinator.request_rejoin)
+    join = inspect.getsource(BaseCoordinator.join_group_async)
+    assert "self.rejoin_needed = False" in join
+    assert "node_id=self.coordinator_id" in inspect.getsource(BaseCoordinator._do_join_and_sync_async)
+    assert inspect.signature(KafkaConnectionManager.send).parameters.keys() >= {"request", "node_id"}
+    assert "is_done" in Future.__slots__
+
+
 def test_consumers_of_another_kind_are_left_alone() -> None:
     consumer = object()
     assert not patches.receive_in_large_pieces(consumer)
     assert not patches.leave_positions_alone(consumer)
     assert not patches.announce_revocation(consumer, lambda: True)
     assert not patches.finish_rebalances(consumer)
+    assert patches.ask_for_assignments(consumer, "g") is None
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)
     patches.drain(consumer)

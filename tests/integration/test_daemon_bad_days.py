@@ -132,6 +132,28 @@ def test_a_topic_that_does_not_exist_yet_and_a_partition_that_is_added_are_read_
     assert daemon.balanced()
 
 
+def test_partitions_added_while_a_daemon_restarts_are_read_from_their_beginning(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("grows", 1)
+    config = settings(kafka, topic)
+    config["kafka"] |= {"start": "latest", "session_timeout_seconds": 60}
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_ready()
+    kafka.produce(topic, list(values(100)))
+    daemon.wait_received(100)
+    assert daemon.terminate() == 0
+    kafka.add_partitions(topic, 3)
+    kafka.produce(topic, list(values(200)), partition=2)
+    daemon.start()
+    daemon.wait_received(300)
+    daemon.wait(lambda: daemon.value("driftd_assigned_partitions") == 3, "all partitions to be ours")
+    daemon.wait_ready()
+    assert daemon.value("driftd_events_received_total") == 300
+    assert f"no member of group 'group-{topic}' reads {topic}/1, {topic}/2; rebalancing" in daemon.log
+    assert daemon.balanced()
+
+
 def test_members_that_join_and_leave_count_every_event_once(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -219,6 +220,53 @@ def test_a_static_member_that_returns_has_its_partitions_without_a_rebalance(kaf
         assert reader.read(100) == numbers(100, 200)
         assert reader.source.committed([(topic, 1)]) == {(topic, 1): (100, "host-1")}
     assert time.monotonic() - began < 30, "it did not wait for the end of its former session"
+
+
+@pytest.mark.parametrize("assignor", ["sticky", "cooperative-sticky"])
+def test_what_was_added_while_a_static_member_was_away_is_read(kafka: Broker, assignor: str) -> None:
+    """It returns within its session, so the group gives it what it had and nobody looks for new partitions."""
+    topic, later = kafka.create_topic(partitions=1), f"later-{time.time_ns()}"
+    options = replace(
+        settings(kafka.bootstrap, topic, start="latest", assignor=assignor),
+        topics=(topic, later), group_instance_id="host-1", session_timeout_seconds=60.0,
+    )  # fmt: skip
+    with reading(options) as reader:
+        reader.until(lambda: bool(reader.known))
+        known = reader.known
+    kafka.add_partitions(topic, 2)
+    kafka.produce(topic, numbers(0, 50), partition=1)
+    kafka.create_named(later, partitions=2)
+    with reading(options) as reader:
+        reader.known |= known
+        reader.until(lambda: len(reader.owned) == 4)
+        reader.until(lambda: len(reader.known) == 4)
+        kafka.produce(later, numbers(50, 60), partition=1)
+        assert Counter(reader.read(60)) == Counter(numbers(0, 60))
+        kafka.add_partitions(topic, 3)  # and while it runs
+        reader.until(lambda: len(reader.owned) == 5)
+        reader.until(lambda: not reader.source.health().unread_partitions)
+
+
+def test_partitions_that_nobody_reads_are_told_until_somebody_does(kafka: Broker) -> None:
+    """The member that could let the group rebalance is away; the other says so. Its return mends it."""
+    topic = kafka.create_topic(partitions=2)
+    options = settings(kafka.bootstrap, topic, session_timeout_seconds=60.0)
+    first_options = replace(options, group_instance_id="a")
+    with reading(replace(options, group_instance_id="b")) as second:
+        with reading(first_options) as first:
+            while not (first.owned and second.owned and len(first.owned | second.owned) == 2):
+                first.round(0.05)
+                second.round(0.05)
+        kafka.add_partitions(topic, 3)
+        unread = {(topic, 2)}
+        second.until(lambda: set(second.source.health().unread_partitions) >= unread or (topic, 2) in second.owned)
+        with reading(first_options) as first:
+            end = time.monotonic() + 60
+            while len(first.owned | second.owned) < 3 or second.source.health().unread_partitions:
+                assert time.monotonic() < end, (first.owned, second.owned, second.source.health())
+                first.round(0.05)
+                second.round(0.05)
+            assert not first.owned & second.owned
 
 
 def test_two_daemons_of_one_instance_id_are_told(kafka: Broker, topic: str) -> None:

@@ -9,6 +9,7 @@
 5. A static member whose place was taken by another of the same group.instance.id is told so.
 6. A rebalance is finished by a later poll() if it outlives the one that began it. The stock leader forgets it where new
    partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
+7. The group's assignments are asked for in the background, and a rejoin is asked for where a partition has no reader.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -16,8 +17,10 @@
 # ruff: noqa: SLF001  (private members are what this module is about)
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -25,9 +28,10 @@ import numpy as np
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import FencedInstanceIdError, KafkaConnectionError
 from kafka.net.transport import KafkaTCPTransport
-from kafka.protocol.consumer import IsolationLevel
+from kafka.protocol.admin import DescribeGroupsRequest
+from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
 
-from driftd.core.event import Headers
+from driftd.core.event import Headers, TopicPartition
 from driftd.sources.kafka.compression import Damage
 from driftd.sources.kafka.records import Damaged, LegacyFormat, Stretch, Unpacker
 
@@ -230,6 +234,40 @@ def finish_rebalances(consumer: Any) -> bool:
         return False
     coordinator.need_rejoin = lambda: coordinator.rejoining or wants()
     return True
+
+
+def ask_for_assignments(consumer: Any, group_id: str) -> Any:
+    """Part 7: a future of the group's description; None while we are not a settled member of it."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    manager = getattr(coordinator, "_manager", None)
+    node = getattr(coordinator, "coordinator_id", None)
+    if manager is None or node is None or is_joining(coordinator):
+        return None
+    request = DescribeGroupsRequest(groups=[group_id], include_authorized_operations=False)
+    return manager.call_soon(functools.partial(manager.send, request, node_id=node))
+
+
+def is_joining(coordinator: Any) -> bool:
+    return bool(coordinator.state != STABLE or coordinator.rejoining or coordinator.rejoin_needed)
+
+
+def assigned_partitions(question: Any) -> set[TopicPartition] | None:
+    """What all members have together; None where the answer does not say it (the group rebalances, no answer)."""
+    if question.failed():
+        return None
+    (group,) = question.value.groups
+    if group.error_code or group.group_state != "Stable":
+        return None
+    try:
+        members = [ConsumerProtocolAssignment.decode(member.member_assignment) for member in group.members]
+    except (struct.error, ValueError, IndexError):
+        return None
+    return {(one.topic, one.partition) for member in members for one in member.partitions()}
+
+
+def rejoin(consumer: Any) -> None:
+    """The next poll() joins the group anew. Of a member that the broker takes for the leader it makes a rebalance."""
+    consumer._coordinator.request_rejoin()
 
 
 def require_membership(consumer: Any) -> None:

@@ -25,6 +25,7 @@ from driftd.sources.kafka.preflight import Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 from driftd.sources.kafka.topics import KafkaReport, TopicReport, check_topics, read_range
+from driftd.sources.kafka.unread import UnreadPartitions
 
 __all__ = ["KafkaReport", "KafkaSettings", "KafkaSource", "TopicReport", "check_topics", "read_range"]
 
@@ -83,6 +84,7 @@ class KafkaSource:
         self._last_error = ""
         self._was_connected = False
         self._polling_since: float | None = None
+        self._unread = UnreadPartitions(settings.group_id, settings.metadata_max_age_seconds)
         self._watchdog = Watchdog(lambda: self.health().stuck_seconds)
 
     def poll(self, timeout_seconds: float) -> list[RecordBatch]:
@@ -95,6 +97,7 @@ class KafkaSource:
             self._polling_since = None
         # First the group, then the records: what came with an assignment is read again after its seek.
         self._follow_group()
+        self._unread.look(self._consumer, self.settings.topics)
         self._notice_connection()
         return self._batches(answer)
 
@@ -117,7 +120,7 @@ class KafkaSource:
         }
         wanted = {topic_partition: position for topic_partition, position in mine.items() if isinstance(position, int)}
         # A topic that has positions was read before; so a partition of it that has none came into being since.
-        read_before = {topic for topic, _ in wanted}
+        read_before = {topic for topic, _ in (*wanted, *self._next)}
         places = {
             topic_partition: self._place(topic_partition, position, read_before)
             for topic_partition, position in mine.items()
@@ -206,6 +209,7 @@ class KafkaSource:
             missing_topics=tuple(
                 topic for topic in self.settings.topics if consumer and not patches.partitions_of(consumer, topic)
             ),
+            unread_partitions=self._unread.partitions,
             stuck_seconds=polling if polling > self.settings.watchdog_seconds else 0.0,
         )
 
@@ -416,6 +420,7 @@ class KafkaSource:
         """Turn what the listener noted on kafka-python's thread into changes."""
         self._must_hand_over = False
         for what, partitions in self._notes.take():
+            self._unread.ask_soon()
             if what == "assigned":
                 self._rebalances += 1
                 kept = to_cells(self._consumer.assignment())
