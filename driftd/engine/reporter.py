@@ -219,6 +219,9 @@ class Reporter:
         for model, names in new.items():
             log.warning("%s: %s", printable(model), unwatched(names))
 
+    def rewound(self) -> None:
+        self.telemetry.add("driftd_rewinds_total")
+
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")
         self.telemetry.set("driftd_dead_letters_total", failed, "failed")

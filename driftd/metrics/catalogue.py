@@ -242,6 +242,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge("driftd_kafka_connected", "", "1 while a broker answers, else 0."),
         counter("driftd_rebalances_total", "rebalances", "Times the partitions were assigned anew."),
         counter(
+            "driftd_rewinds_total",
+            "partitions",
+            "Partitions in which reading went back: their topic was made anew, or their log was cut back.",
+        ),
+        counter(
             "driftd_commit_failures_total",
             "commits",
             "Offset commits that failed; nothing is lost, the checkpoint has the positions.",

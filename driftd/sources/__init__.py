@@ -108,11 +108,16 @@ class Source(Protocol):
 
     def gaps(self) -> list[Gap]: ...
 
-    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
+    def seek(
+        self, positions: Mapping[TopicPartition, int | str], topic_ids: Mapping[TopicPartition, str] | None = None
+    ) -> dict[TopicPartition, int]:
         """Where to read on: an offset, or "latest" or "earliest". Answers with the offsets; raises SourceError.
 
         A partition that came into being while the source ran (topic created, partition added) is read from its
         beginning though "latest" was asked for, since all of it is new.
+
+        ``topic_ids``: the id of the topic that a position belongs to, where it is known. A topic that has another id,
+        now or later, was made anew: a Gap (REWOUND) leads to its beginning.
         """
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
@@ -128,6 +133,12 @@ class Source(Protocol):
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be handed out of each partition that was seeked."""
+
+    def topic_id(self, topic: str) -> str:
+        """Which topic of that name there is now; "" where nobody says."""
+
+    def topic_ids(self) -> dict[TopicPartition, str]:
+        """The id of the topic that each of ``positions()`` belongs to; "" where it is not known."""
 
     def lag(self) -> dict[TopicPartition, Lag]: ...
 

@@ -154,6 +154,37 @@ def test_partitions_added_while_a_daemon_restarts_are_read_from_their_beginning(
     assert daemon.balanced()
 
 
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_topic_made_anew_while_driftd_is_down_is_read_from_its_beginning(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], start: str
+) -> None:
+    """It has grown past the old position: without the topic's id in the checkpoint its head would be skipped."""
+    topic, later = kafka.create_topic("anew"), f"later-{tmp_path.name}-{os.getpid()}"
+    config = settings(kafka, topic)
+    config["kafka"] |= {"start": start, "topics": [topic, later], "session_timeout_seconds": 60}
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait(lambda: daemon.value("driftd_assigned_partitions") == 1, "the partition")
+    kafka.produce(topic, list(values(300)))
+    daemon.wait_received(300)
+    assert daemon.terminate() == 0
+    kafka.recreate(topic)
+    kafka.produce(topic, list(values(500)))
+    kafka.create_named(later)
+    kafka.produce(later, list(values(20)))
+    daemon.start()
+    daemon.wait_received(820)
+    daemon.wait(lambda: daemon.value("driftd_rewinds_total") == 1, "the rewind to be counted")
+    assert daemon.value("driftd_events_received_total") == 820  # also the topic that did not exist: all of it is new
+    assert f"{topic}/0@300: the topic was made anew (its id was " in daemon.log
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+    daemon.start()
+    kafka.produce(topic, list(values(10)))
+    daemon.wait_received(830)
+    assert daemon.value("driftd_events_received_total") == 830
+    assert daemon.value("driftd_rewinds_total") == 0
+
+
 def test_members_that_join_and_leave_count_every_event_once(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:

@@ -124,8 +124,42 @@ def test_a_position_beyond_the_end_goes_back_to_the_beginning(kafka: Broker, top
         reader.until(lambda: bool(reader.gaps))
         (gap,) = reader.gaps
         assert (gap.cause, gap.records, gap.next_offset) == (GapCause.REWOUND, 0, 0)
-        reader.known[topic, 0] = 0
         assert reader.read(10) == numbers(0, 10)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["while we are away", "while we read"])
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_topic_made_anew_that_has_outgrown_our_position_is_read_from_its_beginning(
+    kafka: Broker, running: bool, start: str
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    options = settings(kafka.bootstrap, topic, start=start, session_timeout_seconds=60.0)
+    with reading(options) as reader:
+        reader.until(lambda: len(reader.known) == 2)
+        kafka.produce(topic, numbers(0, 10), partition=0)
+        reader.read(10)
+        reader.until(lambda: all(reader.ids.values()))
+        if running:
+            renewed(kafka, topic)
+            seen = reader.read(510)[10:]
+            rewound = reader.gaps
+    if not running:
+        renewed(kafka, topic)
+        with reading(options) as again:
+            again.known, again.ids = reader.known, reader.ids
+            seen = again.read(500)
+            rewound = again.gaps
+    assert Counter(seen) == Counter(numbers(1000, 1500))
+    assert {(gap.topic_partition, gap.next_offset) for gap in rewound if gap.first_offset} == {((topic, 0), 0)}
+    assert {(gap.cause, gap.records) for gap in rewound} == {(GapCause.REWOUND, 0)}
+    assert all("the topic was made anew (its id was " in gap.detail for gap in rewound)
+
+
+def renewed(kafka: Broker, topic: str) -> None:
+    """Deleted and made again, with more records than it had."""
+    kafka.recreate(topic, partitions=2)
+    kafka.produce(topic, numbers(1000, 1400), partition=0)
+    kafka.produce(topic, numbers(1400, 1500), partition=1)
 
 
 def test_a_topic_that_does_not_exist_is_waited_for_and_read_from_its_beginning(kafka: Broker) -> None:

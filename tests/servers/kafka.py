@@ -26,6 +26,7 @@ from typing import Any, Final
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
+from kafka.errors import TopicAlreadyExistsError
 from kafka.net.inet import KafkaNetSocket
 
 from tests.servers import ROOT, find_free_port, need, spawn
@@ -86,6 +87,20 @@ class Broker:
     def add_partitions(self, topic: str, total: int) -> None:
         with closing(self.admin()) as admin:
             admin.create_partitions({topic: total})
+
+    def recreate(self, topic: str, partitions: int = 1) -> None:
+        """Delete a topic and make an empty one of its name."""
+        with closing(self.admin()) as admin:
+            admin.delete_topics([topic])
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.create_named(topic, partitions)
+            except TopicAlreadyExistsError:
+                assert time.monotonic() < end, f"{topic} was not deleted"
+                time.sleep(0.1)
+            else:
+                return
 
     def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
         """What retention does, now: drop everything before an offset of each partition."""

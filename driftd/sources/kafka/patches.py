@@ -17,6 +17,7 @@
 # ruff: noqa: SLF001  (private members are what this module is about)
 from __future__ import annotations
 
+import base64
 import functools
 import inspect
 import logging
@@ -295,6 +296,13 @@ def partitions_of(consumer: Any, topic: str) -> set[int]:
     if cluster is None:
         return set()
     return set(cluster.partitions_for_topic(topic) or ())
+
+
+def topic_id(consumer: Any, topic: str) -> str:
+    """As Kafka's own tools write it; "" where the topic does not exist, or the broker (before Kafka 2.8) has no ids."""
+    ask = getattr(getattr(consumer, "_cluster", None), "topic_id", None)
+    found = None if ask is None else ask(topic)
+    return base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode() if found and found.int else ""
 
 
 def is_connected(consumer: Any) -> bool:

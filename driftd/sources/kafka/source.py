@@ -72,6 +72,7 @@ class KafkaSource:
         self._gaps: list[Gap] = []
         self._owned: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}  # our own positions: kafka-python's move before records are taken in
+        self._topic_ids: dict[TopicPartition, str] = {}  # of the topic that the position belongs to
         self._read_until: dict[TopicPartition, float] = {}
         self._must_hand_over = False
         self._announced = False
@@ -99,7 +100,7 @@ class KafkaSource:
         self._follow_group()
         self._unread.look(self._consumer, self.settings.topics)
         self._notice_connection()
-        return self._batches(answer)
+        return self._batches(answer, self._follow_topics())
 
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []
@@ -112,7 +113,9 @@ class KafkaSource:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
+    def seek(
+        self, positions: Mapping[TopicPartition, int | str], topic_ids: Mapping[TopicPartition, str] | None = None
+    ) -> dict[TopicPartition, int]:
         mine = {
             topic_partition: position
             for topic_partition, position in positions.items()
@@ -128,6 +131,7 @@ class KafkaSource:
         }
         wanted |= self._offsets_at(places)
         for topic_partition, offset in wanted.items():
+            self._topic_ids[topic_partition] = (topic_ids or {}).get(topic_partition, "")
             self._go_to(topic_partition, offset)
         return wanted
 
@@ -180,6 +184,12 @@ class KafkaSource:
 
     def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
+
+    def topic_id(self, topic: str) -> str:
+        return patches.topic_id(self._consumer, topic)
+
+    def topic_ids(self) -> dict[TopicPartition, str]:
+        return dict(self._topic_ids)
 
     def lag(self) -> dict[TopicPartition, Lag]:
         """Costs no request: the broker sends the end of each partition with what it sends anyway."""
@@ -275,11 +285,13 @@ class KafkaSource:
             self._contain(error, timeout_seconds)
         return {}
 
-    def _batches(self, answer: Mapping[Any, list[Any]]) -> list[RecordBatch]:
+    def _batches(self, answer: Mapping[Any, list[Any]], skip: Container[TopicPartition]) -> list[RecordBatch]:
         arrived = time.time()
         batches = []
         for partition, found in answer.items():
             topic_partition = (partition.topic, partition.partition)
+            if topic_partition in skip:
+                continue
             for stretch in patches.stretches_of(found, fast=self.fast):
                 if topic_partition not in self._next or stretch.next_offset < self._next[topic_partition]:
                     continue  # not seeked yet, or an answer from before a seek
@@ -358,6 +370,7 @@ class KafkaSource:
             else:
                 detail = f"the topic ends at {end}, before our position {offset}: it was made anew; from its beginning"
                 self._gaps.append(Gap(topic_partition, offset, first, GapCause.REWOUND, detail))
+                self._topic_ids.pop(topic_partition, None)
             log.warning("%s/%d: %s", *topic_partition, detail)
             self._go_to(topic_partition, first)
 
@@ -372,6 +385,29 @@ class KafkaSource:
                 Gap(topic_partition, self._next[topic_partition], diverged.offset, GapCause.REWOUND, detail)
             )
             self._go_to(topic_partition, diverged.offset)
+
+    def _follow_topics(self) -> list[TopicPartition]:
+        """Goes to the beginning of a topic that was made anew under its old name: our position in it means nothing."""
+        ids = {topic: self.topic_id(topic) for topic in self.settings.topics}
+        anew = []
+        for topic_partition in self._next:
+            now, was = ids[topic_partition[0]], self._topic_ids.get(topic_partition)
+            if now and was and now != was:
+                anew.append(topic_partition)
+            elif now:
+                self._topic_ids[topic_partition] = now
+        try:
+            firsts = self._edges(anew, "earliest")
+        except SourceError as failure:
+            self._last_error = str(failure)  # the next poll asks again
+            return anew
+        for topic_partition, first in firsts.items():
+            was, now = self._topic_ids[topic_partition], ids[topic_partition[0]]
+            detail = f"the topic was made anew (its id was {was}, now {now}); from its beginning"
+            self._gaps.append(Gap(topic_partition, self._next[topic_partition], first, GapCause.REWOUND, detail))
+            self._topic_ids[topic_partition] = now
+            self._go_to(topic_partition, first)
+        return anew
 
     def _go_to(self, topic_partition: TopicPartition, offset: int) -> None:
         # ValueError, AssertionError: taken away meanwhile; the next poll tells the daemon.
@@ -451,6 +487,7 @@ class KafkaSource:
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for topic_partition in partitions:
             self._next.pop(topic_partition, None)
+            self._topic_ids.pop(topic_partition, None)
             self._read_until.pop(topic_partition, None)
             self._damage.pop(topic_partition, None)
 
