@@ -106,7 +106,7 @@ class Sender:
             self._pending.append(message)
         except (errors.KafkaError, SourceError, AssertionError, ValueError) as error:
             self._failed += 1
-            self.last_error = f"{type(error).__name__}: {error}"[:200]
+            self.last_error = explained(error)
 
     def _settle(self, until: float | None = None) -> list[Message]:
         """Look at what is acknowledged, waiting at most until then; the answer is what a new producer must send."""
@@ -120,7 +120,7 @@ class Sender:
                 waiting.append(message)
             elif message.future.failed():
                 error = message.future.exception
-                self.last_error = f"{type(error).__name__}: {error}"[:200]
+                self.last_error = explained(error)
                 if isinstance(error, FATAL):
                     again.append(message)
                 else:
@@ -145,6 +145,17 @@ class Sender:
         if producer is not None:
             with contextlib.suppress(errors.KafkaError, AssertionError):
                 producer.close(timeout=timeout_seconds)
+
+
+def explained(error: Exception) -> str:
+    """With its cure where the name of the error says too little."""
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return "no permission to write it, or it does not exist (needs DESCRIBE and WRITE)"
+    if isinstance(error, errors.ClusterAuthorizationFailedError):
+        return "no permission to write without duplicates (needs WRITE on the topic; before Kafka 3, IDEMPOTENT_WRITE)"
+    if isinstance(error, errors.UnknownTopicOrPartitionError) or "update metadata" in str(error):
+        return "it does not exist (create it), or no broker answers"
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def open_producer(settings: KafkaSettings) -> Any:

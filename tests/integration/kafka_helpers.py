@@ -13,6 +13,7 @@ from typing import Any
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.sources import Assigned, Change, Gap, GapCause, Lost, Revoked
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource
+from tests.servers.kafka import PASSWORD, USER, Broker
 
 
 def settings(bootstrap: str, topic: str, **other: Any) -> KafkaSettings:
@@ -25,6 +26,17 @@ def settings(bootstrap: str, topic: str, **other: Any) -> KafkaSettings:
         "request_timeout_seconds": 10.0,
     }
     return KafkaSettings(bootstrap_servers=(bootstrap,), topics=(topic,), **defaults | other)
+
+
+def secure(broker: Broker, topic: str, password: str = PASSWORD) -> KafkaSettings:
+    return settings(
+        broker.sasl,
+        topic,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="SCRAM-SHA-256",
+        sasl_username=USER,
+        sasl_password=password,
+    )
 
 
 @dataclass

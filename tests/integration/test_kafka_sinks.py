@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from kafka.admin import ACLOperation
 
 import driftd
 from driftd.core.errors import SourceError
@@ -14,8 +15,8 @@ from driftd.core.event import RecordBatch, Reject, RejectReason
 from driftd.core.finding import Finding, Status
 from driftd.core.slice import Slice
 from driftd.sinks.kafka import Breaker, DeadLetters, KafkaFindings
-from tests.integration.kafka_helpers import reading, settings
-from tests.servers.kafka import Broker, LocalBroker
+from tests.integration.kafka_helpers import reading, secure, settings
+from tests.servers.kafka import USER, Broker, LocalBroker
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +71,29 @@ def test_dead_letters_to_a_topic_that_is_not_there_are_counted_as_failed(kafka: 
     assert time.monotonic() - began < 10
     assert (letters.sent, letters.failed) == (0, 1)
     letters.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "exists", "told"),
+    [
+        pytest.param(ACLOperation.DESCRIBE, True, "no permission to write it", id="describe alone"),
+        pytest.param(None, True, "no permission to write it", id="nothing"),
+        pytest.param(None, False, "it does not exist", id="no such topic"),
+    ],
+)
+def test_why_nothing_can_be_sent_is_told(
+    secure_kafka: Broker, allowed: ACLOperation | None, exists: bool, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = secure_kafka.create_topic("letters") if exists else "no-such"
+    if exists:
+        secure_kafka.allow_only("somebody", topic)
+    if allowed is not None:
+        secure_kafka.allow_only(USER, topic, allowed)
+    letters = DeadLetters(secure(secure_kafka, topic), topic)
+    letters.send(RECORDS, REJECTS[:1])
+    assert letters.flush(5) == 1
+    letters.close()
+    assert f"topic '{topic}': 1 messages not sent: {told}" in caplog.text
 
 
 def test_while_most_records_are_bad_dead_letters_stop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -11,12 +12,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from crc32c import crc32c
+from kafka.admin import ACLOperation
 
-from driftd.core.errors import SourceError, SourceRefused
+from driftd.core.errors import ConfigError, SourceError, SourceRefused
 from driftd.sources import Assigned, GapCause, Health, Revoked
+from driftd.sources.kafka.preflight import UNSEEN
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
-from tests.integration.kafka_helpers import numbers, reading, settings, twice
-from tests.servers.kafka import PASSWORD, USER, Broker
+from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
+from tests.servers.kafka import KEY_PASSWORD, USER, Broker
 
 pytestmark = pytest.mark.integration
 
@@ -348,6 +351,47 @@ def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka:
         reader.until(lambda: False)
 
 
+def test_a_topic_we_may_not_see_is_not_waited_for(secure_kafka: Broker) -> None:
+    topic = secure_kafka.create_topic()
+    secure_kafka.allow_only("somebody", topic)
+    options, told = secure(secure_kafka, topic), f"topic '{topic}': {UNSEEN}"
+    assert check_topics(options).problems == (told,)
+    with pytest.raises(SourceRefused, match=re.escape(told)):
+        KafkaSource(options).poll(0.1)
+
+
+def test_a_topic_that_is_hidden_from_us_while_we_read_is_not_one_that_is_gone(secure_kafka: Broker) -> None:
+    topic = secure_kafka.create_topic()
+    with reading(secure(secure_kafka, topic)) as reader:
+        reader.until(lambda: bool(reader.known))
+        secure_kafka.allow_only("somebody", topic)
+        with pytest.raises(SourceRefused, match=r"no permission to (see it|read)"):
+            reader.until(lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "problem"),
+    [
+        pytest.param([ACLOperation.WRITE, ACLOperation.DESCRIBE], "", id="write"),
+        pytest.param([ACLOperation.DESCRIBE], "no permission to write it (needs WRITE)", id="describe alone"),
+        pytest.param([ACLOperation.READ], "no permission to write it (needs WRITE)", id="read alone"),
+        pytest.param([], UNSEEN.replace("READ", "WRITE"), id="nothing"),
+    ],
+)
+def test_check_tells_whether_dead_letters_and_findings_can_be_written(
+    secure_kafka: Broker, allowed: list[ACLOperation], problem: str
+) -> None:
+    topic, letters = secure_kafka.create_topic(), secure_kafka.create_topic("letters")
+    secure_kafka.allow_only("somebody", letters)
+    for operation in allowed:
+        secure_kafka.allow_only(USER, letters, operation)
+    report = check_topics(secure(secure_kafka, topic), {letters: "dead-letter", "no-such": "findings"})
+    gone = "findings topic 'no-such': does not exist; create it"
+    assert {*report.problems} == {gone} | ({f"dead-letter topic '{letters}': {problem}"} if problem else set())
+    assert {t.state for t in report.topics if t.name == letters} == {problem or "writable (dead-letter)"}
+    assert secure_kafka.end_of(letters) == 0, "asking writes nothing"
+
+
 @pytest.mark.parametrize(
     ("protocol", "listener", "said"),
     [
@@ -361,6 +405,48 @@ def test_a_wrong_security_protocol_is_told(secure_kafka: Broker, protocol: str, 
     options = settings(getattr(secure_kafka, listener), "t", security_protocol=protocol)
     with pytest.raises(SourceError, match=said):
         KafkaSource(options).poll(0.1)
+
+
+@pytest.mark.parametrize(
+    ("listener", "trusted", "own", "said"),
+    [
+        pytest.param(
+            "ssl", "mtls", None, "certificate not trusted: self-signed.*; set kafka.ssl_cafile", id="authority"
+        ),
+        pytest.param("elsewhere", "elsewhere", None, "is for another host than '127.0.0.1'", id="wrong host"),
+        pytest.param("expired", "expired", None, "the broker's certificate has expired", id="expired"),
+        pytest.param("mtls", "mtls", None, "wants a certificate of its clients .* set kafka.ssl_certfile", id="none"),
+        pytest.param(
+            "mtls", "mtls", "stale", "our certificate, which has expired; renew kafka.ssl_certfile", id="ours"
+        ),
+        pytest.param(
+            "mtls", "mtls", "stranger", "must be signed by an authority that the broker trusts", id="stranger"
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_and_what_helps(
+    secure_kafka: Broker, listener: str, trusted: str, own: str | None, said: str
+) -> None:
+    options = certified(secure_kafka, listener, trusted, own)
+    for ask in (check_topics, lambda given: KafkaSource(given).poll(0.1)):
+        with pytest.raises(SourceRefused, match=said):
+            ask(options)
+
+
+def test_a_certificate_of_our_own_lets_us_in_with_a_locked_key_too(secure_kafka: Broker) -> None:
+    options = certified(secure_kafka, "mtls", "mtls", "client")
+    assert check_topics(options).problems
+    locked = replace(options, ssl_keyfile=secure_kafka.certificate("locked.key"))
+    assert check_topics(replace(locked, ssl_password=KEY_PASSWORD)).version
+    for key, password, cure in (
+        ("locked", None, "the key is encrypted; set kafka.ssl_password_file"),
+        ("locked", "guess", r"kafka.ssl_password_file \(or ssl_password\) does not open the key"),
+        ("stranger", None, "the key does not belong to the certificate"),
+    ):
+        wrong = replace(options, ssl_keyfile=secure_kafka.certificate(f"{key}.key"), ssl_password=password)
+        with pytest.raises(ConfigError, match=f"kafka.ssl_keyfile: .*{key}.key: {cure}") as error:
+            check_topics(wrong)
+        assert "guess" not in str(error.value)
 
 
 def test_check_names_what_is_missing(kafka: Broker, topic: str) -> None:
@@ -439,12 +525,12 @@ def test_good_records_beside_a_bomb_are_read(kafka: Broker, topic: str, codec: s
         assert [offset for one in reader.batches for offset in one.refused] == [1]
 
 
-def secure(broker: Broker, topic: str, password: str = PASSWORD) -> KafkaSettings:
+def certified(broker: Broker, listener: str, trusted: str, own: str | None) -> KafkaSettings:
     return settings(
-        broker.sasl,
-        topic,
-        security_protocol="SASL_PLAINTEXT",
-        sasl_mechanism="SCRAM-SHA-256",
-        sasl_username=USER,
-        sasl_password=password,
+        getattr(broker, listener),
+        "t",
+        security_protocol="SSL",
+        ssl_cafile=broker.certificate(f"{trusted}.pem"),
+        ssl_certfile=broker.certificate(f"{own}.pem") if own else None,
+        ssl_keyfile=broker.certificate(f"{own}.key") if own else None,
     )

@@ -298,6 +298,11 @@ def partitions_of(consumer: Any, topic: str) -> set[int]:
     return set(cluster.partitions_for_topic(topic) or ())
 
 
+def denied_topics(consumer: Any) -> set[str]:
+    """Topics that the last metadata kept from us."""
+    return set(getattr(getattr(consumer, "_cluster", None), "unauthorized_topics", ()))
+
+
 def topic_id(consumer: Any, topic: str) -> str:
     """As Kafka's own tools write it; "" where the topic does not exist, or the broker (before Kafka 2.8) has no ids."""
     ask = getattr(getattr(consumer, "_cluster", None), "topic_id", None)

@@ -10,6 +10,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from driftd.core.errors import ConfigError
+from driftd.sources.kafka import tls
 
 ASSIGNORS: Final = {"sticky": StickyPartitionAssignor, "cooperative-sticky": CooperativeStickyAssignor}
 DEFAULT_PORT: Final = 9092
@@ -84,7 +85,8 @@ class KafkaSettings:
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, self.ssl_password or "")
             except (OSError, ssl.SSLError) as error:
                 what = f"{self.ssl_certfile}, {self.ssl_keyfile or 'no key file'}"
-                raise ConfigError(f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
+                known = tls.own_files(error, self.ssl_certfile, self.ssl_keyfile, self.ssl_password)
+                raise ConfigError(known or f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
         return context
 
     def connection(self) -> dict[str, Any]:
@@ -134,8 +136,6 @@ def milliseconds(seconds: float) -> int:
 
 def reason(error: BaseException) -> str:
     """The cause of a network or TLS error in a few words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:

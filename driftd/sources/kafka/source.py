@@ -7,7 +7,7 @@ import logging
 import struct
 import time
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,13 @@ from kafka import errors
 
 from driftd.core.errors import SourceError, SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
+from driftd.core.text import plural
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
 from driftd.sources.kafka.compression import Damage
 from driftd.sources.kafka.library_log import listen_to_library
-from driftd.sources.kafka.preflight import Greeting, preflight
+from driftd.sources.kafka.preflight import UNSEEN, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 from driftd.sources.kafka.topics import KafkaReport, TopicReport, check_topics, read_range
@@ -241,6 +242,7 @@ class KafkaSource:
         listen_to_library(self._heard)
         try:
             self.greeting = preflight(self.settings)
+            self._require_permission({name for name, topic in self.greeting.topics.items() if topic.denied})
             self._consumer = open_consumer(
                 self.settings, **self.settings.membership(), max_poll_records=STRETCHES_PER_POLL
             )
@@ -269,9 +271,16 @@ class KafkaSource:
             log.warning("%s: topic '%s' does not exist yet; waiting for it", self.settings.where, topic)
         return True
 
+    def _require_permission(self, denied: Collection[str]) -> None:
+        """Such a topic looks like one that does not exist yet; waiting for it would not help."""
+        if denied:
+            topics = ", ".join(f"'{topic}'" for topic in sorted(denied))
+            raise SourceRefused(f"{self.settings.where}: {plural('topic', len(denied))} {topics}: {UNSEEN}")
+
     def _ask_broker(self, timeout_seconds: float) -> Mapping[Any, list[Any]]:
         try:
             patches.require_membership(self._consumer)
+            self._require_permission(patches.denied_topics(self._consumer))
             return self._consumer.poll(timeout_ms=milliseconds(timeout_seconds))  # type: ignore[no-any-return]
         except patches.RevokeFirst:
             pass

@@ -10,26 +10,36 @@ from typing import Any, Final
 
 from kafka import TopicPartition, errors
 from kafka.protocol.consumer import FetchRequest, HeartbeatRequest
+from kafka.protocol.metadata import MetadataRequest
 
 from driftd.core.errors import SourceError, SourceRefused
 from driftd.core.event import RecordBatch
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import open_consumer, to_batch
 from driftd.sources.kafka.library_log import listen_to_library
-from driftd.sources.kafka.preflight import GROUP_DENIED, TOPIC_DENIED, Conversation, Greeting, preflight
+from driftd.sources.kafka.preflight import GROUP_DENIED, TOPIC_DENIED, UNSEEN, Conversation, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 
 FETCH_VERSION: Final = 4  # Kafka 0.11; Kafka 4 still speaks it
+OPERATIONS_VERSION: Final = 8  # of Metadata: from here on it says which operations are allowed
+WRITE: Final = 4  # its number among the operations
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """One topic as ``driftd check`` shows it; ``problem`` is empty where it can be read."""
+    """One topic as ``driftd check`` shows it; ``problem`` is empty where it can be read, or what is written there
+    (``writes``) can be written.
+    """
 
     name: str
     partitions: int
     problem: str = ""
+    writes: str = ""
+
+    @property
+    def state(self) -> str:
+        return self.problem or (f"writable ({self.writes})" if self.writes else "readable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +54,15 @@ class KafkaReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        found = [f"topic '{topic.name}': {topic.problem}" for topic in self.topics if topic.problem]
+        found = [
+            f"{topic.writes} topic '{topic.name}': {topic.problem}".strip() for topic in self.topics if topic.problem
+        ]
         return (*found, self.group_problem) if self.group_problem else tuple(found)
 
 
-def check_topics(settings: KafkaSettings) -> KafkaReport:
-    """Knock, log in, and ask for every topic and the group whether we may read; changes nothing.
+def check_topics(settings: KafkaSettings, writes: Mapping[str, str] | None = None) -> KafkaReport:
+    """Knock, log in, and ask for every topic and the group whether we may read, and for each topic of ``writes`` (with
+    what is written there: "findings") whether we may write; changes nothing.
 
     A broker checks permission before anything else, so a fetch of one byte and the heartbeat of a member that
     does not exist tell. Raises SourceError or SourceRefused where no broker can be asked.
@@ -57,7 +70,8 @@ def check_topics(settings: KafkaSettings) -> KafkaReport:
     greeting = preflight(settings)
     with Conversation(settings, greeting.server, settings.ssl_context()) as talk:
         talk.introduce()
-        topics = tuple(topic_report(talk, greeting, topic) for topic in settings.topics)
+        read = [topic_report(talk, greeting, topic) for topic in settings.topics]
+        topics = (*read, *written(talk, writes or {}))
         request = HeartbeatRequest(version=0, group_id=settings.group_id, generation_id=-1, member_id="driftd-check")
         denied = talk.ask(request, "Heartbeat").error_code == GROUP_DENIED
     problem = f"no permission to read as group '{settings.group_id}' (needs READ on the group)" if denied else ""
@@ -68,7 +82,7 @@ def topic_report(talk: Conversation, greeting: Greeting, topic: str) -> TopicRep
     seen = greeting.topics.get(topic)
     if seen is None or not seen.exists:
         if seen is not None and seen.denied:
-            return TopicReport(topic, 0, "no permission to see it (needs DESCRIBE), or it does not exist")
+            return TopicReport(topic, 0, UNSEEN)
         return TopicReport(topic, 0, "does not exist; driftd run would wait for it")
     partition = FetchRequest.FetchTopic.FetchPartition(
         partition=seen.partitions[0], fetch_offset=0, partition_max_bytes=1
@@ -86,6 +100,29 @@ def topic_report(talk: Conversation, greeting: Greeting, topic: str) -> TopicRep
     codes = {partition.error_code for topic in answer.responses for partition in topic.partitions}
     problem = "no permission to read it (needs READ)" if TOPIC_DENIED in codes else ""
     return TopicReport(topic, len(seen.partitions), problem)
+
+
+def written(talk: Conversation, writes: Mapping[str, str]) -> Iterator[TopicReport]:
+    """The broker says which operations it allows us; one before Kafka 2.3 does not, and the topic is shown without."""
+    if not writes:
+        return
+    version = min(OPERATIONS_VERSION, talk.version_of(MetadataRequest))
+    request = MetadataRequest(
+        version=version,
+        topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in writes],
+        allow_auto_topic_creation=False,
+        include_topic_authorized_operations=True,
+    )
+    for topic in talk.ask(request, "Metadata").topics:
+        allowed: set[int] | None = topic.authorized_operations if version >= OPERATIONS_VERSION else None
+        problem = ""
+        if topic.error_code == TOPIC_DENIED:
+            problem = "no permission to see it, or it does not exist (needs DESCRIBE and WRITE)"
+        elif topic.error_code or not topic.partitions:
+            problem = "does not exist; create it"
+        elif allowed is not None and WRITE not in allowed:
+            problem = "no permission to write it (needs WRITE)"
+        yield TopicReport(topic.name, len(topic.partitions), problem, writes[topic.name])
 
 
 def read_range(
