@@ -30,7 +30,11 @@ LEARNED_BY = "driftd"
 """``Reference.created_by`` of those that driftd learned; only they have to be stored."""
 
 
-UNUSABLE: Final = {GapCause.DAMAGED: RejectReason.DAMAGED, GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB}
+UNUSABLE: Final = {
+    GapCause.DAMAGED: RejectReason.DAMAGED,
+    GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB,
+    GapCause.OVERSIZED: RejectReason.TOO_LARGE,
+}
 """Gaps whose records are there and cannot be read: they are rejected, and a dead letter says where they are."""
 
 

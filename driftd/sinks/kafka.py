@@ -2,6 +2,8 @@
 
 Dead letters carry key, value and headers as they came, and beside them where and why, in headers of our own:
 ``__driftd.errors.{topic,partition,offset,timestamp,stage,code,message,app,version}``. Never any payload there.
+Of a record that is larger than LETTER_BYTES, which the topic might not take, only the begin of its value is kept, and
+``__driftd.errors.bytes`` says how large key, value and headers were.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ FATAL: Final = (
     errors.ProducerFencedError,
 )
 REOPEN_SECONDS: Final = 10.0
+LETTER_BYTES: Final = 900_000  # by default a topic takes batches of 1,048,588
+KEPT_BYTES: Final = 65_536
 
 Headers = list[tuple[str, bytes]]
 
@@ -246,9 +250,8 @@ class DeadLetters:
             return
         if self._sender is None:
             self._sender = Sender(self.settings, self.topic)
-        for index, reject in first.items():
-            key = None if records.keys is None else records.keys[index]
-            self._sender.send(records.values[index], key, headers_of(records, reject))
+        for reject in first.values():
+            self._sender.send(*letter(records, reject))
             self._unflushed += 1
 
     def flush(self, timeout_seconds: float) -> int:
@@ -263,6 +266,18 @@ class DeadLetters:
     def close(self) -> None:
         if self._sender is not None:
             self._sender.close()
+
+
+def letter(records: RecordBatch, reject: Reject) -> tuple[bytes | None, bytes | None, Headers]:
+    """Value, key and headers of a dead letter."""
+    value, headers = records.values[reject.index], headers_of(records, reject)
+    key = None if records.keys is None else records.keys[reject.index]
+    size = len(value or b"") + len(key or b"") + sum(len(name) + len(text) for name, text in headers)
+    if size <= LETTER_BYTES:
+        return value, key, headers
+    ours = [(name, text) for name, text in headers if name.startswith(HEADER)]
+    ours.append((f"{HEADER}bytes", str(size).encode()))
+    return value and value[:KEPT_BYTES], key and key[:KEPT_BYTES], ours
 
 
 def headers_of(records: RecordBatch, reject: Reject) -> Headers:

@@ -49,6 +49,7 @@ class GapCause(StrEnum):
     RETENTION = "retention"  # deleted before we read it
     DAMAGED = "damaged"  # a batch that cannot be read was passed over
     TOO_LARGE = "too_large"  # a batch, or the rest of one, that decompresses to more than may be held
+    OVERSIZED = "oversized"  # a batch that is larger than may be fetched
     REWOUND = "rewound"  # the topic ends before our position: it was made anew, or truncated
 
 

@@ -10,7 +10,8 @@ from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.future import Future
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.transport import KafkaTCPTransport
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.parser import KafkaProtocol
 
 from driftd.sources.kafka import patches
 
@@ -36,7 +37,9 @@ def test_an_unpacker_that_looks_different_is_left_alone() -> None:
 def test_the_socket_is_read_where_we_replace_it() -> None:
     assert "recvd_data, err = self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
     assert "self._build_transport(node, timeout_at=timeout_at)" in inspect.getsource(KafkaConnectionManager._connect)
-    assert "return recvd_data, err" in inspect.getsource(KafkaTCPTransport._sock_recv)
+    for transport in (KafkaTCPTransport, KafkaSSLTransport):
+        assert "return recvd_data, err" in inspect.getsource(transport._sock_recv)
+    assert KafkaSSLTransport._read_from_sock is KafkaTCPTransport._read_from_sock
 
 
 def test_positions_are_looked_up_where_we_prevent_it() -> None:
@@ -80,12 +83,20 @@ def test_the_group_is_asked_and_joined_anew_where_we_think() -> None:
     assert "is_done" in Future.__slots__
 
 
+def test_an_answer_that_is_too_large_ends_where_we_notice_it() -> None:
+    assert "raise Errors.InvalidReceiveError(" in inspect.getsource(KafkaProtocol._validate_frame_size)
+    send = inspect.getsource(Fetcher._send_fetches_async)
+    assert "future.add_errback(self._handle_fetch_error, node_id)" in send
+    assert "def _handle_fetch_error(self, node_id, exception)" in inspect.getsource(Fetcher._handle_fetch_error)
+
+
 def test_consumers_of_another_kind_are_left_alone() -> None:
     consumer = object()
     assert not patches.receive_in_large_pieces(consumer)
     assert not patches.leave_positions_alone(consumer)
     assert not patches.announce_revocation(consumer, lambda: True)
     assert not patches.finish_rebalances(consumer)
+    assert not patches.notice_oversized(consumer, lambda _: None)
     assert patches.ask_for_assignments(consumer, "g") is None
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)

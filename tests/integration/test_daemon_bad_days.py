@@ -14,6 +14,8 @@ import pytest
 from driftd.engine.snapshot import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
 from tests.bench.events import values
+from tests.integration.kafka_helpers import reading
+from tests.integration.kafka_helpers import settings as kafka_settings
 from tests.servers.kafka import Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
 
@@ -267,6 +269,30 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
     assert daemon.value("driftd_values_refused_total", model="m", feature="x") == 1
     assert daemon.value("driftd_predictions_total", model='quo"te\nline\\') == 1
     daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") >= len(hostile), "dead letters")
+    assert daemon.terminate() == 0
+
+
+def test_a_record_of_100_mb_is_rejected_unread_in_bounded_memory_and_reading_goes_on(
+    own_kafka: LocalBroker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = own_kafka.create_topic("huge", configs={"max.message.bytes": str(200 << 20)})
+    letters = own_kafka.create_topic("letters")
+    config = settings(own_kafka, topic)
+    config["kafka"]["dead_letter_topic"] = letters
+    daemon = started(daemons, tmp_path, config)
+    own_kafka.produce(topic, list(values(300)))
+    own_kafka.produce(topic, [bytes(100 << 20)], max_request_size=200 << 20, request_timeout_ms=60_000)
+    own_kafka.produce(topic, list(values(200)))
+    daemon.wait_received(501)
+    daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") == 1, "the dead letter")
+    assert daemon.value("driftd_events_rejected_total", reason="too_large") == 1
+    assert daemon.balanced()
+    assert f"{topic}/0@300: a batch of 104857" in daemon.log
+    assert daemon.peak_memory_bytes() < 250 << 20
+    with reading(kafka_settings(own_kafka.bootstrap, letters)) as reader:
+        assert reader.read(1) == [b""]
+        headers = dict((reader.batches[0].headers or [[]])[0])
+    assert headers["__driftd.errors.offset"] == b"300"
     assert daemon.terminate() == 0
 
 

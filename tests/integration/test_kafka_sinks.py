@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,35 @@ def test_dead_letters_carry_the_record_and_why(kafka: Broker) -> None:
         "__driftd.errors.app": b"driftd",
         "__driftd.errors.version": driftd.__version__.encode(),
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "header", "cut"),
+    [
+        pytest.param(899_000, 10, 10, False, id="it fits"),
+        pytest.param(2_000_000, 10, 10, True, id="a large value"),
+        pytest.param(10, 2_000_000, 10, True, id="a large key"),
+        pytest.param(10, 10, 2_000_000, True, id="a large header"),
+    ],
+)
+def test_a_record_larger_than_the_topic_takes_leaves_its_begin_and_its_place(
+    kafka: Broker, value: int, key: int, header: int, cut: bool
+) -> None:
+    topic = kafka.create_topic("dead")  # takes 1,048,588 bytes
+    records = replace(
+        RECORDS, values=[b"v" * value] * 3, keys=[b"k" * key] * 3, headers=[[("trace", b"h" * header)]] * 3
+    )  # fmt: skip
+    letters = DeadLetters(settings(kafka.bootstrap, topic), topic)
+    letters.send(records, REJECTS[:1])
+    assert letters.flush(20) == 0
+    letters.close()
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        (found,) = reader.read(1)
+        headers = dict((reader.batches[0].headers or [[]])[0])
+    assert found == b"v" * (min(value, 65_536) if cut else value)
+    assert (headers["__driftd.errors.offset"], headers["__driftd.errors.code"]) == (b"18211", b"not_json")
+    assert ("trace" in headers) is not cut
+    assert int(headers.get("__driftd.errors.bytes", b"0")) >= (value + key + header if cut else 0)
 
 
 def test_dead_letters_to_a_topic_that_is_not_there_are_counted_as_failed(kafka: Broker) -> None:

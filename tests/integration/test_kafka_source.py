@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -523,6 +524,32 @@ def test_good_records_beside_a_bomb_are_read(kafka: Broker, topic: str, codec: s
         assert reader.read(4) == [b"1", None, b"2", b"3"]
         assert reader.gaps == []
         assert [offset for one in reader.batches for offset in one.refused] == [1]
+
+
+@pytest.mark.parametrize("listener", ["bootstrap", "ssl"])
+def test_a_batch_too_large_to_be_fetched_is_passed_over_and_reading_goes_on(
+    secure_kafka: Broker, listener: str
+) -> None:
+    topic = secure_kafka.create_topic(partitions=2, configs={"max.message.bytes": str(16 << 20)})
+    large: dict[str, Any] = {"max_request_size": 16 << 20, "batch_size": 16 << 20}
+    secure_kafka.produce(topic, numbers(0, 10), partition=0)
+    secure_kafka.produce(topic, [b"x" * (3 << 20)], partition=0, **large)
+    secure_kafka.produce(topic, [b"y" * (2 << 20), b"beside it"], partition=0, linger_ms=500, **large)
+    secure_kafka.produce(topic, numbers(10, 20), partition=0)
+    secure_kafka.produce(topic, [b"x" * (3 << 20)], partition=1, **large)
+    secure_kafka.produce(topic, [b"1" * (900 << 10)], partition=1)
+    protocol = {"security_protocol": "SSL", "ssl_cafile": secure_kafka.cafile} if listener == "ssl" else {}
+    sizes = {"max_stored_bytes": 1 << 20, "fetch_bytes": 1 << 19, "partition_fetch_bytes": 1 << 18}
+    options = settings(getattr(secure_kafka, listener), topic, **sizes, **protocol)
+    with reading(options) as reader:
+        assert Counter(reader.read(21)) == Counter([*numbers(0, 20), b"1" * (900 << 10)])
+        gaps = sorted((gap.topic_partition[1], gap.first_offset, gap.next_offset, gap.cause) for gap in reader.gaps)
+        assert gaps == [(0, 10, 11, GapCause.OVERSIZED), (0, 11, 13, GapCause.OVERSIZED), (1, 0, 1, GapCause.OVERSIZED)]
+        assert reader.source.health().connected
+    if listener == "bootstrap":  # a consumer that is closed during a handshake leaves its socket to the collector
+        told = rf"{topic}/[01]@(10|0): a batch of 31458\d\d bytes, at most 1048576 are fetched"
+        with pytest.raises(SourceError, match=told):
+            list(read_range(options, topic))
 
 
 def certified(broker: Broker, listener: str, trusted: str, own: str | None) -> KafkaSettings:

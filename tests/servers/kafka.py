@@ -320,6 +320,7 @@ class LocalBroker(Broker):
             "group.min.session.timeout.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 8388608,
             "log.cleaner.backoff.ms": 500,
+            "socket.request.max.bytes": 300 << 20,  # topics that take large records say so themselves
         }
         if self.secure:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"

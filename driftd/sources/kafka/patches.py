@@ -2,14 +2,15 @@
 
 1. ``PartitionRecords`` hands over a whole Stretch instead of one object per record (``_records``). It also never
    leaves a broken partition behind: when the stock one raises, the third poll spins for ever at 100 % CPU.
-2. The socket is read in large pieces. With the stock 4 KiB each piece hands the interpreter's lock to the
-   thread that computes, and takes up to 5 ms to get it back.
+2. The socket is read in large pieces, a few at a time. With the stock 4 KiB each piece hands the interpreter's lock to
+   the thread that computes, and takes up to 5 ms to get it back; and stock reads on for as long as the peer sends.
 3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
 4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
 5. A static member whose place was taken by another of the same group.instance.id is told so.
 6. A rebalance is finished by a later poll() if it outlives the one that began it. The stock leader forgets it where new
    partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
 7. The group's assignments are asked for in the background, and a rejoin is asked for where a partition has no reader.
+8. A response that is too large to be received is told: kafka-python fetches it again for ever.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -21,14 +22,16 @@ import base64
 import functools
 import inspect
 import logging
+import ssl
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
+from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import FencedInstanceIdError, KafkaConnectionError
-from kafka.net.transport import KafkaTCPTransport
+from kafka.errors import FencedInstanceIdError, InvalidReceiveError, KafkaConnectionError
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
 
@@ -173,7 +176,7 @@ def receive_in_large_pieces(consumer: Any) -> bool:
 
     async def build_transport(node: Any, timeout_at: float | None = None) -> Any:
         transport = await build(node, timeout_at=timeout_at)
-        if type(transport) is KafkaTCPTransport:
+        if type(transport) in {KafkaTCPTransport, KafkaSSLTransport}:
             transport._sock_recv = lambda: receive(transport._sock)
         return transport
 
@@ -186,10 +189,11 @@ def receive(socket: Any) -> tuple[bytes, Exception | None]:
     pieces: list[bytes] = []
     left = RECEIVE_BYTES_AT_ONCE
     error: Exception | None = None
-    while left > 0:
+    decrypted = getattr(socket, "pending", lambda: 0)  # of TLS; nothing wakes the loop for what OpenSSL has already
+    while left > 0 or decrypted():
         try:
             piece = socket.recv(RECEIVE_BYTES)
-        except (BlockingIOError, InterruptedError):
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             break
         except (OSError, AttributeError) as failure:  # AttributeError: closed meanwhile, the socket is None
             error = KafkaConnectionError(failure)
@@ -235,6 +239,30 @@ def finish_rebalances(consumer: Any) -> bool:
         return False
     coordinator.need_rejoin = lambda: coordinator.rejoining or wants()
     return True
+
+
+def notice_oversized(consumer: Any, note: Callable[[Any], None]) -> bool:
+    """Part 8: ``note`` gets the id of the node whose answer to a fetch was too large, on kafka-python's thread."""
+    fetcher = getattr(consumer, "_fetcher", None)
+    stock = getattr(fetcher, "_handle_fetch_error", None)
+    if fetcher is None or stock is None:
+        return False
+
+    def handle_fetch_error(node_id: Any, exception: BaseException) -> None:
+        if isinstance(exception, InvalidReceiveError):
+            exception.__traceback__ = None  # its frames hold what was received, until the next garbage collection
+            note(node_id)
+        stock(node_id, exception)
+
+    fetcher._handle_fetch_error = handle_fetch_error
+    return True
+
+
+def leader_of(consumer: Any, topic_partition: TopicPartition) -> tuple[Any, str]:
+    """Id and address of the node that leads the partition; (None, "") where that is not known."""
+    node_id = consumer._cluster.leader_for_partition(KafkaPartition(*topic_partition))
+    node = None if node_id is None else consumer._cluster.broker_metadata(node_id)
+    return (None, "") if node is None else (node_id, f"[{node.host}]:{node.port}")
 
 
 def ask_for_assignments(consumer: Any, group_id: str) -> Any:

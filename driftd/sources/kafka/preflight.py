@@ -201,6 +201,22 @@ class Conversation:
         except kafka.errors.KafkaError:
             raise self._refused(f"{what}: the answer is not Kafka's; {self._protocol_hint()}") from None
 
+    def begin_of_answer(self, request: Any, what: str, size: int) -> bytes:
+        """The first ``size`` bytes of an answer, its length included; nothing can be asked after that."""
+        assert self._socket is not None
+        try:
+            self._protocol.send_request(request)
+            self._socket.settimeout(self._left())
+            self._socket.sendall(self._protocol.send_bytes())
+            answer = b""
+            while len(answer) < 4 or len(answer) < min(size, 4 + int.from_bytes(answer[:4], "big")):
+                answer += self._receive(self._socket, what)
+        except TimeoutError:
+            raise self._failed(f"{what}: no answer in {self._settings.connect_timeout_seconds:g} s") from None
+        except OSError as error:
+            raise self._failed(f"{what}: {reason(error)}") from None
+        return answer[:size]
+
     def _receive(self, connection: socket.socket, what: str) -> bytes:
         connection.settimeout(self._left())
         data = connection.recv(65536)

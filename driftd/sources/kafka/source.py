@@ -7,6 +7,7 @@ import logging
 import struct
 import time
 import zlib
+from collections import deque
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
 from driftd.sources.kafka.compression import Damage
 from driftd.sources.kafka.library_log import listen_to_library
+from driftd.sources.kafka.oversize import batch_at
 from driftd.sources.kafka.preflight import UNSEEN, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
@@ -75,6 +77,7 @@ class KafkaSource:
         self._next: dict[TopicPartition, int] = {}  # our own positions: kafka-python's move before records are taken in
         self._topic_ids: dict[TopicPartition, str] = {}  # of the topic that the position belongs to
         self._read_until: dict[TopicPartition, float] = {}
+        self._oversized: deque[Any] = deque()  # nodes that sent more than may be received; kafka-python's thread adds
         self._must_hand_over = False
         self._announced = False
         self._known: dict[str, frozenset[int]] = {}
@@ -101,7 +104,9 @@ class KafkaSource:
         self._follow_group()
         self._unread.look(self._consumer, self.settings.topics)
         self._notice_connection()
-        return self._batches(answer, self._follow_topics())
+        batches = self._batches(answer, self._follow_topics())
+        self._pass_over_oversized()
+        return batches
 
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []
@@ -264,6 +269,7 @@ class KafkaSource:
         patches.leave_positions_alone(self._consumer)
         patches.announce_revocation(self._consumer, self._hand_over_first)
         patches.finish_rebalances(self._consumer)
+        patches.notice_oversized(self._consumer, self._oversized.append)
         self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
         self._watchdog.start()
         log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
@@ -330,6 +336,24 @@ class KafkaSource:
         cause = GapCause.TOO_LARGE if damaged.damage is Damage.TOO_LARGE else GapCause.DAMAGED
         self._gaps.append(Gap(topic_partition, damaged.first, damaged.next_offset, cause, damaged.detail))
         self._go_to(topic_partition, damaged.next_offset)
+
+    def _pass_over_oversized(self) -> None:
+        """Looks for the batch that could not be received, and goes to the offset behind it."""
+        nodes = set()
+        while self._oversized:
+            nodes.add(self._oversized.popleft())
+        for topic_partition, offset in list(self._next.items()) if nodes else ():
+            node, server = patches.leader_of(self._consumer, topic_partition)
+            if node not in nodes:
+                continue
+            try:
+                batch = batch_at(self.settings, server, topic_partition, offset)
+            except SourceError as failure:
+                self._last_error = str(failure)  # it will be noticed again
+                return
+            if batch is not None and (detail := batch.beyond(self.settings.max_stored_bytes)):
+                self._gaps.append(Gap(topic_partition, offset, batch.next_offset, GapCause.OVERSIZED, detail))
+                self._go_to(topic_partition, batch.next_offset)
 
     def _contain(self, error: Exception, timeout_seconds: float) -> None:
         """Never spin: let go of what raised, remember it, and do not ask again at once."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from kafka import TopicPartition, errors
-from kafka.protocol.consumer import FetchRequest, HeartbeatRequest
+from kafka.protocol.consumer import HeartbeatRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from driftd.core.errors import SourceError, SourceRefused
@@ -17,11 +17,11 @@ from driftd.core.event import RecordBatch
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import open_consumer, to_batch
 from driftd.sources.kafka.library_log import listen_to_library
+from driftd.sources.kafka.oversize import batch_at, fetch_request
 from driftd.sources.kafka.preflight import GROUP_DENIED, TOPIC_DENIED, UNSEEN, Conversation, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 
-FETCH_VERSION: Final = 4  # Kafka 0.11; Kafka 4 still speaks it
 OPERATIONS_VERSION: Final = 8  # of Metadata: from here on it says which operations are allowed
 WRITE: Final = 4  # its number among the operations
 
@@ -84,19 +84,7 @@ def topic_report(talk: Conversation, greeting: Greeting, topic: str) -> TopicRep
         if seen is not None and seen.denied:
             return TopicReport(topic, 0, UNSEEN)
         return TopicReport(topic, 0, "does not exist; driftd run would wait for it")
-    partition = FetchRequest.FetchTopic.FetchPartition(
-        partition=seen.partitions[0], fetch_offset=0, partition_max_bytes=1
-    )
-    request = FetchRequest(
-        version=FETCH_VERSION,
-        replica_id=-1,
-        max_wait_ms=0,
-        min_bytes=0,
-        max_bytes=1,
-        isolation_level=0,
-        topics=[FetchRequest.FetchTopic(topic=topic, partitions=[partition])],
-    )
-    answer = talk.ask(request, "Fetch")
+    answer = talk.ask(fetch_request((topic, seen.partitions[0]), 0), "Fetch")
     codes = {partition.error_code for topic in answer.responses for partition in topic.partitions}
     problem = "no permission to read it (needs READ)" if TOPIC_DENIED in codes else ""
     return TopicReport(topic, len(seen.partitions), problem)
@@ -147,6 +135,8 @@ def read_range(
             raise SourceRefused(f"kafka {greeting.server}: topic '{topic}' does not exist, or may not be seen")
         fast = patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
         patches.receive_in_large_pieces(consumer)
+        oversized: list[object] = []
+        patches.notice_oversized(consumer, oversized.append)
         first = consumer.beginning_offsets(partitions)
         last = consumer.end_offsets(partitions)
         begins = places(consumer, start, first, first, last)
@@ -155,7 +145,11 @@ def read_range(
         consumer.assign(list(open_ends) or partitions)
         for one in open_ends:
             consumer.seek(one, begins[one])
-        yield from _read_until(settings, consumer, open_ends, patience_seconds, fast=fast)
+        for records in _read_until(settings, consumer, open_ends, patience_seconds, fast=fast):
+            if records is not None:
+                yield records
+            elif oversized:
+                require_receivable(settings, consumer, open_ends)
     except errors.AuthorizationError as error:
         raise SourceRefused(f"kafka {greeting.server}: no permission to read topic '{topic}': {error}") from None
     except errors.KafkaError as error:
@@ -179,10 +173,13 @@ def places(
 
 def _read_until(
     settings: KafkaSettings, consumer: Any, ends: dict[Any, int], patience_seconds: float, *, fast: bool
-) -> Iterator[RecordBatch]:
+) -> Iterator[RecordBatch | None]:
+    """None where a poll brought nothing."""
     heard = time.monotonic()
     while ends:
         answer = consumer.poll(timeout_ms=500)
+        if not answer:
+            yield None
         if not answer and time.monotonic() - heard > patience_seconds:
             raise SourceError(f"{settings.where}: no answer in {patience_seconds:g} s")
         for partition, found in answer.items():
@@ -205,6 +202,16 @@ def require_whole(partition: Any, stretch: Stretch) -> None:
     if stretch.damaged is not None:
         where = f"{partition.topic}/{partition.partition}@{stretch.damaged.first}"
         raise SourceError(f"{where}: {stretch.damaged.detail}")
+
+
+def require_receivable(settings: KafkaSettings, consumer: Any, partitions: Iterable[Any]) -> None:
+    """Raises SourceError where one of them goes on with a batch that is too large to be received."""
+    for partition in partitions:
+        topic_partition, offset = (partition.topic, partition.partition), consumer.position(partition)
+        _, server = patches.leader_of(consumer, topic_partition)
+        batch = batch_at(settings, server, topic_partition, offset) if server else None
+        if batch is not None and (detail := batch.beyond(settings.max_stored_bytes)):
+            raise SourceError(f"{partition.topic}/{partition.partition}@{offset}: {detail}; begin behind it")
 
 
 def before(stretch: Stretch, end: int) -> Stretch:

@@ -472,6 +472,7 @@ def test_a_gap_is_counted_as_received_and_dropped_and_reading_goes_on_behind_it(
     [
         pytest.param(GapCause.TOO_LARGE, "decompression_bomb", id="a bomb"),
         pytest.param(GapCause.DAMAGED, "damaged", id="a checksum that differs"),
+        pytest.param(GapCause.OVERSIZED, "too_large", id="a batch that is too large to be fetched"),
     ],
 )
 def test_records_that_cannot_be_read_are_rejected_and_one_dead_letter_says_where(cause: GapCause, reason: str) -> None:
