@@ -23,6 +23,7 @@ from driftd.core.event import RecordBatch, Reject
 from driftd.core.finding import Finding
 from driftd.sinks.log import finding_json
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
+from driftd.sources.kafka.sockets import close_failed_attempts
 
 log = logging.getLogger("driftd.kafka")
 
@@ -164,6 +165,7 @@ def explained(error: Exception) -> str:
 
 def open_producer(settings: KafkaSettings) -> Any:
     """A KafkaProducer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
+    close_failed_attempts()
     opened: list[Any] = []
     make = KafkaProducer.DEFAULT_CONFIG["kafka_client"]
 

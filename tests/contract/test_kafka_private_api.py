@@ -9,11 +9,13 @@ from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.future import Future
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.parser import KafkaProtocol
 
 from driftd.sources.kafka import patches
+from driftd.sources.kafka.sockets import close_failed_attempts
 
 
 def test_the_stock_unpacker_is_the_one_we_know() -> None:
@@ -88,6 +90,15 @@ def test_an_answer_that_is_too_large_ends_where_we_notice_it() -> None:
     send = inspect.getsource(Fetcher._send_fetches_async)
     assert "future.add_errback(self._handle_fetch_error, node_id)" in send
     assert "def _handle_fetch_error(self, node_id, exception)" in inspect.getsource(Fetcher._handle_fetch_error)
+
+
+def test_a_failed_attempt_leaves_its_socket_where_we_close_it() -> None:
+    assert close_failed_attempts()
+    assert "return await self.sock_connect(net, sock, sockaddr, timeout_at=timeout_at)" in inspect.getsource(
+        KafkaNetSocket.connect
+    )
+    assert "await transport.handshake()" in inspect.getsource(KafkaConnectionManager._build_transport)
+    assert "self._sock.do_handshake()" in inspect.getsource(KafkaSSLTransport.handshake)
 
 
 def test_consumers_of_another_kind_are_left_alone() -> None:

@@ -27,7 +27,6 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
 from kafka.errors import TopicAlreadyExistsError
-from kafka.net.inet import KafkaNetSocket
 
 from tests.servers import ROOT, find_free_port, need, spawn
 from tests.servers.run import keeping, kept, locked, tell, wait_for_the_end
@@ -510,19 +509,8 @@ def spare_kafka(run_folder: Path) -> Iterator[LocalBroker]:
 
 
 @pytest.fixture
-def own_kafka(spare_kafka: LocalBroker, monkeypatch: pytest.MonkeyPatch) -> LocalBroker:
+def own_kafka(spare_kafka: LocalBroker) -> LocalBroker:
     """A broker that no other test uses meanwhile: kill it, stop it, start it again. It is up when the test begins."""
-    connect = KafkaNetSocket.sock_connect
-
-    async def close_what_is_refused(self: Any, net: Any, sock: socket.socket, *where: Any, **options: Any) -> Any:
-        """kafka-python leaves such sockets to the collector, which would complain in some later test."""
-        try:
-            return await connect(self, net, sock, *where, **options)
-        except BaseException:
-            sock.close()
-            raise
-
-    monkeypatch.setattr(KafkaNetSocket, "sock_connect", close_what_is_refused)
     if not spare_kafka.alive:
         spare_kafka.start()
     return spare_kafka
