@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from driftd.sources import Assigned, GapCause, Health, Revoked
 from driftd.sources.kafka.preflight import UNSEEN
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
 from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
-from tests.servers.kafka import KEY_PASSWORD, USER, Broker
+from tests.servers.kafka import KEY_PASSWORD, USER, Broker, local_broker
 
 pytestmark = pytest.mark.integration
 
@@ -432,6 +433,27 @@ def test_what_is_wrong_with_a_certificate_is_told_and_what_helps(
     for ask in (check_topics, lambda given: KafkaSource(given).poll(0.1)):
         with pytest.raises(SourceRefused, match=said):
             ask(options)
+
+
+def test_a_certificate_that_is_replaced_by_a_wrong_one_while_we_run_is_told_until_it_is_mended() -> None:
+    with local_broker() as broker:
+        store = Path(broker.certificate("ssl-store.pem"))
+        good, wrong = store.read_text(), Path(broker.certificate("expired-store.pem")).read_text()
+        topic = broker.create_topic()
+        options = replace(certified(broker, "ssl", "ssl", None), topics=(topic,))
+        with reading(options) as reader:
+            reader.until(lambda: bool(reader.known))
+            broker.stop()
+            store.write_text(wrong)
+            broker.start()
+            reader.until(lambda: "set kafka.ssl_cafile" in reader.source.health().last_error, 60)
+            assert not reader.source.health().connected
+            broker.stop()
+            store.write_text(good)
+            broker.start()
+            broker.produce(topic, numbers(0, 10))
+            assert reader.read(10, 60) == numbers(0, 10)
+            assert "set kafka.ssl_cafile" not in reader.source.health().last_error
 
 
 def test_a_certificate_of_our_own_lets_us_in_with_a_locked_key_too(secure_kafka: Broker) -> None:

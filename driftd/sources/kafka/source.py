@@ -22,6 +22,7 @@ from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, R
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
 from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.diagnosis import Diagnosis
 from driftd.sources.kafka.library_log import listen_to_library
 from driftd.sources.kafka.oversize import batch_at
 from driftd.sources.kafka.preflight import UNSEEN, Greeting, preflight
@@ -89,6 +90,8 @@ class KafkaSource:
         self._last_error = ""
         self._was_connected = False
         self._polling_since: float | None = None
+        self._diagnosis = Diagnosis(lambda: preflight(settings))
+        self._said_cause = ""
         self._unread = UnreadPartitions(settings.group_id, settings.metadata_max_age_seconds)
         self._watchdog = Watchdog(lambda: self.health().stuck_seconds)
 
@@ -219,7 +222,7 @@ class KafkaSource:
         polling = 0.0 if since is None else time.monotonic() - since
         return Health(
             connected=consumer is not None and patches.is_connected(consumer),
-            last_error=self._last_error,
+            last_error=self._diagnosis.cause or self._last_error,
             rebalances=self._rebalances,
             commit_failures=self._commit_failures,
             missing_topics=tuple(
@@ -543,6 +546,11 @@ class KafkaSource:
                 log.info("%s: a broker answers", self.settings.where)
             else:
                 log.warning("%s: no broker answers; trying again, nothing lost", self.settings.where)
+        self._diagnosis.follow(connected)
+        cause = self._diagnosis.cause
+        if cause and cause != self._said_cause:
+            log.warning("%s", cause)
+        self._said_cause = cause
 
     def _heard(self, message: str) -> None:
         self._last_error = message[:300]
