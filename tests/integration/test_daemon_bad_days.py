@@ -16,7 +16,7 @@ from driftd.engine.store import FORMAT, MAGIC, read_file
 from tests.bench.events import values
 from tests.integration.kafka_helpers import reading
 from tests.integration.kafka_helpers import settings as kafka_settings
-from tests.servers.kafka import Broker, LocalBroker
+from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -270,6 +270,38 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
     assert daemon.value("driftd_predictions_total", model='quo"te\nline\\') == 1
     daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") >= len(hostile), "dead letters")
     assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        pytest.param("denied", "no permission to see it, or it does not exist (needs DESCRIBE and READ)", id="topic"),
+        pytest.param("elsewhere", "the broker's certificate is for another host than '127.0.0.1'", id="wrong host"),
+        pytest.param("mtls", "set kafka.ssl_certfile and kafka.ssl_keyfile", id="no certificate"),
+    ],
+)
+def test_what_will_not_pass_by_waiting_ends_run_with_its_cause(
+    secure_kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], login: str, said: str
+) -> None:
+    topic = secure_kafka.create_topic("denied")
+    secure_kafka.allow_only("somebody", topic)
+    config = settings(secure_kafka, topic)
+    if login == "denied":
+        (tmp_path / "password").write_text(PASSWORD)
+        (tmp_path / "password").chmod(0o600)
+        config["kafka"] |= {
+            "bootstrap_servers": secure_kafka.sasl, "security_protocol": "SASL_PLAINTEXT", "sasl_username": USER,
+            "sasl_mechanism": "SCRAM-SHA-256", "sasl_password_file": "password",
+        }  # fmt: skip
+    else:
+        cafile = secure_kafka.certificate(f"{login}.pem")
+        config["kafka"] |= {
+            "bootstrap_servers": getattr(secure_kafka, login), "security_protocol": "SSL", "ssl_cafile": cafile,
+        }  # fmt: skip
+    daemon = started(daemons, tmp_path, config)
+    assert daemon.exit_code() == 3
+    assert said in daemon.log
+    assert "does not exist yet" not in daemon.log
 
 
 def test_a_record_of_100_mb_is_rejected_unread_in_bounded_memory_and_reading_goes_on(
