@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +40,8 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
     """Validate the configuration, ask the broker, and show what driftd would detect and how often it may page.
 
     What a channel can see depends on its rate and its variation, so it is shown for models that have a reference. Exit
-    codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read.
+    codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read, or a topic not be
+    written, 4 the state cannot be saved.
     """
     loaded = options.load(given)
     alarms = loaded.settings.alarms
@@ -50,15 +52,18 @@ def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
         "discovery": loaded.settings.discovery.model_dump(),
         "alarms": alarms.model_dump() | alarms.model_dump(include={"sizes"}, exclude_unset=True),
         "kafka": None if offline else kafka(loaded),
+        "state": None if offline else state(loaded.settings),
     }
-    found = report["kafka"]["problems"] if isinstance(report["kafka"], dict) else []
-    report["problems"] = found
+    of_kafka, of_state = (report[part]["problems"] if report[part] else [] for part in ("kafka", "state"))
+    found = report["problems"] = [*of_kafka, *of_state]
     if output == "json":
         print_json(report)
     else:
         with wrapped():
             _print(loaded, report, everything=everything)
-    return 3 if found else 0
+    if of_kafka:
+        return 3
+    return 4 if found else 0
 
 
 def kafka(loaded: Loaded) -> dict[str, Any]:
@@ -69,16 +74,39 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 
     settings = kafka_settings(loaded.settings)
     try:
-        report = check_topics(settings)
+        report = check_topics(settings, writes(loaded.settings))
     except SourceError as e:
         return {"server": ", ".join(settings.bootstrap_servers), "topics": [], "problems": [str(e)]}
     return {
         "server": report.server,
         "version": ".".join(map(str, report.version)),
         "cluster_id": report.cluster_id,
-        "topics": [{"topic": t.name, "partitions": t.partitions, "problem": t.problem} for t in report.topics],
+        "topics": [
+            {"topic": t.name, "partitions": t.partitions, "problem": t.problem, "state": t.state} for t in report.topics
+        ],
         "problems": list(report.problems),
     }
+
+
+def writes(settings: Settings) -> dict[str, str]:
+    """The topics that driftd writes to, and what."""
+    wanted = {settings.kafka.dead_letter_topic: "dead-letter", settings.kafka.findings_topic: "findings"}
+    return {topic: what for topic, what in wanted.items() if topic is not None}
+
+
+def state(settings: Settings) -> dict[str, Any]:
+    """Whether the state can be saved, and findings be written."""
+    from driftd.engine.store import unwritable  # noqa: PLC0415
+
+    folders = {"state.directory": Path(settings.state.directory)}
+    if settings.findings.path is not None:
+        folders["findings.path"] = Path(settings.findings.path).parent
+    problems = [
+        f"{setting}: {why}; nothing could be saved or committed. Give driftd a folder that it may write"
+        for setting, folder in folders.items()
+        if (why := unwritable(folder))
+    ]
+    return {"directory": str(settings.state.directory), "problems": problems}
 
 
 def models(settings: Settings) -> dict[str, Any]:
@@ -188,6 +216,8 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
 
     _print_settings(loaded, everything=everything)
     _print_kafka(report["kafka"])
+    for problem in report["state"]["problems"] if report["state"] else ():
+        print_line(problem, "red")
     for model in report["models"]:
         _print_model(model, everything=everything)
     print_line()
@@ -226,11 +256,11 @@ def _print_kafka(kafka: dict[str, Any] | None) -> None:
     cluster = f", cluster {kafka['cluster_id']}" if "cluster_id" in kafka else ""
     print_line(f"Kafka: {kafka['server']}{cluster}", "bold")
     if kafka["topics"]:
-        rows = [(t["topic"], str(t["partitions"]), clean(t["problem"], 400) or "readable") for t in kafka["topics"]]
+        rows = [(t["topic"], str(t["partitions"]), clean(t["state"], 400)) for t in kafka["topics"]]
         print_table(("topic", "partitions", "state"), rows, indent=2)
-    shown = {f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"]}
+    shown = tuple(f"topic '{t['topic']}': {t['problem']}" for t in kafka["topics"])
     for problem in kafka["problems"]:
-        if problem not in shown:
+        if not problem.endswith(shown):
             print_line(f"  {problem}", "red")
 
 

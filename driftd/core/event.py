@@ -18,6 +18,13 @@ TopicPartition = tuple[str, int]
 """(topic or file name, partition): the unit of position and of order."""
 
 
+def places(partitions: Sequence[TopicPartition], most: int = 10) -> str:
+    """For messages: ``t/1, t/2 and 5 more``."""
+    shown = ", ".join(f"{topic}/{number}" for topic, number in partitions[:most])
+    more = len(partitions) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
 class RejectReason(StrEnum):
     """Why a record or an event is not usable. The set is fixed: it is a metric label."""
 

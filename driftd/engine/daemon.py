@@ -30,7 +30,11 @@ LEARNED_BY = "driftd"
 """``Reference.created_by`` of those that driftd learned; only they have to be stored."""
 
 
-UNUSABLE: Final = {GapCause.DAMAGED: RejectReason.DAMAGED, GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB}
+UNUSABLE: Final = {
+    GapCause.DAMAGED: RejectReason.DAMAGED,
+    GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB,
+    GapCause.OVERSIZED: RejectReason.TOO_LARGE,
+}
 """Gaps whose records are there and cannot be read: they are rejected, and a dead letter says where they are."""
 
 
@@ -164,6 +168,7 @@ class Daemon:
             self._take(records)
         for gap in self.source.gaps():
             self._skip(gap)
+        self._note_topics()
         outcome = self.pipeline.settle(self.state, self._idle(batches))
         self._tell(outcome)
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
@@ -210,6 +215,8 @@ class Daemon:
         if partition is not None:
             # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
             rewound = gap.cause is GapCause.REWOUND
+            if rewound:
+                self.reporter.rewound()
             partition.next_offset = gap.next_offset if rewound else max(partition.next_offset, gap.next_offset)
         self._dirty = True
         topic, number = gap.topic_partition
@@ -317,7 +324,13 @@ class Daemon:
             start: dict[TopicPartition, int | str] = {}
             for topic_partition in partitions:
                 start[topic_partition] = self._start(topic_partition, *committed.get(topic_partition, (None, "")))
-            found = self.source.seek(start)
+            known = self.state.partitions
+            mine = {
+                at: known[at].topic_id
+                for at, offset in start.items()
+                if at in known and known[at].next_offset == offset
+            }
+            found = self.source.seek(start, mine)
         except SourceError as e:
             if not e.retriable:
                 raise
@@ -327,6 +340,7 @@ class Daemon:
         for topic_partition, offset in found.items():
             partition = self.state.partitions.setdefault(topic_partition, PartitionState(offset))
             partition.next_offset, partition.released = offset, False
+            partition.topic_id = mine.get(topic_partition, "")
         self._dirty = True
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
         if begun:  # after kill -9 before the first checkpoint "latest" would be another place
@@ -336,10 +350,22 @@ class Daemon:
         """Where to read on: the checkpoint's position, unless another member has gone on from there."""
         mine = self.state.partitions.get(topic_partition)
         if mine is None:
-            return self.timing.start if committed is None else committed
+            start = "earliest" if topic_partition[0] in self.state.awaited else self.timing.start
+            return start if committed is None else committed
         if committed is None or owner in {"", self.timing.instance}:
             return mine.next_offset
-        return max(committed, mine.next_offset)
+        ids = {self.source.topic_id(topic_partition[0]), mine.topic_id} - {""}
+        return committed if len(ids) == 2 else max(committed, mine.next_offset)  # two: the topic was made anew
+
+    def _note_topics(self) -> None:
+        """Which topics the positions belong to, and which topics do not exist: all of those will be new."""
+        for at, topic_id in self.source.topic_ids().items():
+            if at in self.state.partitions:
+                self.state.partitions[at].topic_id = topic_id
+        awaited = self.state.awaited.union(self.source.health().missing_topics)
+        awaited -= {topic for topic, _ in self.state.partitions}
+        if awaited != self.state.awaited:
+            self.state.awaited, self._dirty = awaited, True
 
     def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[TopicPartition]:
         """Partitions that have been read to their end and silent for a while hold nobody back."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
+from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
@@ -52,6 +52,8 @@ def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
     if not health.connected:
         yield f"kafka does not answer: {health.last_error}"
     yield from (f"topic {topic} does not exist" for topic in health.missing_topics)
+    if health.unread_partitions:
+        yield f"no member of the group reads {places(health.unread_partitions)}"
     if not assigned:
         yield "no partitions assigned"
     if health.stuck_seconds:
@@ -216,6 +218,9 @@ class Reporter:
                 new.setdefault(model, []).append(feature)
         for model, names in new.items():
             log.warning("%s: %s", printable(model), unwatched(names))
+
+    def rewound(self) -> None:
+        self.telemetry.add("driftd_rewinds_total")
 
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")

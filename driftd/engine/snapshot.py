@@ -144,6 +144,7 @@ class PartitionSnapshot:
     streams: list[StreamSnapshot]
     late: dict[str, int]
     worst_lateness: dict[str, float]
+    topic_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ class Checkpoint:
     findings: int
     rejected: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    awaited: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, state: State, find: FindDetector, pane_seconds: float, saved: float) -> Checkpoint:
@@ -301,7 +303,7 @@ class Checkpoint:
             pane_seconds,
             [
                 PartitionSnapshot(
-                    source, p.next_offset, p.latest, p.released, streams(p), dict(p.late), p.worst_lateness
+                    source, p.next_offset, p.latest, p.released, streams(p), dict(p.late), p.worst_lateness, p.topic_id
                 )
                 for source, p in sorted(state.partitions.items())
             ],
@@ -312,16 +314,18 @@ class Checkpoint:
             state.findings,
             dict(state.rejected),
             dict(state.dropped),
+            sorted(state.awaited),
         )
 
     def restore(self, find: FindDetector) -> State:
         state = State(models={m.slice: m.restore() for m in self.models}, frontier=self.frontier)
         state.received, state.accepted, state.findings = self.received, self.accepted, self.findings
         state.rejected, state.dropped = Counter(self.rejected), Counter(self.dropped)
+        state.awaited = frozenset(self.awaited)
         for p in self.partitions:
             streams = {s.slice: s.restore(state.models[s.slice].reference, find) for s in p.streams}
             state.partitions[p.source] = PartitionState(
-                p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness
+                p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness, p.topic_id
             )
         return state
 

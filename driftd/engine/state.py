@@ -20,6 +20,7 @@ FirstRefused = tuple[TopicPartition, RefusedValue]
 @dataclass(slots=True)
 class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
+    ``awaited``: topics that did not exist when they were last looked for.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -32,6 +33,7 @@ class State:
     rejected: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     findings: int = 0
+    awaited: frozenset[str] = frozenset()
 
     @property
     def late(self) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from driftd.engine.state import State
 from driftd.learn.growth import GROWING, GROWN
 
 MAGIC = b"driftd\n"
-FORMAT = 5
+FORMAT = 6
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 
@@ -58,6 +59,19 @@ def write_file(path: Path, payload: bytes, *, previous: Path | None = None) -> i
             temporary.unlink(missing_ok=True)
         raise StateUnwritable(f"{path}: cannot be written: {e.strerror}; the last good one is kept") from e
     return len(head) + len(payload)
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing could be saved in ``folder``, which need not exist yet; "" if it could. Leaves nothing behind."""
+    place = folder
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(4096))
+    except OSError as e:
+        return f"{place}: {e.strerror}"
+    return ""
 
 
 def read_file(path: Path) -> bytes:

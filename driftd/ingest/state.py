@@ -35,7 +35,8 @@ class Stream:
 
 @dataclass(slots=True)
 class PartitionState:
-    """``next_offset`` is the position that belongs to everything else here; ``latest`` the greatest event time.
+    """``next_offset`` is the position that belongs to everything else here, in the topic that has ``topic_id`` ("" if
+    the source has no ids); ``latest`` the greatest event time.
 
     A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
     ``late`` counts late events by LateReason; ``worst_lateness`` has the greatest of each reason, in seconds.
@@ -47,3 +48,4 @@ class PartitionState:
     streams: dict[Slice, Stream] = field(default_factory=dict)
     late: Counter[str] = field(default_factory=Counter)
     worst_lateness: dict[str, float] = field(default_factory=dict)
+    topic_id: str = ""

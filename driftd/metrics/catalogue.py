@@ -242,6 +242,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge("driftd_kafka_connected", "", "1 while a broker answers, else 0."),
         counter("driftd_rebalances_total", "rebalances", "Times the partitions were assigned anew."),
         counter(
+            "driftd_rewinds_total",
+            "partitions",
+            "Partitions in which reading went back: their topic was made anew, or their log was cut back.",
+        ),
+        counter(
             "driftd_commit_failures_total",
             "commits",
             "Offset commits that failed; nothing is lost, the checkpoint has the positions.",
@@ -263,7 +268,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     "driftd itself": (
         gauge("driftd_build_info", "", "Always 1; the version that runs.", ("version",)),
         gauge("driftd_loop_timestamp_seconds", "seconds", "When the loop last went round: the heartbeat."),
-        gauge("driftd_ready", "", "1 while the configuration is loaded and partitions are assigned, else 0."),
+        gauge("driftd_ready", "", "1 while Kafka answers, partitions are assigned and each has a reader, else 0."),
         gauge(
             "driftd_config_last_reload_successful", "", "1 if the last reload of the configuration succeeded, else 0."
         ),

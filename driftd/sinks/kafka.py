@@ -2,6 +2,8 @@
 
 Dead letters carry key, value and headers as they came, and beside them where and why, in headers of our own:
 ``__driftd.errors.{topic,partition,offset,timestamp,stage,code,message,app,version}``. Never any payload there.
+Of a record that is larger than LETTER_BYTES, which the topic might not take, only the begin of its value is kept, and
+``__driftd.errors.bytes`` says how large key, value and headers were.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from driftd.core.event import RecordBatch, Reject
 from driftd.core.finding import Finding
 from driftd.sinks.log import finding_json
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
+from driftd.sources.kafka.sockets import close_failed_attempts
 
 log = logging.getLogger("driftd.kafka")
 
@@ -34,6 +37,8 @@ FATAL: Final = (
     errors.ProducerFencedError,
 )
 REOPEN_SECONDS: Final = 10.0
+LETTER_BYTES: Final = 900_000  # by default a topic takes batches of 1,048,588
+KEPT_BYTES: Final = 65_536
 
 Headers = list[tuple[str, bytes]]
 
@@ -106,7 +111,7 @@ class Sender:
             self._pending.append(message)
         except (errors.KafkaError, SourceError, AssertionError, ValueError) as error:
             self._failed += 1
-            self.last_error = f"{type(error).__name__}: {error}"[:200]
+            self.last_error = explained(error)
 
     def _settle(self, until: float | None = None) -> list[Message]:
         """Look at what is acknowledged, waiting at most until then; the answer is what a new producer must send."""
@@ -120,7 +125,7 @@ class Sender:
                 waiting.append(message)
             elif message.future.failed():
                 error = message.future.exception
-                self.last_error = f"{type(error).__name__}: {error}"[:200]
+                self.last_error = explained(error)
                 if isinstance(error, FATAL):
                     again.append(message)
                 else:
@@ -147,8 +152,20 @@ class Sender:
                 producer.close(timeout=timeout_seconds)
 
 
+def explained(error: Exception) -> str:
+    """With its cure where the name of the error says too little."""
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return "no permission to write it, or it does not exist (needs DESCRIBE and WRITE)"
+    if isinstance(error, errors.ClusterAuthorizationFailedError):
+        return "no permission to write without duplicates (needs WRITE on the topic; before Kafka 3, IDEMPOTENT_WRITE)"
+    if isinstance(error, errors.UnknownTopicOrPartitionError) or "update metadata" in str(error):
+        return "it does not exist (create it), or no broker answers"
+    return f"{type(error).__name__}: {error}"[:200]
+
+
 def open_producer(settings: KafkaSettings) -> Any:
     """A KafkaProducer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
+    close_failed_attempts()
     opened: list[Any] = []
     make = KafkaProducer.DEFAULT_CONFIG["kafka_client"]
 
@@ -235,9 +252,8 @@ class DeadLetters:
             return
         if self._sender is None:
             self._sender = Sender(self.settings, self.topic)
-        for index, reject in first.items():
-            key = None if records.keys is None else records.keys[index]
-            self._sender.send(records.values[index], key, headers_of(records, reject))
+        for reject in first.values():
+            self._sender.send(*letter(records, reject))
             self._unflushed += 1
 
     def flush(self, timeout_seconds: float) -> int:
@@ -252,6 +268,18 @@ class DeadLetters:
     def close(self) -> None:
         if self._sender is not None:
             self._sender.close()
+
+
+def letter(records: RecordBatch, reject: Reject) -> tuple[bytes | None, bytes | None, Headers]:
+    """Value, key and headers of a dead letter."""
+    value, headers = records.values[reject.index], headers_of(records, reject)
+    key = None if records.keys is None else records.keys[reject.index]
+    size = len(value or b"") + len(key or b"") + sum(len(name) + len(text) for name, text in headers)
+    if size <= LETTER_BYTES:
+        return value, key, headers
+    ours = [(name, text) for name, text in headers if name.startswith(HEADER)]
+    ours.append((f"{HEADER}bytes", str(size).encode()))
+    return value and value[:KEPT_BYTES], key and key[:KEPT_BYTES], ours
 
 
 def headers_of(records: RecordBatch, reject: Reject) -> Headers:

@@ -49,6 +49,7 @@ class GapCause(StrEnum):
     RETENTION = "retention"  # deleted before we read it
     DAMAGED = "damaged"  # a batch that cannot be read was passed over
     TOO_LARGE = "too_large"  # a batch, or the rest of one, that decompresses to more than may be held
+    OVERSIZED = "oversized"  # a batch that is larger than may be fetched
     REWOUND = "rewound"  # the topic ends before our position: it was made anew, or truncated
 
 
@@ -85,13 +86,16 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``stuck_seconds`` is how long a poll has not returned, 0 unless that is beyond what is normal."""
+    """``unread_partitions``: no member of the group reads them. ``stuck_seconds`` is how long a poll has not returned,
+    0 unless that is beyond what is normal.
+    """
 
     connected: bool
     last_error: str = ""
     rebalances: int = 0
     commit_failures: int = 0
     missing_topics: tuple[str, ...] = ()
+    unread_partitions: tuple[TopicPartition, ...] = ()
     stuck_seconds: float = 0.0
 
 
@@ -105,11 +109,16 @@ class Source(Protocol):
 
     def gaps(self) -> list[Gap]: ...
 
-    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
+    def seek(
+        self, positions: Mapping[TopicPartition, int | str], topic_ids: Mapping[TopicPartition, str] | None = None
+    ) -> dict[TopicPartition, int]:
         """Where to read on: an offset, or "latest" or "earliest". Answers with the offsets; raises SourceError.
 
         A partition that came into being while the source ran (topic created, partition added) is read from its
         beginning though "latest" was asked for, since all of it is new.
+
+        ``topic_ids``: the id of the topic that a position belongs to, where it is known. A topic that has another id,
+        now or later, was made anew: a Gap (REWOUND) leads to its beginning.
         """
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
@@ -125,6 +134,12 @@ class Source(Protocol):
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be handed out of each partition that was seeked."""
+
+    def topic_id(self, topic: str) -> str:
+        """Which topic of that name there is now; "" where nobody says."""
+
+    def topic_ids(self) -> dict[TopicPartition, str]:
+        """The id of the topic that each of ``positions()`` belongs to; "" where it is not known."""
 
     def lag(self) -> dict[TopicPartition, Lag]: ...
 

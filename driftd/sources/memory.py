@@ -33,7 +33,8 @@ class MemorySource:
 
     A test drives it: ``append`` (records arrive), ``assign``, ``revoke``, ``lose`` (the group moves),
     ``delete_before`` (retention), ``error`` (raised by the next poll), ``connected``. What the daemon committed
-    is in ``commits``; ``refuse_commits`` makes commits fail.
+    is in ``commits``; ``refuse_commits`` makes commits fail; ``unread`` is what nobody in the group reads;
+    ``topics`` has the id of each topic that has one, ``missing`` those that do not exist.
     """
 
     def __init__(
@@ -47,12 +48,16 @@ class MemorySource:
         self.connected = True
         self.error: SourceError | None = None
         self.refuse_commits = False
+        self.unread: tuple[TopicPartition, ...] = ()
+        self.missing: tuple[str, ...] = ()
         self.commits: dict[TopicPartition, tuple[int, str]] = {}
         self.closed = False
         self.polls = 0
+        self.topics: dict[str, str] = {}
         self._logs: dict[TopicPartition, MemoryLog] = {}
         self._owned: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
+        self._topic_ids: dict[TopicPartition, str] = {}
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
         self._rebalances = 0
@@ -129,8 +134,11 @@ class MemorySource:
 
     def _read(self, topic_partition: TopicPartition, limit: int) -> RecordBatch | None:
         log, start = self._logs[topic_partition], self._next[topic_partition]
-        if start < log.first or start > log.end:
-            cause = GapCause.RETENTION if start < log.first else GapCause.REWOUND
+        now = self.topic_id(topic_partition[0])
+        anew = len({now, self._topic_ids[topic_partition]} - {""}) == 2
+        self._topic_ids[topic_partition] = now
+        if anew or start < log.first or start > log.end:
+            cause = GapCause.RETENTION if start < log.first and not anew else GapCause.REWOUND
             self._gaps.append(Gap(topic_partition, start, log.first, cause, "out of range"))
             self._next[topic_partition] = start = log.first
         stop = min(log.end, start + limit)
@@ -162,7 +170,9 @@ class MemorySource:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
+    def seek(
+        self, positions: Mapping[TopicPartition, int | str], topic_ids: Mapping[TopicPartition, str] | None = None
+    ) -> dict[TopicPartition, int]:
         self._require_connection()
         found = {}
         for topic_partition, position in positions.items():
@@ -171,6 +181,7 @@ class MemorySource:
                 place = {"earliest": log.first, "latest": log.end}
                 found[topic_partition] = place[position] if isinstance(position, str) else position
         self._next |= found
+        self._topic_ids |= {topic_partition: (topic_ids or {}).get(topic_partition, "") for topic_partition in found}
         return found
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
@@ -199,6 +210,12 @@ class MemorySource:
     def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
 
+    def topic_id(self, topic: str) -> str:
+        return self.topics.get(topic, "")
+
+    def topic_ids(self) -> dict[TopicPartition, str]:
+        return {topic_partition: self._topic_ids[topic_partition] for topic_partition in self._next}
+
     def lag(self) -> dict[TopicPartition, Lag]:
         found = {}
         for topic_partition, next_offset in self._next.items():
@@ -207,7 +224,13 @@ class MemorySource:
         return found
 
     def health(self) -> Health:
-        return Health(self.connected, rebalances=self._rebalances, commit_failures=self._commit_failures)
+        return Health(
+            self.connected,
+            rebalances=self._rebalances,
+            commit_failures=self._commit_failures,
+            missing_topics=self.missing,
+            unread_partitions=self.unread,
+        )
 
     def close(self) -> None:
         self.closed = True

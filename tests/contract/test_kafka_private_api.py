@@ -8,10 +8,14 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.future import Future
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.transport import KafkaTCPTransport
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.parser import KafkaProtocol
 
 from driftd.sources.kafka import patches
+from driftd.sources.kafka.sockets import close_failed_attempts
 
 
 def test_the_stock_unpacker_is_the_one_we_know() -> None:
@@ -35,7 +39,9 @@ def test_an_unpacker_that_looks_different_is_left_alone() -> None:
 def test_the_socket_is_read_where_we_replace_it() -> None:
     assert "recvd_data, err = self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
     assert "self._build_transport(node, timeout_at=timeout_at)" in inspect.getsource(KafkaConnectionManager._connect)
-    assert "return recvd_data, err" in inspect.getsource(KafkaTCPTransport._sock_recv)
+    for transport in (KafkaTCPTransport, KafkaSSLTransport):
+        assert "return recvd_data, err" in inspect.getsource(transport._sock_recv)
+    assert KafkaSSLTransport._read_from_sock is KafkaTCPTransport._read_from_sock
 
 
 def test_positions_are_looked_up_where_we_prevent_it() -> None:
@@ -70,12 +76,39 @@ def test_a_fenced_member_stops_its_heartbeat_and_stays_stable() -> None:
     assert joining.index("MemberState.REBALANCING") < joining.index("join_request = JoinGroupRequest(")
 
 
+def test_the_group_is_asked_and_joined_anew_where_we_think() -> None:
+    assert "self.rejoin_needed = True" in inspect.getsource(BaseCoordinator.request_rejoin)
+    join = inspect.getsource(BaseCoordinator.join_group_async)
+    assert "self.rejoin_needed = False" in join
+    assert "node_id=self.coordinator_id" in inspect.getsource(BaseCoordinator._do_join_and_sync_async)
+    assert inspect.signature(KafkaConnectionManager.send).parameters.keys() >= {"request", "node_id"}
+    assert "is_done" in Future.__slots__
+
+
+def test_an_answer_that_is_too_large_ends_where_we_notice_it() -> None:
+    assert "raise Errors.InvalidReceiveError(" in inspect.getsource(KafkaProtocol._validate_frame_size)
+    send = inspect.getsource(Fetcher._send_fetches_async)
+    assert "future.add_errback(self._handle_fetch_error, node_id)" in send
+    assert "def _handle_fetch_error(self, node_id, exception)" in inspect.getsource(Fetcher._handle_fetch_error)
+
+
+def test_a_failed_attempt_leaves_its_socket_where_we_close_it() -> None:
+    assert close_failed_attempts()
+    assert "return await self.sock_connect(net, sock, sockaddr, timeout_at=timeout_at)" in inspect.getsource(
+        KafkaNetSocket.connect
+    )
+    assert "await transport.handshake()" in inspect.getsource(KafkaConnectionManager._build_transport)
+    assert "self._sock.do_handshake()" in inspect.getsource(KafkaSSLTransport.handshake)
+
+
 def test_consumers_of_another_kind_are_left_alone() -> None:
     consumer = object()
     assert not patches.receive_in_large_pieces(consumer)
     assert not patches.leave_positions_alone(consumer)
     assert not patches.announce_revocation(consumer, lambda: True)
     assert not patches.finish_rebalances(consumer)
+    assert not patches.notice_oversized(consumer, lambda _: None)
+    assert patches.ask_for_assignments(consumer, "g") is None
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)
     patches.drain(consumer)

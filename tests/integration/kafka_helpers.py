@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from driftd.core.event import RecordBatch, TopicPartition
-from driftd.sources import Assigned, Change, Gap, Lost, Revoked
+from driftd.sources import Assigned, Change, Gap, GapCause, Lost, Revoked
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource
+from tests.servers.kafka import PASSWORD, USER, Broker
 
 
 def settings(bootstrap: str, topic: str, **other: Any) -> KafkaSettings:
@@ -27,12 +28,24 @@ def settings(bootstrap: str, topic: str, **other: Any) -> KafkaSettings:
     return KafkaSettings(bootstrap_servers=(bootstrap,), topics=(topic,), **defaults | other)
 
 
+def secure(broker: Broker, topic: str, password: str = PASSWORD) -> KafkaSettings:
+    return settings(
+        broker.sasl,
+        topic,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="SCRAM-SHA-256",
+        sasl_username=USER,
+        sasl_password=password,
+    )
+
+
 @dataclass
 class Reader:
-    """What came, in order: values by cell, the changes, the gaps. ``known`` stands for a checkpoint."""
+    """What came, in order: values by cell, the changes, the gaps. ``known`` and ``ids`` stand for a checkpoint."""
 
     source: KafkaSource
     known: dict[TopicPartition, int] = field(default_factory=dict)
+    ids: dict[TopicPartition, str] = field(default_factory=dict)
     values: list[bytes | None] = field(default_factory=list)
     batches: list[RecordBatch] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -45,7 +58,10 @@ class Reader:
             self.batches.append(batch)
             self.values.extend(batch.values)
             self.known[batch.topic_partition] = batch.next_offset
-        self.gaps.extend(self.source.gaps())
+        gaps = self.source.gaps()
+        self.gaps.extend(gaps)
+        self.known |= {gap.topic_partition: gap.next_offset for gap in gaps if gap.cause is GapCause.REWOUND}
+        self.ids |= self.source.topic_ids()
         for change in self.source.changes():
             self.changes.append(change)
             self.follow(change)
@@ -60,7 +76,8 @@ class Reader:
                     if topic_partition in committed
                     else self.known.get(topic_partition, start)
                     for topic_partition in change.partitions
-                }
+                },
+                self.ids,
             )
         elif isinstance(change, Revoked):
             positions = {

@@ -82,6 +82,28 @@ def test_check_of_a_missing_topic_exits_3_and_says_why(kafka: Broker, tmp_path: 
     assert "1 problem found." in done.stdout
 
 
+def test_check_tells_of_topics_that_cannot_be_written_and_of_a_state_that_cannot_be_saved(
+    kafka: Broker, topic: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    letters = kafka.create_topic("letters")
+    broker = ("--bootstrap-servers", kafka.bootstrap, "--topic", topic)
+    good = ("--set", f"kafka.dead_letter_topic={letters}", "--state-dir", "state", "--set", "findings.path=f/f.jsonl")
+    done = driftd(tmp_path, "check", *broker, *good)
+    assert done.returncode == 0, done.stdout
+    assert re.search(rf"{letters}\s+1\s+writable \(dead-letter\)", done.stdout)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "check leaves nothing behind"
+    no_state = driftd(tmp_path, "check", *broker, "--state-dir", "file/state", "--output", "json")
+    assert no_state.returncode == 4
+    (problem,) = json.loads(no_state.stdout)["problems"]
+    assert "state.directory: " in problem
+    assert "file: Not a directory; nothing could be saved" in problem
+    no_topic = driftd(tmp_path, "check", *broker, "--set", "kafka.findings_topic=nobody-made-this")
+    assert no_topic.returncode == 3
+    assert re.search(r"nobody-made-this\s+0\s+does not exist; create it", no_topic.stdout)
+    assert "1 problem found." in no_topic.stdout
+
+
 def test_a_topic_replayed_twice_gives_the_same_bytes(kafka: Broker, topic: str, tmp_path: Path) -> None:
     source = ("--topic", topic, "--bootstrap-servers", kafka.bootstrap)
     found = replay(tmp_path, "first.jsonl", *source)

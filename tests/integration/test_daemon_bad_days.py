@@ -14,7 +14,9 @@ import pytest
 from driftd.engine.snapshot import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
 from tests.bench.events import values
-from tests.servers.kafka import Broker, LocalBroker
+from tests.integration.kafka_helpers import reading
+from tests.integration.kafka_helpers import settings as kafka_settings
+from tests.servers.kafka import PASSWORD, USER, Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -132,6 +134,59 @@ def test_a_topic_that_does_not_exist_yet_and_a_partition_that_is_added_are_read_
     assert daemon.balanced()
 
 
+def test_partitions_added_while_a_daemon_restarts_are_read_from_their_beginning(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("grows", 1)
+    config = settings(kafka, topic)
+    config["kafka"] |= {"start": "latest", "session_timeout_seconds": 60}
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_ready()
+    kafka.produce(topic, list(values(100)))
+    daemon.wait_received(100)
+    assert daemon.terminate() == 0
+    kafka.add_partitions(topic, 3)
+    kafka.produce(topic, list(values(200)), partition=2)
+    daemon.start()
+    daemon.wait_received(300)
+    daemon.wait(lambda: daemon.value("driftd_assigned_partitions") == 3, "all partitions to be ours")
+    daemon.wait_ready()
+    assert daemon.value("driftd_events_received_total") == 300
+    assert f"no member of group 'group-{topic}' reads {topic}/1, {topic}/2; rebalancing" in daemon.log
+    assert daemon.balanced()
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_topic_made_anew_while_driftd_is_down_is_read_from_its_beginning(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], start: str
+) -> None:
+    """It has grown past the old position: without the topic's id in the checkpoint its head would be skipped."""
+    topic, later = kafka.create_topic("anew"), f"later-{tmp_path.name}-{os.getpid()}"
+    config = settings(kafka, topic)
+    config["kafka"] |= {"start": start, "topics": [topic, later], "session_timeout_seconds": 60}
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait(lambda: daemon.value("driftd_assigned_partitions") == 1, "the partition")
+    kafka.produce(topic, list(values(300)))
+    daemon.wait_received(300)
+    assert daemon.terminate() == 0
+    kafka.recreate(topic)
+    kafka.produce(topic, list(values(500)))
+    kafka.create_named(later)
+    kafka.produce(later, list(values(20)))
+    daemon.start()
+    daemon.wait_received(820)
+    daemon.wait(lambda: daemon.value("driftd_rewinds_total") == 1, "the rewind to be counted")
+    assert daemon.value("driftd_events_received_total") == 820  # also the topic that did not exist: all of it is new
+    assert f"{topic}/0@300: the topic was made anew (its id was " in daemon.log
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+    daemon.start()
+    kafka.produce(topic, list(values(10)))
+    daemon.wait_received(830)
+    assert daemon.value("driftd_events_received_total") == 830
+    assert daemon.value("driftd_rewinds_total") == 0
+
+
 def test_members_that_join_and_leave_count_every_event_once(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
@@ -214,6 +269,62 @@ def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
     assert daemon.value("driftd_values_refused_total", model="m", feature="x") == 1
     assert daemon.value("driftd_predictions_total", model='quo"te\nline\\') == 1
     daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") >= len(hostile), "dead letters")
+    assert daemon.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        pytest.param("denied", "no permission to see it, or it does not exist (needs DESCRIBE and READ)", id="topic"),
+        pytest.param("elsewhere", "the broker's certificate is for another host than '127.0.0.1'", id="wrong host"),
+        pytest.param("mtls", "set kafka.ssl_certfile and kafka.ssl_keyfile", id="no certificate"),
+    ],
+)
+def test_what_will_not_pass_by_waiting_ends_run_with_its_cause(
+    secure_kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], login: str, said: str
+) -> None:
+    topic = secure_kafka.create_topic("denied")
+    secure_kafka.allow_only("somebody", topic)
+    config = settings(secure_kafka, topic)
+    if login == "denied":
+        (tmp_path / "password").write_text(PASSWORD)
+        (tmp_path / "password").chmod(0o600)
+        config["kafka"] |= {
+            "bootstrap_servers": secure_kafka.sasl, "security_protocol": "SASL_PLAINTEXT", "sasl_username": USER,
+            "sasl_mechanism": "SCRAM-SHA-256", "sasl_password_file": "password",
+        }  # fmt: skip
+    else:
+        cafile = secure_kafka.certificate(f"{login}.pem")
+        config["kafka"] |= {
+            "bootstrap_servers": getattr(secure_kafka, login), "security_protocol": "SSL", "ssl_cafile": cafile,
+        }  # fmt: skip
+    daemon = started(daemons, tmp_path, config)
+    assert daemon.exit_code() == 3
+    assert said in daemon.log
+    assert "does not exist yet" not in daemon.log
+
+
+def test_a_record_of_100_mb_is_rejected_unread_in_bounded_memory_and_reading_goes_on(
+    own_kafka: LocalBroker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = own_kafka.create_topic("huge", configs={"max.message.bytes": str(200 << 20)})
+    letters = own_kafka.create_topic("letters")
+    config = settings(own_kafka, topic)
+    config["kafka"]["dead_letter_topic"] = letters
+    daemon = started(daemons, tmp_path, config)
+    own_kafka.produce(topic, list(values(300)))
+    own_kafka.produce(topic, [bytes(100 << 20)], max_request_size=200 << 20, request_timeout_ms=60_000)
+    own_kafka.produce(topic, list(values(200)))
+    daemon.wait_received(501)
+    daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") == 1, "the dead letter")
+    assert daemon.value("driftd_events_rejected_total", reason="too_large") == 1
+    assert daemon.balanced()
+    assert f"{topic}/0@300: a batch of 104857" in daemon.log
+    assert daemon.peak_memory_bytes() < 250 << 20
+    with reading(kafka_settings(own_kafka.bootstrap, letters)) as reader:
+        assert reader.read(1) == [b""]
+        headers = dict((reader.batches[0].headers or [[]])[0])
+    assert headers["__driftd.errors.offset"] == b"300"
     assert daemon.terminate() == 0
 
 

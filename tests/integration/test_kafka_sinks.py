@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from kafka.admin import ACLOperation
 
 import driftd
 from driftd.core.errors import SourceError
@@ -14,8 +16,8 @@ from driftd.core.event import RecordBatch, Reject, RejectReason
 from driftd.core.finding import Finding, Status
 from driftd.core.slice import Slice
 from driftd.sinks.kafka import Breaker, DeadLetters, KafkaFindings
-from tests.integration.kafka_helpers import reading, settings
-from tests.servers.kafka import Broker, LocalBroker
+from tests.integration.kafka_helpers import reading, secure, settings
+from tests.servers.kafka import USER, Broker, LocalBroker
 
 pytestmark = pytest.mark.integration
 
@@ -62,6 +64,35 @@ def test_dead_letters_carry_the_record_and_why(kafka: Broker) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "key", "header", "cut"),
+    [
+        pytest.param(899_000, 10, 10, False, id="it fits"),
+        pytest.param(2_000_000, 10, 10, True, id="a large value"),
+        pytest.param(10, 2_000_000, 10, True, id="a large key"),
+        pytest.param(10, 10, 2_000_000, True, id="a large header"),
+    ],
+)
+def test_a_record_larger_than_the_topic_takes_leaves_its_begin_and_its_place(
+    kafka: Broker, value: int, key: int, header: int, cut: bool
+) -> None:
+    topic = kafka.create_topic("dead")  # takes 1,048,588 bytes
+    records = replace(
+        RECORDS, values=[b"v" * value] * 3, keys=[b"k" * key] * 3, headers=[[("trace", b"h" * header)]] * 3
+    )  # fmt: skip
+    letters = DeadLetters(settings(kafka.bootstrap, topic), topic)
+    letters.send(records, REJECTS[:1])
+    assert letters.flush(20) == 0
+    letters.close()
+    with reading(settings(kafka.bootstrap, topic)) as reader:
+        (found,) = reader.read(1)
+        headers = dict((reader.batches[0].headers or [[]])[0])
+    assert found == b"v" * (min(value, 65_536) if cut else value)
+    assert (headers["__driftd.errors.offset"], headers["__driftd.errors.code"]) == (b"18211", b"not_json")
+    assert ("trace" in headers) is not cut
+    assert int(headers.get("__driftd.errors.bytes", b"0")) >= (value + key + header if cut else 0)
+
+
 def test_dead_letters_to_a_topic_that_is_not_there_are_counted_as_failed(kafka: Broker) -> None:
     letters = DeadLetters(settings(kafka.bootstrap, "no-such"), "no-such")
     letters.send(RECORDS, REJECTS[:1])
@@ -70,6 +101,29 @@ def test_dead_letters_to_a_topic_that_is_not_there_are_counted_as_failed(kafka: 
     assert time.monotonic() - began < 10
     assert (letters.sent, letters.failed) == (0, 1)
     letters.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "exists", "told"),
+    [
+        pytest.param(ACLOperation.DESCRIBE, True, "no permission to write it", id="describe alone"),
+        pytest.param(None, True, "no permission to write it", id="nothing"),
+        pytest.param(None, False, "it does not exist", id="no such topic"),
+    ],
+)
+def test_why_nothing_can_be_sent_is_told(
+    secure_kafka: Broker, allowed: ACLOperation | None, exists: bool, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = secure_kafka.create_topic("letters") if exists else "no-such"
+    if exists:
+        secure_kafka.allow_only("somebody", topic)
+    if allowed is not None:
+        secure_kafka.allow_only(USER, topic, allowed)
+    letters = DeadLetters(secure(secure_kafka, topic), topic)
+    letters.send(RECORDS, REJECTS[:1])
+    assert letters.flush(5) == 1
+    letters.close()
+    assert f"topic '{topic}': 1 messages not sent: {told}" in caplog.text
 
 
 def test_while_most_records_are_bad_dead_letters_stop() -> None:

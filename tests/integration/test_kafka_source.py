@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from crc32c import crc32c
+from kafka.admin import ACLOperation
 
-from driftd.core.errors import SourceError, SourceRefused
+from driftd.core.errors import ConfigError, SourceError, SourceRefused
 from driftd.sources import Assigned, GapCause, Health, Revoked
+from driftd.sources.kafka.preflight import UNSEEN
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
-from tests.integration.kafka_helpers import numbers, reading, settings, twice
-from tests.servers.kafka import PASSWORD, USER, Broker
+from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
+from tests.servers.kafka import KEY_PASSWORD, USER, Broker, local_broker
 
 pytestmark = pytest.mark.integration
 
@@ -123,8 +129,42 @@ def test_a_position_beyond_the_end_goes_back_to_the_beginning(kafka: Broker, top
         reader.until(lambda: bool(reader.gaps))
         (gap,) = reader.gaps
         assert (gap.cause, gap.records, gap.next_offset) == (GapCause.REWOUND, 0, 0)
-        reader.known[topic, 0] = 0
         assert reader.read(10) == numbers(0, 10)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["while we are away", "while we read"])
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_topic_made_anew_that_has_outgrown_our_position_is_read_from_its_beginning(
+    kafka: Broker, running: bool, start: str
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    options = settings(kafka.bootstrap, topic, start=start, session_timeout_seconds=60.0)
+    with reading(options) as reader:
+        reader.until(lambda: len(reader.known) == 2)
+        kafka.produce(topic, numbers(0, 10), partition=0)
+        reader.read(10)
+        reader.until(lambda: all(reader.ids.values()))
+        if running:
+            renewed(kafka, topic)
+            seen = reader.read(510)[10:]
+            rewound = reader.gaps
+    if not running:
+        renewed(kafka, topic)
+        with reading(options) as again:
+            again.known, again.ids = reader.known, reader.ids
+            seen = again.read(500)
+            rewound = again.gaps
+    assert Counter(seen) == Counter(numbers(1000, 1500))
+    assert {(gap.topic_partition, gap.next_offset) for gap in rewound if gap.first_offset} == {((topic, 0), 0)}
+    assert {(gap.cause, gap.records) for gap in rewound} == {(GapCause.REWOUND, 0)}
+    assert all("the topic was made anew (its id was " in gap.detail for gap in rewound)
+
+
+def renewed(kafka: Broker, topic: str) -> None:
+    """Deleted and made again, with more records than it had."""
+    kafka.recreate(topic, partitions=2)
+    kafka.produce(topic, numbers(1000, 1400), partition=0)
+    kafka.produce(topic, numbers(1400, 1500), partition=1)
 
 
 def test_a_topic_that_does_not_exist_is_waited_for_and_read_from_its_beginning(kafka: Broker) -> None:
@@ -221,6 +261,53 @@ def test_a_static_member_that_returns_has_its_partitions_without_a_rebalance(kaf
     assert time.monotonic() - began < 30, "it did not wait for the end of its former session"
 
 
+@pytest.mark.parametrize("assignor", ["sticky", "cooperative-sticky"])
+def test_what_was_added_while_a_static_member_was_away_is_read(kafka: Broker, assignor: str) -> None:
+    """It returns within its session, so the group gives it what it had and nobody looks for new partitions."""
+    topic, later = kafka.create_topic(partitions=1), f"later-{time.time_ns()}"
+    options = replace(
+        settings(kafka.bootstrap, topic, start="latest", assignor=assignor),
+        topics=(topic, later), group_instance_id="host-1", session_timeout_seconds=60.0,
+    )  # fmt: skip
+    with reading(options) as reader:
+        reader.until(lambda: bool(reader.known))
+        known = reader.known
+    kafka.add_partitions(topic, 2)
+    kafka.produce(topic, numbers(0, 50), partition=1)
+    kafka.create_named(later, partitions=2)
+    with reading(options) as reader:
+        reader.known |= known
+        reader.until(lambda: len(reader.owned) == 4)
+        reader.until(lambda: len(reader.known) == 4)
+        kafka.produce(later, numbers(50, 60), partition=1)
+        assert Counter(reader.read(60)) == Counter(numbers(0, 60))
+        kafka.add_partitions(topic, 3)  # and while it runs
+        reader.until(lambda: len(reader.owned) == 5)
+        reader.until(lambda: not reader.source.health().unread_partitions)
+
+
+def test_partitions_that_nobody_reads_are_told_until_somebody_does(kafka: Broker) -> None:
+    """The member that could let the group rebalance is away; the other says so. Its return mends it."""
+    topic = kafka.create_topic(partitions=2)
+    options = settings(kafka.bootstrap, topic, session_timeout_seconds=60.0)
+    first_options = replace(options, group_instance_id="a")
+    with reading(replace(options, group_instance_id="b")) as second:
+        with reading(first_options) as first:
+            while not (first.owned and second.owned and len(first.owned | second.owned) == 2):
+                first.round(0.05)
+                second.round(0.05)
+        kafka.add_partitions(topic, 3)
+        unread = {(topic, 2)}
+        second.until(lambda: set(second.source.health().unread_partitions) >= unread or (topic, 2) in second.owned)
+        with reading(first_options) as first:
+            end = time.monotonic() + 60
+            while len(first.owned | second.owned) < 3 or second.source.health().unread_partitions:
+                assert time.monotonic() < end, (first.owned, second.owned, second.source.health())
+                first.round(0.05)
+                second.round(0.05)
+            assert not first.owned & second.owned
+
+
 def test_two_daemons_of_one_instance_id_are_told(kafka: Broker, topic: str) -> None:
     options = settings(kafka.bootstrap, topic, group_instance_id="same")
     with reading(options) as first, reading(options) as second:
@@ -266,6 +353,47 @@ def test_a_topic_we_may_not_read_is_refused_and_check_tells_before(secure_kafka:
         reader.until(lambda: False)
 
 
+def test_a_topic_we_may_not_see_is_not_waited_for(secure_kafka: Broker) -> None:
+    topic = secure_kafka.create_topic()
+    secure_kafka.allow_only("somebody", topic)
+    options, told = secure(secure_kafka, topic), f"topic '{topic}': {UNSEEN}"
+    assert check_topics(options).problems == (told,)
+    with pytest.raises(SourceRefused, match=re.escape(told)):
+        KafkaSource(options).poll(0.1)
+
+
+def test_a_topic_that_is_hidden_from_us_while_we_read_is_not_one_that_is_gone(secure_kafka: Broker) -> None:
+    topic = secure_kafka.create_topic()
+    with reading(secure(secure_kafka, topic)) as reader:
+        reader.until(lambda: bool(reader.known))
+        secure_kafka.allow_only("somebody", topic)
+        with pytest.raises(SourceRefused, match=r"no permission to (see it|read)"):
+            reader.until(lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "problem"),
+    [
+        pytest.param([ACLOperation.WRITE, ACLOperation.DESCRIBE], "", id="write"),
+        pytest.param([ACLOperation.DESCRIBE], "no permission to write it (needs WRITE)", id="describe alone"),
+        pytest.param([ACLOperation.READ], "no permission to write it (needs WRITE)", id="read alone"),
+        pytest.param([], UNSEEN.replace("READ", "WRITE"), id="nothing"),
+    ],
+)
+def test_check_tells_whether_dead_letters_and_findings_can_be_written(
+    secure_kafka: Broker, allowed: list[ACLOperation], problem: str
+) -> None:
+    topic, letters = secure_kafka.create_topic(), secure_kafka.create_topic("letters")
+    secure_kafka.allow_only("somebody", letters)
+    for operation in allowed:
+        secure_kafka.allow_only(USER, letters, operation)
+    report = check_topics(secure(secure_kafka, topic), {letters: "dead-letter", "no-such": "findings"})
+    gone = "findings topic 'no-such': does not exist; create it"
+    assert {*report.problems} == {gone} | ({f"dead-letter topic '{letters}': {problem}"} if problem else set())
+    assert {t.state for t in report.topics if t.name == letters} == {problem or "writable (dead-letter)"}
+    assert secure_kafka.end_of(letters) == 0, "asking writes nothing"
+
+
 @pytest.mark.parametrize(
     ("protocol", "listener", "said"),
     [
@@ -279,6 +407,69 @@ def test_a_wrong_security_protocol_is_told(secure_kafka: Broker, protocol: str, 
     options = settings(getattr(secure_kafka, listener), "t", security_protocol=protocol)
     with pytest.raises(SourceError, match=said):
         KafkaSource(options).poll(0.1)
+
+
+@pytest.mark.parametrize(
+    ("listener", "trusted", "own", "said"),
+    [
+        pytest.param(
+            "ssl", "mtls", None, "certificate not trusted: self-signed.*; set kafka.ssl_cafile", id="authority"
+        ),
+        pytest.param("elsewhere", "elsewhere", None, "is for another host than '127.0.0.1'", id="wrong host"),
+        pytest.param("expired", "expired", None, "the broker's certificate has expired", id="expired"),
+        pytest.param("mtls", "mtls", None, "wants a certificate of its clients .* set kafka.ssl_certfile", id="none"),
+        pytest.param(
+            "mtls", "mtls", "stale", "our certificate, which has expired; renew kafka.ssl_certfile", id="ours"
+        ),
+        pytest.param(
+            "mtls", "mtls", "stranger", "must be signed by an authority that the broker trusts", id="stranger"
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_and_what_helps(
+    secure_kafka: Broker, listener: str, trusted: str, own: str | None, said: str
+) -> None:
+    options = certified(secure_kafka, listener, trusted, own)
+    for ask in (check_topics, lambda given: KafkaSource(given).poll(0.1)):
+        with pytest.raises(SourceRefused, match=said):
+            ask(options)
+
+
+def test_a_certificate_that_is_replaced_by_a_wrong_one_while_we_run_is_told_until_it_is_mended() -> None:
+    with local_broker() as broker:
+        store = Path(broker.certificate("ssl-store.pem"))
+        good, wrong = store.read_text(), Path(broker.certificate("expired-store.pem")).read_text()
+        topic = broker.create_topic()
+        options = replace(certified(broker, "ssl", "ssl", None), topics=(topic,))
+        with reading(options) as reader:
+            reader.until(lambda: bool(reader.known))
+            broker.stop()
+            store.write_text(wrong)
+            broker.start()
+            reader.until(lambda: "set kafka.ssl_cafile" in reader.source.health().last_error, 60)
+            assert not reader.source.health().connected
+            broker.stop()
+            store.write_text(good)
+            broker.start()
+            broker.produce(topic, numbers(0, 10))
+            assert reader.read(10, 60) == numbers(0, 10)
+            assert "set kafka.ssl_cafile" not in reader.source.health().last_error
+
+
+def test_a_certificate_of_our_own_lets_us_in_with_a_locked_key_too(secure_kafka: Broker) -> None:
+    options = certified(secure_kafka, "mtls", "mtls", "client")
+    assert check_topics(options).problems
+    locked = replace(options, ssl_keyfile=secure_kafka.certificate("locked.key"))
+    assert check_topics(replace(locked, ssl_password=KEY_PASSWORD)).version
+    for key, password, cure in (
+        ("locked", None, "the key is encrypted; set kafka.ssl_password_file"),
+        ("locked", "guess", r"kafka.ssl_password_file \(or ssl_password\) does not open the key"),
+        ("stranger", None, "the key does not belong to the certificate"),
+    ):
+        wrong = replace(options, ssl_keyfile=secure_kafka.certificate(f"{key}.key"), ssl_password=password)
+        with pytest.raises(ConfigError, match=f"kafka.ssl_keyfile: .*{key}.key: {cure}") as error:
+            check_topics(wrong)
+        assert "guess" not in str(error.value)
 
 
 def test_check_names_what_is_missing(kafka: Broker, topic: str) -> None:
@@ -357,12 +548,38 @@ def test_good_records_beside_a_bomb_are_read(kafka: Broker, topic: str, codec: s
         assert [offset for one in reader.batches for offset in one.refused] == [1]
 
 
-def secure(broker: Broker, topic: str, password: str = PASSWORD) -> KafkaSettings:
+@pytest.mark.parametrize("listener", ["bootstrap", "ssl"])
+def test_a_batch_too_large_to_be_fetched_is_passed_over_and_reading_goes_on(
+    secure_kafka: Broker, listener: str
+) -> None:
+    topic = secure_kafka.create_topic(partitions=2, configs={"max.message.bytes": str(16 << 20)})
+    large: dict[str, Any] = {"max_request_size": 16 << 20, "batch_size": 16 << 20}
+    secure_kafka.produce(topic, numbers(0, 10), partition=0)
+    secure_kafka.produce(topic, [b"x" * (3 << 20)], partition=0, **large)
+    secure_kafka.produce(topic, [b"y" * (2 << 20), b"beside it"], partition=0, linger_ms=500, **large)
+    secure_kafka.produce(topic, numbers(10, 20), partition=0)
+    secure_kafka.produce(topic, [b"x" * (3 << 20)], partition=1, **large)
+    secure_kafka.produce(topic, [b"1" * (900 << 10)], partition=1)
+    protocol = {"security_protocol": "SSL", "ssl_cafile": secure_kafka.cafile} if listener == "ssl" else {}
+    sizes = {"max_stored_bytes": 1 << 20, "fetch_bytes": 1 << 19, "partition_fetch_bytes": 1 << 18}
+    options = settings(getattr(secure_kafka, listener), topic, **sizes, **protocol)
+    with reading(options) as reader:
+        assert Counter(reader.read(21)) == Counter([*numbers(0, 20), b"1" * (900 << 10)])
+        gaps = sorted((gap.topic_partition[1], gap.first_offset, gap.next_offset, gap.cause) for gap in reader.gaps)
+        assert gaps == [(0, 10, 11, GapCause.OVERSIZED), (0, 11, 13, GapCause.OVERSIZED), (1, 0, 1, GapCause.OVERSIZED)]
+        assert reader.source.health().connected
+    if listener == "bootstrap":  # a consumer that is closed during a handshake leaves its socket to the collector
+        told = rf"{topic}/[01]@(10|0): a batch of 31458\d\d bytes, at most 1048576 are fetched"
+        with pytest.raises(SourceError, match=told):
+            list(read_range(options, topic))
+
+
+def certified(broker: Broker, listener: str, trusted: str, own: str | None) -> KafkaSettings:
     return settings(
-        broker.sasl,
-        topic,
-        security_protocol="SASL_PLAINTEXT",
-        sasl_mechanism="SCRAM-SHA-256",
-        sasl_username=USER,
-        sasl_password=password,
+        getattr(broker, listener),
+        "t",
+        security_protocol="SSL",
+        ssl_cafile=broker.certificate(f"{trusted}.pem"),
+        ssl_certfile=broker.certificate(f"{own}.pem") if own else None,
+        ssl_keyfile=broker.certificate(f"{own}.key") if own else None,
     )

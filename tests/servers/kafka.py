@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
-from kafka.net.inet import KafkaNetSocket
+from kafka.errors import TopicAlreadyExistsError
 
 from tests.servers import ROOT, find_free_port, need, spawn
 from tests.servers.run import keeping, kept, locked, tell, wait_for_the_end
@@ -35,9 +35,27 @@ VERSION: Final = "4.3.0"
 GIVEN: Final = "DRIFTD_TEST_BOOTSTRAP_SERVERS"
 TOOLS: Final = ROOT / ".tools" / "kafka"
 USER, PASSWORD = "driftd", "correct-horse"
-KEYSTORE_PASSWORD: Final = "changeit"
+KEY_PASSWORD: Final = "changeit"
 CLUSTER: Final = "driftdTestsClusterIdAA"
-SECURITY: Final = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"
+TLS: Final = ("ssl", "mtls", "elsewhere", "expired")
+"""Listeners with TLS: one that is as it should be, one that wants a certificate of its clients, one whose certificate
+is for another host, and one whose certificate has expired.
+"""
+HERE: Final = "IP:127.0.0.1,DNS:localhost"
+CERTIFICATES: Final = {
+    "ssl": HERE,
+    "mtls": HERE,
+    "elsewhere": "DNS:broker.example",
+    "expired": HERE.lower(),
+    "client": "DNS:client",
+    "stale": "dns:stale",
+    "stranger": "DNS:stranger",
+}
+EXPIRED: Final = ("expired", "stale")
+THIRTY_DAYS_UNTIL_TEN_DAYS_AGO: Final = ("-startdate", "-40d", "-validity", "30")
+SECURITY: Final = ",".join((
+    "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT", *(f"{one.upper()}:SSL" for one in TLS)
+))  # fmt: skip
 
 # kafka_2.13 leaves logging out of its POM (facts/kafka.md).
 ARTIFACTS: Final = (
@@ -57,13 +75,28 @@ appender.out.layout.pattern=%d %p %c: %m%n
 
 @dataclass
 class Broker:
-    """A broker under test: where it listens, and what a test does to its topics."""
+    """A broker under test: where it listens, and what a test does to its topics.
+
+    ``certificates`` has a folder of a broker of our own: of each listener in TLS the authority, ``ssl.pem`` and so on;
+    ``client.pem``, which ``mtls`` trusts, ``stale.pem`` (signed by it, expired) and ``stranger.pem``, with their keys
+    ``client.key`` and so on; ``locked.key`` is the first of these with KEY_PASSWORD.
+    """
 
     bootstrap: str = ""
     what: str = ""
     sasl: str = ""
     ssl: str = ""
-    cafile: str = ""
+    mtls: str = ""
+    elsewhere: str = ""
+    expired: str = ""
+    certificates: str = ""
+
+    @property
+    def cafile(self) -> str:
+        return self.certificate("ssl.pem")
+
+    def certificate(self, name: str) -> str:
+        return str(Path(self.certificates) / name)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -87,13 +120,33 @@ class Broker:
         with closing(self.admin()) as admin:
             admin.create_partitions({topic: total})
 
+    def recreate(self, topic: str, partitions: int = 1) -> None:
+        """Delete a topic and make an empty one of its name."""
+        with closing(self.admin()) as admin:
+            admin.delete_topics([topic])
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.create_named(topic, partitions)
+            except TopicAlreadyExistsError:
+                assert time.monotonic() < end, f"{topic} was not deleted"
+                time.sleep(0.1)
+            else:
+                return
+
+    def end_of(self, topic: str, partition: int = 0) -> int:
+        """The offset that its next record will have."""
+        with closing(KafkaConsumer(bootstrap_servers=self.bootstrap)) as consumer:
+            at = TopicPartition(topic, partition)
+            return int(consumer.end_offsets([at])[at])
+
     def delete_records(self, topic: str, before: Mapping[int, int]) -> None:
         """What retention does, now: drop everything before an offset of each partition."""
         with closing(self.admin()) as admin:
             admin.delete_records({TopicPartition(topic, partition): offset for partition, offset in before.items()})
 
     def allow_only(self, user: str, topic: str, operation: ACLOperation = ACLOperation.DESCRIBE) -> None:
-        """Take everything on a topic from SASL users, but this from one (needs a broker of our own)."""
+        """Take everything on a topic from SASL users, but this from one (needs a broker of our own). Each call adds."""
         rule = ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(ResourceType.TOPIC, topic))
         with closing(self.admin()) as admin:
             admin.create_acls([rule])
@@ -128,7 +181,7 @@ class LocalBroker(Broker):
     """One KRaft node (broker and controller) in a JVM, in a folder of its own, on free ports of 127.0.0.1.
 
     Listens in plain text (``bootstrap``), and where it is ``secure`` with SASL SCRAM-SHA-256 (``sasl``, user USER) and
-    with TLS (``ssl``, certificate in ``cafile``). ``kill9``, ``start`` and ``restart`` keep ports and data.
+    with TLS (``ssl`` and the others of TLS). ``kill9``, ``start`` and ``restart`` keep ports and data.
     """
 
     folder: Path = field(kw_only=True)
@@ -137,13 +190,14 @@ class LocalBroker(Broker):
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = ("PLAINTEXT", "CONTROLLER", *(("SASL_PLAINTEXT", "SSL") if self.secure else ()))
+        names = ("PLAINTEXT", "CONTROLLER", *(("SASL_PLAINTEXT", *map(str.upper, TLS)) if self.secure else ()))
         self.ports = {name: find_free_port() for name in names}
         self.bootstrap, self.what = self._address("PLAINTEXT"), f"Apache Kafka {VERSION} in a local JVM"
         if self.secure:
-            self.sasl, self.ssl = self._address("SASL_PLAINTEXT"), self._address("SSL")
-            self.cafile = str(self.folder / "ca.pem")
-            self._make_certificate()
+            self.sasl, self.certificates = self._address("SASL_PLAINTEXT"), str(self.folder)
+            self.ssl, self.mtls = self._address("SSL"), self._address("MTLS")
+            self.elsewhere, self.expired = self._address("ELSEWHERE"), self._address("EXPIRED")
+            self._make_certificates()
         (self.folder / "log4j2.properties").write_text(LOG4J)
         (self.folder / "server.properties").write_text(self._properties())
         users = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
@@ -201,13 +255,44 @@ class LocalBroker(Broker):
     def _java(self, main: str, *arguments: str) -> None:
         run([*self._command(main), *arguments])
 
-    def _make_certificate(self) -> None:
-        """One self-signed certificate is server certificate and CA at once."""
-        keytool = str(Path(find_java()).with_name("keytool"))
-        store = ["-alias", "broker", "-keystore", str(self.folder / "keystore.p12"), "-storepass", KEYSTORE_PASSWORD]
-        name = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1,dns:localhost", "-ext", "bc=ca:true"]
-        run([keytool, "-genkeypair", *store, *name, "-keyalg", "EC", "-validity", "30", "-storetype", "PKCS12"])
-        run([keytool, "-exportcert", "-rfc", *store, "-file", str(self.folder / "ca.pem")])
+    def _make_certificates(self) -> None:
+        """NAME.pem and NAME.key: self-signed, so certificate and authority at once; ``client`` has signed ``stale``."""
+        for name, names in CERTIFICATES.items():
+            make = self._make_expired if name in EXPIRED else self._make_certificate
+            make(name, names, self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        self._let_client_sign("stale")
+        locked = ["-passout", f"pass:{KEY_PASSWORD}", "-out", str(self.folder / "locked.key")]
+        run(["openssl", "pkey", "-in", str(self.folder / "client.key"), "-aes256", *locked])
+        for listener in TLS:
+            parts = [(self.folder / f"{listener}.{part}").read_text() for part in ("key", "pem")]
+            (self.folder / f"{listener}-store.pem").write_text("".join(parts))
+
+    def _make_certificate(self, name: str, names: str, certificate: Path, key: Path) -> None:
+        who = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={names}", "-days", "30"]
+        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(key)]
+        run(["openssl", "req", "-x509", *new, *who, "-out", str(certificate)])
+
+    def _make_expired(self, name: str, names: str, certificate: Path, key: Path) -> None:
+        """Keytool can begin in the past."""
+        who = ["-dname", f"CN={name}", "-ext", f"san={names}", "-ext", "bc=ca:true", "-keyalg", "EC"]
+        self._keytool("-genkeypair", name, *who, *THIRTY_DAYS_UNTIL_TEN_DAYS_AGO, "-storetype", "PKCS12")
+        given = ["-in", str(self.folder / f"{name}.p12"), "-passin", f"pass:{KEY_PASSWORD}"]
+        for part, to in (("-nokeys", certificate), ("-nocerts", key)):
+            run(["openssl", "pkcs12", *given, part, "-nodes", "-out", str(to)])
+
+    def _let_client_sign(self, name: str) -> None:
+        """A broker checks the dates of what it trusts only of certificates that another one has signed."""
+        asked, store = str(self.folder / f"{name}.csr"), str(self.folder / "client.p12")
+        self._keytool("-certreq", name, "-file", asked)
+        given = ["-in", str(self.folder / "client.pem"), "-inkey", str(self.folder / "client.key"), "-name", "client"]
+        run(["openssl", "pkcs12", "-export", *given, "-passout", f"pass:{KEY_PASSWORD}", "-out", store])
+        signed = ["-rfc", "-infile", asked, "-outfile", str(self.folder / f"{name}.pem")]
+        self._keytool("-gencert", "client", *signed, *THIRTY_DAYS_UNTIL_TEN_DAYS_AGO)
+
+    def _keytool(self, what: str, name: str, *words: str) -> None:
+        tool = str(Path(find_java()).with_name("keytool"))
+        store = ["-alias", name, "-keystore", str(self.folder / f"{name}.p12"), "-storepass", KEY_PASSWORD]
+        run([tool, what, *store, *words])
 
     def _properties(self) -> str:
         listeners = ",".join(f"{name}://{self._address(name)}" for name in self.ports)
@@ -234,19 +319,24 @@ class LocalBroker(Broker):
             "group.min.session.timeout.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 8388608,
             "log.cleaner.backoff.ms": 500,
+            "socket.request.max.bytes": 300 << 20,  # topics that take large records say so themselves
         }
         if self.secure:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             properties |= {
                 "sasl.enabled.mechanisms": "SCRAM-SHA-256",
                 "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config": scram,
-                "ssl.keystore.location": self.folder / "keystore.p12",
-                "ssl.keystore.password": KEYSTORE_PASSWORD,
-                "ssl.keystore.type": "PKCS12",
+                "listener.name.mtls.ssl.client.auth": "required",
+                "listener.name.mtls.ssl.truststore.type": "PEM",
+                "listener.name.mtls.ssl.truststore.location": self.folder / "client.pem",
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": "User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found": "true",
             }
+            for listener in TLS:
+                store = self.folder / f"{listener}-store.pem"
+                properties[f"listener.name.{listener}.ssl.keystore.type"] = "PEM"
+                properties[f"listener.name.{listener}.ssl.keystore.location"] = store
         return "\n".join(f"{key}={value}" for key, value in properties.items())
 
 
@@ -288,6 +378,8 @@ def install() -> str:
     """Fetch the broker's jars, unless they are there; the answer is empty, or says why not."""
     if not find_java():
         return "no java (17 or newer) on PATH"
+    if not shutil.which("openssl"):
+        return "no openssl on PATH to make certificates with"
     pom = pom_xml()
     if (TOOLS / "pom.xml").is_file() and (TOOLS / "pom.xml").read_text() == pom and is_installed():
         return ""
@@ -417,19 +509,8 @@ def spare_kafka(run_folder: Path) -> Iterator[LocalBroker]:
 
 
 @pytest.fixture
-def own_kafka(spare_kafka: LocalBroker, monkeypatch: pytest.MonkeyPatch) -> LocalBroker:
+def own_kafka(spare_kafka: LocalBroker) -> LocalBroker:
     """A broker that no other test uses meanwhile: kill it, stop it, start it again. It is up when the test begins."""
-    connect = KafkaNetSocket.sock_connect
-
-    async def close_what_is_refused(self: Any, net: Any, sock: socket.socket, *where: Any, **options: Any) -> Any:
-        """kafka-python leaves such sockets to the collector, which would complain in some later test."""
-        try:
-            return await connect(self, net, sock, *where, **options)
-        except BaseException:
-            sock.close()
-            raise
-
-    monkeypatch.setattr(KafkaNetSocket, "sock_connect", close_what_is_refused)
     if not spare_kafka.alive:
         spare_kafka.start()
     return spare_kafka

@@ -103,6 +103,12 @@ class DriftdProcess:
         assert self.process is not None
         return self.process.wait(timeout=seconds)
 
+    def peak_memory_bytes(self) -> int:
+        """The most that it has had in memory."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
     def reload(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)

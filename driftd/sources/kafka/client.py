@@ -18,12 +18,14 @@ from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings
+from driftd.sources.kafka.sockets import close_failed_attempts
 
 log = logging.getLogger("driftd.kafka")
 
 
 def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
     """A KafkaConsumer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
+    close_failed_attempts()
     opened: list[Any] = []
     make = KafkaConsumer.DEFAULT_CONFIG["kafka_client"]
 

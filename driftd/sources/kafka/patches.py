@@ -2,13 +2,15 @@
 
 1. ``PartitionRecords`` hands over a whole Stretch instead of one object per record (``_records``). It also never
    leaves a broken partition behind: when the stock one raises, the third poll spins for ever at 100 % CPU.
-2. The socket is read in large pieces. With the stock 4 KiB each piece hands the interpreter's lock to the
-   thread that computes, and takes up to 5 ms to get it back.
+2. The socket is read in large pieces, a few at a time. With the stock 4 KiB each piece hands the interpreter's lock to
+   the thread that computes, and takes up to 5 ms to get it back; and stock reads on for as long as the peer sends.
 3. Positions are ours: kafka-python does not look for committed offsets of partitions we have not seeked yet.
 4. Before a rebalance takes partitions away, poll() returns once, so that the daemon can checkpoint and commit.
 5. A static member whose place was taken by another of the same group.instance.id is told so.
 6. A rebalance is finished by a later poll() if it outlives the one that began it. The stock leader forgets it where new
    partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
+7. The group's assignments are asked for in the background, and a rejoin is asked for where a partition has no reader.
+8. A response that is too large to be received is told: kafka-python fetches it again for ever.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -16,18 +18,24 @@
 # ruff: noqa: SLF001  (private members are what this module is about)
 from __future__ import annotations
 
+import base64
+import functools
 import inspect
 import logging
+import ssl
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
+from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import FencedInstanceIdError, KafkaConnectionError
-from kafka.net.transport import KafkaTCPTransport
-from kafka.protocol.consumer import IsolationLevel
+from kafka.errors import FencedInstanceIdError, InvalidReceiveError, KafkaConnectionError
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.admin import DescribeGroupsRequest
+from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
 
-from driftd.core.event import Headers
+from driftd.core.event import Headers, TopicPartition
 from driftd.sources.kafka.compression import Damage
 from driftd.sources.kafka.records import Damaged, LegacyFormat, Stretch, Unpacker
 
@@ -168,7 +176,7 @@ def receive_in_large_pieces(consumer: Any) -> bool:
 
     async def build_transport(node: Any, timeout_at: float | None = None) -> Any:
         transport = await build(node, timeout_at=timeout_at)
-        if type(transport) is KafkaTCPTransport:
+        if type(transport) in {KafkaTCPTransport, KafkaSSLTransport}:
             transport._sock_recv = lambda: receive(transport._sock)
         return transport
 
@@ -181,10 +189,11 @@ def receive(socket: Any) -> tuple[bytes, Exception | None]:
     pieces: list[bytes] = []
     left = RECEIVE_BYTES_AT_ONCE
     error: Exception | None = None
-    while left > 0:
+    decrypted = getattr(socket, "pending", lambda: 0)  # of TLS; nothing wakes the loop for what OpenSSL has already
+    while left > 0 or decrypted():
         try:
             piece = socket.recv(RECEIVE_BYTES)
-        except (BlockingIOError, InterruptedError):
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             break
         except (OSError, AttributeError) as failure:  # AttributeError: closed meanwhile, the socket is None
             error = KafkaConnectionError(failure)
@@ -232,6 +241,64 @@ def finish_rebalances(consumer: Any) -> bool:
     return True
 
 
+def notice_oversized(consumer: Any, note: Callable[[Any], None]) -> bool:
+    """Part 8: ``note`` gets the id of the node whose answer to a fetch was too large, on kafka-python's thread."""
+    fetcher = getattr(consumer, "_fetcher", None)
+    stock = getattr(fetcher, "_handle_fetch_error", None)
+    if fetcher is None or stock is None:
+        return False
+
+    def handle_fetch_error(node_id: Any, exception: BaseException) -> None:
+        if isinstance(exception, InvalidReceiveError):
+            exception.__traceback__ = None  # its frames hold what was received, until the next garbage collection
+            note(node_id)
+        stock(node_id, exception)
+
+    fetcher._handle_fetch_error = handle_fetch_error
+    return True
+
+
+def leader_of(consumer: Any, topic_partition: TopicPartition) -> tuple[Any, str]:
+    """Id and address of the node that leads the partition; (None, "") where that is not known."""
+    node_id = consumer._cluster.leader_for_partition(KafkaPartition(*topic_partition))
+    node = None if node_id is None else consumer._cluster.broker_metadata(node_id)
+    return (None, "") if node is None else (node_id, f"[{node.host}]:{node.port}")
+
+
+def ask_for_assignments(consumer: Any, group_id: str) -> Any:
+    """Part 7: a future of the group's description; None while we are not a settled member of it."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    manager = getattr(coordinator, "_manager", None)
+    node = getattr(coordinator, "coordinator_id", None)
+    if manager is None or node is None or is_joining(coordinator):
+        return None
+    request = DescribeGroupsRequest(groups=[group_id], include_authorized_operations=False)
+    return manager.call_soon(functools.partial(manager.send, request, node_id=node))
+
+
+def is_joining(coordinator: Any) -> bool:
+    return bool(coordinator.state != STABLE or coordinator.rejoining or coordinator.rejoin_needed)
+
+
+def assigned_partitions(question: Any) -> set[TopicPartition] | None:
+    """What all members have together; None where the answer does not say it (the group rebalances, no answer)."""
+    if question.failed():
+        return None
+    (group,) = question.value.groups
+    if group.error_code or group.group_state != "Stable":
+        return None
+    try:
+        members = [ConsumerProtocolAssignment.decode(member.member_assignment) for member in group.members]
+    except (struct.error, ValueError, IndexError):
+        return None
+    return {(one.topic, one.partition) for member in members for one in member.partitions()}
+
+
+def rejoin(consumer: Any) -> None:
+    """The next poll() joins the group anew. Of a member that the broker takes for the leader it makes a rebalance."""
+    consumer._coordinator.request_rejoin()
+
+
 def require_membership(consumer: Any) -> None:
     """Raise FencedInstanceIdError where another has joined with our group.instance.id.
 
@@ -257,6 +324,18 @@ def partitions_of(consumer: Any, topic: str) -> set[int]:
     if cluster is None:
         return set()
     return set(cluster.partitions_for_topic(topic) or ())
+
+
+def denied_topics(consumer: Any) -> set[str]:
+    """Topics that the last metadata kept from us."""
+    return set(getattr(getattr(consumer, "_cluster", None), "unauthorized_topics", ()))
+
+
+def topic_id(consumer: Any, topic: str) -> str:
+    """As Kafka's own tools write it; "" where the topic does not exist, or the broker (before Kafka 2.8) has no ids."""
+    ask = getattr(getattr(consumer, "_cluster", None), "topic_id", None)
+    found = None if ask is None else ask(topic)
+    return base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode() if found and found.int else ""
 
 
 def is_connected(consumer: Any) -> bool:

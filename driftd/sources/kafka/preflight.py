@@ -21,11 +21,14 @@ from kafka.protocol.parser import KafkaProtocol
 from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
 from driftd.core.errors import SourceError, SourceRefused
+from driftd.sources.kafka import tls
 from driftd.sources.kafka.settings import KafkaSettings, reason, split_address
 
 TLS_ALERT: Final = b"\x15\x03"
 TOPIC_DENIED: Final = 29
 GROUP_DENIED: Final = 30
+UNSEEN: Final = "no permission to see it, or it does not exist (needs DESCRIBE and READ)"
+"""Of a topic that is denied: brokers do not tell which of the two it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Conversation:
         self._protocol = KafkaProtocol(client_id=settings.client_id, receive_message_max_bytes=16 << 20)
         self._context = context
         self._socket: socket.socket | None = None
+        self._broker = BrokerVersionData(api_versions={})
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +99,9 @@ class Conversation:
         versions = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
         if self._settings.uses_sasl:
             self._log_in()
-        broker = BrokerVersionData(api_versions=versions)
+        broker = self._broker = BrokerVersionData(api_versions=versions)
         request = MetadataRequest(
-            version=min(4, broker.api_version(MetadataRequest)),
+            version=min(4, self.version_of(MetadataRequest)),
             topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in self._settings.topics],
             allow_auto_topic_creation=False,
         )
@@ -110,6 +114,10 @@ class Conversation:
             for topic in metadata.topics
         }
         return Greeting(self._server, broker.broker_version, metadata.cluster_id or "", topics)
+
+    def version_of(self, request: type[Any]) -> int:
+        """The newest version of this request that the broker speaks; known once we are introduced."""
+        return int(self._broker.api_version(request))
 
     def _connect(self) -> None:
         host, port = split_address(self._server)
@@ -125,11 +133,22 @@ class Conversation:
         try:
             self._socket = self._context.wrap_socket(plain, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
-            raise self._refused(f"TLS: {reason(error)}; set kafka.ssl_cafile to the broker's authority") from None
+            raise self._refused(f"TLS: {tls.brokers_certificate(error, host)}") from None
         except OSError as error:
+            self._require_certificate(error)
             # Not a refusal: a load balancer without a broker behind it hangs up as well.
             said = f"no answer in {self._settings.connect_timeout_seconds:g} s" if timed_out(error) else reason(error)
             raise self._failed(f"TLS: {said}; does this port expect TLS? {self._protocol_hint()}") from None
+
+    def _require_certificate(self, error: OSError) -> None:
+        """Raises where a broker has refused us for our certificate, or for want of one; it may say so only after the
+        handshake (TLS 1.3).
+        """
+        settings = self._settings
+        if isinstance(error, ssl.SSLError):
+            known = tls.own_certificate(error, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_password)
+            if known is not None:
+                raise self._refused(f"TLS: {known}") from None
 
     def _log_in(self) -> None:
         settings = self._settings
@@ -177,9 +196,26 @@ class Conversation:
         except TimeoutError:
             raise self._failed(f"{what}: no answer in {self._settings.connect_timeout_seconds:g} s") from None
         except OSError as error:
+            self._require_certificate(error)
             raise self._failed(f"{what}: {reason(error)}{self._closed_hint()}") from None
         except kafka.errors.KafkaError:
             raise self._refused(f"{what}: the answer is not Kafka's; {self._protocol_hint()}") from None
+
+    def begin_of_answer(self, request: Any, what: str, size: int) -> bytes:
+        """The first ``size`` bytes of an answer, its length included; nothing can be asked after that."""
+        assert self._socket is not None
+        try:
+            self._protocol.send_request(request)
+            self._socket.settimeout(self._left())
+            self._socket.sendall(self._protocol.send_bytes())
+            answer = b""
+            while len(answer) < 4 or len(answer) < min(size, 4 + int.from_bytes(answer[:4], "big")):
+                answer += self._receive(self._socket, what)
+        except TimeoutError:
+            raise self._failed(f"{what}: no answer in {self._settings.connect_timeout_seconds:g} s") from None
+        except OSError as error:
+            raise self._failed(f"{what}: {reason(error)}") from None
+        return answer[:size]
 
     def _receive(self, connection: socket.socket, what: str) -> bytes:
         connection.settimeout(self._left())
@@ -189,7 +225,12 @@ class Conversation:
         return data
 
     def _closed_hint(self) -> str:
-        return "" if self._settings.uses_sasl else f"; does it want a login? {self._protocol_hint()}"
+        if self._settings.uses_sasl:
+            return ""
+        wants = "a login"
+        if self._settings.uses_tls and self._settings.ssl_certfile is None:
+            wants = "a login, or a certificate (kafka.ssl_certfile)"
+        return f"; does it want {wants}? {self._protocol_hint()}"
 
     def _protocol_hint(self) -> str:
         return f"kafka.security_protocol is {self._settings.security_protocol}"

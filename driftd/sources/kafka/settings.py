@@ -10,9 +10,12 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from driftd.core.errors import ConfigError
+from driftd.sources.kafka import tls
 
 ASSIGNORS: Final = {"sticky": StickyPartitionAssignor, "cooperative-sticky": CooperativeStickyAssignor}
 DEFAULT_PORT: Final = 9092
+RESPONSE_BYTES: Final = 1 << 20
+"""What a response may have around its largest batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,9 @@ class KafkaSettings:
     ``start``: where to begin in a partition that nobody has read yet; partitions and topics that come into being
     while driftd runs are read from their beginning, since all of it is new. ``group_instance_id`` None: dynamic
     membership. ``max_poll_records`` is about how many records one batch holds (whole record batches are kept
-    together), and the fetch sizes bound memory: about three times ``fetch_bytes``.
+    together), and the fetch sizes bound memory: about three times ``fetch_bytes``, or of a batch that is larger, for a
+    broker sends it whole. A batch of more than ``max_stored_bytes`` is not fetched; of one that decompresses to more
+    than ``max_batch_bytes`` the rest is not read.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -50,6 +55,7 @@ class KafkaSettings:
     watchdog_seconds: float = 60.0
     fetch_bytes: int = 4 << 20
     partition_fetch_bytes: int = 1 << 19
+    max_stored_bytes: int = 32 << 20
     max_batch_bytes: int = 64 << 20
 
     @property
@@ -84,7 +90,8 @@ class KafkaSettings:
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, self.ssl_password or "")
             except (OSError, ssl.SSLError) as error:
                 what = f"{self.ssl_certfile}, {self.ssl_keyfile or 'no key file'}"
-                raise ConfigError(f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
+                known = tls.own_files(error, self.ssl_certfile, self.ssl_keyfile, self.ssl_password)
+                raise ConfigError(known or f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
         return context
 
     def connection(self) -> dict[str, Any]:
@@ -113,6 +120,7 @@ class KafkaSettings:
             "isolation_level": "read_committed",
             "fetch_max_bytes": self.fetch_bytes,
             "max_partition_fetch_bytes": self.partition_fetch_bytes,
+            "receive_message_max_bytes": self.max_stored_bytes + RESPONSE_BYTES,
             "metrics_enabled": False,
             "bootstrap_timeout_ms": 2 * milliseconds(self.connect_timeout_seconds),
         }
@@ -134,8 +142,6 @@ def milliseconds(seconds: float) -> int:
 
 def reason(error: BaseException) -> str:
     """The cause of a network or TLS error in a few words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:

@@ -7,7 +7,8 @@ import logging
 import struct
 import time
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,15 +17,19 @@ from kafka import errors
 
 from driftd.core.errors import SourceError, SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
+from driftd.core.text import plural
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
 from driftd.sources.kafka.compression import Damage
+from driftd.sources.kafka.diagnosis import Diagnosis
 from driftd.sources.kafka.library_log import listen_to_library
-from driftd.sources.kafka.preflight import Greeting, preflight
+from driftd.sources.kafka.oversize import batch_at
+from driftd.sources.kafka.preflight import UNSEEN, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 from driftd.sources.kafka.topics import KafkaReport, TopicReport, check_topics, read_range
+from driftd.sources.kafka.unread import UnreadPartitions
 
 __all__ = ["KafkaReport", "KafkaSettings", "KafkaSource", "TopicReport", "check_topics", "read_range"]
 
@@ -71,7 +76,9 @@ class KafkaSource:
         self._gaps: list[Gap] = []
         self._owned: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}  # our own positions: kafka-python's move before records are taken in
+        self._topic_ids: dict[TopicPartition, str] = {}  # of the topic that the position belongs to
         self._read_until: dict[TopicPartition, float] = {}
+        self._oversized: deque[Any] = deque()  # nodes that sent more than may be received; kafka-python's thread adds
         self._must_hand_over = False
         self._announced = False
         self._known: dict[str, frozenset[int]] = {}
@@ -83,6 +90,9 @@ class KafkaSource:
         self._last_error = ""
         self._was_connected = False
         self._polling_since: float | None = None
+        self._diagnosis = Diagnosis(lambda: preflight(settings))
+        self._said_cause = ""
+        self._unread = UnreadPartitions(settings.group_id, settings.metadata_max_age_seconds)
         self._watchdog = Watchdog(lambda: self.health().stuck_seconds)
 
     def poll(self, timeout_seconds: float) -> list[RecordBatch]:
@@ -95,8 +105,11 @@ class KafkaSource:
             self._polling_since = None
         # First the group, then the records: what came with an assignment is read again after its seek.
         self._follow_group()
+        self._unread.look(self._consumer, self.settings.topics)
         self._notice_connection()
-        return self._batches(answer)
+        batches = self._batches(answer, self._follow_topics())
+        self._pass_over_oversized()
+        return batches
 
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []
@@ -109,7 +122,9 @@ class KafkaSource:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def seek(self, positions: Mapping[TopicPartition, int | str]) -> dict[TopicPartition, int]:
+    def seek(
+        self, positions: Mapping[TopicPartition, int | str], topic_ids: Mapping[TopicPartition, str] | None = None
+    ) -> dict[TopicPartition, int]:
         mine = {
             topic_partition: position
             for topic_partition, position in positions.items()
@@ -117,7 +132,7 @@ class KafkaSource:
         }
         wanted = {topic_partition: position for topic_partition, position in mine.items() if isinstance(position, int)}
         # A topic that has positions was read before; so a partition of it that has none came into being since.
-        read_before = {topic for topic, _ in wanted}
+        read_before = {topic for topic, _ in (*wanted, *self._next)}
         places = {
             topic_partition: self._place(topic_partition, position, read_before)
             for topic_partition, position in mine.items()
@@ -125,6 +140,7 @@ class KafkaSource:
         }
         wanted |= self._offsets_at(places)
         for topic_partition, offset in wanted.items():
+            self._topic_ids[topic_partition] = (topic_ids or {}).get(topic_partition, "")
             self._go_to(topic_partition, offset)
         return wanted
 
@@ -178,6 +194,12 @@ class KafkaSource:
     def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
 
+    def topic_id(self, topic: str) -> str:
+        return patches.topic_id(self._consumer, topic)
+
+    def topic_ids(self) -> dict[TopicPartition, str]:
+        return dict(self._topic_ids)
+
     def lag(self) -> dict[TopicPartition, Lag]:
         """Costs no request: the broker sends the end of each partition with what it sends anyway."""
         if self._consumer is None:
@@ -200,12 +222,13 @@ class KafkaSource:
         polling = 0.0 if since is None else time.monotonic() - since
         return Health(
             connected=consumer is not None and patches.is_connected(consumer),
-            last_error=self._last_error,
+            last_error=self._diagnosis.cause or self._last_error,
             rebalances=self._rebalances,
             commit_failures=self._commit_failures,
             missing_topics=tuple(
                 topic for topic in self.settings.topics if consumer and not patches.partitions_of(consumer, topic)
             ),
+            unread_partitions=self._unread.partitions,
             stuck_seconds=polling if polling > self.settings.watchdog_seconds else 0.0,
         )
 
@@ -227,6 +250,7 @@ class KafkaSource:
         listen_to_library(self._heard)
         try:
             self.greeting = preflight(self.settings)
+            self._require_permission({name for name, topic in self.greeting.topics.items() if topic.denied})
             self._consumer = open_consumer(
                 self.settings, **self.settings.membership(), max_poll_records=STRETCHES_PER_POLL
             )
@@ -248,6 +272,7 @@ class KafkaSource:
         patches.leave_positions_alone(self._consumer)
         patches.announce_revocation(self._consumer, self._hand_over_first)
         patches.finish_rebalances(self._consumer)
+        patches.notice_oversized(self._consumer, self._oversized.append)
         self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
         self._watchdog.start()
         log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
@@ -255,9 +280,16 @@ class KafkaSource:
             log.warning("%s: topic '%s' does not exist yet; waiting for it", self.settings.where, topic)
         return True
 
+    def _require_permission(self, denied: Collection[str]) -> None:
+        """Such a topic looks like one that does not exist yet; waiting for it would not help."""
+        if denied:
+            topics = ", ".join(f"'{topic}'" for topic in sorted(denied))
+            raise SourceRefused(f"{self.settings.where}: {plural('topic', len(denied))} {topics}: {UNSEEN}")
+
     def _ask_broker(self, timeout_seconds: float) -> Mapping[Any, list[Any]]:
         try:
             patches.require_membership(self._consumer)
+            self._require_permission(patches.denied_topics(self._consumer))
             return self._consumer.poll(timeout_ms=milliseconds(timeout_seconds))  # type: ignore[no-any-return]
         except patches.RevokeFirst:
             pass
@@ -271,11 +303,13 @@ class KafkaSource:
             self._contain(error, timeout_seconds)
         return {}
 
-    def _batches(self, answer: Mapping[Any, list[Any]]) -> list[RecordBatch]:
+    def _batches(self, answer: Mapping[Any, list[Any]], skip: Container[TopicPartition]) -> list[RecordBatch]:
         arrived = time.time()
         batches = []
         for partition, found in answer.items():
             topic_partition = (partition.topic, partition.partition)
+            if topic_partition in skip:
+                continue
             for stretch in patches.stretches_of(found, fast=self.fast):
                 if topic_partition not in self._next or stretch.next_offset < self._next[topic_partition]:
                     continue  # not seeked yet, or an answer from before a seek
@@ -305,6 +339,24 @@ class KafkaSource:
         cause = GapCause.TOO_LARGE if damaged.damage is Damage.TOO_LARGE else GapCause.DAMAGED
         self._gaps.append(Gap(topic_partition, damaged.first, damaged.next_offset, cause, damaged.detail))
         self._go_to(topic_partition, damaged.next_offset)
+
+    def _pass_over_oversized(self) -> None:
+        """Looks for the batch that could not be received, and goes to the offset behind it."""
+        nodes = set()
+        while self._oversized:
+            nodes.add(self._oversized.popleft())
+        for topic_partition, offset in list(self._next.items()) if nodes else ():
+            node, server = patches.leader_of(self._consumer, topic_partition)
+            if node not in nodes:
+                continue
+            try:
+                batch = batch_at(self.settings, server, topic_partition, offset)
+            except SourceError as failure:
+                self._last_error = str(failure)  # it will be noticed again
+                return
+            if batch is not None and (detail := batch.beyond(self.settings.max_stored_bytes)):
+                self._gaps.append(Gap(topic_partition, offset, batch.next_offset, GapCause.OVERSIZED, detail))
+                self._go_to(topic_partition, batch.next_offset)
 
     def _contain(self, error: Exception, timeout_seconds: float) -> None:
         """Never spin: let go of what raised, remember it, and do not ask again at once."""
@@ -354,6 +406,7 @@ class KafkaSource:
             else:
                 detail = f"the topic ends at {end}, before our position {offset}: it was made anew; from its beginning"
                 self._gaps.append(Gap(topic_partition, offset, first, GapCause.REWOUND, detail))
+                self._topic_ids.pop(topic_partition, None)
             log.warning("%s/%d: %s", *topic_partition, detail)
             self._go_to(topic_partition, first)
 
@@ -368,6 +421,29 @@ class KafkaSource:
                 Gap(topic_partition, self._next[topic_partition], diverged.offset, GapCause.REWOUND, detail)
             )
             self._go_to(topic_partition, diverged.offset)
+
+    def _follow_topics(self) -> list[TopicPartition]:
+        """Goes to the beginning of a topic that was made anew under its old name: our position in it means nothing."""
+        ids = {topic: self.topic_id(topic) for topic in self.settings.topics}
+        anew = []
+        for topic_partition in self._next:
+            now, was = ids[topic_partition[0]], self._topic_ids.get(topic_partition)
+            if now and was and now != was:
+                anew.append(topic_partition)
+            elif now:
+                self._topic_ids[topic_partition] = now
+        try:
+            firsts = self._edges(anew, "earliest")
+        except SourceError as failure:
+            self._last_error = str(failure)  # the next poll asks again
+            return anew
+        for topic_partition, first in firsts.items():
+            was, now = self._topic_ids[topic_partition], ids[topic_partition[0]]
+            detail = f"the topic was made anew (its id was {was}, now {now}); from its beginning"
+            self._gaps.append(Gap(topic_partition, self._next[topic_partition], first, GapCause.REWOUND, detail))
+            self._topic_ids[topic_partition] = now
+            self._go_to(topic_partition, first)
+        return anew
 
     def _go_to(self, topic_partition: TopicPartition, offset: int) -> None:
         # ValueError, AssertionError: taken away meanwhile; the next poll tells the daemon.
@@ -416,6 +492,7 @@ class KafkaSource:
         """Turn what the listener noted on kafka-python's thread into changes."""
         self._must_hand_over = False
         for what, partitions in self._notes.take():
+            self._unread.ask_soon()
             if what == "assigned":
                 self._rebalances += 1
                 kept = to_cells(self._consumer.assignment())
@@ -446,6 +523,7 @@ class KafkaSource:
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for topic_partition in partitions:
             self._next.pop(topic_partition, None)
+            self._topic_ids.pop(topic_partition, None)
             self._read_until.pop(topic_partition, None)
             self._damage.pop(topic_partition, None)
 
@@ -468,6 +546,11 @@ class KafkaSource:
                 log.info("%s: a broker answers", self.settings.where)
             else:
                 log.warning("%s: no broker answers; trying again, nothing lost", self.settings.where)
+        self._diagnosis.follow(connected)
+        cause = self._diagnosis.cause
+        if cause and cause != self._said_cause:
+            log.warning("%s", cause)
+        self._said_cause = cause
 
     def _heard(self, message: str) -> None:
         self._last_error = message[:300]

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from kafka import TopicPartition, errors
-from kafka.protocol.consumer import FetchRequest, HeartbeatRequest
+from kafka.protocol.consumer import HeartbeatRequest
+from kafka.protocol.metadata import MetadataRequest
 
 from driftd.core.errors import SourceError, SourceRefused
 from driftd.core.event import RecordBatch
 from driftd.sources.kafka import patches
 from driftd.sources.kafka.client import open_consumer, to_batch
 from driftd.sources.kafka.library_log import listen_to_library
-from driftd.sources.kafka.preflight import GROUP_DENIED, TOPIC_DENIED, Conversation, Greeting, preflight
+from driftd.sources.kafka.oversize import batch_at, fetch_request
+from driftd.sources.kafka.preflight import GROUP_DENIED, TOPIC_DENIED, UNSEEN, Conversation, Greeting, preflight
 from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 
-FETCH_VERSION: Final = 4  # Kafka 0.11; Kafka 4 still speaks it
+OPERATIONS_VERSION: Final = 8  # of Metadata: from here on it says which operations are allowed
+WRITE: Final = 4  # its number among the operations
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """One topic as ``driftd check`` shows it; ``problem`` is empty where it can be read."""
+    """One topic as ``driftd check`` shows it; ``problem`` is empty where it can be read, or what is written there
+    (``writes``) can be written.
+    """
 
     name: str
     partitions: int
     problem: str = ""
+    writes: str = ""
+
+    @property
+    def state(self) -> str:
+        return self.problem or (f"writable ({self.writes})" if self.writes else "readable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +54,15 @@ class KafkaReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        found = [f"topic '{topic.name}': {topic.problem}" for topic in self.topics if topic.problem]
+        found = [
+            f"{topic.writes} topic '{topic.name}': {topic.problem}".strip() for topic in self.topics if topic.problem
+        ]
         return (*found, self.group_problem) if self.group_problem else tuple(found)
 
 
-def check_topics(settings: KafkaSettings) -> KafkaReport:
-    """Knock, log in, and ask for every topic and the group whether we may read; changes nothing.
+def check_topics(settings: KafkaSettings, writes: Mapping[str, str] | None = None) -> KafkaReport:
+    """Knock, log in, and ask for every topic and the group whether we may read, and for each topic of ``writes`` (with
+    what is written there: "findings") whether we may write; changes nothing.
 
     A broker checks permission before anything else, so a fetch of one byte and the heartbeat of a member that
     does not exist tell. Raises SourceError or SourceRefused where no broker can be asked.
@@ -57,7 +70,8 @@ def check_topics(settings: KafkaSettings) -> KafkaReport:
     greeting = preflight(settings)
     with Conversation(settings, greeting.server, settings.ssl_context()) as talk:
         talk.introduce()
-        topics = tuple(topic_report(talk, greeting, topic) for topic in settings.topics)
+        read = [topic_report(talk, greeting, topic) for topic in settings.topics]
+        topics = (*read, *written(talk, writes or {}))
         request = HeartbeatRequest(version=0, group_id=settings.group_id, generation_id=-1, member_id="driftd-check")
         denied = talk.ask(request, "Heartbeat").error_code == GROUP_DENIED
     problem = f"no permission to read as group '{settings.group_id}' (needs READ on the group)" if denied else ""
@@ -68,24 +82,35 @@ def topic_report(talk: Conversation, greeting: Greeting, topic: str) -> TopicRep
     seen = greeting.topics.get(topic)
     if seen is None or not seen.exists:
         if seen is not None and seen.denied:
-            return TopicReport(topic, 0, "no permission to see it (needs DESCRIBE), or it does not exist")
+            return TopicReport(topic, 0, UNSEEN)
         return TopicReport(topic, 0, "does not exist; driftd run would wait for it")
-    partition = FetchRequest.FetchTopic.FetchPartition(
-        partition=seen.partitions[0], fetch_offset=0, partition_max_bytes=1
-    )
-    request = FetchRequest(
-        version=FETCH_VERSION,
-        replica_id=-1,
-        max_wait_ms=0,
-        min_bytes=0,
-        max_bytes=1,
-        isolation_level=0,
-        topics=[FetchRequest.FetchTopic(topic=topic, partitions=[partition])],
-    )
-    answer = talk.ask(request, "Fetch")
+    answer = talk.ask(fetch_request((topic, seen.partitions[0]), 0), "Fetch")
     codes = {partition.error_code for topic in answer.responses for partition in topic.partitions}
     problem = "no permission to read it (needs READ)" if TOPIC_DENIED in codes else ""
     return TopicReport(topic, len(seen.partitions), problem)
+
+
+def written(talk: Conversation, writes: Mapping[str, str]) -> Iterator[TopicReport]:
+    """The broker says which operations it allows us; one before Kafka 2.3 does not, and the topic is shown without."""
+    if not writes:
+        return
+    version = min(OPERATIONS_VERSION, talk.version_of(MetadataRequest))
+    request = MetadataRequest(
+        version=version,
+        topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in writes],
+        allow_auto_topic_creation=False,
+        include_topic_authorized_operations=True,
+    )
+    for topic in talk.ask(request, "Metadata").topics:
+        allowed: set[int] | None = topic.authorized_operations if version >= OPERATIONS_VERSION else None
+        problem = ""
+        if topic.error_code == TOPIC_DENIED:
+            problem = "no permission to see it, or it does not exist (needs DESCRIBE and WRITE)"
+        elif topic.error_code or not topic.partitions:
+            problem = "does not exist; create it"
+        elif allowed is not None and WRITE not in allowed:
+            problem = "no permission to write it (needs WRITE)"
+        yield TopicReport(topic.name, len(topic.partitions), problem, writes[topic.name])
 
 
 def read_range(
@@ -110,6 +135,8 @@ def read_range(
             raise SourceRefused(f"kafka {greeting.server}: topic '{topic}' does not exist, or may not be seen")
         fast = patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
         patches.receive_in_large_pieces(consumer)
+        oversized: list[object] = []
+        patches.notice_oversized(consumer, oversized.append)
         first = consumer.beginning_offsets(partitions)
         last = consumer.end_offsets(partitions)
         begins = places(consumer, start, first, first, last)
@@ -118,7 +145,11 @@ def read_range(
         consumer.assign(list(open_ends) or partitions)
         for one in open_ends:
             consumer.seek(one, begins[one])
-        yield from _read_until(settings, consumer, open_ends, patience_seconds, fast=fast)
+        for records in _read_until(settings, consumer, open_ends, patience_seconds, fast=fast):
+            if records is not None:
+                yield records
+            elif oversized:
+                require_receivable(settings, consumer, open_ends)
     except errors.AuthorizationError as error:
         raise SourceRefused(f"kafka {greeting.server}: no permission to read topic '{topic}': {error}") from None
     except errors.KafkaError as error:
@@ -142,10 +173,13 @@ def places(
 
 def _read_until(
     settings: KafkaSettings, consumer: Any, ends: dict[Any, int], patience_seconds: float, *, fast: bool
-) -> Iterator[RecordBatch]:
+) -> Iterator[RecordBatch | None]:
+    """None where a poll brought nothing."""
     heard = time.monotonic()
     while ends:
         answer = consumer.poll(timeout_ms=500)
+        if not answer:
+            yield None
         if not answer and time.monotonic() - heard > patience_seconds:
             raise SourceError(f"{settings.where}: no answer in {patience_seconds:g} s")
         for partition, found in answer.items():
@@ -168,6 +202,16 @@ def require_whole(partition: Any, stretch: Stretch) -> None:
     if stretch.damaged is not None:
         where = f"{partition.topic}/{partition.partition}@{stretch.damaged.first}"
         raise SourceError(f"{where}: {stretch.damaged.detail}")
+
+
+def require_receivable(settings: KafkaSettings, consumer: Any, partitions: Iterable[Any]) -> None:
+    """Raises SourceError where one of them goes on with a batch that is too large to be received."""
+    for partition in partitions:
+        topic_partition, offset = (partition.topic, partition.partition), consumer.position(partition)
+        _, server = patches.leader_of(consumer, topic_partition)
+        batch = batch_at(settings, server, topic_partition, offset) if server else None
+        if batch is not None and (detail := batch.beyond(settings.max_stored_bytes)):
+            raise SourceError(f"{partition.topic}/{partition.partition}@{offset}: {detail}; begin behind it")
 
 
 def before(stretch: Stretch, end: int) -> Stretch:

@@ -308,6 +308,51 @@ def test_start_position(mine: int | None, committed: tuple[int, str] | None, sta
     assert not stage.state.partitions[A].released
 
 
+@pytest.mark.parametrize(
+    ("mine", "committed", "start", "expected", "rewinds"),
+    [
+        # the topic's id is "new" now; the log holds offsets 3 to 19
+        pytest.param((5, "new"), None, "latest", 5, 0, id="the same topic"),
+        pytest.param((5, ""), None, "latest", 5, 0, id="the id was not known"),
+        pytest.param((5, "old"), None, "latest", 3, 1, id="made anew: from its beginning"),
+        pytest.param((5, "old"), (9, ME), "latest", 3, 1, id="made anew, with a commit of our old position"),
+        pytest.param((15, "old"), (9, OTHER), "latest", 9, 0, id="made anew, and another instance has read it"),
+        pytest.param(None, None, "latest", 20, 0, id="never read"),
+    ],
+)
+def test_a_position_belongs_to_a_topic_and_not_to_its_name(
+    mine: tuple[int, str] | None, committed: tuple[int, str] | None, start: str, expected: int, rewinds: int
+) -> None:
+    source = quiet(A)
+    source.delete_before(A, 3)
+    source.topics = {"t": "new"}
+    if committed is not None:
+        source.commits[A] = committed
+    state = State()
+    if mine is not None:
+        state.partitions[A] = PartitionState(mine[0], released=True, topic_id=mine[1])
+    stage = Stage(source, start=start, state=state)
+    source.max_poll_records = 0  # rewinds are found, nothing is read
+    stage.go(0, 1)
+    assert source.positions() == {A: expected}
+    partition = stage.state.partitions[A]
+    assert (partition.next_offset, partition.topic_id) == (expected, "new")
+    assert stage.telemetry.get("driftd_rewinds_total") == rewinds
+    assert stage.state.balanced
+
+
+def test_a_topic_that_did_not_exist_when_we_stopped_is_read_from_its_beginning() -> None:
+    before = Stage(quiet(A))
+    before.source.missing = ("later",)
+    before.go(0)
+    assert before.state.awaited == {"later"}
+    source = quiet(A, ("later", 0))
+    stage = Stage(source, start="latest", state=State(awaited=before.state.awaited))
+    stage.go(0)
+    assert source.positions() == {A: 20, ("later", 0): 0}
+    assert stage.state.awaited == frozenset()
+
+
 def test_a_committed_offset_of_zero_is_a_position() -> None:
     source = quiet(A)
     source.commits[A] = (0, OTHER)
@@ -427,6 +472,7 @@ def test_a_gap_is_counted_as_received_and_dropped_and_reading_goes_on_behind_it(
     [
         pytest.param(GapCause.TOO_LARGE, "decompression_bomb", id="a bomb"),
         pytest.param(GapCause.DAMAGED, "damaged", id="a checksum that differs"),
+        pytest.param(GapCause.OVERSIZED, "too_large", id="a batch that is too large to be fetched"),
     ],
 )
 def test_records_that_cannot_be_read_are_rejected_and_one_dead_letter_says_where(cause: GapCause, reason: str) -> None:

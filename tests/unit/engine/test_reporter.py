@@ -17,6 +17,7 @@ from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
+from driftd.sources.memory import MemorySource
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000
@@ -175,3 +176,16 @@ def test_a_page_and_its_number_are_on_metrics_at_the_same_time() -> None:
             assert series(told, "driftd_pages_total")[""] == 1
             return
     pytest.fail("no page")
+
+
+def test_a_partition_that_nobody_reads_makes_driftd_unready() -> None:
+    p, source = pipeline(learn_events=LEARNED), MemorySource({CELL: []})
+    told = reporter(p)
+    source.seek({CELL: 0})
+    said: list[tuple[str, ...]] = []
+    for unread in ((), (("t", 1), ("t", 2))):
+        source.unread = unread
+        told.round(State(), source, 0.0)
+        said.append(told.not_ready)
+    assert said == [(), ("no member of the group reads t/1, t/2",)]
+    assert told.telemetry.get("driftd_ready") == 0

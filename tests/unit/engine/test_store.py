@@ -24,6 +24,7 @@ from driftd.engine.store import (
     read_file,
     read_reference,
     set_aside,
+    unwritable,
     write_file,
 )
 from driftd.learn.build import Learning, build
@@ -373,3 +374,22 @@ def test_a_reference_comes_back_as_it_was(tmp_path: Path, reference: Reference) 
     found = read_reference(tmp_path / "m.v1.reference")
     assert (found.id, found.channels, found.reason) == (reference.id, reference.channels, reference.reason)
     assert np.array_equal(found.summary.counts, reference.summary.counts)
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        pytest.param("new/state", "", id="to be made"),
+        pytest.param(".", "", id="there"),
+        pytest.param("file/state", "file: Not a directory", id="below a file"),
+        pytest.param("/proc/driftd", "/proc: ", id="where nobody may write"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_before_and_nothing_stays(
+    tmp_path: Path, folder: str, told: str
+) -> None:
+    (tmp_path / "file").touch()
+    why = unwritable(tmp_path / folder)
+    assert told in why
+    assert bool(why) == bool(told)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

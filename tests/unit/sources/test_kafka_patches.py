@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import struct
 import time
 import zlib
@@ -156,6 +157,31 @@ def test_the_socket_is_read_until_it_would_block(chunks: list[Any], expected: by
 
     data, error = patches.receive(Socket())
     assert (data, error is not None) == (expected, broken)
+
+
+class Tls:
+    """A socket that sends for as long as it is asked, in records of 16 KiB that come in ``burst`` at a time."""
+
+    def __init__(self, burst: int) -> None:
+        self.burst, self.left = burst, burst
+
+    def recv(self, _: int) -> bytes:
+        if not self.left:
+            raise ssl.SSLWantReadError
+        self.left -= 1
+        return bytes(16 << 10)
+
+    def pending(self) -> int:
+        return self.left % 3  # OpenSSL has decrypted up to two records more
+
+
+@pytest.mark.parametrize(("burst", "read"), [(0, 0), (3, 3), (5000, 128)])
+def test_of_tls_no_more_is_read_at_once_but_all_that_is_decrypted(burst: int, read: int) -> None:
+    socket = Tls(burst)
+    data, error = patches.receive(socket)
+    assert error is None
+    assert read <= len(data) >> 14 <= read + 2
+    assert not socket.pending()
 
 
 def test_the_watchdog_says_once_that_a_poll_does_not_return(caplog: pytest.LogCaptureFixture) -> None:
