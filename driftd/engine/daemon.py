@@ -18,6 +18,7 @@ from driftd.core.text import printable
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
+from driftd.engine.retirement import configured, heard, leaving
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import remarks, unknown_channels
@@ -166,6 +167,7 @@ class Daemon:
             self._skip(gap)
         outcome = self.pipeline.settle(self.state, self._idle(batches))
         self._tell(outcome)
+        self._retire()
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
@@ -183,10 +185,12 @@ class Daemon:
 
     def reloaded(self, done: bool) -> None:
         self.reporter.reloaded(done, self.clock.now())
-        self.reporter.judged((m.judgement for m in self.state.models.values() if m.judgement), self.state)
+        there = (m for m in self.state.models.values() if m.judgement and not m.retired)
+        self.reporter.judged((m.judgement for m in there if m.judgement), self.state)
 
     def _take(self, records: RecordBatch) -> None:
         decoded = self.pipeline.take(self.state, records)
+        heard(self.state, decoded.batches, self.clock.now())
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
@@ -259,6 +263,15 @@ class Daemon:
             self._emit()
         self.reporter.judged(outcome.judgements, self.state)
         self.reporter.found(outcome.findings)
+
+    def _retire(self) -> None:
+        """Models that have been silent for long, or left the configuration, leave: nothing of them stays open."""
+        lags = self.source.lag().values()
+        caught_up = bool(lags) and all(lag.caught_up for lag in lags)
+        for key, because in [*leaving(self.state, self.pipeline, self.clock.now(), caught_up=caught_up)]:
+            self._tell(self.pipeline.retire(self.state, key, because))
+            self.reporter.retired(key.model, because)
+            self._dirty = True
 
     def _emit(self) -> str:
         """Gives every sink what it has not taken yet; "" or why one of them could not."""
@@ -429,8 +442,9 @@ def warn_of_sizes(pipeline: Pipeline, reference: Reference) -> None:
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
     """Gives models their references before the first record, and evaluates anew what a checkpoint brought."""
     pipeline.begin(state, references)
+    configured(state, pipeline)
     for model in state.models.values():
         if model.reference is not None:
             warn_of_sizes(pipeline, model.reference)
         model.judgement = pipeline.monitor.judgement(model)
-    return [model.judgement for model in state.models.values() if model.judgement is not None]
+    return [m.judgement for m in state.models.values() if m.judgement is not None and not m.retired]

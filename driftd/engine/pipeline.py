@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State
 from driftd.ingest import panes, partition
 from driftd.ingest.panes import FaultCounting, SliceIngest
-from driftd.ingest.state import PartitionState
+from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Evaluated, Monitor
@@ -52,12 +53,14 @@ class _Step:
 class Pipeline:
     """The stages with their settings; all that changes is in the State that it is given.
 
-    ``max_models`` is how many models discovery may find, None without discovery.
+    ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
+    may be silent.
     """
 
     codec: Codec
     monitor: Monitor
     max_models: int | None = None
+    retire_seconds: float = inf
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
@@ -122,6 +125,19 @@ class Pipeline:
                 touched = self._evaluate(state, reached, key, step)
             if end:
                 self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
+        outcome = step.outcome()
+        state.findings += len(outcome.findings)
+        return outcome
+
+    def retire(self, state: State, key: Slice, because: str) -> Outcome:
+        """Takes a model off all pages: what is open on it ends, and its state stays but for the last open panes."""
+        model, step = state.models[key], _Step()
+        self.monitor.retire(model, step.evaluated, because)
+        for mine in state.partitions.values():
+            stream = mine.streams.get(key)
+            if stream is not None and model.reference is not None:
+                mine.streams[key] = Stream(counters=stream.counters)
+        model.retired, model.configured = True, key.model in self.monitor.configured
         outcome = step.outcome()
         state.findings += len(outcome.findings)
         return outcome

@@ -124,7 +124,9 @@ class Reporter:
         limit = self.pipeline.max_models
         t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
         ignored = False
-        for model in state.models.values():
+        there = [m for m in state.models.values() if not m.retired]
+        t.set("driftd_retired_models", len(state.models) - len(there))
+        for model in there:
             counters = state.counters(model.slice)
             ignored = ignored or counters.ignored_features > 0
             self._count(model, counters)
@@ -163,6 +165,7 @@ class Reporter:
                 growing.told(m),
             )
             for m in [*state.models.values()]
+            if not m.retired
         ]
         if now is None:
             now = max((m.counts.last_event for m in models), default=0.0)
@@ -180,7 +183,7 @@ class Reporter:
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
         models = [] if self.state is None else [*self.state.models.values()]
-        references = [m.reference for m in models if m.reference is not None]
+        references = [m.reference for m in models if m.reference is not None and not m.retired]
         # once a round for all models: computed again only when something is new
         about = (id(self.pipeline), *(f"{r.id}/{r.version}" for r in references))
         if self._promised is None or self._promised[0] != about:
@@ -191,6 +194,11 @@ class Reporter:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
         self.recent = (*reversed(findings), *self.recent)[:MAX_RECENT]
+
+    def retired(self, model: str, because: str) -> None:
+        """The model's series end; events bring it back."""
+        self.metrics.remove(model)
+        log.info("model %s is off all pages (%s); its state is kept", printable(model), because)
 
     def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         """One log line the first time each reason is met; the counters tell the rest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import nan
 from operator import attrgetter
 from typing import Any, Final
 
@@ -213,6 +214,9 @@ class ModelSnapshot:
     paged: tuple[float, ...]
     growth: GrowthSnapshot | None
     recent: list[ArrivedSnapshot]
+    heard: float = nan
+    retired: bool = False
+    configured: bool = False
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -236,6 +240,9 @@ class ModelSnapshot:
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
             [ArrivedSnapshot.of(rows) for rows in m.recent],
+            m.heard,
+            m.retired,
+            m.configured,
         )
 
     def restore(self) -> ModelState:
@@ -256,6 +263,9 @@ class ModelSnapshot:
             started=self.started,
             pages=self.pages,
             paged=self.paged,
+            heard=self.heard,
+            retired=self.retired,
+            configured=self.configured,
         )
         for pane in self.pending:
             model.pending.setdefault(pane.source, []).append(pane.alone)

@@ -151,6 +151,14 @@ class ReferenceStore:
         if not path.exists():
             write_file(path, encode_reference(reference))
 
+    def remove(self, reference: Reference) -> None:
+        """Raises StateUnwritable."""
+        path = self._path(reference.model, reference.version)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as e:
+            raise StateUnwritable(f"{path}: cannot be removed: {e.strerror}") from e
+
 
 def read_reference(path: Path) -> Reference:
     payload = read_file(path)

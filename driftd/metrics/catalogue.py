@@ -292,6 +292,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("models", "features"),
         ),
         gauge(
+            "driftd_retired_models",
+            "models",
+            "Models that have been silent for windows.retire_seconds, or that left the configuration: kept in the "
+            "checkpoint, without series of their own.",
+        ),
+        gauge(
             "driftd_false_alarms_budget",
             "pages per month",
             "False pages a month that the user accepts (alarms.false_alarms_per_month).",
