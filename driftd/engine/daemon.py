@@ -17,6 +17,7 @@ from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.read_ahead import held
 from driftd.engine.reporter import Reporter
 from driftd.engine.retirement import configured, heard, leaving
 from driftd.engine.state import Outcome, State
@@ -125,6 +126,7 @@ class Daemon:
     """What had been received when the state was last saved, or loaded."""
     _unsaved: str = ""
     _dirty: bool = False
+    _held: frozenset[TopicPartition] = frozenset()
     _kept: set[str] = field(default_factory=set)
     _backlogs: list[list[Finding]] = field(init=False)
 
@@ -159,20 +161,40 @@ class Daemon:
         if self.reloading:
             self.reloading = False
             self.reloaded(self.reload(self))
+        self._hold()
         batches = self._poll()
         self._follow_assignment()
         for records in batches:
             self._take(records)
         for gap in self.source.gaps():
             self._skip(gap)
-        outcome = self.pipeline.settle(self.state, self._idle(batches))
-        self._tell(outcome)
+        self._settle(self._idle(batches))
         self._retire()
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
             self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self.rejects.suppressed)
         self.reporter.round(self.state, self.source, self.clock.now())
+
+    def _settle(self, idle: frozenset[TopicPartition]) -> None:
+        """Closes panes and judges, slice by slice: the heart beats, and whoever stops driftd need not wait for all."""
+        for stop in self.pipeline.stops(self.state, idle):
+            learned = False
+            for outcome in self.pipeline.close(self.state, stop):
+                self._tell(outcome)
+                learned = learned or bool(outcome.learned)
+                self.reporter.beat(self.clock.now())
+            if learned:
+                give_back()
+            if self.stopping:
+                return
+
+    def _hold(self) -> None:
+        """What is far ahead of the other partitions waits for them."""
+        before = self._held
+        self._held = held(self.state, self.pipeline.monitor.windows, before)
+        self.source.hold(self._held)
+        self.reporter.held(before, self._held)
 
     def _poll(self) -> list[RecordBatch]:
         try:
@@ -255,8 +277,6 @@ class Daemon:
             warn_of_sizes(self.pipeline, reference)
         for turn in outcome.turns:
             log.info("%s", turn)
-        if outcome.learned:
-            give_back()
         if outcome.findings:
             for backlog in self._backlogs:
                 backlog.extend(outcome.findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, rejection
@@ -84,8 +84,8 @@ class Reporter:
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
         t = self.telemetry
-        self.state, self.heartbeat = state, now
-        t.set("driftd_loop_timestamp_seconds", now)
+        self.state = state
+        self.beat(now)
         self.counts(state)
         health = source.health()
         lags = source.lag()
@@ -106,7 +106,21 @@ class Reporter:
         self.not_ready = tuple(_not_ready(health, assigned=bool(lags)))
         t.set("driftd_ready", not self.not_ready)
         self.metrics.prune(now)
+
+    def beat(self, now: float) -> None:
+        """The loop goes on."""
+        self.heartbeat = now
+        self.telemetry.set("driftd_loop_timestamp_seconds", now)
         notify("WATCHDOG=1")
+
+    def held(self, before: Collection[TopicPartition], now: Collection[TopicPartition]) -> None:
+        """Partitions that wait for others; a log line where that begins and ends."""
+        self.telemetry.set("driftd_held_partitions", len(now))
+        if bool(before) is not bool(now):
+            names = ", ".join(f"{topic}/{number}" for topic, number in sorted(now))
+            log.info(
+                "%s", f"waits until other partitions catch up: {names}" if now else "no partition waits for others"
+            )
 
     def counts(self, state: State) -> None:
         """The counters of events and models, as the state has them."""

@@ -239,6 +239,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _PARTITION,
         ),
         gauge("driftd_assigned_partitions", "partitions", "Partitions assigned to this process."),
+        gauge(
+            "driftd_held_partitions",
+            "partitions",
+            "Partitions that are not read on because they are far ahead of others in event time: memory is bounded.",
+        ),
         gauge("driftd_kafka_connected", "", "1 while a broker answers, else 0."),
         counter("driftd_rebalances_total", "rebalances", "Times the partitions were assigned anew."),
         counter(

@@ -164,6 +164,24 @@ def _stored(daemon: DriftdProcess) -> int:
     return decode_checkpoint(read_file(daemon.folder / "state" / "checkpoint")).received
 
 
+def test_a_backlog_beside_empty_partitions_waits_until_they_are_idle_and_nothing_is_lost_or_late(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("lopsided", 4)
+    kafka.produce(topic, list(values(60_000)), partition=0)
+    config = settings(kafka, topic)
+    config["windows"]["idle_seconds"] = 20
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait(lambda: daemon.value("driftd_held_partitions") == 1, "the partition to be held")
+    assert 0 < daemon.value("driftd_events_received_total") < 60_000
+    assert f"waits until other partitions catch up: {topic}/0" in daemon.log
+    daemon.wait_received(60_000, 120)
+    daemon.wait(lambda: daemon.value("driftd_held_partitions") == 0, "nobody to be held")
+    assert daemon.value("driftd_events_total", outcome="late") == 0
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+
+
 def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:

@@ -7,7 +7,7 @@ import logging
 import struct
 import time
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -97,6 +97,16 @@ class KafkaSource:
         self._follow_group()
         self._notice_connection()
         return self._batches(answer)
+
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        if self._consumer is None:
+            return
+        with contextlib.suppress(KeyError):  # one was taken away in between, on the library's thread
+            assigned, paused = self._consumer.assignment(), self._consumer.paused()
+            wanted = {KafkaPartition(*topic_partition) for topic_partition in partitions} & assigned
+            self._consumer.pause(*(wanted - paused))
+            self._consumer.resume(*(paused - wanted))
+        patches.pick_up_parked(self._consumer)
 
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []
