@@ -9,8 +9,9 @@ import numpy as np
 
 from driftd.core.pane import merge_counters
 from driftd.core.reference import Reference
-from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
-from driftd.engine.store import CheckpointFile, ReferenceStore, read_file, write_file
+from driftd.engine.parts import names_in
+from driftd.engine.snapshot import Checkpoint, encode_checkpoint
+from driftd.engine.store import CheckpointFile, ReferenceStore, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,14 @@ class StateDirectory:
 
     folder: Path
     references: list[Reference] = field(init=False)
+    _files: CheckpointFile = field(init=False)
     _checkpoints: list[tuple[Path, Checkpoint]] = field(init=False)
 
     def __post_init__(self) -> None:
-        files = CheckpointFile(self.folder, lambda: 0.0)
-        there = [path for path in (files.previous, files.path) if path.exists()]
+        self._files = CheckpointFile(self.folder, lambda: 0.0)
+        there = [path for path in (self._files.previous, self._files.path) if path.exists()]
         self.references = ReferenceStore(self.folder / "references").list()
-        self._checkpoints = [(path, decode_checkpoint(read_file(path))) for path in there]
+        self._checkpoints = [(path, self._files.read(path)) for path in there]
 
     @property
     def models(self) -> list[str]:
@@ -49,9 +51,13 @@ class StateDirectory:
     def forget(self, model: str) -> Forgotten:
         """Removes the model: the references last, so that after a crash it can be forgotten again."""
         told = self._about(model)
+        kept: frozenset[str] = frozenset()
         for path, checkpoint in self._checkpoints:
-            if any(m.slice.model == model for m in checkpoint.models):
-                write_file(path, encode_checkpoint(_without(checkpoint, model)))
+            others, _ = self._files.parts.put(_without(checkpoint, model))
+            kept |= names_in(others)
+            if len(others.models) < len(checkpoint.models):
+                write_file(path, encode_checkpoint(others))
+        self._files.parts.keep(kept)
         store = ReferenceStore(self.folder / "references")
         for reference in told.references:
             store.remove(reference)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld, StateError, StateUnwritable
 from driftd.core.reference import Reference
+from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import (
     Checkpoint,
@@ -25,7 +26,7 @@ from driftd.engine.state import State
 from driftd.learn.growth import GROWING, GROWN
 
 MAGIC = b"driftd\n"
-FORMAT = 5
+FORMAT = 6
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 
@@ -174,13 +175,17 @@ class CheckpointFile:
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self.path = folder / "checkpoint"
         self.previous = folder / "checkpoint.previous"
+        self.parts = Parts(folder / "parts", write_file, read_file)
         self._clock = clock
 
     def save(self, state: State, pipeline: Pipeline) -> int:
-        """Writes the state; returns the bytes. Raises StateUnwritable."""
+        """Writes what has changed of the state; returns the bytes. Raises StateUnwritable."""
         pane_seconds = pipeline.monitor.windows.pane_seconds
-        checkpoint = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
-        return write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
+        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
+        checkpoint, parts = self.parts.put(whole)
+        size = write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
+        self.parts.saved(checkpoint)
+        return parts + size
 
     def load(self, pipeline: Pipeline) -> tuple[State, str]:
         """The state, empty where there is none, and a sentence on what became of a bad one ("" if all is well).
@@ -209,12 +214,16 @@ class CheckpointFile:
             said.append("starting from committed offsets, LEARNING")
         return State(), ", ".join(said)
 
-    def _read(self, path: Path, pipeline: Pipeline) -> Checkpoint:
+    def read(self, path: Path) -> Checkpoint:
+        """The checkpoint at ``path``, with its parts. Raises StateError."""
         payload = read_file(path)
         try:
-            checkpoint = decode_checkpoint(payload)
+            return self.parts.get(decode_checkpoint(payload))
         except CheckpointCorrupt as e:
             raise CheckpointCorrupt(f"{path}: {e}") from e
+
+    def _read(self, path: Path, pipeline: Pipeline) -> Checkpoint:
+        checkpoint = self.read(path)
         wanted, found = pipeline.monitor.windows.pane_seconds, checkpoint.pane_seconds
         if found != wanted:
             raise StateError(

@@ -261,7 +261,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "State": (
         gauge("driftd_checkpoint_timestamp_seconds", "seconds", "When the last checkpoint was written."),
-        gauge("driftd_checkpoint_bytes", "bytes", "Size of the last checkpoint."),
+        gauge("driftd_checkpoint_bytes", "bytes", "Bytes that the last checkpoint wrote."),
         gauge("driftd_checkpoint_duration_seconds", "seconds", "How long the last checkpoint took."),
         counter("driftd_checkpoint_failures_total", "checkpoints", "Checkpoints that could not be written."),
     ),
