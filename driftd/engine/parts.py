@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
@@ -41,14 +41,14 @@ _T = TypeVar("_T", Reference, RowsSnapshot)
 
 @dataclass(slots=True)
 class Parts:
-    """The parts in ``folder``; ``write`` and ``read`` handle a file as driftd.engine.store does.
+    """The parts in ``folder``; ``write`` and ``read`` handle files as driftd.engine.store does.
 
     A part is on disk before a checkpoint names it. Parts are known by identity: what a state holds may be replaced, but
     is never changed. ``_known`` has the name of each, or what it is encoded to where it is small.
     """
 
     folder: Path
-    write: Callable[[Path, bytes], int]
+    write: Callable[[Mapping[Path, bytes]], int]
     read: Callable[[Path], bytes]
     _known: dict[Identity, tuple[object, str | msgspec.Raw]] = field(default_factory=dict)
     _named: deque[frozenset[str]] = field(default_factory=lambda: deque(maxlen=CHECKPOINTS))
@@ -58,12 +58,12 @@ class Parts:
 
         Raises: StateUnwritable.
         """
-        before, self._known, written = self._known, {}, 0
+        known: dict[Identity, tuple[object, str | msgspec.Raw]] = {}
+        fresh: dict[Path, bytes] = {}
 
         def short(value: _T, encode: Callable[[_T], bytes], least: int = 0) -> Any:
-            nonlocal written
             identity = _identity(value)
-            found = before.get(identity)
+            found = self._known.get(identity)
             if found is None:
                 payload = encode(value)
                 if len(payload) < least:
@@ -71,8 +71,8 @@ class Parts:
                 else:
                     name = hashlib.sha256(payload).hexdigest()[:32]
                     found = value, name
-                    written += 0 if self._path(name).exists() else self.write(self._path(name), payload)
-            self._known[identity] = found
+                    fresh[self._path(name)] = payload
+            known[identity] = found
             return found[1]
 
         def named(model: ModelSnapshot) -> ModelSnapshot:
@@ -84,7 +84,10 @@ class Parts:
                 growth = replace(growth, rows=rows)
             return replace(model, reference=reference, growth=growth)
 
-        return replace(checkpoint, models=[named(model) for model in checkpoint.models]), written
+        out = replace(checkpoint, models=[named(model) for model in checkpoint.models])
+        written = self.write({path: payload for path, payload in fresh.items() if not path.exists()})
+        self._known = known  # not before: what could not be written has no name
+        return out, written
 
     def get(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with its parts again. Raises CheckpointCorrupt where one is gone or damaged."""

@@ -147,6 +147,23 @@ def test_a_crash_between_the_parts_and_the_checkpoint_leaves_the_old_one_whole(
     ).keys()
 
 
+def test_parts_that_could_not_be_written_are_written_with_the_next_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, p, state = made(tmp_path)
+    write = file.parts.write
+
+    def full(_: Any) -> int:
+        raise StateUnwritable("no space")
+
+    monkeypatch.setattr(file.parts, "write", full)
+    with pytest.raises(StateUnwritable):
+        file.save(state, p)
+    monkeypatch.setattr(file.parts, "write", write)
+    file.save(state, p)
+    assert frozen(p, loaded(tmp_path, p)) == frozen(p, state)
+
+
 def test_small_batches_stay_in_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "LEAST_BYTES", 1 << 30)
     _, p, state = made(tmp_path)
