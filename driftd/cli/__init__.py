@@ -11,6 +11,7 @@ from driftd.cli.check import check
 from driftd.cli.completion import completion
 from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
+from driftd.cli.forget import forget
 from driftd.cli.generate import generate
 from driftd.cli.options import examples
 from driftd.cli.reference import reference
@@ -47,7 +48,7 @@ def version() -> None:
     click.echo(f"driftd {__version__}")
 
 
-for command in (run, check, demo, replay, reference, detectors, config, completion, generate):
+for command in (run, check, demo, replay, reference, forget, detectors, config, completion, generate):
     cli.add_command(command)
 
 

@@ -267,6 +267,11 @@ class WindowsSection(Section):
     idle_seconds: PositiveSeconds = Field(
         default=60.0, description="A partition without records for so long no longer holds the others back."
     )
+    retire_seconds: PositiveSeconds = Field(
+        default=8 * 86400.0,
+        description="A model without events for so long is retired: what is open on it ends, and it leaves /metrics "
+        "and the status page. Its state is kept, and events bring it back.",
+    )
     future_seconds: Seconds = Field(
         default=300.0, description="An event that is further ahead of its record's timestamp is rejected."
     )

@@ -109,6 +109,10 @@ class PaneBlock:
         return len(self.numbers)
 
     @property
+    def nbytes(self) -> int:
+        return sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None)
+
+    @property
     def events(self) -> Counts:
         """int64[k]: events of each pane."""
         return self.totals[:, 0]

@@ -17,7 +17,9 @@ from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.read_ahead import held
 from driftd.engine.reporter import Reporter
+from driftd.engine.retirement import configured, heard, leaving
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import remarks, unknown_channels
@@ -128,6 +130,7 @@ class Daemon:
     """What had been received when the state was last saved, or loaded."""
     _unsaved: str = ""
     _dirty: bool = False
+    _held: frozenset[TopicPartition] = frozenset()
     _kept: set[str] = field(default_factory=set)
     _backlogs: list[list[Finding]] = field(init=False)
 
@@ -162,6 +165,7 @@ class Daemon:
         if self.reloading:
             self.reloading = False
             self.reloaded(self.reload(self))
+        self._hold()
         batches = self._poll()
         self._follow_assignment()
         for records in batches:
@@ -169,13 +173,33 @@ class Daemon:
         for gap in self.source.gaps():
             self._skip(gap)
         self._note_topics()
-        outcome = self.pipeline.settle(self.state, self._idle(batches))
-        self._tell(outcome)
+        self._settle(self._idle(batches))
+        self._retire()
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
             self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self.rejects.suppressed)
         self.reporter.round(self.state, self.source, self.clock.now())
+
+    def _settle(self, idle: frozenset[TopicPartition]) -> None:
+        """Closes panes and judges, slice by slice: the heart beats, and whoever stops driftd need not wait for all."""
+        for stop in self.pipeline.stops(self.state, idle):
+            learned = False
+            for outcome in self.pipeline.close(self.state, stop):
+                self._tell(outcome)
+                learned = learned or bool(outcome.learned)
+                self.reporter.beat(self.clock.now())
+            if learned:
+                give_back()
+            if self.stopping:
+                return
+
+    def _hold(self) -> None:
+        """What is far ahead of the other partitions waits for them."""
+        before = self._held
+        self._held = held(self.state, self.pipeline.monitor.windows, before)
+        self.source.hold(self._held)
+        self.reporter.held(before, self._held)
 
     def _poll(self) -> list[RecordBatch]:
         try:
@@ -188,10 +212,12 @@ class Daemon:
 
     def reloaded(self, done: bool) -> None:
         self.reporter.reloaded(done, self.clock.now())
-        self.reporter.judged((m.judgement for m in self.state.models.values() if m.judgement), self.state)
+        there = (m for m in self.state.models.values() if m.judgement and not m.retired)
+        self.reporter.judged((m.judgement for m in there if m.judgement), self.state)
 
     def _take(self, records: RecordBatch) -> None:
         decoded = self.pipeline.take(self.state, records)
+        heard(self.state, decoded.batches, self.clock.now())
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
@@ -258,14 +284,21 @@ class Daemon:
             warn_of_sizes(self.pipeline, reference)
         for turn in outcome.turns:
             log.info("%s", turn)
-        if outcome.learned:
-            give_back()
         if outcome.findings:
             for backlog in self._backlogs:
                 backlog.extend(outcome.findings)
             self._emit()
         self.reporter.judged(outcome.judgements, self.state)
         self.reporter.found(outcome.findings)
+
+    def _retire(self) -> None:
+        """Models that have been silent for long, or left the configuration, leave: nothing of them stays open."""
+        lags = self.source.lag().values()
+        caught_up = bool(lags) and all(lag.caught_up for lag in lags)
+        for key, because in [*leaving(self.state, self.pipeline, self.clock.now(), caught_up=caught_up)]:
+            self._tell(self.pipeline.retire(self.state, key, because))
+            self.reporter.retired(key.model, because)
+            self._dirty = True
 
     def _emit(self) -> str:
         """Gives every sink what it has not taken yet; "" or why one of them could not."""
@@ -455,8 +488,9 @@ def warn_of_sizes(pipeline: Pipeline, reference: Reference) -> None:
 def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
     """Gives models their references before the first record, and evaluates anew what a checkpoint brought."""
     pipeline.begin(state, references)
+    configured(state, pipeline)
     for model in state.models.values():
         if model.reference is not None:
             warn_of_sizes(pipeline, model.reference)
         model.judgement = pipeline.monitor.judgement(model)
-    return [model.judgement for model in state.models.values() if model.judgement is not None]
+    return [m.judgement for m in state.models.values() if m.judgement is not None and not m.retired]

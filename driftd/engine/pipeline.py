@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
@@ -20,16 +23,20 @@ from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
 from driftd.engine.schemas import Schemas
-from driftd.engine.state import FirstRefused, Outcome, State
+from driftd.engine.state import FirstRefused, Outcome, State, together
 from driftd.ingest import panes, partition
 from driftd.ingest.panes import FaultCounting, SliceIngest
-from driftd.ingest.state import PartitionState
+from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Evaluated, Monitor
 from driftd.monitor.state import ModelState
 
 NOBODY: frozenset[TopicPartition] = frozenset()
+SLICE_PANES: Final = 1000
+"""Panes, of all models and partitions, that are closed before driftd looks up again: a second's work or two."""
+ROWS_A_PANE: Final = 50
+"""Rows that wait for a reference and cost about as much as a pane."""
 
 
 @dataclass(slots=True)
@@ -52,12 +59,14 @@ class _Step:
 class Pipeline:
     """The stages with their settings; all that changes is in the State that it is given.
 
-    ``max_models`` is how many models discovery may find, None without discovery.
+    ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
+    may be silent.
     """
 
     codec: Codec
     monitor: Monitor
     max_models: int | None = None
+    retire_seconds: float = inf
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
@@ -107,21 +116,59 @@ class Pipeline:
 
         ``idle`` names partitions that hold nobody back; ``end`` closes everything (a file has been read to its end).
         """
+        self._absorb(state)
         reached = self._closing(state, idle, end=end)
-        if reached is not None:
-            state.frontier = reached
-        step = _Step()
+        return together([] if reached is None else [*self.close(state, reached, end=end)])
+
+    def stops(self, state: State, idle: frozenset[TopicPartition] = NOBODY) -> list[int]:
+        """Where ``close`` has to be called for what ``settle`` does at once: the last panes of slices that hold about
+        SLICE_PANES each, since the frontier may jump by days when a partition turns idle.
+        """
+        self._absorb(state)
+        reached = self._closing(state, idle, end=False)
+        if reached is None:
+            return []
+        streams = [stream for mine in state.partitions.values() for stream in mine.streams.values()]
+        waiting = [stream.panes.numbers for stream in streams if stream.panes is not None]
+        waiting += [self._panes(rows)[::ROWS_A_PANE] for stream in streams for rows in stream.rows]
+        numbers = np.concatenate([np.zeros(0, np.int64), *waiting])
+        numbers = np.sort(numbers[numbers <= reached])
+        cuts = np.unique(numbers[SLICE_PANES - 1 :: SLICE_PANES])
+        return [*cuts[cuts < reached].tolist(), reached]
+
+    def close(self, state: State, reached: int, *, end: bool = False) -> Iterator[Outcome]:
+        """Moves the frontier to ``reached`` and evaluates model by model; what came of each, and of each stage of a
+        reference that grows.
+        """
+        state.frontier = reached
         for key in sorted(state.models):
-            self._absorb(state, key)
-            if reached is None:
-                continue
-            touched = self._exchange(state, reached, key)
-            while touched:
-                self._learn(state, reached, key, step)
-                self._grow(state, reached, key, step)
-                touched = self._evaluate(state, reached, key, step)
-            if end:
-                self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
+            for step in self._close(state, reached, key, end=end):
+                outcome = step.outcome()
+                state.findings += len(outcome.findings)
+                yield outcome
+
+    def _close(self, state: State, reached: int, key: Slice, *, end: bool) -> Iterator[_Step]:
+        step = _Step()
+        touched = self._exchange(state, reached, key)
+        while touched:
+            self._learn(state, reached, key, step)
+            while self._grow(state, reached, key, step):
+                yield step
+                step = _Step()
+            touched = self._evaluate(state, reached, key, step)
+        if end:
+            self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
+        yield step
+
+    def retire(self, state: State, key: Slice, because: str) -> Outcome:
+        """Takes a model off all pages: what is open on it ends, and its state stays but for the last open panes."""
+        model, step = state.models[key], _Step()
+        self.monitor.retire(model, step.evaluated, because)
+        for mine in state.partitions.values():
+            stream = mine.streams.get(key)
+            if stream is not None and model.reference is not None:
+                mine.streams[key] = Stream(counters=stream.counters)
+        model.retired, model.configured = True, key.model in self.monitor.configured
         outcome = step.outcome()
         state.findings += len(outcome.findings)
         return outcome
@@ -170,12 +217,15 @@ class Pipeline:
         }
         return frontier(closed, idle, state.frontier)
 
-    def _absorb(self, state: State, key: Slice) -> None:
-        """The slice's events since the last settle go into their panes."""
+    def _absorb(self, state: State) -> None:
+        """The events since the last settle go into their panes."""
         for mine in state.partitions.values():
-            stream = mine.streams.get(key)
-            if stream is not None and stream.rows:
-                panes.absorb(self._about(state, key), stream, self.monitor.windows.pane_seconds)
+            for key, stream in mine.streams.items():
+                if stream.rows:
+                    panes.absorb(self._about(state, key), stream, self.monitor.windows.pane_seconds)
+
+    def _panes(self, rows: EventBatch) -> NDArray[np.int64]:
+        return panes_of(rows.times, self.monitor.windows.pane_seconds)
 
     def _exchange(self, state: State, reached: int, key: Slice) -> bool:
         """The slice's closed panes from the ingest side to the model side: in one process a call. Were there any?"""
@@ -194,19 +244,24 @@ class Pipeline:
         if found is not None:
             self._adopt_anew(state, reached, key, *found, step)
 
-    def _grow(self, state: State, reached: int, key: Slice, step: _Step) -> None:
-        """As ``_learn``, of a reference that grows: panes up to a stage are evaluated on the reference before it."""
-        while (pane := self.monitor.due(state.models[key], reached)) is not None:
-            model = state.models[key]
-            if model.reference is not None and self._evaluate(state, pane, key, step):
-                continue
-            reference, left = self.monitor.grow(model)
-            if reference is not None and left is not None:
-                self.monitor.end_all(model, pane, step.evaluated)
-                self._adopt_anew(state, reached, key, reference, left, step)
-            elif reference is not None:
-                self.monitor.adopt(state.models, key, reference)
-                step.learned.append(reference)
+    def _grow(self, state: State, reached: int, key: Slice, step: _Step) -> bool:
+        """As ``_learn``, of a reference that grows: the next stage, if one is due. Panes up to it are evaluated on the
+        reference before it.
+        """
+        pane = self.monitor.due(state.models[key], reached)
+        if pane is None:
+            return False
+        model = state.models[key]
+        if model.reference is not None and self._evaluate(state, pane, key, step):
+            return True
+        reference, left = self.monitor.grow(model)
+        if reference is not None and left is not None:
+            self.monitor.end_all(model, pane, step.evaluated)
+            self._adopt_anew(state, reached, key, reference, left, step)
+        elif reference is not None:
+            self.monitor.adopt(state.models, key, reference)
+            step.learned.append(reference)
+        return True
 
     def _adopt_anew(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
@@ -86,8 +86,8 @@ class Reporter:
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
         t = self.telemetry
-        self.state, self.heartbeat = state, now
-        t.set("driftd_loop_timestamp_seconds", now)
+        self.state = state
+        self.beat(now)
         self.counts(state)
         health = source.health()
         lags = source.lag()
@@ -108,7 +108,21 @@ class Reporter:
         self.not_ready = tuple(_not_ready(health, assigned=bool(lags)))
         t.set("driftd_ready", not self.not_ready)
         self.metrics.prune(now)
+
+    def beat(self, now: float) -> None:
+        """The loop goes on."""
+        self.heartbeat = now
+        self.telemetry.set("driftd_loop_timestamp_seconds", now)
         notify("WATCHDOG=1")
+
+    def held(self, before: Collection[TopicPartition], now: Collection[TopicPartition]) -> None:
+        """Partitions that wait for others; a log line where that begins and ends."""
+        self.telemetry.set("driftd_held_partitions", len(now))
+        if bool(before) is not bool(now):
+            names = ", ".join(f"{topic}/{number}" for topic, number in sorted(now))
+            log.info(
+                "%s", f"waits until other partitions catch up: {names}" if now else "no partition waits for others"
+            )
 
     def counts(self, state: State) -> None:
         """The counters of events and models, as the state has them."""
@@ -126,7 +140,9 @@ class Reporter:
         limit = self.pipeline.max_models
         t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
         ignored = False
-        for model in state.models.values():
+        there = [m for m in state.models.values() if not m.retired]
+        t.set("driftd_retired_models", len(state.models) - len(there))
+        for model in there:
             counters = state.counters(model.slice)
             ignored = ignored or counters.ignored_features > 0
             self._count(model, counters)
@@ -165,6 +181,7 @@ class Reporter:
                 growing.told(m),
             )
             for m in [*state.models.values()]
+            if not m.retired
         ]
         if now is None:
             now = max((m.counts.last_event for m in models), default=0.0)
@@ -182,7 +199,7 @@ class Reporter:
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
         models = [] if self.state is None else [*self.state.models.values()]
-        references = [m.reference for m in models if m.reference is not None]
+        references = [m.reference for m in models if m.reference is not None and not m.retired]
         # once a round for all models: computed again only when something is new
         about = (id(self.pipeline), *(f"{r.id}/{r.version}" for r in references))
         if self._promised is None or self._promised[0] != about:
@@ -193,6 +210,11 @@ class Reporter:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
         self.recent = (*reversed(findings), *self.recent)[:MAX_RECENT]
+
+    def retired(self, model: str, because: str) -> None:
+        """The model's series end; events bring it back."""
+        self.metrics.remove(model)
+        log.info("model %s is off all pages (%s); its state is kept", printable(model), because)
 
     def rejected(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         """One log line the first time each reason is met; the counters tell the rest."""

@@ -22,13 +22,17 @@ class Schemas:
 
     def of(self, state: State) -> Mapping[str, Schema]:
         for key, model in state.models.items():
-            if key.model not in self._known:
+            if key.model not in self._known and self._wanted(key):
                 self._known[key.model] = (
                     schema_of(model.reference)
                     if model.reference is not None and not model.wants_rows
                     else self._learning(key, _discovered(state, key), _kinds(model.reference))
                 )
         return self._known
+
+    def _wanted(self, key: Slice) -> bool:
+        """A model that left the configuration is unknown again where nothing is discovered."""
+        return self.monitor.default.discover or key.model in self.monitor.configured
 
     def widen(self, batches: Iterable[EventBatch]) -> None:
         """Takes in the features that a model shows while it learns."""

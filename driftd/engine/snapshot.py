@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import nan
 from operator import attrgetter
 from typing import Any, Final
 
@@ -170,12 +171,14 @@ class JudgeSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class GrowthSnapshot:
-    """A Growth; ``rows``, ``units``, ``offered`` and ``names`` are its sample's, None without one."""
+    """A Growth; ``rows``, ``units``, ``offered`` and ``names`` are its sample's, None without one. On disk some of
+    ``rows`` are names of driftd.engine.parts.
+    """
 
     begun: float
     stage: int
     wait: float
-    rows: list[RowsSnapshot] | None
+    rows: list[RowsSnapshot | str] | None
     units: list[NDArray[Any]]
     offered: NDArray[Any] | None
     names: list[str]
@@ -188,23 +191,25 @@ class GrowthSnapshot:
         s, held = g.sample, [*g.held]
         if s is None:
             return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults, held)
-        rows = [RowsSnapshot.of(r) for r in s.rows]
+        rows: list[RowsSnapshot | str] = [RowsSnapshot.of(r) for r in s.rows]
         return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults, held)
 
     def restore(self) -> Growth:
         sample = None
         if self.rows is not None and self.offered is not None:
-            rows = tuple(r.restore() for r in self.rows)
+            rows = tuple(r.restore() for r in self.rows if not isinstance(r, str))
             sample = Sample(rows, tuple(self.units), self.offered, tuple(self.names))
         return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults, tuple(self.held))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSnapshot:
-    """A ModelState without its judgement, which is evaluated anew."""
+    """A ModelState without its judgement, which is evaluated anew. On disk the reference is a name of
+    driftd.engine.parts.
+    """
 
     slice: Slice
-    reference: Reference | None
+    reference: Reference | str | None
     pending: list[ClosedPane]
     arrived: list[ArrivedSnapshot]
     through: list[tuple[TopicPartition, int]]
@@ -222,6 +227,9 @@ class ModelSnapshot:
     paged: tuple[float, ...]
     growth: GrowthSnapshot | None
     recent: list[ArrivedSnapshot]
+    heard: float = nan
+    retired: bool = False
+    configured: bool = False
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -245,9 +253,13 @@ class ModelSnapshot:
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
             [ArrivedSnapshot.of(rows) for rows in m.recent],
+            m.heard,
+            m.retired,
+            m.configured,
         )
 
     def restore(self) -> ModelState:
+        assert not isinstance(self.reference, str)
         model = ModelState(
             self.slice,
             self.reference,
@@ -265,6 +277,9 @@ class ModelSnapshot:
             started=self.started,
             pages=self.pages,
             paged=self.paged,
+            heard=self.heard,
+            retired=self.retired,
+            configured=self.configured,
         )
         for pane in self.pending:
             model.pending.setdefault(pane.source, []).append(pane.alone)
@@ -333,6 +348,7 @@ class Checkpoint:
 _place: Final = attrgetter("number", "source")
 _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
+_ROWS: Final = TypedCodec(RowsSnapshot)
 _WRONG: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
 
 
@@ -358,3 +374,15 @@ def decode_reference(data: bytes) -> Reference:
         return _REFERENCE.decode(data)
     except _WRONG as e:
         raise CheckpointCorrupt(f"not a reference: {type(e).__name__}: {e}") from e
+
+
+def encode_rows(rows: RowsSnapshot) -> bytes:
+    return _ROWS.encode(rows)
+
+
+def decode_rows(data: bytes) -> RowsSnapshot:
+    """Raises CheckpointCorrupt when the data is not what ``encode_rows`` made."""
+    try:
+        return _ROWS.decode(data)
+    except _WRONG as e:
+        raise CheckpointCorrupt(f"not rows of events: {type(e).__name__}: {e}") from e

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
 
 from driftd.core.event import RefusedValue, TopicPartition
 from driftd.core.finding import Finding, Judgement
@@ -63,3 +65,8 @@ class Outcome:
     turns: tuple[str, ...] = ()
     refused: tuple[FirstRefused, ...] = ()
     unwatched: tuple[tuple[str, str], ...] = ()
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """As one."""
+    return Outcome(*(tuple(chain.from_iterable(getattr(o, f.name) for o in outcomes)) for f in fields(Outcome)))

@@ -7,13 +7,14 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld, StateError, StateUnwritable
 from driftd.core.reference import Reference
+from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import (
     Checkpoint,
@@ -37,28 +38,48 @@ def write_file(path: Path, payload: bytes, *, previous: Path | None = None) -> i
     between the two renames, the old one at ``previous`` alone.
     Raises StateUnwritable when the disk is full or the folder may not be written.
     """
-    head = MAGIC + FORMAT.to_bytes(2, "big") + len(payload).to_bytes(8, "big") + hashlib.sha256(payload).digest()
-    temporary = path.with_name(path.name + ".tmp")
+    return _write({path: payload}, previous)
+
+
+def write_files(files: Mapping[Path, bytes]) -> int:
+    """As ``write_file``, files of one folder: each is there whole or not at all. Together, since a file system makes
+    many files durable at about the price of one.
+    """
+    return _write(files, None)
+
+
+def _write(files: Mapping[Path, bytes], previous: Path | None) -> int:
+    written, path = 0, Path()
+    temporary = {path: path.with_name(path.name + ".tmp") for path in files}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        with temporary.open("wb") as f:
-            f.write(head)
-            f.write(payload)
-            f.flush()
-            os.fsync(f.fileno())
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        for path, payload in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            head = MAGIC + FORMAT.to_bytes(2, "big") + len(payload).to_bytes(8, "big")
+            with temporary[path].open("wb") as f:
+                written += f.write(head + hashlib.sha256(payload).digest())
+                written += f.write(payload)
+        for path in files:
+            _sync(temporary[path])
+        for path in files:
+            if previous is not None and path.exists():
+                path.replace(previous)
+            temporary[path].replace(path)
+        for folder in {path.parent for path in files}:
+            _sync(folder)
     except OSError as e:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            for each in temporary.values():
+                each.unlink(missing_ok=True)
         raise StateUnwritable(f"{path}: cannot be written: {e.strerror}; the last good one is kept") from e
-    return len(head) + len(payload)
+    return written
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def unwritable(folder: Path) -> str:
@@ -165,6 +186,14 @@ class ReferenceStore:
         if not path.exists():
             write_file(path, encode_reference(reference))
 
+    def remove(self, reference: Reference) -> None:
+        """Raises StateUnwritable."""
+        path = self._path(reference.model, reference.version)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as e:
+            raise StateUnwritable(f"{path}: cannot be removed: {e.strerror}") from e
+
 
 def read_reference(path: Path) -> Reference:
     payload = read_file(path)
@@ -180,13 +209,17 @@ class CheckpointFile:
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self.path = folder / "checkpoint"
         self.previous = folder / "checkpoint.previous"
+        self.parts = Parts(folder / "parts", write_files, read_file)
         self._clock = clock
 
     def save(self, state: State, pipeline: Pipeline) -> int:
-        """Writes the state; returns the bytes. Raises StateUnwritable."""
+        """Writes what has changed of the state; returns the bytes. Raises StateUnwritable."""
         pane_seconds = pipeline.monitor.windows.pane_seconds
-        checkpoint = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
-        return write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
+        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
+        checkpoint, parts = self.parts.put(whole)
+        size = write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
+        self.parts.saved(checkpoint)
+        return parts + size
 
     def load(self, pipeline: Pipeline) -> tuple[State, str]:
         """The state, empty where there is none, and a sentence on what became of a bad one ("" if all is well).
@@ -215,12 +248,16 @@ class CheckpointFile:
             said.append("starting from committed offsets, LEARNING")
         return State(), ", ".join(said)
 
-    def _read(self, path: Path, pipeline: Pipeline) -> Checkpoint:
+    def read(self, path: Path) -> Checkpoint:
+        """The checkpoint at ``path``, with its parts. Raises StateError."""
         payload = read_file(path)
         try:
-            checkpoint = decode_checkpoint(payload)
+            return self.parts.get(decode_checkpoint(payload))
         except CheckpointCorrupt as e:
             raise CheckpointCorrupt(f"{path}: {e}") from e
+
+    def _read(self, path: Path, pipeline: Pipeline) -> Checkpoint:
+        checkpoint = self.read(path)
         wanted, found = pipeline.monitor.windows.pane_seconds, checkpoint.pane_seconds
         if found != wanted:
             raise StateError(

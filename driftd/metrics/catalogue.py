@@ -239,6 +239,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _PARTITION,
         ),
         gauge("driftd_assigned_partitions", "partitions", "Partitions assigned to this process."),
+        gauge(
+            "driftd_held_partitions",
+            "partitions",
+            "Partitions that are not read on because they are far ahead of others in event time: memory is bounded.",
+        ),
         gauge("driftd_kafka_connected", "", "1 while a broker answers, else 0."),
         counter("driftd_rebalances_total", "rebalances", "Times the partitions were assigned anew."),
         counter(
@@ -261,7 +266,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     ),
     "State": (
         gauge("driftd_checkpoint_timestamp_seconds", "seconds", "When the last checkpoint was written."),
-        gauge("driftd_checkpoint_bytes", "bytes", "Size of the last checkpoint."),
+        gauge("driftd_checkpoint_bytes", "bytes", "Bytes that the last checkpoint wrote."),
         gauge("driftd_checkpoint_duration_seconds", "seconds", "How long the last checkpoint took."),
         counter("driftd_checkpoint_failures_total", "checkpoints", "Checkpoints that could not be written."),
     ),
@@ -295,6 +300,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "1 while discovery holds as many as it may, by what: models or features.",
             ("what",),
             ("models", "features"),
+        ),
+        gauge(
+            "driftd_retired_models",
+            "models",
+            "Models that have been silent for windows.retire_seconds, or that left the configuration: kept in the "
+            "checkpoint, without series of their own.",
         ),
         gauge(
             "driftd_false_alarms_budget",

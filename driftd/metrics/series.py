@@ -63,7 +63,7 @@ class MetricsSink:
 
     registry    driftd's own metrics, appended to the page.
     limit       most series to export; aggregates of models count, but are never left out.
-    configured  models the user named: first in line for the limit, and never forgotten.
+    configured  models the user named: first in line for the limit.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class MetricsSink:
         configured: Collection[str] = (),
         window_seconds: float = 600.0,
         keep_windows: int = 12,
-        forget_seconds: float = 86_400.0,
     ) -> None:
         self._heads = {name: m.head() for name, m in METRICS.items()}
         self._feature_families = SECTIONS["Features"]
@@ -84,7 +83,6 @@ class MetricsSink:
         self._configured = frozenset(configured)
         self._window_seconds = window_seconds
         self._keep_windows = keep_windows
-        self._forget_seconds = forget_seconds
         self._models: dict[str, _Model] = {}
         self._dropped = 0
         self._full = False
@@ -136,7 +134,7 @@ class MetricsSink:
             self._share_out(changed=None)
 
     def prune(self, now: float) -> None:
-        """Ends the series of models that have gone silent; ``now`` in seconds of any clock that only goes forward.
+        """Ends the feature series of models that have gone silent; ``now`` of any clock that only goes forward.
 
         Silence is counted from the first call that sees the latest event time unchanged, so a replay of old events
         and a long catch-up are not silence.
@@ -149,9 +147,7 @@ class MetricsSink:
             if model.judgement is not None:
                 window = max(window, model.judgement.window_end - model.judgement.window_start)
             silent = now - model.moved_at
-            if model.name not in self._configured and silent > max(self._forget_seconds, self._keep_windows * window):
-                self.remove(model.name)
-            elif silent > self._keep_windows * window and model.features:
+            if silent > self._keep_windows * window and model.features:
                 model.wanted, model.silent = 0, True
                 self._share_out(changed=model)
 

@@ -113,6 +113,30 @@ def evaluate_episodes(
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=batch.end)
 
 
+def evaluate_end(model: ModelState, detectors: DetectorSet, rules: Rules) -> Evaluation | None:
+    """Nothing will follow: the tickets of windows end; None where there are no windows."""
+    reference, window = model.reference, model.hops.window(rules.windows)
+    if reference is None or window is None or model.judgement is None:
+        return None
+    before, none = _sized(model.standing, reference), np.zeros(len(reference.channels), np.int8)
+    own = {JUDGE, CHANGE}
+    scores = tuple(replace(s, status=none) for s in model.judgement.scores if s.detector not in own)
+    verdicts = {s.detector: Verdict(s.status, s.detections) for s in scores}
+    context = FindingContext(model, before, reference, detectors, rules.budget_models)
+    found: list[Finding] = []
+    for s in scores:
+        known = before.verdicts.get(s.detector)
+        found += of_window(context, window, s, None if known is None else known.status, every=False)
+    found += of_suspects(context, window, none.astype(bool))
+    standing = replace(
+        before,
+        verdicts={**before.verdicts, **verdicts},
+        since=np.full(len(none), np.nan),
+        suspected=none.astype(bool),
+    )
+    return _Composer(model, reference, detectors, rules, standing).compose(window, scores, found)
+
+
 def evaluate_changes(
     model: ModelState, detectors: DetectorSet, rules: Rules, pane: Hop, turns: Sequence[Turn]
 ) -> Evaluation:

@@ -209,6 +209,12 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
     model.growth = replace(growth, history=history, faults=faults)
 
 
+def ended(model: ModelState, turns: Iterable[Turn]) -> None:
+    """Pages that were ended from outside: what they were about is not learned either."""
+    if model.growth is not None:
+        model.growth = replace(model.growth, faults=np.concatenate([model.growth.faults, _faults(turns)]))
+
+
 def _faults(turns: Iterable[Turn]) -> NDArray[np.float64]:
     """Of pages, and of tickets of LOST, that ended: the channel, from when to when they were about a change, and 1
     where it was one of LOST; float64[k, 4].

@@ -29,6 +29,7 @@ from driftd.monitor.evaluate import (
     Rules,
     effects_of,
     evaluate_changes,
+    evaluate_end,
     evaluate_episodes,
     evaluate_window,
     measure_windows,
@@ -122,25 +123,36 @@ class Monitor:
 
     def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str = LEARNED_ANEW) -> None:
         """Before a reference that is learned anew: what is open ends, but for channels that are held."""
+        self._end_all(model, pane, out, because, growing.held_rows(model))
+
+    def _end_all(
+        self, model: ModelState, pane: int, out: Evaluated, because: str, held: Sequence[int]
+    ) -> Sequence[Turn]:
         reference, seconds = model.reference, self.windows.pane_seconds
         if reference is None:
-            return
+            return ()
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
-        hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
-        evaluations: list[Evaluation | None] = []
-        held = set(growing.held_rows(model))
+        hop, detectors = Hop(pane * seconds, (pane + 1) * seconds, empty), self.detectors(reference)
         turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
         if turns := [turn for turn in turns if turn.channel not in held]:
-            evaluations.append(evaluate_changes(model, self.detectors(reference), self._rules(), hop, turns))
+            self._keep(model, _because(evaluate_changes(model, detectors, self._rules(), hop, turns), because), out)
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
-            judged = ended(model.judge.state, self.detectors(reference).a)
-            evaluations.append(evaluate_episodes(model, self.detectors(reference), self._rules(), batch, judged))
-        for evaluation in evaluations:
-            if evaluation is not None:
-                found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
-                judgement = replace(evaluation.judgement, findings=found)
-                self._keep(model, replace(evaluation, judgement=judgement), out)
+            judged, model.judge = ended(model.judge.state, detectors.a), ModelJudge.of(reference)
+            self._keep(model, _because(evaluate_episodes(model, detectors, self._rules(), batch, judged), because), out)
+        return turns
+
+    def retire(self, model: ModelState, out: Evaluated, because: str) -> None:
+        """Ends all that is open on a model that leaves. What it has learned and counted stays, what its last windows
+        showed does not: when it comes back they are no news.
+        """
+        reference = model.reference
+        if reference is None or model.taken is None:
+            return
+        growing.ended(model, self._end_all(model, model.taken, out, because, ()))
+        self._keep(model, _because(evaluate_end(model, self.detectors(reference), self._rules()), because), out)
+        model.hops, model.natural, model.judgement, model.pending = Hops(), None, None, {}
+        model.standing = Standing(since=np.full(len(reference.channels), np.nan))
 
     def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
         """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was
@@ -404,6 +416,14 @@ class Monitor:
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:
+    """With other words in its findings."""
+    if evaluation is None:
+        return None
+    found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
+    return replace(evaluation, judgement=replace(evaluation.judgement, findings=found))
 
 
 def _standing(before: Standing, rows: Mapping[int, int], channels: int) -> Standing:

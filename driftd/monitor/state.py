@@ -113,6 +113,8 @@ class ModelState:
     pane of which each source's rows are in. ``recent``: the raw rows of the last hops, where a new version of the model
     gets a reference of its own. ``rows`` and ``learned``: events that are held for the reference.
     ``growth``: None where the reference does not grow (any more).
+    ``heard``: when its last events came in, wall time in epoch seconds (NaN: not known); a ``retired`` model is on no
+    page until events come again; ``configured``: the user names it.
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time.
@@ -137,6 +139,9 @@ class ModelState:
     started: dict[str, float] = field(default_factory=dict)
     pages: int = 0
     paged: tuple[float, ...] = ()
+    heard: float = np.nan
+    retired: bool = False
+    configured: bool = False
     judgement: Judgement | None = None
 
     @property
@@ -167,6 +172,9 @@ class ModelState:
             started=self.started,
             pages=self.pages,
             paged=self.paged,
+            heard=self.heard,
+            retired=self.retired,
+            configured=self.configured,
         )
 
     @property

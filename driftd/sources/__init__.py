@@ -12,7 +12,7 @@ The daemon polls; between polls it drains ``changes()`` and ``gaps()`` and answe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -104,6 +104,9 @@ class Source(Protocol):
 
     def poll(self, timeout_seconds: float) -> list[RecordBatch]:
         """Wait for records. Raises SourceError (out of reach for now: go on polling) or SourceRefused (give up)."""
+
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        """Reads nothing more of exactly these of its partitions, until it is called again."""
 
     def changes(self) -> list[Change]: ...
 

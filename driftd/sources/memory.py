@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,7 @@ class MemorySource:
         self._owned: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
         self._topic_ids: dict[TopicPartition, str] = {}
+        self._held: frozenset[TopicPartition] = frozenset()
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
         self._rebalances = 0
@@ -125,7 +126,7 @@ class MemorySource:
             return []
         batches = []
         left = self.max_poll_records
-        for topic_partition in sorted(self._next):
+        for topic_partition in sorted(self._next.keys() - self._held):
             batch = self._read(topic_partition, left)
             if batch is not None:
                 left -= len(batch)
@@ -158,6 +159,9 @@ class MemorySource:
             keys=keys if any(key is not None for key in keys) else None,
             headers=headers if any(headers) else None,
         )
+
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        self._held = frozenset(partitions)
 
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import socket
 import ssl
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +24,9 @@ from driftd.core.text import jsonable
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
 from driftd.web import page
+from driftd.web.slots import Pool, Slots
 from driftd.web.snapshot import status_json
-from driftd.web.webconfig import WebConfig, load
+from driftd.web.webconfig import TooManyPasswords, WebConfig, load
 
 log = logging.getLogger("driftd.http")
 
@@ -37,8 +36,6 @@ MAX_FIELDS: Final = 8
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
-_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-_OPEN: Final = ("/-/healthy", "/-/ready")
 _SECURITY: Final = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -69,12 +66,14 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """``connections`` at a time; ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
+    """``connections`` at a time whose request is read, ``answers`` at a time of each kind (driftd.web.slots.Pool);
+    ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
 
     Liveness fails after ``healthy_seconds`` without a round of the daemon's loop.
     """
 
     connections: int = 32
+    answers: int = 8
     request_seconds: float = 10.0
     response_seconds: float = 60.0
     healthy_seconds: float = 60.0
@@ -92,7 +91,8 @@ class Answer:
 class HttpServer:
     """Serves /, /metrics, /-/healthy, /-/ready, /-/reload and /api/v1/status from its own threads.
 
-    A connection carries one request, so idle clients hold no thread. Probes (_OPEN) need no password.
+    A connection carries one request. Probes need no password. Probes, scrapes, pages, reloads and checks of passwords
+    have slots of their own (driftd.web.slots).
 
     Raises: ConfigError if the address is taken or the web.config file is wrong.
     """
@@ -128,7 +128,7 @@ class HttpServer:
     def reload_web_config(self) -> None:
         """Reads certificates and passwords again, for new connections; on ConfigError the old ones stay."""
         if self._web_config is not None:
-            self._server.web = load(self._web_config)
+            self._server.web = load(self._web_config, self._server.web)
 
     def close(self, timeout_seconds: float = 5.0) -> None:
         """Accepts no more connections, gives answers in progress so long to finish, then cuts them off."""
@@ -136,18 +136,17 @@ class HttpServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
-        self._server.finish(timeout_seconds)
+        self._server.slots.finish(timeout_seconds)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 64
+    request_queue_size = 512
 
     def __init__(self, address: tuple[str, int], views: Views, web: WebConfig, limits: ServerLimits) -> None:
         self.views, self.web, self.limits = views, web, limits
-        self._deadlines: dict[socket.socket, float] = {}
-        self._changed = threading.Condition()
+        self.slots = Slots(dict.fromkeys(Pool, limits.answers) | {Pool.REQUEST: limits.connections})
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         try:
@@ -165,51 +164,15 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "driftd", int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        with self._changed:
-            full = len(self._deadlines) >= self.limits.connections
-            if not full:
-                self._deadlines[request] = time.monotonic() + self.limits.request_seconds
-        if not full:
-            super().process_request(request, client_address)
-            return
-        if self.web.tls is None:
-            request.setblocking(False)
-            with contextlib.suppress(OSError):  # it has gone already, or does not read: nothing more to say
-                request.send(_FULL)
-        self.shutdown_request(request)
-
-    def extend(self, request: socket.socket, seconds: float) -> None:
-        with self._changed:
-            self._deadlines[request] = time.monotonic() + seconds
+        self.slots.admit(request, self.limits.request_seconds)
+        super().process_request(request, client_address)
 
     def close_request(self, request: Any) -> None:
-        with self._changed:
-            self._deadlines.pop(request, None)
-            self._changed.notify_all()
+        self.slots.drop(request)
         super().close_request(request)
 
     def service_actions(self) -> None:
-        """Cuts off clients past their deadline. A timeout of one read does not stop a byte every few seconds."""
-        now = time.monotonic()
-        self._cut([request for request, deadline in self._copy() if deadline < now])
-
-    def finish(self, timeout_seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._deadlines, timeout_seconds)
-        self._cut([request for request, _ in self._copy()])
-
-    def _copy(self) -> list[tuple[socket.socket, float]]:
-        with self._changed:
-            return list(self._deadlines.items())
-
-    @staticmethod
-    def _cut(requests: list[socket.socket]) -> None:
-        for request in requests:
-            try:
-                # the plain socket's method: the TLS one's would pull its state from under the thread that reads
-                socket.socket.shutdown(request, socket.SHUT_RDWR)
-            except OSError:
-                continue  # closed in the meantime
+        self.slots.cut_overdue()
 
     def get_request(self) -> tuple[Any, Any]:
         request, address = super().get_request()
@@ -238,7 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.request.do_handshake()
 
     def do_GET(self) -> None:
-        answer = self._refusal() or _ROUTES[self._path][1](self)
+        answer = self._refusal() or _ROUTES[self._path].answer(self)
+        self.server.slots.wait_for_client(self.request)
         self._send(answer)
 
     do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 (the library's names)
@@ -248,24 +212,37 @@ class _Handler(BaseHTTPRequestHandler):
         return self.path.partition("?")[0]
 
     def _refusal(self) -> Answer | None:
-        """What is wrong with the request, or None; after it the deadline is that of the answer."""
+        """What is wrong with the request, or None; after it the connection has a slot and the deadline of an answer."""
         route = _ROUTES.get(self._path)
         if route is None:
             known = "\n".join(_ROUTES)
             return Answer(f"no such path; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
-        if self.command not in route[0]:
-            allow = (("Allow", ", ".join(route[0])),)
-            return Answer(f"use {route[0][0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
-        refused = self._refused_user() or self._refused_write()
-        if refused is None:
-            self.server.extend(self.request, self.server.limits.response_seconds)
-            self.request.settimeout(self.server.limits.response_seconds)
-        return refused
+        if self.command not in route.methods:
+            allow = (("Allow", ", ".join(route.methods)),)
+            return Answer(f"use {route.methods[0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
+        return self._refused_user(route.pool) or self._refused_write() or self._refused_slot(route.pool)
 
-    def _refused_user(self) -> Answer | None:
-        passwords = self.server.web.passwords
-        if passwords is None or self._path in _OPEN or passwords.accept(self.headers["Authorization"]):
+    def _refused_slot(self, pool: Pool) -> Answer | None:
+        seconds = self.server.limits.response_seconds
+        if not self.server.slots.move(self.request, pool, seconds):
+            busy = HTTPStatus.TOO_MANY_REQUESTS if pool is Pool.BCRYPT else HTTPStatus.SERVICE_UNAVAILABLE
+            return Answer(b"busy with others; try again\n", status=busy, headers=(("Retry-After", "1"),))
+        self.request.settimeout(seconds)
+        return None
+
+    def _refused_user(self, pool: Pool) -> Answer | None:
+        passwords, given = self.server.web.passwords, self.headers["Authorization"]
+        if passwords is None or pool is Pool.PROBE:
             return None
+        accepted = passwords.remembered(given)
+        if accepted is None and (refused := self._refused_slot(Pool.BCRYPT)) is not None:
+            return refused
+        try:
+            if accepted or passwords.accept(given, str(self.client_address[0])):
+                return None
+        except TooManyPasswords as e:
+            wait = (("Retry-After", f"{e.seconds:.0f}"),)
+            return Answer(f"{e}\n".encode(), status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
         ask = (("WWW-Authenticate", 'Basic realm="driftd", charset="UTF-8"'),)
         return Answer(b"user and password required\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
 
@@ -356,12 +333,19 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(page.render(self.server.views.snapshot(), model=model, refresh=refresh), HTML)
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    methods: tuple[str, ...]
+    pool: Pool
+    answer: Callable[[_Handler], Answer]
+
+
 _READ: Final = ("GET", "HEAD")
-_ROUTES: Final[dict[str, tuple[tuple[str, ...], Callable[[_Handler], Answer]]]] = {
-    "/": (_READ, _Handler.page),
-    "/metrics": (_READ, _Handler.metrics),
-    "/api/v1/status": (_READ, _Handler.status),
-    "/-/healthy": (_READ, _Handler.healthy),
-    "/-/ready": (_READ, _Handler.ready),
-    "/-/reload": (("POST", "PUT"), _Handler.reload),
+_ROUTES: Final = {
+    "/": _Route(_READ, Pool.PAGE, _Handler.page),
+    "/metrics": _Route(_READ, Pool.SCRAPE, _Handler.metrics),
+    "/api/v1/status": _Route(_READ, Pool.PAGE, _Handler.status),
+    "/-/healthy": _Route(_READ, Pool.PROBE, _Handler.healthy),
+    "/-/ready": _Route(_READ, Pool.PROBE, _Handler.ready),
+    "/-/reload": _Route(("POST", "PUT"), Pool.RELOAD, _Handler.reload),
 }

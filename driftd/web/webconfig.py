@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import ssl
 import threading
-from collections.abc import Collection, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,7 +22,12 @@ import yaml
 from driftd.core.errors import ConfigError
 from driftd.core.text import did_you_mean
 
+log = logging.getLogger("driftd.http")
+
 _T = TypeVar("_T")
+TRIES: Final = 10
+"""Wrong passwords of one client in TRIES_SECONDS."""
+TRIES_SECONDS: Final = 60.0
 _HASH: Final = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 _NOBODY: Final = "$2b$10$zQsh3rWguvL/iW8kMlG9t.OPl4KYknh9bjj3OG3qy07ubwY3L0cgC"
 """Compared against for users that do not exist: the time of the answer must not reveal who exists."""
@@ -38,43 +46,103 @@ _HEADERS: Final = (
 )
 
 
+class TooManyPasswords(Exception):
+    """The client has had enough tries for now; ``seconds`` until the next."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many wrong passwords from this address; try again in {seconds:.0f} s")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Accepted passwords, each as a keyed digest by its bcrypt hash; it may outlive a reload."""
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    digests: dict[str, bytes] = field(default_factory=dict)
+
+    def digest(self, password: str) -> bytes:
+        return hashlib.blake2b(password.encode(), key=self.key).digest()
+
+
 class Passwords:
     """Checks HTTP basic authentication against bcrypt hashes; an accepted password is remembered by its digest.
 
     bcrypt takes tens of milliseconds by design: without the memory each scrape would, and one at a time, so that a
-    flood of wrong passwords keeps one core busy and no more.
+    flood of wrong passwords keeps one core busy and no more. A client has TRIES wrong ones in TRIES_SECONDS.
     """
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        memory: Memory | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         try:
             import bcrypt  # noqa: PLC0415 (needed only where passwords are asked for)
         except ImportError as e:
             raise ConfigError("web config: basic_auth_users needs the package bcrypt; pip install bcrypt") from e
         self._check = bcrypt.checkpw
         self._users = dict(users)
-        self._key = secrets.token_bytes(32)
-        self._accepted: dict[str, bytes] = {}
+        self.memory = memory or Memory()
         self._lock = threading.Lock()
+        self._monotonic = monotonic
+        self._tries: Counter[str] = Counter()
+        self._counted_since = monotonic()
+        self._counting = threading.Lock()
 
-    def accept(self, authorization: str | None) -> bool:
-        """Whether an Authorization header names a user and the user's password."""
-        scheme, _, encoded = (authorization or "").partition(" ")
-        if scheme.lower() != "basic":
+    def remembered(self, authorization: str | None) -> bool | None:
+        """What ``accept`` says where nothing has to be computed for it, else None."""
+        given = _given(authorization)
+        if given is None:
             return False
-        try:
-            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:  # not base64, not ASCII, or not UTF-8 inside
-            return False
-        digest = hashlib.blake2b(password.encode(), key=self._key).digest()
-        if hmac.compare_digest(self._accepted.get(user, b""), digest):
-            return True
+        user, password = given
+        accepted = self.memory.digests.get(self._users.get(user, ""), b"")
+        return True if hmac.compare_digest(accepted, self.memory.digest(password)) else None
+
+    def accept(self, authorization: str | None, client: str) -> bool:
+        """Whether an Authorization header from ``client`` (its address) names a user and the user's password.
+
+        Raises: TooManyPasswords, and computes nothing.
+        """
+        given, answer = _given(authorization), self.remembered(authorization)
+        if given is None or answer is not None:
+            return answer is True
+        self._count(client)
+        user, password = given
         known = self._users.get(user)
         with self._lock:
             # bcrypt reads 72 bytes; the package refuses more, others cut
             right = self._check(password.encode()[:72], (known or _NOBODY).encode()) and known is not None
-        if right:
-            self._accepted[user] = digest
+        if right and known is not None:
+            self.memory.digests[known] = self.memory.digest(password)
+            with self._counting:
+                self._tries[client] -= 1
         return right
+
+    def _count(self, client: str) -> None:
+        """Counts a try before it is computed: a hundred at once must not wait behind each other."""
+        with self._counting:
+            now = self._monotonic()
+            if now - self._counted_since >= TRIES_SECONDS:
+                self._tries, self._counted_since = Counter(), now
+            if self._tries[client] >= TRIES:
+                raise TooManyPasswords(self._counted_since + TRIES_SECONDS - now)
+            self._tries[client] += 1
+            if self._tries[client] == TRIES:
+                log.warning("%s: %d wrong passwords; no more are checked for a while", client, TRIES)
+
+
+def _given(authorization: str | None) -> tuple[str, str] | None:
+    """User and password of a basic Authorization header; None where it is none."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:  # not base64, not ASCII, or not UTF-8 inside
+        return None
+    return user, password
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +154,8 @@ class WebConfig:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def load(path: Path) -> WebConfig:
-    """Reads the file; paths in it are relative to its folder.
+def load(path: Path, before: WebConfig | None = None) -> WebConfig:
+    """Reads the file; paths in it are relative to its folder. Passwords that ``before`` accepted need no check again.
 
     Raises: ConfigError, naming file and key.
     """
@@ -103,7 +171,9 @@ def load(path: Path) -> WebConfig:
         if not isinstance(value, str) or not value.isprintable():
             raise ConfigError(f"{path}: http_server_config.headers.{name}: expected one line of text")
     users = top.get("basic_auth_users")
-    return WebConfig(_tls(path, tls) if tls else None, _passwords(path, users) if users else None, headers)
+    memory = None if before is None or before.passwords is None else before.passwords.memory
+    passwords = _passwords(path, users, memory) if users else None
+    return WebConfig(_tls(path, tls) if tls else None, passwords, headers)
 
 
 def _section(path: Path, where: str, value: Any, known: Collection[str]) -> dict[str, Any]:
@@ -116,7 +186,7 @@ def _section(path: Path, where: str, value: Any, known: Collection[str]) -> dict
     return value
 
 
-def _passwords(path: Path, users: Any) -> Passwords:
+def _passwords(path: Path, users: Any, memory: Memory | None) -> Passwords:
     if not isinstance(users, dict):
         raise ConfigError(f"{path}: basic_auth_users: expected user names with bcrypt hashes")
     for user, value in users.items():
@@ -124,7 +194,7 @@ def _passwords(path: Path, users: Any) -> Passwords:
             raise ConfigError(
                 f"{path}: basic_auth_users.{user}: expected a bcrypt hash, such as `htpasswd -nB {user}` writes"
             )
-    return Passwords(users)
+    return Passwords(users, memory)
 
 
 def _tls(path: Path, value: Any) -> ssl.SSLContext:

@@ -58,6 +58,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         codec=codec or codec_of(limits_of(settings)),
         monitor=monitor,
         max_models=settings.discovery.max_models if discover else None,
+        retire_seconds=settings.windows.retire_seconds,
     )
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,7 @@ def fill(values: Path, models: int, features: int) -> dict[str, Any]:
         stage.step()
     assert all(m.reference is not None and m.standing.judged for m in stage.state.models.values())
     page = stage.reporter.metrics.render(gzip=True)
+    size, seconds = checkpointed(stage)
     return {
         "models": models,
         "features": features,
@@ -102,7 +104,22 @@ def fill(values: Path, models: int, features: int) -> dict[str, Any]:
         "peak_mb": peak_mb(),
         "series": stage.reporter.metrics.series,
         "page_bytes": len(page),
+        "checkpoint_mb": round(size / 1e6, 1),
+        "checkpoint_s": round(seconds, 2),
     }
+
+
+def checkpointed(stage: Stage) -> tuple[int, float]:
+    """Bytes and seconds of a checkpoint that follows another after one more event of each model."""
+    from driftd.engine.store import CheckpointFile
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = CheckpointFile(Path(folder), time.time)
+        file.save(stage.state, stage.pipeline)
+        stage.step(1)
+        began = time.perf_counter()
+        size = file.save(stage.state, stage.pipeline)
+        return size, time.perf_counter() - began
 
 
 def measure() -> list[dict[str, Any]]:

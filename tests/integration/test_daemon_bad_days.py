@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,6 +217,24 @@ def _together(*daemons: DriftdProcess) -> float:
 def _stored(daemon: DriftdProcess) -> int:
     """What the daemon had counted when it stopped."""
     return decode_checkpoint(read_file(daemon.folder / "state" / "checkpoint")).received
+
+
+def test_a_backlog_beside_empty_partitions_waits_until_they_are_idle_and_nothing_is_lost_or_late(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("lopsided", 4)
+    kafka.produce(topic, list(values(60_000)), partition=0)
+    config = settings(kafka, topic)
+    config["windows"]["idle_seconds"] = 20
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait(lambda: daemon.value("driftd_held_partitions") == 1, "the partition to be held")
+    assert 0 < daemon.value("driftd_events_received_total") < 60_000
+    assert f"waits until other partitions catch up: {topic}/0" in daemon.log
+    daemon.wait_received(60_000, 120)
+    daemon.wait(lambda: daemon.value("driftd_held_partitions") == 0, "nobody to be held")
+    assert daemon.value("driftd_events_total", outcome="late") == 0
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
 
 
 def test_hostile_input_is_counted_bounded_and_kept_as_dead_letters(
@@ -448,6 +468,37 @@ def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(
     kafka.produce(topic, list(values(100)))
     first.wait_received(100)
     assert first.terminate() == 0
+
+
+def test_a_silent_model_leaves_the_pages_comes_back_and_is_forgotten_for_good(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("retired")
+    kafka.produce(topic, list(values(600)))
+    config = settings(kafka, topic)
+    config["windows"]["retire_seconds"] = 5
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_received(600)
+    daemon.wait(lambda: daemon.value("driftd_retired_models") == 1, "the model to be retired")
+    assert 'model="' not in daemon.get("/metrics")[1]
+    assert json.loads(daemon.get("/api/v1/status")[1])["models"] == []
+    assert "is off all pages (no events for 5 seconds: the model is retired); its state is kept" in daemon.log
+    daemon.kill9()
+    daemon.start()
+    daemon.wait(lambda: daemon.value("driftd_retired_models") == 1, "the model to be retired still")
+    kafka.produce(topic, list(values(700))[600:])
+    daemon.wait(lambda: daemon.value("driftd_predictions_total", model="flight-delay") == 700, "the model to be back")
+    command = [sys.executable, "-m", "driftd", "forget", "flight-delay", "--state-dir", str(tmp_path / "state")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 4
+    assert "another driftd" in refused.stderr
+    assert daemon.terminate() == 0
+    assert "700 predictions" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    daemon.start()
+    daemon.wait_ready()
+    assert 'model="' not in daemon.get("/metrics")[1]
+    assert daemon.value("driftd_events_received_total") == 700
+    assert daemon.balanced()
 
 
 def _block(path: Path) -> bool:

@@ -79,8 +79,9 @@ NOTHING = Checkpoint(0.0, 1.0, [], [], None, 0, 0, 0)
 
 
 def bits(checkpoint: Checkpoint) -> bytes:
-    """All of it but when it was saved."""
-    return encode_checkpoint(replace(checkpoint, saved=0.0))
+    """All of it but wall times: when it was saved, and when it heard of each model."""
+    models = [replace(m, heard=0.0) for m in checkpoint.models]
+    return encode_checkpoint(replace(checkpoint, saved=0.0, models=models))
 
 
 def at_rest(daemon: DriftdProcess, events: int) -> Checkpoint:

@@ -12,8 +12,10 @@ import ssl
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bcrypt
@@ -233,6 +235,16 @@ def seconds_until_closed(s: socket.socket, drip: bytes = b"") -> float:
     return time.monotonic() - began
 
 
+def connected(server: HttpServer, receive_bytes: int = 0, source: str = "127.0.0.1") -> socket.socket:
+    s = socket.socket()
+    if receive_bytes:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    s.bind((source, 0))
+    s.settimeout(PATIENT)
+    s.connect(("127.0.0.1", server.port))
+    return s
+
+
 class TestSlowClients:
     @pytest.mark.parametrize("drip", [b"", b"A"], ids=["silent", "a byte now and then"])
     def test_who_never_finishes_the_request_is_cut_off(self, daemon: Daemon, drip: bytes) -> None:
@@ -247,23 +259,50 @@ class TestSlowClients:
             s.connect(("127.0.0.1", server.port))
             s.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert daemon.asked.wait(PATIENT)
-            wait_until(lambda: not server._server._copy(), "the server to give the client up", PATIENT)
+            wait_until(lambda: not len(server._server.slots), "the server to give the client up", PATIENT)
             received = 0
             with contextlib.suppress(ConnectionError):
                 while part := s.recv(1 << 20):
                     received += len(part)
             assert received < len(daemon.sink.render())
 
-    def test_beyond_the_limit_of_connections_the_answer_is_try_again(self, daemon: Daemon) -> None:
-        with serving(daemon, replace(QUICK, request_seconds=PATIENT)) as server:
-            idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
-            try:
-                assert raw(server, b"").startswith(b"HTTP/1.1 503 ")
-            finally:
-                for s in idle:
-                    s.close()
-            healthy = b"GET /-/healthy HTTP/1.1\r\n\r\n"
-            wait_until(lambda: raw(server, healthy).startswith(b"HTTP/1.1 200 "), "room for another connection", 5)
+    def test_idle_connections_give_way_to_who_asks(self, daemon: Daemon) -> None:
+        patient = ServerLimits(request_seconds=10 * PATIENT)
+        with serving(daemon, patient) as server, contextlib.ExitStack() as clients:
+            idle = [clients.enter_context(connected(server)) for _ in range(200)]
+            for s in idle[::2]:
+                s.sendall(b"GET / HTTP/1.1\r\nX: ")  # half of them begin a request
+            for path in ("/-/healthy", "/-/ready", "/metrics", "/"):
+                assert ask(server, path)[0].status == 200
+            assert len(server._server.slots) <= patient.connections
+            assert seconds_until_closed(idle[0]) < PATIENT  # long before its own deadline
+
+    def test_clients_that_do_not_take_their_answer_give_way_to_who_asks(self, daemon: Daemon) -> None:
+        daemon.sink.update(judgement("big", [f"f{i}" for i in range(20_000)]))
+        with serving(daemon, ServerLimits(answers=2)) as server, contextlib.ExitStack() as clients:
+
+            def never_reads() -> bool:
+                s = clients.enter_context(connected(server, receive_bytes=4096))
+                s.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+                return s.recv(12) == b"HTTP/1.1 200"  # 503 while the answers of those before are still made
+
+            for _ in range(5):
+                wait_until(never_reads, "a client that takes the head of its answer", PATIENT)
+            assert ask(server, "/metrics")[1] == daemon.sink.render()
+
+    def test_what_driftd_is_busy_with_refuses_its_like_and_nothing_else(self, daemon: Daemon) -> None:
+        daemon.hold = threading.Event()
+        with serving(daemon, ServerLimits(answers=2)) as server, contextlib.ExitStack() as clients:
+            for _ in range(2):
+                s = clients.enter_context(connected(server))
+                s.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+                assert daemon.asked.wait(PATIENT)
+                daemon.asked.clear()
+            answer, _ = ask(server, "/metrics")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert ask(server, "/-/healthy")[0].status == ask(server, "/")[0].status == 200
+            daemon.hold.set()
+            wait_until(lambda: ask(server, "/metrics")[0].status == 200, "a slot to be free again", PATIENT)
 
     def test_closing_lets_answers_under_way_finish(self, daemon: Daemon) -> None:
         daemon.hold = threading.Event()
@@ -282,7 +321,7 @@ class TestSlowClients:
         server = HttpServer(("127.0.0.1", 0), daemon.views)
         server.start()
         with socket.create_connection(("127.0.0.1", server.port)):
-            wait_until(server._server._copy, "the connection", PATIENT)
+            wait_until(lambda: len(server._server.slots), "the connection", PATIENT)
             began = time.monotonic()
             server.close(0.3)
             assert time.monotonic() - began < PATIENT
@@ -335,11 +374,73 @@ class TestWebConfig:
     def test_a_right_password_is_computed_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         passwords = webconfig.load(web_config(tmp_path, self.users())).passwords
         assert passwords
-        assert passwords.accept(self.basic("prometheus:hush"))
+        assert passwords.accept(self.basic("prometheus:hush"), "10.0.0.1")
         monkeypatch.setattr(passwords, "_check", None)
-        assert passwords.accept(self.basic("prometheus:hush"))
+        assert passwords.accept(self.basic("prometheus:hush"), "10.0.0.2")
         with pytest.raises(TypeError):
-            passwords.accept(self.basic("prometheus:other"))
+            passwords.accept(self.basic("prometheus:other"), "10.0.0.1")
+
+    def test_a_reload_forgets_no_password_unless_it_changed(self, tmp_path: Path) -> None:
+        before = webconfig.load(web_config(tmp_path, self.users()))
+        assert before.passwords
+        assert before.passwords.accept(self.basic("prometheus:hush"), "10.0.0.1")
+        same, other = (
+            webconfig.load(tmp_path / "web.yml", before),
+            webconfig.load(web_config(tmp_path, self.users()), before),
+        )
+        assert same.passwords
+        assert other.passwords
+        assert same.passwords.remembered(self.basic("prometheus:hush")) is True
+        assert other.passwords.remembered(self.basic("prometheus:hush")) is None  # another salt
+
+    def test_wrong_passwords_are_refused_unread_after_ten_in_a_minute_from_one_address(self) -> None:
+        users, now = {"me": bcrypt.hashpw(b"hush", bcrypt.gensalt(4)).decode()}, [0.0]
+        passwords = webconfig.Passwords(users, monotonic=lambda: now[0])
+        for n in range(webconfig.TRIES):
+            assert not passwords.accept(self.basic(f"me:{n}"), "10.0.0.1")
+        now[0] = 20.0
+        with pytest.raises(webconfig.TooManyPasswords, match="try again in 40 s"):
+            passwords.accept(self.basic("me:hush"), "10.0.0.1")
+        assert passwords.accept(self.basic("me:hush"), "10.0.0.2")
+        assert passwords.accept(self.basic("me:hush"), "10.0.0.1")  # known now
+        now[0] = 60.0
+        assert not passwords.accept(self.basic("me:guess"), "10.0.0.1")
+
+    def test_a_right_password_takes_no_try(self) -> None:
+        salts = [bcrypt.hashpw(b"hush", bcrypt.gensalt(4)).decode() for _ in range(2 * webconfig.TRIES)]
+        passwords = webconfig.Passwords({f"u{n}": salt for n, salt in enumerate(salts)})
+        assert all(passwords.accept(self.basic(f"u{n}:hush"), "10.0.0.1") for n in range(len(salts)))
+
+    def test_a_hundred_wrong_passwords_at_once_and_idle_clients_starve_neither_probes_nor_scrapes(
+        self, daemon: Daemon, tmp_path: Path
+    ) -> None:
+        users = f"basic_auth_users:\n  prometheus: {bcrypt.hashpw(b'hush', bcrypt.gensalt(12)).decode()}\n"
+        patient = ServerLimits(request_seconds=10 * PATIENT)
+        with (
+            serving(daemon, patient, web_config(tmp_path, users)) as server,
+            contextlib.ExitStack() as clients,
+            ThreadPoolExecutor(100) as pool,
+        ):
+            for _ in range(200):
+                clients.enter_context(connected(server))
+            wrong = [
+                pool.submit(ask, server, "/metrics", Authorization=self.basic(f"prometheus:{n}")) for n in range(100)
+            ]
+            for _ in range(3):
+                assert ask(server, "/-/healthy")[0].status == ask(server, "/-/ready")[0].status == 200
+                assert ask(server, "/metrics")[0].status == 401  # asks for the password, and is not "busy"
+            # a scraper of another address, whose password has never been seen
+            get = b"GET /metrics HTTP/1.1\r\nAuthorization: " + self.basic("prometheus:hush").encode() + b"\r\n\r\n"
+
+            def scrape() -> bytes:
+                with connected(server, source="127.0.0.2") as s:
+                    s.sendall(get)
+                    return s.recv(12)
+
+            wait_until(lambda: scrape() == b"HTTP/1.1 200", "the scrape", PATIENT)
+            seen = Counter(each.result()[0].status for each in wrong)
+            assert set(seen) == {401, 429}
+            assert seen[401] <= webconfig.TRIES
 
     def test_tls(self, daemon: Daemon, certificate: Path) -> None:
         config = web_config(certificate, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}")

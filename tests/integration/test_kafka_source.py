@@ -49,6 +49,24 @@ def test_every_record_of_every_partition_comes_once_and_in_order(kafka: Broker, 
         assert reader.source.health().connected
 
 
+def test_a_partition_that_is_held_is_read_on_later_and_nothing_of_it_is_lost(kafka: Broker, topic: str) -> None:
+    for first in range(0, 2000, 100):  # a batch each
+        kafka.produce(topic, numbers(first, first + 100), partition=first // 1000)
+    with reading(settings(kafka.bootstrap, topic, max_poll_records=100)) as reader:
+        reader.read(100)
+        held = reader.batches[0].topic_partition
+        reader.source.hold([held, ("elsewhere", 7)])
+        reader.until(lambda: reader.known.get((topic, 1 - held[1])) == 1000)
+        before = reader.known[held]
+        for _ in range(10):
+            reader.round()
+        assert reader.known[held] == before < 1000
+        assert not reader.source.lag()[held].caught_up
+        reader.source.hold([])
+        reader.read(2000)
+        assert Counter(reader.values) == Counter(numbers(0, 2000))
+
+
 def test_keys_headers_tombstones_and_times_come_as_they_were_sent(kafka: Broker, topic: str) -> None:
     kafka.produce(
         topic, [b"a"], partition=0, key=b"k", headers=[("h", b"x"), ("h", b"")], timestamp_ms=1_700_000_000_123

@@ -167,6 +167,16 @@ def drain(consumer: Any) -> None:
         pending.drain()
 
 
+def pick_up_parked(consumer: Any) -> None:
+    """The library parks what it had fetched of a partition that was paused. After a resume it looks there only when the
+    records that it hands out are None, not when they are at their end, and would wait for another partition's.
+    """
+    fetcher: Any = getattr(consumer, "_fetcher", None)
+    pending = getattr(fetcher, "_next_partition_records", None)
+    if pending is not None and not pending:
+        fetcher._next_partition_records = None
+
+
 def receive_in_large_pieces(consumer: Any) -> bool:
     """Part 2, for connections that this consumer opens from now on; TLS sockets too (records of 16 KiB)."""
     manager = getattr(consumer, "_manager", None)

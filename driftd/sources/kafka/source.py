@@ -111,6 +111,16 @@ class KafkaSource:
         self._pass_over_oversized()
         return batches
 
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        if self._consumer is None:
+            return
+        with contextlib.suppress(KeyError):  # one was taken away in between, on the library's thread
+            assigned, paused = self._consumer.assignment(), self._consumer.paused()
+            wanted = {KafkaPartition(*topic_partition) for topic_partition in partitions} & assigned
+            self._consumer.pause(*(wanted - paused))
+            self._consumer.resume(*(paused - wanted))
+        patches.pick_up_parked(self._consumer)
+
     def changes(self) -> list[Change]:
         changes, self._changes = self._changes, []
         waiting = tuple(sorted(self._owned - self._next.keys()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ def pipeline_of(settings: ModelSettings, windows: Windows = WINDOWS, **rest: Any
 
 
 def frozen(p: Pipeline, state: State) -> bytes:
-    """The state as a checkpoint has it."""
-    return encode_checkpoint(Checkpoint.of(state, p.sequential_of, p.monitor.windows.pane_seconds, 0.0))
+    """The state as a checkpoint has it, but for wall times."""
+    checkpoint = Checkpoint.of(state, p.sequential_of, p.monitor.windows.pane_seconds, 0.0)
+    return encode_checkpoint(replace(checkpoint, models=[replace(m, heard=0.0) for m in checkpoint.models]))
 
 
 def thawed(p: Pipeline, data: bytes) -> State:

@@ -1,0 +1,88 @@
+"""Takes a model out of a state directory for good: its references, its episodes and its counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from driftd.core.pane import merge_counters
+from driftd.core.reference import Reference
+from driftd.engine.parts import names_in
+from driftd.engine.snapshot import Checkpoint, encode_checkpoint
+from driftd.engine.store import CheckpointFile, ReferenceStore, write_file
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed. ``open_episodes`` were open when the checkpoint was written."""
+
+    model: str
+    references: tuple[Reference, ...]
+    predictions: int
+    pages: int
+    open_episodes: int
+
+
+@dataclass(slots=True)
+class StateDirectory:
+    """All that a state directory holds, read at once: what cannot be read stops before anything is removed.
+
+    Raises: StateError. Whoever changes it holds the lock.
+    """
+
+    folder: Path
+    references: list[Reference] = field(init=False)
+    _files: CheckpointFile = field(init=False)
+    _checkpoints: list[tuple[Path, Checkpoint]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._files = CheckpointFile(self.folder, lambda: 0.0)
+        there = [path for path in (self._files.previous, self._files.path) if path.exists()]
+        self.references = ReferenceStore(self.folder / "references").list()
+        self._checkpoints = [(path, self._files.read(path)) for path in there]
+
+    @property
+    def models(self) -> list[str]:
+        known = {m.slice.model for _, c in self._checkpoints for m in c.models}
+        return sorted(known | {r.model for r in self.references})
+
+    def forget(self, model: str) -> Forgotten:
+        """Removes the model: the references last, so that after a crash it can be forgotten again."""
+        told = self._about(model)
+        kept: frozenset[str] = frozenset()
+        for path, checkpoint in self._checkpoints:
+            others, _ = self._files.parts.put(_without(checkpoint, model))
+            kept |= names_in(others)
+            if len(others.models) < len(checkpoint.models):
+                write_file(path, encode_checkpoint(others))
+        self._files.parts.keep(kept)
+        store = ReferenceStore(self.folder / "references")
+        for reference in told.references:
+            store.remove(reference)
+        return told
+
+    def _about(self, model: str) -> Forgotten:
+        newest = [c for _, c in self._checkpoints[-1:]]
+        mine = [m.restore() for c in newest for m in c.models if m.slice.model == model]
+        streams = [s for c in newest for p in c.partitions for s in p.streams if s.slice.model == model]
+        judged = sum(int(np.count_nonzero(m.judge.state.episodes.open)) for m in mine if m.judge is not None)
+        return Forgotten(
+            model,
+            tuple(r for r in self.references if r.model == model),
+            merge_counters(s.counters for s in streams).events,
+            sum(m.pages for m in mine),
+            judged + sum(len(m.standing.changes) for m in mine),
+        )
+
+
+def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:
+    """The totals of all models stay: what was received was received."""
+    return replace(
+        checkpoint,
+        models=[m for m in checkpoint.models if m.slice.model != model],
+        partitions=[
+            replace(p, streams=[s for s in p.streams if s.slice.model != model]) for p in checkpoint.partitions
+        ],
+    )

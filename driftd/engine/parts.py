@@ -1,0 +1,151 @@
+"""What a checkpoint shares with the one before it, in files of its own: written once, named by their content.
+
+checkpoint            -> parts/a.part  parts/b.part      references, and events that a reference is learned from
+checkpoint.previous   -> parts/a.part  parts/c.part      d.part, which neither names, is removed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from driftd.core.errors import CheckpointCorrupt, StateError
+from driftd.core.reference import Reference
+from driftd.engine.snapshot import (
+    Checkpoint,
+    ModelSnapshot,
+    RowsSnapshot,
+    decode_reference,
+    decode_rows,
+    encode_reference,
+    encode_rows,
+)
+
+LEAST_BYTES: Final = 65_536
+"""Rows that take less stay in the checkpoint, encoded once: a file of their own would cost more."""
+CHECKPOINTS: Final = 2
+"""On disk: the last one and the one before."""
+SUFFIX: Final = ".part"
+
+Identity = tuple[int, ...]
+_T = TypeVar("_T", Reference, RowsSnapshot)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts in ``folder``; ``write`` and ``read`` handle files as driftd.engine.store does.
+
+    A part is on disk before a checkpoint names it. Parts are known by identity: what a state holds may be replaced, but
+    is never changed. ``_known`` has the name of each, or what it is encoded to where it is small.
+    """
+
+    folder: Path
+    write: Callable[[Mapping[Path, bytes]], int]
+    read: Callable[[Path], bytes]
+    _known: dict[Identity, tuple[object, str | msgspec.Raw]] = field(default_factory=dict)
+    _named: deque[frozenset[str]] = field(default_factory=lambda: deque(maxlen=CHECKPOINTS))
+
+    def put(self, checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
+        """The checkpoint with the names of its parts in their place, and the bytes of those that had to be written.
+
+        Raises: StateUnwritable.
+        """
+        known: dict[Identity, tuple[object, str | msgspec.Raw]] = {}
+        fresh: dict[Path, bytes] = {}
+
+        def short(value: _T, encode: Callable[[_T], bytes], least: int = 0) -> Any:
+            identity = _identity(value)
+            found = self._known.get(identity)
+            if found is None:
+                payload = encode(value)
+                if len(payload) < least:
+                    found = value, msgspec.Raw(payload)
+                else:
+                    name = hashlib.sha256(payload).hexdigest()[:32]
+                    found = value, name
+                    fresh[self._path(name)] = payload
+            known[identity] = found
+            return found[1]
+
+        def named(model: ModelSnapshot) -> ModelSnapshot:
+            reference, growth = model.reference, model.growth
+            if isinstance(reference, Reference):
+                reference = short(reference, encode_reference)
+            if growth is not None and growth.rows is not None:
+                rows = [r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES) for r in growth.rows]
+                growth = replace(growth, rows=rows)
+            return replace(model, reference=reference, growth=growth)
+
+        out = replace(checkpoint, models=[named(model) for model in checkpoint.models])
+        written = self.write({path: payload for path, payload in fresh.items() if not path.exists()})
+        self._known = known  # not before: what could not be written has no name
+        return out, written
+
+    def get(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint with its parts again. Raises CheckpointCorrupt where one is gone or damaged."""
+
+        def value(name: str, decode: Callable[[bytes], _T]) -> _T:
+            path = self._path(name)
+            try:
+                out = decode(self.read(path))
+            except StateError as e:
+                raise CheckpointCorrupt(f"a part of the checkpoint is unusable: {path}: {e}") from e
+            self._known[_identity(out)] = out, name
+            return out
+
+        def whole(model: ModelSnapshot) -> ModelSnapshot:
+            reference, growth = model.reference, model.growth
+            if isinstance(reference, str):
+                reference = value(reference, decode_reference)
+            if growth is not None and growth.rows is not None:
+                rows = [value(r, decode_rows) if isinstance(r, str) else r for r in growth.rows]
+                growth = replace(growth, rows=[*rows])
+            return replace(model, reference=reference, growth=growth)
+
+        return replace(checkpoint, models=[whole(model) for model in checkpoint.models])
+
+    def saved(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint that ``put`` gave is on disk: removes what neither it nor the one before names."""
+        self._named.append(names_in(checkpoint))
+        if len(self._named) == CHECKPOINTS:
+            self.keep(frozenset().union(*self._named))
+
+    def keep(self, names: frozenset[str]) -> None:
+        """Removes all parts but these."""
+        for path in self.folder.glob(f"*{SUFFIX}"):
+            if path.stem not in names:
+                with contextlib.suppress(OSError):  # it is tried again with the next checkpoint
+                    path.unlink()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{SUFFIX}"
+
+
+def names_in(checkpoint: Checkpoint) -> frozenset[str]:
+    """The parts that the checkpoint names."""
+    found: set[str] = set()
+    for model in checkpoint.models:
+        rows = [] if model.growth is None else model.growth.rows or []
+        found.update(part for part in (model.reference, *rows) if isinstance(part, str))
+    return frozenset(found)
+
+
+def _identity(value: Reference | RowsSnapshot) -> Identity:
+    """Equal for the same objects only, as long as somebody holds them. A snapshot of rows is made anew for each
+    checkpoint, its columns are not.
+    """
+    if isinstance(value, Reference):
+        return (id(value),)
+    columns = map(_column, (*value.columns, *value.fields, *value.refused))
+    return (id(value.offsets), id(value.times), id(value.version), *map(id, columns))
+
+
+_column: Final = itemgetter(1)

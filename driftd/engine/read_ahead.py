@@ -1,0 +1,56 @@
+r"""How far a partition may be read ahead of the others: by as much as memory allows.
+
+partition 0   ====================|....    closed up to here by itself, held: nothing more is read of it
+partition 1   =====|                       the frontier: panes behind it are evaluated
+partition 2   (empty)                      holds all others back until it is idle
+                   \______________/        these panes wait, and are what memory is needed for
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.window import Windows, closed_through
+from driftd.engine.state import State
+from driftd.ingest.state import PartitionState, Stream
+
+MOST_BYTES: Final = 64 << 20
+"""Of panes and rows that wait for other partitions. Half of it is left before reading goes on."""
+TEXT_BYTES: Final = 64
+"""Of a value that is text, about."""
+ROWS_TIMES: Final = 4
+"""A row counts so many times: it is put on bins again at every stage of a reference that grows, and that takes more."""
+
+
+def held(state: State, windows: Windows, before: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
+    """The partitions of which nothing more is to be read now; ``before``: those that are held already.
+
+    Only partitions ahead of the frontier are: those that hold it back are read on, so it moves.
+    """
+    ahead = {at: mine for at, mine in state.partitions.items() if _is_ahead(state, mine, windows)}
+    limit = MOST_BYTES // 2 if before else MOST_BYTES
+    waiting = sum(waiting_bytes(stream) for mine in ahead.values() for stream in mine.streams.values())
+    return frozenset(ahead) if waiting > limit else frozenset()
+
+
+def _is_ahead(state: State, mine: PartitionState, windows: Windows) -> bool:
+    if mine.released or not np.isfinite(mine.latest):
+        return False
+    closed = closed_through(mine.latest - windows.out_of_orderness_seconds, windows.pane_seconds)
+    return state.frontier is None or closed > state.frontier
+
+
+def waiting_bytes(stream: Stream) -> int:
+    """What its open panes and its rows take, about, when they are worked on."""
+    panes = 0 if stream.panes is None else stream.panes.nbytes
+    return panes + ROWS_TIMES * sum(map(_bytes_of, (*stream.rows, *stream.held)))
+
+
+def _bytes_of(rows: EventBatch) -> int:
+    known = rows.times.nbytes + rows.offsets.nbytes
+    for column in (*rows.columns.values(), *rows.fields.values()):
+        known += column.nbytes if isinstance(column, np.ndarray) else TEXT_BYTES * len(column)
+    return known

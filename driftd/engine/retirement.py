@@ -1,0 +1,43 @@
+"""Models that leave: silent for long, or no longer configured. Their state stays, and events bring them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import isnan, nan
+
+from driftd.core.event import EventBatch
+from driftd.core.slice import Slice
+from driftd.core.text import duration
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
+
+UNCONFIGURED = "the configuration no longer has the model"
+
+
+def heard(state: State, batches: Iterable[EventBatch], now: float) -> None:
+    """Events have come in at ``now``, wall time in epoch seconds: their models are there, and there again."""
+    for batch in batches:
+        model = state.models.get(Slice(batch.model))
+        if model is not None:
+            model.heard, model.retired = now, False
+
+
+def configured(state: State, pipeline: Pipeline) -> None:
+    """Marks the models that the user names now; one that is named again is there again."""
+    for name in pipeline.monitor.configured:
+        model = state.models[Slice(name)]
+        if not model.configured:
+            model.configured, model.retired, model.heard = True, False, nan
+
+
+def leaving(state: State, pipeline: Pipeline, now: float, *, caught_up: bool) -> Iterator[tuple[Slice, str]]:
+    """The models that leave at ``now``, and why. Who is not ``caught_up`` cannot say who is silent."""
+    for key, model in sorted(state.models.items()):
+        if model.retired:
+            continue
+        if key.model not in pipeline.monitor.configured and (model.configured or not pipeline.monitor.default.discover):
+            yield key, UNCONFIGURED
+        elif isnan(model.heard):  # the checkpoint does not say when
+            model.heard = now if any(key in p.streams for p in state.partitions.values()) else nan
+        elif caught_up and now - model.heard > pipeline.retire_seconds:
+            yield key, f"no events for {duration(pipeline.retire_seconds)}: the model is retired"
