@@ -267,9 +267,8 @@ def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, 
     status = next_status(before, ratio)
     opened = (status == WARNING) & (before != WARNING)
     detections = np.array([verdict.detections for verdict in known]) + opened
-    out = []
-    for i, kind in enumerate(found):
-        statistic, threshold, effect, noise = every[i]
-        scores = Scores(kind, statistic, threshold, effect, noise, ratio[i], status[i], detections[i])
-        out.append(replace(scores, natural=breathes[kind]) if kind in breathes else scores)
-    return tuple(out)
+    nowhere = np.zeros(channels, bool)
+    return tuple(
+        Scores(kind, *every[i], ratio[i], status[i], detections[i], natural=breathes.get(kind, nowhere))
+        for i, kind in enumerate(found)
+    )
