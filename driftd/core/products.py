@@ -33,7 +33,10 @@ def products_by_pane(
     """
     (one, at), (other, beside) = (np.unique(x, return_inverse=True) for x in (first, second))
     events, starts, sizes = scores.shape[1], panes.starts, panes.sizes
-    filled, wanted = np.concatenate([panes.sorted(scores), np.zeros((len(scores), 1))], axis=1), at * len(other) + beside
+    filled, wanted = (
+        np.concatenate([panes.sorted(scores), np.zeros((len(scores), 1))], axis=1),
+        at * len(other) + beside,
+    )
     left, right = filled[one], filled[other]
     out = np.empty((len(starts), len(wanted)), np.int64)
     by_size, low = np.argsort(-sizes, kind="stable"), 0
