@@ -146,12 +146,12 @@ class PaneBlock:
         return replace(self, numbers=self.numbers[at], **arrays)
 
     def cut(self, last: int) -> tuple[Self | None, Self | None]:
-        """The panes up to ``last`` and those after it, which hold none of this block's arrays; None: none there."""
+        """The panes up to ``last`` and those after it; None: none there. The latter hold no part of longer arrays."""
         at = int(np.searchsorted(self.numbers, last, side="right"))
-        if at == len(self):
-            return self, None
+        if at in {0, len(self)}:
+            return (self, None) if at else (None, self)
         after = self._part(slice(at, None), last + 1, int(self.numbers[-1])).changed(np.copy)
-        return (self._part(slice(at), int(self.numbers[0]), last) if at else None), after
+        return self._part(slice(at), int(self.numbers[0]), last), after
 
     def _part(self, which: slice, first: int, last: int) -> Self:
         """The rows ``which``: the panes ``first`` to ``last``."""

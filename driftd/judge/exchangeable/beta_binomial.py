@@ -42,10 +42,14 @@ MOST_NATS: Final = 600.0
 def _series(w: Floats) -> Floats:
     """ln Gamma(w) + w - ln(2 pi) / 2 by Stirling's series, within 1e-4 for w >= 1.5."""
     r = 1.0 / w
-    out = np.log(w)
+    out: Floats = np.log(w)
     out *= w - 0.5
-    out += r * (STIRLING[0] - r * r * STIRLING[1])
-    return np.asarray(out, np.float64)
+    rest = r * r
+    rest *= STIRLING[1]
+    np.subtract(STIRLING[0], rest, out=rest)
+    rest *= r
+    out += rest
+    return out
 
 
 def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
