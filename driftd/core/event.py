@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
@@ -285,7 +285,9 @@ def _joined_flags(tables: Sequence[Mapping[str, FlagColumn]], sizes: Sequence[in
 
 
 def _joined(tables: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dict[str, Column]:
-    names = dict.fromkeys(name for table in tables for name in table)
+    names: Iterable[str] = tables[0]
+    if any(table.keys() != tables[0].keys() for table in tables):
+        names = dict.fromkeys(name for table in tables for name in table)
     return {name: _joined_column([table.get(name) for table in tables], sizes) for name in names}
 
 

@@ -108,7 +108,7 @@ def _add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
     if settings.exclude:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
-    stream.counters = stream.counters.merge(counted(batch, kept))
+    stream.counters = counted(stream.counters, batch, kept)
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
 
