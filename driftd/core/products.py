@@ -33,11 +33,9 @@ def products_by_pane(
     """
     (one, at), (other, beside) = (np.unique(x, return_inverse=True) for x in (first, second))
     events, starts, sizes = scores.shape[1], panes.starts, panes.sizes
-    filled, wanted = (
-        np.concatenate([panes.sorted(scores), np.zeros((len(scores), 1))], axis=1),
-        at * len(other) + beside,
-    )
-    left, right = filled[one], filled[other]
+    filled = np.concatenate([panes.sorted(scores), np.zeros((len(scores), 1))], axis=1)
+    wanted = at * len(other) + beside
+    left, right = filled[one], None if np.array_equal(one, other) else filled[other]
     out = np.empty((len(starts), len(wanted)), np.int64)
     by_size, low = np.argsort(-sizes, kind="stable"), 0
     while low < len(by_size):
@@ -45,7 +43,8 @@ def products_by_pane(
         mine = by_size[low : low + max(1, TOGETHER // longest)]
         event = np.arange(longest)
         places = np.where(event < sizes[mine, None], starts[mine, None] + event, events)
-        products = left[:, places].transpose(1, 0, 2) @ right[:, places].transpose(1, 2, 0)
+        x = np.ascontiguousarray(left[:, places].transpose(1, 0, 2))
+        products = x @ (x.transpose(0, 2, 1) if right is None else right[:, places].transpose(1, 2, 0))
         out[mine] = np.take(products.reshape(len(mine), -1), wanted, axis=1)
         low += len(mine)
     return out

@@ -8,7 +8,7 @@ rows    |a a a . . . .|        columns   |a a a b b b b b b b c c c|
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,6 @@ from driftd.core.summary import FIRST_VALUE
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
-
-
-class Chosen(NamedTuple):
-    """The columns ``which`` of some ``rows``, and the ``place`` of each in these rows by themselves, flattened."""
-
-    which: Rows
-    place: Rows
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,17 +51,18 @@ class Columns:
         total = np.cumsum(counts, axis=-1)
         return total.take(self.last, axis=-1) - total
 
-    def chosen(self, rows: NDArray[np.bool_]) -> Chosen:
-        """Those of ``rows`` bool[rows]."""
-        which, number = rows[self.row].nonzero()[0], np.cumsum(rows) - 1
-        left_out = (np.arange(len(rows)) - number) * self.shape[1]
-        return Chosen(which, self.place[which] - left_out[self.row[which]], int(number[-1]) + 1)
-
-    def sums(self, values: Floats, chosen: Chosen | None = None) -> Floats:
-        """Sums of each row, float64[candidates, rows], of ``values`` float64[candidates, k] of all columns or those
-        ``chosen``. In the order of whole rows: no digit depends on how wide the others are.
+    def sums(self, values: Floats, candidate: Rows, column: Rows, candidates: int) -> Floats:
+        """Sums of each row of ``candidates``, float64[candidates, rows]; ``values`` float64[n] are each of a candidate
+        and a column, the others 0. In the order of whole rows: no digit depends on how wide the others are.
         """
-        _, place, rows = chosen or Chosen(self.row, self.place, self.shape[0])
-        whole = np.zeros((len(values), rows, self.shape[1]))
-        whole.reshape(len(values), -1)[:, place] = values
-        return np.asarray(whole.sum(axis=2), np.float64)
+        rows, width = self.shape
+        whole = np.zeros(candidates * rows * width)
+        whole[candidate * (rows * width) + self.place.take(column)] = values
+        return np.asarray(whole.reshape(candidates, rows, width).sum(axis=2), np.float64)
+
+    def whole_sums(self, values: Floats) -> Floats:
+        """The same of all columns: ``values`` float64[candidates, k]."""
+        rows, width = self.shape
+        whole = np.zeros((len(values), rows * width))
+        whole[:, self.place] = values
+        return np.asarray(whole.reshape(len(values), rows, width).sum(axis=2), np.float64)

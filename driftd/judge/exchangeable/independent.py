@@ -66,13 +66,13 @@ def _work_out(out: Floats, evidence: Evidence, shape: Shape, part: slice, enough
     """
     changes = evidence.changes
     compared = Compared.of(shape, changes.after[:, part], evidence.past(part))
-    near: Bools = np.any(changes.log_weight[:, part] + compared.most() >= enough, axis=0)
-    if near.any():
-        out[:, near] = compared.log_factors(slice(None), near)
+    near = np.any(changes.log_weight[:, part] + compared.most() >= enough, axis=0)
+    exact: Bools = np.repeat(near[None], len(out), axis=0)
     pair = changes.joining
-    if pair is not None and not near.all():
-        two = slice(pair, pair + 2)
-        out[two, ~near] = compared.log_factors(two, ~near)
+    if pair is not None:
+        exact[pair : pair + 2] = True
+    if exact.any():
+        out[exact] = compared.log_factors(exact)[exact]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,28 +99,28 @@ class Compared:
         tilts = _tilted(shape, after, past, m, n)
         return cls(shape, hits, misses, known.hits + hits_past, known.misses + misses_past, tilts)
 
-    def log_factors(self, candidates: slice, rows: Bools) -> Floats:
-        """ln Bayes factor of ``candidates`` of the channels ``rows`` bool[channels], float64[candidates, channels]."""
+    def log_factors(self, wanted: Bools) -> Floats:
+        """ln Bayes factors, float64[candidates, channels], where they are ``wanted`` bool[candidates, channels]."""
         known = self.shape.known
-        chosen = known.columns.chosen(rows)
-        counts = self.hits_after, self.misses_after, self.hits_before, self.misses_before
-        chained = log_factor(*(x[candidates].take(chosen.which, axis=1) for x in counts))
-        every = known.columns.sums(in_some(chained, known.chance[chosen.which]), chosen)
-        chain = some_of(every, known.none[rows], known.some[rows]) + known.chain[rows]
-        return np.logaddexp(self.tilted[candidates, rows], chain)
+        candidate, column = wanted.take(known.columns.row, axis=1).nonzero()
+        at, counts = candidate * len(known.chance) + column, (self.hits_after, self.misses_after)
+        chained = log_factor(*(x.take(at) for x in (*counts, self.hits_before, self.misses_before)))
+        part = in_some(chained, known.chance.take(column))
+        every = known.columns.sums(part, candidate, column, len(wanted))
+        return np.logaddexp(self.tilted, some_of(every, known.none, known.some) + known.chain)
 
     def most(self) -> Floats:
         """About the most that ``log_factors`` can be, cheaply."""
         most = most_log_factor(self.hits_after, self.misses_after, self.hits_before, self.misses_before)
         most -= CHANCE_NATS
-        chain = self.shape.known.columns.sums(np.maximum(most, 0.0, out=most))
+        chain = self.shape.known.columns.whole_sums(np.maximum(most, 0.0, out=most))
         return np.maximum(self.tilted, chain, out=chain)
 
 
 def whole_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
     """ln Bayes factor of each candidate, float64[candidates, channels]; ``after`` and ``past`` as in Compared."""
     past = np.broadcast_to(past, after.shape)
-    return Compared.of(shape, after, past).log_factors(slice(None), np.ones(len(shape.order), bool))
+    return Compared.of(shape, after, past).log_factors(np.ones(after.shape[:2], bool))
 
 
 def _tilted(shape: Shape, after: Floats, past: Floats, m: Floats, n: Floats) -> Floats:

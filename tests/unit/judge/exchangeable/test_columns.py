@@ -20,12 +20,12 @@ def test_counts_behind_each_column_are_those_of_its_row(rng: np.random.Generator
     np.testing.assert_array_equal(values, counts[..., 2:].sum(axis=-1))
 
 
-def test_sums_do_not_depend_on_the_rows_that_are_left_out(rng: np.random.Generator) -> None:
+def test_sums_are_those_of_whole_rows(rng: np.random.Generator) -> None:
     columns = Columns.of(ROWS)
     numbers = rng.normal(size=(12, *ROWS.shape)) * ROWS
-    whole = numbers.sum(axis=-1)
-    np.testing.assert_array_equal(columns.sums(columns.take(numbers)), whole)
-    for rows in (USED > 20, USED == 6, USED > 0):
-        chosen = columns.chosen(rows)
-        part = columns.take(numbers)[:, chosen.which]
-        np.testing.assert_array_equal(columns.sums(part, chosen), whole[:, rows])
+    np.testing.assert_array_equal(columns.whole_sums(columns.take(numbers)), numbers.sum(axis=-1))
+    wanted = rng.random((12, len(ROWS))) < 0.5
+    candidate, column = wanted[:, columns.row].nonzero()
+    values = columns.take(numbers)[candidate, column]
+    some = columns.sums(values, candidate, column, 12)
+    np.testing.assert_array_equal(some, np.where(wanted, numbers.sum(axis=-1), 0.0))
