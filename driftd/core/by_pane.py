@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ByPane:
     """The distinct panes of n events: ``numbers`` int64[k] in ascending order; where each begins, ``starts`` intp[k],
     among the events in ``order`` intp[n] (None: they are in the order of panes).
@@ -30,7 +31,7 @@ class ByPane:
         starts = np.flatnonzero(np.append(True, panes[1:] != panes[:-1])) if len(panes) else np.zeros(0, np.intp)
         return cls(panes[starts], starts, order, len(panes))
 
-    @property
+    @cached_property
     def sizes(self) -> NDArray[np.intp]:
         """Events of each pane, intp[k]."""
         return np.diff(self.starts, append=self.events)

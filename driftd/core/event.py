@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from math import isnan
 from types import NoneType
 from typing import Final, cast
@@ -276,7 +277,7 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         times=np.concatenate([b.times for b in batches]),
         columns=_joined([b.columns for b in batches], sizes),
         fields=_joined([b.fields for b in batches], sizes),
-        version=same_or_all([v for b in batches for v in versions(b)]),
+        version=_version(batches),
         label_only=sum(b.label_only for b in batches),
         ignored_features=sum(b.ignored_features for b in batches),
         refused=_joined_flags([b.refused for b in batches], sizes),
@@ -289,6 +290,13 @@ def _joined_partitions(batches: Sequence[EventBatch]) -> NDArray[np.int64] | Non
     return np.concatenate(parts) if len(parts) == len(batches) else None
 
 
+def _version(batches: Sequence[EventBatch]) -> str | Sequence[str | None] | None:
+    first = batches[0].version
+    if (first is None or isinstance(first, str)) and all(b.version == first for b in batches):
+        return first
+    return same_or_all([v for b in batches for v in versions(b)])
+
+
 def _joined_flags(tables: Sequence[Mapping[str, FlagColumn]], sizes: Sequence[int]) -> dict[str, FlagColumn]:
     ends = np.cumsum(sizes).tolist()
     out: dict[str, FlagColumn] = {}
@@ -299,19 +307,25 @@ def _joined_flags(tables: Sequence[Mapping[str, FlagColumn]], sizes: Sequence[in
 
 
 def _joined(tables: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dict[str, Column]:
-    names = dict.fromkeys(name for table in tables for name in table)
+    names: Iterable[str] = tables[0]
+    if any(table.keys() != tables[0].keys() for table in tables):
+        names = dict.fromkeys(name for table in tables for name in table)
     return {name: _joined_column([table.get(name) for table in tables], sizes) for name in names}
 
 
 def _joined_column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column:
     """The parts end to end; where one is absent, its values are missing (a flag is not set)."""
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts):
+        return cast("NumericColumn | FlagColumn", np.concatenate(arrays))
     if len(arrays) == sum(part is not None for part in parts):
         absent = np.False_ if arrays[0].dtype == bool else np.nan
         joined: NumericColumn | FlagColumn = np.concatenate(
             [np.full(n, absent) if part is None else part for part, n in zip(parts, sizes, strict=True)]
         )
         return joined
+    if not arrays and None not in parts:
+        return [*chain.from_iterable(cast("Sequence[AnyColumn]", parts))]
     out: list[Scalar] = []
     for part, n in zip(parts, sizes, strict=True):
         out.extend([None] * n if part is None else scalars(part))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from driftd.core.errors import BinsDiffer
 from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, Summary
 from driftd.core.window import TimedDetection
 
@@ -141,7 +142,7 @@ class PaneBlock:
             return self
         at = np.asarray(starts, np.intp)
         known = ((name, getattr(self, name)) for name in _SUMS)
-        arrays: dict[str, Any] = {name: np.add.reduceat(x, at, axis=0) for name, x in known if x is not None}
+        arrays: dict[str, Any] = {name: segment_sums(x, at) for name, x in known if x is not None}
         for name in _OUTERMOST:
             x = getattr(self, name)
             ends = np.minimum.reduceat(x[..., 0], at, axis=0), np.maximum.reduceat(x[..., 1], at, axis=0)
@@ -149,12 +150,12 @@ class PaneBlock:
         return replace(self, numbers=self.numbers[at], **arrays)
 
     def cut(self, last: int) -> tuple[Self | None, Self | None]:
-        """The panes up to ``last`` and those after it, which hold none of this block's arrays; None: none there."""
+        """The panes up to ``last`` and those after it; None: none there. The latter hold no part of longer arrays."""
         at = int(np.searchsorted(self.numbers, last, side="right"))
-        if at == len(self):
-            return self, None
+        if at in {0, len(self)}:
+            return (self, None) if at else (None, self)
         after = self._part(slice(at, None), last + 1, int(self.numbers[-1])).changed(np.copy)
-        return (self._part(slice(at), int(self.numbers[0]), last) if at else None), after
+        return self._part(slice(at), int(self.numbers[0]), last), after
 
     def _part(self, which: slice, first: int, last: int) -> Self:
         """The rows ``which``: the panes ``first`` to ``last``."""
@@ -216,14 +217,20 @@ def _places(numbers: Counts, mine: Counts) -> Places:
 
 
 def _added(parts: Sequence[NDArray[Any] | None], places: Sequence[Places], rows: int) -> NDArray[Any] | None:
-    """Each part added to its places; None where no part is there."""
-    known = next((part for part in parts if part is not None), None)
-    if known is None:
+    """Each part added to its places, the longest first; None where no part is there."""
+    known = sorted(((x, at) for x, at in zip(parts, places, strict=True) if x is not None), key=lambda p: -len(p[0]))
+    if not known:
         return None
-    out = np.zeros((rows, *known.shape[1:]), known.dtype)
-    for part, at in zip(parts, places, strict=True):
-        if part is not None:
-            out[at] += part
+    (most, at), others = known[0], known[1:]
+    if len(most) == rows and not others:
+        return most
+    out = np.empty((rows, *most.shape[1:]), most.dtype)
+    out[at] = most
+    lacking = np.ones(rows, bool)
+    lacking[at] = False
+    out[lacking] = 0
+    for part, its in others:
+        out[its] += part
     return out
 
 

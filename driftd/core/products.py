@@ -31,10 +31,11 @@ def products_by_pane(
     A pane may have three events, for which a matrix product of its own costs more than they do; panes of about as many
     events are filled up with zeros and multiplied together.
     """
-    rows, events = scores.shape
-    starts, sizes = panes.starts, panes.sizes
-    filled = np.concatenate([panes.sorted(scores), np.zeros((rows, 1))], axis=1)
-    wanted = first * rows + second
+    (one, at), (other, beside) = (np.unique(x, return_inverse=True) for x in (first, second))
+    events, starts, sizes = scores.shape[1], panes.starts, panes.sizes
+    filled = np.concatenate([panes.sorted(scores), np.zeros((len(scores), 1))], axis=1)
+    wanted = at * len(other) + beside
+    left, right = filled[one], None if np.array_equal(one, other) else filled[other]
     out = np.empty((len(starts), len(wanted)), np.int64)
     by_size, low = np.argsort(-sizes, kind="stable"), 0
     while low < len(by_size):
@@ -42,7 +43,8 @@ def products_by_pane(
         mine = by_size[low : low + max(1, TOGETHER // longest)]
         event = np.arange(longest)
         places = np.where(event < sizes[mine, None], starts[mine, None] + event, events)
-        x = np.ascontiguousarray(filled[:, places].transpose(1, 0, 2))
-        out[mine] = np.take((x @ x.transpose(0, 2, 1)).reshape(len(mine), -1), wanted, axis=1)
+        x = np.ascontiguousarray(left[:, places].transpose(1, 0, 2))
+        products = x @ (x.transpose(0, 2, 1) if right is None else right[:, places].transpose(1, 2, 0))
+        out[mine] = np.take(products.reshape(len(mine), -1), wanted, axis=1)
         low += len(mine)
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -108,22 +108,32 @@ def merge(summaries: Iterable[Summary]) -> Summary:
         return head
     for other in parts[1:]:
         require_same_bins(head, other)
-    extremes, latency_le = np.array([s.extremes for s in parts]), np.array([s.latency_le for s in parts])
+    extremes, latency_le = head.extremes.copy(), _sum([s.latency_le for s in parts])
+    for other in parts[1:]:
+        np.minimum(extremes[:, 0], other.extremes[:, 0], out=extremes[:, 0])
+        np.maximum(extremes[:, 1], other.extremes[:, 1], out=extremes[:, 1])
     # a sketch is longer than all the rest, and often nobody measures latencies
-    sketches = [s.latency for s in parts] if latency_le.any() else [head.latency]
     return Summary(
         head.bins_id,
         sum(s.events for s in parts),
-        np.array([s.counts for s in parts]).sum(axis=0),
-        np.array([s.moments for s in parts]).sum(axis=0),
-        np.stack([extremes[:, :, 0].min(axis=0), extremes[:, :, 1].max(axis=0)], axis=1),
-        np.sum(sketches, axis=0),
-        latency_le.sum(axis=0),
+        _sum([s.counts for s in parts]),
+        _sum([s.moments for s in parts]),
+        extremes,
+        _sum([s.latency for s in parts]) if latency_le.any() else head.latency,
+        latency_le,
         sum(s.latency_ns for s in parts),
         sum(s.failed for s in parts),
         min(s.first for s in parts),
         max(s.last for s in parts),
     )
+
+
+def _sum(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Two arrays or more, one after the other: to stack them first takes longer than to add them."""
+    out = parts[0] + parts[1]
+    for part in parts[2:]:
+        out += part
+    return out
 
 
 def require_same_bins(reference: Summary, current: Summary) -> None:

@@ -73,16 +73,17 @@ def block(
     bins, values, times = (panes.sorted(x) for x in (encoded.bins, encoded.values, batch.times))
     k, channels, starts = len(panes.starts), len(bins), panes.starts
     local = np.repeat(np.arange(k), panes.sizes)
-    # one more column on the left takes the events a channel says nothing about
-    flat = (local * channels + np.arange(channels)[:, None]) * (width + 1) + bins + 1
-    counts = np.bincount(flat.ravel(), minlength=k * channels * (width + 1)).reshape(k, channels, width + 1)
+    columns = width + COLUMNS + MOMENTS
+    # one more number in front: an event that a channel says nothing about counts in the last column of the row before
+    flat = (local * channels + np.arange(channels)[:, None]) * columns + bins + 1
+    counts = np.bincount(flat.ravel(), minlength=k * channels * columns + 1)
+    sums = counts[1:].reshape(k, channels, columns)
+    sums[:, :, width:] = 0
     with np.errstate(over="ignore", invalid="ignore"):
         z = (values - center[:, None]) / scale[:, None]
     np.clip(z, -MOMENT_CLIP, MOMENT_CLIP, out=z)
     z[np.isnan(z)] = 0
     moments = np.array([np.rint(z / MOMENT_UNIT), np.rint(z * z / MOMENT_UNIT)]).astype(np.int64)
-    sums = np.zeros((k, channels, width + COLUMNS + MOMENTS), np.int64)
-    sums[:, :, :width] = counts[:, :, 1:]
     sums[:, :, -MOMENTS:] = np.add.reduceat(moments, starts, axis=2).T
     if flagged is not None:
         sums[:, :, width : width + COLUMNS] = panes.sums(flagged).T

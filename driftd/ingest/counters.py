@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from driftd.core.event import EventBatch, FlagColumn
-from driftd.core.pane import Counters
+from driftd.core.pane import Counters, added
 from driftd.core.summary import LATENCY_LE
 from driftd.core.values import present
 
@@ -15,22 +15,24 @@ LONGEST_SECONDS = 1e6
 """A latency counts as at most eleven days in the sum, so that no record can overflow it."""
 
 
-def counted(batch: EventBatch, kept: EventBatch) -> Counters:
-    """The counters of accepted events alone; ``kept`` are those outside excluded stretches."""
-    le, total = np.zeros(len(LATENCY_LE) + 1, np.int64), 0
+def counted(before: Counters, batch: EventBatch, kept: EventBatch) -> Counters:
+    """``before``, and the accepted events; ``kept`` are those outside excluded stretches."""
+    le, total = before.latency_le, before.latency_ns
     if batch.latency_seconds is not None:
         seconds = batch.latency_seconds[~np.isnan(batch.latency_seconds)]
-        le = np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=len(le))
-        total = int(np.rint(np.minimum(seconds, LONGEST_SECONDS) * 1e9).astype(np.int64).sum())
+        le = le + np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=len(LATENCY_LE) + 1)
+        total += int(np.rint(np.minimum(seconds, LONGEST_SECONDS) * 1e9).astype(np.int64).sum())
     return Counters(
-        events=len(batch),
-        excluded=len(batch) - len(kept),
-        failed=0 if batch.failed is None else int(np.count_nonzero(batch.failed)),
-        labels=0 if batch.label is None else present(batch.label),
-        refused=refusals(kept.refused),
-        latency_le=le,
-        latency_ns=total,
-        last_event=float(batch.times.max()),
+        before.events + len(batch),
+        before.excluded + len(batch) - len(kept),
+        before.failed + (0 if batch.failed is None else int(np.count_nonzero(batch.failed))),
+        before.labels + (0 if batch.label is None else present(batch.label)),
+        before.unjoined_labels,
+        before.ignored_features,
+        added(before.refused, refusals(kept.refused)),
+        le,
+        total,
+        max(before.last_event, float(batch.times.max())),
     )
 
 

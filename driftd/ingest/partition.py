@@ -101,12 +101,14 @@ def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[
 
 def _add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
     key = Slice(batch.model)
-    stream, settings = partition.streams.setdefault(key, Stream()), about(key)
+    stream, settings = partition.streams.get(key), about(key)
+    if stream is None:
+        stream = partition.streams[key] = Stream()
     kept = batch
     if settings.exclude:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
-    stream.counters = stream.counters.merge(counted(batch, kept))
+    stream.counters = counted(stream.counters, batch, kept)
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
 

@@ -11,7 +11,7 @@ lasts, S reaches A again in about as many events as finding it took, so it does 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -64,9 +64,15 @@ class Episodes:
         """By what A is multiplied, float64[channels]: a channel whose episodes end by themselves varies more than its
         reference shows.
         """
+        if not self.ended.any():
+            return np.ones(len(self.ended))
         ended = np.where(self.ended > 0, self.ended * 0.5 ** ((now - self.end) / FORGET), 0.0)
         out: Floats = np.exp(PATIENCE * np.minimum(ended, MOST_ENDED))
         return out
+
+    def quietly(self) -> Episodes:
+        """``step`` where nothing is open and nothing opens."""
+        return replace(self, quiet=np.zeros(len(self.quiet))) if self.quiet.any() else self
 
     def step(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -64,7 +65,7 @@ def believed_until(span: float, last: float) -> float:
     return np.inf if span >= BELIEVED_SECONDS else last + SPEAKS_SECONDS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Learned:
     """What the reference says of a model's normal state. bool[channels]: ``independent``, ``seasonal`` and ``pages`` (a
     channel that does not page makes tickets); ``rate`` float64[channels]: events a second; ``joint_pages`` where there
@@ -96,12 +97,12 @@ class Learned:
         shares = (even_shares(pages) + even_shares(~pages)) / models / np.append(n_detectors, 1)
         return thresholds(self.rates, shares, false_alarms_per_month)
 
-    @property
+    @cached_property
     def rates(self) -> Floats:
         """Events a second, float64[channels + 1]; the joint path sees those of the busiest channel."""
         return np.append(self.rate, self.rate.max(initial=0.0))
 
-    @property
+    @cached_property
     def rows(self) -> NDArray[np.intp]:
         """The independent channels: those of ``shape`` and of the state's ``evidence``."""
         return np.flatnonzero(self.independent)
@@ -111,12 +112,12 @@ class Learned:
         """bool[channels]: whose weeks are known well enough to page by them."""
         return self.seasonal & self.pages
 
-    @property
+    @cached_property
     def joint(self) -> bool:
         """Whether the joint path watches anything."""
         return len(self.pairs.first) > 0 or (self.season is not None and self.season.joint)
 
-    @property
+    @cached_property
     def watched(self) -> Bools:
         """bool[channels + 1]: whose evidence is kept; the others abstain."""
         return np.append(self.independent | self.seasonal, self.joint)
@@ -129,7 +130,7 @@ class Learned:
         short = self.season is None or self.season.pages
         return f"{TOO_SHORT if short else TOO_FEW}: tickets only"
 
-    @property
+    @cached_property
     def paging(self) -> Bools:
         """bool[channels + 1]: whose episodes page; the others make tickets."""
         return np.append(self.pages, self.joint_pages)

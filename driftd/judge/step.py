@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isfinite, nan
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -111,10 +112,13 @@ def of_events(
     smaller change keeps its evidence and is asked about again. A pair of which one has changed by itself opens nothing.
     """
     now, pair = _with_pairs(learned, _with_channels(learned, state, batch, a), batch, a)
-    mine = np.append(learned.independent, batch.cross is not None)
     external = np.append(np.where(learned.independent, batch.external_since, np.nan), np.nan)
     with np.errstate(invalid="ignore"):
         enough = now.s >= a * state.episodes.bar(batch.end)
+    if not (enough.any() or state.episodes.open.any() or np.isfinite(external).any()):
+        after, none = replace(now, episodes=state.episodes.quietly()), np.zeros(0, np.intp)
+        return after, _judged(after, a, none, none, pair)
+    mine = np.append(learned.independent, batch.cross is not None)
     # where the evidence suffices its start is the better one: what ADWIN keeps of its window begins before the change
     since = np.where(np.isfinite(external) & ~enough, external, now.since)
     took = np.where(mine, np.maximum(learned.rates * (batch.end - since), 1.0), 0.0)
@@ -228,5 +232,5 @@ def _judged(state: JudgeState, a: Floats, opened: Rows, closed: Rows, pair: tupl
 
 
 def _mean(parts: Floats) -> float:
-    known = parts[np.isfinite(parts)]
-    return float(known.mean()) if len(known) else float("nan")
+    known = [part for part in parts.tolist() if isfinite(part)]
+    return sum(known) / len(known) if known else nan

@@ -267,9 +267,9 @@ def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, 
     status = next_status(before, ratio)
     opened = (status == WARNING) & (before != WARNING)
     detections = np.array([verdict.detections for verdict in known]) + opened
-    out = []
+    out, nowhere = [], np.zeros(channels, bool)
     for i, kind in enumerate(found):
         statistic, threshold, effect, noise = every[i]
-        scores = Scores(kind, statistic, threshold, effect, noise, ratio[i], status[i], detections[i])
-        out.append(replace(scores, natural=breathes[kind]) if kind in breathes else scores)
+        natural = breathes.get(kind, nowhere)
+        out.append(Scores(kind, statistic, threshold, effect, noise, ratio[i], status[i], detections[i], natural))
     return tuple(out)

@@ -88,7 +88,8 @@ def evaluate_window(
     found: list[Finding] = []
     for s in scores:
         known = before.verdicts.get(s.detector)
-        found += of_window(context, window, s, None if known is None else known.status, rules.every_window)
+        if rules.every_window or known is None or s.status.tobytes() != known.status.tobytes():
+            found += of_window(context, window, s, None if known is None else known.status, rules.every_window)
     context = replace(context, reference=reference)
     found += of_suspects(context, window, suspected)
     found += of_risen(context, window, graded & ~before.gross)
@@ -169,6 +170,8 @@ def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDAr
         return before.gross
     episodes, learned = model.judge.state.episodes, model.judge.learned
     assert model.reference is not None
+    if not episodes.open.any():
+        return np.zeros(len(before.gross), bool)
     believed = np.isinf(believed_until(learned.span_seconds, model.reference.last))
     gross = before.gross & episodes.open[:-1]
     changed = {change.row for change in before.changes}
@@ -401,10 +404,12 @@ def asked_for(verdicts: Mapping[str, Verdict], detectors: DetectorSet, channels:
     """int8[channels]: the worst status that asks for something. Statistics of windows only show where and how much,
     unless the user chose them.
     """
-    out = np.zeros(channels, np.int8)
+    out, chosen = np.zeros(channels, np.int8), bool(detectors.tickets.any())
     for kind, verdict in verdicts.items():
-        mine = verdict.status if kind in {JUDGE, CHANGE} else np.where(detectors.tickets, verdict.status, OK)
-        out = np.maximum(out, mine)
+        if kind in {JUDGE, CHANGE}:
+            out = np.maximum(out, verdict.status)
+        elif chosen:
+            out = np.maximum(out, np.where(detectors.tickets, verdict.status, OK))
     return out
 
 

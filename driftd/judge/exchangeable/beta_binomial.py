@@ -42,10 +42,14 @@ MOST_NATS: Final = 600.0
 def _series(w: Floats) -> Floats:
     """ln Gamma(w) + w - ln(2 pi) / 2 by Stirling's series, within 1e-4 for w >= 1.5."""
     r = 1.0 / w
-    out = np.log(w)
+    out: Floats = np.log(w)
     out *= w - 0.5
-    out += r * (STIRLING[0] - r * r * STIRLING[1])
-    return np.asarray(out, np.float64)
+    rest = r * r
+    rest *= STIRLING[1]
+    np.subtract(STIRLING[0], rest, out=rest)
+    rest *= r
+    out += rest
+    return out
 
 
 def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
@@ -53,12 +57,17 @@ def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 
     ln B(x + a, y + b) - ln B(a, b). Gamma(z) is Gamma(z + 1) / z; what cancels between the six of them is left out.
     """
-    xa, yb, ab = x + a, y + b, a + b
-    all_ = xa + yb
-    out = _series(xa + 1) + _series(yb + 1)
-    out -= _series(all_ + 1)
-    out -= _series(a + 1) + _series(b + 1) - _series(ab + 1)
-    out += np.log((all_ / (xa * yb)) * (a * b / ab))
+    xa, yb = x + a, y + b
+    w = np.empty((2, 3, *xa.shape))  # all at once: for a few hundred shares the calls cost more than the numbers
+    w[0, 0], w[0, 1], w[1, 0], w[1, 1] = xa, yb, a, b
+    np.add(w[:, 0], w[:, 1], out=w[:, 2])
+    rest = np.log((w[0, 2] / (xa * yb)) * (w[1, 0] * w[1, 1] / w[1, 2]))
+    w += 1
+    each = _series(w)
+    beta = each[:, 0] + each[:, 1]
+    beta -= each[:, 2]
+    out: Floats = beta[0] - beta[1]
+    out += rest
     return out
 
 
@@ -90,9 +99,22 @@ def most_log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 def log_mean_of_subsets(log_factors: Floats, chance: Floats) -> Floats:
     """ln of the average, over all subsets but the empty one, of the product of the factors: last axis."""
     none = np.sum(np.log1p(-chance), axis=-1)
-    part = np.log1p(chance * np.expm1(np.minimum(log_factors, MOST_NATS)))
-    ratio = np.sum(part, axis=-1) - none
+    with np.errstate(divide="ignore"):
+        return some_of(np.sum(in_some(log_factors, chance), axis=-1), none, np.log(-np.expm1(none)))
+
+
+def in_some(log_factors: Floats, chance: Floats) -> Floats:
+    """What each column adds to the average over all subsets: ln(1 - rho + rho factor)."""
+    part: Floats = np.log1p(chance * np.expm1(np.minimum(log_factors, MOST_NATS)))
+    return part
+
+
+def some_of(every: Floats, none: Floats, some: Floats) -> Floats:
+    """ln of the average without the empty subset, from that over ``every`` subset; ``none`` and ``some``: ln of the
+    chance that no column is in the subset, and that any is.
+    """
+    ratio = every - none
     # ln (e**ratio - 1) + none - ln (1 - e**none), without overflow
     with np.errstate(divide="ignore"):
-        out: Floats = ratio + np.log(-np.expm1(-np.maximum(ratio, 1e-12))) + none - np.log(-np.expm1(none))
+        out: Floats = ratio + np.log(-np.expm1(-np.maximum(ratio, 1e-12))) + none - some
     return out

@@ -52,30 +52,30 @@ class Candidates:
 
     def add(self, counts: Floats, events: Floats, at: float) -> Self:
         """A batch of ``counts`` float64[rows, width] with ``events`` float64[rows] that began ``at``."""
-        new = int(np.flatnonzero(self.ages == 0)[0])
-        after, ages = self.after + counts, self.ages + (self.ages > 0)
+        new = int(np.count_nonzero(self.ages))
+        after, ages = np.zeros_like(self.after), self.ages + (self.ages > 0)
+        np.add(self.after[:new], counts, out=after[:new])
+        after[new], ages[new] = counts, 1
         log_weight, begun, log_factor = self.log_weight.copy(), self.begun.copy(), self.log_factor.copy()
-        after[new:] = 0
-        after[new] = counts
         with np.errstate(divide="ignore"):
             log_weight[new] = np.log(events)
         begun[new], log_factor[new] = at, 0
-        if new:  # where the evidence began anew, this batch is candidate 0
-            fresh = np.isneginf(log_weight[0])
+        fresh = np.isneginf(log_weight[0])
+        if new and fresh.any():  # where the evidence began anew, this batch is candidate 0
             after[0, fresh], log_weight[0, fresh], begun[0, fresh] = counts[fresh], log_weight[new, fresh], at
             after[new, fresh], log_weight[new, fresh], log_factor[0, fresh] = 0, -np.inf, 0
-        ages[new] = 1
-        return replace(self, after=after, log_weight=log_weight, log_factor=log_factor, begun=begun, ages=ages)
+        return type(self)(after, log_weight, log_factor, begun, ages)
 
     def judged(self, log_factor: Floats) -> tuple[Self, Floats]:
         """With the candidates' Bayes factors ln float64[MOST_CANDIDATES, rows]; gives S float64[rows]."""
         value = np.where(np.isneginf(self.log_weight), 0.0, log_factor)
-        return replace(self, log_factor=value), np.exp(np.minimum(log_sum_exp(self.log_weight + value), CEILING))
+        judged = type(self)(self.after, self.log_weight, value, self.begun, self.ages)
+        return judged, np.exp(np.minimum(log_sum_exp(self.log_weight + value), CEILING))
 
     @property
     def joining(self) -> int | None:
         """The candidate that ``joined`` will make one with the next younger; None while there is room."""
-        if (self.ages == 0).any():
+        if self.ages[-1] == 0:
             return None
         return 0 if self.ages[1] > OLDEST else 1 + int(np.argmin(self.ages[1:-1] / self.ages[2:]))
 
@@ -111,22 +111,15 @@ class Candidates:
             out[i, other] = x[i + 1, other]
             return out
 
-        log_weight = moved(self.log_weight)
+        log_weight, ages = moved(self.log_weight), np.zeros_like(self.ages)
         log_weight[i], log_weight[-1] = weight, -np.inf
-        ages = np.concatenate([self.ages[: i + 1], self.ages[i + 2 :], [0.0]])
-        return replace(
-            self,
-            after=moved(self.after),
-            log_weight=log_weight,
-            log_factor=moved(self.log_factor),
-            begun=moved(self.begun),
-            ages=ages,
-        )
+        ages[: i + 1], ages[i + 1 : -1] = self.ages[: i + 1], self.ages[i + 2 :]
+        return type(self)(moved(self.after), log_weight, moved(self.log_factor), moved(self.begun), ages)
 
 
 def log_sum_exp(logs: Floats) -> Floats:
     """ln of the sum of e**logs over the first axis."""
-    most = np.maximum(logs.max(axis=0, initial=-np.inf), -1e300)
+    most = np.maximum.reduce(logs, axis=0, initial=-1e300)
     with np.errstate(divide="ignore"):
-        out: Floats = most + np.log(np.sum(np.exp(logs - most), axis=0))
+        out: Floats = most + np.log(np.add.reduce(np.exp(logs - most), axis=0))
     return out

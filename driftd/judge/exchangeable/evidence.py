@@ -62,7 +62,7 @@ class Evidence:
     def judged(self, log_factors: Floats) -> tuple[Evidence, Floats]:
         """With ln of the candidates' Bayes factors, float64[candidates, rows]; gives S float64[rows]."""
         changes, s = self.changes.judged(log_factors)
-        return replace(self, changes=changes.joined()), s
+        return Evidence(self.grown, self.seen, self.frozen, changes.joined()), s
 
     def without(self, rows: NDArray[np.bool_]) -> Evidence:
         """With the evidence of ``rows`` bool[rows] back at 0: their episode has opened (or is over). What came before

@@ -49,16 +49,25 @@ def table(share: Floats, score: Floats, events: Floats, deltas: Floats) -> Float
     return np.asarray(out * raised[:, None, None], np.float64)
 
 
+def ratios_first(h: Floats) -> Floats:
+    """``table`` as ``log_ratio`` reads it, float64[rows, RATIOS, deltas]."""
+    return np.ascontiguousarray(np.moveaxis(h, 2, 1))
+
+
 def log_ratio(h: Floats, deltas: Floats, difference: Floats, before: Floats, after: Floats) -> Floats:
-    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``table``, ``difference`` float64[..., rows, deltas], or
-    1 for all of them; the rest float64[..., rows].
+    """ln of the evidence, float64[..., rows, deltas]: ``h`` of ``ratios_first``; ``difference`` float64[..., rows,
+    deltas], or 1 for all of them; the rest float64[..., rows].
     """
     both = np.maximum(before + after, 1e-9)
     place = after / both * (len(RATIOS) - 1)
     low = np.minimum(place.astype(np.intp), len(RATIOS) - 2)
     rest = (place - low)[..., None]
-    rows = np.arange(h.shape[0])
-    cost = (1 - rest) * h[rows, :, low] + rest * h[rows, :, low + 1]
+    flat = h.reshape(-1, h.shape[2])
+    low += np.arange(0, len(flat), len(RATIOS))
+    cost = (1 - rest) * np.take(flat, low, axis=0)
+    cost += rest * np.take(flat, low + 1, axis=0)
     e = (before * after / both)[..., None]
-    out = e * (deltas * difference - cost)
-    return np.where(deltas**2 * e > SPENT, -np.inf, out)
+    out = deltas * difference - cost
+    out *= e
+    out[deltas**2 * e > SPENT] = -np.inf
+    return out

@@ -18,17 +18,17 @@ Source: Shin, Ramdas and Rinaldo 2022 (e-detectors); Shiryaev 1963, Roberts 1966
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.summary import FIRST_VALUE
 from driftd.judge.exchangeable import exponential_tilt
-from driftd.judge.exchangeable.beta_binomial import log_factor, log_mean_of_subsets, most_log_factor
+from driftd.judge.exchangeable.beta_binomial import in_some, log_factor, most_log_factor, some_of
 from driftd.judge.exchangeable.candidates import log_sum_exp
 from driftd.judge.exchangeable.evidence import Evidence
-from driftd.judge.exchangeable.shape import DELTAS, N_LOCATIONS, Shape, behind
+from driftd.judge.exchangeable.shape import DELTAS, N_LOCATIONS, Shape
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -39,8 +39,6 @@ is always exact (tests/unit/judge/exchangeable); an inexact one could only be la
 CHANCE_NATS: Final = 2.0
 """Nats that a column pays for being one of several that may have changed, in the cheap bound. Chosen: -ln of its chance
 is 1.4 to 2.8. Measured: as for MARGIN."""
-CHUNK: Final = 128
-"""Channels at a time. Measured: what a step works on stays in the processor's cache (tests/bench/judge.py)."""
 
 
 def step(
@@ -55,64 +53,85 @@ def step(
     evidence = evidence.add(c, c.sum(axis=1), at, frozen)
     enough = np.where(frozen, -np.inf, np.log(a) - MARGIN)
     factors = evidence.changes.log_factor.copy()
-    for low in range(0, len(c), CHUNK):
-        part = slice(low, min(low + CHUNK, len(c)))
-        factors[:, part] = _factors(evidence, shape, part, enough[part])
+    for part, mine in shape.parts:
+        _work_out(factors[:, part], evidence, mine, part, enough[part])
     return evidence.judged(factors)
 
 
-def _factors(evidence: Evidence, shape: Shape, part: slice, enough: Floats) -> Floats:
-    """ln Bayes factors of the candidates of some channels, float64[candidates, channels].
+def _work_out(out: Floats, evidence: Evidence, shape: Shape, part: slice, enough: Floats) -> None:
+    """ln Bayes factors of the candidates of some channels, float64[candidates, channels], in place.
 
     They are worked out where S may come near A (``enough``, ln), and of candidates that become one; the others keep
     what they had. That can delay an alarm, never make one.
     """
-    mine, after, past = shape.take(part), evidence.changes.after[:, part], evidence.past(part)
-    out = evidence.changes.log_factor[:, part].copy()
-    moved = tilted(mine, after, past)
-    most = np.maximum(moved, most_log_factors(mine, after, past))
-    near = (evidence.changes.log_weight[:, part] + most >= enough).any(axis=0)
-    rows = np.flatnonzero(near)
-    if len(rows):
-        out[:, rows] = log_factors(mine.take(rows), after[:, rows], past[:, rows], moved[:, rows])
-    pair, rest = evidence.changes.joining, np.flatnonzero(~near)
-    if pair is not None and len(rest):
-        two = slice(pair, pair + 2)
-        out[two, rest] = log_factors(mine.take(rest), after[two, rest], past[two, rest], moved[two, rest])
-    return out
+    changes = evidence.changes
+    compared = Compared.of(shape, changes.after[:, part], evidence.past(part))
+    near = np.any(changes.log_weight[:, part] + compared.most() >= enough, axis=0)
+    exact: Bools = np.repeat(near[None], len(out), axis=0)
+    pair = changes.joining
+    if pair is not None:
+        exact[pair : pair + 2] = True
+    if exact.any():
+        out[exact] = compared.log_factors(exact)[exact]
 
 
-def log_factors(shape: Shape, after: Floats, past: Floats, moved: Floats) -> Floats:
-    """ln Bayes factor of each candidate, float64[candidates, channels]; ``after`` and ``past`` (without the reference)
-    float64[candidates, channels, width]; ``moved`` float64[candidates, channels]: ``tilted`` of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Candidates, and what each is compared with, in the columns of a Shape: float64[candidates, columns] of hits and
+    misses ``after`` a change (a column, and those behind it) and ``before`` it, the reference among them; ``tilted``
+    float64[candidates, channels] ln of the tilts' share of the factor.
     """
-    chained = log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
-    return np.logaddexp(moved, log_mean_of_subsets(chained, shape.chance) + np.log(shape.weight[:, -1]))
+
+    shape: Shape
+    hits_after: Floats
+    misses_after: Floats
+    hits_before: Floats
+    misses_before: Floats
+    tilted: Floats
+
+    @classmethod
+    def of(cls, shape: Shape, after: Floats, past: Floats) -> Self:
+        """``after`` and ``past`` (without the reference) float64[candidates, channels, width]."""
+        known, columns = shape.known, shape.known.columns
+        hits, hits_past = columns.take(after), columns.take(past)
+        misses, misses_past = columns.behind(hits), columns.behind(hits_past)
+        m, n = misses[:, columns.head], misses_past[:, columns.head] + known.values
+        tilts = _tilted(shape, after, past, m, n)
+        return cls(shape, hits, misses, known.hits + hits_past, known.misses + misses_past, tilts)
+
+    def log_factors(self, wanted: Bools) -> Floats:
+        """ln Bayes factors, float64[candidates, channels], where they are ``wanted`` bool[candidates, channels]."""
+        known = self.shape.known
+        candidate, column = wanted.take(known.columns.row, axis=1).nonzero()
+        at, counts = candidate * len(known.chance) + column, (self.hits_after, self.misses_after)
+        chained = log_factor(*(x.take(at) for x in (*counts, self.hits_before, self.misses_before)))
+        part = in_some(chained, known.chance.take(column))
+        every = known.columns.sums(part, candidate, column, len(wanted))
+        return np.logaddexp(self.tilted, some_of(every, known.none, known.some) + known.chain)
+
+    def most(self) -> Floats:
+        """About the most that ``log_factors`` can be, cheaply."""
+        most = most_log_factor(self.hits_after, self.misses_after, self.hits_before, self.misses_before)
+        most -= CHANCE_NATS
+        chain = self.shape.known.columns.whole_sums(np.maximum(most, 0.0, out=most))
+        return np.maximum(self.tilted, chain, out=chain)
 
 
 def whole_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
-    """``log_factors`` with the tilts worked out."""
-    return log_factors(shape, after, past, tilted(shape, after, past))
+    """ln Bayes factor of each candidate, float64[candidates, channels]; ``after`` and ``past`` as in Compared."""
+    past = np.broadcast_to(past, after.shape)
+    return Compared.of(shape, after, past).log_factors(np.ones(after.shape[:2], bool))
 
 
-def most_log_factors(shape: Shape, after: Floats, past: Floats) -> Floats:
-    """About the most that the chain's share of ``log_factors`` can be, cheaply."""
-    most = most_log_factor(after, behind(after), shape.hits + past, shape.misses + behind(past))
-    most -= CHANCE_NATS
-    return np.asarray(np.sum(np.maximum(most, 0.0, out=most), axis=2), np.float64)
+def _tilted(shape: Shape, after: Floats, past: Floats, m: Floats, n: Floats) -> Floats:
+    """``tilted`` of Compared; ``m`` and ``n`` float64[candidates, channels]: values after and before."""
+    difference = np.einsum("ckw,kiw->cki", after, shape.scores) / np.maximum(m, 1)[..., None]
+    # the reference's own mean is 0
+    difference -= np.einsum("ckw,kiw->cki", past, shape.scores) / np.maximum(n, 1)[..., None]
+    place_or_spread = np.repeat(difference, (N_LOCATIONS, len(DELTAS) - N_LOCATIONS), axis=2)
+    both = exponential_tilt.log_ratio(shape.known.costs, DELTAS, place_or_spread, n, m)
+    both += shape.known.tilts
+    return log_sum_exp(both.transpose(2, 0, 1))
 
 
-def tilted(shape: Shape, after: Floats, past: Floats) -> Floats:
-    """ln of the tilts' share of ``log_factors``, float64[candidates, channels]."""
-    m = after[..., FIRST_VALUE:].sum(axis=2)
-    n = shape.values.sum(axis=1) + past[..., FIRST_VALUE:].sum(axis=2)
-    difference = np.einsum("ckw,kiw->ick", after, shape.scores) / np.maximum(m, 1)
-    difference -= np.einsum("ckw,kiw->ick", past, shape.scores) / np.maximum(n, 1)  # the reference's own mean is 0
-    place_or_spread = np.repeat(difference, (N_LOCATIONS, len(DELTAS) - N_LOCATIONS), axis=0)
-    both = exponential_tilt.log_ratio(shape.costs, DELTAS, np.moveaxis(place_or_spread, 0, 2), n, m)
-    with np.errstate(divide="ignore"):
-        both += np.log(shape.weight[:, :-1])
-    return log_sum_exp(np.moveaxis(both, 2, 0))
-
-
-__all__ = ["Evidence", "Shape", "log_factors", "step", "tilted", "whole_log_factors"]
+__all__ = ["Evidence", "Shape", "step", "whole_log_factors"]

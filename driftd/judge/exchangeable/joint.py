@@ -17,7 +17,8 @@ feature "*".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,15 @@ ATOMS: Final = 48
 same batch."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class _Logs(NamedTuple):
+    """Of Pairs: ln of the weights of a delta of each product and of each split; ``costs`` with ratios first."""
+
+    products: Floats
+    splits: Floats
+    costs: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """What the reference's events say of pairs of rows; immutable.
 
@@ -151,19 +160,27 @@ class Pairs:
             return state, 0.0
         counts = self.with_events(cross, events)[None]
         evidence = state.evidence.add(counts, counts[:, 0], at, np.array([frozen]))
-        after, past = evidence.changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
-        factors = evidence.changes.log_factor.copy()
+        changes = evidence.changes
+        after, past = changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
+        factors = changes.log_factor.copy()
         moved, split = self.moved(after, past), self.split(after, past)
-        most = log_sum_exp(
-            np.concatenate([moved, most_log_factor(*split) + np.log(self.weight[len(self.mean) :])], 1).T
-        )
-        near = evidence.changes.log_weight[:, 0] + most >= np.log(max(a, 1e-300)) - MARGIN
-        pair = evidence.changes.joining
-        which = slice(None) if near.any() else slice(0, 0) if pair is None else slice(pair, pair + 2)
-        exact = log_factor(*(part[which] for part in split)) + np.log(self.weight[len(self.mean) :])
-        factors[which, 0] = log_sum_exp(np.concatenate([moved[which], exact], axis=1).T)
+        most = _log_sum(moved, most_log_factor(*split) + self._logs.splits)
+        near = changes.log_weight[:, 0] + most >= np.log(max(a, 1e-300)) - MARGIN
+        pair = changes.joining
+        if near.any():
+            factors[:, 0] = _log_sum(moved, log_factor(*split) + self._logs.splits)
+        elif pair is not None:
+            two = slice(pair, pair + 2)
+            factors[two, 0] = _log_sum(moved[two], log_factor(*(part[two] for part in split)) + self._logs.splits)
         evidence, s = evidence.judged(factors)
         return JointState(evidence), float(s[0])
+
+    @cached_property
+    def _logs(self) -> _Logs:
+        products = len(self.mean)
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.weight[:products] / len(DELTAS)), np.log(self.weight[products:])
+        return _Logs(*logs, exponential_tilt.ratios_first(self.costs))
 
     def moved(self, after: Floats, past: Floats) -> Floats:
         """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as
@@ -173,8 +190,8 @@ class Pairs:
         m, n = after[:, :1], past[:, :1] + self.events
         moved = after[:, 1:k] / np.maximum(m, 1) - (self.mean * self.events + past[:, 1:k]) / n
         wide = np.zeros_like(moved)
-        e = exponential_tilt.log_ratio(self.costs, DELTAS, (moved / self.sd)[..., None], wide + n, wide + m)
-        return log_sum_exp(np.moveaxis(e, 2, 0)) + np.log(self.weight[: k - 1] / len(DELTAS))
+        e = exponential_tilt.log_ratio(self._logs.costs, DELTAS, (moved / self.sd)[..., None], wide + n, wide + m)
+        return log_sum_exp(e.transpose(2, 0, 1)) + self._logs.products
 
     def split(self, after: Floats, past: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """High and low answers after, high and low before: float64[candidates, splits] each."""
@@ -216,7 +233,7 @@ class Pairs:
 
     def _strongest(self, after: Floats, past: Floats) -> int:
         """The pair that moved most: its place in ``first``."""
-        exact = log_factor(*self.split(after, past)) + np.log(self.weight[len(self.mean) :])
+        exact = log_factor(*self.split(after, past)) + self._logs.splits
         return int(np.argmax(np.concatenate([self.moved(after, past), exact], axis=1)[0]))
 
 
@@ -229,6 +246,11 @@ class JointState:
     def without(self) -> JointState:
         """With the evidence back at 0: the episode has opened."""
         return JointState(self.evidence.without(np.ones(1, bool)))
+
+
+def _log_sum(moved: Floats, split: Floats) -> Floats:
+    """ln of the sum over the pairs, float64[candidates]; float64[candidates, products], float64[candidates, splits]."""
+    return log_sum_exp(np.concatenate([moved, split], axis=1).T)
 
 
 def products_of(z: Floats, first: Rows, second: Rows) -> tuple[Floats, Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -221,7 +222,7 @@ class RelationLearned:
     largest: Predictive
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
     float64[channels] of ln|x|: what a unit change is named by; ``patience`` float64[channels]: seconds that numbers
@@ -249,7 +250,7 @@ class NaturalLearned:
     days: float
     events: int
 
-    @property
+    @cached_property
     def siblings(self) -> Bools:
         """bool[channels, channels]: itself, and those that a channel's relation is about; with the label its errors."""
         out, t = np.eye(len(self.traits.numeric), dtype=bool), self.traits

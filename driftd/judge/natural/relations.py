@@ -11,6 +11,7 @@ partitions and panes. Of a whole cell only two whole numbers a channel are kept,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -21,9 +22,10 @@ from driftd.core.by_pane import ByPane
 from driftd.core.channel import Role
 from driftd.core.products import placed, products_by_pane
 from driftd.core.reference import Reference
+from driftd.core.segments import segment_sums
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.features import SCORE
-from driftd.judge.natural.runs import Runs, joined
+from driftd.judge.natural.runs import Runs
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -144,13 +146,15 @@ class Relations:
         n = max(float(cells[:, 0, 0].sum()), 1.0)
         return cls(rows, weight * np.sqrt(n), np.abs(kept[rows]).max(axis=1, initial=0.0))
 
-    def run(self, start: float, end: float, cell: Counts) -> Runs:
-        """A whole cell as one run: sums int64[1, k, 2] of a channel's products with its siblings, and squares."""
-        s = centred(cell)
-        moved = np.rint(np.sum(self.weight * s[self.rows], axis=1))
-        own = np.rint(s[self.rows, self.rows])
-        sums = np.stack([moved, own], axis=1).astype(np.int64)[None]
-        return Runs(np.array([start]), np.array([end]), np.array([cell[0, 0]]), sums)
+    def runs(self, start: Sequence[float], end: Sequence[float], cells: Sequence[Counts]) -> Runs:
+        """Whole cells as runs: sums int64[cells, k, 2] of a channel's products with its siblings, and squares."""
+        if not cells:
+            return Runs.empty(len(self.rows), 2)
+        every = np.array(cells)
+        s = centred(every)[:, self.rows]
+        moved = np.rint(np.sum(self.weight * s, axis=2))
+        own = np.rint(s[:, np.arange(len(self.rows)), self.rows])
+        return Runs(np.array(start), np.array(end), every[:, 0, 0], np.stack([moved, own], axis=2).astype(np.int64))
 
     def left(self, sums: Counts, events: Counts) -> Floats:
         """T of windows, float64[windows, k]."""
@@ -160,10 +164,11 @@ class Relations:
 
 
 def centred(cell: Counts) -> Floats:
-    """Sums of products about the cell's own means, float64[m, m]."""
-    n = max(float(cell[0, 0]), 1.0)
-    first = cell[0, 1:].astype(np.float64)
-    return cell[1:, 1:] - np.outer(first, first) / n
+    """Sums of products about the cell's own means, float64[..., m, m]."""
+    n = np.maximum(cell[..., :1, :1].astype(np.float64), 1.0)
+    first = cell[..., 0, 1:].astype(np.float64)
+    out: Floats = cell[..., 1:, 1:] - first[..., :, None] * first[..., None, :] / n
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,17 +190,18 @@ class Cells:
         the cells that are whole, and when each was known to be: just after the beginning of the pane that closed it.
         A cell with too few events goes on into the next 20 minutes.
         """
-        whole: list[Runs] = [Runs.empty(len(relations.rows), 2)]
-        known: list[float] = []
+        starts, ends, whole, known = list[float](), list[float](), list[Counts](), list[float]()
         start, last, held = self.start, self.last, self.sums
         begun = np.floor_divide(at, CELL_SECONDS) * CELL_SECONDS
         cut = np.flatnonzero(np.append(True, begun[1:] != begun[:-1])) if len(begun) else np.zeros(0, np.intp)
-        added = np.add.reduceat(sums, cut, axis=0) if len(cut) else sums
+        added = segment_sums(sums, cut)
         for cell, part, pane in zip(begun[cut].tolist(), added, at[cut], strict=True):
             if cell != last and held[0, 0] >= CELL_EVENTS:
-                whole.append(relations.run(start, last + CELL_SECONDS, held))
+                starts.append(start)
+                ends.append(last + CELL_SECONDS)
+                whole.append(held)
                 known.append(float(np.nextafter(pane, np.inf)))
                 start, held = cell, np.zeros_like(held)
             start = cell if np.isnan(start) else start
             last, held = cell, held + part
-        return joined(whole), Cells(start, last, held), np.array(known)
+        return relations.runs(starts, ends, whole), Cells(start, last, held), np.array(known)

@@ -17,6 +17,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.segments import segment_sums
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -37,6 +39,11 @@ class Runs:
     @classmethod
     def empty(cls, channels: int, columns: int) -> Self:
         return cls(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros((0, channels, columns), np.int64))
+
+    @property
+    def times(self) -> tuple[Floats, Floats, Counts]:
+        """All but the sums."""
+        return self.start, self.end, self.events
 
     def part(self, which: slice) -> Runs:
         return Runs(self.start[which], self.end[which], self.events[which], self.sums[which])
@@ -61,23 +68,23 @@ def borders(runs: Runs, seconds: float, events: int) -> list[int]:
 
 
 def cut(waiting: Runs, new: Runs, seconds: float, events: int) -> tuple[Runs, Runs]:
-    """Whole runs out of what waited and what is new, and what waits on (at most one run)."""
-    every = joined([waiting, new])
+    """Whole runs out of what waited (at most one run) and what is new, and what waits on (at most one run)."""
+    start, end, count = (np.concatenate([x, y]) for x, y in zip(waiting.times, new.times, strict=True))
+    every = Runs(start, end, count, waiting.sums)  # their sums are not put together: those of panes are long
     at = borders(every, seconds, events)
-    rest = every.part(slice(at[-1], None))
-    if len(rest) > 1:
-        rest = Runs(rest.start[:1], rest.end[-1:], rest.events.sum(keepdims=True), rest.sums.sum(axis=0, keepdims=True))
-    if len(at) == 1:
-        return every.part(slice(0, 0)), rest
-    first, last = np.array(at[:-1]), np.array(at[1:]) - 1
-    stop = at[-1]
-    whole = Runs(
-        every.start[first],
-        every.end[last],
-        np.add.reduceat(every.events[:stop], first),
-        np.add.reduceat(every.sums[:stop], first, axis=0),
-    )
-    return whole, rest
+    k, stop = len(waiting), at[-1]
+    if k and at[1:2] == [k]:  # it has become whole by itself, since fewer events are asked for
+        one, rest = cut(waiting.part(slice(0)), new, seconds, events)
+        return joined([waiting, one]), rest
+    first, last = np.array(at[:-1], np.intp), np.array(at[1:], np.intp) - 1
+    sums = segment_sums(new.sums[: max(stop - k, 0)], np.maximum(first - k, 0))
+    left = new.sums[max(stop - k, 0) :].sum(axis=0, keepdims=True)
+    if k:
+        (sums if stop else left)[0] += waiting.sums[0]
+    whole = Runs(every.start[first], every.end[last], segment_sums(every.events[:stop], first), sums)
+    if stop == len(every):
+        return whole, new.part(slice(0, 0))
+    return whole, Runs(every.start[stop : stop + 1], every.end[-1:], every.events[stop:].sum(keepdims=True), left)
 
 
 def windows(runs: Runs, new: int, seconds: float, events: int) -> tuple[Rows, Rows]:

@@ -137,10 +137,11 @@ def statistics(usual: Usual, sums: Counts, shares: Floats) -> tuple[Floats, Floa
     windows, channels = s.shape[:2]
     x = np.full((windows, len(STATISTICS), channels), np.nan)
     size, least = x.copy(), x.copy()
-    for row, (_, hits, of) in enumerate(RATES):
-        k, n = s[:, :, hits], s[:, :, of]
-        rate = np.where(n >= LEAST_RATE, k / np.maximum(n, 1), np.nan)
-        x[:, row], size[:, row], least[:, row] = angle(rate), rate, np.where(n >= LEAST_RATE, least_rate(k, n), np.nan)
+    k, n = s[:, :, [hits for _, hits, _ in RATES]], s[:, :, [of for _, _, of in RATES]]
+    k, n = k.transpose(0, 2, 1), n.transpose(0, 2, 1)
+    enough, first = n >= LEAST_RATE, slice(len(RATES))
+    size[:, first] = rate = np.where(enough, k / np.maximum(n, 1), np.nan)
+    x[:, first], least[:, first] = angle(rate), np.where(enough, least_rate(k, n), np.nan)
     unit = mean_log(s) - usual.logs
     within = spread_within(s) - usual.within
     level, spread, distance, moved = _shape(usual, s, shares)

@@ -449,11 +449,13 @@ def _relations(
         if fitted is None or page is None or ticket is None:
             continue
         first, last = windows(cells, len(new), scale.seconds, scale.events)
+        if not len(first):
+            continue
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         usual = fitted.largest.mean
         fall = usual - left
-        if i == 0 and len(first):
+        if i == 0:
             newest[last - (len(cells) - len(new))] = fall
             calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
         ratio = fall / (usual - ticket)
