@@ -437,7 +437,7 @@ class KafkaSource:
         ids = {topic: self.topic_id(topic) for topic in self.settings.topics}
         anew = []
         for topic_partition in self._next:
-            now, was = ids[topic_partition[0]], self._topic_ids.get(topic_partition)
+            now, was = ids.get(topic_partition[0], ""), self._topic_ids.get(topic_partition)
             if now and was and now != was:
                 anew.append(topic_partition)
             elif now:
