@@ -165,14 +165,15 @@ class ReferenceStore:
 
     def numbered(self, reference: Reference) -> Reference:
         """The reference as the model's next version; nothing is written. A stage of a reference that grows keeps its
-        version if it is stored already: it was learned again after a restart.
+        version if it is stored already: it was learned again after a restart. Stages that were not stored count, too:
+        how many are learned between two checkpoints depends on how events are polled.
         """
         before = self.latest(reference.model)
         if before is None:
-            return replace(reference, version=1)
+            return reference
         one, other = ((r.id, r.summary.events, r.last) for r in (before, reference))
         again = one == other and reference.reason in {GROWING, GROWN}
-        return replace(reference, version=before.version if again else before.version + 1)
+        return replace(reference, version=before.version if again else max(before.version + 1, reference.version))
 
     def add(self, reference: Reference) -> Reference:
         """Saves it as the model's next version and returns that. Raises StateUnwritable."""

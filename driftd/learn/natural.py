@@ -21,7 +21,7 @@ from driftd.ingest.binning import NOT_APPLICABLE, Encoded
 from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
-from driftd.judge.natural.learned import TICK, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.learned import STILL_DAYS, TICK, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
 from driftd.judge.natural.runs import Runs, borders
@@ -86,7 +86,8 @@ class Prepared:
         block = np.minimum((rows.times - reference.first) // (span / blocks), blocks - 1).astype(np.int64)
         known = span_known(reference.channels, encoded.bins, rows.times) * days
         young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
-        limits = count_limits(encoded.values, known, young=young)
+        still = (known < STILL_DAYS) & (_stands(encoded.values) > fit.STILL)
+        limits = count_limits(encoded.values, known, young=young | still)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         if refused is not None:
@@ -135,10 +136,19 @@ def products_of(scores: Scores, bins: NDArray[np.intp], times: Floats) -> Produc
     return Products(cell[starts[:-1]] * CELL_SECONDS, np.array(sums))
 
 
+def _stands(values: Floats) -> Floats:
+    """Share of the numbers, in order of time, that are like the one before, float64[channels]; 0 without any."""
+    with np.errstate(invalid="ignore"):
+        same = (values[:, 1:] == values[:, :-1]).sum(axis=1)
+    out: Floats = same / np.maximum(np.isfinite(values).sum(axis=1), 1)
+    return out
+
+
 def count_limits(values: Floats, days: Floats, *, young: Bools) -> CountLimits:
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
     reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead. ``days``
-    float64[channels] that each is learned from, ``young`` bool[channels].
+    float64[channels] that each is learned from, ``young`` bool[channels]: those that have seen so little that they are
+    far out from YOUNG_FACTOR times their size on alone.
     """
     low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
     for row, column in enumerate(values):

@@ -66,8 +66,9 @@ def test_reference_and_verdict_do_not_depend_on_partitions(
         assert daemon.value("driftd_events_total", outcome="accepted") == total
         assert daemon.terminate() == 0
         store = ReferenceStore(tmp_path / str(partitions) / "state" / "references")
-        known.append([(r.version, r.id, r.summary.events, r.last) for r in store.list()])
+        last = store.list()[-1]  # how many stages were stored depends on how events were polled
+        known.append((last.version, last.id, last.summary.events, last.last))
         told.append([(f["feature"], f["detector"], f["severity"], f["kind"]) for f in daemon.findings().values()])
-    assert known[0] == known[1] != []
+    assert known[0] == known[1]
     assert told[0] == told[1]
     assert "page" not in {severity for _, _, severity, _ in told[0]}

@@ -269,8 +269,10 @@ class Episodes:
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
             return []
+        # a new country under a ticket about a campaign is not as old as the campaign
+        anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
+        self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
         self.level[c], self.kind[c] = level, kind
-        self.since[c] = fire.since if before == NONE else min(fire.since, float(self.since[c]))
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]

@@ -368,7 +368,7 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
     return {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,
-        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~(t.still | (t.flat & (days < FLAT_DAYS)))),
+        Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
         Change.FROZEN: ~(t.errors | t.churning),
         Change.NEW: (t.empty & old)

@@ -116,6 +116,10 @@ LEAST_EXPECTED: Final = 5.0
 (.14) a new category among ten values was often called a renamed one."""
 
 
+LEAST_KNOWN: Final = 0.01
+"""Share of a category below which it is not missed. Chosen: users and shops come and go."""
+
+
 def changes_called(kind: str) -> list[Change]:
     """The changes that findings call by this kind, where that is not the change's own name."""
     new = [Change.NEW, Change.HOT]
@@ -248,5 +252,6 @@ def _category(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) 
         return kind
     values = since[f.FEATURES :].astype(np.float64)
     expected = learned.usual.shares[channel] * max(int(since[f.LIVE]), 1)
-    gone = expected[(expected >= LEAST_EXPECTED) & (values < GONE * expected)].sum()
+    known = (expected >= LEAST_EXPECTED) & (learned.usual.shares[channel] >= LEAST_KNOWN)
+    gone = expected[known & (values < GONE * expected)].sum()
     return Kind.RENAMED if gone >= RENAMED * new else Kind.NEW_VALUE

@@ -50,6 +50,8 @@ def sizes_of(
     table.stands[np.isinf(table.page[FROZEN])] = False  # the user wants no page
     _natural(learned, table.page)
     table.stands[np.isfinite(table.page[FROZEN])] = False
+    rows = ~learned.traits.numeric  # more of one category is a mix, until nearly all are of one
+    table.ticket[FROZEN, rows] = np.maximum(table.ticket, table.page)[FROZEN, rows]
     if effects is not None:
         least = least_of_effect(learned, effects)
         for part in (table.page, table.ticket):

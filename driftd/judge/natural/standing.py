@@ -42,6 +42,8 @@ REST: Final = 0.2
 """Share of the bin in which a feature may stand still for as long as it wants. Chosen: two tenths of the reference's
 values; visibility is at its end on every clear day.
 """
+FEW: Final = 0.05
+"""Missing values, over values, that do not end a run. Chosen: failed calls have no answer."""
 FROZEN: Final = CHANGES.index(Change.FROZEN)
 """Derived: its place in CHANGES."""
 
@@ -85,10 +87,10 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
 
 def _lasts(hops: Runs) -> Floats:
     """float64[hops, channels]: for how many seconds all values were like the one before, at the end of each hop, as far
-    as the hops that are kept tell.
+    as the hops that are kept tell. A value after a missing one is none that differs, where few are missing.
     """
-    live = hops.sums[:, :, f.LIVE]
-    still = (live > 0) & (hops.sums[:, :, f.REPEATED] >= live)
+    live, none = hops.sums[:, :, f.LIVE], hops.sums[:, :, f.EVENTS] - hops.sums[:, :, f.LIVE]
+    still = (live > 0) & (none <= FEW * live) & (hops.sums[:, :, f.REPEATED] + none >= live)
     place = np.arange(len(hops))[:, None]
     first = np.maximum.accumulate(np.where(still, 0, place + 1), axis=0)  # the hop after the last that moved
     first = np.maximum(first, place - HOPS[1])

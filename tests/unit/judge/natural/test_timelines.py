@@ -240,6 +240,47 @@ def test_a_new_category_among_small_ones_is_not_a_renamed_one(week: Stage) -> No
     assert named(week.learned, CHANGES.index(Change.NEW), city, counters, counters).kind is Kind.NEW_VALUE
 
 
+def hourly(columns: Columns) -> None:
+    """Measured once an hour at one place."""
+    hour = np.floor(columns["time"] / HOUR)
+    columns["temp"] = np.round(12 + 5 * np.sin(2 * np.pi * hour / 24) + 0.01 * (hour % 97), 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda temp: temp * 1000, id="a unit"),
+        pytest.param(lambda temp: np.full(temp.shape, -9999.0), id="a sentinel"),
+    ],
+)
+def test_weather_that_is_far_out_pages_on_a_reference_of_days(
+    wrong: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> None:
+    def breaks(columns: Columns, on: Flags) -> None:
+        hourly(columns)
+        columns["temp"][on] = wrong(columns["temp"][on])
+
+    stage = Stage.of(np.random.default_rng(56), 3.0, change=lambda columns, _: hourly(columns))
+    temp = stage.channel("temp")
+    assert stage.learned.traits.still[temp]
+    calm = stage.turns(np.random.default_rng(57), 72, lambda columns, _: hourly(columns))
+    assert [t for t in calm if t.channel == temp] == []
+    told = stage.pages(stage.turns(np.random.default_rng(58), 24, breaks, at=6))
+    assert [name for name, _, _ in told] == ["temp"]
+    assert 6 < told[0][2] < 6.5
+
+
+def test_one_missing_answer_does_not_end_a_run_of_equal_ones(week: Stage) -> None:
+    rng = np.random.default_rng(59)
+
+    def alike(columns: Columns, on: Flags) -> None:
+        columns["score"][on] = 0.1 + 0.05 * rng.random(int(on.sum()))
+        columns["score"][on & (rng.random(on.size) < 0.003)] = np.nan
+
+    told = week.pages(week.turns(np.random.default_rng(60), 24, alike, at=6))
+    assert [(name, kind) for name, kind, _ in told if name == "prediction"] == [("prediction", "frozen")]
+
+
 def test_a_campaign_pages_nobody(week: Stage) -> None:
     """Six hours of higher amounts, and of one city more than usual."""
 
