@@ -68,8 +68,10 @@ LEAST_VARIANCE: Final = 0.02
 """Least variance of normal scores that a spread is taken of. Chosen: a seventh of the usual deviation; a channel of one
 value has a spread.
 """
-LEAST_WITHIN: Final = 1e-8
-"""Least variance within ticks. Chosen: a deviation of a ten-thousandth of the reference's scale; ln 0 is not finite."""
+LEAST_WITHIN: Final = 1e-5
+"""Least variance within a tick, in that of the reference. Derived: sums are whole numbers of MOMENT_UNIT, so of 8
+values at 32 standard deviations the rounding alone may be 7e-6; a number that counts events has less.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.core.fault_counters import COLUMNS
+from driftd.core.summary import MOMENT_UNIT
 from driftd.judge.natural import features
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.episodes import PAGE
 from driftd.judge.natural.kinds import Kind, named
+from driftd.judge.natural.shapes import LEAST_WITHIN
 from driftd.judge.natural.thresholds import thresholds
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, Stage
 
@@ -279,6 +282,19 @@ def test_one_missing_answer_does_not_end_a_run_of_equal_ones(week: Stage) -> Non
 
     told = week.pages(week.turns(np.random.default_rng(60), 24, alike, at=6))
     assert [(name, kind) for name, kind, _ in told if name == "prediction"] == [("prediction", "frozen")]
+
+
+def test_a_number_that_counts_events_does_not_spread(week: Stage) -> None:
+    """In a tick it hardly varies beside its days: what is left of its spread there is rounding, more so far from 0."""
+    layout, temp = week.learned.layout, week.channel("temp")
+    sums = np.zeros((32, len(week.reference.channels), layout.width + COLUMNS + 2), np.int64)
+    for level in range(32):
+        z = level + 1e-4 * np.arange(8)
+        sums[level, temp, layout.width - 2] = 8
+        sums[level, temp, -2:] = np.rint(z / MOMENT_UNIT).sum(), np.rint(z * z / MOMENT_UNIT).sum()
+    told = layout.features(sums)[:, temp]
+    within = np.log(np.maximum(told[:, features.WITHIN] * MOMENT_UNIT / told[:, features.FREE], LEAST_WITHIN)) / 2
+    assert np.ptp(within) < SIZES[Change.WITHIN].page / 2
 
 
 def test_a_campaign_pages_nobody(week: Stage) -> None:
