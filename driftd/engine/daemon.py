@@ -212,8 +212,7 @@ class Daemon:
 
     def reloaded(self, done: bool) -> None:
         self.reporter.reloaded(done, self.clock.now())
-        there = (m for m in self.state.models.values() if m.judgement and not m.retired)
-        self.reporter.judged((m.judgement for m in there if m.judgement), self.state)
+        self.reporter.judged(self.state.judgements, self.state)
 
     def _take(self, records: RecordBatch) -> None:
         decoded = self.pipeline.take(self.state, records)
@@ -493,4 +492,4 @@ def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Refe
         if model.reference is not None:
             warn_of_sizes(pipeline, model.reference)
         model.judgement = pipeline.monitor.judgement(model)
-    return [m.judgement for m in state.models.values() if m.judgement is not None and not m.retired]
+    return state.judgements

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import nan
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from numpy.typing import NDArray
@@ -345,6 +345,7 @@ class Checkpoint:
         return state
 
 
+_T = TypeVar("_T")
 _place: Final = attrgetter("number", "source")
 _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
@@ -358,10 +359,7 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
 
 def decode_checkpoint(data: bytes) -> Checkpoint:
     """Raises CheckpointCorrupt when the data is not what ``encode_checkpoint`` made."""
-    try:
-        return _CHECKPOINT.decode(data)
-    except _WRONG as e:
-        raise CheckpointCorrupt(f"the checkpoint's content is not what driftd writes: {type(e).__name__}: {e}") from e
+    return _decoded(_CHECKPOINT, data, "the checkpoint's content is not what driftd writes")
 
 
 def encode_reference(reference: Reference) -> bytes:
@@ -370,10 +368,7 @@ def encode_reference(reference: Reference) -> bytes:
 
 def decode_reference(data: bytes) -> Reference:
     """Raises CheckpointCorrupt when the data is not what ``encode_reference`` made."""
-    try:
-        return _REFERENCE.decode(data)
-    except _WRONG as e:
-        raise CheckpointCorrupt(f"not a reference: {type(e).__name__}: {e}") from e
+    return _decoded(_REFERENCE, data, "not a reference")
 
 
 def encode_rows(rows: RowsSnapshot) -> bytes:
@@ -382,7 +377,11 @@ def encode_rows(rows: RowsSnapshot) -> bytes:
 
 def decode_rows(data: bytes) -> RowsSnapshot:
     """Raises CheckpointCorrupt when the data is not what ``encode_rows`` made."""
+    return _decoded(_ROWS, data, "not rows of events")
+
+
+def _decoded(codec: TypedCodec[_T], data: bytes, otherwise: str) -> _T:
     try:
-        return _ROWS.decode(data)
+        return codec.decode(data)
     except _WRONG as e:
-        raise CheckpointCorrupt(f"not rows of events: {type(e).__name__}: {e}") from e
+        raise CheckpointCorrupt(f"{otherwise}: {type(e).__name__}: {e}") from e

@@ -42,6 +42,11 @@ class State:
         return sum(p.late.total() for p in self.partitions.values())
 
     @property
+    def judgements(self) -> list[Judgement]:
+        """How the models stand that are on the pages."""
+        return [m.judgement for m in self.models.values() if m.judgement is not None and not m.retired]
+
+    @property
     def balanced(self) -> bool:
         return self.received == self.accepted + self.late + self.rejected.total() + self.dropped.total()
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +37,6 @@ def settings(broker: Broker, topic: str, member: str = "one", **sections: Any) -
         "windows": {"window_seconds": 4, "pane_seconds": 1, "out_of_orderness_seconds": 1, "idle_seconds": 2},
         **sections,
     }
-
-
-@pytest.fixture
-def daemons() -> Iterator[list[DriftdProcess]]:
-    """Processes to be ended with the test."""
-    running: list[DriftdProcess] = []
-    yield running
-    for daemon in running:
-        if daemon.alive:
-            daemon.kill9()
 
 
 def started(daemons: list[DriftdProcess], folder: Path, config: dict[str, Any]) -> DriftdProcess:

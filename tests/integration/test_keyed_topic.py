@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +32,6 @@ def events() -> list[list[bytes]]:
         event = {"model": "keyed", "time": moment, "features": features, "prediction": int(score > 0.5), "score": score}
         out[region].append(json.dumps(event).encode())
     return out
-
-
-@pytest.fixture
-def daemons() -> Iterator[list[DriftdProcess]]:
-    """Processes to be ended with the test."""
-    running: list[DriftdProcess] = []
-    yield running
-    for daemon in running:
-        if daemon.alive:
-            daemon.kill9()
 
 
 @pytest.mark.parametrize("learning", [{}, {"events": 3000}], ids=["grows", "so many events"])
