@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from kafka.consumer.fetcher import Fetcher
+from kafka.consumer.fetcher import Fetcher, FetchSessionHandler
 from kafka.consumer.group import KafkaConsumer
 from kafka.coordinator.base import BaseCoordinator, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
@@ -12,6 +12,7 @@ from kafka.future import Future
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.parser import KafkaProtocol
 
 from driftd.sources.kafka import patches
@@ -92,6 +93,18 @@ def test_an_answer_that_is_too_large_ends_where_we_notice_it() -> None:
     assert "def _handle_fetch_error(self, node_id, exception)" in inspect.getsource(Fetcher._handle_fetch_error)
 
 
+def test_fetches_are_built_and_answered_where_we_write_ids() -> None:
+    send = inspect.getsource(Fetcher._send_fetches_async)
+    assert "in self._create_fetch_requests().items()" in send
+    assert "future.add_callback(self._handle_fetch_response, node_id, fetch_offsets, time.monotonic())" in send
+    assert "max_version=max_version," in inspect.getsource(Fetcher._create_fetch_requests)
+    assert FetchRequest(max_version=12)._max_version == 12
+    answer = inspect.getsource(Fetcher._handle_fetch_response)
+    assert answer.index("self._session_handlers[node_id].handle_response(response)") < answer.index("topic_data.topic,")
+    assert hasattr(FetchSessionHandler(0).next_metadata, "next_close_existing")
+    assert FetchRequest.FetchTopic(topic="t").topic_id is None
+
+
 def test_a_failed_attempt_leaves_its_socket_where_we_close_it() -> None:
     assert close_failed_attempts()
     assert "return await self.sock_connect(net, sock, sockaddr, timeout_at=timeout_at)" in inspect.getsource(
@@ -108,6 +121,7 @@ def test_consumers_of_another_kind_are_left_alone() -> None:
     assert not patches.announce_revocation(consumer, lambda: True)
     assert not patches.finish_rebalances(consumer)
     assert not patches.notice_oversized(consumer, lambda _: None)
+    assert not patches.fetch_by_id(consumer)
     assert patches.ask_for_assignments(consumer, "g") is None
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)

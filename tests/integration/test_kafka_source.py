@@ -178,6 +178,23 @@ def test_a_topic_made_anew_that_has_outgrown_our_position_is_read_from_its_begin
     assert all("the topic was made anew (its id was " in gap.detail for gap in rewound)
 
 
+def test_a_topic_made_anew_between_two_requests_is_never_read_from_the_old_position(kafka: Broker) -> None:
+    topic = kafka.create_topic(partitions=2)
+    # No metadata until an error asks for them: the records themselves must not come.
+    with reading(settings(kafka.bootstrap, topic, metadata_max_age_seconds=300.0)) as reader:
+        kafka.produce(topic, numbers(0, 10), partition=0)
+        reader.read(10)
+        reader.source.hold([(topic, 0), (topic, 1)])
+        for _ in range(5):
+            reader.round()
+        renewed(kafka, topic)
+        reader.source.hold([])
+        assert Counter(reader.read(510)[10:]) == Counter(numbers(1000, 1500))
+        kafka.produce(topic, numbers(1500, 1510), partition=1)
+        assert Counter(reader.read(520)[10:]) == Counter(numbers(1000, 1510))
+    assert {gap.cause for gap in reader.gaps} == {GapCause.REWOUND}
+
+
 def renewed(kafka: Broker, topic: str) -> None:
     """Deleted and made again, with more records than it had."""
     kafka.recreate(topic, partitions=2)

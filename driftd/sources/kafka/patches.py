@@ -11,6 +11,8 @@
    partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
 7. The group's assignments are asked for in the background, and a rejoin is asked for where a partition has no reader.
 8. A response that is too large to be received is told: kafka-python fetches it again for ever.
+9. Records are asked for by the topic's id where the broker has ids (Fetch 13, KIP-516). Asked for by name, a topic that was
+   made anew would answer from our position in the old one until the metadata tells.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -42,6 +44,7 @@ from driftd.sources.kafka.records import Damaged, LegacyFormat, Stretch, Unpacke
 log = logging.getLogger(__name__)
 
 STABLE: Final = "<stable>"  # kafka.coordinator.base.MemberState.STABLE
+FETCH_BY_ID: Final = 13  # version of Fetch
 RECEIVE_BYTES: Final = 256 << 10
 RECEIVE_BYTES_AT_ONCE: Final = 2 << 20  # then the loop has its turn: heartbeats must go out
 
@@ -265,6 +268,43 @@ def notice_oversized(consumer: Any, note: Callable[[Any], None]) -> bool:
         stock(node_id, exception)
 
     fetcher._handle_fetch_error = handle_fetch_error
+    return True
+
+
+def fetch_by_id(consumer: Any) -> bool:
+    """Part 9; an older broker, and a topic whose id is not known yet, are asked by name as before."""
+    fetcher: Any = getattr(consumer, "_fetcher", None)
+    build = getattr(fetcher, "_create_fetch_requests", None)
+    handle = getattr(fetcher, "_handle_fetch_response", None)
+    cluster = getattr(consumer, "_cluster", None)
+    if build is None or handle is None or cluster is None or not hasattr(cluster, "topic_id"):
+        return False
+    ids: dict[str, Any] = {}
+    names: dict[Any, str] = {}
+
+    def create_fetch_requests() -> Any:
+        known = {topic: found for topic in cluster.topics() if (found := cluster.topic_id(topic)) and found.int}
+        if any(ids.get(topic, found) != found for topic, found in known.items()):
+            for session in fetcher._session_handlers.values():  # the broker has the old ids in it
+                session.next_metadata = session.next_metadata.next_close_existing()
+        ids.update(known)
+        names.update({found: topic for topic, found in known.items()})
+        requests = build()
+        for request, _ in requests.values():
+            topics = [*request.topics, *request.forgotten_topics_data]
+            if all(one.topic in ids for one in topics):
+                for one in topics:
+                    one.topic_id = ids[one.topic]
+                request._max_version = FETCH_BY_ID
+        return requests
+
+    def handle_fetch_response(node_id: Any, fetch_offsets: Any, send_time: float, response: Any) -> None:
+        for one in response.responses if response.API_VERSION >= FETCH_BY_ID else ():
+            one.topic = names[one.topic_id]
+        handle(node_id, fetch_offsets, send_time, response)
+
+    fetcher._create_fetch_requests = create_fetch_requests
+    fetcher._handle_fetch_response = handle_fetch_response
     return True
 
 

@@ -283,6 +283,7 @@ class KafkaSource:
         patches.announce_revocation(self._consumer, self._hand_over_first)
         patches.finish_rebalances(self._consumer)
         patches.notice_oversized(self._consumer, self._oversized.append)
+        patches.fetch_by_id(self._consumer)
         self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
         self._watchdog.start()
         log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
