@@ -11,7 +11,7 @@
    partitions or a new topic were its cause: it stays without partitions and heartbeats, and spins at 100 % CPU.
 7. The group's assignments are asked for in the background, and a rejoin is asked for where a partition has no reader.
 8. A response that is too large to be received is told: kafka-python fetches it again for ever.
-9. Records are asked for by the topic's id where the broker has ids (Fetch 13, KIP-516). Asked for by name, a topic that was
+9. Records are asked for by the id of the topic where brokers have ids (Fetch 13, KIP-516). By name, a topic that was
    made anew would answer from our position in the old one until the metadata tells.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
