@@ -9,6 +9,7 @@
     |   |-- CheckpointTooNew        4, no    written by a later driftd
     |   |-- CheckpointTooOld        4, no    written by an earlier driftd
     |   `-- StateUnwritable         4, yes   disk full, no permission
+    |-- MessageUnreadable           4, no    another member's message is not what driftd writes
     `-- ReferenceMismatch           4, no    two summaries or a summary and a reference that do not belong together
         `-- BinsDiffer              4, no    they were binned differently
 
@@ -74,6 +75,12 @@ class StateUnwritable(StateError):
 
 class NotSaved(StateError):
     """driftd stopped, and what it had taken in since the last checkpoint is not saved."""
+
+
+class MessageUnreadable(DriftdError):
+    """A message of another member is not what this driftd writes."""
+
+    exit_code = 4
 
 
 class ReferenceMismatch(DriftdError):

@@ -108,7 +108,7 @@ class Pipeline:
             if key not in state.models:
                 state.models[key] = ModelState(key)
         state.accepted += partition.take(
-            mine, decoded.batches, self.monitor.windows, state.frontier, lambda key: self._about(state, key)
+            mine, decoded.batches, self.monitor.windows, state.frontier, lambda key: self.about(state, key)
         )
 
     def settle(self, state: State, idle: frozenset[TopicPartition] = NOBODY, *, end: bool = False) -> Outcome:
@@ -136,13 +136,16 @@ class Pipeline:
         cuts = np.unique(numbers[SLICE_PANES - 1 :: SLICE_PANES])
         return [*cuts[cuts < reached].tolist(), reached]
 
-    def close(self, state: State, reached: int, *, end: bool = False) -> Iterator[Outcome]:
+    def close(
+        self, state: State, reached: int, *, end: bool = False, at_most: Mapping[Slice, int] | None = None
+    ) -> Iterator[Outcome]:
         """Moves the frontier to ``reached`` and evaluates model by model; what came of each, and of each stage of a
-        reference that grows.
+        reference that grows. Models in ``at_most`` go no further than that.
         """
         state.frontier = reached
+        limits = {} if at_most is None else at_most
         for key in sorted(state.models):
-            for step in self._close(state, reached, key, end=end):
+            for step in self._close(state, min(reached, limits.get(key, reached)), key, end=end):
                 outcome = step.outcome()
                 state.findings += len(outcome.findings)
                 yield outcome
@@ -222,14 +225,16 @@ class Pipeline:
         for mine in state.partitions.values():
             for key, stream in mine.streams.items():
                 if stream.rows:
-                    panes.absorb(self._about(state, key), stream, self.monitor.windows.pane_seconds)
+                    panes.absorb(self.about(state, key), stream, self.monitor.windows.pane_seconds)
 
     def _panes(self, rows: EventBatch) -> NDArray[np.int64]:
         return panes_of(rows.times, self.monitor.windows.pane_seconds)
 
     def _exchange(self, state: State, reached: int, key: Slice) -> bool:
-        """The slice's closed panes from the ingest side to the model side: in one process a call. Were there any?"""
-        seconds, touched = self.monitor.windows.pane_seconds, False
+        """The slice's closed panes from the ingest side to the model side: in one process a call. Were there any, or
+        did some come from other members?
+        """
+        seconds, touched = self.monitor.windows.pane_seconds, bool(state.models[key].pending)
         for source, mine in sorted(state.partitions.items()):
             for message in panes.take_closed(mine, source, reached, seconds, key):
                 take_in(state.models[key], message)
@@ -294,7 +299,7 @@ class Pipeline:
         """
         self.monitor.adopt(state.models, key, reference, anew=left is not None)
         self.monitor.begin(state.models[key])
-        about = self._about(state, key)
+        about = self.about(state, key)
         refused: list[FirstRefused] = []
         for source, mine in state.partitions.items():
             rows = [left[source]] if left is not None and source in left else []
@@ -330,7 +335,7 @@ class Pipeline:
         row = reference.rows.get(channel)
         return None if row is None else self.monitor.detectors(reference).sequential_of(kind, row)
 
-    def _about(self, state: State, key: Slice) -> SliceIngest:
+    def about(self, state: State, key: Slice) -> SliceIngest:
         """What the partition side must know of the slice."""
         reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
         if reference is None:

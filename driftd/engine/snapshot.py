@@ -290,8 +290,31 @@ class ModelSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ExchangeSnapshot:
+    """What members that share models know of each other (driftd.engine.exchange): ``epoch`` of who wrote it; of a
+    reader ``counting``, (phase, plan) by slice; of an owner the rest, as in its Owned.
+    """
+
+    counting: list[tuple[Slice, str, str]] = field(default_factory=list)
+    epoch: int = 0
+    next_offset: int = 0
+    epochs: list[tuple[TopicPartition, int]] = field(default_factory=list)
+    idle: list[TopicPartition] = field(default_factory=list)
+    sent: list[tuple[TopicPartition, Slice, int]] = field(default_factory=list)
+    asked: list[tuple[TopicPartition, Slice]] = field(default_factory=list)
+    resumed: list[tuple[TopicPartition, Slice]] = field(default_factory=list)
+    handed: list[tuple[TopicPartition, Slice, str]] = field(default_factory=list)
+    limits: list[tuple[TopicPartition, Slice, int]] = field(default_factory=list)
+    told: list[tuple[Slice, str]] = field(default_factory=list)
+    late: int = 0
+    foreign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it."""
+    """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
+    one process reads and judges.
+    """
 
     saved: float
     pane_seconds: float
@@ -304,12 +327,13 @@ class Checkpoint:
     rejected: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     awaited: list[str] = field(default_factory=list)
+    exchange: ExchangeSnapshot | None = None
 
     @classmethod
     def of(cls, state: State, find: FindDetector, pane_seconds: float, saved: float) -> Checkpoint:
         def streams(partition: PartitionState) -> list[StreamSnapshot]:
             return [
-                StreamSnapshot.of(key, stream, state.models[key].reference, find)
+                StreamSnapshot.of(key, stream, _reference(state.models, key), find)
                 for key, stream in sorted(partition.streams.items())
             ]
 
@@ -332,17 +356,23 @@ class Checkpoint:
             sorted(state.awaited),
         )
 
-    def restore(self, find: FindDetector) -> State:
-        state = State(models={m.slice: m.restore() for m in self.models}, frontier=self.frontier)
+    def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
+        """The state; with ``models`` that somebody else holds."""
+        models = {m.slice: m.restore() for m in self.models} if models is None else models
+        state = State(models=models, frontier=self.frontier)
         state.received, state.accepted, state.findings = self.received, self.accepted, self.findings
         state.rejected, state.dropped = Counter(self.rejected), Counter(self.dropped)
         state.awaited = frozenset(self.awaited)
         for p in self.partitions:
-            streams = {s.slice: s.restore(state.models[s.slice].reference, find) for s in p.streams}
+            streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(
                 p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness, p.topic_id
             )
         return state
+
+
+def _reference(models: Mapping[Slice, ModelState], key: Slice) -> Reference | None:
+    return models[key].reference if key in models else None
 
 
 _T = TypeVar("_T")

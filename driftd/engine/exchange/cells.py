@@ -1,0 +1,70 @@
+"""What a member saves: a checkpoint for each partition that it reads, and one for each partition of models it judges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from driftd.core.event import TopicPartition
+from driftd.engine.exchange.owner import Owned, Owner
+from driftd.engine.exchange.reader import Counting, Phase, Plans, Reader
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import Checkpoint, ExchangeSnapshot
+
+
+def reader_cell(reader: Reader, saved: float) -> Checkpoint:
+    """``saved``: wall time, epoch seconds."""
+    pipeline = reader.pipeline
+    out = Checkpoint.of(reader.state, pipeline.sequential_of, pipeline.monitor.windows.pane_seconds, saved)
+    counting = [(key, c.phase.value, c.plan) for key, c in sorted(reader.counting.items())]
+    return replace(out, models=[], exchange=ExchangeSnapshot(counting, reader.epoch))
+
+
+def restore_reader(cell: Checkpoint, source: TopicPartition, plans: Plans, epoch: int) -> Reader:
+    """``plans`` must have been heard to the end of the plans topic."""
+    pipeline = plans.pipeline
+    assert cell.exchange is not None
+    state = cell.restore(pipeline.sequential_of, plans.models)
+    counting = {key: Counting(Phase(phase), plan) for key, phase, plan in cell.exchange.counting}
+    return Reader(source, pipeline, plans, state, counting, epoch)
+
+
+def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
+    """``saved``: wall time, epoch seconds."""
+    pipeline, owned = owner.pipeline, owner.owned
+    out = Checkpoint.of(owned.state, pipeline.sequential_of, pipeline.monitor.windows.pane_seconds, saved)
+    exchange = ExchangeSnapshot(
+        [],
+        epoch,
+        owned.next_offset,
+        sorted(owned.epochs.items()),
+        sorted(owned.idle),
+        [(*at, offset) for at, offset in sorted(owned.sent.items())],
+        sorted(owned.asked),
+        sorted(owned.resumed),
+        [(*at, plan) for at, plan in sorted(owned.handed.items())],
+        [(*at, pane) for at, pane in sorted(owned.limits.items())],
+        sorted(owned.told.items()),
+        owned.late,
+        owned.foreign,
+    )
+    return replace(out, exchange=exchange)
+
+
+def restore_owner(cell: Checkpoint, plans: Plans) -> Owner:
+    known, pipeline = cell.exchange, plans.pipeline
+    assert known is not None
+    owned = Owned(
+        known.next_offset,
+        cell.restore(pipeline.sequential_of),
+        dict(known.epochs),
+        set(known.idle),
+        {(source, key): offset for source, key, offset in known.sent},
+        set(known.asked),
+        set(known.resumed),
+        {(source, key): plan for source, key, plan in known.handed},
+        {(source, key): pane for source, key, pane in known.limits},
+        dict(known.told),
+        known.late,
+        known.foreign,
+    )
+    return Owner(pipeline, plans, owned)

@@ -1,0 +1,152 @@
+"""What members tell each other, as bytes: closed panes and rows to the owner of a model, references and streams back.
+
+reader of a partition                                       owner of a model
+    Rows, Panes, Read, HandOver, Resumed  -- panes topic -->
+                                          <-- plans topic --  Plan, Given
+
+A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
+Plan; a reader then asks for what the owner has counted of its partition (HandOver), gets it (Given), and counts itself
+from there on (Resumed, Panes). Every message may come again: what was taken in already changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from driftd.core.errors import MessageUnreadable
+from driftd.core.event import TopicPartition
+from driftd.core.pane_block import PaneBlock
+from driftd.core.reference import Reference
+from driftd.core.slice import Slice
+from driftd.engine.codec import TypedCodec
+from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
+
+VERSION: Final = 1
+"""The first byte of every message. A reader that does not know it leaves the message alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Events of a slice that its owner counts, in offset order; the source has been read up to ``next_offset``."""
+
+    source: TopicPartition
+    slice: Slice
+    next_offset: int
+    rows: RowsSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Panes:
+    """Closed panes of a slice; ``offset``: the source's next offset when they were closed. No event will be added."""
+
+    source: TopicPartition
+    slice: Slice
+    offset: int
+    panes: PaneBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The source has been read up to ``next_offset`` and ``latest``, the greatest event time (-inf: none yet); what
+    that closes was sent before. An ``idle`` source holds nobody back. ``epoch`` is greater with every reader that the
+    source gets: from here on an earlier one asks for nothing, and what it has read is not what this one has.
+    """
+
+    source: TopicPartition
+    epoch: int
+    next_offset: int
+    latest: float
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The rows of a slice up to ``next_offset`` were sent; those after it wait for what the owner has counted."""
+
+    source: TopicPartition
+    epoch: int
+    slice: Slice
+    plan: str
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The source's reader counts the slice itself, and has sent what is closed."""
+
+    source: TopicPartition
+    epoch: int
+    slice: Slice
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The slice is counted on the bins of ``reference``, and no other will come; None: its owner counts it again."""
+
+    slice: Slice
+    name: str
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the owner has counted of the source's events before ``next_offset``, without panes up to ``through``: those
+    it has judged, or will. Of several for one plan the first counts, so that an owner that was thought dead, and one
+    that begins anew from an older checkpoint, do as the others do.
+    """
+
+    source: TopicPartition
+    slice: Slice
+    plan: str
+    next_offset: int
+    through: int
+    stream: StreamSnapshot
+
+
+ToOwner = Rows | Panes | Read | HandOver | Resumed
+ToReaders = Plan | Given
+Message = ToOwner | ToReaders
+
+_KINDS: Final[tuple[type[Message], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given)
+"""By the second byte of a message; new kinds come behind."""
+_CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
+
+
+def encode(message: Message) -> bytes:
+    kind = _KINDS.index(type(message))
+    return bytes((VERSION, kind)) + _CODECS[kind].encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """Raises MessageUnreadable where the bytes are not what ``encode`` makes."""
+    if len(data) < 2 or data[0] != VERSION or data[1] >= len(_CODECS):  # noqa: PLR2004  (version and kind)
+        raise MessageUnreadable(f"not a message of version {VERSION}: begins with {data[:2].hex() or 'nothing'}")
+    try:
+        return _CODECS[data[1]].decode(data[2:])
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as e:
+        raise MessageUnreadable(f"{_KINDS[data[1]].__name__}: {type(e).__name__}: {e}") from e
+
+
+def key_of(message: Message) -> str:
+    """Of two messages with the same key the later one says all that the earlier said: a topic may be compacted by it."""
+    match message:
+        case Panes():
+            numbers = message.panes.numbers
+            place = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
+        case Rows():
+            place = f"rows@{message.next_offset}"
+        case Read():
+            return f"|read|{_named(message.source)}"
+        case Plan():
+            return f"{message.slice.model}|plan"
+        case _:
+            place = type(message).__name__.lower()
+    return f"{message.slice.model}|{place}|{_named(message.source)}"
+
+
+def _named(source: TopicPartition) -> str:
+    return f"{source[0]}/{source[1]}"

@@ -1,0 +1,161 @@
+"""The ingest side of a member: what was read of its partitions goes to the owners of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition, concatenate
+from driftd.core.pane import ClosedPanes
+from driftd.core.slice import Slice
+from driftd.core.window import closed_through
+from driftd.engine.exchange.messages import Given, HandOver, Panes, Read, Resumed, Rows, ToOwner, ToReaders
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import RowsSnapshot
+from driftd.engine.state import State
+from driftd.ingest import panes, partition
+from driftd.ingest.state import PartitionState, Stream
+from driftd.monitor.state import ModelState
+
+
+class Phase(StrEnum):
+    """Who counts a slice of a partition."""
+
+    SENDS = "sends"
+    """Its owner: events go there as they are."""
+    WAITS = "waits"
+    """Nobody yet: events wait for what the owner has counted."""
+    COUNTS = "counts"
+    """Its reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """The phase of a slice of a partition, and the plan by which it is counted or will be ("": none)."""
+
+    phase: Phase = Phase.SENDS
+    plan: str = ""
+
+
+@dataclass(slots=True)
+class Plans:
+    """What the owners have said, from the beginning of the plans topic on. ``models`` has the references of the plans:
+    it is the models of every reader's state.
+    """
+
+    pipeline: Pipeline
+    models: dict[Slice, ModelState] = field(default_factory=dict)
+    names: dict[Slice, str] = field(default_factory=dict)
+    given: dict[tuple[TopicPartition, Slice], Given] = field(default_factory=dict)
+
+    def learn(self, message: ToReaders) -> None:
+        key = message.slice
+        if isinstance(message, Given):
+            known = self.given.get((message.source, key))
+            if known is None or known.plan != message.plan:
+                self.given[message.source, key] = message
+        elif self.names.get(key, "") != message.name:
+            self.names[key] = message.name
+            self.models[key] = ModelState(key, message.reference)
+            self.pipeline.schemas.forget(key.model)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one partition for the owners of the models in it.
+
+    ``state`` has the partition, the models' references where a plan has come, and no more of the models. ``counting``
+    says of each slice who counts it. ``epoch`` as in messages.Read: a reader says that it is there before it hears the
+    plans topic to its end, and sends nothing else before.
+    """
+
+    source: TopicPartition
+    pipeline: Pipeline
+    plans: Plans
+    state: State = field(default_factory=State)
+    counting: dict[Slice, Counting] = field(default_factory=dict)
+    epoch: int = 0
+    _told: Read | None = None
+
+    def __post_init__(self) -> None:
+        self.state.models = self.plans.models
+        self.state.partitions.setdefault(self.source, PartitionState(0))
+
+    @property
+    def partition(self) -> PartitionState:
+        return self.state.partitions[self.source]
+
+    def take(self, records: RecordBatch) -> Decoded:
+        return self.pipeline.take(self.state, records)
+
+    def send(self, *, idle: bool = False) -> Iterator[ToOwner]:
+        """What the owners have to know by now, in order."""
+        for key, stream in sorted(self.partition.streams.items()):
+            yield from self._send(key, stream)
+        read = self.read(idle=idle)
+        if self._told != read:
+            self._told = read
+            yield read
+
+    def read(self, *, idle: bool = False) -> Read:
+        """How far the partition has been read."""
+        return Read(self.source, self.epoch, self.partition.next_offset, self.partition.latest, idle)
+
+    def _send(self, key: Slice, stream: Stream) -> Iterator[ToOwner]:
+        now, name = self.counting.get(key, Counting()), self.plans.names.get(key, "")
+        if now.plan != name:  # a plan has come, or another one, or the owner counts again
+            stream.panes, stream.carry = None, None
+            stream.sequential.clear()
+            now = Counting(Phase.SENDS, name)
+        if now.phase is Phase.SENDS:
+            waiting, stream.rows = stream.rows, []
+            if waiting:
+                yield Rows(self.source, key, self.partition.next_offset, RowsSnapshot.of(concatenate(waiting)))
+            if name:
+                now, stream.rows = Counting(Phase.WAITS, name), waiting  # an earlier reader may have asked before us
+                yield HandOver(self.source, self.epoch, key, name, self.partition.next_offset)
+        if now.phase is Phase.WAITS and (given := self._given(key, name)) is not None:
+            self._resume(given, key, stream)
+            now = Counting(Phase.COUNTS, name)
+            yield from self._panes(key, stream)
+            yield Resumed(self.source, self.epoch, key, name)
+        elif now.phase is Phase.COUNTS:
+            yield from self._panes(key, stream)
+        self.counting[key] = now
+
+    def _given(self, key: Slice, name: str) -> Given | None:
+        """What the owner gave, once the partition is read up to there: a reader that began anew at an earlier position
+        reads those events again.
+        """
+        given = self.plans.given.get((self.source, key))
+        ready = given is not None and given.plan == name and given.next_offset <= self.partition.next_offset
+        return given if ready else None
+
+    def _resume(self, given: Given, key: Slice, stream: Stream) -> None:
+        """Goes on from what the owner has counted, with the events that it has not."""
+        reference = self.state.models[key].reference
+        assert reference is not None
+        fresh = given.stream.restore(reference, self.pipeline.sequential_of)
+        waiting = [rows for batch in stream.rows if len(rows := rows_from(batch, given.next_offset))]
+        stream.rows = []
+        stream.panes, stream.carry, stream.sequential = fresh.panes, fresh.carry, fresh.sequential
+        # decoded before the kinds were known
+        stream.rows, _ = partition.refuse_text(stream, waiting, reference.numeric_features)
+
+    def _panes(self, key: Slice, stream: Stream) -> Iterator[Panes]:
+        windows, latest = self.pipeline.monitor.windows, self.partition.latest
+        panes.absorb(self.pipeline.about(self.state, key), stream, windows.pane_seconds)
+        if np.isfinite(latest):  # what comes for a pane that the partition alone has closed is late
+            closed = closed_through(latest - windows.out_of_orderness_seconds, windows.pane_seconds)
+            for message in panes.take_closed(self.partition, self.source, closed, windows.pane_seconds, key):
+                assert isinstance(message, ClosedPanes)
+                yield Panes(self.source, key, message.offset, message.panes)
+
+
+def rows_from(rows: EventBatch, offset: int) -> EventBatch:
+    """Those from ``offset`` on."""
+    begin = int(np.searchsorted(rows.offsets, offset))
+    return rows if begin == 0 else rows.take(np.arange(begin, len(rows)))

@@ -1,0 +1,194 @@
+"""A group of members in one process: topics are lists of bytes, and a seeded hand decides whose turn it is, who dies,
+and who takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.event import Decoded, EventBatch, TopicPartition
+from driftd.core.finding import Finding
+from driftd.core.reference import Reference
+from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
+from driftd.engine.exchange.messages import Message, Plan, decode, encode
+from driftd.engine.exchange.owner import Owner
+from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint
+from driftd.engine.state import Outcome
+
+
+@dataclass
+class Member:
+    """A process: what it has heard of the plans topic, the partitions that it reads and those that it judges."""
+
+    plans: Plans
+    heard: int = 0
+    readers: dict[TopicPartition, Reader] = field(default_factory=dict)
+    owners: dict[int, Owner] = field(default_factory=dict)
+
+
+@dataclass
+class Group:
+    """``panes`` are the messages of each partition of the panes topic, ``plans`` those of the plans topic; ``saved``
+    has the checkpoints by what they are of.
+    """
+
+    make: Callable[[], Pipeline]
+    parts: dict[TopicPartition, EventBatch]
+    members: list[Member]
+    panes: list[list[bytes]]
+    plans: list[bytes] = field(default_factory=list)
+    saved: dict[TopicPartition | int, bytes] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    learned: list[Reference] = field(default_factory=list)
+    epoch: int = 0
+    zombies: list[Member] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, make: Callable[[], Pipeline], parts: Sequence[EventBatch], members: int, owners: int) -> Group:
+        sources = {("t", k): part for k, part in enumerate(parts)}
+        out = cls(make, sources, [Member(Plans(make())) for _ in range(members)], [[] for _ in range(owners)])
+        for k in range(owners):
+            out.start_owner(k, out.members[k % members])
+        for k, source in enumerate(sources):
+            out.start_reader(source, out.members[k % members])
+        return out
+
+    def start_reader(self, source: TopicPartition, member: Member) -> None:
+        self.epoch += 1
+        self.publish(Reader(source, member.plans.pipeline, member.plans, epoch=self.epoch).read())
+        self.hear(member, 1 << 30)  # before the state: the streams in it need the plans
+        cell = self.saved.get(source)
+        if cell is None:
+            member.readers[source] = Reader(source, member.plans.pipeline, member.plans, epoch=self.epoch)
+        else:
+            member.readers[source] = restore_reader(decode_checkpoint(cell), source, member.plans, self.epoch)
+
+    def start_owner(self, k: int, member: Member) -> None:
+        self.hear(member, 1 << 30)
+        cell = self.saved.get(k)
+        if cell is None:
+            member.owners[k] = Owner(member.plans.pipeline, member.plans)
+        else:
+            member.owners[k] = restore_owner(decode_checkpoint(cell), member.plans)
+        member.owners[k].expect(self.parts)
+
+    def read(self, reader: Reader, count: int) -> None:
+        """Reads so many events more."""
+        part, begin = self.parts[reader.source], reader.partition.next_offset
+        batch = part.take(np.arange(begin, min(begin + count, len(part))))
+        if len(batch):
+            decoded = Decoded(len(batch), [batch], [])
+            reader.pipeline.ingest(reader.state, reader.source, begin + len(batch), decoded)
+
+    def send(self, reader: Reader) -> None:
+        for message in reader.send():
+            self.publish(message)
+
+    def publish(self, message: Message) -> None:
+        data = encode(message)
+        for k in range(len(self.panes)):
+            if not hasattr(message, "slice") or sum(message.slice.model.encode()) % len(self.panes) == k:
+                self.panes[k].append(data)
+
+    def judge(self, k: int, owner: Owner, count: int) -> None:
+        at = owner.owned.next_offset
+        for data in self.panes[k][at : at + count]:
+            for outcome in owner.receive(decode(data)):  # type: ignore[arg-type]
+                self.note(outcome)
+            owner.owned.next_offset += 1
+        for outcome in owner.settle():
+            self.note(outcome)
+        self.plans += [encode(answer) for answer in owner.answers()]
+
+    def note(self, outcome: Outcome) -> None:
+        """A finding that is told again, after a restart, is the same."""
+        for finding in outcome.findings:
+            assert repr(self.findings.setdefault(finding.id, finding)) == repr(finding)
+        self.learned += outcome.learned
+
+    def hear(self, member: Member, count: int) -> None:
+        for data in self.plans[member.heard : member.heard + count]:
+            member.plans.learn(decode(data))  # type: ignore[arg-type]
+            member.heard += 1
+
+    def save(self, member: Member) -> None:
+        for source, reader in member.readers.items():
+            self.saved[source] = encode_checkpoint(reader_cell(reader, 0.0))
+        for k, owner in member.owners.items():
+            self.saved[k] = encode_checkpoint(owner_cell(owner, 0, 0.0))
+
+    def kill(self, place: int, *, stopped: bool = False) -> None:
+        """What a member had not saved is lost; the others take over, and a fresh one comes in its place. One that was
+        only ``stopped`` goes on some time later, as if nothing had been.
+        """
+        dead, self.members[place] = self.members[place], Member(Plans(self.make()))
+        if stopped:
+            self.zombies.append(dead)
+        for n, source in enumerate(dead.readers):
+            self.start_reader(source, self.members[(place + n) % len(self.members)])
+        for n, k in enumerate(dead.owners):
+            self.start_owner(k, self.members[(place + n + 1) % len(self.members)])
+
+    def left(self) -> dict[TopicPartition, float]:
+        """The time of the next event of each partition that is not read to its end."""
+        out = {}
+        for member in self.members:
+            for source, reader in member.readers.items():
+                if reader.partition.next_offset < len(self.parts[source]):
+                    out[source] = float(self.parts[source].times[reader.partition.next_offset])
+        return out
+
+    def run(self, rng: np.random.Generator, most: int, kills: float = 0.0, ahead: float = 3_600.0) -> int:
+        """Until all is read and judged; no partition is read further ahead of the others than ``ahead`` seconds.
+        ``kills``: how probable one is, at each turn; how many there were.
+        """
+        killed = 0
+        while left := self.left():
+            who = int(rng.integers(len(self.members) + len(self.zombies)))
+            member = [*self.members, *self.zombies][who]
+            for source, reader in [*member.readers.items()]:
+                if left.get(source, np.inf) <= min(left.values()) + ahead:
+                    self.read(reader, int(rng.integers(1, most)))
+                if rng.random() < 0.9:
+                    self.send(reader)
+            for k, owner in [*member.owners.items()]:
+                self.judge(k, owner, int(rng.integers(0, 40)))
+            self.hear(member, int(rng.integers(0, 4)))
+            if rng.random() < 0.2 and who < len(self.members):  # Kafka lets no zombie commit
+                self.save(member)
+            if rng.random() < kills:
+                self.kill(int(rng.integers(len(self.members))), stopped=rng.random() < 0.5)
+                killed += 1
+            if rng.random() < 0.1:
+                self.zombies = self.zombies[1:]
+        for _ in range(6):
+            for member in self.members:
+                self.hear(member, 1 << 30)
+                for reader in member.readers.values():
+                    self.send(reader)
+            for member in self.members:
+                for k, owner in member.owners.items():
+                    self.judge(k, owner, 1 << 30)
+        return killed
+
+    @property
+    def planned(self) -> list[Plan]:
+        return [message for data in self.plans if isinstance(message := decode(data), Plan)]
+
+    @property
+    def told(self) -> list[Finding]:
+        return [*self.findings.values()]
+
+
+def by_key(rows: EventBatch, keys: NDArray[np.int64]) -> list[EventBatch]:
+    """Event k lies in partition ``keys[k]``."""
+    parts = [rows.take(np.flatnonzero(keys == k)) for k in range(int(keys.max()) + 1)]
+    for part in parts:
+        part.offsets[:] = np.arange(len(part))
+    return parts

@@ -1,0 +1,70 @@
+"""Members that share models say what one process says, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from driftd.core.event import Decoded, EventBatch
+from driftd.core.finding import Finding
+from driftd.core.window import Windows
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import State
+from driftd.learn.build import Learning
+from driftd.monitor.settings import ModelSettings
+from tests.unit.core.make import feed, pipeline_of
+from tests.unit.engine.exchange.group import Group, by_key
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, batch, traffic
+
+BEGIN = MONDAY + 9 * HOUR
+WINDOWS = Windows(pane_seconds=60.0, window_seconds=600.0, min_events=100, out_of_orderness_seconds=60)
+LEARNING = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
+
+
+def learner() -> Pipeline:
+    return pipeline_of(ModelSettings(lambda _: (), LEARNING, learn_events=2_000), WINDOWS)
+
+
+def grower() -> Pipeline:
+    return pipeline_of(ModelSettings(lambda _: (), LEARNING, grow_seconds=3 * DAY), WINDOWS)
+
+
+def faulty(seed: int, days: float, at: float) -> EventBatch:
+    """A day or two of ordinary traffic; from ``at`` days on one feature has no value and another is a hundredfold."""
+    columns = traffic(np.random.default_rng(seed), BEGIN, BEGIN + days * DAY)
+    after = columns["time"] >= BEGIN + at * DAY
+    columns["age"] = np.where(after, np.nan, columns["age"])
+    columns["amount"] = np.where(after, columns["amount"] * 100, columns["amount"])
+    return batch(columns)
+
+
+def one(make: Callable[[], Pipeline], parts: list[EventBatch]) -> list[Finding]:
+    """One process that reads all partitions."""
+    p, state, found = make(), State(), list[Finding]()
+    for k in range(len(parts)):
+        p.ingest(state, ("t", k), 0, Decoded(0, [], []))
+    edges = np.arange(BEGIN, max(part.times.max() for part in parts) + HOUR, HOUR)
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for k, part in enumerate(parts):
+            mine = np.flatnonzero((part.times >= begin) & (part.times < end))
+            if len(mine):
+                found += feed(p, state, ("t", k), part.take(mine)).findings
+    assert state.late == 0
+    return found
+
+
+@pytest.mark.parametrize(
+    ("members", "kills", "seed"), [(1, 0.0, 0), (3, 0.0, 1), (2, 0.1, 2), (3, 0.1, 3), (3, 0.2, 4), (4, 0.05, 5)]
+)
+def test_a_group_finds_what_one_process_finds(members: int, kills: float, seed: int) -> None:
+    rows = faulty(seed, 1.5, 1.2)
+    parts = by_key(rows, np.random.default_rng(seed).integers(0, 4, len(rows)))
+    group = Group.of(learner, parts, members, owners=2)
+    killed = group.run(np.random.default_rng(seed), most=300, kills=kills)
+    assert bool(killed) == bool(kills)
+    expected = one(learner, parts)
+    assert len(expected) > 2
+    assert len({plan.name for plan in group.planned}) == 1
+    assert [repr(f) for f in group.told] == [repr(f) for f in expected]
