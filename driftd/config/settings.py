@@ -340,6 +340,17 @@ class StateSection(Section):
     )
 
 
+class MembersSection(Section):
+    enabled: bool = Field(
+        default=False,
+        description="Members of the group share models: partitions are counted where they are read, each model is "
+        "judged by one member, and state lies in topics. Else every member judges what it reads.",
+    )
+    panes_topic: str = Field(default="driftd.panes", description="What members read, for the owner of each model.")
+    plans_topic: str = Field(default="driftd.plans", description="What owners tell readers. One partition is enough.")
+    state_topic: str = Field(default="driftd.state", description="State of readers and owners; compacted.")
+
+
 class HttpSection(Section):
     listen: Address = Field(
         default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the status page."
@@ -398,6 +409,9 @@ class Settings(BaseSettings):
     alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms, and sizes.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
+    members: MembersSection = Field(
+        default=MembersSection(), description="Several processes in one group that share models."
+    )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
     log: LogSection = Field(default=LogSection(), description="Log.")
     findings: FindingsSection = Field(

@@ -9,6 +9,7 @@
     |   |-- CheckpointTooNew        4, no    written by a later driftd
     |   |-- CheckpointTooOld        4, no    written by an earlier driftd
     |   `-- StateUnwritable         4, yes   disk full, no permission
+    |-- ExchangeFailed              3, yes   what members tell each other did not arrive
     |-- MessageUnreadable           4, no    another member's message is not what driftd writes
     `-- ReferenceMismatch           4, no    two summaries or a summary and a reference that do not belong together
         `-- BinsDiffer              4, no    they were binned differently
@@ -75,6 +76,13 @@ class StateUnwritable(StateError):
 
 class NotSaved(StateError):
     """driftd stopped, and what it had taken in since the last checkpoint is not saved."""
+
+
+class ExchangeFailed(DriftdError):
+    """What was sent to another member, or saved for it, did not arrive."""
+
+    exit_code = 3
+    retriable = True
 
 
 class MessageUnreadable(DriftdError):

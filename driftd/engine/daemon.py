@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from driftd.core.errors import NotSaved, SourceError, StateUnwritable
-from driftd.core.event import DropReason, RecordBatch, Reject, RejectReason, TopicPartition
+from driftd.core.event import Decoded, DropReason, RecordBatch, Reject, RejectReason, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -108,13 +108,14 @@ class Daemon:
     Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings;
     5. if it is time, flush the sinks, save the checkpoint, commit offsets; 6. record own metrics. A crash between
     two steps may repeat a finding (it carries the same id) and loses none: the checkpoint holds the positions
-    beside the state that they produced, and after a restart reading goes on from there.
+    beside the state that they produced, and after a restart reading goes on from there. ``checkpoints``: None where
+    nothing is saved in files.
     """
 
     pipeline: Pipeline
     state: State
     source: Source
-    checkpoints: Checkpoints
+    checkpoints: Checkpoints | None
     reporter: Reporter
     clock: Clock
     timing: Timing
@@ -215,7 +216,7 @@ class Daemon:
         self.reporter.judged(self.state.judgements, self.state)
 
     def _take(self, records: RecordBatch) -> None:
-        decoded = self.pipeline.take(self.state, records)
+        decoded = self._decode(records)
         heard(self.state, decoded.batches, self.clock.now())
         self._dirty = True
         if decoded.rejects:
@@ -227,14 +228,22 @@ class Daemon:
         if self.rejects is not None:
             self.rejects.send(records, decoded.rejects)
 
+    def _decode(self, records: RecordBatch) -> Decoded:
+        return self.pipeline.take(self.state, records)
+
+    def _counting(self, topic_partition: TopicPartition) -> State:  # noqa: ARG002  (of a member it depends on that)
+        """Where records of the partition are counted."""
+        return self.state
+
     def _skip(self, gap: Gap) -> None:
         """Records that nobody will read are counted: received, and dropped or rejected."""
-        self.state.received += gap.records
+        state = self._counting(gap.topic_partition)
+        state.received += gap.records
         reason = UNUSABLE.get(gap.cause)
         if reason is None:
-            self.state.dropped[DropReason.GAP.value] += gap.records
+            state.dropped[DropReason.GAP.value] += gap.records
         else:
-            self.state.rejected[reason.value] += gap.records
+            state.rejected[reason.value] += gap.records
             self._reject(gap, reason)
         partition = self.state.partitions.get(gap.topic_partition)
         if partition is not None:
@@ -291,11 +300,14 @@ class Daemon:
         self.reporter.found(outcome.findings)
 
     def _retire(self) -> None:
+        self._retire_from(self.state)
+
+    def _retire_from(self, state: State) -> None:
         """Models that have been silent for long, or left the configuration, leave: nothing of them stays open."""
         lags = self.source.lag().values()
         caught_up = bool(lags) and all(lag.caught_up for lag in lags)
-        for key, because in [*leaving(self.state, self.pipeline, self.clock.now(), caught_up=caught_up)]:
-            self._tell(self.pipeline.retire(self.state, key, because))
+        for key, because in [*leaving(state, self.pipeline, self.clock.now(), caught_up=caught_up)]:
+            self._tell(self.pipeline.retire(state, key, because))
             self.reporter.retired(key.model, because)
             self._dirty = True
 
@@ -438,7 +450,7 @@ class Daemon:
             failed = self._emit()
             if not failed:
                 self._flush()
-                size = self.checkpoints.save(self.state, self.pipeline)
+                size = self._write()
                 # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
                 self._keep_references()
                 return size
@@ -447,6 +459,10 @@ class Daemon:
         self._unsaved = failed
         self.reporter.checkpoint_failed(failed)
         return None
+
+    def _write(self) -> int:
+        """Saves the state; the bytes that were written."""
+        return 0 if self.checkpoints is None else self.checkpoints.save(self.state, self.pipeline)
 
     def _positions(self, given_up: Iterable[TopicPartition] | None) -> dict[TopicPartition, int]:
         """The offsets to commit: of the partitions that are being given up, or of all that are ours."""
@@ -484,9 +500,13 @@ def warn_of_sizes(pipeline: Pipeline, reference: Reference) -> None:
         log.warning("model %s: %s", printable(reference.model), unknown)
 
 
-def start_models(state: State, pipeline: Pipeline, references: Mapping[str, Reference]) -> list[Judgement]:
-    """Gives models their references before the first record, and evaluates anew what a checkpoint brought."""
-    pipeline.begin(state, references)
+def start_models(
+    state: State, pipeline: Pipeline, references: Mapping[str, Reference], ours: Callable[[str], bool] = lambda _: True
+) -> list[Judgement]:
+    """Gives models that are ``ours`` their references before the first record, and evaluates anew what a checkpoint
+    brought.
+    """
+    pipeline.begin(state, references, ours)
     configured(state, pipeline)
     for model in state.models.values():
         if model.reference is not None:

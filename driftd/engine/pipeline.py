@@ -6,7 +6,7 @@ settle:  rows -> open panes -> ClosedPanes -> monitor -> findings, model by mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
@@ -73,11 +73,17 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.schemas = Schemas(self.monitor)
 
-    def begin(self, state: State, references: Mapping[str, Reference]) -> None:
-        """Before the first record: the configured models are there, and those with a reference have it."""
-        for name in self.monitor.configured:
+    def begin(
+        self, state: State, references: Mapping[str, Reference], ours: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """Before the first record: the configured models are there, and those with a reference have it; of all that are
+        ``ours``.
+        """
+        for name in filter(ours, self.monitor.configured):
             state.models.setdefault(Slice(name), ModelState(Slice(name)))
         for name, reference in references.items():
+            if not ours(name):
+                continue
             model = state.models.get(Slice(name))
             known = None if model is None else model.reference
             if model is not None and model.learns_anew:

@@ -25,8 +25,8 @@ def heard(state: State, batches: Iterable[EventBatch], now: float) -> None:
 def configured(state: State, pipeline: Pipeline) -> None:
     """Marks the models that the user names now; one that is named again is there again."""
     for name in pipeline.monitor.configured:
-        model = state.models[Slice(name)]
-        if not model.configured:
+        model = state.models.get(Slice(name))
+        if model is not None and not model.configured:
             model.configured, model.retired, model.heard = True, False, nan
 
 

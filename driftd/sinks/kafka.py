@@ -50,6 +50,7 @@ class Message:
     value: bytes | None
     key: bytes | None
     headers: Headers
+    partition: int | None = None
     future: Any = None
 
 
@@ -70,14 +71,14 @@ class Sender:
     _failed: int = 0
     _reopen_at: float = 0.0
 
-    def send(self, value: bytes | None, key: bytes | None, headers: Headers) -> None:
+    def send(self, value: bytes | None, key: bytes | None, headers: Headers, partition: int | None = None) -> None:
         if len(self._pending) >= self.max_pending:
             self._settle()
         if len(self._pending) >= self.max_pending:
             self._failed += 1
             self.last_error = f"{self.max_pending} messages wait for the broker already"
             return
-        self._submit(Message(value, key, headers))
+        self._submit(Message(value, key, headers, partition))
 
     def flush(self, timeout_seconds: float) -> int:
         """Wait until the broker has what was sent since the last flush; how many messages it does not have."""
@@ -107,7 +108,9 @@ class Sender:
             producer = self._open()
             # Kafka knows messages with neither, kafka-python does not.
             value = b"" if message.value is None and message.key is None else message.value
-            message.future = producer.send(self.topic, value=value, key=message.key, headers=message.headers)
+            message.future = producer.send(
+                self.topic, value=value, key=message.key, headers=message.headers, partition=message.partition
+            )
             self._pending.append(message)
         except (errors.KafkaError, SourceError, AssertionError, ValueError) as error:
             self._failed += 1

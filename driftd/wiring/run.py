@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
@@ -31,9 +32,12 @@ from driftd.sinks import log as logs
 from driftd.web import HttpServer, Views
 from driftd.wiring.app import kafka_settings, pipeline_of, references_of
 
+if TYPE_CHECKING:
+    from driftd.wiring.members import Outfit
+
 log = logging.getLogger("driftd")
 
-FIXED = ("kafka", "state", "http", "limits", "log")
+FIXED = ("kafka", "state", "members", "http", "limits", "log")
 """Sections that a reload cannot change: they need a restart."""
 
 
@@ -111,6 +115,8 @@ class Reload:
     def _take(self, daemon: Daemon) -> str:
         new = self.loaded.again()
         before, after = self.loaded.settings, new.settings
+        if before.members.enabled:
+            raise ConfigError("members of a group take a new configuration with a restart, one after the other")
         if before.windows.pane_seconds != after.windows.pane_seconds:
             raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
         later = [name for name in FIXED if getattr(before, name) != getattr(after, name)]
@@ -150,23 +156,45 @@ def signals(daemon: Daemon) -> Iterator[None]:
 def run(loaded: Loaded) -> int:
     """Runs the daemon until it is told to stop; 0 when it drained. The exit code of a DriftdError says the rest."""
     logs.configure(loaded.settings.log.level, loaded.settings.log.format)
+    if loaded.settings.members.enabled:
+        return _run(loaded)
     with locked(Path(loaded.settings.state.directory)):
         return _run(loaded)
 
 
+def _alone(settings: Settings, outfit: Outfit) -> Daemon:
+    """One process that reads and judges, with its state in a folder."""
+    from driftd.sources.kafka.source import KafkaSource  # noqa: PLC0415
+
+    folder = Path(settings.state.directory)
+    checkpoints = CheckpointFile(folder, time.time)
+    state, trouble = checkpoints.load(outfit.pipeline)
+    if trouble:
+        log.error("%s", trouble)
+    outfit.reporter.judged(start_models(state, outfit.pipeline, references_of(settings)), state)
+    store = ReferenceStore(folder / "references")
+    return Daemon(
+        outfit.pipeline,
+        state,
+        KafkaSource(outfit.kafka),
+        checkpoints,
+        outfit.reporter,
+        outfit.clock,
+        outfit.timing,
+        outfit.findings,
+        outfit.rejects,
+        store,
+        outfit.reload,
+    )
+
+
 def _run(loaded: Loaded) -> int:
     from driftd.sinks.kafka import DeadLetters, KafkaFindings  # noqa: PLC0415  0.2 s that `driftd --help` need not wait
-    from driftd.sources.kafka.source import KafkaSource  # noqa: PLC0415
+    from driftd.wiring.members import Outfit, member_of  # noqa: PLC0415
 
     settings = loaded.settings
     kafka = kafka_settings(settings)
-    folder = Path(settings.state.directory)
     pipeline = pipeline_of(settings)
-    references = ReferenceStore(folder / "references")
-    checkpoints = CheckpointFile(folder, time.time)
-    state, trouble = checkpoints.load(pipeline)
-    if trouble:
-        log.error("%s", trouble)
     reporter = reporter_of(settings, pipeline)
     sinks: list[FindingSink] = [logs.LogFindings()]
     if settings.findings.path is not None:
@@ -175,30 +203,19 @@ def _run(loaded: Loaded) -> int:
         sinks.append(KafkaFindings(kafka, settings.kafka.findings_topic))
     reload = Reload(loaded)
     http = HttpServer(settings.http.address, views_of(reporter, reload), web_config=settings.http.web_config)
-    source = KafkaSource(kafka)
-
-    daemon = Daemon(
-        pipeline,
-        state,
-        source,
-        checkpoints,
-        reporter,
-        Clock(time.time, time.monotonic),
-        Timing(
-            settings.kafka.instance_id or socket.gethostname(),
-            settings.kafka.start,
-            settings.state.checkpoint_seconds,
-            settings.windows.idle_seconds,
-            settings.state.drain_seconds,
-        ),
-        findings=sinks,
-        rejects=DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None,
-        references=references,
-        reload=reload,
+    timing = Timing(
+        settings.kafka.instance_id or socket.gethostname(),
+        settings.kafka.start,
+        settings.state.checkpoint_seconds,
+        settings.windows.idle_seconds,
+        settings.state.drain_seconds,
     )
+    rejects = DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None
+    clock = Clock(time.time, time.monotonic)
+    outfit = Outfit(kafka, pipeline, reporter, clock, timing, sinks, rejects, reload)
+    daemon = member_of(settings, outfit) if settings.members.enabled else _alone(settings, outfit)
     reload.daemon, reload.http = daemon, http
     reporter.heartbeat = time.time()
-    reporter.judged(start_models(state, pipeline, references_of(settings)), state)
     collect_seldom()
     with signals(daemon):
         http.start()

@@ -1,4 +1,4 @@
-"""What a member saves: a checkpoint for each partition that it reads, and one for each partition of models it judges."""
+"""What a member saves: a checkpoint of each partition that it reads, and of each partition of models that it judges."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
     return replace(out, exchange=exchange)
 
 
-def restore_owner(cell: Checkpoint, plans: Plans) -> Owner:
-    known, pipeline = cell.exchange, plans.pipeline
+def restore_owner(cell: Checkpoint, pipeline: Pipeline, plans: Plans) -> Owner:
+    known = cell.exchange
     assert known is not None
     owned = Owned(
         known.next_offset,

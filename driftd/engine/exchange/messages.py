@@ -11,10 +11,12 @@ from there on (Resumed, Panes). Every message may come again: what was taken in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from driftd.core.errors import MessageUnreadable
 from driftd.core.event import TopicPartition
@@ -123,7 +125,7 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """Raises MessageUnreadable where the bytes are not what ``encode`` makes."""
-    if len(data) < 2 or data[0] != VERSION or data[1] >= len(_CODECS):  # noqa: PLR2004  (version and kind)
+    if len(data) < 2 or data[0] != VERSION or data[1] >= len(_CODECS):
         raise MessageUnreadable(f"not a message of version {VERSION}: begins with {data[:2].hex() or 'nothing'}")
     try:
         return _CODECS[data[1]].decode(data[2:])
@@ -131,8 +133,32 @@ def decode(data: bytes) -> Message:
         raise MessageUnreadable(f"{_KINDS[data[1]].__name__}: {type(e).__name__}: {e}") from e
 
 
+def small(message: Message, most: int) -> Iterator[Message]:
+    """The same in messages of ``most`` bytes at most, where it can be cut: between records, and between panes."""
+    size = len(encode(message))
+    if size <= most or not isinstance(message, Rows | Panes):
+        yield message
+    elif isinstance(message, Rows):
+        rows = message.rows.restore()
+        middle = int(np.searchsorted(rows.offsets, rows.offsets[len(rows) // 2]))
+        if middle == 0:
+            yield message  # one record
+            return
+        for begin, stop, end in (
+            (0, middle, int(rows.offsets[middle])),
+            (middle, len(rows), message.next_offset),
+        ):
+            fewer = RowsSnapshot.of(rows.take(np.arange(begin, stop)))
+            yield from small(replace(message, rows=fewer, next_offset=end), most)
+    else:
+        for half in message.panes.cut(int(message.panes.numbers[(len(message.panes) - 1) // 2])):
+            if half is not None:
+                part = replace(message, panes=half)
+                yield from small(part, most) if len(half) < len(message.panes) else [part]
+
+
 def key_of(message: Message) -> str:
-    """Of two messages with the same key the later one says all that the earlier said: a topic may be compacted by it."""
+    """Of two messages with one key the later says all that the earlier said: a topic may be compacted by it."""
     match message:
         case Panes():
             numbers = message.panes.numbers

@@ -33,7 +33,8 @@ class Owned:
     """Everything that is known of the models of one partition of the panes topic; a checkpoint holds it.
 
     ``next_offset``: of the panes topic. ``state``: its partitions are the sources, as far as they have been sent; their
-    streams are those that the owner counts. ``epochs``: of the readers. ``sent``: up to where the events of a slice in a source have come;
+    streams are those that the owner counts. ``epochs``: of the readers. ``sent``: up to where a source's events of a
+    slice have come;
     ``asked``: those whose reader wants to count; ``handed``: the plan by which it does; ``limits``: the last pane that
     is judged until the reader has sent what was open when it asked; ``resumed``: those where that came before we knew
     what was given. ``told``: the name of each slice's plan. ``late``: events that came when their pane was
@@ -127,7 +128,7 @@ class Owner:
         reference = model.reference
         if reference is not None:  # decoded by who does not know the kinds
             fresh = Stream(counters=stream.counters)
-            (rows,), refused = partition.refuse_text(fresh, [rows], reference.numeric_features)
+            (rows,), _ = partition.refuse_text(fresh, [rows], reference.numeric_features)
             stream.counters = fresh.counters
         stream.rows.append(rows)
 
@@ -245,4 +246,3 @@ class Owner:
         if reference is None or model.wants_rows or self.pipeline.monitor.settings(model.slice).restart:
             return ""
         return reference.id if reference.kind is not ReferenceKind.ROLLING else ""
-

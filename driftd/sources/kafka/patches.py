@@ -344,6 +344,12 @@ def assigned_partitions(question: Any) -> set[TopicPartition] | None:
     return {(one.topic, one.partition) for member in members for one in member.partitions()}
 
 
+def generation(consumer: Any) -> int:
+    """Of the group as we are in it; 0 where that is not known."""
+    known = getattr(getattr(consumer, "_coordinator", None), "_generation", None)
+    return max(0, int(getattr(known, "generation_id", 0)))
+
+
 def rejoin(consumer: Any) -> None:
     """The next poll() joins the group anew. Of a member that the broker takes for the leader it makes a rebalance."""
     consumer._coordinator.request_rejoin()

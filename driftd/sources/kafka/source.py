@@ -204,6 +204,16 @@ class KafkaSource:
     def positions(self) -> dict[TopicPartition, int]:
         return dict(self._next)
 
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """All that the topics have, whoever reads them; empty before the first connection."""
+        if self._consumer is None:
+            return []
+        return [(topic, number) for topic in topics for number in sorted(patches.partitions_of(self._consumer, topic))]
+
+    def generation(self) -> int:
+        """Of the group: it grows with every rebalance."""
+        return patches.generation(self._consumer)
+
     def topic_id(self, topic: str) -> str:
         return patches.topic_id(self._consumer, topic)
 

@@ -73,9 +73,9 @@ class Group:
         self.hear(member, 1 << 30)
         cell = self.saved.get(k)
         if cell is None:
-            member.owners[k] = Owner(member.plans.pipeline, member.plans)
+            member.owners[k] = Owner(self.make(), member.plans)
         else:
-            member.owners[k] = restore_owner(decode_checkpoint(cell), member.plans)
+            member.owners[k] = restore_owner(decode_checkpoint(cell), self.make(), member.plans)
         member.owners[k].expect(self.parts)
 
     def read(self, reader: Reader, count: int) -> None:

@@ -1,0 +1,292 @@
+"""A daemon of a group: it reads some partitions for all, and judges some models from what all have read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError
+from driftd.core.event import Decoded, RecordBatch, TopicPartition
+from driftd.core.reference import Reference
+from driftd.engine.daemon import Daemon, start_models
+from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
+from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
+from driftd.engine.exchange.owner import Owner
+from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint
+from driftd.engine.state import State
+from driftd.ingest.state import PartitionState
+
+log = logging.getLogger("driftd.daemon")
+
+
+class Exchange(Protocol):
+    """The topics that the members of a group share."""
+
+    @property
+    def owners(self) -> int:
+        """Partitions of the panes topic; SourceError where that is not known."""
+        ...
+
+    def owner_of(self, model: str) -> int:
+        """The partition of the panes topic that a model's messages go to."""
+        ...
+
+    def send(self, message: Message) -> None:
+        """To whom it may concern; messages of one source arrive in order."""
+        ...
+
+    def hear(self, *, to_end: bool) -> Iterable[bytes]:
+        """What has come in the plans topic since it was last asked; ``to_end``: all that was sent before now."""
+        ...
+
+    def load(self, name: str) -> bytes | None:
+        """What was last saved under the name, by whoever had the greatest epoch."""
+        ...
+
+    def save(self, name: str, epoch: int, payload: bytes) -> int:
+        """The bytes that were written."""
+        ...
+
+    def flush(self) -> None:
+        """Raises ExchangeFailed where something that was sent or saved did not arrive."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Member(Daemon):
+    """One of several processes in a group.
+
+    Of the partitions that the group gives it those of the ``panes_topic`` are models to judge, the others events to
+    read. ``state`` is a view of all: what its readers have counted, and the models that it judges. Rounds are those of
+    Daemon; what is read is sent, what is sent is judged by the model's owner, and a checkpoint covers both. What could
+    not be sent is read again, from the last checkpoint on.
+    """
+
+    exchange: Exchange = field(kw_only=True)
+    panes_topic: str = field(kw_only=True)
+    plans: Plans = field(kw_only=True)
+    given: Mapping[str, Reference] = field(kw_only=True, default_factory=dict)
+    sources: Callable[[], Collection[TopicPartition]] = field(kw_only=True)
+    generation: Callable[[], int] = field(kw_only=True)
+    readers: dict[TopicPartition, Reader] = field(init=False, default_factory=dict)
+    owners: dict[int, Owner] = field(init=False, default_factory=dict)
+    epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
+
+    def _hold(self) -> None:
+        self._hear()
+
+    def _hear(self, *, to_end: bool = False) -> None:
+        for data in self.exchange.hear(to_end=to_end):
+            message = self._readable(data)
+            if isinstance(message, Plan | Given):
+                self.plans.learn(message)
+
+    def _readable(self, data: bytes | None) -> Message | None:
+        try:
+            return decode(data or b"")
+        except MessageUnreadable as e:
+            self.reporter.out_of_reach(f"a message of another member is left out: {e}")
+            return None
+
+    def _take(self, records: RecordBatch) -> None:
+        if records.source == self.panes_topic:
+            self._receive(records)
+        elif records.topic_partition in self.readers:
+            super(Member, self)._take(records)  # dataclass slots make a class anew: super() alone knows the old one
+
+    def _decode(self, records: RecordBatch) -> Decoded:
+        return self.readers[records.topic_partition].take(records)
+
+    def _counting(self, topic_partition: TopicPartition) -> State:
+        reader = self.readers.get(topic_partition)
+        return self.state if reader is None else reader.state
+
+    def _receive(self, records: RecordBatch) -> None:
+        owner = self.owners.get(records.partition)
+        if owner is None:
+            return
+        now = self.clock.now()
+        for data in records.values:
+            message = self._readable(data)
+            if message is None or isinstance(message, Plan | Given):
+                continue
+            for outcome in owner.receive(message):
+                self._known(owner)
+                self._tell(outcome)
+            if isinstance(message, Rows | Panes) and message.slice in owner.owned.state.models:
+                model = owner.owned.state.models[message.slice]
+                model.heard, model.retired = now, False
+        owner.owned.next_offset = records.next_offset
+        self.state.partitions[records.topic_partition].next_offset = records.next_offset
+        self._dirty = True
+
+    def _known(self, owner: Owner) -> None:
+        self.state.models |= owner.owned.state.models
+
+    def _settle(self, idle: frozenset[TopicPartition]) -> None:
+        try:
+            for source, reader in self.readers.items():
+                for message in reader.send(idle=source in idle):
+                    self.exchange.send(message)
+            for owner in self.owners.values():
+                owner.expect(self.sources())
+                for outcome in owner.settle():
+                    self._known(owner)
+                    self._tell(outcome)
+                    self.reporter.beat(self.clock.now())
+                for answer in owner.answers():
+                    self.exchange.send(answer)
+        except ExchangeFailed as e:
+            self._again(e)
+        self._view()
+
+    def _view(self) -> None:
+        """``state`` as the readers and owners have it now."""
+        readers = [reader.state for reader in self.readers.values()]
+        state = self.state
+        state.received, state.accepted = sum(r.received for r in readers), sum(r.accepted for r in readers)
+        state.rejected.clear()
+        state.dropped.clear()
+        for reader in readers:
+            state.rejected.update(reader.rejected)
+            state.dropped.update(reader.dropped)
+        state.findings = sum(owner.owned.state.findings for owner in self.owners.values())
+        state.models = {}
+        for owner in self.owners.values():
+            self._known(owner)
+
+    def _release(self, partitions: Iterable[TopicPartition]) -> None:
+        """These partitions are another member's now, with all that was saved of them."""
+        for at in list(partitions):
+            self.readers.pop(at, None)
+            if at[0] == self.panes_topic:
+                self.owners.pop(at[1], None)
+            self.state.partitions.pop(at, None)
+            self._quiet_since.pop(at, None)
+        self._view()
+
+    def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        partitions = list(partitions)
+        try:
+            self._begin(partitions)
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
+        except ExchangeFailed as e:
+            self.reporter.out_of_reach(str(e))  # they are announced again
+
+    def _begin(self, partitions: list[TopicPartition]) -> None:
+        """Goes on in partitions from what was saved of them, by us or another."""
+        for at in partitions:
+            self.epochs[at] = self.generation()
+        self._meet([at for at in partitions if at[0] != self.panes_topic])
+        self._hear(to_end=True)
+        committed = self.source.committed(partitions)
+        start: dict[TopicPartition, int | str] = {}
+        ids: dict[TopicPartition, str] = {}
+        for at in partitions:
+            start[at] = (
+                self._judge(at) if at[0] == self.panes_topic else self._read(at, committed.get(at, (None, ""))[0])
+            )
+            if at in self.readers:
+                ids[at] = self.readers[at].partition.topic_id
+        found = self.source.seek(start, ids)
+        for at, offset in found.items():
+            if at in self.readers:
+                self.readers[at].partition.next_offset = offset
+                self.state.partitions[at] = self.readers[at].partition
+            else:
+                self.owners[at[1]].owned.next_offset = offset
+                self.state.partitions[at] = PartitionState(offset)
+        self._dirty = True
+        self._view()
+        log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
+        if any(isinstance(begin, str) and begin != "earliest" for begin in start.values()):
+            self.checkpoint()  # after kill -9 before the first checkpoint "latest" would be another place
+
+    def _meet(self, sources: Iterable[TopicPartition]) -> None:
+        """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on
+        is asked for by that one.
+        """
+        for source in sources:
+            saved = self.exchange.load(_reader(source))
+            if saved is not None:
+                known = decode_checkpoint(saved).exchange
+                self.epochs[source] = max(self.epochs[source], 0 if known is None else known.epoch + 1)
+            self.exchange.send(Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source]).read())
+        self.exchange.flush()
+
+    def _read(self, source: TopicPartition, committed: int | None) -> int | str:
+        saved = self.exchange.load(_reader(source))
+        if saved is None:
+            self.readers[source] = Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source])
+            start = "earliest" if source[0] in self.state.awaited else self.timing.start
+            return start if committed is None else committed
+        reader = restore_reader(decode_checkpoint(saved), source, self.plans, self.epochs[source])
+        self.readers[source] = reader
+        return reader.partition.next_offset
+
+    def _judge(self, at: TopicPartition) -> int | str:
+        saved, k = self.exchange.load(_owner(at[1])), at[1]
+        if saved is None:
+            owner = Owner(self.pipeline, self.plans)
+        else:
+            cell = decode_checkpoint(saved)
+            owner = restore_owner(cell, self.pipeline, self.plans)
+            self.epochs[at] = max(self.epochs[at], 0 if cell.exchange is None else cell.exchange.epoch + 1)
+        state = owner.owned.state
+        judgements = start_models(state, self.pipeline, self.given, lambda name: self.exchange.owner_of(name) == k)
+        self.owners[k] = owner
+        self.reporter.judged(judgements, state)
+        return "earliest" if saved is None else owner.owned.next_offset
+
+    def _again(self, why: Exception) -> None:
+        """What was sent did not all arrive: everything is read and judged again from the last checkpoint on."""
+        self.reporter.out_of_reach(f"{why}; reading again from the last checkpoint on")
+        ours = sorted(self.state.partitions)
+        self._release(ours)
+        self._assigned(ours)
+
+    def _write(self) -> int:
+        """A checkpoint for each partition, in the state topic. Raises ExchangeFailed."""
+        now, size = self.clock.now(), 0
+        self.exchange.flush()
+        for source, reader in self.readers.items():
+            cell = encode_checkpoint(reader_cell(reader, now))
+            size += self.exchange.save(_reader(source), self.epochs[source], cell)
+        for k, owner in self.owners.items():
+            epoch = self.epochs[self.panes_topic, k]
+            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(owner_cell(owner, epoch, now)))
+        self.exchange.flush()
+        return size
+
+    def _save(self) -> int | None:
+        try:
+            return super(Member, self)._save()
+        except ExchangeFailed as e:
+            self._unsaved = str(e)
+            self.reporter.checkpoint_failed(str(e))
+            self._again(e)
+            return None
+
+    def _retire(self) -> None:
+        for owner in self.owners.values():
+            self._retire_from(owner.owned.state)
+
+    def _close(self) -> None:
+        super(Member, self)._close()
+        self.exchange.close()
+
+
+def _reader(source: TopicPartition) -> str:
+    return f"reader|{source[0]}/{source[1]}"
+
+
+def _owner(k: int) -> str:
+    return f"owner|{k}"

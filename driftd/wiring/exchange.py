@@ -1,0 +1,186 @@
+"""The topics of a group of members, in Kafka."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+import zlib
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from driftd.core.errors import ExchangeFailed, SourceError
+from driftd.engine.exchange.messages import Given, Message, Plan, Read, encode, key_of, small
+from driftd.sinks.kafka import Sender
+from driftd.sources.kafka.preflight import preflight
+from driftd.sources.kafka.settings import KafkaSettings
+from driftd.sources.kafka.tail import Kept, Tail
+
+PIECE_BYTES: Final = 900_000
+"""Of a state or a plan that is larger, several messages: by default a topic takes batches of 1,048,588 bytes."""
+FLUSH_SECONDS: Final = 30.0
+
+
+class Manifest(msgspec.Struct, array_like=True):
+    """The last message of something that was cut: which pieces it is made of."""
+
+    epoch: int
+    number: int
+    pieces: int
+    digest: bytes
+
+
+def owner_of(model: str, owners: int) -> int:
+    """The partition of the panes topic for a model: CRC-32 of its name in UTF-8, modulo the number of partitions."""
+    return zlib.crc32(model.encode("utf-8", "surrogatepass")) % owners
+
+
+@dataclass(slots=True)
+class Pieces:
+    """Things under a name, cut into messages: the pieces first, then the manifest, so that what is read is old or new.
+
+    Keys are ``place NUL name``, of a manifest ``NUL name``. Two versions take turns, so that the pieces of the last
+    good one are there until the next one is whole. Of those who write under one name he with the greatest epoch counts.
+    """
+
+    known: dict[str, tuple[Manifest, bytes]] = field(default_factory=dict)
+    _pieces: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+
+    def take(self, kept: Kept) -> str | None:
+        """Takes a message in; the name of what it completed."""
+        place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
+        if place and kept.value is None:
+            self._pieces[name].pop(place, None)
+        elif place:
+            self._pieces[name][place] = kept.value or b""
+        elif kept.value is not None:
+            manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
+            parts = [self._pieces[name].get(_place(manifest, i)) for i in range(manifest.pieces)]
+            whole = b"".join(part for part in parts if part is not None)
+            before = self.known.get(name)
+            newer = before is None or (before[0].epoch, before[0].number) <= (manifest.epoch, manifest.number)
+            if newer and None not in parts and hashlib.sha256(whole).digest() == manifest.digest:
+                self.known[name] = manifest, whole
+                return name
+        return None
+
+    def cut(self, name: str, epoch: int, payload: bytes) -> list[tuple[bytes, bytes | None]]:
+        """Keys and values, in order; they go to one partition. The payload is not kept."""
+        before = self.known.get(name)
+        manifest = Manifest(
+            epoch,
+            0 if before is None else before[0].number + 1,
+            -(-len(payload) // PIECE_BYTES),
+            hashlib.sha256(payload).digest(),
+        )
+        places = [_place(manifest, i) for i in range(manifest.pieces)]
+        kept = {*places}
+        if before is not None and before[0].epoch == epoch:
+            kept.update(_place(before[0], i) for i in range(before[0].pieces))
+        stale = self._pieces[name].keys() - kept  # nobody needs them when the manifest is there
+        self._pieces[name] = dict.fromkeys(kept, b"")
+        self.known[name] = manifest, b""
+        return [
+            *((_key(name, at), payload[i * PIECE_BYTES : (i + 1) * PIECE_BYTES]) for i, at in enumerate(places)),
+            (_key(name), msgspec.msgpack.encode(manifest)),
+            *((_key(name, at), None) for at in sorted(stale)),
+        ]
+
+
+def _key(name: str, place: str = "") -> bytes:
+    return f"{place}\0{name}".encode("utf-8", "surrogatepass")
+
+
+def _place(manifest: Manifest, i: int) -> str:
+    return f"{manifest.epoch}.{manifest.number % 2}.{i}"
+
+
+@dataclass(slots=True)
+class KafkaExchange:
+    """Panes, plans and state of a group, each a topic."""
+
+    settings: KafkaSettings
+    panes_topic: str
+    plans_topic: str
+    state_topic: str
+    _panes: Sender = field(init=False)
+    _plans: Sender = field(init=False)
+    _state: Sender = field(init=False)
+    _heard: Tail = field(init=False)
+    _said: Pieces = field(init=False, default_factory=Pieces)
+    _saved: dict[str, Pieces] = field(init=False, default_factory=dict)
+    _counts: dict[str, int] = field(init=False, default_factory=dict)
+    _self: str = field(init=False, default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self._panes, self._plans, self._state = (
+            Sender(self.settings, topic) for topic in (self.panes_topic, self.plans_topic, self.state_topic)
+        )
+        self._heard = Tail(self.settings, self.plans_topic)
+
+    @property
+    def owners(self) -> int:
+        return self._partitions(self.panes_topic)
+
+    def owner_of(self, model: str) -> int:
+        return owner_of(model, self.owners)
+
+    def send(self, message: Message) -> None:
+        if isinstance(message, Plan | Given):
+            data, key = encode(message), key_of(message)
+            at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
+            # by its sender as well: the first of all counts
+            for place, piece in Pieces().cut(f"{key}|{self._self}", 0, data):
+                self._plans.send(piece, place, [], at)
+            return
+        to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
+        for part in small(message, PIECE_BYTES):
+            value, name = encode(part), key_of(part).encode("utf-8", "surrogatepass")
+            for k in to:
+                self._panes.send(value, name, [], k)
+
+    def hear(self, *, to_end: bool) -> list[bytes]:
+        found = self._heard.to_end() if to_end else self._heard.poll()
+        names = [self._said.take(kept) for kept in found]
+        return [self._said.known[name][1] for name in names if name is not None]
+
+    def load(self, name: str) -> bytes | None:
+        at = self._state_partition(name)
+        tail, pieces = Tail(self.settings, self.state_topic, (at,)), Pieces()
+        try:
+            for kept in tail.to_end():
+                pieces.take(kept)
+        finally:
+            tail.close()
+        self._saved[name] = pieces
+        return pieces.known[name][1] if name in pieces.known else None
+
+    def save(self, name: str, epoch: int, payload: bytes) -> int:
+        at = self._state_partition(name)
+        for key, value in self._saved.setdefault(name, Pieces()).cut(name, epoch, payload):
+            self._state.send(value, key, [], at)
+        return len(payload)
+
+    def flush(self) -> None:
+        for sender in (self._panes, self._plans, self._state):
+            if failed := sender.flush(FLUSH_SECONDS):
+                raise ExchangeFailed(f"topic '{sender.topic}': {failed} messages not sent: {sender.last_error}")
+
+    def close(self) -> None:
+        self._heard.close()
+        for sender in (self._panes, self._plans, self._state):
+            sender.close()
+
+    def _state_partition(self, name: str) -> int:
+        return zlib.crc32(name.encode()) % self._partitions(self.state_topic)
+
+    def _partitions(self, topic: str) -> int:
+        """As many as there were at the start: models would have other owners."""
+        if topic not in self._counts:
+            seen = preflight(replace(self.settings, topics=(topic,))).topics.get(topic)
+            if seen is None or not seen.partitions:
+                raise SourceError(f"{self.settings.where}: topic '{topic}' does not exist; create it")
+            self._counts[topic] = len(seen.partitions)
+        return self._counts[topic]
