@@ -203,8 +203,11 @@ class Daemon:
         self.reporter.held(before, self._held)
 
     def _poll(self) -> list[RecordBatch]:
+        return self._polled(self.timing.poll_seconds)
+
+    def _polled(self, timeout_seconds: float) -> list[RecordBatch]:
         try:
-            return self.source.poll(self.timing.poll_seconds)
+            return self.source.poll(timeout_seconds)
         except SourceError as e:
             if not e.retriable:
                 raise

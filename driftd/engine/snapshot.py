@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import nan
-from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.pane import ClosedPane, Counters, RawRows
+from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -210,7 +209,7 @@ class ModelSnapshot:
 
     slice: Slice
     reference: Reference | str | None
-    pending: list[ClosedPane]
+    pending: list[ClosedPanes]
     arrived: list[ArrivedSnapshot]
     through: list[tuple[TopicPartition, int]]
     rows: list[RowsSnapshot]
@@ -236,7 +235,7 @@ class ModelSnapshot:
         return cls(
             m.slice,
             m.reference,
-            sorted((pane for of in m.pending.values() for message in of for pane in message.each()), key=_place),
+            [message for _, messages in sorted(m.pending.items()) for message in messages],
             [ArrivedSnapshot.of(rows) for _, messages in sorted(m.arrived.items()) for rows in messages],
             sorted(m.through.items()),
             [RowsSnapshot.of(rows) for rows in m.rows],
@@ -281,8 +280,8 @@ class ModelSnapshot:
             retired=self.retired,
             configured=self.configured,
         )
-        for pane in self.pending:
-            model.pending.setdefault(pane.source, []).append(pane.alone)
+        for message in self.pending:
+            model.pending.setdefault(message.source, []).append(message)
         model.recent = [recent.restore(self.slice) for recent in self.recent]
         for arrived in self.arrived:
             model.arrived.setdefault(arrived.source, []).append(arrived.restore(self.slice))
@@ -376,7 +375,6 @@ def _reference(models: Mapping[Slice, ModelState], key: Slice) -> Reference | No
 
 
 _T = TypeVar("_T")
-_place: Final = attrgetter("number", "source")
 _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
 _ROWS: Final = TypedCodec(RowsSnapshot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
@@ -20,6 +20,11 @@ from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
 
 log = logging.getLogger("driftd.daemon")
+
+MOST_WAITING: Final = 200
+"""Messages of the panes topic that wait for a member before it reads no more events."""
+SOON_SECONDS: Final = 0.02
+"""Between two looks at the plans topic while something is waited for."""
 
 
 class Exchange(Protocol):
@@ -78,7 +83,19 @@ class Member(Daemon):
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
 
     def _hold(self) -> None:
+        """What was sent is judged before more is read: a backlog would else wait in memory."""
         self._hear()
+        waiting = max((lag.records for at, lag in self.source.lag().items() if at[0] == self.panes_topic), default=0)
+        before = self._held
+        self._held = (
+            frozenset(self.readers) if waiting > (MOST_WAITING // 2 if before else MOST_WAITING) else frozenset()
+        )
+        self.source.hold(self._held)
+        self.reporter.held(before, self._held)
+
+    def _poll(self) -> list[RecordBatch]:
+        waits = any(reader.waits for reader in self.readers.values()) or any(o.waits for o in self.owners.values())
+        return self._polled(min(SOON_SECONDS, self.timing.poll_seconds) if waits else self.timing.poll_seconds)
 
     def _hear(self, *, to_end: bool = False) -> None:
         for data in self.exchange.hear(to_end=to_end):

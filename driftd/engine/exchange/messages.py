@@ -96,9 +96,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the owner has counted of the source's events before ``next_offset``, without panes up to ``through``: those
-    it has judged, or will. Of several for one plan the first counts, so that an owner that was thought dead, and one
-    that begins anew from an older checkpoint, do as the others do.
+    """What the owner has counted of the source's events before ``next_offset``: its open ``panes``, without those up to
+    ``through``, which it has judged or will, and the rest of the ``stream``. Of several for one plan the first counts,
+    so that an owner that was thought dead, and one that begins anew from an older checkpoint, do as the others do.
     """
 
     source: TopicPartition
@@ -107,6 +107,7 @@ class Given:
     next_offset: int
     through: int
     stream: StreamSnapshot
+    panes: PaneBlock | None
 
 
 ToOwner = Rows | Panes | Read | HandOver | Resumed

@@ -65,6 +65,11 @@ class Owner:
     _behind: bool = False
     _answers: list[ToReaders] = field(default_factory=list)
 
+    @property
+    def waits(self) -> bool:
+        """For what it has given to come back."""
+        return bool(self.owned.asked)
+
     def expect(self, sources: Collection[TopicPartition]) -> None:
         """The partitions that there are: nothing is judged before each of them has been heard of, or is idle."""
         for source in sources:
@@ -175,9 +180,9 @@ class Owner:
             stream = self._absorbed(at)
             _, open_ = (None, None) if stream.panes is None else stream.panes.cut(through)
             reference, find = self.owned.state.models[key].reference, self.pipeline.sequential_of
-            snapshot = StreamSnapshot.of(key, replace(stream, panes=open_), reference, find)
+            snapshot = StreamSnapshot.of(key, replace(stream, panes=None), reference, find)
             next_offset = max(message.next_offset, self.owned.sent.get(at, 0))
-            self._answers.append(Given(message.source, key, message.plan, next_offset, through, snapshot))
+            self._answers.append(Given(message.source, key, message.plan, next_offset, through, snapshot, open_))
 
     def _hand(self, at: At) -> None:
         """Lets go of what was given, once that is known."""

@@ -88,6 +88,11 @@ class Reader:
     def partition(self) -> PartitionState:
         return self.state.partitions[self.source]
 
+    @property
+    def waits(self) -> bool:
+        """For what the owner has counted."""
+        return any(c.phase is Phase.WAITS for c in self.counting.values())
+
     def take(self, records: RecordBatch) -> Decoded:
         return self.pipeline.take(self.state, records)
 
@@ -141,7 +146,7 @@ class Reader:
         fresh = given.stream.restore(reference, self.pipeline.sequential_of)
         waiting = [rows for batch in stream.rows if len(rows := rows_from(batch, given.next_offset))]
         stream.rows = []
-        stream.panes, stream.carry, stream.sequential = fresh.panes, fresh.carry, fresh.sequential
+        stream.panes, stream.carry, stream.sequential = given.panes, fresh.carry, fresh.sequential
         # decoded before the kinds were known
         stream.rows, _ = partition.refuse_text(stream, waiting, reference.numeric_features)
 

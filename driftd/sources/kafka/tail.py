@@ -41,11 +41,14 @@ class Tail:
 
     def poll(self) -> list[Kept]:
         """What has come; waits for nothing."""
+        found: list[Kept] = []
         try:
-            return self._take(0)
+            while more := self._take(0):
+                found += more
         except errors.KafkaError as error:
             self.close()
             raise SourceError(f"{self.settings.where}: topic '{self.topic}': {type(error).__name__}: {error}") from None
+        return found
 
     def to_end(self) -> list[Kept]:
         """All that was in the topic when it was asked. Raises SourceError where no answer comes."""

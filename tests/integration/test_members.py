@@ -1,0 +1,114 @@
+"""Members of a group that share models say what one process says: a real broker, real processes, kill -9."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.servers.kafka import Broker
+from tests.stage.daemon import DriftdProcess, wait_until
+from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+BEGIN = MONDAY + 9 * HOUR
+HOURS = 14
+FAULT = 12
+PARTITIONS = 4
+MODELS = 2
+
+
+def events() -> list[list[bytes]]:
+    """Of each partition. Two hours before the end one feature has no value and another is a hundredfold. The last event
+    is in all partitions, so that the end does not depend on which falls silent first.
+    """
+    rows = []
+    for number in range(MODELS):
+        columns = traffic(np.random.default_rng(11 + number), BEGIN, BEGIN + HOURS * HOUR)
+        for i, moment in enumerate(columns["time"].tolist()):
+            features = {name: columns[name][i] for name in NAMES}
+            if moment > BEGIN + FAULT * HOUR:
+                features |= {"age": None, "amount": features["amount"] * 100}
+            score = float(columns["score"][i])
+            event = {"model": f"m{number}", "time": moment, "features": features, "prediction": int(score > 0.5)}
+            rows.append({**event, "score": score})
+    rows.sort(key=lambda event: event["time"])
+    where = np.random.default_rng(3).integers(0, PARTITIONS, len(rows)).tolist()
+    last = {**rows[-1], "time": rows[-1]["time"] + 600.0}
+    return [
+        [json.dumps(event).encode() for event, at in zip(rows, where, strict=True) if at == k]
+        + [json.dumps(last).encode()]
+        for k in range(PARTITIONS)
+    ]
+
+
+def produce(broker: Broker, topic: str, parts: list[list[bytes]], pause: float) -> None:
+    with broker.producer(linger_ms=5) as producer:
+        for begin in range(0, max(map(len, parts)), 150):
+            for number, part in enumerate(parts):
+                for event in part[begin : begin + 150]:
+                    producer.send(topic, event, partition=number)
+            producer.flush(timeout=60)
+            time.sleep(pause)
+
+
+def settings(broker: Broker, topic: str, name: str, members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kafka": {
+            "bootstrap_servers": broker.bootstrap,
+            "topics": [topic],
+            "group_id": f"{topic}-{'group' if members else name}",
+            "group_instance_id": name,
+            "start": "earliest",
+            "session_timeout_seconds": 6,
+        },
+        "learning": {"events": 1000},
+        "state": {"checkpoint_seconds": 2},
+        "members": members,
+    }
+
+
+def test_three_members_of_which_some_are_killed_find_what_one_process_finds(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], rng: np.random.Generator
+) -> None:
+    parts = events()
+    total = sum(map(len, parts))
+    topic = kafka.create_topic("shared", PARTITIONS)
+    topics = {"panes_topic": ("panes", 3), "plans_topic": ("plans", 1), "state_topic": ("state", 2)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    producer = threading.Thread(target=produce, args=(kafka, topic, parts, 0.4))
+    producer.start()
+    group = [
+        DriftdProcess(tmp_path / name, settings(kafka, topic, name, {"enabled": True, **shared}))
+        for name in ("a", "b", "c")
+    ]
+    daemons += group
+    for member in group:
+        member.start()
+    for _ in range(4):
+        time.sleep(float(rng.uniform(1.0, 3.0)))
+        victim = group[int(rng.integers(len(group)))]
+        victim.kill9()
+        victim.start()
+    producer.join()
+    alone = DriftdProcess(tmp_path / "alone", settings(kafka, topic, "alone", {}))
+    daemons.append(alone)
+    alone.start()
+    alone.wait_received(total)
+    assert alone.terminate() == 0
+    expected = alone.findings()
+    assert {"missing", "unit"} <= {f["kind"] for f in expected.values() if f["severity"] == "page"}
+
+    def told() -> dict[str, dict[str, Any]]:
+        return {key: finding for member in group for key, finding in member.findings().items()}
+
+    wait_until(lambda: told().keys() >= expected.keys(), "what one process found", 150)
+    wait_until(lambda: sum(m.value("driftd_events_received_total") for m in group) == total, "all events, once")
+    assert told() == expected
+    assert [member.terminate() for member in group] == [0, 0, 0]
