@@ -87,6 +87,10 @@ def _kafka(settings: Settings) -> Iterator[Mistake]:
     for key in ("dead_letter_topic", "findings_topic"):
         if getattr(k, key) in k.topics:
             yield ("kafka", key), f"'{getattr(k, key)}' is among kafka.topics: driftd would read what it writes"
+    ours = [settings.members.panes_topic, settings.members.plans_topic, settings.members.state_topic]
+    for key, topic in zip(("panes_topic", "plans_topic", "state_topic"), ours, strict=True):
+        if topic in k.topics or ours.count(topic) > 1:
+            yield ("members", key), f"'{topic}' has another use; each needs a topic of its own"
     for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
         yield ("kafka", "topics"), f"topic '{topic}' appears twice"
     if k.max_poll_interval_seconds < k.session_timeout_seconds:

@@ -104,15 +104,17 @@ class FileFindings:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("ab")
+            self._file: IO[bytes] = path.open("ab", buffering=0)  # whole lines: members of a host share the file
             if _torn(path):  # a crash in the middle of a line; the finding is written again, on a line of its own
                 self._file.write(b"\n")
         except OSError as e:
             raise self._unwritable(e) from e
 
     def emit(self, findings: Iterable[Finding]) -> None:
+        lines = memoryview(b"".join(finding_json(f) + b"\n" for f in findings))
         try:
-            self._file.writelines(finding_json(f) + b"\n" for f in findings)
+            while lines:
+                lines = lines[self._file.write(lines) :]
         except OSError as e:
             raise self._unwritable(e) from e
 

@@ -41,7 +41,7 @@ def owner_of(model: str, owners: int) -> int:
 class Pieces:
     """Things under a name, cut into messages: the pieces first, then the manifest, so that what is read is old or new.
 
-    Keys are ``place NUL name``, of a manifest ``NUL name``. Two versions take turns, so that the pieces of the last
+    Keys are ``place NUL name``, the place of a manifest is ``=epoch``. Two versions take turns, so that the pieces of the last
     good one are there until the next one is whole. Of those who write under one name he with the greatest epoch counts.
     """
 
@@ -51,11 +51,11 @@ class Pieces:
     def take(self, kept: Kept) -> str | None:
         """Takes a message in; the name of what it completed."""
         place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
-        if place and kept.value is None:
+        if kept.value is None:
             self._pieces[name].pop(place, None)
-        elif place:
-            self._pieces[name][place] = kept.value or b""
-        elif kept.value is not None:
+            return None
+        self._pieces[name][place] = kept.value
+        if place.startswith("="):
             manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
             parts = [self._pieces[name].get(_place(manifest, i)) for i in range(manifest.pieces)]
             whole = b"".join(part for part in parts if part is not None)
@@ -76,7 +76,7 @@ class Pieces:
             hashlib.sha256(payload).digest(),
         )
         places = [_place(manifest, i) for i in range(manifest.pieces)]
-        kept = {*places}
+        kept = {*places, f"={epoch}"}
         if before is not None and before[0].epoch == epoch:
             kept.update(_place(before[0], i) for i in range(before[0].pieces))
         stale = self._pieces[name].keys() - kept  # nobody needs them when the manifest is there
@@ -84,12 +84,12 @@ class Pieces:
         self.known[name] = manifest, b""
         return [
             *((_key(name, at), payload[i * PIECE_BYTES : (i + 1) * PIECE_BYTES]) for i, at in enumerate(places)),
-            (_key(name), msgspec.msgpack.encode(manifest)),
+            (_key(name, f"={epoch}"), msgspec.msgpack.encode(manifest)),
             *((_key(name, at), None) for at in sorted(stale)),
         ]
 
 
-def _key(name: str, place: str = "") -> bytes:
+def _key(name: str, place: str) -> bytes:
     return f"{place}\0{name}".encode("utf-8", "surrogatepass")
 
 
@@ -173,6 +173,15 @@ class KafkaExchange:
         for sender in (self._panes, self._plans, self._state):
             sender.close()
 
+    def _cure(self, topic: str) -> str:
+        partitions, policy = 1, "compact"
+        if topic == self.panes_topic:
+            partitions, policy = 12, "delete --config retention.ms=604800000"
+        return (
+            f"create it: kafka-topics.sh --create --topic {topic} --partitions {partitions} "
+            f"--config cleanup.policy={policy} (docs/members.md)"
+        )
+
     def _state_partition(self, name: str) -> int:
         return zlib.crc32(name.encode()) % self._partitions(self.state_topic)
 
@@ -181,6 +190,6 @@ class KafkaExchange:
         if topic not in self._counts:
             seen = preflight(replace(self.settings, topics=(topic,))).topics.get(topic)
             if seen is None or not seen.partitions:
-                raise SourceError(f"{self.settings.where}: topic '{topic}' does not exist; create it")
+                raise SourceError(f"{self.settings.where}: topic '{topic}' does not exist; {self._cure(topic)}")
             self._counts[topic] = len(seen.partitions)
         return self._counts[topic]

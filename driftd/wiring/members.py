@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Final
 
 from driftd.config.settings import Settings
 from driftd.engine.daemon import Clock, Daemon, FindingSink, RejectSink, Timing
@@ -16,6 +23,13 @@ from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.source import KafkaSource
 from driftd.wiring.app import pipeline_of, references_of
 from driftd.wiring.exchange import KafkaExchange
+
+log = logging.getLogger("driftd")
+
+AGAIN_SECONDS: Final = 1.0
+"""Before a member that ended by itself is started again."""
+GIVEN_UP: Final = frozenset({2, 3, 4})
+"""Exit codes of members that starting them again would not help: configuration, permission, state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +69,75 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
         sources=lambda: source.partitions(outfit.kafka.topics),
         generation=source.generation,
     )
+
+
+@dataclass(slots=True)
+class Members:
+    """Several `driftd run` on this host, each a process: they have one configuration, and ports one after the other.
+
+    One that is killed is started again; one that refuses to run ends all, with its exit code.
+    """
+
+    settings: Settings
+    command: Sequence[str]
+    count: int
+    stopping: bool = False
+    _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT, which go on to all members, as does SIGHUP."""
+        before = {
+            number: signal.signal(number, self._pass_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        }
+        try:
+            for place in range(self.count):
+                self._start(place)
+            while self._running:
+                code = self._look()
+                if code:
+                    return code
+                time.sleep(0.2)
+            return 0
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def options(self, place: int) -> list[str]:
+        """What a member has of its own."""
+        host, port = self.settings.http.address
+        name = f"{self.settings.kafka.instance_id or 'member'}-{place}"
+        at = f"[{host}]:{port + place}" if ":" in host else f"{host}:{port + place}"
+        own = {"members.enabled": "true", "kafka.group_instance_id": name, "http.listen": at}
+        return [word for key, value in own.items() for word in ("--set", f"{key}={value}")]
+
+    def _start(self, place: int) -> None:
+        command = [sys.executable, "-m", "driftd", *self.command, *self.options(place)]
+        # of its own session: ^C comes through us alone
+        self._running[place] = subprocess.Popen(command, start_new_session=True)  # noqa: S603  (our own command line)
+
+    def _look(self) -> int:
+        for place, process in list(self._running.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._running[place]
+            if self.stopping:
+                continue
+            if code in GIVEN_UP:
+                return code
+            log.error("member %d ended with %d; starting it again, nothing is lost", place, code)
+            time.sleep(AGAIN_SECONDS)
+            self._start(place)
+        return 0
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.stopping = self.stopping or number != signal.SIGHUP
+        for process in self._running.values():
+            process.send_signal(number)
+
+    def _end(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            process.wait()

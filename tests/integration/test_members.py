@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.servers import find_free_port
 from tests.servers.kafka import Broker
 from tests.stage.daemon import DriftdProcess, wait_until
 from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
@@ -22,6 +26,7 @@ HOURS = 14
 FAULT = 12
 PARTITIONS = 4
 MODELS = 2
+SESSION_SECONDS = 6
 
 
 def events() -> list[list[bytes]]:
@@ -66,7 +71,7 @@ def settings(broker: Broker, topic: str, name: str, members: dict[str, Any]) -> 
             "group_id": f"{topic}-{'group' if members else name}",
             "group_instance_id": name,
             "start": "earliest",
-            "session_timeout_seconds": 6,
+            "session_timeout_seconds": SESSION_SECONDS,
         },
         "learning": {"events": 1000},
         "state": {"checkpoint_seconds": 2},
@@ -74,7 +79,7 @@ def settings(broker: Broker, topic: str, name: str, members: dict[str, Any]) -> 
     }
 
 
-def test_three_members_of_which_some_are_killed_find_what_one_process_finds(
+def test_three_members_some_of_them_killed_and_one_asleep_find_what_one_process_finds(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess], rng: np.random.Generator
 ) -> None:
     parts = events()
@@ -91,11 +96,16 @@ def test_three_members_of_which_some_are_killed_find_what_one_process_finds(
     daemons += group
     for member in group:
         member.start()
-    for _ in range(4):
+    for _ in range(3):
         time.sleep(float(rng.uniform(1.0, 3.0)))
         victim = group[int(rng.integers(len(group)))]
         victim.kill9()
         victim.start()
+    asleep = group[int(rng.integers(len(group)))]
+    assert asleep.process is not None
+    asleep.process.send_signal(signal.SIGSTOP)  # until others have its partitions; then it goes on where it was
+    time.sleep(SESSION_SECONDS + 3)
+    asleep.process.send_signal(signal.SIGCONT)
     producer.join()
     alone = DriftdProcess(tmp_path / "alone", settings(kafka, topic, "alone", {}))
     daemons.append(alone)
@@ -112,3 +122,34 @@ def test_three_members_of_which_some_are_killed_find_what_one_process_finds(
     wait_until(lambda: sum(m.value("driftd_events_received_total") for m in group) == total, "all events, once")
     assert told() == expected
     assert [member.terminate() for member in group] == [0, 0, 0]
+
+
+def test_members_of_one_host_are_started_again_and_stop_together(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("shared", 2)
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    port = next(port for _ in range(100) if is_free((port := find_free_port()) + 1))
+    both = DriftdProcess(tmp_path / "host", settings(kafka, topic, "host", shared), port, ("--members", "2"))
+    second = DriftdProcess(tmp_path / "second", {}, port + 1)  # only to ask it
+    daemons.append(both)
+    both.start()
+    assert both.process is not None
+    parent = both.process.pid
+    wait_until(lambda: both.get("/-/ready")[0] == second.get("/-/ready")[0] == 200, "two members that are ready")
+    victim = children(parent)[1]
+    os.kill(victim, signal.SIGKILL)
+    again = wait_until(lambda: (len(now := children(parent)) == 2 and victim not in now and now) or None, "two members")
+    wait_until(lambda: both.get("/-/ready")[0] == second.get("/-/ready")[0] == 200, "two members that are ready")
+    assert both.terminate() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in again)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0

@@ -47,6 +47,7 @@ class DriftdProcess:
     folder: Path
     settings: dict[str, Any]
     port: int = field(default_factory=find_free_port)
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class DriftdProcess:
     def start(self) -> DriftdProcess:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "driftd", "run", "--config", "driftd.yaml"],
+                [sys.executable, "-m", "driftd", "run", "--config", "driftd.yaml", *self.options],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -151,22 +151,30 @@ class Group:
         killed = 0
         while left := self.left():
             who = int(rng.integers(len(self.members) + len(self.zombies)))
-            member = [*self.members, *self.zombies][who]
-            for source, reader in [*member.readers.items()]:
-                if left.get(source, np.inf) <= min(left.values()) + ahead:
-                    self.read(reader, int(rng.integers(1, most)))
-                if rng.random() < 0.9:
-                    self.send(reader)
-            for k, owner in [*member.owners.items()]:
-                self.judge(k, owner, int(rng.integers(0, 40)))
-            self.hear(member, int(rng.integers(0, 4)))
-            if rng.random() < 0.2 and who < len(self.members):  # Kafka lets no zombie commit
-                self.save(member)
+            self.turn([*self.members, *self.zombies][who], rng, most, min(left.values()) + ahead)
+            if rng.random() < 0.2 and who < len(self.members):  # what a zombie saves counts for nobody
+                self.save(self.members[who])
             if rng.random() < kills:
                 self.kill(int(rng.integers(len(self.members))), stopped=rng.random() < 0.5)
                 killed += 1
             if rng.random() < 0.1:
                 self.zombies = self.zombies[1:]
+        self.finish()
+        return killed
+
+    def turn(self, member: Member, rng: np.random.Generator, most: int, until: float) -> None:
+        """A member reads of partitions that are not further than ``until``, sends, judges and hears something."""
+        for source, reader in member.readers.items():
+            part, at = self.parts[source], reader.partition.next_offset
+            if at < len(part) and part.times[at] <= until:
+                self.read(reader, int(rng.integers(1, most)))
+            if rng.random() < 0.9:
+                self.send(reader)
+        for k, owner in member.owners.items():
+            self.judge(k, owner, int(rng.integers(0, 40)))
+        self.hear(member, int(rng.integers(0, 4)))
+
+    def finish(self) -> None:
         for _ in range(6):
             for member in self.members:
                 self.hear(member, 1 << 30)
@@ -175,7 +183,6 @@ class Group:
             for member in self.members:
                 for k, owner in member.owners.items():
                     self.judge(k, owner, 1 << 30)
-        return killed
 
     @property
     def planned(self) -> list[Plan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ LEARNING = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
 
 
 def learner() -> Pipeline:
-    return pipeline_of(ModelSettings(lambda _: (), LEARNING, learn_events=2_000), WINDOWS)
+    return pipeline_of(ModelSettings(lambda _: (), LEARNING, learn_events=1_000), WINDOWS)
 
 
 def grower() -> Pipeline:
@@ -46,7 +47,7 @@ def one(make: Callable[[], Pipeline], parts: list[EventBatch]) -> list[Finding]:
     for k in range(len(parts)):
         p.ingest(state, ("t", k), 0, Decoded(0, [], []))
     edges = np.arange(BEGIN, max(part.times.max() for part in parts) + HOUR, HOUR)
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges.tolist()):
         for k, part in enumerate(parts):
             mine = np.flatnonzero((part.times >= begin) & (part.times < end))
             if len(mine):
@@ -56,13 +57,13 @@ def one(make: Callable[[], Pipeline], parts: list[EventBatch]) -> list[Finding]:
 
 
 @pytest.mark.parametrize(
-    ("members", "kills", "seed"), [(1, 0.0, 0), (3, 0.0, 1), (2, 0.1, 2), (3, 0.1, 3), (3, 0.2, 4), (4, 0.05, 5)]
+    ("members", "kills", "seed"), [(1, 0.0, 0), (3, 0.0, 1), (2, 0.1, 2), (3, 0.1, 3), (3, 0.2, 4)]
 )
 def test_a_group_finds_what_one_process_finds(members: int, kills: float, seed: int) -> None:
-    rows = faulty(seed, 1.5, 1.2)
+    rows = faulty(seed, 0.6, 0.5)
     parts = by_key(rows, np.random.default_rng(seed).integers(0, 4, len(rows)))
     group = Group.of(learner, parts, members, owners=2)
-    killed = group.run(np.random.default_rng(seed), most=300, kills=kills)
+    killed = group.run(np.random.default_rng(seed), most=150, kills=kills)
     assert bool(killed) == bool(kills)
     expected = one(learner, parts)
     assert len(expected) > 2

@@ -1,0 +1,108 @@
+"""What members tell each other comes back as it was sent, in pieces that a topic takes, or is refused with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driftd.core.errors import MessageUnreadable
+from driftd.core.event import TopicPartition
+from driftd.core.pane_block import PaneBlock
+from driftd.core.slice import Slice
+from driftd.engine.exchange.messages import (
+    Given,
+    HandOver,
+    Message,
+    Panes,
+    Plan,
+    Read,
+    Resumed,
+    Rows,
+    decode,
+    encode,
+    key_of,
+    small,
+)
+from driftd.engine.exchange.owner import Owner
+from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.snapshot import RowsSnapshot
+from tests.unit.core.make import NoCodec, stream
+from tests.unit.engine.exchange.group import Group, by_key
+from tests.unit.engine.exchange.test_group import faulty, learner
+
+SOURCE: TopicPartition = ("t", 3)
+KEY = Slice("m")
+
+
+@pytest.fixture(scope="module")
+def said() -> list[Message]:
+    """All that a group says of half a day."""
+    rows = faulty(1, 0.4, 0.3)
+    group = Group.of(learner, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
+    group.run(np.random.default_rng(1), most=200)
+    return [decode(data) for log in (*group.panes, group.plans) for data in log]
+
+
+def test_every_kind_of_message_comes_back_as_it_was_sent(said: list[Message]) -> None:
+    assert {type(m) for m in said} == {Rows, Panes, Read, HandOver, Resumed, Plan, Given}
+    assert all(encode(decode(encode(m))) == encode(m) for m in said)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x02\x00", b"\x01\x63", b"\x01\x00abc", b"{}"])
+def test_what_is_none_of_ours_is_refused(data: bytes) -> None:
+    with pytest.raises(MessageUnreadable):
+        decode(data)
+
+
+def test_rows_are_cut_between_records_and_lose_nothing(rng: np.random.Generator) -> None:
+    rows = stream(rng, 1_000)
+    rows.offsets[:] = np.arange(1_000) // 3  # three events a record
+    whole = Rows(SOURCE, KEY, 400, RowsSnapshot.of(rows))
+    parts = [*small(whole, 4_000)]
+    assert len(parts) > 8
+    assert all(len(encode(part)) <= 4_000 for part in parts)
+    offsets = [part.rows.offsets for part in parts if isinstance(part, Rows)]
+    assert np.array_equal(np.concatenate(offsets), rows.offsets)
+    ends = [part.next_offset for part in parts if isinstance(part, Rows)]
+    assert ends[-1] == 400
+    assert all(mine[-1] < end <= after[0] for mine, end, after in zip(offsets, ends, offsets[1:], strict=False))
+
+
+def test_panes_are_cut_between_panes_and_lose_nothing(said: list[Message]) -> None:
+    whole = max((m for m in said if isinstance(m, Panes)), key=lambda m: len(m.panes))
+    least = max(len(encode(replace(whole, panes=pane))) for pane in _each(whole))
+    parts = [part for part in small(whole, 2 * least) if isinstance(part, Panes)]
+    assert len(parts) > 1
+    assert all(len(encode(part)) <= 2 * least for part in parts)
+    assert np.array_equal(np.concatenate([part.panes.numbers for part in parts]), whole.panes.numbers)
+    assert sum(int(part.panes.sums.sum()) for part in parts) == int(whole.panes.sums.sum())
+
+
+def _each(message: Panes) -> list[PaneBlock]:
+    return [PaneBlock.of(number, pane) for number, pane in message.panes.each()]
+
+
+def test_a_message_that_cannot_be_cut_goes_whole(said: list[Message]) -> None:
+    read = next(m for m in said if isinstance(m, Read))
+    assert [*small(read, 1)] == [read]
+
+
+def test_a_later_message_with_the_same_key_says_more(said: list[Message]) -> None:
+    """Of panes those of the greater offset; of reads the later one: a topic that is compacted loses nothing."""
+    reads = [m for m in said if isinstance(m, Read)]
+    assert len({key_of(m) for m in reads}) == 2
+    rows = [m for m in said if isinstance(m, Rows)]
+    assert len({key_of(m) for m in rows}) == len(rows)
+
+
+def test_what_came_before_changes_nothing() -> None:
+    plans = Plans(learner())
+    reader, owner = Reader(SOURCE, plans.pipeline, plans, epoch=2), Owner(learner(), plans)
+    owner.expect([SOURCE])
+    messages = [reader.read(), replace(reader.read(), epoch=1, next_offset=9, latest=5.0)]
+    for message in messages:
+        assert [*owner.receive(message)] == []
+    assert owner.owned.state.partitions[SOURCE].next_offset == 0, "an earlier reader's word counts no more"
+    assert isinstance(plans.pipeline.codec, NoCodec)

@@ -1,0 +1,83 @@
+"""States and plans larger than a message: cut, put together again, old or new and never a mix."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftd.sources.kafka.tail import Kept
+from driftd.wiring import exchange
+from driftd.wiring.exchange import Pieces, owner_of
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "PIECE_BYTES", 10)
+
+
+def messages(writer: Pieces, name: str, epoch: int, payload: bytes) -> list[Kept]:
+    return [Kept(0, key, value) for key, value in writer.cut(name, epoch, payload)]
+
+
+def read(log: list[Kept]) -> dict[str, bytes]:
+    reader = Pieces()
+    for kept in log:
+        reader.take(kept)
+    return {name: payload for name, (_, payload) in reader.known.items()}
+
+
+def compacted(log: list[Kept]) -> list[Kept]:
+    last = {kept.key: i for i, kept in enumerate(log)}
+    return [kept for i, kept in enumerate(log) if last[kept.key] == i and kept.value is not None]
+
+
+def test_what_was_cut_is_put_together() -> None:
+    log = messages(Pieces(), "a#b|c\x00d", 1, b"0123456789abcdefghijklm")
+    assert len(log) == 4
+    assert read(log) == {"a#b|c\x00d": b"0123456789abcdefghijklm"}
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_write_that_was_cut_short_leaves_the_one_before(cut: int) -> None:
+    writer = Pieces()
+    log = messages(writer, "x", 1, b"a" * 35) + messages(writer, "x", 1, b"b" * 45)
+    before = len(log) - 6
+    for end in (compacted(log[: before + min(cut, 5)]), log[: before + min(cut, 5)]):
+        assert read(end) == {"x": b"a" * 35}
+    assert read(log)["x"] == b"b" * 45
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=60)), min_size=1, max_size=8))
+def test_compaction_changes_nothing(writes: list[tuple[int, bytes]]) -> None:
+    log, epoch, writer = list[Kept](), 0, Pieces()
+    for more, payload in writes:
+        if more:  # another member goes on
+            epoch += more
+            writer = Pieces()
+            for kept in log:
+                writer.take(kept)
+        log += messages(writer, "x", epoch, payload)
+        assert read(log)["x"] == payload
+        assert read(compacted(log))["x"] == payload
+
+
+def test_who_was_thought_dead_does_not_overwrite_who_came_after() -> None:
+    zombie = Pieces()
+    log = messages(zombie, "x", 1, b"old" * 9)
+    heir = Pieces()
+    for kept in log:
+        heir.take(kept)
+    log += messages(heir, "x", 2, b"new" * 9)
+    log += messages(zombie, "x", 1, b"stale" * 9)
+    assert read(log)["x"] == b"new" * 9
+    assert read(compacted(log))["x"] == b"new" * 9
+
+
+def test_models_are_spread_over_owners_by_a_hash_that_any_engine_has() -> None:
+    assert owner_of("fraud", 12) == zlib.crc32(b"fraud") % 12
+    counts = np.bincount([owner_of(f"model-{i}", 4) for i in range(4_000)])
+    assert counts.min() > 900
