@@ -41,8 +41,9 @@ def owner_of(model: str, owners: int) -> int:
 class Pieces:
     """Things under a name, cut into messages: the pieces first, then the manifest, so that what is read is old or new.
 
-    Keys are ``place NUL name``, the place of a manifest is ``=epoch``. Two versions take turns, so that the pieces of the last
-    good one are there until the next one is whole. Of those who write under one name he with the greatest epoch counts.
+    Keys are ``place NUL name``, the place of a manifest is ``=epoch``. Two versions take turns, so that the pieces of
+    the last good one are there until the next one is whole. Of those who write under one name he with the greatest
+    epoch counts.
     """
 
     known: dict[str, tuple[Manifest, bytes]] = field(default_factory=dict)

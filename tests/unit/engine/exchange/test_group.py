@@ -14,6 +14,7 @@ from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.learn.build import Learning
+from driftd.monitor import growing
 from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import feed, pipeline_of
 from tests.unit.engine.exchange.group import Group, by_key
@@ -68,4 +69,20 @@ def test_a_group_finds_what_one_process_finds(members: int, kills: float, seed: 
     expected = one(learner, parts)
     assert len(expected) > 2
     assert len({plan.name for plan in group.planned}) == 1
+    assert [repr(f) for f in group.told] == [repr(f) for f in expected]
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(0.0, 6), (0.1, 7)])
+def test_a_reference_that_grows_is_one_for_all(monkeypatch: pytest.MonkeyPatch, kills: float, seed: int) -> None:
+    """Its bins stay after six hours here, and from then on readers count; at a day it is learned anew from counts."""
+    monkeypatch.setattr(growing, "FREEZE_LATEST", 6 * HOUR)
+    monkeypatch.setattr(growing, "FREEZE_EVENTS", 100)
+    rows = faulty(seed, 1.3, 1.2)
+    parts = by_key(rows, np.random.default_rng(seed).integers(0, 3, len(rows)))
+    group = Group.of(grower, parts, 3, owners=2)
+    group.run(np.random.default_rng(seed), most=300, kills=kills)
+    expected = one(grower, parts)
+    assert len(expected) > 2
+    assert len({plan.name for plan in group.planned}) == 1
+    assert len({reference.version for reference in group.learned}) == 4
     assert [repr(f) for f in group.told] == [repr(f) for f in expected]
