@@ -91,6 +91,9 @@ def kafka(loaded: Loaded) -> dict[str, Any]:
 def writes(settings: Settings) -> dict[str, str]:
     """The topics that driftd writes to, and what."""
     wanted = {settings.kafka.dead_letter_topic: "dead-letter", settings.kafka.findings_topic: "findings"}
+    members = settings.members
+    if members.enabled:
+        wanted |= {members.panes_topic: "panes", members.plans_topic: "plans", members.state_topic: "state"}
     return {topic: what for topic, what in wanted.items() if topic is not None}
 
 

@@ -96,6 +96,7 @@ class Reporter:
         t.replace("driftd_consumer_lag_seconds", {at: lag.seconds for at, lag in behind.items()})
         t.set("driftd_assigned_partitions", len(lags))
         t.set("driftd_kafka_connected", health.connected)
+        t.set("driftd_group_members", health.members)
         t.set("driftd_rebalances_total", health.rebalances)
         t.set("driftd_commit_failures_total", health.commit_failures)
         if health.connected is not self._connected:
@@ -123,6 +124,11 @@ class Reporter:
             log.info(
                 "%s", f"waits until other partitions catch up: {names}" if now else "no partition waits for others"
             )
+
+    def exchanged(self, late: int, foreign: int) -> None:
+        """Of what other members sent: what came too late, and what does not fit."""
+        self.telemetry.set("driftd_exchange_late_events_total", late)
+        self.telemetry.set("driftd_exchange_foreign_panes_total", foreign)
 
     def counts(self, state: State) -> None:
         """The counters of events and models, as the state has them."""

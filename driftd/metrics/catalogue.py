@@ -239,6 +239,17 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _PARTITION,
         ),
         gauge("driftd_assigned_partitions", "partitions", "Partitions assigned to this process."),
+        gauge("driftd_group_members", "members", "Members of the consumer group; 0 while that is not known."),
+        counter(
+            "driftd_exchange_late_events_total",
+            "events",
+            "Events that came to the owner of their model when their pane was judged. Only where members share models.",
+        ),
+        counter(
+            "driftd_exchange_foreign_panes_total",
+            "panes",
+            "Panes from other members that were counted on bins that their model no longer has.",
+        ),
         gauge(
             "driftd_held_partitions",
             "partitions",

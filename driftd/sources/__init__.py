@@ -86,7 +86,8 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``unread_partitions``: no member of the group reads them. ``stuck_seconds`` is how long a poll has not returned,
+    """``unread_partitions``: no member of the group reads them; ``members``: how many it has, 0 where that is not
+    known. ``stuck_seconds`` is how long a poll has not returned,
     0 unless that is beyond what is normal.
     """
 
@@ -97,6 +98,7 @@ class Health:
     missing_topics: tuple[str, ...] = ()
     unread_partitions: tuple[TopicPartition, ...] = ()
     stuck_seconds: float = 0.0
+    members: int = 0
 
 
 class Source(Protocol):

@@ -172,7 +172,9 @@ class Member(Daemon):
         for reader in readers:
             state.rejected.update(reader.rejected)
             state.dropped.update(reader.dropped)
-        state.findings = sum(owner.owned.state.findings for owner in self.owners.values())
+        owned = [owner.owned for owner in self.owners.values()]
+        state.findings = sum(o.state.findings for o in owned)
+        self.reporter.exchanged(sum(o.late for o in owned), sum(o.foreign for o in owned))
         state.models = {}
         for owner in self.owners.values():
             self._known(owner)

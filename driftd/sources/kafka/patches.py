@@ -330,8 +330,10 @@ def is_joining(coordinator: Any) -> bool:
     return bool(coordinator.state != STABLE or coordinator.rejoining or coordinator.rejoin_needed)
 
 
-def assigned_partitions(question: Any) -> set[TopicPartition] | None:
-    """What all members have together; None where the answer does not say it (the group rebalances, no answer)."""
+def assigned_partitions(question: Any) -> tuple[set[TopicPartition], int] | None:
+    """What all members have together, and how many they are; None where the answer does not say it (the group
+    rebalances, no answer).
+    """
     if question.failed():
         return None
     (group,) = question.value.groups
@@ -341,7 +343,7 @@ def assigned_partitions(question: Any) -> set[TopicPartition] | None:
         members = [ConsumerProtocolAssignment.decode(member.member_assignment) for member in group.members]
     except (struct.error, ValueError, IndexError):
         return None
-    return {(one.topic, one.partition) for member in members for one in member.partitions()}
+    return {(one.topic, one.partition) for member in members for one in member.partitions()}, len(members)
 
 
 def generation(consumer: Any) -> int:

@@ -250,6 +250,7 @@ class KafkaSource:
             ),
             unread_partitions=self._unread.partitions,
             stuck_seconds=polling if polling > self.settings.watchdog_seconds else 0.0,
+            members=self._unread.members,
         )
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ class UnreadPartitions:
 
     def __init__(self, group_id: str, every_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.partitions: tuple[TopicPartition, ...] = ()
+        self.members = 0
         self._group_id = group_id
         self._every_seconds = every_seconds
         self._monotonic = monotonic
@@ -47,10 +48,11 @@ class UnreadPartitions:
             return
         if not self._question.is_done:
             return
-        held, self._question = patches.assigned_partitions(self._question), None
-        if held is None:
+        answer, self._question = patches.assigned_partitions(self._question), None
+        if answer is None:
             self._ask_at = now + AGAIN_SECONDS
             return
+        held, self.members = answer
         self._note({(topic, number) for topic in topics for number in patches.partitions_of(consumer, topic)} - held)
         if self.partitions and now >= self._rejoin_at:
             self._rejoin_at = now + self._every_seconds
