@@ -326,6 +326,11 @@ class LimitsSection(Section):
     series: int = Field(
         default=100_000, ge=100, description="Most series on /metrics; further ones are left out and counted."
     )
+    stuck_seconds: Annotated[PositiveSeconds, Field(ge=10)] = Field(
+        default=300.0,
+        description="A loop that has not gone round for so long is stuck: the log gets the stacks of all threads, and "
+        "driftd ends with exit code 5.",
+    )
 
 
 class StateSection(Section):

@@ -56,15 +56,14 @@ def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
         yield f"no member of the group reads {places(health.unread_partitions)}"
     if not assigned:
         yield "no partitions assigned"
-    if health.stuck_seconds:
-        yield f"a poll has not returned for {health.stuck_seconds:.0f} s"
 
 
 @dataclass(slots=True)
 class Reporter:
     """Keeps metrics, readiness and recent findings up to date; belongs to the loop's thread.
 
-    ``heartbeat`` is when the loop last went round (epoch seconds); ``not_ready`` the reasons why driftd is not ready.
+    ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
+    reasons why driftd is not ready.
     """
 
     metrics: MetricsSink
@@ -72,10 +71,11 @@ class Reporter:
     pipeline: Pipeline
     runbooks: str = ""
     heartbeat: float = 0.0
+    beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
     recent: tuple[Finding, ...] = ()
     state: State | None = None
-    _failing: bool = False
+    _unsaved: str = ""
     _rejects_said: set[str] = field(default_factory=set)
     _refused_said: set[tuple[str, str]] = field(default_factory=set)
     _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
@@ -105,13 +105,16 @@ class Reporter:
                 "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
                 extra={"error": health.last_error},
             )
-        self.not_ready = tuple(_not_ready(health, assigned=bool(lags)))
-        t.set("driftd_ready", not self.not_ready)
+        blind = tuple(_not_ready(health, assigned=bool(lags)))
+        t.set("driftd_ready", not blind)
+        # not in the gauge: its alert silences drift, and that is still watched
+        self.not_ready = (*blind, f"nothing is saved: {self._unsaved}") if self._unsaved else blind
         self.metrics.prune(now)
 
     def beat(self, now: float) -> None:
         """The loop goes on."""
         self.heartbeat = now
+        self.beats += 1
         self.telemetry.set("driftd_loop_timestamp_seconds", now)
         notify("WATCHDOG=1")
 
@@ -244,6 +247,14 @@ class Reporter:
     def rewound(self) -> None:
         self.telemetry.add("driftd_rewinds_total")
 
+    def broken(self, is_open: bool) -> None:
+        """Most records are bad, or no longer."""
+        self.telemetry.set("driftd_circuit_breaker_open", is_open)
+        if is_open:
+            log.error("most records are rejected: all are counted by reason, no dead letter is sent until that ends")
+        else:
+            log.info("most records are usable again: dead letters are sent")
+
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")
         self.telemetry.set("driftd_dead_letters_total", failed, "failed")
@@ -259,15 +270,15 @@ class Reporter:
         self.telemetry.set("driftd_checkpoint_timestamp_seconds", now)
         self.telemetry.set("driftd_checkpoint_bytes", size)
         self.telemetry.set("driftd_checkpoint_duration_seconds", seconds)
-        if self._failing:
+        if self._unsaved:
             log.info("checkpoints are written again")
-        self._failing = False
+        self._unsaved = ""
 
     def checkpoint_failed(self, error: str) -> None:
         self.telemetry.add("driftd_checkpoint_failures_total")
-        if not self._failing:
+        if not self._unsaved:
             log.error("%s; monitoring goes on, offsets are not committed", error)
-        self._failing = True
+        self._unsaved = error
 
     def reloaded(self, done: bool, now: float) -> None:
         self.telemetry.set("driftd_config_last_reload_successful", done)

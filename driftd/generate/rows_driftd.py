@@ -73,7 +73,7 @@ def driftd() -> Iterator[Panel]:
         [("sum by (outcome) " + per_second.format("driftd_events_total"), "{{outcome}}")],
         size=(8, 8),
         unit="eps",
-        runbooks=["DriftdRejects", "DriftdEventsDropped"],
+        runbooks=["DriftdRejects", "DriftdMostRejected", "DriftdEventsDropped"],
     )
     yield lines(
         "Rejected, dropped and late by reason",

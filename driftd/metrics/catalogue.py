@@ -259,9 +259,15 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter(
             "driftd_dead_letters_total",
             "records",
-            "Rejected records for the dead-letter topic: sent, failed, or suppressed while most records are bad.",
+            "Rejected records for the dead-letter topic: sent, failed (given up), or suppressed while most records are "
+            "bad.",
             ("outcome",),
             ("sent", "failed", "suppressed"),
+        ),
+        gauge(
+            "driftd_circuit_breaker_open",
+            "",
+            "1 while most of the last 1,000 to 2,000 records are rejected, so no dead letters are sent; else 0.",
         ),
     ),
     "State": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import signal
 import socket
@@ -25,10 +26,11 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.store import CheckpointFile, ReferenceStore
 from driftd.engine.systemd import notify
+from driftd.engine.watchdog import watched
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
-from driftd.web import HttpServer, Views
+from driftd.web import HEALTHY_SECONDS, HttpServer, Views
 from driftd.wiring.app import kafka_settings, pipeline_of, references_of
 
 log = logging.getLogger("driftd")
@@ -61,11 +63,19 @@ def views_of(reporter: Reporter, reload: Reload | None) -> Views:
     """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
     return Views(
         metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
-        age=lambda: max(time.time() - reporter.heartbeat, reload.stuck_seconds() if reload is not None else 0.0),
-        not_ready=lambda: reporter.not_ready,
+        age=lambda: time.time() - reporter.heartbeat,
+        not_ready=lambda: _not_ready(reporter, live=reload is not None),
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
         snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
     )
+
+
+def _not_ready(reporter: Reporter, *, live: bool) -> tuple[str, ...]:
+    """The loop's reasons, and that it stands still: then it cannot say so itself."""
+    age = time.time() - reporter.heartbeat
+    if live and age > HEALTHY_SECONDS:
+        return (f"the loop has not gone round for {age:.0f} s", *reporter.not_ready)
+    return reporter.not_ready
 
 
 @dataclass(slots=True)
@@ -79,10 +89,6 @@ class Reload:
     done: bool = False
     _answered: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
-
-    def stuck_seconds(self) -> float:
-        """How long a poll has not returned, beyond what is normal."""
-        return 0.0 if self.daemon is None else self.daemon.source.health().stuck_seconds
 
     def from_http(self) -> tuple[bool, str]:
         """Asks, waits for the loop to do it, and says how it went."""
@@ -200,12 +206,14 @@ def _run(loaded: Loaded) -> int:
     reporter.heartbeat = time.time()
     reporter.judged(start_models(state, pipeline, references_of(settings)), state)
     collect_seldom()
+    faulthandler.enable()  # systemd's watchdog aborts: the stacks of all threads go to standard error
     with signals(daemon):
         http.start()
         log.info("driftd %s: %s, http on %s", __version__, kafka.where, http.url)
         notify("READY=1")
         try:
-            daemon.run()
+            with watched(lambda: reporter.beats, settings.limits.stuck_seconds):
+                daemon.run()
         finally:
             notify("STOPPING=1")
             http.close()
