@@ -326,6 +326,20 @@ class LimitsSection(Section):
     series: int = Field(
         default=100_000, ge=100, description="Most series on /metrics; further ones are left out and counted."
     )
+    records_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most records a second of one partition, by their timestamps. Of more a sample is decoded, and the "
+        "rest is dropped and counted (rate_limit). Unset: no limit.",
+    )
+    events_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most events a second of one model in one partition, by their own times. Of more a sample is "
+        "monitored, and the rest is dropped and counted (rate_limit). Unset: no limit.",
+    )
     stuck_seconds: Annotated[PositiveSeconds, Field(ge=10)] = Field(
         default=300.0,
         description="A loop that has not gone round for so long is stuck: the log gets the stacks of all threads, and "

@@ -44,6 +44,7 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.last_event,
         counters.latency_le if counters.latency_le.any() else None,
         counters.latency_ns / 1e9,
+        counters.sampled_out,
     )
 
 

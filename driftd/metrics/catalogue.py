@@ -176,6 +176,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _MODEL,
         ),
         counter(
+            "driftd_sampled_out_events_total",
+            "events",
+            "Events beyond limits.events_per_second; those that stay stand for them.",
+            _MODEL,
+        ),
+        counter(
             "driftd_values_refused_total",
             "values",
             "Values of a wrong type or not finite, in accepted events; they count as missing.",
