@@ -340,6 +340,12 @@ class LimitsSection(Section):
         description="Most events a second of one model in one partition, by their own times. Of more a sample is "
         "monitored, and the rest is dropped and counted (rate_limit). Unset: no limit.",
     )
+    shed_lag_seconds: PositiveSeconds | None = Field(
+        default=None,
+        description="Where driftd is so far behind and does not come nearer, it sheds work, a step a minute: "
+        "sequential detectors but for those of errors, then half, three quarters, seven eighths of the records. Back "
+        "below half of it. Unset: never, and verdicts depend on the events alone.",
+    )
     stuck_seconds: Annotated[PositiveSeconds, Field(ge=10)] = Field(
         default=300.0,
         description="A loop that has not gone round for so long is stuck: the log gets the stacks of all threads, and "

@@ -16,6 +16,7 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.engine.breaker import Breaker
+from driftd.engine.degradation import Ladder
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.read_ahead import held
@@ -117,6 +118,7 @@ class Daemon:
     references: References | None = None
     reload: Callable[[Daemon], bool] = lambda _: False
     breaker: Breaker = field(default_factory=Breaker)
+    ladder: Ladder = field(default_factory=Ladder)
     stopping: bool = False
     reloading: bool = False
     _quiet_since: dict[TopicPartition, float] = field(default_factory=dict)
@@ -165,6 +167,7 @@ class Daemon:
         self._hold()
         batches = self._poll()
         self._follow_assignment()
+        self._shed()
         for records in batches:
             self._take(records)
         for gap in self.source.gaps():
@@ -197,6 +200,14 @@ class Daemon:
         self._held = held(self.state, self.pipeline.monitor.windows, before)
         self.source.hold(self._held)
         self.reporter.held(before, self._held)
+
+    def _shed(self) -> None:
+        """Less work while driftd cannot keep up, where the user wants that."""
+        lags = self.source.lag().values()
+        level = self.ladder.look(lags, self.clock.monotonic())
+        if level != self.pipeline.shed:
+            self.reporter.degraded(self.pipeline.shed, level, max((lag.seconds for lag in lags), default=0.0))
+            self.pipeline.shed = level
 
     def _poll(self) -> list[RecordBatch]:
         try:

@@ -22,6 +22,7 @@ from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
+from driftd.engine.degradation import halvings
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State, together
 from driftd.ingest import panes, partition, rate_limit
@@ -61,7 +62,8 @@ class Pipeline:
     """The stages with their settings; all that changes is in the State that it is given.
 
     ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
-    may be silent; ``limits`` how many records and events a second are taken in.
+    may be silent; ``limits`` how many records and events a second are taken in; ``shed`` the level of
+    driftd.engine.degradation.
     """
 
     codec: Codec
@@ -69,6 +71,7 @@ class Pipeline:
     max_models: int | None = None
     retire_seconds: float = inf
     limits: RateLimits = NO_LIMITS
+    shed: int = 0
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
@@ -91,9 +94,9 @@ class Pipeline:
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""
         mine = state.partitions.setdefault(records.topic_partition, PartitionState(records.next_offset))
-        places = rate_limit.thin_records(mine, records, self.limits)
-        decoded = self.codec.decode(rate_limit.part_of(records, places), self.schemas.of(state))
-        decoded = rate_limit.of_all(decoded, records, places)
+        thinned = rate_limit.thin_records(mine, records, self.limits, halvings(self.shed))
+        decoded = self.codec.decode(rate_limit.part_of(records, thinned), self.schemas.of(state))
+        decoded = rate_limit.of_all(decoded, thinned)
         if decoded.unwatched:  # where discovery is off nobody expects them
             wanted = tuple(u for u in decoded.unwatched if self.monitor.settings(Slice(u[0])).discover)
             decoded = replace(decoded, unwatched=wanted)
@@ -344,12 +347,21 @@ class Pipeline:
         if reference is None:
             return SliceIngest(exclude=exclude)
         known, hold = self._ingest.get(key), state.models[key].wants_rows or self.monitor.settings(key).restart
-        if known is None or known.reference is not reference or known.hold != hold:
+        shed = self.shed > 0
+        if known is None or known.reference is not reference or (known.hold, known.shed) != (hold, shed):
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs
             natural = detectors.natural
             faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
-            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults, hold)
+            known = self._ingest[key] = SliceIngest(
+                reference,
+                pairs,
+                detectors.sequential_of_errors(reference) if shed else detectors.sequential,
+                exclude,
+                faults,
+                hold,
+                shed,
+            )
         return known
 
 

@@ -12,6 +12,7 @@ from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.core.units import MONTH_SECONDS
+from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
@@ -255,6 +256,18 @@ class Reporter:
             log.error("most records are rejected: all are counted by reason, no dead letter is sent until that ends")
         else:
             log.info("most records are usable again: dead letters are sent")
+
+    def degraded(self, before: int, level: int, lag_seconds: float) -> None:
+        """Another level of driftd.engine.degradation."""
+        self.telemetry.set("driftd_degradation_level", level)
+        log.warning(
+            "%s: level %d, %s (%d before); %.0f s behind",
+            "driftd does not keep up" if level > before else "driftd keeps up again",
+            level,
+            LEVELS[level],
+            before,
+            lag_seconds,
+        )
 
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")

@@ -64,7 +64,7 @@ def driftd() -> Iterator[Panel]:
         [("max by (topic) (driftd_consumer_lag_seconds)", "{{topic}}"), ("driftd:slo:lag_seconds", "threshold")],
         size=(8, 8),
         unit="s",
-        runbooks=["DriftdConsumerLag"],
+        runbooks=["DriftdConsumerLag", "DriftdDegraded"],
     )
     per_second = "(rate({}[$__rate_interval]))"
     yield lines(

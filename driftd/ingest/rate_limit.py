@@ -11,7 +11,7 @@ that stay are those of all. They count once each: the judge's evidence is that o
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -44,19 +44,35 @@ class RateLimits:
 NO_LIMITS: Final = RateLimits()
 
 
-def thin_records(mine: PartitionState, records: RecordBatch, limits: RateLimits) -> NDArray[np.intp] | None:
-    """The places of the records to decode; None where that is all of them."""
-    if limits.records_per_second is None or not len(records):
+@dataclass(frozen=True, slots=True)
+class Thinned:
+    """The ``places`` of the records to decode, and how many are not, by reason."""
+
+    places: NDArray[np.intp]
+    gone: Mapping[DropReason, int]
+
+
+def thin_records(mine: PartitionState, records: RecordBatch, limits: RateLimits, halvings: int = 0) -> Thinned | None:
+    """What is decoded of them; None where that is all. ``halvings``: how often they are halved because of overload."""
+    if not len(records) or (limits.records_per_second is None and not halvings):
         return None
-    mine.pace, parts = paced(mine.pace, records.timestamps, limits.records_per_second)
-    stays = _stays(records.topic_partition, records.offsets, parts)
-    return None if stays.all() else np.flatnonzero(stays)
+    parts = np.full(len(records), PARTS)
+    if limits.records_per_second is not None:
+        mine.pace, parts = paced(mine.pace, records.timestamps, limits.records_per_second)
+    allowed = _stays(records.topic_partition, records.offsets, parts)
+    stays = _stays(records.topic_partition, records.offsets, parts >> halvings) if halvings else allowed
+    if stays.all():
+        return None
+    limited, places = int(np.count_nonzero(~allowed)), np.flatnonzero(stays)
+    gone = {DropReason.RATE_LIMIT: limited, DropReason.SHED: len(records) - len(places) - limited}
+    return Thinned(places, {reason: n for reason, n in gone.items() if n})
 
 
-def part_of(records: RecordBatch, places: NDArray[np.intp] | None) -> RecordBatch:
-    """The records at these places, as a batch that ends where the whole one does."""
-    if places is None:
+def part_of(records: RecordBatch, thinned: Thinned | None) -> RecordBatch:
+    """Those to decode, as a batch that ends where the whole one does."""
+    if thinned is None:
         return records
+    places = thinned.places
     index, offsets = places.tolist(), records.offsets[places]
     there = records.refused.keys() & set(offsets.tolist()) if records.refused else ()
     return replace(
@@ -70,16 +86,15 @@ def part_of(records: RecordBatch, places: NDArray[np.intp] | None) -> RecordBatc
     )
 
 
-def of_all(decoded: Decoded, records: RecordBatch, places: NDArray[np.intp] | None) -> Decoded:
+def of_all(decoded: Decoded, thinned: Thinned | None) -> Decoded:
     """What ``part_of`` the records was decoded to, as of all of them: the others are dropped, one event each."""
-    if places is None:
+    if thinned is None:
         return decoded
-    gone = len(records) - len(places)
     return replace(
         decoded,
-        received=decoded.received + gone,
-        rejects=[replace(reject, index=int(places[reject.index])) for reject in decoded.rejects],
-        dropped={**decoded.dropped, DropReason.RATE_LIMIT: gone},
+        received=decoded.received + sum(thinned.gone.values()),
+        rejects=[replace(reject, index=int(thinned.places[reject.index])) for reject in decoded.rejects],
+        dropped={**decoded.dropped, **thinned.gone},
     )
 
 

@@ -285,6 +285,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     "driftd itself": (
         gauge("driftd_build_info", "", "Always 1; the version that runs.", ("version",)),
         gauge("driftd_loop_timestamp_seconds", "seconds", "When the loop last went round: the heartbeat."),
+        gauge(
+            "driftd_degradation_level",
+            "",
+            "What is shed because driftd cannot keep up (limits.shed_lag_seconds): 0 nothing, 1 sequential detectors "
+            "but for those of errors, 2 half, 3 three quarters, 4 seven eighths of the records.",
+        ),
         gauge("driftd_ready", "", "1 while Kafka answers, partitions are assigned and each has a reader, else 0."),
         gauge(
             "driftd_config_last_reload_successful", "", "1 if the last reload of the configuration succeeded, else 0."

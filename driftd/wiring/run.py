@@ -20,6 +20,7 @@ from driftd import __version__
 from driftd.config import Loaded, Settings
 from driftd.core.errors import ConfigError, DriftdError
 from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
+from driftd.engine.degradation import Ladder
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.lock import locked
 from driftd.engine.pipeline import Pipeline
@@ -201,6 +202,7 @@ def _run(loaded: Loaded) -> int:
         rejects=DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None,
         references=references,
         reload=reload,
+        ladder=Ladder(settings.limits.shed_lag_seconds),
     )
     reload.daemon, reload.http = daemon, http
     reporter.heartbeat = time.time()

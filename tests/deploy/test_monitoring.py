@@ -16,7 +16,7 @@ from tests.servers.prometheus import Alertmanager, StartAlertmanager, Webhook, w
 
 PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 ALERTMANAGER = DEPLOY / "alertmanager" / "alertmanager.yml"
-ROUTES = {"critical": "page", "warning": "ticket", "none": "watchdog"}
+ROUTES = {"critical": "page", "warning": "ticket", "info": "nobody", "none": "watchdog"}
 
 
 @pytest.mark.integration

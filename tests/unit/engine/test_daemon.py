@@ -15,6 +15,7 @@ from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
+from driftd.engine.degradation import Ladder
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
@@ -25,7 +26,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
-from driftd.sources import Gap, GapCause
+from driftd.sources import Gap, GapCause, Lag
 from driftd.sources.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
@@ -662,6 +663,24 @@ def test_while_most_records_are_bad_no_dead_letters_are_sent_and_every_one_is_co
     assert stage.state.balanced
     said = [r.message for r in caplog.records if "most records" in r.message]
     assert [r.split(":")[0] for r in said] == ["most records are rejected", "most records are usable again"]
+
+
+def test_what_is_shed_is_told_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(quiet(A))
+    behind = [Lag(20_000, 700, caught_up=False)]
+    stage.source.lag = lambda: dict.fromkeys([A], behind[0])  # type: ignore[method-assign]
+    stage.daemon.ladder = Ladder(600)
+    told = []
+    for _ in range(4):
+        stage.go(60)
+        told.append((stage.telemetry.get("driftd_degradation_level"), stage.daemon.pipeline.shed))
+        behind[0] = Lag(30_000, 700, caught_up=False) if len(told) < 3 else Lag(0, 0, caught_up=True)
+    assert told == [(0, 0), (1, 1), (2, 2), (1, 1)]
+    assert [r.getMessage() for r in caplog.records if "keep" in r.getMessage()] == [
+        "driftd does not keep up: level 1, sequential detectors wait, but for those of errors (0 before); 700 s behind",
+        "driftd does not keep up: level 2, half of the records are read (1 before); 700 s behind",
+        "driftd keeps up again: level 1, sequential detectors wait, but for those of errors (2 before); 0 s behind",
+    ]
 
 
 def test_a_reload_is_done_between_rounds_and_told() -> None:

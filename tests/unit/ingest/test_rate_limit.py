@@ -146,19 +146,37 @@ def test_records_beyond_the_limit_are_not_decoded_and_rejects_keep_their_place()
     values = [b"%d" % i for i in range(n)]
     refused = {5: "damaged", n - 1: "damaged"}
     records = RecordBatch("t", 0, np.arange(n), np.arange(n) / 1000, values, n, keys=values, refused=refused)
-    places = thin_records(PartitionState(0), records, RateLimits(records_per_second=100))
-    assert places is not None
-    part = part_of(records, places)
+    thinned = thin_records(PartitionState(0), records, RateLimits(records_per_second=100))
+    assert thinned is not None
+    places, part = thinned.places, part_of(records, thinned)
     assert list(part.values) == [values[i] for i in places] == list(part.keys or ())
     assert part.next_offset == n
     assert part.refused.keys() == refused.keys() & set(places.tolist())
     last = Reject(len(part) - 1, int(part.offsets[-1]), RejectReason.NOT_JSON, "")
-    whole = of_all(Decoded(len(part), [], [last]), records, places)
+    whole = of_all(Decoded(len(part), [], [last]), thinned)
     assert whole.received == n
     assert whole.dropped == {DropReason.RATE_LIMIT: n - len(part)}
     assert [r.index for r in whole.rejects] == [places[-1]]
     # two blocks of 1,000 whole, of the rest one in ten
     assert abs(len(part) - 2000 - 38_000 * 102 / 1024) < 4 * np.sqrt(38_000 * 0.1 * 0.9)
+
+
+def test_what_overload_halves_is_a_part_of_what_the_limit_leaves_and_each_has_its_reason() -> None:
+    n = 40_000
+    records = RecordBatch("t", 0, np.arange(n), np.arange(n) / 1000, [b""] * n, n)
+    limits = RateLimits(records_per_second=100)
+    allowed, halved, alone = (
+        thin_records(PartitionState(0), records, *rest) for rest in ((limits, 0), (limits, 1), (RateLimits(), 1))
+    )
+    assert allowed is not None
+    assert halved is not None
+    assert alone is not None
+    assert set(halved.places.tolist()) < set(allowed.places.tolist())
+    assert halved.gone[DropReason.RATE_LIMIT] == allowed.gone[DropReason.RATE_LIMIT] == n - len(allowed.places)
+    assert sum(halved.gone.values()) == n - len(halved.places)
+    assert abs(len(halved.places) - len(allowed.places) / 2) < 4 * np.sqrt(len(allowed.places) / 4)
+    assert alone.gone == {DropReason.SHED: n - len(alone.places)}
+    assert abs(len(alone.places) - n / 2) < 4 * np.sqrt(n / 4)
 
 
 def test_without_limits_batches_go_through_as_they_are() -> None:
