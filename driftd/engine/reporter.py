@@ -29,6 +29,18 @@ from driftd.sources import Health, Source
 log = logging.getLogger("driftd")
 
 MAX_RECENT = 100
+MOST_NAMED = 10_000
+"""Features that are named in the log once: their names come from outside."""
+
+
+def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
+    """Whether ``what`` is to be named in the log now; notes that it has been."""
+    if what in named or len(named) >= MOST_NAMED:
+        return False
+    named.add(what)
+    if len(named) == MOST_NAMED:
+        log.warning("%d features have been named here; further ones are counted only", MOST_NAMED)
+    return True
 
 
 def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
@@ -231,8 +243,7 @@ class Reporter:
     def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
         """One log line for the first refused value of each model and feature; the counters tell the rest."""
         for r in refused:
-            if (r.model, r.feature) not in self._refused_said:
-                self._refused_said.add((r.model, r.feature))
+            if _is_new(self._refused_said, (r.model, r.feature)):
                 at = f"{source[0]}/{source[1]}@{r.offset}: {printable(r.model)}: {printable(r.feature)}"
                 log.warning("%s: %s: the value counts as missing; event accepted", at, r.why)
 
@@ -240,8 +251,7 @@ class Reporter:
         """One log line for the features of a model that its reference does not have, when they first come."""
         new: dict[str, list[str]] = {}
         for model, feature in features:
-            if (model, feature) not in self._unwatched_said:
-                self._unwatched_said.add((model, feature))
+            if _is_new(self._unwatched_said, (model, feature)):
                 new.setdefault(model, []).append(feature)
         for model, names in new.items():
             log.warning("%s: %s", printable(model), unwatched(names))
