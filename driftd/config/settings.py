@@ -346,6 +346,12 @@ class LimitsSection(Section):
         "sequential detectors but for those of errors, then half, three quarters, seven eighths of the records. Back "
         "below half of it. Unset: never, and verdicts depend on the events alone.",
     )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Memory of the process. A configuration whose models and features may take more is refused, with "
+        "what would fit (discovery.max_models, discovery.max_features). Unset: not checked.",
+    )
     stuck_seconds: Annotated[PositiveSeconds, Field(ge=10)] = Field(
         default=300.0,
         description="A loop that has not gone round for so long is stuck: the log gets the stacks of all threads, and "
