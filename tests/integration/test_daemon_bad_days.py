@@ -14,6 +14,7 @@ import pytest
 
 from driftd.engine.snapshot import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
+from driftd.engine.watchdog import STUCK_EXIT_CODE
 from tests.bench.events import values
 from tests.integration.kafka_helpers import reading
 from tests.integration.kafka_helpers import settings as kafka_settings
@@ -406,6 +407,37 @@ def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(
     daemon.wait_received(500)
     assert daemon.value("driftd_events_received_total") == 500
     assert daemon.balanced()
+
+
+def test_a_loop_that_stands_still_says_where_ends_with_5_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """The disk does not answer: writing to a pipe that nobody reads never returns."""
+    topic = kafka.create_topic("stuck")
+    kafka.produce(topic, list(values(400)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic, limits={"stuck_seconds": 10}))
+    daemon.wait_received(400)
+    wait_until((tmp_path / "state" / "checkpoint").exists, "the first checkpoint")
+    pipe = tmp_path / "state" / "checkpoint.tmp"
+    wait_until(lambda: _replaced_by_pipe(pipe), "the place of the temporary file to be free")
+    kafka.produce(topic, list(values(100)))
+    assert daemon.exit_code() == STUCK_EXIT_CODE
+    (main,) = [line for line in daemon.log.splitlines() if "thread MainThread: " in line]
+    assert "engine/store.py" in main
+    assert main.index("engine/store.py") < main.index("engine/daemon.py"), "innermost first"
+    pipe.unlink()
+    daemon.start()
+    daemon.wait_received(500)
+    assert daemon.value("driftd_events_received_total") == 500
+    assert daemon.balanced()
+
+
+def _replaced_by_pipe(path: Path) -> bool:
+    try:
+        os.mkfifo(path)
+    except FileExistsError:
+        return False
+    return True
 
 
 def test_sigterm_on_a_full_disk_says_what_is_not_saved_and_exits_4(
