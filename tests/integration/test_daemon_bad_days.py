@@ -409,6 +409,39 @@ def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(
     assert daemon.balanced()
 
 
+def test_while_the_dead_letter_topic_is_away_models_are_watched_nothing_is_saved_and_no_letter_is_lost(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic, letters = kafka.create_topic("poisoned"), f"letters-of-{time.time_ns()}"
+    kafka.produce(topic, [*values(300), *(b"junk %d" % n for n in range(100)), *values(300)], partition=0)
+    config = settings(kafka, topic, state={"checkpoint_seconds": 0.5})
+    config["kafka"]["dead_letter_topic"] = letters
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_received(700)
+    daemon.wait(lambda: daemon.value("driftd_checkpoint_failures_total") >= 3, "failures, again and again")
+    assert _saved_up_to(tmp_path) <= 300
+    status, text = daemon.get("/-/ready")
+    assert (status, "100 dead letters wait: it does not exist" in text) == (503, True)
+    assert daemon.value("driftd_ready") == 1
+    kafka.produce(topic, list(values(50)), partition=0)
+    daemon.wait_received(750)
+    kafka.create_named(letters)
+    daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") == 100, "the letters to be sent")
+    daemon.wait_ready()
+    wait_until(lambda: _saved_up_to(tmp_path) == 750, "a checkpoint")
+    assert daemon.value("driftd_dead_letters_total", outcome="failed") == 0
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+    with reading(kafka_settings(kafka.bootstrap, letters)) as reader:
+        assert set(reader.read(100)) == {b"junk %d" % n for n in range(100)}
+
+
+def _saved_up_to(folder: Path) -> int:
+    """The offset at which the checkpoint goes on; 0 without one."""
+    path = folder / "state" / "checkpoint"
+    return sum(p.next_offset for p in decode_checkpoint(read_file(path)).partitions) if path.exists() else 0
+
+
 def test_a_loop_that_stands_still_says_where_ends_with_5_and_loses_nothing(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
