@@ -44,6 +44,8 @@ class Ladder:
 
     def look(self, lags: Collection[Lag], now: float) -> int:
         """The level from now on; ``now`` is monotonic time."""
+        if self.lag_seconds is None:
+            self.level = 0
         if self.lag_seconds is None or now - self._stepped < STEP_SECONDS:
             return self.level
         records, seconds = sum(lag.records for lag in lags), max((lag.seconds for lag in lags), default=0.0)

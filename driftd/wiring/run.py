@@ -38,6 +38,8 @@ log = logging.getLogger("driftd")
 
 FIXED = ("kafka", "state", "http", "limits", "log")
 """Sections that a reload cannot change: they need a restart."""
+FIXED_LIMITS = {"series", "stuck_seconds"}
+"""Of ``limits`` only these need one."""
 
 
 def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
@@ -120,16 +122,24 @@ class Reload:
         before, after = self.loaded.settings, new.settings
         if before.windows.pane_seconds != after.windows.pane_seconds:
             raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
-        later = [name for name in FIXED if getattr(before, name) != getattr(after, name)]
+        later = [name for name in FIXED if _fixed(before, name) != _fixed(after, name)]
         pipeline = pipeline_of(after)
         references = references_of(after)
         if self.http is not None:
             self.http.reload_web_config()
         daemon.pipeline.hand_over(daemon.state, pipeline)
+        pipeline.shed, daemon.ladder.lag_seconds = daemon.pipeline.shed, after.limits.shed_lag_seconds
         daemon.pipeline = daemon.reporter.pipeline = pipeline
         start_models(daemon.state, pipeline, references)
         self.loaded = new
         return f"in force, but {', '.join(later)}: after a restart" if later else "in force"
+
+
+def _fixed(settings: Settings, section: str) -> dict[str, object]:
+    """What a reload cannot change of a section."""
+    only = FIXED_LIMITS if section == "limits" else None
+    dump: dict[str, object] = getattr(settings, section).model_dump(include=only)
+    return dump
 
 
 @contextmanager

@@ -82,6 +82,13 @@ def test_reload_takes_a_good_configuration_and_refuses_a_bad_one(
     daemon.configure({**config, "alarms": {"false_alarms_per_month": 2}})
     daemon.reload()  # SIGHUP
     daemon.wait(lambda: daemon.value("driftd_config_last_reload_successful") == 1, "the reload to be taken")
+    daemon.configure({**config, "limits": {"records_per_second": 1}})
+    assert daemon.get("/-/reload", "POST") == (200, "in force\n")
+    kafka.produce(topic, list(values(2000)), partition=0)
+    daemon.wait_received(2000)
+    assert daemon.value("driftd_events_dropped_total", reason="rate_limit") > 1000, "a flood can be met while it lasts"
+    daemon.configure({**config, "limits": {"series": 1000}})
+    assert daemon.get("/-/reload", "POST") == (200, "in force, but limits: after a restart\n")
     assert daemon.terminate() == 0
 
 

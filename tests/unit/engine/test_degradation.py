@@ -59,6 +59,15 @@ def test_without_a_limit_nothing_is_ever_shed() -> None:
     assert levels(grows(9), None) == [0] * 9
 
 
+def test_when_the_limit_is_taken_away_nothing_is_shed_any_more() -> None:
+    ladder = Ladder(600)
+    for now, records, seconds in grows(4):
+        ladder.look([Lag(records, seconds, caught_up=False)], now)
+    assert ladder.level == 3
+    ladder.lag_seconds = None
+    assert ladder.look([Lag(10**6, 9000, caught_up=False)], 181) == 0
+
+
 def erring(level: int) -> tuple[Pipeline, State]:
     """1,200 events of which one in forty, then one in four is an error; x changes as much."""
     p, state = pipeline(learn_events=300), State()
