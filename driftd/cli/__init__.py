@@ -38,7 +38,7 @@ def cli(debug: bool) -> None:
     """Watch machine-learning models in production: prediction events from Kafka in, drift to Prometheus out.
 
     All times are UTC. Exit codes: 0 done or drained (also when drift was found), 1 a bug, 2 configuration or usage,
-    3 Kafka or a file out of reach, 4 state unusable.
+    3 Kafka or a file out of reach, 4 state unusable, 5 the loop stood still.
     """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from driftd.config import memory
 from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
@@ -32,6 +33,7 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
     yield from apart(settings)
     yield from _windows(settings)
     yield from _kafka(settings)
+    yield from _memory(settings)
     if settings.http.web_config is not None:
         yield from _readable(("http", "web_config"), settings.http.web_config)
     if ("learning", "events") in given and ("learning", "seconds") in given:
@@ -43,6 +45,18 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
             ("discovery", "enabled"),
             "nothing to monitor: discovery is off and no models are configured; add 'models:'",
         )
+
+
+def _memory(settings: Settings) -> Iterator[Mistake]:
+    given, (models, channels) = settings.limits.memory_bytes, memory.shapes(settings)
+    need = memory.needed(settings, models, channels)
+    if given is None or need <= given:
+        return
+    fits = " or ".join(memory.fits(settings, given)) or "no model"
+    where = "discovery.max_models, discovery.max_features" if settings.discovery.enabled else "models"
+    asked = memory.text(models, channels - memory.OUTPUTS)
+    text = f"{asked} may take {need:,} bytes, more than {given:,}, in which {fits} would fit ({where})"
+    yield ("limits", "memory_bytes"), text
 
 
 def _windows(settings: Settings) -> Iterator[Mistake]:
@@ -91,6 +105,8 @@ def _kafka(settings: Settings) -> Iterator[Mistake]:
     for key, topic in zip(("panes_topic", "plans_topic", "state_topic"), ours, strict=True):
         if topic in k.topics or ours.count(topic) > 1:
             yield ("members", key), f"'{topic}' has another use; each needs a topic of its own"
+    if settings.members.enabled and settings.limits.shed_lag_seconds is not None:
+        yield ("limits", "shed_lag_seconds"), "members that share models shed nothing; leave it out, and add members"
     for topic in sorted({t for t in k.topics if k.topics.count(t) > 1}):
         yield ("kafka", "topics"), f"topic '{topic}' appears twice"
     if k.max_poll_interval_seconds < k.session_timeout_seconds:

@@ -326,6 +326,37 @@ class LimitsSection(Section):
     series: int = Field(
         default=100_000, ge=100, description="Most series on /metrics; further ones are left out and counted."
     )
+    records_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most records a second of one partition, by their timestamps. Of more a sample is decoded, and the "
+        "rest is dropped and counted (rate_limit). Unset: no limit.",
+    )
+    events_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most events a second of one model in one partition, by their own times. Of more a sample is "
+        "monitored, and the rest is dropped and counted (rate_limit). Unset: no limit.",
+    )
+    shed_lag_seconds: PositiveSeconds | None = Field(
+        default=None,
+        description="Where driftd is so far behind and does not come nearer, it sheds work, a step a minute: "
+        "sequential detectors but for those of errors, then half, three quarters, seven eighths of the records. Back "
+        "below half of it. Unset: never, and verdicts depend on the events alone.",
+    )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Memory of the process. A configuration whose models and features may take more is refused, with "
+        "what would fit (discovery.max_models, discovery.max_features). Unset: not checked.",
+    )
+    stuck_seconds: Annotated[PositiveSeconds, Field(ge=10)] = Field(
+        default=300.0,
+        description="A loop that has not gone round for so long is stuck: the log gets the stacks of all threads, and "
+        "driftd ends with exit code 5.",
+    )
 
 
 class StateSection(Section):

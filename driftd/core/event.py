@@ -52,6 +52,8 @@ class DropReason(StrEnum):
 
     MODEL_LIMIT = "model_limit"  # discovery has found as many models as it may
     UNCONFIGURED_MODEL = "unconfigured_model"  # discovery is off and nobody configured the model
+    RATE_LIMIT = "rate_limit"  # more events a second than limits allow: a sample is monitored
+    SHED = "shed"  # driftd cannot keep up: a sample is monitored
     GAP = "gap"  # deleted from the topic (retention) before driftd read it
 
 

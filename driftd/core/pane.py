@@ -33,7 +33,8 @@ class Counters:
 
     ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``latency_le``
     int64[len(LATENCY_LE) + 1]: the Prometheus histogram's buckets, not cumulative; ``latency_ns`` the latencies' sum.
-    ``refused`` counts the refused values of each feature, without those of excluded events.
+    ``refused`` counts the refused values of each feature, without those of excluded events. ``sampled_out`` counts
+    events beyond the rate limit, which are none of the others.
     """
 
     events: int = 0
@@ -46,6 +47,7 @@ class Counters:
     latency_le: NDArray[np.int64] = field(default_factory=_no_latencies)
     latency_ns: int = 0
     last_event: float = -np.inf
+    sampled_out: int = 0
 
     def merge(self, other: Counters) -> Counters:
         return Counters(
@@ -59,6 +61,7 @@ class Counters:
             self.latency_le + other.latency_le,
             self.latency_ns + other.latency_ns,
             max(self.last_event, other.last_event),
+            self.sampled_out + other.sampled_out,
         )
 
 

@@ -15,6 +15,8 @@ from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import printable
+from driftd.engine.breaker import Breaker
+from driftd.engine.degradation import Ladder
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.read_ahead import held
@@ -55,17 +57,10 @@ class RejectSink(Protocol):
     @property
     def failed(self) -> int: ...
 
-    @property
-    def suppressed(self) -> int:
-        """Records that are not sent because most records are bad."""
-        ...
+    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None: ...
 
-    def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
-        """Called for every batch: who decides how many dead letters are too many must see the good records too."""
-        ...
-
-    def flush(self, timeout_seconds: float) -> int:
-        """Waits until what was sent is acknowledged; the number of records that could not be."""
+    def flush(self, timeout_seconds: float) -> None:
+        """Waits until what was sent is acknowledged; raises SourceError where it is not, and keeps it for next time."""
         ...
 
 
@@ -123,6 +118,8 @@ class Daemon:
     rejects: RejectSink | None = None
     references: References | None = None
     reload: Callable[[Daemon], bool] = lambda _: False
+    breaker: Breaker = field(default_factory=Breaker)
+    ladder: Ladder = field(default_factory=Ladder)
     stopping: bool = False
     reloading: bool = False
     _quiet_since: dict[TopicPartition, float] = field(default_factory=dict)
@@ -130,6 +127,8 @@ class Daemon:
     _received_at: int = field(init=False)
     """What had been received when the state was last saved, or loaded."""
     _unsaved: str = ""
+    _suppressed: int = 0
+    """Bad records that no dead letter was sent of, because most records are bad."""
     _dirty: bool = False
     _held: frozenset[TopicPartition] = frozenset()
     _kept: set[str] = field(default_factory=set)
@@ -169,6 +168,7 @@ class Daemon:
         self._hold()
         batches = self._poll()
         self._follow_assignment()
+        self._shed()
         for records in batches:
             self._take(records)
         for gap in self.source.gaps():
@@ -179,7 +179,7 @@ class Daemon:
         if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
-            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self.rejects.suppressed)
+            self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self._suppressed)
         self.reporter.round(self.state, self.source, self.clock.now())
 
     def _settle(self, idle: frozenset[TopicPartition]) -> None:
@@ -201,6 +201,14 @@ class Daemon:
         self._held = held(self.state, self.pipeline.monitor.windows, before)
         self.source.hold(self._held)
         self.reporter.held(before, self._held)
+
+    def _shed(self) -> None:
+        """Less work while driftd cannot keep up, where the user wants that."""
+        lags = self.source.lag().values()
+        level = self.ladder.look(lags, self.clock.monotonic())
+        if level != self.pipeline.shed:
+            self.reporter.degraded(self.pipeline.shed, level, max((lag.seconds for lag in lags), default=0.0))
+            self.pipeline.shed = level
 
     def _poll(self) -> list[RecordBatch]:
         return self._polled(self.timing.poll_seconds)
@@ -228,8 +236,7 @@ class Daemon:
             self.reporter.refused(records.topic_partition, decoded.refused)
         if decoded.unwatched:
             self.reporter.unwatched(decoded.unwatched)
-        if self.rejects is not None:
-            self.rejects.send(records, decoded.rejects)
+        self._dead_letters(records, decoded.rejects)
 
     def _decode(self, records: RecordBatch) -> Decoded:
         return self.pipeline.take(self.state, records)
@@ -270,12 +277,22 @@ class Daemon:
 
     def _reject(self, gap: Gap, reason: RejectReason) -> None:
         """One dead letter for all of the gap's records, without their bytes: nobody has those."""
-        if self.rejects is None:
-            return
         topic, number = gap.topic_partition
         place = RecordBatch(topic, number, np.array([gap.first_offset]), np.array([np.nan]), [None], gap.next_offset)
         detail = f"offsets {gap.first_offset} to {gap.next_offset - 1}: {gap.detail}"
-        self.rejects.send(place, [Reject(0, gap.first_offset, reason, detail)])
+        self._dead_letters(place, [Reject(0, gap.first_offset, reason, detail)])
+
+    def _dead_letters(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
+        """Sends what was rejected, unless most records are; the breaker sees the good ones too."""
+        bad = len({reject.index for reject in rejects})
+        if self.breaker.add(len(records), bad):
+            self.reporter.broken(self.breaker.is_open)
+        if not rejects or self.rejects is None:
+            return
+        if self.breaker.is_open:
+            self._suppressed += bad
+        else:
+            self.rejects.send(records, rejects)
 
     def _tell(self, outcome: Outcome) -> None:
         for source, refused in outcome.refused:

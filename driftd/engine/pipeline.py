@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition
+from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -22,10 +22,12 @@ from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
+from driftd.engine.degradation import halvings
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State, together
-from driftd.ingest import panes, partition
+from driftd.ingest import panes, partition, rate_limit
 from driftd.ingest.panes import FaultCounting, SliceIngest
+from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor.intake import take_in
@@ -60,13 +62,16 @@ class Pipeline:
     """The stages with their settings; all that changes is in the State that it is given.
 
     ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
-    may be silent.
+    may be silent; ``limits`` how many records and events a second are taken in; ``shed`` the level of
+    driftd.engine.degradation.
     """
 
     codec: Codec
     monitor: Monitor
     max_models: int | None = None
     retire_seconds: float = inf
+    limits: RateLimits = NO_LIMITS
+    shed: int = 0
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
@@ -94,7 +99,10 @@ class Pipeline:
 
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""
-        decoded = self.codec.decode(records, self.schemas.of(state))
+        mine = state.partitions.setdefault(records.topic_partition, PartitionState(records.next_offset))
+        thinned = rate_limit.thin_records(mine, records, self.limits, halvings(self.shed))
+        decoded = self.codec.decode(rate_limit.part_of(records, thinned), self.schemas.of(state))
+        decoded = rate_limit.of_all(decoded, thinned)
         if decoded.unwatched:  # where discovery is off nobody expects them
             wanted = tuple(u for u in decoded.unwatched if self.monitor.settings(Slice(u[0])).discover)
             decoded = replace(decoded, unwatched=wanted)
@@ -108,13 +116,16 @@ class Pipeline:
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
-        self.schemas.widen(decoded.batches)
-        for batch in decoded.batches:
+        batches, sampled_out = rate_limit.thin_events(mine, source, decoded.batches, self.limits)
+        if sampled_out:
+            state.dropped[DropReason.RATE_LIMIT.value] += sampled_out
+        self.schemas.widen(batches)
+        for batch in batches:
             key = Slice(batch.model)
             if key not in state.models:
                 state.models[key] = ModelState(key)
         state.accepted += partition.take(
-            mine, decoded.batches, self.monitor.windows, state.frontier, lambda key: self.about(state, key)
+            mine, batches, self.monitor.windows, state.frontier, lambda key: self.about(state, key)
         )
 
     def settle(self, state: State, idle: frozenset[TopicPartition] = NOBODY, *, end: bool = False) -> Outcome:
@@ -347,12 +358,21 @@ class Pipeline:
         if reference is None:
             return SliceIngest(exclude=exclude)
         known, hold = self._ingest.get(key), state.models[key].wants_rows or self.monitor.settings(key).restart
-        if known is None or known.reference is not reference or known.hold != hold:
+        shed = self.shed > 0
+        if known is None or known.reference is not reference or (known.hold, known.shed) != (hold, shed):
             detectors = self.monitor.detectors(reference)
             pairs = None if detectors.judged is None else detectors.judged.pairs
             natural = detectors.natural
             faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
-            known = self._ingest[key] = SliceIngest(reference, pairs, detectors.sequential, exclude, faults, hold)
+            known = self._ingest[key] = SliceIngest(
+                reference,
+                pairs,
+                detectors.sequential_of_errors(reference) if shed else detectors.sequential,
+                exclude,
+                faults,
+                hold,
+                shed,
+            )
         return known
 
 

@@ -12,6 +12,7 @@ from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.core.units import MONTH_SECONDS
+from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
@@ -28,6 +29,18 @@ from driftd.sources import Health, Source
 log = logging.getLogger("driftd")
 
 MAX_RECENT = 100
+MOST_NAMED = 10_000
+"""Features that are named in the log once: their names come from outside."""
+
+
+def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
+    """Whether ``what`` is to be named in the log now; notes that it has been."""
+    if what in named or len(named) >= MOST_NAMED:
+        return False
+    named.add(what)
+    if len(named) == MOST_NAMED:
+        log.warning("%d features have been named here; further ones are counted only", MOST_NAMED)
+    return True
 
 
 def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
@@ -44,6 +57,7 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.last_event,
         counters.latency_le if counters.latency_le.any() else None,
         counters.latency_ns / 1e9,
+        counters.sampled_out,
     )
 
 
@@ -56,15 +70,14 @@ def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
         yield f"no member of the group reads {places(health.unread_partitions)}"
     if not assigned:
         yield "no partitions assigned"
-    if health.stuck_seconds:
-        yield f"a poll has not returned for {health.stuck_seconds:.0f} s"
 
 
 @dataclass(slots=True)
 class Reporter:
     """Keeps metrics, readiness and recent findings up to date; belongs to the loop's thread.
 
-    ``heartbeat`` is when the loop last went round (epoch seconds); ``not_ready`` the reasons why driftd is not ready.
+    ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
+    reasons why driftd is not ready.
     """
 
     metrics: MetricsSink
@@ -72,10 +85,11 @@ class Reporter:
     pipeline: Pipeline
     runbooks: str = ""
     heartbeat: float = 0.0
+    beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
     recent: tuple[Finding, ...] = ()
     state: State | None = None
-    _failing: bool = False
+    _unsaved: str = ""
     _rejects_said: set[str] = field(default_factory=set)
     _refused_said: set[tuple[str, str]] = field(default_factory=set)
     _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
@@ -106,13 +120,16 @@ class Reporter:
                 "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
                 extra={"error": health.last_error},
             )
-        self.not_ready = tuple(_not_ready(health, assigned=bool(lags)))
-        t.set("driftd_ready", not self.not_ready)
+        blind = tuple(_not_ready(health, assigned=bool(lags)))
+        t.set("driftd_ready", not blind)
+        # not in the gauge: its alert silences drift, and that is still watched
+        self.not_ready = (*blind, f"nothing is saved: {self._unsaved}") if self._unsaved else blind
         self.metrics.prune(now)
 
     def beat(self, now: float) -> None:
         """The loop goes on."""
         self.heartbeat = now
+        self.beats += 1
         self.telemetry.set("driftd_loop_timestamp_seconds", now)
         notify("WATCHDOG=1")
 
@@ -232,8 +249,7 @@ class Reporter:
     def refused(self, source: TopicPartition, refused: Iterable[RefusedValue]) -> None:
         """One log line for the first refused value of each model and feature; the counters tell the rest."""
         for r in refused:
-            if (r.model, r.feature) not in self._refused_said:
-                self._refused_said.add((r.model, r.feature))
+            if _is_new(self._refused_said, (r.model, r.feature)):
                 at = f"{source[0]}/{source[1]}@{r.offset}: {printable(r.model)}: {printable(r.feature)}"
                 log.warning("%s: %s: the value counts as missing; event accepted", at, r.why)
 
@@ -241,14 +257,33 @@ class Reporter:
         """One log line for the features of a model that its reference does not have, when they first come."""
         new: dict[str, list[str]] = {}
         for model, feature in features:
-            if (model, feature) not in self._unwatched_said:
-                self._unwatched_said.add((model, feature))
+            if _is_new(self._unwatched_said, (model, feature)):
                 new.setdefault(model, []).append(feature)
         for model, names in new.items():
             log.warning("%s: %s", printable(model), unwatched(names))
 
     def rewound(self) -> None:
         self.telemetry.add("driftd_rewinds_total")
+
+    def broken(self, is_open: bool) -> None:
+        """Most records are bad, or no longer."""
+        self.telemetry.set("driftd_circuit_breaker_open", is_open)
+        if is_open:
+            log.error("most records are rejected: all are counted by reason, no dead letter is sent until that ends")
+        else:
+            log.info("most records are usable again: dead letters are sent")
+
+    def degraded(self, before: int, level: int, lag_seconds: float) -> None:
+        """Another level of driftd.engine.degradation."""
+        self.telemetry.set("driftd_degradation_level", level)
+        log.warning(
+            "%s: level %d, %s (%d before); %.0f s behind",
+            "driftd does not keep up" if level > before else "driftd keeps up again",
+            level,
+            LEVELS[level],
+            before,
+            lag_seconds,
+        )
 
     def dead_letters(self, sent: int, failed: int, suppressed: int) -> None:
         self.telemetry.set("driftd_dead_letters_total", sent, "sent")
@@ -265,15 +300,15 @@ class Reporter:
         self.telemetry.set("driftd_checkpoint_timestamp_seconds", now)
         self.telemetry.set("driftd_checkpoint_bytes", size)
         self.telemetry.set("driftd_checkpoint_duration_seconds", seconds)
-        if self._failing:
+        if self._unsaved:
             log.info("checkpoints are written again")
-        self._failing = False
+        self._unsaved = ""
 
     def checkpoint_failed(self, error: str) -> None:
         self.telemetry.add("driftd_checkpoint_failures_total")
-        if not self._failing:
+        if not self._unsaved:
             log.error("%s; monitoring goes on, offsets are not committed", error)
-        self._failing = True
+        self._unsaved = error
 
     def reloaded(self, done: bool, now: float) -> None:
         self.telemetry.set("driftd_config_last_reload_successful", done)

@@ -23,7 +23,7 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
 from driftd.ingest.fault_counts import Carry
-from driftd.ingest.state import PartitionState, Stream
+from driftd.ingest.state import START, Pace, PartitionState, Stream
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
 from driftd.judge.natural.step import NaturalState
@@ -106,6 +106,7 @@ class StreamSnapshot:
     counters: Counters
     carry: Carry | None
     held: list[RowsSnapshot] = field(default_factory=list)
+    pace: Pace = START
 
     @classmethod
     def of(cls, key: Slice, stream: Stream, reference: Reference | None, find: FindDetector) -> StreamSnapshot:
@@ -122,12 +123,13 @@ class StreamSnapshot:
             stream.counters,
             stream.carry,
             [RowsSnapshot.of(r) for r in stream.held],
+            stream.pace,
         )
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
         rows, held = ([r.restore() for r in part] for part in (self.rows, self.held))
         panes = merge([PaneBlock.of(number, pane) for number, pane in self.panes]) if self.panes else None
-        stream = Stream(rows, panes, counters=self.counters, carry=self.carry, held=held)
+        stream = Stream(rows, panes, counters=self.counters, carry=self.carry, held=held, pace=self.pace)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -145,6 +147,7 @@ class PartitionSnapshot:
     late: dict[str, int]
     worst_lateness: dict[str, float]
     topic_id: str
+    pace: Pace = START
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +344,15 @@ class Checkpoint:
             pane_seconds,
             [
                 PartitionSnapshot(
-                    source, p.next_offset, p.latest, p.released, streams(p), dict(p.late), p.worst_lateness, p.topic_id
+                    source,
+                    p.next_offset,
+                    p.latest,
+                    p.released,
+                    streams(p),
+                    dict(p.late),
+                    p.worst_lateness,
+                    p.topic_id,
+                    p.pace,
                 )
                 for source, p in sorted(state.partitions.items())
             ],
@@ -365,7 +376,7 @@ class Checkpoint:
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(
-                p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness, p.topic_id
+                p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness, p.topic_id, p.pace
             )
         return state
 

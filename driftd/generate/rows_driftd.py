@@ -64,7 +64,7 @@ def driftd() -> Iterator[Panel]:
         [("max by (topic) (driftd_consumer_lag_seconds)", "{{topic}}"), ("driftd:slo:lag_seconds", "threshold")],
         size=(8, 8),
         unit="s",
-        runbooks=["DriftdConsumerLag"],
+        runbooks=["DriftdConsumerLag", "DriftdDegraded"],
     )
     per_second = "(rate({}[$__rate_interval]))"
     yield lines(
@@ -73,7 +73,7 @@ def driftd() -> Iterator[Panel]:
         [("sum by (outcome) " + per_second.format("driftd_events_total"), "{{outcome}}")],
         size=(8, 8),
         unit="eps",
-        runbooks=["DriftdRejects", "DriftdEventsDropped"],
+        runbooks=["DriftdRejects", "DriftdMostRejected", "DriftdEventsDropped"],
     )
     yield lines(
         "Rejected, dropped and late by reason",

@@ -33,6 +33,7 @@ def counted(before: Counters, batch: EventBatch, kept: EventBatch) -> Counters:
         le,
         total,
         max(before.last_event, float(batch.times.max())),
+        before.sampled_out,
     )
 
 

@@ -66,7 +66,8 @@ class SliceIngest:
 
     Without a ``reference`` events are kept as rows. ``sequential`` maps a detector's kind to (row, detector) pairs.
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
-    events are handed over as rows too.
+    events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
+    keep up.
     """
 
     reference: Reference | None = None
@@ -75,6 +76,7 @@ class SliceIngest:
     exclude: tuple[Exclusion, ...] = ()
     faults: FaultCounting | None = None
     hold: bool = False
+    shed: bool = False
 
 
 def absorb(about: SliceIngest, stream: Stream, pane_seconds: float) -> None:

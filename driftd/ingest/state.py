@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from math import nan
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +14,20 @@ from driftd.core.pane import Counters
 from driftd.core.pane_block import PaneBlock
 from driftd.core.slice import Slice
 from driftd.ingest.fault_counts import Carry
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What driftd.ingest.rate_limit goes on with: how many were ``seen``, the latest times (nan: none) of the two
+    blocks before the one that is being filled, and of that one.
+    """
+
+    seen: int = 0
+    ends: tuple[float, float] = (nan, nan)
+    latest: float = nan
+
+
+START: Final = Pace()
 
 
 @dataclass(slots=True)
@@ -31,6 +46,7 @@ class Stream:
     counters: Counters = field(default_factory=Counters)
     carry: Carry | None = None
     held: list[EventBatch] = field(default_factory=list)
+    pace: Pace = START
 
 
 @dataclass(slots=True)
@@ -49,3 +65,4 @@ class PartitionState:
     late: Counter[str] = field(default_factory=Counter)
     worst_lateness: dict[str, float] = field(default_factory=dict)
     topic_id: str = ""
+    pace: Pace = START

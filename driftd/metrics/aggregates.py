@@ -39,6 +39,7 @@ class ModelCounts:
     last_event: float = float("nan")
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0
+    sampled_out: int = 0
 
 
 def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
@@ -102,6 +103,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         "driftd_unjoined_labels_total": c.unjoined_labels,
         "driftd_ignored_features_total": c.ignored_features,
         "driftd_pages_total": c.pages,
+        "driftd_sampled_out_events_total": c.sampled_out,
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)

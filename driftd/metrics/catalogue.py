@@ -176,6 +176,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _MODEL,
         ),
         counter(
+            "driftd_sampled_out_events_total",
+            "events",
+            "Events beyond limits.events_per_second; those that stay stand for them.",
+            _MODEL,
+        ),
+        counter(
             "driftd_values_refused_total",
             "values",
             "Values of a wrong type or not finite, in accepted events; they count as missing.",
@@ -270,9 +276,15 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter(
             "driftd_dead_letters_total",
             "records",
-            "Rejected records for the dead-letter topic: sent, failed, or suppressed while most records are bad.",
+            "Rejected records for the dead-letter topic: sent, failed (given up), or suppressed while most records are "
+            "bad.",
             ("outcome",),
             ("sent", "failed", "suppressed"),
+        ),
+        gauge(
+            "driftd_circuit_breaker_open",
+            "",
+            "1 while most of the last 1,000 to 2,000 records are rejected, so no dead letters are sent; else 0.",
         ),
     ),
     "State": (
@@ -284,6 +296,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
     "driftd itself": (
         gauge("driftd_build_info", "", "Always 1; the version that runs.", ("version",)),
         gauge("driftd_loop_timestamp_seconds", "seconds", "When the loop last went round: the heartbeat."),
+        gauge(
+            "driftd_degradation_level",
+            "",
+            "What is shed because driftd cannot keep up (limits.shed_lag_seconds): 0 nothing, 1 sequential detectors "
+            "but for those of errors, 2 half, 3 three quarters, 4 seven eighths of the records.",
+        ),
         gauge("driftd_ready", "", "1 while Kafka answers, partitions are assigned and each has a reader, else 0."),
         gauge(
             "driftd_config_last_reload_successful", "", "1 if the last reload of the configuration succeeded, else 0."

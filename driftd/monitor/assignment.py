@@ -121,6 +121,14 @@ class DetectorSet:
             sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
         return cls(windows, sequential, tests, learned, a, effects, paging, natural, limits, tickets)
 
+    def sequential_of_errors(self, reference: Reference) -> Mapping[str, Sequence[tuple[int, SequentialDetector]]]:
+        """Those of channels that say whether the service or the prediction was wrong."""
+        errors = {
+            kind: [(row, d) for row, d in pairs if reference.channels[row].role.row.errors]
+            for kind, pairs in self.sequential.items()
+        }
+        return {kind: pairs for kind, pairs in errors.items() if pairs}
+
     def sequential_of(self, kind: str, row: int) -> SequentialDetector | None:
         return next((d for r, d in self.sequential.get(kind, ()) if r == row), None)
 

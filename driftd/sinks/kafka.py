@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,7 +37,18 @@ FATAL: Final = (
     errors.InvalidProducerIdMappingError,
     errors.ProducerFencedError,
 )
+# Trying again does not help: a message is not what the topic takes. The producer then fails all others the same way.
+NEVER_TAKEN: Final = (
+    errors.MessageSizeTooLargeError,
+    errors.RecordListTooLargeError,
+    errors.InvalidRecordError,
+    TypeError,
+    ValueError,
+)
 REOPEN_SECONDS: Final = 10.0
+FAILING_SECONDS: Final = 0.5
+MOST_WAITING: Final = 10_000
+MOST_BYTES: Final = 64 << 20
 LETTER_BYTES: Final = 900_000  # by default a topic takes batches of 1,048,588
 KEPT_BYTES: Final = 65_536
 
@@ -45,7 +57,7 @@ Headers = list[tuple[str, bytes]]
 
 @dataclass(slots=True)
 class Message:
-    """One message, kept until the broker has it, so that a new producer can send it again."""
+    """One message, kept until the broker has it."""
 
     value: bytes | None
     key: bytes | None
@@ -53,98 +65,133 @@ class Message:
     partition: int | None = None
     future: Any = None
 
+    @property
+    def size(self) -> int:
+        return len(self.value or b"") + len(self.key or b"") + sum(len(name) + len(text) for name, text in self.headers)
+
 
 @dataclass(slots=True)
 class Sender:
-    """Messages to one topic, acknowledged by all replicas; at most ``max_pending`` wait for that at a time.
+    """Messages to one topic, acknowledged by all replicas; each is kept until the broker has it.
 
     Opens its producer with the first message and again after it broke, but not more often than every 10 s.
-    ``send`` does not raise: what could not be sent is a failure that ``flush`` tells.
+    ``send`` does not raise. What the topic never takes, and what comes while MOST_WAITING messages or MOST_BYTES wait,
+    is ``given_up``. ``delivered`` and ``given_up`` only grow.
     """
 
     settings: KafkaSettings
     topic: str
-    max_pending: int = 10_000
+    max_pending: int = MOST_WAITING
     last_error: str = ""
+    delivered: int = 0
+    given_up: int = 0
     _producer: Any = None
-    _pending: list[Message] = field(default_factory=list)
-    _failed: int = 0
-    _reopen_at: float = 0.0
+    _unsent: deque[Message] = field(default_factory=deque)
+    _sent: list[Message] = field(default_factory=list)
+    _bytes: int = 0
+    _retry_at: float = 0.0
+    _failing: bool = False
+    _told: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the broker does not have yet."""
+        return len(self._unsent) + len(self._sent)
 
     def send(self, value: bytes | None, key: bytes | None, headers: Headers, partition: int | None = None) -> None:
-        if len(self._pending) >= self.max_pending:
+        message = Message(value, key, headers, partition)
+        if self._is_full(message):
             self._settle()
-        if len(self._pending) >= self.max_pending:
-            self._failed += 1
-            self.last_error = f"{self.max_pending} messages wait for the broker already"
+        if self._is_full(message):
+            self.given_up += 1
+            self.last_error = self.last_error or f"{self.waiting} messages wait for the broker already"
             return
-        self._submit(Message(value, key, headers, partition))
+        self._unsent.append(message)
+        self._bytes += message.size
+        self._submit()
 
     def flush(self, timeout_seconds: float) -> int:
-        """Wait until the broker has what was sent since the last flush; how many messages it does not have."""
-        end = time.monotonic() + timeout_seconds
-        again = self._settle(end)
-        if again:  # once more, with a new producer
-            self._close(timeout_seconds=0.0)
-            self._reopen_at = 0.0
-            for message in again:
-                self._submit(message)
-            self._failed += len(self._settle(end))
-        for message in self._pending:
-            self._failed += 1
+        """Wait until the broker has what was sent; how many messages it does not have. The next flush tries again.
+
+        While the topic takes nothing, each flush waits for FAILING_SECONDS only: the loop has other work.
+        """
+        end = time.monotonic() + (min(timeout_seconds, FAILING_SECONDS) if self._failing else timeout_seconds)
+        self._retry_at = 0.0
+        self._submit()
+        again = True
+        while again:
+            given_up = self.given_up
+            failed = self._settle(end)
+            again = failed and self.given_up > given_up  # those behind it failed with it
+            self._submit()
+        self._settle(end)
+        if self.waiting and not self._failing:
             self.last_error = self.last_error or f"not acknowledged in {timeout_seconds:g} s"
-            message.future = None
-        self._pending.clear()
-        failed, self._failed = self._failed, 0
-        if failed:
-            log.warning("topic '%s': %d messages not sent: %s", self.topic, failed, self.last_error)
-        return failed
+            log.warning("topic '%s': %d messages wait: %s", self.topic, self.waiting, self.last_error)
+        elif self._failing and not self.waiting:
+            log.info("topic '%s': takes messages again", self.topic)
+        if self.given_up > self._told:
+            log.warning("topic '%s': %d messages given up: %s", self.topic, self.given_up - self._told, self.last_error)
+            self._told = self.given_up
+        self._failing = bool(self.waiting)
+        if not self._failing:
+            self.last_error = ""
+        return self.waiting
 
     def close(self, timeout_seconds: float = 5.0) -> None:
         self._close(timeout_seconds)
 
-    def _submit(self, message: Message) -> None:
-        try:
-            producer = self._open()
+    def _is_full(self, message: Message) -> bool:
+        return self.waiting >= self.max_pending or self._bytes + message.size > MOST_BYTES
+
+    def _submit(self) -> None:
+        """Gives the producer what it does not have, unless that has just failed: it may have taken two seconds."""
+        while self._unsent and time.monotonic() >= self._retry_at:
+            message = self._unsent[0]
             # Kafka knows messages with neither, kafka-python does not.
             value = b"" if message.value is None and message.key is None else message.value
-            message.future = producer.send(
-                self.topic, value=value, key=message.key, headers=message.headers, partition=message.partition
-            )
-            self._pending.append(message)
-        except (errors.KafkaError, SourceError, AssertionError, ValueError) as error:
-            self._failed += 1
-            self.last_error = explained(error)
+            try:
+                message.future = self._open().send(
+                    self.topic, value=value, key=message.key, headers=message.headers, partition=message.partition
+                )
+                if message.future.is_done and message.future.failed():  # the topic is not there, or not ours to write
+                    raise message.future.exception
+                self._sent.append(self._unsent.popleft())
+            except NEVER_TAKEN as error:
+                self._give_up(self._unsent.popleft(), error)
+            except (errors.KafkaError, SourceError, AssertionError) as error:
+                self.last_error = explained(error)
+                self._retry_at = time.monotonic() + REOPEN_SECONDS
 
-    def _settle(self, until: float | None = None) -> list[Message]:
-        """Look at what is acknowledged, waiting at most until then; the answer is what a new producer must send."""
-        if until is not None and self._producer is not None and self._pending:
+    def _settle(self, until: float | None = None) -> bool:
+        """Look at what is acknowledged, waiting at most until then; whether some has failed and is to be sent again."""
+        if until is not None and self._producer is not None and self._sent:
             with contextlib.suppress(errors.KafkaError, AssertionError):
                 self._producer.flush(timeout=max(0.01, until - time.monotonic()))
-        again = []
-        waiting = []
-        for message in self._pending:
-            if not message.future.is_done:
-                waiting.append(message)
-            elif message.future.failed():
-                error = message.future.exception
-                self.last_error = explained(error)
-                if isinstance(error, FATAL):
-                    again.append(message)
-                else:
-                    self._failed += 1
-        self._pending = waiting
-        if until is None and again:  # called from send(): only flush() has the time to send again
-            self._failed += len(again)
+        done = [message for message in self._sent if message.future.is_done]
+        self._sent = [message for message in self._sent if not message.future.is_done]
+        again = [message for message in done if message.future.failed()]
+        self.delivered += len(done) - len(again)
+        self._bytes -= sum(message.size for message in done if not message.future.failed())
+        refused = [message for message in again if isinstance(message.future.exception, NEVER_TAKEN)]
+        if refused:  # the largest of them is: it may have taken smaller ones with it
+            worst = max(refused, key=lambda message: message.size)
+            again.remove(worst)
+            self._give_up(worst, worst.future.exception)
+        elif again:
+            self.last_error = explained(again[0].future.exception)
+        self._unsent.extendleft(reversed(again))
+        if any(isinstance(message.future.exception, FATAL + NEVER_TAKEN) for message in (*again, *refused)):
             self._close(timeout_seconds=0.0)
-        return again
+        return bool(again)
+
+    def _give_up(self, message: Message, error: Exception) -> None:
+        self.given_up += 1
+        self._bytes -= message.size
+        self.last_error = explained(error)
 
     def _open(self) -> Any:
         if self._producer is None:
-            now = time.monotonic()
-            if now < self._reopen_at:
-                raise SourceError(self.last_error or "no producer")
-            self._reopen_at = now + REOPEN_SECONDS
             self._producer = open_producer(self.settings)
         return self._producer
 
@@ -192,85 +239,49 @@ def open_producer(settings: KafkaSettings) -> Any:
                 "metrics_enabled": False,
             }
         )
-    except (errors.KafkaTimeoutError, errors.NoBrokersAvailable, errors.IncompatibleBrokerVersion) as error:
+    except errors.KafkaError as error:
         for one in opened:
             one.close()
         raise SourceError(f"{settings.where}: {error}") from None
 
 
 @dataclass(slots=True)
-class Breaker:
-    """Open while most records are bad: then the topic is not a topic of events, and copying it helps nobody.
-
-    Looks at the last ``least`` to ``2 * least`` records. Opens above ``share`` of bad ones, closes below half
-    of that. The first bad records have been sent by then, enough to see what is wrong.
-    """
-
-    share: float = 0.5
-    least: int = 1000
-    is_open: bool = False
-    _seen: float = 0.0
-    _bad: float = 0.0
-
-    def add(self, records: int, bad: int) -> bool:
-        """Take note of a batch; True when the breaker has just opened or closed."""
-        self._seen += records
-        self._bad += bad
-        while self._seen > 2 * self.least:
-            self._seen /= 2
-            self._bad /= 2
-        before = self.is_open
-        if self._seen >= self.least:
-            self.is_open = self._bad > self._seen * (self.share / 2 if before else self.share)
-        return before != self.is_open
-
-
-@dataclass(slots=True)
 class DeadLetters:
-    """Rejected records, each once, to a topic. ``sent``, ``failed`` and ``suppressed`` (breaker open) only grow.
+    """Rejected records, each once, to a topic. ``sent`` and ``failed`` (given up) only grow.
 
-    ``flush`` must return before the checkpoint that covers the records is saved; it answers with how many
-    could not be sent. A checkpoint does not wait for them: they are counted, and the log says why.
+    ``flush`` must return before the checkpoint that covers the records is saved. It raises SourceError while the broker
+    does not have them all; the next flush tries again.
     """
 
     settings: KafkaSettings
     topic: str
-    breaker: Breaker = field(default_factory=Breaker)
-    sent: int = 0
-    failed: int = 0
-    suppressed: int = 0
-    _sender: Sender | None = None
-    _unflushed: int = 0
+    _sender: Sender = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sender = Sender(self.settings, self.topic)
+
+    @property
+    def sent(self) -> int:
+        return self._sender.delivered
+
+    @property
+    def failed(self) -> int:
+        return self._sender.given_up
 
     def send(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
-        """Give also batches without rejects: the breaker must see the good records."""
         first: dict[int, Reject] = {}
         for reject in rejects:
             first.setdefault(reject.index, reject)
-        if self.breaker.add(len(records), len(first)):
-            state = "most records are rejected: no more dead letters until that ends" if self.breaker.is_open else "on"
-            log.warning("dead letters to '%s': %s", self.topic, state)
-        if self.breaker.is_open:
-            self.suppressed += len(first)
-            return
-        if self._sender is None:
-            self._sender = Sender(self.settings, self.topic)
         for reject in first.values():
             self._sender.send(*letter(records, reject))
-            self._unflushed += 1
 
-    def flush(self, timeout_seconds: float) -> int:
-        if self._sender is None:
-            return 0
-        failed = self._sender.flush(timeout_seconds)
-        self.failed += failed
-        self.sent += self._unflushed - failed
-        self._unflushed = 0
-        return failed
+    def flush(self, timeout_seconds: float) -> None:
+        waiting = self._sender.flush(timeout_seconds)
+        if waiting:
+            raise SourceError(f"topic '{self.topic}': {waiting} dead letters wait: {self._sender.last_error}")
 
     def close(self) -> None:
-        if self._sender is not None:
-            self._sender.close()
+        self._sender.close()
 
 
 def letter(records: RecordBatch, reject: Reject) -> tuple[bytes | None, bytes | None, Headers]:
@@ -308,30 +319,27 @@ def headers_of(records: RecordBatch, reject: Reject) -> Headers:
 class KafkaFindings:
     """Findings as JSON, keyed by model, so that one model's findings keep their order.
 
-    ``flush`` raises SourceError when the broker does not have them all; they are then to be emitted again (the
-    same finding has the same id).
+    ``flush`` raises SourceError while the broker does not have them all; the next flush tries again.
     """
 
     settings: KafkaSettings
     topic: str
     timeout_seconds: float = 5.0
     to_json: Callable[[Finding], bytes] = finding_json
-    _sender: Sender | None = None
+    _sender: Sender = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sender = Sender(self.settings, self.topic)
 
     def emit(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            if self._sender is None:
-                self._sender = Sender(self.settings, self.topic)
             key = finding.model.encode("utf-8", "replace")
             self._sender.send(self.to_json(finding), key, [("content-type", b"application/json")])
 
     def flush(self) -> None:
-        if self._sender is None:
-            return
-        failed = self._sender.flush(self.timeout_seconds)
-        if failed:
-            raise SourceError(f"topic '{self.topic}': {failed} findings not sent: {self._sender.last_error}")
+        waiting = self._sender.flush(self.timeout_seconds)
+        if waiting:
+            raise SourceError(f"topic '{self.topic}': {waiting} findings wait: {self._sender.last_error}")
 
     def close(self) -> None:
-        if self._sender is not None:
-            self._sender.close()
+        self._sender.close()

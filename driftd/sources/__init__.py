@@ -87,8 +87,7 @@ class Lag:
 @dataclass(frozen=True, slots=True)
 class Health:
     """``unread_partitions``: no member of the group reads them; ``members``: how many it has, 0 where that is not
-    known. ``stuck_seconds`` is how long a poll has not returned,
-    0 unless that is beyond what is normal.
+    known.
     """
 
     connected: bool
@@ -97,12 +96,11 @@ class Health:
     commit_failures: int = 0
     missing_topics: tuple[str, ...] = ()
     unread_partitions: tuple[TopicPartition, ...] = ()
-    stuck_seconds: float = 0.0
     members: int = 0
 
 
 class Source(Protocol):
-    """Any thread may call health(); everything else belongs to the thread that polls."""
+    """Belongs to the thread that polls."""
 
     def poll(self, timeout_seconds: float) -> list[RecordBatch]:
         """Wait for records. Raises SourceError (out of reach for now: go on polling) or SourceRefused (give up)."""

@@ -1,6 +1,6 @@
 """HTTP: /metrics, health, readiness, reload, and the status page."""
 
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.server import HttpServer, ServerLimits, Views
+from driftd.web.server import HEALTHY_SECONDS, HttpServer, ServerLimits, Views
 
-__all__ = ["HttpServer", "ModelView", "ServerLimits", "Snapshot", "Views"]
+__all__ = ["HEALTHY_SECONDS", "HttpServer", "ModelView", "ServerLimits", "Snapshot", "Views"]

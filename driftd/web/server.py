@@ -36,6 +36,8 @@ MAX_FIELDS: Final = 8
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 HTML: Final = "text/html; charset=utf-8"
+HEALTHY_SECONDS: Final = 60.0
+"""Without a round of the loop; then liveness fails."""
 _SECURITY: Final = {
     "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -76,7 +78,7 @@ class ServerLimits:
     answers: int = 8
     request_seconds: float = 10.0
     response_seconds: float = 60.0
-    healthy_seconds: float = 60.0
+    healthy_seconds: float = HEALTHY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
+from driftd.ingest.rate_limit import RateLimits
 from driftd.judge.natural.changes import Change, Own, OwnSize, OwnSizes, from_user
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
@@ -59,6 +60,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         monitor=monitor,
         max_models=settings.discovery.max_models if discover else None,
         retire_seconds=settings.windows.retire_seconds,
+        limits=RateLimits(settings.limits.records_per_second, settings.limits.events_per_second),
     )
 
 

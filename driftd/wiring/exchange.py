@@ -20,6 +20,8 @@ from driftd.sources.kafka.tail import Kept, Tail
 
 PIECE_BYTES: Final = 900_000
 """Of a state or a plan that is larger, several messages: by default a topic takes batches of 1,048,588 bytes."""
+PIECES_AT_ONCE: Final = 32
+"""That wait for the broker: a sender keeps 64 MiB."""
 FLUSH_SECONDS: Final = 30.0
 
 
@@ -116,10 +118,13 @@ class KafkaExchange:
     _self: str = field(init=False, default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
+        self._open()
+        self._heard = Tail(self.settings, self.plans_topic)
+
+    def _open(self) -> None:
         self._panes, self._plans, self._state = (
             Sender(self.settings, topic) for topic in (self.panes_topic, self.plans_topic, self.state_topic)
         )
-        self._heard = Tail(self.settings, self.plans_topic)
 
     @property
     def owners(self) -> int:
@@ -160,17 +165,28 @@ class KafkaExchange:
 
     def save(self, name: str, epoch: int, payload: bytes) -> int:
         at = self._state_partition(name)
-        for key, value in self._saved.setdefault(name, Pieces()).cut(name, epoch, payload):
+        for i, (key, value) in enumerate(self._saved.setdefault(name, Pieces()).cut(name, epoch, payload), 1):
             self._state.send(value, key, [], at)
+            if i % PIECES_AT_ONCE == 0:
+                self.flush()
         return len(payload)
 
     def flush(self) -> None:
+        """What failed is forgotten: whoever sent it reads again from what was saved."""
         for sender in (self._panes, self._plans, self._state):
-            if failed := sender.flush(FLUSH_SECONDS):
-                raise ExchangeFailed(f"topic '{sender.topic}': {failed} messages not sent: {sender.last_error}")
+            waiting = sender.flush(FLUSH_SECONDS)
+            if waiting or sender.given_up:
+                why = f"topic '{sender.topic}': {waiting + sender.given_up} messages not sent: {sender.last_error}"
+                self._close()
+                self._open()
+                self._saved.clear()  # how far the state topic is, it says itself
+                raise ExchangeFailed(why)
 
     def close(self) -> None:
         self._heard.close()
+        self._close()
+
+    def _close(self) -> None:
         for sender in (self._panes, self._plans, self._state):
             sender.close()
 

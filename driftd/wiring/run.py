@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import signal
 import socket
@@ -20,16 +21,18 @@ from driftd import __version__
 from driftd.config import Loaded, Settings
 from driftd.core.errors import ConfigError, DriftdError
 from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
+from driftd.engine.degradation import Ladder
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.lock import locked
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.store import CheckpointFile, ReferenceStore
 from driftd.engine.systemd import notify
+from driftd.engine.watchdog import watched
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
-from driftd.web import HttpServer, Views
+from driftd.web import HEALTHY_SECONDS, HttpServer, Views
 from driftd.wiring.app import kafka_settings, pipeline_of, references_of
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ log = logging.getLogger("driftd")
 
 FIXED = ("kafka", "state", "members", "http", "limits", "log")
 """Sections that a reload cannot change: they need a restart."""
+FIXED_LIMITS = {"series", "stuck_seconds"}
+"""Of ``limits`` only these need one."""
 
 
 def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
@@ -65,11 +70,19 @@ def views_of(reporter: Reporter, reload: Reload | None) -> Views:
     """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
     return Views(
         metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
-        age=lambda: max(time.time() - reporter.heartbeat, reload.stuck_seconds() if reload is not None else 0.0),
-        not_ready=lambda: reporter.not_ready,
+        age=lambda: time.time() - reporter.heartbeat,
+        not_ready=lambda: _not_ready(reporter, live=reload is not None),
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
         snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
     )
+
+
+def _not_ready(reporter: Reporter, *, live: bool) -> tuple[str, ...]:
+    """The loop's reasons, and that it stands still: then it cannot say so itself."""
+    age = time.time() - reporter.heartbeat
+    if live and age > HEALTHY_SECONDS:
+        return (f"the loop has not gone round for {age:.0f} s", *reporter.not_ready)
+    return reporter.not_ready
 
 
 @dataclass(slots=True)
@@ -83,10 +96,6 @@ class Reload:
     done: bool = False
     _answered: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
-
-    def stuck_seconds(self) -> float:
-        """How long a poll has not returned, beyond what is normal."""
-        return 0.0 if self.daemon is None else self.daemon.source.health().stuck_seconds
 
     def from_http(self) -> tuple[bool, str]:
         """Asks, waits for the loop to do it, and says how it went."""
@@ -119,16 +128,24 @@ class Reload:
             raise ConfigError("members of a group take a new configuration with a restart, one after the other")
         if before.windows.pane_seconds != after.windows.pane_seconds:
             raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
-        later = [name for name in FIXED if getattr(before, name) != getattr(after, name)]
+        later = [name for name in FIXED if _fixed(before, name) != _fixed(after, name)]
         pipeline = pipeline_of(after)
         references = references_of(after)
         if self.http is not None:
             self.http.reload_web_config()
         daemon.pipeline.hand_over(daemon.state, pipeline)
+        pipeline.shed, daemon.ladder.lag_seconds = daemon.pipeline.shed, after.limits.shed_lag_seconds
         daemon.pipeline = daemon.reporter.pipeline = pipeline
         start_models(daemon.state, pipeline, references)
         self.loaded = new
         return f"in force, but {', '.join(later)}: after a restart" if later else "in force"
+
+
+def _fixed(settings: Settings, section: str) -> dict[str, object]:
+    """What a reload cannot change of a section."""
+    only = FIXED_LIMITS if section == "limits" else None
+    dump: dict[str, object] = getattr(settings, section).model_dump(include=only)
+    return dump
 
 
 @contextmanager
@@ -214,15 +231,18 @@ def _run(loaded: Loaded) -> int:
     clock = Clock(time.time, time.monotonic)
     outfit = Outfit(kafka, pipeline, reporter, clock, timing, sinks, rejects, reload)
     daemon = member_of(settings, outfit) if settings.members.enabled else _alone(settings, outfit)
+    daemon.ladder = Ladder(settings.limits.shed_lag_seconds)
     reload.daemon, reload.http = daemon, http
     reporter.heartbeat = time.time()
     collect_seldom()
+    faulthandler.enable()  # systemd's watchdog aborts: the stacks of all threads go to standard error
     with signals(daemon):
         http.start()
         log.info("driftd %s: %s, http on %s", __version__, kafka.where, http.url)
         notify("READY=1")
         try:
-            daemon.run()
+            with watched(lambda: reporter.beats, settings.limits.stuck_seconds):
+                daemon.run()
         finally:
             notify("STOPPING=1")
             http.close()

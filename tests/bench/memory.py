@@ -17,6 +17,7 @@ import numpy as np
 from driftd.engine.gc_tuning import give_back
 
 SHAPES = ((1, 20), (10, 100), (100, 100))
+MONTHS = ((4, 50, 0), (4, 50, 100), (2, 100, 0), (2, 100, 100))
 LEARN = 10_000
 AFTER = 4_000
 
@@ -109,6 +110,48 @@ def fill(values: Path, models: int, features: int) -> dict[str, Any]:
     }
 
 
+def month(models: int, features: int, categories: int = 100) -> dict[str, Any]:
+    """Memory in MB of models that have learned for 28 days, an event a minute, and what the settings' check allows for.
+
+    Every feature has so many categories, all as frequent; without categories it is a number.
+    """
+    import driftd.sources.kafka.source  # noqa: F401  what `driftd run` has loaded
+    from driftd.config import load
+    from driftd.config.memory import OUTPUTS, needed
+    from driftd.core.event import Decoded, EventBatch
+    from driftd.engine.state import State
+    from driftd.wiring.app import pipeline_of
+    from driftd.wiring.run import reporter_of
+
+    settings = load(None, {}, {}).settings
+    pipeline, state, rng, size = pipeline_of(settings), State(), np.random.default_rng(1), 400
+    reporter = reporter_of(settings, pipeline)
+    for begin in range(0, 29 * 1440, size):
+        offsets = np.arange(begin, begin + size)
+        for m in range(models):
+            columns: dict[str, Any] = {}
+            for f in range(features):
+                values = rng.integers(0, categories, size).tolist() if categories else []
+                columns[f"feature_{f:03d}"] = [f"category_{v}" for v in values] if categories else rng.normal(size=size)
+            fields = {"prediction": rng.normal(size=size)}
+            batch = EventBatch(f"model_{m:03d}", offsets, np.asarray(1.79e9 + offsets * 60.0), columns, fields)
+            pipeline.ingest(state, ("t", 0), begin + size, Decoded(size, [batch], []))
+        outcome = pipeline.settle(state)
+        if outcome.learned:
+            give_back()
+        reporter.judged(outcome.judgements, state)
+        reporter.metrics.render(gzip=True)
+    give_back()
+    return {
+        "models": models,
+        "features": features,
+        "categories": categories,
+        "resident_mb": round(_status("VmRSS")),
+        "peak_mb": peak_mb(),
+        "allowed_for_mb": needed(settings, models, features + OUTPUTS) >> 20,
+    }
+
+
 def checkpointed(stage: Stage) -> tuple[int, float]:
     """Bytes and seconds of a checkpoint that follows another after one more event of each model."""
     from driftd.engine.store import CheckpointFile
@@ -130,8 +173,19 @@ def measure() -> list[dict[str, Any]]:
             run = subprocess.run(command, check=True, capture_output=True, text=True)
             out.append(json.loads(run.stdout))
             print(out[-1], flush=True)
+    for shape in MONTHS:
+        print(of_month(*shape), flush=True)
     return out
 
 
+def of_month(models: int, features: int, categories: int) -> dict[str, Any]:
+    """``month`` in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.memory", "month", *map(str, (models, features, categories))]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
 if __name__ == "__main__":
-    print(json.dumps(fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    if sys.argv[1] == "month":
+        print(json.dumps(month(*map(int, sys.argv[2:]))))
+    else:
+        print(json.dumps(fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

@@ -16,7 +16,7 @@ from tests.servers.prometheus import Alertmanager, StartAlertmanager, Webhook, w
 
 PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 ALERTMANAGER = DEPLOY / "alertmanager" / "alertmanager.yml"
-ROUTES = {"critical": "page", "warning": "ticket", "none": "watchdog"}
+ROUTES = {"critical": "page", "warning": "ticket", "info": "nobody", "none": "watchdog"}
 
 
 @pytest.mark.integration
@@ -127,6 +127,7 @@ def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
         ),
         pytest.param("DriftdDown", "DriftdErrorBudgetBurnFast", False, id="a burning budget is news all the same"),
         pytest.param("DriftdRejects", "DriftdModelDrift", False, id="rejects do not hide drift"),
+        pytest.param("DriftdMostRejected", "DriftdModelDrift", False, id="nor do many of them"),
         pytest.param("DriftdFeatureDrift", "DriftdModelDrift", False, id="a ticket never hides a page"),
         pytest.param("DriftdModelDrift", "DriftdErrorDrift", False, id="errors say what drift does not"),
     ],

@@ -14,6 +14,7 @@ import pytest
 
 from driftd.engine.snapshot import decode_checkpoint
 from driftd.engine.store import FORMAT, MAGIC, read_file
+from driftd.engine.watchdog import STUCK_EXIT_CODE
 from tests.bench.events import values
 from tests.integration.kafka_helpers import reading
 from tests.integration.kafka_helpers import settings as kafka_settings
@@ -81,6 +82,13 @@ def test_reload_takes_a_good_configuration_and_refuses_a_bad_one(
     daemon.configure({**config, "alarms": {"false_alarms_per_month": 2}})
     daemon.reload()  # SIGHUP
     daemon.wait(lambda: daemon.value("driftd_config_last_reload_successful") == 1, "the reload to be taken")
+    daemon.configure({**config, "limits": {"records_per_second": 1}})
+    assert daemon.get("/-/reload", "POST") == (200, "in force\n")
+    kafka.produce(topic, list(values(2000)), partition=0)
+    daemon.wait_received(2000)
+    assert daemon.value("driftd_events_dropped_total", reason="rate_limit") > 1000, "a flood can be met while it lasts"
+    daemon.configure({**config, "limits": {"series": 1000}})
+    assert daemon.get("/-/reload", "POST") == (200, "in force, but limits: after a restart\n")
     assert daemon.terminate() == 0
 
 
@@ -406,6 +414,70 @@ def test_a_full_disk_is_told_and_nothing_is_committed_until_it_has_room(
     daemon.wait_received(500)
     assert daemon.value("driftd_events_received_total") == 500
     assert daemon.balanced()
+
+
+def test_while_the_dead_letter_topic_is_away_models_are_watched_nothing_is_saved_and_no_letter_is_lost(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic, letters = kafka.create_topic("poisoned"), f"letters-of-{time.time_ns()}"
+    kafka.produce(topic, [*values(300), *(b"junk %d" % n for n in range(100)), *values(300)], partition=0)
+    config = settings(kafka, topic, state={"checkpoint_seconds": 0.5})
+    config["kafka"]["dead_letter_topic"] = letters
+    daemon = started(daemons, tmp_path, config)
+    daemon.wait_received(700)
+    daemon.wait(lambda: daemon.value("driftd_checkpoint_failures_total") >= 3, "failures, again and again")
+    assert _saved_up_to(tmp_path) <= 300
+    status, text = daemon.get("/-/ready")
+    assert (status, "100 dead letters wait: it does not exist" in text) == (503, True)
+    assert daemon.value("driftd_ready") == 1
+    kafka.produce(topic, list(values(50)), partition=0)
+    daemon.wait_received(750)
+    kafka.create_named(letters)
+    daemon.wait(lambda: daemon.value("driftd_dead_letters_total", outcome="sent") == 100, "the letters to be sent")
+    daemon.wait_ready()
+    wait_until(lambda: _saved_up_to(tmp_path) == 750, "a checkpoint")
+    assert daemon.value("driftd_dead_letters_total", outcome="failed") == 0
+    assert daemon.balanced()
+    assert daemon.terminate() == 0
+    with reading(kafka_settings(kafka.bootstrap, letters)) as reader:
+        assert set(reader.read(100)) == {b"junk %d" % n for n in range(100)}
+
+
+def _saved_up_to(folder: Path) -> int:
+    """The offset at which the checkpoint goes on; 0 without one."""
+    path = folder / "state" / "checkpoint"
+    return sum(p.next_offset for p in decode_checkpoint(read_file(path)).partitions) if path.exists() else 0
+
+
+def test_a_loop_that_stands_still_says_where_ends_with_5_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """The disk does not answer: writing to a pipe that nobody reads never returns."""
+    topic = kafka.create_topic("stuck")
+    kafka.produce(topic, list(values(400)))
+    daemon = started(daemons, tmp_path, settings(kafka, topic, limits={"stuck_seconds": 10}))
+    daemon.wait_received(400)
+    wait_until((tmp_path / "state" / "checkpoint").exists, "the first checkpoint")
+    pipe = tmp_path / "state" / "checkpoint.tmp"
+    wait_until(lambda: _replaced_by_pipe(pipe), "the place of the temporary file to be free")
+    kafka.produce(topic, list(values(100)))
+    assert daemon.exit_code() == STUCK_EXIT_CODE
+    (main,) = [line for line in daemon.log.splitlines() if "thread MainThread: " in line]
+    assert "engine/store.py" in main
+    assert main.index("engine/store.py") < main.index("engine/daemon.py"), "innermost first"
+    pipe.unlink()
+    daemon.start()
+    daemon.wait_received(500)
+    assert daemon.value("driftd_events_received_total") == 500
+    assert daemon.balanced()
+
+
+def _replaced_by_pipe(path: Path) -> bool:
+    try:
+        os.mkfifo(path)
+    except FileExistsError:
+        return False
+    return True
 
 
 def test_sigterm_on_a_full_disk_says_what_is_not_saved_and_exits_4(

@@ -17,7 +17,7 @@ from crc32c import crc32c
 from kafka.admin import ACLOperation
 
 from driftd.core.errors import ConfigError, SourceError, SourceRefused
-from driftd.sources import Assigned, GapCause, Health, Revoked
+from driftd.sources import Assigned, GapCause, Revoked
 from driftd.sources.kafka.preflight import UNSEEN
 from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
 from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
@@ -526,22 +526,6 @@ def test_a_stretch_of_a_topic_is_read_without_a_group(kafka: Broker, topic: str)
     assert sum(map(len, read_range(options, topic))) == 400
     with pytest.raises(SourceRefused, match="'no-such' does not exist"):
         next(read_range(options, "no-such"))
-
-
-def test_a_stuck_poll_shows_in_health(kafka: Broker, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with reading(settings(kafka.bootstrap, topic, watchdog_seconds=0.2)) as reader:
-        reader.until(lambda: bool(reader.known))
-        seen: list[Health] = []
-
-        def hang(**_: object) -> dict[object, object]:
-            time.sleep(0.3)
-            seen.append(reader.source.health())
-            return {}
-
-        monkeypatch.setattr(reader.source._consumer, "poll", hang)
-        reader.source.poll(0.1)
-        assert seen[0].stuck_seconds > 0.2
-        assert reader.source.health().stuck_seconds == 0
 
 
 def test_bytes_that_cannot_be_read_are_fetched_again_then_passed_over(

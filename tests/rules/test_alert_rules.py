@@ -79,7 +79,7 @@ def test_says_what_the_person_on_call_needs(name: str) -> None:
     alert = ALERTS[name]
     assert name.startswith("Driftd")
     assert set(alert["labels"]) == {"severity", "area"}
-    assert alert["labels"]["severity"] in {"critical", "warning", "none"}
+    assert alert["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert alert["labels"]["area"] in {"drift", "quality", "slo", "driftd"}
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert alert["annotations"]["runbook_url"] == f"https://runbooks.example.com/driftd/{name}.md"

@@ -203,7 +203,7 @@ class Member(Daemon):
     def _begin(self, partitions: list[TopicPartition]) -> None:
         """Goes on in partitions from what was saved of them, by us or another."""
         for at in partitions:
-            self.epochs[at] = self.generation()
+            self.epochs[at] = max(self.generation(), self.epochs.get(at, -1) + 1)  # what we sent before is an earlier's
         self._meet([at for at in partitions if at[0] != self.panes_topic])
         self._hear(to_end=True)
         committed = self.source.committed(partitions)

@@ -1,11 +1,9 @@
-"""kafka-python as driftd uses it: a consumer that leaves nothing behind when it fails, its listener, a watchdog."""
+"""kafka-python as driftd uses it: a consumer that leaves nothing behind when it fails, its listener."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,6 @@ from driftd.sources.kafka.records import Stretch
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.sockets import close_failed_attempts
 
-log = logging.getLogger("driftd.kafka")
-
 
 def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
     """A KafkaConsumer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
@@ -35,7 +31,7 @@ def open_consumer(settings: KafkaSettings, **options: Any) -> Any:
 
     try:
         return KafkaConsumer(**settings.reading() | {"kafka_client": client} | options)
-    except (errors.KafkaTimeoutError, errors.NoBrokersAvailable, errors.IncompatibleBrokerVersion) as error:
+    except (errors.KafkaTimeoutError, errors.IncompatibleBrokerVersion) as error:
         for one in opened:
             one.close()
         raise SourceError(f"{settings.where}: {error}") from None
@@ -89,31 +85,3 @@ class Notes(ConsumerRebalanceListener):  # type: ignore[misc]  # Any: kafka-pyth
         while self._notes:
             notes.append(self._notes.popleft())
         return notes
-
-
-class Watchdog:
-    """Says so, once, when a poll does not return; health() tells the supervisor, who restarts us."""
-
-    def __init__(self, stuck_seconds: Callable[[], float], check_seconds: float = 1.0) -> None:
-        self._stuck_seconds = stuck_seconds
-        self._check_seconds = check_seconds
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="driftd-kafka-watchdog", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(timeout=2)
-
-    def _run(self) -> None:
-        said = False
-        while not self._stopped.wait(self._check_seconds):
-            stuck = self._stuck_seconds()
-            if stuck and not said:
-                log.error("a poll has not returned for %.0f s; restart driftd, nothing is lost", stuck)
-            said = stuck > 0

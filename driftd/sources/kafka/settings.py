@@ -52,7 +52,6 @@ class KafkaSettings:
     metadata_max_age_seconds: float = 30.0
     request_timeout_seconds: float = 30.0
     connect_timeout_seconds: float = 5.0
-    watchdog_seconds: float = 60.0
     fetch_bytes: int = 4 << 20
     partition_fetch_bytes: int = 1 << 19
     max_stored_bytes: int = 32 << 20

@@ -20,7 +20,7 @@ from driftd.core.event import RecordBatch, TopicPartition
 from driftd.core.text import plural
 from driftd.sources import Assigned, Change, Gap, GapCause, Health, Lag, Lost, Revoked
 from driftd.sources.kafka import patches
-from driftd.sources.kafka.client import Notes, Watchdog, open_consumer, to_batch, to_cells, to_offsets
+from driftd.sources.kafka.client import Notes, open_consumer, to_batch, to_cells, to_offsets
 from driftd.sources.kafka.compression import Damage
 from driftd.sources.kafka.diagnosis import Diagnosis
 from driftd.sources.kafka.library_log import listen_to_library
@@ -89,20 +89,14 @@ class KafkaSource:
         self._commit_failures = 0
         self._last_error = ""
         self._was_connected = False
-        self._polling_since: float | None = None
         self._diagnosis = Diagnosis(lambda: preflight(settings))
         self._said_cause = ""
         self._unread = UnreadPartitions(settings.group_id, settings.metadata_max_age_seconds)
-        self._watchdog = Watchdog(lambda: self.health().stuck_seconds)
 
     def poll(self, timeout_seconds: float) -> list[RecordBatch]:
-        self._polling_since = time.monotonic()
-        try:
-            if self._consumer is None and not self._connect(timeout_seconds):
-                return []
-            answer = self._ask_broker(timeout_seconds)
-        finally:
-            self._polling_since = None
+        if self._consumer is None and not self._connect(timeout_seconds):
+            return []
+        answer = self._ask_broker(timeout_seconds)
         # First the group, then the records: what came with an assignment is read again after its seek.
         self._follow_group()
         self._unread.look(self._consumer, self.settings.topics)
@@ -238,8 +232,7 @@ class KafkaSource:
         return found
 
     def health(self) -> Health:
-        consumer, since = self._consumer, self._polling_since
-        polling = 0.0 if since is None else time.monotonic() - since
+        consumer = self._consumer
         return Health(
             connected=consumer is not None and patches.is_connected(consumer),
             last_error=self._diagnosis.cause or self._last_error,
@@ -249,13 +242,11 @@ class KafkaSource:
                 topic for topic in self.settings.topics if consumer and not patches.partitions_of(consumer, topic)
             ),
             unread_partitions=self._unread.partitions,
-            stuck_seconds=polling if polling > self.settings.watchdog_seconds else 0.0,
             members=self._unread.members,
         )
 
     def close(self) -> None:
         """Leave within 5 s. A static member says nothing to the group: its partitions wait for it to come back."""
-        self._watchdog.stop()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(errors.KafkaError, AssertionError):
@@ -296,7 +287,6 @@ class KafkaSource:
         patches.notice_oversized(self._consumer, self._oversized.append)
         patches.fetch_by_id(self._consumer)
         self._consumer.subscribe(list(self.settings.topics), listener=self._notes)
-        self._watchdog.start()
         log.info("%s: connected", self.settings.where, extra={"broker_version": self.greeting.version})
         for topic in sorted(topic for topic in self.settings.topics if not self._known.get(topic)):
             log.warning("%s: topic '%s' does not exist yet; waiting for it", self.settings.where, topic)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from driftd.core.text import duration
+from driftd.engine.degradation import LEVELS
 from driftd.learn.remarks import remarks
 from driftd.monitor.view import Snapshot
 from driftd.web.format import ago
@@ -47,6 +48,16 @@ def _kafka(snapshot: Snapshot) -> Iterator[Fact]:
     records = f"{sum(v for _, v in lag):,.0f} records, {duration(behind)}, over {len(lag)} partitions"
     yield Fact("Lag", records if lag else "no partitions", "DriftdConsumerLag" if behind > LAG_SECONDS else "")
     yield _checkpoint(snapshot)
+    yield from _bends(snapshot)
+
+
+def _bends(snapshot: Snapshot) -> Iterator[Fact]:
+    """What driftd does less of for now."""
+    level = int(snapshot.telemetry.get("driftd_degradation_level"))
+    if level:
+        yield Fact("Degraded", f"level {level}: {LEVELS[level]}", "DriftdDegraded")
+    if snapshot.telemetry.get("driftd_circuit_breaker_open"):
+        yield Fact("Dead letters", "none are sent: most records are rejected", "DriftdMostRejected")
 
 
 def _checkpoint(snapshot: Snapshot) -> Fact:

@@ -15,6 +15,7 @@ from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.daemon import LEARNED_BY, Clock, Daemon, Timing, start_models
+from driftd.engine.degradation import Ladder
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
@@ -25,7 +26,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
-from driftd.sources import Gap, GapCause
+from driftd.sources import Gap, GapCause, Lag
 from driftd.sources.memory import MemorySource
 from tests.unit.core.make import WINDOWS, choose, events, frozen, stream
 
@@ -129,7 +130,7 @@ class References:
 class Rejects:
     sent: int = 0
     failed: int = 0
-    suppressed: int = 0
+    error: Exception | None = None
     details: list[str] = field(default_factory=list)
     given: list[tuple[int, list[int]]] = field(default_factory=list)
     flushed: int = 0
@@ -139,9 +140,10 @@ class Rejects:
         self.details += [r.detail for r in rejects]
         self.sent += len(rejects)
 
-    def flush(self, timeout_seconds: float) -> int:  # noqa: ARG002
+    def flush(self, timeout_seconds: float) -> None:  # noqa: ARG002
+        if self.error is not None:
+            raise self.error
         self.flushed += 1
-        return 0
 
 
 class Stage:
@@ -613,21 +615,72 @@ def test_an_assignment_releases_what_is_not_in_it() -> None:
     assert set(stage.source.commits) == {A}
 
 
-def test_who_decides_about_dead_letters_sees_every_batch() -> None:
+def test_what_is_rejected_goes_to_the_dead_letters_before_the_state_is_saved() -> None:
     source = quiet(A, n=3)
     source.append(A, [b"junk", None], [1003.0, 1004.0])
     stage = Stage(source)
     stage.go(0, 1)
     source.append(A, [b"1"], [1005.0])
     stage.go(10)
-    assert stage.rejects.given == [(5, [3, 4]), (1, [])]
+    assert stage.rejects.given == [(5, [3, 4])]
     assert stage.rejects.flushed == 1
     assert stage.telemetry.get("driftd_dead_letters_total", "sent") == 2
-    stage.rejects.suppressed = 5
-    stage.go(1)
-    assert stage.telemetry.get("driftd_dead_letters_total", "suppressed") == 5
     assert stage.state.rejected["not_json"] == 2
     assert stage.state.balanced
+
+
+def test_no_offset_passes_a_dead_letter_that_waits() -> None:
+    source = quiet(A, n=3)
+    source.append(A, [b"junk"], [1003.0])
+    stage = Stage(source)
+    stage.rejects.error = SourceError("topic 'dead': 1 dead letters wait: no broker answers")
+    stage.go(0, 10)
+    assert (stage.journal, source.commits) == (["flush"], {})
+    assert "nothing is saved: topic 'dead': 1 dead letters wait" in stage.daemon.reporter.not_ready[-1]
+    assert stage.telemetry.get("driftd_ready") == 1, "the models are watched all the while"
+    stage.rejects.error = None
+    stage.go(10)
+    assert (stage.journal, source.commits) == (["flush", "flush", "save", "commit"], {A: (4, ME)})
+    assert stage.daemon.reporter.not_ready == ()
+
+
+def test_while_most_records_are_bad_no_dead_letters_are_sent_and_every_one_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Timeline: 200 good, 1,500 bad in three polls, 3,500 good in seven, 1 bad."""
+    caplog.set_level("INFO")
+    source = quiet(A, n=200)
+    stage, at = Stage(source), 1200.0
+    opened = []
+    for values in ([], [b"junk"] * 500, [b"junk"] * 500, [b"junk"] * 500, *[[b"1"] * 500] * 7, [b"junk"]):
+        source.append(A, values, [at] * len(values))
+        stage.go(1)
+        opened.append(stage.telemetry.get("driftd_circuit_breaker_open"))
+    assert opened == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert [n for n, _ in stage.rejects.given] == [700, 1]
+    assert stage.telemetry.get("driftd_dead_letters_total", "suppressed") == 1000
+    assert stage.state.rejected["not_json"] == 1501
+    assert stage.state.balanced
+    said = [r.message for r in caplog.records if "most records" in r.message]
+    assert [r.split(":")[0] for r in said] == ["most records are rejected", "most records are usable again"]
+
+
+def test_what_is_shed_is_told_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(quiet(A))
+    behind = [Lag(20_000, 700, caught_up=False)]
+    stage.source.lag = lambda: dict.fromkeys([A], behind[0])  # type: ignore[method-assign]
+    stage.daemon.ladder = Ladder(600)
+    told = []
+    for _ in range(4):
+        stage.go(60)
+        told.append((stage.telemetry.get("driftd_degradation_level"), stage.daemon.pipeline.shed))
+        behind[0] = Lag(30_000, 700, caught_up=False) if len(told) < 3 else Lag(0, 0, caught_up=True)
+    assert told == [(0, 0), (1, 1), (2, 2), (1, 1)]
+    assert [r.getMessage() for r in caplog.records if "keep" in r.getMessage()] == [
+        "driftd does not keep up: level 1, sequential detectors wait, but for those of errors (0 before); 700 s behind",
+        "driftd does not keep up: level 2, half of the records are read (1 before); 700 s behind",
+        "driftd keeps up again: level 1, sequential detectors wait, but for those of errors (2 before); 0 s behind",
+    ]
 
 
 def test_a_reload_is_done_between_rounds_and_told() -> None:

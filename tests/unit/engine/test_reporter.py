@@ -152,6 +152,18 @@ def test_the_first_refused_value_of_each_model_and_feature_is_logged_and_all_are
     assert told.telemetry.get("driftd_events_total", "accepted") == 3
 
 
+def test_names_from_outside_fill_neither_log_nor_memory(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftd.engine.reporter.MOST_NAMED", 3)
+    told = reporter(pipeline())
+    for n in range(100):
+        told.unwatched([("m", f"feature {n}")])
+    assert len(caplog.messages) == 4
+    assert "3 features have been named here; further ones are counted only" in caplog.messages
+    assert len(told._unwatched_said) == 3
+
+
 def test_features_that_no_reference_has_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     told = reporter(pipeline())
     told.unwatched([("m", "n"), ("m", "two\nlines"), ("o", "n"), ("m", "n")])

@@ -188,6 +188,9 @@ driftd_unjoined_labels_total{model="fraud"} 0
 # HELP driftd_ignored_features_total Feature values passed over because the model has too many features.
 # TYPE driftd_ignored_features_total counter
 driftd_ignored_features_total{model="fraud"} 0
+# HELP driftd_sampled_out_events_total Events beyond limits.events_per_second; those that stay stand for them.
+# TYPE driftd_sampled_out_events_total counter
+driftd_sampled_out_events_total{model="fraud"} 0
 # HELP driftd_values_refused_total Values of a wrong type or not finite, in accepted events; they count as missing.
 # TYPE driftd_values_refused_total counter
 driftd_values_refused_total{model="fraud",feature="amount"} 3
@@ -211,7 +214,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 74
+driftd_series 75
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000

@@ -285,6 +285,17 @@ def test_a_reject_among_thousands_is_no_reason_to_get_up() -> None:
     assert b"DriftdRejects" in page.render(loud)
 
 
+def test_what_driftd_sheds_is_on_the_page() -> None:
+    usual, bent = snapshot(), snapshot()
+    bent.telemetry.set("driftd_kafka_connected", 1)
+    usual.telemetry.set("driftd_kafka_connected", 1)
+    bent.telemetry.set("driftd_degradation_level", 2)
+    bent.telemetry.set("driftd_circuit_breaker_open", 1)
+    for told in (b"level 2: half of the records are read", b"DriftdDegraded", b"none are sent", b"DriftdMostRejected"):
+        assert told in page.render(bent)
+        assert told not in page.render(usual)
+
+
 def test_channels_come_worst_first_and_those_not_judged_last() -> None:
     j = judgement(features=["a", "b", "c"], verdicts=(scores("psi", [0.05, 0.3, NAN, 0.2]),))
     assert [c.name for c in channels(j)] == ["b", "prediction", "a", "c"]
