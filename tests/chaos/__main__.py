@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,9 +15,11 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
-from tests.servers.kafka import local_broker
+from tests.servers.kafka import LocalBroker, local_broker
 
-ROWS = ("kills",)
+ROWS = (
+    *("kills", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login", "soak"),
+)
 
 
 def experiment(row: str) -> Experiment:
@@ -25,18 +28,20 @@ def experiment(row: str) -> Experiment:
     return found
 
 
-def perform(row: str, size: Size, folder: Path | None = None) -> report.Result:
-    """One experiment, with a broker of its own. What stops it is a fault like others."""
+def perform(row: str, size: Size, broker: LocalBroker) -> report.Result:
+    """One experiment. What stops it is a fault like others."""
     began = time.monotonic()
     chosen = experiment(row)
-    with tempfile.TemporaryDirectory(prefix="driftd-chaos-", dir=folder) as place, local_broker() as broker:
+    with tempfile.TemporaryDirectory(prefix="driftd-chaos-") as place:
         stage = Stage(broker, Path(place), size)
         try:
             outcome = chosen.run(stage)
-        except (AssertionError, OSError, RuntimeError) as e:
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as e:
             outcome = Outcome(faults=[f"did not come to its end: {e}"[:2000]])
         finally:
             stage.close()
+            if not broker.alive:
+                broker.start()
     return report.Result(chosen, size, outcome, time.monotonic() - began)
 
 
@@ -47,13 +52,14 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="The document whose table is renewed.")
     a = parser.parse_args()
     fell_short = 0
-    for row in a.rows or ROWS:
-        print(f"{row} ...", flush=True)
-        result = perform(row, a.size)
-        fell_short += not result.outcome.passed
-        print(report.line(result), flush=True)
-        if a.write:
-            report.renew(a.write, result)
+    with local_broker() as broker:
+        for row in a.rows or ROWS:
+            print(f"{row} ...", flush=True)
+            result = perform(row, a.size, broker)
+            fell_short += not result.outcome.passed
+            print(report.line(result), flush=True)
+            if a.write:
+                report.renew(a.write, result)
     return int(fell_short > 0)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,8 +22,13 @@ from tests.stage.daemon import DriftdProcess
 
 RECORD_BYTES: Final = 262_144
 DEPTH: Final = 500
+MOST_BYTES: Final = 1_000_000
+"""Of a bad record so much is kept."""
+FEATURES: Final[dict[str, type | tuple[type, ...]]] = {"amount": float, "age": float, "country": str}
+"""Of the events of traffic.py. All numbers are read as floats."""
 Place = tuple[int, int]
 """Partition and offset."""
+REFUSED: Final = "driftd_values_refused_total"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -36,6 +41,7 @@ class Counted:
     labels: int = 0
     latencies: int = 0
     latency: float = 0.0
+    refused: int = 0
     last: float = -math.inf
     times: list[float] = field(default_factory=list)
     missing: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
@@ -49,14 +55,19 @@ class Counted:
             self.latencies += 1
             self.latency += seconds
         self.times.append(when)
-        for name in ("amount", "age", "country"):
-            self.missing[name].append(event.get("features", {}).get(name) is None)
+        features = event.get("features") or {}
+        for name, kinds in FEATURES.items():
+            value = features.get(name)
+            usable = isinstance(value, kinds) and value not in {math.inf, -math.inf}
+            self.missing[name].append(not usable)
+            self.refused += value is not None and not usable
 
 
 @dataclass
 class Count:
     received: int = 0
     late: int = 0
+    rejected: int = 0
     bad: dict[Place, bytes] = field(default_factory=dict)
     models: dict[str, Counted] = field(default_factory=lambda: defaultdict(Counted))
 
@@ -70,7 +81,7 @@ def event_of(value: bytes | None) -> dict[str, Any] | None:
     if not value or len(value) > RECORD_BYTES or depth(value) > DEPTH:
         return None
     try:
-        event = json.loads(value.decode("utf-8"), parse_constant=_refuse)
+        event = json.loads(value.decode("utf-8"), parse_int=float, parse_constant=_refuse)
     except ValueError:
         return None
     if not isinstance(event, dict) or not isinstance(event.get("model"), str) or not event["model"]:
@@ -78,10 +89,10 @@ def event_of(value: bytes | None) -> dict[str, Any] | None:
     features, answer = event.get("features"), event.get("prediction")
     if (features is None and answer is None) or not isinstance(features, dict | None):
         return None
-    if not isinstance(answer, int | float | str | list | None) or (isinstance(answer, float) and math.isinf(answer)):
+    if not isinstance(answer, float | bool | str | list | None) or (isinstance(answer, float) and math.isinf(answer)):
         return None
     when = event.get("time")
-    return event if isinstance(when, int | float) and 0 <= when < 7_258_118_400 else None
+    return event if isinstance(when, float) and 0 <= when < 7_258_118_400 else None
 
 
 def _refuse(constant: str) -> None:
@@ -129,7 +140,8 @@ def _add(count: Count, latest: dict[int, float], partition: int, record: Any, pa
     count.received += 1
     event = event_of(record.value)
     if event is None:
-        count.bad[partition, record.offset] = record.value
+        count.rejected += 1
+        count.bad[partition, record.offset] = (record.value or b"")[:MOST_BYTES]
         return
     when, before = float(event["time"]), latest[partition]
     latest[partition] = max(before, when)
@@ -139,20 +151,31 @@ def _add(count: Count, latest: dict[int, float], partition: int, record: Any, pa
         count.models[event["model"]].add(event, when)
 
 
-def letters(broker: Broker, topic: str) -> dict[Place, list[bytes | None]]:
-    """The dead letters, by the place of the record that each is about."""
-    found: dict[Place, list[bytes | None]] = defaultdict(list)
+def records(broker: Broker, topic: str) -> Iterator[Any]:
+    """All of a topic of one partition."""
     with closing(KafkaConsumer(bootstrap_servers=broker.bootstrap)) as consumer:
         at = TopicPartition(topic, 0)
         consumer.assign([at])
         consumer.seek_to_beginning(at)
         end = consumer.end_offsets([at])[at]
         while consumer.position(at) < end:
-            for record in (r for records in consumer.poll(timeout_ms=500).values() for r in records):
-                headers = dict(record.headers)
-                place = (int(headers["__driftd.errors.partition"]), int(headers["__driftd.errors.offset"]))
-                found[place].append(record.value)
+            for some in consumer.poll(timeout_ms=500).values():
+                yield from some
+
+
+def letters(broker: Broker, topic: str) -> dict[Place, list[bytes | None]]:
+    """The dead letters, by the place of the record that each is about."""
+    found: dict[Place, list[bytes | None]] = defaultdict(list)
+    for record in records(broker, topic):
+        headers = dict(record.headers)
+        place = (int(headers["__driftd.errors.partition"]), int(headers["__driftd.errors.offset"]))
+        found[place].append(record.value)
     return found
+
+
+def findings(broker: Broker, topic: str) -> dict[str, dict[str, Any]]:
+    """The findings in a topic, by their id; the same one may come again."""
+    return {finding["id"]: finding for finding in (json.loads(record.value) for record in records(broker, topic))}
 
 
 def compare(outcome: Outcome, count: Count, members: Sequence[DriftdProcess]) -> None:
@@ -166,7 +189,7 @@ def compare(outcome: Outcome, count: Count, members: Sequence[DriftdProcess]) ->
         return seen[name, tuple(sorted(labels.items()))]
 
     outcomes = {name: value("driftd_events_total", outcome=name) for name in ("accepted", "rejected", "late")}
-    wanted = {"accepted": count.accepted, "rejected": len(count.bad), "late": count.late}
+    wanted = {"accepted": count.accepted, "rejected": count.rejected, "late": count.late}
     outcome.equal("events received", value("driftd_events_received_total"), count.received)
     outcome.equal("events by outcome", outcomes, wanted)
     compared = 4
@@ -175,6 +198,7 @@ def compare(outcome: Outcome, count: Count, members: Sequence[DriftdProcess]) ->
             "events": value("driftd_predictions_total", model=name),
             "errors": value("driftd_prediction_errors_total", model=name),
             "labels": value("driftd_labels_total", model=name),
+            "refused": sum(v for (n, labels), v in seen.items() if n == REFUSED and ("model", name) in labels),
             "latencies": value("driftd_prediction_latency_seconds_count", model=name),
             "latency": round(value("driftd_prediction_latency_seconds_sum", model=name), 5),
         }
@@ -218,10 +242,15 @@ OPERATION: Final = (
 """Metrics that are about the process and its day, not about the events."""
 
 
-def series(daemon: DriftdProcess, leave_out: Iterable[str] = ()) -> Series:
+def series(daemon: DriftdProcess) -> Series:
     """All that it says of the events."""
-    without = (*OPERATION, *leave_out)
-    return {key: value for key, value in daemon.metrics().items() if not key[0].startswith(without)}
+    return without(daemon.metrics(), OPERATION)
+
+
+def without(all_series: Series, names: Iterable[str]) -> Series:
+    """Those whose names begin otherwise."""
+    left_out = tuple(names)
+    return {key: value for key, value in all_series.items() if not key[0].startswith(left_out)}
 
 
 def compare_series(outcome: Outcome, one: Series, other: Series, what: str) -> None:
