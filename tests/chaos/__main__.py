@@ -17,9 +17,7 @@ from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
 
-ROWS = (
-    *("kills", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login", "soak"),
-)
+ROWS = (*("kills", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login", "soak"),)
 
 
 def experiment(row: str) -> Experiment:
@@ -47,7 +45,9 @@ def perform(row: str, size: Size, broker: LocalBroker) -> report.Result:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument(
+        "rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=f"of {', '.join(ROWS)}; default: all"
+    )
     parser.add_argument("--size", choices=SIZES, default="medium")
     parser.add_argument("--write", type=Path, help="The document whose table is renewed.")
     a = parser.parse_args()

@@ -24,7 +24,9 @@ def is_unready(daemon: DriftdProcess) -> bool:
     return daemon.get("/-/ready")[0] == 503
 
 
-def without_topics(stage: Stage, outcome: Outcome, daemon: DriftdProcess, topics: dict[str, str], seconds: float) -> None:
+def without_topics(
+    stage: Stage, outcome: Outcome, daemon: DriftdProcess, topics: dict[str, str], seconds: float
+) -> None:
     """One after the other may not be written for a while."""
     for what, topic in topics.items():
         stage.broker.allow_only("somebody", topic)
@@ -75,9 +77,7 @@ def run(stage: Stage) -> Outcome:
     seconds = stage.of(8, 30, 30)
     (daemon,) = stage.members(
         "dependencies",
-        settings(
-            broker, topic, kafka={**by_password(stage), "dead_letter_topic": letters, "findings_topic": findings}
-        ),
+        settings(broker, topic, kafka={**by_password(stage), "dead_letter_topic": letters, "findings_topic": findings}),
     )
     disk = daemon.folder / "state"
     disk.mkdir()
@@ -100,7 +100,9 @@ def run(stage: Stage) -> Outcome:
         if mounted:
             if daemon.alive:
                 daemon.kill9()
-            wait_until(lambda: subprocess.run(["umount", "-l", str(disk)], check=False).returncode == 0, "the disk to go")
+            wait_until(
+                lambda: subprocess.run(["umount", "-l", str(disk)], check=False).returncode == 0, "the disk to go"
+            )
     found = oracle.letters(broker, letters)
     lost = len(count.bad.keys() - found.keys())
     outcome.measure(f"{count.rejected} rejected, {len(found)} of them in the dead-letter topic")

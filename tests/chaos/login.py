@@ -14,7 +14,7 @@ NAMED = {
     "authority": ("certificate not trusted", "kafka.ssl_cafile"),
     "host": ("the broker's certificate is for another host than '127.0.0.1'", "kafka.bootstrap_servers"),
     "expired certificate": ("the broker's certificate has expired", "renew it"),
-    "password": ("kafka.sasl_", "password"),
+    "password": ("invalid credentials", "kafka.sasl_password_file"),
     "permission": ("no permission to see it", "needs DESCRIBE and READ"),
 }
 """Cause and cure."""

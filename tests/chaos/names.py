@@ -37,6 +37,7 @@ def run(stage: Stage) -> Outcome:
     topic = broker.create_topic("names")
     given = settings(broker, topic, learning={"events": EVENTS - 100}, state={"checkpoint_seconds": 10})
     daemon = stage.member("names", given)
+    daemon.wait_ready()
     total = fill(broker, topic, wide()) + fill(broker, topic, new_names(count))
     slowest, end = 0.0, time.monotonic() + 900
     while daemon.value("driftd_events_received_total") < total:
@@ -55,5 +56,7 @@ def run(stage: Stage) -> Outcome:
 
 
 EXPERIMENT = Experiment(
-    "as many distinct models, features, categories and segments", "series at the cap, scrape under 1 s, memory bounded", run
+    "as many distinct models, features, categories and segments",
+    "series at the cap, scrape under 1 s, memory bounded",
+    run,
 )

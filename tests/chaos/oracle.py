@@ -28,6 +28,7 @@ FEATURES: Final[dict[str, type | tuple[type, ...]]] = {"amount": float, "age": f
 """Of the events of traffic.py. All numbers are read as floats."""
 Place = tuple[int, int]
 """Partition and offset."""
+MISSING: Final = "driftd_feature_missing_ratio"
 REFUSED: Final = "driftd_values_refused_total"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -214,15 +215,15 @@ def compare(outcome: Outcome, count: Count, members: Sequence[DriftdProcess]) ->
 def _compare_window(outcome: Outcome, seen: Series, name: str, model: Counted) -> int:
     """The last window that was judged: its events, and of each feature the share that is missing."""
     mine = (("model", name),)
-    if ("driftd_window_events", mine) not in seen:
-        return 0
+    if not any(key[0] == MISSING and ("model", name) in key[1] for key in seen):
+        return 0  # it still learns
     times = np.array(model.times)
     begin, end = (seen[f"driftd_window_{edge}_timestamp_seconds", mine] for edge in ("start", "end"))
     inside = (times >= begin) & (times < end)
     outcome.equal(f"events in {name}'s window", seen["driftd_window_events", mine], int(inside.sum()))
     shares = {
         feature: (
-            seen.get(("driftd_feature_missing_ratio", (("feature", feature), ("model", name)))),
+            seen.get((MISSING, (("feature", feature), ("model", name)))),
             float(f"{np.array(flags)[inside].mean():.6g}") if inside.any() else None,
         )
         for feature, flags in model.missing.items()

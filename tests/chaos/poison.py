@@ -68,7 +68,9 @@ def spent(stage: Stage, topic: str, received: int, name: str, letters: str) -> f
 def loss(stage: Stage, outcome: Outcome, events_each: int) -> None:
     """How much longer the same events take with one poisoned record in a hundred, in turn and three times."""
     topics = []
-    for number, values in enumerate((events(1000, rubbish=0, late=0), events(events_each, rubbish=0, late=0), poisoned(events_each, 1))):
+    for number, values in enumerate(
+        (events(1000, rubbish=0, late=0), events(events_each, rubbish=0, late=0), poisoned(events_each, 1))
+    ):
         topic = stage.broker.create_topic(f"loss{number}", PARTITIONS)
         topics.append((topic, fill(stage.broker, topic, values, PARTITIONS, max_request_size=4 << 20)))
     ratios = []
@@ -106,7 +108,9 @@ def run(stage: Stage) -> Outcome:
     whole = [place for place, value in count.bad.items() if len(value or b"") <= LETTER_BYTES]
     differing = [place for place in whole if found.get(place, [None])[0] != count.bad[place]]
     outcome.equal("dead letters with other bytes", differing, [])
-    outcome.measure(f"{count.rejected:,} poisoned records of {sent:,}, {len(found):,} dead letters, {len(whole):,} byte-equal")
+    outcome.measure(
+        f"{count.rejected:,} poisoned records of {sent:,}, {len(found):,} dead letters, {len(whole):,} byte-equal"
+    )
     if stage.size != "small":
         loss(stage, outcome, stage.of(0, 150_000, 500_000))
     return outcome

@@ -57,5 +57,7 @@ def run(stage: Stage) -> Outcome:
 
 
 EXPERIMENT = Experiment(
-    "a steady stream, 4 partitions", "equal; memory slope under 1 MB/h in the second half, no growth of descriptors", run
+    "a steady stream, 4 partitions",
+    "equal; memory slope under 1 MB/h in the second half, no growth of descriptors",
+    run,
 )

@@ -78,7 +78,7 @@ def settings(broker: Broker, topic: str, **sections: Any) -> dict[str, Any]:
             "session_timeout_seconds": 6,
             **given,
         },
-        "learning": {"events": 5000},
+        "learning": {"events": 2000},
         "windows": {"window_seconds": 20, "pane_seconds": 1, "out_of_orderness_seconds": 5, "idle_seconds": 3},
         **sections,
     }
