@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import time
@@ -45,7 +44,7 @@ def end_at_step(daemon: DriftdProcess, step: int) -> bool:
 
 def run(stage: Stage) -> Outcome:
     outcome = Outcome()
-    kills, steps, total = stage.of(5, 30, 100), stage.of(6, 20, 24), stage.of(50_000, 250_000, 1_000_000)
+    kills, steps, total = stage.of(3, 30, 100), stage.of(4, 20, 24), stage.of(30_000, 250_000, 1_000_000)
     topic = stage.broker.create_topic("kills", PARTITIONS)
     seconds = 2.0 * (kills + steps)
     stream = Stream(stage.broker, topic, events(total), PARTITIONS, total / seconds)

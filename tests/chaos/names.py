@@ -8,50 +8,63 @@ from collections.abc import Iterator
 from tests.chaos.experiment import Experiment, Outcome, Stage
 from tests.chaos.traffic import START, fill, settings
 
-MODELS, FEATURES, EVENTS = 100, 200, 250
-CAP = 100_000
+MODELS, EVENTS, SECONDS = 100, 600, 5.0
+"""So many models have so many events each, so many seconds apart: after half an hour and 500 each is judged."""
 
 
-def wide() -> Iterator[bytes]:
-    """Events of as many models and features as discovery takes."""
-    for number in range(EVENTS):
-        features = ",".join(f'"f{f}":{(number * 7 + f * 3) % 101 + 0.5}' for f in range(FEATURES))
+def wide(features: int, numbers: range) -> Iterator[bytes]:
+    """These events of all models, each with as many features as a model may have."""
+    for number in numbers:
+        values = ",".join(f'"f{f}":{(number * 7 + f * 3) % 101 + 0.5}' for f in range(features))
         for model in range(MODELS):
-            yield f'{{"model":"m{model}","time":{START + number / 10:.2f},"features":{{{features}}}}}'.encode()
+            when = START + number * SECONDS
+            yield f'{{"model":"m{model}","time":{when:.2f},"features":{{{values}}}}}'.encode()
 
 
 def new_names(count: int) -> Iterator[bytes]:
     """So many models, features, categories and segments that nobody has seen before."""
-    when = START + EVENTS / 10
     for n in range(count):
-        yield b'{"model":"new-%d","time":%.2f,"features":{"x":1.0}}' % (n, when)
+        yield b'{"model":"new-%d","time":%.2f,"features":{"x":1.0}}' % (n, START)
         yield (
             b'{"model":"m0","time":%.2f,"features":{"f0":"category-%d","new-%d":1.0},"segments":{"s%d":"v%d"}}'
-            % (when, n, n, n, n)
+            % (START, n, n, n, n)
         )
 
 
 def run(stage: Stage) -> Outcome:
     outcome, broker = Outcome(), stage.broker
-    count = stage.of(10_000, 200_000, 1_000_000)
+    count, features, cap = stage.of(10_000, 200_000, 1_000_000), stage.of(5, 30, 200), stage.of(3000, 20_000, 100_000)
     topic = broker.create_topic("names")
-    given = settings(broker, topic, learning={"events": EVENTS - 100}, state={"checkpoint_seconds": 10})
+    given = settings(
+        broker,
+        topic,
+        discovery={"max_models": MODELS, "max_features": features},
+        learning={"grow_seconds": "28d"},
+        limits={"series": cap},
+        state={"checkpoint_seconds": 10},
+        windows={"window_seconds": 60, "min_events": 20, "idle_seconds": 3},
+    )
     daemon = stage.member("names", given)
     daemon.wait_ready()
-    total = fill(broker, topic, wide()) + fill(broker, topic, new_names(count))
-    slowest, end = 0.0, time.monotonic() + 900
-    while daemon.value("driftd_events_received_total") < total:
-        assert time.monotonic() < end, "the names were not read"
+    total = fill(broker, topic, wide(features, range(1)))
+    total += fill(broker, topic, new_names(count))
+    total += fill(broker, topic, wide(features, range(1, EVENTS)))
+    slowest, end = 0.0, time.monotonic() + 1200
+    windows = "driftd_window_end_timestamp_seconds"
+    while daemon.value(windows, model=f"m{MODELS - 1}") < START + (EVENTS - 60) * SECONDS:
+        assert time.monotonic() < end, "not all was judged"
         began = time.monotonic()
         daemon.get("/metrics")
         slowest = max(slowest, time.monotonic() - began)
     outcome.true("not balanced", daemon.balanced())
-    outcome.equal("models", daemon.value("driftd_events_dropped_total", reason="model_limit"), count)
-    outcome.equal("features", daemon.value("driftd_ignored_features_total", model="m0"), count)
-    outcome.at_most("series", daemon.value("driftd_series"), CAP, "series")
+    outcome.equal("events received", daemon.value("driftd_events_received_total"), total)
+    outcome.equal("models left out", daemon.value("driftd_events_dropped_total", reason="model_limit"), count)
+    outcome.equal("features left out", daemon.value("driftd_ignored_features_total", model="m0"), count)
+    outcome.true("no series was left out", daemon.value("driftd_series_dropped_total", reason="limit") > 0)
+    outcome.measure(f"{MODELS} models of {features} features, and {count:,} new names of each kind")
+    outcome.at_most("series about them", daemon.value("driftd_series"), cap, "")
     outcome.at_most("slowest scrape", slowest, 1, "s")
     outcome.at_most("peak memory", daemon.peak_memory_bytes() / (1 << 20), 1200, "MB")
-    outcome.measure(f"{MODELS} models of {FEATURES} features, then {count:,} new names of each kind")
     return outcome
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -181,13 +181,12 @@ def findings(broker: Broker, topic: str) -> dict[str, dict[str, Any]]:
 
 def compare(outcome: Outcome, count: Count, members: Sequence[DriftdProcess]) -> None:
     """What the members' metrics say of all events together must be what was counted."""
-    seen: Series = Counter()
-    for member in members:
-        for key, value in member.metrics().items():
-            seen[key] += value
+    seen: Series = {}
+    for key, number in (item for member in members for item in member.metrics().items()):
+        seen[key] = seen.get(key, 0.0) + number
 
     def value(name: str, **labels: str) -> float:
-        return seen[name, tuple(sorted(labels.items()))]
+        return seen.get((name, tuple(sorted(labels.items()))), 0.0)
 
     outcomes = {name: value("driftd_events_total", outcome=name) for name in ("accepted", "rejected", "late")}
     wanted = {"accepted": count.accepted, "rejected": count.rejected, "late": count.late}

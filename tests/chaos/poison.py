@@ -45,6 +45,7 @@ def poisoned(total: int, large: int) -> Iterator[bytes]:
             yield CHEAP[number // 100 % len(CHEAP)]
         if number % every == every - 1:
             yield from (DEEP, LARGE)
+        if number % every == every - 1 and number > total // 2:  # driftd has learned by then which features are numbers
             for value in (b"1e400", b"9" * 5000, b'"12,50"', b"[" * 300 + b"]" * 300):
                 yield REFUSED % (START + number * 0.002, value)
 
@@ -67,10 +68,13 @@ def spent(stage: Stage, topic: str, received: int, name: str, letters: str) -> f
 
 def loss(stage: Stage, outcome: Outcome, events_each: int) -> None:
     """How much longer the same events take with one poisoned record in a hundred, in turn and three times."""
+    streams = (
+        events(1000, rubbish=0, late=0),
+        events(events_each, rubbish=0, late=0),
+        poisoned(events_each, 1),
+    )
     topics = []
-    for number, values in enumerate(
-        (events(1000, rubbish=0, late=0), events(events_each, rubbish=0, late=0), poisoned(events_each, 1))
-    ):
+    for number, values in enumerate(streams):
         topic = stage.broker.create_topic(f"loss{number}", PARTITIONS)
         topics.append((topic, fill(stage.broker, topic, values, PARTITIONS, max_request_size=4 << 20)))
     ratios = []
@@ -108,9 +112,8 @@ def run(stage: Stage) -> Outcome:
     whole = [place for place, value in count.bad.items() if len(value or b"") <= LETTER_BYTES]
     differing = [place for place in whole if found.get(place, [None])[0] != count.bad[place]]
     outcome.equal("dead letters with other bytes", differing, [])
-    outcome.measure(
-        f"{count.rejected:,} poisoned records of {sent:,}, {len(found):,} dead letters, {len(whole):,} byte-equal"
-    )
+    outcome.measure(f"{count.rejected:,} poisoned records of {sent:,}")
+    outcome.measure(f"{len(found):,} dead letters, {len(whole):,} byte-equal, of the others the place alone")
     if stage.size != "small":
         loss(stage, outcome, stage.of(0, 150_000, 500_000))
     return outcome
