@@ -15,6 +15,8 @@ from tests.chaos.traffic import START, Stream, close, events, settings
 from tests.stage.daemon import DriftdProcess, wait_until
 
 PARTITIONS = 4
+SECONDS_A_KILL = 4.0
+"""While events come; on a busy machine."""
 SABOTAGE = Path(__file__).with_name("sabotage")
 
 
@@ -46,8 +48,8 @@ def run(stage: Stage) -> Outcome:
     outcome = Outcome()
     kills, steps, total = stage.of(3, 30, 100), stage.of(4, 20, 24), stage.of(30_000, 250_000, 1_000_000)
     topic = stage.broker.create_topic("kills", PARTITIONS)
-    seconds = 2.0 * (kills + steps)
-    stream = Stream(stage.broker, topic, events(total), PARTITIONS, total / seconds)
+    rate = total / (kills + steps) / SECONDS_A_KILL
+    stream = Stream(stage.broker, topic, events(total), PARTITIONS, rate)
     stream.start()
     (killed,) = stage.members("killed", settings(stage.broker, topic))
     reached = sum(end_at_step(killed, step) for step in range(1, steps + 1))

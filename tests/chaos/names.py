@@ -42,7 +42,7 @@ def run(stage: Stage) -> Outcome:
         learning={"grow_seconds": "28d"},
         limits={"series": cap},
         state={"checkpoint_seconds": 10},
-        windows={"window_seconds": 60, "min_events": 20, "idle_seconds": 3},
+        windows={"window_seconds": 60, "pane_seconds": 5, "min_events": 20, "idle_seconds": 3},
     )
     daemon = stage.member("names", given)
     daemon.wait_ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -108,17 +109,18 @@ class Stream(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.sent = 0
-        self._plan = broker, topic, values, partitions, rate, producer
+        self.rate = rate
+        self._plan = broker, topic, values, partitions, producer
         self._halt = threading.Event()
 
     def run(self) -> None:
-        broker, topic, values, partitions, rate, producer = self._plan
+        broker, topic, values, partitions, producer = self._plan
         began = time.monotonic()
         with broker.producer(**producer) as sending:
             for value in values:
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
-                if self.sent % 100 == 0 and (ahead := began + self.sent / rate - time.monotonic()) > 0:
+                if self.sent % 100 == 0 and (ahead := began + self.sent / self.rate - time.monotonic()) > 0:
                     self._halt.wait(ahead)
                 if self._halt.is_set():
                     break
@@ -130,5 +132,7 @@ class Stream(threading.Thread):
         return self.finish()
 
     def finish(self) -> int:
+        """Sends the rest at once; how many it has sent."""
+        self.rate = math.inf
         self.join()
         return self.sent
