@@ -52,7 +52,7 @@ def run(stage: Stage) -> Outcome:
         outcome.at_most("in the second half memory grew by", slope, 1, "MB/h")
     else:
         outcome.measure(f"memory grew by {memory[-1] - memory[0]:.1f} MB in the second half")
-    outcome.at_most("descriptors more", float(opened[-1] - opened[0]), 3, "")
+    outcome.at_most("and had", float(opened[-1] - opened[0]), 3, "descriptors more")
     return outcome
 
 
