@@ -1,7 +1,7 @@
 """One record in a hundred is poison of every kind: dead letters, throughput, memory.
 
-Records of 100 MB that are not compressed have a test of their own (test_daemon_bad_days.py): the recount's consumer cannot
-read them.
+Records of 100 MB that are not compressed have a test of their own (tests/integration/test_daemon_bad_days.py): the
+recount's consumer cannot read them.
 """
 
 from __future__ import annotations
