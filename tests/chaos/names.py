@@ -63,7 +63,7 @@ def run(stage: Stage) -> Outcome:
     outcome.equal("features left out", daemon.value("driftd_ignored_features_total", model="m0"), count)
     outcome.true("no series was left out", daemon.value("driftd_series_dropped_total", reason="limit") > 0)
     outcome.measure(f"{MODELS} models of {features} features, and {count:,} new names of each kind")
-    outcome.at_most("about them", daemon.value("driftd_series"), cap, "series")
+    outcome.at_most(f"about them, at a cap of {cap:,},", daemon.value("driftd_series"), cap, "series")
     outcome.at_most("slowest scrape", slowest, 1, "s")
     outcome.at_most("peak memory", daemon.peak_memory_bytes() / (1 << 20), 1200, "MB")
     return outcome
