@@ -23,6 +23,8 @@ TEXT_BYTES: Final = 64
 """Of a value that is text, about."""
 ROWS_TIMES: Final = 4
 """A row counts so many times: it is put on bins again at every stage of a reference that grows, and that takes more."""
+PANE_BYTES: Final = 1200
+"""Of a channel in a pane, about. Rows become panes when there is a reference, and each may be in one of its own."""
 
 
 def held(state: State, windows: Windows, before: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
@@ -32,7 +34,8 @@ def held(state: State, windows: Windows, before: frozenset[TopicPartition]) -> f
     """
     ahead = {at: mine for at, mine in state.partitions.items() if _is_ahead(state, mine, windows)}
     limit = MOST_BYTES // 2 if before else MOST_BYTES
-    waiting = sum(waiting_bytes(stream) for mine in ahead.values() for stream in mine.streams.values())
+    streams = [stream for mine in ahead.values() for stream in mine.streams.values()]
+    waiting = sum(waiting_bytes(stream, windows.pane_seconds) for stream in streams)
     return frozenset(ahead) if waiting > limit else frozenset()
 
 
@@ -43,10 +46,20 @@ def _is_ahead(state: State, mine: PartitionState, windows: Windows) -> bool:
     return state.frontier is None or closed > state.frontier
 
 
-def waiting_bytes(stream: Stream) -> int:
+def waiting_bytes(stream: Stream, pane_seconds: float) -> int:
     """What its open panes and its rows take, about, when they are worked on."""
     panes = 0 if stream.panes is None else stream.panes.nbytes
+    panes += sum(_panes_in(rows, pane_seconds) * _channels_in(rows) * PANE_BYTES for rows in stream.rows)
     return panes + ROWS_TIMES * sum(map(_bytes_of, (*stream.rows, *stream.held)))
+
+
+def _panes_in(rows: EventBatch, pane_seconds: float) -> int:
+    """At most so many."""
+    return min(len(rows), 2 + int(np.ptp(rows.times) / pane_seconds)) if len(rows) else 0
+
+
+def _channels_in(rows: EventBatch) -> int:
+    return len(rows.columns) + len(rows.fields)
 
 
 def _bytes_of(rows: EventBatch) -> int:

@@ -363,7 +363,8 @@ def test_commits_in_the_background_arrive(kafka: Broker, topic: str) -> None:
 
 def test_a_wrong_password_is_refused_with_the_real_cause(secure_kafka: Broker) -> None:
     options = secure(secure_kafka, "t", password="guess")
-    with pytest.raises(SourceRefused, match=r"SASL SCRAM-SHA-256 as user 'driftd': .*invalid credentials") as error:
+    said = r"SASL SCRAM-SHA-256 as user 'driftd': .*invalid credentials.*; check .*kafka\.sasl_password_file"
+    with pytest.raises(SourceRefused, match=said) as error:
         KafkaSource(options).poll(0.1)
     assert "guess" not in str(error.value) + repr(options)
 

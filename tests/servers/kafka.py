@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
+from kafka.admin import ACL, ACLFilter, ACLOperation, ACLPermissionType, KafkaAdminClient, ResourcePattern, ResourceType
 from kafka.errors import TopicAlreadyExistsError
 
 from tests.servers import ROOT, find_free_port, need, spawn
@@ -150,6 +150,12 @@ class Broker:
         rule = ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, ResourcePattern(ResourceType.TOPIC, topic))
         with closing(self.admin()) as admin:
             admin.create_acls([rule])
+
+    def allow_everybody(self, topic: str) -> None:
+        """Give back what ``allow_only`` took."""
+        pattern = ResourcePattern(ResourceType.TOPIC, topic)
+        with closing(self.admin()) as admin:
+            admin.delete_acls([ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)])
 
     def producer(self, **settings: Any) -> KafkaProducer:
         return KafkaProducer(**{"bootstrap_servers": self.bootstrap, "acks": "all", "linger_ms": 5} | settings)

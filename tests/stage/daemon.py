@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -64,11 +65,13 @@ class DriftdProcess:
         }
         (self.folder / "driftd.yaml").write_text(yaml.safe_dump(merged))
 
-    def start(self) -> DriftdProcess:
+    def start(self, environment: Mapping[str, str] | None = None) -> DriftdProcess:
+        """``environment`` is added to ours."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "driftd", "run", "--config", "driftd.yaml", *self.options],
                 cwd=self.folder,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

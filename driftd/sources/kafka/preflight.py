@@ -175,7 +175,8 @@ class Conversation:
             if reply.error_code:
                 said = reply.error_message or name(reply.error_code)
                 user = self._settings.sasl_username
-                raise self._refused(f"SASL {mechanism}{f' as user {user!r}' if user else ''}: {said}")
+                cure = "; check kafka.sasl_username and kafka.sasl_password_file" if user else ""
+                raise self._refused(f"SASL {mechanism}{f' as user {user!r}' if user else ''}: {said}{cure}")
             client.receive(reply.auth_bytes)
 
     def ask(self, request: Any, what: str) -> Any:

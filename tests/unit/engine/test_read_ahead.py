@@ -48,6 +48,16 @@ def partitions(a: float, b: float | None, *, learned: bool = False) -> tuple[Pip
     return p, state
 
 
+def waiting_in(state: State, at: TopicPartition) -> int:
+    return sum(waiting_bytes(stream, WINDOWS.pane_seconds) for stream in state.partitions[at].streams.values())
+
+
+def test_rows_that_wait_for_a_reference_count_as_the_panes_that_they_become() -> None:
+    rows, panes = (waiting_in(partitions(5000, 2000, learned=learned)[1], A) for learned in (False, True))
+    assert panes > 500_000
+    assert 0.8 < rows / panes < 3
+
+
 #   A  ==============|
 #   B  =====|
 #   C  (empty)
@@ -57,7 +67,7 @@ def test_who_is_ahead_waits_and_who_holds_the_others_back_is_read_on(
 ) -> None:
     p, state = partitions(5000, 2000, learned=learned)
     assert held(state, p.monitor.windows, NONE) == NONE  # there is memory
-    size = sum(waiting_bytes(stream) for at in (A, B) for stream in state.partitions[at].streams.values())
+    size = sum(waiting_in(state, at) for at in (A, B))
     assert size > 1000
     monkeypatch.setattr(read_ahead, "MOST_BYTES", size - 1)
     assert held(state, WINDOWS, NONE) == {A, B}
@@ -124,7 +134,7 @@ def test_a_backlog_beside_empty_partitions_is_read_no_further_than_memory_allows
     source.max_poll_records = 100
     stage = Stage(source)
     stage.daemon.checkpoints = CheckpointFile(tmp_path, lambda: 0.0)
-    monkeypatch.setattr(read_ahead, "MOST_BYTES", 60_000)
+    monkeypatch.setattr(read_ahead, "MOST_BYTES", 1_000_000)
     stage.go(*[1.0] * 50)
     read = stage.state.received
     assert 100 < read < 2500
