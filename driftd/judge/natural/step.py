@@ -18,7 +18,7 @@ from driftd.judge.natural import standing
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named, share_of
+from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, named, one_way, share_of
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -240,7 +240,9 @@ def _fast(
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
-        name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
+        before = _level_before(near, c, over.since[i], end[i])
+        name = named(learned, int(change[i]), c, counters, ticks.sums[t, c], before)
+        level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
             name = name._replace(value=float(rate[i]))  # since the change; one tick is eight values
         if slow[change[i], c]:
@@ -254,7 +256,7 @@ def _fast(
         level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
-        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
+        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
@@ -300,6 +302,15 @@ def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: fl
     weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
     varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
     return bool(weekend or (varies and learned.traits.numeric[channel]))
+
+
+def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
+    """The mean of the logarithms in the last hop that ended by ``since``; NaN where it is forgotten ``now``."""
+    known = int(np.searchsorted(hops.end, now, side="right"))
+    before = int(np.searchsorted(hops.end, since, side="right")) - 1
+    if before < max(known - HOPS[0], 0):
+        return np.nan
+    return float(mean_log(hops.sums[before, channel].astype(np.float64)))
 
 
 def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
@@ -394,14 +405,15 @@ def _slow(
     now -= fitted.centre
     for w, row, c in found.tolist():
         change = int(CHANGE_OF[row])
-        name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
+        before = _level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
+        name = named(learned, change, c, sums[w, c], ring.sums[last[w], c], before)
         if name.kind in SHAPES:
-            name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
+            name = _shaped(learned, name, expected[w, c], sums[w], c)
         since = float(ring.start[first[w]])
         pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
-        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
+        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
@@ -412,10 +424,16 @@ def _slow(
     return after
 
 
-def _shares(learned: NaturalLearned, usual: Floats, sums: Counts, channel: int) -> Shares:
-    """Shares of the channel's bins among its values: ``usual`` float64[width], and in ``sums``."""
+def _shaped(learned: NaturalLearned, name: Named, usual: Floats, sums: Counts, channel: int) -> Named:
+    """With the shares of the channel's bins, ``usual`` float64[width] and in ``sums``; numbers that moved one way are a
+    level.
+    """
     seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
-    return tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
+    seen /= max(seen.sum(), 1.0)
+    level = name.kind is Kind.MIX and learned.traits.numeric[channel]
+    if level and one_way(learned.usual.scores[channel], usual, seen):
+        name = name._replace(kind=Kind.LEVEL)
+    return name._replace(shares=(tuple(usual.tolist()), tuple(seen.tolist())))
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:
