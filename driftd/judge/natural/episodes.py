@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares
+from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
 
 Floats = NDArray[np.float64]
@@ -52,6 +52,11 @@ FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
+KNOWN: Final = 2.0
+"""By which factor the error of a share must have fallen before it is said anew. Chosen: four times the events; it is said
+anew once or twice."""
+NEAR: Final = 0.2
+"""Part of a share by which it may be wrong. Chosen: 10 % of which 12 are said."""
 VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
 """Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
 LOST: Final = (Kind.MISSING, Kind.REFUSED)
@@ -97,7 +102,7 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An episode that opened, rose to a page, got a better name, or closed (``level`` 0). ``known`` is the end of the
+    """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end of the
     tick with which that was seen, just after ``time``; the other fields as in Fire and Named.
     """
 
@@ -268,7 +273,7 @@ class Episodes:
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
-            return []
+            return self._measured(fire) if self._known_better(fire) else []
         # a new country under a ticket about a campaign is not as old as the campaign
         anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
         self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
@@ -276,6 +281,20 @@ class Episodes:
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
+
+    def _known_better(self, fire: Fire) -> bool:
+        """Whether a share is known so much better by now that what was said of it is not near."""
+        c = fire.channel
+        if KINDS.index(fire.name.kind) != self.kind[c] or fire.reach or fire.stale or share_of(fire.name.kind) is None:
+            return False
+        error, value = float(self.size[c] - self.least[c]), float(self.value[c])
+        return KNOWN * (fire.size - fire.least) < error and abs(fire.name.value - value) > min(error, NEAR * value)
+
+    def _measured(self, fire: Fire) -> list[Turn]:
+        """The same episode, with what is known of its size by now."""
+        c, level = fire.channel, int(self.level[fire.channel])
+        self.size[c], self.least[c], self.value[c] = fire.size, fire.least, fire.name.value
+        return [self._turn(c, fire.time, fire.time, level, level)]
 
     def _says_nothing(self, fire: Fire) -> bool:
         """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that

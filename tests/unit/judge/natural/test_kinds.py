@@ -109,3 +109,31 @@ def test_one_way_says_whether_mass_moved_up_or_down_and_not_both() -> None:
     assert one_way(scores[::-1], usual, np.array([0.0, 0.25, 0.25, 0.5]))
     assert not one_way(scores, usual, np.array([0.4, 0.1, 0.1, 0.4]))
     assert not one_way(scores, usual, np.array([0.0, 0.5, 0.5, 0.0]))
+
+
+def holes(share: float, seed: int) -> list[Turn]:
+    """What is said of six hours in which a share of the amounts is missing, from three hours on."""
+    rng = np.random.default_rng(seed)
+
+    def change(columns: Columns, on: NDArray[np.bool_]) -> None:
+        columns["amount"][on & (rng.random(on.size) < share)] = np.nan
+
+    at = stage(price)
+    turns = at.turns(np.random.default_rng(seed + 1), 10, change, at=3, ends=9)
+    return [t for t in turns if t.channel == at.channel("amount") and t.level]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.6])
+def test_a_share_is_that_since_the_change_and_is_told_again_when_it_is_known_better(share: float) -> None:
+    told = [holes(share, seed) for seed in range(80, 92, 2)]
+    assert all(turns and {t.kind for t in turns} == {Kind.MISSING} for turns in told)
+    assert np.mean([turns[0].value for turns in told]) == pytest.approx(share, rel=0.2)
+    # by the end some hundred values say it
+    assert [turns[-1].value for turns in told] == pytest.approx([share] * len(told), rel=0.35)
+    assert max(len(turns) for turns in told) <= 5  # ticket, page, and now and then a better number
+
+
+@pytest.mark.parametrize("shift", [0.8, 1.0, 1.5])
+def test_a_level_is_dated_by_its_beginning_not_by_the_window_that_shows_it(shift: float) -> None:
+    turns = told(normal, lambda x: x + shift, hours=16)
+    assert (turns[0].since - stage(normal).begin) / HOUR == pytest.approx(3.0, abs=0.4)
