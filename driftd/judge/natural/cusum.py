@@ -73,8 +73,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cusum:
-    """int64[k, len(DELTAS)]: ``g``; ``hits`` and ``events`` since it left 0, of them ``hits_first`` and ``events_first``
-    in the tick in which it did; ``since`` float64 when that was.
+    """int64[k, len(DELTAS)]: ``g``; ``hits`` and ``events`` since it left 0, of them ``hits_first`` and
+    ``events_first`` in the tick in which it did; ``since`` float64 when that was.
     """
 
     g: Counts

@@ -376,7 +376,7 @@ def _slow(
     runs: tuple[Counts, Floats] | None,
     fires: list[Fire],
 ) -> tuple[Counts, Floats]:
-    """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, which it gives anew."""
+    """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
     fitted = learned.slow[scale]
     after = (np.zeros((2, 0, 0), np.int64), np.zeros((0, 0))) if runs is None else runs
     page, ticket = limits.page.slow[scale], limits.ticket.slow[scale]
@@ -413,7 +413,9 @@ def _slow(
         before = _level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
         begins = np.clip(np.searchsorted(ring.start, [since]), first[w], last[w])  # the first hop that is all after it
         counters = summed(ring, begins, last[w : w + 1])[0]
-        name = _with_share(learned, named(learned, change, c, counters[c], ring.sums[last[w], c], before), c, counters[c])
+        name = _with_share(
+            learned, named(learned, change, c, counters[c], ring.sums[last[w], c], before), c, counters[c]
+        )
         if name.kind in SHAPES:
             name = _shaped(learned, name, learned.slots.expected(ring, begins, last[w : w + 1])[0, c], counters, c)
         pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
@@ -446,8 +448,8 @@ def _begun(start: Floats, end: Floats, size: Floats, shown: Floats) -> Floats:
 
 
 def _since_first(over: Bools, lengths: Counts, begun: Floats, before: Floats) -> Floats:
-    """``begun`` as the first window of each run of windows ``over`` bool[windows, ...] had it; ``before`` what was known
-    of those that go on.
+    """``begun`` as the first window of each run of windows ``over`` bool[windows, ...] had it; ``before`` what was
+    known of those that go on.
     """
     count = np.arange(1, len(over) + 1).reshape(-1, *[1] * (over.ndim - 1))
     first = np.maximum.accumulate(np.where(lengths == 1, count, 0), axis=0)
