@@ -154,11 +154,15 @@ def test_check_prints_one_table_a_model_of_what_each_channel_sees_and_what_it_do
     assert code == 0
     assert "Where the judge's evidence" not in out
     rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
-    assert ["channel", "change", "seen from this size on, and within how long"] in rows
+    assert ["channel", "faults", "level: page / ticket", "mix: page / ticket", "cannot see"] in rows
     (temp,) = [row for row in rows if row[0] == "temp"]
-    assert temp[1] == "faults"
+    assert re.fullmatch(r"\d+[mhd](-\d+[mhd])?", temp[1])
+    every = run("check", "--offline", "--all")[1]
+    rows = [re.split(r"  +", line.strip()) for line in every.splitlines()]
+    assert ["channel", "change", "seen from this size on, and within how long"] in rows
+    (temp,) = [row for row in rows if row[:2] == ["temp", "faults"]]
     assert re.match(r"missing \+\d+, wrong type \+\d+", temp[2])
-    assert re.search(r"page in \d+ minutes", out)
+    assert re.search(r"page in \d+ minutes", every)
     said = " ".join(out.split())
     assert "at the reference's 1,441 events a day" in said
     assert "has not seen a weekend or a month end: what such a time changes can make a page or a ticket" in said
@@ -348,7 +352,7 @@ def test_replay_names_the_sizes_of_channels_that_are_not_there(run: Any) -> None
 def test_check_is_no_wider_than_a_page(run: Any) -> None:
     events()
     assert run("reference", "build", "--events", "events.csv", *COLUMNS[:6], "--first", "500")[0] == 0
-    code, out, _ = run("check", "--offline", *WINDOWS)
+    code, out, _ = run("check", "--offline", "--all", *WINDOWS)
     assert code == 0
     assert "seen from this size on" in out
     assert max(map(len, out.splitlines())) <= 100
