@@ -15,6 +15,7 @@ import click
 import pytest
 
 from driftd.cli import cli, main, output
+from driftd.cli.reports import _nothing
 from driftd.detectors.registry import registry, settings_of
 from driftd.sources.files.stream import Progress
 
@@ -386,7 +387,23 @@ def test_replay_says_how_fast_it_was_where_it_cannot_spoil_the_output(run: Any) 
 def test_replay_says_when_nothing_was_watched(run: Any) -> None:
     _, out, _ = run("replay", "--events", events(), *COLUMNS[:6], "--reference-events", "100000")
     assert out.startswith("Nothing was watched: the events ended before a reference was learned.\n")
-    assert "--reference-events 1000" in out
+    assert "It takes the first 100,000 events of a model; 3,000 events were accepted.\n" in out
+    assert "'--reference-events 1000' learns from the first 1,000" in out  # a third of them
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked", "said"),
+    [
+        (0, None, "no event was accepted"),
+        (10, 50, "It takes the first 50 events of a model; 10 events were accepted. A reference of fewer than 100"),
+        (1, None, "500 events of a model; 1 event was accepted. A reference of fewer than 100 events"),
+        (450, None, "500 events of a model; 450 events were accepted. '--reference-events 150' learns"),
+    ],
+)
+def test_what_is_proposed_where_nothing_was_watched_fits_the_events(
+    accepted: int, asked: int | None, said: str
+) -> None:
+    assert said in " ".join(_nothing(accepted, asked))
 
 
 def test_a_quiet_replay_has_no_pages_and_says_so_in_one_plain_sentence(run: Any) -> None:
