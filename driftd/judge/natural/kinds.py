@@ -257,8 +257,9 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
     # the logarithms are of numbers plus a small offset, below which their size and spread hardly show
     offset = float(learned.limits.offset[channel])
     narrow = bool(learned.traits.timely[channel] or learned.traits.repetitive[channel])
-    known = narrow and np.isfinite(before)
-    level = before if known else level
+    if narrow and not np.isfinite(before):
+        return np.nan
+    level = before if narrow else level
     moved = newest.mean - level
     much = ALIKE * (1 + np.sqrt(2 / newest.n))
     most = usual * much + (0.0 if enough else MIXED * abs(moved))
@@ -269,7 +270,7 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
     whole, n = _ln_factor(offset, level, moved), newest.n
     if abs(whole) < np.log(FACTOR) or not alike or few or (whole > 0 and _wrong_side(learned, channel, latest)):
         return np.nan
-    error = 0.0 if known else usual / np.sqrt(n)
+    error = 0.0 if narrow else usual / np.sqrt(n)
     if enough and not flat:
         all_ = _ln_factor(offset, level, every.moved(level, usual))
         if abs(all_ - whole) > ROUND + 3 * error:
