@@ -21,13 +21,16 @@ _ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
 """Derived: the statistic that is about error channels alone."""
 _MIX: Final = STATISTICS.index(Change.MIX)
 """Derived: its row."""
+_NARROWER: Final = STATISTICS.index(Change.SPREAD) + 1
+"""Derived: the row of a spread downwards, the one after upwards."""
 _LEVELS: Final = np.flatnonzero([change is Change.LEVEL for change in STATISTICS])
 """Derived: the rows of levels, upwards and downwards."""
 
 
 class Sized(NamedTuple):
     """Of each channel ``part``, its largest change over the least that makes a ticket where evidence is exact; whether
-    it is ``gross`` (a page); the ``kind`` of what changed most, its ``size`` and, of a rate, what is ``usual``.
+    it is ``gross`` (a page); the ``kind`` of what changed most, its ``size`` (below 0 of a spread that is narrower)
+    and, of a rate, what is ``usual``.
     """
 
     part: NDArray[np.float64]
@@ -65,6 +68,6 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
         part=part.max(axis=0),
         gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
         kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
-        size=size[best, np.arange(len(counts))],
+        size=size[best, np.arange(len(counts))] * np.where(best == _NARROWER, -1, 1),
         usual=centre[best, np.arange(len(counts))],
     )

@@ -417,7 +417,7 @@ def _slow(
             learned, named(learned, change, c, counters[c], ring.sums[last[w], c], before), c, counters[c]
         )
         if name.kind in SHAPES:
-            name = _shaped(learned, name, learned.slots.expected(ring, begins, last[w : w + 1])[0, c], counters, c)
+            name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
         pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
@@ -467,15 +467,23 @@ def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Co
     return name._replace(value=float(counters[hits] / max(counters[of], 1)))
 
 
-def _shaped(learned: NaturalLearned, name: Named, usual: Floats, sums: Counts, channel: int) -> Named:
-    """With the shares of the channel's bins, ``usual`` float64[width] and in ``sums``; numbers that moved one way are a
-    level.
+def _shaped(
+    learned: NaturalLearned, name: Named, change: int, expected: Floats, counters: Counts, channel: int
+) -> Named:
+    """With the shares of the channel's bins, ``expected`` float64[channels, width] and in ``counters``, and how much
+    that is of a spread or a mix; numbers that moved one way are a level.
     """
-    seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
+    usual, seen = expected[channel], learned.usual.values(counters[:, f.FEATURES :].astype(np.float64))[channel]
     seen /= max(seen.sum(), 1.0)
     level = name.kind is Kind.MIX and learned.traits.numeric[channel]
     if level and one_way(learned.usual.scores[channel], usual, seen):
         name = name._replace(kind=Kind.LEVEL)
+    size = statistics(learned.usual, counters[None], expected[None])[1][0, :, channel]
+    if name.kind is Kind.MIX:
+        name = name._replace(value=float(size[STATISTICS.index(Change.MIX)]), usual=0.0)
+    if name.kind is Kind.SPREAD:
+        of = Change.WITHIN if CHANGES[change] is Change.WITHIN else Change.SPREAD
+        name = name._replace(value=float(np.exp(size[STATISTICS.index(of)])), usual=1.0)
     return name._replace(shares=(tuple(usual.tolist()), tuple(seen.tolist())))
 
 

@@ -137,3 +137,11 @@ def test_a_share_is_that_since_the_change_and_is_told_again_when_it_is_known_bet
 def test_a_level_is_dated_by_its_beginning_not_by_the_window_that_shows_it(shift: float) -> None:
     turns = told(normal, lambda x: x + shift, hours=16)
     assert (turns[0].since - stage(normal).begin) / HOUR == pytest.approx(3.0, abs=0.4)
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.5])
+def test_a_spread_is_told_as_a_factor_above_or_below_1(factor: float) -> None:
+    turns = told(normal, lambda x: x * factor, hours=8)
+    spreads = [t.value for t in turns if t.kind is Kind.SPREAD]
+    assert spreads == pytest.approx([factor] * len(spreads), rel=0.35)  # bins have an end
+    assert spreads

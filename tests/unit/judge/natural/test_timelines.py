@@ -412,7 +412,8 @@ def test_a_level_says_the_shares_of_the_window_that_showed_it(week: Stage) -> No
     assert mine.shares is not None
     then, now = (np.array(shares) for shares in mine.shares)
     assert then.sum() == pytest.approx(1, abs=0.01)
-    assert np.abs(now - then).sum() / 2 == pytest.approx(mine.size, abs=0.02)
+    assert np.abs(now - then).sum() / 2 == pytest.approx(mine.value, abs=0.02)
+    assert mine.value == pytest.approx(0.375, abs=0.03)  # half of the three quarters that were no b, not of the window
 
 
 def part_null(share: float) -> Callable[[Columns, Flags], None]:
