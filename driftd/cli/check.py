@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 @options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen", "false_alarms")
 @click.option("--offline", is_flag=True, help="Do not connect to the broker.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Show settings that have their defaults, and details of the judge."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show settings that have their defaults, every size of change, and details of the judge.",
 )
 @options.output
 def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
@@ -276,7 +279,7 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
     for line in (*model["unknown_channels"], *model["remarks"]):
         print_line(f"  {clean(line, 600)}", "red")
     if model["window"] is not None:
-        reach.print_reach(model)
+        reach.print_reach(model, everything=everything)
         if everything:
             sensitivity.print_judge(model)
         return

@@ -14,9 +14,11 @@ from driftd.monitor.findings import so_many
 from driftd.monitor.wording import named, said
 from driftd.replay.report import lasting
 
-PAGE, JOINS, TICKET, NAMED, OVER, SAME = "PAGE", "joins", "ticket", "named", "over", "same"
-STYLES: Final = {PAGE: "bold red", JOINS: "red", TICKET: "yellow", NAMED: "", OVER: "green", SAME: ""}
-"""PAGE: somebody is called. JOINS: a page of the model is open already. NAMED: an open change has got a better name."""
+PAGE, JOINS, TICKET, NOW, OVER, SAME = "PAGE", "joins", "ticket", "now", "over", "same"
+STYLES: Final = {PAGE: "bold red", JOINS: "red", TICKET: "yellow", NOW: "", OVER: "green", SAME: ""}
+"""PAGE: somebody is called. JOINS: a page of the model is open already. NOW: an open change has got a better
+name, or its size is known better.
+"""
 _SHAPES: Final = frozenset({"", Kind.LEVEL, Kind.SPREAD, Kind.MIX, Kind.UNKNOWN})
 """Kinds of which the bins that moved say more than the name."""
 _MOVED_SHOWN: Final = 2
@@ -80,7 +82,7 @@ def _page(model: Finding) -> Iterator[Line]:
 def _same(f: Finding) -> Line:
     """A change that is open still and has got a better name, or every window was asked for."""
     if f.detector == CHANGE:
-        return _head(f, NAMED, f"{channel(f.feature)}: {said(f)}")
+        return _head(f, NOW, f"{channel(f.feature)}: {said(f)}")
     return _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
 
 

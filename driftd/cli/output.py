@@ -32,8 +32,10 @@ def colourful(stream: IO[str]) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def console(*, err: bool = False) -> Console:
-    """A rich console that never takes data for markup, and does not cut lines where there is no terminal."""
+def console(*, err: bool = False, whole: bool = False) -> Console:
+    """A rich console that never takes data for markup, and does not cut lines where there is no terminal, nor breaks
+    them where they are to be ``whole``.
+    """
     from rich.console import Console  # noqa: PLC0415  0.1 s that `driftd --help` need not wait
 
     stream = sys.stderr if err else sys.stdout
@@ -43,7 +45,7 @@ def console(*, err: bool = False) -> Console:
         markup=False,
         highlight=False,
         emoji=False,
-        width=None if stream.isatty() else _PAGE_WIDTH if any(_WRAPPED) else _PLAIN_WIDTH,
+        width=None if stream.isatty() else _PAGE_WIDTH if any(_WRAPPED) and not whole else _PLAIN_WIDTH,
     )
 
 
@@ -92,9 +94,16 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0, most: Sequence[int | None] = ()
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    indent: int = 0,
+    most: Sequence[int | None] = (),
+    *,
+    whole: bool = False,
 ) -> None:
-    """Columns under bold heads, ``most`` characters wide; the last one takes what room is left."""
+    """Columns under bold heads, ``most`` characters wide; the last one takes what room is left. ``whole``: a line a row
+    where there is no terminal.
+    """
     from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -105,7 +114,7 @@ def print_table(
     for row in rows:
         shown.add_row(*(Text(clean(cell, 400), style=STATUS_STYLES.get(cell, "")) for cell in row))
     err = any(_TO_STDERR)
-    target = console(err=err)
+    target = console(err=err, whole=whole)
     with target.capture() as capture:
         target.print(Padding(shown, (0, 0, 0, indent)))
     for text in capture.get().splitlines():

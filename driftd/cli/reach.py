@@ -1,14 +1,17 @@
-"""One table a model for `driftd check`: what each channel can see, within how long, what it cannot see and why."""
+"""One table a model for `driftd check`: what each channel can see, within how long, what it cannot see and why. A row a
+channel, and with --all a row each kind of change with all sizes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil, exp
+from math import ceil, exp, inf
 from typing import Any, Final
 
 from driftd.cli import output
 from driftd.core.text import duration, plural
 
+_SHORT_HEAD: Final = ("channel", "faults", "level: page / ticket", "mix: page / ticket", "cannot see")
 _HEAD: Final = ("channel", "change", "seen from this size on, and within how long")
 _ROWS: Final = ("faults", "level", "mix", "proved", "cannot see")
 _NAMES_WIDTH: Final = 24
@@ -19,13 +22,91 @@ _NAMES: Final = {
     "unit": "all values", "far": "far out", "low": "lowest tenth", "high": "highest tenth",
     "level": "shift", "spread": "spread", "within": "spread within minutes", "mix": "", "new": "new values",
 }  # fmt: skip
+_LEVELS: Final = ("page", "ticket")
 _ENDS: Final = frozenset({"low", "high"})
 _FACTORS: Final = frozenset({"unit", "spread", "within"})
 _FEW_POINTS: Final = 10
 """Points up to which sizes are shown in whole points, above in fives; factors up to which they have a decimal."""
 
 
-def print_reach(model: Mapping[str, Any]) -> None:
+def print_reach(model: Mapping[str, Any], *, everything: bool = False) -> None:
+    """A row a channel; ``everything``: rows of each kind of change."""
+    if everything:
+        _print_details(model)
+    else:
+        _print_rows(model)
+    for line in _below(model):
+        output.print_line(f"  {line}")
+
+
+def _print_rows(model: Mapping[str, Any]) -> None:
+    """Reasons are letters, which are told below."""
+    reasons: dict[str, str] = {}
+    rows = []
+    for c in model["channels"]:
+        blind = [f"{', '.join(names)} ({_letter(reasons, _briefly(why))})" for why, names in _reasons(c).items()]
+        rows.append((c["channel"], _faults(c), _shape(c, "level"), _shape(c, "mix"), ", ".join(blind) or "-"))
+    output.print_table(_SHORT_HEAD, rows, indent=2, whole=True)
+    for why, letter in reasons.items():
+        output.print_line(f"  ({letter}) {why}")
+    output.print_line(
+        "  Faults: within how long they page, the first and the last of them. Level: the least shift in standard "
+        "deviations. Mix: the least part of the values, in points of percent. 'driftd check --all' has every size."
+    )
+
+
+def _briefly(why: str) -> str:
+    """Without numbers that are the channel's own: ``no room to rise``, ``too few values``."""
+    what, _, more = why.partition(": ")
+    return more if what.startswith("usually") else what
+
+
+def _letter(reasons: dict[str, str], why: str) -> str:
+    return reasons.setdefault(why, chr(ord("a") + len(reasons) % 26))
+
+
+def _faults(c: Mapping[str, Any]) -> str:
+    """``10m-4h``: within how long faults page; ``ticket`` where none does."""
+    soonest: dict[str, dict[str, float]] = {"page": {}, "ticket": {}}
+    for s in c["sees"]:
+        if s["class"] == "fault":
+            known = soonest[s["severity"]]
+            known[s["change"]] = min(s["within_seconds"], known.get(s["change"], inf))
+    level = "page" if soonest["page"] else "ticket"
+    times = soonest[level].values()
+    if not times:
+        return "-"
+    first, last = _soon(min(times)), _soon(max(times))
+    return ("" if level == "page" else "ticket ") + (first if first == last else f"{first}-{last}")
+
+
+def _shape(c: Mapping[str, Any], change: str) -> str:
+    """``1.2 (1d) / 0.25 (1.5d)``: the smallest that pages, and that makes a ticket; the judge's are tickets."""
+    sees = [s for s in c["sees"] if s["change"] == change]
+    found = {level: [(s["least"], s["within_seconds"]) for s in sees if s["severity"] == level] for level in _LEVELS}
+    kind = "shift" if change == "level" else "share"
+    exact = [f for f in c["finds"] if f["change"] == kind and f["value"] != "missing"]
+    found["ticket"] += [(f["least"], f["within_seconds"]) for f in exact]
+    said = []
+    for level in _LEVELS:
+        if found[level]:
+            least, seconds = min(found[level])
+            said.append(f"{_sd(least) if change == 'level' else f'+{_points(least)}'} ({_soon(seconds)})")
+        else:
+            said.append("-")
+    return "-" if said == ["-", "-"] else " / ".join(said)
+
+
+def _soon(seconds: float) -> str:
+    """``10m``, ``4h``, ``1.5d``."""
+    minutes = next((m for m in _MINUTES if 60 * m >= seconds), ceil(seconds / 60))
+    for unit, size in (("d", 1440), ("h", 60)):
+        if minutes >= size:
+            return f"{minutes / size:.3g}{unit}"
+    return f"{minutes}m"
+
+
+def _print_details(model: Mapping[str, Any]) -> None:
     """Channels with equal rows share them; what a channel has nothing of has no row."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for c in model["channels"]:
@@ -37,8 +118,6 @@ def print_reach(model: Mapping[str, Any]) -> None:
         ]
         rows += [(", ".join(names) if i == 0 else "", *one) for i, one in enumerate(said)]
     output.print_table(_HEAD, rows, indent=2, most=(_NAMES_WIDTH,))
-    for line in _below(model):
-        output.print_line(f"  {line}")
 
 
 def _cells(c: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,14 +185,19 @@ def _proved(c: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _blind(c: Mapping[str, Any]) -> Iterator[str]:
+    for why, names in _reasons(c).items():
+        yield f"{', '.join(names)}: {why}"
+
+
+def _reasons(c: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The changes that a channel cannot see, by why."""
     reasons: dict[str, list[str]] = {}
     for u in c["cannot_see"]:
         name = "out of range" if u["change"] == "new" and c["type"] == "numeric" else u["change"]
         name = {"far": "far out", "new": "new values", "unit": "all values by a factor"}.get(name, name)
         way = "" if u["direction"] == "either" else f" {u['direction']}"
         reasons.setdefault(u["why"], []).append(f"{name}{way}")
-    for why, names in reasons.items():
-        yield f"{', '.join(names)}: {why}"
+    return reasons
 
 
 def _below(model: Mapping[str, Any]) -> Iterator[str]:

@@ -78,7 +78,7 @@ class DemoListener(Listener):
         assert result.report is not None
         self.bar.stop()
         print_line()
-        reports.text(result.report)
+        reports.text(result.report, result.accounts.accepted)
         reports.refused(result.refused)
         print_line(f"All events accounted for: {result.accounts}")
         if self._hint:
@@ -128,7 +128,7 @@ def replay(
     with bar.shown():
         path = None if findings in {None, "-"} else Path(str(findings))
         results = drivers.replay(runs, events, path, Listener(bar, _shown(findings, output, compare)))
-    _report(loaded, results, output, to_stdout=findings != "-")
+    _report(loaded, results, output, to_stdout=findings != "-", asked=given["reference_events"])
     for remark in results[0].remarks:
         print_line(remark, err=True)
     print_line(str(results[0].accounts), err=True)
@@ -166,7 +166,7 @@ def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: boo
     return Configured(pipeline, {} if learn or fresh else references_of(settings))
 
 
-def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_stdout: bool) -> None:
+def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_stdout: bool, asked: int | None) -> None:
     """On standard error where standard output is for findings."""
     from driftd.cli import comparison, reports  # noqa: PLC0415
 
@@ -179,7 +179,7 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
         if len(results) > 1:
             comparison.text(loaded, results)
         else:
-            reports.text(report)
+            reports.text(report, results[0].accounts.accepted, asked)
         reports.refused(results[0].refused)
     print_line(reports.speed(results[0]), err=True)
 

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from driftd.replay.report import Page, Report, Tickets
     from driftd.replay.run import RefusedFeature
 
+LEAST_THIRD = 100
+"""Events of a reference below which none is proposed."""
 _SHOWN = 30
 """Rows of a table for people; scripts get all."""
 
 
-def text(report: Report) -> None:
-    """The report of one replay."""
+def text(report: Report, accepted: int, asked: int | None = None) -> None:
+    """The report of one replay of so many ``accepted`` events; ``asked``: of how many the user wanted the reference."""
     if not report.months:
-        output.print_line("Nothing was watched: the events ended before a reference was learned.")
-        output.print_line("Without configuration it takes 30 minutes of event time and 500 events of a model;")
-        output.print_line("'--reference-events 1000' learns from the first 1,000, whatever time they span.")
+        for line in _nothing(accepted, asked):
+            output.print_line(line)
         return
     output.print_line(
         f"What this configuration would have done, {minute(report.start)} to {minute(report.end)} UTC "
@@ -95,6 +96,23 @@ def _counted(t: Tickets) -> str:
     if t.open and not t.seconds:
         return f"{what} {t.count} (just opened)"
     return f"{what} {t.count} ({duration(t.seconds)}{', still open' if t.open else ''})"
+
+
+def _nothing(accepted: int, asked: int | None) -> Iterator[str]:
+    """Why nothing was watched, and what helps."""
+    if not accepted:
+        yield "Nothing was watched: no event was accepted."
+        return
+    yield "Nothing was watched: the events ended before a reference was learned."
+    there = f"{accepted:,} {plural('event', accepted)} {'was' if accepted == 1 else 'were'} accepted"
+    if asked is not None:
+        yield f"It takes the first {asked:,} events of a model; {there}."
+    else:
+        yield f"Without configuration it takes 30 minutes of event time and 500 events of a model; {there}."
+    if (third := accepted // 3) >= LEAST_THIRD:
+        yield f"'--reference-events {third}' learns from the first {third:,}, whatever time they span."
+    else:
+        yield f"A reference of fewer than {LEAST_THIRD} events, with others to watch after it, says little."
 
 
 def refused(features: Sequence[RefusedFeature]) -> None:

@@ -39,6 +39,11 @@ class ReferenceKind(StrEnum):
     SEASONAL = "seasonal"  # the same hours of the week
 
 
+END = 1.3
+"""How far the values of the reference's lowest and highest bin lie from the next one on average, in its widths: between
+a normal (1.2) and an exponential (1.4) tail."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bins:
     """The frozen bins of one channel.
@@ -67,6 +72,18 @@ class Bins:
         known.update((c, FIRST_VALUE + i) for i, c in enumerate(self.categories))
         known[None] = MISSING
         return known
+
+    @property
+    def middles(self) -> NDArray[np.float64]:
+        """float64[bins] of numbers: the value that each bin stands for; of the open two their edge."""
+        edges, inner = self.edges, self.edges[1:]
+        if not self.discrete:
+            inner = (edges[:-1] + edges[1:]) / 2
+            if len(inner) > 2:  # an end is long, and most of its values lie near the others
+                near, far = edges[2] - edges[1], edges[-2] - edges[-3]
+                inner[0] = max(inner[0], edges[1] - END * near)
+                inner[-1] = min(inner[-1], edges[-2] + END * far)
+        return np.concatenate([edges[:1], inner, edges[-1:]])
 
     @property
     def used(self) -> int:

@@ -165,6 +165,7 @@ class Reporter:
         ignored = False
         there = [m for m in state.models.values() if not m.retired]
         t.set("driftd_retired_models", len(state.models) - len(there))
+        t.set("driftd_unwatched_features", sum(len(self.unwatched_of(model)) for model in there))
         for model in there:
             counters = state.counters(model.slice)
             ignored = ignored or counters.ignored_features > 0
@@ -202,6 +203,7 @@ class Reporter:
                 self.pipeline.monitor.learning_ratio(m),
                 counts_of(m, state.counters(m.slice)),
                 growing.told(m),
+                self.unwatched_of(m),
             )
             for m in [*state.models.values()]
             if not m.retired
@@ -261,6 +263,15 @@ class Reporter:
                 new.setdefault(model, []).append(feature)
         for model, names in new.items():
             log.warning("%s: %s", printable(model), unwatched(names))
+
+    def unwatched_of(self, model: ModelState) -> tuple[str, ...]:
+        """The features of a model that have come since driftd started and are not in its reference."""
+        if model.reference is None:
+            return ()
+        known = {channel.feature for channel in model.reference.channels}
+        # the HTTP threads ask, too: the set must not change meanwhile
+        came = [feature for name, feature in tuple(self._unwatched_said) if name == model.name]
+        return tuple(sorted(feature for feature in came if feature not in known))
 
     def rewound(self) -> None:
         self.telemetry.add("driftd_rewinds_total")

@@ -103,6 +103,16 @@ class ModelJudge:
             yield place
             before = int(total[place])
 
+    def forget(self) -> None:
+        """Takes what has been seen so far out of the evidence, unless an episode is open on it: a reference that was
+        learned anew has these events, or left them out.
+        """
+        rows = self.learned.rows
+        if len(rows):
+            closed = ~self.state.episodes.open[rows]
+            self.state = replace(self.state, evidence=self.state.evidence.without(closed))
+        self.forget_pairs()
+
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""
         if self.waiting is not None and self.waiting.cross is not None:

@@ -331,6 +331,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             ("models", "features"),
         ),
         gauge(
+            "driftd_unwatched_features",
+            "features",
+            "Features that came after the bins of their model's reference were made, so nobody watches them: the "
+            "status page names them.",
+        ),
+        gauge(
             "driftd_retired_models",
             "models",
             "Models that have been silent for windows.retire_seconds, or that left the configuration: kept in the "

@@ -73,9 +73,7 @@ def mean_at(reference: Reference, row: int, shares: Sequence[float]) -> float | 
     usual = mean_of(reference, reference.summary, row)
     if usual is None:
         return None
-    bins, counts = reference.bins[row], reference.summary.counts[row, FIRST_VALUE:]
-    inner = bins.edges[1:] if bins.discrete else (bins.edges[:-1] + bins.edges[1:]) / 2
-    middle = np.concatenate([bins.edges[:1], inner, bins.edges[-1:]])
+    middle, counts = reference.bins[row].middles, reference.summary.counts[row, FIRST_VALUE:]
     move = np.asarray(shares)[FIRST_VALUE:] - counts / max(counts.sum(), 1)
     return _rounded(usual + float(move[: len(middle)] @ middle), float(reference.scale[row]))
 

@@ -75,10 +75,6 @@ def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) 
     row, reference = turn.channel, about.reference
     if np.isfinite(turn.value) or summary is None:
         return turn.value, turn.usual
-    if turn.kind is Kind.SPREAD:
-        return float(np.exp(turn.size)), 1.0
-    if turn.kind is Kind.MIX:
-        return turn.size, 0.0
     now, then = mean_of(reference, summary, row), mean_of(reference, reference.summary, row)
     if turn.shares is not None:
         then, seen = (mean_at(reference, row, shares) for shares in turn.shares)
@@ -113,7 +109,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         Kind.RANGE: f"out of the reference's range: {then} of the values, now {now}",
         Kind.JOINT: f"no longer moves with its siblings: {now} of their relation is left",
         Kind.GRADUAL: f"moved away little by little: {now} of the values are out of the reference's range",
-        Kind.MIX: f"the mix of values moved: {percent(turn.size)} of them",
+        Kind.MIX: f"the mix of values moved: {now} of them",
     }
     return said.get(turn.kind, f"changed by {turn.size:.3g}")
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import JOINT
 from driftd.core.finding import CHANGE, DRIFT, JUDGE, LEARNING, OK, WARNING, Finding, Joint, Judgement, Scores, Status
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
 from driftd.judge.learned import believed_until
 from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
@@ -171,8 +173,10 @@ def evaluate_changes(
     reference = model.reference
     assert reference is not None
     standing = _sized(model.standing, reference)
+    before = FindingContext(model, standing, reference, detectors, rules.budget_models)
+    turns = [replace(t, since=before.told_since(t.channel, t.since, t.kind.value)) for t in turns]
     standing = replace(standing, changes=after(standing.changes, turns, pane.end))
-    context = FindingContext(model, standing, reference, detectors, rules.budget_models)
+    context = replace(before, standing=standing)
     found = [*of_changes(context, turns, pane.start, pane.end)]
     window = model.hops.window(rules.windows) or pane
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=pane.end)
@@ -291,7 +295,7 @@ class _Composer:
         findings = [*found]
         if told:
             ended = window if at is None else replace(window, end=at)
-            starts = _page_starts(since, worst, joint)
+            starts = self._page_starts(since, names, joint, joined=joined)
             calls = self._calls(status, ended.end, joined=joined)
             findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
         findings = [with_version(self.model, f) for f in findings]
@@ -350,6 +354,19 @@ class _Composer:
             since[change.row] = change.since
         return since
 
+    def _page_starts(
+        self, since: NDArray[np.float64], names: Sequence[str], joint: Joint | None, *, joined: bool
+    ) -> NDArray[np.float64]:
+        """Since when the channels that page have changed: where some have ``joined``, they alone. A relation breaks
+        with what else has, and its windows begin before.
+        """
+        new = [name for name in names if not joined or name not in self.standing.named]
+        rows = [self.reference.rows[name] for name in new if name != JOINT]
+        kinds = self.standing.kinds
+        own = [row for row in rows if kinds.get(row) != Kind.JOINT.value]
+        starts: NDArray[np.float64] = since[own or rows]
+        return np.append(starts, joint.since) if JOINT in new and joint is not None and not len(starts) else starts
+
     def _because(
         self,
         context: FindingContext,
@@ -364,14 +381,6 @@ class _Composer:
         if not names and at is None and not self.model.hops.enough(self.rules.windows):
             return "too few events since; the last verdict stands"
         return of_model(context, worst, joint, names)
-
-
-def _page_starts(since: NDArray[np.float64], worst: NDArray[np.int8], joint: Joint | None) -> NDArray[np.float64]:
-    """Since when each channel that pages has changed, and the joint path if it does."""
-    starts: NDArray[np.float64] = since[worst == DRIFT]
-    if joint is not None and joint.status is Status.DRIFT:
-        starts = np.append(starts, joint.since)
-    return starts
 
 
 def _too_few(window: Hop, windows: Windows) -> str:

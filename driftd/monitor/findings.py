@@ -16,6 +16,7 @@ from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import minute, numbers, percents, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
+from driftd.judge.natural.episodes import HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Judged, MicroBatch
@@ -37,6 +38,9 @@ SEVERITY: Final = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIF
 
 NEAR_SECONDS: Final = 3600.0
 """A version that began to answer within so long of a change is named with it."""
+
+SAME_SECONDS: Final = HOLD[PAGE]
+"""Estimates of the start of one change differ by less: as long as a page is held, a window of the near scale."""
 
 NAMED = 40
 """The most channels that a finding about a model names."""
@@ -76,6 +80,16 @@ class FindingContext:
 
     def recent(self, since: float) -> Summary | None:
         return self.model.hops.after(since)
+
+    def told_since(self, row: int, since: float, kind: str = "") -> float:
+        """When a change of a channel began: as it was said already, by whatever found it first, where this is the same
+        change: of the same ``kind``, or begun within SAME_SECONDS.
+        """
+        known = [(change.since, change.kind.value) for change in self.standing.changes if change.row == row]
+        if self.model.judge is not None and self.model.judge.state.episodes.open[row]:
+            known.append((float(self.model.judge.state.episodes.since[row]), ""))
+        same = (begun for begun, what in known if (kind and kind == what) or abs(begun - since) <= SAME_SECONDS)
+        return next(same, since)
 
     def first(self, names: Sequence[str]) -> OpenChange | None:
         """The open change of the first of ``names`` that has one."""
@@ -149,7 +163,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
             events=events,
             window_start=window.start,
             window_end=window.end,
-            since=float(judge.state.since[row]) if opened else None,
+            since=about.told_since(row, float(judge.state.since[row])) if opened else None,
             because="; ".join(parts) if opened else "this window no longer differs",
             moved=moved,
             effective_events=about.effective(row, events),
@@ -207,6 +221,8 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
     drift = Status.DRIFT if _pages(about, row) else Status.WARNING
     status, previous = (drift, about.before(row)) if opened else (Status.OK, drift)
     since = float(judged.since[row]) if opened else None
+    if since is not None and row < len(about.reference.channels):
+        since = about.told_since(row, since)
     summary = batch.summary if since is None else about.recent(since) or batch.summary
     subject = _subject(about, summary, row)
     moved: tuple[MovedBin, ...] = ()

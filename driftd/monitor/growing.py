@@ -21,7 +21,7 @@ from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
 from driftd.core.values import absent
 from driftd.core.window import panes_of
-from driftd.judge.natural.episodes import LOST, NONE, PAGE, Turn
+from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
 from driftd.judge.natural.kinds import KINDS
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
@@ -63,7 +63,9 @@ SEES: Final = (
 )
 """What a reference of fewer days sees, or has not seen."""
 MOST_FAULTS: Final = 2
-"""Pages of one channel that are left out; with more, none of them is: it would page like that for ever."""
+"""Pages, or tickets, of one channel that are left out; with more, none of them is: it would be like that for ever."""
+PAGED, NEVER, TICKETED = 0.0, 1.0, 2.0
+"""How the end of a fault counts: it paged; it is one of LOST, which is never learned; it made a ticket."""
 
 
 def begin(model: ModelState, settings: ModelSettings) -> None:
@@ -197,11 +199,11 @@ def _learned(
 
 
 def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
-    """Keeps what natural.step has seen, and of pages that ended the time that they were about."""
+    """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about."""
     growth = model.growth
     if growth is None:
         return
-    faults = np.concatenate([growth.faults, _faults(verdict.turns)])
+    faults = np.concatenate([growth.faults, _faults(verdict.turns, _span(model))])
     history = growth.history
     if history is not None:
         peaks = peaks_of(learned.fast, len(learned.traits.numeric), verdict.g)
@@ -209,22 +211,29 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
     model.growth = replace(growth, history=history, faults=faults)
 
 
+def _span(model: ModelState) -> float:
+    """Seconds of the model's reference."""
+    return 0.0 if model.reference is None else model.reference.last - model.reference.first
+
+
 def ended(model: ModelState, turns: Iterable[Turn]) -> None:
     """Pages that were ended from outside: what they were about is not learned either."""
     if model.growth is not None:
-        model.growth = replace(model.growth, faults=np.concatenate([model.growth.faults, _faults(turns)]))
+        faults = np.concatenate([model.growth.faults, _faults(turns, _span(model))])
+        model.growth = replace(model.growth, faults=faults)
 
 
-def _faults(turns: Iterable[Turn]) -> NDArray[np.float64]:
-    """Of pages, and of tickets of LOST, that ended: the channel, from when to when they were about a change, and 1
-    where it was one of LOST; float64[k, 4].
+def _faults(turns: Iterable[Turn], span: float) -> NDArray[np.float64]:
+    """Of what ended: the channel, from when to when it was about a change, and how it counts (PAGED, NEVER, TICKETED),
+    float64[k, 4]. A ticket that lasted as long as the reference, ``span`` seconds, is how things are.
     """
-    spans = [
-        (turn.channel, turn.since, turn.known, turn.kind in LOST)
-        for turn in turns
-        if turn.level == NONE and (turn.before == PAGE or turn.kind in LOST)
-    ]
-    return np.array(spans, np.float64).reshape(-1, 4)
+    rows = []
+    for turn in turns:
+        until = turn.known if turn.before == PAGE or turn.kind in LOST else turn.time - HOLD[TICKET]
+        counts = NEVER if turn.kind in LOST else PAGED if turn.before == PAGE else TICKETED
+        if turn.level == NONE and (counts != TICKETED or turn.since < until < turn.since + span):
+            rows.append((turn.channel, turn.since, until, counts))
+    return np.array(rows, np.float64).reshape(-1, 4)
 
 
 def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Reference) -> NDArray[np.float64]:
@@ -237,12 +246,11 @@ def _renumbered(faults: NDArray[np.float64], before: Reference | None, after: Re
 
 def left_out(growth: Growth) -> NDArray[np.float64]:
     """Of which channel it is not learned, from when to when, float64[k, 3]. What a channel does again and again is how
-    it is, but for LOST.
+    it is, but for LOST; tickets and pages count each by themselves.
     """
-    fault = growth.faults[:, 3] > 0
-    channel = growth.faults[:, 0].astype(np.intp)
-    times = np.bincount(channel[~fault], minlength=int(channel.max(initial=0)) + 1)[channel]
-    return growth.faults[fault | (times <= MOST_FAULTS), :3]
+    counts = growth.faults[:, [0, 3]]
+    _, place, times = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
+    return growth.faults[(counts[:, 1] == NEVER) | (times[place.reshape(-1)] <= MOST_FAULTS), :3]
 
 
 def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:

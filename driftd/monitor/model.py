@@ -189,10 +189,12 @@ class Monitor:
         return out
 
     def _refit(self, model: ModelState, before: Reference, after: Reference) -> None:
-        """Natural variation was learned anew on the same bins: what it has seen stays."""
+        """Natural variation was learned anew on the same bins: what it has seen stays, but the judge begins anew."""
         known, anew = self.detectors(before).natural, self.detectors(after).natural
         if model.natural is not None and known is not None and anew is not None:
             model.natural = refitted(model.natural, known, anew)
+        if model.judge is not None:
+            model.judge.forget()
         self.forget(before)
 
     def restart(self, models: Models, key: Slice, out: Evaluated) -> str | None:

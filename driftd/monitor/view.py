@@ -14,7 +14,7 @@ from driftd.metrics.telemetry import Telemetry
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
-    that grows is, in words; "" where it does not.
+    that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
     """
 
     name: str
@@ -22,6 +22,7 @@ class ModelView:
     learning: float = 0.0
     counts: ModelCounts = field(default_factory=ModelCounts)
     growth: str = ""
+    unwatched: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:

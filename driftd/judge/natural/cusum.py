@@ -29,6 +29,8 @@ CAP_NATS: Final = 60.0
 """Least cap of g. Chosen: more than twice the 23 nats that a thousand tests with a budget of .1 ask for, so that g
 falls soon after a change has ended.
 """
+LEAST_REST: Final = 16
+"""Values after the tick in which g left 0, from which on they alone say the rate. Chosen: two small ticks."""
 _CHUNK: Final = 256
 """Ticks at a time. Chosen: what a step works on stays in the processor's cache; results do not depend on it."""
 
@@ -71,35 +73,51 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cusum:
-    """int64[k, len(DELTAS)]: ``g``; ``hits`` and ``events`` since it left 0; ``since`` float64 when that was."""
+    """int64[k, len(DELTAS)]: ``g``; ``hits`` and ``events`` since it left 0, of them ``hits_first`` and
+    ``events_first`` in the tick in which it did; ``since`` float64 when that was.
+    """
 
     g: Counts
     hits: Counts
     events: Counts
+    hits_first: Counts
+    events_first: Counts
     since: Floats
 
     @classmethod
     def start(cls, rules: int) -> Self:
         zero = np.zeros((rules, len(DELTAS)), np.int64)
-        return cls(zero, zero, zero, np.full(zero.shape, np.nan))
+        return cls(zero, zero, zero, zero, zero, np.full(zero.shape, np.nan))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Over:
-    """Where g reached its limit: ``tick``, ``rule`` intp[m] in order of ticks; ``hits``, ``events`` int64[m] and
-    ``since`` float64[m] of the delta whose g is largest.
+    """Where g reached its limit: ``tick``, ``rule`` intp[m] in order of ticks; int64[m] and ``since`` float64[m] as in
+    Cusum, of the delta whose g is largest.
     """
 
     tick: Rows
     rule: Rows
     hits: Counts
     events: Counts
+    hits_first: Counts
+    events_first: Counts
     since: Floats
 
     @classmethod
     def none(cls) -> Self:
         places, zero = np.zeros(0, np.intp), np.zeros(0, np.int64)
-        return cls(places, places, zero, zero, np.zeros(0))
+        return cls(places, places, zero, zero, zero, zero, np.zeros(0))
+
+    @property
+    def rate(self) -> Floats:
+        """float64[m]: since the change. The tick in which it began has values from before it, and is chosen for its
+        hits: the others say more, where they hold enough.
+        """
+        k, n = self.hits - self.hits_first, self.events - self.events_first
+        rest = n >= LEAST_REST
+        out: Floats = np.where(rest, k, self.hits) / np.maximum(np.where(rest, n, self.events), 1)
+        return out
 
 
 def run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) -> tuple[Cusum, Over, Floats]:
@@ -110,7 +128,7 @@ def run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats) 
     for low in range(0, len(sums), _CHUNK):
         part = slice(low, low + _CHUNK)
         state, over, top = _run(state, rules, sums[part], start[part], limit)
-        parts.append(Over(over.tick + low, over.rule, over.hits, over.events, over.since))
+        parts.append(replace(over, tick=over.tick + low))
         tops.append(top)
     if not parts:
         return state, Over.none(), np.zeros((0, len(rules.channel)))
@@ -129,13 +147,13 @@ def _run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats)
     over = np.flatnonzero((top >= limit).any(axis=0))
     found = Over.none()
     if len(over):
-        hits, events, since = _since(state, over, k[:, over], n[:, over], start, _last_zero(g[:, over]))
+        told = _since(state, over, k[:, over], n[:, over], start, _last_zero(g[:, over]))
         best = g[:, over].argmax(axis=2)
         tick, place = np.nonzero(top[:, over] >= limit[over])
         chosen = tick, place, best[tick, place]
-        found = Over(tick, over[place], hits[chosen], events[chosen], since[chosen])
-    hits, events, since = _since(state, np.arange(len(rules.channel)), k, n, start, _last_zero(g)[-1:])
-    return Cusum(g[-1], hits[-1], events[-1], since[-1]), found, top
+        found = Over(tick, over[place], *(part[chosen] for part in told))
+    told = _since(state, np.arange(len(rules.channel)), k, n, start, _last_zero(g)[-1:])
+    return Cusum(g[-1], *(part[-1] for part in told)), found, top
 
 
 def _last_zero(g: Counts) -> Rows:
@@ -145,18 +163,26 @@ def _last_zero(g: Counts) -> Rows:
     return out
 
 
-def _since(state: Cusum, rules: Rows, k: Counts, n: Counts, start: Floats, zero: Rows) -> tuple[Counts, Counts, Floats]:
-    """Hits, events and time since g left 0, for the last ticks that ``zero`` int[ticks, k, deltas] is about."""
+def _since(
+    state: Cusum, rules: Rows, k: Counts, n: Counts, start: Floats, zero: Rows
+) -> tuple[Counts, Counts, Counts, Counts, Floats]:
+    """As in Cusum what came since g left 0, for the last ticks that ``zero`` int[ticks, k, deltas] is about."""
     old, ticks = zero == 0, slice(1 + len(k) - len(zero), None)
-    out = []
-    for values, carried in ((k, state.hits), (n, state.events)):
-        total = np.concatenate([np.zeros((1, k.shape[1]), np.int64), np.cumsum(values, axis=0)])
+    every, first = [], []
+    for values, carried, carried_first in (
+        (k, state.hits, state.hits_first),
+        (n, state.events, state.events_first),
+    ):
+        none = np.zeros([1, k.shape[1]], np.int64)
+        total = np.concatenate([none, np.cumsum(values, axis=0)])
         at = np.take_along_axis(total[:, :, None], zero, axis=0)
-        out.append(total[ticks][:, :, None] - at + np.where(old, carried[rules], 0))
+        every.append(total[ticks][:, :, None] - at + np.where(old, carried[rules], 0))
+        own = np.take_along_axis(np.concatenate([values, none])[:, :, None], zero, axis=0)
+        first.append(np.where(old & np.isfinite(state.since[rules]), carried_first[rules], own))
     begun = np.append(start, np.nan)[zero]
     carried_since = state.since[rules]
     since = np.where(old & np.isfinite(carried_since), carried_since, begun)
-    return out[0], out[1], since
+    return every[0], every[1], first[0], first[1], since
 
 
 def _capped(g: Counts, gain: Counts, cap: Counts) -> Counts:

@@ -13,8 +13,8 @@ cannot but break.
 
 A ticket that ended by itself shows that the channel varies more than its reference does (a weekend that the reference
 has not seen, a feast): it is natural variation that was seen later. The next one must exceed its limit by more than
-that one did; half of it is forgotten in FORGET seconds. Missing and refused values are no habit of anything else. Pages
-are not affected.
+that one did; half of it is forgotten in FORGET seconds. Of faults (FAULTS) that holds from the third on: the second is
+a fault that came back. Pages are not affected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares
+from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
 
 Floats = NDArray[np.float64]
@@ -52,11 +52,22 @@ FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
 
+KNOWN: Final = 2.0
+"""By which factor the error of a share must have fallen before it is said anew. Chosen: four times the events; it is
+said anew once or twice."""
+NEAR: Final = 0.2
+"""Part of a share by which it may be wrong. Chosen: 10 % of which 12 are said."""
 VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
 """Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
 LOST: Final = (Kind.MISSING, Kind.REFUSED)
 """What no traffic does by itself, however often it comes. Derived: kinds without values; weather stands still, and calm
 air looks like another unit."""
+FAULTS: Final = (*LOST, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE)
+"""Kinds of faults rather than of the world: the second of them is said as well, and they are no habit of other kinds.
+Derived: values or answers are wrong in them. Numbers that are far out, or stand still, may be the weather: as faults
+they made 9 more tickets in the ten months of the demo."""
+_FAULT, _OTHER, _BEFORE = 0, 1, 2
+"""Rows of ``Episodes.habit``. Derived."""
 AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
 SILENCE: Final = 1800.0
@@ -97,8 +108,8 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An episode that opened, rose to a page, got a better name, or closed (``level`` 0). ``known`` is the end of the
-    tick with which that was seen, just after ``time``; the other fields as in Fire and Named.
+    """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end
+    of the tick with which that was seen, just after ``time``; the other fields as in Fire and Named.
     """
 
     time: float
@@ -152,9 +163,10 @@ class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
     ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
     not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
-    none. ``habit`` float64[2, channels]: by how much tickets exceeded their limit (0: there was none), of LOST and of
-    other kinds; ``end`` the last end. ``reach`` int64: of the shortest window that has shown the change. ``shown``
-    int64: bits of the changes of a page that are not seen to be over, and AGAIN. ``until`` is by the clock of events;
+    none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: there was none), the last of
+    FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
+    shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
+    over, and AGAIN. ``until`` is by the clock of events;
     ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
@@ -179,7 +191,7 @@ class Episodes:
 
     @classmethod
     def start(cls, channels: int) -> Self:
-        zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((2, channels))
+        zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((3, channels))
         unknown = np.full(channels, len(KINDS) - 1)
         return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, np.nan, 0.0)
 
@@ -245,7 +257,7 @@ class Episodes:
         none = Episodes.start(channels)
         parts = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(none, name), np.ndarray)}
         for name, values in parts.items():
-            values[..., to] = getattr(self, name)[..., rows]  # habit has two rows
+            values[..., to] = getattr(self, name)[..., rows]  # habit has three rows
         until = np.fmax(parts["until"], self.last - self.lost + rest)
         parts["until"] = np.where(parts["level"] > NONE, until, np.nan)
         return replace(none, last=self.last, lost=self.lost, **parts)
@@ -263,12 +275,15 @@ class Episodes:
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
         if level == TICKET:
-            known = self._habit(fire) if before == NONE else float(self.habit[_group(fire), c])
-            self.habit[_group(fire), c] = max(known, fire.ratio - 1)
+            group = _group(fire)
+            if before == NONE and group == _FAULT:
+                self.habit[_BEFORE, c], self.habit[_FAULT, c] = self._faded(fire, _FAULT), 0.0
+            known = self._faded(fire, group) if before == NONE else float(self.habit[group, c])
+            self.habit[group, c] = max(known, fire.ratio - 1)
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
-            return []
+            return self._measured(fire) if self._known_better(fire) else []
         # a new country under a ticket about a campaign is not as old as the campaign
         anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
         self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
@@ -276,6 +291,20 @@ class Episodes:
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
+
+    def _known_better(self, fire: Fire) -> bool:
+        """Whether a share is known so much better by now that what was said of it is not near."""
+        c = fire.channel
+        if KINDS.index(fire.name.kind) != self.kind[c] or fire.reach or fire.stale or share_of(fire.name.kind) is None:
+            return False
+        error, value = float(self.size[c] - self.least[c]), float(self.value[c])
+        return KNOWN * (fire.size - fire.least) < error and abs(fire.name.value - value) > min(error, NEAR * value)
+
+    def _measured(self, fire: Fire) -> list[Turn]:
+        """The same episode, with what is known of its size by now."""
+        c, level = fire.channel, int(self.level[fire.channel])
+        self.size[c], self.least[c], self.value[c] = fire.size, fire.least, fire.name.value
+        return [self._turn(c, fire.time, fire.time, level, level)]
 
     def _says_nothing(self, fire: Fire) -> bool:
         """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that
@@ -333,8 +362,15 @@ class Episodes:
         return bool(self.level[c] > NONE) and KINDS[int(self.kind[c])] in VALUELESS
 
     def _habit(self, fire: Fire) -> float:
-        """By how much such tickets of the channel exceeded their limit, less what is forgotten since they ended."""
-        habit, end = float(self.habit[_group(fire), fire.channel]), float(self.end[fire.channel])
+        """By how much such tickets of the channel exceeded their limit, less what is forgotten since they ended. Faults
+        are a habit when they have come twice.
+        """
+        group = _group(fire)
+        habit = self._faded(fire, group)
+        return min(habit, self._faded(fire, _BEFORE)) if group == _FAULT else habit
+
+    def _faded(self, fire: Fire, row: int) -> float:
+        habit, end = float(self.habit[row, fire.channel]), float(self.end[fire.channel])
         return habit if np.isnan(end) else habit * 0.5 ** (max(fire.time - end, 0.0) / FORGET)
 
     def _turn(self, c: int, time: float, known: float, before: int, level: int) -> Turn:
@@ -347,7 +383,7 @@ class Episodes:
 
 def _group(fire: Fire) -> int:
     """Its row in ``habit``."""
-    return 0 if fire.name.kind in LOST else 1
+    return _FAULT if fire.name.kind in FAULTS else _OTHER
 
 
 def _in_time(what: Fire | Calm) -> tuple[float, int]:

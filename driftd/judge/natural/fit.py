@@ -213,7 +213,7 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
+        _negative(reference), patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 
@@ -259,6 +259,16 @@ def _traits(
         whole=(not early) | (days >= WHOLE_DAY),
         short=blocks.days < SHORT_DAYS,
     )
+
+
+def _negative(reference: Reference) -> Floats:
+    """float64[channels]: the share of the numbers that are below 0, by the middles of their bins."""
+    out = np.zeros(len(reference.channels))
+    for row in np.flatnonzero(reference.numeric).tolist():
+        middles = reference.bins[row].middles
+        counts = reference.summary.counts[row, FIRST_VALUE:][: len(middles)]
+        out[row] = counts[middles < 0].sum() / max(counts.sum(), 1)
+    return out
 
 
 def _same(reference: Reference, runs: ReferenceRuns) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Shares = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -74,6 +76,12 @@ _SHARES: Final = {
 }
 """The share that a kind is about: hits, of what, and the change whose usual size it has. Derived: as shapes.RATES."""
 
+ONE_WAY: Final = 0.8
+"""Part of what moved between the bins of numbers that moved one way, from which on it is a level. Chosen: nine tenths
+against one.
+"""
+LEAST_SQUARE: Final = 1e-12
+"""Derived: no quotient is by 0."""
 LARGEST_LOG: Final = 700.0
 """Derived: e to the power of it is still a float."""
 LEAST: Final = 8
@@ -88,20 +96,29 @@ FACTOR: Final = 5.0
 """Least factor of a change of unit. Chosen: seconds, cents and kilobytes are more; pounds (2.2) and feet (3.3) are
 changes of level.
 """
-GREAT: Final = 3.0
-"""A change of ln abs(x) that is one of unit even where the spread shrank. Chosen: a factor of 20."""
 ALIKE: Final = 1.6
-"""Most that the spread of the logarithms may have changed, as a factor. Measured: as CLEAR; a unit leaves it as it is.
+"""Most that the spread of the logarithms may have changed, as a factor, beside two standard errors. Measured: as CLEAR;
+a unit leaves it as it is.
 """
 CONSTANT: Final = 1.25
 """The same of a factor that is no power of ten. Chosen: a season moves levels and spreads alike, and is no unit."""
 MIXED: Final = 0.45
-"""What values from before the change add to the spread, as a part of the change. Chosen: a mixture of parts q and 1 - q
-has sqrt(q (1 - q)) of their distance, .4 for a fifth and .5 for a half.
+"""What values from before the change add to the spread, as a part of the change, where the newest are too few. Chosen:
+a mixture of parts q and 1 - q has sqrt(q (1 - q)) of their distance, .4 for a fifth and .5 for a half.
 """
 ROUND: Final = 0.15
 """How far ln of a factor may lie from that of a power of ten that is told in its place, beside two standard errors.
 Chosen: the hour moves amounts by so much; wrong units are nearly always powers of ten.
+"""
+DECISIVE: Final = 0.5
+"""Least part of the values since the change that one factor must explain, where the newest are too few to say so.
+Chosen: most of them; of a smaller part its share is told.
+"""
+SURE: Final = 30
+"""Newest values from which on they say it alone. Chosen: their spread is known to a seventh."""
+SIDES: Final = 0.2
+"""By how much more of the values may lie at one end of the reference than had that sign, where numbers have grown by a
+factor. Chosen: two standard errors of a tick; a sentinel of -999 among amounts is all at the wrong end.
 """
 DECADE: Final = float(np.log(10.0))
 """Derived: ln of a power of ten is a whole number of these."""
@@ -118,6 +135,19 @@ LEAST_EXPECTED: Final = 5.0
 
 LEAST_KNOWN: Final = 0.01
 """Share of a category below which it is not missed. Chosen: users and shops come and go."""
+
+
+def one_way(scores: Floats, usual: Floats, seen: Floats) -> Bools:
+    """Whether what moved between the bins, of ``shares`` float64[..., width], moved one way: a level then, and no mix.
+
+    Mass passes from bin to bin as far as their ``scores`` are apart: what passes upwards less what passes downwards,
+    over both.
+    """
+    order = np.argsort(scores, axis=-1, kind="stable")
+    z = np.take_along_axis(scores, order, axis=-1)
+    passed = np.cumsum(np.take_along_axis(usual - seen, order, axis=-1), axis=-1)[..., :-1] * np.diff(z, axis=-1)
+    out: Bools = np.abs(passed.sum(axis=-1)) >= ONE_WAY * np.maximum(np.abs(passed).sum(axis=-1), LEAST_SQUARE)
+    return out
 
 
 def changes_called(kind: str) -> list[Change]:
@@ -146,14 +176,17 @@ class Named(NamedTuple):
     shares: Shares | None = None
 
 
-def named(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> Named:
+def named(
+    learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts, before: float = np.nan
+) -> Named:
     """``since`` int64[FEATURES + width]: the channel's counters since the change began, as near as is known;
-    ``latest``: those of the last stretch, which has nothing from before the change: how large it is now.
+    ``latest``: those of the last stretch, which has nothing from before the change: how large it is now; ``before``:
+    the mean of the logarithms just before the change, NaN where it is not known.
     """
     if learned.traits.empty[channel] and CHANGES[change] is Change.NEW:
         usual = 1 - float(learned.near.centre[STATISTICS.index(Change.MISSING), channel])
         return Named(Kind.NEW_VALUE, np.nan, _share(f.LIVE, f.EVENTS, since, latest), usual)
-    kind, factor = kind_of(learned, change, channel, since, latest)
+    kind, factor = kind_of(learned, change, channel, since, latest, before)
     if kind is Kind.UNIT:
         usual = float(np.exp(learned.usual.logs[channel]))
         return Named(kind, factor, usual * factor, usual)
@@ -175,8 +208,10 @@ def _share(hits: int, of: int, since: Counts, latest: Counts) -> float:
     return max(float(now[hits]) / max(int(now[of]), 1) for now in parts)
 
 
-def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts) -> tuple[Kind, float]:
-    """The kind, and for a unit its factor (else NaN); ``since`` and ``latest`` as in ``named``."""
+def kind_of(
+    learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts, before: float = np.nan
+) -> tuple[Kind, float]:
+    """The kind, and for a unit its factor (else NaN); the counters as in ``named``."""
     kind = _BY_CHANGE[CHANGES[change]]
     if kind in {Kind.JOINT, Kind.ERRORS} or max(int(since[f.EVENTS]), 1) < LEAST:
         return _category(learned, kind, channel, since), np.nan
@@ -184,11 +219,8 @@ def kind_of(learned: NaturalLearned, change: int, channel: int, since: Counts, l
     if plain is not None:
         return plain, np.nan
     if kind in _NUMBERS and learned.traits.numeric[channel]:
-        # the newest values say whether it is one factor; all since the change, which are more, say which; small ones
-        # hardly vary beside the offset, and are hidden by those from before
-        newest, all_ = (_factor(learned, channel, one) for one in (latest, since))
-        factor = all_ if all_ > 1 or np.isnan(newest) else newest
-        if np.isfinite(newest if latest[f.NONZERO] >= LEAST else factor):
+        factor = _factor(learned, channel, since, latest, before)
+        if np.isfinite(factor):
             return Kind.UNIT, factor
     if kind is Kind.UNIT:  # numbers of another size that are not all multiplied by the same
         new = since[f.NEW] > CLEAR * max(int(since[f.LIVE]), 1)
@@ -210,35 +242,88 @@ def _plain(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> 
     return None
 
 
-def _factor(learned: NaturalLearned, channel: int, since: Counts) -> float:
-    """By what numbers are multiplied; NaN if one factor does not explain the change.
+def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts, before: float) -> float:
+    """By what numbers are multiplied; NaN if one factor does not explain the newest values, all of them.
 
-    Values from before the change, or that it has spared, are a part 1 - q of them: their logarithms have moved by
-    D = q m on average, and their variance has grown by E = q (1 - q) m^2, so that m = D + E / D.
+    A factor leaves the spread of the logarithms as it is, and every sign. A sentinel has no spread, a shift has another
+    one, and where a part is multiplied its share says more. Within minutes what follows the hour hardly varies: there
+    the factor is measured from the level just ``before`` (NaN: not known).
     """
-    n = int(since[f.NONZERO])
-    usual = float(learned.log_deviation[channel])
-    if n < LEAST:
+    enough = latest[f.NONZERO] >= LEAST
+    newest, every = _Logs.of(latest if enough else since), _Logs.of(since)
+    if newest.n < LEAST:
         return np.nan
-    mean = since[f.LOGS] * LOG_UNIT / n
-    variance = max(float(since[f.LOG_SQUARES] * LOG_UNIT / n - mean**2), 0.0)
-    deviation, moved = float(np.sqrt(variance)), float(mean - learned.usual.logs[channel])
-    if not moved:
-        return np.nan
+    usual, level = float(learned.log_deviation[channel]), float(learned.usual.logs[channel])
     # the logarithms are of numbers plus a small offset, below which their size and spread hardly show
-    offset, before = float(learned.limits.offset[channel]), float(learned.usual.logs[channel])
-    size = np.exp(min(before + moved + max(variance - usual**2, 0.0) / moved, LARGEST_LOG)) - offset
-    whole = float(np.log(max(size, SMALLEST * offset) / (np.exp(before) - offset)))
-    # the tick in which it began holds both: a mixture
-    most = usual * ALIKE + MIXED * abs(moved)
-    alike = deviation <= most and (deviation >= usual / ALIKE or abs(moved) > GREAT or size < offset)
-    if abs(whole) < np.log(FACTOR) or not alike:
+    offset = float(learned.limits.offset[channel])
+    narrow = bool(learned.traits.timely[channel] or learned.traits.repetitive[channel])
+    if narrow and not np.isfinite(before):
         return np.nan
+    level = before if narrow else level
+    moved = newest.mean - level
+    much = ALIKE * (1 + np.sqrt(2 / newest.n))
+    most = usual * much + (0.0 if enough else MIXED * abs(moved))
+    flat = narrow or np.exp(newest.mean) < 2 * offset  # those alone say how small they are: the others outweigh them
+    least = min(newest.deviation, every.deviation)
+    alike = newest.deviation <= most and (flat or least >= usual / much)
+    few = newest.n < SURE and every.part(level, usual) < DECISIVE
+    whole, n = _ln_factor(offset, level, moved), newest.n
+    if abs(whole) < np.log(FACTOR) or not alike or few or (whole > 0 and _wrong_side(learned, channel, latest)):
+        return np.nan
+    error = 0.0 if narrow else usual / np.sqrt(n)
+    if enough and not flat:
+        all_ = _ln_factor(offset, level, every.moved(level, usual))
+        if abs(all_ - whole) > ROUND + 3 * error:
+            return np.nan  # what is multiplied is multiplied all the time
+        whole, error = (all_, usual / np.sqrt(every.n)) if every.n > n else (whole, error)
+    error *= np.exp(newest.mean) / max(np.exp(newest.mean) - offset, SMALLEST * offset)
     decade = DECADE * round(whole / DECADE)
-    if abs(whole - decade) <= ROUND + 2 * usual / np.sqrt(n):
+    if abs(whole - decade) <= ROUND + 2 * error:
         return float(np.exp(decade))
-    constant = usual / CONSTANT <= deviation <= usual * CONSTANT
+    constant = not narrow and newest.deviation <= usual * CONSTANT and least >= usual / CONSTANT
     return float(np.exp(whole)) if constant else np.nan
+
+
+class _Logs(NamedTuple):
+    """How many numbers other than 0 there are, and the mean and the deviation of their logarithms.
+
+    Where some of them come from before a factor m, a part q of them is multiplied: the mean has moved by D = q m, and
+    the variance has grown by E = q (1 - q) m^2, so that m = D + E / D and q = D^2 / (D^2 + E).
+    """
+
+    n: int
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, counters: Counts) -> Self:
+        n = int(counters[f.NONZERO])
+        mean = float(counters[f.LOGS] * LOG_UNIT / max(n, 1))
+        variance = float(counters[f.LOG_SQUARES] * LOG_UNIT / max(n, 1)) - mean**2
+        return cls(n, mean, float(np.sqrt(max(variance, 0.0))))
+
+    def part(self, level: float, usual: float) -> float:
+        """q, where the logarithms had the mean ``level`` and the deviation ``usual``."""
+        square = (self.mean - level) ** 2
+        return square / max(square + max(self.deviation**2 - usual**2, 0.0), LEAST_SQUARE)
+
+    def moved(self, level: float, usual: float) -> float:
+        """m, likewise."""
+        return (self.mean - level) / max(self.part(level, usual), LEAST_SQUARE)
+
+
+def _ln_factor(offset: float, level: float, moved: float) -> float:
+    """ln of the factor of typical sizes, where the logarithms of sizes and an offset moved from ``level`` on."""
+    size = np.exp(min(level + moved, LARGEST_LOG)) - offset
+    return float(np.log(max(size, SMALLEST * offset) / (np.exp(level) - offset)))
+
+
+def _wrong_side(learned: NaturalLearned, channel: int, latest: Counts) -> bool:
+    """Whether too many of the values lie at the low, or at the high end for numbers that have grown by a factor: it
+    keeps their signs.
+    """
+    live, negative = max(int(latest[f.LIVE]), 1), float(learned.negative[channel])
+    return bool(latest[f.LOW] > (negative + SIDES) * live or latest[f.HIGH] > (1 - negative + SIDES) * live)
 
 
 def _category(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind:

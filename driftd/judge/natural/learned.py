@@ -225,8 +225,8 @@ class RelationLearned:
 @dataclass(frozen=True, eq=False)
 class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
-    float64[channels] of ln|x|: what a unit change is named by; ``patience`` float64[channels]: seconds that numbers
-    must stand still to page (natural.standing).
+    float64[channels] of ln|x|: what a unit change is named by; ``negative`` float64[channels]: the share of the numbers
+    that are below 0; ``patience`` float64[channels]: seconds that numbers must stand still to page (natural.standing).
     """
 
     limits: CountLimits
@@ -245,6 +245,7 @@ class NaturalLearned:
     relation_day: RelationLearned | None
     relation_long: RelationLearned | None
     log_deviation: Floats
+    negative: Floats
     patience: Floats
     block_seconds: float
     days: float

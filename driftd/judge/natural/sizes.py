@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.summary import Summary
 from driftd.judge.natural.changes import CHANGES, EXACT, Change, SizeTable
-from driftd.judge.natural.kinds import Kind, kind_by_change
+from driftd.judge.natural.kinds import Kind, kind_by_change, one_way
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.shapes import CHANGE_OF, STATISTICS, Usual, statistics
 
@@ -19,11 +19,18 @@ _ROWS: Final = np.flatnonzero([CHANGES[change] in EXACT for change in CHANGE_OF.
 """Statistics that plain counts tell. Derived: those of EXACT."""
 _ERRORS: Final = np.equal(CHANGE_OF, CHANGES.index(Change.ERRORS))[:, None]
 """Derived: the statistic that is about error channels alone."""
+_MIX: Final = STATISTICS.index(Change.MIX)
+"""Derived: its row."""
+_NARROWER: Final = STATISTICS.index(Change.SPREAD) + 1
+"""Derived: the row of a spread downwards, the one after upwards."""
+_LEVELS: Final = np.flatnonzero([change is Change.LEVEL for change in STATISTICS])
+"""Derived: the rows of levels, upwards and downwards."""
 
 
 class Sized(NamedTuple):
     """Of each channel ``part``, its largest change over the least that makes a ticket where evidence is exact; whether
-    it is ``gross`` (a page); the ``kind`` of what changed most, its ``size`` and, of a rate, what is ``usual``.
+    it is ``gross`` (a page); the ``kind`` of what changed most, its ``size`` (below 0 of a spread that is narrower)
+    and, of a rate, what is ``usual``.
     """
 
     part: NDArray[np.float64]
@@ -54,10 +61,13 @@ def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int |
     # what is not known (-inf) of a change that never makes a ticket (inf) is no number
     part = np.nan_to_num(size[_ROWS] / sizes.exact[CHANGE_OF[_ROWS]][:, rows], nan=-np.inf)
     best, numeric = _ROWS[part.argmax(axis=0)], usual.numeric.tolist()
+    seen = usual.values(counts.astype(np.float64))
+    level = usual.numeric & one_way(usual.scores, usual.shares, seen / np.maximum(seen.sum(axis=1, keepdims=True), 1))
+    best = np.where((best == _MIX) & level, size[_LEVELS].argmax(axis=0) + _LEVELS[0], best)
     return Sized(
         part=part.max(axis=0),
         gross=(least >= sizes.page[CHANGE_OF][:, rows]).any(axis=0),
         kind=tuple(kind_by_change(int(CHANGE_OF[b]), numeric=n) for b, n in zip(best.tolist(), numeric, strict=True)),
-        size=size[best, np.arange(len(counts))],
+        size=size[best, np.arange(len(counts))] * np.where(best == _NARROWER, -1, 1),
         usual=centre[best, np.arange(len(counts))],
     )

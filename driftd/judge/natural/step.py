@@ -18,7 +18,7 @@ from driftd.judge.natural import standing
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, Shares, named, share_of
+from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, named, one_way, share_of
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -56,9 +56,9 @@ WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
 """A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
-JUMP_OF_SHORT: Final = 0.9
-"""Least one that pages where the reference has seen a few days. Chosen: a factor of 2.5, the page size of a wrong unit;
-winds and flows of one day tell little of the next."""
+JUMP_OF_UNSURE: Final = 1.0
+"""Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
+within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
 FAR: Final = CHANGES.index(Change.FAR)
 """Derived: its place in CHANGES."""
 NEW: Final = CHANGES.index(Change.NEW)
@@ -107,7 +107,8 @@ class Ring:
 class NaturalState:
     """What is kept between steps. ``tick``: panes that wait to become a tick; ``recent`` int64[channels,
     FEATURES + width]: counters since the channel's rates were last calm; ``runs`` int64[2, len(STATISTICS), channels]:
-    for how many hops the near statistics have been over their page and ticket limit.
+    for how many hops the near statistics have been over their page and ticket limit; ``begun`` float64[len(STATISTICS),
+    channels]: when the change began that holds them over their ticket limit.
     """
 
     tick: Runs
@@ -116,6 +117,7 @@ class NaturalState:
     near: Ring
     day: Ring
     runs: Counts
+    begun: Floats
     cell: Cells
     cells: Runs
     episodes: Episodes
@@ -147,6 +149,7 @@ def start(learned: NaturalLearned) -> NaturalState:
         Ring(none, none),
         Ring(none, none),
         np.zeros((2, len(STATISTICS), channels), np.int64),
+        np.full((len(STATISTICS), channels), np.nan),
         Cells.empty(len(learned.scores.rows)),
         Runs.empty(related, 2),
         Episodes.start(channels),
@@ -188,7 +191,7 @@ def _ticks(
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
     cusum, recent, g = _fast(learned, limits, state, every, near, fires)
-    runs = _slow(learned, limits, 0, near, len(near_hops), state.runs, fires)
+    runs, begun = _slow(learned, limits, 0, near, len(near_hops), (state.runs, state.begun), fires)
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
@@ -201,6 +204,7 @@ def _ticks(
         near=Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
         day=Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
         runs=runs,
+        begun=begun,
     )
     return after, g
 
@@ -221,7 +225,7 @@ def _fast(
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
     if not len(over.tick):
         return cusum, recent.last(), top
-    rate = over.hits / np.maximum(over.events, 1)
+    rate, told = over.hits / np.maximum(over.events, 1), over.rate
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
     newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
@@ -240,21 +244,23 @@ def _fast(
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
-        name, level = named(learned, int(change[i]), c, counters, ticks.sums[t, c]), PAGE if page[i] else TICKET
+        before = _level_before(near, c, over.since[i], end[i])
+        name = named(learned, int(change[i]), c, counters, ticks.sums[t, c], before)
+        level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
-            name = name._replace(value=float(rate[i]))  # since the change; one tick is eight values
+            name = name._replace(value=float(told[i]))  # since the change; one tick is eight values
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
             if jump < JUMP and learned.traits.short:
                 continue
             if jump < JUMP:
                 name, level = name._replace(kind=Kind.GRADUAL), TICKET
-            elif jump < JUMP_OF_SHORT and learned.traits.short:
+            elif jump < JUMP_OF_UNSURE:
                 level = TICKET
         level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
-        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c])
+        fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
@@ -300,6 +306,15 @@ def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: fl
     weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
     varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
     return bool(weekend or (varies and learned.traits.numeric[channel]))
+
+
+def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
+    """The mean of the logarithms in the last hop that ended by ``since``; NaN where it is forgotten ``now``."""
+    known = int(np.searchsorted(hops.end, now, side="right"))
+    before = int(np.searchsorted(hops.end, since, side="right")) - 1
+    if before < max(known - HOPS[0], 0):
+        return np.nan
+    return float(mean_log(hops.sums[before, channel].astype(np.float64)))
 
 
 def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
@@ -358,12 +373,12 @@ def _slow(
     scale: int,
     ring: Runs,
     new: int,
-    runs: Counts | None,
+    runs: tuple[Counts, Floats] | None,
     fires: list[Fire],
-) -> Counts:
-    """The windows of one scale; ``runs`` as in NaturalState, for the near scale."""
+) -> tuple[Counts, Floats]:
+    """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
     fitted = learned.slow[scale]
-    after = np.zeros((2, 0, 0), np.int64) if runs is None else runs
+    after = (np.zeros((2, 0, 0), np.int64), np.zeros((0, 0))) if runs is None else runs
     page, ticket = limits.page.slow[scale], limits.ticket.slow[scale]
     if fitted is None or page is None or ticket is None or not new:
         return after
@@ -376,32 +391,37 @@ def _slow(
     size, least = size - fitted.centre, least - fitted.centre
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
-        ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
         large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    if not over.any():
+        return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
+    ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
+    _, shown, now = (v - fitted.centre for v in _of_newest(learned, ring, last))
+    begun = _begun(ring.start[first], ring.end[last], size, shown)
     if runs is not None:
-        lengths = _lengths(over, runs)
-        after = lengths[:, -1]
+        lengths = _lengths(over, runs[0])
+        begun = _since_first(over[1], lengths[1], begun, runs[1])
+        after = lengths[:, -1], np.where(over[1, -1], begun[-1], np.nan)
         twice = lengths > (last - first + 1)[:, None, None]
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
     rest = 2 * (ring.end[last] - ring.start[last])
-    found = np.argwhere(firing.any(axis=0))
-    if not len(found):
-        return after
-    _, _, now = statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
-    now -= fitted.centre
-    for w, row, c in found.tolist():
+    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
-        name = named(learned, change, c, sums[w, c], ring.sums[last[w], c])
+        since = float(begun[w, row, c])
+        before = _level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
+        begins = np.clip(np.searchsorted(ring.start, [since]), first[w], last[w])  # the first hop that is all after it
+        counters = summed(ring, begins, last[w : w + 1])[0]
+        name = _with_share(
+            learned, named(learned, change, c, counters[c], ring.sums[last[w], c], before), c, counters[c]
+        )
         if name.kind in SHAPES:
-            name = name._replace(shares=_shares(learned, expected[w, c], sums[w], c))
-        since = float(ring.start[first[w]])
+            name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
         pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
-        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c])
+        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
@@ -412,10 +432,59 @@ def _slow(
     return after
 
 
-def _shares(learned: NaturalLearned, usual: Floats, sums: Counts, channel: int) -> Shares:
-    """Shares of the channel's bins among its values: ``usual`` float64[width], and in ``sums``."""
-    seen = learned.usual.values(sums[:, f.FEATURES :].astype(np.float64))[channel]
-    return tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
+def _of_newest(learned: NaturalLearned, ring: Runs, last: Rows) -> tuple[Floats, Floats, Floats]:
+    """The statistics of the newest hop of each window alone."""
+    return statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
+
+
+def _begun(start: Floats, end: Floats, size: Floats, shown: Floats) -> Floats:
+    """When the change began that windows from ``start`` to ``end`` float64[windows] show, float64[windows, ...]: of a
+    window that shows half of what its newest hop does, the second half has changed.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(shown > 0, np.clip(size / shown, 0.0, 1.0), 1.0)
+    out: Floats = end[:, None, None] - part * (end - start)[:, None, None]
+    return out
+
+
+def _since_first(over: Bools, lengths: Counts, begun: Floats, before: Floats) -> Floats:
+    """``begun`` as the first window of each run of windows ``over`` bool[windows, ...] had it; ``before`` what was
+    known of those that go on.
+    """
+    count = np.arange(1, len(over) + 1).reshape(-1, *[1] * (over.ndim - 1))
+    first = np.maximum.accumulate(np.where(lengths == 1, count, 0), axis=0)
+    known = np.take_along_axis(begun, np.maximum(first - 1, 0), axis=0)
+    out: Floats = np.where(over & (first == 0), before, known)
+    return out
+
+
+def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Counts) -> Named:
+    """With the share that the kind is about among ``counters``, all of them since the change."""
+    share = share_of(name.kind)
+    if share is None or learned.traits.empty[channel]:
+        return name
+    hits, of = share
+    return name._replace(value=float(counters[hits] / max(counters[of], 1)))
+
+
+def _shaped(
+    learned: NaturalLearned, name: Named, change: int, expected: Floats, counters: Counts, channel: int
+) -> Named:
+    """With the shares of the channel's bins, ``expected`` float64[channels, width] and in ``counters``, and how much
+    that is of a spread or a mix; numbers that moved one way are a level.
+    """
+    usual, seen = expected[channel], learned.usual.values(counters[:, f.FEATURES :].astype(np.float64))[channel]
+    seen /= max(seen.sum(), 1.0)
+    level = name.kind is Kind.MIX and learned.traits.numeric[channel]
+    if level and one_way(learned.usual.scores[channel], usual, seen):
+        name = name._replace(kind=Kind.LEVEL)
+    size = statistics(learned.usual, counters[None], expected[None])[1][0, :, channel]
+    if name.kind is Kind.MIX:
+        name = name._replace(value=float(size[STATISTICS.index(Change.MIX)]), usual=0.0)
+    if name.kind is Kind.SPREAD:
+        of = Change.WITHIN if CHANGES[change] is Change.WITHIN else Change.SPREAD
+        name = name._replace(value=float(np.exp(size[STATISTICS.index(of)])), usual=1.0)
+    return name._replace(shares=(tuple(usual.tolist()), tuple(seen.tolist())))
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from driftd.core.text import duration
 from driftd.engine.degradation import LEVELS
-from driftd.learn.remarks import remarks
+from driftd.learn.remarks import remarks, unwatched
 from driftd.monitor.view import Snapshot
 from driftd.web.format import ago
 
@@ -83,10 +83,12 @@ def _events(snapshot: Snapshot) -> Iterator[Fact]:
 
 
 def _references(snapshot: Snapshot) -> Iterator[Fact]:
-    """What references cannot be used for."""
+    """What references cannot be used for, and what they do not have."""
     for m in snapshot.models:
         if m.judgement is not None:
             yield from (Fact("Reference", f"{m.name}: {remark}") for remark in remarks(m.judgement.reference))
+        if m.unwatched:
+            yield Fact("Not watched", f"{m.name}: {unwatched(m.unwatched)}")
 
 
 def _configuration(snapshot: Snapshot) -> Fact:

@@ -15,6 +15,7 @@ import click
 import pytest
 
 from driftd.cli import cli, main, output
+from driftd.cli.reports import _nothing
 from driftd.detectors.registry import registry, settings_of
 from driftd.sources.files.stream import Progress
 
@@ -154,11 +155,15 @@ def test_check_prints_one_table_a_model_of_what_each_channel_sees_and_what_it_do
     assert code == 0
     assert "Where the judge's evidence" not in out
     rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
-    assert ["channel", "change", "seen from this size on, and within how long"] in rows
+    assert ["channel", "faults", "level: page / ticket", "mix: page / ticket", "cannot see"] in rows
     (temp,) = [row for row in rows if row[0] == "temp"]
-    assert temp[1] == "faults"
+    assert re.fullmatch(r"\d+[mhd](-\d+[mhd])?", temp[1])
+    every = run("check", "--offline", "--all")[1]
+    rows = [re.split(r"  +", line.strip()) for line in every.splitlines()]
+    assert ["channel", "change", "seen from this size on, and within how long"] in rows
+    (temp,) = [row for row in rows if row[:2] == ["temp", "faults"]]
     assert re.match(r"missing \+\d+, wrong type \+\d+", temp[2])
-    assert re.search(r"page in \d+ minutes", out)
+    assert re.search(r"page in \d+ minutes", every)
     said = " ".join(out.split())
     assert "at the reference's 1,441 events a day" in said
     assert "has not seen a weekend or a month end: what such a time changes can make a page or a ticket" in said
@@ -348,7 +353,7 @@ def test_replay_names_the_sizes_of_channels_that_are_not_there(run: Any) -> None
 def test_check_is_no_wider_than_a_page(run: Any) -> None:
     events()
     assert run("reference", "build", "--events", "events.csv", *COLUMNS[:6], "--first", "500")[0] == 0
-    code, out, _ = run("check", "--offline", *WINDOWS)
+    code, out, _ = run("check", "--offline", "--all", *WINDOWS)
     assert code == 0
     assert "seen from this size on" in out
     assert max(map(len, out.splitlines())) <= 100
@@ -382,7 +387,23 @@ def test_replay_says_how_fast_it_was_where_it_cannot_spoil_the_output(run: Any) 
 def test_replay_says_when_nothing_was_watched(run: Any) -> None:
     _, out, _ = run("replay", "--events", events(), *COLUMNS[:6], "--reference-events", "100000")
     assert out.startswith("Nothing was watched: the events ended before a reference was learned.\n")
-    assert "--reference-events 1000" in out
+    assert "It takes the first 100,000 events of a model; 3,000 events were accepted.\n" in out
+    assert "'--reference-events 1000' learns from the first 1,000" in out  # a third of them
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked", "said"),
+    [
+        (0, None, "no event was accepted"),
+        (10, 50, "It takes the first 50 events of a model; 10 events were accepted. A reference of fewer than 100"),
+        (1, None, "500 events of a model; 1 event was accepted. A reference of fewer than 100 events"),
+        (450, None, "500 events of a model; 450 events were accepted. '--reference-events 150' learns"),
+    ],
+)
+def test_what_is_proposed_where_nothing_was_watched_fits_the_events(
+    accepted: int, asked: int | None, said: str
+) -> None:
+    assert said in " ".join(_nothing(accepted, asked))
 
 
 def test_a_quiet_replay_has_no_pages_and_says_so_in_one_plain_sentence(run: Any) -> None:

@@ -123,7 +123,7 @@ def test_a_second_fault_calls_again_and_a_better_name_does_not() -> None:
     assert head == f"{AT}PAGE    m: again: a, b"
     assert text == f"{MORE}b: frozen 2% -> 100% since {minute(END - 420)}"
     (line,) = lines(change("a", "missing", 1.0, 0.0, previous=DRIFT, severity=None))
-    assert line == f"{AT}named   m: a: missing 0% -> 100% since {minute(END - 420)}"
+    assert line == f"{AT}now     m: a: missing 0% -> 100% since {minute(END - 420)}"
 
 
 def test_what_ends_and_begins_again_at_once_is_not_said() -> None:

@@ -19,8 +19,14 @@ def channel(name: str, *sees: dict[str, Any], **over: Any) -> dict[str, Any]:
     return {"channel": name, "type": "numeric", "finds": [], "sees": sees, "cannot_see": []} | over
 
 
-def printed(capsys: pytest.CaptureFixture[str], *channels: dict[str, Any], unseen: tuple[str, ...] = ()) -> list[str]:
-    print_reach({"channels": channels, "window": {"events_per_second": 0.1}, "unseen": unseen})
+def printed(
+    capsys: pytest.CaptureFixture[str],
+    *channels: dict[str, Any],
+    unseen: tuple[str, ...] = (),
+    everything: bool = True,
+) -> list[str]:
+    model = {"channels": channels, "window": {"events_per_second": 0.1}, "unseen": unseen}
+    print_reach(model, everything=everything)
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -66,3 +72,34 @@ def test_channels_with_equal_cells_share_a_row_and_reasons_their_changes(capsys:
     assert row == "x, y cannot see level down, out of range: why not"
     assert below[0].endswith("at the reference's 8,640 events a day.")
     assert "has not seen a night, a weekend or a month end:" in below[1]
+
+
+def test_a_channel_has_one_row_with_what_it_can_see_how_soon_and_what_not_and_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sees = [
+        *(seen("missing", 0.2, 600), seen("missing", 0.1, 7200), seen("new", 0.1, 14_400)),
+        *(seen("level", 1.4, 9000), seen("level", 1.1, 36_000), seen("level", 0.3, 36_000, severity="ticket")),
+        seen("mix", 0.1, 86_400, severity="ticket"),
+    ]
+    blind = [
+        {"change": "frozen", "class": "fault", "direction": "either", "why": "usually 81%: no room to rise"},
+        {"change": "spread", "class": "level", "direction": "up", "why": "why not"},
+    ]
+    other = channel("y", seen("errors", 0.1, 900, severity="ticket"), cannot_see=blind[1:])
+    exact = channel("z", finds=[{"change": "shift", "value": None, "least": 0.21, "within_seconds": 1800}])
+    channels = [channel("x" * 50, *sees, cannot_see=blind), other, exact]
+    head, *rows = printed(capsys, *channels, everything=False)
+    assert head == "channel faults level: page / ticket mix: page / ticket cannot see"
+    assert rows[0] == f"{'x' * 50} 10m-4h 1.1 (12h) / 0.3 (12h) - / +10 (1d) frozen (a), spread up (b)"
+    assert rows[1] == "y ticket 15m - - spread up (b)"
+    assert rows[2] == "z - - / 0.25 (30m) - -"
+    assert rows[3:5] == ["(a) no room to rise", "(b) why not"]
+
+
+def test_a_hundred_channels_are_a_hundred_lines_and_some(capsys: pytest.CaptureFixture[str]) -> None:
+    def lines(count: int) -> int:
+        level = (seen("level", 1.0, 36_000), seen("level", 0.3, 36_000, severity="ticket"))
+        return len(printed(capsys, *(channel(f"f{k}", *level) for k in range(count)), everything=False))
+
+    assert lines(100) - lines(1) == 99

@@ -18,6 +18,7 @@ from driftd.engine.state import State
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sources.memory import MemorySource
+from driftd.web.sections.health import health
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000
@@ -114,7 +115,7 @@ def test_pages_survive_a_restart(changed: tuple[Reporter, State, list[Finding]])
 
 def test_a_page_is_a_model_that_turns_to_drift(changed: tuple[Reporter, State, list[Finding]]) -> None:
     page = next(f for f in changed[2] if f.opens_page)
-    assert page.kind == "unit"
+    assert page.kind == "range"  # all of them are 500 more, not multiplied
     assert not replace(page, severity=None).opens_page  # more channels joined
     assert not replace(page, severity=Severity.TICKET).opens_page
     assert not replace(page, feature="x").opens_page
@@ -174,6 +175,19 @@ def test_features_that_no_reference_has_are_logged_once_each(caplog: pytest.LogC
         f"o: new feature n: {rest}",
         f"m: new feature x: {rest}",
     ]
+
+
+def test_features_that_nobody_watches_are_counted_and_named_until_a_reference_has_them() -> None:
+    p, state = pipeline(learn_events=LEARNED), State()
+    told = reporter(p)
+    feed(p, state, CELL, stream(np.random.default_rng(3), END, END))
+    told.unwatched([("m", "late"), ("m", "x"), ("gone", "late")])
+    told.counts(state)
+    told.state = state
+    assert told.telemetry.get("driftd_unwatched_features") == 1
+    (model,) = told.snapshot().models
+    assert model.unwatched == ("late",)
+    assert "m: new feature late: not in the reference" in " ".join(f.text for f in health(told.snapshot()))
 
 
 def test_a_page_and_its_number_are_on_metrics_at_the_same_time() -> None:

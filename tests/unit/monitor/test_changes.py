@@ -21,6 +21,8 @@ from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.sizes import sized
 from driftd.learn.build import Learning, build
+from driftd.monitor.findings import FindingContext
+from driftd.monitor.state import OpenChange
 from driftd.wiring.app import pipeline_of
 from tests.unit.core.make import feed, frozen, thawed
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Columns, batch, traffic
@@ -146,6 +148,28 @@ def test_a_second_fault_calls_again_but_not_what_breaks_with_the_first() -> None
     assert len(calls) == 2
     assert "error" in calls[1].channels
     assert calls[1].window_end > BEGIN + 5 * HOUR
+    # each call since its own fault began
+    assert [call.since for call in calls] == pytest.approx([BEGIN + 2 * HOUR, BEGIN + 5 * HOUR], abs=600)
+
+
+@pytest.mark.parametrize("hours", [0.5, 5.0])
+def test_a_change_is_told_since_one_time_whoever_has_found_it(hours: float) -> None:
+    """The judge's episode is open when natural variation is exceeded, and the other way round."""
+    p, state = pipeline_of(Settings()), State()
+    p.adopt(state, Slice("m"), week())
+    model, row = state.models[Slice("m")], week().rows["age"]
+    context = FindingContext(model, model.standing, week(), p.monitor.detectors(week()), 1)
+    known = OpenChange(row, Status.WARNING, Kind.LEVEL, 1.0, BEGIN, BEGIN, np.nan, np.nan, np.nan, 0.15)
+    told = replace(context, standing=replace(model.standing, changes=(known,)))
+    later = BEGIN + hours * HOUR
+    assert context.told_since(row, later) == later
+    assert told.told_since(row, later) == (BEGIN if hours < 2 else later)  # hours later it is another change
+    assert told.told_since(row, later, Kind.LEVEL) == BEGIN  # unless it is of the same kind
+    assert told.told_since(row + 1, later) == later
+    assert model.judge is not None
+    model.judge.state.episodes.open[row], model.judge.state.episodes.since[row] = True, BEGIN + 60
+    assert context.told_since(row, later) == (BEGIN + 60 if hours < 2 else later)
+    assert told.told_since(row, BEGIN + 60) == BEGIN
 
 
 def test_no_size_no_ticket_however_sure() -> None:

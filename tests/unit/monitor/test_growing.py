@@ -16,6 +16,7 @@ from driftd.core.event import Decoded, EventBatch, TopicPartition, concatenate
 from driftd.core.finding import Finding, Severity, Status
 from driftd.core.reference import Drawn, Gap, Reference
 from driftd.core.slice import Slice
+from driftd.core.summary import FIRST_VALUE
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -26,7 +27,7 @@ from driftd.learn.build import Learning, build
 from driftd.learn.gaps import gaps_of
 from driftd.learn.growth import GROWING, GROWN, grown, seeded
 from driftd.learn.remarks import CANNOT_TELL, remarks
-from driftd.monitor.growing import MOST_FAULTS, _renumbered, left_out
+from driftd.monitor.growing import MOST_FAULTS, PAGED, TICKETED, _renumbered, left_out
 from driftd.monitor.model import LEARNED_ANEW
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth
@@ -165,7 +166,8 @@ def test_a_page_makes_its_channel_wait_and_all_others_grow() -> None:
     """
     p = grower(1.0)
     state, findings, learned = run(p, broken(2.3, "age", 20 / 24, 50 / 24), [4_000])
-    about = [(f.feature, f.severity, f.status) for f in findings if f.feature in {"age", None}]
+    turns = [f for f in findings if f.status is not f.previous]  # no better numbers
+    about = [(f.feature, f.severity, f.status) for f in turns if f.feature in {"age", None}]
     page, over = (Severity.PAGE, Status.DRIFT), (None, Status.OK)
     assert [a for a in about if a[1] is Severity.PAGE] == [("age", *page), (None, *page)]
     assert [a for a in about if a[0] == "age"] == [("age", *page), ("age", *over)]
@@ -260,6 +262,47 @@ def test_what_a_channel_does_again_and_again_is_learned_unless_it_is_a_fault() -
     ]  # fmt: skip
 
 
+def test_tickets_count_by_themselves() -> None:
+    #                   row, from, to, how it counts
+    faults = np.array([[1.0, 10, 20, PAGED], [1, 30, 40, PAGED], [1, 50, 60, TICKETED]])
+    assert left_out(Growth(0.0, 1, 0.0, None, None, faults)).tolist() == [[1, 10, 20], [1, 30, 40], [1, 50, 60]]
+    more = np.concatenate([faults, [[1.0, 70, 80, TICKETED], [1, 90, 95, TICKETED]]])
+    assert left_out(Growth(0.0, 1, 0.0, None, None, more)).tolist() == [[1, 10, 20], [1, 30, 40]]
+
+
+def test_a_fault_that_made_only_a_ticket_is_not_learned() -> None:
+    """6 hours of 4 % errors on the second day: the reference of three days does not know of them."""
+    own = {key: column.copy() for key, column in columns(3.3).items()}
+    on = (own["time"] >= BEGIN + 1.2 * DAY) & (own["time"] < BEGIN + 1.45 * DAY)
+    own["error"][on & (np.random.default_rng(3).random(on.size) < 0.06)] = 1.0
+    _, findings, learned = run(grower(7.0), batch(own))
+    told = [f.severity for f in findings if f.feature == "error" and f.severity is not None]
+    assert set(told) == {Severity.TICKET}
+    reference = learned[-1]
+    assert spans([reference]) == pytest.approx([72.0], abs=0.2)
+    row = reference.rows["error"]
+    before = on.argmax()
+    assert reference.summary.channel_events[row] < len(on) * 72 / 79.2 - 0.9 * on.sum()
+    assert errors(reference) == pytest.approx(np.mean(own["error"][:before]), abs=0.003)
+
+
+@pytest.mark.usefixtures("_busy")
+def test_the_judge_does_not_come_back_at_a_stage_to_a_fault_that_is_over() -> None:
+    """Evidence of the second day counts no more when the reference of three days lets the judge speak again."""
+    rows = broken(3.4, "age", 1.6, 1.8)
+    _, findings, learned = run(grower(7.0), rows)
+    assert spans(learned)[-1] == pytest.approx(72.0, abs=1.0)
+    told = [f for f in findings if f.feature == "age" and f.severity is not None]
+    assert told
+    assert max(f.window_end for f in told) < BEGIN + 2 * DAY
+
+
+def errors(reference: Reference) -> float:
+    """Their share in it."""
+    counts = reference.summary.counts[reference.rows["error"], FIRST_VALUE:]
+    return float(counts[2] / counts.sum())
+
+
 def test_a_gross_fault_is_not_learned_although_nobody_wanted_to_be_called() -> None:
     """Null for good on a channel that may not page: the ticket stays, and a day is learned of the others alone."""
     learning = Learning(bins=10, windows=WINDOWS, least_span_seconds=DAY)
@@ -268,7 +311,7 @@ def test_a_gross_fault_is_not_learned_although_nobody_wanted_to_be_called() -> N
     state, findings, learned = run(p, broken(1.6, "age", 20 / 24, 9.0))
     assert spans(learned) == pytest.approx([3.3, 6.0, 24.0], abs=0.2)
     assert learned[-1].summary.missing[learned[-1].rows["age"]] == 0
-    assert {f.severity for f in findings if f.feature == "age"} == {Severity.TICKET}
+    assert {f.severity for f in findings if f.feature == "age" and f.status is not f.previous} == {Severity.TICKET}
     assert not any(f.status is Status.OK for f in findings if f.feature == "age")
     assert state.models[KEY].growth is not None
 

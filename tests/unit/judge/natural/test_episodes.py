@@ -71,6 +71,12 @@ def test_missing_values_are_no_habit_of_a_mix() -> None:
     assert told(*fires) == [(1800.0, TICKET), (again, TICKET)]
 
 
+def test_a_fault_that_comes_back_is_said_and_is_a_habit_from_the_third_on() -> None:
+    times = [1800.0 + STEP * k for k in range(4)]
+    assert told(*(fire(t, 2.0, kind=Kind.ERRORS) for t in times)) == [(t, TICKET) for t in times[:2]]
+    assert told(*(fire(t, 2.0, kind=Kind.RANGE) for t in times)) == [(times[0], TICKET)]
+
+
 def test_a_habit_stays_with_its_channel_when_others_come() -> None:
     end = np.arange(1800.0, 4 * STEP, 1800.0)
     episodes, _ = Episodes.start(1).step([fire(1800.0, 2.0)], end - 1800.0, end, SIBLINGS)

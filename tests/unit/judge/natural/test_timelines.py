@@ -412,7 +412,8 @@ def test_a_level_says_the_shares_of_the_window_that_showed_it(week: Stage) -> No
     assert mine.shares is not None
     then, now = (np.array(shares) for shares in mine.shares)
     assert then.sum() == pytest.approx(1, abs=0.01)
-    assert np.abs(now - then).sum() / 2 == pytest.approx(mine.size, abs=0.02)
+    assert np.abs(now - then).sum() / 2 == pytest.approx(mine.value, abs=0.02)
+    assert mine.value == pytest.approx(0.375, abs=0.03)  # half of the three quarters that were no b, not of the window
 
 
 def part_null(share: float) -> Callable[[Columns, Flags], None]:
@@ -530,3 +531,30 @@ def test_the_share_that_is_told_is_not_that_of_a_pause(week: Stage) -> None:
     assert (told.kind, told.value) == (Kind.MISSING, 0.25)
     latest[[features.NULLS, features.LIVE]] = 60, 0
     assert named(week.learned, CHANGES.index(Change.MISSING), row, since, latest).value == 1.0
+
+
+def wind(columns: Columns) -> None:
+    """Measured once an hour: about 5, from 2 to 12."""
+    hour = np.floor(columns["time"] / HOUR)
+    columns["temp"] = np.round(np.exp(1.6 + 0.5 * np.sin(hour / 5) + 0.4 * np.sin(hour / 1.7)), 1)
+
+
+@pytest.mark.parametrize(
+    ("gusts", "level"),
+    [
+        pytest.param((1.7, 2.8, 4.8, 8.0, 8.0, 3.0), 1, id="a storm rises from hour to hour"),
+        pytest.param((10.0,) * 6, PAGE, id="another unit comes at once"),
+    ],
+)
+def test_a_storm_is_a_ticket_where_a_wrong_unit_pages(gusts: tuple[float, ...], level: int) -> None:
+    def storm(columns: Columns, _: Flags) -> None:
+        wind(columns)
+        hours = np.floor((columns["time"] - columns["time"][0]) / HOUR).astype(int) - 26
+        on = (hours >= 0) & (hours < len(gusts))
+        columns["temp"][on] *= np.array(gusts)[hours[on]]
+
+    stage = Stage.of(np.random.default_rng(61), 7.0, change=lambda columns, _: wind(columns))
+    temp = stage.channel("temp")
+    assert stage.learned.traits.timely[temp]
+    turns = stage.turns(np.random.default_rng(62), 40, storm)
+    assert max(t.level for t in turns if t.channel == temp) == level
