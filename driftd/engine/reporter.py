@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
@@ -141,6 +141,11 @@ class Reporter:
             log.info(
                 "%s", f"waits until other partitions catch up: {names}" if now else "no partition waits for others"
             )
+
+    def read(self, elsewhere: Mapping[Slice, Counters]) -> None:
+        """What was read for models that another member judges: counted here, shown there."""
+        for key, counters in elsewhere.items():
+            self.metrics.count(key.model, counts_of(ModelState(key), counters))
 
     def exchanged(self, late: int, foreign: int) -> None:
         """Of what other members sent: what came too late, and what does not fit."""

@@ -14,11 +14,10 @@ from typing import Final
 
 from driftd.config.settings import Settings
 from driftd.engine.daemon import Clock, Daemon, FindingSink, RejectSink, Timing
-from driftd.engine.exchange.member import Member
+from driftd.engine.exchange.member import Member, View
 from driftd.engine.exchange.reader import Plans
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
-from driftd.engine.state import State
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.source import KafkaSource
 from driftd.wiring.app import pipeline_of, references_of
@@ -53,7 +52,7 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
     source = KafkaSource(replace(outfit.kafka, topics=(*outfit.kafka.topics, topics.panes_topic)))
     return Member(
         outfit.pipeline,
-        State(),
+        View(pane_seconds=settings.windows.pane_seconds),
         source,
         None,
         outfit.reporter,

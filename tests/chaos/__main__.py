@@ -17,7 +17,24 @@ from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
 
-ROWS = (*("kills", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login", "soak"),)
+ROWS = (
+    *("kills", "members", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login"),
+    "soak",
+)
+    *(
+        "kills",
+        "members",
+        "keyed",
+        "broker",
+        "poison",
+        "dependencies",
+        "backlog",
+        "names",
+        "checkpoints",
+        "login",
+        "soak",
+    ),
+)
 
 
 def experiment(row: str) -> Experiment:

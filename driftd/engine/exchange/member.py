@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
+
+import numpy as np
 
 from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
+from driftd.core.pane import Counters
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.engine.daemon import Daemon, start_models
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
 from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
@@ -63,6 +67,20 @@ class Exchange(Protocol):
 
 
 @dataclass(slots=True)
+class View(State):
+    """What a member's readers have counted, and the models that it judges: those have been heard of, too, where others
+    read all of their events.
+    """
+
+    pane_seconds: float = 1.0
+
+    def counters(self, key: Slice) -> Counters:
+        read, model = super(View, self).counters(key), self.models.get(key)
+        judged = -np.inf if model is None or model.taken is None else (model.taken + 1) * self.pane_seconds
+        return replace(read, last_event=max(read.last_event, judged))
+
+
+@dataclass(slots=True)
 class Member(Daemon):
     """One of several processes in a group.
 
@@ -81,6 +99,13 @@ class Member(Daemon):
     readers: dict[TopicPartition, Reader] = field(init=False, default_factory=dict)
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
+
+    def round(self) -> None:
+        super(Member, self).round()
+        elsewhere = {
+            key for reader in self.readers.values() for key in reader.partition.streams
+        } - self.state.models.keys()
+        self.reporter.read({key: self.state.counters(key) for key in elsewhere})
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""
@@ -183,8 +208,9 @@ class Member(Daemon):
         """These partitions are another member's now, with all that was saved of them."""
         for at in list(partitions):
             self.readers.pop(at, None)
-            if at[0] == self.panes_topic:
-                self.owners.pop(at[1], None)
+            owner = self.owners.pop(at[1], None) if at[0] == self.panes_topic else None
+            for key in () if owner is None else owner.owned.state.models:
+                self.reporter.metrics.remove(key.model)  # its new owner shows it
             self.state.partitions.pop(at, None)
             self._quiet_since.pop(at, None)
         self._view()

@@ -1,0 +1,84 @@
+"""Three members that share models: killed, asleep longer than the group waits, stopped and started."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import numpy as np
+
+from tests.chaos import oracle
+from tests.chaos.experiment import Experiment, Outcome, Stage
+from tests.chaos.traffic import START, Stream, close, events, settings
+from tests.stage.daemon import DriftdProcess, wait_until
+
+PARTITIONS = 4
+MEMBERS = 3
+SECONDS_A_CHANGE = 6.0
+SESSION_SECONDS = 6.0
+"""As in ``settings``."""
+
+
+def change(kind: str, member: DriftdProcess) -> None:
+    assert member.process is not None
+    if kind == "killed":
+        member.kill9()
+        member.start()
+    elif kind == "stopped":
+        member.terminate()
+        member.start()
+    else:
+        member.process.send_signal(signal.SIGSTOP)
+        time.sleep(SESSION_SECONDS + 3)
+        member.process.send_signal(signal.SIGCONT)
+
+
+def run(stage: Stage) -> Outcome:
+    outcome = Outcome()
+    changes, total = stage.of(4, 20, 60), stage.of(30_000, 150_000, 600_000)
+    topic = stage.broker.create_topic("shared", PARTITIONS)
+    counts = {"panes": 6, "plans": 1, "state": 3}
+    topics = {f"{name}_topic": stage.broker.create_topic(name, count) for name, count in counts.items()}
+    stream = Stream(stage.broker, topic, events(total), PARTITIONS, total / changes / SECONDS_A_CHANGE)
+    stream.start()
+    group = stage.members("shared", settings(stage.broker, topic, members={"enabled": True, **topics}), MEMBERS)
+    for member in group:
+        member.start()
+    rng, kinds = np.random.default_rng(1), ("killed", "asleep", "stopped")
+    for number in range(changes):
+        time.sleep(float(rng.uniform(1.0, SECONDS_A_CHANGE)))
+        change(kinds[number % len(kinds)], group[int(rng.integers(MEMBERS))])
+    sent = stream.finish() + close(stage.broker, topic, START + total * 0.002, PARTITIONS)
+    alone = stage.member("alone", settings(stage.broker, topic))
+    alone.wait_received(sent, 600)
+    expected = wait_until(lambda: alone.findings() if settled(alone) else None, "one process at rest", 120)
+    alone.kill9()
+
+    def told() -> dict[str, dict[str, object]]:
+        return {key: finding for member in group for key, finding in member.findings().items()}
+
+    def received() -> float:
+        return sum(member.value("driftd_events_received_total") for member in group)
+
+    wait_until(lambda: received() == sent and told().keys() >= expected.keys(), "all that one process found", 600)
+    outcome.measure(f"{MEMBERS} members, {changes} times one was killed, asleep for 9 s, or stopped and started")
+    oracle.compare(outcome, oracle.recount(stage.broker, topic), group)
+    outcome.equal("findings", told(), expected)
+    outcome.measure(f"{len(expected)} findings, byte-equal to those of one process")
+    outcome.true("the fault was not told", any(f["kind"] == "missing" for f in expected.values()))
+    late = sum(member.value("driftd_exchange_late_events_total") for member in group)
+    outcome.equal("events that came when their pane was judged", late, 0)
+    return outcome
+
+
+def settled(daemon: DriftdProcess) -> bool:
+    before = daemon.findings()
+    time.sleep(5)  # longer than windows.idle_seconds
+    return before == daemon.findings()
+
+
+EXPERIMENT = Experiment(
+    "3 members that share models: killed, asleep past the session's end, stopped and started",
+    "equal to the recount; findings equal to those of one process, nothing judged twice",
+    run,
+)
