@@ -17,24 +17,7 @@ from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
 
-ROWS = (
-    *("kills", "members", "keyed", "broker", "poison", "dependencies", "backlog", "names", "checkpoints", "login"),
-    "soak",
-)
-    *(
-        "kills",
-        "members",
-        "keyed",
-        "broker",
-        "poison",
-        "dependencies",
-        "backlog",
-        "names",
-        "checkpoints",
-        "login",
-        "soak",
-    ),
-)
+ROWS = "kills members keyed broker poison dependencies backlog names checkpoints login soak".split()
 
 
 def experiment(row: str) -> Experiment:
