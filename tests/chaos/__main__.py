@@ -17,7 +17,10 @@ from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
 
-ROWS = "kills members keyed broker poison dependencies backlog names checkpoints login soak".split()
+ROWS = (
+    *("kills", "members", "keyed", "broker", "poison", "dependencies"),
+    *("backlog", "names", "checkpoints", "login", "soak"),
+)
 
 
 def experiment(row: str) -> Experiment:
