@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,7 @@ from driftd.core.summary import Summary
 from driftd.core.text import utc
 from driftd.core.units import MONTH_SECONDS
 from driftd.core.window import Hop, Hops, Windows
+from driftd.judge.ahead import LEAST_BATCHES, Ahead, ahead
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.step import carried, refitted, start, step
@@ -230,9 +232,14 @@ class Monitor:
         if panes is not None:
             turns = self._turns(model, panes)
             cuts = self._cuts(model, panes, turns)
-            runs = [*together(panes, cuts)]
-            for run, after, behind in zip(runs, self._hops(model, runs), cuts[1:], strict=True):
-                self._take(model, run, after, out)
+            runs, turning = [*together(panes, cuts)], [behind - 1 in turns for behind in cuts[1:]]
+            quiet, tried = deque[Ahead](), 0
+            for at, (run, after, behind) in enumerate(zip(runs, self._hops(model, runs), cuts[1:], strict=True)):
+                if not quiet and at >= tried:
+                    tried = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
+                    quiet.extend(self._ahead(model, runs[at:tried]))
+                    tried = at + len(quiet) if quiet else tried
+                self._take(model, run, after, out, quiet.popleft() if quiet else None)
                 if behind - 1 in turns:
                     self._change(model, run, turns[behind - 1], out)
         if end:
@@ -310,14 +317,27 @@ class Monitor:
                 after.measured = measured
         return out
 
-    def _take(self, model: ModelState, run: Run, after: _Hopped, out: Evaluated) -> None:
+    def _ahead(self, model: ModelState, runs: Sequence[Run]) -> list[Ahead]:
+        """The judge after each of the first runs, worked out at once; nothing where it has to go run by run."""
+        reference = model.reference
+        if model.judge is None or reference is None or model.standing.changes or len(runs) < LEAST_BATCHES:
+            return []
+        if reference.kind is ReferenceKind.ROLLING:
+            return []
+        detectors = self.detectors(reference)
+        return ahead(model.judge, reference, [self._seen(run, reference, detectors) for run in runs], detectors.a)
+
+    def _take(self, model: ModelState, run: Run, after: _Hopped, out: Evaluated, quiet: Ahead | None) -> None:
         self._roll(model, run.first, out)
         seconds = self.windows.pane_seconds
         for version, (first, last) in run.versions.items():
             model.saw_version(version, first * seconds, (last + 1) * seconds)
         model.hops = after.hops
         drifting = run.first < run.number and _drifts(model)
-        self._judge_run(model, run, out)
+        if quiet is None:
+            self._judge_run(model, run, out)
+        elif model.judge is not None:
+            model.judge.state, model.judge.waiting = quiet.state, quiet.waiting
         rolling.take(model, run, drifting=drifting or _drifts(model))
         if after.full:
             self._judge_window(model, out, after.measured)
@@ -363,21 +383,24 @@ class Monitor:
         reference = model.reference
         if model.judge is None or reference is None:
             return
-        detectors, seconds = self.detectors(reference), self.windows.pane_seconds
-        external_since = np.full(len(reference.channels), np.nan)
+        detectors = self.detectors(reference)
+        batch = self._seen(run, reference, detectors)
+        if model.standing.changes:
+            # a channel that has changed moves its pairs: what they say of that time is nothing new
+            model.judge.forget_pairs()
+            batch = replace(batch, cross=None)
+        for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
+            self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
+
+    def _seen(self, run: Run, reference: Reference, detectors: DetectorSet) -> MicroBatch:
+        """The run as the judge takes it."""
+        external_since, seconds = np.full(len(reference.channels), np.nan), self.windows.pane_seconds
         for detection in run.detections:
             if (detection.detector, detection.channel) in detectors.paging:
                 row = reference.rows[detection.channel]
                 external_since[row] = np.fmin(external_since[row], detection.since)
-        cross = run.cross
-        if model.standing.changes:
-            # a channel that has changed moves its pairs: what they say of that time is nothing new
-            model.judge.forget_pairs()
-            cross = None
         start, end = run.first * seconds, run.number * seconds + seconds
-        batch = MicroBatch(start, end, run.summary, cross, external_since)
-        for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
-            self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
+        return MicroBatch(start, end, run.summary, run.cross, external_since)
 
     def _judge_window(self, model: ModelState, out: Evaluated, measured: Measured | None = None) -> None:
         assert model.reference is not None

@@ -35,6 +35,9 @@ HALF_NORMAL: Final = 1.5
 FEW: Final = 512
 """Shares up to which all memories are worked out together. Measured: for few the calls cost more than the numbers, many
 do not stay in the processor's cache."""
+MANY: Final = 4096
+"""Shares that are worked out at a time, of more. Measured: what they need stays in the processor's cache; 24,000 at
+once take twice as long."""
 MOST_NATS: Final = 600.0
 """Largest logarithm that is exponentiated. Derived: e**709 is the largest float."""
 
@@ -73,6 +76,9 @@ def log_probability(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
 
 def log_factor(x: Floats, y: Floats, a: Floats, b: Floats) -> Floats:
     """ln Bayes factor of a change: x hits and y misses after, a and b before; all broadcast, all float64."""
+    if x.ndim == 1 and len(x) > MANY:
+        parts = (slice(low, low + MANY) for low in range(0, len(x), MANY))
+        return np.concatenate([log_factor(x[part], y[part], a[part], b[part]) for part in parts])
     past = np.maximum(a + b, 1e-9)
     memories = np.array([np.inf, *MEMORIES])  # nothing is forgotten while nothing has changed
     if x.size <= FEW:

@@ -75,9 +75,7 @@ class Candidates:
     @property
     def joining(self) -> int | None:
         """The candidate that ``joined`` will make one with the next younger; None while there is room."""
-        if self.ages[-1] == 0:
-            return None
-        return 0 if self.ages[1] > OLDEST else 1 + int(np.argmin(self.ages[1:-1] / self.ages[2:]))
+        return None if self.ages[-1] == 0 else joining_of(self.ages)
 
     def likeliest(self) -> NDArray[np.intp]:
         out: NDArray[np.intp] = np.argmax(self.log_weight + self.log_factor, axis=0)
@@ -115,6 +113,11 @@ class Candidates:
         log_weight[i], log_weight[-1] = weight, -np.inf
         ages[: i + 1], ages[i + 1 : -1] = self.ages[: i + 1], self.ages[i + 2 :]
         return type(self)(moved(self.after), log_weight, moved(self.log_factor), moved(self.begun), ages)
+
+
+def joining_of(ages: Floats) -> int:
+    """``joining`` of so many candidates as there can be."""
+    return 0 if ages[1] > OLDEST else 1 + int(np.argmin(ages[1:-1] / ages[2:]))
 
 
 def log_sum_exp(logs: Floats) -> Floats:

@@ -160,18 +160,14 @@ class Pairs:
             return state, 0.0
         counts = self.with_events(cross, events)[None]
         evidence = state.evidence.add(counts, counts[:, 0], at, np.array([frozen]))
-        changes = evidence.changes
-        after, past = changes.after[:, 0], evidence.past(slice(0, 1))[:, 0]
-        factors = changes.log_factor.copy()
-        moved, split = self.moved(after, past), self.split(after, past)
-        most = _log_sum(moved, most_log_factor(*split) + self._logs.splits)
-        near = changes.log_weight[:, 0] + most >= np.log(max(a, 1e-300)) - MARGIN
-        pair = changes.joining
-        if near.any():
-            factors[:, 0] = _log_sum(moved, log_factor(*split) + self._logs.splits)
-        elif pair is not None:
-            two = slice(pair, pair + 2)
-            factors[two, 0] = _log_sum(moved[two], log_factor(*(part[two] for part in split)) + self._logs.splits)
+        changes, factors = evidence.changes, evidence.changes.log_factor.copy()
+        compared, pair = self.compared(changes.after, evidence.past(slice(0, 1))), changes.joining
+        near = np.any(changes.log_weight + compared.most() >= np.log(max(a, 1e-300)) - MARGIN)
+        exact = np.full(factors.shape, near)
+        if pair is not None:
+            exact[pair : pair + 2] = True
+        if exact.any():
+            factors[exact] = compared.log_factors(exact)[exact]
         evidence, s = evidence.judged(factors)
         return JointState(evidence), float(s[0])
 
@@ -181,6 +177,11 @@ class Pairs:
         with np.errstate(divide="ignore"):
             logs = np.log(self.weight[:products] / len(DELTAS)), np.log(self.weight[products:])
         return _Logs(*logs, exponential_tilt.ratios_first(self.costs))
+
+    def compared(self, after: Floats, past: Floats) -> ComparedPairs:
+        """``after`` and ``past`` float64[candidates, 1, columns], as in ``with_events``."""
+        after, past = after[:, 0], past[:, 0]
+        return ComparedPairs(self._logs.splits, self.moved(after, past), self.split(after, past))
 
     def moved(self, after: Floats, past: Floats) -> Floats:
         """ln of weight times evidence of the products, float64[candidates, products]; ``after`` and ``past`` as
@@ -235,6 +236,28 @@ class Pairs:
         """The pair that moved most: its place in ``first``."""
         exact = log_factor(*self.split(after, past)) + self._logs.splits
         return int(np.argmax(np.concatenate([self.moved(after, past), exact], axis=1)[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedPairs:
+    """Candidates beside what each is compared with: ``moved`` and ``split`` of Pairs, and ln of the splits' weights.
+    ln Bayes factors float64[candidates, 1].
+    """
+
+    weights: Floats
+    moved: Floats
+    split: tuple[Floats, Floats, Floats, Floats]
+
+    def log_factors(self, wanted: Bools) -> Floats:
+        """Where they are ``wanted`` bool[candidates, 1], else 0."""
+        some, out = wanted[:, 0], np.zeros(wanted.shape)
+        split = log_factor(*(part[some] for part in self.split)) + self.weights
+        out[some, 0] = _log_sum(self.moved[some], split)
+        return out
+
+    def most(self) -> Floats:
+        """About the most that ``log_factors`` can be, cheaply."""
+        return _log_sum(self.moved, most_log_factor(*self.split) + self.weights)[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
