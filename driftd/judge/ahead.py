@@ -4,9 +4,11 @@ at a time, and a step of a small model costs its calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -38,47 +40,49 @@ class Ahead:
     waiting: MicroBatch | None
 
 
-def ahead(judge: ModelJudge, reference: Reference, panes: Sequence[MicroBatch], a: Floats) -> list[Ahead]:
+def ahead(judge: ModelJudge, reference: Reference, panes: Iterable[MicroBatch], a: Floats) -> list[Ahead]:
     """What ``ModelJudge.take`` would leave after each of the first ``panes``, as many as go together. None where an
     episode is open or one would open, and where steps one by one cost no more.
 
     The last state has all of the evidence; those before it have S alone, and since when.
     """
-    if not _calm(judge.learned, judge.state, a):
+    learned, before = judge.learned, judge.state
+    if not _calm(learned, before, a):
         return []
-    batches = _completed(judge, reference, panes)
-    full = [batch for batch, _ in batches if batch is not None]
-    if len(full) < LEAST_BATCHES or not _plain(judge.learned, full):
+    completed = _completed(judge, reference, panes)
+    batches = [*takewhile(_plain, (batch for batch, _ in completed if batch is not None))]
+    if len(batches) < LEAST_BATCHES or not _counted(learned, before, batches):
         return []
-    states = _states(judge.learned, judge.state, full, a)
-    if states is None:
-        return []
-    states, out = [judge.state, *states], list[Ahead]()
-    for batch, waiting in batches:
+    states, out = deque([before, *_states(learned, before, batches, a)]), list[Ahead]()
+    for batch, waiting in completed:
         if batch is not None:
-            del states[0]
+            states.popleft()
+        if not states:
+            break
         out.append(Ahead(states[0], waiting))
+    while out and out[-1].waiting is not None:
+        out.pop()
     return out
 
 
 def _completed(
-    judge: ModelJudge, reference: Reference, panes: Sequence[MicroBatch]
+    judge: ModelJudge, reference: Reference, panes: Iterable[MicroBatch]
 ) -> list[tuple[MicroBatch | None, MicroBatch | None]]:
-    """The micro-batch that each of the panes completes, and what waits after it; up to the last that is completed."""
+    """The micro-batch that each of the panes completes, and what waits after it."""
     full, waiting = batch_events(reference), judge.waiting
     most = min(MOST_BATCHES, MOST_NUMBERS // max(numbers_of(judge.state), 1))
     out: list[tuple[MicroBatch | None, MicroBatch | None]] = []
-    last = completed = 0
+    completed = 0
     for pane in panes:
         waiting = pane if waiting is None else waiting.merge(pane)
         if waiting.summary.events < full:
             out.append((None, waiting))
             continue
         out.append((waiting, None))
-        waiting, completed, last = None, completed + 1, len(out)
-        if completed == most:
+        waiting, completed = None, completed + 1
+        if completed >= most:
             break
-    return out[:last]
+    return out
 
 
 def numbers_of(state: JudgeState) -> int:
@@ -88,37 +92,42 @@ def numbers_of(state: JudgeState) -> int:
 
 def _calm(learned: Learned, state: JudgeState, a: Floats) -> bool:
     """Whether a stretch may begin: nothing but the evidence of events can open an episode, and no S is at A."""
-    if learned.season is not None or state.episodes.open.any() or not ready(state.evidence) or np.any(state.s >= a):
+    if learned.season is not None or state.episodes.open.any() or np.any(state.s >= a):
         return False
-    return not len(learned.pairs.first) or ready(state.joint.evidence)
+    return ready(state.evidence)
 
 
-def _plain(learned: Learned, batches: Sequence[MicroBatch]) -> bool:
-    """Whether no other detector saw a change, and pairs are counted."""
-    alone = not len(learned.pairs.first)
-    return all((alone or b.cross is not None) and not np.isfinite(b.external_since).any() for b in batches)
+def _plain(batch: MicroBatch) -> bool:
+    """Whether no other detector saw a change."""
+    return not np.isfinite(batch.external_since).any()
 
 
-def _states(learned: Learned, state: JudgeState, batches: Sequence[MicroBatch], a: Floats) -> list[JudgeState] | None:
-    """After each of the batches; None where S reaches A."""
+def _counted(learned: Learned, state: JudgeState, batches: Sequence[MicroBatch]) -> bool:
+    """Whether pairs are counted in all batches, or in none."""
+    counted = [batch.cross is not None for batch in batches]
+    return not any(counted) or (all(counted) and len(learned.pairs.first) > 0 and ready(state.joint.evidence))
+
+
+def _states(learned: Learned, state: JudgeState, batches: Sequence[MicroBatch], a: Floats) -> list[JudgeState]:
+    """After each of the batches before that with which S reaches A."""
     rows, pairs, begun = learned.rows, learned.pairs, np.array([batch.start for batch in batches])
     counts = np.array([batch.summary.counts[rows] for batch in batches])
     counts = np.take_along_axis(counts, learned.shape.order[None], axis=2).astype(np.float64)
-    enough = np.log(a) - MARGIN
-    channels = stretch(
-        state.evidence, counts, counts.sum(axis=2), begun, enough[rows], partial(Compared.of, learned.shape)
-    )
+    enough, of_channels = np.log(a) - MARGIN, partial(Compared.of, learned.shape)
+    channels = stretch(state.evidence, counts, counts.sum(axis=2), begun, enough[rows], of_channels)
     s, since, parts = (np.repeat(x[None], len(batches), axis=0) for x in (state.s, state.since, state.parts))
-    s[:, rows], since[:, rows], joint = channels.s, channels.since, state.joint
-    if len(pairs.first):
-        sums = [pairs.with_events(batch.cross, batch.summary.events) for batch in batches if batch.cross is not None]
+    s[:, rows], since[:, rows], together = channels.s, channels.since, None
+    sums = [pairs.with_events(batch.cross, batch.summary.events) for batch in batches if batch.cross is not None]
+    if sums:
         counts = np.array(sums)[:, None]
-        together = stretch(joint.evidence, counts, counts[:, :, 0], begun, enough[-1:], pairs.compared)
-        s[:, -1], since[:, -1], joint = together.s[:, 0], together.since[:, 0], JointState(together.evidence)
-        parts[:, 0] = s[:, -1]
-    if np.any(s >= a):
-        return None
+        together = stretch(state.joint.evidence, counts, counts[:, :, 0], begun, enough[-1:], pairs.compared)
+        s[:, -1], since[:, -1], parts[:, 0] = together.s[:, 0], together.since[:, 0], together.s[:, 0]
+    reaches = np.any(s >= a, axis=1)
+    before = int(np.argmax(reaches)) if reaches.any() else len(s)
+    if not before:
+        return []
     quiet = replace(state, episodes=state.episodes.quietly())
-    out = [replace(quiet, s=s[i].copy(), since=since[i].copy(), parts=parts[i].copy()) for i in range(len(s))]
-    out[-1] = replace(out[-1], evidence=channels.evidence, joint=joint)
+    out = [replace(quiet, s=s[i].copy(), since=since[i].copy(), parts=parts[i].copy()) for i in range(before)]
+    joint = state.joint if together is None else JointState(together.evidence(before - 1))
+    out[-1] = replace(out[-1], evidence=channels.evidence(before - 1), joint=joint)
     return out

@@ -38,6 +38,7 @@ come from what the reference has not lived to see: a smaller share would make pa
 
 Detector = WindowDetector | SequentialDetector
 Floats = NDArray[np.float64]
+Statuses = NDArray[np.int8]
 Chooser = Callable[[Channel], Sequence[Detector]]
 Effect = Callable[[Channel], float]
 Asked = Callable[[Channel], bool]
@@ -252,24 +253,38 @@ def measure(plan: DetectorSet, reference: Reference, windows: Sequence[Hop], alp
     ]
 
 
+def _statuses(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Floats, Floats, Statuses, Statuses]:
+    """Of every detector and channel: what was ``found`` float64[kinds, 4, channels], the ratio of statistic and
+    threshold, the status before and now.
+    """
+    every = np.array([*measured.found.values()])
+    none = np.zeros(every.shape[2], np.int8)
+    before = np.array([verdicts[kind].status if kind in verdicts else none for kind in measured.found])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = every[:, 0] / every[:, 1]
+    return every, ratio, before, next_status(before, ratio)
+
+
 def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, ...]:
     """Every detector's Scores on a window; ``verdicts`` are those of the window before."""
     found, breathes = measured.found, measured.breathes
     if not found:
         return ()
-    every = np.array([*found.values()])
-    channels = every.shape[2]
-    none = Verdict(np.zeros(channels, np.int8), np.zeros(channels, np.int64))
-    known = [verdicts.get(kind, none) for kind in found]
-    before = np.array([verdict.status for verdict in known])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = every[:, 0] / every[:, 1]
-    status = next_status(before, ratio)
+    every, ratio, before, status = _statuses(measured, verdicts)
+    never, nowhere = np.zeros(every.shape[2], np.int64), np.zeros(every.shape[2], bool)
     opened = (status == WARNING) & (before != WARNING)
-    detections = np.array([verdict.detections for verdict in known]) + opened
-    out, nowhere = [], np.zeros(channels, bool)
+    detections = np.array([verdicts[kind].detections if kind in verdicts else never for kind in found]) + opened
+    out = []
     for i, kind in enumerate(found):
         statistic, threshold, effect, noise = every[i]
         natural = breathes.get(kind, nowhere)
         out.append(Scores(kind, statistic, threshold, effect, noise, ratio[i], status[i], detections[i], natural))
     return tuple(out)
+
+
+def kept(measured: Measured, verdicts: Mapping[str, Verdict]) -> NDArray[np.bool_] | None:
+    """bool[channels]: where some detector is over its threshold, as before the window; None where a status changes."""
+    if not measured.found or not measured.found.keys() <= verdicts.keys():
+        return None
+    *_, before, status = _statuses(measured, verdicts)
+    return np.any(status >= WARNING, axis=0) if np.array_equal(status, before) else None

@@ -19,7 +19,7 @@ from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
 from driftd.learn.comparison import comparison_for
-from driftd.monitor.assignment import DetectorSet, Measured, measure, score
+from driftd.monitor.assignment import DetectorSet, Measured, kept, measure, score
 from driftd.monitor.attribution import beyond_chance
 from driftd.monitor.change_point import change_starts
 from driftd.monitor.changes import after, of_changes
@@ -95,6 +95,32 @@ def evaluate_window(
     found += of_risen(context, window, graded & ~before.gross)
     standing = replace(standing, suspected=suspected, judged=before.judged + 1)
     return _Composer(model, reference, detectors, rules, standing).compose(window, scores, found)
+
+
+def unturned(model: ModelState, detectors: DetectorSet, rules: Rules, measured: Measured) -> Standing | None:
+    """Where the model stands after a window in which nothing turns: what ``evaluate_window`` leaves, without a
+    judgement. None where it has to be asked: something is open, or a status changes.
+    """
+    before, reference = model.standing, model.reference
+    assert reference is not None
+    channels = len(reference.channels)
+    if rules.every_window or before.status is not Status.OK or not before.judged or before.changes:
+        return None
+    if not len(before.since) == len(before.gross) == len(before.suspected) == channels:
+        return None
+    if before.gross.any() or before.suspected.any() or not {JUDGE, CHANGE} <= before.verdicts.keys():
+        return None
+    if model.judge is None or model.judge.state.episodes.open.any():
+        return None
+    over = kept(measured, before.verdicts)
+    if over is None or not np.array_equal(over, ~np.isnan(before.since)):
+        return None
+    if (
+        asked_for(before.verdicts, detectors, channels).any()
+        or suspects(model, detectors, measured.window, rules).any()
+    ):
+        return None
+    return replace(before, judged=before.judged + 1)
 
 
 def evaluate_episodes(

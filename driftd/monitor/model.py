@@ -35,6 +35,7 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
     measure_windows,
+    unturned,
 )
 from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
 from driftd.monitor.settings import ModelSettings
@@ -233,13 +234,15 @@ class Monitor:
             turns = self._turns(model, panes)
             cuts = self._cuts(model, panes, turns)
             runs, turning = [*together(panes, cuts)], [behind - 1 in turns for behind in cuts[1:]]
-            quiet, tried = deque[Ahead](), 0
-            for at, (run, after, behind) in enumerate(zip(runs, self._hops(model, runs), cuts[1:], strict=True)):
+            quiet, tried, hops = deque[Ahead](), 0, self._hops(model, runs)
+            for at, (run, after, behind) in enumerate(zip(runs, hops, cuts[1:], strict=True)):
                 if not quiet and at >= tried:
-                    tried = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
-                    quiet.extend(self._ahead(model, runs[at:tried]))
-                    tried = at + len(quiet) if quiet else tried
-                self._take(model, run, after, out, quiet.popleft() if quiet else None)
+                    until = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
+                    quiet.extend(self._ahead(model, runs[at:until]))
+                    tried = at + (len(quiet) or LEAST_BATCHES)
+                now = quiet.popleft() if quiet else None
+                seen = not any(later.full for later in hops[at + 1 : at + 1 + len(quiet)])
+                self._take(model, run, after, out, now, seen=seen)
                 if behind - 1 in turns:
                     self._change(model, run, turns[behind - 1], out)
         if end:
@@ -320,14 +323,19 @@ class Monitor:
     def _ahead(self, model: ModelState, runs: Sequence[Run]) -> list[Ahead]:
         """The judge after each of the first runs, worked out at once; nothing where it has to go run by run."""
         reference = model.reference
-        if model.judge is None or reference is None or model.standing.changes or len(runs) < LEAST_BATCHES:
+        if model.judge is None or reference is None or len(runs) < LEAST_BATCHES:
             return []
         if reference.kind is ReferenceKind.ROLLING:
             return []
         detectors = self.detectors(reference)
-        return ahead(model.judge, reference, [self._seen(run, reference, detectors) for run in runs], detectors.a)
+        if model.standing.changes:
+            model.judge.forget_pairs()
+        return ahead(model.judge, reference, (self._seen(model, run, reference) for run in runs), detectors.a)
 
-    def _take(self, model: ModelState, run: Run, after: _Hopped, out: Evaluated, quiet: Ahead | None) -> None:
+    def _take(
+        self, model: ModelState, run: Run, after: _Hopped, out: Evaluated, quiet: Ahead | None, *, seen: bool
+    ) -> None:
+        """``quiet``: the judge after the run, where that was worked out ahead; ``seen`` as in ``_judge_window``."""
         self._roll(model, run.first, out)
         seconds = self.windows.pane_seconds
         for version, (first, last) in run.versions.items():
@@ -340,7 +348,7 @@ class Monitor:
             model.judge.state, model.judge.waiting = quiet.state, quiet.waiting
         rolling.take(model, run, drifting=drifting or _drifts(model))
         if after.full:
-            self._judge_window(model, out, after.measured)
+            self._judge_window(model, out, after.measured, seen=seen)
 
     def _turns(self, model: ModelState, panes: PaneBlock) -> dict[int, list[Turn]]:
         """What judge.natural says of the panes, at the place of the pane with which it is known: the same however they
@@ -383,28 +391,37 @@ class Monitor:
         reference = model.reference
         if model.judge is None or reference is None:
             return
-        detectors = self.detectors(reference)
-        batch = self._seen(run, reference, detectors)
+        detectors, batch = self.detectors(reference), self._seen(model, run, reference)
         if model.standing.changes:
-            # a channel that has changed moves its pairs: what they say of that time is nothing new
             model.judge.forget_pairs()
-            batch = replace(batch, cross=None)
         for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
             self._keep(model, evaluate_episodes(model, detectors, self._rules(), part, judged), out)
 
-    def _seen(self, run: Run, reference: Reference, detectors: DetectorSet) -> MicroBatch:
-        """The run as the judge takes it."""
+    def _seen(self, model: ModelState, run: Run, reference: Reference) -> MicroBatch:
+        """The run as the judge takes it. A channel that has changed moves its pairs: what they say of that time is
+        nothing new.
+        """
         external_since, seconds = np.full(len(reference.channels), np.nan), self.windows.pane_seconds
+        paging = self.detectors(reference).paging
         for detection in run.detections:
-            if (detection.detector, detection.channel) in detectors.paging:
+            if (detection.detector, detection.channel) in paging:
                 row = reference.rows[detection.channel]
                 external_since[row] = np.fmin(external_since[row], detection.since)
         start, end = run.first * seconds, run.number * seconds + seconds
-        return MicroBatch(start, end, run.summary, run.cross, external_since)
+        cross = None if model.standing.changes else run.cross
+        return MicroBatch(start, end, run.summary, cross, external_since)
 
-    def _judge_window(self, model: ModelState, out: Evaluated, measured: Measured | None = None) -> None:
+    def _judge_window(
+        self, model: ModelState, out: Evaluated, measured: Measured | None = None, *, seen: bool = True
+    ) -> None:
+        """``seen``: whether anybody sees the judgement before that of the next window takes its place."""
         assert model.reference is not None
         _forget_versions(model)
+        if not seen and measured is not None:
+            standing = unturned(model, self.detectors(model.reference), self._rules(), measured)
+            if standing is not None:
+                model.standing = standing
+                return
         self._keep(model, evaluate_window(model, self.detectors(model.reference), self._rules(), measured), out)
 
     def _keep(self, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:

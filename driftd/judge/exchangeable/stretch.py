@@ -49,11 +49,19 @@ Compare = Callable[[Floats, Floats], Compared]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """``evidence`` after the last batch; float64[batches, rows] S of each, and when the likeliest change began."""
+    """float64[batches, rows]: S of each batch, and when the likeliest change began; ``factor`` float64[batches,
+    MOST_CANDIDATES, rows], ln, of the candidates that were there.
+    """
 
-    evidence: Evidence
     s: Floats
     since: Floats
+    factor: Floats
+    nodes: _Nodes
+    joins: _Joins
+
+    def evidence(self, batch: int) -> Evidence:
+        """After so many batches and one."""
+        return self.nodes.evidence(self.joins, self.factor[batch], batch)
 
 
 def ready(evidence: Evidence) -> bool:
@@ -90,7 +98,7 @@ def stretch(
         now[pair : pair + 2] = joined[batch]
         factor[batch] = np.where(np.isneginf(weight[batch]), 0.0, now)
         s[batch] = np.exp(np.minimum(log_sum_exp(weight[batch] + factor[batch]), CEILING))
-    return Stretch(nodes.evidence(joins, factor[-1]), s, nodes.since(joins, weight + factor))
+    return Stretch(s, nodes.since(joins, weight + factor), factor, nodes, joins)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +108,7 @@ class _Joins:
     there   intp[batches, MOST_CANDIDATES]: the oldest first
     pair    intp[batches]: the place of the older of the two in ``there``
     wave    intp[batches]: how many joins wait for each other up to this one
-    ages    float64[MOST_CANDIDATES]: as in Candidates, after the last
+    ages    float64[batches, MOST_CANDIDATES]: as in Candidates, after it
     """
 
     there: Rows
@@ -112,7 +120,7 @@ class _Joins:
     def of(cls, ages: Floats, batches: int) -> Self:
         """From the ages before the first batch."""
         now, wave = [*range(KEPT)], [0] * (KEPT + batches)
-        there, pairs = [], []
+        there, pairs, every = [], [], []
         for batch in range(batches):
             ages = ages + (ages > 0)
             ages[KEPT] = 1
@@ -123,7 +131,8 @@ class _Joins:
             wave.append(1 + max(wave[now[pair]], wave[now[pair + 1]]))
             now[pair : pair + 2] = [KEPT + batches + batch]
             ages = np.append(np.delete(ages, pair + 1), 0.0)
-        return cls(np.array(there), np.array(pairs), np.array(wave[KEPT + batches :]), ages)
+            every.append(ages)
+        return cls(np.array(there), np.array(pairs), np.array(wave[KEPT + batches :]), np.array(every))
 
     def waves(self) -> Iterator[Rows]:
         """Batches whose joins wait for none but those of the waves before."""
@@ -210,11 +219,11 @@ class _Nodes:
         likeliest = np.take_along_axis(kept, np.argmax(total, axis=1), axis=1)
         return np.take_along_axis(self.begun, likeliest, axis=0)
 
-    def evidence(self, joins: _Joins, factor: Floats) -> Evidence:
-        """After the last batch, with the ``factor`` float64[MOST_CANDIDATES, rows] of those that were there."""
-        pair = int(joins.pair[-1])
-        kept = np.delete(joins.kept[-1], pair + 1)
-        after, free = self.total[-1] - self.before[kept], np.zeros((1, *factor.shape[1:]))
+    def evidence(self, joins: _Joins, factor: Floats, batch: int) -> Evidence:
+        """After ``batch``, with the ``factor`` float64[MOST_CANDIDATES, rows] of those that were there."""
+        pair, total, start = int(joins.pair[batch]), self.total[batch], self.start
+        kept = np.delete(joins.kept[batch], pair + 1)
+        after, free = total - self.before[kept], np.zeros((1, *factor.shape[1:]))
         factor = np.delete(factor, pair + 1, axis=0)
         factor[pair] = self.log_factor[kept[pair]]
         changes = Candidates(
@@ -222,6 +231,6 @@ class _Nodes:
             np.concatenate([self.log_weight[kept], free - np.inf]),
             np.concatenate([factor, free]),
             np.concatenate([self.begun[kept], free]),
-            joins.ages,
+            joins.ages[batch].copy(),
         )
-        return Evidence(self.start.grown, self.start.seen + self.total[-1], self.start.frozen, changes)
+        return Evidence(start.grown, start.seen + total, start.frozen, changes)

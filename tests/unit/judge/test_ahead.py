@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -41,45 +40,13 @@ def limits() -> NDArray[np.float64]:
     return thresholds(reference())
 
 
-def after(count: int, mine: ModelJudge | None = None, begin: int = 0) -> ModelJudge:
+def after(count: int, mine: ModelJudge | None = None, begin: int = 0, *, cross: bool = True) -> ModelJudge:
     """A judge that has taken panes one by one."""
     mine = mine or guard(reference())
     for pane in seen()[begin:count]:
-        for _ in mine.take(reference(), pane, limits()):
+        for _ in mine.take(reference(), changed(pane, cross=cross), limits()):
             pass
     return mine
-
-
-@settings(max_examples=12)
-@given(st.integers(36, 250), st.integers(1, 60))
-def test_the_same_to_the_bit(begin: int, count: int) -> None:
-    mine, other = after(begin), after(begin)
-    part = seen()[begin : begin + count]
-    steps = ahead(mine, reference(), part, limits())
-    for place, step in enumerate(steps):
-        other = after(begin + place + 1, other, begin + place)
-        mine.state, mine.waiting = step.state, step.waiting
-        for name in ("s", "since", "parts"):
-            assert getattr(step.state, name).tobytes() == getattr(other.state, name).tobytes(), name
-    if steps:
-        assert bits(reference(), mine) == bits(reference(), other)
-
-
-def test_as_many_panes_as_end_with_a_micro_batch_and_no_more_than_pay() -> None:
-    mine = after(36)  # three panes a micro-batch
-    assert len(ahead(mine, reference(), seen()[36:46], limits())) == 9
-    assert not ahead(mine, reference(), seen()[36 : 36 + 3 * (LEAST_BATCHES - 1)], limits())
-    assert len(ahead(mine, reference(), seen()[36:286], limits())) == 3 * MOST_BATCHES
-
-
-def test_nothing_where_an_episode_would_open_or_is_open() -> None:
-    begin = 290  # x rises with pane 300
-    mine = after(begin)
-    assert ahead(mine, reference(), seen()[begin : begin + 9], limits())
-    assert not ahead(mine, reference(), seen()[begin : begin + 60], limits())
-    mine = after(360, mine, begin)
-    assert mine.state.episodes.open.any()
-    assert not ahead(mine, reference(), seen()[360:420], limits())
 
 
 def changed(part: MicroBatch, *, cross: bool = True, external: float = np.nan) -> MicroBatch:
@@ -88,18 +55,50 @@ def changed(part: MicroBatch, *, cross: bool = True, external: float = np.nan) -
     return replace(part, cross=part.cross if cross else None, external_since=since)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param({"external": 3400.0}, id="another detector saw a change"),
-        pytest.param({"cross": False}, id="pairs are not counted"),
-    ],
-)
-def test_nothing_where_more_than_evidence_counts(other: dict[str, float]) -> None:
-    mine, parts = after(36), [*seen()[36:66]]
-    assert ahead(mine, reference(), parts, limits())
-    parts[15:18] = [changed(part, **other) for part in parts[15:18]]  # type: ignore[arg-type]
-    assert not ahead(mine, reference(), parts, limits())
+@settings(max_examples=16)
+@given(st.integers(36, 280), st.integers(1, 60), st.booleans())
+@example(280, 60, True)  # on the way x rises
+@example(200, 30, False)
+def test_the_same_to_the_bit(begin: int, count: int, cross: bool) -> None:
+    mine, other = after(begin), after(begin)
+    if not cross:
+        mine.forget_pairs()
+        other.forget_pairs()
+    steps = ahead(mine, reference(), [changed(p, cross=cross) for p in seen()[begin : begin + count]], limits())
+    assert steps or count < 3 * LEAST_BATCHES + 2
+    for place, step in enumerate(steps):
+        other = after(begin + place + 1, other, begin + place, cross=cross)
+        mine.state, mine.waiting = step.state, step.waiting
+        for name in ("s", "since", "parts"):
+            assert getattr(step.state, name).tobytes() == getattr(other.state, name).tobytes(), name
+    assert bits(reference(), mine) == bits(reference(), other)
+
+
+def test_as_many_panes_as_end_with_a_micro_batch_and_no_more_than_pay() -> None:
+    mine = after(36)  # three panes a micro-batch
+    assert len(ahead(mine, reference(), seen()[36:47], limits())) == 9
+    assert not ahead(mine, reference(), seen()[36 : 36 + 3 * (LEAST_BATCHES - 1)], limits())
+    assert len(ahead(mine, reference(), seen()[36:286], limits())) == 3 * MOST_BATCHES
+
+
+def test_up_to_where_an_episode_would_open_and_nothing_while_it_is_open() -> None:
+    begin = 285  # x rises with pane 300
+    steps = ahead(after(begin), reference(), seen()[begin : begin + 60], limits())
+    assert 15 <= len(steps) < 60
+    mine = after(begin + len(steps))
+    assert not mine.state.episodes.open.any()
+    assert after(begin + len(steps) + 3, mine, begin + len(steps)).state.episodes.open.any()
+    assert not ahead(mine, reference(), seen()[begin + len(steps) + 3 : begin + 90], limits())
+
+
+def test_up_to_where_another_detector_sees_a_change() -> None:
+    parts = [changed(part, external=3400.0 if 15 <= i < 18 else np.nan) for i, part in enumerate(seen()[36:66])]
+    assert len(ahead(after(36), reference(), parts, limits())) == 15
+
+
+def test_nothing_where_pairs_are_counted_in_some_batches_only() -> None:
+    parts = [changed(part, cross=not 15 <= i < 18) for i, part in enumerate(seen()[36:66])]
+    assert not ahead(after(36), reference(), parts, limits())
 
 
 def test_nothing_where_weeks_are_judged() -> None:
