@@ -36,7 +36,7 @@ MOST_VALUES: Final = 1 << 22
 
 def enough(rows: int, values: int, models: int, panes: float) -> bool:
     """Whether so many records with so many values of features are judged now; they span so many ``panes``."""
-    held = rows + ROWS_A_PANE * min(panes * models, rows)
+    held = rows + ROWS_A_PANE * min(rows, panes * models)
     return held >= ROWS_A_MODEL * models or values >= MOST_VALUES
 
 

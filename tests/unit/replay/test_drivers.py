@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf, nan
 
 import numpy as np
+import pytest
 
 from driftd.core.event import Decoded, EventBatch, RecordBatch, Schema, TopicPartition
 from driftd.core.finding import Judgement
@@ -14,6 +16,7 @@ from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.replay.drivers import Configured, Replayed, replay
+from driftd.replay.run import MOST_VALUES, enough
 from driftd.sources.files.stream import Progress
 from tests.unit.core.make import WINDOWS, choose, stream
 
@@ -62,3 +65,24 @@ def test_partitions_of_a_topic_wait_for_each_other() -> None:
     pipeline = Pipeline(events, Monitor(WINDOWS, settings))
     (result,) = replay([Configured(pipeline, {})], events, None, Nobody())
     assert (result.accounts.read, result.accounts.late) == (600, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "models", "panes", "judged"),
+    [
+        pytest.param(7_900, 1, 2_600, False, id="three events a pane, 8,000 are enough"),
+        pytest.param(8_100, 1, 2_700, True, id="three events a pane, now they are"),
+        pytest.param(8_100, 1, 27, False, id="300 events a pane, 16,000 are enough"),
+        pytest.param(16_000, 1, 53, True, id="300 events a pane, now they are"),
+        pytest.param(4_000, 1, inf, True, id="no more panes than events"),
+        pytest.param(4_000, 1, nan, True, id="no event could be used"),
+        pytest.param(81_000, 10, 2_700, True, id="ten models, each has as many"),
+        pytest.param(70_000, 10, 2_300, False, id="ten models, each has fewer"),
+    ],
+)
+def test_what_waits_counts_by_its_events_and_its_panes(rows: int, models: int, panes: float, judged: bool) -> None:
+    assert enough(rows, rows * 5, models, panes) is judged
+
+
+def test_wide_events_do_not_wait_for_more() -> None:
+    assert enough(100, MOST_VALUES, 1000, 1)
