@@ -17,12 +17,13 @@ from driftd.learn.build import Learning, build
 from driftd.wiring.app import pipeline_of
 from tests.unit.core.make import frozen, wide
 
-EVERY, DAY = 30.0, 86_400.0
+DAY = 86_400.0
 EVENTS, WINDOW = 4000, 250
 
 
 def events(days: float, seed: int, begin: float, change: str = "") -> EventBatch:
-    rng, n = np.random.default_rng(seed), int(days * DAY / EVERY)
+    """As many in so many days whatever these are: a micro-batch has 50."""
+    rng, n = np.random.default_rng(seed), EVENTS
     x, y = rng.normal(size=(2, n))
     color = rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2])
     late = np.arange(n) >= n // 2
@@ -32,7 +33,7 @@ def events(days: float, seed: int, begin: float, change: str = "") -> EventBatch
         y[late] = np.nan
     if change == "a new color":
         color[late & (rng.random(n) < 0.3)] = "d"
-    return wide({"x": x, "y": y, "color": color.tolist()}, per_second=1 / EVERY, begin=begin)
+    return wide({"x": x, "y": y, "color": color.tolist()}, per_second=EVENTS / days / DAY, begin=begin)
 
 
 @cache
@@ -44,7 +45,7 @@ def settled(days: float, change: str, at_once: int) -> tuple[bytes, list[Finding
     """State, findings and judgements of events that are settled so many at a time."""
     p, state, outcomes = pipeline_of(Settings()), State(), list[Outcome]()
     p.adopt(state, Slice("m"), reference(days))
-    rows = events(EVENTS * EVERY / DAY, 2, days * DAY, change)
+    rows = events(days, 2, days * DAY, change)
     for low in range(0, EVENTS, at_once):
         part = rows.take(np.arange(low, min(low + at_once, EVENTS)))
         p.ingest(state, ("t", 0), low + len(part), Decoded(len(part), [part], []))
