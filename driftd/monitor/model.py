@@ -241,7 +241,7 @@ class Monitor:
                 if not quiet and at >= tried:
                     until = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
                     quiet.extend(self._ahead(model, runs[at:until]))
-                    tried = at + (len(quiet) or LEAST_BATCHES)
+                    tried = at + (len(quiet) or LEAST_BATCHES)  # not again with each run
                 now = quiet.popleft() if quiet else None
                 seen = not any(later.full for later in hops[at + 1 : at + 1 + len(quiet)])
                 self._take(model, run, after, out, now, seen=seen)

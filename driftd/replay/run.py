@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import isnan
 from operator import attrgetter
 from typing import Final, Self
 
@@ -119,7 +119,7 @@ class Replay:
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
     _values: int = 0
-    _judged: float = -inf
+    _judged: float = float("nan")
 
     @classmethod
     def of(
@@ -147,6 +147,8 @@ class Replay:
                 self.began = float(np.fmin(self.began, batch.times.min()))
         self._waiting += len(records)
         self._values += sum(len(batch) * len(batch.columns) for batch in decoded.batches)
+        if isnan(self._judged):
+            self._judged = min((float(b.times.min()) for b in decoded.batches if len(b)), default=self._judged)
         panes = (self.ended - self._judged) / self.pipeline.monitor.windows.pane_seconds
         if not enough(self._waiting, self._values, len(self.state.models), panes):
             return Outcome()

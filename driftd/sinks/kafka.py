@@ -162,6 +162,8 @@ class Sender:
             except (errors.KafkaError, SourceError, AssertionError) as error:
                 self.last_error = explained(error)
                 self._retry_at = time.monotonic() + REOPEN_SECONDS
+                if isinstance(error, errors.TopicAuthorizationFailedError):  # it remembers, and asks nobody again
+                    self._close(timeout_seconds=0.0)
 
     def _settle(self, until: float | None = None) -> bool:
         """Look at what is acknowledged, waiting at most until then; whether some has failed and is to be sent again."""
@@ -181,7 +183,8 @@ class Sender:
         elif again:
             self.last_error = explained(again[0].future.exception)
         self._unsent.extendleft(reversed(again))
-        if any(isinstance(message.future.exception, FATAL + NEVER_TAKEN) for message in (*again, *refused)):
+        broken = (*FATAL, *NEVER_TAKEN, errors.TopicAuthorizationFailedError)
+        if any(isinstance(message.future.exception, broken) for message in (*again, *refused)):
             self._close(timeout_seconds=0.0)
         return bool(again)
 
