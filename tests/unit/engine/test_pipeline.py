@@ -156,7 +156,9 @@ def known() -> Reference:
 def verdicts(
     parts: dict[TopicPartition, EventBatch], reference: Reference, cuts: int = 1
 ) -> tuple[list[tuple[object, ...]], list[Status]]:
-    """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses."""
+    """What the judge and PSI found (numbers and times; words and bins have units), and the model's statuses: how often
+    one was judged again hangs on what is settled at once.
+    """
     p, state = pipeline_of(ModelSettings(lambda _: (PSI(),)), WINDOWS), State()
     p.adopt(state, Slice("m"), reference)
     for cell in parts:
@@ -173,7 +175,7 @@ def verdicts(
     what: list[tuple[object, ...]] = [
         (f.feature, f.detector, f.status, f.statistic, f.ratio, f.since, f.window_end, f.events) for f in found
     ]
-    return what, statuses
+    return what, [status for status, _ in itertools.groupby(statuses)]
 
 
 def in_order(batch: EventBatch) -> EventBatch:
