@@ -6,6 +6,7 @@ import hashlib
 import uuid
 import zlib
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -68,6 +69,13 @@ class Pieces:
                 self.known[name] = manifest, whole
                 return name
         return None
+
+    def payload(self, name: str) -> bytes:
+        """Of what is whole; from here on only what it was made of is remembered."""
+        manifest, payload = self.known[name]
+        self.known[name] = manifest, b""
+        self._pieces[name] = dict.fromkeys(self._pieces[name], b"")
+        return payload
 
     def cut(self, name: str, epoch: int, payload: bytes) -> list[tuple[bytes, bytes | None]]:
         """Keys and values, in order; they go to one partition. The payload is not kept."""
@@ -150,18 +158,20 @@ class KafkaExchange:
     def hear(self, *, to_end: bool) -> list[bytes]:
         found = self._heard.to_end() if to_end else self._heard.poll()
         names = [self._said.take(kept) for kept in found]
-        return [self._said.known[name][1] for name in names if name is not None]
+        return [self._said.payload(name) for name in names if name is not None]
 
-    def load(self, name: str) -> bytes | None:
-        at = self._state_partition(name)
-        tail, pieces = Tail(self.settings, self.state_topic, (at,)), Pieces()
-        try:
-            for kept in tail.to_end():
-                pieces.take(kept)
-        finally:
-            tail.close()
-        self._saved[name] = pieces
-        return pieces.known[name][1] if name in pieces.known else None
+    def load(self, names: Collection[str]) -> dict[str, bytes]:
+        wanted, pieces = set(names), Pieces()
+        if wanted:
+            tail = Tail(self.settings, self.state_topic, tuple({self._state_partition(name) for name in wanted}))
+            try:
+                for kept in tail.to_end():
+                    pieces.take(kept)
+            finally:
+                tail.close()
+        found = {name: pieces.payload(name) for name in wanted & pieces.known.keys()}
+        self._saved.update(dict.fromkeys(wanted, pieces))
+        return found
 
     def save(self, name: str, epoch: int, payload: bytes) -> int:
         at = self._state_partition(name)

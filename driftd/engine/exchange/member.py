@@ -19,7 +19,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
-from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint
+from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
 
@@ -51,8 +51,8 @@ class Exchange(Protocol):
         """What has come in the plans topic since it was last asked; ``to_end``: all that was sent before now."""
         ...
 
-    def load(self, name: str) -> bytes | None:
-        """What was last saved under the name, by whoever had the greatest epoch."""
+    def load(self, names: Collection[str]) -> Mapping[str, bytes]:
+        """What was last saved under each of the names, by whoever had the greatest epoch."""
         ...
 
     def save(self, name: str, epoch: int, payload: bytes) -> int:
@@ -99,6 +99,8 @@ class Member(Daemon):
     readers: dict[TopicPartition, Reader] = field(init=False, default_factory=dict)
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
+    _waiting: set[TopicPartition] = field(init=False, default_factory=set)
+    """Ours, and not begun: no broker answered."""
 
     def round(self) -> None:
         super(Member, self).round()
@@ -109,6 +111,8 @@ class Member(Daemon):
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""
+        if self._waiting:
+            self._assigned(sorted(self._waiting))
         self._hear()
         waiting = max((lag.records for at, lag in self.source.lag().items() if at[0] == self.panes_topic), default=0)
         before = self._held
@@ -207,6 +211,7 @@ class Member(Daemon):
     def _release(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions are another member's now, with all that was saved of them."""
         for at in list(partitions):
+            self._waiting.discard(at)
             self.readers.pop(at, None)
             owner = self.owners.pop(at[1], None) if at[0] == self.panes_topic else None
             for key in () if owner is None else owner.owned.state.models:
@@ -217,6 +222,7 @@ class Member(Daemon):
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         partitions = list(partitions)
+        self._waiting |= set(partitions)
         try:
             self._begin(partitions)
         except SourceError as e:
@@ -224,67 +230,68 @@ class Member(Daemon):
                 raise
             self.reporter.out_of_reach(str(e))
         except ExchangeFailed as e:
-            self.reporter.out_of_reach(str(e))  # they are announced again
+            self.reporter.out_of_reach(str(e))
 
     def _begin(self, partitions: list[TopicPartition]) -> None:
-        """Goes on in partitions from what was saved of them, by us or another."""
-        for at in partitions:
-            self.epochs[at] = max(self.generation(), self.epochs.get(at, -1) + 1)  # what we sent before is an earlier's
-        self._meet([at for at in partitions if at[0] != self.panes_topic])
+        """Goes on in partitions from what was saved of them, by us or another; what stayed ours is as it is."""
+        fresh = [at for at in partitions if at not in self.state.partitions]
+        saved = self._load(fresh)
+        for at in fresh:  # what was sent before, by us or another, is an earlier reader's
+            before = saved[at].exchange if at in saved else None
+            known = -1 if before is None else before.epoch
+            self.epochs[at] = max(self.generation(), self.epochs.get(at, -1) + 1, known + 1)
+        self._meet([at for at in fresh if at[0] != self.panes_topic])
         self._hear(to_end=True)
-        committed = self.source.committed(partitions)
+        committed = self.source.committed(fresh)
         start: dict[TopicPartition, int | str] = {}
-        ids: dict[TopicPartition, str] = {}
-        for at in partitions:
-            start[at] = (
-                self._judge(at) if at[0] == self.panes_topic else self._read(at, committed.get(at, (None, ""))[0])
-            )
-            if at in self.readers:
-                ids[at] = self.readers[at].partition.topic_id
+        for at in fresh:
+            offset = committed.get(at, (None, ""))[0]
+            mine = saved.get(at)
+            start[at] = self._judge(at[1], mine) if at[0] == self.panes_topic else self._read(at, mine, offset)
+        start |= {at: self.state.partitions[at].next_offset for at in partitions if at not in start}
+        ids = {at: self.readers[at].partition.topic_id for at in partitions if at in self.readers}
         found = self.source.seek(start, ids)
         for at, offset in found.items():
             if at in self.readers:
-                self.readers[at].partition.next_offset = offset
                 self.state.partitions[at] = self.readers[at].partition
             else:
+                self.state.partitions.setdefault(at, PartitionState(offset))
                 self.owners[at[1]].owned.next_offset = offset
-                self.state.partitions[at] = PartitionState(offset)
+            self.state.partitions[at].next_offset = offset
+        self._release(set(fresh) - found.keys())  # not ours any more
+        self._waiting.difference_update(partitions)
         self._dirty = True
         self._view()
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
         if any(isinstance(begin, str) and begin != "earliest" for begin in start.values()):
             self.checkpoint()  # after kill -9 before the first checkpoint "latest" would be another place
 
+    def _load(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Checkpoint]:
+        """What was saved of the partitions, where something was."""
+        names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
+        saved = self.exchange.load(names.values())
+        return {at: decode_checkpoint(saved[name]) for at, name in names.items() if name in saved}
+
     def _meet(self, sources: Iterable[TopicPartition]) -> None:
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on
         is asked for by that one.
         """
         for source in sources:
-            saved = self.exchange.load(_reader(source))
-            if saved is not None:
-                known = decode_checkpoint(saved).exchange
-                self.epochs[source] = max(self.epochs[source], 0 if known is None else known.epoch + 1)
             self.exchange.send(Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source]).read())
         self.exchange.flush()
 
-    def _read(self, source: TopicPartition, committed: int | None) -> int | str:
-        saved = self.exchange.load(_reader(source))
+    def _read(self, source: TopicPartition, saved: Checkpoint | None, committed: int | None) -> int | str:
+        """Reads the partition; from where."""
         if saved is None:
             self.readers[source] = Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source])
             start = "earliest" if source[0] in self.state.awaited else self.timing.start
             return start if committed is None else committed
-        reader = restore_reader(decode_checkpoint(saved), source, self.plans, self.epochs[source])
-        self.readers[source] = reader
-        return reader.partition.next_offset
+        self.readers[source] = restore_reader(saved, source, self.plans, self.epochs[source])
+        return self.readers[source].partition.next_offset
 
-    def _judge(self, at: TopicPartition) -> int | str:
-        saved, k = self.exchange.load(_owner(at[1])), at[1]
-        if saved is None:
-            owner = Owner(self.pipeline, self.plans)
-        else:
-            cell = decode_checkpoint(saved)
-            owner = restore_owner(cell, self.pipeline, self.plans)
-            self.epochs[at] = max(self.epochs[at], 0 if cell.exchange is None else cell.exchange.epoch + 1)
+    def _judge(self, k: int, saved: Checkpoint | None) -> int | str:
+        """Judges the models of a partition of the panes topic; from where."""
+        owner = Owner(self.pipeline, self.plans) if saved is None else restore_owner(saved, self.pipeline, self.plans)
         state = owner.owned.state
         judgements = start_models(state, self.pipeline, self.given, lambda name: self.exchange.owner_of(name) == k)
         self.owners[k] = owner

@@ -78,7 +78,7 @@ class Reader:
     state: State = field(default_factory=State)
     counting: dict[Slice, Counting] = field(default_factory=dict)
     epoch: int = 0
-    _told: Read | None = None
+    _told: tuple[int, int | None, bool] | None = None
 
     def __post_init__(self) -> None:
         self.state.models = self.plans.models
@@ -100,9 +100,9 @@ class Reader:
         """What the owners have to know by now, in order."""
         for key, stream in sorted(self.partition.streams.items()):
             yield from self._send(key, stream)
-        read = self.read(idle=idle)
-        if self._told != read:
-            self._told = read
+        read, closed = self.read(idle=idle), self._closed()
+        if self._told != (read.epoch, closed, idle):  # what is closed is all that others go by
+            self._told = read.epoch, closed, idle
             yield read
 
     def read(self, *, idle: bool = False) -> Read:
@@ -151,13 +151,19 @@ class Reader:
         stream.rows, _ = partition.refuse_text(stream, waiting, reference.numeric_features)
 
     def _panes(self, key: Slice, stream: Stream) -> Iterator[Panes]:
-        windows, latest = self.pipeline.monitor.windows, self.partition.latest
-        panes.absorb(self.pipeline.about(self.state, key), stream, windows.pane_seconds)
-        if np.isfinite(latest):  # what comes for a pane that the partition alone has closed is late
-            closed = closed_through(latest - windows.out_of_orderness_seconds, windows.pane_seconds)
-            for message in panes.take_closed(self.partition, self.source, closed, windows.pane_seconds, key):
+        seconds, closed = self.pipeline.monitor.windows.pane_seconds, self._closed()
+        panes.absorb(self.pipeline.about(self.state, key), stream, seconds)
+        if closed is not None:
+            for message in panes.take_closed(self.partition, self.source, closed, seconds, key):
                 assert isinstance(message, ClosedPanes)
                 yield Panes(self.source, key, message.offset, message.panes)
+
+    def _closed(self) -> int | None:
+        """The last pane that the partition alone has closed: what comes for it now is late."""
+        windows, latest = self.pipeline.monitor.windows, self.partition.latest
+        if not np.isfinite(latest):
+            return None
+        return closed_through(latest - windows.out_of_orderness_seconds, windows.pane_seconds)
 
 
 def rows_from(rows: EventBatch, offset: int) -> EventBatch:
