@@ -113,7 +113,12 @@ class Member(Daemon):
         """What was sent is judged before more is read: a backlog would else wait in memory."""
         if self._waiting:
             self._assigned(sorted(self._waiting))
-        self._hear()
+        try:
+            self._hear()
+        except SourceError as e:
+            if not e.retriable:
+                raise
+            self.reporter.out_of_reach(str(e))
         waiting = max((lag.records for at, lag in self.source.lag().items() if at[0] == self.panes_topic), default=0)
         before = self._held
         self._held = (
@@ -175,20 +180,17 @@ class Member(Daemon):
         self.state.models |= owner.owned.state.models
 
     def _settle(self, idle: frozenset[TopicPartition]) -> None:
-        try:
-            for source, reader in self.readers.items():
-                for message in reader.send(idle=source in idle):
-                    self.exchange.send(message)
-            for owner in self.owners.values():
-                owner.expect(self.sources())
-                for outcome in owner.settle():
-                    self._known(owner)
-                    self._tell(outcome)
-                    self.reporter.beat(self.clock.now())
-                for answer in owner.answers():
-                    self.exchange.send(answer)
-        except ExchangeFailed as e:
-            self._again(e)
+        for source, reader in self.readers.items():
+            for message in reader.send(idle=source in idle):
+                self.exchange.send(message)
+        for owner in self.owners.values():
+            owner.expect(self.sources())
+            for outcome in owner.settle():
+                self._known(owner)
+                self._tell(outcome)
+                self.reporter.beat(self.clock.now())
+            for answer in owner.answers():
+                self.exchange.send(answer)
         self._view()
 
     def _view(self) -> None:

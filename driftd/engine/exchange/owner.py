@@ -212,8 +212,7 @@ class Owner:
         self._behind = self.owned.limits.pop(at, None) is not None or self._behind
 
     def _given(self, at: At) -> Given | None:
-        given = self.plans.given.get(at)
-        return given if given is not None and given.plan == self.owned.told.get(at[1]) else None
+        return self.plans.given.get((*at, self.owned.told.get(at[1], "")))
 
     def _absorbed(self, at: At) -> Stream:
         """The owner's stream, with no rows left."""
@@ -236,17 +235,19 @@ class Owner:
     def _plan(self) -> None:
         """Tells the readers of slices whose bins stay from now on, and of those whose bins may change again."""
         for key, model in self.owned.state.models.items():
-            name, told = self._name(model), self.owned.told.get(key, "")
-            if name == told:
+            bins, _, number = self.owned.told.get(key, "").rpartition("/")
+            if self._settled(model) == bins:
                 continue
-            self._answers.append(Plan(key, name, model.reference if name else None))
+            # numbered: what was given for the same bins an earlier time is not meant
+            name = f"{self._settled(model)}/{int(number or 0) + 1}"
+            self._answers.append(Plan(key, name, model.reference if self._settled(model) else None))
             self.owned.told[key] = name
             for known in (self.owned.asked, self.owned.resumed, self.owned.handed, self.owned.limits):
                 for at in [at for at in known if at[1] == key]:
                     known.discard(at) if isinstance(known, set) else known.pop(at)
 
-    def _name(self, model: ModelState) -> str:
-        """Of the plan by which readers count the slice; "" where the owner does."""
+    def _settled(self, model: ModelState) -> str:
+        """The bins on which readers count the slice; "" where its owner does."""
         reference = model.reference
         if reference is None or model.wants_rows or self.pipeline.monitor.settings(model.slice).restart:
             return ""

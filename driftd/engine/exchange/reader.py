@@ -49,16 +49,16 @@ class Plans:
     pipeline: Pipeline
     models: dict[Slice, ModelState] = field(default_factory=dict)
     names: dict[Slice, str] = field(default_factory=dict)
-    given: dict[tuple[TopicPartition, Slice], Given] = field(default_factory=dict)
+    given: dict[tuple[TopicPartition, Slice, str], Given] = field(default_factory=dict)
 
     def learn(self, message: ToReaders) -> None:
         key = message.slice
         if isinstance(message, Given):
-            known = self.given.get((message.source, key))
-            if known is None or known.plan != message.plan:
-                self.given[message.source, key] = message
-        elif self.names.get(key, "") != message.name:
-            self.names[key] = message.name
+            self.given.setdefault((message.source, key, message.plan), message)
+            return
+        name = "" if message.reference is None else message.name
+        if self.names.get(key, "") != name:
+            self.names[key] = name
             self.models[key] = ModelState(key, message.reference)
             self.pipeline.schemas.forget(key.model)
 
@@ -135,9 +135,8 @@ class Reader:
         """What the owner gave, once the partition is read up to there: a reader that began anew at an earlier position
         reads those events again.
         """
-        given = self.plans.given.get((self.source, key))
-        ready = given is not None and given.plan == name and given.next_offset <= self.partition.next_offset
-        return given if ready else None
+        given = self.plans.given.get((self.source, key, name))
+        return given if given is not None and given.next_offset <= self.partition.next_offset else None
 
     def _resume(self, given: Given, key: Slice, stream: Stream) -> None:
         """Goes on from what the owner has counted, with the events that it has not."""
