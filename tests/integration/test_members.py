@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.servers import find_free_port
-from tests.servers.kafka import Broker
+from tests.servers.kafka import Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
 from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
 
@@ -122,6 +122,35 @@ def test_three_members_some_of_them_killed_and_one_asleep_find_what_one_process_
     wait_until(lambda: sum(m.value("driftd_events_received_total") for m in group) == total, "all events, once")
     assert told() == expected
     assert [member.terminate() for member in group] == [0, 0, 0]
+
+
+def test_a_broker_that_goes_away_ends_no_member(
+    own_kafka: LocalBroker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    parts = events()
+    total = sum(map(len, parts))
+    topic = own_kafka.create_topic("shared", PARTITIONS)
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: own_kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    group = [
+        DriftdProcess(tmp_path / name, settings(own_kafka, topic, name, {"enabled": True, **shared}))
+        for name in ("a", "b")
+    ]
+    daemons += group
+    for member in group:
+        member.start()
+    for member in group:
+        member.wait_ready()
+    produce(own_kafka, topic, [part[:600] for part in parts], 0.0)
+    own_kafka.kill9()
+    time.sleep(SESSION_SECONDS + 2)
+    assert all(member.alive for member in group)
+    own_kafka.start()
+    produce(own_kafka, topic, [part[600:] for part in parts], 0.0)
+    wait_until(lambda: sum(m.value("driftd_events_received_total") for m in group) == total, "all events, once", 120)
+    kinds = {"missing", "unit"}
+    wait_until(lambda: kinds <= {f["kind"] for m in group for f in m.findings().values()}, "both faults", 120)
+    assert [member.terminate() for member in group] == [0, 0]
 
 
 def test_members_of_one_host_are_started_again_and_stop_together(

@@ -106,3 +106,15 @@ def test_what_came_before_changes_nothing() -> None:
         assert [*owner.receive(message)] == []
     assert owner.owned.state.partitions[SOURCE].next_offset == 0, "an earlier reader's word counts no more"
     assert isinstance(plans.pipeline.codec, NoCodec)
+
+
+def test_of_what_was_given_for_one_plan_the_first_counts_and_other_plans_have_their_own(said: list[Message]) -> None:
+    first = next(m for m in said if isinstance(m, Given))
+    plans = Plans(learner())
+    for given in (first, replace(first, next_offset=first.next_offset + 9), replace(first, plan="other/2")):
+        plans.learn(given)
+    plans.learn(replace(first, next_offset=1))  # an owner that was thought dead
+    at = first.source, first.slice
+    assert plans.given[*at, first.plan].next_offset == first.next_offset
+    assert plans.given[*at, "other/2"].plan == "other/2"
+    assert first.plan.endswith("/1"), "plans of a slice are numbered"
