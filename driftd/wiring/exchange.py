@@ -6,14 +6,14 @@ import hashlib
 import uuid
 import zlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError
-from driftd.engine.exchange.messages import Given, Message, Plan, Read, encode, key_of, small
+from driftd.engine.exchange.messages import Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.sinks.kafka import Sender
 from driftd.sources.kafka.preflight import preflight
 from driftd.sources.kafka.settings import KafkaSettings
@@ -141,19 +141,26 @@ class KafkaExchange:
     def owner_of(self, model: str) -> int:
         return owner_of(model, self.owners)
 
-    def send(self, message: Message) -> None:
-        if isinstance(message, Plan | Given):
-            data, key = encode(message), key_of(message)
-            at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
-            # by its sender as well: the first of all counts
-            for place, piece in Pieces().cut(f"{key}|{self._self}", 0, data):
-                self._plans.send(piece, place, [], at)
-            return
-        to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
-        for part in small(message, PIECE_BYTES):
-            value, name = encode(part), key_of(part).encode("utf-8", "surrogatepass")
-            for k in to:
-                self._panes.send(value, name, [], k)
+    def send(self, messages: Iterable[Message]) -> None:
+        said: defaultdict[int, list[bytes]] = defaultdict(list)
+        for message in messages:
+            if isinstance(message, Plan | Given):
+                self._answer(message)
+                continue
+            to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
+            for part in map(encode, small(message, PIECE_BYTES)):
+                for k in to:
+                    said[k].append(part)
+        for k, waiting in said.items():
+            for bundle in bundles(waiting, PIECE_BYTES):
+                self._panes.send(encode(bundle), None, [], k)
+
+    def _answer(self, message: Plan | Given) -> None:
+        data, key = encode(message), key_of(message)
+        at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
+        # by its sender as well: the first of all counts
+        for place, piece in Pieces().cut(f"{key}|{self._self}", 0, data):
+            self._plans.send(piece, place, [], at)
 
     def hear(self, *, to_end: bool) -> list[bytes]:
         found = self._heard.to_end() if to_end else self._heard.poll()

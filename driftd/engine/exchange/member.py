@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -16,7 +16,7 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.daemon import Daemon, start_models
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
-from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
+from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
@@ -25,8 +25,9 @@ from driftd.ingest.state import PartitionState
 
 log = logging.getLogger("driftd.daemon")
 
-MOST_WAITING: Final = 200
-"""Messages of the panes topic that wait for a member before it reads no more events."""
+MOST_WAITING: Final = 40
+"""Records of the panes topic that wait for a member before it reads no more events. In a backlog a record has what
+somebody has read in a poll, a few thousand events."""
 SOON_SECONDS: Final = 0.02
 """Between two looks at the plans topic while something is waited for."""
 
@@ -43,7 +44,7 @@ class Exchange(Protocol):
         """The partition of the panes topic that a model's messages go to."""
         ...
 
-    def send(self, message: Message) -> None:
+    def send(self, messages: Iterable[Message]) -> None:
         """To whom it may concern; messages of one source arrive in order."""
         ...
 
@@ -133,16 +134,21 @@ class Member(Daemon):
 
     def _hear(self, *, to_end: bool = False) -> None:
         for data in self.exchange.hear(to_end=to_end):
-            message = self._readable(data)
-            if isinstance(message, Plan | Given):
-                self.plans.learn(message)
+            for message in self._readable(data):
+                if isinstance(message, Plan | Given):
+                    self.plans.learn(message)
 
-    def _readable(self, data: bytes | None) -> Message | None:
+    def _readable(self, data: bytes | None) -> Iterator[Message]:
         try:
-            return decode(data or b"")
+            said = decode(data or b"")
+            if not isinstance(said, Bundle):
+                yield said
+                return
         except MessageUnreadable as e:
             self.reporter.out_of_reach(f"a message of another member is left out: {e}")
-            return None
+            return
+        for part in said.messages:
+            yield from self._readable(part)
 
     def _take(self, records: RecordBatch) -> None:
         if records.source == self.panes_topic:
@@ -162,9 +168,8 @@ class Member(Daemon):
         if owner is None:
             return
         now = self.clock.now()
-        for data in records.values:
-            message = self._readable(data)
-            if message is None or isinstance(message, Plan | Given):
+        for message in (message for data in records.values for message in self._readable(data)):
+            if isinstance(message, Plan | Given):
                 continue
             for outcome in owner.receive(message):
                 self._known(owner)
@@ -180,17 +185,16 @@ class Member(Daemon):
         self.state.models |= owner.owned.state.models
 
     def _settle(self, idle: frozenset[TopicPartition]) -> None:
-        for source, reader in self.readers.items():
-            for message in reader.send(idle=source in idle):
-                self.exchange.send(message)
+        self.exchange.send(
+            message for source, reader in self.readers.items() for message in reader.send(idle=source in idle)
+        )
         for owner in self.owners.values():
             owner.expect(self.sources())
             for outcome in owner.settle():
                 self._known(owner)
                 self._tell(outcome)
                 self.reporter.beat(self.clock.now())
-            for answer in owner.answers():
-                self.exchange.send(answer)
+            self.exchange.send(owner.answers())
         self._view()
 
     def _view(self) -> None:
@@ -278,8 +282,9 @@ class Member(Daemon):
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on
         is asked for by that one.
         """
-        for source in sources:
-            self.exchange.send(Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source]).read())
+        self.exchange.send(
+            Reader(source, self.plans.pipeline, self.plans, epoch=self.epochs[source]).read() for source in sources
+        )
         self.exchange.flush()
 
     def _read(self, source: TopicPartition, saved: Checkpoint | None, committed: int | None) -> int | str:

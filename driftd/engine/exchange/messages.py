@@ -11,7 +11,7 @@ from there on (Resumed, Panes). Every message may come again: what was taken in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -110,21 +110,30 @@ class Given:
     panes: PaneBlock | None
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Several messages in one record, each as ``encode`` makes it, in order: a record costs a broker and both ends more
+    than what most messages say.
+    """
+
+    messages: tuple[bytes, ...]
+
+
 ToOwner = Rows | Panes | Read | HandOver | Resumed
 ToReaders = Plan | Given
 Message = ToOwner | ToReaders
 
-_KINDS: Final[tuple[type[Message], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given)
+_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle)
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Message | Bundle) -> bytes:
     kind = _KINDS.index(type(message))
     return bytes((VERSION, kind)) + _CODECS[kind].encode(message)
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes) -> Message | Bundle:
     """Raises MessageUnreadable where the bytes are not what ``encode`` makes."""
     if len(data) < 2 or data[0] != VERSION or data[1] >= len(_CODECS):
         raise MessageUnreadable(f"not a message of version {VERSION}: begins with {data[:2].hex() or 'nothing'}")
@@ -132,6 +141,19 @@ def decode(data: bytes) -> Message:
         return _CODECS[data[1]].decode(data[2:])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as e:
         raise MessageUnreadable(f"{_KINDS[data[1]].__name__}: {type(e).__name__}: {e}") from e
+
+
+def bundles(messages: Iterable[bytes], most: int) -> Iterator[Bundle]:
+    """The messages, in order, in bundles of ``most`` bytes at most; one that is larger has a bundle of its own."""
+    waiting, size = list[bytes](), 0
+    for data in messages:
+        if waiting and size + len(data) > most:
+            yield Bundle(tuple(waiting))
+            waiting, size = [], 0
+        waiting.append(data)
+        size += len(data)
+    if waiting:
+        yield Bundle(tuple(waiting))
 
 
 def small(message: Message, most: int) -> Iterator[Message]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from driftd.engine.state import State
 from driftd.ingest import panes, partition
 from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor.state import ModelState
+
+ROWS_WAITING: Final = 2_000
+"""Of a slice and partition, that wait for their pane to close: a megabyte or so."""
 
 
 class Phase(StrEnum):
@@ -79,6 +83,8 @@ class Reader:
     counting: dict[Slice, Counting] = field(default_factory=dict)
     epoch: int = 0
     _told: tuple[int, int | None, bool] | None = None
+    _cut: dict[Slice, int] = field(default_factory=dict)
+    """The last pane that was taken out of a slice's stream."""
 
     def __post_init__(self) -> None:
         self.state.models = self.plans.models
@@ -143,6 +149,7 @@ class Reader:
         reference = self.state.models[key].reference
         assert reference is not None
         fresh = given.stream.restore(reference, self.pipeline.sequential_of)
+        self._cut.pop(key, None)
         waiting = [rows for batch in stream.rows if len(rows := rows_from(batch, given.next_offset))]
         stream.rows = []
         stream.panes, stream.carry, stream.sequential = given.panes, fresh.carry, fresh.sequential
@@ -150,12 +157,17 @@ class Reader:
         stream.rows, _ = partition.refuse_text(stream, waiting, reference.numeric_features)
 
     def _panes(self, key: Slice, stream: Stream) -> Iterator[Panes]:
+        """What is closed now and was not before; until then events wait, since a batch costs the same for many."""
         seconds, closed = self.pipeline.monitor.windows.pane_seconds, self._closed()
-        panes.absorb(self.pipeline.about(self.state, key), stream, seconds)
-        if closed is not None:
-            for message in panes.take_closed(self.partition, self.source, closed, seconds, key):
-                assert isinstance(message, ClosedPanes)
-                yield Panes(self.source, key, message.offset, message.panes)
+        more = closed is not None and closed > self._cut.get(key, closed - 1)
+        if more or sum(map(len, stream.rows)) > ROWS_WAITING:
+            panes.absorb(self.pipeline.about(self.state, key), stream, seconds)
+        if closed is None or not more:
+            return
+        self._cut[key] = closed
+        for message in panes.take_closed(self.partition, self.source, closed, seconds, key):
+            assert isinstance(message, ClosedPanes)
+            yield Panes(self.source, key, message.offset, message.panes)
 
     def _closed(self) -> int | None:
         """The last pane that the partition alone has closed: what comes for it now is late."""

@@ -12,6 +12,7 @@ from driftd.core.event import TopicPartition
 from driftd.core.pane_block import PaneBlock
 from driftd.core.slice import Slice
 from driftd.engine.exchange.messages import (
+    Bundle,
     Given,
     HandOver,
     Message,
@@ -20,6 +21,7 @@ from driftd.engine.exchange.messages import (
     Read,
     Resumed,
     Rows,
+    bundles,
     decode,
     encode,
     key_of,
@@ -42,7 +44,8 @@ def said() -> list[Message]:
     rows = faulty(1, 0.4, 0.3)
     group = Group.of(learner, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
     group.run(np.random.default_rng(1), most=200)
-    return [decode(data) for log in (*group.panes, group.plans) for data in log]
+    heard = [decode(data) for log in (*group.panes, group.plans) for data in log]
+    return [message for message in heard if not isinstance(message, Bundle)]
 
 
 def test_every_kind_of_message_comes_back_as_it_was_sent(said: list[Message]) -> None:
@@ -54,6 +57,15 @@ def test_every_kind_of_message_comes_back_as_it_was_sent(said: list[Message]) ->
 def test_what_is_none_of_ours_is_refused(data: bytes) -> None:
     with pytest.raises(MessageUnreadable):
         decode(data)
+
+
+@pytest.mark.parametrize("most", [1, 5_000, 900_000])
+def test_bundles_hold_every_message_once_in_order_and_stay_below_their_size(said: list[Message], most: int) -> None:
+    each = [encode(message) for message in said]
+    made = [*bundles(each, most)]
+    assert [data for bundle in made for data in bundle.messages] == each
+    assert all(len(bundle.messages) == 1 or sum(map(len, bundle.messages)) <= most for bundle in made)
+    assert all(decode(encode(bundle)) == bundle for bundle in made)
 
 
 def test_rows_are_cut_between_records_and_lose_nothing(rng: np.random.Generator) -> None:
