@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from driftd.core.errors import NotSaved, SourceError, StateUnwritable
-from driftd.core.event import Decoded, DropReason, RecordBatch, Reject, RejectReason, TopicPartition
+from driftd.core.event import Decoded, RecordBatch, Reject, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import printable
 from driftd.engine.breaker import Breaker
 from driftd.engine.degradation import Ladder
+from driftd.engine.gaps import counted
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.read_ahead import held
@@ -32,14 +31,6 @@ log = logging.getLogger("driftd.daemon")
 
 LEARNED_BY = "driftd"
 """``Reference.created_by`` of those that driftd learned; only they have to be stored."""
-
-
-UNUSABLE: Final = {
-    GapCause.DAMAGED: RejectReason.DAMAGED,
-    GapCause.TOO_LARGE: RejectReason.DECOMPRESSION_BOMB,
-    GapCause.OVERSIZED: RejectReason.TOO_LARGE,
-}
-"""Gaps whose records are there and cannot be read: they are rejected, and a dead letter says where they are."""
 
 
 class FindingSink(Protocol):
@@ -247,14 +238,9 @@ class Daemon:
 
     def _skip(self, gap: Gap) -> None:
         """Records that nobody will read are counted: received, and dropped or rejected."""
-        state = self._counting(gap.topic_partition)
-        state.received += gap.records
-        reason = UNUSABLE.get(gap.cause)
-        if reason is None:
-            state.dropped[DropReason.GAP.value] += gap.records
-        else:
-            state.rejected[reason.value] += gap.records
-            self._reject(gap, reason)
+        rejected = counted(self._counting(gap.topic_partition), gap)
+        if rejected is not None:
+            self._dead_letters(*rejected)
         partition = self.state.partitions.get(gap.topic_partition)
         if partition is not None:
             # records of the same poll that lie behind the gap are in already; only a rewound topic goes back
@@ -274,13 +260,6 @@ class Daemon:
             gap.records,
             gap.next_offset,
         )
-
-    def _reject(self, gap: Gap, reason: RejectReason) -> None:
-        """One dead letter for all of the gap's records, without their bytes: nobody has those."""
-        topic, number = gap.topic_partition
-        place = RecordBatch(topic, number, np.array([gap.first_offset]), np.array([np.nan]), [None], gap.next_offset)
-        detail = f"offsets {gap.first_offset} to {gap.next_offset - 1}: {gap.detail}"
-        self._dead_letters(place, [Reject(0, gap.first_offset, reason, detail)])
 
     def _dead_letters(self, records: RecordBatch, rejects: Sequence[Reject]) -> None:
         """Sends what was rejected, unless most records are; the breaker sees the good ones too."""

@@ -20,6 +20,7 @@ from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
 from driftd.core.values import refuse_text
+from driftd.engine.gaps import counted
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
@@ -28,6 +29,7 @@ from driftd.learn.profile import ReferenceProfile, profile
 from driftd.replay.report import Report
 from driftd.replay.run import Accounts, FirstRejected, RefusedFeature, Replay
 from driftd.sinks.log import FileFindings
+from driftd.sources import Gap
 from driftd.sources.files.stream import Events, Progress
 
 
@@ -230,7 +232,10 @@ def build_references(
     pipeline.begin(state, {})
     rejected = FirstRejected()
     for records in events.batches():
-        rejected.note(records, pipeline.take(state, records).rejects)
+        if not isinstance(records, Gap):
+            rejected.note(records, pipeline.take(state, records).rejects)
+        elif unread := counted(state, records):
+            rejected.note(*unread)
         listener.progress(events.progress())
     listener.done(Replayed.of(state))
     if not state.accepted:

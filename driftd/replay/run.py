@@ -16,12 +16,14 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import MISSING
 from driftd.core.text import printable
+from driftd.engine.gaps import counted
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
+from driftd.sources import Gap
 
 ROWS_A_MODEL: Final = 16_000
 """Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
@@ -131,8 +133,12 @@ class Replay:
             state.partitions.setdefault(topic_partition, PartitionState(0))
         return cls(pipeline, state)
 
-    def take(self, records: RecordBatch) -> Outcome:
+    def take(self, records: RecordBatch | Gap) -> Outcome:
         """Takes the next records in. An empty batch says that its partition has ended."""
+        if isinstance(records, Gap):
+            if rejected := counted(self.state, records):
+                self._rejected.note(*rejected)
+            return Outcome()
         if len(records) == 0:
             self._done.add(records.topic_partition)
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))

@@ -13,8 +13,8 @@ from kafka.protocol.consumer import IsolationLevel
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.structs import TopicPartition
 
+from driftd.sources.kafka.columns import Stretch
 from driftd.sources.kafka.patches import partition_records, stretch_of
-from driftd.sources.kafka.records import Stretch
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 TIME_MS: Final = 1795413611828

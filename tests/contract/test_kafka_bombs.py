@@ -17,8 +17,9 @@ import zstandard
 from driftd.core.event import RejectReason, Schema
 from driftd.decode import codec_of
 from driftd.sources.kafka.client import to_batch
+from driftd.sources.kafka.columns import Stretch
 from driftd.sources.kafka.compression import XERIAL, Damage
-from driftd.sources.kafka.records import Stretch, Unpacker
+from driftd.sources.kafka.records import Unpacker
 from driftd.sources.kafka.salvage import MOST_RECORDS
 from driftd.sources.kafka.varint import encoded
 from tests.contract.kafka_batches import CODECS, Record, batch, sealed

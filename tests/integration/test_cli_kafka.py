@@ -142,6 +142,28 @@ def test_a_reference_built_from_a_topic_is_listed(kafka: Broker, topic: str, tmp
     assert reference["reason"] == "a test"
 
 
+def test_a_batch_too_large_to_be_fetched_is_counted_and_told_and_the_rest_is_read(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    configs = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
+    holed = kafka.create_topic("holed", configs=configs | {"max.message.bytes": str(64 << 20)})
+    events, when = drifting(), int(1000 * (START + EVENTS / RATE))
+    kafka.produce(holed, events[:1000], timestamp_ms=when)
+    kafka.produce(holed, [b"x" * (40 << 20)], timestamp_ms=when, max_request_size=64 << 20, batch_size=64 << 20)
+    kafka.produce(holed, events[1000:], timestamp_ms=when)
+    source = ("--topic", holed, "--bootstrap-servers", kafka.bootstrap)
+    done = driftd(tmp_path, "replay", "--reference-events", "500", *WINDOWS, *source)
+    assert done.returncode == 0, done.stderr
+    account = f"read {EVENTS + 1} = accepted {EVENTS} + rejected 1 (too_large 1) + late 0 + dropped 0"
+    assert done.stderr.splitlines()[-1] == account
+    told = rf"{holed}/0@1000: offsets 1000 to 1000: a batch of 4194\d\d\d\d bytes, at most \d+ are fetched; rejected"
+    assert re.search(told, done.stderr + done.stdout), done.stderr
+    built = driftd(tmp_path, "reference", "build", MODEL, *source, "--state-dir", "state", "--output", "json")
+    assert built.returncode == 0, built.stderr
+    assert json.loads(built.stdout)[0]["events"] == EVENTS
+    assert "read 3001 = accepted 3000 + rejected 1 (too_large 1)" in built.stderr
+
+
 def test_a_file_is_told_window_by_window_with_every_key_of_the_interface(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(drifting()))
     found = replay(tmp_path, "findings.jsonl", "--events", "events.jsonl", "--every-window")

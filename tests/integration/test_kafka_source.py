@@ -17,9 +17,11 @@ from crc32c import crc32c
 from kafka.admin import ACLOperation
 
 from driftd.core.errors import ConfigError, SourceError, SourceRefused
-from driftd.sources import Assigned, GapCause, Revoked
+from driftd.core.event import RecordBatch
+from driftd.sources import Assigned, Gap, GapCause, Revoked
+from driftd.sources.kafka.history import read_range
 from driftd.sources.kafka.preflight import UNSEEN
-from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics, read_range
+from driftd.sources.kafka.source import KafkaSettings, KafkaSource, check_topics
 from tests.integration.kafka_helpers import numbers, reading, secure, settings, twice
 from tests.servers.kafka import KEY_PASSWORD, USER, Broker, local_broker
 
@@ -518,13 +520,29 @@ def test_check_names_what_is_missing(kafka: Broker, topic: str) -> None:
     )
 
 
+def read_all(options: KafkaSettings, *given: Any) -> tuple[list[RecordBatch], list[Gap]]:
+    found = [*read_range(options, *given)]
+    return [one for one in found if isinstance(one, RecordBatch)], [one for one in found if isinstance(one, Gap)]
+
+
+def test_an_empty_partition_of_a_stretch_ends_at_once(kafka: Broker, topic: str) -> None:
+    kafka.produce(topic, numbers(0, 10), partition=2)
+    batches, _ = read_all(settings(kafka.bootstrap, topic), topic)
+    assert {batch.partition for batch in batches[:3]} == {0, 1, 3}
+    assert [len(batch) for batch in batches] == [0, 0, 0, 10, 0]
+
+
 def test_a_stretch_of_a_topic_is_read_without_a_group(kafka: Broker, topic: str) -> None:
     for partition in range(4):
         kafka.produce(topic, numbers(100 * partition, 100 * partition + 100), partition=partition)
     options = settings(kafka.bootstrap, topic)
-    found = [value for batch in read_range(options, topic, 10, 60) for value in batch.values]
+    batches, gaps = read_all(options, topic, 10, 60)
+    found = [value for batch in batches for value in batch.values]
     assert Counter(found) == Counter(value for n in range(4) for value in numbers(100 * n + 10, 100 * n + 60))
-    assert sum(map(len, read_range(options, topic))) == 400
+    ended = {batch.topic_partition: batch.next_offset for batch in batches if not len(batch)}
+    assert ended == {(topic, n): 60 for n in range(4)}, "each partition's end is told"
+    assert sum(map(len, read_all(options, topic)[0])) == 400
+    assert not gaps
     with pytest.raises(SourceRefused, match="'no-such' does not exist"):
         next(read_range(options, "no-such"))
 
@@ -589,9 +607,17 @@ def test_a_batch_too_large_to_be_fetched_is_passed_over_and_reading_goes_on(
         assert gaps == [(0, 10, 11, GapCause.OVERSIZED), (0, 11, 13, GapCause.OVERSIZED), (1, 0, 1, GapCause.OVERSIZED)]
         assert reader.source.health().connected
     if listener == "bootstrap":  # a consumer that is closed during a handshake leaves its socket to the collector
-        told = rf"{topic}/[01]@(10|0): a batch of 31458\d\d bytes, at most 1048576 are fetched"
-        with pytest.raises(SourceError, match=told):
-            list(read_range(options, topic))
+        batches, history_gaps = read_all(options, topic)
+        found = Counter(value for batch in batches for value in batch.values)
+        assert found == Counter([*numbers(0, 20), b"1" * (900 << 10)])
+        assert (
+            sorted((gap.topic_partition[1], gap.first_offset, gap.next_offset, gap.cause) for gap in history_gaps)
+            == gaps
+        )
+        assert "a batch of 31458" in history_gaps[0].detail
+        cut = read_all(options, topic, 11, 12)
+        assert not sum(map(len, cut[0])), "no more than was asked for"
+        assert [(gap.first_offset, gap.next_offset) for gap in cut[1]] == [(11, 12)], "as far as it lies in the range"
 
 
 def certified(broker: Broker, listener: str, trusted: str, own: str | None) -> KafkaSettings:

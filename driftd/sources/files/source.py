@@ -13,14 +13,14 @@ from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits, codec_of
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.tabular.layout import Layout
-from driftd.sources.files.stream import ROWS, STDIN, Events, Progress, open_bytes, undamaged
+from driftd.sources.files.stream import ROWS, STDIN, FileEvents, Progress, open_bytes, undamaged
 
 BATCH_BYTES: Final = 4 << 20
 _JSON: Final = (".jsonl", ".ndjson", ".json")
 _FLAT: Final = (".csv", ".tsv", ".parquet", ".pq")
 
 
-def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> Events:
+def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> FileEvents:
     """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes; ``-`` is standard input.
 
     Raises ConfigError where there is no such file, nobody knows what it is, or the layout does not fit it.

@@ -17,6 +17,7 @@ import zstandard
 from driftd.core.errors import SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits
+from driftd.sources import Gap
 
 ROWS: Final = 4096
 """Rows in a batch; what comes out does not depend on it."""
@@ -35,7 +36,7 @@ class Progress:
 
 
 class Events(Protocol):
-    """A file of events: batches in file order, and the codec that understands them.
+    """A file or a stretch of a topic: batches in order, and the codec that understands them.
 
     ``partitions`` is empty where there is only the one of a file.
     """
@@ -44,8 +45,8 @@ class Events(Protocol):
     codec: Codec
     partitions: tuple[TopicPartition, ...]
 
-    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:
-        """From the beginning, once. Raises SourceRefused where the file is damaged."""
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch | Gap]:
+        """From the beginning, once; and what cannot be read. Raises SourceRefused where the file is damaged."""
         ...
 
     def codec_within(self, limits: Limits) -> Codec:
@@ -53,6 +54,12 @@ class Events(Protocol):
         ...
 
     def progress(self) -> Progress: ...
+
+
+class FileEvents(Events, Protocol):
+    """Of a file all can be read."""
+
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]: ...
 
 
 class _Zstd(io.RawIOBase):

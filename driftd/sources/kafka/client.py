@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch, TopicPartition
-from driftd.sources.kafka.records import Stretch
+from driftd.sources.kafka.columns import Stretch
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.sockets import close_failed_attempts
 

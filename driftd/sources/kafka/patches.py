@@ -38,8 +38,9 @@ from kafka.protocol.admin import DescribeGroupsRequest
 from kafka.protocol.consumer import ConsumerProtocolAssignment, IsolationLevel
 
 from driftd.core.event import Headers, TopicPartition
+from driftd.sources.kafka.columns import Damaged, Stretch
 from driftd.sources.kafka.compression import Damage
-from driftd.sources.kafka.records import Damaged, LegacyFormat, Stretch, Unpacker
+from driftd.sources.kafka.records import LegacyFormat, Unpacker
 
 log = logging.getLogger(__name__)
 

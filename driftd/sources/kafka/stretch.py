@@ -11,8 +11,11 @@ from driftd.core.errors import ConfigError, SourceRefused
 from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits, codec_of
 from driftd.decode.limits import DEFAULT_LIMITS
+from driftd.sources import Gap
 from driftd.sources.files.stream import ROWS, Progress
-from driftd.sources.kafka.source import KafkaSettings, check_topics, read_range
+from driftd.sources.kafka.history import read_range
+from driftd.sources.kafka.settings import KafkaSettings
+from driftd.sources.kafka.topics import check_topics
 
 Place = int | datetime | None
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -58,9 +61,9 @@ class TopicEvents:
         self._settings, self._start, self._end = settings, start, end
         self._done = 0
 
-    def batches(self, size: int = ROWS) -> Iterator[RecordBatch]:  # noqa: ARG002  the broker's batches are taken as they come
+    def batches(self, size: int = ROWS) -> Iterator[RecordBatch | Gap]:  # noqa: ARG002  the broker's batches are taken as they come
         for records in read_range(self._settings, self.name, self._start, self._end):
-            self._done += len(records)
+            self._done += records.records if isinstance(records, Gap) else len(records)
             yield records
 
     def codec_within(self, limits: Limits) -> Codec:
