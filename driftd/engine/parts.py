@@ -36,6 +36,8 @@ CHECKPOINTS: Final = 2
 SUFFIX: Final = ".part"
 
 Identity = tuple[int, ...]
+Known = dict[Identity, tuple[object, str | msgspec.Raw]]
+"""The name of each part, or what it is encoded to where it is small."""
 _T = TypeVar("_T", Reference, RowsSnapshot)
 
 
@@ -44,13 +46,13 @@ class Parts:
     """The parts in ``folder``; ``write`` and ``read`` handle files as driftd.engine.store does.
 
     A part is on disk before a checkpoint names it. Parts are known by identity: what a state holds may be replaced, but
-    is never changed. ``_known`` has the name of each, or what it is encoded to where it is small.
+    is never changed.
     """
 
     folder: Path
     write: Callable[[Mapping[Path, bytes]], int]
     read: Callable[[Path], bytes]
-    _known: dict[Identity, tuple[object, str | msgspec.Raw]] = field(default_factory=dict)
+    _known: Known = field(default_factory=dict)
     _named: deque[frozenset[str]] = field(default_factory=lambda: deque(maxlen=CHECKPOINTS))
 
     def put(self, checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
@@ -58,59 +60,17 @@ class Parts:
 
         Raises: StateUnwritable.
         """
-        known: dict[Identity, tuple[object, str | msgspec.Raw]] = {}
-        fresh: dict[Path, bytes] = {}
-
-        def short(value: _T, encode: Callable[[_T], bytes], least: int = 0) -> Any:
-            identity = _identity(value)
-            found = self._known.get(identity)
-            if found is None:
-                payload = encode(value)
-                if len(payload) < least:
-                    found = value, msgspec.Raw(payload)
-                else:
-                    name = hashlib.sha256(payload).hexdigest()[:32]
-                    found = value, name
-                    fresh[self._path(name)] = payload
-            known[identity] = found
-            return found[1]
-
-        def named(model: ModelSnapshot) -> ModelSnapshot:
-            reference, growth = model.reference, model.growth
-            if isinstance(reference, Reference):
-                reference = short(reference, encode_reference)
-            if growth is not None and growth.rows is not None:
-                rows = [r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES) for r in growth.rows]
-                growth = replace(growth, rows=rows)
-            return replace(model, reference=reference, growth=growth)
-
-        out = replace(checkpoint, models=[named(model) for model in checkpoint.models])
-        written = self.write({path: payload for path, payload in fresh.items() if not path.exists()})
+        out, known, fresh = shorten(checkpoint, self._known)
+        files = {self._path(name): payload for name, payload in fresh.items()}
+        written = self.write({path: payload for path, payload in files.items() if not path.exists()})
         self._known = known  # not before: what could not be written has no name
         return out, written
 
     def get(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with its parts again. Raises CheckpointCorrupt where one is gone or damaged."""
-
-        def value(name: str, decode: Callable[[bytes], _T]) -> _T:
-            path = self._path(name)
-            try:
-                out = decode(self.read(path))
-            except StateError as e:
-                raise CheckpointCorrupt(f"a part of the checkpoint is unusable: {path}: {e}") from e
-            self._known[_identity(out)] = out, name
-            return out
-
-        def whole(model: ModelSnapshot) -> ModelSnapshot:
-            reference, growth = model.reference, model.growth
-            if isinstance(reference, str):
-                reference = value(reference, decode_reference)
-            if growth is not None and growth.rows is not None:
-                rows = [value(r, decode_rows) if isinstance(r, str) else r for r in growth.rows]
-                growth = replace(growth, rows=[*rows])
-            return replace(model, reference=reference, growth=growth)
-
-        return replace(checkpoint, models=[whole(model) for model in checkpoint.models])
+        out, known = whole(checkpoint, lambda name: self.read(self._path(name)))
+        self._known |= known
+        return out
 
     def saved(self, checkpoint: Checkpoint) -> None:
         """The checkpoint that ``put`` gave is on disk: removes what neither it nor the one before names."""
@@ -127,6 +87,65 @@ class Parts:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{SUFFIX}"
+
+
+def part_name(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()[:32]
+
+
+def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, dict[str, bytes]]:
+    """The checkpoint with the names of its parts in their place; what is known now; the parts that were not known."""
+    now: Known = {}
+    fresh: dict[str, bytes] = {}
+
+    def short(value: _T, encode: Callable[[_T], bytes], least: int = 0) -> Any:
+        identity = _identity(value)
+        found = known.get(identity)
+        if found is None:
+            payload = encode(value)
+            if len(payload) < least:
+                found = value, msgspec.Raw(payload)
+            else:
+                name = part_name(payload)
+                found = value, name
+                fresh[name] = payload
+        now[identity] = found
+        return found[1]
+
+    def named(model: ModelSnapshot) -> ModelSnapshot:
+        reference, growth = model.reference, model.growth
+        if isinstance(reference, Reference):
+            reference = short(reference, encode_reference)
+        if growth is not None and growth.rows is not None:
+            rows = [r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES) for r in growth.rows]
+            growth = replace(growth, rows=rows)
+        return replace(model, reference=reference, growth=growth)
+
+    return replace(checkpoint, models=[named(model) for model in checkpoint.models]), now, fresh
+
+
+def whole(checkpoint: Checkpoint, read: Callable[[str], bytes]) -> tuple[Checkpoint, Known]:
+    """The checkpoint with its parts again, and their names. Raises CheckpointCorrupt where one is gone or damaged."""
+    known: Known = {}
+
+    def value(name: str, decode: Callable[[bytes], _T]) -> _T:
+        try:
+            out = decode(read(name))
+        except StateError as e:
+            raise CheckpointCorrupt(f"a part of the checkpoint is unusable: {name}: {e}") from e
+        known[_identity(out)] = out, name
+        return out
+
+    def complete(model: ModelSnapshot) -> ModelSnapshot:
+        reference, growth = model.reference, model.growth
+        if isinstance(reference, str):
+            reference = value(reference, decode_reference)
+        if growth is not None and growth.rows is not None:
+            rows = [value(r, decode_rows) if isinstance(r, str) else r for r in growth.rows]
+            growth = replace(growth, rows=[*rows])
+        return replace(model, reference=reference, growth=growth)
+
+    return replace(checkpoint, models=[complete(model) for model in checkpoint.models]), known
 
 
 def names_in(checkpoint: Checkpoint) -> frozenset[str]:

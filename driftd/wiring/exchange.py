@@ -6,14 +6,17 @@ import hashlib
 import uuid
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError
+from driftd.engine.exchange.member import Saved
 from driftd.engine.exchange.messages import Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
 from driftd.sources.kafka.preflight import preflight
 from driftd.sources.kafka.settings import KafkaSettings
@@ -24,15 +27,18 @@ PIECE_BYTES: Final = 900_000
 PIECES_AT_ONCE: Final = 32
 """That wait for the broker: a sender keeps 64 MiB."""
 FLUSH_SECONDS: Final = 30.0
+NO_PARTS: Final[Mapping[str, bytes]] = MappingProxyType({})
+NOTHING: Final = Saved(b"", NO_PARTS)
 
 
 class Manifest(msgspec.Struct, array_like=True):
-    """The last message of something that was cut: which pieces it is made of."""
+    """The last message of something that was cut: which pieces it is made of, and those of each of its parts."""
 
     epoch: int
     number: int
     pieces: int
     digest: bytes
+    parts: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def owner_of(model: str, owners: int) -> int:
@@ -45,11 +51,11 @@ class Pieces:
     """Things under a name, cut into messages: the pieces first, then the manifest, so that what is read is old or new.
 
     Keys are ``place NUL name``, the place of a manifest is ``=epoch``. Two versions take turns, so that the pieces of
-    the last good one are there until the next one is whole. Of those who write under one name he with the greatest
-    epoch counts.
+    the last good one are there until the next one is whole; parts, known by what is in them, are written once for all
+    versions of an epoch that name them. Of those who write under one name he with the greatest epoch counts.
     """
 
-    known: dict[str, tuple[Manifest, bytes]] = field(default_factory=dict)
+    known: dict[str, tuple[Manifest, Saved]] = field(default_factory=dict)
     _pieces: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
 
     def take(self, kept: Kept) -> str | None:
@@ -59,53 +65,81 @@ class Pieces:
             self._pieces[name].pop(place, None)
             return None
         self._pieces[name][place] = kept.value
-        if place.startswith("="):
-            manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
-            parts = [self._pieces[name].get(_place(manifest, i)) for i in range(manifest.pieces)]
-            whole = b"".join(part for part in parts if part is not None)
-            before = self.known.get(name)
-            newer = before is None or (before[0].epoch, before[0].number) <= (manifest.epoch, manifest.number)
-            if newer and None not in parts and hashlib.sha256(whole).digest() == manifest.digest:
-                self.known[name] = manifest, whole
-                return name
-        return None
-
-    def payload(self, name: str) -> bytes:
-        """Of what is whole; from here on only what it was made of is remembered."""
-        manifest, payload = self.known[name]
-        self.known[name] = manifest, b""
-        self._pieces[name] = dict.fromkeys(self._pieces[name], b"")
-        return payload
-
-    def cut(self, name: str, epoch: int, payload: bytes) -> list[tuple[bytes, bytes | None]]:
-        """Keys and values, in order; they go to one partition. The payload is not kept."""
+        if not place.startswith("="):
+            return None
+        manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
         before = self.known.get(name)
+        if before is not None and (before[0].epoch, before[0].number) > (manifest.epoch, manifest.number):
+            return None
+        payload = self._joined(name, _places(manifest))
+        parts = {part: self._joined(name, _part_places(manifest, part)) for part in manifest.parts}
+        if hashlib.sha256(payload).digest() != manifest.digest or not all(map(_is_whole, parts, parts.values())):
+            return None
+        self.known[name] = manifest, Saved(payload, parts)
+        return name
+
+    def _joined(self, name: str, places: Iterable[str]) -> bytes:
+        return b"".join(self._pieces[name].get(place, b"") for place in places)
+
+    def saved(self, name: str) -> Saved:
+        """What is whole; from here on only what it was made of is remembered."""
+        manifest, saved = self.known[name]
+        self.known[name] = manifest, NOTHING
+        self._pieces[name] = dict.fromkeys(self._pieces[name], b"")
+        return saved
+
+    def cut(
+        self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes] = NO_PARTS, named: Collection[str] = ()
+    ) -> list[tuple[bytes, bytes | None]]:
+        """Keys and values, in order; they go to one partition. Nothing of it is kept. ``named``: the parts that belong
+        to it, of which all but the ``fresh`` ones were written before, in this epoch.
+        """
+        before = self.known.get(name)
+        mine = before[0] if before is not None and before[0].epoch == epoch else None
+        written = {} if mine is None else mine.parts
         manifest = Manifest(
             epoch,
             0 if before is None else before[0].number + 1,
-            -(-len(payload) // PIECE_BYTES),
+            _count(payload),
             hashlib.sha256(payload).digest(),
+            {part: _count(fresh[part]) if part in fresh else written[part] for part in sorted(named)},
         )
-        places = [_place(manifest, i) for i in range(manifest.pieces)]
-        kept = {*places, f"={epoch}"}
-        if before is not None and before[0].epoch == epoch:
-            kept.update(_place(before[0], i) for i in range(before[0].pieces))
+        out: list[tuple[bytes, bytes | None]] = []
+        for part in sorted(fresh.keys() & manifest.parts.keys()):
+            out += _cut(name, _part_places(manifest, part), fresh[part])
+        out += _cut(name, _places(manifest), payload)
+        out.append((_key(name, f"={epoch}"), msgspec.msgpack.encode(manifest)))
+        kept = {f"={epoch}"}
+        for one in (manifest, mine) if mine is not None else (manifest,):
+            kept.update(_places(one), *(_part_places(one, part) for part in one.parts))
         stale = self._pieces[name].keys() - kept  # nobody needs them when the manifest is there
         self._pieces[name] = dict.fromkeys(kept, b"")
-        self.known[name] = manifest, b""
-        return [
-            *((_key(name, at), payload[i * PIECE_BYTES : (i + 1) * PIECE_BYTES]) for i, at in enumerate(places)),
-            (_key(name, f"={epoch}"), msgspec.msgpack.encode(manifest)),
-            *((_key(name, at), None) for at in sorted(stale)),
-        ]
+        self.known[name] = manifest, NOTHING
+        return [*out, *((_key(name, at), None) for at in sorted(stale))]
+
+
+def _count(payload: bytes) -> int:
+    return -(-len(payload) // PIECE_BYTES)
+
+
+def _cut(name: str, places: Sequence[str], payload: bytes) -> list[tuple[bytes, bytes | None]]:
+    return [(_key(name, at), payload[i * PIECE_BYTES : (i + 1) * PIECE_BYTES]) for i, at in enumerate(places)]
+
+
+def _is_whole(part: str, payload: bytes) -> bool:
+    return part == part_name(payload)
 
 
 def _key(name: str, place: str) -> bytes:
     return f"{place}\0{name}".encode("utf-8", "surrogatepass")
 
 
-def _place(manifest: Manifest, i: int) -> str:
-    return f"{manifest.epoch}.{manifest.number % 2}.{i}"
+def _places(manifest: Manifest) -> list[str]:
+    return [f"{manifest.epoch}.{manifest.number % 2}.{i}" for i in range(manifest.pieces)]
+
+
+def _part_places(manifest: Manifest, part: str) -> list[str]:
+    return [f"{manifest.epoch}.{part}.{i}" for i in range(manifest.parts[part])]
 
 
 @dataclass(slots=True)
@@ -165,28 +199,31 @@ class KafkaExchange:
     def hear(self, *, to_end: bool) -> list[bytes]:
         found = self._heard.to_end() if to_end else self._heard.poll()
         names = [self._said.take(kept) for kept in found]
-        return [self._said.payload(name) for name in names if name is not None]
+        return [self._said.saved(name).payload for name in names if name is not None]
 
-    def load(self, names: Collection[str]) -> dict[str, bytes]:
+    def load(self, names: Collection[str]) -> dict[str, Saved]:
         wanted, pieces = set(names), Pieces()
         if wanted:
             tail = Tail(self.settings, self.state_topic, tuple({self._state_partition(name) for name in wanted}))
             try:
                 for kept in tail.to_end():
-                    pieces.take(kept)
+                    if kept.key.partition(b"\0")[2].decode("utf-8", "surrogatepass") in wanted:
+                        pieces.take(kept)
             finally:
                 tail.close()
-        found = {name: pieces.payload(name) for name in wanted & pieces.known.keys()}
+        found = {name: pieces.saved(name) for name in wanted & pieces.known.keys()}
         self._saved.update(dict.fromkeys(wanted, pieces))
         return found
 
-    def save(self, name: str, epoch: int, payload: bytes) -> int:
-        at = self._state_partition(name)
-        for i, (key, value) in enumerate(self._saved.setdefault(name, Pieces()).cut(name, epoch, payload), 1):
+    def save(self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes], named: Collection[str]) -> int:
+        at, size = self._state_partition(name), 0
+        pieces = self._saved.setdefault(name, Pieces()).cut(name, epoch, payload, fresh, named)
+        for i, (key, value) in enumerate(pieces, 1):
             self._state.send(value, key, [], at)
+            size += len(value or b"")
             if i % PIECES_AT_ONCE == 0:
                 self.flush()
-        return len(payload)
+        return size
 
     def flush(self) -> None:
         """What failed is forgotten: whoever sent it reads again from what was saved."""

@@ -49,7 +49,10 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
     """Reads its share of the topics and of the panes topic, in one group."""
     topics = settings.members
     exchange = KafkaExchange(outfit.kafka, topics.panes_topic, topics.plans_topic, topics.state_topic)
-    source = KafkaSource(replace(outfit.kafka, topics=(*outfit.kafka.topics, topics.panes_topic)))
+    source = KafkaSource(
+        # its state lies in a topic: whoever is there goes on at once
+        replace(outfit.kafka, topics=(*outfit.kafka.topics, topics.panes_topic), leaves=True)
+    )
     return Member(
         outfit.pipeline,
         View(pane_seconds=settings.windows.pane_seconds),

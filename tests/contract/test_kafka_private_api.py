@@ -86,6 +86,13 @@ def test_the_group_is_asked_and_joined_anew_where_we_think() -> None:
     assert "is_done" in Future.__slots__
 
 
+def test_a_static_member_stays_silent_where_we_let_it_leave() -> None:
+    leave = inspect.getsource(BaseCoordinator.maybe_leave_group_async)
+    assert "if (self.is_dynamic_member() and" in leave
+    assert "group_instance_id=self.group_instance_id," in leave
+    assert "self.maybe_leave_group(" in inspect.getsource(BaseCoordinator.close)
+
+
 def test_an_answer_that_is_too_large_ends_where_we_notice_it() -> None:
     assert "raise Errors.InvalidReceiveError(" in inspect.getsource(KafkaProtocol._validate_frame_size)
     send = inspect.getsource(Fetcher._send_fetches_async)

@@ -175,6 +175,31 @@ def test_members_of_one_host_are_started_again_and_stop_together(
     assert not any(Path(f"/proc/{pid}").exists() for pid in again)
 
 
+def test_a_member_that_stops_hands_its_partitions_over_at_once(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("shared", 3)
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    group = []
+    for name in ("a", "b"):
+        wanted = settings(kafka, topic, name, {"enabled": True, **shared})
+        wanted["kafka"]["session_timeout_seconds"] = 240  # longer than this test may take
+        group.append(DriftdProcess(tmp_path / name, wanted))
+    daemons += group
+    for member in group:
+        member.start()
+    stays, goes = group
+
+    def read_by(member: DriftdProcess) -> int:
+        return int(member.value("driftd_assigned_partitions"))
+
+    wait_until(lambda: read_by(stays) + read_by(goes) == 5 and read_by(goes) > 0, "each has some partitions")
+    assert goes.terminate() == 0
+    wait_until(lambda: read_by(stays) == 5, "all partitions are with the one that stayed")
+    wait_until(lambda: stays.value("driftd_group_members") == 1, "the group knows")
+
+
 def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

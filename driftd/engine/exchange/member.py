@@ -19,6 +19,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.parts import Known, names_in, shorten, whole
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
@@ -30,6 +31,14 @@ MOST_WAITING: Final = 40
 somebody has read in a poll, a few thousand events."""
 SOON_SECONDS: Final = 0.02
 """Between two looks at the plans topic while something is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was saved under a name, and its parts by their names (driftd.engine.parts)."""
+
+    payload: bytes
+    parts: Mapping[str, bytes]
 
 
 class Exchange(Protocol):
@@ -52,12 +61,14 @@ class Exchange(Protocol):
         """What has come in the plans topic since it was last asked; ``to_end``: all that was sent before now."""
         ...
 
-    def load(self, names: Collection[str]) -> Mapping[str, bytes]:
+    def load(self, names: Collection[str]) -> Mapping[str, Saved]:
         """What was last saved under each of the names, by whoever had the greatest epoch."""
         ...
 
-    def save(self, name: str, epoch: int, payload: bytes) -> int:
-        """The bytes that were written."""
+    def save(self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes], named: Collection[str]) -> int:
+        """``named``: the parts that belong to it, of which all but the ``fresh`` ones were saved under this name and
+        epoch before. The bytes that were written.
+        """
         ...
 
     def flush(self) -> None:
@@ -100,6 +111,8 @@ class Member(Daemon):
     readers: dict[TopicPartition, Reader] = field(init=False, default_factory=dict)
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
+    _parts: dict[int, Known] = field(init=False, default_factory=dict)
+    """Of each owner, what lies in the state topic already."""
     _waiting: set[TopicPartition] = field(init=False, default_factory=set)
     """Ours, and not begun: no broker answered."""
 
@@ -220,6 +233,8 @@ class Member(Daemon):
             self._waiting.discard(at)
             self.readers.pop(at, None)
             owner = self.owners.pop(at[1], None) if at[0] == self.panes_topic else None
+            if at[0] == self.panes_topic:
+                self._parts.pop(at[1], None)
             for key in () if owner is None else owner.owned.state.models:
                 self.reporter.metrics.remove(key.model)  # its new owner shows it
             self.state.partitions.pop(at, None)
@@ -276,7 +291,8 @@ class Member(Daemon):
         """What was saved of the partitions, where something was."""
         names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
         saved = self.exchange.load(names.values())
-        return {at: decode_checkpoint(saved[name]) for at, name in names.items() if name in saved}
+        found = {at: saved[name] for at, name in names.items() if name in saved}
+        return {at: whole(decode_checkpoint(one.payload), one.parts.__getitem__)[0] for at, one in found.items()}
 
     def _meet(self, sources: Iterable[TopicPartition]) -> None:
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on
@@ -318,10 +334,11 @@ class Member(Daemon):
         self.exchange.flush()
         for source, reader in self.readers.items():
             cell = encode_checkpoint(reader_cell(reader, now))
-            size += self.exchange.save(_reader(source), self.epochs[source], cell)
+            size += self.exchange.save(_reader(source), self.epochs[source], cell, {}, ())
         for k, owner in self.owners.items():
             epoch = self.epochs[self.panes_topic, k]
-            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(owner_cell(owner, epoch, now)))
+            short, self._parts[k], fresh = shorten(owner_cell(owner, epoch, now), self._parts.get(k, {}))
+            size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), fresh, names_in(short))
         self.exchange.flush()
         return size
 

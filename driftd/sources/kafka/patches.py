@@ -13,6 +13,7 @@
 8. A response that is too large to be received is told: kafka-python fetches it again for ever.
 9. Records are asked for by the id of the topic where brokers have ids (Fetch 13, KIP-516). By name, a topic that was
    made anew would answer from our position in the old one until the metadata tells.
+10. A static member may leave its group when it closes: others have all that it knew, and need not wait for its session.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -356,6 +357,13 @@ def generation(consumer: Any) -> int:
 def rejoin(consumer: Any) -> None:
     """The next poll() joins the group anew. Of a member that the broker takes for the leader it makes a rebalance."""
     consumer._coordinator.request_rejoin()
+
+
+def leave_with(consumer: Any) -> None:
+    """Part 10: close() then tells the group, as a dynamic member's does."""
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is not None:
+        coordinator.is_dynamic_member = lambda: True
 
 
 def require_membership(consumer: Any) -> None:

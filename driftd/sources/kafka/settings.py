@@ -27,7 +27,8 @@ class KafkaSettings:
     membership. ``max_poll_records`` is about how many records one batch holds (whole record batches are kept
     together), and the fetch sizes bound memory: about three times ``fetch_bytes``, or of a batch that is larger, for a
     broker sends it whole. A batch of more than ``max_stored_bytes`` is not fetched; of one that decompresses to more
-    than ``max_batch_bytes`` the rest is not read.
+    than ``max_batch_bytes`` the rest is not read. ``leaves``: a static member that stops hands its partitions
+    over at once.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -56,6 +57,7 @@ class KafkaSettings:
     partition_fetch_bytes: int = 1 << 19
     max_stored_bytes: int = 32 << 20
     max_batch_bytes: int = 64 << 20
+    leaves: bool = False
 
     @property
     def where(self) -> str:

@@ -183,9 +183,13 @@ class KafkaSource:
         )
 
     def close(self) -> None:
-        """Leave within 5 s. A static member says nothing to the group: its partitions wait for it to come back."""
+        """Leave within 5 s. A static member says nothing to the group, its partitions wait for it to come back, unless
+        it ``leaves``.
+        """
         consumer, self._reading.consumer = self._consumer, None
         if consumer is not None:
+            if self.settings.leaves:
+                patches.leave_with(consumer)
             with contextlib.suppress(errors.KafkaError, AssertionError):
                 consumer.close(autocommit=False, timeout_ms=5000)
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftd.engine.exchange.member import Saved
+from driftd.engine.parts import part_name
 from driftd.sources.kafka.tail import Kept
 from driftd.wiring import exchange
 from driftd.wiring.exchange import Pieces, owner_of
@@ -27,7 +29,7 @@ def read(log: list[Kept]) -> dict[str, bytes]:
     reader = Pieces()
     for kept in log:
         reader.take(kept)
-    return {name: payload for name, (_, payload) in reader.known.items()}
+    return {name: saved.payload for name, (_, saved) in reader.known.items()}
 
 
 def compacted(log: list[Kept]) -> list[Kept]:
@@ -63,6 +65,36 @@ def test_compaction_changes_nothing(writes: list[tuple[int, bytes]]) -> None:
         log += messages(writer, "x", epoch, payload)
         assert read(log)["x"] == payload
         assert read(compacted(log))["x"] == payload
+
+
+PARTS = {part_name(payload): payload for payload in (b"", b"one", b"t" * 25, b"three" * 7)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.sets(st.sampled_from(sorted(PARTS)))), min_size=1, max_size=8))
+def test_parts_are_written_once_and_belong_to_who_names_them(writes: list[tuple[int, set[str]]]) -> None:
+    log, epoch, writer, written = list[Kept](), 0, Pieces(), set[str]()
+    for number, (more, named) in enumerate(writes):
+        if more:  # another member goes on
+            epoch, writer, written = epoch + 1, Pieces(), set()
+            for kept in log:
+                writer.take(kept)
+        before = read_all(log)
+        fresh = {part: PARTS[part] for part in named - written}
+        added = [Kept(0, *one) for one in writer.cut("x", epoch, b"%d" % number, fresh, named)]
+        for end in range(len(added)):  # killed on the way: the one before, or this one
+            found = read_all(compacted(log + added[:end]))
+            assert found in (before, {"x": Saved(b"%d" % number, {part: PARTS[part] for part in named})})
+        log += added
+        written = named
+        assert read_all(log) == read_all(compacted(log))
+        assert read_all(log)["x"] == Saved(b"%d" % number, {part: PARTS[part] for part in named})
+
+
+def read_all(log: list[Kept]) -> dict[str, Saved]:
+    reader = Pieces()
+    for kept in log:
+        reader.take(kept)
+    return {name: saved for name, (_, saved) in reader.known.items()}
 
 
 def test_who_was_thought_dead_does_not_overwrite_who_came_after() -> None:
