@@ -53,10 +53,9 @@ class Parts:
     _known: dict[Identity, tuple[object, str | msgspec.Raw]] = field(default_factory=dict)
     _named: deque[frozenset[str]] = field(default_factory=lambda: deque(maxlen=CHECKPOINTS))
 
-    def put(self, checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
-        """The checkpoint with the names of its parts in their place, and the bytes of those that had to be written.
-
-        Raises: StateUnwritable.
+    def named(self, checkpoint: Checkpoint) -> tuple[Checkpoint, Callable[[], int]]:
+        """The checkpoint with the names of its parts in their place, and what writes those that are not there yet: it
+        returns their bytes, or raises StateUnwritable, and is called before the next checkpoint is ``named``.
         """
         known: dict[Identity, tuple[object, str | msgspec.Raw]] = {}
         fresh: dict[Path, bytes] = {}
@@ -75,7 +74,7 @@ class Parts:
             known[identity] = found
             return found[1]
 
-        def named(model: ModelSnapshot) -> ModelSnapshot:
+        def shortened(model: ModelSnapshot) -> ModelSnapshot:
             reference, growth = model.reference, model.growth
             if isinstance(reference, Reference):
                 reference = short(reference, encode_reference)
@@ -84,10 +83,12 @@ class Parts:
                 growth = replace(growth, rows=rows)
             return replace(model, reference=reference, growth=growth)
 
-        out = replace(checkpoint, models=[named(model) for model in checkpoint.models])
-        written = self.write({path: payload for path, payload in fresh.items() if not path.exists()})
-        self._known = known  # not before: what could not be written has no name
-        return out, written
+        def put() -> int:
+            size = self.write({path: payload for path, payload in fresh.items() if not path.exists()})
+            self._known = known  # not before: what could not be written has no name
+            return size
+
+        return replace(checkpoint, models=[shortened(model) for model in checkpoint.models]), put
 
     def get(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with its parts again. Raises CheckpointCorrupt where one is gone or damaged."""
@@ -113,7 +114,7 @@ class Parts:
         return replace(checkpoint, models=[whole(model) for model in checkpoint.models])
 
     def saved(self, checkpoint: Checkpoint) -> None:
-        """The checkpoint that ``put`` gave is on disk: removes what neither it nor the one before names."""
+        """The checkpoint that ``named`` gave is on disk: removes what neither it nor the one before names."""
         self._named.append(names_in(checkpoint))
         if len(self._named) == CHECKPOINTS:
             self.keep(frozenset().union(*self._named))

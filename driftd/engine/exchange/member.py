@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.saving import written
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
@@ -307,7 +309,7 @@ class Member(Daemon):
         self._release(ours)
         self._assigned(ours)
 
-    def _write(self) -> int:
+    def _write(self) -> Future[int]:
         """A checkpoint for each partition, in the state topic. Raises ExchangeFailed."""
         now, size = self.clock.now(), 0
         self.exchange.flush()
@@ -318,9 +320,9 @@ class Member(Daemon):
             epoch = self.epochs[self.panes_topic, k]
             size += self.exchange.save(_owner(k), epoch, encode_checkpoint(owner_cell(owner, epoch, now)))
         self.exchange.flush()
-        return size
+        return written(size)
 
-    def _save(self) -> int | None:
+    def _save(self) -> Future[int] | None:
         try:
             return super(Member, self)._save()
         except ExchangeFailed as e:
