@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from driftd.core.errors import ConfigError
     from driftd.core.reference import Exclusion, Reference
     from driftd.engine.store import ReferenceStore
-    from driftd.replay.drivers import Built
+    from driftd.replay.drivers import Built, Replayed
 
 
 @click.group(
@@ -93,6 +93,7 @@ def build(
     exclusions = tuple(_exclusion(text) for text in exclude)
     (loaded,), events = opened(given)
     bar = Bar("driftd reference build")
+    listener = _Listener(bar)
     with bar.shown():
         pipeline = pipeline_of(loaded.settings, events.codec)
         built = drivers.build_references(
@@ -101,10 +102,12 @@ def build(
             models=models,
             first=first,
             reason=reason,
-            listener=Listener(bar),
+            listener=listener,
             kind=ReferenceKind(kind) if kind else None,
             exclude=exclusions,
         )
+    for text in listener.told:
+        print_line(text, err=True)
     if not built:
         raise ConfigError(f"{events.name}: no usable events to learn from")
     built = _keep(built, loaded, to_file)
@@ -116,6 +119,16 @@ def build(
         print_line()
         references.print_profile(one)
         reports.refused(one.refused)
+
+
+class _Listener(Listener):
+    """``told``: what of the events could not be used, if there is anything."""
+
+    told: tuple[str, ...] = ()
+
+    def done(self, result: Replayed) -> None:
+        if result.accounts.accepted < result.accounts.read:
+            self.told = (*result.remarks, str(result.accounts))
 
 
 def _keep(built: list[Built], loaded: Loaded, to_file: str | None) -> list[Built]:

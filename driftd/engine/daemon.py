@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.read_ahead import held
 from driftd.engine.reporter import Reporter
 from driftd.engine.retirement import configured, heard, leaving
+from driftd.engine.saving import Saving, written
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import remarks, unknown_channels
@@ -56,7 +59,9 @@ class RejectSink(Protocol):
 
 
 class Checkpoints(Protocol):
-    def save(self, state: State, pipeline: Pipeline) -> int: ...
+    def begin(self, state: State, pipeline: Pipeline) -> Future[int]:
+        """Takes the state as it is now, and writes it beside the loop; the bytes, or StateUnwritable."""
+        ...
 
 
 class References(Protocol):
@@ -91,11 +96,11 @@ class Timing:
 class Daemon:
     """One process on the topic.
 
-    Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings;
-    5. if it is time, flush the sinks, save the checkpoint, commit offsets; 6. record own metrics. A crash between
-    two steps may repeat a finding (it carries the same id) and loses none: the checkpoint holds the positions
-    beside the state that they produced, and after a restart reading goes on from there. ``checkpoints``: None where
-    nothing is saved in files.
+    Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings; 5.
+    if it is time, flush the sinks and begin a checkpoint, which is written beside the loop; once it is on disk, its
+    offsets are committed; 6. record own metrics. A crash between two steps may repeat a finding (it carries the same
+    id) and loses none: the checkpoint holds the positions beside the state that they produced, and after a restart
+    reading goes on from there. ``checkpoints``: None where nothing is saved in files.
     """
 
     pipeline: Pipeline
@@ -115,6 +120,7 @@ class Daemon:
     reloading: bool = False
     _quiet_since: dict[TopicPartition, float] = field(default_factory=dict)
     _saved_at: float = 0.0
+    _saving: Saving | None = None
     _received_at: int = field(init=False)
     """What had been received when the state was last saved, or loaded."""
     _unsaved: str = ""
@@ -167,7 +173,8 @@ class Daemon:
         self._note_topics()
         self._settle(self._idle(batches))
         self._retire()
-        if self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
+        self._saved()
+        if self._saving is None and self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
             self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self._suppressed)
@@ -323,10 +330,9 @@ class Daemon:
                 backlog.clear()
         return failed
 
-    def _keep_references(self) -> None:
-        for model in self.state.models.values():
-            reference = model.reference
-            if self.references is None or reference is None or reference.id in self._kept:
+    def _keep_references(self, saved: Iterable[Reference]) -> None:
+        for reference in saved:
+            if self.references is None or reference.id in self._kept:
                 continue
             if reference.created_by == LEARNED_BY and reference.rolled is None:
                 self.references.keep(reference)
@@ -352,6 +358,9 @@ class Daemon:
 
     def _release(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions are another member's now: their open panes stay ours and hold nobody back."""
+        partitions = list(partitions)
+        if self._saving is not None:
+            self._saving.leave(partitions)
         for topic_partition in partitions:
             if topic_partition in self.state.partitions:
                 self.state.partitions[topic_partition].released = True
@@ -388,6 +397,7 @@ class Daemon:
         log.info("reading from %s", ", ".join(f"{t}/{n}@{o}" for (t, n), o in sorted(found.items())))
         if begun:  # after kill -9 before the first checkpoint "latest" would be another place
             self.checkpoint()
+            self._saved(wait=True)
 
     def _start(self, topic_partition: TopicPartition, committed: int | None, owner: str) -> int | str:
         """Where to read on: the checkpoint's position, unless another member has gone on from there."""
@@ -424,44 +434,66 @@ class Daemon:
         return frozenset(idle)
 
     def checkpoint(self, *, commit: Iterable[TopicPartition] | None = None, wait: bool = False) -> bool:
-        """Flushes the sinks, saves, then commits; without a saved state nothing is committed.
+        """Flushes the sinks and begins to save; what was saved is committed, without a saved state nothing is.
 
         ``commit`` names the partitions to commit at once (they are being given up); otherwise all that are ours.
+        ``wait``: until the state is saved and committed, as with ``commit``. False where saving failed.
         """
+        wait = wait or commit is not None
+        self._saved(wait=True)
         self._saved_at = self.clock.monotonic()
         if not self._dirty and commit is None:
             return True
-        size = self._save()
-        if size is None:
-            return False
-        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - self._saved_at)
-        self._dirty, self._received_at = False, self.state.received
         positions = self._positions(commit)
-        if wait or commit is not None:
-            self.source.commit_now(positions, self.timing.instance, self.timing.drain_seconds / 2)
+        begun = self._save()
+        if begun is None:
+            return False
+        references = [model.reference for model in self.state.models.values() if model.reference is not None]
+        self._saving = Saving(begun, self._saved_at, self.state.received, positions, references)
+        self._dirty = False
+        return self._saved(wait=wait, commit_now=wait)
+
+    def _saved(self, *, wait: bool = False, commit_now: bool = False) -> bool:
+        """Follows a checkpoint that is being written: commits what it covers. False where it could not be written."""
+        saving = self._saving
+        if saving is None or not (wait or saving.written.done()):
+            return True
+        self._saving = None
+        try:
+            size = saving.written.result()
+            # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
+            self._keep_references(saving.references)
+        except StateUnwritable as e:
+            self._dirty = True
+            self._not_saved(str(e))
+            return False
+        self.reporter.checkpointed(size, self.clock.now(), self.clock.monotonic() - saving.began)
+        self._received_at = saving.received
+        if commit_now:
+            self.source.commit_now(saving.positions, self.timing.instance, self.timing.drain_seconds / 2)
         else:
-            self.source.commit(positions, self.timing.instance)
+            self.source.commit(saving.positions, self.timing.instance)
         return True
 
-    def _save(self) -> int | None:
-        """Flushes the sinks and saves the state; its size in bytes, None where that failed."""
+    def _save(self) -> Future[int] | None:
+        """Flushes the sinks and begins to save the state; None where that failed."""
         try:
             failed = self._emit()
             if not failed:
                 self._flush()
-                size = self._write()
-                # only now: a stored reference that the checkpoint does not know would be taken for one of the user's
-                self._keep_references()
-                return size
+                return self._write()
         except (StateUnwritable, SourceError) as e:
             failed = str(e)
-        self._unsaved = failed
-        self.reporter.checkpoint_failed(failed)
+        self._not_saved(failed)
         return None
 
-    def _write(self) -> int:
-        """Saves the state; the bytes that were written."""
-        return 0 if self.checkpoints is None else self.checkpoints.save(self.state, self.pipeline)
+    def _not_saved(self, why: str) -> None:
+        self._unsaved = why
+        self.reporter.checkpoint_failed(why)
+
+    def _write(self) -> Future[int]:
+        """Begins to save the state; the bytes that are written."""
+        return written(0) if self.checkpoints is None else self.checkpoints.begin(self.state, self.pipeline)
 
     def _positions(self, given_up: Iterable[TopicPartition] | None) -> dict[TopicPartition, int]:
         """The offsets to commit: of the partitions that are being given up, or of all that are ours."""
@@ -487,6 +519,8 @@ class Daemon:
         log.info("drained", extra={"received": received, "accepted": self.state.accepted})
 
     def _close(self) -> None:
+        if self._saving is not None:
+            wait_for([self._saving.written])  # while the state directory is ours
         try:
             self.source.close()
         except SourceError as e:

@@ -53,7 +53,8 @@ class StateDirectory:
         told = self._about(model)
         kept: frozenset[str] = frozenset()
         for path, checkpoint in self._checkpoints:
-            others, _ = self._files.parts.put(_without(checkpoint, model))
+            others, put = self._files.parts.named(_without(checkpoint, model))
+            put()
             kept |= names_in(others)
             if len(others.models) < len(checkpoint.models):
                 write_file(path, encode_checkpoint(others))

@@ -55,16 +55,19 @@ class Parts:
     _known: Known = field(default_factory=dict)
     _named: deque[frozenset[str]] = field(default_factory=lambda: deque(maxlen=CHECKPOINTS))
 
-    def put(self, checkpoint: Checkpoint) -> tuple[Checkpoint, int]:
-        """The checkpoint with the names of its parts in their place, and the bytes of those that had to be written.
-
-        Raises: StateUnwritable.
+    def named(self, checkpoint: Checkpoint) -> tuple[Checkpoint, Callable[[], int]]:
+        """The checkpoint with the names of its parts in their place, and what writes those that are not there yet: it
+        returns their bytes, or raises StateUnwritable, and is called before the next checkpoint is ``named``.
         """
         out, known, fresh = shorten(checkpoint, self._known)
         files = {self._path(name): payload for name, payload in fresh.items()}
-        written = self.write({path: payload for path, payload in files.items() if not path.exists()})
-        self._known = known  # not before: what could not be written has no name
-        return out, written
+
+        def put() -> int:
+            size = self.write({path: payload for path, payload in files.items() if not path.exists()})
+            self._known = known  # not before: what could not be written has no name
+            return size
+
+        return out, put
 
     def get(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with its parts again. Raises CheckpointCorrupt where one is gone or damaged."""
@@ -73,7 +76,7 @@ class Parts:
         return out
 
     def saved(self, checkpoint: Checkpoint) -> None:
-        """The checkpoint that ``put`` gave is on disk: removes what neither it nor the one before names."""
+        """The checkpoint that ``named`` gave is on disk: removes what neither it nor the one before names."""
         self._named.append(names_in(checkpoint))
         if len(self._named) == CHECKPOINTS:
             self.keep(frozenset().union(*self._named))

@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,15 +213,34 @@ class CheckpointFile:
         self.previous = folder / "checkpoint.previous"
         self.parts = Parts(folder / "parts", write_files, read_file)
         self._clock = clock
+        self._writer = ThreadPoolExecutor(1, "driftd-checkpoint")
+        self._writing: Future[int] | None = None
 
     def save(self, state: State, pipeline: Pipeline) -> int:
         """Writes what has changed of the state; returns the bytes. Raises StateUnwritable."""
+        return self.begin(state, pipeline).result()
+
+    def begin(self, state: State, pipeline: Pipeline) -> Future[int]:
+        """As ``save``, but only takes the state: a thread writes it. After the checkpoint before it, if that still is
+        being written.
+        """
+        self._wait()
         pane_seconds = pipeline.monitor.windows.pane_seconds
         whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
-        checkpoint, parts = self.parts.put(whole)
-        size = write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
-        self.parts.saved(checkpoint)
-        return parts + size
+        checkpoint, put_parts = self.parts.named(whole)
+        payload = encode_checkpoint(checkpoint)
+
+        def write() -> int:
+            size = put_parts() + write_file(self.path, payload, previous=self.previous)
+            self.parts.saved(checkpoint)
+            return size
+
+        self._writing = self._writer.submit(write)
+        return self._writing
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            wait([self._writing])
 
     def load(self, pipeline: Pipeline) -> tuple[State, str]:
         """The state, empty where there is none, and a sentence on what became of a bad one ("" if all is well).
@@ -229,6 +249,7 @@ class CheckpointFile:
         Without one, reading goes on from the committed offsets.
         Raises: CheckpointTooNew, CheckpointTooOld: another driftd's checkpoint is not set aside.
         """
+        self._wait()
         said: list[str] = []
         for path in (self.path, self.previous):
             if not path.exists():

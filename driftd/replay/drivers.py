@@ -237,9 +237,10 @@ def build_references(
         elif unread := counted(state, records):
             rejected.note(*unread)
         listener.progress(events.progress())
-    listener.done(Replayed.of(state))
+    remarks = rejected.remarks(Accounts.of(state))
     if not state.accepted:
-        raise ConfigError("\n".join((f"{events.name}: no usable events", *rejected.remarks(Accounts.of(state)))))
+        raise ConfigError("\n".join((f"{events.name}: no usable events", *remarks)))
+    listener.done(replace(Replayed.of(state), remarks=remarks))
     out = []
     for name in _named(state, models):
         rows = _rows(state, name, events)

@@ -47,6 +47,10 @@ NEVER_TAKEN: Final = (
 )
 REOPEN_SECONDS: Final = 10.0
 FAILING_SECONDS: Final = 0.5
+LINGER_SECONDS: Final = 0.02
+LETTERS_LINGER_SECONDS: Final = 0.25
+"""Nobody waits for a dead letter before the checkpoint. Measured: of 500 a second each costs 170 us of processor time
+so, and 250 to 340 us where each request carries ten."""
 MOST_WAITING: Final = 10_000
 MOST_BYTES: Final = 64 << 20
 LETTER_BYTES: Final = 900_000  # by default a topic takes batches of 1,048,588
@@ -81,6 +85,7 @@ class Sender:
 
     settings: KafkaSettings
     topic: str
+    linger_seconds: float = LINGER_SECONDS
     max_pending: int = MOST_WAITING
     last_error: str = ""
     delivered: int = 0
@@ -195,7 +200,7 @@ class Sender:
 
     def _open(self) -> Any:
         if self._producer is None:
-            self._producer = open_producer(self.settings)
+            self._producer = open_producer(self.settings, self.linger_seconds)
         return self._producer
 
     def _close(self, timeout_seconds: float) -> None:
@@ -216,7 +221,7 @@ def explained(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def open_producer(settings: KafkaSettings) -> Any:
+def open_producer(settings: KafkaSettings, linger_seconds: float = LINGER_SECONDS) -> Any:
     """A KafkaProducer that has found its cluster. Raises SourceError; leaves no thread behind when it does."""
     close_failed_attempts()
     opened: list[Any] = []
@@ -234,7 +239,7 @@ def open_producer(settings: KafkaSettings) -> Any:
                 "acks": "all",
                 "enable_idempotence": True,
                 "allow_auto_create_topics": False,
-                "linger_ms": 20,
+                "linger_ms": milliseconds(linger_seconds),
                 "max_block_ms": 2000,  # a topic that does not exist holds the loop up no longer than this
                 "delivery_timeout_ms": milliseconds(settings.request_timeout_seconds) + 1000,
                 "max_request_size": 16 << 20,  # what the topic takes is the broker's to say
@@ -261,7 +266,7 @@ class DeadLetters:
     _sender: Sender = field(init=False)
 
     def __post_init__(self) -> None:
-        self._sender = Sender(self.settings, self.topic)
+        self._sender = Sender(self.settings, self.topic, LETTERS_LINGER_SECONDS)
 
     @property
     def sent(self) -> int:

@@ -19,7 +19,7 @@ from tests.servers.kafka import LocalBroker, local_broker
 
 ROWS = (
     *("kills", "members", "keyed", "broker", "poison", "dependencies"),
-    *("backlog", "names", "checkpoints", "login", "soak"),
+    *("backlog", "flood", "names", "checkpoints", "login", "soak"),
 )
 
 

@@ -115,12 +115,12 @@ class Stream(threading.Thread):
 
     def run(self) -> None:
         broker, topic, values, partitions, producer = self._plan
-        began = time.monotonic()
+        began, every = time.monotonic(), max(1, min(100, int(self.rate / 20)))
         with broker.producer(**producer) as sending:
             for value in values:
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
-                if self.sent % 100 == 0 and (ahead := began + self.sent / self.rate - time.monotonic()) > 0:
+                if self.sent % every == 0 and (ahead := began + self.sent / self.rate - time.monotonic()) > 0:
                     self._halt.wait(ahead)
                 if self._halt.is_set():
                     break

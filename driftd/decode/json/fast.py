@@ -142,6 +142,8 @@ class _Run:
         self.debt = 0
         self.stale = False
         self.exploded: list[tuple[int, list[Any]]] = []
+        refused = {} if unwrapped is None else unwrapped.refused
+        self.unfit = {index: self._reject(index, why) for index, why in refused.items()}
 
     def decoded(self) -> Decoded:
         values = self._examined()
@@ -166,19 +168,17 @@ class _Run:
         """The values for the fast decoder; b"" (which it refuses) where the strict path must look first."""
         values = [*self.values]
         lengths = [*map(len, filter(None, values))]
-        refused = self.unwrapped.refused if self.unwrapped is not None else {}
         # a value of n bytes nests at most n / 2 levels and holds at most n / 4 features
         harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.limits.features_per_event)
         if len(lengths) < len(values) or max(lengths, default=0) > harmless or not all(map(bytes.isascii, values)):
-            for i, value in enumerate(values):
-                if value and len(value) <= harmless and value.isascii():
-                    continue
+            doubtful = [i for i, v in enumerate(values) if not v or len(v) > harmless or not v.isascii()]
+            for i in doubtful:
                 try:
-                    if crowded(examine(value, self.limits), self.limits):
+                    if crowded(examine(values[i], self.limits), self.limits):
                         values[i] = b""
-                except Refused:
-                    values[i] = b""
-        for i in refused:
+                except Refused as refused:
+                    self.unfit.setdefault(i, self._reject(i, refused))
+        for i in self.unfit:
             values[i] = b""
         return values
 
@@ -201,8 +201,8 @@ class _Run:
 
     def _record(self, index: int, decode: Callable[[Any], Any]) -> Any:
         """A record on the strict path: one outcome, or a list of them for an array."""
-        if self.unwrapped is not None and index in self.unwrapped.refused:
-            return self._reject(index, self.unwrapped.refused[index])
+        if index in self.unfit:
+            return self.unfit[index]
         try:
             value = examine(self.values[index], self.limits)
             items = events_of(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -20,6 +21,7 @@ from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan,
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.parts import Known, names_in, shorten, whole
+from driftd.engine.saving import written
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
@@ -328,7 +330,7 @@ class Member(Daemon):
         self._release(ours)
         self._assigned(ours)
 
-    def _write(self) -> int:
+    def _write(self) -> Future[int]:
         """A checkpoint for each partition, in the state topic. Raises ExchangeFailed."""
         now, size = self.clock.now(), 0
         self.exchange.flush()
@@ -340,9 +342,9 @@ class Member(Daemon):
             short, self._parts[k], fresh = shorten(owner_cell(owner, epoch, now), self._parts.get(k, {}))
             size += self.exchange.save(_owner(k), epoch, encode_checkpoint(short), fresh, names_in(short))
         self.exchange.flush()
-        return size
+        return written(size)
 
-    def _save(self) -> int | None:
+    def _save(self) -> Future[int] | None:
         try:
             return super(Member, self)._save()
         except ExchangeFailed as e:

@@ -61,6 +61,17 @@ def test_help_waits_for_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_products_of_matrices_use_one_thread_unless_somebody_asks_for_more() -> None:
+    name = "OPENBLAS_NUM_THREADS"
+    program = f"import os, driftd.cli\ntry: driftd.cli.main(['version'])\nfinally: print(os.environ['{name}'])"
+    without = {key: value for key, value in os.environ.items() if key != name}
+    for environment, wanted in ((without, "1"), (without | {name: "2"}, "2")):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+        )
+        assert done.stdout.splitlines()[-1] == wanted
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,12 +103,39 @@ class Checkpoints:
     error: Exception | None = None
     positions: dict[TopicPartition, int] = field(default_factory=dict)
 
-    def save(self, state: State, pipeline: Pipeline) -> int:  # noqa: ARG002
+    slow: bool = False
+    begun: int = 0
+    writing: Callable[[], None] = lambda: None
+
+    def begin(self, state: State, pipeline: Pipeline) -> Future[int]:  # noqa: ARG002
+        positions = {topic_partition: p.next_offset for topic_partition, p in state.partitions.items()}
+        written = Written(lambda: self.end(written, positions))
+        self.begun += 1
+        if not self.slow:
+            written.finish()
+        self.writing = written.finish
+        return written
+
+    def end(self, written: Future[int], positions: dict[TopicPartition, int]) -> None:
         if self.error is not None:
-            raise self.error
-        self.journal.append("save")
-        self.positions = {topic_partition: p.next_offset for topic_partition, p in state.partitions.items()}
-        return 7
+            written.set_exception(self.error)
+        else:
+            self.journal.append("save")
+            self.positions = positions
+            written.set_result(7)
+
+
+class Written(Future[int]):
+    """Done when ``finish`` is called, or somebody waits for it."""
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        super().__init__()
+        self.finish = finish
+
+    def result(self, timeout: float | None = None) -> int:
+        if not self.done():
+            self.finish()
+        return super().result(timeout)
 
 
 @dataclass
@@ -242,6 +270,53 @@ def test_nothing_is_committed_while_the_checkpoint_fails_and_it_is_tried_again()
     stage.go(10)
     assert stage.source.commits == {A: (21, ME)}
     assert stage.telemetry.get("driftd_checkpoint_bytes") == 7
+
+
+def test_a_checkpoint_is_committed_when_it_is_on_disk_and_the_loop_does_not_wait_for_it() -> None:
+    stage = Stage(quiet(A))
+    stage.checkpoints.slow = True
+    stage.go(0, 10)
+    stage.source.append(A, [b"1"], [1020.0])
+    stage.go(10, 10)
+    assert stage.state.accepted == 21
+    assert stage.checkpoints.begun == 1, "one at a time"
+    assert stage.source.commits == {}
+    stage.checkpoints.writing()
+    stage.go(1)
+    assert stage.source.commits == {A: (20, ME)}, "what the checkpoint holds, and not what came since"
+    assert stage.checkpoints.begun == 2
+    stage.checkpoints.error = full_disk()
+    stage.checkpoints.writing()
+    stage.go(1)
+    assert stage.telemetry.get("driftd_checkpoint_failures_total") == 1
+    assert stage.source.commits == {A: (20, ME)}
+    stage.checkpoints.error, stage.checkpoints.slow = None, False
+    stage.go(10)
+    assert stage.source.commits == {A: (21, ME)}
+
+
+@pytest.mark.parametrize("goes", ["lost", "revoked", "stopped"])
+def test_partitions_that_go_while_a_checkpoint_is_written(goes: str) -> None:
+    stage = Stage(quiet(A, B))
+    stage.checkpoints.slow = True
+    stage.go(0, 10)
+    stage.source.append(A, [b"1"], [1020.0])
+    if goes == "lost":
+        stage.source.lose([A])
+        stage.go(1)
+        stage.checkpoints.writing()
+        stage.go(1)
+        assert stage.source.commits == {B: (20, ME)}, "what was lost is another's to commit"
+    elif goes == "revoked":
+        stage.go(1)
+        stage.source.revoke([A])
+        stage.go(1)
+        assert stage.source.commits == {A: (21, ME), B: (20, ME)}, "it waits, and saves what came since"
+    else:
+        stage.go(1)
+        stage.daemon.drain()
+        assert stage.source.commits == {A: (21, ME), B: (20, ME)}
+        assert stage.checkpoints.positions == {A: 21, B: 20}
 
 
 def test_a_sink_that_cannot_flush_holds_the_checkpoint_back() -> None:

@@ -1,0 +1,282 @@
+"""One model at ten times what driftd can take, for a while: with a limit set, and with shedding in its place.
+
+Records of the loud model are arrays without times, so that a producer in Python can send ten times what driftd takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from typing import Any, Final
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.chaos.experiment import Experiment, Outcome, Stage
+from tests.chaos.traffic import Stream, fill, settings
+from tests.servers.kafka import Broker, closing
+from tests.stage.daemon import DriftdProcess
+
+EACH: Final = 20
+"""Events in a record of the loud model."""
+QUIET: Final = ("calm", "still")
+QUIET_RATE, USUAL_RATE = 100.0, 10.0
+"""Records a second, of the quiet models together and of the loud one before its flood."""
+LEARN: Final = 1000
+PANE, WINDOW = 1.0, 12.0
+MISSING, MISSING_IN_FLOOD = 0.05, 0.3
+"""Share of amounts that are null."""
+SIGMAS: Final = 5.0
+TIMES: Final = 10
+Window = tuple[float, float, float, float]
+"""Start, end, events and share of missing amounts, of the loud model as driftd has judged it."""
+
+
+def amounts(rng: np.random.Generator, count: int, missing: float) -> list[float | None]:
+    lost = rng.random(count) < missing
+    return [None if gone else value for gone, value in zip(lost, rng.gamma(2.0, 50.0, count).round(2), strict=True)]
+
+
+def loud(seed: int, missing: float) -> Iterator[bytes]:
+    rng = np.random.default_rng(seed)
+    texts = [
+        json.dumps([{"model": "loud", "features": {"amount": a}, "prediction": 1} for a in amounts(rng, EACH, missing)])
+        for _ in range(500)
+    ]
+    return cycle([text.encode() for text in texts])
+
+
+def quiet() -> Iterator[bytes]:
+    rng = np.random.default_rng(3)
+    values = [(QUIET[i % 2], amount) for i, amount in enumerate(amounts(rng, 1000, MISSING))]
+    texts = [json.dumps({"model": name, "features": {"amount": a}, "prediction": 1}) for name, a in values]
+    return cycle([text.encode() for text in texts])
+
+
+@dataclass
+class Recount:
+    """Of a topic by other means: events by model; of each record of the loud one when it was, and its null amounts."""
+
+    loud_records: int = 0
+    events: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    times: list[float] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+
+
+def recount(broker: Broker, topic: str) -> Recount:
+    count = Recount()
+    with closing(KafkaConsumer(bootstrap_servers=broker.bootstrap)) as consumer:
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            for records in consumer.poll(timeout_ms=500, max_records=20_000).values():
+                for record in records:
+                    _add(count, record)
+    return count
+
+
+def _add(count: Recount, record: Any) -> None:
+    value = json.loads(record.value)
+    events = value if isinstance(value, list) else [value]
+    count.events[events[0]["model"]] += len(events)
+    if events[0]["model"] == "loud":
+        count.loud_records += 1
+        count.times.append(record.timestamp / 1000)
+        count.lost.append(sum(event["features"]["amount"] is None for event in events))
+
+
+@dataclass
+class Watch:
+    """What a daemon says while time goes by."""
+
+    daemon: DriftdProcess
+    heartbeat: float = 0.0
+    level: float = 0.0
+    windows: set[Window] = field(default_factory=set)
+
+    def look(self) -> float:
+        """How long ago the oldest of the quiet models' last windows ended."""
+        self.heartbeat = max(self.heartbeat, float(self.daemon.get("/-/healthy")[1].split(" s ago")[0].split()[-1]))
+        seen = self.daemon.metrics()
+        mine = (("model", "loud"),)
+        start, end, events = (
+            seen.get((f"driftd_window_{what}", mine), 0.0)
+            for what in ("start_timestamp_seconds", "end_timestamp_seconds", "events")
+        )
+        share = seen.get(("driftd_feature_missing_ratio", (("feature", "amount"), *mine)))
+        if share is not None:
+            self.windows.add((start, end, events, share))
+        self.level = seen.get(("driftd_degradation_level", ()), 0.0)
+        ends = [seen.get(("driftd_window_end_timestamp_seconds", (("model", name),)), 0.0) for name in QUIET]
+        return time.time() - min(ends)
+
+    def during(self, seconds: float) -> list[float]:
+        ages, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            ages.append(self.look())
+            time.sleep(0.5)
+        return ages
+
+
+def given(stage: Stage, topics: list[str], **limits: float) -> dict[str, Any]:
+    windows = {"window_seconds": WINDOW, "pane_seconds": PANE, "out_of_orderness_seconds": 2, "idle_seconds": 3}
+    learning = {"events": LEARN}
+    return settings(
+        stage.broker, topics[0], kafka={"topics": topics}, learning=learning, windows=windows, limits=limits
+    )
+
+
+def capacity(stage: Stage) -> float:
+    """Events of the loud model that driftd takes a second, reading them as fast as it can."""
+    topic, records = stage.broker.create_topic("capacity"), stage.of(2000, 5000, 5000)
+    daemon = stage.member("capacity", given(stage, [topic]))
+    daemon.wait_ready()
+    fill(stage.broker, topic, islice(loud(1, MISSING), 100))
+    daemon.wait_received(100 * EACH)
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGSTOP)
+    fill(stage.broker, topic, islice(loud(1, MISSING), records))
+    daemon.process.send_signal(signal.SIGCONT)
+    began = time.monotonic()
+    daemon.wait_received((100 + records) * EACH, 300)
+    took = time.monotonic() - began
+    daemon.kill9()
+    return records * EACH / took
+
+
+@dataclass
+class Flood:
+    """A topic of two quiet models and one of a loud one, and the streams into them."""
+
+    stage: Stage
+    name: str
+    limits: dict[str, float]
+    streams: list[Stream] = field(default_factory=list)
+    begin: float = 0.0
+    end: float = 0.0
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        create = self.stage.broker.create_topic
+        self.topics = [create(f"{self.name}-quiet"), create(f"{self.name}-loud")]
+        self.watch = Watch(self.stage.member(self.name, given(self.stage, self.topics, **self.limits)))
+
+    def calm(self) -> float:
+        """All are judged; how late the quiet models' windows then are."""
+        self.watch.daemon.wait_ready()
+        rates = (quiet(), QUIET_RATE), (loud(1, MISSING), USUAL_RATE)
+        for topic, (values, rate) in zip(self.topics, rates, strict=True):
+            self.streams.append(Stream(self.stage.broker, topic, values, 1, rate))
+            self.streams[-1].start()
+        self.watch.daemon.wait(lambda: self.watch.look() < 60 and self.watch.windows, "windows of all models", 180)
+        return max(self.watch.during(10))
+
+    def flood(self, rate: float, seconds: float) -> float:
+        """The same while the loud model has so many events a second."""
+        options = {"linger_ms": 50, "batch_size": 256 << 10}
+        values = loud(2, MISSING_IN_FLOOD)
+        stream = Stream(self.stage.broker, self.topics[1], values, 1, rate / EACH, **options)
+        self.begin = time.time()
+        stream.start()
+        oldest = max(self.watch.during(seconds))
+        self.rate = stream.stop() * EACH / (time.time() - self.begin)
+        self.end = time.time()
+        return oldest
+
+    def stop(self) -> None:
+        for stream in self.streams:
+            stream.stop()
+
+
+def bounded(outcome: Outcome, watch: Watch, how: str) -> None:
+    outcome.at_most(f"{how}: heartbeat at most", watch.heartbeat, 5, "s old")
+    outcome.at_most("peak memory", watch.daemon.peak_memory_bytes() / (1 << 20), 300, "MB")
+
+
+def unbiased(outcome: Outcome, flood: Flood, count: Recount) -> None:
+    """Windows that lie in the flood, once it was noticed, have the share of missing amounts that all events have."""
+    times, lost = np.array(count.times), np.array(count.lost)
+    compared, worst, kept = 0, 0.0, 0.0
+    for start, end, events, share in sorted(flood.watch.windows):
+        if not flood.begin + WINDOW <= start < end <= flood.end or not events:
+            continue
+        inside = (times >= start) & (times < end)
+        true = lost[inside].sum() / (EACH * inside.sum())
+        worst = max(worst, abs(share - true) / np.sqrt(true * (1 - true) / events))
+        kept = max(kept, events / (EACH * inside.sum()))
+        compared += 1
+    outcome.true("no window lies in the flood", compared)
+    outcome.at_most(
+        f"in {compared} windows of {100 * kept:.0f} % of the events at most the share differs by",
+        worst,
+        SIGMAS,
+        "deviations",
+    )
+
+
+def limited(stage: Stage, outcome: Outcome, rate: float, seconds: float) -> None:
+    """With a limit: the others are on time, and what stays of the loud model is like all of it."""
+    flood = Flood(stage, "limited", {"records_per_second": max(2 * USUAL_RATE, rate / EACH / 50)})
+    before = flood.calm()
+    after = flood.flood(rate, seconds)
+    outcome.measure(f"{flood.rate:,.0f} events/s for {seconds:.0f} s")
+    outcome.at_most("with a limit the other models' windows were late by", max(0.0, after - before), 5, "s")
+    flood.stop()
+    bounded(outcome, flood.watch, "heartbeat")
+    daemon, counts = flood.watch.daemon, [recount(stage.broker, topic) for topic in flood.topics]
+    of_loud = counts[1]
+
+    def account() -> dict[str, float]:
+        told = {name: daemon.value("driftd_predictions_total", model=name) for name in QUIET}
+        decoded = daemon.value("driftd_predictions_total", model="loud") / EACH
+        return told | {"loud": decoded + daemon.value("driftd_events_dropped_total", reason="rate_limit")}
+
+    wanted = {name: float(counts[0].events[name]) for name in QUIET} | {"loud": float(of_loud.loud_records)}
+    with contextlib.suppress(AssertionError):
+        daemon.wait(lambda: account() == wanted, "all that was sent", 120)
+    outcome.equal("events of the quiet models, and records of the loud one", account(), wanted)
+    unbiased(outcome, flood, of_loud)
+    daemon.terminate()
+
+
+def shed(stage: Stage, outcome: Outcome, rate: float, seconds: float) -> None:
+    """Without a limit: driftd does less until it has caught up."""
+    flood = Flood(stage, "shed", {"shed_lag_seconds": 5})
+    flood.calm()
+    flood.flood(rate, seconds)
+    watch, highest, end = flood.watch, 0.0, time.monotonic() + 1200
+    while time.monotonic() < end and (not highest or watch.level):
+        watch.during(2)
+        highest = max(highest, watch.level)
+    took = time.time() - flood.end
+    flood.stop()
+    outcome.true("driftd_degradation_level did not rise", highest)
+    outcome.equal("driftd_degradation_level at the end", watch.level, 0.0)
+    outcome.measure(f"without a limit the level rose to {highest:.0f}, and was 0 again {took:.0f} s after the flood")
+    bounded(outcome, watch, "meanwhile")
+    outcome.true("not balanced", watch.daemon.balanced())
+
+
+def run(stage: Stage) -> Outcome:
+    outcome, seconds = Outcome(), stage.of(20, 60, 60)
+    takes = capacity(stage)
+    outcome.measure(f"driftd takes {takes:,.0f} events/s")
+    limited(stage, outcome, TIMES * takes, seconds)
+    shed(stage, outcome, TIMES * takes, seconds)
+    return outcome
+
+
+EXPERIMENT = Experiment(
+    "one model at ten times what driftd takes, with a limit and without",
+    "memory bounded, heartbeat under 5 s; with a limit the others on time, shares unbiased; without, the level of "
+    "degradation rises and falls",
+    run,
+)
