@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -131,6 +132,21 @@ def _topic(value: str) -> str:
     return value
 
 
+def _token_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or not value.isprintable() or " " in value:
+        raise ValueError("expected the URL of a token endpoint, such as https://login.example/oauth2/token")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "expected no user and password in it; give kafka.sasl_oauthbearer_client_id and _client_secret"
+        )
+    return value
+
+
 def _path(value: Any) -> Any:
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("expected a path")
@@ -148,4 +164,5 @@ Address = Annotated[str, AfterValidator(_address)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
+TokenUrl = Annotated[str, AfterValidator(_token_url)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
