@@ -142,10 +142,10 @@ class Reload:
 
 
 def _fixed(settings: Settings, section: str) -> dict[str, object]:
-    """What a reload cannot change of a section."""
+    """What a reload cannot change of a section; secrets in files need none: each login reads them."""
     only = FIXED_LIMITS if section == "limits" else None
     dump: dict[str, object] = getattr(settings, section).model_dump(include=only)
-    return dump
+    return {name: value for name, value in dump.items() if not dump.get(f"{name}_file")}
 
 
 @contextmanager
