@@ -12,6 +12,7 @@ from driftd.config.values import (
     Address,
     Broker,
     FilePath,
+    HostName,
     Moment,
     Name,
     Named,
@@ -415,6 +416,11 @@ class HttpSection(Section):
     )
     web_config: FilePath | None = Field(
         default=None, description="TLS and passwords, in the exporter-toolkit's web.config format. Unset: neither."
+    )
+    hosts: Annotated[tuple[HostName, ...], Several] = Field(
+        default=(),
+        description="Names under which clients may reach driftd (HTTP's Host), besides localhost and addresses. Unset: "
+        "none where it listens on 127.0.0.1, else any.",
     )
     runbooks: str | None = Field(
         default=None,

@@ -147,6 +147,12 @@ def _token_url(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?", value):
+        raise ValueError("expected a host name without scheme and port, such as driftd.example")
+    return value.lower()
+
+
 def _path(value: Any) -> Any:
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("expected a path")
@@ -165,4 +171,5 @@ Broker = Annotated[str, AfterValidator(_broker)]
 Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
 TokenUrl = Annotated[str, AfterValidator(_token_url)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 FilePath = Annotated[Path, BeforeValidator(_path)]

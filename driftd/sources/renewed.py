@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,14 +14,15 @@ Print = tuple[tuple[int, ...], ...]
 
 
 class Renewed(Generic[T]):
-    """``get()`` gives the value that ``make`` makes of ``files``, made anew where one of them has changed.
+    """``get()`` gives the value that ``make`` makes of files, made anew where one of them has changed. Which files
+    these are, ``files`` is asked each time.
 
     ``make`` raises ConfigError where the files are no good: the first ``get`` raises it, a later one keeps the old
     value and tells, once for each state of the files.
     """
 
-    def __init__(self, files: Sequence[Path], make: Callable[[], T], tell: Callable[[str], None]) -> None:
-        self._files, self._make, self._tell = tuple(files), make, tell
+    def __init__(self, files: Callable[[], Iterable[Path]], make: Callable[[], T], tell: Callable[[str], None]) -> None:
+        self._files, self._make, self._tell = files, make, tell
         self._lock = threading.Lock()
         self._seen: Print | None = None
         self._told: Print | None = None
@@ -29,7 +30,7 @@ class Renewed(Generic[T]):
 
     def get(self) -> T:
         with self._lock:
-            now = tuple(_print(file) for file in self._files)
+            now = self._print()
             if now == self._seen:
                 return self._value
             try:
@@ -43,6 +44,9 @@ class Renewed(Generic[T]):
             else:
                 self._seen, self._told = now, None
             return self._value
+
+    def _print(self) -> Print:
+        return tuple(_print(file) for file in self._files())
 
 
 def _print(file: Path) -> tuple[int, ...]:

@@ -123,7 +123,7 @@ class KafkaSettings:
             return None
         files = [Path(self.sasl_password_file)] if self.sasl_password_file else []
         password = Renewed(
-            files, lambda: secret_now("sasl_password", self.sasl_password, self.sasl_password_file), log.warning
+            lambda: files, lambda: secret_now("sasl_password", self.sasl_password, self.sasl_password_file), log.warning
         )
         return Login(password.get, self.logins, {})
 
@@ -178,7 +178,7 @@ class RenewedContext:
     def __init__(self, settings: KafkaSettings) -> None:
         names = (settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_password_file)
         files = [Path(name) for name in names if name]
-        self._context = Renewed(files, settings.ssl_context, log.warning)
+        self._context = Renewed(lambda: files, settings.ssl_context, log.warning)
         self._context.get()  # what is wrong at the start is told at once
 
     def wrap_socket(self, *connection: Any, **options: Any) -> ssl.SSLSocket:
