@@ -424,7 +424,7 @@ class HttpSection(Section):
     )
     runbooks: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="Base URL of the runbooks that the status page links to. Unset: no links.",
     )
 
