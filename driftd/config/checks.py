@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ Mistake = tuple[Place, str]
 Sized = Mapping[str, SizeSetting]
 
 OAUTHBEARER: Final = "sasl_oauthbearer_"
+PACKAGES: Final = {"AWS_MSK_IAM": "botocore", "GSSAPI": "gssapi"}
 EXTENSION: Final = re.compile("[A-Za-z]+")  # RFC 7628
 LEAST_GROW_SECONDS: Final = 1800.0
 """The first stage of a reference that grows (driftd.learn.growth, which this room does not know)."""
@@ -126,6 +128,9 @@ def _sasl(k: KafkaSection) -> Iterator[Mistake]:
             )
         else:
             yield ("kafka", "sasl_mechanism"), f"needs kafka.security_protocol SASL_SSL, got {k.security_protocol}"
+    package = PACKAGES.get(k.sasl_mechanism or "")
+    if package is not None and find_spec(package) is None:
+        yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs the package {package}; pip install {package}"
     if k.sasl_mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
         if not k.sasl_username:
             yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_username"

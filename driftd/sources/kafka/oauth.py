@@ -185,6 +185,8 @@ class ClientCredentials:
 
     def _keep(self) -> None:
         """Fetches a token when it is time, until ``close``; what fails is tried again, later and later."""
+        if self.endpoint.url.startswith("http://"):
+            log.warning("%s: http sends the client's secret unencrypted; let it be https", self.endpoint.where)
         attempt, wait = 0, 0.0
         while not self._closed.wait(wait):
             try:
