@@ -133,6 +133,6 @@ def load(given: Mapping[str, Any], extra: Mapping[str, tuple[str, Any]] | None =
     for pair in given.get("set_", ()):
         key, equals, value = pair.partition("=")
         if not equals:
-            raise click.BadParameter(f"expected KEY=VALUE, such as windows.hops=6, got {pair!r}", param_hint="--set")
+            raise click.BadParameter("expected KEY=VALUE, such as windows.hops=6", param_hint="--set")
         flags[key.strip()] = config.Flag(f"--set {key.strip()}", value)
     return config.load(given.get("config_file"), flags=flags)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,9 @@ from driftd.core.text import did_you_mean
 Mistake = tuple[Place, str]
 Sized = Mapping[str, SizeSetting]
 
+OAUTHBEARER: Final = "sasl_oauthbearer_"
+PACKAGES: Final = {"AWS_MSK_IAM": "botocore", "GSSAPI": "gssapi"}
+EXTENSION: Final = re.compile("[A-Za-z]+")  # RFC 7628
 LEAST_GROW_SECONDS: Final = 1800.0
 """The first stage of a reference that grows (driftd.learn.growth, which this room does not know)."""
 
@@ -97,6 +102,7 @@ def _divides(part: float, whole: float) -> bool:
 def _kafka(settings: Settings) -> Iterator[Mistake]:
     k = settings.kafka
     yield from _sasl(k)
+    yield from _oauthbearer(k)
     yield from _tls(k)
     for key in ("dead_letter_topic", "findings_topic"):
         if getattr(k, key) in k.topics:
@@ -122,11 +128,47 @@ def _sasl(k: KafkaSection) -> Iterator[Mistake]:
             )
         else:
             yield ("kafka", "sasl_mechanism"), f"needs kafka.security_protocol SASL_SSL, got {k.security_protocol}"
+    package = PACKAGES.get(k.sasl_mechanism or "")
+    if package is not None and find_spec(package) is None:
+        yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs the package {package}; pip install {package}"
     if k.sasl_mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
         if not k.sasl_username:
             yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_username"
         if k.sasl_password is None and k.sasl_password_file is None:
             yield ("kafka", "sasl_mechanism"), f"{k.sasl_mechanism} needs kafka.sasl_password_file"
+
+
+def _oauthbearer(k: KafkaSection) -> Iterator[Mistake]:
+    given = [name for name in KafkaSection.model_fields if name.startswith(OAUTHBEARER) and getattr(k, name)]
+    if k.sasl_mechanism != "OAUTHBEARER":
+        for name in given:
+            yield ("kafka", name), f"needs kafka.sasl_mechanism OAUTHBEARER, got {k.sasl_mechanism or 'none'}"
+        return
+    file, url = k.sasl_oauthbearer_token_file, k.sasl_oauthbearer_token_endpoint_url
+    if (file is None) == (url is None):
+        wanted = f"kafka.{OAUTHBEARER}token_file or kafka.{OAUTHBEARER}token_endpoint_url"
+        both = ", got both" if file is not None else ""
+        yield ("kafka", "sasl_mechanism"), f"OAUTHBEARER needs {wanted}{both}"
+    elif file is not None:
+        for name in given:
+            if name not in {f"{OAUTHBEARER}token_file", f"{OAUTHBEARER}extensions"}:
+                yield ("kafka", name), f"needs kafka.{OAUTHBEARER}token_endpoint_url; here tokens come from a file"
+        yield from _readable(("kafka", f"{OAUTHBEARER}token_file"), file)
+    else:
+        yield from _client(k)
+    for key, value in k.sasl_oauthbearer_extensions.items():
+        if not EXTENSION.fullmatch(key) or key == "auth" or not value.isprintable():
+            yield ("kafka", f"{OAUTHBEARER}extensions"), "expected names of letters alone, and values of one line"
+
+
+def _client(k: KafkaSection) -> Iterator[Mistake]:
+    """Client credentials for a token endpoint."""
+    if not k.sasl_oauthbearer_client_id:
+        yield ("kafka", f"{OAUTHBEARER}token_endpoint_url"), f"needs kafka.{OAUTHBEARER}client_id"
+    if k.sasl_oauthbearer_client_secret is None and k.sasl_oauthbearer_client_secret_file is None:
+        yield ("kafka", f"{OAUTHBEARER}token_endpoint_url"), f"needs kafka.{OAUTHBEARER}client_secret_file"
+    if k.sasl_oauthbearer_cafile is not None:
+        yield from _readable(("kafka", f"{OAUTHBEARER}cafile"), k.sasl_oauthbearer_cafile)
 
 
 def _tls(k: KafkaSection) -> Iterator[Mistake]:

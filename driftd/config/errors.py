@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -79,7 +80,7 @@ def _in(place: Place) -> str:
 
 
 def _got(value: Any, place: Place) -> str:
-    if any(isinstance(p, str) and p.endswith("password") for p in place):
+    if ".".join(p for p in place if isinstance(p, str)).startswith(_secrets()):
         return "something else (not shown)"
     if isinstance(value, dict):
         return "a mapping"
@@ -89,8 +90,15 @@ def _got(value: Any, place: Place) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and "@" in value:  # user and password of an address
+        value = "***" + value[value.rindex("@") :]
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+@cache
+def _secrets() -> tuple[str, ...]:
+    return tuple(setting.path for setting in describe.settings() if setting.type == "secret")
 
 
 def section_at(place: Place) -> type[BaseModel]:

@@ -1,20 +1,23 @@
-"""Secrets from files that only their owner can read."""
+"""Secrets from files, and what no message may repeat."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
-from driftd.config.settings import Settings
+from driftd.config.settings import KafkaSection, Settings
 from driftd.config.yamlfile import Place
+from driftd.sources.secret_file import read_secret
+
+IN_FILES: Final = tuple(name for name in KafkaSection.model_fields if f"{name}_file" in KafkaSection.model_fields)
+"""The secrets of ``kafka`` that may stand in files: ``sasl_password``, whose file is ``sasl_password_file``."""
 
 
 def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str]) -> Settings:
     update = {}
-    for key in ("sasl_password", "ssl_password"):
+    for key in IN_FILES:
         file = getattr(settings.kafka, f"{key}_file")
         place = ("kafka", f"{key}_file")
         if file is None:
@@ -23,25 +26,8 @@ def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: li
             mistakes.append(f"{where(place)}kafka.{key}_file: kafka.{key} is given as well; keep one of them")
             continue
         try:
-            update[key] = SecretStr(_secret(file))
+            update[key] = SecretStr(read_secret(file))
         except (OSError, ValueError) as e:
             reason = e.strerror if isinstance(e, OSError) else str(e)
             mistakes.append(f"{where(place)}kafka.{key}_file: {file}: {reason}")
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=update)}) if update else settings
-
-
-def _secret(path: Path) -> str:
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode & 0o777
-        if mode & 0o077:
-            raise ValueError(f"others than its owner can read it (mode {mode:o}); expected mode 600: chmod 600 {path}")
-        raw = file.read(65_537)
-    if len(raw) > 65_536:
-        raise ValueError("larger than 65536 bytes; expected a password")
-    try:
-        text = raw.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8; expected a password") from None
-    if not text:
-        raise ValueError("is empty; expected a password")
-    return text

@@ -12,6 +12,7 @@ from driftd.config.values import (
     Address,
     Broker,
     FilePath,
+    HostName,
     Moment,
     Name,
     Named,
@@ -19,6 +20,7 @@ from driftd.config.values import (
     Seconds,
     Several,
     Stretched,
+    TokenUrl,
     Topic,
     Typed,
     spell_moment,
@@ -77,6 +79,32 @@ class KafkaSection(Section):
     )
     sasl_password_file: FilePath | None = Field(
         default=None, description="File with the password; only its owner may read it (mode 600 or 400)."
+    )
+    sasl_oauthbearer_token_file: FilePath | None = Field(
+        default=None,
+        description="OAUTHBEARER: file with the token, read at each login; whoever writes it renews it, as Kubernetes "
+        "does with projected tokens.",
+    )
+    sasl_oauthbearer_token_endpoint_url: TokenUrl | None = Field(
+        default=None,
+        description="OAUTHBEARER: where to get tokens by client credentials; driftd renews them before they expire.",
+    )
+    sasl_oauthbearer_client_id: str | None = Field(default=None, description="Client name at the token endpoint.")
+    sasl_oauthbearer_client_secret: SecretStr | None = Field(
+        default=None, description="The client's secret; better: sasl_oauthbearer_client_secret_file."
+    )
+    sasl_oauthbearer_client_secret_file: FilePath | None = Field(
+        default=None, description="File with the client's secret; only its owner may read it (mode 600 or 400)."
+    )
+    sasl_oauthbearer_scope: str | None = Field(
+        default=None, description="Scope to ask for, where the endpoint needs it."
+    )
+    sasl_oauthbearer_extensions: Annotated[dict[str, str], Several] = Field(
+        default_factory=dict,
+        description="What is sent to the broker with the token; Confluent Cloud wants logicalCluster, identityPoolId.",
+    )
+    sasl_oauthbearer_cafile: FilePath | None = Field(
+        default=None, description="CA certificates to trust at the token endpoint (PEM). Unset: the system's."
     )
     ssl_cafile: FilePath | None = Field(
         default=None, description="CA certificates to trust (PEM). Unset: the system's."
@@ -389,9 +417,14 @@ class HttpSection(Section):
     web_config: FilePath | None = Field(
         default=None, description="TLS and passwords, in the exporter-toolkit's web.config format. Unset: neither."
     )
+    hosts: Annotated[tuple[HostName, ...], Several] = Field(
+        default=(),
+        description="Names under which clients may reach driftd (HTTP's Host), besides localhost and addresses. Unset: "
+        "none where it listens on 127.0.0.1, else any.",
+    )
     runbooks: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="Base URL of the runbooks that the status page links to. Unset: no links.",
     )
 

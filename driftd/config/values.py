@@ -8,13 +8,14 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/,]*):(\d{1,5})")
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/,@]*):(\d{1,5})")
 
 
 def seconds(value: Any) -> float:
@@ -131,6 +132,27 @@ def _topic(value: str) -> str:
     return value
 
 
+def _token_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or not value.isprintable() or " " in value:
+        raise ValueError("expected the URL of a token endpoint, such as https://login.example/oauth2/token")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "expected no user and password in it; give kafka.sasl_oauthbearer_client_id and _client_secret"
+        )
+    return value
+
+
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?", value):
+        raise ValueError("expected a host name without scheme and port, such as driftd.example")
+    return value.lower()
+
+
 def _path(value: Any) -> Any:
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("expected a path")
@@ -148,4 +170,6 @@ Address = Annotated[str, AfterValidator(_address)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
+TokenUrl = Annotated[str, AfterValidator(_token_url)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 FilePath = Annotated[Path, BeforeValidator(_path)]

@@ -20,6 +20,8 @@ MAX_DEPTH: Final = 32
 
 _INT: Final = re.compile(r"[-+]?[0-9]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_QUOTED: Final = re.compile(r"'(?![<\\])[^']{2,}'")
+"""What PyYAML quotes from the file, but for kinds of tokens and single characters."""
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None, "": None}
 _TAG: Final = "tag:yaml.org,2002:"
 _TAGS: Final = {
@@ -52,11 +54,11 @@ def read(path: Path, name: str) -> Document:
     try:
         root = yaml.compose(raw.decode("utf-8-sig"), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{name}: not UTF-8 at byte {e.start}") from e
-    except yaml.MarkedYAMLError as e:
-        raise ConfigError(_where(e, name)) from e
+        raise ConfigError(f"{name}: not UTF-8 at byte {e.start}") from None
+    except yaml.MarkedYAMLError as e:  # it quotes the line that it is about, and a secret may stand there
+        raise ConfigError(_where(e, name)) from None
     except (yaml.YAMLError, RecursionError) as e:
-        raise ConfigError(f"{name}: not valid YAML: {str(e).splitlines()[0]}") from e
+        raise ConfigError(f"{name}: not valid YAML: {str(e).splitlines()[0]}") from None
     if root is None:
         return Document({}, {}, ())
     if not isinstance(root, yaml.MappingNode):
@@ -71,8 +73,12 @@ def read(path: Path, name: str) -> Document:
 def _where(error: yaml.MarkedYAMLError, name: str) -> str:
     mark = error.problem_mark or error.context_mark
     line = f":{mark.line + 1}" if mark else ""
-    hint = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
-    return f"{name}{line}: not valid YAML: {error.problem or error.context}{hint}"
+    said = str(error.problem or error.context)
+    hint = "; indent with spaces, not tabs" if "'\\t'" in said else ""
+    if _QUOTED.search(said):  # a name of an alias, an anchor or a tag: a password that begins with * & ! % is one
+        hint = "; text that begins with * & ! or % must be in quotes"
+    hidden = _QUOTED.sub("'...'", said)
+    return f"{name}{line}: not valid YAML: {hidden}{hint}"
 
 
 def _kind(node: yaml.Node) -> str:
@@ -97,7 +103,9 @@ class _Reader:
         if len(place) > MAX_DEPTH:
             raise ConfigError(f"{self.name}:{line}: nested more than {MAX_DEPTH} deep; refused")
         if node.tag not in _TAGS:
-            self.mistakes.append(f"{self.name}:{line}: tag '{node.tag}' is not supported; expected a plain value")
+            self.mistakes.append(
+                f"{self.name}:{line}: tags are not supported; expected a plain value, in quotes where it begins with !"
+            )
             return {} if isinstance(node, yaml.MappingNode) else [] if isinstance(node, yaml.SequenceNode) else None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)

@@ -111,6 +111,7 @@ class Reporter:
         t.set("driftd_assigned_partitions", len(lags))
         t.set("driftd_kafka_connected", health.connected)
         t.set("driftd_group_members", health.members)
+        t.set("driftd_logins_total", health.logins)
         t.set("driftd_rebalances_total", health.rebalances)
         t.set("driftd_commit_failures_total", health.commit_failures)
         if health.connected is not self._connected:

@@ -262,6 +262,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "Partitions that are not read on because they are far ahead of others in event time: memory is bounded.",
         ),
         gauge("driftd_kafka_connected", "", "1 while a broker answers, else 0."),
+        counter(
+            "driftd_logins_total",
+            "logins",
+            "Logins (SASL) that brokers accepted: one for each connection, and one more before its session expires.",
+        ),
         counter("driftd_rebalances_total", "rebalances", "Times the partitions were assigned anew."),
         counter(
             "driftd_rewinds_total",

@@ -86,12 +86,13 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``unread_partitions``: no member of the group reads them; ``members``: how many it has, 0 where that is not
-    known.
+    """``logins`` that brokers accepted. ``unread_partitions``: no member of the group reads them; ``members``: how many
+    it has, 0 where that is not known.
     """
 
     connected: bool
     last_error: str = ""
+    logins: int = 0
     rebalances: int = 0
     commit_failures: int = 0
     missing_topics: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,10 +23,12 @@ from driftd.core.errors import ConfigError
 from driftd.core.text import jsonable
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
-from driftd.web import page
+from driftd.sources.renewed import Renewed
+from driftd.web import guard, page
+from driftd.web.passwords import TooManyPasswords
 from driftd.web.slots import Pool, Slots
 from driftd.web.snapshot import status_json
-from driftd.web.webconfig import TooManyPasswords, WebConfig, load
+from driftd.web.webconfig import WebConfig, load
 
 log = logging.getLogger("driftd.http")
 
@@ -105,12 +107,11 @@ class HttpServer:
         views: Views,
         *,
         web_config: Path | None = None,
+        hosts: Collection[str] = (),
         limits: ServerLimits | None = None,
     ) -> None:
         self._web_config = web_config
-        self._server = _Server(
-            address, views, load(web_config) if web_config else WebConfig(), limits or ServerLimits()
-        )
+        self._server = _Server(address, views, web_config, frozenset(hosts), limits or ServerLimits())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True)
 
     @property
@@ -121,16 +122,16 @@ class HttpServer:
     @property
     def url(self) -> str:
         host = str(self._server.server_address[0])
-        scheme = "http" if self._server.web.tls is None else "https"
+        scheme = "http" if self._server.web().tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def start(self) -> None:
         self._thread.start()
 
-    def reload_web_config(self) -> None:
-        """Reads certificates and passwords again, for new connections; on ConfigError the old ones stay."""
+    def check_web_config(self) -> None:
+        """Raises ConfigError where the file is no good now; what it says is in force with the next connection."""
         if self._web_config is not None:
-            self._server.web = load(self._web_config, self._server.web)
+            load(self._web_config)
 
     def close(self, timeout_seconds: float = 5.0) -> None:
         """Accepts no more connections, gives answers in progress so long to finish, then cuts them off."""
@@ -146,8 +147,23 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], views: Views, web: WebConfig, limits: ServerLimits) -> None:
-        self.views, self.web, self.limits = views, web, limits
+    def __init__(
+        self,
+        address: tuple[str, int],
+        views: Views,
+        web_config: Path | None,
+        hosts: frozenset[str],
+        limits: ServerLimits,
+    ) -> None:
+        self.views, self.hosts, self.limits = views, hosts, limits
+        self.loopback = guard.is_loopback(address[0])
+        self._web = WebConfig(files=() if web_config is None else (web_config,))
+        self._renewed = Renewed(
+            lambda: self._web.files,
+            lambda: self._web if web_config is None else load(web_config, self._web),
+            lambda text: log.error("%s", text),
+        )
+        self.web()
         self.slots = Slots(dict.fromkeys(Pool, limits.answers) | {Pool.REQUEST: limits.connections})
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -157,6 +173,11 @@ class _Server(ThreadingHTTPServer):
             raise ConfigError(
                 f"http.listen {address[0]}:{address[1]}: {e.strerror or e}; choose another address or stop what uses it"
             ) from e
+
+    def web(self) -> WebConfig:
+        """TLS, passwords and headers as their files say it now; where these are broken, as they said it before."""
+        self._web = self._renewed.get()
+        return self._web
 
     def server_bind(self) -> None:
         # not HTTPServer's, which asks the resolver for the host's full name and may wait for it
@@ -178,9 +199,10 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         request, address = super().get_request()
-        if self.web.tls is not None:
+        tls = self.web().tls
+        if tls is not None:
             # the handshake waits for the client, so it belongs to the connection's own thread
-            request = self.web.tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            request = tls.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
@@ -199,8 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         self.request.settimeout(self.server.limits.request_seconds)
         super().setup()
+        self.web = self.server.web()
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()
+            if self.web.tls is not None and (why := self.web.tls.refuses(self.request)):
+                log.warning("%s: refused: %s", self.client_address[0], why)
+                raise ConnectionAbortedError(why)
 
     def do_GET(self) -> None:
         answer = self._refusal() or _ROUTES[self._path].answer(self)
@@ -222,7 +248,22 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command not in route.methods:
             allow = (("Allow", ", ".join(route.methods)),)
             return Answer(f"use {route.methods[0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
-        return self._refused_user(route.pool) or self._refused_write() or self._refused_slot(route.pool)
+        refused = guard.refused_host(self.headers, self.server.hosts, loopback=self.server.loopback)
+        if refused:
+            return Answer(f"{refused}\n".encode(), status=HTTPStatus.MISDIRECTED_REQUEST)
+        return (
+            self._refused_rate(route.pool)
+            or self._refused_user(route.pool)
+            or self._refused_write()
+            or self._refused_slot(route.pool)
+        )
+
+    def _refused_rate(self, pool: Pool) -> Answer | None:
+        limit = self.web.rate_limit
+        if limit is None or pool is Pool.PROBE or limit.allows():
+            return None
+        wait = (("Retry-After", "1"),)
+        return Answer(b"too many requests\n", status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
 
     def _refused_slot(self, pool: Pool) -> Answer | None:
         seconds = self.server.limits.response_seconds
@@ -233,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _refused_user(self, pool: Pool) -> Answer | None:
-        passwords, given = self.server.web.passwords, self.headers["Authorization"]
+        passwords, given = self.web.passwords, self.headers["Authorization"]
         if passwords is None or pool is Pool.PROBE:
             return None
         accepted = passwords.remembered(given)
@@ -249,11 +290,17 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(b"user and password required\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
 
     def _refused_write(self) -> Answer | None:
-        """What changes something must not come from another site's page; a body is read and ignored."""
+        """What changes something needs a login or this machine, and no page of another site; a body is ignored."""
         if self.command not in {"POST", "PUT"}:
             return None
-        if self.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
-            return Answer(b"requests from another site's page are refused\n", status=HTTPStatus.FORBIDDEN)
+        if refused := guard.refused_origin(self.headers):
+            return Answer(f"{refused}\n".encode(), status=HTTPStatus.FORBIDDEN)
+        client, asked = str(self.client_address[0]), self.web.passwords is not None
+        if not guard.is_known(self.request, client, self.headers, password=asked):
+            text = (
+                b"from another machine this needs a password or a certificate (http.web_config); SIGHUP does the same\n"
+            )
+            return Answer(text, status=HTTPStatus.FORBIDDEN)
         length = self.headers.get("Content-Length", "0")
         # with more digits the number may not fit into a read, and Python refuses to parse thousands of them
         known = re.fullmatch("[0-9]{1,9}", length) is not None and "Transfer-Encoding" not in self.headers
@@ -271,8 +318,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": answer.type, "Content-Length": str(len(body)), "Vary": "Accept-Encoding"}
         if zipped:
             headers["Content-Encoding"] = "gzip"
-        for name, value in (headers | _SECURITY | dict(self.server.web.headers) | dict(answer.headers)).items():
-            self.send_header(name, value)
+        for name, value in (headers | _SECURITY | dict(self.web.headers) | dict(answer.headers)).items():
+            if value:
+                self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":

@@ -29,8 +29,10 @@ from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
+from driftd.sources.secret_file import secret_now
 
 if TYPE_CHECKING:
+    from driftd.sources.kafka.oauth import TokenSource
     from driftd.sources.kafka.source import KafkaSettings
 
 PAGE_AFTER_SECONDS = 86_400.0
@@ -126,15 +128,40 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         sasl_mechanism=k.sasl_mechanism,
         sasl_username=k.sasl_username,
         sasl_password=secret(k.sasl_password),
+        sasl_password_file=path(k.sasl_password_file),
+        tokens=tokens_of(settings),
+        extensions=k.sasl_oauthbearer_extensions,
         ssl_cafile=path(k.ssl_cafile),
         ssl_certfile=path(k.ssl_certfile),
         ssl_keyfile=path(k.ssl_keyfile),
         ssl_password=secret(k.ssl_password),
+        ssl_password_file=path(k.ssl_password_file),
         assignor=k.assignor,
         max_poll_records=k.max_poll_records,
         session_timeout_seconds=k.session_timeout_seconds,
         max_poll_interval_seconds=k.max_poll_interval_seconds,
     )
+
+
+def tokens_of(settings: Settings) -> TokenSource | None:
+    """Where the tokens of OAUTHBEARER come from; None without it."""
+    from driftd.sources.kafka import oauth  # noqa: PLC0415
+
+    k = settings.kafka
+    if k.sasl_oauthbearer_token_file is not None:
+        return oauth.TokenFile(k.sasl_oauthbearer_token_file)
+    if k.sasl_oauthbearer_token_endpoint_url is None:
+        return None
+    file, secret = k.sasl_oauthbearer_client_secret_file, k.sasl_oauthbearer_client_secret
+    given = None if secret is None else secret.get_secret_value()
+    endpoint = oauth.TokenEndpoint(
+        url=k.sasl_oauthbearer_token_endpoint_url,
+        client_id=k.sasl_oauthbearer_client_id or "",
+        secret=lambda: secret_now("sasl_oauthbearer_client_secret", given, file),
+        scope=k.sasl_oauthbearer_scope,
+        cafile=None if k.sasl_oauthbearer_cafile is None else str(k.sasl_oauthbearer_cafile),
+    )
+    return oauth.ClientCredentials(endpoint)
 
 
 def limits_of(settings: Settings) -> Limits:

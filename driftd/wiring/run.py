@@ -132,7 +132,7 @@ class Reload:
         pipeline = pipeline_of(after)
         references = references_of(after)
         if self.http is not None:
-            self.http.reload_web_config()
+            self.http.check_web_config()
         daemon.pipeline.hand_over(daemon.state, pipeline)
         pipeline.shed, daemon.ladder.lag_seconds = daemon.pipeline.shed, after.limits.shed_lag_seconds
         daemon.pipeline = daemon.reporter.pipeline = pipeline
@@ -142,10 +142,10 @@ class Reload:
 
 
 def _fixed(settings: Settings, section: str) -> dict[str, object]:
-    """What a reload cannot change of a section."""
+    """What a reload cannot change of a section; secrets in files need none: each login reads them."""
     only = FIXED_LIMITS if section == "limits" else None
     dump: dict[str, object] = getattr(settings, section).model_dump(include=only)
-    return dump
+    return {name: value for name, value in dump.items() if not dump.get(f"{name}_file")}
 
 
 @contextmanager
@@ -219,7 +219,12 @@ def _run(loaded: Loaded) -> int:
     if settings.kafka.findings_topic is not None:
         sinks.append(KafkaFindings(kafka, settings.kafka.findings_topic))
     reload = Reload(loaded)
-    http = HttpServer(settings.http.address, views_of(reporter, reload), web_config=settings.http.web_config)
+    http = HttpServer(
+        settings.http.address,
+        views_of(reporter, reload),
+        web_config=settings.http.web_config,
+        hosts=settings.http.hosts,
+    )
     timing = Timing(
         settings.kafka.instance_id or socket.gethostname(),
         settings.kafka.start,

@@ -26,6 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from driftd.core.errors import ConfigError
 from driftd.metrics.series import MetricsSink
 from driftd.web import HttpServer, ServerLimits, Views, webconfig
+from driftd.web.passwords import TRIES, Passwords, TooManyPasswords
 from tests.servers import need
 from tests.servers.prometheus import StartPrometheus, find, wait_until
 from tests.stage.judgement import judgement
@@ -395,11 +396,11 @@ class TestWebConfig:
 
     def test_wrong_passwords_are_refused_unread_after_ten_in_a_minute_from_one_address(self) -> None:
         users, now = {"me": bcrypt.hashpw(b"hush", bcrypt.gensalt(4)).decode()}, [0.0]
-        passwords = webconfig.Passwords(users, monotonic=lambda: now[0])
-        for n in range(webconfig.TRIES):
+        passwords = Passwords(users, monotonic=lambda: now[0])
+        for n in range(TRIES):
             assert not passwords.accept(self.basic(f"me:{n}"), "10.0.0.1")
         now[0] = 20.0
-        with pytest.raises(webconfig.TooManyPasswords, match="try again in 40 s"):
+        with pytest.raises(TooManyPasswords, match="try again in 40 s"):
             passwords.accept(self.basic("me:hush"), "10.0.0.1")
         assert passwords.accept(self.basic("me:hush"), "10.0.0.2")
         assert passwords.accept(self.basic("me:hush"), "10.0.0.1")  # known now
@@ -407,8 +408,8 @@ class TestWebConfig:
         assert not passwords.accept(self.basic("me:guess"), "10.0.0.1")
 
     def test_a_right_password_takes_no_try(self) -> None:
-        salts = [bcrypt.hashpw(b"hush", bcrypt.gensalt(4)).decode() for _ in range(2 * webconfig.TRIES)]
-        passwords = webconfig.Passwords({f"u{n}": salt for n, salt in enumerate(salts)})
+        salts = [bcrypt.hashpw(b"hush", bcrypt.gensalt(4)).decode() for _ in range(2 * TRIES)]
+        passwords = Passwords({f"u{n}": salt for n, salt in enumerate(salts)})
         assert all(passwords.accept(self.basic(f"u{n}:hush"), "10.0.0.1") for n in range(len(salts)))
 
     def test_a_hundred_wrong_passwords_at_once_and_idle_clients_starve_neither_probes_nor_scrapes(
@@ -440,7 +441,7 @@ class TestWebConfig:
             wait_until(lambda: scrape() == b"HTTP/1.1 200", "the scrape", PATIENT)
             seen = Counter(each.result()[0].status for each in wrong)
             assert set(seen) == {401, 429}
-            assert seen[401] <= webconfig.TRIES
+            assert seen[401] <= TRIES
 
     def test_tls(self, daemon: Daemon, certificate: Path) -> None:
         config = web_config(certificate, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}")
@@ -451,7 +452,7 @@ class TestWebConfig:
             with socket.create_connection(("127.0.0.1", server.port)) as mute:  # never says hello
                 assert ask(server, "/metrics", tls=trust)[0].status == 200
                 assert seconds_until_closed(mute) < 3
-            server.reload_web_config()
+            server.check_web_config()
             assert ask(server, "/metrics", tls=trust)[0].status == 200
 
     def test_a_client_without_certificate_is_refused_where_one_is_asked_for(
@@ -471,10 +472,15 @@ class TestWebConfig:
         ("text", "says"),
         [
             ("tls_server_confg: {}", "tls_server_confg: unknown key; did you mean 'tls_server_config'"),
-            ("[1]", "the file: expected a mapping, got list"),
-            ("a: [", "cannot be read"),
+            ("[1]", "expected a mapping .*, got a list"),
+            ("a: [", "web.yml:1: not valid YAML"),
+            ("basic_auth_users: {a: *b}", "not valid YAML"),
+            ("basic_auth_users: {}\nbasic_auth_users: {}", "web.yml:2: key 'basic_auth_users' appears twice"),
             ("basic_auth_users: {me: secret}", "basic_auth_users.me: expected a bcrypt hash"),
-            ("tls_server_config: {cert_file: a}", r"tls_server_config\.key_file: expected the path"),
+            (
+                "tls_server_config: {key_file: a}",
+                r"tls_server_config\.cert_file: expected the path of a PEM file, or cert",
+            ),
             ("tls_server_config: {cert_file: a, key_file: b}", "cannot be loaded"),
             ("tls_server_config: {cert_file: a, key_file: b, min_version: TLS10}", "expected one of TLS12, TLS13"),
             ("tls_server_config: {cert_file: a, key_file: b, min_version: [TLS12]}", "expected one of TLS12, TLS13"),
@@ -487,9 +493,13 @@ class TestWebConfig:
         assert str(tmp_path) in str(raised.value)
 
     def test_headers_can_be_replaced(self, daemon: Daemon, tmp_path: Path) -> None:
-        config = web_config(tmp_path, "http_server_config: {headers: {X-Frame-Options: SAMEORIGIN}}")
+        config = web_config(
+            tmp_path, "http_server_config: {headers: {X-Frame-Options: SAMEORIGIN, Content-Security-Policy: ''}}"
+        )
         with serving(daemon, web_config=config) as server:
-            assert ask(server, "/")[0].headers["X-Frame-Options"] == "SAMEORIGIN"
+            answer, _ = ask(server, "/")
+            assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+            assert answer.headers["Content-Security-Policy"] is None
 
 
 def test_a_scrape_of_100_000_series_takes_under_300_ms(daemon: Daemon) -> None:

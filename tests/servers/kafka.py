@@ -30,6 +30,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from tests.servers import ROOT, find_free_port, need, spawn
 from tests.servers.run import keeping, kept, locked, tell, wait_for_the_end
+from tests.stage.tokens import JWKS, make_token_key
 
 VERSION: Final = "4.3.0"
 GIVEN: Final = "DRIFTD_TEST_BOOTSTRAP_SERVERS"
@@ -41,6 +42,12 @@ TLS: Final = ("ssl", "mtls", "elsewhere", "expired")
 """Listeners with TLS: one that is as it should be, one that wants a certificate of its clients, one whose certificate
 is for another host, and one whose certificate has expired.
 """
+OAUTH: Final = "oauth"
+"""Listener with TLS whose users show tokens (OAUTHBEARER): signed with ``tokens.key``, for AUDIENCE. A session ends
+after REAUTH_SECONDS at most. Its certificate is that of ``ssl``.
+"""
+AUDIENCE: Final = "kafka"
+REAUTH_SECONDS: Final = 4
 HERE: Final = "IP:127.0.0.1,DNS:localhost"
 CERTIFICATES: Final = {
     "ssl": HERE,
@@ -54,7 +61,8 @@ CERTIFICATES: Final = {
 EXPIRED: Final = ("expired", "stale")
 THIRTY_DAYS_UNTIL_TEN_DAYS_AGO: Final = ("-startdate", "-40d", "-validity", "30")
 SECURITY: Final = ",".join((
-    "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT", *(f"{one.upper()}:SSL" for one in TLS)
+    "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,OAUTH:SASL_SSL",
+    *(f"{one.upper()}:SSL" for one in TLS),
 ))  # fmt: skip
 
 # kafka_2.13 leaves logging out of its POM (facts/kafka.md).
@@ -79,7 +87,8 @@ class Broker:
 
     ``certificates`` has a folder of a broker of our own: of each listener in TLS the authority, ``ssl.pem`` and so on;
     ``client.pem``, which ``mtls`` trusts, ``stale.pem`` (signed by it, expired) and ``stranger.pem``, with their keys
-    ``client.key`` and so on; ``locked.key`` is the first of these with KEY_PASSWORD.
+    ``client.key`` and so on; ``locked.key`` is the first of these with KEY_PASSWORD. ``tokens.key`` signs what
+    ``oauth`` takes (tests.stage.tokens).
     """
 
     bootstrap: str = ""
@@ -89,6 +98,7 @@ class Broker:
     mtls: str = ""
     elsewhere: str = ""
     expired: str = ""
+    oauth: str = ""
     certificates: str = ""
 
     @property
@@ -186,8 +196,9 @@ class Broker:
 class LocalBroker(Broker):
     """One KRaft node (broker and controller) in a JVM, in a folder of its own, on free ports of 127.0.0.1.
 
-    Listens in plain text (``bootstrap``), and where it is ``secure`` with SASL SCRAM-SHA-256 (``sasl``, user USER) and
-    with TLS (``ssl`` and the others of TLS). ``kill9``, ``start`` and ``restart`` keep ports and data.
+    Listens in plain text (``bootstrap``), and where it is ``secure`` with SASL SCRAM-SHA-256 (``sasl``, user USER),
+    with TLS (``ssl`` and the others of TLS) and with tokens (``oauth``). ``kill9``, ``start`` and ``restart`` keep
+    ports and data.
     """
 
     folder: Path = field(kw_only=True)
@@ -196,14 +207,16 @@ class LocalBroker(Broker):
     ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = ("PLAINTEXT", "CONTROLLER", *(("SASL_PLAINTEXT", *map(str.upper, TLS)) if self.secure else ()))
+        names = ("PLAINTEXT", "CONTROLLER", *(("SASL_PLAINTEXT", "OAUTH", *map(str.upper, TLS)) if self.secure else ()))
         self.ports = {name: find_free_port() for name in names}
         self.bootstrap, self.what = self._address("PLAINTEXT"), f"Apache Kafka {VERSION} in a local JVM"
         if self.secure:
             self.sasl, self.certificates = self._address("SASL_PLAINTEXT"), str(self.folder)
             self.ssl, self.mtls = self._address("SSL"), self._address("MTLS")
+            self.oauth = self._address("OAUTH")
             self.elsewhere, self.expired = self._address("ELSEWHERE"), self._address("EXPIRED")
             self._make_certificates()
+            make_token_key(self.folder)
         (self.folder / "log4j2.properties").write_text(LOG4J)
         (self.folder / "server.properties").write_text(self._properties())
         users = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
@@ -254,6 +267,7 @@ class LocalBroker(Broker):
         return [
             find_java(),
             *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+            f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={(self.folder / JWKS).as_uri()}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             *("-cp", f"{TOOLS / 'libs'}/*", main),
         ]
@@ -339,8 +353,18 @@ class LocalBroker(Broker):
                 "super.users": "User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found": "true",
             }
-            for listener in TLS:
-                store = self.folder / f"{listener}-store.pem"
+            oauth, here = "org.apache.kafka.common.security.oauthbearer.OAuthBearer", "listener.name.oauth.oauthbearer."
+            properties |= {
+                "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
+                f"{here}sasl.jaas.config": f"{oauth}LoginModule required;",
+                f"{here}sasl.server.callback.handler.class": f"{oauth}ValidatorCallbackHandler",
+                f"{here}connections.max.reauth.ms": REAUTH_SECONDS * 1000,
+                "sasl.oauthbearer.jwks.endpoint.url": (self.folder / JWKS).as_uri(),
+                "sasl.oauthbearer.expected.audience": AUDIENCE,
+                "sasl.oauthbearer.clock.skew.seconds": 0,
+            }
+            for listener in (*TLS, OAUTH):
+                store = self.folder / f"{'ssl' if listener == OAUTH else listener}-store.pem"
                 properties[f"listener.name.{listener}.ssl.keystore.type"] = "PEM"
                 properties[f"listener.name.{listener}.ssl.keystore.location"] = store
         return "\n".join(f"{key}={value}" for key, value in properties.items())

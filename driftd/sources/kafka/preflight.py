@@ -146,13 +146,16 @@ class Conversation:
         """
         settings = self._settings
         if isinstance(error, ssl.SSLError):
-            known = tls.own_certificate(error, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_password)
+            password = settings.key_password()
+            known = tls.own_certificate(error, settings.ssl_certfile, settings.ssl_keyfile, password)
             if known is not None:
                 raise self._refused(f"TLS: {known}") from None
 
     def _log_in(self) -> None:
         settings = self._settings
         mechanism = settings.sasl_mechanism or ""
+        if settings.tokens is not None:
+            settings.tokens.token()  # what is wrong with it is told as it is, before the broker is asked
         answer = self.ask(SaslHandshakeRequest(version=1, mechanism=mechanism), "SaslHandshake")
         if answer.error_code or mechanism not in answer.mechanisms:
             offered = ", ".join(sorted(answer.mechanisms)) or "none"
@@ -162,7 +165,9 @@ class Conversation:
         try:
             client = get_sasl_mechanism(mechanism)(host=host, **options)
             self._authenticate(client, mechanism)
-        except (ValueError, KeyError, AssertionError, kafka.errors.KafkaError) as error:
+        except kafka.errors.KafkaConnectionError as error:  # a token that ended in this moment
+            raise self._failed(f"SASL {mechanism}: {error}") from None
+        except (ValueError, KeyError, AssertionError, RuntimeError, ImportError, kafka.errors.KafkaError) as error:
             raise self._refused(f"SASL {mechanism}: {str(error)[:200] or type(error).__name__}") from None
         if not client.is_authenticated():
             raise self._refused(f"SASL {mechanism}: not authenticated")
@@ -174,10 +179,20 @@ class Conversation:
             reply = self.ask(request, "SaslAuthenticate")
             if reply.error_code:
                 said = reply.error_message or name(reply.error_code)
-                user = self._settings.sasl_username
-                cure = "; check kafka.sasl_username and kafka.sasl_password_file" if user else ""
-                raise self._refused(f"SASL {mechanism}{f' as user {user!r}' if user else ''}: {said}{cure}")
+                raise self._refused(f"SASL {mechanism}{self._user_hint()}: {said}{self._login_cure()}")
             client.receive(reply.auth_bytes)
+
+    def _user_hint(self) -> str:
+        user = self._settings.sasl_username
+        return f" as user {user!r}" if user and self._settings.tokens is None else ""
+
+    def _login_cure(self) -> str:
+        if self._settings.tokens is not None:
+            return (
+                "; the token must be what the broker's listener expects (its sasl.oauthbearer.expected.issuer and "
+                ".audience, .jwks.endpoint.url, .scope.claim.name)"
+            )
+        return "; check kafka.sasl_username and kafka.sasl_password_file" if self._settings.sasl_username else ""
 
     def ask(self, request: Any, what: str) -> Any:
         """Send a request and wait for its answer."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -11,6 +14,12 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 
 from driftd.core.errors import ConfigError
 from driftd.sources.kafka import tls
+from driftd.sources.kafka.login import Login, Logins, ask_for_secrets_anew
+from driftd.sources.kafka.oauth import TokenSource
+from driftd.sources.renewed import Renewed
+from driftd.sources.secret_file import secret_now
+
+log = logging.getLogger("driftd.kafka")
 
 ASSIGNORS: Final = {"sticky": StickyPartitionAssignor, "cooperative-sticky": CooperativeStickyAssignor}
 DEFAULT_PORT: Final = 9092
@@ -27,8 +36,11 @@ class KafkaSettings:
     membership. ``max_poll_records`` is about how many records one batch holds (whole record batches are kept
     together), and the fetch sizes bound memory: about three times ``fetch_bytes``, or of a batch that is larger, for a
     broker sends it whole. A batch of more than ``max_stored_bytes`` is not fetched; of one that decompresses to more
-    than ``max_batch_bytes`` the rest is not read. ``leaves``: a static member that stops hands its partitions
-    over at once.
+    than ``max_batch_bytes`` the rest is not read. ``leaves``: a static member that stops hands its partitions over at
+    once.
+
+    Files of certificates, keys and passwords are read again where they have changed, for the next connection or login.
+    ``tokens`` are those of OAUTHBEARER; they and ``logins`` are one for all clients of these settings.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -41,10 +53,15 @@ class KafkaSettings:
     sasl_mechanism: str | None = None
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
+    sasl_password_file: str | None = None
+    tokens: TokenSource | None = field(default=None, repr=False)
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    logins: Logins = field(default_factory=Logins, repr=False, compare=False)
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
     ssl_password: str | None = field(default=None, repr=False)
+    ssl_password_file: str | None = None
     assignor: Literal["sticky", "cooperative-sticky"] = "sticky"
     max_poll_records: int = 10_000
     session_timeout_seconds: float = 45.0
@@ -86,25 +103,45 @@ class KafkaSettings:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"kafka.ssl_cafile: {self.ssl_cafile}: {reason(error)}") from None
         if self.ssl_certfile:
+            password = self.key_password()
             try:
                 # An empty password instead of None: OpenSSL must not ask at the terminal.
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, self.ssl_password or "")
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password)
             except (OSError, ssl.SSLError) as error:
                 what = f"{self.ssl_certfile}, {self.ssl_keyfile or 'no key file'}"
-                known = tls.own_files(error, self.ssl_certfile, self.ssl_keyfile, self.ssl_password)
+                known = tls.own_files(error, self.ssl_certfile, self.ssl_keyfile, password)
                 raise ConfigError(known or f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
         return context
 
+    def key_password(self) -> str:
+        """What opens ``ssl_keyfile``; empty where nothing need. Raises ConfigError."""
+        return secret_now("ssl_password", self.ssl_password, self.ssl_password_file)
+
+    def login(self) -> Login | None:
+        """What to show at each login; None for mechanisms that find it themselves. Raises ConfigError."""
+        if self.sasl_mechanism == "OAUTHBEARER" and self.tokens is not None:
+            return Login(self.tokens.token, self.logins, self.extensions)
+        if not self.uses_sasl or self.sasl_username is None:
+            return None
+        files = [Path(self.sasl_password_file)] if self.sasl_password_file else []
+        password = Renewed(
+            lambda: files, lambda: secret_now("sasl_password", self.sasl_password, self.sasl_password_file), log.warning
+        )
+        return Login(password.get, self.logins, {})
+
     def connection(self) -> dict[str, Any]:
         """The part of kafka-python's settings that consumer, producer and admin client share."""
+        ask_for_secrets_anew()
+        login, oauth = self.login(), self.sasl_mechanism == "OAUTHBEARER"
         return {
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": self.client_id,
             "security_protocol": self.security_protocol,
-            "ssl_context": self.ssl_context(),
+            "ssl_context": RenewedContext(self) if self.uses_tls else None,
             "sasl_mechanism": self.sasl_mechanism if self.uses_sasl else None,
             "sasl_plain_username": self.sasl_username,
-            "sasl_plain_password": self.sasl_password,
+            "sasl_plain_password": None if oauth else login,
+            "sasl_oauth_token_provider": login if oauth else None,
             "request_timeout_ms": milliseconds(self.request_timeout_seconds),
             "metadata_max_age_ms": milliseconds(self.metadata_max_age_seconds),
             # With the default of 30 s reading resumed 13 s after a broker came back; like this, 0.6 s.
@@ -135,6 +172,21 @@ class KafkaSettings:
             "heartbeat_interval_ms": milliseconds(min(self.heartbeat_seconds, self.session_timeout_seconds / 3)),
             "max_poll_interval_ms": milliseconds(self.max_poll_interval_seconds),
         }
+
+
+class RenewedContext:
+    """Given to kafka-python in place of an SSLContext: each connection gets one of the files as they are now."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        names = (settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_password_file)
+        files = [Path(name) for name in names if name]
+        self._context = Renewed(lambda: files, settings.ssl_context, log.warning)
+        self._context.get()  # what is wrong at the start is told at once
+
+    def wrap_socket(self, *connection: Any, **options: Any) -> ssl.SSLSocket:
+        context = self._context.get()
+        assert context is not None
+        return context.wrap_socket(*connection, **options)
 
 
 def milliseconds(seconds: float) -> int:

@@ -173,6 +173,7 @@ class KafkaSource:
         return Health(
             connected=consumer is not None and patches.is_connected(consumer),
             last_error=self._diagnosis.cause or self._reading.last_error,
+            logins=self.settings.logins.count,
             rebalances=self._group.rebalances,
             commit_failures=self._commit_failures,
             missing_topics=tuple(

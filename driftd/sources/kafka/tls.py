@@ -80,14 +80,13 @@ def own_files(error: OSError, certfile: str, keyfile: str | None, password: str 
     setting = f"kafka.ssl_keyfile: {key}" if keyfile else f"kafka.ssl_certfile: {key}"
     if "KEY_VALUES_MISMATCH" in (error.reason or ""):
         return f"{setting}: the key does not belong to the certificate {certfile}"
+    if "CERTIFICATE" not in text_of(certfile):
+        return f"kafka.ssl_certfile: {certfile}: no 'CERTIFICATE' in PEM format there"
     if is_encrypted(key):
         if not password:
             return f"{setting}: the key is encrypted; set kafka.ssl_password_file"
         return f"{setting}: kafka.ssl_password_file (or ssl_password) does not open the key"
-    for name, path, what in (("ssl_certfile", certfile, "CERTIFICATE"), ("ssl_keyfile", key, "PRIVATE KEY")):
-        if what not in text_of(path):
-            return f"kafka.{name}: {path}: no '{what}' in PEM format there"
-    return None
+    return None if "PRIVATE KEY" in text_of(key) else f"{setting}: no 'PRIVATE KEY' in PEM format there"
 
 
 def is_encrypted(keyfile: str) -> bool:

@@ -1,0 +1,80 @@
+"""Who may ask: names that lead here (DNS rebinding), pages of other sites, and what nobody changes without a login."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Collection
+from email.message import Message
+from urllib.parse import urlsplit
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+
+
+def refused_host(headers: Message, hosts: Collection[str], *, loopback: bool) -> str:
+    """Why the request's Host is none of ours; empty where it is.
+
+    A page of another site can point its own name at our address, and a browser then takes us for that site. So an
+    address of numbers is always right, ``localhost`` too; other names only where they are among ``hosts``, or where
+    there are none and we do not listen on ``loopback``.
+    """
+    given = headers.get_all("Host") or []
+    if len(given) > 1:
+        return "more than one Host"
+    if not given or not given[0]:  # no browser leaves it out
+        return ""
+    name = _name("//" + given[0])
+    if name == "localhost" or is_address(name) or name in hosts or not (hosts or loopback):
+        return ""
+    return "this name is not one of driftd's; add it to http.hosts if it should be"
+
+
+def refused_origin(headers: Message) -> str:
+    """Why a request that changes something comes from a page of another site; empty where it does not."""
+    site, origin = headers.get("Sec-Fetch-Site", "none"), headers.get("Origin")
+    if site not in {"none", "same-origin"} or (origin is not None and _host(origin) != headers.get("Host", "").lower()):
+        return "requests from another site's page are refused"
+    return ""
+
+
+def is_known(connection: object, client: str, headers: Message, *, password: bool) -> bool:
+    """Has the client logged in, with a ``password`` that was asked for or a certificate, or is it on this machine?
+
+    A proxy on this machine forwards for others.
+    """
+    if password or (isinstance(connection, ssl.SSLSocket) and connection.getpeercert()):
+        return True
+    return is_loopback(client) and not any(name in headers for name in FORWARDED)
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(address: str) -> bool:
+    """Also of an IPv4 client on an IPv6 socket."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address == "localhost"
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def _host(url: str) -> str:
+    """Host and port as they stand; empty where there are none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _name(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
