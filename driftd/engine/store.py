@@ -12,8 +12,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld, StateError, StateUnwritable
+from driftd.core.errors import (
+    CheckpointCorrupt,
+    CheckpointTooNew,
+    CheckpointTooOld,
+    HashedOtherwise,
+    StateError,
+    StateUnwritable,
+)
 from driftd.core.reference import Reference
+from driftd.engine.hashed import require_hashing
 from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import (
@@ -216,7 +224,7 @@ class CheckpointFile:
     def save(self, state: State, pipeline: Pipeline) -> int:
         """Writes what has changed of the state; returns the bytes. Raises StateUnwritable."""
         pane_seconds = pipeline.monitor.windows.pane_seconds
-        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
+        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock(), pipeline.hashing)
         checkpoint, parts = self.parts.put(whole)
         size = write_file(self.path, encode_checkpoint(checkpoint), previous=self.previous)
         self.parts.saved(checkpoint)
@@ -227,7 +235,7 @@ class CheckpointFile:
 
         A checkpoint that is damaged is kept aside, and the one before it is used: reading goes on from its positions.
         Without one, reading goes on from the committed offsets.
-        Raises: CheckpointTooNew, CheckpointTooOld: another driftd's checkpoint is not set aside.
+        Raises: CheckpointTooNew, CheckpointTooOld, HashedOtherwise: the checkpoint is good, and is not set aside.
         """
         said: list[str] = []
         for path in (self.path, self.previous):
@@ -236,7 +244,7 @@ class CheckpointFile:
             try:
                 checkpoint = self._read(path, pipeline)
                 state = checkpoint.restore(pipeline.sequential_of)
-            except (CheckpointTooNew, CheckpointTooOld):
+            except (CheckpointTooNew, CheckpointTooOld, HashedOtherwise):
                 raise
             except StateError as e:
                 said.append(f"{e}; kept as {set_aside(path).name}")
@@ -264,4 +272,5 @@ class CheckpointFile:
             raise StateError(
                 f"{path}: made with windows.pane_seconds {found:g}, now it is {wanted:g}; panes cannot be cut anew"
             )
+        require_hashing(checkpoint, pipeline.hashing, str(path))
         return checkpoint

@@ -19,6 +19,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.ingest.state import PartitionState
@@ -134,6 +135,8 @@ class Member(Daemon):
     def _hear(self, *, to_end: bool = False) -> None:
         for data in self.exchange.hear(to_end=to_end):
             message = self._readable(data)
+            if isinstance(message, Plan) and message.reference is not None:
+                require_reference(message.reference, self.pipeline.hashing)
             if isinstance(message, Plan | Given):
                 self.plans.learn(message)
 
@@ -272,7 +275,10 @@ class Member(Daemon):
         """What was saved of the partitions, where something was."""
         names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
         saved = self.exchange.load(names.values())
-        return {at: decode_checkpoint(saved[name]) for at, name in names.items() if name in saved}
+        cells = {at: decode_checkpoint(saved[name]) for at, name in names.items() if name in saved}
+        for at, cell in cells.items():
+            require_hashing(cell, self.pipeline.hashing, f"state of {at[0]}/{at[1]}")
+        return cells
 
     def _meet(self, sources: Iterable[TopicPartition]) -> None:
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on
