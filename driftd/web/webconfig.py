@@ -161,7 +161,8 @@ def load(path: Path, before: WebConfig | None = None) -> WebConfig:
     """
     try:
         raw = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+    # ValueError: not UTF-8, or a date that there is not; RecursionError: nested too deep
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as e:
         raise ConfigError(f"{path}: cannot be read: {' '.join(str(e).split())}") from e
     top = _section(path, "", raw, ("tls_server_config", "http_server_config", "basic_auth_users"))
     tls = top.get("tls_server_config")
@@ -211,7 +212,7 @@ def _tls(path: Path, value: Any) -> ssl.SSLContext:
         context.load_cert_chain(path.parent / tls["cert_file"], path.parent / tls["key_file"])
         if "client_ca_file" in tls:
             context.load_verify_locations(path.parent / str(tls["client_ca_file"]))
-    except OSError as e:
+    except (OSError, ValueError) as e:  # ValueError: a NUL in a name
         raise ConfigError(f"{path}: tls_server_config: certificate or key cannot be loaded: {e}") from e
     context.verify_mode = _choice(path, "client_auth_type", auth, _CLIENT_AUTH)
     if context.verify_mode is not ssl.CERT_NONE and "client_ca_file" not in tls:

@@ -53,14 +53,19 @@ class Pieces:
     _pieces: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
 
     def take(self, kept: Kept) -> str | None:
-        """Takes a message in; the name of what it completed."""
-        place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
+        """Takes a message in; the name of what it completed. What nobody here would write is left alone."""
+        try:
+            place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
+        except UnicodeDecodeError:
+            return None
         if kept.value is None:
             self._pieces[name].pop(place, None)
             return None
         self._pieces[name][place] = kept.value
         if place.startswith("="):
-            manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
+            manifest = _manifest(kept.value)
+            if manifest is None or manifest.pieces > len(self._pieces[name]):
+                return None
             parts = [self._pieces[name].get(_place(manifest, i)) for i in range(manifest.pieces)]
             whole = b"".join(part for part in parts if part is not None)
             before = self.known.get(name)
@@ -98,6 +103,13 @@ class Pieces:
             (_key(name, f"={epoch}"), msgspec.msgpack.encode(manifest)),
             *((_key(name, at), None) for at in sorted(stale)),
         ]
+
+
+def _manifest(data: bytes) -> Manifest | None:
+    try:
+        return msgspec.msgpack.decode(data, type=Manifest)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _key(name: str, place: str) -> bytes:
