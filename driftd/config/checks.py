@@ -22,6 +22,8 @@ Sized = Mapping[str, SizeSetting]
 OAUTHBEARER: Final = "sasl_oauthbearer_"
 PACKAGES: Final = {"AWS_MSK_IAM": "botocore", "GSSAPI": "gssapi"}
 EXTENSION: Final = re.compile("[A-Za-z]+")  # RFC 7628
+LEAST_KEY_CHARS: Final = 16
+"""Of ``privacy.key``: 64 bits in hex digits."""
 LEAST_GROW_SECONDS: Final = 1800.0
 """The first stage of a reference that grows (driftd.learn.growth, which this room does not know)."""
 
@@ -39,6 +41,7 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
     yield from _windows(settings)
     yield from _kafka(settings)
     yield from _memory(settings)
+    yield from _privacy(settings)
     if settings.http.web_config is not None:
         yield from _readable(("http", "web_config"), settings.http.web_config)
     if ("learning", "events") in given and ("learning", "seconds") in given:
@@ -50,6 +53,43 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
             ("discovery", "enabled"),
             "nothing to monitor: discovery is off and no models are configured; add 'models:'",
         )
+
+
+def _privacy(settings: Settings) -> Iterator[Mistake]:
+    p = settings.privacy
+    hashes = [
+        key
+        for key, wanted in (
+            ("hash_text", p.hash_text),
+            ("hash_channels", bool(p.hash_channels)),
+            ("dead_letters", p.dead_letters == "hash"),
+        )
+        if wanted
+    ]
+    if hashes and p.key is None and p.key_file is None:
+        yield (
+            ("privacy", hashes[0]),
+            "needs privacy.key_file: a hash without a secret can be found by trying; openssl rand -hex 32 > FILE",
+        )
+    if p.key is not None and len(p.key.get_secret_value()) < LEAST_KEY_CHARS:
+        place = ("privacy", "key" if p.key_file is None else "key_file")
+        yield place, f"expected {LEAST_KEY_CHARS} characters or more: a short secret can be found by trying"
+    from driftd.core.hashing import Hashing, How  # noqa: PLC0415  numpy takes 0.1 s to import
+
+    hashing = Hashing("", p.hash_text, p.hash_channels)
+    for i, model in enumerate(settings.models if p.hash_channels else ()):
+        for name, feature in model.features.items():
+            if feature.type == "numeric" and hashing.of(model.name, _channel(name)) is How.ALL:
+                yield (
+                    ("models", i, "features", name, "type"),
+                    "numeric, and privacy.hash_channels makes it a category; keep one of them",
+                )
+
+
+def _channel(feature: str) -> str:
+    from driftd.core.channel import Channel  # noqa: PLC0415  numpy takes 0.1 s to import
+
+    return Channel.of_feature(feature).name
 
 
 def _memory(settings: Settings) -> Iterator[Mistake]:

@@ -16,18 +16,20 @@ IN_FILES: Final = tuple(name for name in KafkaSection.model_fields if f"{name}_f
 
 
 def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str]) -> Settings:
-    update = {}
-    for key in IN_FILES:
-        file = getattr(settings.kafka, f"{key}_file")
-        place = ("kafka", f"{key}_file")
+    for section, key in (*(("kafka", key) for key in IN_FILES), ("privacy", "key")):
+        within = getattr(settings, section)
+        file = getattr(within, f"{key}_file")
+        place = (section, f"{key}_file")
         if file is None:
             continue
-        if getattr(settings.kafka, key) is not None:
-            mistakes.append(f"{where(place)}kafka.{key}_file: kafka.{key} is given as well; keep one of them")
+        if getattr(within, key) is not None:
+            mistakes.append(f"{where(place)}{section}.{key}_file: {section}.{key} is given as well; keep one of them")
             continue
         try:
-            update[key] = SecretStr(read_secret(file))
+            update = {key: SecretStr(read_secret(file))}
         except (OSError, ValueError) as e:
             reason = e.strerror if isinstance(e, OSError) else str(e)
-            mistakes.append(f"{where(place)}kafka.{key}_file: {file}: {reason}")
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=update)}) if update else settings
+            mistakes.append(f"{where(place)}{section}.{key}_file: {file}: {reason}")
+            continue
+        settings = settings.model_copy(update={section: within.model_copy(update=update)})
+    return settings

@@ -387,6 +387,38 @@ class LimitsSection(Section):
     )
 
 
+class PrivacySection(Section):
+    key: SecretStr | None = Field(
+        default=None,
+        description="Secret that hashes are made with, 16 characters or more; better: key_file. The same for all "
+        "members. With another key the state is refused.",
+    )
+    key_file: FilePath | None = Field(
+        default=None,
+        description="File with the secret (`openssl rand -hex 32`); only its owner may read it (mode 600 or 400).",
+    )
+    hash_text: bool = Field(
+        default=False,
+        description="Replace text in features, predictions and labels by a hash, as it is decoded: `#` and 12 hex "
+        "digits. Numbers stay.",
+    )
+    hash_channels: Annotated[tuple[Name, ...], Several] = Field(
+        default=(),
+        description="Channels whose values are all hashed, numbers too, which makes them categories: features, "
+        "`prediction` (with `label`), patterns such as `customer_*`, or with a model, `fraud/*_id`.",
+    )
+    dead_letters: Literal["keep", "hash", "drop"] = Field(
+        default="keep",
+        description="Values in dead letters: as they came; each one hashed, names and structure kept; or none, only "
+        "reason and place.",
+    )
+
+    @property
+    def hides(self) -> bool:
+        """Whether what is said of a bad record must not quote it."""
+        return self.hash_text or bool(self.hash_channels) or self.dead_letters != "keep"
+
+
 class StateSection(Section):
     directory: FilePath = Field(
         default="driftd-state", validate_default=True, description="Folder of checkpoints and references."
@@ -475,6 +507,9 @@ class Settings(BaseSettings):
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
     members: MembersSection = Field(
         default=MembersSection(), description="Several processes in one group that share models."
+    )
+    privacy: PrivacySection = Field(
+        default=PrivacySection(), description="What of the events' values leaves the process."
     )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
     log: LogSection = Field(default=LogSection(), description="Log.")

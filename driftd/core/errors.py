@@ -8,6 +8,7 @@
     |   |-- CheckpointCorrupt       4, no    checksum, length or format is wrong
     |   |-- CheckpointTooNew        4, no    written by a later driftd
     |   |-- CheckpointTooOld        4, no    written by an earlier driftd
+    |   |-- HashedOtherwise         4, no    categories of another key, or hashed there and not here
     |   `-- StateUnwritable         4, yes   disk full, no permission
     |-- ExchangeFailed              3, yes   what members tell each other did not arrive
     |-- MessageUnreadable           4, no    another member's message is not what driftd writes
@@ -62,6 +63,10 @@ class CheckpointTooNew(StateError):
 
 class CheckpointTooOld(StateError):
     """An earlier driftd wrote the state file, in a format that is not read any more."""
+
+
+class HashedOtherwise(StateError):
+    """Categories of the state are hashed with another key than the events are now, or only one of the two is hashed."""
 
 
 class StateLocked(StateError):

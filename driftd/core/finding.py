@@ -114,7 +114,7 @@ class Finding:
         key = f"{self.model}\0{self.feature}\0{self.segment}\0{self.detector}\0{turn}\0{self.window_end!r}"
         if self.slice.variant:
             key += f"\0{self.slice.variant}"
-        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

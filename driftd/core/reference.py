@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
 from driftd.core.event import Column, Kind, Scalar
+from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary
 from driftd.core.values import FLOAT32_NOISE, MAX_CATEGORY_CHARS, category, same_number
 
@@ -180,7 +181,8 @@ class Reference:
 
     ``kind`` is what windows are compared with: ``summary``, or ``slots`` (None where not seasonal), or ``rolled``, the
     summary of the last whole period (None before the first). ``natural`` is how much the reference's own windows
-    differ from the rest of it, a table by detector (driftd.learn.variation); ``excluded`` what was left out.
+    differ from the rest of it, a table by detector (driftd.learn.variation); ``excluded`` what was left out;
+    ``hashing`` which of its categories are hashes, and by which key.
     """
 
     model: str
@@ -202,6 +204,7 @@ class Reference:
     rolled: Summary | None = None
     natural: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
+    hashing: Hashing = NOT_HASHED
 
     @property
     def id(self) -> str:

@@ -73,12 +73,12 @@ def comparable(column: Column) -> Column:
         return column
     if str not in set(map(type, column)):
         return as_numbers(column)
-    texts = {v: _number_in(v) for v in set(column) if isinstance(v, str)}
+    texts = {v: number_in(v) for v in set(column) if isinstance(v, str)}
     values = [texts[v] if isinstance(v, str) else v for v in column]
     return values if any(isinstance(v, str) for v in texts.values()) else as_numbers(values)
 
 
-def _number_in(text: str) -> float | str:
+def number_in(text: str) -> float | str:
     """What beyond 2^53 would lose digits stays text, and so does 01234, which is a code."""
     if (truth := _TRUTH.get(text.lower())) is not None:
         return truth

@@ -88,14 +88,14 @@ def _structured(value: bytes, limits: Limits) -> _Opened:
     try:
         envelope = _envelope.decode(value)
     except ValidationError:
-        raise _bad(f"expected a JSON object, got {got(value)}") from None
+        raise _bad(f"expected a JSON object, got {got(value, limits)}") from None
     except DECODE_ERRORS as error:
         raise malformed(value, error) from None
-    attributes = {name: _attribute(getattr(envelope, name), name) for name in (*_REQUIRED, "time")}
+    attributes = {name: _attribute(getattr(envelope, name), name, limits) for name in (*_REQUIRED, "time")}
     time, identity = _checked(attributes)
     data = bytes(envelope.data)
     if data == b"null":
-        text = _attribute(envelope.data_base64, "data_base64")
+        text = _attribute(envelope.data_base64, "data_base64", limits)
         if text is None:
             raise _bad("data: missing")
         try:
@@ -133,11 +133,11 @@ def _header(text: bytes | None, name: str) -> str | None:
         raise _bad(f"{name}: not UTF-8") from None
 
 
-def _attribute(raw: Raw, name: str) -> str | None:
+def _attribute(raw: Raw, name: str, limits: Limits) -> str | None:
     try:
         text: str | None = _string.decode(raw)
     except DECODE_ERRORS:
-        raise _bad(f"{name}: expected a string, got {got(raw)}") from None
+        raise _bad(f"{name}: expected a string, got {got(raw, limits)}") from None
     return text
 
 

@@ -1,7 +1,12 @@
-"""How large, deep, long and numerous the things in a record may be."""
+"""How large, deep, long and numerous the things in a record may be, and which of them may be shown."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:  # the command line's help imports this module and waits for nothing heavy
+    from driftd.core.hashing import Hasher
 
 MAX_DEPTH: Final = 500
 """Levels of nesting in a record. Python's own limit moves with the caller's stack, and a verdict must not."""
@@ -20,6 +25,8 @@ class Limits:
     discover           whether models without a schema are taken in
     max_models         schemas given plus models discovered
     max_features       ``Schema.max_features`` of a discovered model
+    show_values        whether what is said of a bad record may quote short values and times of it
+    hasher             replaces values of categories; None: they stay as they are
     """
 
     record_bytes: int = 262_144
@@ -29,6 +36,8 @@ class Limits:
     discover: bool = True
     max_models: int = 100
     max_features: int = 200
+    show_values: bool = True
+    hasher: Hasher | None = None
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -14,6 +15,9 @@ DENSE: Final = 1
 """Extension code of an array as it lies in memory."""
 SPARSE: Final = 2
 """Extension code of an array of integers by those that are not 0: latency sketches and bin counts are mostly 0."""
+MOST_BYTES: Final = 1 << 30
+"""Of one array. A sparse one says in a few bytes how large it is: nobody may be made to ask for more memory."""
+_KINDS: Final = frozenset("biufU")
 SPARSE_FROM: Final = 64
 """Elements from which an array may be written sparsely; below, the indices cost more than they save."""
 
@@ -46,12 +50,12 @@ def _decode_array(code: int, data: memoryview) -> NDArray[Any]:
         raise ValueError(f"extension {code} is none of driftd's")
     head = _header.decode(data)
     dtype = np.dtype(head.dtype)
-    if dtype.hasobject:
-        raise ValueError(f"an array of {head.dtype} is none of driftd's")
+    if dtype.kind not in _KINDS or dtype.itemsize * prod(head.shape) > MOST_BYTES:
+        raise ValueError(f"an array of {head.dtype} and {prod(head.shape)} elements is none of driftd's")
     values = np.frombuffer(head.values, dtype)
     if code == DENSE:
         return values.reshape(head.shape).copy()
-    out = np.zeros(int(np.prod(head.shape)), dtype)
+    out = np.zeros(prod(head.shape), dtype)
     out[np.frombuffer(head.index, "<u4")] = values
     return out.reshape(head.shape)
 
@@ -77,4 +81,7 @@ class TypedCodec(Generic[T]):
         return self._encoder.encode(value)
 
     def decode(self, data: bytes) -> T:
-        return self._decoder.decode(data)
+        try:
+            return self._decoder.decode(data)
+        except RecursionError as e:
+            raise ValueError("nested too deep") from e

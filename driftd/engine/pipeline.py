@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
+from driftd.core.hashing import Hashing
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.values import present
@@ -77,6 +78,11 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         self.schemas = Schemas(self.monitor)
+
+    @property
+    def hashing(self) -> Hashing:
+        """What the codec makes of the values."""
+        return self.monitor.default.learning.hashing
 
     def begin(
         self, state: State, references: Mapping[str, Reference], ours: Callable[[str], bool] = lambda _: True

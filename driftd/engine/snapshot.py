@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
@@ -315,7 +316,7 @@ class ExchangeSnapshot:
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
-    one process reads and judges.
+    one process reads and judges. ``hashing``: what the decoder had made of the values.
     """
 
     saved: float
@@ -330,9 +331,12 @@ class Checkpoint:
     dropped: Mapping[str, int] = field(default_factory=dict)
     awaited: list[str] = field(default_factory=list)
     exchange: ExchangeSnapshot | None = None
+    hashing: Hashing = NOT_HASHED
 
     @classmethod
-    def of(cls, state: State, find: FindDetector, pane_seconds: float, saved: float) -> Checkpoint:
+    def of(
+        cls, state: State, find: FindDetector, pane_seconds: float, saved: float, hashing: Hashing = NOT_HASHED
+    ) -> Checkpoint:
         def streams(partition: PartitionState) -> list[StreamSnapshot]:
             return [
                 StreamSnapshot.of(key, stream, _reference(state.models, key), find)
@@ -364,6 +368,7 @@ class Checkpoint:
             dict(state.rejected),
             dict(state.dropped),
             sorted(state.awaited),
+            hashing=hashing,
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:

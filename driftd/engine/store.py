@@ -13,8 +13,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from driftd.core.errors import CheckpointCorrupt, CheckpointTooNew, CheckpointTooOld, StateError, StateUnwritable
+from driftd.core.errors import (
+    CheckpointCorrupt,
+    CheckpointTooNew,
+    CheckpointTooOld,
+    HashedOtherwise,
+    StateError,
+    StateUnwritable,
+)
 from driftd.core.reference import Reference
+from driftd.engine.hashed import require_hashing
 from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import (
@@ -226,7 +234,7 @@ class CheckpointFile:
         """
         self._wait()
         pane_seconds = pipeline.monitor.windows.pane_seconds
-        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock())
+        whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock(), pipeline.hashing)
         checkpoint, put_parts = self.parts.named(whole)
         payload = encode_checkpoint(checkpoint)
 
@@ -247,7 +255,7 @@ class CheckpointFile:
 
         A checkpoint that is damaged is kept aside, and the one before it is used: reading goes on from its positions.
         Without one, reading goes on from the committed offsets.
-        Raises: CheckpointTooNew, CheckpointTooOld: another driftd's checkpoint is not set aside.
+        Raises: CheckpointTooNew, CheckpointTooOld, HashedOtherwise: the checkpoint is good, and is not set aside.
         """
         self._wait()
         said: list[str] = []
@@ -257,7 +265,7 @@ class CheckpointFile:
             try:
                 checkpoint = self._read(path, pipeline)
                 state = checkpoint.restore(pipeline.sequential_of)
-            except (CheckpointTooNew, CheckpointTooOld):
+            except (CheckpointTooNew, CheckpointTooOld, HashedOtherwise):
                 raise
             except StateError as e:
                 said.append(f"{e}; kept as {set_aside(path).name}")
@@ -285,4 +293,5 @@ class CheckpointFile:
             raise StateError(
                 f"{path}: made with windows.pane_seconds {found:g}, now it is {wanted:g}; panes cannot be cut anew"
             )
+        require_hashing(checkpoint, pipeline.hashing, str(path))
         return checkpoint

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from driftd.core.channel import ALONE, Channel, Role, incomparable
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
+from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.reference import (
     ALL,
     TOP,
@@ -52,7 +53,7 @@ class Learning:
     prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
     ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
     ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
-    period of a rolling one. Events in ``exclude`` are left out.
+    period of a rolling one. Events in ``exclude`` are left out. ``hashing``: what the decoder has made of the values.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Learning:
     windows: Windows | None = None
     period_seconds: float = 7 * 86400.0
     exclude: tuple[Exclusion, ...] = ()
+    hashing: Hashing = NOT_HASHED
 
     @property
     def pane_seconds(self) -> float:
@@ -106,6 +108,7 @@ def build(rows: EventBatch, learning: Learning, version: int = 1, drawn: Drawn =
         learning.created_by,
         learning.reason,
         kind=learning.kind,
+        hashing=learning.hashing,
     )
     seasonal = learning.kind is ReferenceKind.SEASONAL
     reference = replace(

@@ -1,9 +1,10 @@
 """To Kafka: records that were not usable (dead letters), and findings as JSON.
 
-Dead letters carry key, value and headers as they came, and beside them where and why, in headers of our own:
+Dead letters carry key, value and headers as they came, or what driftd.sinks.redaction makes of them, and beside them
+where and why, in headers of our own:
 ``__driftd.errors.{topic,partition,offset,timestamp,stage,code,message,app,version}``. Never any payload there.
-Of a record that is larger than LETTER_BYTES, which the topic might not take, only the begin of its value is kept, and
-``__driftd.errors.bytes`` says how large key, value and headers were.
+Of a record that is larger than LETTER_BYTES, which the topic might not take, only the begin of its value is kept; then,
+and where redaction took the value away, ``__driftd.errors.bytes`` says how large key, value and headers were.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch, Reject
 from driftd.core.finding import Finding
 from driftd.sinks.log import finding_json
+from driftd.sinks.redaction import Redact
 from driftd.sources.kafka.settings import KafkaSettings, milliseconds
 from driftd.sources.kafka.sockets import close_failed_attempts
 
@@ -263,6 +265,7 @@ class DeadLetters:
 
     settings: KafkaSettings
     topic: str
+    redact: Redact | None = None
     _sender: Sender = field(init=False)
 
     def __post_init__(self) -> None:
@@ -281,7 +284,7 @@ class DeadLetters:
         for reject in rejects:
             first.setdefault(reject.index, reject)
         for reject in first.values():
-            self._sender.send(*letter(records, reject))
+            self._sender.send(*letter(records, reject, self.redact))
 
     def flush(self, timeout_seconds: float) -> None:
         waiting = self._sender.flush(timeout_seconds)
@@ -292,22 +295,34 @@ class DeadLetters:
         self._sender.close()
 
 
-def letter(records: RecordBatch, reject: Reject) -> tuple[bytes | None, bytes | None, Headers]:
+def letter(
+    records: RecordBatch, reject: Reject, redact: Redact | None = None
+) -> tuple[bytes | None, bytes | None, Headers]:
     """Value, key and headers of a dead letter."""
-    value, headers = records.values[reject.index], headers_of(records, reject)
-    key = None if records.keys is None else records.keys[reject.index]
-    size = len(value or b"") + len(key or b"") + sum(len(name) + len(text) for name, text in headers)
-    if size <= LETTER_BYTES:
-        return value, key, headers
-    ours = [(name, text) for name, text in headers if name.startswith(HEADER)]
-    ours.append((f"{HEADER}bytes", str(size).encode()))
-    return value and value[:KEPT_BYTES], key and key[:KEPT_BYTES], ours
+    index = reject.index
+    value, key = records.values[index], None if records.keys is None else records.keys[index]
+    # less what an earlier driftd put there
+    own = [] if records.headers is None else [(k, v) for k, v in records.headers[index] if not k.startswith(HEADER)]
+    ours = headers_of(records, reject)
+    size = _size(value, key, own)
+    told = [*ours, (f"{HEADER}bytes", str(size).encode())]
+    if redact is None:
+        if size + _size(None, None, ours) <= LETTER_BYTES:
+            return value, key, own + ours
+        return value and value[:KEPT_BYTES], key and key[:KEPT_BYTES], told
+    left, key, own = redact(value, key, own)
+    if _size(left, key, own) > LETTER_BYTES:
+        return None, None, told
+    return left, key, own + (ours if left is not None or value is None else told)
+
+
+def _size(value: bytes | None, key: bytes | None, headers: Headers) -> int:
+    return len(value or b"") + len(key or b"") + sum(len(name) + len(text) for name, text in headers)
 
 
 def headers_of(records: RecordBatch, reject: Reject) -> Headers:
-    """The record's own headers, less what an earlier driftd put there, and ours."""
+    """Ours: where and why."""
     index = reject.index
-    own = [] if records.headers is None else [(k, v) for k, v in records.headers[index] if not k.startswith(HEADER)]
     timestamp = records.timestamps[index]
     ours: Mapping[str, object] = {
         "topic": records.source,
@@ -320,7 +335,7 @@ def headers_of(records: RecordBatch, reject: Reject) -> Headers:
         "app": "driftd",
         "version": driftd.__version__,
     }
-    return own + [(HEADER + name, str(value).encode("utf-8", "replace")) for name, value in ours.items()]
+    return [(HEADER + name, str(value).encode("utf-8", "replace")) for name, value in ours.items()]
 
 
 @dataclass(slots=True)

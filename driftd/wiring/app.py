@@ -15,12 +15,14 @@ from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE
+from driftd.core.hashing import NOT_HASHED, Hasher, Hashing
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.window import Windows
 from driftd.decode import Codec, Limits, codec_of
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.detectors.registry import build, defaults_for, registry
 from driftd.engine.daemon import LEARNED_BY
+from driftd.engine.hashed import require_reference
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
 from driftd.ingest.rate_limit import RateLimits
@@ -29,6 +31,7 @@ from driftd.learn.build import Learning
 from driftd.monitor.assignment import Chooser, Detector
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
+from driftd.sinks.redaction import Redact, dropped, hashed
 from driftd.sources.secret_file import secret_now
 
 if TYPE_CHECKING:
@@ -80,6 +83,8 @@ def references_of(settings: Settings) -> dict[str, Reference]:
                 )
             newest[model.name] = reference
     configured = {m.name: m for m in settings.models}
+    for reference in newest.values():
+        require_reference(reference, _hashing(settings))
     return {name: _as_wanted(r, kind_of(settings, configured.get(name))) for name, r in newest.items()}
 
 
@@ -172,7 +177,32 @@ def limits_of(settings: Settings) -> Limits:
         discover=settings.discovery.enabled,
         max_models=max(settings.discovery.max_models, len(settings.models)),
         max_features=settings.discovery.max_features,
+        show_values=not settings.privacy.hides,
+        hasher=hasher_of(settings),
     )
+
+
+def hasher_of(settings: Settings) -> Hasher | None:
+    """None where no category is hashed."""
+    p = settings.privacy
+    return Hasher(key_of(settings), p.hash_text, p.hash_channels) if p.hash_text or p.hash_channels else None
+
+
+def key_of(settings: Settings) -> bytes:
+    """The secret of hashes; config has seen to it that there is one where it is needed."""
+    return b"" if settings.privacy.key is None else settings.privacy.key.get_secret_value().encode()
+
+
+def redaction_of(settings: Settings) -> Redact | None:
+    """What dead letters lose."""
+    if settings.privacy.dead_letters == "drop":
+        return dropped
+    return hashed(Hasher(key_of(settings))) if settings.privacy.dead_letters == "hash" else None
+
+
+def _hashing(settings: Settings) -> Hashing:
+    hasher = hasher_of(settings)
+    return NOT_HASHED if hasher is None else hasher.hashing
 
 
 def _windows(settings: Settings) -> Windows:
@@ -199,6 +229,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
             windows=_windows(settings),
             period_seconds=source.period_seconds or settings.learning.period_seconds,
             exclude=tuple(Exclusion(e.from_, e.to, e.why) for e in (*settings.learning.exclude, *source.exclude)),
+            hashing=_hashing(settings),
         ),
         learn_events=events or LEARN_EVENTS,
         learn_seconds=seconds,

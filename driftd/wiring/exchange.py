@@ -59,15 +59,20 @@ class Pieces:
     _pieces: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
 
     def take(self, kept: Kept) -> str | None:
-        """Takes a message in; the name of what it completed."""
-        place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
+        """Takes a message in; the name of what it completed. What nobody here would write is left alone."""
+        try:
+            place, _, name = kept.key.decode("utf-8", "surrogatepass").partition("\0")
+        except UnicodeDecodeError:
+            return None
         if kept.value is None:
             self._pieces[name].pop(place, None)
             return None
         self._pieces[name][place] = kept.value
         if not place.startswith("="):
             return None
-        manifest = msgspec.msgpack.decode(kept.value, type=Manifest)
+        manifest = _manifest(kept.value)
+        if manifest is None or manifest.pieces + sum(manifest.parts.values()) > len(self._pieces[name]):
+            return None
         before = self.known.get(name)
         if before is not None and (before[0].epoch, before[0].number) > (manifest.epoch, manifest.number):
             return None
@@ -128,6 +133,13 @@ def _cut(name: str, places: Sequence[str], payload: bytes) -> list[tuple[bytes, 
 
 def _is_whole(part: str, payload: bytes) -> bool:
     return part == part_name(payload)
+
+
+def _manifest(data: bytes) -> Manifest | None:
+    try:
+        return msgspec.msgpack.decode(data, type=Manifest)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _key(name: str, place: str) -> bytes:

@@ -33,7 +33,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
 from driftd.web import HEALTHY_SECONDS, HttpServer, Views
-from driftd.wiring.app import kafka_settings, pipeline_of, references_of
+from driftd.wiring.app import kafka_settings, pipeline_of, redaction_of, references_of
 
 if TYPE_CHECKING:
     from driftd.wiring.members import Outfit
@@ -128,6 +128,8 @@ class Reload:
             raise ConfigError("members of a group take a new configuration with a restart, one after the other")
         if before.windows.pane_seconds != after.windows.pane_seconds:
             raise ConfigError("windows.pane_seconds: open panes cannot be cut anew; restart driftd to change it")
+        if before.privacy != after.privacy:
+            raise ConfigError("privacy: what is counted already was hashed as before; restart driftd to change it")
         later = [name for name in FIXED if _fixed(before, name) != _fixed(after, name)]
         pipeline = pipeline_of(after)
         references = references_of(after)
@@ -232,7 +234,8 @@ def _run(loaded: Loaded) -> int:
         settings.windows.idle_seconds,
         settings.state.drain_seconds,
     )
-    rejects = DeadLetters(kafka, settings.kafka.dead_letter_topic) if settings.kafka.dead_letter_topic else None
+    letters = settings.kafka.dead_letter_topic
+    rejects = DeadLetters(kafka, letters, redaction_of(settings)) if letters else None
     clock = Clock(time.time, time.monotonic)
     outfit = Outfit(kafka, pipeline, reporter, clock, timing, sinks, rejects, reload)
     daemon = member_of(settings, outfit) if settings.members.enabled else _alone(settings, outfit)

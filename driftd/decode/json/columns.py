@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, EventBatch, Kind, NumericColumn, Scalar
+from driftd.core.event import Column, EventBatch, Kind, NumericColumn, Scalar, Schema
+from driftd.core.hashing import Hasher
 from driftd.core.values import MAX_CATEGORY_CHARS, category
 from driftd.decode.fields import COLUMNS, Holds
 from driftd.decode.json.compiled import CompiledSchema
@@ -71,7 +72,13 @@ class Table:
         return out
 
     def batch(
-        self, compiled: CompiledSchema, offsets: NDArray[np.int64], times: NumericColumn, label_only: int, ignored: int
+        self,
+        compiled: CompiledSchema,
+        offsets: NDArray[np.int64],
+        times: NumericColumn,
+        label_only: int,
+        ignored: int,
+        hasher: Hasher | None = None,
     ) -> EventBatch:
         """The columns. ``ignored`` counts what the strict path passed over; spare fields are added to it."""
         features: Sequence[Any] = self.features
@@ -83,23 +90,32 @@ class Table:
             model=compiled.schema.model,
             offsets=offsets,
             times=times,
-            columns=_feature_columns(compiled, features),
-            fields=self._field_columns(compiled.schema.prediction),
+            columns=_feature_columns(compiled, features, hasher),
+            fields=self._field_columns(compiled.schema, hasher),
             version=version_of(self.versions),
             label_only=label_only,
             ignored_features=ignored,
         )
 
-    def _field_columns(self, kind: Kind) -> dict[str, Column]:
-        """Those that any event fills; ``kind`` is what the model's predictions are."""
+    def _field_columns(self, schema: Schema, hasher: Hasher | None) -> dict[str, Column]:
+        """Those that any event fills."""
         out: dict[str, Column] = {}
+        kind = _before(schema.prediction, hasher)
         for field in COLUMNS:
             values = self.fields[field.name]
             if _filled(values):
                 column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
                 if column is not None:
                     out[field.name] = column
+        for name, of in (("prediction", schema.prediction), ("label", Kind.ANY)):
+            if hasher is not None and name in out:
+                out[name] = hasher.answer(schema.model, out[name], of)
         return out
+
+
+def _before(kind: Kind, hasher: Hasher | None) -> Kind:
+    """What is decoded where categories of ``kind`` are wanted: a hasher must see what is text and what is a number."""
+    return Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
 
 
 def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
@@ -108,7 +124,7 @@ def version_of(values: Sequence[Any]) -> str | list[str | None] | None:
     return names.popitem()[1] if len(names) == 1 else [names[value] for value in values]
 
 
-def _feature_columns(compiled: CompiledSchema, features: Sequence[Any]) -> dict[str, Column]:
+def _feature_columns(compiled: CompiledSchema, features: Sequence[Any], hasher: Hasher | None) -> dict[str, Column]:
     count = len(features)
     columns: dict[Kind, Iterable[Column]] = {}
     for kind, getter in compiled.getters.items():
@@ -117,11 +133,15 @@ def _feature_columns(compiled: CompiledSchema, features: Sequence[Any]) -> dict[
             flat = np.fromiter(chain.from_iterable(map(getter, features)), np.float64, count * width)  # None: NaN
             columns[kind] = iter(np.ascontiguousarray(flat.reshape(count, width).T))
         else:
-            convert = _categories if kind is Kind.CATEGORICAL else _scalars
+            convert = _categories if _before(kind, hasher) is Kind.CATEGORICAL else _scalars
             rows = zip(*map(getter, features), strict=True) if count else ((),) * width
             columns[kind] = map(convert, rows)
     iterators = {kind: iter(c) for kind, c in columns.items()}
-    return {name: next(iterators[kind]) for name, kind in compiled.schema.features.items()}
+    out = {name: next(iterators[kind]) for name, kind in compiled.schema.features.items()}
+    if hasher is None:
+        return out
+    schema = compiled.schema
+    return {name: hasher.feature(schema.model, name, column, schema.features[name]) for name, column in out.items()}
 
 
 def _categories(values: Sequence[Any]) -> list[Scalar]:

@@ -222,7 +222,7 @@ class _Run:
     def _event(self, index: int, value: bytes | Raw) -> Any:
         """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped, or a label alone)."""
         try:
-            model, fields = fields_of(value)
+            model, fields = fields_of(value, self.limits)
             growth = self._growth(model)
             schema = growth.schema if growth is not None else Schema(model, open=False)
             accepted = accept(model, fields, schema, self.limits, self._context(index))
@@ -344,7 +344,8 @@ class _Run:
         label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
         if not len(times) and not label_only:
             return None
-        batch = table.batch(compiled, self.records.offsets[rows], times, label_only, ignored)
+        offsets, hasher = self.records.offsets[rows], self.limits.hasher
+        batch = table.batch(compiled, offsets, times, label_only, ignored, hasher)
         return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:

@@ -141,15 +141,15 @@ def events_of(value: bytes) -> list[bytes | Raw]:
     return [*items]
 
 
-def fields_of(value: bytes | Raw) -> tuple[str, Any]:
+def fields_of(value: bytes | Raw, limits: Limits) -> tuple[str, Any]:
     """The event's model and its undecoded fields."""
     try:
         fields = _fields.decode(value)
     except ValidationError:
-        raise Refused(RejectReason.NOT_AN_EVENT, f"an event is a JSON object, got {got(value)}") from None
+        raise Refused(RejectReason.NOT_AN_EVENT, f"an event is a JSON object, got {got(value, limits)}") from None
     except DECODE_ERRORS as error:
         raise malformed(bytes(value), error) from None
-    model = _decode(_model, fields.model, "model", "a string")
+    model = _decode(_model, fields.model, "model", "a string", limits)
     if not model:
         raise Refused(RejectReason.MISSING_FIELD, "model: " + ("missing" if model is None else "an empty string"))
     return model, fields
@@ -158,7 +158,7 @@ def fields_of(value: bytes | Raw) -> tuple[str, Any]:
 def unwatched(value: bytes | Raw, compiled: Mapping[str, CompiledSchema], limits: Limits) -> list[tuple[str, str]]:
     """(model, feature) of the event's features that have a value, and no column in the model's closed schema."""
     try:
-        model, fields = fields_of(value)
+        model, fields = fields_of(value, limits)
         schema = compiled[model].schema if model in compiled else None
         features = _names.decode(fields.features) if schema is not None and not schema.open else None
     except (Refused, *DECODE_ERRORS):
@@ -180,9 +180,8 @@ def require_name(name: str, what: str, limits: Limits) -> None:
         raise Refused(RejectReason.MISSING_FIELD, f"{what}: an empty name")
     size = len(name.encode("utf-8", "surrogatepass"))
     if size > limits.name_bytes:
-        raise Refused(
-            RejectReason.NAME_TOO_LONG, f"{what} {name[:32]!r}...: {size} bytes, at most {limits.name_bytes} expected"
-        )
+        begins = f" {name[:32]!r}..." if limits.show_values else ""
+        raise Refused(RejectReason.NAME_TOO_LONG, f"{what}{begins}: {size} bytes, at most {limits.name_bytes} expected")
 
 
 def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
@@ -196,14 +195,14 @@ def accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Con
 
 # Whole, because it runs for every event on the strict path, and its checks need all that was decoded before them.
 def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Context) -> Accepted:
-    time = _decode(_time, fields.time, "time", _EXPECTED_TIME, RejectReason.BAD_TIME)
+    time = _decode(_time, fields.time, "time", _EXPECTED_TIME, limits, RejectReason.BAD_TIME)
     features = _features(fields.features, schema, limits)
     event = StrictEnvelope(
         owner=model, time=_event_time(time, limits, context), features=features.values, refused=features.refused
     )
     for (name, decoder, expected, signed), raw in zip(_READERS[schema.prediction], _raws(fields), strict=True):
         if raw is not _NULL:  # the field is there
-            value = _decode(decoder, raw, name, expected)
+            value = _decode(decoder, raw, name, expected, limits)
             if not signed and value is not None and value < 0:
                 raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
             setattr(event, name, value)
@@ -231,7 +230,7 @@ def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
         try:
             value = _feature[kind].decode(item)
         except DECODE_ERRORS as error:
-            value, why = None, _refusal(name, kind, item, error)
+            value, why = None, _refusal(name, kind, item, error, limits)
         if name not in known and not out.admits(name, schema, limits, null=value is None and not why):
             continue
         out.values[name] = value
@@ -241,7 +240,7 @@ def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:
 
 
 def _raw_features(raw: Raw, limits: Limits) -> dict[str, Raw] | None:
-    values: dict[str, Raw] | None = _decode(_names, raw, "features", "an object of name to value")
+    values: dict[str, Raw] | None = _decode(_names, raw, "features", "an object of name to value", limits)
     if values is not None and len(values) > limits.features_per_event:
         raise Refused(
             RejectReason.TOO_MANY_FEATURES, f"features: {len(values)}, at most {limits.features_per_event} expected"
@@ -249,9 +248,9 @@ def _raw_features(raw: Raw, limits: Limits) -> dict[str, Raw] | None:
     return values
 
 
-def _refusal(name: str, kind: Kind, raw: Raw, error: Exception) -> str:
+def _refusal(name: str, kind: Kind, raw: Raw, error: Exception, limits: Limits) -> str:
     """Why the value of a feature is refused; raises Refused where that is the event's fault."""
-    reason, why = _fault(_EXPECTED_FEATURE[kind], raw, error)
+    reason, why = _fault(_EXPECTED_FEATURE[kind], raw, error, limits)
     if reason not in _VALUE_ALONE:
         raise Refused(reason, f"feature {shown(name)}: {why}") from None
     return why
@@ -269,7 +268,8 @@ def _event_time(time: float | datetime | None, limits: Limits, context: Context)
     if not 0 <= time < LATEST_TIME:
         hint = "; it looks like milliseconds" if LATEST_TIME <= time < LATEST_TIME * 1000 else ""
         where = "after the year 2200" if time > 0 else "before 1970"
-        raise Refused(RejectReason.BAD_TIME, f"time: expected epoch seconds, got {time:.6g}, {where}{hint}")
+        number = f"{time:.6g}" if limits.show_values else "a number"
+        raise Refused(RejectReason.BAD_TIME, f"time: expected epoch seconds, got {number}, {where}{hint}")
     if time > context.timestamp + limits.future_seconds:
         ahead = time - context.timestamp
         raise Refused(
@@ -280,24 +280,29 @@ def _event_time(time: float | datetime | None, limits: Limits, context: Context)
 
 
 def _decode(
-    decoder: Decoder[Any], raw: Raw, where: str, expected: str, reason: RejectReason = RejectReason.WRONG_TYPE
+    decoder: Decoder[Any],
+    raw: Raw,
+    where: str,
+    expected: str,
+    limits: Limits,
+    reason: RejectReason = RejectReason.WRONG_TYPE,
 ) -> Any:
     try:
         return decoder.decode(raw)
     except DECODE_ERRORS as error:
-        reason, why = _fault(expected, raw, error, reason)
+        reason, why = _fault(expected, raw, error, limits, reason)
         raise Refused(reason, f"{where}: {why}") from None
 
 
 def _fault(
-    expected: str, raw: Raw, error: Exception, reason: RejectReason = RejectReason.WRONG_TYPE
+    expected: str, raw: Raw, error: Exception, limits: Limits, reason: RejectReason = RejectReason.WRONG_TYPE
 ) -> tuple[RejectReason, str]:
     """Why a value is not usable, and in words."""
     if isinstance(error, UnicodeError):
         return RejectReason.NOT_UTF8, "not UTF-8"
     if "out of range" in str(error):
         return RejectReason.NOT_FINITE, "a number beyond the range of a float"
-    return reason, f"expected {expected}, got {got(raw)}"
+    return reason, f"expected {expected}, got {got(raw, limits)}"
 
 
 def shown(name: str) -> str:
@@ -311,10 +316,12 @@ _TYPES: Final = {
 _LIKE_A_NUMBER: Final = re.compile(rb'"[-+0-9.,eE%]{1,12}"')
 
 
-def got(raw: bytes | Raw) -> str:
-    """The type of a JSON value in words. Of a payload nothing is shown but short text that is nearly a number."""
+def got(raw: bytes | Raw, limits: Limits) -> str:
+    """The type of a JSON value in words. Of a payload nothing is shown but short text that is nearly a number, and not
+    that where no values may be shown.
+    """
     text = bytes(raw).strip()
-    if _LIKE_A_NUMBER.fullmatch(text):
+    if limits.show_values and _LIKE_A_NUMBER.fullmatch(text):
         return text.decode()
     return _TYPES.get(text[:1], "a number")
 

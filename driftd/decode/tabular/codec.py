@@ -26,8 +26,9 @@ from driftd.core.event import (
     RejectReason,
     Schema,
 )
+from driftd.core.hashing import ANSWERS
 from driftd.core.values import as_numbers, present
-from driftd.decode.fields import COLUMNS
+from driftd.decode.fields import COLUMNS, Holds
 from driftd.decode.json.columns import version_of
 from driftd.decode.limits import Limits
 from driftd.decode.tabular import columns as read
@@ -259,7 +260,12 @@ class _Part:
         column, text = self.column(name), self.run.codec.texts.get(name)
         if kind is Kind.CATEGORICAL:
             read.require_finite(column, where, faults, text)
-        values = read.typed(column, kind, where, faults, text)
+        hasher = self.run.codec.limits.hasher
+        if hasher is None or kind is Kind.NUMERIC:
+            values = read.typed(column, kind, where, faults, text)
+        else:
+            any_kind = read.typed(column, Kind.ANY, where, faults, text)
+            values = hasher.feature(self.schema.model, name, any_kind, kind)
         if faults:
             self.refused[name] = faults
         return values
@@ -272,7 +278,12 @@ class _Part:
             if name is None:
                 continue
             text = self.run.codec.texts.get(name)
-            column = read.FIELD[field.holds](self.column(name), self.schema.prediction, field.name, self.faults, text)
+            hasher = self.run.codec.limits.hasher if field.name in ANSWERS else None
+            kind = self.schema.prediction if field.holds is Holds.PREDICTION else Kind.ANY
+            wanted = Kind.ANY if hasher is not None and kind is Kind.CATEGORICAL else kind
+            column = read.FIELD[field.holds](self.column(name), wanted, field.name, self.faults, text)
+            if hasher is not None:
+                column = hasher.answer(self.schema.model, column, kind)
             if not field.signed:
                 self.require_unsigned(field.name, as_numbers(column))
             if present(column):

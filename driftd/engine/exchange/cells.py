@@ -14,7 +14,8 @@ from driftd.engine.snapshot import Checkpoint, ExchangeSnapshot
 def reader_cell(reader: Reader, saved: float) -> Checkpoint:
     """``saved``: wall time, epoch seconds."""
     pipeline = reader.pipeline
-    out = Checkpoint.of(reader.state, pipeline.sequential_of, pipeline.monitor.windows.pane_seconds, saved)
+    seconds, hashing = pipeline.monitor.windows.pane_seconds, pipeline.hashing
+    out = Checkpoint.of(reader.state, pipeline.sequential_of, seconds, saved, hashing)
     counting = [(key, c.phase.value, c.plan) for key, c in sorted(reader.counting.items())]
     return replace(out, models=[], exchange=ExchangeSnapshot(counting, reader.epoch))
 
@@ -31,7 +32,8 @@ def restore_reader(cell: Checkpoint, source: TopicPartition, plans: Plans, epoch
 def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
     """``saved``: wall time, epoch seconds."""
     pipeline, owned = owner.pipeline, owner.owned
-    out = Checkpoint.of(owned.state, pipeline.sequential_of, pipeline.monitor.windows.pane_seconds, saved)
+    seconds, hashing = pipeline.monitor.windows.pane_seconds, pipeline.hashing
+    out = Checkpoint.of(owned.state, pipeline.sequential_of, seconds, saved, hashing)
     exchange = ExchangeSnapshot(
         [],
         epoch,

@@ -20,6 +20,7 @@ from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner,
 from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
 from driftd.engine.saving import written
 from driftd.engine.snapshot import Checkpoint, decode_checkpoint, encode_checkpoint
@@ -150,6 +151,8 @@ class Member(Daemon):
     def _hear(self, *, to_end: bool = False) -> None:
         for data in self.exchange.hear(to_end=to_end):
             for message in self._readable(data):
+                if isinstance(message, Plan) and message.reference is not None:
+                    require_reference(message.reference, self.pipeline.hashing)
                 if isinstance(message, Plan | Given):
                     self.plans.learn(message)
 
@@ -294,7 +297,10 @@ class Member(Daemon):
         names = {at: _owner(at[1]) if at[0] == self.panes_topic else _reader(at) for at in partitions}
         saved = self.exchange.load(names.values())
         found = {at: saved[name] for at, name in names.items() if name in saved}
-        return {at: whole(decode_checkpoint(one.payload), one.parts.__getitem__)[0] for at, one in found.items()}
+        cells = {at: whole(decode_checkpoint(one.payload), one.parts.__getitem__)[0] for at, one in found.items()}
+        for at, cell in cells.items():
+            require_hashing(cell, self.pipeline.hashing, f"state of {at[0]}/{at[1]}")
+        return cells
 
     def _meet(self, sources: Iterable[TopicPartition]) -> None:
         """Tells the owners that the sources have another reader now; what is asked for in the plans topic from here on

@@ -24,6 +24,7 @@ from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.codec import TypedCodec
+from driftd.engine.shapes import require_panes, require_rows
 from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
 
 VERSION: Final = 1
@@ -138,9 +139,27 @@ def decode(data: bytes) -> Message | Bundle:
     if len(data) < 2 or data[0] != VERSION or data[1] >= len(_CODECS):
         raise MessageUnreadable(f"not a message of version {VERSION}: begins with {data[:2].hex() or 'nothing'}")
     try:
-        return _CODECS[data[1]].decode(data[2:])
+        message = _CODECS[data[1]].decode(data[2:])
+        _require_whole(message)
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as e:
         raise MessageUnreadable(f"{_KINDS[data[1]].__name__}: {type(e).__name__}: {e}") from e
+    return message
+
+
+def _require_whole(message: Message | Bundle) -> None:
+    """Raises ValueError where what it holds does not fit together."""
+    if isinstance(message, Bundle):
+        if any(part[:2] == bytes((VERSION, _KINDS.index(Bundle))) for part in message.messages):
+            raise ValueError("a bundle in a bundle")
+    elif isinstance(message, Rows):
+        require_rows(message.rows)
+    elif isinstance(message, Panes):
+        require_panes(message.panes)
+    elif isinstance(message, Given):
+        for rows in (*message.stream.rows, *message.stream.held):
+            require_rows(rows)
+        if message.panes is not None:
+            require_panes(message.panes)
 
 
 def bundles(messages: Iterable[bytes], most: int) -> Iterator[Bundle]:

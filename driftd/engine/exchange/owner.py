@@ -16,6 +16,7 @@ from driftd.core.window import panes_of
 from driftd.engine.exchange.messages import Given, HandOver, Panes, Plan, Read, Resumed, Rows, ToOwner, ToReaders
 from driftd.engine.exchange.reader import Plans, rows_from
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.shapes import fits
 from driftd.engine.snapshot import StreamSnapshot
 from driftd.engine.state import Outcome, State
 from driftd.ingest import panes, partition
@@ -115,7 +116,7 @@ class Owner:
         if isinstance(message, HandOver):
             return self.owned.told.get(message.slice) == message.plan
         model = self.owned.state.models.get(message.slice)
-        return model is not None and model.reference is not None and model.reference.id == message.panes.bins_id
+        return model is not None and model.reference is not None and fits(message.panes, model.reference)
 
     def _rows(self, message: Rows) -> None:
         key, at = message.slice, (message.source, message.slice)

@@ -68,6 +68,12 @@ def test_bundles_hold_every_message_once_in_order_and_stay_below_their_size(said
     assert all(decode(encode(bundle)) == bundle for bundle in made)
 
 
+def test_a_bundle_in_a_bundle_is_refused() -> None:
+    """However deep they lie: a record of 900,000 bytes holds 50,000 of them."""
+    with pytest.raises(MessageUnreadable, match="a bundle in a bundle"):
+        decode(encode(Bundle((encode(Bundle(())),))))
+
+
 def test_rows_are_cut_between_records_and_lose_nothing(rng: np.random.Generator) -> None:
     rows = stream(rng, 1_000)
     rows.offsets[:] = np.arange(1_000) // 3  # three events a record

@@ -1,0 +1,79 @@
+"""Whether arrays that came from outside fit each other: types alone say nothing of lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from driftd.core.fault_counters import COLUMNS
+from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.reference import Reference
+from driftd.core.summary import LATENCY_BINS, LATENCY_LE
+from driftd.engine.snapshot import RowsSnapshot
+
+
+def require_rows(rows: RowsSnapshot) -> None:
+    """Raises ValueError where the columns are not one value an event."""
+    n = len(rows.offsets) if rows.offsets.ndim == 1 else -1
+    _require("offsets", rows.offsets, (n,), "i")
+    _require("times", rows.times, (n,), "f")
+    if not np.isfinite(rows.times).all() or (np.diff(rows.offsets) < 0).any():
+        raise ValueError("rows: expected finite times, and offsets in order")
+    for name, column in (*rows.columns, *rows.fields):
+        if isinstance(column, np.ndarray):
+            _require(name, column, (n,), "b" if name == "error" else "f")
+        elif not isinstance(column, list) or len(column) != n or not _are(column, (float, str, type(None))):
+            raise ValueError(f"rows: {name}: expected {n} numbers or texts")
+    for name, flags in rows.refused:
+        _require(name, flags, (n,), "b")
+    if rows.partitions is not None:
+        _require("partitions", rows.partitions, (n,), "i")
+    version = rows.version
+    if isinstance(version, list) and len(version) == n and _are(version, (str, type(None))):
+        return
+    if version is not None and not isinstance(version, str):
+        raise ValueError(f"rows: version: expected a text, or {n} of them")
+
+
+def require_panes(block: PaneBlock) -> None:
+    """Raises ValueError where the arrays are not one row a pane, the panes in order."""
+    k = len(block.numbers) if block.numbers.ndim == 1 else -1
+    channels = block.sums.shape[1] if block.sums.ndim == 3 else -1
+    width = block.sums.shape[2] if block.sums.ndim == 3 else -1
+    _require("numbers", block.numbers, (k,), "i")
+    _require("totals", block.totals, (k, 3), "i")
+    _require("times", block.times, (k, 2), "f")
+    _require("sums", block.sums, (k, channels, width), "i")
+    _require("extremes", block.extremes, (k, channels, 2), "f")
+    _require("latency_le", block.latency_le, (k, len(LATENCY_LE) + 1), "i")
+    if block.latency is not None:
+        _require("latency", block.latency, (k, LATENCY_BINS), "i")
+    if block.cross is not None:
+        _require("cross", block.cross, (k, block.cross.shape[-1]), "i")
+    if block.products is not None:
+        _require("products", block.products, (k, *block.products.shape[-1:] * 2), "i")
+    if not k or (np.diff(block.numbers) <= 0).any():
+        raise ValueError("panes: expected some, in order, each once")
+    numbers = set(block.numbers.tolist())
+    if not {number for number, _ in block.detections} <= numbers:
+        raise ValueError("panes: a detection in no pane of them")
+    for version, panes in block.versions.items():
+        if panes.ndim != 1 or panes.dtype.kind != "i" or not set(panes.tolist()) <= numbers:
+            raise ValueError(f"panes: version {version!r}: expected numbers of panes")
+
+
+def fits(block: PaneBlock, reference: Reference) -> bool:
+    """Whether the panes were counted on the bins of the reference."""
+    shape = len(reference.channels), reference.width + COLUMNS + MOMENTS
+    return block.bins_id == reference.id and block.sums.shape[1:] == shape
+
+
+def _require(name: str, array: Any, shape: tuple[int, ...], kind: str) -> None:
+    if array.shape != shape or array.dtype.kind != kind or (kind in "if" and array.dtype.itemsize != 8):
+        raise ValueError(f"{name}: {array.dtype}{list(array.shape)} where {kind}8{list(shape)} belongs")
+
+
+def _are(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
+    return set(map(type, values)) <= set(kinds)
