@@ -20,6 +20,7 @@ from driftd.core.window import Hop, Hops, Windows
 from driftd.judge.ahead import LEAST_BATCHES, Ahead, ahead
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.slots import Slots
 from driftd.judge.natural.step import carried, refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
@@ -115,6 +116,11 @@ class Monitor:
             natural = self.detectors(reference).natural
             known = self._readers[key] = ValueReader.of(reference, None if natural is None else natural.limits.offset)
         return known
+
+    def hours(self, reference: Reference) -> Slots | None:
+        """What is usual at each hour; None where nothing was learned of hours."""
+        natural = self.detectors(reference).natural
+        return None if natural is None else natural.slots
 
     def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
         """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
