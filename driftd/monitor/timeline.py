@@ -32,8 +32,8 @@ Counts = NDArray[np.int64]
 
 STEPS: Final = (60.0, 600.0, 3600.0, 86_400.0)
 """Seconds of a point; each is a multiple of the one before."""
-MOST: Final = (360, 432, 840, 400)
-"""Points of each step that are kept: 6 hours, 3 days, 5 weeks, a year and a month."""
+MOST: Final = (390, 450, 780, 400)
+"""Points of each step that are kept: 6 hours, 3 days, a month, a year; each a little more, for pages are looked at later."""
 BATCH: Final = 32
 """Points that move together from ``tail`` to ``sealed``, which a checkpoint writes once."""
 

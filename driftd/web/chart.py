@@ -212,6 +212,10 @@ def _path(x: Floats, y: Floats, high: float, times: Floats, gap: float) -> str:
     return "".join(out)
 
 
+SPARK_GAP: Final = 3.1 / 48
+"""Part of its span after which a small line is broken: three of its pieces."""
+
+
 def spark(
     times: Floats, values: Floats, span: Span, said: str, *, since: float | None = None, css: str = "page"
 ) -> Markup:
@@ -224,13 +228,12 @@ def spark(
     room = (high - low) * 0.1 or abs(high) * 0.5 or 1.0
     axis = Axis(low - room, high + room)
     x, y = span.place(times), axis.place(values)
-    gap = 3.1 * float(np.median(np.diff(times))) if len(times) > 1 else math.inf
+    gap = SPARK_GAP * (span.end - span.start)
     out = [Markup('<path class="l" d="{}"/>').format(_path(x, y, 28, times, gap))]
     last = np.flatnonzero(~np.isnan(y))[-1:]
     tone = "dot"
     if since is not None:
-        width = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        hot = np.where(times >= since - width, y, np.nan)
+        hot = np.where(times >= since - gap / 3, y, np.nan)
         out.append(Markup('<path class="hot-{}" d="{}"/>').format(css, _path(x, hot, 28, times, gap)))
         tone = f"dot-{css}"
     if len(last):

@@ -122,7 +122,7 @@ def channel_line(m: ModelView, name: str, snapshot: Snapshot) -> tuple[ChannelLi
 
 
 def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
-    """Only channels that have changed are looked at: a page has a hundred models of a hundred channels."""
+    """The model's line: a page has a hundred models of a hundred channels, so few of them are looked at."""
     j = m.judgement
     last = m.counts.last_event
     if j is None:
@@ -131,22 +131,21 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
         return ModelLine(
             m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready
         )  # fmt: skip
-    guarantee = snapshot.guarantee(m.name)
-    moved = [channel(j, int(row), guarantee) for row in np.flatnonzero(j.channel_status >= Status.WARNING)]
-    lines = sorted([*_together(j, opened, changed=True), *(_line(v, opened) for v in moved)], key=_worst)
-    first = lines[0] if lines else None
-    pages = sum(line.status == "page" for line in lines)
+    first, alike = _worst_of(j, snapshot, opened)
+    pages, tickets = (int(np.count_nonzero(j.channel_status == status)) for status in (Status.DRIFT, Status.WARNING))
+    if j.joint is not None:
+        pages, tickets = pages + (j.joint.status is Status.DRIFT), tickets + (j.joint.status is Status.WARNING)
     seconds = max(j.window_end - j.window_start, 1e-9)
     return ModelLine(
         m.name,
         words.STATUS_WORDS[j.status],
-        sentence(lines) if lines else _CALM[j.status is Status.LEARNING],
+        _CALM[j.status is Status.LEARNING] if first is None else sentence(first, alike),
         None if first is None else first.channel,
         None if first is None else first.kind,
         None if first is None else first.since,
         None if first is None else first.size,
         pages,
-        len(lines) - pages,
+        tickets,
         len(j.channel_status),
         j.summary.events / seconds,
         _known(last),
@@ -155,12 +154,30 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
     )
 
 
-def sentence(lines: Sequence[ChannelLine]) -> str:
-    """What is worst, over all channels to which the same has happened; ``lines`` are worst first."""
+def _worst_of(j: Judgement, snapshot: Snapshot, opened: Opened) -> tuple[ChannelLine | None, list[str]]:
+    """What is worst on a model, and the channels to which the same has happened: looked for in arrays, a line is made
+    for those alone that may be it.
+    """
+    rows = np.flatnonzero(j.channel_status >= Status.WARNING)
+    change = next((np.nan_to_num(s.ratio) for s in j.scores if s.detector == CHANGE), np.zeros(len(j.channel_status)))
+    others = [np.nan_to_num(s.ratio) for s in j.scores if s.detector not in {CHANGE, JUDGE}]
+    largest = np.max([np.zeros(len(change)), *others], axis=0)
+    order = np.lexsort((-largest[rows], -change[rows], -j.channel_status[rows]))[:_CANDIDATES]
+    guarantee = snapshot.guarantee(j.model)
+    lines = [_line(channel(j, row, guarantee), opened) for row in rows[order].tolist()]
+    lines = sorted([*_together(j, opened, changed=True), *lines], key=_worst)
+    if not lines:
+        return None, []
     first = lines[0]
-    alike = [one.channel for one in lines if (one.status, one.kind) == (first.status, first.kind) and first.kind]
-    names = words.several(alike) if len(alike) > 1 else words.channel_name(first.channel)
-    return f"{names}: {first.what}"
+    status = next(s for s, word in words.STATUS_WORDS.items() if word == first.status)
+    alike = [row for row, kind in sorted(j.kinds.items()) if kind == first.kind and j.channel_status[row] == status]
+    return first, [j.reference.channels[row].name for row in alike]
+
+
+def sentence(first: ChannelLine, alike: Sequence[str] = ()) -> str:
+    """What is worst, with all channels that are ``alike``."""
+    names = [first.channel, *(name for name in alike if name != first.channel)]
+    return f"{words.several(names) if len(names) > 1 else words.channel_name(first.channel)}: {first.what}"
 
 
 def since_when(text: str, since: float | None, now: float) -> str:
@@ -219,6 +236,7 @@ def fleet_headline(lines: Sequence[ModelLine], not_ready: Sequence[str], now: fl
     return status, text
 
 
+_CANDIDATES = 4
 _CALM = ("nothing has changed", "too few events to judge yet")
 _ORDER = {"page": 0, "ticket": 1, "learning": 2, "ok": 3}
 
@@ -266,8 +284,8 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
 def _what(v: ChannelView, kind: str, value: float | None, usual: float | None) -> str:
     if kind:
         return words.what(kind, value, usual)
-    if v.moved:
-        label, before, after = v.moved[0]
+    if moved := v.moved:
+        label, before, after = moved[0]
         return f"{words.name(label)}: {before:.1%} → {after:.1%} of the events"
     return "has changed"
 

@@ -21,7 +21,7 @@ from driftd.web.format import DAY, read_time
 from driftd.web.scales import Floats, Span
 
 RANGES: Final = {"1h": 3600.0, "6h": 6 * 3600.0, "48h": 2 * DAY, "7d": 7 * DAY, "30d": 30 * DAY, "1y": 366 * DAY}
-FINEST: Final = (6.5 * 3600.0, 3 * DAY, 35 * DAY)
+FINEST: Final = (6 * 3600.0, 3 * DAY, 31 * DAY)
 """Longest ranges that are shown by the steps of a timeline, but for the last."""
 LEAST_SECONDS: Final = 5400.0
 AGES: Final = 3.0

@@ -114,9 +114,8 @@ def _health(request: Request, snapshot: Snapshot) -> Answer:
 
 
 def _missing(request: Request, snapshot: Snapshot, text: str) -> Answer:
-    lines = frame.model_lines(snapshot)
     more = "It may have been retired, or renamed."
-    body = frame.render("message.html", request, snapshot, lines, text=text, more=more)
+    body = frame.render("message.html", request, snapshot, text=text, more=more)
     return Answer(body, HTML, HTTPStatus.NOT_FOUND)
 
 

@@ -114,9 +114,9 @@ def many(models: int = 100, features: int = 200) -> Snapshot:
     names = [f"feature_{i}" for i in range(features)]
     rng = np.random.default_rng(1)
     views = [
-        ModelView(
-            f"model_{k}",
+        view(
             judgement(f"model_{k}", names, verdicts=(scores("psi", (rng.random(features + 1) * 0.15).tolist()),)),
+            ModelCounts(1_000, last_event=NOW),
         )
         for k in range(models)
     ]

@@ -22,7 +22,7 @@ from driftd.web.facts import ChannelLine, channel_line, episodes
 from driftd.web.format import large, number, share, times
 from driftd.web.format import when as spell_when
 from driftd.web.histogram import Histogram
-from driftd.web.pages.frame import Request, model_lines, render
+from driftd.web.pages.frame import Request, render
 from driftd.web.scales import LOG_FROM, Floats
 from driftd.web.series import RANGES, Stretch, Usual, Values, column_of, summary_values, usual_of, versions_begun
 from driftd.web.snapshot import ChannelView
@@ -73,7 +73,6 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         "channel.html",
         request,
         snapshot,
-        model_lines(snapshot),
         m=m,
         line=line,
         view=view,

@@ -10,7 +10,7 @@ from driftd.monitor.view import Snapshot
 from driftd.web import words
 from driftd.web.facts import Episode, episodes, finding_line
 from driftd.web.format import read_time
-from driftd.web.pages.frame import Request, model_lines, render
+from driftd.web.pages.frame import Request, render
 
 MOST_TOLD = 100
 MOST_PAST = 50
@@ -25,16 +25,14 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         e for e in episodes(mine) if e.channel is not None and (status not in {"page", "ticket"} or e.status == status)
     ]
     open_ = sorted((e for e in every if e.ended is None), key=lambda e: (e.status != "page", -e.told))
-    lines = model_lines(snapshot)
     return render(
         "findings.html",
         request,
         snapshot,
-        lines,
         open=open_,
         past=[e for e in every if e.ended is not None][:MOST_PAST],
         told=[finding_line(f) for f in mine[:MOST_TOLD]],
-        models=sorted(line.model for line in lines),
+        models=sorted(m.name for m in snapshot.models),
         headline=_headline(open_),
         as_of=asked if asked is not None and isfinite(asked) else None,
         channel_name=words.channel_name,

@@ -48,7 +48,6 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         "fleet.html",
         request,
         snapshot,
-        lines,
         tone=tone,
         headline=headline,
         counts=Counter(line.status for line in lines),

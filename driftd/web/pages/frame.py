@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from driftd import __version__
+from driftd.core.finding import Status
 from driftd.core.text import clean, duration, plural
 from driftd.monitor.view import Snapshot
 from driftd.web import format as spelled
@@ -154,7 +155,7 @@ def model_lines(snapshot: Snapshot, opened: Opened | None = None) -> list[ModelL
     return sorted((model_line(m, snapshot, known) for m in snapshot.models), key=worst_first)
 
 
-def render(template: str, request: Request, snapshot: Snapshot, lines: Sequence[ModelLine], **values: Any) -> bytes:
+def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -> bytes:
     """A page as UTF-8 HTML. Every name from outside is escaped."""
     now = snapshot.now
     page = environment().get_template(template)
@@ -162,7 +163,7 @@ def render(template: str, request: Request, snapshot: Snapshot, lines: Sequence[
         request=request,
         snapshot=snapshot,
         now=now,
-        paging=sum(line.status == "page" for line in lines),
+        paging=sum(m.status is Status.DRIFT for m in snapshot.models),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
         when=lambda t: spelled.when(t, now),
         runbook=lambda alert: runbook(snapshot, alert),

@@ -11,7 +11,7 @@ from driftd.core.channel import Channel
 from driftd.monitor.view import Snapshot
 from driftd.web.guarantee import MAX_CHANNELS, promises, ticket_only
 from driftd.web.health import health
-from driftd.web.pages.frame import Request, model_lines, render
+from driftd.web.pages.frame import Request, render
 from driftd.web.snapshot import watches_changes
 
 MOST_ROWS = 50
@@ -45,7 +45,6 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         "health.html",
         request,
         snapshot,
-        model_lines(snapshot),
         facts=facts,
         tone=tone,
         headline=said or "driftd sees everything",

@@ -19,7 +19,7 @@ from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.facts import ChannelLine, Episode, channel_lines, episodes, model_line
 from driftd.web.format import number, times
 from driftd.web.pages.fleet import silent
-from driftd.web.pages.frame import Request, model_lines, render
+from driftd.web.pages.frame import Request, render
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 
 MOST_EPISODES = 20
@@ -44,7 +44,6 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         "model.html",
         request,
         snapshot,
-        model_lines(snapshot, opened),
         m=m,
         line=line,
         first=first,
