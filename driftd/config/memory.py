@@ -19,6 +19,8 @@ EARLY_BYTES: Final = 130_000
 """Of a channel by then; a hundred categories, its series with it."""
 CHANNEL_BYTES: Final = 360_000
 """The same after 28 days; a number takes half of that."""
+VALUES_BYTES: Final = 55_000
+"""The same in its values over time."""
 KEPT_BYTES: Final = 1_000
 """The same in one hop or open pane."""
 LEARNING_BYTES: Final = 220_000_000
@@ -42,6 +44,7 @@ def needed(settings: Settings, models: int, channels: int) -> int:
     w = settings.windows
     kept = KEPT_BYTES * (w.out_of_orderness_seconds / w.pane_seconds + 2 + 2 * w.hops)
     model = max(SAMPLE_BYTES + channels * EARLY_BYTES, channels * CHANNEL_BYTES) + channels * round(kept)
+    model += channels * VALUES_BYTES * settings.state.values
     topics = [settings.kafka.dead_letter_topic, settings.kafka.findings_topic]
     waiting = WAITING_BYTES * (1 + sum(topic is not None for topic in topics))
     return PROCESS_BYTES + waiting + models * model + max(LEARNING_BYTES, channels * MONTH_BYTES)

@@ -429,6 +429,11 @@ class StateSection(Section):
     drain_seconds: PositiveSeconds = Field(
         default=10.0, description="Time for saving, committing and leaving the group after SIGTERM."
     )
+    values: bool = Field(
+        default=True,
+        description="What each channel was over time is kept for the pages: by minute for 6 hours, by 10 minutes for "
+        "3 days, by hour for a month, by day for a year. At most 55 kB of memory a channel.",
+    )
 
 
 class MembersSection(Section):

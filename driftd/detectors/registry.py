@@ -39,6 +39,7 @@ def is_fault(name: str) -> bool:
     return getattr(registry()[name], "fault", None) is not None
 
 
+@cache
 def faults() -> dict[str, Fault]:
     """Alert, summary and advice of each detector of a data fault."""
     return {name: cls.fault for name, cls in registry().items() if is_fault(name)}

@@ -1,6 +1,7 @@
 """What a checkpoint shares with the one before it, in files of its own: written once, named by their content.
 
-checkpoint            -> parts/a.part  parts/b.part      references, and events that a reference is learned from
+checkpoint            -> parts/a.part  parts/b.part      references, events that one is learned from,
+                                                               values over time
 checkpoint.previous   -> parts/a.part  parts/c.part      d.part, which neither names, is removed
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
@@ -23,14 +24,18 @@ from driftd.engine.snapshot import (
     Checkpoint,
     ModelSnapshot,
     RowsSnapshot,
+    TimelineSnapshot,
+    decode_points,
     decode_reference,
     decode_rows,
+    encode_points,
     encode_reference,
     encode_rows,
 )
+from driftd.monitor.timeline import Points
 
 LEAST_BYTES: Final = 65_536
-"""Rows that take less stay in the checkpoint, encoded once: a file of their own would cost more."""
+"""Rows and points that take less stay in the checkpoint, encoded once: a file of their own would cost more."""
 CHECKPOINTS: Final = 2
 """On disk: the last one and the one before."""
 SUFFIX: Final = ".part"
@@ -38,7 +43,7 @@ SUFFIX: Final = ".part"
 Identity = tuple[int, ...]
 Known = dict[Identity, tuple[object, str | msgspec.Raw]]
 """The name of each part, or what it is encoded to where it is small."""
-_T = TypeVar("_T", Reference, RowsSnapshot)
+_T = TypeVar("_T", Reference, RowsSnapshot, Points)
 
 
 @dataclass(slots=True)
@@ -122,7 +127,9 @@ def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, di
         if growth is not None and growth.rows is not None:
             rows = [r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES) for r in growth.rows]
             growth = replace(growth, rows=rows)
-        return replace(model, reference=reference, growth=growth)
+        t = model.timeline
+        sealed = [p if isinstance(p, str) else short(p, encode_points, LEAST_BYTES) for p in t.sealed]
+        return replace(model, reference=reference, growth=growth, timeline=replace(t, sealed=sealed))
 
     return replace(checkpoint, models=[named(model) for model in checkpoint.models]), now, fresh
 
@@ -146,7 +153,8 @@ def whole(checkpoint: Checkpoint, read: Callable[[str], bytes]) -> tuple[Checkpo
         if growth is not None and growth.rows is not None:
             rows = [value(r, decode_rows) if isinstance(r, str) else r for r in growth.rows]
             growth = replace(growth, rows=[*rows])
-        return replace(model, reference=reference, growth=growth)
+        timeline = replace(model.timeline, sealed=[*_whole(model.timeline, value)])
+        return replace(model, reference=reference, growth=growth, timeline=timeline)
 
     return replace(checkpoint, models=[complete(model) for model in checkpoint.models]), known
 
@@ -156,15 +164,21 @@ def names_in(checkpoint: Checkpoint) -> frozenset[str]:
     found: set[str] = set()
     for model in checkpoint.models:
         rows = [] if model.growth is None else model.growth.rows or []
-        found.update(part for part in (model.reference, *rows) if isinstance(part, str))
+        parts = (model.reference, *rows, *model.timeline.sealed)
+        found.update(part for part in parts if isinstance(part, str))
     return frozenset(found)
 
 
-def _identity(value: Reference | RowsSnapshot) -> Identity:
+def _whole(timeline: TimelineSnapshot, value: Callable[[str, Callable[[bytes], Points]], Points]) -> Iterator[Points]:
+    for points in timeline.sealed:
+        yield value(points, decode_points) if isinstance(points, str) else points
+
+
+def _identity(value: Reference | RowsSnapshot | Points) -> Identity:
     """Equal for the same objects only, as long as somebody holds them. A snapshot of rows is made anew for each
     checkpoint, its columns are not.
     """
-    if isinstance(value, Reference):
+    if isinstance(value, Reference | Points):
         return (id(value),)
     columns = map(_column, (*value.columns, *value.fields, *value.refused))
     return (id(value.offsets), id(value.times), id(value.version), *map(id, columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,6 @@ from driftd.sources import Health, Source
 
 log = logging.getLogger("driftd")
 
-MAX_RECENT = 100
 MOST_NAMED = 10_000
 """Features that are named in the log once: their names come from outside."""
 
@@ -74,7 +74,7 @@ def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Reporter:
-    """Keeps metrics, readiness and recent findings up to date; belongs to the loop's thread.
+    """Keeps metrics and readiness up to date; belongs to the loop's thread.
 
     ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
     reasons why driftd is not ready.
@@ -87,7 +87,6 @@ class Reporter:
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
-    recent: tuple[Finding, ...] = ()
     state: State | None = None
     _unsaved: str = ""
     _rejects_said: set[str] = field(default_factory=set)
@@ -202,21 +201,34 @@ class Reporter:
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the status page shows; called from the HTTP threads. Without ``now`` it is the latest event's time."""
         state = self.state or State()
-        models = [
-            ModelView(
-                m.name,
-                m.judgement,
-                self.pipeline.monitor.learning_ratio(m),
-                counts_of(m, state.counters(m.slice)),
-                growing.told(m),
-                self.unwatched_of(m),
-            )
-            for m in [*state.models.values()]
-            if not m.retired
-        ]
+        there = [m for m in [*state.models.values()] if not m.retired]
+        models = [self._view(m, state) for m in there]
         if now is None:
             now = max((m.counts.last_event for m in models), default=0.0)
-        return Snapshot(now, models, self.recent, self.not_ready, self.telemetry, self.runbooks, self.certificate())
+        told = (f for m in there for f in reversed(m.told))
+        findings = tuple(sorted(told, key=lambda f: -f.window_end))
+        seconds, limit = self.pipeline.monitor.windows.pane_seconds, self.pipeline.max_models
+        reached = math.nan if state.frontier is None else (state.frontier + 1) * seconds
+        return Snapshot(
+            now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
+            {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+        )  # fmt: skip
+
+    def _view(self, m: ModelState, state: State) -> ModelView:
+        monitor, reference = self.pipeline.monitor, m.reference
+        return ModelView(
+            m.name,
+            m.judgement,
+            monitor.learning_ratio(m),
+            counts_of(m, state.counters(m.slice)),
+            growing.told(m),
+            self.unwatched_of(m),
+            m.timeline,
+            None if reference is None else monitor.reader(reference),
+            None if reference is None else monitor.hours(reference),
+            {**m.started},
+            m.hops,
+        )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
         self.state = state
@@ -240,7 +252,6 @@ class Reporter:
     def found(self, findings: Sequence[Finding]) -> None:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
-        self.recent = (*reversed(findings), *self.recent)[:MAX_RECENT]
 
     def retired(self, model: str, because: str) -> None:
         """The model's series end; events bring it back."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from driftd.core import arrays
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.finding import Finding
 from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
@@ -32,6 +33,7 @@ from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
 from driftd.monitor.state import Growth, ModelState, Period, Standing
+from driftd.monitor.timeline import Level, Points, Timeline
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
 """(reference, detector's kind, channel) -> the detector that watches the channel now, if any."""
@@ -206,6 +208,29 @@ class GrowthSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class TimelineSnapshot:
+    """A Timeline; by step the open sums, the points since the sealed ones, and these. On disk some of ``sealed`` are
+    names of driftd.engine.parts.
+    """
+
+    channels: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    open: list[PaneBlock | None]
+    tails: list[Points]
+    sealed: list[Points | str]
+
+    @classmethod
+    def of(cls, t: Timeline) -> TimelineSnapshot:
+        sealed: list[Points | str] = [level.sealed for level in t.levels]
+        return cls(t.channels, t.labels, [v.open for v in t.levels], [v.tail for v in t.levels], sealed)
+
+    def restore(self) -> Timeline:
+        parts = zip(self.open, self.sealed, self.tails, strict=True)
+        levels = tuple(Level(still, sealed, tail) for still, sealed, tail in parts if not isinstance(sealed, str))
+        return Timeline(self.channels, self.labels, levels)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSnapshot:
     """A ModelState without its judgement, which is evaluated anew. On disk the reference is a name of
     driftd.engine.parts.
@@ -230,6 +255,8 @@ class ModelSnapshot:
     paged: tuple[float, ...]
     growth: GrowthSnapshot | None
     recent: list[ArrivedSnapshot]
+    timeline: TimelineSnapshot
+    told: tuple[Finding, ...]
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -256,6 +283,8 @@ class ModelSnapshot:
             m.paged,
             None if m.growth is None else GrowthSnapshot.of(m.growth),
             [ArrivedSnapshot.of(rows) for rows in m.recent],
+            TimelineSnapshot.of(m.timeline),
+            m.told,
             m.heard,
             m.retired,
             m.configured,
@@ -283,6 +312,8 @@ class ModelSnapshot:
             heard=self.heard,
             retired=self.retired,
             configured=self.configured,
+            timeline=self.timeline.restore(),
+            told=self.told,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)
@@ -394,6 +425,7 @@ _T = TypeVar("_T")
 _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
 _ROWS: Final = TypedCodec(RowsSnapshot)
+_POINTS: Final = TypedCodec(Points)
 _WRONG: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
 
 
@@ -422,6 +454,15 @@ def encode_rows(rows: RowsSnapshot) -> bytes:
 def decode_rows(data: bytes) -> RowsSnapshot:
     """Raises CheckpointCorrupt when the data is not what ``encode_rows`` made."""
     return _decoded(_ROWS, data, "not rows of events")
+
+
+def encode_points(points: Points) -> bytes:
+    return _POINTS.encode(points)
+
+
+def decode_points(data: bytes) -> Points:
+    """Raises CheckpointCorrupt when the data is not what ``encode_points`` made."""
+    return _decoded(_POINTS, data, "not values over time")
 
 
 def _decoded(codec: TypedCodec[_T], data: bytes, otherwise: str) -> _T:

@@ -95,6 +95,11 @@ class MetricsSink:
         return sum(_lines(m.features) + _lines(_aggregates(m)) for m in self._models.values())
 
     @property
+    def limit(self) -> int:
+        """Most series to export."""
+        return self._limit
+
+    @property
     def dropped(self) -> int:
         """Series left out for the limit, counted at each judgement of their model."""
         return self._dropped

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.finding import CHANGE, Judgement
+from driftd.core.finding import CHANGE, Finding, Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
@@ -20,6 +20,7 @@ from driftd.core.window import Hop, Hops, Windows
 from driftd.judge.ahead import LEAST_BATCHES, Ahead, ahead
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.slots import Slots
 from driftd.judge.natural.step import carried, refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
@@ -40,10 +41,13 @@ from driftd.monitor.evaluate import (
 from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
+from driftd.monitor.timeline import ValueReader
 from driftd.monitor.warmup import warm_up
 
 NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
 LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
+MOST_TOLD = 100
+"""Findings of a model that are remembered, the most recent: pages show them, also after a restart."""
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
 
@@ -75,6 +79,7 @@ class Monitor:
 
     ``configured`` has the models that the user named; ``default`` is for those that are discovered. ``budget_models``
     is how many models share the false-alarm budget; ``tickets_per_month`` the budget of false tickets of each.
+    ``keeps_values``: whether channels have a timeline.
     """
 
     windows: Windows
@@ -84,6 +89,8 @@ class Monitor:
     budget_models: int = 1
     every_window: bool = False
     tickets_per_month: float = TICKET_BUDGET
+    keeps_values: bool = True
+    _readers: dict[tuple[str, int], ValueReader] = field(default_factory=dict)
     _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
     _guarantees: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
 
@@ -100,6 +107,20 @@ class Monitor:
                 settings.asked, self.tickets_per_month, settings.sizes,
             )  # fmt: skip
         return known
+
+    def reader(self, reference: Reference) -> ValueReader:
+        """How counts on the reference's bins become values over time."""
+        key = reference.id, reference.version
+        known = self._readers.get(key)
+        if known is None:
+            natural = self.detectors(reference).natural
+            known = self._readers[key] = ValueReader.of(reference, None if natural is None else natural.limits.offset)
+        return known
+
+    def hours(self, reference: Reference) -> Slots | None:
+        """What is usual at each hour; None where nothing was learned of hours."""
+        natural = self.detectors(reference).natural
+        return None if natural is None else natural.slots
 
     def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
         """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
@@ -177,6 +198,7 @@ class Monitor:
 
     def _anew(self, model: ModelState, before: Reference, after: Reference, held: Sequence[int]) -> ModelState:
         """The state on a reference with bins of its own: of channels that are ``held`` what is open stays."""
+        self._close_timeline(model)
         out = model.afresh(growth=model.growth)
         rows = {row: after.rows[before.channels[row].name] for row in held if before.channels[row].name in after.rows}
         known = self.detectors(before).natural
@@ -187,6 +209,11 @@ class Monitor:
             out.standing = _standing(model.standing, rows, len(after.channels))
         self.forget(before)
         return out
+
+    def _close_timeline(self, model: ModelState) -> None:
+        """Before it gets other bins."""
+        if model.reference is not None:
+            model.timeline = model.timeline.closed(self.reader(model.reference))
 
     def _refit(self, model: ModelState, before: Reference, after: Reference) -> None:
         """Natural variation was learned anew on the same bins: what it has seen stays, but the judge begins anew."""
@@ -213,6 +240,7 @@ class Monitor:
         model.growth = None  # nothing is held
         self.end_all(model, model.taken, out, NEW_VERSION)
         first = model.started[version]
+        self._close_timeline(model)
         models[key] = after = model.afresh(through=model.through)
         for message in since(model.recent, model.hops.begin(2), self.windows.pane_seconds):
             rows = answered(message, version, model.hops.begin(2), model.taken, self.windows.pane_seconds)
@@ -232,6 +260,9 @@ class Monitor:
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
         panes = take_out(model, reached)
+        if panes is not None and model.reference is not None and self.keeps_values:
+            reader = self.reader(model.reference)
+            model.timeline = model.timeline.take(panes, reader, self.windows.pane_seconds)
         if panes is not None:
             turns = self._turns(model, panes)
             cuts = self._cuts(model, panes, turns)
@@ -431,7 +462,9 @@ class Monitor:
             return
         model.standing, model.judgement = evaluation.standing, evaluation.judgement
         out.judgements.append(evaluation.judgement)
-        for finding in evaluation.judgement.findings:
+        if found := evaluation.judgement.findings:
+            model.told = (*model.told, *map(_plain, found))[-MOST_TOLD:]
+        for finding in found:
             if finding.opens_page:
                 model.pages += 1
                 recent = (t for t in model.paged if t > finding.window_end - MONTH_SECONDS)
@@ -454,10 +487,17 @@ class Monitor:
         """Lets go of what is derived from a reference that is used no more."""
         key = reference.id, reference.version
         self._detectors.pop(key, None)
+        self._readers.pop(key, None)
         self._guarantees.pop(key, None)
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
+
+
+def _plain(finding: Finding) -> Finding:
+    """With Python's numbers in place of numpy's."""
+    numbers = {f.name: getattr(finding, f.name) for f in fields(finding)}
+    return replace(finding, **{name: v.item() for name, v in numbers.items() if isinstance(v, np.generic)})
 
 
 def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:

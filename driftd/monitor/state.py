@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.finding import Judgement, Status
+from driftd.core.finding import Finding, Judgement, Status
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -20,6 +20,7 @@ from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 from driftd.learn.sample import Sample
+from driftd.monitor.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +118,8 @@ class ModelState:
     page until events come again; ``configured``: the user names it.
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
-    the beginning, ``paged`` has the times of those of the last 30 days, in event time.
+    the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
+    were over time; ``told``: its last findings, the newest last.
     """
 
     slice: Slice
@@ -142,6 +144,8 @@ class ModelState:
     heard: float = np.nan
     retired: bool = False
     configured: bool = False
+    timeline: Timeline = field(default_factory=Timeline)
+    told: tuple[Finding, ...] = ()
     judgement: Judgement | None = None
 
     @property
@@ -162,7 +166,7 @@ class ModelState:
         self.started[version] = min(first, self.started.get(version, first))
 
     def afresh(self, growth: Growth | None = None, through: dict[TopicPartition, int] | None = None) -> ModelState:
-        """The same model on another reference: how far it is, its versions and its calls stay."""
+        """The same model on another reference: how far it is, its versions, calls and past stay."""
         return ModelState(
             self.slice,
             through={} if through is None else through,
@@ -175,6 +179,8 @@ class ModelState:
             heard=self.heard,
             retired=self.retired,
             configured=self.configured,
+            timeline=self.timeline,
+            told=self.told,
         )
 
     @property

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.summary import merge
+from driftd.core.window import Hop, Hops
 from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.judge.natural.slots import Slots
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.timeline import Timeline, ValueReader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
     that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
+    ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
+    ``started``: when each version began to answer.
     """
 
     name: str
@@ -23,6 +30,17 @@ class ModelView:
     counts: ModelCounts = field(default_factory=ModelCounts)
     growth: str = ""
     unwatched: tuple[str, ...] = ()
+    timeline: Timeline = field(default_factory=Timeline)
+    reader: ValueReader | None = None
+    hours: Slots | None = None
+    started: Mapping[str, float] = field(default_factory=dict)
+    hops: Hops = field(default_factory=Hops)
+
+    def since(self, time: float) -> Hop | None:
+        """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""
+        growing = self.hops.growing
+        parts = [hop for hop in (*self.hops.done, *([] if growing is None else [growing])) if hop.end > time]
+        return Hop(parts[0].start, parts[-1].end, merge(hop.summary for hop in parts)) if parts else None
 
     @property
     def status(self) -> Status:
@@ -35,6 +53,7 @@ class Snapshot:
 
     ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
     links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
+    ``reached``: up to when all events are in, NaN before the first; ``limits``: what there is and may be at the most.
     """
 
     now: float
@@ -44,6 +63,9 @@ class Snapshot:
     telemetry: Telemetry
     runbooks: str = ""
     certificate: Certificate | None = None
+    reached: float = nan
+    pane_seconds: float = 10.0
+    limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
     def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""

@@ -1,49 +1,98 @@
-"""Names, times and numbers for the page: short, unambiguous; what ``html_`` functions return is escaped."""
+"""Times, ages and numbers as a person reads them at night: short, unambiguous, the unit never on another line."""
 
 from __future__ import annotations
 
 import math
-from html import escape
+from datetime import UTC, datetime
+from typing import Final
 
-from driftd.core.text import clean, duration, minute, utc
-
-
-def html_name(text: str, most: int = 80) -> str:
-    """A name from outside: escaped, cut if it is long, isolated so that right-to-left text stays in its place."""
-    return f"\u2068{escape(clean(text, most))}\u2069"
+DAY: Final = 86_400.0
+NBSP: Final = "\u00a0"
+_AGES: Final = (("d", DAY), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
-def html_time(seconds: float) -> str:
-    text = utc(seconds)
-    return f'<time datetime="{text}">{text.replace("T", " ").replace("Z", " UTC")}</time>'
-
-
-def html_minute(seconds: float) -> str:
-    """2026-11-23 05:53 UTC, with the seconds for machines."""
-    return f'<time datetime="{utc(seconds)}">{minute(seconds)} UTC</time>'
-
-
-def html_since(seconds: float, now: float) -> str:
-    return f'{html_minute(seconds)} <span class="small">{ago(seconds, now)}</span>'
-
-
-def html_range(start: float, end: float) -> str:
-    """2026-11-23 05:50 to 06:00, the day once where it is the same."""
-    first, last = minute(start), minute(end)
-    shown = last[11:] if first[:10] == last[:10] else last
-    return f"<span class=when>{first} to {shown}</span>"
-
-
-def html_latencies(seconds: list[float]) -> str:
-    """All in the unit of the greatest; "-" without latencies."""
-    if any(math.isnan(s) for s in seconds):
+def when(seconds: float, now: float) -> str:
+    """``02:41`` today, ``Mon 14:05`` within six days, ``24 Nov 09:05`` before, with the year where it is another."""
+    at, today = (_utc(s) for s in (seconds, now))
+    if at is None or today is None:
         return "-"
-    unit, factor = ("ms", 1e3) if max(seconds) < 1 else ("s", 1.0)
-    return f"<span class=when>{' / '.join(f'{s * factor:.3g}' for s in seconds)} {unit}</span>"
+    clock = f"{at:%H:%M}"
+    if at.date() == today.date():
+        return clock
+    if 0 <= (today.date() - at.date()).days <= 6:
+        return f"{at:%a} {clock}"
+    year = "" if at.year == today.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year} {clock}"
 
 
-def ago(seconds: float, now: float) -> str:
-    return f"{duration(now - seconds)} ago" if seconds <= now else f"in {duration(seconds - now)}"
+def date_of(seconds: float) -> str:
+    """``Tue 1 Dec 2026, 03:07 UTC``"""
+    at = _utc(seconds)
+    return "-" if at is None else f"{at:%a} {at.day} {at:%b} {at.year}, {at:%H:%M} UTC"
+
+
+def typed(seconds: float) -> str:
+    """``2026-12-01 03:07``, as it stands in the address and in text fields."""
+    at = _utc(seconds)
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def read_time(text: str) -> float | None:
+    """Epoch seconds of ``2026-12-01 03:07`` (also with T, seconds or Z), in UTC; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text.strip().replace(" ", "T"))
+    except ValueError:
+        return None
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+
+
+def age(seconds: float) -> str:
+    """``26 min``, ``1 h 15 min``, ``2 d 18 h``."""
+    if not math.isfinite(seconds):
+        return "-"
+    rest = max(seconds, 0.0)
+    for (unit, size), (next_unit, next_size) in zip(_AGES, (*_AGES[1:], ("", 1.0)), strict=True):
+        if rest >= size:
+            whole = int(rest // size)
+            below = int((rest - whole * size) // next_size) if next_unit and unit in {"d", "h"} else 0
+            return f"{whole}{NBSP}{unit}" + (f" {below}{NBSP}{next_unit}" if below else "")
+    return f"0{NBSP}s"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Three digits, thousands separated; never longer than 10**12."""
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "beyond" if value > 0 else "below"
+    if abs(value) >= 1e12:
+        return f"{'-' if value < 0 else ''}over 10\u00b9\u00b2"
+    if value == 0:
+        return "0"
+    value = float(f"{value:.{digits}g}")
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(places, 9)}f}" if abs(value) >= 1e-6 else f"{value:.2g}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def share(value: float) -> str:
+    """``0.31 %``, ``62 %``; two digits."""
+    if math.isnan(value):
+        return "-"
+    percent = 100 * value
+    if percent in {0.0, 100.0}:
+        return f"{percent:.0f}{NBSP}%"
+    if percent > 99.5:
+        return f"{min(percent, 99.9):.1f}{NBSP}%"
+    text = f"{percent:.0f}" if percent >= 10 else f"{percent:.1f}" if percent >= 1 else f"{percent:.2g}"
+    return f"{text}{NBSP}%"
+
+
+def times(ratio: float) -> str:
+    """A factor: ``1.2``, ``31``, ``over 1,000``."""
+    if math.isnan(ratio):
+        return "-"
+    return "over 1,000" if ratio > 1000 else number(ratio, 2)
 
 
 def large(value: float) -> str:
@@ -55,7 +104,18 @@ def large(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:,g}"
 
 
-def number(value: float) -> str:
-    if math.isnan(value):
+def rate(per_second: float) -> str:
+    """``182 / min``, ``9.2 / h`` where there are few."""
+    if math.isnan(per_second):
         return "-"
-    return "∞" if math.isinf(value) else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    per_minute = per_second * 60
+    if per_minute >= 1 or per_minute == 0:
+        return f"{number(per_minute)}{NBSP}/{NBSP}min"
+    return f"{number(per_minute * 60, 2)}{NBSP}/{NBSP}h"
+
+
+def _utc(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

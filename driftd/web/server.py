@@ -15,7 +15,6 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import orjson
 
@@ -24,24 +23,20 @@ from driftd.core.text import jsonable
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
 from driftd.sources.renewed import Renewed
-from driftd.web import guard, page
+from driftd.web import guard
+from driftd.web.pages import frame
 from driftd.web.passwords import TooManyPasswords
+from driftd.web.site import JSON, MAX_FIELDS, PATHS, TEXT, Answer, answer, request_of
 from driftd.web.slots import Pool, Slots
-from driftd.web.snapshot import status_json
 from driftd.web.webconfig import WebConfig, load
 
 log = logging.getLogger("driftd.http")
 
 MAX_BODY_BYTES: Final = 4096
-MAX_FIELDS: Final = 8
-"""Of a query."""
-TEXT: Final = "text/plain; charset=utf-8"
-JSON: Final = "application/json"
-HTML: Final = "text/html; charset=utf-8"
 HEALTHY_SECONDS: Final = 60.0
 """Without a round of the loop; then liveness fails."""
 _SECURITY: Final = {
-    "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": frame.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -83,17 +78,8 @@ class ServerLimits:
     healthy_seconds: float = HEALTHY_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    body: bytes
-    type: str = TEXT
-    status: HTTPStatus = HTTPStatus.OK
-    gzipped: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
-
-
 class HttpServer:
-    """Serves /, /metrics, /-/healthy, /-/ready, /-/reload and /api/v1/status from its own threads.
+    """Serves the pages and their data (driftd.web.site), /metrics, /-/healthy, /-/ready and /-/reload from its threads.
 
     A connection carries one request. Probes need no password. Probes, scrapes, pages, reloads and checks of passwords
     have slots of their own (driftd.web.slots).
@@ -369,18 +355,13 @@ class _Handler(BaseHTTPRequestHandler):
         status = HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR
         return Answer(f"{text}\n".encode("utf-8", "replace"), status=status)
 
-    def status(self) -> Answer:
-        return Answer(status_json(self.server.views.snapshot()), JSON)
-
-    def page(self) -> Answer:
+    def site(self) -> Answer:
         try:
-            query = parse_qs(self.path.partition("?")[2], max_num_fields=MAX_FIELDS, errors="replace")
+            request = request_of(self.path, self.headers["Cookie"])
         except ValueError:
-            text = f"more than {MAX_FIELDS} query fields; the page has two, model and refresh\n"
+            text = f"more than {MAX_FIELDS} query fields\n"
             return Answer(text.encode(), status=HTTPStatus.BAD_REQUEST)
-        model = query.get("model", [None])[0]
-        refresh = query.get("refresh", [""])[0] != "off"
-        return Answer(page.render(self.server.views.snapshot(), model=model, refresh=refresh), HTML)
+        return answer(request, self.server.views.snapshot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,9 +373,8 @@ class _Route:
 
 _READ: Final = ("GET", "HEAD")
 _ROUTES: Final = {
-    "/": _Route(_READ, Pool.PAGE, _Handler.page),
+    **dict.fromkeys(PATHS, _Route(_READ, Pool.PAGE, _Handler.site)),
     "/metrics": _Route(_READ, Pool.SCRAPE, _Handler.metrics),
-    "/api/v1/status": _Route(_READ, Pool.PAGE, _Handler.status),
     "/-/healthy": _Route(_READ, Pool.PROBE, _Handler.healthy),
     "/-/ready": _Route(_READ, Pool.PROBE, _Handler.ready),
     "/-/reload": _Route(("POST", "PUT"), Pool.RELOAD, _Handler.reload),

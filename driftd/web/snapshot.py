@@ -74,23 +74,23 @@ class ChannelView:
 
 def channels(j: Judgement, guarantee: ModelGuarantee | None = None) -> list[ChannelView]:
     """All channels of the judgement, worst first: by status, then by ratio, then by name."""
-    names = tuple(c.name for c in j.reference.channels)
-    if guarantee is not None and guarantee.names[: len(names)] != names:
-        guarantee = None  # another reference than the judgement's: it has just been replaced
-    views = [_channel(j, row, guarantee) for row in range(len(j.channel_status))]
+    views = [channel(j, row, guarantee) for row in range(len(j.channel_status))]
     return sorted(views, key=lambda v: (-v.status, -v.ratio if not math.isnan(v.ratio) else 1.0, v.name))
 
 
-def _channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> ChannelView:
-    channel = j.reference.channels[row]
+def channel(j: Judgement, row: int, guarantee: ModelGuarantee | None) -> ChannelView:
+    """The channel in this row of the judgement's reference."""
+    mine = j.reference.channels[row]
     scored = [(s, row) for s in j.scores if not math.isnan(s.ratio[row])]
     regime = ("", "", False)
+    if guarantee is not None and guarantee.names[row : row + 1] != (mine.name,):
+        guarantee = None  # another reference than the judgement's: it has just been replaced
     if guarantee is not None:
         regime = (guarantee.regime[row], guarantee.why[row], bool(guarantee.pages[row]))
     since = float(j.since[row])
     return ChannelView(
-        channel.name,
-        channel.role,
+        mine.name,
+        mine.role,
         Status(int(j.channel_status[row])),
         None if math.isnan(since) else since,
         tuple(sorted((x for x in scored if x[0].detector not in {JUDGE, CHANGE}), key=lambda x: -x[0].ratio[row])),

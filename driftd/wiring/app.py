@@ -59,6 +59,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
         budget_models=max(settings.discovery.max_models if discover else 0, len(configured), 1),
         every_window=every_window,
+        keeps_values=settings.state.values,
     )
     return Pipeline(
         codec=codec or codec_of(limits_of(settings)),

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from driftd.core.finding import CHANGE, JUDGE, Joint, Severity, Status
+from driftd.core.finding import CHANGE, JUDGE, Joint, Judgement, Severity, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.timeline import STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 
@@ -27,6 +28,33 @@ def telemetry() -> Telemetry:
     t.set("driftd_checkpoint_timestamp_seconds", NOW - 7)
     t.set("driftd_config_last_reload_successful", 1)
     return t
+
+
+def timeline(reader: ValueReader, end: float = END) -> Timeline:
+    """A hundred points of each step: means around 25, no value in the middle of the night."""
+    levels = []
+    for step in STEPS:
+        numbers = np.arange(int(end // step) - 100, int(end // step))
+        values = np.full((100, len(reader.channels), WIDTH), np.nan, np.float32)
+        values[:, :, 0] = 0.01
+        values[:, :, 1:] = 25 + np.sin(np.arange(100) / 10)[:, None, None]
+        values[:, reader.categorical, 1:] = 0.2
+        values[40:50] = np.nan
+        levels.append(
+            Level(
+                None,
+                Points.none(len(reader.channels)),
+                Points(numbers, np.full((100, TOTALS), 0.02 * step, np.float32), values),
+            )
+        )
+    return Timeline(reader.channels, reader.labels, tuple(levels))
+
+
+def view(judged: Judgement, counts: ModelCounts, **over: object) -> ModelView:
+    reader = ValueReader.of(judged.reference, None)
+    began = {"6": END - 90_000, "7": END - 80_000, "8": END - 600}
+    values: dict[str, object] = {"timeline": timeline(reader), "reader": reader, "started": began}
+    return ModelView(judged.model, judged, counts=counts, **(values | over))  # type: ignore[arg-type]
 
 
 def snapshot(**over: object) -> Snapshot:
@@ -68,9 +96,9 @@ def snapshot(**over: object) -> Snapshot:
     values: dict[str, object] = {
         "now": NOW,
         "models": (
-            ModelView("recommendations", quiet, counts=ModelCounts(2_000_000, last_event=NOW - 2)),
-            ModelView("fraud", drifted, counts=ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
-            ModelView("churn", warned, counts=ModelCounts(9_000, last_event=NOW - 4000)),
+            view(quiet, ModelCounts(2_000_000, last_event=NOW - 2)),
+            view(drifted, ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
+            view(warned, ModelCounts(9_000, last_event=NOW - 4000)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
         "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), missing, *episodes),
@@ -86,9 +114,9 @@ def many(models: int = 100, features: int = 200) -> Snapshot:
     names = [f"feature_{i}" for i in range(features)]
     rng = np.random.default_rng(1)
     views = [
-        ModelView(
-            f"model_{k}",
+        view(
             judgement(f"model_{k}", names, verdicts=(scores("psi", (rng.random(features + 1) * 0.15).tolist()),)),
+            ModelCounts(1_000, last_event=NOW),
         )
         for k in range(models)
     ]

@@ -18,7 +18,7 @@ from driftd.engine.state import State
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sources.memory import MemorySource
-from driftd.web.sections.health import health
+from driftd.web.health import health
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000

@@ -10,6 +10,7 @@ import pytest
 
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding
+from driftd.core.slice import Slice
 from driftd.core.window import Windows
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -43,6 +44,11 @@ def faulty(seed: int, days: float, at: float) -> EventBatch:
 
 
 def one(make: Callable[[], Pipeline], parts: list[EventBatch]) -> list[Finding]:
+    """What one process finds that reads all partitions."""
+    return alone(make, parts)[0]
+
+
+def alone(make: Callable[[], Pipeline], parts: list[EventBatch]) -> tuple[list[Finding], State]:
     """One process that reads all partitions."""
     p, state, found = make(), State(), list[Finding]()
     for k in range(len(parts)):
@@ -54,7 +60,14 @@ def one(make: Callable[[], Pipeline], parts: list[EventBatch]) -> list[Finding]:
             if len(mine):
                 found += feed(p, state, ("t", k), part.take(mine)).findings
     assert state.late == 0
-    return found
+    return found, state
+
+
+def past(state: State, until: int) -> list[bytes]:
+    """What the channels were, by minute and by 10 minutes, as far as both have come."""
+    timeline = state.models[Slice("m")].timeline
+    parts = [timeline.points(step, None).part(None, until // 10**step) for step in (0, 1)]
+    return [x.tobytes() for p in parts for x in (p.numbers, p.totals, p.values)]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +79,11 @@ def test_a_group_finds_what_one_process_finds(members: int, kills: float, seed: 
     group = Group.of(learner, parts, members, owners=2)
     killed = group.run(np.random.default_rng(seed), most=150, kills=kills)
     assert bool(killed) == bool(kills)
-    expected = one(learner, parts)
+    expected, state = alone(learner, parts)
+    (owned,) = [o.owned.state for m in group.members for o in m.owners.values() if Slice("m") in o.owned.state.models]
+    until = min(int(s.models[Slice("m")].timeline.points(0, None).numbers[-1]) for s in (state, owned))
+    assert past(owned, until) == past(state, until)
+    assert len(past(state, until)[0]) > 100 * 8
     assert len(expected) > 2
     assert len({plan.name for plan in group.planned}) == 1
     assert [repr(f) for f in group.told] == [repr(f) for f in expected]

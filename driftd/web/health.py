@@ -9,7 +9,7 @@ from driftd.core.text import duration
 from driftd.engine.degradation import LEVELS
 from driftd.learn.remarks import remarks, unwatched
 from driftd.monitor.view import Snapshot
-from driftd.web.format import ago
+from driftd.web.format import age
 
 LAG_SECONDS: Final = 300.0
 STALE_SECONDS: Final = 60.0
@@ -63,7 +63,7 @@ def _bends(snapshot: Snapshot) -> Iterator[Fact]:
 def _checkpoint(snapshot: Snapshot) -> Fact:
     t = snapshot.telemetry
     saved, failures = t.get("driftd_checkpoint_timestamp_seconds"), t.get("driftd_checkpoint_failures_total")
-    text = ago(saved, snapshot.now) if saved else "none yet"
+    text = f"saved {age(snapshot.now - saved)} ago" if saved else "none yet"
     if not failures:
         return Fact("Checkpoint", text)
     stale = snapshot.now - saved > STALE_SECONDS

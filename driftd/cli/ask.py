@@ -1,0 +1,170 @@
+"""`driftd status` and `driftd explain`: what the pages say, for whoever is on a terminal; both read the JSON API."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import click
+
+from driftd.cli import options
+from driftd.cli.output import print_json, print_line
+from driftd.core.text import clean
+
+URL: Final = "http://127.0.0.1:9477"
+TIMEOUT_SECONDS: Final = 20.0
+MOST_BYTES: Final = 64 << 20
+_address = click.option(
+    "--url",
+    metavar="URL",
+    default=URL,
+    help="Address of a running driftd; http://USER:PASSWORD@HOST:PORT where needed.",
+)
+
+
+@click.command(
+    epilog=options.examples(
+        ("driftd status", "one line a model, worst first"),
+        ("driftd status --url http://driftd-0:9477 --output json", "of another host, for a script"),
+    )
+)
+@_address
+@options.output
+def status(url: str, output: str) -> None:
+    """Say how a running driftd and its models are, worst first."""
+    body = asked(url, "/api/v1/models")
+    if output == "json":
+        print_json(body)
+        return
+    for line in status_lines(body):
+        print_line(line)
+
+
+@click.command(
+    epilog=options.examples(
+        ("driftd explain fraud", "what has changed on a model, largest change first"),
+        ("driftd explain fraud amount", "one channel: usual and now, since when, where to look"),
+        ('driftd explain fraud amount --at "2026-12-01 03:07"', "its values at that time"),
+    )
+)
+@click.argument("model")
+@click.argument("channel", required=False)
+@click.option("--at", metavar="TIME", default="", help="Values as they were then, in UTC; of a channel.")
+@_address
+@options.output
+def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
+    """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
+    if channel is None:
+        body = asked(url, "/api/v1/model", model=model)
+        lines = model_lines(body)
+    else:
+        body = asked(url, "/api/v1/channel", model=model, channel=channel, **({"as_of": at} if at else {}))
+        lines = channel_lines(body)
+    if output == "json":
+        print_json(body)
+        return
+    for line in lines:
+        print_line(line)
+
+
+def asked(url: str, path: str, **query: str) -> dict[str, Any]:
+    """The API's answer. Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    from http.client import HTTPException  # noqa: PLC0415
+    from urllib.error import HTTPError  # noqa: PLC0415
+    from urllib.request import Request, urlopen  # noqa: PLC0415
+
+    import orjson  # noqa: PLC0415
+
+    from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
+
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"--url {clean(url)}: expected http://HOST:PORT")
+    where = parts.netloc.rpartition("@")[2]
+    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{path}?{urlencode(query, errors='replace')}")  # noqa: S310
+    if parts.username is not None:
+        secret = f"{parts.username}:{parts.password or ''}".encode()
+        request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
+    try:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            found: dict[str, Any] = orjson.loads(answer.read(MOST_BYTES))
+            return found
+    except HTTPError as e:
+        if e.code == 404:
+            raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
+        raise SourceError(f"{where}: {e.code} {e.reason}") from e
+    except (OSError, HTTPException, ValueError) as e:
+        reason = getattr(e, "reason", e)
+        raise SourceError(f"{where}: no driftd answers there ({reason}); --url names another") from e
+
+
+def _error(body: bytes) -> str:
+    import orjson  # noqa: PLC0415
+
+    try:
+        return clean(str(orjson.loads(body)["error"]), 300)
+    except (ValueError, KeyError, TypeError):
+        return "not found"
+
+
+def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    from driftd.web.format import when  # noqa: PLC0415
+
+    now = body["time"]
+    reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
+    yield clean(body["sentence"], 300)
+    yield f"{len(body['models'])} models{reached} (UTC)"
+    for m in body["models"]:
+        yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
+
+
+def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    now, m = body["time"], body["model"]
+    yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
+    changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
+    for c in changed:
+        yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))
+    yield f"{len(body['channels']) - len(changed)} channels are calm"
+    yield from _where(changed[0] if changed else None)
+
+
+def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    from driftd.web.format import number, share  # noqa: PLC0415
+
+    c, now = body["channel"], body["time"]
+    yield _line(
+        c["status"], f"{c['model']} {c['channel']}", c["what"] or "nothing has changed", c["since"], now, _size(c)
+    )
+    for s in body["series"]:
+        values, usual = ([x for x in s[side] if x is not None] for side in ("values", "usual"))
+        if values:
+            spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
+            beside = f"  usual {spell(usual[-1])}" if usual else ""
+            yield f"  {clean(s['name'], 40):<20} {spell(values[-1]):>10}{beside}"
+    if c["regime"]:
+        yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"
+    if c["cannot_see"]:
+        yield f"  cannot see           {', '.join(c['cannot_see'])}"
+    yield from _where(c if c["hint"] else None)
+
+
+def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
+    from driftd.web.format import age, when  # noqa: PLC0415
+
+    began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
+    return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()
+
+
+def _size(c: Mapping[str, Any]) -> str:
+    from driftd.web.format import times  # noqa: PLC0415
+
+    if c["size"] is None or c["size_of"] == "threshold":
+        return ""
+    return f", {times(c['size'])} times a {c['size_of']}'s size"
+
+
+def _where(c: Mapping[str, Any] | None) -> Iterator[str]:
+    if c is not None:
+        yield f"Look: {clean(c['hint'], 200)} Runbook: {c['runbook']}"

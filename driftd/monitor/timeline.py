@@ -1,0 +1,317 @@
+"""What each channel was over time, for people: minutes, hours and days beside each other, bounded.
+
+panes    | | | | | | | | |    added up by minute: whole numbers, so any split of the panes gives the same
+minute   [       ][       ]   when the next one begins: shares, mean and quantiles, of all channels in one call
+10 min   [                    the same sums further on; then hours, then days
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.fault_counters import COLUMNS, LOG_UNIT, LOGS, NONZERO
+from driftd.core.pane_block import MOMENTS, PaneBlock, merge
+from driftd.core.reference import Reference
+from driftd.core.summary import (
+    FIRST_VALUE,
+    LATENCY_BINS,
+    MISSING,
+    MOMENT_UNIT,
+    UNSEEN,
+    latency_of,
+)
+
+Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+Counts = NDArray[np.int64]
+
+STEPS: Final = (60.0, 600.0, 3600.0, 86_400.0)
+"""Seconds of a point; each is a multiple of the one before."""
+MOST: Final = (390, 450, 780, 400)
+"""Points of each step that are kept: 6 hours, 3 days, a month, a year; each a little more, for pages are looked at later."""
+BATCH: Final = 32
+"""Points that move together from ``tail`` to ``sealed``, which a checkpoint writes once."""
+
+SHARE_MISSING: Final = 0
+"""Of the events that the channel applies to."""
+MEAN: Final = 1
+"""Numbers: of values clipped at 32 standard deviations of the reference (core.summary.MOMENT_CLIP)."""
+P5: Final = 2
+P50: Final = 3
+P95: Final = 4
+"""Numbers: quantiles, interpolated in the reference's bins. Infinite where they lie beyond the reference's values."""
+TYPICAL: Final = 5
+"""Numbers: the typical size, a geometric mean of |x|; NaN where most are 0, or nobody counts logarithms."""
+SHARE_UNSEEN: Final = 1
+"""Categories: of the values."""
+FIRST_SHARE: Final = 2
+"""Categories: shares of the values that are the reference's most frequent ones."""
+TOP: Final = 4
+"""So many of them."""
+WIDTH: Final = 6
+"""Columns of a channel."""
+EVENTS: Final = 0
+LATENCY_P50: Final = 1
+LATENCY_P99: Final = 2
+"""Columns of ``Points.totals``: seconds, NaN where nobody measures latencies."""
+TOTALS: Final = 3
+
+_QUANTILES: Final = ((P5, 0.05), (P50, 0.5), (P95, 0.95))
+_LATENCIES: Final = np.array([latency_of(i) for i in range(LATENCY_BINS)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """``numbers`` int64[n], ascending: the time over the step; ``totals`` float32[n, TOTALS] of the model, ``values``
+    float32[n, channels, WIDTH], by the columns above; NaN where there was nothing.
+    """
+
+    numbers: Counts
+    totals: Float32s
+    values: Float32s
+
+    @classmethod
+    def none(cls, channels: int) -> Self:
+        shapes = (0, TOTALS), (0, channels, WIDTH)
+        totals, values = (np.zeros(shape, np.float32) for shape in shapes)
+        return cls(np.zeros(0, np.int64), totals, values)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, first: int | None = None, last: int | None = None) -> Points:
+        """Those from number ``first`` on, before ``last``; they hold no part of longer arrays."""
+        low = 0 if first is None else int(np.searchsorted(self.numbers, first))
+        high = len(self) if last is None else int(np.searchsorted(self.numbers, last))
+        if (low, high) == (0, len(self)):
+            return self
+        return Points(self.numbers[low:high].copy(), self.totals[low:high].copy(), self.values[low:high].copy())
+
+    def then(self, later: Points) -> Points:
+        """Where the bins have changed within a point, its values are those on the new ones; all events count."""
+        if not len(later) or not len(self):
+            return later if len(later) else self
+        if self.numbers[-1] == later.numbers[0]:
+            totals = later.totals.copy()
+            totals[0, EVENTS] += self.totals[-1, EVENTS]
+            return self.part(None, int(later.numbers[0])).then(replace(later, totals=totals))
+        return Points(
+            np.concatenate([self.numbers, later.numbers]),
+            np.concatenate([self.totals, later.totals]),
+            np.concatenate([self.values, later.values]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ValueReader:
+    """How counts on a reference's bins become values; derived from it, for all channels at once.
+
+    ``low`` and ``span`` float64[channels, value bins]: a bin's values lie evenly in ``low`` to ``low + span``; infinite
+    for the open ones. ``labels``: the most frequent categories of each channel, none of numbers.
+    """
+
+    channels: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    numeric: NDArray[np.intp]
+    categorical: NDArray[np.intp]
+    low: Floats
+    span: Floats
+    center: Floats
+    scale: Floats
+    offset: Floats
+
+    @classmethod
+    def of(cls, reference: Reference, offset: Floats | None) -> Self:
+        """``offset`` float64[channels] as in core.fault_counters.CountLimits; None where nothing was learned."""
+        low = np.full((len(reference.channels), reference.width - FIRST_VALUE), np.inf)
+        span = np.zeros(low.shape)
+        for row, bins in enumerate(reference.bins):  # once a reference
+            edges, inner = bins.edges, slice(1, len(bins.edges))
+            if len(edges):
+                low[row, 0] = -np.inf
+                low[row, inner] = edges[1:] if bins.discrete else edges[:-1]
+                span[row, inner] = 0.0 if bins.discrete else np.diff(edges)
+        return cls(
+            tuple(c.name for c in reference.channels),
+            tuple(bins.categories[:TOP] for bins in reference.bins),
+            np.flatnonzero(reference.numeric),
+            np.flatnonzero(~reference.numeric),
+            low,
+            span,
+            reference.center,
+            reference.scale,
+            np.zeros(len(low)) if offset is None else offset,
+        )
+
+    def quantile(self, counts: Floats, rows: NDArray[np.intp], q: float) -> Floats:
+        """Of value counts [..., rows, value bins]; -inf and inf beyond the outermost edges, NaN without values."""
+        cumulated = np.cumsum(counts, axis=-1)
+        rank = q * cumulated[..., -1]
+        place = np.minimum((cumulated < rank[..., None]).sum(axis=-1), counts.shape[-1] - 1)
+        until, here = (np.take_along_axis(x, place[..., None], axis=-1)[..., 0] for x in (cumulated, counts))
+        part = 1.0 - (until - rank) / np.maximum(here, 1e-300)
+        low, span = self.low[rows, place], self.span[rows, place]
+        return np.where(cumulated[..., -1] > 0, low + np.where(np.isfinite(low), part * span, 0.0), np.nan)
+
+    def points(self, block: PaneBlock) -> Points:
+        """One point for each row of the block, whose ``numbers`` are those of the points."""
+        counts = block.sums[:, :, : -COLUMNS - MOMENTS].astype(np.float64)
+        out = np.full((*counts.shape[:2], WIDTH), np.nan, np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            every = counts.sum(axis=2)
+            out[:, :, SHARE_MISSING] = counts[:, :, MISSING] / every
+            self._numbers(block, counts, out)
+            rows, live = self.categorical, (every - counts[:, :, MISSING])[:, self.categorical]
+            out[:, rows, SHARE_UNSEEN] = counts[:, rows, UNSEEN] / live
+            for top in range(min(TOP, counts.shape[2] - FIRST_VALUE)):
+                has = np.array([len(self.labels[row]) > top for row in rows], bool)
+                share = counts[:, rows, FIRST_VALUE + top] / live
+                out[:, rows, FIRST_SHARE + top] = np.where(has, share, np.nan)
+        return Points(block.numbers.copy(), _totals(block), out)
+
+    def _numbers(self, block: PaneBlock, counts: Floats, out: Float32s) -> None:
+        rows = self.numeric
+        values = counts[:, rows, FIRST_VALUE:]
+        live = values.sum(axis=2)
+        mean = block.sums[:, rows, -MOMENTS] * MOMENT_UNIT / live
+        out[:, rows, MEAN] = self.center[rows] + self.scale[rows] * mean
+        for column, q in _QUANTILES:
+            out[:, rows, column] = self.quantile(values, rows, q)
+        faults = block.sums[:, rows, -COLUMNS - MOMENTS : -MOMENTS]
+        size = np.exp(faults[:, :, LOGS] * LOG_UNIT / faults[:, :, NONZERO]) - self.offset[rows]
+        most = faults[:, :, NONZERO] * 2 > live
+        out[:, rows, TYPICAL] = np.where(most & np.isfinite(size), size, np.nan)
+
+
+def _totals(block: PaneBlock) -> Float32s:
+    out = np.full((len(block), TOTALS), np.nan, np.float32)
+    out[:, EVENTS] = block.events
+    if block.latency is not None:
+        cumulated = np.cumsum(block.latency, axis=1)
+        total = cumulated[:, -1]
+        for column, q in ((LATENCY_P50, 0.5), (LATENCY_P99, 0.99)):
+            rank = np.floor(q * (total - 1))
+            place = np.minimum((cumulated <= rank[:, None]).sum(axis=1), LATENCY_BINS - 1)
+            out[:, column] = np.where(total > 0, _LATENCIES[place], np.nan)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """The points of one step. ``open``: sums of the last one, under its number; ``tail``: points since ``sealed``."""
+
+    open: PaneBlock | None
+    sealed: Points
+    tail: Points
+
+    def take(self, block: PaneBlock, reader: ValueReader, most: int) -> Level:
+        """With the sums of ``block``, whose rows have the numbers of points."""
+        whole = block if self.open is None else merge([self.open, block])
+        last = int(whole.numbers[-1])
+        closed, still = whole.cut(last - 1)
+        assert still is not None
+        tail = self.tail if closed is None else self.tail.then(reader.points(closed))
+        sealed, batch = self.sealed, last // BATCH * BATCH
+        if len(tail) and tail.numbers[0] < batch:
+            sealed, tail = sealed.then(tail.part(None, batch)).part(batch - most), tail.part(batch)
+        return Level(still, sealed, tail)
+
+    def closed(self, reader: ValueReader) -> Level:
+        """Without sums: what was open is a point as far as it came."""
+        return self if self.open is None else Level(None, self.sealed, self.tail.then(reader.points(self.open)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """Of one model; ``channels`` and ``labels`` of all points as in ValueReader. Immutable: readers need no lock."""
+
+    channels: tuple[str, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+    levels: tuple[Level, ...] = field(
+        default_factory=lambda: (Level(None, Points.none(0), Points.none(0)),) * len(STEPS)
+    )
+
+    def take(self, panes: PaneBlock, reader: ValueReader, pane_seconds: float) -> Timeline:
+        """With closed panes, which are later than all before. Nothing is found: pages show it."""
+        known = self._on(reader)
+        block = replace(panes, cross=None, products=None, detections=(), versions={})
+        starts, levels = block.numbers * pane_seconds, []
+        for level, step, most in zip(known.levels, STEPS, MOST, strict=True):
+            numbers = np.floor_divide(starts, step).astype(np.int64)
+            first = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+            block = replace(block.summed(first), numbers=numbers[first])
+            starts = starts[first]
+            levels.append(level.take(block, reader, most))
+        return replace(known, levels=tuple(levels))
+
+    def closed(self, reader: ValueReader) -> Timeline:
+        """Before the model gets other bins: what is open becomes points."""
+        return replace(self, levels=tuple(level.closed(reader) for level in self.levels))
+
+    def points(self, step: int, reader: ValueReader | None) -> Points:
+        """All of the step with this place in STEPS, the one that is open too."""
+        level = self.levels[step]
+        done = level.sealed.then(level.tail)
+        if level.open is None or reader is None or reader.channels != self.channels:
+            return done
+        return done.then(reader.points(level.open))
+
+    def recent(self, step: int, first: int, channel: int) -> Points:
+        """Closed points of the step from number ``first`` on, of one channel: cheap, for small pictures of many."""
+        level = self.levels[step]
+        out = [
+            Points(p.numbers, p.totals, p.values[:, channel : channel + 1]).part(first)
+            for p in (level.sealed, level.tail)
+        ]
+        return out[0].then(out[1])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all points and sums."""
+        arrays = (x for v in self.levels for p in (v.sealed, v.tail) for x in (p.numbers, p.totals, p.values))
+        return sum(x.nbytes for x in arrays) + sum(v.open.nbytes for v in self.levels if v.open is not None)
+
+    def _on(self, reader: ValueReader) -> Timeline:
+        """The points by the channels and labels of another reference: what neither has in common is not known."""
+        if (self.channels, self.labels) == (reader.channels, reader.labels):
+            return self
+        old: Mapping[str, int] = {name: row for row, name in enumerate(self.channels)}
+        pairs = [(row, old[name]) for row, name in enumerate(reader.channels) if name in old]
+        mine = _same(self.labels, reader.labels, pairs)
+        levels = tuple(
+            Level(None, *(_moved(points, len(reader.channels), mine) for points in (v.sealed, v.tail)))
+            for v in self.levels
+        )
+        return Timeline(reader.channels, reader.labels, levels)
+
+
+def _same(
+    old: Sequence[Sequence[str]], new: Sequence[Sequence[str]], pairs: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Places (row, column) in the new values and the places in the old ones that mean the same."""
+    found: list[tuple[int, int, int, int]] = []
+    for row, before in pairs:
+        one, other = new[row], old[before]
+        shared = [SHARE_MISSING, *([SHARE_UNSEEN] if one and other else [])]
+        if not one and not other:
+            shared = [*range(WIDTH)]
+        found += [(row, column, before, column) for column in shared]
+        found += [
+            (row, FIRST_SHARE + i, before, FIRST_SHARE + other.index(label))
+            for i, label in enumerate(one)
+            if label in other
+        ]
+    rows, columns, before_rows, before_columns = np.array(found, np.intp).reshape(-1, 4).T
+    return rows, columns, before_rows, before_columns
+
+
+def _moved(points: Points, channels: int, same: tuple[Any, Any, Any, Any]) -> Points:
+    rows, columns, before_rows, before_columns = same
+    values = np.full((len(points), channels, WIDTH), np.nan, np.float32)
+    values[:, rows, columns] = points.values[:, before_rows, before_columns]
+    return replace(points, values=values)

@@ -1,0 +1,315 @@
+"""The JSON behind the pages: the same numbers and sentences; OpenAPI describes it, made of the same types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import orjson
+
+from driftd import __version__
+from driftd.core.text import jsonable
+from driftd.monitor import timeline as t
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.facts import (
+    ChannelLine,
+    Episode,
+    FindingLine,
+    ModelLine,
+    channel_line,
+    channel_lines,
+    episodes,
+    finding_line,
+    fleet_headline,
+    model_line,
+    worst_first,
+)
+from driftd.web.guarantee import promises
+from driftd.web.health import health
+from driftd.web.pages.frame import Request
+from driftd.web.pages.health import partitions, refused
+from driftd.web.series import Stretch, Values, usual_of
+from driftd.web.snapshot import status_json
+
+DOCUMENT: Final = "/api/v1/openapi.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page."""
+
+    version: str
+    time: float
+    complete_to: float | None
+    ready: bool
+    reasons: tuple[str, ...]
+    status: str
+    sentence: str
+    models: list[ModelLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model with its channels, largest change first."""
+
+    time: float
+    model: ModelLine
+    channels: list[ChannelLine]
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    version: int
+    id: str
+    kind: str
+    first: float
+    last: float
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of ``name`` at ``times``; null where there was none, or where it lies beyond the reference's values.
+    ``usual``: what the reference has at the same times, null where that is not known.
+    """
+
+    name: str
+    values: list[float | None]
+    usual: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """``series`` at ``times``, the middle of stretches of ``step_seconds``; ``events_per_second`` of the model."""
+
+    time: float
+    channel: ChannelLine
+    step_seconds: float
+    times: list[float]
+    events_per_second: list[float | None]
+    series: list[Series]
+    shares: list[Share]
+    window_start: float
+    window_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of a bin in the reference and in the last window, 0..1."""
+
+    bin: str
+    reference: float | None
+    current: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Episodes, open ones first, and the findings as they were told, newest first."""
+
+    time: float
+    episodes: list[Episode]
+    findings: list[FindingLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of driftd itself; ``runbook`` the alert that helps where something is wrong."""
+
+    name: str
+    text: str
+    runbook: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    topic: str
+    partition: str
+    records: float
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Values of a channel that were of another type."""
+
+    model: str
+    channel: str
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    time: float
+    ready: bool
+    reasons: tuple[str, ...]
+    facts: list[Fact]
+    promises: list[Fact]
+    lag: list[Lag]
+    refused: list[Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no answer."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``parameters``: name and what it means; the first ``required`` of them must be given."""
+
+    summary: str
+    body: type | None
+    answer: Callable[[Request, Snapshot], Any]
+    parameters: tuple[tuple[str, str], ...] = ()
+    required: int = 0
+
+
+def fleet(_: Request, snapshot: Snapshot) -> Fleet:
+    opened = snapshot.opened
+    lines = sorted((model_line(m, snapshot, opened) for m in snapshot.models), key=worst_first)
+    status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now)
+    reached = snapshot.reached if np.isfinite(snapshot.reached) else None
+    ready, reasons = not snapshot.not_ready, tuple(snapshot.not_ready)
+    return Fleet(__version__, snapshot.now, reached, ready, reasons, status, sentence, lines)
+
+
+def model(request: Request, snapshot: Snapshot) -> Model | Problem:
+    m = _named(request, snapshot)
+    if m is None:
+        return Problem(f"no model is called {request.get('model')!r}")
+    opened, j = snapshot.opened, m.judgement
+    reference = None
+    if j is not None:
+        r = j.reference
+        reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
+    return Model(snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference)
+
+
+def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
+    m = _named(request, snapshot)
+    found = None if m is None else channel_line(m, request.get("channel"), snapshot)
+    if m is None or m.judgement is None or found is None:
+        return Problem(f"model {request.get('model')!r} has no channel {request.get('channel')!r} that was judged")
+    line, view = found
+    stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
+    values = Values.of(m, stretch)
+    usual = usual_of(m, view.row, values.times).columns if m.reader is not None else {}
+    known = view.row < values.values.shape[1]
+    nothing = np.full(len(values.times), np.nan)
+    series = [
+        Series(name, _list(values.values[:, view.row, c] if known else nothing), _list(usual.get(c, nothing)))
+        for c, name in _columns(m, view.row)
+    ]
+    return Channel(
+        snapshot.now,
+        line,
+        values.step,
+        values.times.tolist(),
+        _list(values.events_per_second),
+        series,
+        [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
+        m.judgement.window_start,
+        m.judgement.window_end,
+    )
+
+
+def findings(request: Request, snapshot: Snapshot) -> Findings:
+    mine = [f for f in snapshot.findings if not request.get("model") or f.model == request.get("model")]
+    return Findings(snapshot.now, episodes(mine), [finding_line(f) for f in mine])
+
+
+def health_of(_: Request, snapshot: Snapshot) -> Health:
+    return Health(
+        snapshot.now,
+        not snapshot.not_ready,
+        tuple(snapshot.not_ready),
+        [Fact(f.name, f.text, f.alert or None) for f in health(snapshot)],
+        [Fact(name, text, None) for name, text in promises(snapshot)],
+        [Lag(p.topic, p.partition, p.records, p.seconds) for p in partitions(snapshot)],
+        [Refused(*row) for row in refused(snapshot)],
+    )
+
+
+def answer(request: Request, snapshot: Snapshot) -> tuple[bytes, bool]:
+    """The body, and whether what was asked for is there. Times are epoch seconds, statuses words, NaN is null."""
+    route = ROUTES[request.path]
+    if route.body is None:
+        return status_json(snapshot), True
+    body = route.answer(request, snapshot)
+    return orjson.dumps(jsonable(msgspec.to_builtins(body)), option=orjson.OPT_APPEND_NEWLINE), not isinstance(
+        body, Problem
+    )
+
+
+@cache
+def document() -> bytes:
+    """OpenAPI 3.1, made of the types above."""
+    bodies = [route.body for route in ROUTES.values() if route.body is not None]
+    _, schemas = msgspec.json.schema_components([*bodies, Problem], ref_template="#/components/schemas/{name}")
+    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()}
+    info = {
+        "title": "driftd",
+        "version": __version__,
+        "description": "What the pages show, as data. Times are epoch seconds of event time, in UTC.",
+    }
+    body = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    schema = {"type": "object"} if route.body is None else {"$ref": f"#/components/schemas/{route.body.__name__}"}
+    out: dict[str, Any] = {"summary": route.summary, "responses": {"200": _response("The answer.", schema)}}
+    if route.required:
+        out["responses"]["404"] = _response("There is no such thing.", {"$ref": "#/components/schemas/Problem"})
+    out["parameters"] = [
+        {"name": name, "in": "query", "required": i < route.required, "description": text, "schema": {"type": "string"}}
+        for i, (name, text) in enumerate(route.parameters)
+    ]
+    return out
+
+
+def _response(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _named(request: Request, snapshot: Snapshot) -> ModelView | None:
+    return next((m for m in snapshot.models if m.name == request.get("model")), None)
+
+
+def _columns(m: ModelView, row: int) -> list[tuple[int, str]]:
+    assert m.judgement is not None
+    if m.judgement.reference.numeric[row]:
+        names = ("missing", "mean", "p5", "p50", "p95", "typical_size")
+        return [*zip((t.SHARE_MISSING, t.MEAN, t.P5, t.P50, t.P95, t.TYPICAL), names, strict=True)]
+    labels = () if m.reader is None else m.reader.labels[row]
+    shares = [(t.FIRST_SHARE + i, f"share of {label}") for i, label in enumerate(labels)]
+    return [(t.SHARE_MISSING, "missing"), (t.SHARE_UNSEEN, "unseen"), *shares]
+
+
+def _list(values: np.ndarray[Any, Any]) -> list[float | None]:
+    return [x if np.isfinite(x) else None for x in np.asarray(values, np.float64).tolist()]
+
+
+_MODEL: Final = ("model", "The model's name.")
+_CHANNEL: Final = ("channel", "The channel's name.")
+_RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
+_AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
+ROUTES: Final[Mapping[str, Route]] = {
+    "/api/v1/status": Route(
+        "All models with all channels and detectors, as one page.", None, lambda _, s: status_json(s)
+    ),
+    "/api/v1/models": Route("One line a model, worst first.", Fleet, fleet),
+    "/api/v1/model": Route("A model with its channels, largest change first.", Model, model, (_MODEL,), 1),
+    "/api/v1/channel": Route(
+        "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, _RANGE, _AS_OF), 2
+    ),
+    "/api/v1/findings": Route("Pages and tickets, open and past.", Findings, findings, (_MODEL,)),
+    "/api/v1/health": Route("driftd itself.", Health, health_of),
+}

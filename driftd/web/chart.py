@@ -1,0 +1,275 @@
+"""Charts as SVG: real scales, round ticks with units, marks at the data; the text never scales, colour is never alone.
+
+x is in percent of the width and y in pixels, so one copy serves 320 to 1920 px without script. Lines and areas lie in
+an inner picture, 1000 wide, that is stretched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from markupsafe import Markup
+
+from driftd.web.format import number, share
+from driftd.web.scales import Axis, Floats, Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Values over times; ``css``: l-ink, l-soft, l-now or l-ref. ``gap``: seconds from which on it is broken."""
+
+    times: Floats
+    values: Floats
+    css: str = "l-ink"
+    gap: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    times: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment, with a word beside it; ``css``: cp for a change point."""
+
+    time: float
+    label: str
+    css: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeChart:
+    """``title`` with its ``unit``; ``said``: what a screen reader says; ``last``: the last value, written at its end.
+    ``limits`` are (value, label, css) across all of it.
+    """
+
+    title: str
+    unit: str
+    said: str
+    span: Span
+    lines: Sequence[Line]
+    band: Band | None = None
+    marks: Sequence[Mark] = ()
+    last: str = ""
+    height: int = 120
+    shares: bool = False
+    from_zero: bool = False
+    limits: Sequence[tuple[float, str, str]] = field(default_factory=tuple)
+
+    @property
+    def empty(self) -> bool:
+        return not any(np.isfinite(line.values).any() for line in self.lines if line.css != "l-ref")
+
+    def svg_with_caption(self) -> Markup:
+        """As a figure: the title and unit, then the picture."""
+        return Markup(
+            '<figure><figcaption><b>{}</b> <span class="unit">{}</span></figcaption><div class="plot">{}</div></figure>'
+        ).format(self.title, self.unit, self.svg())
+
+    def svg(self) -> Markup:
+        shown = [line.values for line in self.lines]
+        shown += [np.array([v]) for v, _, _ in self.limits]
+        if self.band is not None:
+            shown += [self.band.low, self.band.high]
+        most = 1.0 if self.shares else math.inf
+        axis = Axis.of(shown, from_zero=self.shares or self.from_zero, most=most)
+        high = self.height
+        out = [y_axis(axis, high, share if self.shares else number), _x_axis(self.span, high)]
+        out.append(stretched(high))
+        if self.band is not None:
+            out.append(self._band(axis))
+        for line in self.lines:
+            path = _path(self.span.place(line.times), axis.place(line.values), high, line.times, line.gap)
+            if path:
+                out.append(Markup('<path class="{}" d="{}"/>').format(line.css, path))
+        out.append(Markup("</svg>"))
+        for value, label, css in self.limits:
+            y = high - float(axis.place(np.array([value]))[0]) * high
+            out.append(
+                Markup('<line class="th-{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>').format(css, y)
+                + text("0%", max(y - 4, 9), label, f"lab {css}", dx=4)
+            )
+        out.extend(self._marks())
+        if self.last:
+            out.append(self._last(axis))
+        return svg(high, self.said, out)
+
+    def _band(self, axis: Axis) -> Markup:
+        band, high = self.band, self.height
+        assert band is not None
+        known = np.isfinite(band.low) & np.isfinite(band.high)
+        x = self.span.place(band.times[known]) * 1000
+        upper, lower = ((1 - axis.place(v[known])) * high for v in (band.high, band.low))
+        points = [
+            *zip(x.tolist(), upper.tolist(), strict=True),
+            *reversed([*zip(x.tolist(), lower.tolist(), strict=True)]),
+        ]
+        d = " ".join(f"{a:.1f} {b:.1f}" for a, b in points)
+        return Markup('<path class="band" d="M{}Z"/>').format(d) if d else Markup()
+
+    def _marks(self) -> Iterator[Markup]:
+        for mark in self.marks:
+            place = float(self.span.place(np.array([mark.time]))[0])
+            if not 0 <= place <= 1:
+                continue
+            css = f"mark {mark.css}".strip()
+            yield Markup('<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="-6" y2="{2}"/>').format(
+                css, place * 100, self.height
+            )
+            if mark.label:
+                left = place > 0.6
+                lab = "lab now" if mark.css == "cp" else "lab"
+                yield text(f"{place:.2%}", 6, mark.label, lab, dx=-6 if left else 6, anchor="end" if left else "start")
+
+    def _last(self, axis: Axis) -> Markup:
+        """At the end of the line, under it where it is high up."""
+        line = self.lines[-1]
+        known = np.flatnonzero(~np.isnan(line.values))
+        if not len(known):
+            return Markup()
+        x = float(self.span.place(line.times[known[-1:]])[0])
+        y = self.height - float(axis.place(line.values[known[-1:]])[0]) * self.height
+        below = y < 24
+        left = x > 0.5
+        css = "lab now" if line.css == "l-now" else "lab"
+        return text(
+            f"{x:.2%}",
+            y + 17 if below else y - 7,
+            self.last,
+            css,
+            dx=-2 if left else 4,
+            anchor="end" if left else "start",
+        )
+
+
+def stretched(height: int) -> Markup:
+    """The beginning of an inner picture whose lines are 1000 wide."""
+    return Markup('<svg width="100%" height="{0}" viewBox="0 0 1000 {0}" preserveAspectRatio="none">').format(height)
+
+
+def svg(height: int, said: str, parts: Sequence[Markup]) -> Markup:
+    head = Markup('<svg height="{}" role="img" aria-label="{}">').format(height, said)
+    return head + Markup().join(parts) + Markup("</svg>")
+
+
+def text(x: str, y: float, text: str, css: str = "", *, dx: float = 0, anchor: str = "start") -> Markup:
+    attributes = Markup(' class="{}"').format(css) if css else Markup()
+    return Markup('<text{} x="{}" y="{:.1f}" dx="{:g}" text-anchor="{}">{}</text>').format(
+        attributes, x, y, dx, anchor, text
+    )
+
+
+def y_axis(axis: Axis, high: int, spell: Callable[[float], str]) -> Markup:
+    out = []
+    for tick in axis.ticks():
+        y = high - float(axis.place(np.array([tick]))[0]) * high
+        out.append(
+            Markup(
+                '<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>'
+                '<text x="-6" y="{0:.1f}" dy=".35em" text-anchor="end">{1}</text>'
+            ).format(y, spell(tick))
+        )
+    return Markup().join(out)
+
+
+def _x_axis(span: Span, high: int) -> Markup:
+    out = [Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(high)]
+    ticks = span.ticks()
+    for i, (time, label) in enumerate(ticks):
+        place = float(span.place(np.array([time]))[0])
+        anchor = "start" if place < 0.03 else "end" if place > 0.97 else "middle"
+        css = Markup(' class="opt"') if i % 2 == 0 and len(ticks) > 3 else Markup()
+        out.append(
+            Markup('<line class="axis" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
+                place * 100, high, high + 4
+            )
+            + Markup('<text{0} x="{1:.2f}%" y="{2}" text-anchor="{3}">{4}</text>').format(
+                css, place * 100, high + 17, anchor, label
+            )
+        )
+    return Markup().join(out)
+
+
+def _path(x: Floats, y: Floats, high: float, times: Floats, gap: float) -> str:
+    """Where values are unknown, or far apart, the line is broken; one alone is a dot."""
+    known = np.flatnonzero(~np.isnan(y) & (x >= -0.02) & (x <= 1.02))
+    if not len(known):
+        return ""
+    breaks = np.flatnonzero((np.diff(known) > 1) | (np.diff(times[known]) > gap)) + 1
+    out = []
+    for part in np.split(known, breaks):
+        points = " ".join(
+            f"{a:.1f} {b:.1f}" for a, b in zip((x[part] * 1000).tolist(), ((1 - y[part]) * high).tolist(), strict=True)
+        )
+        out.append(f"M{points}" + ("h.1" if len(part) == 1 else ""))
+    return "".join(out)
+
+
+SPARK_GAP: Final = 3.1 / 48
+"""Part of its span after which a small line is broken: three of its pieces."""
+
+
+def spark(
+    times: Floats, values: Floats, span: Span, said: str, *, since: float | None = None, css: str = "page"
+) -> Markup:
+    """A small line without axis; since the change in the colour of ``css``, with a dot at its end."""
+    known = np.isfinite(values)
+    if not known.any():
+        return Markup('<span class="soft small">no values yet</span>')
+    times, values = times[known], values[known]
+    low, high = float(values.min()), float(values.max())
+    room = (high - low) * 0.1 or abs(high) * 0.5 or 1.0
+    axis = Axis(low - room, high + room)
+    x, y = span.place(times), axis.place(values)
+    gap = SPARK_GAP * (span.end - span.start)
+    out = [Markup('<path class="l" d="{}"/>').format(_path(x, y, 28, times, gap))]
+    last = np.flatnonzero(~np.isnan(y))[-1:]
+    tone = "dot"
+    if since is not None:
+        hot = np.where(times >= since - gap / 3, y, np.nan)
+        out.append(Markup('<path class="hot-{}" d="{}"/>').format(css, _path(x, hot, 28, times, gap)))
+        tone = f"dot-{css}"
+    if len(last):
+        out.append(
+            Markup('<path class="{}" d="M{:.1f} {:.1f}h.1"/>').format(
+                tone, float(x[last[0]]) * 1000, (1 - float(y[last[0]])) * 28
+            )
+        )
+    return (
+        Markup(
+            '<svg class="spark" viewBox="0 0 1000 28" preserveAspectRatio="none" role="img" aria-label="{}">'
+        ).format(said)
+        + Markup().join(out)
+        + Markup("</svg>")
+    )
+
+
+BULLET: Final = Axis(0.01, 100.0, log=True)
+
+
+def bullet(ratio: float | None, said: str, css: str = "") -> Markup:
+    """How large something is over what counts (the tick in the middle), from a hundredth to a hundred times."""
+    if ratio is None:
+        return Markup('<span class="soft">-</span>')
+    wide = float(BULLET.place(np.array([max(ratio, 0.0)]))[0]) * 100
+    return Markup(
+        '<svg class="bullet" role="img" aria-label="{}"><rect class="track" width="100%" y="3" height="10"/>'
+        '<rect class="v{}" width="{:.1f}%" y="5" height="6"/>'
+        '<line class="k-{}" x1="50%" x2="50%" y1="0" y2="16"/></svg>'
+    ).format(said, f" v-{css}" if css else "", wide, css or "ref")
+
+
+def pair(before: float, after: float, most: float, said: str) -> Markup:
+    """Two bars, usual above now, of shares up to ``most``."""
+    a, b = (0.0 if math.isnan(x) else 100 * x / max(most, 1e-12) for x in (before, after))
+    return Markup(
+        '<svg class="pair" role="img" aria-label="{}"><rect class="p-ref" width="{:.1f}%" y="1" height="6"/>'
+        '<rect class="p-now" width="{:.1f}%" y="9" height="6"/></svg>'
+    ).format(said, a, b)

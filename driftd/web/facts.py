@@ -1,0 +1,319 @@
+"""What pages, the API and the command line say of models and channels: the same numbers and words, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftd.core.channel import JOINT
+from driftd.core.event import Kind
+from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.web import words
+from driftd.web.format import when
+from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
+
+Opened = Mapping[tuple[str, str, str], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLine:
+    """A channel in one line. ``status``: page, ticket, learning or ok. ``what`` happened, in words; ``value`` since the
+    change and ``usual`` in what the ``kind`` is about. ``size`` over the least that makes a ``size_of`` (page, ticket),
+    or over the threshold of a window's statistic. ``hint``: where to look; ``runbook``: the alert that has one.
+    """
+
+    model: str
+    channel: str
+    role: str
+    values: str
+    status: str
+    since: float | None
+    what: str
+    kind: str | None
+    value: float | None
+    usual: float | None
+    size: float | None
+    size_of: str
+    can_page: bool
+    regime: str | None
+    regime_because: str | None
+    cannot_see: tuple[str, ...]
+    hint: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """A model in one line; ``sentence`` says what is worst on it, ``channel`` where. ``events_per_second`` in its last
+    window; ``learning`` 0 to 1, where it has not been judged yet.
+    """
+
+    model: str
+    status: str
+    sentence: str
+    channel: str | None
+    kind: str | None
+    since: float | None
+    size: float | None
+    pages: int
+    tickets: int
+    channels: int
+    events_per_second: float | None
+    last_event: float | None
+    versions: tuple[str, ...]
+    learning: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """A finding in one line: when it was told, about what, what it turned to and what it had been."""
+
+    id: str
+    time: float
+    model: str
+    channel: str | None
+    status: str
+    previous: str
+    severity: str | None
+    since: float | None
+    what: str
+    kind: str | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A page or a ticket from its beginning to its end; ``ended`` None while it is open. ``model`` as a whole where
+    ``channel`` is None.
+    """
+
+    model: str
+    channel: str | None
+    status: str
+    what: str
+    kind: str | None
+    since: float | None
+    told: float
+    ended: float | None
+
+
+def channel_lines(m: ModelView, snapshot: Snapshot, opened: Opened | None = None) -> list[ChannelLine]:
+    """All channels of a judged model, worst first; last how they move together, where somebody looks."""
+    j = m.judgement
+    if j is None:
+        return []
+    known = snapshot.opened if opened is None else opened
+    lines = [_line(v, known) for v in channels(j, snapshot.guarantee(m.name))]
+    return sorted([*_together(j, known), *lines], key=_worst)
+
+
+def channel_line(m: ModelView, name: str, snapshot: Snapshot) -> tuple[ChannelLine, ChannelView] | None:
+    """One channel; None where the model has none of that name, or was not judged yet."""
+    j = m.judgement
+    row = None if j is None else j.reference.rows.get(name)
+    if j is None or row is None:
+        return None
+    view = channel(j, row, snapshot.guarantee(m.name))
+    return _line(view, snapshot.opened), view
+
+
+def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
+    """The model's line: a page has a hundred models of a hundred channels, so few of them are looked at."""
+    j = m.judgement
+    last = m.counts.last_event
+    if j is None:
+        ready = min(max(m.learning, 0.0), 1.0)
+        said = f"{ready:.0%} of the reference" if ready < 1 else "reference learned; waits for a full window"
+        return ModelLine(
+            m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready
+        )  # fmt: skip
+    first, alike = _worst_of(j, snapshot, opened)
+    pages, tickets = (int(np.count_nonzero(j.channel_status == status)) for status in (Status.DRIFT, Status.WARNING))
+    if j.joint is not None:
+        pages, tickets = pages + (j.joint.status is Status.DRIFT), tickets + (j.joint.status is Status.WARNING)
+    seconds = max(j.window_end - j.window_start, 1e-9)
+    return ModelLine(
+        m.name,
+        words.STATUS_WORDS[j.status],
+        _CALM[j.status is Status.LEARNING] if first is None else sentence(first, alike),
+        None if first is None else first.channel,
+        None if first is None else first.kind,
+        None if first is None else first.since,
+        None if first is None else first.size,
+        pages,
+        tickets,
+        len(j.channel_status),
+        j.summary.events / seconds,
+        _known(last),
+        j.versions,
+        None,
+    )
+
+
+def _worst_of(j: Judgement, snapshot: Snapshot, opened: Opened) -> tuple[ChannelLine | None, list[str]]:
+    """What is worst on a model, and the channels to which the same has happened: looked for in arrays, a line is made
+    for those alone that may be it.
+    """
+    rows = np.flatnonzero(j.channel_status >= Status.WARNING)
+    change = next((np.nan_to_num(s.ratio) for s in j.scores if s.detector == CHANGE), np.zeros(len(j.channel_status)))
+    others = [np.nan_to_num(s.ratio) for s in j.scores if s.detector not in {CHANGE, JUDGE}]
+    largest = np.max([np.zeros(len(change)), *others], axis=0)
+    order = np.lexsort((-largest[rows], -change[rows], -j.channel_status[rows]))[:_CANDIDATES]
+    guarantee = snapshot.guarantee(j.model)
+    lines = [_line(channel(j, row, guarantee), opened) for row in rows[order].tolist()]
+    lines = sorted([*_together(j, opened, changed=True), *lines], key=_worst)
+    if not lines:
+        return None, []
+    first = lines[0]
+    status = next(s for s, word in words.STATUS_WORDS.items() if word == first.status)
+    alike = [row for row, kind in sorted(j.kinds.items()) if kind == first.kind and j.channel_status[row] == status]
+    return first, [j.reference.channels[row].name for row in alike]
+
+
+def sentence(first: ChannelLine, alike: Sequence[str] = ()) -> str:
+    """What is worst, with all channels that are ``alike``."""
+    names = [first.channel, *(name for name in alike if name != first.channel)]
+    return f"{words.several(names) if len(names) > 1 else words.channel_name(first.channel)}: {first.what}"
+
+
+def since_when(text: str, since: float | None, now: float) -> str:
+    return text if since is None else f"{text} since {when(since, now)}"
+
+
+def finding_line(f: Finding) -> FindingLine:
+    return FindingLine(
+        f.id,
+        f.window_end,
+        f.model,
+        f.feature,
+        words.STATUS_WORDS[f.status],
+        words.STATUS_WORDS[f.previous],
+        None if f.severity is None else f.severity.value,
+        f.since,
+        words.told(f),
+        f.kind or None,
+        f.because,
+    )
+
+
+def episodes(findings: Sequence[Finding]) -> list[Episode]:
+    """Pages and tickets with their ends, newest first; ``findings`` as in Snapshot. What one had risen to counts."""
+    open_: dict[tuple[str, str | None, str], Episode] = {}
+    done: list[Episode] = []
+    for f in reversed(findings):
+        key = f.model, f.feature, f.detector
+        before = open_.pop(key, None)
+        if f.status < Status.WARNING:
+            if before is not None:
+                done.append(_ended(before, f.window_end))
+            continue
+        status = words.STATUS_WORDS[f.status]
+        if before is not None and before.status == "page":
+            status = "page"
+        told = f.window_end if before is None else before.told
+        since = f.since if before is None or before.since is None else before.since
+        open_[key] = Episode(f.model, f.feature, status, words.told(f), f.kind or None, since, told, None)
+    return sorted([*done, *open_.values()], key=lambda e: (e.ended is not None, -e.told))
+
+
+def _ended(e: Episode, at: float) -> Episode:
+    return Episode(e.model, e.channel, e.status, e.what, e.kind, e.since, e.told, at)
+
+
+def fleet_headline(lines: Sequence[ModelLine], not_ready: Sequence[str], now: float) -> tuple[str, str]:
+    """The worst status, and the sentence that a person reads first; ``lines`` worst first."""
+    pages = [(line.model, since_when(line.sentence, line.since, now)) for line in lines if line.status == "page"]
+    tickets = [line.model for line in lines if line.status == "ticket"]
+    learning = sum(line.status == "learning" for line in lines)
+    text = words.fleet(pages, tickets, learning, len(lines))
+    status = "page" if pages else "ticket" if tickets else "learning" if learning == len(lines) else "ok"
+    if not_ready:
+        return "blind", f"driftd is not ready: {'; '.join(not_ready)}" + (f". {text}" if pages else "")
+    return status, text
+
+
+_CANDIDATES = 4
+_CALM = ("nothing has changed", "too few events to judge yet")
+_ORDER = {"page": 0, "ticket": 1, "learning": 2, "ok": 3}
+
+
+def worst_first(line: ModelLine) -> tuple[int, float, str]:
+    return _ORDER[line.status], -(line.size or 0.0) if line.status in {"page", "ticket"} else 0.0, line.model
+
+
+def _worst(line: ChannelLine) -> tuple[int, bool, float, str]:
+    """Changes whose kind is known first: they have a size of their own."""
+    return _ORDER[line.status], line.size_of == "threshold", -(line.size or 0.0), line.channel
+
+
+def _line(v: ChannelView, opened: Opened) -> ChannelLine:
+    model, j = v.judgement.model, v.judgement
+    told = opened.get((model, v.name, CHANGE if v.kind else JUDGE))
+    kind = v.kind or ("" if told is None else told.kind)
+    changed = v.status >= Status.WARNING
+    value, usual = (None, None) if told is None or not changed else (told.value, told.reference_value)
+    size, size_of = _size(v)
+    own = v.role.row.alert, v.role.row.hint
+    alert, advice = words.hint(v.kind, own, v.firing) if changed else ("", "")
+    return ChannelLine(
+        model,
+        v.name,
+        v.role.value.replace("_", " "),
+        "number" if j.reference.channels[v.row].kind is Kind.NUMERIC else "category",
+        words.STATUS_WORDS[v.status],
+        v.since if changed else None,
+        _what(v, kind, value, usual) if changed else "",
+        kind if changed and kind else None,
+        value,
+        usual,
+        size,
+        size_of,
+        v.pages or watches_changes(j),
+        v.regime or None,
+        v.why or None,
+        v.blind,
+        advice,
+        alert,
+    )
+
+
+def _what(v: ChannelView, kind: str, value: float | None, usual: float | None) -> str:
+    if kind:
+        return words.what(kind, value, usual)
+    if moved := v.moved:
+        label, before, after = moved[0]
+        return f"{words.name(label)}: {before:.1%} → {after:.1%} of the events"
+    return "has changed"
+
+
+def _size(v: ChannelView) -> tuple[float | None, str]:
+    if v.change is not None:
+        scores, row = v.change
+        return _known(float(scores.ratio[row])), "page" if scores.status[row] == Status.DRIFT else "ticket"
+    return _known(v.ratio), "threshold"
+
+
+def _together(j: Judgement, opened: Opened, *, changed: bool = False) -> list[ChannelLine]:
+    joint = j.joint
+    if joint is None or (changed and joint.status < Status.WARNING):
+        return []
+    told = opened.get((j.model, JOINT, JUDGE))
+    fires = joint.status >= Status.WARNING
+    said = "" if told is None else told.because.split("; ")[-1]
+    ratio = math.expm1(joint.statistic) / max(math.expm1(joint.threshold), 1e-9)
+    return [
+        ChannelLine(
+            j.model, JOINT, "joint", "pairs", words.STATUS_WORDS[joint.status], _known(joint.since) if fires else None,
+            (said or "two channels no longer move together") if fires else "", "joint" if fires else None, None, None,
+            ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
+            "DriftdModelDrift" if fires else "",
+        )
+    ]  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

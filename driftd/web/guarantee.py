@@ -1,0 +1,56 @@
+"""The certificate in words: how many false pages to expect at most, and what that rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from driftd.core.text import clean, duration, plural
+from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.monitor.view import Snapshot
+from driftd.web.format import large
+
+MAX_CHANNELS: Final = 20
+_DAY: Final = 86_400.0
+
+
+def promises(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The budget, what can page, what opens tickets only; name and sentence each. Nothing without a certificate."""
+    certificate = snapshot.certificate
+    if certificate is None:
+        return []
+    counts = [m.counts for m in snapshot.models]
+    pages, recent = sum(c.pages for c in counts), sum(c.recent_pages for c in counts)
+    return [*_promises(certificate, pages, recent)]
+
+
+def _promises(c: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:
+    models = len(c.covers)
+    yield "Budget", f"{c.budget:g} false {plural('page', c.budget)} a month, for all models together"
+    if not models:
+        yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(c.unjudged)
+        return
+    room = f"; the budget is shared by up to {c.models} models" if c.models > models + len(c.unjudged) else ""
+    yield "At most", f"{c.bound:.2g} expected false pages a month from the models known now{room}"
+    yield "Counted", f"{recent:,} {plural('page', recent)} in the last 30 days, {pages:,} since monitoring began"
+    yield "Pages", f"{c.paging:,} of {c.channels:,} channels{_unjudged(c.unjudged)}"
+    yield "Threshold", f"A is {large(c.least)} events or more: without drift one false alarm in so many events"
+    span = c.shortest_span_seconds
+    short = "; daily patterns are unknown to driftd" if span < 2 * _DAY else ""
+    yield "Reference", f"spans {duration(span)}{' or more' if models > 1 else ''}{short}"
+    yield "Assumes", "that each channel keeps the regime that was measured on the reference"
+
+
+def _unjudged(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(clean(n, 80) for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"; {shown}: the reference holds counts alone, tickets only"
+
+
+def ticket_only(snapshot: Snapshot) -> Iterator[tuple[ModelGuarantee, int]]:
+    """The channels on which the judge's evidence never pages, by their row."""
+    covers = () if snapshot.certificate is None else snapshot.certificate.covers
+    return ((g, int(row)) for g in covers for row in np.flatnonzero(~g.pages))

@@ -1,0 +1,102 @@
+"""The fleet: one line a model, worst first; searched, filtered and sorted by what stands in the address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from driftd.core.text import duration
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.monitor.wording import named
+from driftd.web.chart import spark
+from driftd.web.facts import ModelLine, fleet_headline
+from driftd.web.format import age
+from driftd.web.pages.frame import STALE_TIMES, Request, model_lines, render
+from driftd.web.series import column_of, day_spark
+
+STATUSES: Final = ("page", "ticket", "learning", "ok")
+SORTS: Final[dict[str, tuple[str, Callable[[ModelLine], Any] | None]]] = {
+    "worst": ("worst first", None),
+    "since": ("newest change", lambda line: -(line.since or 0.0)),
+    "name": ("name", lambda line: line.model),
+    "events": ("traffic", lambda line: -(line.events_per_second or 0.0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line with its pictures; ``silent``: how long nothing has come, "" where that is usual."""
+
+    line: ModelLine
+    values: Markup
+    events: Markup
+    silent: str
+
+
+def page(request: Request, snapshot: Snapshot) -> bytes:
+    lines = model_lines(snapshot)
+    tone, headline = fleet_headline(lines, snapshot.not_ready, snapshot.now)
+    shown = chosen(lines, request)
+    views = {m.name: m for m in snapshot.models}
+    rows = [_row(line, views[line.model], snapshot) for line in shown]
+    return render(
+        "fleet.html",
+        request,
+        snapshot,
+        tone=tone,
+        headline=headline,
+        counts=Counter(line.status for line in lines),
+        statuses=STATUSES,
+        models=len(lines),
+        rows=rows,
+        kinds=sorted({line.kind for line in lines if line.kind}),
+        named=named,
+        sorts={key: text for key, (text, _) in SORTS.items()},
+        filtered=any(request.get(name) for name in ("q", "status", "kind")),
+    )
+
+
+def chosen(lines: Sequence[ModelLine], request: Request) -> list[ModelLine]:
+    """What the address asks for: q, status, kind, sort."""
+    q, wanted, kind = request.get("q").casefold(), request.get("status"), request.get("kind")
+    out = [
+        line
+        for line in lines
+        if (not q or q in line.model.casefold() or q in (line.channel or "").casefold())
+        and (wanted not in STATUSES or line.status == wanted)
+        and (not kind or line.kind == kind)
+    ]
+    key = SORTS.get(request.get("sort"), SORTS["worst"])[1]
+    return out if key is None else sorted(out, key=key)
+
+
+def silent(m: ModelView, now: float) -> str:
+    """For how long a judged model has been silent, where that is longer than its windows are."""
+    j, last = m.judgement, m.counts.last_event
+    if j is None or not isfinite(last):
+        return ""
+    quiet = now - last
+    return age(quiet) if quiet > STALE_TIMES * (j.window_end - j.window_start) + 60 else ""
+
+
+def _row(line: ModelLine, m: ModelView, snapshot: Snapshot) -> Row:
+    values = Markup()
+    row, numeric = 0, True
+    if m.judgement is not None and line.channel is not None:
+        place = m.judgement.reference.rows.get(line.channel)
+        if place is not None:
+            row, numeric = place, bool(m.judgement.reference.numeric[place])
+    if not m.timeline.channels:
+        return Row(line, values, values, silent(m, snapshot.now))
+    mine, events, span = day_spark(m, row, column_of(line.kind, numeric), snapshot.now)
+    if line.channel is not None and line.status in {"page", "ticket"}:
+        since = "" if line.since is None else f", changed {duration(max(snapshot.now - line.since, 0.0))} ago"
+        said = f"{line.channel} of {line.model}, last 24 hours{since}"
+        values = spark(*mine, span, said, since=line.since, css=line.status)
+    drawn = spark(*events, span, f"events of {line.model}, last 24 hours")
+    return Row(line, values, drawn, silent(m, snapshot.now))

@@ -1,0 +1,172 @@
+"""What all pages share: the address with its state, templates, static files, the bar on top."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from driftd import __version__
+from driftd.core.finding import Status
+from driftd.core.text import clean, duration, plural
+from driftd.monitor.view import Snapshot
+from driftd.web import format as spelled
+from driftd.web import words
+from driftd.web.facts import ModelLine, Opened, model_line, worst_first
+
+REFRESH_SECONDS: Final = 30
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+STATIC: Final = {"driftd.css": "text/css; charset=utf-8", "driftd.js": "text/javascript; charset=utf-8"}
+THEMES: Final = ("auto", "light", "dark")
+SHAPES: Final = {"page": "▲", "ticket": "◆", "blind": "■", "learning": "○", "ok": "✓", "past": "–"}
+"""Shape, word and colour say the status, so none is needed alone."""
+WORDS: Final = {
+    "page": "PAGE",
+    "ticket": "TICKET",
+    "blind": "BLIND",
+    "learning": "LEARNING",
+    "ok": "OK",
+    "past": "ENDED",
+}
+STALE_TIMES: Final = 2.0
+"""A model without events for so many windows has fallen silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for: path, query and the theme of the cookie."""
+
+    path: str
+    query: Mapping[str, str]
+    theme: str = "auto"
+
+    def get(self, name: str) -> str:
+        return self.query.get(name, "")
+
+    @property
+    def refreshes(self) -> bool:
+        return self.get("refresh") != "off"
+
+    def with_(self, **changed: str | None) -> str:
+        """The same address with some of its state changed."""
+        state = {**self.query, **changed}
+        return link(self.path, **{key: value for key, value in state.items() if value})
+
+
+def link(path: str, **query: str) -> str:
+    """An address here; every name is quoted."""
+    return f"{path}?{urlencode(query, errors='replace')}" if query else path
+
+
+def model_link(model: str) -> str:
+    return link("/model", model=model)
+
+
+def channel_link(model: str, channel: str) -> str:
+    return link("/channel", model=model, channel=channel)
+
+
+def isolated(text: object, most: int = 80) -> str:
+    """A name from outside: cut if it is long, isolated so that right-to-left text stays in its place."""
+    return f"\u2068{clean(str(text), most)}\u2069"
+
+
+def status(word: str) -> Markup:
+    return Markup('<span class="st st-{}"><span aria-hidden="true">{}</span> {}</span>').format(
+        word, SHAPES[word], WORDS[word]
+    )
+
+
+def runbook(snapshot: Snapshot, alert: str) -> Markup:
+    """A link where there is an address; without one the file is named: a dead link helps nobody at night."""
+    if not alert:
+        return Markup()
+    if not snapshot.runbooks:
+        return Markup("<code>runbooks/{}.md</code>").format(alert)
+    return Markup('<a href="{}/{}.md" rel="noreferrer">{}</a>').format(snapshot.runbooks.rstrip("/"), alert, alert)
+
+
+@cache
+def static(name: str) -> bytes:
+    """A file of driftd.web.static. KeyError for any other name."""
+    if name not in STATIC:
+        raise KeyError(name)
+    return files("driftd.web").joinpath("static", name).read_bytes()
+
+
+@cache
+def static_link(name: str) -> str:
+    """With a digest of its content: browsers keep what does not change."""
+    return f"/static/{name}?v={hashlib.sha256(static(name)).hexdigest()[:12]}"
+
+
+@cache
+def environment() -> Environment:
+    out = Environment(
+        loader=PackageLoader("driftd.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    out.filters |= {
+        "number": spelled.number,
+        "share": spelled.share,
+        "rate": lambda value: "-" if value is None else spelled.rate(value),
+        "times": spelled.times,
+        "age": spelled.age,
+        "typed": spelled.typed,
+        "date": spelled.date_of,
+        "duration": duration,
+        "iso": isolated,
+        "count": lambda n: f"{n:,.0f}",
+    }
+    out.globals |= {
+        "model_link": model_link,
+        "channel_link": channel_link,
+        "link": link,
+        "status": status,
+        "static": static_link,
+        "plural": plural,
+        "channel_name": words.channel_name,
+        "version": __version__,
+        "refresh_seconds": REFRESH_SECONDS,
+        "shapes": SHAPES,
+        "words": WORDS,
+        "themes": THEMES,
+    }
+    return out
+
+
+def model_lines(snapshot: Snapshot, opened: Opened | None = None) -> list[ModelLine]:
+    """Worst first."""
+    known = snapshot.opened if opened is None else opened
+    return sorted((model_line(m, snapshot, known) for m in snapshot.models), key=worst_first)
+
+
+def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -> bytes:
+    """A page as UTF-8 HTML. Every name from outside is escaped."""
+    now = snapshot.now
+    page = environment().get_template(template)
+    html = page.render(
+        request=request,
+        snapshot=snapshot,
+        now=now,
+        paging=sum(m.status is Status.DRIFT for m in snapshot.models),
+        reached=snapshot.reached if isfinite(snapshot.reached) else None,
+        when=lambda t: spelled.when(t, now),
+        runbook=lambda alert: runbook(snapshot, alert),
+        **values,
+    )
+    return html.encode("utf-8", "replace")

@@ -1,0 +1,130 @@
+"""Which page or data an address has: from a request and what driftd knows, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs
+
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.web import api
+from driftd.web.pages import channel, findings, fleet, frame, health, model
+from driftd.web.pages.frame import Request
+
+MAX_FIELDS: Final = 12
+"""Of a query."""
+TEXT: Final = "text/plain; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
+JSON: Final = "application/json"
+_YEAR: Final = 31_536_000
+_KEPT: Final = (("Cache-Control", f"private, max-age={_YEAR}, immutable"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    type: str = TEXT
+    status: HTTPStatus = HTTPStatus.OK
+    gzipped: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def request_of(target: str, cookies: str | None) -> Request:
+    """Raises ValueError for more than MAX_FIELDS query fields. Of a field that comes twice the first one counts."""
+    path, _, query = target.partition("?")
+    fields = parse_qs(query, max_num_fields=MAX_FIELDS, errors="replace")
+    return Request(path, {name: values[0] for name, values in fields.items()}, _theme(cookies))
+
+
+def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
+    """``request.path`` is one of PATHS."""
+    if request.path in _STATIC:
+        name = request.path.rpartition("/")[2]
+        return Answer(frame.static(name), frame.STATIC[name], headers=_KEPT)
+    if request.path == "/theme":
+        return _choose_theme(request)
+    if request.path == "/" and request.get("model"):  # as links of earlier versions have it
+        return _see(frame.model_link(request.get("model")))
+    if request.path == api.DOCUMENT:
+        return Answer(api.document(), JSON)
+    if request.path in api.ROUTES:
+        body, found = api.answer(request, snapshot())
+        return Answer(body, JSON, HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
+    return _PAGES[request.path](request, snapshot())
+
+
+def _choose_theme(request: Request) -> Answer:
+    """Remembers which colours somebody wants, in a cookie of theirs; back to a page of ours only."""
+    back, theme = request.get("back"), request.get("theme")
+    if back.partition("?")[0] not in _PAGES:
+        back = "/"
+    if theme not in frame.THEMES:
+        theme = "auto"
+    return _see(back, ("Set-Cookie", f"theme={theme}; Path=/; Max-Age={_YEAR}; SameSite=Strict; HttpOnly"))
+
+
+def _see(address: str, *headers: tuple[str, str]) -> Answer:
+    safe = "".join(c for c in address if c.isascii() and c.isprintable())
+    return Answer(b"", status=HTTPStatus.SEE_OTHER, headers=(("Location", safe), *headers))
+
+
+def _theme(cookies: str | None) -> str:
+    try:
+        found = SimpleCookie(cookies or "").get("theme")
+    except CookieError:
+        return "auto"
+    return found.value if found is not None and found.value in frame.THEMES else "auto"
+
+
+def named(snapshot: Snapshot, name: str) -> ModelView | None:
+    """The model as its name stands in an address: what UTF-8 cannot carry is a question mark there."""
+    return next((m for m in snapshot.models if name in {m.name, m.name.encode("utf-8", "replace").decode()}), None)
+
+
+def _fleet(request: Request, snapshot: Snapshot) -> Answer:
+    return Answer(fleet.page(request, snapshot), HTML)
+
+
+def _model(request: Request, snapshot: Snapshot) -> Answer:
+    m = named(snapshot, request.get("model"))
+    if m is None:
+        return _missing(request, snapshot, f"No model is called {request.get('model') or '(no name)'}")
+    return Answer(model.page(request, snapshot, m), HTML)
+
+
+def _channel(request: Request, snapshot: Snapshot) -> Answer:
+    m, name = named(snapshot, request.get("model")), request.get("channel")
+    if m is None:
+        return _missing(request, snapshot, f"No model is called {request.get('model') or '(no name)'}")
+    body = channel.page(request, snapshot, m, name)
+    if body is None:
+        return _missing(request, snapshot, f"{m.name} has no channel {name or '(no name)'} that was judged")
+    return Answer(body, HTML)
+
+
+def _findings(request: Request, snapshot: Snapshot) -> Answer:
+    return Answer(findings.page(request, snapshot), HTML)
+
+
+def _health(request: Request, snapshot: Snapshot) -> Answer:
+    return Answer(health.page(request, snapshot), HTML)
+
+
+def _missing(request: Request, snapshot: Snapshot, text: str) -> Answer:
+    more = "It may have been retired, or renamed."
+    body = frame.render("message.html", request, snapshot, text=text, more=more)
+    return Answer(body, HTML, HTTPStatus.NOT_FOUND)
+
+
+_PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
+    "/": _fleet,
+    "/model": _model,
+    "/channel": _channel,
+    "/findings": _findings,
+    "/health": _health,
+}
+_STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
+PATHS: Final = (*_PAGES, "/theme", *sorted(_STATIC), *api.ROUTES, api.DOCUMENT)

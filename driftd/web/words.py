@@ -1,0 +1,92 @@
+"""The sentences, made once: pages, the API and the command line say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from driftd.core.channel import JOINT
+from driftd.core.finding import Finding, Status
+from driftd.core.text import clean, plural
+from driftd.detectors.registry import faults
+from driftd.judge.natural.kinds import Kind
+from driftd.monitor.wording import changed, named
+
+MOST_NAME: Final = 60
+STATUS_WORDS: Final[Mapping[Status, str]] = {
+    Status.DRIFT: "page",
+    Status.WARNING: "ticket",
+    Status.LEARNING: "learning",
+    Status.OK: "ok",
+}
+TOGETHER: Final = "how channels move together"
+_HINTS: Final[Mapping[str, str]] = {
+    Kind.FROZEN: "Values repeat: is a cache, a job or a sensor stuck?",
+    Kind.UNIT: "All numbers by one factor: did a unit, a currency or a scale change?",
+    Kind.JOINT: "It no longer moves with its siblings: check a join, a mapping or a sign.",
+}
+"""Where to look, for kinds that are no fault of a detector."""
+TOGETHER_HINT: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
+
+
+def name(text: str) -> str:
+    """A name from outside, cut if it is long."""
+    return clean(text, MOST_NAME)
+
+
+def channel_name(feature: str | None) -> str:
+    return "the model as a whole" if feature is None else TOGETHER if feature == JOINT else name(feature)
+
+
+def what(kind: str, value: float | None, usual: float | None) -> str:
+    """``missing 0% → 62%``; "has changed" where no kind is known."""
+    text = changed(kind, value, usual).replace("->", "→").removeprefix("unit: ")
+    return text or named(kind) or "has changed"
+
+
+def told(finding: Finding) -> str:
+    """What a finding said, in the words of the pages."""
+    if finding.status < Status.WARNING:
+        return "is over"
+    if finding.kind:
+        return what(finding.kind, finding.value, finding.reference_value)
+    return clean(finding.because.replace("->", "→"), 200)
+
+
+def hint(kind: str, own: tuple[str, str], firing: Sequence[str] = ()) -> tuple[str, str]:
+    """The alert whose runbook helps, and where to look in a sentence: by kind, else by the worst detector that fires,
+    else the channel's ``own``.
+    """
+    known = faults()
+    if kind:
+        by_kind = {k: (fault.alert, fault.hint) for fault in known.values() for k in fault.changes}
+        return by_kind.get(kind, (own[0], _HINTS.get(kind, own[1])))
+    first = next((d for d in firing if d in known), None)
+    return own if first is None else (known[first].alert, known[first].hint)
+
+
+def several(names: Sequence[str]) -> str:
+    """``temp``, ``temp and visib``, ``temp, visib and 2 more``."""
+    shown = [name(n) for n in names]
+    if len(shown) <= 2:
+        return " and ".join(shown)
+    return f"{shown[0]}, {shown[1]} and {len(shown) - 2} more"
+
+
+def fleet(pages: Sequence[tuple[str, str]], tickets: Sequence[str], learning: int, models: int) -> str:
+    """The headline: ``pages`` are (model, sentence), worst first."""
+    if pages:
+        first, sentence = pages[0]
+        rest = len(pages) - 1
+        more = f"; {rest} more {plural('model', rest)} {'pages' if rest == 1 else 'page'}" if rest else ""
+        return f"{name(first)}: {sentence}{more}"
+    if tickets:
+        n = len(tickets)
+        return f"No page. {f'{name(tickets[0])} has a ticket' if n == 1 else f'{n} models have tickets'}"
+    if not models:
+        return "No model seen yet"
+    if learning == models:
+        return f"{'The model is' if models == 1 else f'All {models} models are'} still learning; nothing is judged yet"
+    calm = models - learning
+    text = f"Nothing has changed in {calm} {plural('model', calm)}"
+    return f"{text}; {learning} {'is' if learning == 1 else 'are'} still learning" if learning else text

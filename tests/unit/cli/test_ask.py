@@ -1,0 +1,75 @@
+"""`driftd status` and `driftd explain` against a real server: the sentences of the pages, and who is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from driftd.cli import cli
+from driftd.core.errors import ConfigError, SourceError
+from driftd.monitor.view import Snapshot
+from driftd.web import HttpServer, Views
+from tests.stage.snapshot import snapshot
+from tests.unit.web.test_site import HOSTILE, hostile
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    yield from served(snapshot())
+
+
+def served(shown: Snapshot) -> Iterator[str]:
+    server = HttpServer(
+        ("127.0.0.1", 0), Views(lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), lambda: shown)
+    )
+    server.start()
+    yield server.url
+    server.close(1)
+
+
+def told(*words: str) -> str:
+    return CliRunner().invoke(cli, words, catch_exceptions=False, standalone_mode=False).output.replace("\u00a0", " ")
+
+
+def test_status_is_one_line_a_model_worst_first(url: str) -> None:
+    lines = told("status", "--url", url).splitlines()
+    assert lines[0] == "fraud: cat_country: missing 0% → 24% since 05:53"
+    assert lines[1] == "4 models (UTC)"
+    assert lines[2] == "PAGE      fraud: cat_country: missing 0% → 24% since 05:53 (8 min)"
+    assert [line.split()[0] for line in lines[2:]] == ["PAGE", "TICKET", "LEARNING", "OK"]
+
+
+def test_explain_says_what_where_and_what_to_do(url: str) -> None:
+    text = told("explain", "fraud", "--url", url)
+    assert "PAGE      cat_country: missing 0% → 24% since 05:53 (8 min), 1.2 times a page's size" in text
+    assert "4 channels are calm" in text
+    assert "Look: Values are missing" in text
+    assert "Runbook: DriftdMissingValues" in text
+    one = told("explain", "fraud", "hour", "--url", url)
+    assert "mean" in one
+    assert "regime               independent" in one
+
+
+def test_json_is_the_apis(url: str) -> None:
+    assert (
+        json.loads(told("explain", "fraud", "hour", "--output", "json", "--url", url))["channel"]["channel"] == "hour"
+    )
+    assert json.loads(told("status", "--output", "json", "--url", url))["status"] == "page"
+
+
+def test_who_is_not_there_is_said_with_its_own_exit_code(url: str) -> None:
+    with pytest.raises(ConfigError, match="no model is called 'nobody'"):
+        told("explain", "nobody", "--url", url)
+    with pytest.raises(SourceError, match=r"127.0.0.1:1: no driftd answers there .*; --url names another"):
+        told("status", "--url", "http://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="expected http://HOST:PORT"):
+        told("status", "--url", "file:///etc/passwd")
+
+
+def test_names_from_outside_cannot_move_the_cursor() -> None:
+    for url in served(hostile()):
+        assert "\u202e" not in told("status", "--url", url)
+        assert "\n\n" not in told("explain", HOSTILE, "--url", url)

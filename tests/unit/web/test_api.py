@@ -1,0 +1,116 @@
+"""The JSON API says what its document says, the same numbers as the pages, and never more than JSON can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import numpy as np
+import orjson
+import pytest
+
+from driftd.monitor.view import Snapshot
+from driftd.web import api
+from driftd.web.site import answer, request_of
+from tests.stage.judgement import END
+from tests.stage.snapshot import NOW, snapshot
+from tests.unit.web.test_site import HOSTILE, hostile, said
+
+QUERIES = {
+    "/api/v1/models": "",
+    "/api/v1/model": "?model=fraud",
+    "/api/v1/channel": "?model=fraud&channel=cat_country",
+    "/api/v1/findings": "?model=fraud",
+    "/api/v1/health": "",
+}
+
+
+def body(target: str, given: Snapshot | None = None) -> Any:
+    known = snapshot() if given is None else given
+    return orjson.loads(answer(request_of(target, None), lambda: known).body)
+
+
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = body(api.DOCUMENT)
+    return found
+
+
+def test_the_document_names_every_path_and_every_parameter() -> None:
+    paths = document()["paths"]
+    assert set(paths) == set(api.ROUTES) == {*QUERIES, "/api/v1/status"}
+    for path, found in paths.items():
+        names = [p["name"] for p in found["get"]["parameters"]]
+        assert names == [name for name, _ in api.ROUTES[path].parameters]
+    assert document()["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize(("path", "query"), QUERIES.items())
+@pytest.mark.parametrize("given", [snapshot, lambda: snapshot(models=[], findings=[], certificate=None)])
+def test_answers_are_what_the_document_says(path: str, query: str, given: Any) -> None:
+    whole = document()
+    found = answer(request_of(f"{path}{query}", None), given)
+    responses = whole["paths"][path]["get"]["responses"]
+    schema = responses[str(found.status.value)]["content"]["application/json"]["schema"]
+    validator = jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
+    validator.validate(orjson.loads(found.body))
+
+
+def test_a_wrong_answer_is_seen() -> None:
+    whole = document()
+    schema = {"$ref": "#/components/schemas/Fleet", "components": whole["components"]}
+    wrong = body("/api/v1/models") | {"models": [{"model": 1}]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
+def test_sentences_and_numbers_are_those_of_the_pages() -> None:
+    fleet = body("/api/v1/models")
+    assert fleet["sentence"] in said("/")
+    assert [m["model"] for m in fleet["models"]] == ["fraud", "churn", "pricing", "recommendations"]
+    first = body("/api/v1/model?model=fraud")["channels"][0]
+    assert (first["channel"], first["what"], first["size"]) == ("cat_country", "missing 0% → 24%", 1.2)
+    assert first["hint"] in said("/model?model=fraud")
+    assert (first["value"], first["usual"], first["since"]) == (0.24, 0.0, END - 420)
+
+
+def test_a_channel_has_its_values_over_time_and_gaps_are_null() -> None:
+    found = body("/api/v1/channel?model=fraud&channel=hour&range=1h")
+    series = {s["name"]: s for s in found["series"]}
+    assert found["step_seconds"] == 60
+    assert (np.diff(found["times"]) == 60).all()
+    assert all(NOW - 3600 - 60 <= t <= NOW for t in found["times"])
+    assert set(series) == {"missing", "mean", "p5", "p50", "p95", "typical_size"}
+    assert {len(s[side]) for s in found["series"] for side in ("values", "usual")} == {len(found["times"])}
+    assert None in series["mean"]["values"]
+    assert series["mean"]["values"][-1] == pytest.approx(25 + np.sin(9.9), abs=1e-4)
+    shares = body("/api/v1/channel?model=fraud&channel=cat_country")
+    assert {s["name"] for s in shares["series"]} >= {"missing", "unseen", "share of DE"}
+    assert next(s for s in shares["shares"] if s["bin"] == "FR")["reference"] == 0.25
+
+
+def test_as_of_and_range_choose_the_time_and_nonsense_is_as_if_it_were_not_there() -> None:
+    target = "/api/v1/channel?model=fraud&channel=hour"
+    then = body(f"{target}&range=6h&as_of=2026-11-23+05:30")
+    assert max(then["times"]) <= END - 1800 + then["step_seconds"]
+    assert body(f"{target}&range=zzz&as_of=9999-99")["times"] == body(target)["times"]
+    assert body(f"{target}&as_of=9999-01-01")["times"] == body(target)["times"]
+
+
+@pytest.mark.parametrize(("range_", "step"), [("1h", 60), ("6h", 60), ("48h", 600), ("7d", 3600), ("1y", 86_400)])
+def test_long_ranges_have_long_steps(range_: str, step: int) -> None:
+    found = body(f"/api/v1/channel?model=fraud&channel=hour&range={range_}")
+    assert found["step_seconds"] >= step
+
+
+def test_what_is_not_there_is_404_and_said() -> None:
+    for target in ("/api/v1/model?model=nobody", "/api/v1/model", "/api/v1/channel?model=fraud&channel=x"):
+        found = answer(request_of(target, None), snapshot)
+        assert found.status == 404
+        assert "no " in orjson.loads(found.body)["error"]
+
+
+def test_hostile_names_and_numbers_are_data() -> None:
+    given = hostile()
+    fleet = body("/api/v1/models", given)
+    assert {m["model"] for m in fleet["models"]} == {HOSTILE, "?"}
+    assert body("/api/v1/health", given)["refused"][0]["channel"] == HOSTILE

@@ -1,0 +1,426 @@
+"""The pages as text: what they say first, that names from outside stay text, and that every link leads somewhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+
+from driftd.core.finding import Finding, Joint, Status
+from driftd.judge.budget import Certificate
+from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.view import Snapshot
+from driftd.web import ModelView
+from driftd.web.facts import episodes
+from driftd.web.health import health
+from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
+from driftd.web.snapshot import channels, status_json
+from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
+from tests.stage.snapshot import NOW, snapshot, view
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e/?&#%"
+PAGES = ("/", "/model?model=fraud", "/channel?model=fraud&channel=hour", "/channel?model=fraud&channel=cat_country",
+         "/findings", "/health", "/model?model=pricing", "/model?model=nobody")  # fmt: skip
+
+
+class Elements(HTMLParser):
+    """All elements with their attributes, and the text outside of them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data} "
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.elements if found == tag]
+
+
+def shown(target: str, given: Snapshot | None = None, cookies: str | None = None) -> str:
+    known = snapshot() if given is None else given
+    return answer(request_of(target, cookies), lambda: known).body.decode()
+
+
+def said(target: str, given: Snapshot | None = None) -> str:
+    text = Elements(shown(target, given)).text
+    return " ".join(text.replace("\u2068", "").replace("\u2069", "").replace("\u00a0", " ").split())
+
+
+def headline(given: Snapshot) -> str:
+    found = re.search(
+        r"<h1>.*?</span></?[^>]*> ?(.*?)</h1>|<h1><span.*?</span> [A-Z]+</span> (.*?)</h1>",
+        shown("/", given),
+        re.DOTALL,
+    )
+    assert found
+    return (found[1] or found[2]).strip().strip("\u2068\u2069")
+
+
+def model(name: str, status: Status) -> ModelView:
+    if status is Status.LEARNING:
+        return ModelView(name, None, 0.5)
+    quiet = scores("psi", [0.31 if status >= Status.WARNING else 0.01, 0.02, 0.02])
+    page = changes([2.0, 0.0, 0.0]) if status is Status.DRIFT else changes([0.0, 0.0, 0.0])
+    return ModelView(name, judgement(name, verdicts=(quiet, page)))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "not_ready", "says"),
+    [
+        pytest.param([], (), "No model seen yet", id="nothing yet"),
+        pytest.param([Status.OK], (), "Nothing has changed in 1 model", id="one quiet model"),
+        pytest.param([Status.OK] * 3, (), "Nothing has changed in 3 models", id="all quiet"),
+        pytest.param([Status.LEARNING], (), "The model is still learning; nothing is judged yet", id="learns"),
+        pytest.param([Status.OK, Status.LEARNING], (), "Nothing has changed in 1 model; 1 is still learning", id="2"),
+        pytest.param([Status.OK, Status.WARNING], (), "No page. m1 has a ticket", id="a ticket is no page"),
+        pytest.param([Status.WARNING] * 2, (), "No page. 2 models have tickets", id="two tickets"),
+        pytest.param(
+            [Status.WARNING, Status.DRIFT], (), "m1: amount: 30..40: 25.0% → 70.0% of the events since 05:53", id="w"
+        ),
+        pytest.param(
+            [Status.DRIFT] * 2, (),
+            "m0: amount: 30..40: 25.0% → 70.0% of the events since 05:53; 1 more model pages", id="two page",
+        ),
+        pytest.param([Status.OK], ("no partitions",), "driftd is not ready: no partitions", id="blind before quiet"),
+    ],
+)  # fmt: skip
+def test_the_headline_says_the_worst(statuses: list[Status], not_ready: tuple[str, ...], says: str) -> None:
+    models = [model(f"m{i}", status) for i, status in enumerate(statuses)]
+    assert headline(snapshot(models=models, not_ready=not_ready, findings=[])) == says
+
+
+def test_a_page_that_goes_on_is_named_also_where_driftd_is_blind() -> None:
+    text = headline(snapshot(models=[model("m", Status.DRIFT)], not_ready=("a", "b"), findings=[]))
+    assert text.startswith("driftd is not ready: a; b. m: amount")
+
+
+def test_the_fleet_says_what_since_when_and_how_many_in_one_line_a_model() -> None:
+    text = said("/")
+    for part in (
+        "fraud: cat_country: missing 0% → 24% since 05:53",
+        "4 models · ▲ 1 page · ◆ 1 ticket · ○ 1 learning · ✓ 1 OK",
+        "▲ PAGE fraud version 7, 8 cat_country: missing 0% → 24%",
+        "05:53 8 min",
+        "42% of the reference",
+        "◆ TICKET churn",
+        "no event for 1 h 6 min",
+    ):
+        assert part in text
+    order = [text.index(f"{name} version") for name in ("fraud", "churn", "recommendations")]
+    assert order == sorted(order)
+
+
+def test_a_model_says_what_has_changed_by_size_and_what_to_do() -> None:
+    text = said("/model?model=fraud")
+    for part in (
+        "fraud: cat_country: missing 0% → 24% since 05:53",
+        "Values are missing: look at the producer",
+        "DriftdModelDrift",
+        "2 versions answered in the last window (7 and 8): a rollout?",
+        "1.2 × a page's size",
+        "how channels move together",
+        "What driftd cannot see here",
+        "v4, fixed, 1,000 events",
+    ):
+        assert part in text
+    assert text.index("1.2 × a page's size") < text.index("3.1 × its threshold")
+
+
+def test_a_channel_says_how_much_how_sure_and_what_it_cannot_see() -> None:
+    text = said("/channel?model=fraud&channel=cat_country")
+    for part in (
+        "cat_country: missing 0% → 24%, since 05:53",
+        "1.2 times what makes a page",
+        "Beyond its natural variation, at the budget of pages",
+        "missing 0.24 0.05 4.8",
+        "2.6 × A; without drift, A = 1 million events pass before it is reached once",
+        "independent: autocorrelation 0.01",
+    ):
+        assert part in text
+    numbers = said("/channel?model=fraud&channel=hour")
+    assert "Share of events per bar" in numbers
+    assert "median 20 32.9 × 1.6" in numbers
+    assert "Median, and 5 to 95 %" in numbers
+    assert "version 8" in numbers
+
+
+def test_what_a_channel_cannot_see_stands_on_its_page_and_on_its_models() -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    j = judgement("m", ["x"], verdicts=(evidence([0.4, 0.0]),))
+    promise = Certificate.of(1.0, 1, [replace(cover(j.reference, dependent=[0]), blind=(("level", "mix"), ()))])
+    given = snapshot(models=[ModelView("m", j)], findings=[], certificate=promise)
+    page = said("/channel?model=m&channel=x", given)
+    assert "no level and no mix is seen, whatever its size" in page
+    assert "It makes tickets, never pages." in page
+    assert "x level, mix" in said("/model?model=m", given)
+    told = {f["feature"]: f["cannot_see"] for f in orjson.loads(status_json(given))["models"][0]["features"]}
+    assert told == {"x": ["level", "mix"], "prediction": []}
+
+
+def test_findings_open_and_past() -> None:
+    before = finding("m", "x", detector="change", kind="missing", value=0.5, reference_value=0.0, window_end=END - 9000)
+    over = finding("m", "x", detector="change", kind="missing", status=Status.OK, previous=Status.DRIFT,
+                   since=None, window_end=END - 5400)  # fmt: skip
+    again = finding("m", "y", detector="change", kind="level", value=4.0, reference_value=2.0)
+    text = said("/findings", snapshot(findings=[again, over, before]))
+    assert "Open on channels: 1 page" in text
+    assert "y : mean 2 → 4" in text
+    assert "missing 0% → 50%" in text
+    assert text.index("Open") < text.index("Past") < text.index("As it was told")
+    assert "is over" in text
+    early = said("/findings?as_of=2026-11-23+03:40", snapshot(findings=[again, over, before]))
+    assert "x : missing 0% → 50%" in early
+    assert "mean 2 → 4" not in early
+
+
+def test_an_episode_begins_with_its_first_finding_and_keeps_the_worst_that_it_was() -> None:
+    def told(status: Status, at: float, **over: object) -> Finding:
+        return finding("m", "x", detector="change", status=status, window_end=END + at, **over)
+
+    chain = [
+        told(Status.WARNING, 0),
+        told(Status.DRIFT, 60),
+        told(Status.WARNING, 120),
+        told(Status.OK, 180, since=None),
+    ]
+    (one,) = episodes(chain[::-1])
+    assert (one.status, one.told, one.ended, one.since) == ("page", END, END + 180, END - 420)
+    (still,) = episodes(chain[:2][::-1])
+    assert (still.status, still.ended) == ("page", None)
+
+
+def test_joint_channels_are_a_line_of_their_own() -> None:
+    joint = Joint(0.2, math.log1p(1e6), Status.DRIFT, END - 300)
+    j = judgement("m", verdicts=(evidence([0.0, 0.0, 0.0]),), joint=joint)
+    f = finding("m", "*", detector="judge", because="evidence; amount and age no longer move together")
+    given = snapshot(models=[ModelView("m", j)], findings=[f])
+    assert "m: how channels move together: amount and age no longer move together since 05:55" in said("/", given)
+    assert "Each channel alone may look normal" in said("/model?model=m", given)
+
+
+@pytest.mark.parametrize("target", PAGES)
+def test_every_page_has_what_screen_readers_need(target: str) -> None:
+    html = Elements(shown(target))
+    assert [len(html.of(tag)) for tag in ("h1", "main", "nav", "header", "footer")] == [1] * 5
+    assert re.search(r"<title>. .+ · driftd</title>|<title>No model .+ · driftd</title>", shown(target))
+    assert html.of("html")[0]["lang"] == "en"
+    ids = [attributes["id"] for _, attributes in html.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in html.elements:
+        assert attributes.get("aria-labelledby") in {None, *ids}
+    pictures = [a for a in html.of("svg") if "role" in a]
+    assert all(a["role"] == "img" and a["aria-label"] for a in pictures)
+    assert all(a.get("scope") for a in html.of("th"))
+    assert html.of("svg") or target not in PAGES[:4]
+
+
+@pytest.mark.parametrize("target", PAGES)
+def test_the_pages_need_no_other_address_and_nothing_inline(target: str) -> None:
+    html = Elements(shown(target, snapshot(runbooks="/runbooks")))
+    assert not [tag for tag, _ in html.elements if tag in {"iframe", "object", "style"}]
+    assert all(set(a) == {"src", "defer"} for a in html.of("script"))
+    assert not [a for _, attributes in html.elements for a in attributes if a.startswith("on") or a == "style"]
+    links = {a.get("href") or a.get("src") or a.get("action") for _, a in html.elements} - {None, ""}
+    assert all(str(link).startswith(("/", "data:,", "#")) for link in links)
+    assert not [link for link in links if str(link).startswith("//")]
+
+
+def test_every_link_leads_somewhere() -> None:
+    seen, waiting = set[str](), ["/"]
+    while waiting:
+        target = waiting.pop()
+        if target in seen or urlsplit(target).path in {"/metrics", "/theme"} or "range=" in target or "sort=" in target:
+            continue
+        seen.add(target)
+        found = answer(request_of(target, None), snapshot)
+        assert found.status == 200, target
+        if found.type.startswith("text/html"):
+            links = [a["href"] for a in Elements(found.body.decode()).of("a") if a.get("href")]
+            waiting += [str(link) for link in links if str(link).startswith("/")]
+    assert {urlsplit(target).path for target in seen} >= {"/", "/model", "/channel", "/findings", "/health"}
+
+
+def hostile() -> Snapshot:
+    j = judgement(HOSTILE, [HOSTILE, "cat<b>"], versions=(HOSTILE,), verdicts=(scores("psi", [1.0, 1.0, NAN]),),
+                  kinds={0: "missing"})  # fmt: skip
+    object.__setattr__(j, "because", HOSTILE)
+    f = finding(HOSTILE, HOSTILE, because=HOSTILE, detector="change", kind=HOSTILE)
+    models = [view(j, ModelCounts(1, refused={HOSTILE: 3})), ModelView("\ud800", None)]
+    return snapshot(models=models, findings=[f], not_ready=[HOSTILE], certificate=None)
+
+
+def test_hostile_names_are_text_on_every_page_and_every_link_finds_its_model() -> None:
+    given, seen, waiting = hostile(), set[str](), ["/", "/findings", "/health"]
+    tame = {tag for target in PAGES for tag, _ in Elements(shown(target)).elements}
+    while waiting:
+        target = waiting.pop()
+        found = answer(request_of(target, None), lambda: given)
+        seen.add(target)
+        assert found.status == 200, target
+        html = Elements(found.body.decode())
+        assert {tag for tag, _ in html.elements} <= tame
+        assert not [a for _, attributes in html.elements for a in attributes if a.startswith("on")]
+        links = {str(a["href"]) for a in html.of("a") if str(a.get("href", "")).startswith(("/model", "/channel"))}
+        waiting += [link for link in links - seen if "range=" not in link]
+    names = {parse_qs(urlsplit(target).query).get("channel", [""])[0] for target in seen}
+    assert {HOSTILE, "cat<b>"} <= names
+    assert "<script>alert(1)</script>" in Elements(shown("/", given)).text
+
+
+def test_search_filter_and_sort_stand_in_the_address() -> None:
+    def names(target: str) -> list[str]:
+        return re.findall(r'rowheader"><a href="/model\?model=(\w+)"', shown(target))
+
+    assert names("/") == ["fraud", "churn", "pricing", "recommendations"]
+    assert names("/?sort=name") == ["churn", "fraud", "pricing", "recommendations"]
+    assert names("/?sort=events")[-1] == "pricing"
+    assert names("/?q=COUNTRY") == ["fraud"]
+    assert names("/?status=ticket") == ["churn"]
+    assert names("/?kind=missing") == ["fraud"]
+    assert names("/?q=nobody") == []
+    assert "No model is like that." in said("/?q=nobody")
+    assert 'value="&lt;b&gt;&#34;"' in shown('/?q=<b>"')
+    assert names("/?status=%3Cscript%3E&sort=x") == names("/")
+
+
+def test_old_addresses_and_the_choice_of_colours() -> None:
+    old = answer(request_of("/?model=a%2Fb", None), snapshot)
+    assert (old.status, dict(old.headers)["Location"]) == (303, "/model?model=a%2Fb")
+    chosen = answer(request_of("/theme?theme=dark&back=/model?model=m", None), snapshot)
+    assert dict(chosen.headers)["Location"] == "/model?model=m"
+    assert dict(chosen.headers)["Set-Cookie"].startswith("theme=dark; Path=/;")
+    for back in ("https://evil.example/", "//evil.example/", "/\\evil", "/nowhere", "/%0d%0aX: y"):
+        found = answer(request_of(f"/theme?theme=x&back={back}", None), snapshot)
+        assert dict(found.headers)["Location"] == "/"
+        assert dict(found.headers)["Set-Cookie"].startswith("theme=auto;")
+    assert '<html lang="en" data-theme="dark">' in shown("/", cookies="theme=dark")
+    assert '<html lang="en">' in shown("/", cookies='theme="><script>')
+
+
+def test_too_many_fields_are_refused_and_refreshing_can_be_stopped() -> None:
+    with pytest.raises(ValueError, match="fields"):
+        request_of("/?" + "&".join(f"a{i}=1" for i in range(MAX_FIELDS + 1)), None)
+    assert 'http-equiv="refresh"' in shown("/")
+    assert 'http-equiv="refresh"' not in shown("/?refresh=off")
+
+
+def test_without_an_address_for_runbooks_the_file_is_named_and_nothing_is_linked() -> None:
+    html = shown("/model?model=fraud", snapshot(runbooks=""))
+    assert "<code>runbooks/DriftdModelDrift.md</code>" in html
+    assert ".md" not in "".join(str(a.get("href")) for a in Elements(html).of("a"))
+
+
+def test_the_certificate_says_what_a_page_is_worth() -> None:
+    card = said("/health")
+    for part in (
+        "Budget 1 false page a month, for all models together",
+        "At most 0.023 expected false pages a month from the models known now",
+        "the budget is shared by up to 100 models",
+        "Counted 1 page in the last 30 days, 2 since monitoring began",
+        "Pages 16 of 17 channels; pricing: the reference holds counts alone, tickets only",
+        "Threshold A is 1 million events or more: without drift one false alarm in so many events",
+        "spans 1 hour or more; daily patterns are unknown to driftd",
+        "Assumes that each channel keeps the regime that was measured on the reference",
+        "fraud · age dependent autocorrelation 0.61",
+    ):
+        assert part in card
+
+
+def test_before_the_first_reference_nothing_is_promised() -> None:
+    card = said("/health", snapshot(models=[], certificate=Certificate.of(0.5, 10, [])))
+    assert "Budget 0.5 false pages a month" in card
+    assert "no model has a judge yet: nothing pages" in card
+    assert "Can you trust a page?" not in said("/health", snapshot(certificate=None))
+
+
+def test_health_shows_lag_refused_events_and_what_is_wrong() -> None:
+    counts = ModelCounts(9_000, last_event=NOW, refused={"amount": 12})
+    given = snapshot(models=[ModelView("m", judgement("m"), counts=counts)])
+    text = said("/health", given)
+    for part in ("predictions / 1 830 2 s", "wrong_type 100", "amount m 12", "1,204,001 of 1,204,113 events"):
+        assert part in text
+    given.telemetry.set("driftd_kafka_connected", 0)
+    assert "Kafka: does not answer" in said("/health", given)
+
+
+def test_a_model_between_reference_and_first_window_says_what_it_waits_for() -> None:
+    assert "waits for a full window" in said("/", snapshot(models=[ModelView("m", None, 1.0)]))
+
+
+def test_what_driftd_sheds_is_on_the_page() -> None:
+    usual, bent = snapshot(), snapshot()
+    bent.telemetry.set("driftd_degradation_level", 2)
+    bent.telemetry.set("driftd_circuit_breaker_open", 1)
+    for told in ("level 2: half of the records are read", "DriftdDegraded", "none are sent", "DriftdMostRejected"):
+        assert told in said("/health", bent)
+        assert told not in said("/health", usual)
+
+
+def test_channels_come_worst_first_and_those_not_judged_last() -> None:
+    j = judgement(features=["a", "b", "c"], verdicts=(scores("psi", [0.05, 0.3, NAN, 0.2]),))
+    assert [c.name for c in channels(j)] == ["b", "prediction", "a", "c"]
+
+
+def test_the_status_as_json_has_no_nan_and_names_statuses() -> None:
+    body = orjson.loads(status_json(snapshot()))
+    fraud = body["models"][0]
+    assert (fraud["model"], fraud["status"]) == ("fraud", "DRIFT")
+    worst = fraud["features"][0]
+    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "change")
+    assert (worst["kind"], worst["value"], worst["reference_value"]) == ("missing", 0.24, 0.0)
+    assert (worst["pages"], worst["regime"], fraud["joint"]["status"]) == (True, "independent", "OK")
+    assert body["certificate"]["paging_channels"] == 16
+    assert body["models"][2]["learning_ratio"] == 0.42
+    assert body["partitions"][1] == {"topic": "predictions", "partition": "1", "lag_records": 830.0, "lag_seconds": 2.1}
+    assert orjson.loads(status_json(snapshot(models=[ModelView("\ud800")])))["models"][0]["model"] == "?"
+
+
+def test_a_replay_has_no_broker_to_speak_of() -> None:
+    named = {name for name, _, _ in health(snapshot(telemetry=Telemetry()))}
+    assert not named & {"Kafka", "Lag", "Checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "alert"),
+    [
+        ("driftd_kafka_connected", 0, "DriftdKafkaDisconnected"),
+        ("driftd_config_last_reload_successful", 0, "DriftdConfigReloadFailed"),
+    ],
+)
+def test_what_is_wrong_names_its_alert(metric: str, value: float, alert: str) -> None:
+    given = snapshot()
+    assert [a for _, _, a in health(given) if a] == []
+    given.telemetry.set(metric, value)
+    assert [a for _, _, a in health(given) if a] == [alert]
+
+
+def test_failed_checkpoints_are_shown_and_alarm_only_while_none_succeeds() -> None:
+    given = snapshot()
+    given.telemetry.set("driftd_checkpoint_failures_total", 2)
+    assert ("Checkpoint", "saved 7\u00a0s ago, 2 failed", "") in health(given)
+    given.telemetry.set("driftd_checkpoint_timestamp_seconds", NOW - 600)
+    assert ("Checkpoint", "saved 10\u00a0min ago, 2 failed", "DriftdCheckpointFailing") in health(given)
+
+
+def test_a_reject_among_thousands_is_no_reason_to_get_up() -> None:
+    quiet, loud = snapshot(), snapshot()
+    loud.telemetry.set("driftd_events_total", 50_000, "rejected")
+    assert "DriftdRejects" not in said("/health", quiet)
+    assert "DriftdRejects" in said("/health", loud)
+
+
+def test_all_paths_answer() -> None:
+    for path in PATHS:
+        assert answer(request_of(path, None), snapshot).status in {200, 303, 404}
