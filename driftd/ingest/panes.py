@@ -167,7 +167,8 @@ def _versions_in(batch: EventBatch, panes: NDArray[np.int64], by_pane: ByPane) -
 def _reading(reference: Reference, encoded: Encoded, row: int) -> NDArray[np.float64]:
     """What a sequential detector reads of a channel, float64[n]; NaN where there is nothing."""
     if reference.channels[row].role.row.zero_one(reference.classes):
-        return encoded.values[row]
+        values: NDArray[np.float64] = encoded.values[row]
+        return values
     return np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)
 
 

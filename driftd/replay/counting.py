@@ -1,7 +1,7 @@
 """One stretch of a history to panes, without what came before it: any engine may count stretches side by side.
 
-rows of a stretch -> decode -> late ones out -> of each model whose bins stay:  first HOT_EVENTS rows | panes of the rest
-                                             -> of the others:                  rows
+rows -> decode -> late ones out -> of each model whose bins stay:  its first HOT_EVENTS rows | panes of the rest
+                                -> of each other model:            rows
 
 What repeats depends on up to HOT_EVENTS events before, so whoever merges stretches (driftd.replay.merging) counts the
 first rows himself, and goes on from the last of the stretch. Nobody needs to know more, but the greatest time so far:
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from driftd.core.event import DropReason, EventBatch, RecordBatch, RefusedValue, Schema, concatenate, rejection
 from driftd.core.pane import Counters
 from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.reference import Exclusion, outside
 from driftd.core.slice import Slice
 from driftd.core.window import Windows, panes_of
 from driftd.decode import Codec
@@ -45,12 +46,33 @@ NOWHERE: Final = 1 << 62
 """After any pane."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reference is built from: of ``models`` (none named: of all) the ``first`` events in order of time (None:
+    all) that are not in ``exclude``.
+    """
+
+    models: tuple[str, ...] = ()
+    first: int | None = None
+    exclude: tuple[Exclusion, ...] = ()
+
+    def of(self, rows: EventBatch) -> EventBatch:
+        """Those of a stretch that may be among them, in the order of the stretch."""
+        if self.models and rows.model not in self.models:
+            return rows.take(np.zeros(0, np.intp))
+        if self.exclude:
+            rows = rows.take(np.flatnonzero(outside(rows.times, self.exclude)))
+        if self.first is None or len(rows) <= self.first:
+            return rows
+        return rows.take(np.sort(rows.times.argsort(kind="stable")[: self.first]))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What who counts must know: how rows are decoded, and of the models whose bins stay how they are counted.
 
     ``schemas`` are all models' that are known, and ``max_features`` the limit of others; ``exclude`` has what to leave
-    out of configured models, ``others`` says it of those that are not.
+    out of configured models, ``others`` says it of those that are not. ``wanted``: None where all events are.
     """
 
     codec: Codec
@@ -60,15 +82,16 @@ class Plan:
     exclude: Mapping[str, SliceIngest]
     others: SliceIngest
     max_features: int
+    wanted: Wanted | None = None
 
     @classmethod
-    def of(cls, pipeline: Pipeline, state: State) -> Plan:
+    def of(cls, pipeline: Pipeline, state: State, wanted: Wanted | None = None) -> Plan:
         monitor = pipeline.monitor
         settled = {key: pipeline.about(state, key) for key, m in state.models.items() if monitor.bins_stay(m)}
         exclude = {name: SliceIngest(exclude=s.learning.exclude) for name, s in monitor.configured.items()}
         others = SliceIngest(exclude=monitor.default.learning.exclude)
         schemas, most = dict(pipeline.schemas.of(state)), monitor.default.max_features
-        return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most)
+        return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most, wanted)
 
     def about(self, key: Slice) -> SliceIngest:
         return self.slices.get(key) or self.exclude.get(key.model, self.others)
@@ -198,9 +221,11 @@ def _part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:
     if not stream.rows:
         return Part(key.model, first, stream.counters)
     rows, about = concatenate(stream.rows), plan.about(key)
+    if plan.wanted is not None:
+        rows = plan.wanted.of(rows)
     numbers = panes_of(rows.times, plan.windows.pane_seconds)
     if about.reference is None or len(rows) < max(2 * HOT_EVENTS, LEAST_A_PANE * len(np.unique(numbers))):
-        return Part(key.model, first, stream.counters, RowsSnapshot.of(rows))
+        return Part(key.model, first, stream.counters, RowsSnapshot.of(rows) if len(rows) else None)
     blocks, readings, fresh = [], list[Readings](), Stream()
     for batch, mine in _cut(rows, numbers):
         block, read = counted(about, about.reference, fresh, batch, mine)

@@ -18,7 +18,23 @@ from driftd.ingest.fault_counts import HOT_EVENTS
 from driftd.ingest.panes import Readings
 from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor.state import ModelState
-from driftd.replay.counting import Counted, Part, over_limit
+from driftd.replay.counting import Counted, Part, Plan, Wanted, over_limit
+from driftd.replay.stretches import Stretches, in_order
+
+
+def source_of(events: Stretches) -> TopicPartition:
+    return events.name, 0
+
+
+def stretches(pipeline: Pipeline, state: State, events: Stretches, wanted: Wanted | None = None) -> Iterator[Counted]:
+    """Stretches to be taken in one after the other, each counted as it is after those before it."""
+    source = source_of(events)
+    yield from in_order(
+        events,
+        lambda: Plan.of(pipeline, state, wanted),
+        lambda stretch: agrees(pipeline, state, source, stretch),
+        lambda: state.partitions[source].latest if source in state.partitions else -np.inf,
+    )
 
 
 def agrees(pipeline: Pipeline, state: State, source: TopicPartition, stretch: Counted) -> bool:

@@ -24,6 +24,7 @@ from driftd.replay import merging
 from driftd.replay.counting import Counted
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
+from driftd.replay.stretches import Stretches
 
 ROWS_A_MODEL: Final = 16_000
 """Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
@@ -163,12 +164,12 @@ class Replay:
         self._judged = self.ended
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
-    def agrees(self, stretch: Counted, source: TopicPartition) -> bool:
-        """As driftd.replay.merging.agrees."""
-        return merging.agrees(self.pipeline, self.state, source, stretch)
+    def take_all(self, events: Stretches) -> Iterator[Outcome]:
+        """Takes a history in that is counted elsewhere."""
+        for stretch in merging.stretches(self.pipeline, self.state, events):
+            yield self._take_counted(stretch, merging.source_of(events))
 
-    def take_counted(self, stretch: Counted, source: TopicPartition) -> Outcome:
-        """Takes in a stretch that was counted elsewhere and ``agrees``, and judges."""
+    def _take_counted(self, stretch: Counted, source: TopicPartition) -> Outcome:
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
         self._rejected.note_all(stretch.rejects)
         self._note((*stretch.refused, *merging.merge(self.pipeline, self.state, source, stretch)))

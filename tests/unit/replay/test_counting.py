@@ -48,7 +48,7 @@ class History:
             if o % 97 == 5
         ]
         good = records.offsets[records.offsets % 97 != 5]
-        batches, dropped = [], 0
+        batches, dropped = list[EventBatch](), 0
         for model in dict.fromkeys(self.models[good].tolist()):
             mine = good[self.models[good] == model]
             new = {b.model for b in batches} - schemas.keys()
@@ -132,7 +132,9 @@ def by_model(found: list[Finding]) -> list[Finding]:
 cuts = st.lists(st.integers(1, 2999), min_size=1, max_size=6, unique=True).map(sorted)
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])  # an example takes a second: shrinking takes minutes
+@settings(
+    max_examples=20, phases=[Phase.explicit, Phase.generate]
+)  # an example takes a second: shrinking takes minutes
 @given(
     seed=st.integers(0, 9),
     cuts=cuts,
@@ -188,7 +190,7 @@ def test_models_whose_bins_stay_travel_as_panes_and_others_as_rows() -> None:
 
 def test_few_events_a_pane_travel_as_rows() -> None:
     events, state = history(1, 3000), State()
-    spread = replace(events.rows, times=BEGIN + np.arange(3000) * 5.0)
+    spread = replace(events.rows, times=BEGIN + np.arange(3000.0) * 5)
     events.rows = spread
     p = pipeline(events)
     list(merging.merge(p, state, SOURCE, counted(events, Plan.of(p, state), 0, 1000)))
