@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from driftd import config
 from driftd.core.errors import ConfigError
@@ -90,9 +90,7 @@ def build_references(
     """
     loaded = config.load(settings)
     with _opened(events, loaded.settings, ignore, columns, wave_bytes) as (opened, pipeline):
-        built = drivers.build_references(
-            pipeline, opened, models=models, first=first, reason=reason, listener=Found()
-        )
+        built = drivers.build_references(pipeline, opened, models=models, first=first, reason=reason, listener=Found())
     return [one.reference for one in built]
 
 

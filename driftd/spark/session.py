@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ _HERE: Final = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
     "spark.sql.session.timeZone": "UTC",
 }
@@ -36,6 +38,7 @@ def session(master: str) -> Iterator[SparkSession]:
         from pyspark.sql import SparkSession  # noqa: PLC0415
     except ImportError as e:
         raise ConfigError(f"--spark: {e}; install it with: pip install 'driftd[spark]'") from e
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # none is used
     there = SparkSession.getActiveSession()
     if there is not None:
         yield there
@@ -47,8 +50,8 @@ def session(master: str) -> Iterator[SparkSession]:
         if master.startswith("local"):
             ours_alone = tempfile.TemporaryDirectory(prefix="driftd-spark-", ignore_cleanup_errors=True)
             folder = stack.enter_context(ours_alone)
-            # else workers take the first python of the path
-            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else a line of warning
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take the first python of the path
             for name, value in {**_HERE, "spark.local.dir": folder, "spark.sql.warehouse.dir": folder}.items():
                 builder = builder.config(name, value)
         try:

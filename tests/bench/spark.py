@@ -1,8 +1,22 @@
-"""History on Spark beside one process: the same Parquet files, events a second, and the memory of all processes."""
+"""History on Spark beside one process: the same Parquet files, events a second, and the memory of all processes.
+
+usage: python -m tests.bench.spark [--events N] [--files N] [--per-second R] [--master MASTER] [--folder DIR]
+"""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,5 +57,104 @@ def write(folder: Path, events: int, files: int, per_second: float) -> None:
     """The history as so many files, in order of time."""
     folder.mkdir(parents=True)
     cuts = np.linspace(0, events, files + 1).astype(int).tolist()
-    for number, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for number, (begin, end) in enumerate(pairwise(cuts)):
         pq.write_table(table(end - begin, begin, events, per_second), folder / f"part-{number:05}.parquet")
+
+
+@dataclass(slots=True)
+class Peaks:
+    """Greatest memory in MB, by kind of process: what is shared counts in parts (PSS). ``ticks`` of processors by
+    process, as last seen.
+    """
+
+    driver: float = 0.0
+    java: float = 0.0
+    workers: float = 0.0
+    together: float = 0.0
+    ticks: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(self.ticks.values()) / os.sysconf("SC_CLK_TCK")
+
+    def note(self, root: int) -> None:
+        now = {"driver": 0.0, "java": 0.0, "workers": 0.0}
+        for pid in (root, *children(root)):
+            with contextlib.suppress(OSError):
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                kind = "java" if name == "java" else "driver" if pid == root else "workers"
+                now[kind] += pss(pid)
+                after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                self.ticks[pid] = int(after_name[11]) + int(after_name[12])
+        for kind, megabytes in now.items():
+            setattr(self, kind, max(getattr(self, kind), megabytes))
+        self.together = max(self.together, sum(now.values()))
+
+
+def children(root: int) -> Iterator[int]:
+    for task in Path(f"/proc/{root}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            with contextlib.suppress(OSError):
+                yield from children(child)
+
+
+def pss(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
+
+
+def ran(*words: str) -> dict[str, Any]:
+    """A command of driftd: seconds of wall time and of processors, and memory."""
+    began, peaks = time.monotonic(), Peaks()
+    process = subprocess.Popen([sys.executable, "-m", "driftd", *words], stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        peaks.note(process.pid)
+        time.sleep(1.0)
+    seconds, memory = round(time.monotonic() - began), ("driver", "java", "workers", "together")
+    return {
+        "exit": process.returncode,
+        "seconds": seconds,
+        "cpu": round(peaks.cpu_seconds),
+        **{kind: round(getattr(peaks, kind)) for kind in memory},
+    }
+
+
+def measure(folder: Path, events: int, master: str, first: int) -> list[dict[str, Any]]:
+    """Both ways: what comes out must be the same bytes."""
+    out = []
+    for command in ("replay", "reference build"):
+        told: list[bytes] = []
+        for by in ((), ("--spark", master)):
+            path = folder / "told"
+            more = ("--fresh", "--findings") if command == "replay" else ("--first", str(first), "--to-file")
+            row = ran(*command.split(), "--events", str(folder / "fraud"), *by, *more, str(path))
+            row |= {"what": " ".join((command, *by)), "events_per_second": round(events / row["seconds"])}
+            told.append(path.read_bytes())
+            out.append(row)
+            print(row, flush=True)
+        print(
+            f"{command}: {'the same bytes' if told[0] == told[1] else 'DIFFERENT'}, {len(told[0]):,} of them",
+            flush=True,
+        )
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.spark", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--events", type=int, default=50_000_000)
+    parser.add_argument("--files", type=int, default=50)
+    parser.add_argument("--per-second", type=float, default=10.0)
+    parser.add_argument("--first", type=int, default=1_000_000)
+    parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--folder", type=Path, help="where the files are, or will be; without it they are removed")
+    a = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = a.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftd-bench-")))
+        if not (folder / "fraud").exists():
+            write(folder / "fraud", a.events, a.files, a.per_second)
+        measure(folder, a.events, a.master, a.first)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,8 +21,8 @@ _FLAT: Final = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> Events:
-    """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes. ``-`` is standard input; in
-    a folder are Parquet files.
+    """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes. ``-`` is standard input, a
+    folder has Parquet files.
 
     Raises ConfigError where there is no such file, nobody knows what it is, or the layout does not fit it.
     """
