@@ -36,6 +36,9 @@ ROW: Final = "_driftd_row"
 WAVE_BYTES: Final = 256 << 20
 """What workers send in a wave, as far as that can be foreseen; two waves are in the driver at the most."""
 
+ALL: Final = (0, 1 << 62)
+"""All offsets."""
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -100,8 +103,9 @@ class SparkEvents:
                     yield stretch
 
     def again(self, stretch: Counted, plan: Plan, before: float) -> Iterator[Counted]:
-        at = [file for file in self.files if file.first <= stretch.first < file.first + file.rows]
-        for _, data in self._run(at, plan, (stretch.first - at[0].first, stretch.next - at[0].first), before):
+        begin, end = stretch.first, stretch.next
+        wave = [file for file in self.files if file.first < end and begin < file.first + file.rows]
+        for _, data in self._run(wave, plan, (begin, end), before):
             yield decode(data)
 
     def _numbered(self, frame: DataFrame, columns: list[str]) -> DataFrame:
@@ -131,16 +135,14 @@ class SparkEvents:
         return [File(path, key, first, rows) for (path, key, rows), first in zip(found, begins, strict=False)]
 
     def _run(
-        self, wave: list[File], plan: Plan, rows: tuple[int, int] | None = None, before: float = -inf
+        self, wave: list[File], plan: Plan, among: tuple[int, int] = ALL, before: float = -inf
     ) -> deque[tuple[int, bytes]]:
         """One job: the first offset of each stretch, and the stretch as bytes, in order."""
         from pyspark.sql import functions as f  # noqa: PLC0415
 
         frame = self._frame.where(f.col(f"{FILE}_path").isin([file.path for file in wave])).drop(f"{FILE}_path")
-        if rows is not None:
-            frame = frame.where((f.col(ROW) >= rows[0]) & (f.col(ROW) < rows[1]))
         begins = {file.key: file.first for file in wave}
-        count = partial(_count, name=self.name, begins=begins, plan=plan, before=before)
+        count = partial(_count, name=self.name, begins=begins, plan=plan, among=among, before=before)
         table = frame.mapInArrow(count, "first long, counted binary").toArrow()
         told = zip(table["first"].to_pylist(), table["counted"].to_pylist(), strict=True)
         return deque(sorted(told, key=lambda stretch: stretch[0]))
@@ -166,26 +168,35 @@ def _wave(waiting: deque[File], rows: float) -> list[File]:
 
 
 def _count(
-    batches: Iterable[pa.RecordBatch], *, name: str, begins: dict[int, int], plan: Plan, before: float
+    batches: Iterable[pa.RecordBatch],
+    *,
+    name: str,
+    begins: dict[int, int],
+    plan: Plan,
+    among: tuple[int, int],
+    before: float,
 ) -> Iterator[pa.RecordBatch]:
     """What a worker does with its partition."""
-    for stretch in _stretches(batches, name, begins):
+    for stretch in _stretches(batches, name, begins, among):
         counted = panes(stretch, plan, before)
         first = pa.array([counted.first], pa.int64())
         yield pa.RecordBatch.from_arrays([first, pa.array([encode(counted)], pa.binary())], ["first", "counted"])
 
 
-def _stretches(batches: Iterable[pa.RecordBatch], name: str, begins: dict[int, int]) -> Iterator[list[Rows]]:
-    """Rows that follow each other, as many as one stretch takes."""
+def _stretches(
+    batches: Iterable[pa.RecordBatch], name: str, begins: dict[int, int], among: tuple[int, int] = ALL
+) -> Iterator[list[Rows]]:
+    """Rows ``among`` two offsets that follow each other, as many as one stretch takes."""
     held, end, room = list[Rows](), -1, 0
     for table in batches:
         files, row = table.column(FILE).to_numpy(), table.column(ROW).to_numpy()
         keys, which = np.unique(files, return_inverse=True)
         offsets = np.array([begins[key] for key in keys.tolist()], np.int64)[which] + row
-        rest = table.drop_columns([FILE, ROW])
-        ends = [*(np.flatnonzero(np.diff(offsets) != 1) + 1).tolist(), len(offsets)]
+        rest, mine = table.drop_columns([FILE, ROW]), (among[0] <= offsets) & (offsets < among[1])
+        if not mine.all():
+            rest, offsets = rest.filter(pa.array(mine)), offsets[mine]
         begin = 0
-        for stop in ends:
+        for stop in (*(np.flatnonzero(np.diff(offsets) != 1) + 1).tolist(), len(offsets)):
             while begin < stop:
                 if held and (offsets[begin] != end or room == 0):
                     yield held

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -61,34 +62,33 @@ def write(folder: Path, events: int, files: int, per_second: float) -> None:
         pq.write_table(table(end - begin, begin, events, per_second), folder / f"part-{number:05}.parquet")
 
 
+KINDS = ("driver", "java", "workers")
+
+
 @dataclass(slots=True)
-class Peaks:
-    """Greatest memory in MB, by kind of process: what is shared counts in parts (PSS). ``ticks`` of processors by
-    process, as last seen.
+class Usage:
+    """Of a command's processes, by kind: the greatest memory in MB (what is shared counts in parts: PSS), and
+    ``ticks`` of processors by process, as last seen.
     """
 
-    driver: float = 0.0
-    java: float = 0.0
-    workers: float = 0.0
-    together: float = 0.0
-    ticks: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def cpu_seconds(self) -> float:
-        return sum(self.ticks.values()) / os.sysconf("SC_CLK_TCK")
+    memory: Counter[str] = field(default_factory=Counter)
+    ticks: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def note(self, root: int) -> None:
-        now = {"driver": 0.0, "java": 0.0, "workers": 0.0}
+        now = Counter[str]()
         for pid in (root, *children(root)):
             with contextlib.suppress(OSError):
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-                kind = "java" if name == "java" else "driver" if pid == root else "workers"
+                java = Path(f"/proc/{pid}/comm").read_text().strip() == "java"
+                kind = "java" if java else "driver" if pid == root else "workers"
                 now[kind] += pss(pid)
                 after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                self.ticks[pid] = int(after_name[11]) + int(after_name[12])
-        for kind, megabytes in now.items():
-            setattr(self, kind, max(getattr(self, kind), megabytes))
-        self.together = max(self.together, sum(now.values()))
+                self.ticks[kind, pid] = int(after_name[11]) + int(after_name[12])
+        self.memory |= now
+
+    def row(self) -> dict[str, int]:
+        per_second = os.sysconf("SC_CLK_TCK")
+        cpu = {k: sum(n for (kind, _), n in self.ticks.items() if kind == k) // per_second for k in KINDS}
+        return {f"{k}_mb": self.memory[k] for k in KINDS} | {f"{k}_cpu": cpu[k] for k in KINDS}
 
 
 def children(root: int) -> Iterator[int]:
@@ -99,25 +99,19 @@ def children(root: int) -> Iterator[int]:
                 yield from children(child)
 
 
-def pss(pid: int) -> float:
+def pss(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("Pss:"))
 
 
 def ran(*words: str) -> dict[str, Any]:
-    """A command of driftd: seconds of wall time and of processors, and memory."""
-    began, peaks = time.monotonic(), Peaks()
+    """A command of driftd: seconds of wall time, and what its processes took."""
+    began, usage = time.monotonic(), Usage()
     process = subprocess.Popen([sys.executable, "-m", "driftd", *words], stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        peaks.note(process.pid)
+        usage.note(process.pid)
         time.sleep(1.0)
-    seconds, memory = round(time.monotonic() - began), ("driver", "java", "workers", "together")
-    return {
-        "exit": process.returncode,
-        "seconds": seconds,
-        "cpu": round(peaks.cpu_seconds),
-        **{kind: round(getattr(peaks, kind)) for kind in memory},
-    }
+    return {"exit": process.returncode, "seconds": round(time.monotonic() - began), **usage.row()}
 
 
 def measure(folder: Path, events: int, master: str, first: int) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("spark")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "spark.md"
 EVENTS = 24_000
-PER_SECOND = 1 / 75
-"""Three weeks: bins stay after one. Ten minutes hold eight events."""
+PER_SECOND = 1 / 110
+"""A month: bins stay after a week. Twenty minutes hold ten events."""
 SETTINGS = ("--set", "windows.pane_seconds=20m", "--set", "windows.window_seconds=4h", "--set", "state.directory=none")
 
 
@@ -60,7 +60,6 @@ def replayed(folder: Path, told: Path, *more: str) -> tuple[bytes, list[str]]:
 @pytest.mark.parametrize(
     "more",
     [
-        pytest.param((), id="a reference that grows"),
         pytest.param(("--reference-events", "4000"), id="learned once"),
         pytest.param(("--reference-events", "4000", "--model", "shop"), id="a model a shop"),
     ],
@@ -86,7 +85,7 @@ def test_files_that_are_not_in_order_of_time_are_counted_as_one_process_counts_t
     assert (apart, other[-1]) == (alone, report[-1])
 
 
-@pytest.mark.parametrize("more", [("--first", "5000"), (), ("--exclude", "2026-10-13/2026-10-15", "--first", "9000")])
+@pytest.mark.parametrize("more", [("--exclude", "2026-10-13/2026-10-15", "--first", "5000"), ()])
 def test_a_reference_is_the_same_file(history: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     build = ("reference", "build", "fraud", "--events", str(history), *SETTINGS, *more)
     driftd(*build, "--to-file", str(tmp_path / "alone"))
