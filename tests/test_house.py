@@ -13,7 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[1]
 ORDER: Final = (
     *("core", "ingest", "judge", "detectors", "learn", "decode", "sources", "config", "metrics", "sinks", "monitor"),
-    *("engine", "web", "wiring", "replay", "data", "generate", "cli", "__main__"),
+    *("engine", "web", "wiring", "replay", "spark", "data", "generate", "cli", "__main__"),
 )
 CORE: Final = frozenset({"core", "ingest", "judge", "detectors", "learn", "decode", "monitor"})
 CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state"})

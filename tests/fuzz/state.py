@@ -123,7 +123,7 @@ def _said() -> list[bytes]:
 
 def messages(_: Path) -> Try:
     """A message is one that can be sent again, or MessageUnreadable; members live through all that are taken."""
-    said = [decode(data) for data in _said()]
+    said = [message for data in _said() for message in _unbundled(decode(data))]
     plans_first = [one for one in said if isinstance(one, Plan | Given)]
     told = [one for one in said if not isinstance(one, Plan | Given)]
     ends = [Read((topic, number), 1 << 40, 1 << 40, LATE, idle=False) for topic, number in SOURCES]

@@ -10,7 +10,6 @@ import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPanes
-from driftd.core.reference import ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.window import panes_of
 from driftd.engine.exchange.messages import Given, HandOver, Panes, Plan, Read, Resumed, Rows, ToOwner, ToReaders
@@ -250,6 +249,4 @@ class Owner:
     def _settled(self, model: ModelState) -> str:
         """The bins on which readers count the slice; "" where its owner does."""
         reference = model.reference
-        if reference is None or model.wants_rows or self.pipeline.monitor.settings(model.slice).restart:
-            return ""
-        return reference.id if reference.kind is not ReferenceKind.ROLLING else ""
+        return reference.id if reference is not None and self.pipeline.monitor.bins_stay(model) else ""
