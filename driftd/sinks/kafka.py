@@ -68,10 +68,11 @@ class Message:
     headers: Headers
     partition: int | None = None
     future: Any = None
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return len(self.value or b"") + len(self.key or b"") + sum(len(name) + len(text) for name, text in self.headers)
+    def __post_init__(self) -> None:
+        headers = sum(len(name) + len(text) for name, text in self.headers)
+        self.size = len(self.value or b"") + len(self.key or b"") + headers
 
 
 @dataclass(slots=True)
