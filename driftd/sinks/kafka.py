@@ -49,8 +49,8 @@ REOPEN_SECONDS: Final = 10.0
 FAILING_SECONDS: Final = 0.5
 LINGER_SECONDS: Final = 0.02
 LETTERS_LINGER_SECONDS: Final = 1.0
-"""Nobody waits for a dead letter before the checkpoint, and a request costs as much as several letters. Measured: of 500
-letters a second each costs 170 us of processor time so, and 250 to 340 us where each request carries ten.
+"""Nobody waits for a dead letter before the checkpoint, and a request costs as much as several letters. Measured: of
+500 letters a second each costs 170 us of processor time so, and 250 to 340 us where each request carries ten.
 """
 MOST_WAITING: Final = 10_000
 MOST_BYTES: Final = 64 << 20
