@@ -18,7 +18,7 @@ from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
 
 ROWS = (
-    *("kills", "members", "keyed", "broker", "poison", "dependencies"),
+    *("kills", "members", "keyed", "broker", "poison", "huge", "dependencies"),
     *("backlog", "flood", "names", "checkpoints", "login", "soak"),
 )
 

@@ -124,7 +124,8 @@ def recount(
 ) -> Count:
     """Reads the topic from its beginning to its end. ``into`` goes on with what was counted of a topic of that name."""
     count = Count() if into is None else into
-    with closing(KafkaConsumer(bootstrap_servers=broker.bootstrap, max_partition_fetch_bytes=4 << 20)) as consumer:
+    sizes = {"max_partition_fetch_bytes": 4 << 20, "receive_message_max_bytes": 1 << 30}
+    with closing(KafkaConsumer(bootstrap_servers=broker.bootstrap, **sizes)) as consumer:
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)

@@ -1,8 +1,4 @@
-"""One record in a hundred is poison of every kind: dead letters, throughput, memory.
-
-Records of 100 MB that are not compressed have a test of their own (tests/integration/test_daemon_bad_days.py): the
-recount's consumer cannot read them.
-"""
+"""One record in a hundred is poison of every kind: dead letters, throughput, memory."""
 
 from __future__ import annotations
 

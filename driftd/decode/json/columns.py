@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, compress
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Final
@@ -36,6 +36,16 @@ class Table:
         columns: Iterable[Any] = zip(*map(_read, events), strict=True) if events else ((),) * size
         self.times, self.features, self.versions, *rest = columns
         self.fields: dict[str, Sequence[Any]] = {f.name: c for f, c in zip(COLUMNS, rest, strict=True)}
+
+    def without(self, places: Collection[int]) -> Table:
+        """The events but for those at these places."""
+        stays = [place not in places for place in range(len(self.times))]
+        out = Table(())
+        out.times, out.features, out.versions = (
+            tuple(compress(column, stays)) for column in (self.times, self.features, self.versions)
+        )
+        out.fields = {name: tuple(compress(column, stays)) for name, column in self.fields.items()}
+        return out
 
     def event_times(self, timestamps: NDArray[np.float64], fallback: NDArray[np.float64] | None) -> NumericColumn:
         """Epoch seconds: the event's own, else the envelope's, else the record's; NaN where there is none."""

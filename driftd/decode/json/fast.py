@@ -340,7 +340,7 @@ class _Run:
             growth = self.growths.get(model)
             keep = [i for i in range(len(events)) if i not in doubtful]
             events = [events[i] for i in keep]
-            table, rows, times = Table(events), rows[keep], times[keep]
+            table, rows, times = table.without(doubtful), rows[keep], times[keep]
         label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
         if not len(times) and not label_only:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -231,6 +233,28 @@ def test_a_checkpoint_brings_back_the_state_to_the_bit(tmp_path: Path) -> None:
     assert size == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert frozen(pipeline(), loaded) == frozen(p, state)
     assert decode_checkpoint(read_file(tmp_path / "checkpoint")).saved == SAVED
+
+
+def test_what_comes_while_a_checkpoint_is_written_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    p, state = spent()
+    before, disk, fsync = frozen(p, state), threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        assert disk.wait(60)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    file = checkpoint(tmp_path)
+    written = file.begin(state, p)
+    later = stream(np.random.default_rng(8), 100)
+    feed(p, state, CELL, replace(later, times=later.times + 1000.0))
+    assert not written.done()
+    assert not file.path.exists()
+    disk.set()
+    assert written.result() > 0
+    after = frozen(p, state)
+    loaded, _ = checkpoint(tmp_path).load(pipeline())
+    assert frozen(pipeline(), loaded) == before != after
 
 
 def test_without_a_checkpoint_the_state_is_empty_and_nothing_is_said(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from driftd.engine.pipeline import Pipeline
 from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
-from driftd.replay.drivers import Configured, Replayed, replay
+from driftd.replay.drivers import Configured, Replayed, build_references, replay
 from driftd.replay.run import MOST_VALUES, enough
+from driftd.sources import Gap, GapCause
 from driftd.sources.files.stream import Progress
 from tests.unit.core.make import WINDOWS, choose, stream
 
@@ -31,7 +32,7 @@ class Halves:
         self._rows = rows
         self._at = 0
 
-    def batches(self, size: int = 4096) -> Iterator[RecordBatch]:  # noqa: ARG002
+    def batches(self, size: int = 4096) -> Iterator[RecordBatch | Gap]:  # noqa: ARG002
         for partition in (0, 1):
             self._at = partition
             n = (len(self._rows) + 1 - partition) // 2
@@ -49,14 +50,43 @@ class Halves:
         return Progress(0, None, "records")
 
 
+class Holed(Halves):
+    """As Halves; of the first partition's end two records cannot be read."""
+
+    def batches(self, size: int = 4096) -> Iterator[RecordBatch | Gap]:
+        for records in super().batches(size):
+            if isinstance(records, RecordBatch) and not len(records) and records.partition == 0:
+                yield Gap(("t", 0), 300, 302, GapCause.OVERSIZED, "a batch of 40 MB")
+            yield records
+
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+        return super().decode(records, schemas) if len(records) else Decoded(0, [], [])
+
+
 class Nobody:
+    def __init__(self) -> None:
+        self.result: Replayed
+
     def progress(self, progress: Progress) -> None: ...
 
     def judged(self, judgement: Judgement) -> None: ...
 
     def serving(self, url: str) -> None: ...
 
-    def done(self, result: Replayed) -> None: ...
+    def done(self, result: Replayed) -> None:
+        self.result = result
+
+
+def test_what_cannot_be_read_is_counted_and_told_and_the_rest_is_used() -> None:
+    holed = Holed(stream(np.random.default_rng(1), 600))
+    settings = ModelSettings(choose, Learning(bins=5, windows=WINDOWS), learn_events=100)
+    pipeline, listener = Pipeline(holed, Monitor(WINDOWS, settings)), Nobody()
+    (result,) = replay([Configured(pipeline, {})], holed, None, listener)
+    built = build_references(pipeline, holed, models=(), first=None, reason="", listener=listener)
+    assert [one.reference.summary.events for one in built] == [600]
+    for told in (result, listener.result):
+        assert str(told.accounts) == "read 602 = accepted 600 + rejected 2 (too_large 2) + late 0 + dropped 0"
+        assert told.remarks[0] == "t/0@300: offsets 300 to 301: a batch of 40 MB; rejected (too_large)"
 
 
 def test_partitions_of_a_topic_wait_for_each_other() -> None:
