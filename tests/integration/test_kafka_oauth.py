@@ -55,8 +55,9 @@ def by_endpoint(folder: Path, broker: Broker, topic: str, endpoint: Endpoint, se
     file = folder / "client-secret"
     file.write_text(secret + "\n")
     file.chmod(0o600)
-    client = {"client_id": CLIENT, "client_secret_file": "client-secret", "cafile": broker.cafile}
-    return loaded(folder, broker, topic, token_endpoint_url=endpoint.url, **client)
+    client = {"client_id": CLIENT, "client_secret_file": "client-secret", "cafile": broker.cafile, "scope": "kafka"}
+    extensions = {"logicalCluster": "lkc-1", "identityPoolId": "pool-1"}  # as Confluent Cloud wants them
+    return loaded(folder, broker, topic, token_endpoint_url=endpoint.url, extensions=extensions, **client)
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_client_credentials_let_us_in_with_one_token_for_all_and_sessions_are_re
         secure_kafka.produce(topic, numbers(100, 200))
         assert Counter(reader.read(200)) == Counter(numbers(0, 200))
         assert not reader.source.health().last_error
-    assert {"grant_type": "client_credentials"} in endpoint.asked
+    assert endpoint.asked[0] == {"grant_type": "client_credentials", "scope": "kafka"}
 
 
 @pytest.mark.parametrize(
