@@ -98,7 +98,7 @@ class KafkaSettings:
     def login(self) -> Login | None:
         """What to show at each login; None for mechanisms that find it themselves. Raises ConfigError."""
         if self.sasl_mechanism == "OAUTHBEARER" and self.tokens is not None:
-            return Login(self.tokens.token, self.logins, self.extensions)
+            return Login(self.tokens.token, self.logins, self.extensions, self.tokens.refused)
         if not self.uses_sasl or self.sasl_username is None:
             return None
         files = [Path(self.sasl_password_file)] if self.sasl_password_file else []

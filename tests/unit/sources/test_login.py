@@ -26,12 +26,15 @@ def test_each_login_shows_the_password_of_now_and_counts_once() -> None:
 
 def test_a_token_goes_with_its_extensions_and_a_refusal_is_not_counted() -> None:
     ask_for_secrets_anew()
-    logins = Logins()
-    login = Login(lambda: "abc", logins, {"logicalCluster": "lkc-1"})
+    logins, refused = Logins(), list[str]()
+    login = Login(lambda: "abc", logins, {"logicalCluster": "lkc-1"}, lambda: refused.append("abc"))
     mechanism = get_sasl_mechanism("OAUTHBEARER")(host="broker", sasl_oauth_token_provider=login)
     assert mechanism.auth_bytes() == b"n,,\x01auth=Bearer abc\x01logicalCluster=lkc-1\x01\x01"
     mechanism.receive(b'{"status":"invalid_token"}')
-    assert logins.count == 0
+    assert (logins.count, refused) == (0, ["abc"])
+    mechanism = get_sasl_mechanism("OAUTHBEARER")(host="broker", sasl_oauth_token_provider=login)
+    mechanism.receive(b"")
+    assert (logins.count, refused) == (1, ["abc"])
 
 
 def test_a_secret_that_is_away_is_a_connection_that_failed() -> None:
