@@ -25,7 +25,7 @@ log = logging.getLogger("driftd.kafka")
 
 SETTING: Final = "kafka.sasl_oauthbearer_"
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0
 RENEW_AFTER: Final = 0.8
 """Of a token's life; kafka-python logs in anew after 0.85 of a session's."""
 LIFE_SECONDS: Final = 300.0
