@@ -163,7 +163,8 @@ def demo(
     reporter = reporter_of(loaded.settings, pipeline)
     reporter.state, reporter.not_ready = state, ()
     with ExitStack() as stack:
-        server = HttpServer(loaded.settings.http.address, views_of(reporter, None))
+        http = loaded.settings.http
+        server = HttpServer(http.address, views_of(reporter, None), web_config=http.web_config, hosts=http.hosts)
         server.start()
         stack.callback(server.close)
         listener.serving(server.url)

@@ -108,9 +108,12 @@ def test_a_new_password_is_used_from_the_next_login_on(
         admin.alter_user_scram_credentials(
             [UserScramCredentialUpsertion(USER, ScramMechanism.SCRAM_SHA_256, "new one")]
         )
-    private(password, "new one")
-    assert daemon.get("/-/reload", "POST")[1].startswith("in force\n"), "no restart is needed for it"
     broker.restart()
+    refused = "SASL SCRAM-SHA-256 as user 'driftd'"
+    daemon.wait(lambda: refused in daemon.log and "check kafka.sasl_username" in daemon.log, "the cause")
+    assert refused in daemon.get("/-/ready")[1]
+    private(password, "new one")  # it came later than the broker's
+    assert daemon.get("/-/reload", "POST")[1].startswith("in force\n"), "no restart is needed for it"
     come_through(broker, daemon, topic, 2)
     assert daemon.value("driftd_logins_total") > logins
     for secret in (PASSWORD, "new one"):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kafka import errors
 from kafka.net.sasl import get_sasl_mechanism, register_sasl_mechanism
-from kafka.net.sasl.oauth import AbstractTokenProvider
+from kafka.net.sasl.oauth import AbstractTokenProvider, SaslMechanismOAuth
 
 from driftd.core.errors import DriftdError
 
@@ -27,10 +27,20 @@ class Logins:
 
 
 class Login(AbstractTokenProvider):  # type: ignore[misc]  # Any: kafka-python has no types
-    """``secret`` gives the password or the token. Where it cannot, the connection fails and is tried again."""
+    """``secret`` gives the password or the token. Where it cannot, the connection fails and is tried again.
 
-    def __init__(self, secret: Callable[[], str], logins: Logins, extensions: Mapping[str, str]) -> None:
+    ``refused`` is told that a broker does not take a token.
+    """
+
+    def __init__(
+        self,
+        secret: Callable[[], str],
+        logins: Logins,
+        extensions: Mapping[str, str],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._secret = secret
+        self.refused = refused
         self._extensions = dict(extensions)
         self.logins = logins
 
@@ -66,6 +76,8 @@ def _asking(stock: type[Any]) -> type[Any]:
             answer = super().receive(auth_bytes)
             if self._login is not None and self.is_done() and self.is_authenticated():
                 self._login.logins.count += 1
+            elif self._login is not None and auth_bytes and issubclass(stock, SaslMechanismOAuth):
+                self._login.refused()
             return answer
 
     return Asking

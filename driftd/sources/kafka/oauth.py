@@ -25,17 +25,22 @@ log = logging.getLogger("driftd.kafka")
 
 SETTING: Final = "kafka.sasl_oauthbearer_"
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0
 RENEW_AFTER: Final = 0.8
 """Of a token's life; kafka-python logs in anew after 0.85 of a session's."""
 LIFE_SECONDS: Final = 300.0
 """Of a token whose life the endpoint does not say."""
 LONGEST_BACKOFF_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 30.0
+"""A token that a broker refuses is replaced where it is older: its keys may have changed, or this machine slept."""
 
 
 class TokenSource(Protocol):
     def token(self) -> str:
         """A token that is valid now. Raises SourceRefused where trying again does not help, else SourceError."""
+
+    def refused(self) -> None:
+        """A broker does not take the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class TokenFile:
             # The broker's refusal would end driftd; whoever renews the file may only be late.
             raise SourceError(f"{setting}: the token expired {expired:.0f} s ago; renew it, or set the clock")
         return token
+
+    def refused(self) -> None:
+        """Who writes the file has to renew it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +166,16 @@ class ClientCredentials:
     def __init__(self, endpoint: TokenEndpoint, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.endpoint = endpoint
         self._monotonic = monotonic
-        self._token, self._until = "", 0.0
+        self._token, self._since, self._until = "", 0.0, 0.0
         self._failure: DriftdError | None = None
         self._changed = threading.Condition()
-        self._closed = threading.Event()
+        self._closed = False
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def token(self) -> str:
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
-                self._closed.clear()
                 self._thread = threading.Thread(target=self._keep, name="driftd-kafka-token", daemon=True)
                 self._thread.start()
             self._changed.wait_for(lambda: self._valid or self._failure is not None, ANSWER_SECONDS + 1)
@@ -176,8 +184,16 @@ class ClientCredentials:
             failure = self._failure or SourceError(f"{self.endpoint.where}: no answer in {ANSWER_SECONDS:g} s")
             raise type(failure)(str(failure))
 
+    def refused(self) -> None:
+        with self._changed:
+            if self._valid and self._monotonic() - self._since > AGAIN_SECONDS:
+                log.info("%s: a broker refuses its token; asking for another", self.endpoint.where)
+                self._until, self._failure = 0.0, None
+                self._wake.set()
+
     def close(self) -> None:
-        self._closed.set()
+        self._closed = True
+        self._wake.set()
 
     @property
     def _valid(self) -> bool:
@@ -188,7 +204,11 @@ class ClientCredentials:
         if self.endpoint.url.startswith("http://"):
             log.warning("%s: http sends the client's secret unencrypted; let it be https", self.endpoint.where)
         attempt, wait = 0, 0.0
-        while not self._closed.wait(wait):
+        while True:
+            self._wake.wait(wait)
+            self._wake.clear()
+            if self._closed:
+                return
             try:
                 token, life = self.endpoint.fetch()
             except DriftdError as e:
@@ -200,8 +220,8 @@ class ClientCredentials:
                 with self._changed:
                     if self._failure is not None and self._token:
                         log.info("%s: answers again", self.endpoint.where)
-                    self._token, self._failure = token, None
-                    self._until = self._monotonic() + life - min(5.0, life / 10)  # it must still arrive at a broker
+                    self._token, self._failure, self._since = token, None, self._monotonic()
+                    self._until = self._since + life - min(5.0, life / 10)  # it must still arrive at a broker
                     self._changed.notify_all()
 
     def _fail(self, failure: DriftdError) -> None:

@@ -22,7 +22,8 @@ from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
 from driftd.core.errors import SourceError, SourceRefused
 from driftd.sources.kafka import tls
-from driftd.sources.kafka.settings import KafkaSettings, reason, split_address
+from driftd.sources.kafka.settings import KafkaSettings, split_address
+from driftd.sources.kafka.tls import reason
 
 TLS_ALERT: Final = b"\x15\x03"
 TOPIC_DENIED: Final = 29
@@ -74,7 +75,7 @@ def preflight(settings: KafkaSettings) -> Greeting:
 class Conversation:
     """One connection to one broker, used from one thread, every step bounded in time."""
 
-    def __init__(self, settings: KafkaSettings, server: str, context: ssl.SSLContext | None) -> None:
+    def __init__(self, settings: KafkaSettings, server: str, context: tls.RenewedContext | None) -> None:
         self._settings = settings
         self._server = server
         self._end = time.monotonic() + settings.connect_timeout_seconds
@@ -144,10 +145,8 @@ class Conversation:
         """Raises where a broker has refused us for our certificate, or for want of one; it may say so only after the
         handshake (TLS 1.3).
         """
-        settings = self._settings
         if isinstance(error, ssl.SSLError):
-            password = settings.key_password()
-            known = tls.own_certificate(error, settings.ssl_certfile, settings.ssl_keyfile, password)
+            known = tls.own_certificate(error, self._settings.tls)
             if known is not None:
                 raise self._refused(f"TLS: {known}") from None
 

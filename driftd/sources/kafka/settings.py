@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any, Final, Literal
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
-from driftd.core.errors import ConfigError
-from driftd.sources.kafka import tls
 from driftd.sources.kafka.login import Login, Logins, ask_for_secrets_anew
 from driftd.sources.kafka.oauth import TokenSource
+from driftd.sources.kafka.tls import ClientTls, RenewedContext
 from driftd.sources.renewed import Renewed
 from driftd.sources.secret_file import secret_now
 
@@ -89,38 +87,20 @@ class KafkaSettings:
     def uses_sasl(self) -> bool:
         return self.security_protocol in {"SASL_PLAINTEXT", "SASL_SSL"}
 
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """TLS 1.2 or newer, with host names checked. Raises ConfigError where a file cannot be used."""
-        if not self.uses_tls:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            if self.ssl_cafile:
-                context.load_verify_locations(self.ssl_cafile)
-            else:
-                context.load_default_certs()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"kafka.ssl_cafile: {self.ssl_cafile}: {reason(error)}") from None
-        if self.ssl_certfile:
-            password = self.key_password()
-            try:
-                # An empty password instead of None: OpenSSL must not ask at the terminal.
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password)
-            except (OSError, ssl.SSLError) as error:
-                what = f"{self.ssl_certfile}, {self.ssl_keyfile or 'no key file'}"
-                known = tls.own_files(error, self.ssl_certfile, self.ssl_keyfile, password)
-                raise ConfigError(known or f"kafka.ssl_certfile, ssl_keyfile: {what}: {reason(error)}") from None
-        return context
+    @property
+    def tls(self) -> ClientTls:
+        return ClientTls(
+            self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, self.ssl_password, self.ssl_password_file
+        )
 
-    def key_password(self) -> str:
-        """What opens ``ssl_keyfile``; empty where nothing need. Raises ConfigError."""
-        return secret_now("ssl_password", self.ssl_password, self.ssl_password_file)
+    def ssl_context(self) -> RenewedContext | None:
+        """TLS 1.2 or newer, with host names checked. Raises ConfigError where a file cannot be used."""
+        return RenewedContext(self.tls) if self.uses_tls else None
 
     def login(self) -> Login | None:
         """What to show at each login; None for mechanisms that find it themselves. Raises ConfigError."""
         if self.sasl_mechanism == "OAUTHBEARER" and self.tokens is not None:
-            return Login(self.tokens.token, self.logins, self.extensions)
+            return Login(self.tokens.token, self.logins, self.extensions, self.tokens.refused)
         if not self.uses_sasl or self.sasl_username is None:
             return None
         files = [Path(self.sasl_password_file)] if self.sasl_password_file else []
@@ -137,7 +117,7 @@ class KafkaSettings:
             "bootstrap_servers": list(self.bootstrap_servers),
             "client_id": self.client_id,
             "security_protocol": self.security_protocol,
-            "ssl_context": RenewedContext(self) if self.uses_tls else None,
+            "ssl_context": self.ssl_context(),
             "sasl_mechanism": self.sasl_mechanism if self.uses_sasl else None,
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": None if oauth else login,
@@ -174,32 +154,8 @@ class KafkaSettings:
         }
 
 
-class RenewedContext:
-    """Given to kafka-python in place of an SSLContext: each connection gets one of the files as they are now."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        names = (settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_password_file)
-        files = [Path(name) for name in names if name]
-        self._context = Renewed(lambda: files, settings.ssl_context, log.warning)
-        self._context.get()  # what is wrong at the start is told at once
-
-    def wrap_socket(self, *connection: Any, **options: Any) -> ssl.SSLSocket:
-        context = self._context.get()
-        assert context is not None
-        return context.wrap_socket(*connection, **options)
-
-
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def reason(error: BaseException) -> str:
-    """The cause of a network or TLS error in a few words."""
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[0].lower() + error.strerror[1:]
-    return str(error) or type(error).__name__
 
 
 def split_address(server: str) -> tuple[str, int]:

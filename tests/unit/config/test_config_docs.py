@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from driftd import config
 from driftd.config.describe import settings
+from driftd.core.errors import ConfigError
 
 PAGE = Path(__file__).parents[3] / "docs" / "config.md"
 
@@ -27,3 +30,15 @@ def test_the_example_of_the_docs_is_valid(tmp_path: Path) -> None:
     settings_ = config.load(path, {}).settings
     assert settings_.models[0].features["age"].effect == {"psi": 0.25}
     assert settings_.windows.window_seconds == 600
+
+
+def test_the_logins_of_the_docs_are_valid(tmp_path: Path) -> None:
+    shown = re.findall(r"^    kafka:\n(?:      .*\n)+", (PAGE.parent / "kafka.md").read_text(), re.MULTILINE)
+    assert len(shown) == 2
+    path = tmp_path / "driftd.yaml"
+    for example in shown:
+        path.write_text(example)
+        with pytest.raises(ConfigError) as missing:
+            config.load(path, {})
+        for line in str(missing.value).splitlines():
+            assert line.endswith("No such file or directory"), "of this machine"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from driftd import config
-from driftd.config import Flag
+from driftd.config import Flag, checks
 from driftd.core.errors import ConfigError
 
 MISTAKES = [
@@ -103,6 +103,27 @@ MISTAKES = [
     (
         "http:\n  listen: here",
         "driftd.yaml:2: http.listen: expected host:port, such as 127.0.0.1:9477, got 'here'",
+    ),
+    (
+        "http:\n  hosts: ['https://driftd.example']",
+        (
+            "driftd.yaml:2: http.hosts[0]: expected a host name without scheme and port, such as driftd.example, got "
+            "'https://driftd.example'"
+        ),
+    ),
+    (
+        "kafka: {bootstrap_servers: 'me:hush@broker:9092'}",
+        (
+            "driftd.yaml:1: kafka.bootstrap_servers[0]: expected a broker as host:port, such as broker1:9092, got "
+            "'***@broker:9092'"
+        ),
+    ),
+    (
+        "kafka: {sasl_oauthbearer_token_endpoint_url: login/token}",
+        (
+            "driftd.yaml:1: kafka.sasl_oauthbearer_token_endpoint_url: expected the URL of a token endpoint, such as "
+            "https://login.example/oauth2/token, got 'login/token'"
+        ),
     ),
     (
         "kafka:\n  group_id: a\n  group_id: b",
@@ -207,6 +228,60 @@ TOGETHER = [
     (
         "kafka: {security_protocol: SSL, ssl_cafile: ca.pem}",
         "kafka.ssl_cafile: ca.pem: No such file or directory",
+    ),
+    (
+        "kafka: {sasl_oauthbearer_scope: kafka}",
+        "kafka.sasl_oauthbearer_scope: needs kafka.sasl_mechanism OAUTHBEARER, got none",
+    ),
+    (
+        "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER}",
+        (
+            "kafka.sasl_mechanism: OAUTHBEARER needs kafka.sasl_oauthbearer_token_file or kafka.sasl_oa"
+            "uthbearer_token_endpoint_url"
+        ),
+    ),
+    (
+        (
+            "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_f"
+            "ile: t, sasl_oauthbearer_token_endpoint_url: 'https://login/t', sasl_oauthbearer_client_id"
+            ": a, sasl_oauthbearer_client_secret: b}"
+        ),
+        (
+            "kafka.sasl_mechanism: OAUTHBEARER needs kafka.sasl_oauthbearer_token_file or kafka.sasl_oa"
+            "uthbearer_token_endpoint_url, got both"
+        ),
+    ),
+    (
+        "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_file: gone}",
+        "kafka.sasl_oauthbearer_token_file: gone: No such file or directory",
+    ),
+    (
+        (
+            "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_f"
+            "ile: driftd.yaml, sasl_oauthbearer_scope: x}"
+        ),
+        ("kafka.sasl_oauthbearer_scope: needs kafka.sasl_oauthbearer_token_endpoint_url; here tokens come from a file"),
+    ),
+    (
+        (
+            "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_e"
+            "ndpoint_url: 'https://login/t', sasl_oauthbearer_client_secret: b}"
+        ),
+        "kafka.sasl_oauthbearer_token_endpoint_url: needs kafka.sasl_oauthbearer_client_id",
+    ),
+    (
+        (
+            "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_e"
+            "ndpoint_url: 'https://login/t', sasl_oauthbearer_client_id: a}"
+        ),
+        "kafka.sasl_oauthbearer_token_endpoint_url: needs kafka.sasl_oauthbearer_client_secret_file",
+    ),
+    (
+        (
+            "kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER, sasl_oauthbearer_token_f"
+            "ile: driftd.yaml, sasl_oauthbearer_extensions: {auth: x}}"
+        ),
+        "kafka.sasl_oauthbearer_extensions: expected names of letters alone, and values of one line",
     ),
     (
         "models: [{name: a}, {name: a}]",
@@ -362,3 +437,17 @@ def test_a_file_that_is_missing_or_too_large_or_not_text_is_told() -> None:
     Path("driftd.yaml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match="not UTF-8 at byte 3"):
         config.load(None, {})
+
+
+@pytest.mark.parametrize(("mechanism", "package"), [("AWS_MSK_IAM", "botocore"), ("GSSAPI", "gssapi")])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_mechanism_names_the_package_that_it_needs(
+    mechanism: str, package: str, there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checks, "find_spec", lambda name: name if there else None)
+    (tmp_path / "driftd.yaml").write_text(f"kafka: {{security_protocol: SASL_SSL, sasl_mechanism: {mechanism}}}")
+    if there:
+        config.load(tmp_path / "driftd.yaml", {})
+        return
+    with pytest.raises(ConfigError, match=f"{mechanism} needs the package {package}; pip install {package}"):
+        config.load(tmp_path / "driftd.yaml", {})

@@ -126,6 +126,21 @@ def test_while_the_endpoint_is_away_the_old_token_serves_and_then_the_cause_is_t
         tokens.token()
 
 
+def test_a_token_that_a_broker_refuses_is_replaced_but_not_again_and_again(closing: list[ClientCredentials]) -> None:
+    endpoint, now = Endpoint(3600), [0.0]
+    tokens = ClientCredentials(endpoint, lambda: now[0])
+    closing.append(tokens)
+    assert tokens.token() == "t1"
+    now[0] = 29.0
+    tokens.refused()
+    assert tokens.token() == "t1"
+    now[0] = 31.0
+    tokens.refused()
+    assert tokens.token() == "t2"
+    tokens.refused()
+    assert tokens.token() == "t2"
+
+
 def test_a_refusal_stays_one(closing: list[ClientCredentials]) -> None:
     endpoint = Endpoint(1)
     endpoint.state["fault"] = SourceRefused("token endpoint: no")

@@ -10,6 +10,10 @@ import pytest
 from driftd.sources.kafka import tls
 
 
+def ours(certfile: str | None) -> tls.ClientTls:
+    return tls.ClientTls(None, certfile, None, None, None)
+
+
 def failed(reason: str) -> ssl.SSLError:
     error = ssl.SSLError(1, "as OpenSSL says it")
     error.reason = reason
@@ -47,13 +51,14 @@ def test_a_certificate_of_a_broker(code: int, told: str) -> None:
     ],
 )
 def test_a_certificate_of_ours(reason: str, certfile: str | None, told: str | None) -> None:
-    said = tls.own_certificate(failed(reason), certfile)
+    said = tls.own_certificate(failed(reason), ours(certfile))
     assert (said is None) if told is None else (said is not None and told in said)
 
 
 def test_files_that_cannot_be_read_speak_for_themselves(tmp_path: Path) -> None:
     assert tls.own_files(FileNotFoundError(2, "No such file"), "own.pem", "own.key", None) is None
-    assert not tls.has_expired(str(tmp_path / "gone.pem"), None, None)
+    gone = str(tmp_path / "gone.pem")
+    assert not tls.has_expired(ours(gone), gone)
 
 
 @pytest.mark.parametrize(
