@@ -79,7 +79,7 @@ def _in(place: Place) -> str:
 
 
 def _got(value: Any, place: Place) -> str:
-    if any(isinstance(p, str) and p.endswith("password") for p in place):
+    if any(isinstance(p, str) and (p.endswith("password") or p == "key") for p in place):
         return "something else (not shown)"
     if isinstance(value, dict):
         return "a mapping"

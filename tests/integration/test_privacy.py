@@ -1,4 +1,4 @@
-"""A bank that may not show a country or an account: nothing that driftd writes, sends or serves has a value of either."""
+"""A bank that may not show a country or an account: nothing that driftd writes, sends or serves has one."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ class Unpacker:
             except (Unreadable, IndexError) as error:
                 detail = str(error) if isinstance(error, Unreadable) else "a record ends after its batch"
                 first = max(batch.base_offset, self._fetch_offset)
-                self._damaged = Damaged(first, batch.next_offset, Damage.MALFORMED, detail)
+                self._damaged = Damaged(first, max(batch.next_offset, first + 1), Damage.MALFORMED, detail)
                 self.next_offset, self.done = first, True
                 break
             good.append(batch)
