@@ -19,7 +19,7 @@ OWN = {
     "state.directory": "/var/lib/driftd",
 }
 """What it must name for itself."""
-IN_FILES = {"kafka.sasl_password", "kafka.ssl_password"}
+IN_FILES = {"kafka.sasl_password", "kafka.ssl_password", "privacy.key"}
 """Secrets that it shows as files only."""
 
 
