@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_what_is_written_is_read_again_and_its_size_is_told(tmp_path: Path) -> N
     assert write_file(path, DATA) == path.stat().st_size
     assert read_file(path) == DATA
     assert [p.name for p in path.parent.iterdir()] == ["checkpoint"]
+
+
+def test_others_cannot_read_the_state(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_file(tmp_path / "state" / "checkpoint", DATA)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "state", tmp_path / "state" / "checkpoint")]
+    assert modes == [0o750, 0o640]
 
 
 def test_a_write_that_fails_leaves_the_old_file(file: Path) -> None:
