@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos quality clean distclean
+.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos fuzz quality clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench: servers  ## docs/benchmarks.md's table, measured here
 
 chaos: servers  ## docs/reliability.md's table: kills, poison, outages beside a recount; ARGS='--size full kills' chooses
 	@$(BIN)/python -m tests.chaos --write docs/reliability.md $(ARGS)
+
+fuzz: $(VENV)/.dev  ## Changed inputs for every decoder, 5 minutes each; ARGS='--seconds 60 json batches' chooses
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 # Evidently and NannyML pin other libraries than we do, so they live in an environment of their own.
 QUALITY_VENV := .tools/quality-venv

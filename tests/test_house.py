@@ -20,7 +20,7 @@ CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state"})
 """Modules of other rooms that belong to the core."""
 NOT_IN_CORE: Final = frozenset({"kafka", "prometheus_client", "pydantic", "logging", "time", "random", "os"})
 TOP_LEVEL: Final = frozenset({
-    *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", ".gitignore"),
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "Makefile", ".gitignore"),
     *(".ci", "docs", "driftd", "deploy", "tests", "alert_rules"),
 })  # fmt: skip
 MODULES: Final = sorted((ROOT / "driftd").rglob("*.py"))

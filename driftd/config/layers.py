@@ -104,7 +104,7 @@ def environment(env: Mapping[str, str], mistakes: list[str]) -> dict[str, Any]:
         elif not any(link.fullmatch(f"{variable}={value}") for link in (_SERVICE_LINK, _SERVICE_PORT)):
             help_ = did_you_mean(variable, known, listed=False) or "; docs/config.md lists them"
             mistakes.append(f"{variable}: unknown environment variable{help_}")
-    source = EnvSettingsSource(Settings)
+    source = EnvSettingsSource(Settings, case_sensitive=False)
     source.env_vars = mine
     data = source()
     if isinstance(data.get("models"), str):

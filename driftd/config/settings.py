@@ -490,6 +490,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="DRIFTD_",
+        case_sensitive=True,  # else "Kafka:" would be taken, and "kafka:" beside it lost
         env_nested_delimiter="__",
         enable_decoding=False,
         extra="forbid",

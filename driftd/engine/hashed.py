@@ -11,7 +11,7 @@ import numpy as np
 from driftd.core.channel import Channel
 from driftd.core.errors import HashedOtherwise
 from driftd.core.event import Kind
-from driftd.core.hashing import ANSWERS, Hashing
+from driftd.core.hashing import ANSWERS, Hashing, How
 from driftd.core.reference import Reference
 from driftd.engine.snapshot import Checkpoint, ModelSnapshot, RowsSnapshot, StreamSnapshot
 
@@ -27,8 +27,8 @@ def require_reference(reference: Reference, now: Hashing) -> None:
     if wrong:
         name = reference.model
         raise HashedOtherwise(
-            f"reference {name} v{reference.version}: {_what(reference.hashing, now, wrong)}; set it back, or build the "
-            f"reference anew ('driftd reference build {name}', 'driftd forget {name}')"
+            f"reference {name} v{reference.version}: {_what(reference.hashing, now, name, wrong)}; set it back, or "
+            f"build the reference anew ('driftd reference build {name}', 'driftd forget {name}')"
         )
 
 
@@ -41,9 +41,10 @@ def require_hashing(checkpoint: Checkpoint, now: Hashing, where: str) -> None:
         rows = _rows_of(model, (s for p in checkpoint.partitions for s in p.streams if s.slice == model.slice))
         wrong = _differing(then, now, model.slice.model, chain.from_iterable(map(_of_rows, rows)))
         if wrong:
+            name = model.slice.model
             raise HashedOtherwise(
-                f"{where}: model {model.slice.model}: {_what(then, now, wrong)}; set it back, or let driftd learn the "
-                f"model anew ('driftd forget {model.slice.model}')"
+                f"{where}: model {name}: {_what(then, now, name, wrong)}; set it back, or let driftd learn the model "
+                f"anew ('driftd forget {name}')"
             )
 
 
@@ -73,12 +74,12 @@ def _rows_of(model: ModelSnapshot, streams: Iterable[StreamSnapshot]) -> Iterato
         yield from (*stream.rows, *stream.held)
 
 
-def _what(then: Hashing, now: Hashing, channels: list[str]) -> str:
+def _what(then: Hashing, now: Hashing, model: str, channels: list[str]) -> str:
     named = ", ".join(channels[:_MOST_NAMED]) + (", ..." if len(channels) > _MOST_NAMED else "")
-    if then.fingerprint and now.fingerprint and then.fingerprint != now.fingerprint:
+    was, wanted = (any(h.of(model, c) is not How.NOT for c in channels) for h in (then, now))
+    if was and wanted and then.fingerprint != now.fingerprint:
         key = f"key {then.fingerprint}, and privacy.key is {now.fingerprint} now"
         return f"values of {named} are hashed with another key ({key})"
-    was, wanted = ((h.text or h.channels) and h.fingerprint for h in (then, now))
     if was and wanted:
         return f"values of {named} were hashed by other settings (privacy.hash_text, privacy.hash_channels)"
     return f"values of {named} are {'' if was else 'not '}hashed there, and privacy says {'not to' if was else 'to'}"

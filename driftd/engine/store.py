@@ -64,6 +64,7 @@ def _write(files: Mapping[Path, bytes], previous: Path | None) -> int:
         for path, payload in files.items():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             head = MAGIC + FORMAT.to_bytes(2, "big") + len(payload).to_bytes(8, "big")
+            temporary[path].touch(mode=0o640)
             with temporary[path].open("wb") as f:
                 written += f.write(head + hashlib.sha256(payload).digest())
                 written += f.write(payload)

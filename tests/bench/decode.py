@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from driftd.core.event import Headers, Kind, RecordBatch, Schema
+from driftd.core.hashing import Hasher
 from driftd.decode import Codec, Limits
 from driftd.decode.json.codec import EventsCodec
 from driftd.decode.json.fast import JsonCodec
@@ -80,6 +81,12 @@ def main() -> None:
     print(f"{'path':58s} us/event  bytes  rejects in last batch")
     fast = EventsCodec()
     measure("fast: one open model, 16 numbers and 4 categories", fast, batches(plain), one)
+    text, named = (Hasher(bytes(32), text=t, channels=c) for t, c in ((True, ()), (False, ("cat_*", "prediction"))))
+    measure("fast: text is hashed (4 categories)", EventsCodec(Limits(hasher=text)), batches(plain), one)
+    measure("fast: all values of 5 channels are hashed", EventsCodec(Limits(hasher=named)), batches(plain), one)
+    distinct = [v.replace(b'"cat_0": "', b'"cat_0": "%d-' % i) for i, v in enumerate(plain)]
+    measure("fast: an identifier, as it came", fast, batches(distinct), one)
+    measure("fast: an identifier, hashed", EventsCodec(Limits(hasher=text)), batches(distinct), one)
     measure("fast: closed schema", fast, batches(plain), {"fraud": schema("fraud", is_open=False)})
     measure("fast: learning (kinds not known yet)", fast, batches(plain), {"fraud": schema("fraud", learned=False)})
     measure("fast: one in twenty numbers null", fast, batches([event(rng, "fraud", nulls=0.05) for _ in plain]), one)

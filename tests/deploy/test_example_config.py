@@ -19,7 +19,7 @@ OWN = {
     "state.directory": "/var/lib/driftd",
 }
 """What it must name for itself."""
-IN_FILES = {"kafka.sasl_password", "kafka.ssl_password", "kafka.sasl_oauthbearer_client_secret"}
+IN_FILES = {"kafka.sasl_password", "kafka.ssl_password", "kafka.sasl_oauthbearer_client_secret", "privacy.key"}
 """Secrets that it shows as files only."""
 
 

@@ -41,10 +41,9 @@ EVENT: Final = {
     "cost": {"usd": 0.5},
 }
 TOKENS: Final = tuple(
-    b'" \\ { } [ ] , : null true false NaN Infinity -0 1e400 1e-400 12,50 \\u0000 \\ud800 \\u00e9 \xc3\xa9 \xff \xef\xbb\xbf \x1e '
-    b'"model" "time" "features" "prediction" "score" "label" "error" "data" "specversion" "2026-11-23T06:00:11Z"'.split(
-        b" "
-    )
+    b'" \\ { } [ ] , : null true false NaN Infinity -0 1e400 1e-400 12,50 \\u0000 \\ud800 \\u00e9 \xc3\xa9 \xff '
+    b'\xef\xbb\xbf \x1e "model" "time" "features" "prediction" "score" "label" "error" "data" "specversion" '
+    b"2026-11-23T06:00:11Z".split(b" ")
 )
 SCHEMAS: Final[tuple[Mapping[str, Schema], ...]] = (
     {},

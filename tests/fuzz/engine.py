@@ -1,4 +1,4 @@
-"""The loop: an input is changed, tried, and kept where it led to something new; what fails is made small and reported."""
+"""The loop: an input is changed, tried, and kept where it led to something new; what fails is made small."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _alike(node: Any, rng: random.Random) -> Any:
 
 def _array_alike(node: msgspec.msgpack.Ext, rng: random.Random) -> msgspec.msgpack.Ext:
     """An array of other numbers, or of another number of rows, columns or dimensions."""
-    dtype, shape, index, values = msgspec.msgpack.decode(node.data)
+    dtype, shape, _, values = msgspec.msgpack.decode(node.data)
     out = np.frombuffer(values, dtype).reshape(shape) if node.code == 1 else np.zeros(shape, dtype)
     match rng.randrange(6):
         case 0 if out.ndim:

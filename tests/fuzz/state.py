@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -204,13 +205,17 @@ def findings(_: Path) -> Try:
             "psi",
             Status(len(data) % 4),
             Status.OK,
-            *numbers[:5],
-            len(data),
-            numbers[5],
-            numbers[6],
-            numbers[7] if len(data) % 2 else None,
-            parts[3],
-            (MovedBin(parts[4], *(data.ljust(2, b"\0")[i] / 255 for i in (0, 1))),),
+            statistic=numbers[0],
+            threshold=numbers[1],
+            effect=numbers[2],
+            noise=numbers[3],
+            ratio=numbers[4],
+            events=len(data),
+            window_start=numbers[5],
+            window_end=numbers[6],
+            since=numbers[7] if len(data) % 2 else None,
+            because=parts[3],
+            moved=(MovedBin(parts[4], *(data.ljust(2, b"\0")[i] / 255 for i in (0, 1))),),
             channels=(parts[5],),
             severity=Severity.PAGE if len(data) % 3 else None,
             value=numbers[2],
@@ -228,10 +233,16 @@ def _texts() -> list[bytes]:
     return [b"fraud\x1ecountry=DE\x1eamount\x1e0.1% -> 62%\x1e< 5\x1ebad\nname", "\u00e9\u2028\x1e\0".encode()]
 
 
+def _stored() -> list[bytes]:
+    return [whole(encode_reference(_learned()))]
+
+
+_PACKED: Final = Target("", checkpoint, _stored, parse=unpacked, unparse=packed)
+_FILE: Final = replace(_PACKED, mend=mended, header=HEADER)
 TARGETS: Final = (
-    Target("checkpoint", checkpoint, lambda: [*_checkpoints()], mend=mended, parse=unpacked, unparse=packed, header=HEADER, quick=100),
-    Target("reference", reference, lambda: [whole(encode_reference(_learned()))], mend=mended, parse=unpacked, unparse=packed, header=HEADER, quick=200),
-    Target("messages", messages, lambda: [*_said()], parse=unpacked, unparse=packed, header=2, quick=40),
+    replace(_FILE, name="checkpoint", seeds=lambda: [*_checkpoints()], quick=100),
+    replace(_FILE, name="reference", attempt=reference, quick=200),
+    replace(_PACKED, name="messages", attempt=messages, seeds=lambda: [*_said()], header=2, quick=40),
     Target("pieces", pieces, _cut, (b"\x1e", b"\0", b"=", b"0.0.0\0n", b"=0\0n"), quick=600),
     Target("findings", findings, _texts, (b"\x1e", b"\n", b"\xff", b"\0"), quick=200),
-)  # fmt: skip
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from driftd.sources.kafka.records import BATCH, LENGTH_END, START, LegacyFormat, Unpacker
+from driftd.sources.kafka.records import BATCH, LENGTH_END, START, Aborted, LegacyFormat, Unpacker
 from tests.contract.kafka_batches import CODECS, AbortedTransaction, Record, batch, marker, sealed
 from tests.fuzz.engine import Target, Try, sign_of
 
@@ -35,7 +35,7 @@ def unpacking(_: Path) -> Try:
 
     def attempt(data: bytes) -> Hashable:
         signs: list[Hashable] = []
-        for aborted in (None, [AbortedTransaction(5, 0)]):
+        for aborted in (None, [cast("Aborted", AbortedTransaction(5, 0))]):
             unpacker = Unpacker(data, 2, aborted, max_batch_bytes=LIMIT)
             before = 2
             for _ in range(MOST_TAKES):

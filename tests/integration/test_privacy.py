@@ -1,4 +1,4 @@
-"""A bank that may not show a country or an account: nothing that driftd writes, sends or serves has a value of either."""
+"""A bank that may not show a country or an account: nothing that driftd writes, sends or serves has one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ NUMBERS = tuple(range(81_600_100, 81_600_140))
 """Of customers; numbers in JSON."""
 SECRETS = (*COUNTRIES, *ACCOUNTS, *map(str, NUMBERS), "4711,50", "trace-of-Ruritania")
 BEGIN = 1_795_413_600.0
+SLOWLY = 200.0
 
 
 def bank(events: str, letters: str, findings: str, bootstrap: str) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def bank(events: str, letters: str, findings: str, bootstrap: str) -> dict[str, 
             "dead_letter_topic": letters,
             "findings_topic": findings,
         },
-        "learning": {"events": 2000},
+        "learning": {"events": 1000},
         "windows": {"window_seconds": 60, "pane_seconds": 5, "min_events": 200, "out_of_orderness_seconds": 5},
         "privacy": {
             "key_file": "privacy.key",
@@ -102,11 +103,11 @@ def test_no_value_leaves_the_process(kafka: Broker, tmp_path: Path) -> None:
     key.chmod(0o600)
     rng = np.random.default_rng(1)
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
-    good = [event(rng, i, drifted=i >= 4000) for i in range(7000)]
+    good = [event(rng, i, drifted=i >= 2000) for i in range(4000)]
     reasons = []
     for i, one in enumerate(good):
         producer.send(events, json.dumps(one).encode(), key=one["features"]["account"].encode())
-        if i == 3000:
+        if i == 1500:
             one["features"]["amount"] = "4711,50"  # refused, the event is not
             producer.send(events, json.dumps(one).encode())
             for value, reason in bad(good[0]):
@@ -115,9 +116,13 @@ def test_no_value_leaves_the_process(kafka: Broker, tmp_path: Path) -> None:
     producer.flush()
     producer.close()
     driftd.start()
-    driftd.wait_received(7001 + len(reasons))
-    driftd.wait(lambda: any(f["kind"] or f["status"] != "LEARNING" for f in driftd.findings().values()), "a finding")
-    driftd.wait(lambda: driftd.value("driftd_dead_letters_total", outcome="sent") == len(reasons), "dead letters")
+    driftd.wait_received(len(good) + 1 + len(reasons), SLOWLY)
+    driftd.wait(
+        lambda: any(f["kind"] or f["status"] != "LEARNING" for f in driftd.findings().values()), "a finding", SLOWLY
+    )
+    driftd.wait(
+        lambda: driftd.value("driftd_dead_letters_total", outcome="sent") == len(reasons), "dead letters", SLOWLY
+    )
     pages = {path: driftd.get(path)[1] for path in ("/metrics", "/", "/api/v1/status", "/-/ready")}
     assert driftd.terminate() == 0
 
@@ -146,12 +151,12 @@ def test_no_value_leaves_the_process(kafka: Broker, tmp_path: Path) -> None:
     # another key: refused, and the state stays
     key.write_text("another key, as long")
     driftd.start()
-    assert driftd.exit_code() == 4
+    assert driftd.exit_code(SLOWLY) == 4
     assert "hashed with another key" in driftd.log
     assert not list(tmp_path.rglob("*.bad"))
     key.write_text(KEY)
     driftd.start()
-    driftd.wait_ready()
+    driftd.wait_ready(SLOWLY)
     assert driftd.terminate() == 0
 
 

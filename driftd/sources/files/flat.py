@@ -60,10 +60,11 @@ class FlatFile:
     def _open_parquet(self) -> list[str]:
         try:
             self._file = pyarrow.parquet.ParquetFile(self.path)
-        except pa.ArrowInvalid as e:
+            names = self._file.schema_arrow.names
+        except (pa.ArrowException, UnicodeDecodeError) as e:  # a name that is not UTF-8
             raise SourceRefused(f"{self.path}: not a Parquet file: {e}") from e
         self._total = self._file.metadata.num_rows
-        return [name for name in self._file.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)]
+        return [name for name in names if not _PANDAS_INDEX.fullmatch(name)]
 
     def _open_csv(self, kind: str) -> list[str]:
         self._total = Path(self.path).stat().st_size
@@ -91,7 +92,7 @@ class FlatFile:
         try:
             with undamaged(self.path):
                 yield from self._parquet_rows(size) if self._parquet else self._csv_rows(size)
-        except pa.ArrowException as e:
+        except (pa.ArrowException, UnicodeDecodeError) as e:
             raise SourceRefused(f"{self.path}: cannot be read on: {e}") from e
 
     def codec_within(self, limits: Limits) -> Codec:

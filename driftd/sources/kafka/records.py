@@ -30,6 +30,8 @@ SMALLEST_MESSAGE: Final = 26  # of format v0, the shortest
 LENGTH_END: Final = 12  # base offset and length come before what the length counts
 CRC_START: Final = 21
 SMALLEST_RECORD: Final = 7
+FARTHEST: Final = 1 << 62
+"""Offset that no topic reaches."""
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
 
 
@@ -69,7 +71,7 @@ class Unpacker:
         self.done = False
         self._data = data
         self._view = memoryview(data)
-        self._at = 0
+        self._at = self._end = 0
         self._fetch_offset = fetch_offset
         self._committed_only = aborted is not None
         self._aborted = deque(sorted(aborted or (), key=lambda transaction: transaction.first_offset))
@@ -115,8 +117,10 @@ class Unpacker:
             next_offset = base + last + 1
             try:
                 check(self._view, at, end, magic, crc, next_offset - base)
+                self._require_order(base, next_offset)
                 if self._is_hidden(producer, attributes, next_offset, at, end):
-                    self._at, self.next_offset, self.leader_epoch = end, next_offset, epoch
+                    self._at, self.leader_epoch = end, epoch
+                    self.next_offset = max(self.next_offset, next_offset)
                     continue
                 start = at + BATCH.size
                 batch = KafkaBatch(
@@ -125,15 +129,23 @@ class Unpacker:
                 place(batch, attributes & CODEC, data, groups, self._max_batch_bytes)
             except Unreadable as error:
                 first = max(base, self.next_offset)
+                if next_offset > FARTHEST:
+                    first = next_offset = self.next_offset
                 self._damaged = Damaged(first, max(next_offset, first + 1), error.damage, str(error))
                 break
             self._at, self.leader_epoch = end, epoch
             self._note_losses(batch, next_offset)
-            self.next_offset = batch.next_offset
+            self.next_offset = max(self.next_offset, batch.next_offset)
             self.bytes_read += end - at
             return batch
         self.done = True
         return None
+
+    def _require_order(self, base: int, next_offset: int) -> None:
+        """No checksum covers a batch's base offset: with a wrong one, records would be read twice, or for ever."""
+        if base < self._end or next_offset > FARTHEST:
+            raise Unreadable(Damage.MALFORMED, "the batch's offsets do not follow those before it")
+        self._end = next_offset
 
     def _note_losses(self, batch: KafkaBatch, next_offset: int) -> None:
         """Records too large to be read, and the rest of a batch that was read in part only."""
@@ -172,7 +184,7 @@ class Unpacker:
             except (Unreadable, IndexError) as error:
                 detail = str(error) if isinstance(error, Unreadable) else "a record ends after its batch"
                 first = max(batch.base_offset, self._fetch_offset)
-                self._damaged = Damaged(first, batch.next_offset, Damage.MALFORMED, detail)
+                self._damaged = Damaged(first, max(batch.next_offset, first + 1), Damage.MALFORMED, detail)
                 self.next_offset, self.done = first, True
                 break
             good.append(batch)

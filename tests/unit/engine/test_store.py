@@ -68,6 +68,16 @@ def test_what_is_written_is_read_again_and_its_size_is_told(tmp_path: Path) -> N
     assert [p.name for p in path.parent.iterdir()] == ["checkpoint"]
 
 
+def test_others_cannot_read_the_state(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_file(tmp_path / "state" / "checkpoint", DATA)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "state", tmp_path / "state" / "checkpoint")]
+    assert modes == [0o750, 0o640]
+
+
 def test_a_write_that_fails_leaves_the_old_file(file: Path) -> None:
     before = file.read_bytes()
     file.with_name("checkpoint.tmp").mkdir()

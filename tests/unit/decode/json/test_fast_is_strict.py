@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftd.core.event import Kind, RecordBatch, Schema
+from driftd.core.hashing import Hasher
 from driftd.decode import Limits
 from driftd.decode.json.fast import JsonCodec
 from tests.unit.decode.make import NOW, outcome, records
@@ -129,6 +130,7 @@ schema = st.builds(
 )
 limits = st.one_of(
     st.just(Limits()),
+    st.just(Limits(hasher=Hasher(b"0123456789abcdef", text=True, channels=("a", "label")), show_values=False)),
     st.builds(Limits, max_models=st.integers(0, 3), max_features=st.integers(1, 4)),
     st.builds(
         Limits,
