@@ -79,7 +79,7 @@ def channel_link(model: str, channel: str) -> str:
 
 def isolated(text: object, most: int = 80) -> str:
     """A name from outside: cut if it is long, isolated so that right-to-left text stays in its place."""
-    return f"\u2068{clean(str(text), most)}\u2069"
+    return f"\u2068{clean(str(text).replace(spelled.NBSP, ' '), most)}\u2069"
 
 
 def status(word: str) -> Markup:
