@@ -289,12 +289,6 @@ class Timeline:
         ]
         return out[0].then(out[1])
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all points and sums."""
-        arrays = (x for v in self.levels for p in (v.sealed, v.tail) for x in (p.numbers, p.totals, p.values))
-        return sum(x.nbytes for x in arrays) + sum(v.open.nbytes for v in self.levels if v.open is not None)
-
     def _on(self, reader: ValueReader) -> Timeline:
         """The points by the channels and labels of another reference: what neither has in common is not known."""
         if (self.channels, self.labels) == (reader.channels, reader.labels):

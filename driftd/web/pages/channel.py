@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,8 @@ from driftd.web.snapshot import ChannelView
 
 BARS = 24
 MOST_CATEGORIES = 12
+QUANTILE_EVENTS = 40
+"""Events of a point from which on its outer quantiles are drawn: two of 40 lie beyond each."""
 UNSEEN_TITLE = "Values that the reference never saw"
 _STATISTICS = {CHANGE: "size of the change"}
 LONG_TAIL = 6.0
@@ -132,7 +134,8 @@ class _Drawing:
             yield self._chart("Typical size", "geometric mean of the numbers but 0", t.TYPICAL, height=130)
         usual = self.usual.columns
         band = Band(self.usual.times, usual[t.P5], usual[t.P95])
-        outer = [self._line(t.P5, "l-soft"), self._line(t.P95, "l-soft")]
+        enough = self.found.totals[:, t.EVENTS] >= QUANTILE_EVENTS
+        outer = [replace(o, values=np.where(enough, o.values, np.nan)) for o in map(self._outer, (t.P5, t.P95))]
         yield self._chart(
             "Median, and 5 to 95 %",
             f"{unit}; grey: 5 to 95 % of the reference",
@@ -153,6 +156,9 @@ class _Drawing:
 
     def missing(self) -> TimeChart:
         return self._chart("Missing", "share of the events; dashed: usual", t.SHARE_MISSING, shares=True, height=74)
+
+    def _outer(self, column: int) -> Line:
+        return self._line(column, "l-soft")
 
     def _line(self, column: int, css: str) -> Line:
         values = self.found.values[:, self.view.row, column]
