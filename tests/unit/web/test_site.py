@@ -16,7 +16,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.view import Snapshot
 from driftd.web import ModelView
-from driftd.web.facts import episodes
+from driftd.web.episodes import episodes
 from driftd.web.health import health
 from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
 from driftd.web.snapshot import channels, status_json
