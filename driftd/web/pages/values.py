@@ -110,12 +110,22 @@ class _Drawing:
         known = whole.values[~np.isnan(whole.values)]
         spell = share if shares else partial(spell_value, self.view.judgement.reference.bins[self.view.row])
         last = spell(float(known[-1])) if len(known) else "-"
-        span = self.stretch.span
+        span, limits = self.stretch.span, [] if shares else self._ends(whole)
         marks = [Mark(at, f"version {words.name(v)}") for at, v in versions_begun(self.m, span)]
         if since is not None:
             marks.append(Mark(since, f"change {when(since, now)}", "cp"))
         said = f"{title} of {self.line.channel}, {unit}: last {last}"
-        return TimeChart(title, unit, said, span, lines, band, marks, last, height, shares)
+        return TimeChart(title, unit, said, span, lines, band, marks, last, height, shares, limits=limits)
+
+    def _ends(self, line: Line) -> list[tuple[float, str, str]]:
+        """Where the reference's values end, if some lie beyond."""
+        edges = self.view.judgement.reference.bins[self.view.row].edges
+        ends = ((np.inf, edges[-1], "greatest"), (-np.inf, edges[0], "least")) if len(edges) else ()
+        return [
+            (float(edge), f"the reference's {word}: {number(float(edge))}", "ref")
+            for beyond, edge, word in ends
+            if (line.values == beyond).any()
+        ]
 
 
 def spell_value(bins: Bins, value: float) -> str:
