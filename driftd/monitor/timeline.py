@@ -2,7 +2,7 @@
 
 panes    | | | | | | | | |    added up by minute: whole numbers, so any split of the panes gives the same
 minute   [       ][       ]   when the next one begins: shares, mean and quantiles, of all channels in one call
-10 min   [                    the same sums further on; then hours, then days
+10 min   [                    takes the sums of minutes that are over; hours take theirs, days those of hours
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ Counts = NDArray[np.int64]
 STEPS: Final = (60.0, 600.0, 3600.0, 86_400.0)
 """Seconds of a point; each is a multiple of the one before."""
 MOST: Final = (390, 450, 780, 400)
-"""Points of each step that are kept: 6 hours, 3 days, a month, a year; each a little more, for pages are looked at later."""
-BATCH: Final = 32
-"""Points that move together from ``tail`` to ``sealed``, which a checkpoint writes once."""
+"""Points of each step that are kept: 6 hours, 3 days, a month, a year, and some more for who looks later."""
+BATCH: Final = 8
+"""Points that move together from ``tail`` to ``sealed``, which a checkpoint writes once. Derived: with a checkpoint
+every 10 s, 8 to 16 minutes make the least to write of both."""
 
 SHARE_MISSING: Final = 0
 """Of the events that the channel applies to."""
@@ -209,21 +210,23 @@ class Level:
     sealed: Points
     tail: Points
 
-    def take(self, block: PaneBlock, reader: ValueReader, most: int) -> Level:
-        """With the sums of ``block``, whose rows have the numbers of points."""
+    def take(self, block: PaneBlock, reader: ValueReader, most: int) -> tuple[Level, PaneBlock | None]:
+        """With the sums of ``block``, whose rows have the numbers of points; and the sums of those that are over."""
         whole = block if self.open is None else merge([self.open, block])
         last = int(whole.numbers[-1])
-        closed, still = whole.cut(last - 1)
-        assert still is not None
-        tail = self.tail if closed is None else self.tail.then(reader.points(closed))
+        over, still = whole.cut(last - 1)
+        tail = self.tail if over is None else self.tail.then(reader.points(over))
         sealed, batch = self.sealed, last // BATCH * BATCH
         if len(tail) and tail.numbers[0] < batch:
             sealed, tail = sealed.then(tail.part(None, batch)).part(batch - most), tail.part(batch)
-        return Level(still, sealed, tail)
+        return Level(still, sealed, tail), over
 
-    def closed(self, reader: ValueReader) -> Level:
-        """Without sums: what was open is a point as far as it came."""
-        return self if self.open is None else Level(None, self.sealed, self.tail.then(reader.points(self.open)))
+
+def _grouped(block: PaneBlock, seconds: float, step: float) -> PaneBlock:
+    """Rows of ``seconds`` each as rows of ``step`` seconds, under their numbers."""
+    numbers = np.floor_divide(block.numbers * seconds, step).astype(np.int64)
+    first = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+    return replace(block.summed(first), numbers=numbers[first])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,27 +242,44 @@ class Timeline:
     def take(self, panes: PaneBlock, reader: ValueReader, pane_seconds: float) -> Timeline:
         """With closed panes, which are later than all before. Nothing is found: pages show it."""
         known = self._on(reader)
-        block = replace(panes, cross=None, products=None, detections=(), versions={})
-        starts, levels = block.numbers * pane_seconds, []
-        for level, step, most in zip(known.levels, STEPS, MOST, strict=True):
-            numbers = np.floor_divide(starts, step).astype(np.int64)
-            first = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
-            block = replace(block.summed(first), numbers=numbers[first])
-            starts = starts[first]
-            levels.append(level.take(block, reader, most))
+        block: PaneBlock | None = replace(panes, cross=None, products=None, detections=(), versions={})
+        levels, seconds = [*known.levels], pane_seconds
+        for place, (step, most) in enumerate(zip(STEPS, MOST, strict=True)):
+            if block is None:
+                break
+            levels[place], block = levels[place].take(_grouped(block, seconds, step), reader, most)
+            seconds = step
         return replace(known, levels=tuple(levels))
 
     def closed(self, reader: ValueReader) -> Timeline:
-        """Before the model gets other bins: what is open becomes points."""
-        return replace(self, levels=tuple(level.closed(reader) for level in self.levels))
+        """Before the model gets other bins: what is open becomes points, as far as it came."""
+        return replace(
+            self,
+            levels=tuple(
+                Level(None, level.sealed, level.tail if still is None else level.tail.then(reader.points(still)))
+                for level, still in zip(self.levels, self._open(), strict=True)
+            ),
+        )
 
     def points(self, step: int, reader: ValueReader | None) -> Points:
-        """All of the step with this place in STEPS, the one that is open too."""
+        """All of the step with this place in STEPS; with a ``reader`` also what is open."""
         level = self.levels[step]
         done = level.sealed.then(level.tail)
-        if level.open is None or reader is None or reader.channels != self.channels:
+        if reader is None or reader.channels != self.channels:
             return done
-        return done.then(reader.points(level.open))
+        still = self._open()[step]
+        return done if still is None else done.then(reader.points(still))
+
+    def _open(self) -> list[PaneBlock | None]:
+        """What is open of each step, with what the steps before it have not handed on."""
+        block: PaneBlock | None = None
+        out, seconds = list[PaneBlock | None](), STEPS[0]
+        for level, step in zip(self.levels, STEPS, strict=True):
+            before = [] if block is None else [_grouped(block, seconds, step)]
+            parts = [*([] if level.open is None else [level.open]), *before]
+            block, seconds = merge(parts) if parts else None, step
+            out.append(block)
+        return out
 
     def recent(self, step: int, first: int, channel: int) -> Points:
         """Closed points of the step from number ``first`` on, of one channel: cheap, for small pictures of many."""
@@ -269,12 +289,6 @@ class Timeline:
             for p in (level.sealed, level.tail)
         ]
         return out[0].then(out[1])
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all points and sums."""
-        arrays = (x for v in self.levels for p in (v.sealed, v.tail) for x in (p.numbers, p.totals, p.values))
-        return sum(x.nbytes for x in arrays) + sum(v.open.nbytes for v in self.levels if v.open is not None)
 
     def _on(self, reader: ValueReader) -> Timeline:
         """The points by the channels and labels of another reference: what neither has in common is not known."""

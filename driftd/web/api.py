@@ -15,15 +15,12 @@ from driftd import __version__
 from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
-    Episode,
-    FindingLine,
     ModelLine,
     channel_line,
     channel_lines,
-    episodes,
-    finding_line,
     fleet_headline,
     model_line,
     worst_first,

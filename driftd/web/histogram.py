@@ -66,7 +66,8 @@ class Histogram:
                         css, (x + k * wide) * 100, wide * 100, self.height - tall, tall
                     )
             middle = (x + wide) * 100
-            yield text(f"{middle:.2f}%", self.height + 17, label, "", anchor="middle")
+            below = self.height + 17 + 14 * (i % 2)  # on a phone two names do not fit beside each other
+            yield text(f"{middle:.2f}%", below, label, "", anchor="middle")
 
     def _values(self, room: float) -> Iterator[Markup]:
         n = len(self.reference)

@@ -20,6 +20,7 @@ LOG_FROM: Final = 20.0
 _STEPS: Final = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, DAY, 2 * DAY,
                  7 * DAY, 14 * DAY)  # fmt: skip
 _MOST_TIMES: Final = 7
+_MOST_TICKS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ class Axis:
     def ticks(self) -> list[float]:
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            factors = (1,) if len(decades) > 3 else (1, 3) if len(decades) > 2 else (1, 2, 5)
-            every = 1 + len(decades) // 7
-            ticks = [f * 10.0**d for d in decades if d % every == 0 for f in factors]
-            return [t for t in ticks if self.low * 0.999 <= t <= self.high * 1.001]
+            choices = [[f * 10.0**d for d in decades for f in factors] for factors in ((1, 2, 5), (1, 3), (1,))]
+            choices += [[10.0**d for d in decades if d % every == 0] for every in (2, 3, 4, 6, 12, 50, 200)]
+            inside = ([t for t in c if self.low * 0.999 <= t <= self.high * 1.001] for c in choices)
+            return next(ticks for ticks in inside if len(ticks) <= _MOST_TICKS)
         step = _round_step((self.high - self.low) / 3)
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]

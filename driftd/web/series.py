@@ -79,7 +79,7 @@ class Values:
                 break
             coarser = m.timeline.levels[step + 1]
             older = next((p.numbers[0] for p in (coarser.sealed, coarser.tail) if len(p)), None)
-            if older is None or (len(points) and older * t.STEPS[step + 1] >= points.numbers[0] * t.STEPS[step]):
+            if older is None or (len(points) and (older + 1) * t.STEPS[step + 1] >= points.numbers[0] * t.STEPS[step]):
                 break  # the next step reaches no further back
         seconds = t.STEPS[step]
         part = points.part(int(start // seconds), int(end // seconds) + 1)

@@ -53,7 +53,13 @@ def take(url: str, picture: Path, width: int, height: int, scheme: str) -> None:
     dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
     with tempfile.TemporaryDirectory() as profile:
         command = [str(chromium), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *dark]
-        command += [f"--user-data-dir={profile}", f"--window-size={width},{height}", f"--screenshot={picture}", url]
+        command += [
+            "--virtual-time-budget=3000",
+            f"--user-data-dir={profile}",
+            f"--window-size={width},{height}",
+            f"--screenshot={picture}",
+            url,
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
     print(picture, flush=True)
 

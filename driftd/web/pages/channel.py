@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from markupsafe import Markup
@@ -13,23 +12,22 @@ from markupsafe import Markup
 from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.core.reference import Bins
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
-from driftd.judge.natural.kinds import Kind as ChangeKind
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.chart import Band, Line, Mark, TimeChart, bullet, pair
-from driftd.web.facts import ChannelLine, channel_line, episodes
+from driftd.web.chart import bullet, pair
+from driftd.web.episodes import episodes
+from driftd.web.facts import ChannelLine, channel_line
 from driftd.web.format import large, number, share, times
-from driftd.web.format import when as spell_when
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
+from driftd.web.pages.values import charts_of, spell_value
 from driftd.web.scales import LOG_FROM, Floats
-from driftd.web.series import RANGES, Stretch, Usual, Values, column_of, summary_values, usual_of, versions_begun
+from driftd.web.series import RANGES, Stretch, summary_values
 from driftd.web.snapshot import ChannelView
 
 BARS = 24
 MOST_CATEGORIES = 12
-UNSEEN_TITLE = "Values that the reference never saw"
 _STATISTICS = {CHANGE: "size of the change"}
 LONG_TAIL = 6.0
 """Distance of p95 from the median over that of p5, from which on a logarithm shows more."""
@@ -66,7 +64,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     now = (m.judgement.window_start, m.judgement.window_end) if hop is None else (hop.start, hop.end)
     counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
     usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
-    charts, hourly = _charts(m, view, line, stretch, snapshot)
+    charts, hourly = charts_of(m, view, line, stretch, snapshot)
     numeric = bool(reference.numeric[row])
     mine = [f for f in snapshot.findings if f.model == m.name and f.feature == name]
     return render(
@@ -75,7 +73,6 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
-        view=view,
         reference=reference,
         stretch=stretch,
         ranges=RANGES,
@@ -95,102 +92,6 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     )
 
 
-def _charts(
-    m: ModelView, view: ChannelView, line: ChannelLine, stretch: Stretch, snapshot: Snapshot
-) -> tuple[list[TimeChart], bool]:
-    if m.reader is None or m.reader.channels != m.timeline.channels:
-        return [], False
-    found = Values.of(m, stretch)
-    grid = np.linspace(stretch.span.start, stretch.span.end, 200)
-    usual = usual_of(m, view.row, grid)
-    numeric = bool(view.judgement.reference.numeric[view.row])
-    draw = _Drawing(m, view, line, stretch, found, usual, snapshot)
-    made = [*(draw.numbers() if numeric else draw.categories()), draw.missing()]
-    # first the one in which the change shows
-    first = (
-        {t.SHARE_MISSING: "Missing", t.SHARE_UNSEEN: UNSEEN_TITLE}.get(column_of(line.kind, numeric))
-        if line.kind
-        else ""
-    )
-    made.sort(key=lambda chart: chart.title != first)
-    return [chart for chart in made if not chart.empty], usual.hourly
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Drawing:
-    m: ModelView
-    view: ChannelView
-    line: ChannelLine
-    stretch: Stretch
-    found: Values
-    usual: Usual
-    snapshot: Snapshot
-
-    def numbers(self) -> Iterator[TimeChart]:
-        unit = "numbers as they come"
-        if self.line.kind == ChangeKind.UNIT:
-            yield self._chart("Typical size", "geometric mean of the numbers but 0", t.TYPICAL, height=130)
-        usual = self.usual.columns
-        band = Band(self.usual.times, usual[t.P5], usual[t.P95])
-        outer = [self._line(t.P5, "l-soft"), self._line(t.P95, "l-soft")]
-        yield self._chart(
-            "Median, and 5 to 95 %",
-            f"{unit}; grey: 5 to 95 % of the reference",
-            t.P50,
-            band=band,
-            more=outer,
-            height=150,
-        )
-        yield self._chart("Mean", "dashed: the reference's", t.MEAN)
-
-    def categories(self) -> Iterator[TimeChart]:
-        labels = self.view.judgement.reference.bins[self.view.row].categories[: t.TOP]
-        for i, label in enumerate(labels):
-            yield self._chart(
-                f"{words.name(label)}", "share of the values; dashed: usual", t.FIRST_SHARE + i, shares=True, height=74
-            )
-        yield self._chart(UNSEEN_TITLE, "share of the values", t.SHARE_UNSEEN, shares=True, height=74)
-
-    def missing(self) -> TimeChart:
-        return self._chart("Missing", "share of the events; dashed: usual", t.SHARE_MISSING, shares=True, height=74)
-
-    def _line(self, column: int, css: str) -> Line:
-        values = self.found.values[:, self.view.row, column]
-        return Line(self.found.times, values, css, self.found.gap(self.snapshot.pane_seconds))
-
-    def _chart(
-        self, title: str, unit: str, column: int, *, band: Band | None = None, more: Sequence[Line] = (),
-        shares: bool = False, height: int = 110,
-    ) -> TimeChart:  # fmt: skip
-        whole = self._line(column, "l-ink")
-        lines: list[Line] = [*more]
-        if (band is None and column in self.usual.columns) or band is not None:
-            lines.append(Line(self.usual.times, self.usual.columns[column], "l-ref"))
-        lines.append(whole)
-        since, now = self.line.since, self.snapshot.now
-        if since is not None:
-            half = self.found.step / 2
-            lines.append(
-                Line(whole.times, np.where(whole.times + half >= since, whole.values, np.nan), "l-now", whole.gap)
-            )
-        known = whole.values[~np.isnan(whole.values)]
-        spell = share if shares else partial(_spell, self.view.judgement.reference.bins[self.view.row])
-        last = spell(float(known[-1])) if len(known) else "-"
-        span = self.stretch.span
-        marks = [Mark(at, f"version {words.name(v)}") for at, v in versions_begun(self.m, span)]
-        if since is not None:
-            marks.append(Mark(since, f"change {spell_when(since, now)}", "cp"))
-        said = f"{title} of {self.line.channel}, {unit}: last {last}"
-        return TimeChart(title, unit, said, span, lines, band, marks, last, height, shares)
-
-
-def _spell(bins: Bins, value: float) -> str:
-    """A number; where it lies beyond the reference's values, beyond which."""
-    if math.isinf(value) and len(bins.edges):
-        return f"> {number(float(bins.edges[-1]))}" if value > 0 else f"< {number(float(bins.edges[0]))}"
-    return number(value)
-
-
 def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str, str, str]]:
     for name, column in (
         ("5 %", t.P5),
@@ -202,7 +103,7 @@ def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str,
         before, after = float(usual[column]), float(now[column])
         if math.isnan(before) and math.isnan(after):
             continue
-        yield name, _spell(bins, before), _spell(bins, after), _factor(before, after)
+        yield name, spell_value(bins, before), spell_value(bins, after), _factor(before, after)
     before, after = float(usual[t.SHARE_MISSING]), float(now[t.SHARE_MISSING])
     yield "missing", share(before), share(after), _points(before, after)
 

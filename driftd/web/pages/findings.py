@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import isfinite
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import CHANGE, JUDGE
 from driftd.monitor.view import Snapshot
 from driftd.web import words
-from driftd.web.facts import Episode, episodes, finding_line
+from driftd.web.episodes import Episode, episodes, finding_line
 from driftd.web.format import read_time
 from driftd.web.pages.frame import Request, render
 
@@ -37,7 +36,6 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         as_of=asked if asked is not None and isfinite(asked) else None,
         channel_name=words.channel_name,
         joint=JOINT,
-        detectors=(JUDGE, CHANGE),
     )
 
 

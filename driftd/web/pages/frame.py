@@ -29,7 +29,7 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 STATIC: Final = {"driftd.css": "text/css; charset=utf-8", "driftd.js": "text/javascript; charset=utf-8"}
 THEMES: Final = ("auto", "light", "dark")
-SHAPES: Final = {"page": "▲", "ticket": "◆", "blind": "■", "learning": "○", "ok": "✓", "past": "–"}
+SHAPES: Final = {"page": "▲", "ticket": "◆", "blind": "■", "learning": "○", "ok": "✓"}
 """Shape, word and colour say the status, so none is needed alone."""
 WORDS: Final = {
     "page": "PAGE",
@@ -37,7 +37,6 @@ WORDS: Final = {
     "blind": "BLIND",
     "learning": "LEARNING",
     "ok": "OK",
-    "past": "ENDED",
 }
 STALE_TIMES: Final = 2.0
 """A model without events for so many windows has fallen silent."""
@@ -79,7 +78,7 @@ def channel_link(model: str, channel: str) -> str:
 
 def isolated(text: object, most: int = 80) -> str:
     """A name from outside: cut if it is long, isolated so that right-to-left text stays in its place."""
-    return f"\u2068{clean(str(text), most)}\u2069"
+    return f"\u2068{clean(str(text).replace(spelled.NBSP, ' '), most)}\u2069"
 
 
 def status(word: str) -> Markup:

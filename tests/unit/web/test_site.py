@@ -14,9 +14,10 @@ from driftd.core.finding import Finding, Joint, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.timeline import P50
 from driftd.monitor.view import Snapshot
 from driftd.web import ModelView
-from driftd.web.facts import episodes
+from driftd.web.episodes import episodes
 from driftd.web.health import health
 from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
 from driftd.web.snapshot import channels, status_json
@@ -424,3 +425,13 @@ def test_a_reject_among_thousands_is_no_reason_to_get_up() -> None:
 def test_all_paths_answer() -> None:
     for path in PATHS:
         assert answer(request_of(path, None), snapshot).status in {200, 303, 404}
+
+
+def test_what_lies_beyond_the_references_values_is_said_and_not_made_up() -> None:
+    v = view(judgement("m", ["x"]), ModelCounts(last_event=NOW))
+    for level in v.timeline.levels:
+        level.tail.values[-30:, :, P50] = math.inf
+    text = said("/channel?model=m&channel=x&range=1h", snapshot(models=[v], findings=[], certificate=None))
+    assert "> 40" in text
+    assert "the reference's greatest: 40" in text
+    assert "inf" not in text
