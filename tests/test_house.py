@@ -16,7 +16,7 @@ ORDER: Final = (
     *("engine", "web", "wiring", "replay", "spark", "data", "generate", "cli", "__main__"),
 )
 CORE: Final = frozenset({"core", "ingest", "judge", "detectors", "learn", "decode", "monitor"})
-CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state"})
+CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state", "replay/counting", "replay/merging"})
 """Modules of other rooms that belong to the core."""
 NOT_IN_CORE: Final = frozenset({"kafka", "prometheus_client", "pydantic", "logging", "time", "random", "os"})
 TOP_LEVEL: Final = frozenset({

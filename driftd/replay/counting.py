@@ -173,7 +173,7 @@ def panes(stretch: Iterable[RecordBatch], plan: Plan, before: float = -inf) -> C
         [*tally.rejects.items()],
         [*tally.refused.values()],
         [*tally.unwatched],
-        [_part(plan, key, stream, tally.first[key.model]) for key, stream in sorted(mine.streams.items())],
+        [_part(plan, key, stream, tally.first.get(key.model, inf)) for key, stream in sorted(mine.streams.items())],
     )
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -72,8 +73,13 @@ class SparkEvents:
         self._codec = FlatCodec.of(schema.names, layout or Layout(), limits, path, {})
         self._codec.require_types(schema)
         self.codec: Codec = self._codec
-        self._frame = self._numbered(frame, self._codec.layout.needed(schema.names))
-        self.files = self._found(frame)
+        from pyspark.errors import AnalysisException  # noqa: PLC0415  an extra
+
+        try:
+            self._frame = _numbered(frame, self._codec.layout.needed(schema.names))
+            self.files = _found(frame, self.name)
+        except AnalysisException as e:
+            raise ConfigError(f"{self.name}: expected a table of Parquet files, as spark.read gives it: {e}") from e
 
     def codec_within(self, limits: Limits) -> Codec:
         return self._codec.within(limits)
@@ -108,32 +114,6 @@ class SparkEvents:
         for _, data in self._run(wave, plan, (begin, end), before):
             yield decode(data)
 
-    def _numbered(self, frame: DataFrame, columns: list[str]) -> DataFrame:
-        """The columns that are needed, with the file and the row that each event is in."""
-        from pyspark.errors import AnalysisException  # noqa: PLC0415
-        from pyspark.sql import functions as f  # noqa: PLC0415
-
-        try:
-            return frame.select(
-                *(f.col(f"`{name.replace('`', '``')}`") for name in columns),
-                f.xxhash64("_metadata.file_path").alias(FILE),
-                f.col("_metadata.row_index").alias(ROW),
-                f.col("_metadata.file_path").alias(f"{FILE}_path"),
-            )
-        except AnalysisException as e:
-            raise ConfigError(f"{self.name}: expected a table of Parquet files, as spark.read gives it: {e}") from e
-
-    def _found(self, frame: DataFrame) -> list[File]:
-        from pyspark.sql import functions as f  # noqa: PLC0415
-
-        path = f.col("_metadata.file_path")
-        counts = frame.groupBy(path.alias("path"), f.xxhash64(path).alias("key")).agg(f.count(f.lit(1)).alias("rows"))
-        found = sorted((row["path"], row["key"], row["rows"]) for row in counts.collect())
-        if len({key for _, key, _ in found}) < len(found):
-            raise SourceRefused(f"{self.name}: two paths have one checksum; rename a file")
-        begins = np.cumsum([0, *(rows for *_, rows in found)]).tolist()
-        return [File(path, key, first, rows) for (path, key, rows), first in zip(found, begins, strict=False)]
-
     def _run(
         self, wave: list[File], plan: Plan, among: tuple[int, int] = ALL, before: float = -inf
     ) -> deque[tuple[int, bytes]]:
@@ -148,12 +128,40 @@ class SparkEvents:
         return deque(sorted(told, key=lambda stretch: stretch[0]))
 
 
+def _numbered(frame: DataFrame, columns: list[str]) -> DataFrame:
+    """The columns that are needed, with the file and the row that each event is in."""
+    from pyspark.sql import functions as f  # noqa: PLC0415
+
+    return frame.select(
+        *(f.col(f"`{name.replace('`', '``')}`") for name in columns),
+        f.xxhash64("_metadata.file_path").alias(FILE),
+        f.col("_metadata.row_index").alias(ROW),
+        f.col("_metadata.file_path").alias(f"{FILE}_path"),
+    )
+
+
+def _found(frame: DataFrame, name: str) -> list[File]:
+    """The files in order of their paths."""
+    from pyspark.sql import functions as f  # noqa: PLC0415
+
+    path = f.col("_metadata.file_path")
+    counts = frame.groupBy(path.alias("path"), f.xxhash64(path).alias("key")).agg(f.count(f.lit(1)).alias("rows"))
+    found = sorted((row["path"], row["key"], row["rows"]) for row in counts.collect())
+    if len({key for _, key, _ in found}) < len(found):
+        raise SourceRefused(f"{name}: two paths have one checksum; rename a file")
+    begins = np.cumsum([0, *(rows for *_, rows in found)]).tolist()
+    return [File(path, key, first, rows) for (path, key, rows), first in zip(found, begins, strict=False)]
+
+
 def read_parquet(spark: SparkSession, path: str) -> DataFrame:
-    """The files at ``path``, which may have wildcards. Raises SourceRefused."""
+    """The files at ``path``, which may have wildcards; a folder below this one is meant, if there is such. Raises
+    SourceRefused.
+    """
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
     try:
-        return spark.read.parquet(path)
+        here = Path(path)
+        return spark.read.parquet(path if here.is_absolute() or not here.exists() else here.absolute().as_uri())
     except PySparkException as e:
         raise SourceRefused(f"{path}: Spark cannot read it as Parquet: {str(e).splitlines()[0]}") from e
 

@@ -419,7 +419,7 @@ def test_a_folder_is_one_history_in_order_of_paths(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_files_and_files_of_other_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected a folder with files that end in .parquet"):
+    with pytest.raises(ConfigError, match=r"expected a folder with files that end in \.parquet"):
         open_events(str(tmp_path))
     pq.write_table(pa.table({"time": [1.0], "x": [1.0]}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"time": [1.0], "x": ["1"]}), tmp_path / "b.parquet")

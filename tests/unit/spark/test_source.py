@@ -57,9 +57,8 @@ def test_rows_among_two_offsets() -> None:
 
 def test_a_wave_is_whole_files_one_at_least() -> None:
     files = [File(str(n), n, 0, rows) for n, rows in enumerate([50, 10, 10, 10, 100])]
-    waiting, waves = deque(files), []
-    for rows in (0, 20, 25, 40, 40):
-        waves.append([file.key for file in _wave(waiting, rows)])
+    waiting = deque(files)
+    waves = [[file.key for file in _wave(waiting, rows)] for rows in (0, 20, 25, 40, 40)]
     assert waves == [[0], [1, 2], [3], [4], []]
 
 
