@@ -108,7 +108,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         host = str(self._server.server_address[0])
-        scheme = "http" if self._server.web().tls is None else "https"
+        scheme = "http" if self._server.web.tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def start(self) -> None:
@@ -143,13 +143,13 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         self.views, self.hosts, self.limits = views, hosts, limits
         self.loopback = guard.is_loopback(address[0])
-        self._web = WebConfig(files=() if web_config is None else (web_config,))
+        self.web = WebConfig(files=() if web_config is None else (web_config,))
         self._renewed = Renewed(
-            lambda: self._web.files,
-            lambda: self._web if web_config is None else load(web_config, self._web),
+            lambda: self.web.files,
+            lambda: self.web if web_config is None else load(web_config, self.web),
             lambda text: log.error("%s", text),
         )
-        self.web()
+        self.web = self._renewed.get()
         self.slots = Slots(dict.fromkeys(Pool, limits.answers) | {Pool.REQUEST: limits.connections})
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -159,11 +159,6 @@ class _Server(ThreadingHTTPServer):
             raise ConfigError(
                 f"http.listen {address[0]}:{address[1]}: {e.strerror or e}; choose another address or stop what uses it"
             ) from e
-
-    def web(self) -> WebConfig:
-        """TLS, passwords and headers as their files say it now; where these are broken, as they said it before."""
-        self._web = self._renewed.get()
-        return self._web
 
     def server_bind(self) -> None:
         # not HTTPServer's, which asks the resolver for the host's full name and may wait for it
@@ -185,10 +180,11 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         request, address = super().get_request()
-        tls = self.web().tls
-        if tls is not None:
+        # Here alone: files are looked at once for each connection, and no thread waits for another one's look.
+        self.web = self._renewed.get()
+        if self.web.tls is not None:
             # the handshake waits for the client, so it belongs to the connection's own thread
-            request = tls.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            request = self.web.tls.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         return request, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
@@ -207,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         self.request.settimeout(self.server.limits.request_seconds)
         super().setup()
-        self.web = self.server.web()
+        self.web = self.server.web
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()
             if self.web.tls is not None and (why := self.web.tls.refuses(self.request)):
