@@ -151,3 +151,20 @@ def test_a_wrong_checksum_ends_the_stretch_in_front_of_the_batch() -> None:
     assert fast.damaged is not None
     assert (fast.damaged.first, fast.damaged.next_offset, fast.damaged.damage) == (2, 5, Damage.CHECKSUM)
     assert next_offset == 2
+
+
+@pytest.mark.parametrize("base", [0, 1, -5, (1 << 63) - 10])
+def test_a_batch_with_a_wrong_base_offset_is_damaged_and_nothing_is_read_twice(base: int) -> None:
+    """No checksum covers it."""
+    data = batch([Record(b"a"), Record(b"b")]) + batch([Record(b"c")], base)
+    stretch = Unpacker(data, 0, ()).take(100)
+    assert stretch.values == [b"a", b"b"]
+    assert stretch.next_offset == 2
+    assert stretch.damaged is not None
+    assert (stretch.damaged.first, stretch.damaged.next_offset, stretch.damaged.damage) == (2, 3, Damage.MALFORMED)
+
+
+def test_a_control_batch_with_a_wrong_base_offset_does_not_make_reading_go_back() -> None:
+    data = batch([Record(b"a"), Record(b"b")]) + marker(-(1 << 62), 5, abort=True)
+    stretch = Unpacker(data, 0, ()).take(100)
+    assert (stretch.values, stretch.next_offset) == ([b"a", b"b"], 2)

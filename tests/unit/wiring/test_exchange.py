@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,3 +114,18 @@ def test_models_are_spread_over_owners_by_a_hash_that_any_engine_has() -> None:
     assert owner_of("fraud", 12) == zlib.crc32(b"fraud") % 12
     counts = np.bincount([owner_of(f"model-{i}", 4) for i in range(4_000)])
     assert counts.min() > 900
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param(b"\xff\xfe", b"x", id="a key that is not UTF-8"),
+        pytest.param(b"", b"x", id="no key"),
+        pytest.param(b"=1\0x", b"{}", id="no manifest"),
+        pytest.param(b"=1\0x", msgspec.msgpack.encode([1, 0, 1 << 40, b""]), id="a million million pieces"),
+    ],
+)
+def test_what_somebody_else_wrote_is_left_alone(key: bytes, value: bytes) -> None:
+    log = messages(Pieces(), "x", 1, b"a" * 35)
+    assert read([Kept(0, key, value), *log]) == {"x": b"a" * 35}
+    assert read([*log, Kept(0, key, value)]) == {"x": b"a" * 35}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,3 +137,46 @@ def test_of_what_was_given_for_one_plan_the_first_counts_and_other_plans_have_th
     assert plans.given[*at, first.plan].next_offset == first.next_offset
     assert plans.given[*at, "other/2"].plan == "other/2"
     assert first.plan.endswith("/1"), "plans of a slice are numbered"
+
+
+def test_columns_of_other_lengths_are_no_message(rng: np.random.Generator) -> None:
+    rows = RowsSnapshot.of(stream(rng, 10))
+    assert isinstance(decode(encode(Rows(SOURCE, KEY, 10, rows))), Rows)
+    for wrong in (
+        replace(rows, times=rows.times[:-1]),
+        replace(rows, columns=[("x", rows.times[:-1])]),
+        replace(rows, columns=[("color", ["red"])]),
+        replace(rows, columns=[("color", [b"red"] * 10)]),
+        replace(rows, version=["1"]),
+        replace(rows, offsets=rows.offsets[::-1]),
+        replace(rows, times=rows.times + np.nan),
+        replace(rows, offsets=rows.offsets.astype(float)),
+    ):
+        with pytest.raises(MessageUnreadable):
+            decode(encode(Rows(SOURCE, KEY, 10, wrong)))
+
+
+def test_panes_of_other_lengths_are_no_message(said: list[Message]) -> None:
+    whole = next(m for m in said if isinstance(m, Panes) and len(m.panes) > 1)
+    p = whole.panes
+    for wrong in (
+        replace(p, totals=p.totals[:-1]),
+        replace(p, sums=p.sums[:, :, 0]),
+        replace(p, extremes=p.extremes[:, :-1]),
+        replace(p, numbers=p.numbers[::-1]),
+        replace(p, versions={"1": p.numbers + 1000}),
+        replace(p, latency_le=p.latency_le[:, :-1]),
+    ):
+        with pytest.raises(MessageUnreadable):
+            decode(encode(replace(whole, panes=wrong)))
+
+
+def test_an_array_that_would_fill_the_memory_is_no_message(rng: np.random.Generator) -> None:
+    rows = RowsSnapshot.of(stream(rng, 10))
+    huge = msgspec.msgpack.encode(["<i8", [1 << 40], b"", b""])
+    ours = bytes(msgspec.msgpack.decode(encode(Rows(SOURCE, KEY, 10, rows))[2:])["rows"]["offsets"].data)
+    data = encode(Rows(SOURCE, KEY, 10, rows))
+    at = data.index(ours)
+    bomb = data[: at - 3] + msgspec.msgpack.encode(msgspec.msgpack.Ext(2, huge)) + data[at + len(ours) :]
+    with pytest.raises(MessageUnreadable, match="none of driftd's"):
+        decode(bomb)
