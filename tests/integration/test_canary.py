@@ -56,9 +56,10 @@ def asked(daemon: DriftdProcess, path: str, password: str, method: str = "GET") 
 
 
 def leaks(folder: Path, secrets: Iterable[str], given: Iterable[str]) -> list[str]:
-    """Files in which one of ``secrets`` stands, plain or as base64, but for those that were ``given``."""
-    needles = [s.encode() for s in secrets]
-    needles += [base64.b64encode(n).rstrip(b"=") for n in needles]
+    """Files in which one of ``secrets`` stands, plain or in base64, but for those that were ``given``."""
+    plain = [s.encode() for s in secrets]
+    users = (b"", f"{CLIENT}:".encode())  # as HTTP sends them, alone and behind a user
+    needles = [*plain, *(base64.b64encode(user + s)[:-4] for s in plain for user in users)]
     files = [f for f in folder.rglob("*") if f.is_file() and f.relative_to(folder).as_posix() not in {*given}]
     assert len(files) >= 1
     return [f"{f.relative_to(folder)}" for f in files if any(n in f.read_bytes() for n in needles)]

@@ -74,7 +74,10 @@ class Endpoint:
             return self.fault
         login = base64.b64decode(authorization.removeprefix("Basic ")).decode()
         if login != f"{CLIENT}:{self.secret}" or form.get("grant_type") != "client_credentials":
-            said = {"error": "invalid_client", "error_description": f"Invalid client credentials: {login}"}
+            said = {
+                "error": "invalid_client",
+                "error_description": f"Invalid client credentials: {authorization} {login}",
+            }
             return 401, json.dumps(said).encode()
         token = signed(self.key, life_seconds=self.life_seconds, audience=self.audience)
         self.given.append(token)

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -97,7 +97,7 @@ class TokenEndpoint:
                 body = answer.read(MOST_BYTES + 1)
         except error.HTTPError as e:
             with e:
-                raise self._refused(e.code, _body(e), secret) from None
+                raise self._refused(e.code, _body(e), (login, secret)) from None
         except (OSError, HTTPException, ValueError) as e:
             raise self._away(e) from None
         return self._token_in(body)
@@ -116,17 +116,20 @@ class TokenEndpoint:
         if isinstance(cause, TimeoutError):
             said = f"no answer in {ANSWER_SECONDS:g} s"
         elif isinstance(cause, socket.gaierror):
-            said = "no such host; is it written as this machine would resolve it?"
+            said = "no such host; check its name, or this machine's DNS"
         elif isinstance(cause, OSError) and cause.strerror:
             said = cause.strerror[0].lower() + cause.strerror[1:]
         else:
             said = type(cause).__name__
         return SourceError(f"{self.where}: {said}")
 
-    def _refused(self, status: int, body: bytes, secret: str) -> SourceError:
+    def _refused(self, status: int, body: bytes, secrets: Sequence[str]) -> SourceError:
         said = _object(body)
         kind, text = str(said.get("error", "")), str(said.get("error_description", ""))
-        told = clean(": ".join(part for part in (kind, text) if part).replace(secret, "***"), 200)
+        told = ": ".join(part for part in (kind, text) if part)
+        for secret in secrets:  # an endpoint may repeat what it was sent
+            told = told.replace(secret, "***")
+        told = clean(told, 200)
         if status >= 500 or status == 429:
             return SourceError(f"{self.where}: answers {status}{f': {told}' if told else ''}")
         if kind == "invalid_scope":
