@@ -197,7 +197,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     line, view = found
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
     values = Values.of(m, stretch)
-    usual = usual_of(m, view.row, values.times).columns if m.reader is not None else {}
+    usual = usual_of(m, view.row, values.times, values.step).columns if m.reader is not None else {}
     known = view.row < values.values.shape[1]
     nothing = np.full(len(values.times), np.nan)
     series = [

@@ -26,6 +26,8 @@ FINEST: Final = (6 * 3600.0, 3 * DAY, 31 * DAY)
 LEAST_SECONDS: Final = 5400.0
 AGES: Final = 3.0
 """With an open change the page shows so many times its age."""
+LEAST_GRID: Final = 200
+MOST_GRID: Final = 900
 _WEEK: Final = 168
 _MONDAY: Final = 4 * 24
 """1 January 1970 was a Thursday."""
@@ -107,12 +109,14 @@ class Usual:
     hourly: bool
 
 
-def usual_of(m: ModelView, row: int, times: Floats) -> Usual:
-    """By hour of the week where that is known, by hour of the day, or the same at all times."""
+def usual_of(m: ModelView, row: int, times: Floats, step: float) -> Usual:
+    """By hour of the week where that is known, by hour of the day, or the same at all times; of points that are days
+    always the same.
+    """
     assert m.reader is not None
     assert m.judgement is not None
     reference = m.judgement.reference
-    counts, slot, hourly = _hours(m, reference, row, times)
+    counts, slot, hourly = _hours(m, reference, row, times, step)
     values = counts[:, FIRST_VALUE:]
     whole = np.maximum(values.sum(axis=1), 1e-300)
     missing = reference.summary.counts[row, MISSING] / max(int(reference.summary.channel_events[row]), 1)
@@ -129,8 +133,18 @@ def usual_of(m: ModelView, row: int, times: Floats) -> Usual:
     return Usual(times, columns, hourly)
 
 
-def _hours(m: ModelView, reference: Reference, row: int, times: Floats) -> tuple[Floats, NDArray[np.intp], bool]:
+def grid_of(stretch: Stretch, step: float) -> Floats:
+    """Times at which the usual is drawn: each hour in what is longer than some days."""
+    points = min(max(int(stretch.seconds // max(step, HOUR_SECONDS)), LEAST_GRID), MOST_GRID)
+    return np.linspace(stretch.span.start, stretch.span.end, points + 1)
+
+
+def _hours(
+    m: ModelView, reference: Reference, row: int, times: Floats, step: float
+) -> tuple[Floats, NDArray[np.intp], bool]:
     """Counts float64[slots, width] of the channel and the slot of each time."""
+    if step >= DAY:
+        return reference.summary.counts[row][None].astype(np.float64), np.zeros(len(times), np.intp), False
     if reference.slots is not None:
         hours = np.floor_divide(times, HOUR_SECONDS).astype(np.intp)
         return reference.slots.counts[:, row].astype(np.float64), (hours - _MONDAY) % _WEEK, True

@@ -57,13 +57,13 @@ class Request:
     def refreshes(self) -> bool:
         return self.get("refresh") != "off"
 
-    def with_(self, **changed: str | None) -> str:
+    def with_(self, /, **changed: str | None) -> str:
         """The same address with some of its state changed."""
         state = {**self.query, **changed}
         return link(self.path, **{key: value for key, value in state.items() if value})
 
 
-def link(path: str, **query: str) -> str:
+def link(path: str, /, **query: str) -> str:
     """An address here; every name is quoted."""
     return f"{path}?{urlencode(query, errors='replace')}" if query else path
 

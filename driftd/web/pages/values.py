@@ -17,7 +17,7 @@ from driftd.web import words
 from driftd.web.chart import Band, Line, Mark, TimeChart
 from driftd.web.facts import ChannelLine
 from driftd.web.format import number, share, when
-from driftd.web.series import Stretch, Usual, Values, column_of, usual_of, versions_begun
+from driftd.web.series import Stretch, Usual, Values, column_of, grid_of, usual_of, versions_begun
 from driftd.web.snapshot import ChannelView
 
 QUANTILE_EVENTS = 40
@@ -31,8 +31,7 @@ def charts_of(
     if m.reader is None or m.reader.channels != m.timeline.channels:
         return [], False
     found = Values.of(m, stretch)
-    grid = np.linspace(stretch.span.start, stretch.span.end, 200)
-    usual = usual_of(m, view.row, grid)
+    usual = usual_of(m, view.row, grid_of(stretch, found.step), found.step)
     numeric = bool(view.judgement.reference.numeric[view.row])
     draw = _Drawing(m, view, line, stretch, found, usual, snapshot)
     made = [*(draw.numbers() if numeric else draw.categories()), draw.missing()]

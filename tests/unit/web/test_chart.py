@@ -64,7 +64,7 @@ def test_times_are_round_and_the_day_stands_where_it_begins(seconds: float, labe
 
 
 def chart(values: list[float], **over: object) -> str:
-    times = TUESDAY - 3600 + 60 * np.arange(len(values))
+    times = TUESDAY - 3600 + 60 * np.arange(len(values), dtype=np.float64)
     lines = [Line(times, np.array(values), gap=100.0)]
     shown = {"title": "T", "unit": "u", "said": "s", "span": Span(TUESDAY - 3600, TUESDAY), "lines": lines}
     return str(TimeChart(**(shown | over)).svg_with_caption())  # type: ignore[arg-type]

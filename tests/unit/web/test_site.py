@@ -317,6 +317,21 @@ def test_too_many_fields_are_refused_and_refreshing_can_be_stopped() -> None:
     assert 'http-equiv="refresh"' not in shown("/?refresh=off")
 
 
+@pytest.mark.parametrize("target", [*PAGES[1:7]])
+def test_every_page_says_when_driftd_is_blind(target: str) -> None:
+    assert "driftd is not ready: no partitions. What stands here may be old." in said(
+        target, snapshot(not_ready=("no partitions",))
+    )
+    assert "not ready" not in said(target)
+
+
+def test_any_field_in_an_address_is_only_text() -> None:
+    for target in ("/?path=x&self=y&query=z&<script>=1", "/model?model=fraud&path=x&range=<b>&as_of=%00"):
+        html = Elements(shown(target))
+        assert len(html.of("h1")) == 1
+        assert len(html.of("script")) == 1
+
+
 def test_without_an_address_for_runbooks_the_file_is_named_and_nothing_is_linked() -> None:
     html = shown("/model?model=fraud", snapshot(runbooks=""))
     assert "<code>runbooks/DriftdModelDrift.md</code>" in html
