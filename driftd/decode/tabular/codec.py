@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,16 @@ class FlatCodec:
         self.texts = texts
         self._path = path
         self.dated: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, columns: Sequence[str], layout: Layout, limits: Limits, path: str, texts: Texts) -> FlatCodec:
+        """For the columns of ``path``, a file or a folder, whose name is the model's where the layout has none.
+
+        Raises ConfigError where the layout does not fit them.
+        """
+        found = layout.resolve(columns, path)
+        model = layout.columns.get("model") or PurePath(path.removesuffix(".gz").removesuffix(".zst")).stem
+        return cls(found, found.needed(columns), model, layout.columns.get("version"), limits, texts, path)
 
     def require_types(self, schema: Any) -> None:
         """Raises ConfigError for columns that cannot be read, of a file that has types."""

@@ -56,3 +56,8 @@ class Layout:
         """The other columns, of a resolved layout. A column without a name is an index that somebody wrote along."""
         used = {*self.columns.values(), *self.ignore}
         return [c for c in columns if c and c not in used]
+
+    def needed(self, columns: Sequence[str]) -> list[str]:
+        """The columns that play a part or are features, of a resolved layout."""
+        needed = {*self.columns.values(), *self.features(columns)}
+        return [c for c in columns if c in needed]

@@ -31,11 +31,14 @@ _PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
 class FlatFile:
-    """One row an event; offsets are row numbers from 0. Without a time column, row n is at n seconds past the epoch."""
+    """One row an event; offsets are row numbers from 0. Without a time column, row n is at n seconds past the epoch.
 
-    def __init__(self, path: str, kind: str, layout: Layout, limits: Limits) -> None:
+    ``named``: the folder whose name counts, where it is a part of one.
+    """
+
+    def __init__(self, path: str, kind: str, layout: Layout, limits: Limits, named: str | None = None) -> None:
         self.path = path
-        self.name = Path(path).name
+        self.name = Path(path if named is None else named).name
         self._raw: IO[bytes] | None = None
         self._done = 0
         self._parquet = kind in {".parquet", ".pq"}
@@ -46,13 +49,11 @@ class FlatFile:
         doubled = sorted({c for c in columns if c and columns.count(c) > 1})
         if doubled:
             raise ConfigError(f"{path}: column '{doubled[0]}' appears twice; expected names that differ")
-        self.layout = layout.resolve(columns, path)
-        self._columns = [c for c in columns if c in {*self.layout.columns.values(), *self.layout.features(columns)}]
-        model = layout.columns.get("model") or Path(path.removesuffix(".gz").removesuffix(".zst")).stem
-        version = layout.columns.get("version")
-        self._codec = FlatCodec(self.layout, self._columns, model, version, limits, self._texts, path)
+        self._codec = FlatCodec.of(columns, layout, limits, path if named is None else named, self._texts)
+        self.layout = self._codec.layout
+        self._columns = self.layout.needed(columns)
         if self._parquet:
-            self._codec.require_types(self._file.schema_arrow)
+            self._codec.require_types(self.schema)
         self.codec: Codec = self._codec
         self.partitions: tuple[TopicPartition, ...] = ()
 
@@ -79,6 +80,11 @@ class FlatFile:
         columns = next(rows)
         self._texts.update(sniff(columns, rows))
         return columns
+
+    @property
+    def schema(self) -> Any:
+        """The pyarrow.Schema of a Parquet file."""
+        return self._file.schema_arrow
 
     def batches(self, size: int = ROWS) -> Iterator[Rows]:
         """Rows in file order. Raises SourceRefused where the file is damaged."""

@@ -21,10 +21,15 @@ _FLAT: Final = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def open_events(path: str, layout: Layout | None = None, limits: Limits = DEFAULT_LIMITS) -> Events:
-    """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes; ``-`` is standard input.
+    """The events of ``path`` by its suffix (.gz and .zst may follow), or by its first bytes. ``-`` is standard input, a
+    folder has Parquet files.
 
     Raises ConfigError where there is no such file, nobody knows what it is, or the layout does not fit it.
     """
+    if Path(path).is_dir():
+        from driftd.sources.files.folder import Folder  # noqa: PLC0415  pyarrow takes 0.2 s to import
+
+        return Folder(path, layout or Layout(), limits)
     if path == STDIN:
         kind = ".jsonl"
     else:

@@ -20,6 +20,7 @@ from driftd.data import flights
 from driftd.decode import Limits
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files.source import open_events
+from driftd.sources.files.stream import Progress
 
 ROWS: list[dict[str, Any]] = [
     {"time": 1e3 + i,"prediction": p, "score": s, "label": y, "latency_seconds": t, "amount": a, "country": c, "vip": v}
@@ -397,3 +398,30 @@ def test_the_flights_ship_whole() -> None:
     times = np.concatenate([b.times for b in batches])
     assert (np.diff(times) >= 0).all()
     assert times[flights.REFERENCE_EVENTS - 1] < 1362114000 <= times[flights.REFERENCE_EVENTS]
+
+
+def test_a_folder_is_one_history_in_order_of_paths(tmp_path: Path) -> None:
+    folder = tmp_path / "fraud"
+    (folder / "day=2").mkdir(parents=True)
+    for number, name in enumerate(["day=2/part-0", "part-1", "part-0"]):
+        table = pa.table({"time": [100.0 * number, 100.0 * number + 1], "x": [float(number), 0.5]})
+        pq.write_table(table, folder / f"{name}.parquet")
+    (folder / "_SUCCESS").touch()
+    pq.write_table(pa.table({"y": [1]}), folder / "_temporary.parquet")
+    events = open_events(str(folder))
+    batches = [*events.batches(1)]
+    assert [rows.offsets.tolist() for rows in batches] == [[0], [1], [2], [3], [4], [5]]
+    assert batches[-1].next_offset == 6
+    decoded = [batch for rows in batches for batch in events.codec.decode(rows, {}).batches]
+    assert [batch.times.tolist() for batch in decoded] == [[0.0], [1.0], [200.0], [201.0], [100.0], [101.0]]
+    assert {(rows.source, batch.model) for rows, batch in zip(batches, decoded, strict=True)} == {("fraud", "fraud")}
+    assert events.progress() == Progress(6, 6, "rows")
+
+
+def test_a_folder_without_files_and_files_of_other_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"expected a folder with files that end in \.parquet"):
+        open_events(str(tmp_path))
+    pq.write_table(pa.table({"time": [1.0], "x": [1.0]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"time": [1.0], "x": ["1"]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceRefused, match=r"b\.parquet: expected the columns, and types, of .*a\.parquet"):
+        [*open_events(str(tmp_path)).batches()]
