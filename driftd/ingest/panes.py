@@ -13,7 +13,7 @@ from driftd.core.by_pane import ByPane
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.fault_counters import CountLimits
 from driftd.core.pane import ClosedPanes, RawRows
-from driftd.core.pane_block import merge
+from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.window import TimedDetection, panes_of
@@ -79,6 +79,14 @@ class SliceIngest:
     shed: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """What sequential detectors read of events, in offset order: ``times`` float64[n], ``values`` float64[n] by row."""
+
+    times: NDArray[np.float64]
+    values: Mapping[int, NDArray[np.float64]]
+
+
 def absorb(about: SliceIngest, stream: Stream, pane_seconds: float) -> None:
     """Puts the events that came since into their panes, all at once: a batch costs the same for one event and for a
     hundred. Rows that wait for a reference go on waiting.
@@ -94,15 +102,38 @@ def _add_events(
     about: SliceIngest, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
 ) -> None:
     """Puts events into their open panes; ``panes`` int64[n] is the pane of each event."""
+    fresh, readings = counted(about, reference, stream, batch, panes)
+    add(about, reference, stream, fresh, readings, panes)
+
+
+def counted(
+    about: SliceIngest, reference: Reference, stream: Stream, batch: EventBatch, panes: NDArray[np.int64]
+) -> tuple[PaneBlock, Readings]:
+    """The panes of events, without detections, and what sequential detectors read. Of the stream only ``carry`` is used
+    and changed.
+    """
     encoded, by_pane = encode_with(reference, batch), ByPane.of(panes)
     flagged = None if about.faults is None else _flagged(about.faults, reference, stream, batch, encoded)
     fresh = replace(
         block_with(reference, batch, encoded, by_pane, flagged),
         cross=None if about.pairs is None else about.pairs.crosses(encoded.bins, by_pane),
         products=None if about.faults is None else about.faults.scores.crosses(encoded.bins, by_pane),
-        detections=tuple(_detections(about, reference, stream, batch, encoded, panes)),
         versions=_versions_in(batch, panes, by_pane),
     )
+    rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})
+    return fresh, Readings(batch.times, {row: _reading(reference, encoded, row) for row in rows})
+
+
+def add(
+    about: SliceIngest,
+    reference: Reference,
+    stream: Stream,
+    fresh: PaneBlock,
+    readings: Readings,
+    panes: NDArray[np.int64],
+) -> None:
+    """Adds panes that were ``counted`` after all others; ``panes`` int64[n] is the pane of each reading."""
+    fresh = replace(fresh, detections=tuple(_detections(about, reference, stream, readings, panes)))
     stream.panes = fresh if stream.panes is None else merge([stream.panes, fresh])
 
 
@@ -133,22 +164,21 @@ def _versions_in(batch: EventBatch, panes: NDArray[np.int64], by_pane: ByPane) -
     return {version: np.array(at, np.int64) for version, at in out.items()}
 
 
+def _reading(reference: Reference, encoded: Encoded, row: int) -> NDArray[np.float64]:
+    """What a sequential detector reads of a channel, float64[n]; NaN where there is nothing."""
+    if reference.channels[row].role.row.zero_one(reference.classes):
+        values: NDArray[np.float64] = encoded.values[row]
+        return values
+    return np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)
+
+
 def _detections(
-    about: SliceIngest,
-    reference: Reference,
-    stream: Stream,
-    batch: EventBatch,
-    encoded: Encoded,
-    panes: NDArray[np.int64],
+    about: SliceIngest, reference: Reference, stream: Stream, readings: Readings, panes: NDArray[np.int64]
 ) -> Iterator[tuple[int, TimedDetection]]:
     """Feeds the sequential detectors in offset order; their detections, each with the pane of its event."""
     for kind, pairs in about.sequential.items():
         for row, detector in pairs:
-            channel = reference.channels[row]
-            if channel.role.row.zero_one(reference.classes):
-                values = encoded.values[row]
-            else:
-                values = np.where(encoded.bins[row] >= 0, reference.places[row][encoded.bins[row]], np.nan)
+            channel, values = reference.channels[row], readings.values[row]
             here = np.flatnonzero(~np.isnan(values))
             if not len(here):
                 continue
@@ -157,7 +187,7 @@ def _detections(
                 stream.sequential[key] = detector.start()
             for hit in detector.feed(stream.sequential[key], values[here]):
                 at = here[hit.index]
-                time, rate = float(batch.times[at]), _rate(reference, row)
+                time, rate = float(readings.times[at]), _rate(reference, row)
                 # by the channel's rate: the change may have begun in an earlier poll, and polls must not matter
                 since = time - hit.width / rate
                 yield int(panes[at]), TimedDetection(kind, channel.name, time, hit.before, hit.after, since)

@@ -101,6 +101,13 @@ class Monitor:
             )  # fmt: skip
         return known
 
+    def bins_stay(self, model: ModelState) -> bool:
+        """Whether the bins of the model's reference are those that its events will always be counted on."""
+        reference = model.reference
+        if reference is None or model.wants_rows or self.settings(model.slice).restart:
+            return False
+        return reference.kind is not ReferenceKind.ROLLING
+
     def learn(self, model: ModelState, reached: int) -> tuple[Reference, Mapping[TopicPartition, EventBatch]] | None:
         """The model's reference once enough rows have arrived, and the rows that go back to their sources."""
         return warm_up(model, reached, self.windows.pane_seconds, self.settings(model.slice))

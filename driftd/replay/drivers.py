@@ -25,8 +25,11 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import build
 from driftd.learn.profile import ReferenceProfile, profile
+from driftd.replay import merging
+from driftd.replay.counting import Wanted
 from driftd.replay.report import Report
 from driftd.replay.run import Accounts, FirstRejected, RefusedFeature, Replay
+from driftd.replay.stretches import Stretches
 from driftd.sinks.log import FileFindings
 from driftd.sources.files.stream import Events, Progress
 
@@ -84,9 +87,10 @@ class Configured:
 
 
 def replay(
-    runs: Sequence[Configured], events: Events, findings: Path | None, listener: ReplayListener
+    runs: Sequence[Configured], events: Events | Stretches, findings: Path | None, listener: ReplayListener
 ) -> list[Replayed]:
     """Runs the events through each pipeline. They are read once, so standard input and a topic do as well as a file.
+    Stretches are for one pipeline.
 
     Findings of the first pipeline go to ``listener``, and to the file ``findings``, which is written anew (None: to no
     file). Each pipeline needs a codec of its own.
@@ -102,9 +106,8 @@ def replay(
             for judgement in outcome.judgements:
                 listener.judged(judgement)
 
-        for records in events.batches():
-            outcomes = [one.take(records) for one in replays]
-            emit(outcomes[0])
+        for outcome in _steps(replays, events):
+            emit(outcome)
             listener.progress(events.progress())
         first, *_ = [one.finish() for one in replays]
         emit(first)
@@ -112,6 +115,17 @@ def replay(
     results = [Replayed.finished(one, seconds) for one in replays]
     listener.done(results[0])
     return results
+
+
+def _steps(replays: Sequence[Replay], events: Events | Stretches) -> Iterator[Outcome]:
+    """What each step led to in the first of the replays."""
+    if isinstance(events, Stretches):
+        (one,) = replays
+        yield from one.take_all(events)
+        return
+    for records in events.batches():
+        first, *_ = [one.take(records) for one in replays]
+        yield first
 
 
 @contextmanager
@@ -209,7 +223,7 @@ def _named(state: State, models: Sequence[str]) -> Sequence[str]:
 
 def build_references(
     pipeline: Pipeline,
-    events: Events,
+    events: Events | Stretches,
     *,
     models: Sequence[str],
     first: int | None,
@@ -228,9 +242,8 @@ def build_references(
     windows = replace(pipeline.monitor.windows, out_of_orderness_seconds=inf)
     pipeline = replace(pipeline, monitor=replace(pipeline.monitor, windows=windows))
     pipeline.begin(state, {})
-    rejected = FirstRejected()
-    for records in events.batches():
-        rejected.note(records, pipeline.take(state, records).rejects)
+    rejected, wanted = FirstRejected(), Wanted(tuple(models), first, exclude)
+    for _ in _taken(pipeline, state, events, rejected, wanted):
         listener.progress(events.progress())
     listener.done(Replayed.of(state))
     if not state.accepted:
@@ -258,6 +271,27 @@ def build_references(
     return out
 
 
+def _taken(
+    pipeline: Pipeline, state: State, events: Events | Stretches, rejected: FirstRejected, wanted: Wanted
+) -> Iterator[None]:
+    """Takes the events into ``state``, step by step; stretches only as far as they are ``wanted``."""
+    if not isinstance(events, Stretches):
+        for records in events.batches():
+            rejected.note(records, pipeline.take(state, records).rejects)
+            yield
+        return
+    source = merging.source_of(events)
+    for stretch in merging.stretches(pipeline, state, events, wanted):
+        rejected.note_all(stretch.rejects)
+        for _ in merging.merge(pipeline, state, source, stretch):
+            pass
+        if wanted.first is not None:
+            for stream in state.partitions[source].streams.values():
+                if sum(map(len, stream.rows)) > 4 * wanted.first:
+                    stream.rows = [wanted.of(concatenate(stream.rows))]
+        yield
+
+
 def refused_of(reference: Reference, rows: EventBatch) -> tuple[RefusedFeature, ...]:
     """Values of the reference's events that it could not use, text among numbers included."""
     rows, _ = refuse_text(rows, reference.numeric_features)
@@ -269,7 +303,7 @@ def refused_of(reference: Reference, rows: EventBatch) -> tuple[RefusedFeature, 
     return tuple(out)
 
 
-def _rows(state: State, model: str, events: Events) -> EventBatch:
+def _rows(state: State, model: str, events: Events | Stretches) -> EventBatch:
     """All events of a model; raises ReferenceMismatch where there are none."""
     streams = (p.streams.get(Slice(model)) for _, p in sorted(state.partitions.items()))
     rows = [batch for stream in streams if stream is not None for batch in stream.rows]

@@ -63,6 +63,12 @@ class TimeOrder:
         self.events += len(times)
         self.first, self.latest = min(self.first, float(times.min())), float(before[-1])
 
+    def note_all(self, accepted: int, firsts: Sequence[float], latest: float, late: int) -> None:
+        """Of a stretch that was counted elsewhere: which event was ahead is not known."""
+        self.events += accepted + late
+        self.unsorted += late
+        self.first, self.latest = min(self.first, *firsts, np.inf), max(self.latest, latest)
+
     def _count(self, times: NDArray[np.float64]) -> None:
         others = np.maximum.accumulate(np.concatenate([[self.others], times]))
         self.behind += int(np.count_nonzero(times < self.ahead[1] - self.slack_seconds))

@@ -20,8 +20,11 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
 from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
+from driftd.replay import merging
+from driftd.replay.counting import Counted
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
+from driftd.replay.stretches import Stretches
 
 ROWS_A_MODEL: Final = 16_000
 """Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
@@ -72,6 +75,11 @@ class FirstRejected:
         for reject in rejects:
             if reject.reason.value not in self._told:
                 self._told[reject.reason.value] = rejection(records, reject)
+
+    def note_all(self, rejects: Iterable[tuple[str, str]]) -> None:
+        """Of a stretch that was decoded elsewhere: reasons, each with the words."""
+        for reason, words in rejects:
+            self._told.setdefault(reason, words)
 
     def remarks(self, accounts: Accounts) -> tuple[str, ...]:
         told = tuple(self._told.values())
@@ -155,6 +163,25 @@ class Replay:
         self._waiting = self._values = 0
         self._judged = self.ended
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
+
+    def take_all(self, events: Stretches) -> Iterator[Outcome]:
+        """Takes a history in that is counted elsewhere."""
+        for stretch in merging.stretches(self.pipeline, self.state, events):
+            yield self._take_counted(stretch, merging.source_of(events))
+
+    def _take_counted(self, stretch: Counted, source: TopicPartition) -> Outcome:
+        watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
+        self._rejected.note_all(stretch.rejects)
+        self._note((*stretch.refused, *merging.merge(self.pipeline, self.state, source, stretch)))
+        expected = (u for u in stretch.unwatched if self.pipeline.monitor.settings(Slice(u[0])).discover)
+        self._unwatched.update(dict.fromkeys(expected))
+        self._order.setdefault(source, TimeOrder(0.0)).note_all(
+            stretch.accepted, [part.first for part in stretch.parts], stretch.latest, sum(stretch.late.values())
+        )
+        for part in stretch.parts:
+            if part.model in watched:
+                self.began = float(np.fmin(self.began, part.first))
+        return self._kept(self.pipeline.settle(self.state))
 
     def finish(self) -> Outcome:
         """Closes every window."""
