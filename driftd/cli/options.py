@@ -94,11 +94,20 @@ def events(command: F) -> F:
             metavar="FILE",
             multiple=True,
             callback=_one,
-            help="JSON lines, CSV or Parquet (.gz, .zst too); - is standard input.",
+            help="JSON lines, CSV or Parquet (.gz, .zst too), or a folder of Parquet files; - is standard input.",
         ),
     ):
         command = option(command)
     return command
+
+
+def spark(command: F) -> F:
+    """--spark: who counts the history."""
+    return click.option(
+        "--spark",
+        metavar="MASTER",
+        help="Count Parquet on Spark: local[4], spark://HOST:PORT, or submitted: as spark-submit says (docs/spark.md).",
+    )(command)
 
 
 def columns(command: F) -> F:

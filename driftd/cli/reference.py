@@ -50,6 +50,10 @@ def reference() -> None:
             "driftd reference build fraud --events q4.parquet --kind seasonal --exclude 2026-12-24/2026-12-27",
             "compares with the same hours of the week; leaves Christmas out",
         ),
+        (
+            "driftd reference build fraud --events 's3a://bucket/events/*.parquet' --first 200000 --spark submitted",
+            "from the first events of a history on a cluster",
+        ),
     )
 )
 @click.argument("models", nargs=-1)
@@ -66,6 +70,7 @@ def reference() -> None:
 )
 @click.option("--reason", default="", metavar="TEXT", help="Reason for building it; stored with the reference.")
 @click.option("--to-file", metavar="FILE", help="Write the reference to this file instead of the store (one model).")
+@options.spark
 @options.columns
 @options.output
 def build(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from driftd.config import Loaded, Settings
     from driftd.core.finding import Finding, Judgement
     from driftd.replay.drivers import Configured, Replayed
+    from driftd.replay.stretches import Stretches
     from driftd.sources.files.stream import Events, Progress
 
 
@@ -97,6 +98,7 @@ class DemoListener(Listener):
         ("driftd replay --topic predictions --from -24h --to latest", "a time range of a topic"),
         ("driftd replay --events events.jsonl --compare other.yaml", "what another configuration would have done"),
         ("zcat events.gz | driftd replay --events - --findings -", "from one pipe into another"),
+        ("driftd replay --events history/ --spark local[4]", "a folder of Parquet, on four processors"),
     ),
 )
 @options.settings("bootstrap_servers", "reference_events", "false_alarms")
@@ -105,6 +107,7 @@ class DemoListener(Listener):
 @click.option("--every-window", is_flag=True, help="Write findings of every judged window, not only changes.")
 @click.option("--fresh", is_flag=True, help="Learn references from the events, whatever is stored or configured.")
 @click.option("--compare", metavar="FILE", help="A second configuration to run on the same events.")
+@options.spark
 @options.columns
 @options.output
 def replay(
@@ -118,6 +121,8 @@ def replay(
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
+    if compare is not None and given["spark"] is not None:
+        raise click.UsageError("--spark counts with one configuration; run --compare without it")
     loaded, events = opened(given, *([compare] if compare is not None else []))
     from driftd.replay import drivers  # noqa: PLC0415  a second to import
 
@@ -156,7 +161,9 @@ def _references_used(loaded: list[Loaded], runs: list[Configured]) -> None:
             print_line("'--fresh' learns them from the events instead.", err=True)
 
 
-def configured(loaded: Loaded, events: Events, every_window: bool, *, learn: bool, fresh: bool = False) -> Configured:
+def configured(
+    loaded: Loaded, events: Events | Stretches, every_window: bool, *, learn: bool, fresh: bool = False
+) -> Configured:
     from driftd.replay.drivers import Configured  # noqa: PLC0415
     from driftd.wiring.app import limits_of, pipeline_of, references_of  # noqa: PLC0415
 
@@ -203,13 +210,30 @@ def learn_all(settings: Settings) -> Settings:
     return settings.model_copy(update={"models": models, "learning": learning})
 
 
-def opened(given: dict[str, Any], *others: str) -> tuple[list[Loaded], Events]:
+def opened(given: dict[str, Any], *others: str) -> tuple[list[Loaded], Events | Stretches]:
     """The configuration, further ones from the files ``others``, and the events that the options name."""
     layout = options.layout_of(given)
-    topic, file = given.pop("topic"), given.pop("events")
+    topic, file, master = given.pop("topic"), given.pop("events"), given.pop("spark")
     topics = {"kafka.topics": ("--topic", [topic])} if topic else None
     loaded = [options.load(given, topics), *(options.load({**given, "config_file": o}, topics) for o in others)]
+    if master is not None:
+        return loaded, _on_spark(loaded[0], file, topic, given, layout, master)
     return loaded, open_source(loaded[0], file, topic, given, layout)
+
+
+def _on_spark(loaded: Loaded, file: str | None, topic: str | None, given: Any, layout: Any, master: str) -> Stretches:
+    """Parquet files that Spark reads; the session lasts as long as the command."""
+    begin, end = given.pop("from_"), given.pop("to")
+    if file is None or topic or begin or end:
+        raise click.UsageError("--spark reads Parquet: expected --events, and no --topic, --from and --to")
+    from driftd.spark import whole  # noqa: PLC0415  an extra
+    from driftd.spark.session import session  # noqa: PLC0415
+    from driftd.spark.source import SparkEvents, read_parquet  # noqa: PLC0415
+    from driftd.wiring.app import limits_of  # noqa: PLC0415
+
+    limits = limits_of(whole(loaded.settings))
+    spark = click.get_current_context().with_resource(session(master))
+    return SparkEvents(read_parquet(spark, file), file, layout, limits)
 
 
 def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any, layout: Any) -> Events:
