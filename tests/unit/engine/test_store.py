@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -245,16 +244,10 @@ def test_a_checkpoint_brings_back_the_state_to_the_bit(tmp_path: Path) -> None:
     assert decode_checkpoint(read_file(tmp_path / "checkpoint")).saved == SAVED
 
 
-def test_what_comes_while_a_checkpoint_is_written_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_while_a_checkpoint_is_written_is_not_in_it(tmp_path: Path) -> None:
     p, state = spent()
-    before, disk, fsync = frozen(p, state), threading.Event(), os.fsync
-
-    def slow(descriptor: int) -> None:
-        assert disk.wait(60)
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", slow)
-    file = checkpoint(tmp_path)
+    before, disk, file = frozen(p, state), threading.Event(), checkpoint(tmp_path)
+    file._writer.submit(disk.wait, 60)
     written = file.begin(state, p)
     later = stream(np.random.default_rng(8), 100)
     feed(p, state, CELL, replace(later, times=later.times + 1000.0))
