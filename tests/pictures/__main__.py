@@ -15,11 +15,8 @@ from tests.servers.prometheus import find
 
 PICTURES: Final = (
     ("fleet", "/?refresh=off", 1280, 800, "light"),
-    ("fleet-phone", "/?refresh=off", 390, 844, "dark"),
     ("model", "/model?model=fraud-card&refresh=off", 1280, 1150, "light"),
     ("channel", "/channel?model=fraud-card&channel=amount&refresh=off", 1280, 1200, "dark"),
-    ("findings", "/findings?refresh=off", 1280, 760, "light"),
-    ("health", "/health?refresh=off", 1280, 900, "light"),
 )
 
 
