@@ -229,7 +229,13 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
     print_line()
     for line in report["remarks"]:
         print_line(clean(line, 600), "red")
-    sensitivity.print_certificate(report["certificate"])
+    if loaded.settings.members.enabled:
+        print_line(
+            "Members share models: references that they learned lie in topics and are not looked at here; the pages of "
+            "the members show what they can see."
+        )
+    else:
+        sensitivity.print_certificate(report["certificate"])
     discovery = loaded.settings.discovery
     if discovery.enabled:
         print_line(

@@ -33,7 +33,13 @@ def forget(model: str, output: str, **given: Any) -> None:
     from driftd.engine.forget import StateDirectory  # noqa: PLC0415
     from driftd.engine.lock import locked  # noqa: PLC0415
 
-    folder = Path(options.load(given).settings.state.directory)
+    settings = options.load(given).settings
+    folder = Path(settings.state.directory)
+    if settings.members.enabled:
+        raise ConfigError(
+            "members.enabled: members keep their state in topics, and nothing is removed from there; a model that sends "
+            "nothing leaves /metrics by itself (windows.retire_seconds)"
+        )
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such state directory (state.directory, --state-dir)")
     with locked(folder):

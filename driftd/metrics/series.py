@@ -360,10 +360,13 @@ def _collect(rows: Iterable[tuple[str, bytes]]) -> Fragments:
 
 
 def _aggregates(model: _Model) -> Fragments:
-    """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now."""
-    window = model.window
+    """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now. Of a
+    model that another member judges only the counts.
+    """
     counts = _collect(count_lines(model.name, model.counts))
-    return {**(_collect(learning_lines(model.name, model.learning)) if window is None else window), **counts}
+    if model.window is not None:
+        return {**model.window, **counts}
+    return counts if model.learning is None else {**_collect(learning_lines(model.name, model.learning)), **counts}
 
 
 def _applies(s: Scores) -> NDArray[np.bool_]:

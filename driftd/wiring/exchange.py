@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from driftd.core.errors import ExchangeFailed, SourceError
+from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.engine.exchange.member import Saved
 from driftd.engine.exchange.messages import Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.engine.parts import part_name
@@ -27,6 +27,8 @@ PIECE_BYTES: Final = 900_000
 PIECES_AT_ONCE: Final = 32
 """That wait for the broker: a sender keeps 64 MiB."""
 FLUSH_SECONDS: Final = 30.0
+OWNERS: Final = "owners"
+"""Under this name the number of partitions of the panes topic is saved: another number gives models other owners."""
 NO_PARTS: Final[Mapping[str, bytes]] = MappingProxyType({})
 NOTHING: Final = Saved(b"", NO_PARTS)
 
@@ -142,6 +144,10 @@ def _manifest(data: bytes) -> Manifest | None:
         return None
 
 
+def _name(kept: Kept) -> str:
+    return kept.key.partition(b"\0")[2].decode("utf-8", "surrogatepass")
+
+
 def _key(name: str, place: str) -> bytes:
     return f"{place}\0{name}".encode("utf-8", "surrogatepass")
 
@@ -198,44 +204,64 @@ class KafkaExchange:
                 for k in to:
                     said[k].append(part)
         for k, waiting in said.items():
-            for bundle in bundles(waiting, PIECE_BYTES):
+            for bundle in bundles(self.settings.group_id, waiting, PIECE_BYTES):
                 self._panes.send(encode(bundle), None, [], k)
 
     def _answer(self, message: Plan | Given) -> None:
         data, key = encode(message), key_of(message)
         at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
         # by its sender as well: the first of all counts
-        for place, piece in Pieces().cut(f"{key}|{self._self}", 0, data):
+        for place, piece in Pieces().cut(self._ours(f"{key}|{self._self}"), 0, data):
             self._plans.send(piece, place, [], at)
 
     def hear(self, *, to_end: bool) -> list[bytes]:
         found = self._heard.to_end() if to_end else self._heard.poll()
-        names = [self._said.take(kept) for kept in found]
+        names = [self._said.take(kept) for kept in found if _name(kept).startswith(self._ours(""))]
         return [self._said.saved(name).payload for name in names if name is not None]
 
     def load(self, names: Collection[str]) -> dict[str, Saved]:
-        wanted, pieces = set(names), Pieces()
-        if wanted:
-            tail = Tail(self.settings, self.state_topic, tuple({self._state_partition(name) for name in wanted}))
-            try:
-                for kept in tail.to_end():
-                    if kept.key.partition(b"\0")[2].decode("utf-8", "surrogatepass") in wanted:
-                        pieces.take(kept)
-            finally:
-                tail.close()
-        found = {name: pieces.saved(name) for name in wanted & pieces.known.keys()}
-        self._saved.update(dict.fromkeys(wanted, pieces))
+        found = self._load({*names, OWNERS}) if names else {}
+        before = found.pop(OWNERS, None)
+        if before is not None and before.payload != self._shape():
+            raise StateError(
+                f"topic '{self.panes_topic}' has {self.owners} partitions, and what group '{self.settings.group_id}' saved "
+                f"in '{self.state_topic}' is of {before.payload.decode(errors='replace')}: models would have other "
+                "owners. Make it with as many again, or take another kafka.group_id: models are then learned anew"
+            )
         return found
 
+    def _load(self, names: Collection[str]) -> dict[str, Saved]:
+        wanted, pieces = {self._ours(name): name for name in names}, Pieces()
+        tail = Tail(self.settings, self.state_topic, tuple({self._state_partition(name) for name in wanted}))
+        try:
+            for kept in tail.to_end():
+                if _name(kept) in wanted:
+                    pieces.take(kept)
+        finally:
+            tail.close()
+        found = {wanted[name]: pieces.saved(name) for name in wanted.keys() & pieces.known.keys()}
+        self._saved.update(dict.fromkeys(wanted, pieces))
+        if OWNERS not in found:
+            self.save(OWNERS, 0, self._shape(), NO_PARTS, ())
+        return found
+
+    def _shape(self) -> bytes:
+        return b"%d" % self.owners
+
     def save(self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes], named: Collection[str]) -> int:
-        at, size = self._state_partition(name), 0
-        pieces = self._saved.setdefault(name, Pieces()).cut(name, epoch, payload, fresh, named)
+        whole = self._ours(name)
+        at, size = self._state_partition(whole), 0
+        pieces = self._saved.setdefault(whole, Pieces()).cut(whole, epoch, payload, fresh, named)
         for i, (key, value) in enumerate(pieces, 1):
             self._state.send(value, key, [], at)
             size += len(value or b"")
             if i % PIECES_AT_ONCE == 0:
                 self.flush()
         return size
+
+    def _ours(self, name: str) -> str:
+        """Other groups may use the topics, too."""
+        return f"{self.settings.group_id}\0{name}"
 
     def flush(self) -> None:
         """What failed is forgotten: whoever sent it reads again from what was saved."""
@@ -257,9 +283,9 @@ class KafkaExchange:
             sender.close()
 
     def _cure(self, topic: str) -> str:
-        partitions, policy = 1, "compact"
+        partitions, policy = 1 if topic == self.plans_topic else 12, "compact"
         if topic == self.panes_topic:
-            partitions, policy = 12, "delete --config retention.ms=604800000"
+            policy = "delete --config retention.ms=604800000"
         return (
             f"create it: kafka-topics.sh --create --topic {topic} --partitions {partitions} "
             f"--config cleanup.policy={policy} (docs/members.md)"

@@ -69,6 +69,8 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
         plans=Plans(pipeline_of(settings)),
         given=references_of(settings),
         sources=lambda: source.partitions(outfit.kafka.topics),
+        panes_partitions=lambda: len(source.partitions((topics.panes_topic,))),
+        group=outfit.kafka.group_id,
         generation=source.generation,
     )
 

@@ -200,6 +200,47 @@ def test_a_member_that_stops_hands_its_partitions_over_at_once(
     wait_until(lambda: stays.value("driftd_group_members") == 1, "the group knows")
 
 
+def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partitions_are_refused(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """Two teams, models of the same names, the topics of the default: one of them has the fault. Then a member begins
+    with a panes topic of another number of partitions.
+    """
+    parts = events()
+    total = sum(map(len, parts))
+    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    faulty, healthy = kafka.create_topic("faulty", PARTITIONS), kafka.create_topic("healthy", PARTITIONS)
+    produce(kafka, faulty, parts, 0.0)
+    fault = BEGIN + FAULT * HOUR
+    produce(
+        kafka, healthy, [[e for e in part[:-1] if json.loads(e)["time"] < fault] + [part[-1]] for part in parts], 0.0
+    )
+    teams = []
+    for topic in (faulty, healthy):
+        wanted = settings(kafka, topic, "a", {"enabled": True, **shared})
+        teams.append(DriftdProcess(tmp_path / topic, wanted))
+    alone = DriftdProcess(tmp_path / "alone", settings(kafka, faulty, "alone", {}))
+    daemons += [*teams, alone]
+    for one in (*teams, alone):
+        one.start()
+    teams[0].wait_received(total)
+    alone.wait_received(total)
+    assert alone.terminate() == 0
+    wait_until(lambda: teams[0].findings() == alone.findings(), "the findings of one process")
+    assert not [f for f in teams[1].findings().values() if f["severity"] == "page"]
+    assert "uses topic" in teams[1].log()
+    assert all(team.terminate() == 0 for team in teams)
+    other = settings(kafka, faulty, "a", {"enabled": True, **shared, "panes_topic": kafka.create_topic("panes", 5)})
+    moved = DriftdProcess(tmp_path / "moved", other)
+    daemons.append(moved)
+    moved.start()
+    wait_until(lambda: moved.process is None or moved.process.poll() is not None, "it refuses")
+    assert moved.process is not None
+    assert moved.process.returncode == 4
+    assert "models would have other owners" in moved.log()
+
+
 def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

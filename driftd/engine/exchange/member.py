@@ -10,11 +10,12 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError
+from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError, StateError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
 from driftd.core.pane import Counters
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.core.text import printable
 from driftd.engine.daemon import Daemon, start_models
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
 from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
@@ -32,6 +33,7 @@ log = logging.getLogger("driftd.daemon")
 MOST_WAITING: Final = 40
 """Records of the panes topic that wait for a member before it reads no more events. In a backlog a record has what
 somebody has read in a poll, a few thousand events."""
+MOST_GROUPS: Final = 100
 SOON_SECONDS: Final = 0.02
 """Between two looks at the plans topic while something is waited for."""
 
@@ -110,10 +112,15 @@ class Member(Daemon):
     plans: Plans = field(kw_only=True)
     given: Mapping[str, Reference] = field(kw_only=True, default_factory=dict)
     sources: Callable[[], Collection[TopicPartition]] = field(kw_only=True)
+    panes_partitions: Callable[[], int] = field(kw_only=True)
+    """How many the panes topic has now; 0 where that is not known."""
     generation: Callable[[], int] = field(kw_only=True)
     readers: dict[TopicPartition, Reader] = field(init=False, default_factory=dict)
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
+    group: str = field(kw_only=True)
+    _others: set[str] = field(init=False, default_factory=set)
+    """Groups whose messages lie in our panes topic, as far as that was told."""
     _parts: dict[int, Known] = field(init=False, default_factory=dict)
     """Of each owner, what lies in the state topic already."""
     _waiting: set[TopicPartition] = field(init=False, default_factory=set)
@@ -128,6 +135,7 @@ class Member(Daemon):
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""
+        self._require_owners()
         if self._waiting:
             self._assigned(sorted(self._waiting))
         try:
@@ -143,6 +151,15 @@ class Member(Daemon):
         )
         self.source.hold(self._held)
         self.reporter.held(before, self._held)
+
+    def _require_owners(self) -> None:
+        now = self.panes_partitions()
+        if now and now != self.exchange.owners:
+            raise StateError(
+                f"topic '{self.panes_topic}' has {now} partitions, and had {self.exchange.owners} when this member "
+                "began: models would have other owners. Make it with as many again, or take another kafka.group_id: "
+                "models are then learned anew"
+            )
 
     def _poll(self) -> list[RecordBatch]:
         waits = any(reader.waits for reader in self.readers.values()) or any(o.waits for o in self.owners.values())
@@ -162,11 +179,21 @@ class Member(Daemon):
             if not isinstance(said, Bundle):
                 yield said
                 return
+            if said.group != self.group:
+                self._meet_group(said.group)
+                return
         except MessageUnreadable as e:
             self.reporter.out_of_reach(f"a message of another member is left out: {e}")
             return
         for part in said.messages:
             yield from self._readable(part)
+
+    def _meet_group(self, group: str) -> None:
+        if group not in self._others and len(self._others) < MOST_GROUPS:
+            self._others.add(group)
+            log.warning(
+                "group '%s' uses topic '%s', too: its messages are left alone", printable(group), self.panes_topic
+            )
 
     def _take(self, records: RecordBatch) -> None:
         if records.source == self.panes_topic:

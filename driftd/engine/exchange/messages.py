@@ -113,10 +113,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Several messages in one record, each as ``encode`` makes it, in order: a record costs a broker and both ends more
-    than what most messages say.
+    """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
+    broker and both ends more than what most messages say.
     """
 
+    group: str
     messages: tuple[bytes, ...]
 
 
@@ -162,17 +163,17 @@ def _require_whole(message: Message | Bundle) -> None:
             require_panes(message.panes)
 
 
-def bundles(messages: Iterable[bytes], most: int) -> Iterator[Bundle]:
+def bundles(group: str, messages: Iterable[bytes], most: int) -> Iterator[Bundle]:
     """The messages, in order, in bundles of ``most`` bytes at most; one that is larger has a bundle of its own."""
     waiting, size = list[bytes](), 0
     for data in messages:
         if waiting and size + len(data) > most:
-            yield Bundle(tuple(waiting))
+            yield Bundle(group, tuple(waiting))
             waiting, size = [], 0
         waiting.append(data)
         size += len(data)
     if waiting:
-        yield Bundle(tuple(waiting))
+        yield Bundle(group, tuple(waiting))
 
 
 def small(message: Message, most: int) -> Iterator[Message]:

@@ -33,6 +33,7 @@ def member(key: bytes, topic: Topic) -> Member:
     return Member(
         pipeline, View(), nothing, None, nothing, nothing, nothing,
         exchange=cast(Any, topic), panes_topic="panes", plans=Plans(pipeline), sources=list, generation=lambda: 1,
+        group="g", panes_partitions=lambda: 1,
     )  # fmt: skip
 
 

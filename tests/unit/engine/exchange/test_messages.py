@@ -63,7 +63,7 @@ def test_what_is_none_of_ours_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize("most", [1, 5_000, 900_000])
 def test_bundles_hold_every_message_once_in_order_and_stay_below_their_size(said: list[Message], most: int) -> None:
     each = [encode(message) for message in said]
-    made = [*bundles(each, most)]
+    made = [*bundles("g", each, most)]
     assert [data for bundle in made for data in bundle.messages] == each
     assert all(len(bundle.messages) == 1 or sum(map(len, bundle.messages)) <= most for bundle in made)
     assert all(decode(encode(bundle)) == bundle for bundle in made)
@@ -72,7 +72,7 @@ def test_bundles_hold_every_message_once_in_order_and_stay_below_their_size(said
 def test_a_bundle_in_a_bundle_is_refused() -> None:
     """However deep they lie: a record of 900,000 bytes holds 50,000 of them."""
     with pytest.raises(MessageUnreadable, match="a bundle in a bundle"):
-        decode(encode(Bundle((encode(Bundle(())),))))
+        decode(encode(Bundle("g", (encode(Bundle("g", ())),))))
 
 
 def test_rows_are_cut_between_records_and_lose_nothing(rng: np.random.Generator) -> None:
