@@ -37,8 +37,8 @@ def forget(model: str, output: str, **given: Any) -> None:
     folder = Path(settings.state.directory)
     if settings.members.enabled:
         raise ConfigError(
-            "members.enabled: members keep their state in topics, and nothing is removed from there; a model that sends "
-            "nothing leaves /metrics by itself (windows.retire_seconds)"
+            "members.enabled: members keep their state in topics, and nothing is removed from there; a model that "
+            "sends nothing leaves /metrics by itself (windows.retire_seconds)"
         )
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such state directory (state.directory, --state-dir)")

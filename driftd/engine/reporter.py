@@ -145,7 +145,7 @@ class Reporter:
     def read(self, elsewhere: Mapping[Slice, Counters]) -> None:
         """What was read for models that another member judges: counted here, shown there."""
         for key, counters in elsewhere.items():
-            self.metrics.count(key.model, counts_of(ModelState(key), counters))
+            self.metrics.count(key.model, counts_of(ModelState(key), counters), elsewhere=True)
 
     def exchanged(self, late: int, foreign: int) -> None:
         """Of what other members sent: what came too late, and what does not fit."""

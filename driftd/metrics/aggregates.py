@@ -84,10 +84,11 @@ def promise_lines(j: Judgement, cover: ModelGuarantee | None) -> Iterator[tuple[
             yield name, sample(name, me, value)
 
 
-def learning_lines(model: str, ratio: float) -> Iterator[tuple[str, bytes]]:
+def learning_lines(model: str, ratio: float | None) -> Iterator[tuple[str, bytes]]:
     me = {"model": model}
     yield "driftd_model_status", sample("driftd_model_status", me, Status.LEARNING)
-    yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, ratio)
+    if ratio is not None:
+        yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, ratio)
 
 
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:

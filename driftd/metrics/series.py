@@ -45,6 +45,7 @@ class _Model:
     share: int = 0
     exported: int = 0
     silent: bool = False
+    elsewhere: bool = False
     label_texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     lines: dict[tuple[str, str], Lines] = field(default_factory=dict)
     last_event: float = float("nan")
@@ -119,9 +120,12 @@ class MetricsSink:
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
 
-    def count(self, model: str, counts: ModelCounts) -> None:
-        """Takes new counts of a model in between judgements; cheap enough for every poll."""
-        self._model(model).counts = counts
+    def count(self, model: str, counts: ModelCounts, *, elsewhere: bool = False) -> None:
+        """Takes new counts of a model in between judgements; cheap enough for every poll. ``elsewhere``: another member
+        judges it.
+        """
+        known = self._model(model)
+        known.counts, known.elsewhere = counts, elsewhere
 
     def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
         """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""
@@ -366,7 +370,7 @@ def _aggregates(model: _Model) -> Fragments:
     counts = _collect(count_lines(model.name, model.counts))
     if model.window is not None:
         return {**model.window, **counts}
-    return counts if model.learning is None else {**_collect(learning_lines(model.name, model.learning)), **counts}
+    return counts if model.elsewhere else {**_collect(learning_lines(model.name, model.learning)), **counts}
 
 
 def _applies(s: Scores) -> NDArray[np.bool_]:

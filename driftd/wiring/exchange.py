@@ -224,9 +224,9 @@ class KafkaExchange:
         before = found.pop(OWNERS, None)
         if before is not None and before.payload != self._shape():
             raise StateError(
-                f"topic '{self.panes_topic}' has {self.owners} partitions, and what group '{self.settings.group_id}' saved "
-                f"in '{self.state_topic}' is of {before.payload.decode(errors='replace')}: models would have other "
-                "owners. Make it with as many again, or take another kafka.group_id: models are then learned anew"
+                f"topic '{self.panes_topic}' has {self.owners} partitions, and what group '{self.settings.group_id}' "
+                f"saved in '{self.state_topic}' is of {before.payload.decode(errors='replace')}: models would have "
+                "other owners. Make it with as many again, or take another kafka.group_id: models are then learned anew"
             )
         return found
 

@@ -236,6 +236,15 @@ def test_a_learning_model_says_how_far_it_is() -> None:
     assert not lines(page, "driftd_feature", "driftd_window")
 
 
+def test_of_a_model_that_another_member_judges_only_counts_are_shown() -> None:
+    s = sink()
+    s.count("fraud", COUNTS, elsewhere=True)
+    assert lines(s.render(), "driftd_model_") == []
+    assert lines(s.render(), "driftd_predictions_total")
+    s.count("fraud", COUNTS)
+    assert lines(s.render(), "driftd_model_") == ['driftd_model_status{model="fraud"} 1']
+
+
 def test_a_model_with_a_reference_and_no_judged_window_is_learning() -> None:
     s = sink()
     s.count("fraud", COUNTS)
