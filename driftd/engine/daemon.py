@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from driftd.core.errors import NotSaved, SourceError, StateUnwritable
 from driftd.core.event import Decoded, RecordBatch, Reject, TopicPartition
@@ -32,6 +32,8 @@ from driftd.sources import Assigned, Gap, GapCause, Lost, Revoked, Source
 
 log = logging.getLogger("driftd.daemon")
 
+OVERDUE_TIMES: Final = 3
+"""As long as so many times between two checkpoints one is written beside the loop; then the loop waits for it."""
 LEARNED_BY = "driftd"
 """``Reference.created_by`` of those that driftd learned; only they have to be stored."""
 
@@ -173,7 +175,7 @@ class Daemon:
         self._note_topics()
         self._settle(self._idle(batches))
         self._retire()
-        self._saved()
+        self._saved(wait=self._is_overdue())
         if self._saving is None and self.clock.monotonic() - self._saved_at >= self.timing.checkpoint_seconds:
             self.checkpoint()
         if self.rejects is not None:
@@ -474,6 +476,11 @@ class Daemon:
         else:
             self.source.commit(saving.positions, self.timing.instance)
         return True
+
+    def _is_overdue(self) -> bool:
+        """A checkpoint that takes long is waited for: a disk that does not answer is the watchdog's to tell."""
+        saving, longest = self._saving, OVERDUE_TIMES * self.timing.checkpoint_seconds
+        return saving is not None and self.clock.monotonic() - saving.began >= longest
 
     def _save(self) -> Future[int] | None:
         """Flushes the sinks and begins to save the state; None where that failed."""

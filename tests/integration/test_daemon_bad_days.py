@@ -462,9 +462,10 @@ def test_a_loop_that_stands_still_says_where_ends_with_5_and_loses_nothing(
     wait_until(lambda: _replaced_by_pipe(pipe), "the place of the temporary file to be free")
     kafka.produce(topic, list(values(100)))
     assert daemon.exit_code() == STUCK_EXIT_CODE
-    (main,) = [line for line in daemon.log.splitlines() if "thread MainThread: " in line]
-    assert "engine/store.py" in main
-    assert main.index("engine/store.py") < main.index("engine/daemon.py"), "innermost first"
+    lines = [line for line in daemon.log.splitlines() if "CRITICAL thread " in line]
+    (main,) = [line for line in lines if "thread MainThread: " in line]
+    assert main.index("futures/_base.py") < main.index("engine/daemon.py"), "innermost first; it waits for the disk"
+    assert any("engine/store.py" in line for line in lines), "so does the thread that writes"
     pipe.unlink()
     daemon.start()
     daemon.wait_received(500)

@@ -98,7 +98,7 @@ def test_faults_page_after_a_day_of_ordinary_traffic_without_configuration(
         driftd.wait_ready()
         kafka.produce(topic, sent[:first])
         driftd.wait_received(first)
-        driftd.wait(lambda: "knows 24 hours" in driftd.get("/")[1], "a reference of a day")
+        driftd.wait(lambda: "knows 24 hours" in driftd.get("/model?model=nulls")[1], "a reference of a day")
         assert {driftd.value("driftd_pages_total", model=model) for model in FAULTS} == {0.0}
 
         kafka.produce(topic, sent[first:])

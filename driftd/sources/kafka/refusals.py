@@ -10,9 +10,9 @@ from kafka import errors
 
 from driftd.sources.kafka.settings import KafkaSettings
 
+# Not SaslAuthenticationFailedError: the first login is the preflight's; later, a new password may be on its way to us.
 REFUSALS: Final = (
     errors.AuthorizationError,
-    errors.SaslAuthenticationFailedError,
     errors.UnsupportedSaslMechanismError,
     errors.FencedInstanceIdError,
     errors.InvalidGroupIdError,

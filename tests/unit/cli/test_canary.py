@@ -19,7 +19,7 @@ from driftd.core.errors import DriftdError
 from driftd.web import webconfig
 from driftd.wiring.app import kafka_settings
 
-CANARY: Final = "tweety-9f3c"
+CANARY: Final = "tweety-9f3c-and-sylvester"
 NUMBER: Final = "90210773"
 """A secret that is one in YAML as well."""
 SECRETS: Final = [s for s in settings() if s.type == "secret"]
@@ -75,8 +75,16 @@ def write(kafka: Mapping[str, Any]) -> None:
     Path("driftd.yaml").write_text(yaml.safe_dump({"kafka": dict(kafka)}))
 
 
+def write_for(secret: Setting, given: Mapping[str, Any]) -> None:
+    """A configuration that asks for the secret, with it only as ``given``."""
+    section, name = secret.path.split(".")
+    whole = {"kafka": around(name), "privacy": {"hash_text": True}} if section == "privacy" else {"kafka": around(name)}
+    whole[section] = {k: v for k, v in whole[section].items() if k != name} | dict(given)
+    Path("driftd.yaml").write_text(yaml.safe_dump(whole))
+
+
 def test_there_are_secrets_and_each_may_stand_in_a_file() -> None:
-    assert {s.path for s in SECRETS} == {f"kafka.{name}" for name in IN_FILES}
+    assert {s.path for s in SECRETS} == {"privacy.key", *(f"kafka.{name}" for name in IN_FILES)}
     assert len(SECRETS) >= 3
 
 
@@ -84,15 +92,15 @@ def test_there_are_secrets_and_each_may_stand_in_a_file() -> None:
 def test_a_secret_that_is_in_force_is_shown_nowhere(
     secret: Setting, outputs: Callable[..., Iterator[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = secret.path.removeprefix("kafka.")
+    name = secret.path.split(".")[1]
     seen: list[str] = []
-    write(around(name) | {name: CANARY})
+    write_for(secret, {name: CANARY})
     seen += outputs()
-    write({k: v for k, v in around(name).items() if k != name})
+    write_for(secret, {})
     seen += outputs("--set", f"{secret.path}={CANARY}")
     Path("secret").write_text(CANARY)
     Path("secret").chmod(0o600)
-    write({k: v for k, v in around(name).items() if k != name} | {f"{name}_file": "secret"})
+    write_for(secret, {f"{name}_file": "secret"})
     seen += outputs()
     monkeypatch.setenv(secret.env, CANARY)  # as well: a mistake
     seen += outputs()
@@ -107,10 +115,10 @@ def test_a_secret_that_is_in_force_is_shown_nowhere(
 def test_a_secret_in_a_file_that_is_refused_is_shown_nowhere(
     secret: Setting, mode: int, outputs: Callable[..., Iterator[str]]
 ) -> None:
-    name = secret.path.removeprefix("kafka.")
+    name = secret.path.split(".")[1]
     Path("secret").write_bytes(CANARY.encode() + b"\xff" * (mode == 0o600))
     Path("secret").chmod(mode)
-    write({k: v for k, v in around(name).items() if k != name} | {f"{name}_file": "secret"})
+    write_for(secret, {f"{name}_file": "secret"})
     seen = list(outputs())
     assert [text for text in seen if CANARY in text] == []
     assert all(f"{secret.path}_file: " in text for text in seen)
@@ -144,8 +152,8 @@ def test_a_secret_in_a_file_that_is_refused_is_shown_nowhere(
 def test_a_secret_that_is_written_wrongly_is_shown_nowhere(
     secret: Setting, written: str, outputs: Callable[..., Iterator[str]]
 ) -> None:
-    name = secret.path.removeprefix("kafka.")
-    Path("driftd.yaml").write_text(f"kafka:\n  {name}: {written}\n")
+    section, name = secret.path.split(".")
+    Path("driftd.yaml").write_text(f"{section}:\n  {name}: {written}\n")
     assert [text for text in outputs() if CANARY in text or NUMBER in text] == []
 
 
@@ -154,10 +162,10 @@ def test_a_secret_that_is_written_wrongly_is_shown_nowhere(
 def test_a_secret_under_a_wrong_key_is_shown_nowhere(
     secret: Setting, key: str, outputs: Callable[..., Iterator[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = secret.path.removeprefix("kafka.")
-    write(around(name) | {key: CANARY})
-    seen = [*outputs(), *outputs("--set", f"kafka.{key}={CANARY}"), *outputs("--set", f"{secret.path}:{CANARY}")]
-    monkeypatch.setenv(f"DRIFTD_KAFKA__{key.upper()}", CANARY)
+    section = secret.path.split(".")[0]
+    write_for(secret, {key: CANARY})
+    seen = [*outputs(), *outputs("--set", f"{section}.{key}={CANARY}"), *outputs("--set", f"{secret.path}:{CANARY}")]
+    monkeypatch.setenv(f"DRIFTD_{section.upper()}__{key.upper()}", CANARY)
     seen += outputs()
     assert [text for text in seen if CANARY in text] == []
 
