@@ -92,6 +92,7 @@ class Reporter:
     _rejects_said: set[str] = field(default_factory=set)
     _refused_said: set[tuple[str, str]] = field(default_factory=set)
     _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
+    _elsewhere: set[str] = field(default_factory=set)
     _connected: bool = True
     _said: str = ""
     _promised: tuple[tuple[object, ...], Certificate] | None = None
@@ -142,8 +143,14 @@ class Reporter:
                 "%s", f"waits until other partitions catch up: {names}" if now else "no partition waits for others"
             )
 
-    def read(self, elsewhere: Mapping[Slice, Counters]) -> None:
-        """What was read for models that another member judges: counted here, shown there."""
+    def read(self, elsewhere: Mapping[Slice, Counters], judged: Collection[Slice]) -> None:
+        """What was read for models that another member judges, beside those that are ``judged`` here: counted here, shown
+        there. Counts of partitions that have moved are shown by whoever reads them now.
+        """
+        names = {key.model for key in elsewhere}
+        for model in self._elsewhere - names - {key.model for key in judged}:
+            self.metrics.remove(model)
+        self._elsewhere = names
         for key, counters in elsewhere.items():
             self.metrics.count(key.model, counts_of(ModelState(key), counters), elsewhere=True)
 

@@ -109,7 +109,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         Kind.RANGE: f"out of the reference's range: {then} of the values, now {now}",
         Kind.JOINT: f"no longer moves with its siblings: {now} of their relation is left",
         Kind.GRADUAL: f"moved away little by little: {now} of the values are out of the reference's range",
-        Kind.MIX: f"the mix of values moved: {now} of them",
+        Kind.MIX: f"the mix of values moved: {now} of them" if value > 0 else "the mix of values moved, by little",
     }
     return said.get(turn.kind, f"changed by {turn.size:.3g}")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from driftd.core.event import EventBatch, TopicPartition
-from driftd.core.finding import CHANGE, Finding, Judgement
+from driftd.core.finding import CHANGE, Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
@@ -42,12 +42,11 @@ from driftd.monitor.intake import Run, answered, counted, since, take_out, toget
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.timeline import ValueReader
+from driftd.monitor.told import remembered
 from driftd.monitor.warmup import warm_up
 
 NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
 LEARNED_ANEW = "a new reference begins: what was open on the one before ends"
-MOST_TOLD = 100
-"""Findings of a model that are remembered, the most recent: pages show them, also after a restart."""
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
 
@@ -470,7 +469,7 @@ class Monitor:
         model.standing, model.judgement = evaluation.standing, evaluation.judgement
         out.judgements.append(evaluation.judgement)
         if found := evaluation.judgement.findings:
-            model.told = (*model.told, *map(_plain, found))[-MOST_TOLD:]
+            model.told = remembered(model.told, found)
         for finding in found:
             if finding.opens_page:
                 model.pages += 1
@@ -499,12 +498,6 @@ class Monitor:
 
     def _rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)
-
-
-def _plain(finding: Finding) -> Finding:
-    """With Python's numbers in place of numpy's."""
-    numbers = {f.name: getattr(finding, f.name) for f in fields(finding)}
-    return replace(finding, **{name: v.item() for name, v in numbers.items() if isinstance(v, np.generic)})
 
 
 def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:

@@ -38,7 +38,8 @@ def _moved(kind: str, then: float, now: float) -> str:
     if kind == Kind.SPREAD:
         return f"spread {now:.2g} times the reference's"
     if kind == Kind.MIX:
-        return f"mix: {percent(now)} of the values moved"
+        # none beyond what chance moves among as many events; the sum over days was what told
+        return f"mix: {percent(now)} of the values moved" if now > 0 else "mix: the values moved by little"
     if kind == Kind.JOINT:
         return f"relation to other channels {then:.2g} -> {now:.2g}"
     told = numbers(then, now)

@@ -175,29 +175,40 @@ def test_members_of_one_host_are_started_again_and_stop_together(
     assert not any(Path(f"/proc/{pid}").exists() for pid in again)
 
 
-def test_a_member_that_stops_hands_its_partitions_over_at_once(
+def test_a_member_that_stops_hands_its_partitions_over_at_once_and_every_event_is_shown_by_one_member(
     kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
 ) -> None:
-    topic = kafka.create_topic("shared", 3)
-    topics = {"panes_topic": ("panes", 2), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    topic = kafka.create_topic("shared", 1)
+    topics = {"panes_topic": ("panes", 3), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
     shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    sent = sorted((event for part in events() for event in part[:200]), key=lambda event: json.loads(event)["time"])
+    kafka.produce(topic, sent)
     group = []
     for name in ("a", "b"):
         wanted = settings(kafka, topic, name, {"enabled": True, **shared})
         wanted["kafka"]["session_timeout_seconds"] = 240  # longer than this test may take
         group.append(DriftdProcess(tmp_path / name, wanted))
     daemons += group
-    for member in group:
-        member.start()
-    stays, goes = group
 
-    def read_by(member: DriftdProcess) -> int:
+    def assigned(member: DriftdProcess) -> int:
         return int(member.value("driftd_assigned_partitions"))
 
-    wait_until(lambda: read_by(stays) + read_by(goes) == 5 and read_by(goes) > 0, "each has some partitions")
+    def shown(*members: DriftdProcess) -> float:
+        return sum(m.value("driftd_predictions_total", model=f"m{n}") for m in members for n in range(MODELS))
+
+    def shared_out() -> bool:
+        return sum(map(assigned, group)) == 4 and all(map(assigned, group)) and shown(*group) == len(sent)
+
+    group[0].start()
+    wait_until(lambda: shown(group[0]) == len(sent), "events are counted")
+    group[1].start()
+    wait_until(shared_out, "each has some partitions, and each event is shown once")
+    goes, stays = group
     assert goes.terminate() == 0
-    wait_until(lambda: read_by(stays) == 5, "all partitions are with the one that stayed")
+    wait_until(lambda: assigned(stays) == 4, "all partitions are with the one that stayed")
     wait_until(lambda: stays.value("driftd_group_members") == 1, "the group knows")
+    goes.start()
+    wait_until(shared_out, "each has some partitions again, and each event is shown once")
 
 
 def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partitions_are_refused(

@@ -119,8 +119,6 @@ class Member(Daemon):
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
     group: str = field(kw_only=True)
-    _elsewhere: set[str] = field(init=False, default_factory=set)
-    """Models that we read and another member judges."""
     _others: set[str] = field(init=False, default_factory=set)
     """Groups whose messages lie in our panes topic, as far as that was told."""
     _parts: dict[int, Known] = field(init=False, default_factory=dict)
@@ -133,10 +131,7 @@ class Member(Daemon):
         elsewhere = {
             key for reader in self.readers.values() for key in reader.partition.streams
         } - self.state.models.keys()
-        for model in self._elsewhere - {key.model for key in elsewhere | self.state.models.keys()}:
-            self.reporter.metrics.remove(model)  # its partitions are another member's now, and so are its counts
-        self._elsewhere = {key.model for key in elsewhere}
-        self.reporter.read({key: self.state.counters(key) for key in elsewhere})
+        self.reporter.read({key: self.state.counters(key) for key in elsewhere}, self.state.models)
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""

@@ -110,6 +110,7 @@ def test_a_change_says_its_kind_and_its_size(kind: str, value: float | None, usu
         ("level", 3.5, 2.0, "mean 2 -> 3.5"),
         ("spread", 2.31, 1.0, "spread 2.3 times the reference's"),
         ("mix", 0.12, 0.0, "mix: 12% of the values moved"),
+        ("mix", 0.0, 0.0, "mix: the values moved by little"),
     ],
 )
 def test_a_change_of_shape_shows_the_bins_beside_it(kind: str, value: float, usual: float, says: str) -> None:

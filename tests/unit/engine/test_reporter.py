@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.event import RefusedValue
 from driftd.core.finding import Finding, Severity, Status
+from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
@@ -55,6 +56,22 @@ def series(told: Reporter, name: str) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def changed() -> tuple[Reporter, State, list[Finding]]:
     return watched(DRIFTS)
+
+
+def test_counts_of_partitions_that_moved_are_shown_no_more_and_those_of_models_that_came_are() -> None:
+    told, fraud, price = reporter(pipeline()), Slice("fraud"), Slice("price")
+
+    def shown() -> list[str]:
+        text = told.metrics.render().decode()
+        samples = [s for f in text_string_to_metric_families(text) for s in f.samples]
+        return [s.labels["model"] for s in samples if s.name == "driftd_predictions_total"]
+
+    told.read({fraud: Counters(), price: Counters()}, [])
+    assert shown() == ["fraud", "price"]
+    told.read({price: Counters()}, [])
+    assert shown() == ["price"], "another member reads its partitions now"
+    told.read({}, [price])
+    assert shown() == ["price"], "we judge it now"
 
 
 def test_an_episode_is_told_in_metrics_and_counted_once(changed: tuple[Reporter, State, list[Finding]]) -> None:
