@@ -144,8 +144,8 @@ class Reporter:
             )
 
     def read(self, elsewhere: Mapping[Slice, Counters], judged: Collection[Slice]) -> None:
-        """What was read for models that another member judges, beside those that are ``judged`` here: counted here, shown
-        there. Counts of partitions that have moved are shown by whoever reads them now.
+        """What was read for models that another member judges, beside those that are ``judged`` here: counted here,
+        shown there. Counts of partitions that have moved are shown by whoever reads them now.
         """
         names = {key.model for key in elsewhere}
         for model in self._elsewhere - names - {key.model for key in judged}:
