@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import click
 
@@ -85,7 +85,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     where = parts.netloc.rpartition("@")[2]
     request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{path}?{urlencode(query, errors='replace')}")  # noqa: S310
     if parts.username is not None:
-        secret = f"{parts.username}:{parts.password or ''}".encode()
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
     try:
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310

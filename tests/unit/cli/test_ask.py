@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import bcrypt
 import pytest
 from click.testing import CliRunner
 
@@ -21,10 +23,9 @@ def url() -> Iterator[str]:
     yield from served(snapshot())
 
 
-def served(shown: Snapshot) -> Iterator[str]:
-    server = HttpServer(
-        ("127.0.0.1", 0), Views(lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), lambda: shown)
-    )
+def served(shown: Snapshot, web_config: Path | None = None) -> Iterator[str]:
+    views = Views(lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), lambda: shown)
+    server = HttpServer(("127.0.0.1", 0), views, web_config=web_config)
     server.start()
     yield server.url
     server.close(1)
@@ -67,6 +68,16 @@ def test_who_is_not_there_is_said_with_its_own_exit_code(url: str) -> None:
         told("status", "--url", "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match="expected http://HOST:PORT"):
         told("status", "--url", "file:///etc/passwd")
+
+
+def test_a_password_in_the_address_is_written_as_addresses_are(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text(f"basic_auth_users:\n  me@here: {bcrypt.hashpw(b'a/b:c', bcrypt.gensalt(4)).decode()}\n")
+    url = next(running := served(snapshot(), file))
+    assert "fraud" in told("status", "--url", url.replace("//", "//me%40here:a%2Fb%3Ac@"))
+    with pytest.raises(SourceError, match="401"):
+        told("status", "--url", url)
+    next(running, None)
 
 
 def test_names_from_outside_cannot_move_the_cursor() -> None:
