@@ -38,7 +38,7 @@ _HELP: Final = {
     "group_id": "Consumer group.",
     "start": "Where to start a partition without a checkpoint or committed offset.",
     "state_dir": "Folder of checkpoints and references.",
-    "listen": "Address of /metrics and the status page.",
+    "listen": "Address of /metrics and the web pages.",
     "log_level": "Lowest level that is logged.",
     "log_format": "Log lines for people or for machines.",
     "findings_to": "Append findings to this file, one JSON object a line.",

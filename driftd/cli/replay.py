@@ -47,7 +47,7 @@ class Listener:
                 click.echo(finding_json(finding))
 
     def serving(self, url: str) -> None:
-        self.bar.above(f"Metrics: {url.rstrip('/')}/metrics   Status page: {url.rstrip('/')}/")
+        self.bar.above(f"Metrics: {url.rstrip('/')}/metrics   Pages: {url.rstrip('/')}/")
 
     def done(self, result: Replayed) -> None:
         """Nothing: `driftd replay` prints its report when the bar has gone."""
@@ -274,7 +274,7 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
     help="Speed relative to real time. Default: full speed.",
 )
 @click.option(
-    "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the status page."
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the web pages."
 )
 def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     """Find the drift in 309,772 real predictions, without Kafka.
@@ -291,7 +291,7 @@ def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     from driftd.wiring.app import pipeline_of  # noqa: PLC0415
 
     bar = Bar("driftd demo")
-    hint = "" if exit_after else "Still serving metrics and the status page; Ctrl-C ends the demo."
+    hint = "" if exit_after else "Still serving metrics and the web pages; Ctrl-C ends the demo."
     bar.above(f"{flights.EVENTS:,} predictions for flights out of New York in 2013; the reference is February.")
     with bar.shown():
         pipeline, listener = pipeline_of(loaded.settings, events.codec), DemoListener(bar, hint)

@@ -298,7 +298,7 @@ class WindowsSection(Section):
     retire_seconds: PositiveSeconds = Field(
         default=8 * 86400.0,
         description="A model without events for so long is retired: what is open on it ends, and it leaves /metrics "
-        "and the status page. Its state is kept, and events bring it back.",
+        "and the web pages. Its state is kept, and events bring it back.",
     )
     future_seconds: Seconds = Field(
         default=300.0, description="An event that is further ahead of its record's timestamp is rejected."
@@ -449,7 +449,7 @@ class MembersSection(Section):
 
 class HttpSection(Section):
     listen: Address = Field(
-        default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the status page."
+        default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the web pages."
     )
     web_config: FilePath | None = Field(
         default=None, description="TLS and passwords, in the exporter-toolkit's web.config format. Unset: neither."
@@ -462,7 +462,7 @@ class HttpSection(Section):
     runbooks: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
-        description="Base URL of the runbooks that the status page links to. Unset: no links.",
+        description="Base URL of the runbooks that the web pages link to. Unset: no links.",
     )
 
     @property

@@ -154,7 +154,7 @@ class Joint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """The last judged window of one model, with all that exposition and the status page show of it.
+    """The last judged window of one model, with all that exposition and the web pages show of it.
 
     ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
     int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.

@@ -28,7 +28,7 @@ class Fault:
     alert    name of the alert and of its runbook.
     summary  of the alert; {feature} and {model} stand for the names.
     share    what is said of the share of values: "73 % of the values of age <share>".
-    hint     where to look, for the status page.
+    hint     where to look, for the web pages.
     changes  the kinds of change (docs/judge.md "Kinds") whose tickets are this alert's.
     """
 

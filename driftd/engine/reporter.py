@@ -206,7 +206,7 @@ class Reporter:
             self.metrics.count(model.name, counts)
 
     def snapshot(self, now: float | None = None) -> Snapshot:
-        """What the status page shows; called from the HTTP threads. Without ``now`` it is the latest event's time."""
+        """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""
         state = self.state or State()
         there = [m for m in [*state.models.values()] if not m.retired]
         models = [self._view(m, state) for m in there]

@@ -339,7 +339,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_unwatched_features",
             "features",
             "Features that came after the bins of their model's reference were made, so nobody watches them: the "
-            "status page names them.",
+            "web pages name them.",
         ),
         gauge(
             "driftd_retired_models",

@@ -1,4 +1,4 @@
-"""HTTP: /metrics, health, readiness, reload, and the status page."""
+"""HTTP: /metrics, health, readiness, reload, and the web pages."""
 
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.server import HEALTHY_SECONDS, HttpServer, ServerLimits, Views

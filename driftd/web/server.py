@@ -53,7 +53,7 @@ class Views:
     age        seconds since the daemon's loop last completed a round
     not_ready  the reasons why driftd is not ready; none if it is
     reload     reloads the configuration, waits, and returns whether it is in force, with a text
-    snapshot   what the status page shows
+    snapshot   what the web pages show
     """
 
     metrics: Callable[[bool], bytes]

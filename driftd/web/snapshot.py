@@ -1,4 +1,4 @@
-"""The content of the status page and of /api/v1/status, taken from the daemon at one moment."""
+"""The content of the web pages and of /api/v1/status, taken from the daemon at one moment."""
 
 from __future__ import annotations
 

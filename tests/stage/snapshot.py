@@ -1,4 +1,4 @@
-"""A daemon's evening, for the status page: one model has drifted, one is quiet, one warns, one learns."""
+"""A daemon's evening, for the web pages: one model has drifted, one is quiet, one warns, one learns."""
 
 import math
 
