@@ -211,11 +211,19 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ConnectionAbortedError(why)
 
     def do_GET(self) -> None:
-        answer = self._refusal() or _ROUTES[self._path].answer(self)
+        self.server.slots.work(self.request)
+        answer = self._refusal() or self._answer()
         self.server.slots.wait_for_client(self.request)
         self._send(answer)
 
     do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 (the library's names)
+
+    def _answer(self) -> Answer:
+        try:
+            return _ROUTES[self._path].answer(self)
+        except Exception:
+            log.exception("%s could not be answered", self._path)
+            return Answer(b"driftd failed to answer; its log has the reason\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     @property
     def _path(self) -> str:

@@ -23,20 +23,29 @@ class Pool(Enum):
     RELOAD = "reload"
 
 
+class _Stage(Enum):
+    """Who has the next word on a connection: its client, who sends the request; driftd; or its client, who reads."""
+
+    REQUEST = "request"
+    WORK = "work"
+    ANSWER = "answer"
+
+
 @dataclass(slots=True)
 class _Held:
-    """A connection's slot; ``pool`` is None once it was cut off. ``waits``: for its client, not for driftd."""
+    """A connection's slot; ``pool`` is None once it was cut off."""
 
     pool: Pool | None
     deadline: float
-    waits: bool = True
+    stage: _Stage = _Stage.REQUEST
 
 
 class Slots:
     """Who is connected, what for and until when; safe to use from every thread.
 
     A connection takes a slot of Pool.REQUEST when it comes, and one of its route's pool when its request is read. Where
-    a pool is full, the connection that has waited longest for its client is cut off in favour of the new one.
+    a pool is full, the connection that has waited longest for its client is cut off in favour of the new one: one whose
+    request has not come, or that does not take its answer. What driftd has not sent yet is not the client's fault.
     """
 
     def __init__(self, sizes: Mapping[Pool, int]) -> None:
@@ -56,13 +65,18 @@ class Slots:
             held = self._held[connection]
             if held.pool is None or not self._make_room(pool):
                 return False
-            held.pool, held.waits, held.deadline = pool, False, time.monotonic() + seconds
+            held.pool, held.deadline = pool, time.monotonic() + seconds
             return True
+
+    def work(self, connection: socket.socket) -> None:
+        """The request is read: it is driftd's turn."""
+        with self._changed:
+            self._held[connection].stage = _Stage.WORK
 
     def wait_for_client(self, connection: socket.socket) -> None:
         """From now on the answer is being sent."""
         with self._changed:
-            self._held[connection].waits = True
+            self._held[connection].stage = _Stage.ANSWER
 
     def drop(self, connection: socket.socket) -> None:
         with self._changed:
@@ -90,21 +104,24 @@ class Slots:
         mine = {connection: held for connection, held in self._held.items() if held.pool is pool}
         if len(mine) < self._sizes[pool]:
             return True
-        waiting = [connection for connection, held in mine.items() if held.waits]
-        if pool is Pool.REQUEST:  # who has sent something that no thread has read yet is not idle
-            heard = _readable(waiting)
-            waiting.sort(key=lambda connection: connection.fileno() in heard)
+        asked = [connection for connection, held in mine.items() if held.stage is _Stage.REQUEST]
+        told = [connection for connection, held in mine.items() if held.stage is _Stage.ANSWER]
+        taking, heard = _ready(told, select.POLLOUT), _ready(asked, select.POLLIN)
+        waiting = [connection for connection in told if connection.fileno() not in taking]
+        # who has sent something that no thread has read yet is not idle, but the next client needs a place
+        waiting += sorted(asked, key=lambda connection: connection.fileno() in heard)
         for connection in waiting[:1]:
             _cut(connection, mine[connection])
         return bool(waiting)
 
 
-def _readable(connections: list[socket.socket]) -> set[int]:
+def _ready(connections: list[socket.socket], event: int) -> set[int]:
+    """The file numbers of those that can be read from (POLLIN) or written to (POLLOUT) now."""
     poll = select.poll()
     for connection in connections:
         if connection.fileno() >= 0:
-            poll.register(connection, select.POLLIN)
-    return {number for number, _ in poll.poll(0)}
+            poll.register(connection, event)
+    return {number for number, ready in poll.poll(0) if ready & event}
 
 
 def _cut(connection: socket.socket, held: _Held) -> None:

@@ -15,8 +15,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 import bcrypt
 import pytest
@@ -120,6 +121,21 @@ class TestAnswers:
         assert gzip.decompress(packed) == body
         assert ask(server, "/metrics", Accept_Encoding="gzip;q=0, identity")[0].headers["Content-Encoding"] is None
         assert {f.name for f in text_string_to_metric_families(body.decode())} >= {"driftd_model_status"}
+
+    def test_a_page_that_fails_says_so_and_the_log_has_the_reason(
+        self, daemon: Daemon, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fails() -> NoReturn:
+            raise KeyError("no such channel")
+
+        server = HttpServer(("127.0.0.1", 0), replace(daemon.views, snapshot=fails))
+        server.start()
+        with contextlib.closing(server):
+            answer, body = ask(server, "/?refresh=off")
+            assert ask(server, "/metrics")[0].status == 200
+        assert (answer.status, body) == (500, b"driftd failed to answer; its log has the reason\n")
+        assert "/ could not be answered" in caplog.text
+        assert "no such channel" in caplog.text
 
     @pytest.mark.parametrize(
         ("path", "kind"),
