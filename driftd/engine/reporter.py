@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from driftd.core.act import Act, Deed
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
@@ -259,6 +260,12 @@ class Reporter:
     def found(self, findings: Sequence[Finding]) -> None:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
+
+    def acted(self, act: Act) -> None:
+        """Somebody did something about a model."""
+        log.warning("%s: %s", printable(act.model), printable(act.by), extra={"channels": list(act.channels)})
+        if act.deed is Deed.FEEDBACK:
+            self.telemetry.add("driftd_feedback_total", 1, act.verdict)
 
     def retired(self, model: str, because: str) -> None:
         """The model's series end; events bring it back."""
