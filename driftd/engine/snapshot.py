@@ -17,6 +17,7 @@ from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding
 from driftd.core.hashing import NOT_HASHED, Hashing
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
@@ -262,6 +263,7 @@ class ModelSnapshot:
     told: tuple[Finding, ...]
     acts: tuple[Act, ...]
     muted: tuple[Finding, ...]
+    incidents: tuple[Incident, ...]
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -292,6 +294,7 @@ class ModelSnapshot:
             m.told,
             m.acts,
             m.muted,
+            m.incidents,
             m.heard,
             m.retired,
             m.configured,
@@ -323,6 +326,7 @@ class ModelSnapshot:
             told=self.told,
             acts=self.acts,
             muted=self.muted,
+            incidents=self.incidents,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

@@ -37,14 +37,16 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
     measure_windows,
+    still_open,
     unturned,
 )
+from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
 from driftd.monitor.maintenance import muted
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.timeline import ValueReader
-from driftd.monitor.told import remembered
+from driftd.monitor.told import plain, remembered
 from driftd.monitor.warmup import warm_up
 
 NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
@@ -490,22 +492,27 @@ class Monitor:
         """The model's maintenance windows, planned in the configuration or made by somebody."""
         return windows((*self.settings(model.slice).maintenance, *model.acts))
 
-    def _muted(self, model: ModelState, judgement: Judgement) -> Judgement:
-        planned = self.maintenance(model)
+    def _muted(self, model: ModelState, evaluation: Evaluation) -> Judgement:
+        judgement, planned = evaluation.judgement, self.maintenance(model)
         if not planned and not model.muted:
             return judgement
+        holds = still_open(evaluation)
+        waiting = [f for f in model.muted if f.feature is None or holds(f.feature, f.detector)]
         at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
-        told, model.muted = muted(planned, model.muted, judgement.findings, at)
+        told, model.muted = muted(planned, waiting, judgement.findings, at)
         return replace(judgement, findings=told)
 
     def _keep(self, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
         if evaluation is None:
             return
-        judgement = self._muted(model, evaluation.judgement)
+        judgement = self._muted(model, evaluation)
         model.standing, model.judgement = evaluation.standing, judgement
         out.judgements.append(judgement)
-        if found := judgement.findings:
+        if found := tuple(map(plain, judgement.findings)):
             model.told = remembered(model.told, found)
+            model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+        if any(incident.ended is None for incident in model.incidents):
+            model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
         for finding in found:
             if finding.opens_page:
                 model.pages += 1

@@ -41,8 +41,8 @@ def require_renewable(model: ModelState, act: Act, settings: ModelSettings) -> N
     if act.channels and (model.growth is None or model.growth.sample is None):
         raise ActRefused(
             f"'{name}' keeps no events any more, so a channel alone cannot be learned anew. The whole model can (name "
-            f"no channel): {takes(settings)}, and sees all changes again after a day. What should never ring on a channel "
-            "has its size in driftd.yaml (alarms.channels)"
+            f"no channel): {takes(settings)}, and sees all changes again after a day. A size in driftd.yaml "
+            "(alarms.channels) says what does not ring on a channel"
         )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from driftd.core.act import Act
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -134,8 +135,9 @@ class ModelState:
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
-    were over time; ``told``: its last findings, the newest last. ``acts``: what people did about it, the newest last;
-    ``muted``: what would have rung in a maintenance window and is open still, with the severity that it would have had.
+    were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
+    parts of, in the order in which they opened. ``acts``: what people did about it, the newest last; ``muted``: what
+    would have rung in a maintenance window and is open still, with the severity that it would have had.
     """
 
     slice: Slice
@@ -164,6 +166,7 @@ class ModelState:
     told: tuple[Finding, ...] = ()
     acts: tuple[Act, ...] = ()
     muted: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     judgement: Judgement | None = None
 
     @property
@@ -200,6 +203,7 @@ class ModelState:
             timeline=self.timeline,
             told=self.told,
             acts=self.acts,
+            incidents=self.incidents,
         )
 
     @property

@@ -15,8 +15,8 @@ MOST: Final = 100
 
 
 def remembered(before: tuple[Finding, ...], found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Oldest first."""
-    told = (*before, *map(plain, found))
+    """Oldest first; ``found`` are ``plain``."""
+    told = (*before, *found)
     old, recent = told[:-MOST], told[-MOST:]
     last = {(f.feature, f.detector): f for f in told}
     return (*(f for f in old if last[f.feature, f.detector] is f and f.status >= Status.WARNING), *recent)
