@@ -8,6 +8,7 @@ import sys
 import click
 
 from driftd import __version__
+from driftd.cli.act import ack, feedback, maintenance, rebaseline
 from driftd.cli.ask import explain, status
 from driftd.cli.check import check
 from driftd.cli.completion import completion
@@ -50,7 +51,10 @@ def version() -> None:
     click.echo(f"driftd {__version__}")
 
 
-for command in (run, check, status, explain, demo, replay, reference, forget, detectors, config, completion, generate):
+for command in (
+    *(run, check, status, explain, rebaseline, maintenance, ack, feedback),
+    *(demo, replay, reference, forget, detectors, config, completion, generate),
+):
     cli.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -16,7 +16,7 @@ from driftd.core.text import clean
 URL: Final = "http://127.0.0.1:9477"
 TIMEOUT_SECONDS: Final = 20.0
 MOST_BYTES: Final = 64 << 20
-_address = click.option(
+address = click.option(
     "--url",
     metavar="URL",
     default=URL,
@@ -30,7 +30,7 @@ _address = click.option(
         ("driftd status --url http://driftd-0:9477 --output json", "of another host, for a script"),
     )
 )
-@_address
+@address
 @options.output
 def status(url: str, output: str) -> None:
     """Say how a running driftd and its models are, worst first."""
@@ -52,7 +52,7 @@ def status(url: str, output: str) -> None:
 @click.argument("model")
 @click.argument("channel", required=False)
 @click.option("--at", metavar="TIME", default="", help="Values as they were then, in UTC; of a channel.")
-@_address
+@address
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
     """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
@@ -71,6 +71,15 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     """The API's answer. Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
+
+
+def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The API's answer to a form. Raises as ``asked``, and ConfigError where it is refused."""
+    return _answer(url, path, urlencode(form, errors="replace").encode())
+
+
+def _answer(url: str, target: str, form: bytes | None) -> dict[str, Any]:
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
@@ -83,7 +92,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"--url {clean(url)}: expected http://HOST:PORT")
     where = parts.netloc.rpartition("@")[2]
-    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{path}?{urlencode(query, errors='replace')}")  # noqa: S310
+    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{target}", form)  # noqa: S310
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
@@ -92,7 +101,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
             found: dict[str, Any] = orjson.loads(answer.read(MOST_BYTES))
             return found
     except HTTPError as e:
-        if e.code == 404:
+        if e.code == 404 or form is not None:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:
@@ -106,7 +115,7 @@ def _error(body: bytes) -> str:
     try:
         return clean(str(orjson.loads(body)["error"]), 300)
     except (ValueError, KeyError, TypeError):
-        return "not found"
+        return clean(body.decode(errors="replace").strip(), 300) or "not found"
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:

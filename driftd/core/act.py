@@ -21,7 +21,7 @@ class Deed(StrEnum):
     MAINTENANCE = "maintenance"  # from ``start`` to ``end`` nothing rings
     CANCEL = "cancel"  # the window ``about`` ends with the act
     ACKNOWLEDGE = "acknowledge"  # somebody looks at the incident ``about``
-    FEEDBACK = "feedback"  # the incident ``about`` was ``real`` or a ``false alarm``
+    FEEDBACK = "feedback"  # the incident ``about`` was ``real`` or a ``false_alarm``
 
 
 @dataclass(frozen=True, slots=True)

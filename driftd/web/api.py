@@ -15,6 +15,7 @@ from driftd import __version__
 from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.acts import ActLine, act_line, act_lines
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
@@ -57,6 +58,16 @@ class Model:
     model: ModelLine
     channels: list[ChannelLine]
     reference: Reference | None
+    acts: list[ActLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What people did, newest first; ``windows`` the maintenance windows that are not over."""
+
+    time: float
+    acts: list[ActLine]
+    windows: list[ActLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,9 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     if j is not None:
         r = j.reference
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
-    return Model(snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference)
+    return Model(
+        snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference, act_lines(m)
+    )
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
@@ -220,6 +233,12 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
 def findings(request: Request, snapshot: Snapshot) -> Findings:
     mine = [f for f in snapshot.findings if not request.get("model") or f.model == request.get("model")]
     return Findings(snapshot.now, episodes(mine), [finding_line(f) for f in mine])
+
+
+def acts(request: Request, snapshot: Snapshot) -> Acts:
+    mine = [m for m in snapshot.models if request.get("model") in {"", m.name}]
+    done = sorted((line for m in mine for line in act_lines(m)), key=lambda line: -line.when)
+    return Acts(snapshot.now, done, [act_line(window) for m in mine for window in m.windows])
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:
@@ -308,5 +327,6 @@ ROUTES: Final[Mapping[str, Route]] = {
         "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, _RANGE, _AS_OF), 2
     ),
     "/api/v1/findings": Route("Pages and tickets, open and past.", Findings, findings, (_MODEL,)),
+    "/api/v1/acts": Route("What people did, and maintenance windows.", Acts, acts, (_MODEL,)),
     "/api/v1/health": Route("driftd itself.", Health, health_of),
 }

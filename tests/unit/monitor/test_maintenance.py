@@ -14,6 +14,7 @@ from driftd.engine.acting import perform
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.monitor.maintenance import OVER
+from driftd.sinks.log import finding_json
 from tests.unit.core.make import feed, frozen, thawed
 from tests.unit.judge.natural.stage import HOUR
 from tests.unit.monitor.test_growing import BEGIN, KEY, A, grower
@@ -89,7 +90,7 @@ def test_nothing_depends_on_how_events_arrive() -> None:
     perform(state, p, done)
     found += feed(p, state, A, rows.take(np.arange(cut, len(rows)))).findings
     w.until(12)
-    assert found == w.findings
+    assert [*map(finding_json, found)] == [*map(finding_json, w.findings)]
     assert pages(found) == {"age"}
 
 
