@@ -13,27 +13,17 @@ from driftd.cli.output import print_json, print_line
 from driftd.core.text import clean
 
 F = TypeVar("F", bound=Callable[..., Any])
-_name = click.option(
-    "--as", "as_", metavar="NAME", default="", show_default=False, help="Who you are, for the history."
-)
 
 
-def _because(*, required: bool) -> Callable[[F], F]:
-    return click.option(
-        "--because",
-        metavar="TEXT",
-        required=required,
-        default=None if required else "",
-        show_default=False,
-        help="Why, for the history.",
-    )
+def _text(*names: str, help: str, metavar: str = "TEXT", required: bool = False) -> Callable[[F], F]:  # noqa: A002
+    default = None if required else ""
+    return click.option(*names, metavar=metavar, default=default, required=required, show_default=False, help=help)
 
 
-def _span(command: F) -> F:
-    to = click.option("--to", metavar="TIME", default="", show_default=False, help="End: as --from.")
-    return click.option(
-        "--from", "from_", metavar="TIME", default="", show_default=False, help="Start, in UTC; now, -30m and +2h, too."
-    )(to(command))
+_name = _text("--as", "as_", metavar="NAME", help="Who you are, for the history.")
+_from = _text("--from", "from_", metavar="TIME", help="Start, in UTC; now, -30m and +2h, too.")
+_to = _text("--to", metavar="TIME", help="End: as --from.")
+_why = "Why, for the history."
 
 
 @click.command(
@@ -47,8 +37,9 @@ def _span(command: F) -> F:
 )
 @click.argument("model")
 @click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
-@_because(required=True)
-@_span
+@_text("--because", help=_why, required=True)
+@_from
+@_to
 @_name
 @address
 @options.output
@@ -74,9 +65,10 @@ def rebaseline(
 )
 @click.argument("model", required=False)
 @click.option("--all", "every", is_flag=True, help="All models that there are.")
-@click.option("--cancel", metavar="ID", default="", show_default=False, help="End a window.")
-@_because(required=False)
-@_span
+@_text("--cancel", metavar="ID", help="End a window.")
+@_text("--because", help=_why)
+@_from
+@_to
 @_name
 @address
 @options.output
@@ -100,7 +92,7 @@ def maintenance(
     epilog=options.examples(("driftd ack 5d0c1e7a9b3f2c64 --as anna --note 'looking'", "others see that anna looks"))
 )
 @click.argument("incident")
-@click.option("--note", metavar="TEXT", default="", show_default=False, help="What you know or do.")
+@_text("--note", help="What you know or do.")
 @_name
 @address
 @options.output
@@ -117,7 +109,7 @@ def ack(incident: str, note: str, as_: str, url: str, output: str) -> None:
 )
 @click.argument("incident")
 @click.option("--real/--false-alarm", "real", default=None, required=True, help="Whether something was wrong.")
-@_because(required=False)
+@_text("--because", help=_why)
 @_name
 @address
 @options.output
