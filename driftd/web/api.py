@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from driftd import __version__
+from driftd.core.act import Deed
 from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
@@ -34,6 +35,7 @@ from driftd.web.series import Stretch, Values, usual_of
 from driftd.web.snapshot import status_json
 
 DOCUMENT: Final = "/api/v1/openapi.json"
+ACT: Final = "/api/v1/act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,7 @@ def document() -> bytes:
     """OpenAPI 3.1, made of the types above."""
     bodies = [route.body for route in ROUTES.values() if route.body is not None]
     _, schemas = msgspec.json.schema_components([*bodies, Problem], ref_template="#/components/schemas/{name}")
-    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()}
+    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()} | {ACT: {"post": _acting()}}
     info = {
         "title": "driftd",
         "version": __version__,
@@ -289,6 +291,25 @@ def _operation(route: Route) -> dict[str, Any]:
         for i, (name, text) in enumerate(route.parameters)
     ]
     return out
+
+
+def _acting() -> dict[str, Any]:
+    """What does something: a form, by who has logged in or is on driftd's machine."""
+    fields: dict[str, Any] = {name: {"type": "string", "description": text} for name, text in _FORM}
+    fields["channel"] = {"type": "array", "items": {"type": "string"}, "description": "Channels; repeat the field."}
+    form = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": fields}}}
+    done = {"type": "object", "properties": {"done": {"type": "string"}}}
+    problem = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "summary": "Do something about a model. The answer comes when it is saved.",
+        "requestBody": {"required": True, "content": form},
+        "responses": {
+            "200": _response("Done and saved.", done),
+            "400": _response("It cannot be done; nothing has changed.", problem),
+            "403": {"description": "Neither a login nor this machine, or a page of another site."},
+            "503": _response("It is not saved yet.", problem),
+        },
+    }
 
 
 def _response(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,6 +334,17 @@ def _list(values: np.ndarray[Any, Any]) -> list[float | None]:
     return [x if np.isfinite(x) else None for x in np.asarray(values, np.float64).tolist()]
 
 
+_FORM: Final = (
+    ("do", f"{', '.join(Deed)}."),
+    ("model", "The model's name."),
+    ("all", "1: all models, of a maintenance."),
+    ("from", "now, -30m, +2h or 2026-12-01 03:07 in UTC."),
+    ("to", "As from."),
+    ("because", "Why; at most 500 characters."),
+    ("as", "Who asks, where the login does not say it."),
+    ("about", "The id of an incident, or of the window to cancel."),
+    ("verdict", "real or false_alarm, of a feedback."),
+)
 _MODEL: Final = ("model", "The model's name.")
 _CHANNEL: Final = ("channel", "The channel's name.")
 _RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")

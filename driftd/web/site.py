@@ -163,6 +163,6 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/health": _health,
 }
 _STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
-ACTING: Final = ("/act", "/api/v1/act")
+ACTING: Final = ("/act", api.ACT)
 """Paths that a form is sent to: of pages, and of programs."""
 PATHS: Final = (*_PAGES, "/theme", *sorted(_STATIC), *api.ROUTES, api.DOCUMENT)

@@ -52,7 +52,7 @@ class Watch:
 
     def until(self, hour: float) -> list[Finding]:
         """What was found since it was last asked."""
-        found = []
+        found = list[Finding]()
         for end in np.arange(self.at + 0.5, hour + 0.1, 0.5):
             times = self.rows.times - BEGIN
             mine = np.flatnonzero((times >= (end - 0.5) * HOUR) & (times < end * HOUR))
@@ -119,8 +119,9 @@ def test_a_channel_of_which_too_little_is_known_waits_for_half_an_hour() -> None
     assert ("age", "change") in w.open()
     w.until(11)  # half an hour and 500 events are there
     assert ("age", "change") not in w.open()
-    assert w.state.models[KEY].growth is not None
-    assert w.state.models[KEY].growth.renewals == ()
+    growth = w.state.models[KEY].growth
+    assert growth is not None
+    assert growth.renewals == ()
 
 
 def test_a_model_that_keeps_no_events_learns_from_now_on() -> None:
@@ -139,15 +140,15 @@ def test_a_model_that_keeps_no_events_learns_from_now_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "settings", "why"),
+    ("done", "given", "why"),
     [
-        (act("aeg"), {}, "no channel 'aeg'; did you mean 'age'"),
-        (act(), {"given": True}, "is a file"),
+        (act("aeg"), False, "no channel 'aeg'; did you mean 'age'"),
+        (act(), True, "is a file"),
     ],
 )
-def test_what_cannot_be_is_refused_and_changes_nothing(done: Act, settings: dict[str, bool], why: str) -> None:
+def test_what_cannot_be_is_refused_and_changes_nothing(done: Act, given: bool, why: str) -> None:
     learning = Learning(bins=10, windows=WINDOWS)
-    w = Watch(faulty(0.5), pipeline_of(ModelSettings(lambda _: (), learning, learn_events=500, **settings), WINDOWS))
+    w = Watch(faulty(0.5), pipeline_of(ModelSettings(lambda _: (), learning, learn_events=500, given=given), WINDOWS))
     with pytest.raises(KeyError):
         w.act(done)
     w.until(10)
