@@ -119,7 +119,7 @@ def _error(body: bytes) -> str:
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    from driftd.web.format import when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
 
     now = body["time"]
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
@@ -160,7 +160,8 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
-    from driftd.web.format import age, when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import age  # noqa: PLC0415
 
     began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
     return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()

@@ -13,7 +13,7 @@ from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
-from driftd.core.units import MONTH_SECONDS
+from driftd.core.units import DAY_SECONDS, MONTH_SECONDS
 from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
@@ -24,6 +24,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing
+from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Health, Source
@@ -79,13 +80,14 @@ class Reporter:
     """Keeps metrics and readiness up to date; belongs to the loop's thread.
 
     ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
-    reasons why driftd is not ready.
+    reasons why driftd is not ready. ``external_url``: where people reach the pages, "" where that is not known.
     """
 
     metrics: MetricsSink
     telemetry: Telemetry
     pipeline: Pipeline
     runbooks: str = ""
+    external_url: str = ""
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
@@ -97,12 +99,13 @@ class Reporter:
     _elsewhere: set[str] = field(default_factory=set)
     _connected: bool = True
     _said: str = ""
+    _time: float = math.nan
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
         t = self.telemetry
-        self.state = state
+        self.state, self._time = state, now
         self.beat(now)
         self.counts(state)
         health = source.health()
@@ -206,6 +209,13 @@ class Reporter:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
             self.metrics.count(model.name, counts)
+        self._tell_incidents(model, counts.last_event)
+
+    def _tell_incidents(self, model: ModelState, last_event: float) -> None:
+        """For alerts; anew where the incidents have changed, and at midnight (UTC), since texts say the day."""
+        now = last_event if math.isnan(self._time) else self._time
+        about = model.incidents, now // DAY_SECONDS
+        self.metrics.incidents(model.name, about, lambda: texts_of(model.incidents, now, self.external_url))
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""
@@ -252,6 +262,7 @@ class Reporter:
             if model is not None:
                 quiet = self._in_maintenance(model)
                 counts = counts_of(model, state.counters(model.slice), maintenance=quiet)
+                self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 
     def _windows(self, model: ModelState) -> tuple[tuple[Act, ...], Act | None]:

@@ -11,9 +11,9 @@ import numpy as np
 from driftd.core.channel import JOINT
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.text import when
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.format import when
 from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
 
 Opened = Mapping[tuple[str, str, str], Finding]

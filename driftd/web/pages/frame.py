@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from driftd import __version__
 from driftd.core.finding import Status
-from driftd.core.text import clean, duration, plural
+from driftd.core.text import clean, duration, plural, when
 from driftd.monitor.view import Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
@@ -167,7 +167,7 @@ def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -
         now=now,
         paging=sum(m.status is Status.DRIFT for m in snapshot.models),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
-        when=lambda t: spelled.when(t, now),
+        when=lambda t: when(t, now),
         runbook=lambda alert: runbook(snapshot, alert),
         **values,
     )
