@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
@@ -271,7 +271,8 @@ class Reporter:
         if state is None or state.frontier is None:
             return (), None
         now = (state.frontier + 1) * monitor.windows.pane_seconds
-        lasting = tuple(w for w in monitor.maintenance(model) if w.end is None or w.end > now)
+        every = monitor.maintenance(model)
+        lasting = tuple(replace(w, model=model.name) for w in every if w.end is None or w.end > now)
         return lasting, in_force(lasting, now)
 
     def _in_maintenance(self, model: ModelState) -> bool:

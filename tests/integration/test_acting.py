@@ -159,7 +159,8 @@ def test_maintenance_by_a_form_mutes_and_what_lasts_rings_when_it_is_ended(shop:
     assert post(shop, form, "/act", Origin="http://evil.example")[0] == 403
     page = post(shop, form, "/act", Origin=f"http://127.0.0.1:{shop.driftd.port}")
     assert page[0] == 200  # of the page that it leads back to
-    assert "nothing of \u2068shop\u2069 rings" in page[1]
+    assert "local as anna" in page[1]
+    shop.driftd.wait(lambda: "nothing of \u2068shop\u2069 rings" in shop.driftd.get("/model?model=shop")[1], "a banner")
     shop.send(now - HOUR, now - 0.5 * HOUR, 100)
     shop.wait(3)
     assert shop.driftd.value("driftd_maintenance", model="shop") == 1
