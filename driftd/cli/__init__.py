@@ -16,6 +16,7 @@ from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
+from driftd.cli.incident_report import report
 from driftd.cli.options import examples
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
@@ -52,7 +53,7 @@ def version() -> None:
 
 
 for command in (
-    *(run, check, status, explain, rebaseline, maintenance, ack, feedback),
+    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
     *(demo, replay, reference, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)

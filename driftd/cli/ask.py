@@ -26,7 +26,7 @@ address = click.option(
 
 @click.command(
     epilog=options.examples(
-        ("driftd status", "one line a model, worst first"),
+        ("driftd status", "open incidents with their ids, then one line a model, worst first"),
         ("driftd status --url http://driftd-0:9477 --output json", "of another host, for a script"),
     )
 )
@@ -70,21 +70,36 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
-    """The API's answer. Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    """The API's answer, as ``fetched``."""
+    return _read(url, fetched(url, path, **query))
+
+
+def fetched(url: str, path: str, **query: str) -> bytes:
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
     return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
 
 
 def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The API's answer to a form. Raises as ``asked``, and ConfigError where it is refused."""
-    return _answer(url, path, urlencode(form, errors="replace").encode())
+    """The API's answer to a form. Raises as ``fetched``, and ConfigError where it is refused."""
+    return _read(url, _answer(url, path, urlencode(form, errors="replace").encode()))
 
 
-def _answer(url: str, target: str, form: bytes | None) -> dict[str, Any]:
+def _read(url: str, body: bytes) -> dict[str, Any]:
+    import orjson  # noqa: PLC0415
+
+    from driftd.core.errors import SourceError  # noqa: PLC0415
+
+    try:
+        found: dict[str, Any] = orjson.loads(body)
+    except ValueError as e:
+        raise SourceError(f"{clean(url)}: no driftd answers there ({e}); --url names another") from e
+    return found
+
+
+def _answer(url: str, target: str, form: bytes | None) -> bytes:
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    import orjson  # noqa: PLC0415
 
     from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
 
@@ -98,8 +113,8 @@ def _answer(url: str, target: str, form: bytes | None) -> dict[str, Any]:
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
     try:
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            found: dict[str, Any] = orjson.loads(answer.read(MOST_BYTES))
-            return found
+            body: bytes = answer.read(MOST_BYTES)
+            return body
     except HTTPError as e:
         if e.code == 404 or form is not None:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
@@ -125,6 +140,8 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
     yield clean(body["sentence"], 300)
     yield f"{len(body['models'])} models{reached} (UTC)"
+    for i in body["incidents"]:
+        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]"
     for m in body["models"]:
         yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
 

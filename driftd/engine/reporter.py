@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
+from driftd.core.incident import together
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
@@ -231,6 +232,7 @@ class Reporter:
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+            together(i for m in [*state.models.values()] for i in m.incidents), self.external_url,
         )  # fmt: skip
 
     def _view(self, m: ModelState, state: State) -> ModelView:

@@ -80,7 +80,10 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         count = f"all {total}" if changed >= total else f"{changed} of {total}"
         return f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
     if many:
-        return said if _common(i) else f"{said} in {cut(first.model, names)}, others alike", aside, ""
+        said = said if _common(i) else f"{said} in {cut(first.model, names)}, others alike"
+        shown = [cut(model, names) for model in i.models[:2]]
+        rest = len(i.models) - len(shown)
+        return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
     alive = [p for p in i.parts if p.ended is None or i.ended is not None]
     more, calm = len(alive) - 1, i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
     if more > 0:

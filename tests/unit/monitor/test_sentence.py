@@ -97,9 +97,9 @@ def test_several_models() -> None:
         return folded((), [one, call(BEGIN + 60, channel, model=model)], 9)
 
     same = together(i for k in range(5) for i in of(f"m{k}", "amount", "missing", 1.0))
-    assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC"
+    assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC; m0, m1 and 3 more"
     (kind,) = together([*of("a", "age", "missing", 0.6), *of("b", "sex", "missing", 0.5)])
-    assert sentence(kind, NOW) == "2 models: age 60% missing in a, others alike (usually 0%) since 14:20 UTC"
+    assert sentence(kind, NOW) == "2 models: age 60% missing in a, others alike (usually 0%) since 14:20 UTC; a and b"
 
 
 def test_an_ended_one_says_from_when_to_when() -> None:
