@@ -141,7 +141,8 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield clean(body["sentence"], 300)
     yield f"{len(body['models'])} models{reached} (UTC)"
     for i in body["incidents"]:
-        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]"
+        who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
+        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
         yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -11,7 +12,9 @@ from urllib.parse import parse_qs
 
 from driftd.core.act import MOST_NAME, MOST_WORDS, Act, Deed
 from driftd.core.errors import ActRefused
+from driftd.core.incident import Incident, find
 from driftd.core.text import clean, did_you_mean, minute
+from driftd.core.units import MONTH_SECONDS
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import read_time
 
@@ -73,20 +76,17 @@ def acts_of(form: Mapping[str, Sequence[str]], who: str, now: float, snapshot: S
     by = f"{who} as {claimed}" if claimed else who
     if not why and deed in {Deed.REBASELINE, Deed.MAINTENANCE}:
         raise ActRefused("because: say why; whoever reads it later has nothing else")
-    start, end = (_moment(one(name), name, now) for name in ("from", "to"))
-    if deed is Deed.MAINTENANCE:
-        start = now if start is None else start
-        if end is None or end <= max(start, now):
-            raise ActRefused("to: expected a time after 'from' and after now, such as +2h or 2026-12-01 03:07")
-    elif start is not None and end is not None and end <= start:
-        raise ActRefused("to: expected a time after 'from'")
-    if deed is Deed.REBASELINE and start is not None and start > now:
-        raise ActRefused("from: expected a time that has been; what came since then is the new normal")
+    start, end = _span(deed, one("from"), one("to"), now)
     channels = tuple(dict.fromkeys(c for c in form.get("channel", []) if c))
     verdict = one("verdict")
     if deed is Deed.FEEDBACK and verdict not in _VERDICTS:
         raise ActRefused(f"verdict: expected one of {', '.join(_VERDICTS)}")
     about = one("about")
+    if deed in {Deed.ACKNOWLEDGE, Deed.FEEDBACK}:
+        found = find(snapshot.incidents, about)
+        if found is None:
+            raise ActRefused(f"no incident has the id '{clean(about)}'; 'driftd status' and the pages show the ids")
+        return [Act(deed, by, now, why, found.totals[0][0], (), None, None, found.id, verdict)]
     names = [*_models(deed, one("model"), about, bool(one("all")), snapshot)]
     return [Act(deed, by, now, why, name, channels, start, end, about, verdict) for name in names]
 
@@ -113,6 +113,20 @@ def _models(deed: Deed, name: str, about: str, every: bool, snapshot: Snapshot) 
         raise ActRefused("model: not given")
 
 
+def _span(deed: Deed, begin: str, to: str, now: float) -> tuple[float | None, float | None]:
+    """From when to when, as the deed wants it."""
+    start, end = _moment(begin, "from", now), _moment(to, "to", now)
+    if deed is Deed.MAINTENANCE:
+        start = now if start is None else start
+        if end is None or end <= max(start, now):
+            raise ActRefused("to: expected a time after 'from' and after now, such as +2h or 2026-12-01 03:07")
+    elif start is not None and end is not None and end <= start:
+        raise ActRefused("to: expected a time after 'from'")
+    if deed is Deed.REBASELINE and start is not None and start > now:
+        raise ActRefused("from: expected a time that has been; what came since then is the new normal")
+    return start, end
+
+
 def _moment(text: str, name: str, now: float) -> float | None:
     """``now``, ``+2h``, ``-30m`` or a time in UTC; None for nothing."""
     if not text:
@@ -130,6 +144,26 @@ def _moment(text: str, name: str, now: float) -> float | None:
 def act_lines(m: ModelView) -> list[ActLine]:
     """Newest first."""
     return [act_line(act) for act in reversed(m.acts)]
+
+
+def about_incident(snapshot: Snapshot, i: Incident) -> list[ActLine]:
+    """Newest first."""
+    ids = {i.id, *i.ids}
+    found = (act for m in snapshot.models for act in m.acts if act.about in ids)
+    return [act_line(act) for act in sorted(found, key=lambda act: -act.when)]
+
+
+def looked_at(snapshot: Snapshot) -> dict[str, str]:
+    """Who last said of an incident, by its id, that they look at it."""
+    acts = sorted((act for m in snapshot.models for act in m.acts), key=lambda act: act.when)
+    return {act.about: act.who for act in acts if act.deed is Deed.ACKNOWLEDGE}
+
+
+def verdicts(snapshot: Snapshot) -> dict[str, int]:
+    """What people said of the incidents of the last 30 days; of each the last one counts."""
+    acts = sorted((act for m in snapshot.models for act in m.acts), key=lambda act: act.when)
+    last = {a.about: a for a in acts if a.deed is Deed.FEEDBACK and a.when > snapshot.now - MONTH_SECONDS}
+    return Counter(act.verdict for act in last.values())
 
 
 def act_line(act: Act) -> ActLine:
@@ -150,9 +184,7 @@ def said(act: Act) -> str:
         case Deed.MAINTENANCE:
             return f"{words} from {minute(act.start)} to {minute(act.end)}"
         case Deed.FEEDBACK:
-            return f"incident {act.about} {words} {act.verdict.replace('_', ' ')}"
-        case Deed.ACKNOWLEDGE:
-            return f"incident {act.about} {words}"
+            return f"{words} {'real' if act.verdict == 'real' else 'a false alarm'} ({act.about})"
         case _:
             return f"{words} ({act.about})"
 

@@ -17,7 +17,7 @@ from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
-from driftd.web.acts import ActLine, act_line, act_lines
+from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
@@ -83,7 +83,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What people did, newest first; ``windows`` the maintenance windows that are not over."""
+    """What people did, newest first; ``windows``: the maintenance windows that are not over."""
 
     time: float
     acts: list[ActLine]
@@ -165,6 +165,7 @@ class Incident:
     nearby: list[Nearby]
     hint: str
     runbook: str
+    acts: list[ActLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +295,9 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
     runbook, hint = advice(found.first)
-    line = incident_line(found, snapshot.now)
-    return Incident(snapshot.now, line, part_lines(found), timeline_of(found), nearby(found, snapshot), hint, runbook)
+    line = incident_line(found, snapshot.now, looked_at(snapshot))
+    parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
+    return Incident(snapshot.now, line, parts, timeline, nearby(found, snapshot), hint, runbook, acts)
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:
