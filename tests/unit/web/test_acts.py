@@ -29,7 +29,8 @@ def incidents() -> tuple[Incident, ...]:
 
 
 def shown(**over: object) -> Snapshot:
-    return snapshot(**({"incidents": incidents()} | over))
+    known = snapshot(**({"incidents": incidents()} | over))
+    return replace(known, models=[replace(m, keeps_events=True) for m in known.models])
 
 
 def acts(form: dict[str, str], who: str = "anna", given: Snapshot | None = None) -> list[Act]:
@@ -63,7 +64,7 @@ def test_maintenance_of_all_models_is_one_act_each() -> None:
 
 def test_a_time_is_utc() -> None:
     (act,) = acts(MAINTENANCE | {"from": "2026-11-29 10:00", "to": "2036-12-01T03:07:00+01:00"})
-    assert (act.start, act.end) == (1795946400.0, 2111882820.0 - 0.0)
+    assert (act.start, act.end) == (1795946400.0, 2111710020.0)
 
 
 @pytest.mark.parametrize(
