@@ -45,7 +45,7 @@ LABELS: Final = {
     "reason": ("limit",),
     "kind": ("missing",),
     "change": ("level",),
-    "severity": ("page",),
+    "severity": ("page", "ticket"),
     "incident": ("5f1e",),
     "summary": ("fraud: amount 100% missing since 14:20 UTC",),
     "url": ("https://driftd.example/incident?id=5f1e",),
