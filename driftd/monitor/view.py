@@ -15,6 +15,7 @@ from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.slots import Slots
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.silence import Quiet
 from driftd.monitor.timeline import Timeline, ValueReader
 
 
@@ -23,9 +24,9 @@ class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
     that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
     ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
-    ``started``: when each version began to answer. ``acts``: what people did about it, the newest last; ``windows``:
-    its maintenance windows that are not over, ``muted`` the one that keeps it from ringing now; ``keeps_events``: one
-    channel alone can be learned anew.
+    ``started``: when each version began to answer; ``quiet`` while it sends nothing. ``acts``: what people did about
+    it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
+    ringing now; ``keeps_events``: one channel alone can be learned anew.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelView:
     hours: Slots | None = None
     started: Mapping[str, float] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
+    quiet: Quiet | None = None
     acts: tuple[Act, ...] = ()
     windows: tuple[Act, ...] = ()
     muted: Act | None = None

@@ -217,7 +217,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 75
+driftd_series 76
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -416,6 +416,19 @@ class TestSilence:
         assert lines(s.render(), "driftd_feature")
 
 
+def test_a_model_that_sends_nothing_says_for_how_long_and_what_is_due() -> None:
+    s = sink()
+    s.update(judgement(), COUNTS)
+    s.quiet({"fraud": {"": 400.4, "page": math.inf, "ticket": 300}})
+    assert lines(s.render(), "driftd_model_silence") == [
+        'driftd_model_silence_seconds{model="fraud"} 400',
+        'driftd_model_silence_limit_seconds{model="fraud",severity="page"} +Inf',
+        'driftd_model_silence_limit_seconds{model="fraud",severity="ticket"} 300',
+    ]
+    s.quiet({})
+    assert not lines(s.render(), "driftd_model_silence")
+
+
 def big_page() -> MetricsSink:
     registry = CollectorRegistry()
     telemetry = Telemetry()
@@ -436,6 +449,7 @@ def big_page() -> MetricsSink:
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
     s.incidents("m0", "5f1e", lambda: [told])
     s.learning("new", 0.1, COUNTS)
+    s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
     return s
 
 
