@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from driftd.core.errors import ActRefused
 from driftd.core.slice import Slice
 from driftd.engine.acting import perform
 from driftd.engine.desk import Done
+from driftd.engine.exchange.member import Member, View
+from driftd.engine.exchange.owner import Owner
+from driftd.engine.exchange.reader import Plans
+from driftd.monitor.state import ModelState
 from tests.unit.engine.exchange.group import Group, by_key
 from tests.unit.engine.exchange.test_group import faulty, learner
 from tests.unit.engine.test_daemon import A, Stage, drifting, full_disk, quiet
@@ -127,3 +132,33 @@ def test_in_a_group_readers_hear_that_the_model_learns_anew_and_so_it_does(rng: 
     assert after is not None
     assert after.first > half - 7200
     assert after.first > first.last
+
+
+class Owners:
+    """An exchange that knows of two partitions of models; the second is another member's."""
+
+    def owner_of(self, model: str) -> int:
+        return 1 if model == "elsewhere" else 0
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def exchanged(self, late: int, foreign: int) -> None: ...
+
+
+def test_a_member_says_who_can_where_it_does_not_judge_the_model() -> None:
+    pipeline, nothing = learner(), cast(Any, None)
+    member = Member(
+        pipeline, View(), nothing, None, cast(Any, Quiet()), nothing, nothing,
+        exchange=cast(Any, Owners()), panes_topic="panes", plans=Plans(pipeline), sources=list, generation=lambda: 1,
+        group="g", panes_partitions=lambda: 2,
+    )  # fmt: skip
+    owner = member.owners[0] = Owner(pipeline, member.plans)
+    owner.owned.state.models[M] = ModelState(M)
+    member._view()
+    assert member._judging(M) is owner.owned.state
+    with pytest.raises(ActRefused, match="another member of the group judges 'elsewhere': ask the one"):
+        member._judging(Slice("elsewhere"))
+    with pytest.raises(ActRefused, match="no model 'n'"):
+        member._judging(Slice("n"))
