@@ -16,7 +16,10 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
+from tests.rules.quick import quick_alertmanager, quick_rules
 from tests.servers.kafka import Broker
+from tests.servers.prometheus import Prometheus, StartAlertmanager, StartPrometheus, Webhook, serving_webhook
+from tests.servers.prometheus import wait_until as wait_for
 from tests.stage.daemon import DriftdProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -148,11 +151,28 @@ def post(shop: Shop, form: bytes, path: str = "/api/v1/act", **headers: str) -> 
     return shop.driftd.get(path, "POST", form, headers)
 
 
-def test_maintenance_by_a_form_mutes_and_what_lasts_rings_when_it_is_ended(shop: Shop) -> None:
+def rings(pager: Webhook) -> list[dict[str, Any]]:
+    return pager.alerts("firing", "DriftdModelDrift", "/page")
+
+
+def test_maintenance_by_a_form_mutes_and_what_lasts_rings_when_it_is_ended(
+    shop: Shop, start_prometheus: StartPrometheus, start_alertmanager: StartAlertmanager, tmp_path: Path
+) -> None:
+    """To the pager: driftd, the shipped rules, a real Prometheus and a real Alertmanager."""
     now = time.time() // 60 * 60
     shop.send(now - 30 * HOUR, now - HOUR)
     shop.driftd.start()
     shop.wait(0)
+    with serving_webhook() as pager:
+        alertmanager = start_alertmanager(quick_alertmanager(pager.url))
+        scraped = {"driftd": [f"127.0.0.1:{shop.driftd.port}"]}
+        prometheus = start_prometheus(scraped, rules=quick_rules(tmp_path), alertmanager=alertmanager.url)
+        maintain(shop, now, prometheus, pager)
+        prometheus.stop()
+        alertmanager.stop()
+
+
+def maintain(shop: Shop, now: float, prometheus: Prometheus, pager: Webhook) -> None:
     begin = at_minute(now - 1.1 * HOUR)
     fields = {"do": "maintenance", "model": "shop", "from": begin, "to": "+2h", "because": "retrain", "as": "anna"}
     form = urlencode(fields | {"back": "/model?model=shop"}).encode()
@@ -163,6 +183,10 @@ def test_maintenance_by_a_form_mutes_and_what_lasts_rings_when_it_is_ended(shop:
     shop.driftd.wait(lambda: "nothing of \u2068shop\u2069 rings" in shop.driftd.get("/model?model=shop")[1], "a banner")
     shop.send(now - HOUR, now - 0.5 * HOUR, 100)
     shop.wait(3)
+    wait_for(lambda: prometheus.query('driftd_model_status{model="shop"} == 3'), "a scrape of the page")
+    time.sleep(5)  # rules are evaluated every second
+    assert "DriftdModelDrift" not in prometheus.firing()
+    assert rings(pager) == []
     assert shop.driftd.value("driftd_maintenance", model="shop") == 1
     assert shop.driftd.value("driftd_pages_total", model="shop") == 0
     assert not [f for f in shop.driftd.findings().values() if f["severity"] is not None]
@@ -172,3 +196,5 @@ def test_maintenance_by_a_form_mutes_and_what_lasts_rings_when_it_is_ended(shop:
     shop.send(now - 0.5 * HOUR, time.time() + 240, 100)
     shop.driftd.wait(lambda: shop.driftd.value("driftd_pages_total", model="shop") == 1, "a call")
     assert shop.driftd.value("driftd_maintenance", model="shop") == 0
+    (call,) = wait_for(lambda: rings(pager), "the page")
+    assert call["labels"]["page"] == "1"
