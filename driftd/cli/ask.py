@@ -144,12 +144,18 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
-        yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
+        yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
+
+
+def _muted(m: Mapping[str, Any], now: float) -> str:
+    from driftd.core.text import when  # noqa: PLC0415
+
+    return "" if m["muted_until"] is None else f", in maintenance until {when(m['muted_until'], now)}: nothing rings"
 
 
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     now, m = body["time"], body["model"]
-    yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
+    yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
         yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))

@@ -206,8 +206,7 @@ class Monitor:
         self._end_open(model, model.reference, out, act.by)
         self._close_timeline(model)
         self.forget(model.reference)
-        models[key] = after = model.afresh(growth, model.through)
-        after.arrived = model.arrived
+        models[key] = model.afresh(growth, model.through)
 
     def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
         """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was

@@ -49,7 +49,7 @@ class ChannelLine:
 @dataclass(frozen=True, slots=True)
 class ModelLine:
     """A model in one line; ``sentence`` says what is worst on it, ``channel`` where. ``events_per_second`` in its last
-    window; ``learning`` 0 to 1, where it has not been judged yet.
+    window; ``learning`` 0 to 1, where it has not been judged yet; ``muted_until``: it is in maintenance until then.
     """
 
     model: str
@@ -66,6 +66,7 @@ class ModelLine:
     last_event: float | None
     versions: tuple[str, ...]
     learning: float | None
+    muted_until: float | None
 
 
 def channel_lines(m: ModelView, snapshot: Snapshot, opened: Opened | None = None) -> list[ChannelLine]:
@@ -91,12 +92,12 @@ def channel_line(m: ModelView, name: str, snapshot: Snapshot) -> tuple[ChannelLi
 def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
     """The model's line: a page has a hundred models of a hundred channels, so few of them are looked at."""
     j = m.judgement
-    last = m.counts.last_event
+    last, muted_until = m.counts.last_event, None if m.muted is None else m.muted.end
     if j is None:
         ready = min(max(m.learning, 0.0), 1.0)
         said = f"{ready:.0%} of the reference" if ready < 1 else "reference learned; waits for a full window"
         return ModelLine(
-            m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready
+            m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready, muted_until
         )  # fmt: skip
     first, alike = _worst_of(j, snapshot, opened)
     pages, tickets = (int(np.count_nonzero(j.channel_status == status)) for status in (Status.DRIFT, Status.WARNING))
@@ -118,6 +119,7 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
         _known(last),
         j.versions,
         None,
+        muted_until,
     )
 
 

@@ -212,7 +212,7 @@ class TestRefusals:
             pytest.param(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431, id="too many headers"),
             pytest.param(b"GET / HTTP/9.9\r\n\r\n", 505, id="HTTP of the future"),
             pytest.param(b"nonsense\r\n\r\n", 400, id="not HTTP"),
-            pytest.param(b"POST /-/reload HTTP/1.1\r\nContent-Length: 9999\r\n\r\n", 413, id="body"),
+            pytest.param(b"POST /-/reload HTTP/1.1\r\nContent-Length: 99999\r\n\r\n", 413, id="body"),
             pytest.param(b"POST /-/reload HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 413, id="negative length"),
             pytest.param(b"POST /-/reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413, id="chunks"),
             pytest.param(_post(b"0" * 9 + b"9" * 30), 413, id="a length that no read takes"),

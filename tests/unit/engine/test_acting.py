@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -42,8 +42,12 @@ def test_an_act_is_saved_before_it_is_answered() -> None:
     stage = Stage(quiet(A))
     stage.go(0, 4)
     assert stage.journal == []
-    done = asked(stage, maintenance())
-    assert stage.journal == ["flush", "save", "commit"]
+    answer: Future[Done] = Future()
+    answer.add_done_callback(lambda _: stage.journal.append("answer"))
+    stage.daemon.desk._orders.put(([maintenance()], answer))
+    stage.go(0)
+    assert stage.journal == ["flush", "save", "commit", "answer"]
+    done = answer.result()
     assert done == Done(done.text)
     assert done.text.startswith("m: nothing rings from 1970-01-01 00:00 to 2033-05-18 03:33 UTC")
     assert stage.state.models[M].acts == (maintenance(),)

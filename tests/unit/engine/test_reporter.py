@@ -27,7 +27,10 @@ from driftd.sources.memory import MemorySource
 from driftd.web.health import health
 from driftd.web.site import answer, request_of
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
+from tests.unit.monitor.test_growing import KEY
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
+from tests.unit.monitor.test_maintenance import window
+from tests.unit.monitor.test_rebaseline import Watch, faulty
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000
 CELL = ("t", 0)
@@ -321,3 +324,21 @@ def test_a_model_that_stops_is_silent_on_metrics_and_pages_while_others_send(rng
     page = answer(request_of("/", None), lambda: told.snapshot(now + 400)).body.decode()
     assert page.count("no event for") == 1
     assert "no event for 6\u00a0min, where 3,600 an hour are usual" in page
+
+
+def test_a_model_is_in_maintenance_until_what_was_muted_is_told() -> None:
+    """A page and its number appear together: the metric falls with the call that made up for it."""
+    w = Watch(faulty(0.5, ("age", 8, 99, 100.0)))
+    told = reporter(w.p)
+    w.until(7)
+    w.act(window(7, 9))
+    seen = []
+    for hour in (7.5, 8.5, 9.0, 9.5):
+        w.until(hour)
+        told.judged([], w.state)
+        told.counts(w.state)
+        seen.append([*series(told, "driftd_maintenance").values(), *series(told, "driftd_pages_total").values()])
+    assert seen == [[1, 0], [1, 0], [1, 0], [0, 1]]
+    w.state.models[KEY].muted = (w.findings[-1],)
+    told.counts(w.state)
+    assert [*series(told, "driftd_maintenance").values()] == [1]

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
+from driftd.cli.ask import status_lines
 from driftd.core.act import Act, Deed
 from driftd.core.errors import ActRefused
 from driftd.core.incident import Incident
@@ -150,6 +151,9 @@ def test_a_model_in_maintenance_says_so_and_its_windows_can_be_ended() -> None:
     page = read("/model?model=fraud", replace(known, models=models), "local")
     assert "nothing of fraud rings" in page
     assert f'name="about" value="{window.id}"' in page
+    assert "maintenance until 08:01: nothing rings" in read("/", replace(known, models=models))
+    lines = [*status_lines(orjson.loads(read("/api/v1/models", replace(known, models=models))))]
+    assert [line for line in lines if line.endswith(", in maintenance until 08:01: nothing rings")] != []
 
 
 def sent(form: dict[str, str], *, page: bool = False, done: Done | Exception | None = None) -> Answer:
