@@ -65,6 +65,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "nearby": nearby(i, snapshot),
         "charts": list(_charts(i, snapshot)),
         "joint": JOINT,
+        "known": {m.name for m in snapshot.models},
         "named": kind_in_words,
         "address": lambda path: path,
     }
