@@ -154,32 +154,43 @@ def together(incidents: Iterable[Incident]) -> list[Incident]:
     the first before it that it is like, so a chain of many small steps is not one cause.
     """
     groups: list[list[Incident]] = []
-    at: dict[int, list[list[Incident]]] = {}
+    at: dict[int, list[tuple[_Look, list[Incident]]]] = {}
     for incident in sorted(incidents, key=lambda i: (i.opened, i.id)):
-        slot = int(incident.since // SAME_START)
-        near = (group for k in (slot - 1, slot, slot + 1) for group in at.get(k, ()))
-        group = next((g for g in near if _alike(g[0], incident) and not _models_meet(g, incident)), None)
+        slot, look = int(incident.since // SAME_START), _Look.of(incident)
+        near = (known for k in (slot - 1, slot, slot + 1) for known in at.get(k, ()))
+        group = next((g for first, g in near if first.like(look) and not _models_meet(g, incident)), None)
         if group is None:
             group = []
             groups.append(group)
-            at.setdefault(slot, []).append(group)
+            at.setdefault(slot, []).append((look, group))
         group.append(incident)
     return sorted(map(_merged, groups), key=lambda i: (-i.opened, i.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What two incidents are compared by."""
+
+    since: float
+    kind: str
+    channels: frozenset[str]
+    everything: bool
+
+    @classmethod
+    def of(cls, i: Incident) -> _Look:
+        return cls(i.since, i.kind, frozenset(p.channel for p in i.parts) - {JOINT}, i.everything)
+
+    def like(self, other: _Look) -> bool:
+        if abs(self.since - other.since) > SAME_START:
+            return False
+        if self.everything and other.everything:
+            return True
+        return not self.channels.isdisjoint(other.channels) or (bool(self.kind) and self.kind == other.kind)
 
 
 def _models_meet(group: Sequence[Incident], incident: Incident) -> bool:
     """Two incidents of one model that were told apart stay apart."""
     return any(i.totals[0][0] == incident.totals[0][0] for i in group)
-
-
-def _alike(a: Incident, b: Incident) -> bool:
-    if abs(a.since - b.since) > SAME_START:
-        return False
-    if a.everything and b.everything:
-        return True
-    if {p.channel for p in a.parts} & {p.channel for p in b.parts} - {JOINT}:
-        return True
-    return bool(a.kind) and a.kind == b.kind
 
 
 def _merged(group: Sequence[Incident]) -> Incident:

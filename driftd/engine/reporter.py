@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
-from driftd.core.incident import together
+from driftd.core.incident import Incident, together
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
@@ -105,6 +105,7 @@ class Reporter:
     _connected: bool = True
     _said: str = ""
     _time: float = math.nan
+    _grouped: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
@@ -249,8 +250,16 @@ class Reporter:
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
-            together(i for m in [*state.models.values()] for i in m.incidents), self.external_url,
+            self._grouped_incidents([*state.models.values()]), self.external_url,
         )  # fmt: skip
+
+    def _grouped_incidents(self, models: Sequence[ModelState]) -> Sequence[Incident]:
+        """Grouped anew where those of a model have changed: pages are asked for more often."""
+        each = [m.incidents for m in models]
+        known = self._grouped
+        if len(known[0]) != len(each) or any(a is not b for a, b in zip(known[0], each, strict=True)):
+            known = self._grouped = each, together(i for mine in each for i in mine)
+        return known[1]
 
     def _view(self, m: ModelState, state: State) -> ModelView:
         monitor, reference = self.pipeline.monitor, m.reference

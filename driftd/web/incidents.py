@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -113,17 +113,32 @@ def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> Inciden
     )
 
 
-def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> list[IncidentLine]:
-    """Open ones, pages first, then those that have ended, newest first; ``status`` is open, past, page or ticket."""
-    mine = [i for i in snapshot.incidents if not model or model in i.models]
+def in_order(incidents: Iterable[Incident]) -> list[Incident]:
+    """Open ones, pages first, then those that have ended, newest first."""
+    mine = list(incidents)
     past = sorted((i for i in mine if i.ended is not None), key=lambda i: (-(i.ended or 0.0), i.id))
+    return [*open_ones(mine), *past]
+
+
+def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> list[IncidentLine]:
+    """``in_order``; ``status`` is open, past, page or ticket."""
+    mine = in_order(i for i in snapshot.incidents if not model or _is_about(i, model))
     looked = looked_at(snapshot)
-    lines = [incident_line(i, snapshot.now, looked) for i in (*open_ones(mine), *past)]
-    return [line for line in lines if status in {"", "open" if line.open else "past", line.status}]
+    return [incident_line(i, snapshot.now, looked) for i in mine if status in {"", *statuses(i)}]
+
+
+def statuses(i: Incident) -> tuple[str, str]:
+    return "past" if i.ended is not None else "open", (i.now or i.severity).value
 
 
 def open_lines(snapshot: Snapshot, model: str = "") -> list[IncidentLine]:
-    return incident_lines(snapshot, model, "open")
+    mine = open_ones(i for i in snapshot.incidents if i.ended is None and (not model or _is_about(i, model)))
+    looked = looked_at(snapshot)
+    return [incident_line(i, snapshot.now, looked) for i in mine]
+
+
+def _is_about(i: Incident, model: str) -> bool:
+    return any(name == model for name, _ in i.totals)
 
 
 def part_lines(i: Incident) -> list[PartLine]:

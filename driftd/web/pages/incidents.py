@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from driftd.core.incident import Incident
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named
-from driftd.web.incidents import IncidentLine, incident_lines, incidents_headline
+from driftd.web.acts import looked_at
+from driftd.web.incidents import in_order, incident_line, incidents_headline, open_lines, statuses
 from driftd.web.pages.frame import Request, render
 
 MOST_PAST: Final = 100
 
 
 def page(request: Request, snapshot: Snapshot) -> bytes:
-    lines = incident_lines(snapshot)
-    tone, headline = incidents_headline([line for line in lines if line.open])
-    shown = chosen(lines, snapshot.incidents, request)
-    past = [line for line in shown if not line.open]
+    tone, headline = incidents_headline(open_lines(snapshot))
+    shown = chosen(snapshot.incidents, request)
+    past = [i for i in shown if i.ended is not None]
+    looked = looked_at(snapshot)
     return render(
         "incidents.html",
         request,
         snapshot,
         tone=tone,
         headline=headline,
-        open=[line for line in shown if line.open],
-        past=past[:MOST_PAST],
+        open=[incident_line(i, snapshot.now, looked) for i in shown if i.ended is None],
+        past=[incident_line(i, snapshot.now, looked) for i in past[:MOST_PAST]],
         more=max(len(past) - MOST_PAST, 0),
         most=MOST_ENDED,
-        kinds=sorted({line.kind for line in lines if line.kind}),
+        kinds=sorted({i.kind for i in snapshot.incidents} - {""}),
         named=named,
         filtered=any(request.get(name) for name in ("q", "status", "kind")),
     )
 
 
-def chosen(lines: Sequence[IncidentLine], incidents: Sequence[Incident], request: Request) -> list[IncidentLine]:
+def chosen(incidents: Sequence[Incident], request: Request) -> list[Incident]:
     """What the address asks for: q, status, kind."""
     q, status, kind = request.get("q").casefold(), request.get("status"), request.get("kind")
-    words = {i.id: "\n".join((*i.ids, *(f"{p.model}\n{p.channel}" for p in i.parts))).casefold() for i in incidents}
-    return [line for line in lines if q in words[line.id] and status in {"", line.status} and kind in {"", line.kind}]
+    found = (i for i in incidents if not q or any(q in word.casefold() for word in _words(i)))
+    return in_order(i for i in found if status in {"", *statuses(i)} and kind in {"", i.kind})
+
+
+def _words(i: Incident) -> Iterator[str]:
+    yield from i.ids
+    for p in i.parts:
+        yield from (p.model, p.channel)

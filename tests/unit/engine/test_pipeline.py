@@ -254,6 +254,23 @@ def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[in
     assert state.models[Slice("m")].incidents
 
 
+@pytest.mark.parametrize("cuts", [1, 7, 50])
+def test_with_another_reference_an_incident_ends_that_nothing_holds_open_any_more(cuts: int) -> None:
+    batch, p, state = come_and_gone(), pipeline(), State()
+    p.adopt(state, Slice("m"), known())
+    feed(p, state, A, batch.take(np.arange(1150)))
+    (opened,) = state.models[Slice("m")].incidents
+    assert opened.ended is None
+    p.adopt(state, Slice("m"), build(stream(np.random.default_rng(9), 2000), Learning(bins=6)))
+    rest = batch.take(np.arange(1300, len(batch)))
+    found = [
+        f for part in np.array_split(np.arange(len(rest)), cuts) for f in feed(p, state, A, rest.take(part)).findings
+    ]
+    (ended,) = state.models[Slice("m")].incidents
+    assert not [f for f in found if f.detector in {"judge", "change"}]
+    assert (ended.id, ended.ended) == (opened.id, 1270.0)
+
+
 def test_late_events_are_counted_and_never_merged() -> None:
     #  offset   0     1     2     3
     #  time    1000  1050  1025  1031      out of orderness 20: at 1050 the watermark is 1030

@@ -216,3 +216,9 @@ def test_a_group_ends_with_its_last_model_and_pages_come_first() -> None:
     assert [i.models[0] for i in open_ones(every)] == ["d", "c", "b"]
     ended = together([*a, *of(finding("x", 700, TICKET, model="b"), finding("x", 800, OK, TICKET, model="b"))])
     assert [i.ended for i in ended] == [5000]
+
+
+def test_two_incidents_of_one_model_stay_two_and_another_model_joins_the_first() -> None:
+    mine = of(finding("x", 600, PAGE), finding("x", 700, OK, PAGE), finding("x", 800, PAGE))
+    other = of(finding("x", 650, PAGE, model="b"))
+    assert [i.models for i in together([*mine, *other])] == [("fraud",), ("b", "fraud")]

@@ -10,12 +10,15 @@ import pytest
 from driftd.config import Settings
 from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding, Judgement
+from driftd.core.incident import Incident
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.state import Outcome, State
 from driftd.learn.build import Learning, build
+from driftd.monitor.incidents import folded
 from driftd.wiring.app import pipeline_of
-from tests.unit.core.make import frozen, wide
+from tests.unit.core.make import frozen, thawed, wide
+from tests.unit.monitor.test_incidents import TICKET, finding
 
 DAY = 86_400.0
 EVENTS, WINDOW = 4000, 250
@@ -41,12 +44,16 @@ def reference(days: float) -> Reference:
     return build(events(days, 1, 0.0), Learning())
 
 
-def settled(days: float, change: str, at_once: int) -> tuple[bytes, list[Finding], list[Judgement]]:
-    """State, findings and judgements of events that are settled so many at a time."""
+def settled(
+    days: float, change: str, at_once: int, incidents: tuple[Incident, ...] = ()
+) -> tuple[bytes, list[Finding], list[Judgement]]:
+    """State, findings and judgements of events that are settled so many at a time; halfway there are ``incidents``."""
     p, state, outcomes = pipeline_of(Settings()), State(), list[Outcome]()
     p.adopt(state, Slice("m"), reference(days))
     rows = events(days, 2, days * DAY, change)
     for low in range(0, EVENTS, at_once):
+        if low == EVENTS // 2:
+            state.models[Slice("m")].incidents = incidents or state.models[Slice("m")].incidents
         part = rows.take(np.arange(low, min(low + at_once, EVENTS)))
         p.ingest(state, ("t", 0), low + len(part), Decoded(len(part), [part], []))
         outcomes.append(p.settle(state))
@@ -66,3 +73,11 @@ def test_at_once_as_one_after_the_other(days: float, change: str) -> None:
     assert len(judgements) < len(every)
     assert judgements[-1].window_end == every[-1].window_end
     assert [s.statistic.tobytes() for s in judgements[-1].scores] == [s.statistic.tobytes() for s in every[-1].scores]
+
+
+def test_an_incident_that_nothing_holds_open_ends_at_the_same_time_however_much_is_settled_at_once() -> None:
+    left = folded((), [finding("x", 2.9 * DAY, TICKET, model="m")], 3)
+    state, *_ = settled(3, "", EVENTS // 2, left)
+    steps, *_ = settled(3, "", WINDOW // 5, left)
+    assert state == steps
+    assert thawed(pipeline_of(Settings()), state).models[Slice("m")].incidents[0].ended is not None
