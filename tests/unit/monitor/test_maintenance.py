@@ -13,6 +13,7 @@ from driftd.core.finding import Finding, Severity, Status
 from driftd.engine.acting import perform
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
+from driftd.learn.gaps import gaps_of
 from driftd.monitor.maintenance import OVER
 from driftd.sinks.log import finding_json
 from tests.unit.core.make import feed, frozen, thawed
@@ -123,3 +124,17 @@ def test_acts_survive_a_restart() -> None:
     w.until(1)
     w.act(window(7, 9))
     assert thawed(w.p, frozen(w.p, w.state)).models[KEY].acts == (window(7, 9),)
+
+
+def test_a_reference_that_grows_learns_nothing_of_what_was_muted() -> None:
+    w = Watch(faulty(1.2, ("age", 8, 10, 100.0)))
+    w.until(7)
+    w.act(window(7, 13))
+    w.until(26)
+    assert not pages(w.findings)
+    last = w.learned[-1]
+    assert last.last > BEGIN + 23 * HOUR
+    (gap,) = [gap for gap in gaps_of(last) if gap.channel == "age"]
+    assert gap.start == pytest.approx(BEGIN + 8 * HOUR, abs=900)
+    assert gap.end >= BEGIN + 10 * HOUR
+    assert last.center[last.rows["age"]] == pytest.approx(40, abs=1)
