@@ -15,6 +15,7 @@ from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
+from driftd.cli.incident_report import report
 from driftd.cli.options import examples
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
@@ -50,7 +51,9 @@ def version() -> None:
     click.echo(f"driftd {__version__}")
 
 
-for command in (run, check, status, explain, demo, replay, reference, forget, detectors, config, completion, generate):
+for command in (
+    *(run, check, status, explain, report, demo, replay, reference, forget, detectors, config, completion, generate),
+):
     cli.add_command(command)
 
 

@@ -16,7 +16,7 @@ from driftd.core.text import clean
 URL: Final = "http://127.0.0.1:9477"
 TIMEOUT_SECONDS: Final = 20.0
 MOST_BYTES: Final = 64 << 20
-_address = click.option(
+address = click.option(
     "--url",
     metavar="URL",
     default=URL,
@@ -26,11 +26,11 @@ _address = click.option(
 
 @click.command(
     epilog=options.examples(
-        ("driftd status", "one line a model, worst first"),
+        ("driftd status", "open incidents with their ids, then one line a model, worst first"),
         ("driftd status --url http://driftd-0:9477 --output json", "of another host, for a script"),
     )
 )
-@_address
+@address
 @options.output
 def status(url: str, output: str) -> None:
     """Say how a running driftd and its models are, worst first."""
@@ -52,7 +52,7 @@ def status(url: str, output: str) -> None:
 @click.argument("model")
 @click.argument("channel", required=False)
 @click.option("--at", metavar="TIME", default="", help="Values as they were then, in UTC; of a channel.")
-@_address
+@address
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
     """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
@@ -70,12 +70,24 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
-    """The API's answer. Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    """The API's answer, as ``fetched``."""
+    import orjson  # noqa: PLC0415
+
+    from driftd.core.errors import SourceError  # noqa: PLC0415
+
+    body = fetched(url, path, **query)
+    try:
+        found: dict[str, Any] = orjson.loads(body)
+    except ValueError as e:
+        raise SourceError(f"{clean(url)}: no driftd answers there ({e}); --url names another") from e
+    return found
+
+
+def fetched(url: str, path: str, **query: str) -> bytes:
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    import orjson  # noqa: PLC0415
 
     from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
 
@@ -89,8 +101,8 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
     try:
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            found: dict[str, Any] = orjson.loads(answer.read(MOST_BYTES))
-            return found
+            body: bytes = answer.read(MOST_BYTES)
+            return body
     except HTTPError as e:
         if e.code == 404:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
@@ -110,12 +122,14 @@ def _error(body: bytes) -> str:
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    from driftd.web.format import when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
 
     now = body["time"]
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
     yield clean(body["sentence"], 300)
     yield f"{len(body['models'])} models{reached} (UTC)"
+    for i in body["incidents"]:
+        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]"
     for m in body["models"]:
         yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
 
@@ -151,7 +165,8 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
-    from driftd.web.format import age, when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import age  # noqa: PLC0415
 
     began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
     return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()

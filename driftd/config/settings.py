@@ -464,6 +464,11 @@ class HttpSection(Section):
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
         description="Base URL of the runbooks that the web pages link to. Unset: no links.",
     )
+    external_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="Address under which people reach driftd's pages: alerts link to incidents there. Unset: no links.",
+    )
 
     @property
     def address(self) -> tuple[str, int]:

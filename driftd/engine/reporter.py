@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
+from driftd.core.incident import together
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
-from driftd.core.units import MONTH_SECONDS
+from driftd.core.units import DAY_SECONDS, MONTH_SECONDS
 from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
@@ -24,6 +25,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing
+from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
@@ -79,13 +81,14 @@ class Reporter:
     """Keeps metrics and readiness up to date; belongs to the loop's thread.
 
     ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
-    reasons why driftd is not ready.
+    reasons why driftd is not ready. ``external_url``: where people reach the pages, "" where that is not known.
     """
 
     metrics: MetricsSink
     telemetry: Telemetry
     pipeline: Pipeline
     runbooks: str = ""
+    external_url: str = ""
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
@@ -99,12 +102,13 @@ class Reporter:
     _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
     _connected: bool = True
     _said: str = ""
+    _time: float = math.nan
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
         t = self.telemetry
-        self.state = state
+        self.state, self._time = state, now
         self.beat(now)
         counters = self.counts(state)
         health = source.health()
@@ -221,6 +225,13 @@ class Reporter:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
             self.metrics.count(model.name, counts)
+        self._tell_incidents(model, counts.last_event)
+
+    def _tell_incidents(self, model: ModelState, last_event: float) -> None:
+        """For alerts; anew where the incidents have changed, and at midnight (UTC), since texts say the day."""
+        now = last_event if math.isnan(self._time) else self._time
+        about = model.incidents, now // DAY_SECONDS
+        self.metrics.incidents(model.name, about, lambda: texts_of(model.incidents, now, self.external_url))
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""
@@ -236,6 +247,7 @@ class Reporter:
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+            together(i for m in [*state.models.values()] for i in m.incidents), self.external_url,
         )  # fmt: skip
 
     def _view(self, m: ModelState, state: State) -> ModelView:
@@ -262,6 +274,8 @@ class Reporter:
             model = state.models.get(Slice(judgement.model))
             # a page and its number appear together: the alert carries it
             counts = None if model is None else counts_of(model, state.counters(model.slice))
+            if model is not None and counts is not None:
+                self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 
     def certificate(self) -> Certificate:

@@ -16,6 +16,7 @@ from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding
 from driftd.core.hashing import NOT_HASHED, Hashing
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
@@ -257,6 +258,7 @@ class ModelSnapshot:
     recent: list[ArrivedSnapshot]
     timeline: TimelineSnapshot
     told: tuple[Finding, ...]
+    incidents: tuple[Incident, ...]
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -285,6 +287,7 @@ class ModelSnapshot:
             [ArrivedSnapshot.of(rows) for rows in m.recent],
             TimelineSnapshot.of(m.timeline),
             m.told,
+            m.incidents,
             m.heard,
             m.retired,
             m.configured,
@@ -314,6 +317,7 @@ class ModelSnapshot:
             configured=self.configured,
             timeline=self.timeline.restore(),
             told=self.told,
+            incidents=self.incidents,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

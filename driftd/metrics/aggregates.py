@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
 from driftd.core.summary import LATENCY_LE
 from driftd.judge.budget import ModelGuarantee
-from driftd.metrics.exposition import histogram, sample
+from driftd.metrics.exposition import histogram, labels, sample
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 
@@ -40,6 +40,25 @@ class ModelCounts:
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0
     sampled_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentText:
+    """An open incident as an alert tells it; ``feature`` is its strongest channel."""
+
+    id: str
+    severity: str
+    kind: str
+    feature: str
+    summary: str
+    url: str
+
+
+def incident_lines(model: str, incidents: Iterable[IncidentText]) -> Iterator[tuple[str, bytes]]:
+    for i in incidents:
+        pairs = {"model": model, "severity": i.severity, "incident": i.id, "kind": i.kind, "feature": i.feature}
+        text = labels(pairs, {"summary": i.summary, "url": i.url})
+        yield "driftd_incident_info", f"driftd_incident_info{text} 1\n".encode()
 
 
 def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:

@@ -112,6 +112,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_model_features", "features", "Channels monitored: features, prediction, score and errors.", _MODEL
         ),
         gauge("driftd_model_page_features", "features", "Channels with an open page: status DRIFT.", _MODEL),
+        gauge(
+            "driftd_incident_info",
+            "",
+            "1 while the incident is open: what alerts say of it. One a model for its page, at most five for tickets.",
+            ("model", "severity", "incident", "kind", "feature", "summary", "url"),
+        ),
         gauge("driftd_model_ticket_features", "features", "Channels with an open ticket: status WARNING.", _MODEL),
         *_evidence(
             "driftd_model_joint_evidence",

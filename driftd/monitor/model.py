@@ -36,13 +36,15 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
     measure_windows,
+    still_open,
     unturned,
 )
+from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.timeline import ValueReader
-from driftd.monitor.told import remembered
+from driftd.monitor.told import plain, remembered
 from driftd.monitor.warmup import warm_up
 
 NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
@@ -468,8 +470,11 @@ class Monitor:
             return
         model.standing, model.judgement = evaluation.standing, evaluation.judgement
         out.judgements.append(evaluation.judgement)
-        if found := evaluation.judgement.findings:
+        if found := tuple(map(plain, evaluation.judgement.findings)):
             model.told = remembered(model.told, found)
+            model.incidents = folded(model.incidents, found, len(evaluation.judgement.channel_status))
+        if any(incident.ended is None for incident in model.incidents):
+            model.incidents = settled(model.incidents, still_open(evaluation), evaluation.judgement.window_end)
         for finding in found:
             if finding.opens_page:
                 model.pages += 1

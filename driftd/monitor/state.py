@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -119,7 +120,8 @@ class ModelState:
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
-    were over time; ``told``: its last findings, the newest last.
+    were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
+    parts of, in the order in which they opened.
     """
 
     slice: Slice
@@ -146,6 +148,7 @@ class ModelState:
     configured: bool = False
     timeline: Timeline = field(default_factory=Timeline)
     told: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     judgement: Judgement | None = None
 
     @property
@@ -181,6 +184,7 @@ class ModelState:
             configured=self.configured,
             timeline=self.timeline,
             told=self.told,
+            incidents=self.incidents,
         )
 
     @property

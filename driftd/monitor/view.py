@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import nan
 
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.incident import Incident
 from driftd.core.summary import merge
 from driftd.core.window import Hop, Hops
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -56,6 +57,8 @@ class Snapshot:
     ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
     links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
     ``reached``: up to when all events are in, NaN before the first; ``limits``: what there is and may be at the most.
+    ``incidents``: those of all models with one cause as one. ``external_url``: under which address people reach the
+    pages, "" where that is not known.
     """
 
     now: float
@@ -68,6 +71,8 @@ class Snapshot:
     reached: float = nan
     pane_seconds: float = 10.0
     limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    incidents: Sequence[Incident] = ()
+    external_url: str = ""
 
     def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""

@@ -14,6 +14,7 @@ import orjson
 from driftd import __version__
 from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
+from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
@@ -27,6 +28,20 @@ from driftd.web.facts import (
 )
 from driftd.web.guarantee import promises
 from driftd.web.health import health
+from driftd.web.incidents import (
+    EntryLine,
+    IncidentLine,
+    Nearby,
+    PartLine,
+    advice,
+    incident_line,
+    incident_lines,
+    named,
+    nearby,
+    open_lines,
+    part_lines,
+    timeline_of,
+)
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import partitions, refused
 from driftd.web.series import Stretch, Values, usual_of
@@ -37,7 +52,9 @@ DOCUMENT: Final = "/api/v1/openapi.json"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page."""
+    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page;
+    ``incidents`` those that are open, pages first.
+    """
 
     version: str
     time: float
@@ -47,6 +64,7 @@ class Fleet:
     status: str
     sentence: str
     models: list[ModelLine]
+    incidents: list[IncidentLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,29 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
+class Incidents:
+    """Open ones, pages first, then those that have ended, newest first."""
+
+    time: float
+    incidents: list[IncidentLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
+    ``hint``: where to look; ``runbook``: the alert that has one.
+    """
+
+    time: float
+    incident: IncidentLine
+    parts: list[PartLine]
+    timeline: list[EntryLine]
+    nearby: list[Nearby]
+    hint: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """What is known of driftd itself; ``runbook`` the alert that helps where something is wrong."""
 
@@ -171,10 +212,11 @@ class Route:
 def fleet(_: Request, snapshot: Snapshot) -> Fleet:
     opened = snapshot.opened
     lines = sorted((model_line(m, snapshot, opened) for m in snapshot.models), key=worst_first)
-    status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now)
+    open_ = open_lines(snapshot)
+    status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now, [i.sentence for i in open_])
     reached = snapshot.reached if np.isfinite(snapshot.reached) else None
     ready, reasons = not snapshot.not_ready, tuple(snapshot.not_ready)
-    return Fleet(__version__, snapshot.now, reached, ready, reasons, status, sentence, lines)
+    return Fleet(__version__, snapshot.now, reached, ready, reasons, status, sentence, lines, open_)
 
 
 def model(request: Request, snapshot: Snapshot) -> Model | Problem:
@@ -220,6 +262,19 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
 def findings(request: Request, snapshot: Snapshot) -> Findings:
     mine = [f for f in snapshot.findings if not request.get("model") or f.model == request.get("model")]
     return Findings(snapshot.now, episodes(mine), [finding_line(f) for f in mine])
+
+
+def incidents(request: Request, snapshot: Snapshot) -> Incidents:
+    return Incidents(snapshot.now, incident_lines(snapshot, request.get("model"), request.get("status")))
+
+
+def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
+    found = named(snapshot, request.get("id"))
+    if found is None:
+        return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
+    runbook, hint = advice(found.first)
+    line = incident_line(found, snapshot.now)
+    return Incident(snapshot.now, line, part_lines(found), timeline_of(found), nearby(found, snapshot), hint, runbook)
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:
@@ -298,6 +353,8 @@ _MODEL: Final = ("model", "The model's name.")
 _CHANNEL: Final = ("channel", "The channel's name.")
 _RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
 _AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
+_WHICH: Final = ("status", "open, past, page or ticket; without it all.")
+_ID: Final = ("id", "The incident's id.")
 ROUTES: Final[Mapping[str, Route]] = {
     "/api/v1/status": Route(
         "All models with all channels and detectors, as one page.", None, lambda _, s: status_json(s)
@@ -308,5 +365,7 @@ ROUTES: Final[Mapping[str, Route]] = {
         "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, _RANGE, _AS_OF), 2
     ),
     "/api/v1/findings": Route("Pages and tickets, open and past.", Findings, findings, (_MODEL,)),
+    "/api/v1/incidents": Route("Incidents, open and past.", Incidents, incidents, (_MODEL, _WHICH)),
+    "/api/v1/incident": Route("An incident with its parts and timeline.", Incident, incident, (_ID,), 1),
     "/api/v1/health": Route("driftd itself.", Health, health_of),
 }

@@ -9,9 +9,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
+from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import api
-from driftd.web.pages import channel, findings, fleet, frame, health, model
+from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model
 from driftd.web.pages.frame import Request
 
 MAX_FIELDS: Final = 12
@@ -109,12 +110,33 @@ def _findings(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(findings.page(request, snapshot), HTML)
 
 
+def _incidents(request: Request, snapshot: Snapshot) -> Answer:
+    return Answer(incidents.page(request, snapshot), HTML)
+
+
+def _incident(request: Request, snapshot: Snapshot) -> Answer:
+    body = incident.page(request, snapshot)
+    return _no_incident(request, snapshot) if body is None else Answer(body, HTML)
+
+
+def _report(request: Request, snapshot: Snapshot) -> Answer:
+    body = incident.report(request, snapshot)
+    if body is None:
+        return _no_incident(request, snapshot)
+    return Answer(body, HTML, headers=(("Content-Disposition", 'attachment; filename="report.html"'),))
+
+
+def _no_incident(request: Request, snapshot: Snapshot) -> Answer:
+    return _missing(request, snapshot, "No incident has this id", f"A model remembers its last {MOST_ENDED}.")
+
+
 def _health(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(health.page(request, snapshot), HTML)
 
 
-def _missing(request: Request, snapshot: Snapshot, text: str) -> Answer:
-    more = "It may have been retired, or renamed."
+def _missing(
+    request: Request, snapshot: Snapshot, text: str, more: str = "It may have been retired, or renamed."
+) -> Answer:
     body = frame.render("message.html", request, snapshot, text=text, more=more)
     return Answer(body, HTML, HTTPStatus.NOT_FOUND)
 
@@ -123,6 +145,9 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/": _fleet,
     "/model": _model,
     "/channel": _channel,
+    "/incidents": _incidents,
+    "/incident": _incident,
+    "/report": _report,
     "/findings": _findings,
     "/health": _health,
 }

@@ -63,7 +63,7 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
     telemetry.set("driftd_build_info", 1, __version__)
     telemetry.set("driftd_config_last_reload_successful", 1)
     telemetry.set("driftd_config_last_reload_success_timestamp_seconds", time.time())
-    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "")
+    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "", settings.http.external_url or "")
 
 
 def views_of(reporter: Reporter, reload: Reload | None) -> Views:

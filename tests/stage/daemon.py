@@ -59,7 +59,7 @@ class DriftdProcess:
         """Writes driftd.yaml; state, http and findings are the process's own."""
         merged = {
             **settings,
-            "http": {"listen": f"127.0.0.1:{self.port}"},
+            "http": {**settings.get("http", {}), "listen": f"127.0.0.1:{self.port}"},
             "findings": {"path": "findings.jsonl"},
             "state": {"directory": "state", "checkpoint_seconds": 0.3, **settings.get("state", {})},
         }

@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from driftd import __version__
-from driftd.core.finding import Status
-from driftd.core.text import clean, duration, plural
+from driftd.core.finding import Severity
+from driftd.core.text import clean, duration, plural, when
 from driftd.monitor.view import Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
@@ -87,6 +87,13 @@ def status(word: str) -> Markup:
     )
 
 
+def was(word: str) -> Markup:
+    """A status of the past: nothing that needs somebody now."""
+    return Markup('<span class="st st-past"><span aria-hidden="true">{}</span> was {}</span>').format(
+        SHAPES[word], word
+    )
+
+
 def runbook(snapshot: Snapshot, alert: str) -> Markup:
     """A link where there is an address; without one the file is named: a dead link helps nobody at night."""
     if not alert:
@@ -136,6 +143,7 @@ def environment() -> Environment:
         "channel_link": channel_link,
         "link": link,
         "status": status,
+        "was": was,
         "static": static_link,
         "plural": plural,
         "channel_name": words.channel_name,
@@ -162,9 +170,9 @@ def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -
         request=request,
         snapshot=snapshot,
         now=now,
-        paging=sum(m.status is Status.DRIFT for m in snapshot.models),
+        paging=sum(i.now is Severity.PAGE for i in snapshot.incidents),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
-        when=lambda t: spelled.when(t, now),
+        when=lambda t: when(t, now),
         runbook=lambda alert: runbook(snapshot, alert),
         **values,
     )
