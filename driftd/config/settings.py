@@ -159,11 +159,11 @@ class Feature(Section):
 
 
 class ExcludedStretch(Section):
-    """A range of event time, ``to`` not included, that is neither learned from nor judged."""
+    """A range of event time, ``to`` not included: neither learned from nor judged, or in maintenance."""
 
     from_: Moment = Field(alias="from", description="Start of the range.")
     to: Moment = Field(description="End of the range; not included.")
-    why: str = Field(default="", description="Reason; stored with the reference.")
+    why: str = Field(default="", description="Reason: stored with the reference, told in findings.")
 
     @field_validator("to")
     @classmethod
@@ -225,6 +225,9 @@ class Model(Section):
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
+    maintenance: Exclusions = Field(
+        default=(), description="Planned maintenance of this model, in addition to `maintenance`."
+    )
 
 
 class DiscoverySection(Section):
@@ -524,6 +527,11 @@ class Settings(BaseSettings):
     )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
     log: LogSection = Field(default=LogSection(), description="Log.")
+    maintenance: Exclusions = Field(
+        default=(),
+        description="Planned maintenance of all models: from, to (not included) and why. Nothing rings in it; what "
+        "lasts rings when it is over.",
+    )
     findings: FindingsSection = Field(
         default=FindingsSection(), description="Sinks of findings, in addition to metrics."
     )

@@ -24,6 +24,7 @@ _ALERT: Final = """\
         expr: |
           max without (instance, pod) (driftd_feature_status{{feature!~"error|prediction_error"}}) == 2
           and max without (instance, pod, kind) (driftd_feature_change_info{{kind=~"{kinds}"}})
+          unless on (model) max by (model) (driftd_maintenance) == 1
         for: 2m
         keep_firing_for: 10m
         labels:

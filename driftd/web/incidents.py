@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -14,6 +14,7 @@ from driftd.core.text import plural
 from driftd.monitor.sentence import sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
+from driftd.web.acts import looked_at
 
 NEAR_SECONDS: Final = 3600.0
 """What else began within so long of an incident is shown with it."""
@@ -31,7 +32,8 @@ _STEPS: Final = {
 class IncidentLine:
     """An incident in one line. ``status``: page or ticket, the worst that it has been; ``open``: whether it lasts;
     ``sentence`` as alerts have it. ``since``: when the first change began; ``opened``: when that was told; ``called``:
-    when somebody was last called. ``ids``: of all parts of it that once were incidents of their own.
+    when somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
+    incidents of their own.
     """
 
     id: str
@@ -42,6 +44,7 @@ class IncidentLine:
     since: float
     opened: float
     called: float | None
+    acknowledged: str | None
     ended: float | None
     models: tuple[str, ...]
     channels: int
@@ -89,7 +92,8 @@ class Nearby:
     id: str | None
 
 
-def incident_line(i: Incident, now: float) -> IncidentLine:
+def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> IncidentLine:
+    """``looked``: who looks at which incident (driftd.web.acts.looked_at)."""
     changed = len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
     return IncidentLine(
         i.id,
@@ -100,6 +104,7 @@ def incident_line(i: Incident, now: float) -> IncidentLine:
         i.since,
         i.opened,
         i.called,
+        next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
         i.ended,
         i.models,
         len(i.parts),
@@ -112,7 +117,8 @@ def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> lis
     """Open ones, pages first, then those that have ended, newest first; ``status`` is open, past, page or ticket."""
     mine = [i for i in snapshot.incidents if not model or model in i.models]
     past = sorted((i for i in mine if i.ended is not None), key=lambda i: (-(i.ended or 0.0), i.id))
-    lines = [incident_line(i, snapshot.now) for i in (*open_ones(mine), *past)]
+    looked = looked_at(snapshot)
+    lines = [incident_line(i, snapshot.now, looked) for i in (*open_ones(mine), *past)]
     return [line for line in lines if status in {"", "open" if line.open else "past", line.status}]
 
 
