@@ -18,7 +18,7 @@ from driftd.cli.output import print_line
         ("driftd generate docs --check", "say which pages are not, and change nothing"),
     ),
 )
-@click.argument("parts", nargs=-1, metavar="[docs|dashboard|rules]...")
+@click.argument("parts", nargs=-1, metavar="[docs|dashboard|rules|chart]...")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file is not up to date.")
 @click.option("--root", type=click.Path(path_type=Path), default=Path(), help="Top of a checkout of driftd.")
 def generate(parts: tuple[str, ...], check: bool, root: Path) -> None:

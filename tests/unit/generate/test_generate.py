@@ -46,6 +46,8 @@ def checkout(tmp_path: Path) -> Path:
         ("deploy/grafana/dashboards/driftd.json", "Jensen-Shannon", "Jensen"),
         ("alert_rules/drift.yml", "missing|", ""),
         ("alert_rules/quality.yml", "DriftdOutOfRange", "DriftdRange"),
+        ("deploy/helm/driftd/files/rules/slo.yml", "14.4", "14"),
+        ("deploy/helm/driftd/values.schema.json", "Pods.", "Pod."),
     ],
 )
 def test_a_file_that_was_changed_by_hand_is_noticed_and_renewed(checkout: Path, name: str, old: str, new: str) -> None:
@@ -64,7 +66,7 @@ def test_a_file_that_was_changed_by_hand_is_noticed_and_renewed(checkout: Path, 
 def test_elsewhere_than_in_a_checkout_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at the top of a checkout"):
         outdated(tmp_path, ["docs"])
-    assert "expected docs, dashboard, rules" in CliRunner().invoke(cli, ["generate", "charts"]).output
+    assert "expected docs, dashboard, rules, chart" in CliRunner().invoke(cli, ["generate", "charts"]).output
 
 
 def test_a_block_that_nobody_makes_is_an_error() -> None:
