@@ -11,13 +11,16 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from driftd import __version__
+from driftd.cli import cli
 from driftd.config import load
 from driftd.config.describe import settings
 from driftd.engine.daemon import Timing
 from tests.deploy.reading import ROOT, read_yaml
 from tests.deploy.rendering import CHART, MEMBERS, OPERATOR, PLAIN, PLAIN_FILES, objects, one, plain, render
+from tests.rules.reading import alerts
 
 KUBERNETES: Final = ("1.27.0", "1.37.0")
 FULL: Final[dict[str, Any]] = {
@@ -288,3 +291,38 @@ def test_driftd_takes_the_configuration_of_the_sidecar(tmp_path: Path) -> None:
     assert loaded.kafka.group_instance_id == "fraud-driftd"
     assert sidecar["image"] == f"driftd:{__version__}"
     assert sidecar["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(tmp_path: Path) -> None:
+    """Through `driftd generate chart-values`: links, job, owners, severities, labels, waits, what is left out."""
+    file = tmp_path / "driftd.yaml"
+    config = {
+        "kafka": {"bootstrap_servers": ["k:9092"], "topics": ["x"], "group_instance_id": "a"},
+        "models": [{"name": "fraud", "team": "risk", "owner": "ann"}, {"name": 'a"b\\c', "team": "crm"}],
+        "windows": {"window_seconds": "1h"},
+        "http": {"runbooks": "https://wiki.corp/d/", "listen": "0.0.0.0:1"},
+        "rules": {
+            "dashboards": "https://grafana.corp",
+            "job": "ml/driftd",
+            "disabled": ["DriftdDegraded", *(name for name, a in alerts().items() if a["labels"]["area"] == "quality")],
+            "severities": {"DriftdRejects": "critical"},
+            "labels": {"env": "prod"},
+        },
+    }
+    file.write_text(yaml.safe_dump(config))
+    values = yaml.safe_load(_generate("chart-values", "--config", str(file)))
+    values["prometheusRule"]["enabled"] = True
+    ours = yaml.safe_load(_generate("rules", "--format", "prometheusrule", "--config", str(file)))
+    assert one("PrometheusRule", values)["spec"] == ours["spec"]
+    mounted = yaml.safe_load(one("ConfigMap", values)["data"]["driftd.yaml"])
+    assert mounted == {
+        **config,
+        "kafka": {"bootstrap_servers": ["k:9092"], "topics": ["x"]},
+        "http": {"runbooks": "https://wiki.corp/d/"},
+    }
+
+
+def _generate(*words: str) -> str:
+    done = CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
