@@ -66,8 +66,9 @@ format: $(VENV)/.dev  ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(VENV)/.dev  ## Renew docs tables, dashboard and rules from the catalogue of metrics and the registry of detectors
-	@$(BIN)/driftd generate
+generate: $(VENV)/.dev  ## Renew docs tables, dashboard, rules and manifests from the catalogue of metrics and the registry of detectors
+	@$(BIN)/driftd generate checkout
+	@$(BIN)/python -m tests.deploy.rendering
 
 rules: $(VENV)/.dev  ## promtool's check and tests of alert_rules/
 	@$(BIN)/python -m pytest tests/rules $(ARGS)

@@ -7,7 +7,9 @@ from typing import Final
 
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
+from driftd.generate.share import shared
 
+FILES: Final = ("drift.yml", "driftd.yml", "quality.yml", "recording.yml", "slo.yml")
 _FAULTS: Final = re.compile(r'kind=~"[^"]*"')
 
 _QUALITY: Final = """\
@@ -62,3 +64,9 @@ def drift(text: str) -> str:
     """``kind=~`` names the kinds of change that have an alert in quality.yml."""
     kinds = "|".join(kind for fault in faults().values() for kind in fault.changes)
     return _FAULTS.sub(f'kind=~"{kinds}"', text)
+
+
+def files() -> dict[str, str]:
+    """The rules of the default configuration, by file: what alert_rules/ holds."""
+    found = {name: shared(f"alert_rules/{name}") for name in FILES}
+    return found | {"drift.yml": drift(found["drift.yml"]), "quality.yml": quality()}
