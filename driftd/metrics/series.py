@@ -43,7 +43,7 @@ class _Model:
 
     Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning``, ``quiet`` and
     ``incidents``, whose values are never changed, only replaced. ``window`` has the lines about the last judged window,
-    None before there is one; ``quiet`` those of a model that sends nothing, ``incidents`` those of what is open, made
+    None before there is one; ``quiet`` those of a model that sends nothing; ``incidents`` those of what is open, made
     of what it was ``about``.
     """
 
@@ -63,9 +63,9 @@ class _Model:
     moved_at: float | None = None
     features: Fragments = field(default_factory=dict)
     window: Fragments | None = None
-    quiet: Fragments = field(default_factory=dict)
     incidents: Fragments = field(default_factory=dict)
     about: object = None
+    quiet: Fragments = field(default_factory=dict)
 
 
 class MetricsSink:

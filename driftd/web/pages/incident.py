@@ -67,6 +67,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "charts": list(_charts(i, snapshot)),
         "acts": about_incident(snapshot, i),
         "joint": JOINT,
+        "known": {m.name for m in snapshot.models},
         "named": kind_in_words,
         "address": lambda path: path,
     }

@@ -258,10 +258,11 @@ def test_an_incident_says_what_since_when_where_and_what_else_changed() -> None:
     assert "A model remembers its last 50." in said("/incident?id=nothing")
 
 
-def test_of_a_model_that_is_gone_an_incident_is_shown_without_its_chart() -> None:
-    text = said(f"/incident?id={OPEN.id}", snapshot(models=[]))
-    assert "What happened" not in text
-    assert "24% missing" in text
+def test_of_a_model_that_is_gone_an_incident_is_shown_without_its_chart_and_links() -> None:
+    html = Elements(shown(f"/incident?id={OPEN.id}", snapshot(models=[], findings=[], incidents=incidents())))
+    assert "What happened" not in html.text
+    assert "24% missing" in html.text
+    assert not [a for a in html.of("a") if str(a["href"]).startswith(("/model", "/channel"))]
 
 
 def test_a_model_leads_to_its_open_incident_and_another_to_none() -> None:
