@@ -17,7 +17,7 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
     Raises ActRefused, and changes nothing.
     """
     key = Slice(act.model)
-    model, outcome, said = state.models[key], Outcome(), "noted"
+    model, outcome, said = state.models[key], Outcome(), f"noted: {act.by}"
     match act.deed:
         case Deed.REBASELINE:
             outcome = pipeline.rebaseline(state, act)

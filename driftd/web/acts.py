@@ -53,6 +53,11 @@ class ActLine:
     verdict: str | None
     what: str
 
+    @property
+    def incident(self) -> bool:
+        """Whether ``about`` is one."""
+        return self.deed in {Deed.ACKNOWLEDGE, Deed.FEEDBACK}
+
 
 def form_of(body: bytes) -> dict[str, list[str]]:
     """Raises ActRefused for what is no form."""
@@ -184,9 +189,9 @@ def said(act: Act) -> str:
         case Deed.MAINTENANCE:
             return f"{words} from {minute(act.start)} to {minute(act.end)}"
         case Deed.FEEDBACK:
-            return f"{words} {'real' if act.verdict == 'real' else 'a false alarm'} ({act.about})"
+            return f"{words} {'real' if act.verdict == 'real' else 'a false alarm'}"
         case _:
-            return f"{words} ({act.about})"
+            return words
 
 
 def _of(act: Act) -> str:
