@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -326,3 +327,12 @@ def _generate(*words: str) -> str:
     done = CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def test_values_that_the_docs_show_are_valid() -> None:
+    shown = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/how-to/kubernetes.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(shown) == 3
+    for text in shown:
+        render(yaml.safe_load(text))
