@@ -42,3 +42,15 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"{text} (`{name}`)" if path.exists() and text.strip("`") != name else text if path.exists() else link[0]
 
     return _LINK.sub(changed, markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Alerts link to NAME.md below the address of the runbooks: there is a page, too, which leads on."""
+    for page in ELSEWHERE.values():
+        folder, _, name = page.partition("/")
+        if name:
+            place = Path(config["site_dir"]) / folder / name
+            place.mkdir(exist_ok=True)
+            to = f"../{name.removesuffix('.md')}/"
+            text = f'<!doctype html><meta http-equiv="refresh" content="0; url={to}"><a href="{to}">{name}</a>\n'
+            (place / "index.html").write_text(text, encoding="utf-8")

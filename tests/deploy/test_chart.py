@@ -47,6 +47,7 @@ FULL: Final[dict[str, Any]] = {
     ],
     "persistence": {"storageClass": "fast", "size": "5Gi"},
     "service": {"annotations": {"a": "b"}},
+    "ingress": {"enabled": True, "className": "x", "hosts": ["driftd.corp"], "tls": [{"secretName": "tls"}]},
     "serviceAccount": {"annotations": {"role": "kafka"}},
     "extraArgs": ["--log-format", "json"],
     "extraEnv": [{"name": "DRIFTD_LOG__LEVEL", "value": "debug"}],
@@ -167,6 +168,7 @@ def test_state_lies_on_a_volume_unless_members_keep_it_in_topics() -> None:
         ({"image": {"tags": "x"}}, "'tags' not allowed"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"prometheusRule": {"enabled": True, "disabled": ["DriftdDwon"]}}, '"DriftdDwon" is not an alert of driftd'),
+        ({"ingress": {"enabled": True}}, "ingress.hosts: name at least one host"),
         ({"links": {"grafana": "grafana.local"}}, "grafana"),
     ],
 )

@@ -23,6 +23,8 @@ def test_the_site_is_built_and_holds_the_runbooks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for runbook in (ROOT / "alert_rules" / "runbooks").glob("*.md"):
         assert (tmp_path / "site" / "runbooks" / runbook.stem / "index.html").is_file()
+        linked = (tmp_path / "site" / "runbooks" / runbook.name / "index.html").read_text()  # as alerts link to it
+        assert f'href="../{runbook.stem}/"' in linked
     index = (tmp_path / "site" / "runbooks" / "index.html").read_text()
     assert 'href="DriftdModelDrift/"' in index
     pages = "".join(path.read_text() for path in (tmp_path / "site").rglob("*.html"))
