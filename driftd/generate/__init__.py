@@ -29,6 +29,7 @@ PARTS: Final[dict[str, dict[str, Renew]]] = {
         "docs/metrics.md": docs.metrics,
         "docs/detectors.md": docs.detectors,
         "docs/config.md": docs.configuration,
+        "docs/runbooks.md": lambda text: docs.runbooks(text, rules.alerts()),
     },
     "dashboard": {"deploy/grafana/dashboards/driftd.json": lambda _: dashboard()},
     "rules": {"alert_rules/drift.yml": rules.drift, "alert_rules/quality.yml": lambda _: rules.quality()},

@@ -30,7 +30,17 @@ _OWNER: Final = {
     "additionalProperties": False,
 }
 _SECTIONS: Final = frozenset(
-    {"image", "persistence", "service", "links", "podMonitor", "prometheusRule", "dashboards", "networkPolicy"}
+    {
+        "image",
+        "persistence",
+        "service",
+        "ingress",
+        "links",
+        "podMonitor",
+        "prometheusRule",
+        "dashboards",
+        "networkPolicy",
+    }
 ) | {"podDisruptionBudget", "serviceAccount"}
 """Mappings with a fixed set of keys; those of others are Kubernetes' or the user's own."""
 _EXACT: Final[Mapping[str, Json]] = {

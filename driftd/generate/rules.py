@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import yaml
+
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
 from driftd.generate.share import shared
@@ -70,3 +72,13 @@ def files() -> dict[str, str]:
     """The rules of the default configuration, by file: what alert_rules/ holds."""
     found = {name: shared(f"alert_rules/{name}") for name in FILES}
     return found | {"drift.yml": drift(found["drift.yml"]), "quality.yml": quality()}
+
+
+def alerts() -> list[tuple[str, str, str]]:
+    """(name, severity, area) of every alert, those that page first."""
+    groups = [group for text in files().values() for group in yaml.safe_load(text)["groups"]]
+    found = [
+        (r["alert"], r["labels"]["severity"], r["labels"]["area"]) for g in groups for r in g["rules"] if "alert" in r
+    ]
+    order = ("critical", "warning", "info", "none")
+    return sorted(found, key=lambda row: (order.index(row[1]), row[2], row[0]))

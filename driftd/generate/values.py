@@ -14,7 +14,10 @@ from driftd.generate.configured import RuleSettings
 
 _OF_THE_CHART: Final = (("http", "listen"), ("state", "directory"), ("kafka", "group_instance_id"))
 _SECRETS: Final = ("sasl_password", "ssl_password", "sasl_oauthbearer_client_secret", "key")
-_HEAD: Final = "# Values for driftd's chart: helm install driftd deploy/helm/driftd -f THIS\n"
+_HEAD: Final = """\
+# For driftd's chart: driftd generate files chart -o driftd-chart; helm install driftd driftd-chart -f values.yaml
+# With the Prometheus Operator add podMonitor.enabled, prometheusRule.enabled and the labels that it chooses by.
+"""
 _MOUNT: Final = "/etc/driftd-secrets/"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ FULL: Final[dict[str, Any]] = {
     ],
     "persistence": {"storageClass": "fast", "size": "5Gi"},
     "service": {"annotations": {"a": "b"}},
+    "ingress": {"enabled": True, "className": "x", "hosts": ["driftd.corp"], "tls": [{"secretName": "tls"}]},
     "serviceAccount": {"annotations": {"role": "kafka"}},
     "extraArgs": ["--log-format", "json"],
     "extraEnv": [{"name": "DRIFTD_LOG__LEVEL", "value": "debug"}],
@@ -166,6 +168,7 @@ def test_state_lies_on_a_volume_unless_members_keep_it_in_topics() -> None:
         ({"image": {"tags": "x"}}, "'tags' not allowed"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"prometheusRule": {"enabled": True, "disabled": ["DriftdDwon"]}}, '"DriftdDwon" is not an alert of driftd'),
+        ({"ingress": {"enabled": True}}, "ingress.hosts: name at least one host"),
         ({"links": {"grafana": "grafana.local"}}, "grafana"),
     ],
 )
@@ -326,3 +329,12 @@ def _generate(*words: str) -> str:
     done = CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def test_values_that_the_docs_show_are_valid() -> None:
+    shown = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/how-to/kubernetes.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(shown) == 3
+    for text in shown:
+        render(yaml.safe_load(text))

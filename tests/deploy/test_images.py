@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from driftd import __version__
 from driftd.cli import cli
 from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
@@ -37,6 +39,12 @@ def test_compose_file_meets_the_compose_specification() -> None:
 def test_image_runs_as_nobody_in_particular() -> None:
     assert "\nUSER 9477:9477\n" in FINAL_STAGE
     assert FINAL_STAGE.index("USER ") < FINAL_STAGE.index("ENTRYPOINT")
+
+
+def test_image_says_what_it_is() -> None:
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="(.*?)"', FINAL_STAGE))
+    assert labels["version"] == __version__
+    assert labels.keys() >= {"title", "description", "licenses", "revision"}
 
 
 def test_image_is_healthy_by_the_loop_of_driftd() -> None:

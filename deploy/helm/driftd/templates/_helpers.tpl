@@ -74,10 +74,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.persistence.existingClaim (gt (int .Values.replicas) 1) (include "driftd.persistent" .) }}
 {{- fail "persistence.existingClaim is one volume and cannot serve several replicas." }}
 {{- end }}
-{{- range $key := list "listen" }}
-{{- if hasKey ($.Values.config.http | default dict) $key }}
-{{- fail "config.http.listen is set by the chart (0.0.0.0:9477): remove it, or change service.port." }}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
+{{- fail "ingress.hosts: name at least one host." }}
 {{- end }}
+{{- if hasKey (.Values.config.http | default dict) "listen" }}
+{{- fail "config.http.listen is set by the chart (0.0.0.0:9477): remove it, or change service.port." }}
 {{- end }}
 {{- if hasKey (.Values.config.state | default dict) "directory" }}
 {{- fail "config.state.directory is set by the chart (/var/lib/driftd): remove it, or change persistence." }}
