@@ -8,6 +8,7 @@ import sys
 import click
 
 from driftd import __version__
+from driftd.cli.act import ack, feedback, maintenance, rebaseline
 from driftd.cli.ask import explain, status
 from driftd.cli.check import check
 from driftd.cli.completion import completion
@@ -52,7 +53,8 @@ def version() -> None:
 
 
 for command in (
-    *(run, check, status, explain, report, demo, replay, reference, forget, detectors, config, completion, generate),
+    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(demo, replay, reference, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)
 

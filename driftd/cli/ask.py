@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -71,11 +71,24 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     """The API's answer, as ``fetched``."""
+    return _read(url, fetched(url, path, **query))
+
+
+def fetched(url: str, path: str, **query: str) -> bytes:
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
+
+
+def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The API's answer to a form. Raises as ``fetched``, and ConfigError where it is refused."""
+    return _read(url, _answer(url, path, urlencode(form, errors="replace").encode()))
+
+
+def _read(url: str, body: bytes) -> dict[str, Any]:
     import orjson  # noqa: PLC0415
 
     from driftd.core.errors import SourceError  # noqa: PLC0415
 
-    body = fetched(url, path, **query)
     try:
         found: dict[str, Any] = orjson.loads(body)
     except ValueError as e:
@@ -83,8 +96,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     return found
 
 
-def fetched(url: str, path: str, **query: str) -> bytes:
-    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+def _answer(url: str, target: str, form: bytes | None) -> bytes:
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
@@ -95,7 +107,7 @@ def fetched(url: str, path: str, **query: str) -> bytes:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"--url {clean(url)}: expected http://HOST:PORT")
     where = parts.netloc.rpartition("@")[2]
-    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{path}?{urlencode(query, errors='replace')}")  # noqa: S310
+    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{target}", form)  # noqa: S310
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
@@ -104,7 +116,7 @@ def fetched(url: str, path: str, **query: str) -> bytes:
             body: bytes = answer.read(MOST_BYTES)
             return body
     except HTTPError as e:
-        if e.code == 404:
+        if e.code == 404 or form is not None:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:
@@ -118,7 +130,7 @@ def _error(body: bytes) -> str:
     try:
         return clean(str(orjson.loads(body)["error"]), 300)
     except (ValueError, KeyError, TypeError):
-        return "not found"
+        return clean(body.decode(errors="replace").strip(), 300) or "not found"
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
@@ -129,7 +141,8 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield clean(body["sentence"], 300)
     yield f"{len(body['models'])} models{reached} (UTC)"
     for i in body["incidents"]:
-        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]"
+        who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
+        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
         yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
 

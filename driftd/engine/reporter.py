@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.incident import Incident, together
@@ -47,7 +48,7 @@ def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
     return True
 
 
-def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
+def counts_of(model: ModelState, counters: Counters, *, maintenance: bool = False) -> ModelCounts:
     """The model's counters as exposition wants them."""
     return ModelCounts(
         counters.events,
@@ -62,6 +63,7 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.latency_le if counters.latency_le.any() else None,
         counters.latency_ns / 1e9,
         counters.sampled_out,
+        maintenance,
     )
 
 
@@ -221,7 +223,7 @@ class Reporter:
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters) -> None:
-        counts = counts_of(model, counters)
+        counts = counts_of(model, counters, maintenance=self._in_maintenance(model))
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
@@ -274,6 +276,9 @@ class Reporter:
             {**m.started},
             m.hops,
             self._quiet.get(m.slice),
+            m.acts,
+            *self._windows(m),
+            m.growth is not None and m.growth.sample is not None,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
@@ -282,10 +287,26 @@ class Reporter:
             cover = self.pipeline.monitor.guarantee(judgement.reference)
             model = state.models.get(Slice(judgement.model))
             # a page and its number appear together: the alert carries it
-            counts = None if model is None else counts_of(model, state.counters(model.slice))
-            if model is not None and counts is not None:
+            counts = None
+            if model is not None:
+                quiet = self._in_maintenance(model)
+                counts = counts_of(model, state.counters(model.slice), maintenance=quiet)
                 self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
+
+    def _windows(self, model: ModelState) -> tuple[tuple[Act, ...], Act | None]:
+        """The maintenance windows of the model that are not over, and the one that it is in: by the time of events."""
+        monitor, state = self.pipeline.monitor, self.state
+        if state is None or state.frontier is None:
+            return (), None
+        now = (state.frontier + 1) * monitor.windows.pane_seconds
+        every = monitor.maintenance(model)
+        lasting = tuple(replace(w, model=model.name) for w in every if w.end is None or w.end > now)
+        return lasting, in_force(lasting, now)
+
+    def _in_maintenance(self, model: ModelState) -> bool:
+        """Until what was muted is told: its call and its number appear together."""
+        return bool(model.muted) or self._windows(model)[1] is not None
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
@@ -300,6 +321,12 @@ class Reporter:
     def found(self, findings: Sequence[Finding]) -> None:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
+
+    def acted(self, act: Act) -> None:
+        """Somebody did something about a model."""
+        log.warning("%s: %s", printable(act.model), printable(act.by), extra={"channels": list(act.channels)})
+        if act.deed is Deed.FEEDBACK:
+            self.telemetry.add("driftd_feedback_total", 1, act.verdict)
 
     def retired(self, model: str, because: str) -> None:
         """The model's series end; events bring it back."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import yaml
+
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
+from driftd.generate.share import shared
 
+FILES: Final = ("drift.yml", "driftd.yml", "quality.yml", "recording.yml", "slo.yml")
 _FAULTS: Final = re.compile(r'kind=~"[^"]*"')
 
 _QUALITY: Final = """\
@@ -24,6 +28,7 @@ _ALERT: Final = """\
         expr: |
           max without (instance, pod) (driftd_feature_status{{feature!~"error|prediction_error"}}) == 2
           and max without (instance, pod, kind) (driftd_feature_change_info{{kind=~"{kinds}"}})
+          unless on (model) max by (model) (driftd_maintenance) == 1
         for: 2m
         keep_firing_for: 10m
         labels:
@@ -61,3 +66,19 @@ def drift(text: str) -> str:
     """``kind=~`` names the kinds of change that have an alert in quality.yml."""
     kinds = "|".join(kind for fault in faults().values() for kind in fault.changes)
     return _FAULTS.sub(f'kind=~"{kinds}"', text)
+
+
+def files() -> dict[str, str]:
+    """The rules of the default configuration, by file: what alert_rules/ holds."""
+    found = {name: shared(f"alert_rules/{name}") for name in FILES}
+    return found | {"drift.yml": drift(found["drift.yml"]), "quality.yml": quality()}
+
+
+def alerts() -> list[tuple[str, str, str]]:
+    """(name, severity, area) of every alert, those that page first."""
+    groups = [group for text in files().values() for group in yaml.safe_load(text)["groups"]]
+    found = [
+        (r["alert"], r["labels"]["severity"], r["labels"]["area"]) for g in groups for r in g["rules"] if "alert" in r
+    ]
+    order = ("critical", "warning", "info", "none")
+    return sorted(found, key=lambda row: (order.index(row[1]), row[2], row[0]))

@@ -26,6 +26,7 @@ class ModelCounts:
     ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
+    ``maintenance``: whether a window keeps it from ringing.
     """
 
     predictions: int = 0
@@ -40,6 +41,7 @@ class ModelCounts:
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0
     sampled_out: int = 0
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         "driftd_ignored_features_total": c.ignored_features,
         "driftd_pages_total": c.pages,
         "driftd_sampled_out_events_total": c.sampled_out,
+        "driftd_maintenance": c.maintenance,
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)

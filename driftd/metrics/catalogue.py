@@ -151,6 +151,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             _MODEL,
         ),
         gauge(
+            "driftd_maintenance",
+            "",
+            "1 while a maintenance window keeps pages and tickets of the model from ringing, else 0.",
+            _MODEL,
+        ),
+        gauge(
             "driftd_model_info",
             "",
             "Always 1; the model's version and the reference it is judged against.",
@@ -375,6 +381,13 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_false_alarms_bound",
             "pages per month",
             "False pages a month to expect at most from the models known now, if their regimes are what they seemed.",
+        ),
+        counter(
+            "driftd_feedback_total",
+            "verdicts",
+            "What people said of incidents since driftd started, by verdict: real or false_alarm.",
+            ("verdict",),
+            ("real", "false_alarm"),
         ),
         counter(
             "driftd_findings_total",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
+from driftd.core.act import Act
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Incident
 from driftd.core.summary import merge
@@ -23,7 +24,9 @@ class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
     that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
     ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
-    ``started``: when each version began to answer; ``quiet`` while it sends nothing.
+    ``started``: when each version began to answer; ``quiet`` while it sends nothing. ``acts``: what people did about
+    it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
+    ringing now; ``keeps_events``: one channel alone can be learned anew.
     """
 
     name: str
@@ -38,6 +41,10 @@ class ModelView:
     started: Mapping[str, float] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
     quiet: Quiet | None = None
+    acts: tuple[Act, ...] = ()
+    windows: tuple[Act, ...] = ()
+    muted: Act | None = None
+    keeps_events: bool = False
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""

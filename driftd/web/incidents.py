@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -14,6 +14,7 @@ from driftd.core.text import plural
 from driftd.monitor.sentence import sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
+from driftd.web.acts import looked_at
 
 NEAR_SECONDS: Final = 3600.0
 """What else began within so long of an incident is shown with it."""
@@ -31,7 +32,8 @@ _STEPS: Final = {
 class IncidentLine:
     """An incident in one line. ``status``: page or ticket, the worst that it has been; ``open``: whether it lasts;
     ``sentence`` as alerts have it. ``since``: when the first change began; ``opened``: when that was told; ``called``:
-    when somebody was last called. ``ids``: of all parts of it that once were incidents of their own.
+    when somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
+    incidents of their own.
     """
 
     id: str
@@ -42,6 +44,7 @@ class IncidentLine:
     since: float
     opened: float
     called: float | None
+    acknowledged: str | None
     ended: float | None
     models: tuple[str, ...]
     channels: int
@@ -89,7 +92,8 @@ class Nearby:
     id: str | None
 
 
-def incident_line(i: Incident, now: float) -> IncidentLine:
+def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> IncidentLine:
+    """``looked``: who looks at which incident (driftd.web.acts.looked_at)."""
     changed = len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
     return IncidentLine(
         i.id,
@@ -100,6 +104,7 @@ def incident_line(i: Incident, now: float) -> IncidentLine:
         i.since,
         i.opened,
         i.called,
+        next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
         i.ended,
         i.models,
         len(i.parts),
@@ -118,7 +123,12 @@ def in_order(incidents: Iterable[Incident]) -> list[Incident]:
 def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> list[IncidentLine]:
     """``in_order``; ``status`` is open, past, page or ticket."""
     mine = in_order(i for i in snapshot.incidents if not model or _is_about(i, model))
-    return [incident_line(i, snapshot.now) for i in mine if status in {"", *statuses(i)}]
+    return lines_of((i for i in mine if status in {"", *statuses(i)}), snapshot)
+
+
+def lines_of(incidents: Iterable[Incident], snapshot: Snapshot) -> list[IncidentLine]:
+    looked = looked_at(snapshot)
+    return [incident_line(i, snapshot.now, looked) for i in incidents]
 
 
 def statuses(i: Incident) -> tuple[str, str]:
@@ -126,8 +136,8 @@ def statuses(i: Incident) -> tuple[str, str]:
 
 
 def open_lines(snapshot: Snapshot, model: str = "") -> list[IncidentLine]:
-    mine = open_ones(i for i in snapshot.incidents if i.ended is None and (not model or _is_about(i, model)))
-    return [incident_line(i, snapshot.now) for i in mine]
+    mine = (i for i in snapshot.incidents if i.ended is None and (not model or _is_about(i, model)))
+    return lines_of(open_ones(mine), snapshot)
 
 
 def _is_about(i: Incident, model: str) -> bool:

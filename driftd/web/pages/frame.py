@@ -20,6 +20,7 @@ from driftd.core.text import clean, duration, plural, when
 from driftd.monitor.view import Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
+from driftd.web.acts import NOBODY
 from driftd.web.facts import ModelLine, Opened, model_line, worst_first
 
 REFRESH_SECONDS: Final = 30
@@ -44,11 +45,12 @@ STALE_TIMES: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: path, query and the theme of the cookie."""
+    """What was asked for: path, query and the theme of the cookie; ``who`` asks, "" where they may not act."""
 
     path: str
     query: Mapping[str, str]
     theme: str = "auto"
+    who: str = ""
 
     def get(self, name: str) -> str:
         return self.query.get(name, "")
@@ -152,6 +154,7 @@ def environment() -> Environment:
         "shapes": SHAPES,
         "words": WORDS,
         "themes": THEMES,
+        "read_only": NOBODY,
     }
     return out
 

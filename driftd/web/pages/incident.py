@@ -13,6 +13,7 @@ from driftd.core.incident import Incident
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named as kind_in_words
 from driftd.web import words
+from driftd.web.acts import about_incident, looked_at
 from driftd.web.chart import bullet
 from driftd.web.facts import channel_line
 from driftd.web.format import times
@@ -51,7 +52,7 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
 
 
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
-    parts, line = part_lines(i), incident_line(i, snapshot.now)
+    parts, line = part_lines(i), incident_line(i, snapshot.now, looked_at(snapshot))
     alert, hint = advice(i.first)
     return {
         "line": line,
@@ -64,6 +65,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "timeline": timeline_of(i),
         "nearby": nearby(i, snapshot),
         "charts": list(_charts(i, snapshot)),
+        "acts": about_incident(snapshot, i),
         "joint": JOINT,
         "known": {m.name for m in snapshot.models},
         "named": kind_in_words,

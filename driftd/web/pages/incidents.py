@@ -9,7 +9,7 @@ from driftd.core.incident import Incident
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named
-from driftd.web.incidents import in_order, incident_line, incidents_headline, open_lines, statuses
+from driftd.web.incidents import in_order, incidents_headline, lines_of, open_lines, statuses
 from driftd.web.pages.frame import Request, render
 
 MOST_PAST: Final = 100
@@ -25,8 +25,8 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         snapshot,
         tone=tone,
         headline=headline,
-        open=[incident_line(i, snapshot.now) for i in shown if i.ended is None],
-        past=[incident_line(i, snapshot.now) for i in past[:MOST_PAST]],
+        open=lines_of((i for i in shown if i.ended is None), snapshot),
+        past=lines_of(past[:MOST_PAST], snapshot),
         more=max(len(past) - MOST_PAST, 0),
         most=MOST_ENDED,
         kinds=sorted({i.kind for i in snapshot.incidents} - {""}),
