@@ -123,8 +123,12 @@ def in_order(incidents: Iterable[Incident]) -> list[Incident]:
 def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> list[IncidentLine]:
     """``in_order``; ``status`` is open, past, page or ticket."""
     mine = in_order(i for i in snapshot.incidents if not model or _is_about(i, model))
+    return lines_of((i for i in mine if status in {"", *statuses(i)}), snapshot)
+
+
+def lines_of(incidents: Iterable[Incident], snapshot: Snapshot) -> list[IncidentLine]:
     looked = looked_at(snapshot)
-    return [incident_line(i, snapshot.now, looked) for i in mine if status in {"", *statuses(i)}]
+    return [incident_line(i, snapshot.now, looked) for i in incidents]
 
 
 def statuses(i: Incident) -> tuple[str, str]:
@@ -132,9 +136,8 @@ def statuses(i: Incident) -> tuple[str, str]:
 
 
 def open_lines(snapshot: Snapshot, model: str = "") -> list[IncidentLine]:
-    mine = open_ones(i for i in snapshot.incidents if i.ended is None and (not model or _is_about(i, model)))
-    looked = looked_at(snapshot)
-    return [incident_line(i, snapshot.now, looked) for i in mine]
+    mine = (i for i in snapshot.incidents if i.ended is None and (not model or _is_about(i, model)))
+    return lines_of(open_ones(mine), snapshot)
 
 
 def _is_about(i: Incident, model: str) -> bool:

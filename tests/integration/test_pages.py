@@ -16,12 +16,13 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.web import HttpServer, Snapshot, Views
 from driftd.web.pages import frame
 from tests.stage.judgement import finding, judgement
-from tests.stage.snapshot import many, snapshot, view
+from tests.stage.snapshot import incidents, many, snapshot, view
 
 pytestmark = pytest.mark.integration
 HOSTILE: Final = "</title><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 PAGES: Final = ("/", "/model?model=fraud", "/channel?model=fraud&channel=hour",
-                "/channel?model=fraud&channel=cat_country", "/findings", "/health")  # fmt: skip
+                "/channel?model=fraud&channel=cat_country", "/findings", "/health", "/incidents",
+                *(f"/incident?id={i.id}" for i in incidents()))  # fmt: skip
 MEASURE: Final = """
 (() => {
   const lum = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
@@ -177,8 +178,12 @@ def test_hostile_names_run_nothing(browse: Browse, address: str, stage: Stage) -
     j = judgement(HOSTILE, [HOSTILE, f"cat{HOSTILE}"], versions=(HOSTILE,), kinds={0: "missing"})
     found = [finding(HOSTILE, HOSTILE, because=HOSTILE)]
     counts = ModelCounts(1, refused={HOSTILE: 2})
-    stage.shown = snapshot(models=[view(j, counts)], findings=found, not_ready=[HOSTILE], certificate=None)
-    targets = (frame.model_link(HOSTILE), frame.channel_link(HOSTILE, HOSTILE), "/", "/findings", "/health")
+    told = incidents(HOSTILE, HOSTILE, f"cat{HOSTILE}")
+    stage.shown = snapshot(
+        models=[view(j, counts)], findings=found, not_ready=[HOSTILE], certificate=None, incidents=told
+    )
+    paths = ("/", "/findings", "/health", "/incidents", *(f"/incident?id={i.id}" for i in told))
+    targets = (frame.model_link(HOSTILE), frame.channel_link(HOSTILE, HOSTILE), *paths)
     for target in targets:
         done = browse("--dump-dom", f"{address}{still(target)}")
         assert complaints(done) == []  # a script that the policy had to stop would be one

@@ -138,4 +138,4 @@ def many(models: int = 100, features: int = 200) -> Snapshot:
         )
         for k in range(models)
     ]
-    return snapshot(models=views)
+    return snapshot(models=views, incidents=())

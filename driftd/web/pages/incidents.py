@@ -9,8 +9,7 @@ from driftd.core.incident import Incident
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named
-from driftd.web.acts import looked_at
-from driftd.web.incidents import in_order, incident_line, incidents_headline, open_lines, statuses
+from driftd.web.incidents import in_order, incidents_headline, lines_of, open_lines, statuses
 from driftd.web.pages.frame import Request, render
 
 MOST_PAST: Final = 100
@@ -20,15 +19,14 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
     tone, headline = incidents_headline(open_lines(snapshot))
     shown = chosen(snapshot.incidents, request)
     past = [i for i in shown if i.ended is not None]
-    looked = looked_at(snapshot)
     return render(
         "incidents.html",
         request,
         snapshot,
         tone=tone,
         headline=headline,
-        open=[incident_line(i, snapshot.now, looked) for i in shown if i.ended is None],
-        past=[incident_line(i, snapshot.now, looked) for i in past[:MOST_PAST]],
+        open=lines_of((i for i in shown if i.ended is None), snapshot),
+        past=lines_of(past[:MOST_PAST], snapshot),
         more=max(len(past) - MOST_PAST, 0),
         most=MOST_ENDED,
         kinds=sorted({i.kind for i in snapshot.incidents} - {""}),
