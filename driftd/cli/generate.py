@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from driftd.config import Loaded
 
 
-@click.group()
+@click.group(
+    epilog=options.examples(
+        ("driftd generate rules -o rules", "alert rules that fit driftd.yaml"),
+        ("driftd generate dashboards -o dashboards", "the dashboard, for Grafana's provisioning"),
+    )
+)
 def generate() -> None:
     """Make alert rules, dashboards, Alertmanager's configuration and values of the Helm chart."""
 
@@ -186,7 +191,11 @@ def files_(what: str, out: Path) -> None:
         print_line(f"{path}")
 
 
-@generate.command(name="checkout", hidden=True)
+@generate.command(
+    name="checkout",
+    hidden=True,
+    epilog=options.examples(("driftd generate checkout --check", "fails where a file is not up to date")),
+)
 @click.argument("parts", nargs=-1, metavar="[docs|dashboard|rules|chart]...")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file is not up to date.")
 @click.option("--root", type=click.Path(path_type=Path), default=Path(), help="Top of a checkout of driftd.")

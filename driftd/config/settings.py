@@ -160,11 +160,11 @@ class Feature(Section):
 
 
 class ExcludedStretch(Section):
-    """A range of event time, ``to`` not included, that is neither learned from nor judged."""
+    """A range of event time, ``to`` not included: neither learned from nor judged, or in maintenance."""
 
     from_: Moment = Field(alias="from", description="Start of the range.")
     to: Moment = Field(description="End of the range; not included.")
-    why: str = Field(default="", description="Reason; stored with the reference.")
+    why: str = Field(default="", description="Reason: stored with the reference, told in findings.")
 
     @field_validator("to")
     @classmethod
@@ -249,6 +249,9 @@ class Model(Section):
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
     slo: ModelObjective = Field(default=ModelObjective(), description="Objectives of its service, for the rules.")
+    maintenance: Exclusions = Field(
+        default=(), description="Planned maintenance of this model, in addition to `maintenance`."
+    )
 
 
 class DiscoverySection(Section):
@@ -491,6 +494,11 @@ class HttpSection(Section):
         pattern=_URL,
         description="Base URL of the runbooks that web pages and alerts link to. Unset: the pages have no links.",
     )
+    external_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="Address under which people reach driftd's pages: alerts link to incidents there. Unset: no links.",
+    )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -576,6 +584,11 @@ class Settings(BaseSettings):
     )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
     log: LogSection = Field(default=LogSection(), description="Log.")
+    maintenance: Exclusions = Field(
+        default=(),
+        description="Planned maintenance of all models: from, to (not included) and why. Nothing rings in it; what "
+        "lasts rings when it is over.",
+    )
     findings: FindingsSection = Field(
         default=FindingsSection(), description="Sinks of findings, in addition to metrics."
     )

@@ -28,19 +28,21 @@ _ALERT: Final = """\
         expr: |
           max without (instance, pod) (driftd_feature_status{{feature!~"error|prediction_error"}}) == 2
           and max without (instance, pod, kind) (driftd_feature_change_info{{kind=~"{kinds}"}})
+          unless on (model) max by (model) (driftd_maintenance) == 1
         for: 2m
         keep_firing_for: 10m
         labels:
           severity: warning
           area: quality
         annotations:
-          summary: '{summary}'
+          summary: '{{{{ with printf "max by (summary) (driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}) or max by (summary) (last_over_time(driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}[15m]))" $labels.model $labels.feature $labels.model $labels.feature | query }}}}{{{{ . | first | label "summary" }}}}{{{{ else }}}}{summary}{{{{ end }}}}'
           description: >-
             A ticket, not a page: {{{{ $labels.feature }}}} of model {{{{ $labels.model }}}} has changed more than is natural for it, by a size that matters{{{{ range printf "max by (kind) (driftd_feature_change_info{{model=%q,feature=%q}}) == 1" $labels.model $labels.feature | query }}}}: {{{{ .Labels.kind | reReplaceAll "_" " " }}}}{{{{ end }}}}{{{{ range printf "max(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}} since {{{{ (.Value | toTime).Format "2006-01-02 15:04" }}}} UTC{{{{ end }}}}.
             {{{{ with printf "max({metric}{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}}In the last window {{{{ . | first | value | humanizePercentage }}}} of its values {share}.{{{{ end }}}}
             Usually a producer has changed or broken.
           runbook_url: https://runbooks.example.com/driftd/{alert}.md
-          dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}'
+          dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}{{{{ with printf "(min(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}}) - 3600) * 1000" $labels.model $labels.feature | query }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
+          incident_url: '{{{{ with printf "max by (url) (driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}) or max by (url) (last_over_time(driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}[15m]))" $labels.model $labels.feature $labels.model $labels.feature | query }}}}{{{{ . | first | label "url" }}}}{{{{ end }}}}'
 """  # noqa: E501  (a template of Prometheus must not contain line breaks)
 
 

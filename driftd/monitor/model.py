@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from driftd.core.act import Act, windows
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import CHANGE, Judgement
 from driftd.core.pane_block import PaneBlock
@@ -25,7 +26,7 @@ from driftd.judge.natural.step import carried, refitted, start, step
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended
-from driftd.monitor import growing, rolling
+from driftd.monitor import growing, renewal, rolling
 from driftd.monitor.assignment import DetectorSet, Measured
 from driftd.monitor.evaluate import (
     Evaluation,
@@ -36,13 +37,16 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
     measure_windows,
+    still_open,
     unturned,
 )
+from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, answered, counted, since, take_out, together, waiting
+from driftd.monitor.maintenance import muted
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.timeline import ValueReader
-from driftd.monitor.told import remembered
+from driftd.monitor.told import plain, remembered
 from driftd.monitor.warmup import warm_up
 
 NEW_VERSION = "a new version starts a new reference: what was open on the one before ends"
@@ -143,15 +147,15 @@ class Monitor:
         growing.take_rows(model, reached if pane is None else pane, self.windows.pane_seconds)
         return pane
 
-    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None]:
+    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None, str]:
         """The model's reference at the stage that is due, None where it waits. With bins of its own: and the rows after
-        it, which go back to their sources.
+        it, which go back to their sources. And why what is open ends with it.
         """
         anew = model.wants_rows
-        reference = growing.reach(model, self.settings(model.slice))
-        return reference, growing.left(model) if anew else None
+        reference, because = growing.reach(model, self.settings(model.slice))
+        return reference, growing.left(model) if anew else None, because or LEARNED_ANEW
 
-    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str = LEARNED_ANEW) -> None:
+    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str) -> None:
         """Before a reference that is learned anew: what is open ends, but for channels that are held."""
         self._end_all(model, pane, out, because, growing.held_rows(model))
 
@@ -179,10 +183,31 @@ class Monitor:
         reference = model.reference
         if reference is None or model.taken is None:
             return
-        growing.ended(model, self._end_all(model, model.taken, out, because, ()))
-        self._keep(model, _because(evaluate_end(model, self.detectors(reference), self._rules()), because), out)
+        self._end_open(model, reference, out, because)
         model.hops, model.natural, model.judgement, model.pending = Hops(), None, None, {}
         model.standing = Standing(since=np.full(len(reference.channels), np.nan))
+
+    def _end_open(self, model: ModelState, reference: Reference, out: Evaluated, because: str) -> None:
+        """All that is open ends, tickets of windows too."""
+        assert model.taken is not None
+        growing.ended(model, self._end_all(model, model.taken, out, because, ()))
+        self._keep(model, _because(evaluate_end(model, self.detectors(reference), self._rules()), because), out)
+
+    def rebaseline(self, models: Models, act: Act, out: Evaluated) -> None:
+        """Lets a model with a reference learn anew: from those of its events since ``act.start`` that are kept, and
+        from what comes. What is open ends.
+        """
+        key = Slice(act.model)
+        model = models[key]
+        assert model.reference is not None
+        assert model.taken is not None
+        now = (model.taken + 1) * self.windows.pane_seconds
+        growth = renewal.again(model, act, now)
+        self._end_open(model, model.reference, out, act.by)
+        self._close_timeline(model)
+        self.forget(model.reference)
+        models[key] = after = model.afresh(growth, model.through)
+        after.arrived = model.arrived
 
     def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
         """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was
@@ -463,13 +488,31 @@ class Monitor:
                 return
         self._keep(model, evaluate_window(model, self.detectors(model.reference), self._rules(), measured), out)
 
+    def maintenance(self, model: ModelState) -> tuple[Act, ...]:
+        """The model's maintenance windows, planned in the configuration or made by somebody."""
+        return windows((*self.settings(model.slice).maintenance, *model.acts))
+
+    def _muted(self, model: ModelState, evaluation: Evaluation) -> Judgement:
+        judgement, planned = evaluation.judgement, self.maintenance(model)
+        if not planned and not model.muted:
+            return judgement
+        holds = still_open(evaluation)
+        waiting = [f for f in model.muted if f.feature is None or holds(f.feature, f.detector)]
+        at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
+        told, model.muted = muted(planned, waiting, judgement.findings, at)
+        return replace(judgement, findings=told)
+
     def _keep(self, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
         if evaluation is None:
             return
-        model.standing, model.judgement = evaluation.standing, evaluation.judgement
-        out.judgements.append(evaluation.judgement)
-        if found := evaluation.judgement.findings:
+        judgement = self._muted(model, evaluation)
+        model.standing, model.judgement = evaluation.standing, judgement
+        out.judgements.append(judgement)
+        if found := tuple(map(plain, judgement.findings)):
             model.told = remembered(model.told, found)
+            model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+        if any(incident.ended is None for incident in model.incidents):
+            model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
         for finding in found:
             if finding.opens_page:
                 model.pages += 1
