@@ -86,7 +86,7 @@ def test_each_model_is_slow_by_its_own_limit(promtool: str, tmp_path: Path) -> N
 @pytest.mark.integration
 def test_promtool_accepts_rules_of_every_configuration(promtool: str, tmp_path: Path) -> None:
     hostile = {"name": 'a"b\\c.d$1', "slo": {"latency_seconds": 10}, "team": "x"}
-    given: dict[str, Any] = {
+    given = {
         "models": [STRICT, hostile],
         "rules": {"labels": {"env": "it's"}, "job": "ml/driftd", "slo": {"slow": 0.1}},
     }
