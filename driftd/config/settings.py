@@ -13,7 +13,6 @@ from driftd.config.values import (
     Broker,
     FilePath,
     HostName,
-    LatencyBound,
     Moment,
     Name,
     Named,
@@ -212,18 +211,6 @@ _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
 
-class ModelObjective(Section):
-    errors: float | None = Field(
-        default=None, gt=0, lt=1, description="Share of its predictions that may fail. Unset: `rules.slo.errors`."
-    )
-    slow: float | None = Field(
-        default=None, gt=0, lt=1, description="Share that may take longer than that. Unset: `rules.slo.slow`."
-    )
-    latency_seconds: LatencyBound | None = Field(
-        default=None, description="Latency above which a prediction is slow. Unset: `rules.slo.latency_seconds`."
-    )
-
-
 class Model(Section):
     name: Name = Field(description="Name of the model, as in the events' field `model`.")
     owner: str | None = Field(
@@ -248,7 +235,6 @@ class Model(Section):
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
-    slo: ModelObjective = Field(default=ModelObjective(), description="Objectives of its service, for the rules.")
     maintenance: Exclusions = Field(
         default=(), description="Planned maintenance of this model, in addition to `maintenance`."
     )
@@ -520,15 +506,6 @@ class FindingsSection(Section):
     )
 
 
-class ObjectiveSection(Section):
-    errors: float = Field(default=0.01, gt=0, lt=1, description="Share of a model's predictions that may fail.")
-    slow: float = Field(default=0.01, gt=0, lt=1, description="Share that may take longer than `latency_seconds`.")
-    latency_seconds: LatencyBound = Field(
-        default=0.25,
-        description="Latency above which a prediction is slow: a bound of `driftd_prediction_latency_seconds`.",
-    )
-
-
 class RulesSection(Section):
     dashboards: str = Field(
         default="https://grafana.example.com", pattern=_URL, description="Base URL of Grafana, for links of alerts."
@@ -547,7 +524,6 @@ class RulesSection(Section):
     labels: Annotated[dict[str, str], Several] = Field(
         default_factory=dict, description="Labels of every alert: `{environment: production}`."
     )
-    slo: ObjectiveSection = Field(default=ObjectiveSection(), description="Objectives of all models' services.")
 
 
 class Settings(BaseSettings):

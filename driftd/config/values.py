@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
-from driftd.core.summary import LATENCY_LE
-
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
@@ -155,12 +153,6 @@ def _host_name(value: str) -> str:
     return value.lower()
 
 
-def _latency_bound(value: float) -> float:
-    if value not in LATENCY_LE:
-        raise ValueError(f"expected one of {', '.join(f'{le:g}' for le in LATENCY_LE)} (seconds)")
-    return value
-
-
 def _path(value: Any) -> Any:
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("expected a path")
@@ -169,7 +161,6 @@ def _path(value: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(seconds)]
 PositiveSeconds = Annotated[float, AfterValidator(_positive), BeforeValidator(seconds)]
-LatencyBound = Annotated[float, AfterValidator(_latency_bound), BeforeValidator(seconds)]
 Several = BeforeValidator(_several)
 Moment = Annotated[float, BeforeValidator(moment)]
 Stretched = BeforeValidator(stretch)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from driftd.config import Settings
 from driftd.config.values import spell_seconds
 from driftd.core.errors import ConfigError
 from driftd.generate import rules
-from driftd.generate.objectives import Objective, Objectives, with_objectives
 
 RUNBOOKS: Final = "https://runbooks.example.com/driftd"
 GRAFANA: Final = "https://grafana.example.com"
@@ -42,7 +41,6 @@ class RuleSettings:
     """Model -> ``owner`` and ``team``, where it has them."""
     ticket_for: str = "2m"
     keep_firing_for: str = "10m"
-    objectives: Objectives = field(default_factory=Objectives)
 
 
 def rule_settings(settings: Settings) -> RuleSettings:
@@ -71,15 +69,8 @@ def rule_settings(settings: Settings) -> RuleSettings:
         labels=given.labels,
         owners={model: facts for model, facts in sorted(owners.items()) if facts},
         ticket_for=spell_seconds(max(judgement, 120.0)),
-        objectives=_objectives(settings),
         keep_firing_for=spell_seconds(max(math.ceil(windows.window_seconds / 60) * 60.0, 600.0)),
     )
-
-
-def _objectives(settings: Settings) -> Objectives:
-    fleet = Objective(**settings.rules.slo.model_dump())
-    own = {model.name: model.slo.model_dump(exclude_none=True) for model in settings.models}
-    return Objectives(fleet, {name: replace(fleet, **given) for name, given in own.items() if given})
 
 
 def alert_names() -> list[str]:
@@ -95,7 +86,7 @@ def rule_files(given: RuleSettings) -> dict[str, str]:
 def rule_file(text: str, given: RuleSettings) -> str:
     for old, new in ((RUNBOOKS, given.runbooks), (GRAFANA, given.grafana)):
         text = text.replace(old, new)
-    text = with_objectives(text.replace('job="driftd"', f'job="{given.job}"'), given.objectives)
+    text = text.replace('job="driftd"', f'job="{given.job}"')
     return _RULE.sub(lambda rule: _changed(rule[0], rule[2], given) if rule[1] == "alert" else rule[0], text)
 
 

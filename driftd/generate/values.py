@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +10,7 @@ import yaml
 
 from driftd.config import yamlfile
 from driftd.core.errors import ConfigError
-from driftd.generate.configured import RuleSettings, joined, rule_files
-from driftd.generate.objectives import Objectives
+from driftd.generate.configured import RuleSettings
 
 _OF_THE_CHART: Final = (("http", "listen"), ("state", "directory"), ("kafka", "group_instance_id"))
 _SECRETS: Final = ("sasl_password", "ssl_password", "sasl_oauthbearer_client_secret", "key")
@@ -51,17 +49,10 @@ def chart_values(path: Path | None, given: RuleSettings) -> str:
         "owners": {model: dict(facts) for model, facts in given.owners.items()},
         "ticketFor": given.ticket_for,
         "keepFiringFor": given.keep_firing_for,
-        "groups": _groups_of_objectives(given),
     }
     values["prometheusRule"] = {key: value for key, value in rules.items() if value}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
     return _HEAD + "".join(f"{note}\n" for note in notes) + text
-
-
-def _groups_of_objectives(given: RuleSettings) -> list[Any]:
-    """Groups of rules that the chart cannot make itself: those that objectives change."""
-    plain = yaml.safe_load(joined(rule_files(replace(given, objectives=Objectives()))))["groups"]
-    return [group for group in yaml.safe_load(joined(rule_files(given)))["groups"] if group not in plain]
 
 
 def _take(config: dict[str, Any], section: str, key: str) -> bool:

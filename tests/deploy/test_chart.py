@@ -296,21 +296,12 @@ def test_driftd_takes_the_configuration_of_the_sidecar(tmp_path: Path) -> None:
     assert sidecar["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-@pytest.mark.parametrize(
-    ("own", "fleet"),
-    [
-        pytest.param({}, {}, id="default objectives"),
-        pytest.param({"slo": {"errors": 0.001, "latency_seconds": 1}}, {"slow": 0.05}, id="objectives"),
-    ],
-)
-def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(
-    own: dict[str, Any], fleet: dict[str, float], tmp_path: Path
-) -> None:
+def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(tmp_path: Path) -> None:
     """Through `driftd generate chart-values`: links, job, owners, severities, labels, waits, what is left out."""
     file = tmp_path / "driftd.yaml"
     config = {
         "kafka": {"bootstrap_servers": ["k:9092"], "topics": ["x"], "group_instance_id": "a"},
-        "models": [{"name": "fraud", "team": "risk", "owner": "ann", **own}, {"name": 'a"b\\c', "team": "crm"}],
+        "models": [{"name": "fraud", "team": "risk", "owner": "ann"}, {"name": 'a"b\\c', "team": "crm"}],
         "windows": {"window_seconds": "1h"},
         "http": {"runbooks": "https://wiki.corp/d/", "listen": "0.0.0.0:1"},
         "rules": {
@@ -319,7 +310,6 @@ def test_the_chart_makes_the_rules_that_driftd_makes_of_the_same_configuration(
             "disabled": ["DriftdDegraded", *(name for name, a in alerts().items() if a["labels"]["area"] == "quality")],
             "severities": {"DriftdRejects": "critical"},
             "labels": {"env": "prod"},
-            "slo": fleet,
         },
     }
     file.write_text(yaml.safe_dump(config))
