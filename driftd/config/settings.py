@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from driftd.config.values import (
@@ -26,6 +26,7 @@ from driftd.config.values import (
     spell_moment,
     split_address,
 )
+from driftd.core.summary import LATENCY_LE
 
 
 class Section(BaseModel):
@@ -207,6 +208,40 @@ class ModelAlarms(Section):
     )
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _bound(seconds: float) -> float:
+    if seconds not in LATENCY_LE:
+        known = ", ".join(f"{bound:g}" for bound in LATENCY_LE)
+        raise ValueError(f"expected a bound of driftd_prediction_latency_seconds: {known}")
+    return seconds
+
+
+LatencyBound = Annotated[Seconds, AfterValidator(_bound)]
+
+
+class SloSection(Section):
+    success_objective: Share = Field(
+        default=0.99,
+        description="Share of the predictions that must succeed, over 30 days: 0.999 allows one failure in 1,000.",
+    )
+    latency_objective: Share = Field(
+        default=0.99, description="Share of the predictions that must not take longer than `latency_seconds`."
+    )
+    latency_seconds: LatencyBound = Field(
+        default=0.25,
+        description="What takes longer is slow; one of 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, "
+        "2.5, 5 and 10.",
+    )
+
+
+class ModelSlo(Section):
+    success_objective: Share | None = Field(default=None, description="Unset: `slo.success_objective`.")
+    latency_objective: Share | None = Field(default=None, description="Unset: `slo.latency_objective`.")
+    latency_seconds: LatencyBound | None = Field(default=None, description="Unset: `slo.latency_seconds`.")
+
+
 _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
@@ -235,6 +270,7 @@ class Model(Section):
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
+    slo: ModelSlo = Field(default=ModelSlo(), description="Objectives of its service. Unset: `slo`.")
     maintenance: Exclusions = Field(
         default=(), description="Planned maintenance of this model, in addition to `maintenance`."
     )
@@ -550,6 +586,9 @@ class Settings(BaseSettings):
     windows: WindowsSection = Field(default=WindowsSection(), description="Panes, hops and windows of event time.")
     detectors: DetectorsSection = Field(default=DetectorsSection(), description="Default detectors.")
     alarms: AlarmsSection = Field(default=AlarmsSection(), description="Budget of false alarms, and sizes.")
+    slo: SloSection = Field(
+        default=SloSection(), description="Objectives of the services, for the alerts about error and latency budgets."
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
     members: MembersSection = Field(

@@ -11,6 +11,7 @@ from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.incident import Incident, together
+from driftd.core.objective import Objective
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
@@ -48,7 +49,7 @@ def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
     return True
 
 
-def counts_of(model: ModelState, counters: Counters, *, maintenance: bool = False) -> ModelCounts:
+def counts_of(model: ModelState, counters: Counters, objective: Objective, *, maintenance: bool = False) -> ModelCounts:
     """The model's counters as exposition wants them."""
     return ModelCounts(
         counters.events,
@@ -64,6 +65,7 @@ def counts_of(model: ModelState, counters: Counters, *, maintenance: bool = Fals
         counters.latency_ns / 1e9,
         counters.sampled_out,
         maintenance,
+        objective,
     )
 
 
@@ -164,7 +166,11 @@ class Reporter:
             self.metrics.remove(model)
         self._elsewhere = elsewhere
         for key, counters in elsewhere.items():
-            self.metrics.count(key.model, counts_of(ModelState(key), counters), elsewhere=True)
+            counts = counts_of(ModelState(key), counters, self._objective(key))
+            self.metrics.count(key.model, counts, elsewhere=True)
+
+    def _objective(self, key: Slice) -> Objective:
+        return self.pipeline.monitor.settings(key).objective
 
     def exchanged(self, late: int, foreign: int) -> None:
         """Of what other members sent: what came too late, and what does not fit."""
@@ -223,7 +229,7 @@ class Reporter:
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters) -> None:
-        counts = counts_of(model, counters, maintenance=self._in_maintenance(model))
+        counts = counts_of(model, counters, self._objective(model.slice), maintenance=self._in_maintenance(model))
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
@@ -267,7 +273,7 @@ class Reporter:
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
-            counts_of(m, state.counters(m.slice)),
+            counts_of(m, state.counters(m.slice), self._objective(m.slice)),
             growing.told(m),
             self.unwatched_of(m),
             m.timeline,
@@ -290,7 +296,8 @@ class Reporter:
             counts = None
             if model is not None:
                 quiet = self._in_maintenance(model)
-                counts = counts_of(model, state.counters(model.slice), maintenance=quiet)
+                objective = self._objective(model.slice)
+                counts = counts_of(model, state.counters(model.slice), objective, maintenance=quiet)
                 self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 

@@ -198,10 +198,10 @@ def service() -> Iterator[Panel]:
     yield lines(
         "Errors",
         "Share of predictions with a service error, by arrival at driftd; and the objective's budget "
-        "(driftd:slo:error_budget).",
+        "(driftd_slo_error_budget_ratio).",
         [
             (f"{rate('driftd_prediction_errors_total')} / {rate('driftd_predictions_total')}", "errors"),
-            ("driftd:slo:error_budget", "budget threshold"),
+            ('max by (model) (driftd_slo_error_budget_ratio{model=~"$model"})', "budget threshold"),
         ],
         size=(8, 8),
         unit="percentunit",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
+from driftd.core.objective import USUAL, Objective
 from driftd.core.summary import LATENCY_LE
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.exposition import histogram, labels, sample
@@ -26,7 +27,7 @@ class ModelCounts:
     ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
-    ``maintenance``: whether a window keeps it from ringing.
+    ``maintenance``: whether a window keeps it from ringing. ``objective``: what is allowed of failures and latency.
     """
 
     predictions: int = 0
@@ -42,6 +43,7 @@ class ModelCounts:
     latency_seconds: float = 0.0
     sampled_out: int = 0
     maintenance: bool = False
+    objective: Objective = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         "driftd_pages_total": c.pages,
         "driftd_sampled_out_events_total": c.sampled_out,
         "driftd_maintenance": c.maintenance,
+        "driftd_slo_error_budget_ratio": c.objective.error_budget,
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)
@@ -141,5 +144,11 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         name = "driftd_values_refused_total"
         yield name, sample(name, me | {"feature": Channel.of_feature(feature).name}, n)
     if c.latency_le is not None:
+        for name, value in {
+            "driftd_slo_latency_budget_ratio": c.objective.latency_budget,
+            "driftd_slo_latency_threshold_seconds": c.objective.latency_seconds,
+            "driftd_slow_predictions_total": c.objective.slow(c.latency_le),
+        }.items():
+            yield name, sample(name, me, value)
         name = "driftd_prediction_latency_seconds"
         yield name, histogram(name, model, LATENCY_LE, c.latency_le.tolist(), c.latency_seconds)

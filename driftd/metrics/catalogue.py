@@ -212,6 +212,15 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "Values of a wrong type or not finite, in accepted events; they count as missing.",
             _CHANNEL,
         ),
+        gauge("driftd_slo_error_budget_ratio", "ratio", "Share of predictions that may fail (setting slo).", _MODEL),
+        gauge("driftd_slo_latency_budget_ratio", "ratio", "Share of predictions that may be slow.", _MODEL),
+        gauge("driftd_slo_latency_threshold_seconds", "seconds", "What takes longer is slow.", _MODEL),
+        counter(
+            "driftd_slow_predictions_total",
+            "events",
+            "Predictions slower than the model's threshold.",
+            _MODEL,
+        ),
         Metric(
             "driftd_prediction_latency_seconds",
             "histogram",

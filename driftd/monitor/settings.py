@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from driftd.core.act import Act
 from driftd.core.event import Kind, Schema
+from driftd.core.objective import USUAL, Objective
 from driftd.judge.natural.changes import OwnSizes
 from driftd.learn.build import Learning
 from driftd.monitor.assignment import Asked, Chooser, Effect, Sizes, always
@@ -19,7 +20,7 @@ class ModelSettings:
     ``effect`` of a channel is the least change (PSI) that opens an episode; ``asked`` says whether the user chose its
     detectors, ``sizes`` which sizes the user wants of it; ``sized`` names the channels with
     sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
-    user has planned. ``given``: the reference is the user's file, and nobody else's.
+    user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
     """
 
     choose: Chooser
@@ -36,6 +37,7 @@ class ModelSettings:
     restart: bool = False
     maintenance: tuple[Act, ...] = ()
     given: bool = False
+    objective: Objective = USUAL
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

@@ -17,6 +17,7 @@ from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import NOT_HASHED, Hasher, Hashing
+from driftd.core.objective import Objective
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.window import Windows
 from driftd.decode import Codec, Limits, codec_of
@@ -247,6 +248,20 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         restart=(source.new_version or settings.learning.new_version) == "restart",
         maintenance=_maintenance(settings, model),
         given=source.path is not None,
+        objective=_objective(settings, model),
+    )
+
+
+def _objective(settings: Settings, model: Model | None) -> Objective:
+    """What is set for the model, else for all."""
+    own, all_ = {} if model is None else model.slo.model_dump(exclude_none=True), settings.slo.model_dump()
+    wanted = all_ | own
+
+    def budget(objective: float) -> float:
+        return float(f"{1 - objective:.9g}")  # 1 - 0.99 is not 0.01
+
+    return Objective(
+        budget(wanted["success_objective"]), budget(wanted["latency_objective"]), wanted["latency_seconds"]
     )
 
 

@@ -356,7 +356,7 @@ class TestLimit:
         assert len(kept["b"]) < 3
 
     def test_within_a_model_the_prediction_goes_first_and_no_channel_is_half_there(self) -> None:
-        kept = self.kept(20 + 14, {"a": 1})
+        kept = self.kept(21 + 14, {"a": 1})
         assert kept["a"] == ["prediction"]
 
     def test_aggregates_are_there_at_limit_zero(self) -> None:

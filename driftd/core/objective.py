@@ -1,0 +1,33 @@
+"""Service level objectives of a model: which share of its predictions may fail, which may be slow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.summary import LATENCY_LE
+
+DAYS: Final = 30
+"""Budgets are over so many days; the alert rules (alert_rules/slo.yml) say the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """``error_budget`` and ``latency_budget`` are shares 0..1 of the predictions; slow is what takes longer than
+    ``latency_seconds``, one of LATENCY_LE.
+    """
+
+    error_budget: float = 0.01
+    latency_budget: float = 0.01
+    latency_seconds: float = 0.25
+
+    def slow(self, latency_le: NDArray[np.int64]) -> int:
+        """How many are slow, of the histogram's buckets int64[len(LATENCY_LE) + 1], each bucket's own count."""
+        return int(latency_le[LATENCY_LE.index(self.latency_seconds) + 1 :].sum())
+
+
+USUAL: Final = Objective()
+"""Where nobody says otherwise."""
