@@ -197,6 +197,18 @@ driftd_sampled_out_events_total{model="fraud"} 0
 # HELP driftd_values_refused_total Values of a wrong type or not finite, in accepted events; they count as missing.
 # TYPE driftd_values_refused_total counter
 driftd_values_refused_total{model="fraud",feature="amount"} 3
+# HELP driftd_slo_error_budget_ratio Share of predictions that may fail (setting slo).
+# TYPE driftd_slo_error_budget_ratio gauge
+driftd_slo_error_budget_ratio{model="fraud"} 0.01
+# HELP driftd_slo_latency_budget_ratio Share of predictions that may be slow.
+# TYPE driftd_slo_latency_budget_ratio gauge
+driftd_slo_latency_budget_ratio{model="fraud"} 0.01
+# HELP driftd_slo_latency_threshold_seconds What takes longer is slow.
+# TYPE driftd_slo_latency_threshold_seconds gauge
+driftd_slo_latency_threshold_seconds{model="fraud"} 0.25
+# HELP driftd_slow_predictions_total Predictions slower than the model's threshold.
+# TYPE driftd_slow_predictions_total counter
+driftd_slow_predictions_total{model="fraud"} 1
 # HELP driftd_prediction_latency_seconds Latency of predictions, as the events state it.
 # TYPE driftd_prediction_latency_seconds histogram
 driftd_prediction_latency_seconds_bucket{model="fraud",le="0.001"} 0
@@ -217,7 +229,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 76
+driftd_series 80
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
