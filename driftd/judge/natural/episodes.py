@@ -81,6 +81,7 @@ class Fire:
     how long the window is, 0 the shortest. ``needed``: the least size that makes its level. ``change``: its place in
     CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
     are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
+    ``holds``: whether it jumped when it began is forgotten, so it keeps open what is open of it, and opens nothing.
     """
 
     time: float
@@ -99,6 +100,8 @@ class Fire:
     fresh: Named
     hop: float
     shown: float
+    holds: bool = False
+    """Derived: most changes need not have jumped."""
 
     @property
     def stale(self) -> bool:
@@ -219,12 +222,19 @@ class Episodes:
                 turns += after.recover(fire)
             elif fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
-                turns += after.open(fire, clock)
+                turns += after.open(fire, clock) if not fire.holds or after.has(fire) else []
             elif not after.changed(siblings[fire.channel], fire.since).any() and not after.explained(fire.channel):
                 turns += after.open(fire, clock)
         if len(end):
             turns += after.close(last, clock)
         return after, turns
+
+    def has(self, fire: Fire) -> bool:
+        """Whether the change is that of an open page, which it has shown itself, or of an open ticket."""
+        c = fire.channel
+        if self.level[c] == PAGE:
+            return bool(self.shown[c] & BIT[fire.change])
+        return bool(self.level[c] == TICKET and self.since[c] == fire.since)
 
     def close(self, now: float, clock: Clock) -> list[Turn]:
         """Ends what has been silent for long enough when the tick ends at ``now``."""

@@ -249,14 +249,16 @@ def _fast(
         level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
             name = name._replace(value=float(told[i]))  # since the change; one tick is eight values
+        holds = False
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
             if jump < JUMP and learned.traits.short:
                 continue
-            if jump < JUMP:
+            if jump < JUMP or (np.isnan(jump) and not learned.traits.short):
                 name, level = name._replace(kind=Kind.GRADUAL), TICKET
             elif jump < JUMP_OF_UNSURE:
                 level = TICKET
+            holds = learned.traits.short and bool(np.isnan(jump))
         level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
@@ -265,6 +267,7 @@ def _fast(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
+                holds,
             )
         )  # fmt: skip
     return cusum, recent.last(), top
@@ -319,13 +322,13 @@ def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
 
 def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
     """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
-    before it; 0 where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
+    before it; NaN where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
     comes at once.
     """
     known = int(np.searchsorted(near.end, now, side="right"))
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < max(known - HOPS[0], 0):
-        return 0.0 if known >= HOPS[0] else np.inf
+        return np.nan if known >= HOPS[0] else np.inf
     moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
     return float(np.nan_to_num(np.abs(moved), nan=np.inf))
 

@@ -445,3 +445,22 @@ def test_few_values_do_not_show_what_is_too_small(every: int, low: bool) -> None
     learned = natural_of(reference)
     assert learned is not None
     assert bool(learned.limits.low[reference.rows["amount"]] < 0) is low
+
+
+@pytest.mark.parametrize("channel", ["age", "amount"])
+def test_a_fault_that_lasts_is_not_over_while_it_lasts_nor_learned(channel: str) -> None:
+    """On a reference of six hours. Where its jump lies too far back to be seen, it is still the change that jumped."""
+    begins, ends = 8, 20
+    own = {key: column.copy() for key, column in columns(2).items()}
+    hours = (own["time"] - BEGIN) / HOUR
+    own[channel][(hours >= begins) & (hours < ends)] *= 100
+    _, findings, learned = run(grower(), batch(own), cuts=range(0, len(hours), 500))
+    assert findings == run(grower(), batch(own))[1]
+    mine = [f for f in findings if f.feature == channel]
+    assert [(f.kind, f.severity, f.status) for f in mine][:1] == [("unit", Severity.PAGE, Status.DRIFT)]
+    assert sum(f.severity is Severity.PAGE for f in mine) == 1
+    closed_at = (mine[-1].window_end - BEGIN) / HOUR
+    assert mine[-1].status is Status.OK
+    assert ends < closed_at < ends + 2.5
+    row = learned[-1].rows[channel]
+    assert learned[-1].bins[row].edges[-1] < 1000
