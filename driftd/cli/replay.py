@@ -169,7 +169,7 @@ def configured(
 
     settings = learn_all(loaded.settings) if learn else without_paths(loaded.settings) if fresh else loaded.settings
     codec = events.codec_within(limits_of(loaded.settings))
-    pipeline = pipeline_of(settings, codec, every_window=every_window)
+    pipeline = pipeline_of(settings, codec, every_window=every_window, shown=False)
     return Configured(pipeline, {} if learn or fresh else references_of(settings))
 
 
@@ -273,9 +273,7 @@ def open_source(loaded: Loaded, file: str | None, topic: str | None, given: Any,
     metavar="X",
     help="Speed relative to real time. Default: full speed.",
 )
-@click.option(
-    "--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the web pages."
-)
+@click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:9477", help="Address of /metrics and the web pages.")
 def demo(exit_after: bool, speed: float | None, listen: str) -> int:
     """Find the drift in 309,772 real predictions, without Kafka.
 

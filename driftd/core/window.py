@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil, floor, nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ class Windows:
         """
         return last if start - last < self.longest_hop_seconds else start
 
-    def ends_hop(self, seconds: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the hops that hold so much are whole."""
+    def ends_hop(self, seconds: Any, events: Any) -> Any:
+        """Whether a hop that holds so much is whole; of numbers, or of arrays of them."""
         full = (events >= self.hop_events) & (seconds >= self.hop_seconds)
         return full | (seconds >= self.longest_hop_seconds)
 
@@ -150,7 +151,7 @@ class Hops:
         else:
             hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
         self.growing = hop
-        if windows.ends_hop(np.array(hop.end - hop.start), np.array(hop.summary.events)):
+        if windows.ends_hop(hop.end - hop.start, hop.summary.events):
             self.finish(windows)
             return True
         return False

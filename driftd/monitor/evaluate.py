@@ -60,11 +60,17 @@ class Evaluation:
 
 
 def measure_windows(
-    reference: Reference, windows: Sequence[Hop], detectors: DetectorSet, rules: Rules
+    reference: Reference,
+    windows: Sequence[Hop],
+    detectors: DetectorSet,
+    rules: Rules,
+    verdicts: Mapping[str, Verdict],
 ) -> list[Measured]:
-    """What the detectors find in windows that are compared with the same ``reference``: the same as in each alone."""
+    """What the detectors find in windows that are compared with the same ``reference``: the same as in each alone.
+    ``verdicts``: those of the window before.
+    """
     budget = Budget(rules.false_alarms_per_month, detectors.tests * rules.budget_models, rules.windows.hop_seconds)
-    return measure(detectors, reference, windows, budget.alpha)
+    return measure(detectors, reference, windows, budget.alpha, verdicts)
 
 
 def evaluate_window(
@@ -79,7 +85,7 @@ def evaluate_window(
         return _Composer(model, reference, detectors, rules, before).compose(window, None, ())
     comparison = comparison_for(reference, window.start, window.end)
     if measured is None:
-        (measured,) = measure_windows(comparison.reference, [window], detectors, rules)
+        (measured,) = measure_windows(comparison.reference, [window], detectors, rules, before.verdicts)
     scores = score(measured, before.verdicts)
     verdicts = {**before.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in scores}}
     since = _since(model, before, comparison.reference, window, worst_of(scores, len(reference.channels)))

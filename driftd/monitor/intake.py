@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from driftd.core.event import versions
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.step import Products
+from driftd.judge.natural.step import Products, ticks_of
 from driftd.monitor.state import ModelState
 
 
@@ -142,10 +143,17 @@ def _answered(
     return out
 
 
-def counted(learned: NaturalLearned, panes: PaneBlock, pane_seconds: float) -> tuple[Runs, Products]:
-    """The panes as judge.natural takes them, in order of time. A pane without fault counters has none to count."""
+def counted(
+    learned: NaturalLearned, tick: Runs, panes: PaneBlock, pane_seconds: float
+) -> tuple[Runs, Products, NDArray[np.float64]]:
+    """The panes as judge.natural takes them, in order of time: those that make a tick with the one that waits, and the
+    ticks after it, as one each. And the end of each pane.
+    """
     begin = panes.numbers.astype(np.float64) * pane_seconds
-    runs = Runs(begin, begin + pane_seconds, panes.events, panes.sums)
+    end = begin + pane_seconds
+    first = ticks_of(tick, (begin, end, panes.events))
+    last = np.append(first[1:], len(panes)) - 1
+    runs = Runs(begin[first], end[last], segment_sums(panes.events, first), panes.sums_of(first))
     if panes.products is None:
-        return runs, Products.none(len(learned.scores.rows))
-    return runs, Products(begin, panes.products)
+        return runs, Products.none(len(learned.scores.rows)), end
+    return runs, Products(begin, panes.products), end

@@ -354,7 +354,9 @@ class Monitor:
         reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(self.windows)]
         if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
             windows = [window for after in whole if (window := after.hops.window(self.windows)) is not None]
-            found = measure_windows(reference, windows, self.detectors(reference), self._rules())
+            found = measure_windows(
+                reference, windows, self.detectors(reference), self._rules(), model.standing.verdicts
+            )
             for after, measured in zip(whole, found, strict=True):
                 after.measured = measured
         return out
@@ -400,11 +402,11 @@ class Monitor:
         if detectors.natural is None or detectors.limits is None:
             return out
         state = start(detectors.natural) if model.natural is None else model.natural
-        runs, products = counted(detectors.natural, panes, self.windows.pane_seconds)
+        runs, products, end = counted(detectors.natural, state.tick, panes, self.windows.pane_seconds)
         model.natural, verdict = step(detectors.natural, detectors.limits, state, runs, products)
         growing.saw(model, detectors.natural, verdict)
         for turn in verdict.turns:
-            out.setdefault(int(np.searchsorted(runs.end, turn.known)), []).append(turn)
+            out.setdefault(int(np.searchsorted(end, turn.known)), []).append(turn)
         return out
 
     def _change(self, model: ModelState, pane: Run, turns: Sequence[Turn], out: Evaluated) -> None:

@@ -178,7 +178,7 @@ def test_runs_end_when_they_are_long_and_full() -> None:
     """Panes of 10 s:  0 |..   ......|.. ..|. : at least 30 s and 4 events."""
     start_ = np.array([0.0, 10, 50, 60, 70, 80])
     panes = Runs(start_, start_ + 10, np.array([1, 1, 2, 2, 1, 1]), np.ones((6, 1, 1), np.int64))
-    assert borders(panes, 30.0, 4) == [0, 3, 6]
+    assert borders(panes.times, 30.0, 4) == [0, 3, 6]
     whole, rest = cut(Runs.empty(1, 1), panes, 30.0, 5)
     assert whole.start.tolist() == [0.0]
     assert whole.end.tolist() == [70.0]
