@@ -15,6 +15,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
+from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
 
 Counts = NDArray[np.int64]
@@ -62,6 +64,13 @@ class EventSums:
         """Whether sums would be larger by far."""
         events: int = self.places.shape[1]
         return events * SPARSE < len(self) * self.columns
+
+    def crossed(self, by: CrossSums | None, at: Rows) -> Counts | None:
+        """What ``by`` makes of the events' bins, of runs as in ``summed``; None where there is nothing to make."""
+        if by is None:
+            return None
+        bins = self.places - (np.arange(len(self.places)) * self.columns)[:, None]
+        return by.crosses(bins, ByPane(at, self.starts[at], None, self.places.shape[1]))
 
     @property
     def each(self) -> Counts:

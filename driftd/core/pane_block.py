@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from driftd.core.errors import BinsDiffer
 from driftd.core.event_sums import EventSums, merged
 from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, Summary
 from driftd.core.window import TimedDetection
@@ -130,6 +131,14 @@ class PaneBlock:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
         return segment_sums(self.sums, starts)
 
+    def cross_of(self, starts: Rows) -> Counts | None:
+        """``cross`` alone."""
+        return None if self.cross is None else segment_sums(self.cross, starts)
+
+    def products_of(self, starts: Rows) -> Counts | None:
+        """``products`` alone."""
+        return None if self.products is None else segment_sums(self.products, starts)
+
     def summary(self, place: int) -> Summary:
         """The summary of the pane at ``place``; it holds none of this block's arrays."""
         events, latency_ns, failed = self.totals[place].tolist()
@@ -159,7 +168,8 @@ class PaneBlock:
             x = getattr(self, name)
             ends = np.minimum.reduceat(x[..., 0], at, axis=0), np.maximum.reduceat(x[..., 1], at, axis=0)
             arrays[name] = np.stack(ends, axis=-1)
-        return self._plain(numbers=self.numbers[at], sums=self.sums_of(at), **arrays)
+        arrays |= {"sums": self.sums_of(at), "cross": self.cross_of(at), "products": self.products_of(at)}
+        return self._plain(numbers=self.numbers[at], **arrays)
 
     def cut(self, last: int) -> tuple[Self | None, Self | None]:
         """The panes up to ``last`` and those after it; None: none there. The latter hold no part of longer arrays."""
@@ -191,11 +201,13 @@ class PaneBlock:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class EventBlock(PaneBlock):
-    """Panes that hold few events: ``every`` one of them stands for the sums, and ``sums`` has no rows. Of one process:
-    ``dense`` is what leaves it.
+    """Panes that hold few events: ``every`` one of them stands for the sums, ``pairs`` and ``scores`` for ``cross`` and
+    ``products``, which they make of them; ``sums`` has no rows. Of one process: ``dense`` is what leaves it.
     """
 
     every: EventSums
+    pairs: CrossSums | None
+    scores: CrossSums | None
 
     @property
     def nbytes(self) -> int:
@@ -203,27 +215,36 @@ class EventBlock(PaneBlock):
 
     @property
     def dense(self) -> PaneBlock:
-        return self._plain(sums=self.every.each)
+        at = np.arange(len(self))
+        return self._plain(sums=self.every.each, cross=self.cross_of(at), products=self.products_of(at))
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)
+
+    def cross_of(self, starts: Rows) -> Counts | None:
+        return self.every.crossed(self.pairs, starts)
+
+    def products_of(self, starts: Rows) -> Counts | None:
+        return self.every.crossed(self.scores, starts)
 
     def changed(self, change: Callable[[Any], Any]) -> Self:
         return replace(PaneBlock.changed(self, change), every=change(self.every))
 
 
-def block_of(every: EventSums, **other: Any) -> PaneBlock:
-    """With the sums of ``every`` where these take less time."""
-    if not every.sparse:
-        return PaneBlock(sums=every.each, **other)
-    return EventBlock(sums=np.zeros((0, *every.shape[1:]), np.int64), every=every, **other)
+def block_of(every: EventSums, pairs: CrossSums | None, scores: CrossSums | None, **other: Any) -> PaneBlock:
+    """Summed up where that takes less time."""
+    none = np.zeros((0, *every.shape[1:]), np.int64)
+    out = EventBlock(sums=none, every=every, pairs=pairs, scores=scores, **other)
+    return out if every.sparse else out.dense
 
 
-_SUMS: Final = ("totals", "latency_le", "latency", "cross", "products")
-"""The fields of PaneBlock that add up, beside ``sums``."""
+_SUMS: Final = ("totals", "latency_le", "latency")
+"""The fields of PaneBlock that add up, whatever it keeps."""
+_COUNTS: Final = ("sums", "cross", "products")
+"""Those for which an EventBlock has events."""
 _OUTERMOST: Final = ("times", "extremes")
 """Those whose least and greatest value counts."""
-_ARRAYS: Final = ("numbers", "sums", *_SUMS, *_OUTERMOST)
+_ARRAYS: Final = ("numbers", *_COUNTS, *_SUMS, *_OUTERMOST)
 
 
 def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
@@ -253,11 +274,13 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
         "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
     }
-    events = [b.every for b in blocks if isinstance(b, EventBlock)]
-    if len(events) < len(blocks):
-        return PaneBlock(sums=_added([b.dense.sums for b in blocks], places, len(numbers)), **arrays)
-    others = _added([e.others for e in events], places, len(numbers))
-    return block_of(merged(events, [np.arange(len(numbers))[at] for at in places], others), **arrays)
+    events = [b for b in blocks if isinstance(b, EventBlock)]
+    if len(events) == len(blocks) and len({(id(b.pairs), id(b.scores)) for b in events}) == 1:
+        others = _added([b.every.others for b in events], places, len(numbers))
+        every = merged([b.every for b in events], [np.arange(len(numbers))[at] for at in places], others)
+        return block_of(every, events[0].pairs, events[0].scores, **arrays)
+    blocks = [b.dense for b in blocks]
+    return PaneBlock(**arrays, **{name: _added(of(name), places, len(numbers)) for name in _COUNTS})
 
 
 def _places(numbers: Counts, mine: Counts) -> Places:

@@ -14,6 +14,7 @@ from driftd.core.event import EventBatch, Kind, NumericColumn
 from driftd.core.event_sums import EventSums
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane_block import MOMENTS, PaneBlock, block_of
+from driftd.core.products import CrossSums
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import (
     LATENCY_BINS,
@@ -69,8 +70,12 @@ def block(
     encoded: Encoded,
     panes: ByPane,
     flagged: NDArray[np.int64] | None = None,
+    pairs: CrossSums | None = None,
+    scores: CrossSums | None = None,
 ) -> PaneBlock:
-    """The panes of a batch with at least one event. ``flagged`` as driftd.ingest.fault_counts.flags gives it."""
+    """The panes of a batch with at least one event. ``flagged`` as driftd.ingest.fault_counts.flags gives it; ``pairs``
+    make what is ``cross`` in a PaneBlock, ``scores`` its ``products``.
+    """
     bins, values, times = (panes.sorted(x) for x in (encoded.bins, encoded.values, batch.times))
     k, channels, starts = len(panes.starts), len(bins), panes.starts
     local = np.repeat(np.arange(k), panes.sizes)
@@ -92,6 +97,8 @@ def block(
     sketch, le, total = _latencies(latency, local, k)
     return block_of(
         EventSums.of(bins, starts, others, width),
+        pairs,
+        scores,
         bins_id=bins_id,
         numbers=panes.numbers,
         totals=np.stack([panes.sizes, total, failed], axis=1),
@@ -147,9 +154,11 @@ def block_with(
     encoded: Encoded,
     panes: ByPane,
     flagged: NDArray[np.int64] | None = None,
+    pairs: CrossSums | None = None,
+    scores: CrossSums | None = None,
 ) -> PaneBlock:
     center, scale = reference.center, reference.scale
-    return block(reference.id, reference.width, center, scale, batch, encoded, panes, flagged)
+    return block(reference.id, reference.width, center, scale, batch, encoded, panes, flagged, pairs, scores)
 
 
 def summarise_with(

@@ -15,6 +15,7 @@ from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
 from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.relations import cells_of
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import Products, ticks_of
 from driftd.monitor.state import ModelState
@@ -147,13 +148,15 @@ def counted(
     learned: NaturalLearned, tick: Runs, panes: PaneBlock, pane_seconds: float
 ) -> tuple[Runs, Products, NDArray[np.float64]]:
     """The panes as judge.natural takes them, in order of time: those that make a tick with the one that waits, and the
-    ticks after it, as one each. And the end of each pane.
+    ticks after it, as one each, and products of 20 minutes as one. And the end of each pane.
     """
     begin = panes.numbers.astype(np.float64) * pane_seconds
     end = begin + pane_seconds
     first = ticks_of(tick, (begin, end, panes.events))
     last = np.append(first[1:], len(panes)) - 1
     runs = Runs(begin[first], end[last], segment_sums(panes.events, first), panes.sums_of(first))
-    if panes.products is None:
+    cells = cells_of(begin)
+    products = panes.products_of(cells)
+    if products is None:
         return runs, Products.none(len(learned.scores.rows)), end
-    return runs, Products(begin, panes.products), end
+    return runs, Products(begin[cells], products), end

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from driftd.core.by_pane import ByPane
 from driftd.core.event_sums import EventSums
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane_block import MOMENTS, EventBlock, PaneBlock, block_of, merge
@@ -15,6 +17,16 @@ from driftd.core.summary import LATENCY_LE
 
 CHANNELS = 3
 LAST = COLUMNS + MOMENTS
+
+
+class Pairs:
+    """Products of the first two channels' bins."""
+
+    def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64]:
+        return panes.sums((bins[0] * bins[1])[None]).T
+
+
+PAIRS = Pairs()
 
 
 def block(rng: np.random.Generator, numbers: list[int], width: int = 40) -> PaneBlock:
@@ -25,6 +37,8 @@ def block(rng: np.random.Generator, numbers: list[int], width: int = 40) -> Pane
     others = rng.integers(0, 9, (k, CHANNELS, LAST))
     return block_of(
         EventSums.of(bins, np.cumsum(sizes) - sizes, others, width),
+        PAIRS,
+        None,
         bins_id="bins",
         numbers=np.array(numbers),
         totals=np.stack([sizes, sizes, sizes], axis=1),
@@ -64,11 +78,13 @@ def test_events_are_cut_as_their_sums_are(numbers: list[int], last: int, seed: i
         assert after.every.places.base is None
 
 
-@given(parts=st.lists(panes, min_size=1, max_size=4), seed=st.integers(0, 99), summed=st.booleans())
-def test_events_are_merged_as_their_sums_are(parts: list[list[int]], seed: int, *, summed: bool) -> None:
+@given(parts=st.lists(panes, min_size=1, max_size=4), seed=st.integers(0, 99), summed=st.booleans(), anew=st.booleans())
+def test_events_are_merged_as_their_sums_are(parts: list[list[int]], seed: int, *, summed: bool, anew: bool) -> None:
     rng = np.random.default_rng(seed)
     blocks = [block(rng, numbers) for numbers in parts]
     mine = [blocks[0].dense, *blocks[1:]] if summed else blocks
+    if anew and isinstance(mine[-1], EventBlock):  # the last was counted with pairs that were learned since
+        mine[-1] = replace(mine[-1], pairs=Pairs())
     assert_same(merge(mine), merge([b.dense for b in blocks]))
 
 
