@@ -14,10 +14,10 @@ from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
-from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.learned import TICK, NaturalLearned
 from driftd.judge.natural.relations import cells_of
-from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.step import Products, ticks_of
+from driftd.judge.natural.runs import Runs, begins
+from driftd.judge.natural.step import Products
 from driftd.monitor.state import ModelState
 
 
@@ -152,7 +152,7 @@ def counted(
     """
     begin = panes.numbers.astype(np.float64) * pane_seconds
     end = begin + pane_seconds
-    first = ticks_of(tick, (begin, end, panes.events))
+    first = begins(tick, (begin, end, panes.events), *TICK)
     last = np.append(first[1:], len(panes)) - 1
     runs = Runs(begin[first], end[last], segment_sums(panes.events, first), panes.sums_of(first))
     cells = cells_of(begin)

@@ -274,14 +274,14 @@ class Monitor:
             cuts = self._cuts(model, panes, turns)
             runs, turning = [*together(panes, cuts)], [behind - 1 in turns for behind in cuts[1:]]
             quiet, tried, hops = deque[Ahead](), 0, self._hops(model, runs)
+            shown = max((at for at, after in enumerate(hops) if after.measured is not None), default=-1)
             for at, (run, after, behind) in enumerate(zip(runs, hops, cuts[1:], strict=True)):
                 if not quiet and at >= tried:
                     until = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
                     quiet.extend(self._ahead(model, runs[at:until]))
                     tried = at + (len(quiet) or LEAST_BATCHES)  # not again with each run
                 now = quiet.popleft() if quiet else None
-                seen = not any(later.full for later in hops[at + 1 : at + 1 + len(quiet)])
-                self._take(model, run, after, out, now, seen=seen)
+                self._take(model, run, after, out, now, seen=at >= shown)
                 if behind - 1 in turns:
                     self._change(model, run, turns[behind - 1], out)
         if end:

@@ -76,6 +76,7 @@ def micros(models: int, each: int, total: int) -> float:
         enough = one_of("enough", "driftd.replay.run")
     except ImportError:
         enough = _enough_before
+    needs = len(signature(enough).parameters)
     names = [f"m{i:04d}" for i in range(models)]
     for name in names:
         own = replace(reference, model=name)
@@ -93,7 +94,7 @@ def micros(models: int, each: int, total: int) -> float:
         count = models * len(part)
         pipeline.ingest(state, ("t", 0), int(parts[-1].offsets[-1]) + 1, decoded(count, parts, []))
         waiting += count
-        if enough(waiting, waiting * COLUMNS, models, (mine.times[-1] - judged) / PANE):
+        if enough(*(waiting, waiting * COLUMNS, models, (mine.times[-1] - judged) / PANE)[:needs]):
             pipeline.settle(state)
             waiting, judged = 0, mine.times[-1]
     pipeline.settle(state)

@@ -70,6 +70,15 @@ def borders(times: Times, seconds: float, events: int) -> list[int]:
     return out
 
 
+def begins(waiting: Runs, new: Times, seconds: float, events: int) -> Rows:
+    """Where ``cut`` begins another run among what is new: places, the first 0. Sums from each to the next give the same
+    whole runs.
+    """
+    start, end, count = (np.concatenate(x) for x in zip(waiting.times, new, strict=True))
+    at = np.array(borders((start, end, count), seconds, events), np.intp) - len(waiting)
+    return np.append(0, at[(at > 0) & (at < len(new[0]))])
+
+
 def cut(waiting: Runs, new: Runs, seconds: float, events: int) -> tuple[Runs, Runs]:
     """Whole runs out of what waited (at most one run) and what is new, and what waits on (at most one run)."""
     start, end, count = (np.concatenate([x, y]) for x, y in zip(waiting.times, new.times, strict=True))

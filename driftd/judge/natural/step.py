@@ -31,7 +31,7 @@ from driftd.judge.natural.learned import (
 )
 from driftd.judge.natural.recovery import Calm, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
-from driftd.judge.natural.runs import Runs, Times, borders, cut, events_of, joined, summed, windows
+from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
@@ -172,15 +172,6 @@ def step(
         state, g = _ticks(learned, limits, state, ticks, fires, calms)
     episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
-
-
-def ticks_of(waiting: Runs, new: Times) -> Rows:
-    """Where the ticks begin that new panes make with those that wait, intp[k]: places among the new ones, the first 0.
-    ``step`` takes the sums of such runs as it takes panes.
-    """
-    start, end, events = (np.concatenate(x) for x in zip(waiting.times, new, strict=True))
-    first = np.array(borders((start, end, events), *TICK), np.intp) - len(waiting)
-    return np.append(0, first[(first > 0) & (first < len(new[0]))])
 
 
 def _ticks(
