@@ -32,7 +32,8 @@ from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor.intake import take_in
-from driftd.monitor.model import Evaluated, Monitor
+from driftd.monitor.model import Monitor
+from driftd.monitor.settle import Evaluated
 from driftd.monitor.state import ModelState
 
 NOBODY: frozenset[TopicPartition] = frozenset()
