@@ -103,10 +103,10 @@ class PaneBlock:
                 PaneData(
                     block.summary(place),
                     tuple(d for n, d in self.detections if n == number),
-                    None if self.cross is None else self.cross[place].copy(),
+                    None if block.cross is None else block.cross[place].copy(),
                     frozenset(version for version, at in self.versions.items() if number in at),
                     FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
-                    None if self.products is None else self.products[place].copy(),
+                    None if block.products is None else block.products[place].copy(),
                 ),
             )
 
@@ -126,6 +126,11 @@ class PaneBlock:
     def dense(self) -> PaneBlock:
         """With ``sums`` of every pane: for messages and checkpoints."""
         return self
+
+    @property
+    def values(self) -> Self:
+        """What its channels were, without what only the judge wants to know."""
+        return replace(self, cross=None, products=None, detections=(), versions={})
 
     def sums_of(self, starts: Rows) -> Counts:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
@@ -217,6 +222,10 @@ class EventBlock(PaneBlock):
     def dense(self) -> PaneBlock:
         at = np.arange(len(self))
         return self._plain(sums=self.every.each, cross=self.cross_of(at), products=self.products_of(at))
+
+    @property
+    def values(self) -> Self:
+        return replace(self, pairs=None, scores=None, detections=(), versions={})
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)

@@ -12,7 +12,7 @@ with ten thousand a second therefore need no different settings. A hop that reac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, nan
 from typing import Any
@@ -189,13 +189,10 @@ class Hops:
 
         A whole window has window_seconds and min_events; it never reaches back further than max_window_seconds.
         """
-        parts = self._whole(windows)
-        if not parts:
-            return None
-        alarms = tuple(a for h in parts for a in h.alarms)
-        return Hop(parts[0].start, parts[-1].end, merge(h.summary for h in parts), alarms)
+        parts = self.whole(windows)
+        return together(parts) if parts else None
 
-    def _whole(self, windows: Windows) -> list[Hop]:
+    def whole(self, windows: Windows) -> list[Hop]:
         """The last finished hops that make a window."""
         parts: list[Hop] = []
         events = 0
@@ -225,7 +222,7 @@ class Hops:
         All of window_seconds (half a day is not judged as if it were the week that the user asked for) and
         min_events, or as many as the longest window had.
         """
-        parts = self._whole(windows)
+        parts = self.whole(windows)
         if not parts:
             return False
         events, seconds = sum(hop.summary.events for hop in parts), parts[-1].end - parts[0].start
@@ -233,3 +230,9 @@ class Hops:
         return (seconds >= windows.window_seconds and events >= windows.min_events) or (
             grown and events >= windows.least_events
         )
+
+
+def together(hops: Sequence[Hop]) -> Hop:
+    """Hops that follow each other as one."""
+    alarms = tuple(a for h in hops for a in h.alarms)
+    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms)

@@ -13,7 +13,7 @@ from driftd.core.channel import JOINT, Channel
 from driftd.core.finding import WARNING, Scores
 from driftd.core.reference import Reference
 from driftd.core.units import MONTH_SECONDS
-from driftd.core.window import Hop
+from driftd.core.window import Hop, together
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
@@ -220,26 +220,35 @@ def _within_budget(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What detectors found in a window, whatever came before it. ``found`` by kind float64[4, channels]: statistic,
-    threshold, effect and noise; ``breathes`` bool[channels]: where the noise is natural variation. ``over``: what
-    ``kept`` says of it after a window that left ``verdicts``.
+    """What detectors found in the window of ``hops``, whatever came before it. ``found`` by kind float64[4, channels]:
+    statistic, threshold, effect and noise; ``breathes`` bool[channels]: where the noise is natural variation. ``over``:
+    what ``kept`` says of it after a window that left ``verdicts``.
     """
 
-    window: Hop
+    hops: Sequence[Hop]
     found: Mapping[str, Floats]
     breathes: Mapping[str, NDArray[np.bool_]]
     over: NDArray[np.bool_] | None
     verdicts: Mapping[str, Verdict]
 
+    @property
+    def window(self) -> Hop:
+        return together(self.hops)
+
 
 def measure(
-    plan: DetectorSet, reference: Reference, windows: Sequence[Hop], alpha: float, verdicts: Mapping[str, Verdict]
+    plan: DetectorSet,
+    reference: Reference,
+    windows: Sequence[Sequence[Hop]],
+    alpha: float,
+    verdicts: Mapping[str, Verdict],
 ) -> list[Measured]:
-    """Every detector on every window, all windows at once: a call costs about the same for one and for twenty."""
+    """Every detector on every window, all windows at once: a call costs about the same for one and for twenty. Of a
+    window, its hops, they see the counts.
+    """
     channels = len(reference.channels)
-    current = windows[0].summary
-    if len(windows) > 1:
-        current = replace(current, counts=np.array([window.summary.counts for window in windows]))
+    counts = np.array([np.add.reduce([hop.summary.counts for hop in hops], axis=0) for hops in windows])
+    current = replace(windows[0][0].summary, counts=counts if len(windows) > 1 else counts[0])
     found: dict[str, Floats] = {}
     breathes: dict[str, NDArray[np.bool_]] = {}
     for kind, groups in plan.windows.items():
@@ -257,19 +266,21 @@ def measure(
         every[3] = 0.0
         for row, _ in pairs:
             name = reference.channels[row].name
-            every[0, :, row] = [sum(a.detector == kind and a.channel == name for a in w.alarms) for w in windows]
+            every[0, :, row] = [
+                sum(a.detector == kind and a.channel == name for hop in hops for a in hop.alarms) for hops in windows
+            ]
             every[1:3, :, row] = 1.0
         found[kind] = every
     over = _kept(found, verdicts, len(windows))
     return [
         Measured(
-            window,
+            hops,
             {kind: x[:, i] for kind, x in found.items()},
             {kind: x[i] for kind, x in breathes.items()},
             over[i],
             verdicts,
         )
-        for i, window in enumerate(windows)
+        for i, hops in enumerate(windows)
     ]
 
 

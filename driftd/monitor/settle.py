@@ -141,7 +141,7 @@ def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]
         out.append(_Hopped(hops, full))
     reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
     if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
-        windows = [window for after in whole if (window := after.hops.window(known.windows)) is not None]
+        windows = [after.hops.whole(known.windows) for after in whole]
         found = measure_windows(reference, windows, known.detectors(reference), known.rules(), model.standing.verdicts)
         for after, measured in zip(whole, found, strict=True):
             after.measured = measured

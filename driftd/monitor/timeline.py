@@ -251,7 +251,7 @@ class Timeline:
     def take(self, panes: PaneBlock, reader: ValueReader, pane_seconds: float) -> Timeline:
         """With closed panes, which are later than all before. Nothing is found: pages show it."""
         known = self._on(reader)
-        block: PaneBlock | None = replace(panes, cross=None, products=None, detections=(), versions={})
+        block: PaneBlock | None = panes.values
         levels, seconds = [*known.levels], pane_seconds
         for place, (step, most) in enumerate(zip(STEPS, MOST, strict=True)):
             if block is None:

@@ -38,7 +38,7 @@ def block(rng: np.random.Generator, numbers: list[int], width: int = 40) -> Pane
     return block_of(
         EventSums.of(bins, np.cumsum(sizes) - sizes, others, width),
         PAIRS,
-        None,
+        PAIRS,
         bins_id="bins",
         numbers=np.array(numbers),
         totals=np.stack([sizes, sizes, sizes], axis=1),
@@ -52,6 +52,11 @@ def assert_same(one: PaneBlock | None, other: PaneBlock | None) -> None:
     assert (one is None) == (other is None)
     if one is None or other is None:
         return
+    for (number, pane), (same, whole) in zip(one.each(), other.each(), strict=True):
+        assert number == same
+        np.testing.assert_array_equal(pane.summary.counts, whole.summary.counts)
+        for mine, theirs in ((pane.cross, whole.cross), (pane.products, whole.products)):
+            np.testing.assert_array_equal(mine, theirs)
     for f in fields(PaneBlock):
         np.testing.assert_array_equal(getattr(one.dense, f.name), getattr(other.dense, f.name), err_msg=f.name)
 
@@ -93,6 +98,9 @@ def test_runs_of_events_are_summed_as_their_sums_are(numbers: list[int], seed: i
     mine = block(np.random.default_rng(seed), numbers)
     starts = sorted({0, *data.draw(st.sets(st.integers(0, len(numbers) - 1)))})
     assert_same(mine.summed(starts), mine.dense.summed(starts))
+    assert mine.cross is None
+    assert mine.dense.cross is not None
+    assert mine.values.summed(starts).cross is mine.values.dense.products is None
 
 
 def test_many_events_of_one_pane_become_its_sums(rng: np.random.Generator) -> None:
