@@ -15,6 +15,7 @@ from driftd.core.text import printable
 from driftd.core.units import MONTH_SECONDS
 from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.quiet import Arrivals
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -23,6 +24,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing
+from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.sources import Health, Source
@@ -92,7 +94,9 @@ class Reporter:
     _rejects_said: set[str] = field(default_factory=set)
     _refused_said: set[tuple[str, str]] = field(default_factory=set)
     _unwatched_said: set[tuple[str, str]] = field(default_factory=set)
-    _elsewhere: set[str] = field(default_factory=set)
+    _elsewhere: Mapping[Slice, Counters] = field(default_factory=dict)
+    _arrivals: Arrivals = field(default_factory=Arrivals)
+    _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
     _connected: bool = True
     _said: str = ""
     _promised: tuple[tuple[object, ...], Certificate] | None = None
@@ -102,9 +106,10 @@ class Reporter:
         t = self.telemetry
         self.state = state
         self.beat(now)
-        self.counts(state)
+        counters = self.counts(state)
         health = source.health()
         lags = source.lag()
+        self._note_quiet(counters, state, now, max((lag.seconds for lag in lags.values()), default=0.0))
         behind = {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
         t.replace("driftd_consumer_lag_records", {at: lag.records for at, lag in behind.items()})
         t.replace("driftd_consumer_lag_seconds", {at: lag.seconds for at, lag in behind.items()})
@@ -147,10 +152,10 @@ class Reporter:
         """What was read for models that another member judges, beside those that are ``judged`` here: counted here,
         shown there. Counts of partitions that have moved are shown by whoever reads them now.
         """
-        names = {key.model for key in elsewhere}
-        for model in self._elsewhere - names - {key.model for key in judged}:
+        gone = {key.model for key in self._elsewhere} - {key.model for key in (*elsewhere, *judged)}
+        for model in gone:
             self.metrics.remove(model)
-        self._elsewhere = names
+        self._elsewhere = elsewhere
         for key, counters in elsewhere.items():
             self.metrics.count(key.model, counts_of(ModelState(key), counters), elsewhere=True)
 
@@ -159,8 +164,8 @@ class Reporter:
         self.telemetry.set("driftd_exchange_late_events_total", late)
         self.telemetry.set("driftd_exchange_foreign_panes_total", foreign)
 
-    def counts(self, state: State) -> None:
-        """The counters of events and models, as the state has them."""
+    def counts(self, state: State) -> dict[Slice, Counters]:
+        """The counters of events and models, as the state has them; returns those of the models."""
         t = self.telemetry
         t.set("driftd_events_received_total", state.received)
         t.set("driftd_events_total", state.accepted, "accepted")
@@ -178,14 +183,26 @@ class Reporter:
         there = [m for m in state.models.values() if not m.retired]
         t.set("driftd_retired_models", len(state.models) - len(there))
         t.set("driftd_unwatched_features", sum(len(self.unwatched_of(model)) for model in there))
+        known = {model.slice: state.counters(model.slice) for model in there}
         for model in there:
-            counters = state.counters(model.slice)
-            ignored = ignored or counters.ignored_features > 0
-            self._count(model, counters)
+            ignored = ignored or known[model.slice].ignored_features > 0
+            self._count(model, known[model.slice])
         t.set("driftd_discovery_limit_reached", ignored, "features")
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
+        return known
+
+    def _note_quiet(self, counters: Mapping[Slice, Counters], state: State, now: float, behind: float) -> None:
+        """Which models send nothing; what was read for others' models a round ago counts, too."""
+        self._quiet = self._arrivals.quiet({**self._elsewhere, **counters}, state.models, now, behind)
+        self.metrics.quiet(
+            {
+                key.model: {"": q.seconds}
+                | ({} if q.usual is None else {"page": q.usual.page, "ticket": q.usual.ticket})
+                for key, q in self._quiet.items()
+            }
+        )
 
     def _late(self, state: State) -> None:
         """Both reasons of every partition, from 0 on: or increase() would miss the first late event."""
@@ -235,6 +252,7 @@ class Reporter:
             None if reference is None else monitor.hours(reference),
             {**m.started},
             m.hops,
+            self._quiet.get(m.slice),
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

@@ -193,7 +193,7 @@ def service() -> Iterator[Panel]:
         [(rate("driftd_predictions_total"), "predictions"), (rate("driftd_labels_total"), "labels")],
         size=(8, 8),
         unit="eps",
-        runbooks=["DriftdNoData"],
+        runbooks=["DriftdNoData", "DriftdModelSilent"],
     )
     yield lines(
         "Errors",

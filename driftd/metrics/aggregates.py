@@ -91,6 +91,14 @@ def learning_lines(model: str, ratio: float | None) -> Iterator[tuple[str, bytes
         yield "driftd_model_learning_ratio", sample("driftd_model_learning_ratio", me, ratio)
 
 
+def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str, bytes]]:
+    """Under "" how long the model has sent nothing, under a severity from when on that is one."""
+    for severity, value in seconds.items():
+        name = f"driftd_model_silence{'_limit' if severity else ''}_seconds"
+        about = {"model": model} | ({"severity": severity} if severity else {})
+        yield name, sample(name, about, float(f"{value:.0f}"))
+
+
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     me = {"model": model}
     if math.isfinite(c.last_event):

@@ -164,6 +164,19 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             (*_MODEL, "quantile"),
             "Latency quantiles of the last judged window, within 2 %.",
         ),
+        gauge(
+            "driftd_model_silence_seconds",
+            "seconds",
+            "How long nothing of the model has arrived; absent below a minute.",
+            _MODEL,
+        ),
+        gauge(
+            "driftd_model_silence_limit_seconds",
+            "seconds",
+            "From when on silence is a ticket, a page, by the model's own traffic at this hour; +Inf if never. "
+            "Absent while it sends and while no values are kept (state.values).",
+            (*_MODEL, "severity"),
+        ),
         gauge("driftd_last_event_timestamp_seconds", "seconds", "Time of the latest event, event time.", _MODEL),
         counter("driftd_predictions_total", "events", "Prediction events accepted.", _MODEL),
         counter("driftd_prediction_errors_total", "events", "Prediction events with a service error.", _MODEL),

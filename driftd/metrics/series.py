@@ -16,7 +16,7 @@ from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import gaps_of
-from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, window_lines
+from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, quiet_lines, window_lines
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
@@ -32,8 +32,9 @@ Fragments = Mapping[str, tuple[bytes, int]]
 class _Model:
     """What the sink knows of one model.
 
-    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts`` and ``learning``, whose values
-    are never changed, only replaced. ``window`` has the lines about the last judged window, None before there is one.
+    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning`` and ``quiet``,
+    whose values are never changed, only replaced. ``window`` has the lines about the last judged window, None before
+    there is one; ``quiet`` those of a model that sends nothing.
     """
 
     name: str
@@ -52,6 +53,7 @@ class _Model:
     moved_at: float | None = None
     features: Fragments = field(default_factory=dict)
     window: Fragments | None = None
+    quiet: Fragments = field(default_factory=dict)
 
 
 class MetricsSink:
@@ -59,8 +61,8 @@ class MetricsSink:
 
     A model's own lines are formatted when it is judged (about 0.4 ms for 1,000 series); a scrape joins them, and
     compresses only the blocks that changed since the last, outside the interpreter's lock. ``update``, ``count``,
-    ``learning``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: what it reads is
-    replaced and never changed.
+    ``learning``, ``quiet``, ``remove`` and ``prune`` belong to one thread; ``render`` may be called from any: what it
+    reads is replaced and never changed.
 
     registry    driftd's own metrics, appended to the page.
     limit       most series to export; aggregates of models count, but are never left out.
@@ -135,6 +137,13 @@ class MetricsSink:
         if known.judgement is not None:
             known.judgement, known.wanted, known.window = None, 0, None
             self._share_out(changed=known)
+
+    def quiet(self, models: Mapping[str, Mapping[str, float]]) -> None:
+        """The models that send nothing now: seconds under "", and from when on that is a page, a ticket."""
+        for known in self._models.values():
+            rows = models.get(known.name)
+            if rows or known.quiet:
+                known.quiet = _collect(quiet_lines(known.name, rows)) if rows else {}
 
     def remove(self, model: str) -> None:
         """Forgets the model: all its series end."""
@@ -367,7 +376,7 @@ def _aggregates(model: _Model) -> Fragments:
     """What is said of the model as a whole: its window's lines, written when it was judged, and the counts of now. Of a
     model that another member judges only the counts.
     """
-    counts = _collect(count_lines(model.name, model.counts))
+    counts = {**_collect(count_lines(model.name, model.counts)), **model.quiet}
     if model.window is not None:
         return {**model.window, **counts}
     return counts if model.elsewhere else {**_collect(learning_lines(model.name, model.learning)), **counts}

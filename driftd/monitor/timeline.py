@@ -279,6 +279,15 @@ class Timeline:
         still = self._open()[step]
         return done if still is None else done.then(reader.points(still))
 
+    def events(self, step: int) -> tuple[Counts, Floats]:
+        """Numbers and events of all points of the step, with what is open. A number may come twice: both count."""
+        level, still = self.levels[step], self._open()[step]
+        parts = [(p.numbers, p.totals[:, EVENTS].astype(np.float64)) for p in (level.sealed, level.tail)]
+        if still is not None:
+            parts.append((still.numbers, still.events.astype(np.float64)))
+        numbers, events = zip(*parts, strict=True)
+        return np.concatenate(numbers), np.concatenate(events)
+
     def _open(self) -> list[PaneBlock | None]:
         """What is open of each step, with what the steps before it have not handed on."""
         block: PaneBlock | None = None

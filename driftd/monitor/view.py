@@ -13,6 +13,7 @@ from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.slots import Slots
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.silence import Quiet
 from driftd.monitor.timeline import Timeline, ValueReader
 
 
@@ -21,7 +22,7 @@ class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
     that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
     ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
-    ``started``: when each version began to answer.
+    ``started``: when each version began to answer; ``quiet`` while it sends nothing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelView:
     hours: Slots | None = None
     started: Mapping[str, float] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
+    quiet: Quiet | None = None
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""

@@ -45,6 +45,7 @@ LABELS: Final = {
     "reason": ("limit",),
     "kind": ("missing",),
     "change": ("level",),
+    "severity": ("page", "ticket"),
 }
 """Of labels whose values the table of metrics leaves open."""
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

@@ -120,6 +120,8 @@ def _wait_for_the_inhibitor(server: Alertmanager, job: str) -> None:
         pytest.param("DriftdConsumerLag", "DriftdPredictionDrift", True, id="drift in old data"),
         pytest.param("DriftdNoData", "DriftdModelDrift", True, id="drift of a model that sends nothing"),
         pytest.param("DriftdDown", "DriftdNoData", True, id="silence of a model while driftd is down"),
+        pytest.param("DriftdConsumerLag", "DriftdModelSilent", True, id="a model that driftd has not come to yet"),
+        pytest.param("DriftdNoData", "DriftdModelSilent", True, id="the ticket of what pages"),
         pytest.param("DriftdModelDrift", "DriftdFeatureDrift", True, id="a feature of a model that drifted as a whole"),
         pytest.param("DriftdModelDrift", "DriftdMissingValues", True, id="missing values of a model that pages"),
         pytest.param(

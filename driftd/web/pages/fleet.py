@@ -76,7 +76,11 @@ def chosen(lines: Sequence[ModelLine], request: Request) -> list[ModelLine]:
 
 
 def silent(m: ModelView, now: float) -> str:
-    """For how long a judged model has been silent, where that is longer than its windows are."""
+    """For how long a model has been silent, if longer than is natural for it; where nobody knows, than its windows."""
+    if m.quiet is not None and m.quiet.usual is not None:
+        usual = m.quiet.usual.usual
+        often = f", where {usual:,.0f} an hour are usual" if usual >= 1 else ""
+        return f"{age(m.quiet.seconds)}{often}" if m.quiet.due else ""
     j, last = m.judgement, m.counts.last_event
     if j is None or not isfinite(last):
         return ""

@@ -20,6 +20,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sources.memory import MemorySource
 from driftd.web.health import health
+from driftd.web.site import answer, request_of
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000
@@ -232,3 +233,25 @@ def test_a_partition_that_nobody_reads_makes_driftd_unready() -> None:
         said.append(told.not_ready)
     assert said == [(), ("no member of the group reads t/1, t/2",)]
     assert told.telemetry.get("driftd_ready") == 0
+
+
+def test_a_model_that_stops_is_silent_on_metrics_and_pages_while_others_send(rng: np.random.Generator) -> None:
+    p, state = pipeline(), State()
+    told, source = reporter(p), MemorySource({CELL: []})
+    batch = replace(stream(rng, 10_800), times=np.arange(864_000.0, 874_800.0))
+    feed(p, state, CELL, batch)
+    feed(p, state, CELL, replace(batch, model="busy"))
+    now = 5e8  # the events are from another time: a replay
+    told.round(state, source, now)
+    feed(p, state, CELL, replace(batch.take(np.arange(60)), model="busy", times=np.arange(874_800.0, 874_860.0)))
+    told.round(state, source, now + 400)
+    lines = [x for x in told.metrics.render().decode().splitlines() if x.startswith("driftd_model_silence")]
+    assert lines[:3] == [
+        'driftd_model_silence_seconds{model="m"} 400',
+        'driftd_model_silence_limit_seconds{model="m",severity="page"} +Inf',
+        'driftd_model_silence_limit_seconds{model="m",severity="ticket"} 300',
+    ]
+    assert len(lines) == 3
+    page = answer(request_of("/", None), lambda: told.snapshot(now + 400)).body.decode()
+    assert page.count("no event for") == 1
+    assert "no event for 6\u00a0min, where 3,600 an hour are usual" in page

@@ -413,6 +413,19 @@ class TestSilence:
         assert lines(s.render(), "driftd_feature")
 
 
+def test_a_model_that_sends_nothing_says_for_how_long_and_what_is_due() -> None:
+    s = sink()
+    s.update(judgement(), COUNTS)
+    s.quiet({"fraud": {"": 400.4, "page": math.inf, "ticket": 300}})
+    assert lines(s.render(), "driftd_model_silence") == [
+        'driftd_model_silence_seconds{model="fraud"} 400',
+        'driftd_model_silence_limit_seconds{model="fraud",severity="page"} +Inf',
+        'driftd_model_silence_limit_seconds{model="fraud",severity="ticket"} 300',
+    ]
+    s.quiet({})
+    assert not lines(s.render(), "driftd_model_silence")
+
+
 def big_page() -> MetricsSink:
     registry = CollectorRegistry()
     telemetry = Telemetry()
@@ -431,6 +444,7 @@ def big_page() -> MetricsSink:
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
     s.learning("new", 0.1, COUNTS)
+    s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
     return s
 
 
