@@ -50,7 +50,7 @@ def pipeline_of(
     settings: Settings, codec: Codec | None = None, *, every_window: bool = False, shown: bool = True
 ) -> Pipeline:
     """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given. ``shown``: whether
-    pages will show the models' values over time.
+    somebody looks at the models' values over time, on pages or for silence.
     """
     discover = settings.discovery.enabled
     configured = {m.name: model_settings(settings, m) for m in settings.models}
