@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos fuzz quality clean distclean
+.PHONY: help demo dev servers test unit lint lint-code lint-format lint-types lint-shell format generate rules bench chaos fuzz quality site clean distclean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,8 +66,9 @@ format: $(VENV)/.dev  ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(VENV)/.dev  ## Renew docs tables, dashboard and rules from the catalogue of metrics and the registry of detectors
-	@$(BIN)/driftd generate
+generate: $(VENV)/.dev  ## Renew docs tables, dashboard, rules and manifests from the catalogue of metrics and the registry of detectors
+	@$(BIN)/driftd generate checkout
+	@$(BIN)/python -m tests.deploy.rendering
 
 rules: $(VENV)/.dev  ## promtool's check and tests of alert_rules/
 	@$(BIN)/python -m pytest tests/rules $(ARGS)
@@ -98,6 +99,10 @@ quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift foun
 	@echo "Faults on ordinary traffic (docs/everyday.md); tuned on seeds 11, 12 and 13, so these are others:"
 	@$(BIN)/python -m tests.quality.everyday --seed 21 --seed 22 --models 6
 	@$(BIN)/python -m tests.quality.everyday --seed 21 --models 3 --zero
+
+site: $(VENV)/.dev  ## The documentation as a site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file deploy/site/mkdocs.yml
+	@echo "file://$(CURDIR)/build/site/index.html"
 
 clean:  ## Caches and build products
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

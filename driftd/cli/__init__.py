@@ -8,6 +8,7 @@ import sys
 import click
 
 from driftd import __version__
+from driftd.cli.act import ack, feedback, maintenance, rebaseline
 from driftd.cli.ask import explain, status
 from driftd.cli.check import check
 from driftd.cli.completion import completion
@@ -15,6 +16,7 @@ from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
+from driftd.cli.incident_report import report
 from driftd.cli.options import examples
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
@@ -50,7 +52,10 @@ def version() -> None:
     click.echo(f"driftd {__version__}")
 
 
-for command in (run, check, status, explain, demo, replay, reference, forget, detectors, config, completion, generate):
+for command in (
+    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(demo, replay, reference, forget, detectors, config, completion, generate),
+):
     cli.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -16,7 +16,7 @@ from driftd.core.text import clean
 URL: Final = "http://127.0.0.1:9477"
 TIMEOUT_SECONDS: Final = 20.0
 MOST_BYTES: Final = 64 << 20
-_address = click.option(
+address = click.option(
     "--url",
     metavar="URL",
     default=URL,
@@ -26,11 +26,11 @@ _address = click.option(
 
 @click.command(
     epilog=options.examples(
-        ("driftd status", "one line a model, worst first"),
+        ("driftd status", "open incidents with their ids, then one line a model, worst first"),
         ("driftd status --url http://driftd-0:9477 --output json", "of another host, for a script"),
     )
 )
-@_address
+@address
 @options.output
 def status(url: str, output: str) -> None:
     """Say how a running driftd and its models are, worst first."""
@@ -52,7 +52,7 @@ def status(url: str, output: str) -> None:
 @click.argument("model")
 @click.argument("channel", required=False)
 @click.option("--at", metavar="TIME", default="", help="Values as they were then, in UTC; of a channel.")
-@_address
+@address
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
     """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
@@ -70,12 +70,36 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
-    """The API's answer. Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    """The API's answer, as ``fetched``."""
+    return _read(url, fetched(url, path, **query))
+
+
+def fetched(url: str, path: str, **query: str) -> bytes:
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
+
+
+def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The API's answer to a form. Raises as ``fetched``, and ConfigError where it is refused."""
+    return _read(url, _answer(url, path, urlencode(form, errors="replace").encode()))
+
+
+def _read(url: str, body: bytes) -> dict[str, Any]:
+    import orjson  # noqa: PLC0415
+
+    from driftd.core.errors import SourceError  # noqa: PLC0415
+
+    try:
+        found: dict[str, Any] = orjson.loads(body)
+    except ValueError as e:
+        raise SourceError(f"{clean(url)}: no driftd answers there ({e}); --url names another") from e
+    return found
+
+
+def _answer(url: str, target: str, form: bytes | None) -> bytes:
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    import orjson  # noqa: PLC0415
 
     from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
 
@@ -83,16 +107,16 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"--url {clean(url)}: expected http://HOST:PORT")
     where = parts.netloc.rpartition("@")[2]
-    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{path}?{urlencode(query, errors='replace')}")  # noqa: S310
+    request = Request(f"{parts.scheme}://{where}{parts.path.rstrip('/')}{target}", form)  # noqa: S310
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
     try:
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            found: dict[str, Any] = orjson.loads(answer.read(MOST_BYTES))
-            return found
+            body: bytes = answer.read(MOST_BYTES)
+            return body
     except HTTPError as e:
-        if e.code == 404:
+        if e.code == 404 or form is not None:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:
@@ -106,16 +130,19 @@ def _error(body: bytes) -> str:
     try:
         return clean(str(orjson.loads(body)["error"]), 300)
     except (ValueError, KeyError, TypeError):
-        return "not found"
+        return clean(body.decode(errors="replace").strip(), 300) or "not found"
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    from driftd.web.format import when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
 
     now = body["time"]
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
     yield clean(body["sentence"], 300)
     yield f"{len(body['models'])} models{reached} (UTC)"
+    for i in body["incidents"]:
+        who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
+        yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
         yield _line(m["status"], m["model"], m["sentence"], m["since"], now)
 
@@ -151,7 +178,8 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
-    from driftd.web.format import age, when  # noqa: PLC0415
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import age  # noqa: PLC0415
 
     began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
     return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()

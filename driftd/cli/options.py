@@ -128,7 +128,9 @@ def layout_of(given: dict[str, Any]) -> Layout | None:
     return None if layout == Layout() else layout
 
 
-def load(given: Mapping[str, Any], extra: Mapping[str, tuple[str, Any]] | None = None) -> Loaded:
+def load(
+    given: Mapping[str, Any], extra: Mapping[str, tuple[str, Any]] | None = None, *, secrets: bool = True
+) -> Loaded:
     """The configuration of the options in ``given``; ``extra`` are further settings with the option they came from."""
     from driftd import config  # noqa: PLC0415  pydantic takes 0.2 s to import
 
@@ -144,4 +146,4 @@ def load(given: Mapping[str, Any], extra: Mapping[str, tuple[str, Any]] | None =
         if not equals:
             raise click.BadParameter("expected KEY=VALUE, such as windows.hops=6", param_hint="--set")
         flags[key.strip()] = config.Flag(f"--set {key.strip()}", value)
-    return config.load(given.get("config_file"), flags=flags)
+    return config.load(given.get("config_file"), flags=flags, secrets=secrets)

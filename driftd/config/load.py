@@ -49,12 +49,17 @@ class Loaded:
 
 
 def load(
-    path: str | Path | None = None, env: Mapping[str, str] | None = None, flags: Mapping[str, Flag] | None = None
+    path: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, Flag] | None = None,
+    *,
+    secrets: bool = True,
 ) -> Loaded:
     """Flags win over environment over file over defaults. Raises ConfigError with one line a mistake.
 
     Without ``path`` the file is the one that DRIFTD_CONFIG names, else driftd.yaml where there is one.
-    ``flags`` has the dotted names of settings as keys.
+    ``flags`` has the dotted names of settings as keys. Without ``secrets`` their files are not read: for those who only
+    look at settings, on a machine that may have none of them.
     """
     variables = os.environ if env is None else env
     file, name = _find(path, variables)
@@ -64,12 +69,12 @@ def load(
     settings, wrong = _validate(data)
     mistakes += [explain(error, where) for error in wrong]
     if not wrong:
-        settings = with_secrets(settings, where, mistakes)
+        settings = with_secrets(settings, where, mistakes, read=secrets)
     found = checks.apart(settings) if wrong else checks.together(settings, frozenset(origins))
     mistakes += [_explained(place, text, where) for place, text in found if _PLACEHOLDER not in text]
     if mistakes:
         raise ConfigError("\n".join(sorted(dict.fromkeys(mistakes), key=_by_line)))
-    return Loaded(settings, listing.complete(settings, origins), file, lambda: load(path, env, flags))
+    return Loaded(settings, listing.complete(settings, origins), file, partial(load, path, env, flags, secrets=secrets))
 
 
 def _explained(place: Place, text: str, where: Callable[[Place], str]) -> str:

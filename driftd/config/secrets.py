@@ -15,7 +15,11 @@ IN_FILES: Final = tuple(name for name in KafkaSection.model_fields if f"{name}_f
 """The secrets of ``kafka`` that may stand in files: ``sasl_password``, whose file is ``sasl_password_file``."""
 
 
-def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str]) -> Settings:
+_UNREAD: Final = SecretStr("0" * 64)
+
+
+def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str], *, read: bool) -> Settings:
+    """With ``read`` false a file need not be there: what it holds is not needed."""
     for section, key in (*(("kafka", key) for key in IN_FILES), ("privacy", "key")):
         within = getattr(settings, section)
         file = getattr(within, f"{key}_file")
@@ -26,7 +30,7 @@ def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: li
             mistakes.append(f"{where(place)}{section}.{key}_file: {section}.{key} is given as well; keep one of them")
             continue
         try:
-            update = {key: SecretStr(read_secret(file))}
+            update = {key: SecretStr(read_secret(file)) if read else _UNREAD}
         except (OSError, ValueError) as e:
             reason = e.strerror if isinstance(e, OSError) else str(e)
             mistakes.append(f"{where(place)}{section}.{key}_file: {file}: {reason}")

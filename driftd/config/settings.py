@@ -159,11 +159,11 @@ class Feature(Section):
 
 
 class ExcludedStretch(Section):
-    """A range of event time, ``to`` not included, that is neither learned from nor judged."""
+    """A range of event time, ``to`` not included: neither learned from nor judged, or in maintenance."""
 
     from_: Moment = Field(alias="from", description="Start of the range.")
     to: Moment = Field(description="End of the range; not included.")
-    why: str = Field(default="", description="Reason; stored with the reference.")
+    why: str = Field(default="", description="Reason: stored with the reference, told in findings.")
 
     @field_validator("to")
     @classmethod
@@ -207,8 +207,18 @@ class ModelAlarms(Section):
     )
 
 
+_OWNER = r"^[\w@.+/ -]{1,100}$"
+"""It becomes a part of a template of Prometheus."""
+
+
 class Model(Section):
     name: Name = Field(description="Name of the model, as in the events' field `model`.")
+    owner: str | None = Field(
+        default=None, pattern=_OWNER, description="Who is called about it: label `owner` of its alerts."
+    )
+    team: str | None = Field(
+        default=None, pattern=_OWNER, description="Team that owns it: label `team` of its alerts, to route by."
+    )
     features: Annotated[dict[Name, Annotated[Feature, Typed]], Several] = Field(
         default_factory=dict,
         description="For each feature `numeric`, `categorical` or a mapping with `type`, `detectors`, `effect`. "
@@ -225,6 +235,9 @@ class Model(Section):
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
+    maintenance: Exclusions = Field(
+        default=(), description="Planned maintenance of this model, in addition to `maintenance`."
+    )
 
 
 class DiscoverySection(Section):
@@ -447,6 +460,9 @@ class MembersSection(Section):
     state_topic: str = Field(default="driftd.state", description="State of readers and owners; compacted.")
 
 
+_URL = r"^https?://[^\s/@'\"]+(/[^\s'\"]*)?$"
+
+
 class HttpSection(Section):
     listen: Address = Field(
         default="127.0.0.1:9477", description="Address of /metrics, /-/healthy, /-/ready and the web pages."
@@ -461,8 +477,13 @@ class HttpSection(Section):
     )
     runbooks: str | None = Field(
         default=None,
+        pattern=_URL,
+        description="Base URL of the runbooks that web pages and alerts link to. Unset: the pages have no links.",
+    )
+    external_url: str | None = Field(
+        default=None,
         pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
-        description="Base URL of the runbooks that the web pages link to. Unset: no links.",
+        description="Address under which people reach driftd's pages: alerts link to incidents there. Unset: no links.",
     )
 
     @property
@@ -482,6 +503,26 @@ class LogSection(Section):
 class FindingsSection(Section):
     path: FilePath | None = Field(
         default=None, description="File to append findings to, one JSON object a line. Unset: no file."
+    )
+
+
+class RulesSection(Section):
+    dashboards: str = Field(
+        default="https://grafana.example.com", pattern=_URL, description="Base URL of Grafana, for links of alerts."
+    )
+    job: str = Field(
+        default="driftd",
+        pattern=r"^[\w./:-]+$",
+        description="Label `job` of driftd's series, as Prometheus scrapes them.",
+    )
+    disabled: Annotated[tuple[str, ...], Several] = Field(
+        default=(), description="Alerts that are left out: `[DriftdDegraded]`."
+    )
+    severities: Annotated[dict[str, Literal["critical", "warning", "info", "none"]], Several] = Field(
+        default_factory=dict, description="Other severities, by alert: `{DriftdRejects: critical}`."
+    )
+    labels: Annotated[dict[str, str], Several] = Field(
+        default_factory=dict, description="Labels of every alert: `{environment: production}`."
     )
 
 
@@ -519,8 +560,16 @@ class Settings(BaseSettings):
     )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
     log: LogSection = Field(default=LogSection(), description="Log.")
+    maintenance: Exclusions = Field(
+        default=(),
+        description="Planned maintenance of all models: from, to (not included) and why. Nothing rings in it; what "
+        "lasts rings when it is over.",
+    )
     findings: FindingsSection = Field(
         default=FindingsSection(), description="Sinks of findings, in addition to metrics."
+    )
+    rules: RulesSection = Field(
+        default=RulesSection(), description="Alert rules that `driftd generate` makes; `driftd run` reads none of it."
     )
 
     @classmethod

@@ -2,6 +2,7 @@
 
     DriftdError                     exit code, retriable
     |-- ConfigError                 2, no    a setting, a flag or a file the user wrote
+    |-- ActRefused                  2, no    what somebody asks driftd to do cannot be done
     |-- SourceError                 3, yes   Kafka or a file out of reach
     |   `-- SourceRefused           3, no    reached, but it says no: authentication, authorisation, no such topic
     |-- StateError                  4, no    a checkpoint or a reference on disk
@@ -30,6 +31,12 @@ class DriftdError(Exception):
 
 class ConfigError(DriftdError):
     """The user's configuration or command line is wrong; the text names file and place."""
+
+    exit_code = 2
+
+
+class ActRefused(DriftdError):
+    """What somebody asks a running driftd to do (driftd.core.act) cannot be done; nothing has changed."""
 
     exit_code = 2
 

@@ -63,6 +63,28 @@ def minute(seconds: float | None) -> str:
     return utc(seconds)[:16].replace("T", " ")
 
 
+def when(seconds: float, now: float) -> str:
+    """``02:41`` today, ``Mon 14:05`` within six days, ``24 Nov 09:05`` before, with the year where it is another."""
+    at, today = (at_utc(s) for s in (seconds, now))
+    if at is None or today is None:
+        return "-"
+    clock = f"{at:%H:%M}"
+    if at.date() == today.date():
+        return clock
+    if 0 <= (today.date() - at.date()).days <= 6:
+        return f"{at:%a} {clock}"
+    year = "" if at.year == today.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year} {clock}"
+
+
+def at_utc(seconds: float) -> datetime | None:
+    """None where the calendar has no such time."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def clean(text: str, most: int = 120) -> str:
     """A name from outside: nothing in it can move the cursor or fill the screen."""
     out = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

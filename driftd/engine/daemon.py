@@ -9,14 +9,17 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from driftd.core.errors import NotSaved, SourceError, StateUnwritable
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused, NotSaved, SourceError, StateUnwritable
 from driftd.core.event import Decoded, RecordBatch, Reject, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.core.text import printable
+from driftd.core.text import clean, did_you_mean, printable
+from driftd.engine.acting import perform
 from driftd.engine.breaker import Breaker
 from driftd.engine.degradation import Ladder
+from driftd.engine.desk import Desk, Done
 from driftd.engine.gaps import counted
 from driftd.engine.gc_tuning import give_back
 from driftd.engine.pipeline import Pipeline
@@ -98,10 +101,11 @@ class Timing:
 class Daemon:
     """One process on the topic.
 
-    Each round: 1. note assigned and lost partitions; 2. poll; 3. take the records in and judge; 4. emit findings; 5.
-    if it is time, flush the sinks and begin a checkpoint, which is written beside the loop; once it is on disk, its
-    offsets are committed; 6. record own metrics. A crash between two steps may repeat a finding (it carries the same
-    id) and loses none: the checkpoint holds the positions beside the state that they produced, and after a restart
+    Each round: 1. do what people ask for, and save it; note assigned and lost partitions; 2. poll; 3. take the records
+    in and judge; 4. emit findings; 5. if it is time, flush the sinks and begin a checkpoint, which is written beside
+    the loop; once it is on disk, its offsets are committed; 6. record own metrics. A crash between two steps may repeat
+    a finding (it carries the same id) and loses none: the checkpoint holds the positions beside the state that they
+    produced, and after a restart
     reading goes on from there. ``checkpoints``: None where nothing is saved in files.
     """
 
@@ -116,6 +120,7 @@ class Daemon:
     rejects: RejectSink | None = None
     references: References | None = None
     reload: Callable[[Daemon], bool] = lambda _: False
+    desk: Desk = field(default_factory=Desk)
     breaker: Breaker = field(default_factory=Breaker)
     ladder: Ladder = field(default_factory=Ladder)
     stopping: bool = False
@@ -164,6 +169,7 @@ class Daemon:
         if self.reloading:
             self.reloading = False
             self.reloaded(self.reload(self))
+        self._act()
         self._hold()
         batches = self._poll()
         self._follow_assignment()
@@ -181,6 +187,35 @@ class Daemon:
         if self.rejects is not None:
             self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self._suppressed)
         self.reporter.round(self.state, self.source, self.clock.now())
+
+    def _act(self) -> None:
+        """Does what people ask for. They are told when it is saved: kill -9 after that changes nothing."""
+        done = list[tuple[Future[Done], str]]()
+        for acts, answer in self.desk.orders():
+            try:
+                done.append((answer, "\n".join([self._perform(act) for act in acts])))
+            except ActRefused as e:
+                answer.set_exception(e)
+        if done:
+            self._dirty = True
+            saved = self.checkpoint(wait=True)
+            for answer, text in done:
+                answer.set_result(Done(text, "" if saved else self._unsaved))
+
+    def _perform(self, act: Act) -> str:
+        state = self._judging(Slice(act.model))
+        outcome, said = perform(state, self.pipeline, act)
+        self._tell(outcome)
+        self.reporter.acted(act)
+        return said
+
+    def _judging(self, key: Slice) -> State:
+        """Where the model is judged. Raises ActRefused where it is not."""
+        if key not in self.state.models:
+            raise ActRefused(
+                f"no model '{clean(key.model)}'{did_you_mean(key.model, [k.model for k in self.state.models])}"
+            )
+        return self.state
 
     def _settle(self, idle: frozenset[TopicPartition]) -> None:
         """Closes panes and judges, slice by slice: the heart beats, and whoever stops driftd need not wait for all."""

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.act import Act
 from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
@@ -31,6 +32,7 @@ from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
+from driftd.monitor import renewal
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Monitor
 from driftd.monitor.settle import Evaluated
@@ -214,6 +216,11 @@ class Pipeline:
         if told is None:
             return False
         out.turns.append(told)
+        self._hold_rows(state, key)
+        return True
+
+    def _hold_rows(self, state: State, key: Slice) -> None:
+        """Events in open panes of a model that learns anew wait for its reference."""
         for mine in state.partitions.values():
             stream = mine.streams.get(key)
             if stream is not None:
@@ -222,7 +229,22 @@ class Pipeline:
                 stream.sequential.clear()
                 stream.carry = None
         self.schemas.forget(key.model)
-        return True
+
+    def rebaseline(self, state: State, act: Act) -> Outcome:
+        """What came since ``act.start`` is the new normal, of the model or of channels of it. Between two settles.
+
+        Raises ActRefused where that cannot be.
+        """
+        key, step = Slice(act.model), _Step()
+        renewal.require_renewable(state.models[key], act, self.monitor.settings(key))
+        if act.channels:
+            renewal.renew(state.models[key], act, self.monitor.windows.pane_seconds)
+        else:
+            self.monitor.rebaseline(state.models, act, step.evaluated)
+            self._hold_rows(state, key)
+        outcome = step.outcome()
+        state.findings += len(outcome.findings)
+        return outcome
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
@@ -283,9 +305,9 @@ class Pipeline:
         model = state.models[key]
         if model.reference is not None and self._evaluate(state, pane, key, step):
             return True
-        reference, left = self.monitor.grow(model)
+        reference, left, because = self.monitor.grow(model)
         if reference is not None and left is not None:
-            self.monitor.end_all(model, pane, step.evaluated)
+            self.monitor.end_all(model, pane, step.evaluated, because)
             self._adopt_anew(state, reached, key, reference, left, step)
         elif reference is not None:
             self.monitor.adopt(state.models, key, reference)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from driftd.core.act import Act, Deed, in_force
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
+from driftd.core.incident import together
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
-from driftd.core.units import MONTH_SECONDS
+from driftd.core.units import DAY_SECONDS, MONTH_SECONDS
 from driftd.engine.degradation import LEVELS
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
@@ -24,6 +26,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing
+from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
@@ -45,7 +48,7 @@ def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
     return True
 
 
-def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
+def counts_of(model: ModelState, counters: Counters, *, maintenance: bool = False) -> ModelCounts:
     """The model's counters as exposition wants them."""
     return ModelCounts(
         counters.events,
@@ -60,6 +63,7 @@ def counts_of(model: ModelState, counters: Counters) -> ModelCounts:
         counters.latency_le if counters.latency_le.any() else None,
         counters.latency_ns / 1e9,
         counters.sampled_out,
+        maintenance,
     )
 
 
@@ -79,13 +83,14 @@ class Reporter:
     """Keeps metrics and readiness up to date; belongs to the loop's thread.
 
     ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
-    reasons why driftd is not ready.
+    reasons why driftd is not ready. ``external_url``: where people reach the pages, "" where that is not known.
     """
 
     metrics: MetricsSink
     telemetry: Telemetry
     pipeline: Pipeline
     runbooks: str = ""
+    external_url: str = ""
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
@@ -99,12 +104,13 @@ class Reporter:
     _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
     _connected: bool = True
     _said: str = ""
+    _time: float = math.nan
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
         """Everything that is true once a round."""
         t = self.telemetry
-        self.state = state
+        self.state, self._time = state, now
         self.beat(now)
         counters = self.counts(state)
         health = source.health()
@@ -216,11 +222,18 @@ class Reporter:
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters) -> None:
-        counts = counts_of(model, counters)
+        counts = counts_of(model, counters, maintenance=self._in_maintenance(model))
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
             self.metrics.count(model.name, counts)
+        self._tell_incidents(model, counts.last_event)
+
+    def _tell_incidents(self, model: ModelState, last_event: float) -> None:
+        """For alerts; anew where the incidents have changed, and at midnight (UTC), since texts say the day."""
+        now = last_event if math.isnan(self._time) else self._time
+        about = model.incidents, now // DAY_SECONDS
+        self.metrics.incidents(model.name, about, lambda: texts_of(model.incidents, now, self.external_url))
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""
@@ -236,6 +249,7 @@ class Reporter:
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+            together(i for m in [*state.models.values()] for i in m.incidents), self.external_url,
         )  # fmt: skip
 
     def _view(self, m: ModelState, state: State) -> ModelView:
@@ -253,6 +267,9 @@ class Reporter:
             {**m.started},
             m.hops,
             self._quiet.get(m.slice),
+            m.acts,
+            *self._windows(m),
+            m.growth is not None and m.growth.sample is not None,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:
@@ -261,8 +278,26 @@ class Reporter:
             cover = self.pipeline.monitor.guarantee(judgement.reference)
             model = state.models.get(Slice(judgement.model))
             # a page and its number appear together: the alert carries it
-            counts = None if model is None else counts_of(model, state.counters(model.slice))
+            counts = None
+            if model is not None:
+                quiet = self._in_maintenance(model)
+                counts = counts_of(model, state.counters(model.slice), maintenance=quiet)
+                self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
+
+    def _windows(self, model: ModelState) -> tuple[tuple[Act, ...], Act | None]:
+        """The maintenance windows of the model that are not over, and the one that it is in: by the time of events."""
+        monitor, state = self.pipeline.monitor, self.state
+        if state is None or state.frontier is None:
+            return (), None
+        now = (state.frontier + 1) * monitor.windows.pane_seconds
+        every = monitor.maintenance(model)
+        lasting = tuple(replace(w, model=model.name) for w in every if w.end is None or w.end > now)
+        return lasting, in_force(lasting, now)
+
+    def _in_maintenance(self, model: ModelState) -> bool:
+        """Until what was muted is told: its call and its number appear together."""
+        return bool(model.muted) or self._windows(model)[1] is not None
 
     def certificate(self) -> Certificate:
         """What is promised about pages of the models that have a reference now."""
@@ -277,6 +312,12 @@ class Reporter:
     def found(self, findings: Sequence[Finding]) -> None:
         for f in findings:
             self.telemetry.add("driftd_findings_total", 1, f.status.name)
+
+    def acted(self, act: Act) -> None:
+        """Somebody did something about a model."""
+        log.warning("%s: %s", printable(act.model), printable(act.by), extra={"channels": list(act.channels)})
+        if act.deed is Deed.FEEDBACK:
+            self.telemetry.add("driftd_feedback_total", 1, act.verdict)
 
     def retired(self, model: str, because: str) -> None:
         """The model's series end; events bring it back."""

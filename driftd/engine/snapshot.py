@@ -12,10 +12,12 @@ import msgspec
 from numpy.typing import NDArray
 
 from driftd.core import arrays
+from driftd.core.act import Act
 from driftd.core.errors import CheckpointCorrupt
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding
 from driftd.core.hashing import NOT_HASHED, Hashing
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
@@ -32,7 +34,7 @@ from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
-from driftd.monitor.state import Growth, ModelState, Period, Standing
+from driftd.monitor.state import Growth, ModelState, Period, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
@@ -190,21 +192,23 @@ class GrowthSnapshot:
     history: History | None
     faults: NDArray[Any]
     held: list[str]
+    renewals: tuple[Renewal, ...]
 
     @classmethod
     def of(cls, g: Growth) -> GrowthSnapshot:
-        s, held = g.sample, [*g.held]
+        s, rest = g.sample, (g.history, g.faults, [*g.held], g.renewals)
         if s is None:
-            return cls(g.begun, g.stage, g.wait, None, [], None, [], g.history, g.faults, held)
+            return cls(g.begun, g.stage, g.wait, None, [], None, [], *rest)
         rows: list[RowsSnapshot | str] = [RowsSnapshot.of(r) for r in s.rows]
-        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], g.history, g.faults, held)
+        return cls(g.begun, g.stage, g.wait, rows, [*s.units], s.offered, [*s.names], *rest)
 
     def restore(self) -> Growth:
         sample = None
         if self.rows is not None and self.offered is not None:
             rows = tuple(r.restore() for r in self.rows if not isinstance(r, str))
             sample = Sample(rows, tuple(self.units), self.offered, tuple(self.names))
-        return Growth(self.begun, self.stage, self.wait, sample, self.history, self.faults, tuple(self.held))
+        rest = self.history, self.faults, tuple(self.held), self.renewals
+        return Growth(self.begun, self.stage, self.wait, sample, *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,9 @@ class ModelSnapshot:
     recent: list[ArrivedSnapshot]
     timeline: TimelineSnapshot
     told: tuple[Finding, ...]
+    acts: tuple[Act, ...]
+    muted: tuple[Finding, ...]
+    incidents: tuple[Incident, ...]
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -285,6 +292,9 @@ class ModelSnapshot:
             [ArrivedSnapshot.of(rows) for rows in m.recent],
             TimelineSnapshot.of(m.timeline),
             m.told,
+            m.acts,
+            m.muted,
+            m.incidents,
             m.heard,
             m.retired,
             m.configured,
@@ -314,6 +324,9 @@ class ModelSnapshot:
             configured=self.configured,
             timeline=self.timeline.restore(),
             told=self.told,
+            acts=self.acts,
+            muted=self.muted,
+            incidents=self.incidents,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

@@ -1,28 +1,44 @@
-"""Rules, dashboard and docs tables, made from the catalogue of metrics and the registry of detectors.
+"""Rules, dashboard, docs tables and the chart's files, made from the catalogue of metrics and the detectors.
 
-Each function takes the file as it is and gives it as it should be; ``driftd generate`` writes them into a checkout.
+Each function takes the file as it is and gives it as it should be; ``driftd generate checkout`` writes them into one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from driftd.core.errors import ConfigError
-from driftd.generate import docs, rules
+from driftd.generate import chart, docs, rules
 from driftd.generate.dashboard import dashboard
+from driftd.generate.share import shared
 
 Renew = Callable[[str], str]
+
+CHART: Final = "deploy/helm/driftd/"
+
+
+def _rules(name: str, _: str) -> str:
+    return rules.files()[name]
+
 
 PARTS: Final[dict[str, dict[str, Renew]]] = {
     "docs": {
         "docs/metrics.md": docs.metrics,
         "docs/detectors.md": docs.detectors,
         "docs/config.md": docs.configuration,
+        "docs/runbooks.md": lambda text: docs.runbooks(text, rules.alerts()),
     },
     "dashboard": {"deploy/grafana/dashboards/driftd.json": lambda _: dashboard()},
     "rules": {"alert_rules/drift.yml": rules.drift, "alert_rules/quality.yml": lambda _: rules.quality()},
+    "chart": {
+        **{f"{CHART}files/rules/{name}": partial(_rules, name) for name in rules.FILES},
+        f"{CHART}files/dashboards/driftd.json": lambda _: dashboard(),
+        f"{CHART}values.schema.json": lambda _: chart.schema(shared(f"{CHART}values.yaml")),
+        f"{CHART}README.md": lambda text: chart.readme(text, shared(f"{CHART}values.yaml")),
+    },
 }
 """What can be asked for -> file -> its content."""
 

@@ -18,6 +18,8 @@ from driftd.metrics.exposition import Metric
 
 _BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _FIELD: Final = re.compile(r"^(Unit|Settings|Fed|Reads|Returns|Detects|Noise|Raises|Source): +", re.MULTILINE)
+RUNBOOKS: Final = "../alert_rules/runbooks/"
+"""From docs/; on the site they are docs/runbooks/ (deploy/site/hooks.py)."""
 _SHOWN: Final = ("Unit", "Settings", "Fed", "Returns", "Noise", "Source")
 
 
@@ -121,6 +123,12 @@ def setting_tables() -> str:
         sections.setdefault(name, []).append((f"`{s.path}`", s.type, s.default, env, s.meaning))
     head = ("setting", "type", "default", "variable", "meaning")
     return "\n\n".join(f"### {name}\n\n{table(head, rows)}" for name, rows in sections.items())
+
+
+def runbooks(text: str, alerts: Iterable[tuple[str, str, str]]) -> str:
+    """The index of runbooks; ``alerts`` are names, severities and areas."""
+    head = ("alert", "severity", "area")
+    return fill(text, {"runbooks": lambda: table(head, ((f"[{a}]({RUNBOOKS}{a}.md)", *more) for a, *more in alerts))})
 
 
 def _settings(name: str) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import yaml
+
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
+from driftd.generate.share import shared
 
+FILES: Final = ("drift.yml", "driftd.yml", "quality.yml", "recording.yml", "slo.yml")
 _FAULTS: Final = re.compile(r'kind=~"[^"]*"')
 
 _QUALITY: Final = """\
@@ -24,19 +28,21 @@ _ALERT: Final = """\
         expr: |
           max without (instance, pod) (driftd_feature_status{{feature!~"error|prediction_error"}}) == 2
           and max without (instance, pod, kind) (driftd_feature_change_info{{kind=~"{kinds}"}})
+          unless on (model) max by (model) (driftd_maintenance) == 1
         for: 2m
         keep_firing_for: 10m
         labels:
           severity: warning
           area: quality
         annotations:
-          summary: '{summary}'
+          summary: '{{{{ with printf "max by (summary) (driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}) or max by (summary) (last_over_time(driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}[15m]))" $labels.model $labels.feature $labels.model $labels.feature | query }}}}{{{{ . | first | label "summary" }}}}{{{{ else }}}}{summary}{{{{ end }}}}'
           description: >-
             A ticket, not a page: {{{{ $labels.feature }}}} of model {{{{ $labels.model }}}} has changed more than is natural for it, by a size that matters{{{{ range printf "max by (kind) (driftd_feature_change_info{{model=%q,feature=%q}}) == 1" $labels.model $labels.feature | query }}}}: {{{{ .Labels.kind | reReplaceAll "_" " " }}}}{{{{ end }}}}{{{{ range printf "max(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}} since {{{{ (.Value | toTime).Format "2006-01-02 15:04" }}}} UTC{{{{ end }}}}.
             {{{{ with printf "max({metric}{{model=%q,feature=%q}})" $labels.model $labels.feature | query }}}}In the last window {{{{ . | first | value | humanizePercentage }}}} of its values {share}.{{{{ end }}}}
             Usually a producer has changed or broken.
           runbook_url: https://runbooks.example.com/driftd/{alert}.md
-          dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}'
+          dashboard_url: 'https://grafana.example.com/d/driftd/driftd?var-model={{{{ $labels.model | urlquery }}}}&var-feature={{{{ $labels.feature | urlquery }}}}{{{{ with printf "(min(driftd_feature_drift_since_timestamp_seconds{{model=%q,feature=%q}}) - 3600) * 1000" $labels.model $labels.feature | query }}}}&from={{{{ . | first | value | printf "%.0f" }}}}&to=now{{{{ end }}}}'
+          incident_url: '{{{{ with printf "max by (url) (driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}) or max by (url) (last_over_time(driftd_incident_info{{model=%q,severity=\\"ticket\\",feature=%q}}[15m]))" $labels.model $labels.feature $labels.model $labels.feature | query }}}}{{{{ . | first | label "url" }}}}{{{{ end }}}}'
 """  # noqa: E501  (a template of Prometheus must not contain line breaks)
 
 
@@ -60,3 +66,19 @@ def drift(text: str) -> str:
     """``kind=~`` names the kinds of change that have an alert in quality.yml."""
     kinds = "|".join(kind for fault in faults().values() for kind in fault.changes)
     return _FAULTS.sub(f'kind=~"{kinds}"', text)
+
+
+def files() -> dict[str, str]:
+    """The rules of the default configuration, by file: what alert_rules/ holds."""
+    found = {name: shared(f"alert_rules/{name}") for name in FILES}
+    return found | {"drift.yml": drift(found["drift.yml"]), "quality.yml": quality()}
+
+
+def alerts() -> list[tuple[str, str, str]]:
+    """(name, severity, area) of every alert, those that page first."""
+    groups = [group for text in files().values() for group in yaml.safe_load(text)["groups"]]
+    found = [
+        (r["alert"], r["labels"]["severity"], r["labels"]["area"]) for g in groups for r in g["rules"] if "alert" in r
+    ]
+    order = ("critical", "warning", "info", "none")
+    return sorted(found, key=lambda row: (order.index(row[1]), row[2], row[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
 from driftd.core.summary import LATENCY_LE
 from driftd.judge.budget import ModelGuarantee
-from driftd.metrics.exposition import histogram, sample
+from driftd.metrics.exposition import histogram, labels, sample
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 
@@ -26,6 +26,7 @@ class ModelCounts:
     ``latency_le`` int64[len(LATENCY_LE) + 1], each bucket's own count, None where no event states a latency;
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
+    ``maintenance``: whether a window keeps it from ringing.
     """
 
     predictions: int = 0
@@ -40,6 +41,26 @@ class ModelCounts:
     latency_le: NDArray[np.int64] | None = None
     latency_seconds: float = 0.0
     sampled_out: int = 0
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentText:
+    """An open incident as an alert tells it; ``feature`` is its strongest channel."""
+
+    id: str
+    severity: str
+    kind: str
+    feature: str
+    summary: str
+    url: str
+
+
+def incident_lines(model: str, incidents: Iterable[IncidentText]) -> Iterator[tuple[str, bytes]]:
+    for i in incidents:
+        pairs = {"model": model, "severity": i.severity, "incident": i.id, "kind": i.kind, "feature": i.feature}
+        text = labels(pairs, {"summary": i.summary, "url": i.url})
+        yield "driftd_incident_info", f"driftd_incident_info{text} 1\n".encode()
 
 
 def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
@@ -112,6 +133,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         "driftd_ignored_features_total": c.ignored_features,
         "driftd_pages_total": c.pages,
         "driftd_sampled_out_events_total": c.sampled_out,
+        "driftd_maintenance": c.maintenance,
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)

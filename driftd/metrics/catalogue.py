@@ -112,6 +112,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_model_features", "features", "Channels monitored: features, prediction, score and errors.", _MODEL
         ),
         gauge("driftd_model_page_features", "features", "Channels with an open page: status DRIFT.", _MODEL),
+        gauge(
+            "driftd_incident_info",
+            "",
+            "1 while the incident is open: what alerts say of it. One a model for its page, at most five for tickets.",
+            ("model", "severity", "incident", "kind", "feature", "summary", "url"),
+        ),
         gauge("driftd_model_ticket_features", "features", "Channels with an open ticket: status WARNING.", _MODEL),
         *_evidence(
             "driftd_model_joint_evidence",
@@ -142,6 +148,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_pages_total",
             "pages",
             "Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.",
+            _MODEL,
+        ),
+        gauge(
+            "driftd_maintenance",
+            "",
+            "1 while a maintenance window keeps pages and tickets of the model from ringing, else 0.",
             _MODEL,
         ),
         gauge(
@@ -369,6 +381,13 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_false_alarms_bound",
             "pages per month",
             "False pages a month to expect at most from the models known now, if their regimes are what they seemed.",
+        ),
+        counter(
+            "driftd_feedback_total",
+            "verdicts",
+            "What people said of incidents since driftd started, by verdict: real or false_alarm.",
+            ("verdict",),
+            ("real", "false_alarm"),
         ),
         counter(
             "driftd_findings_total",

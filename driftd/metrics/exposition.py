@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_LABEL_BYTES: Final = 128
+MAX_TEXT_BYTES: Final = 512
 
 MetricType = Literal["gauge", "counter", "histogram", "summary"]
 
@@ -45,24 +46,28 @@ class Metric:
         return f"# HELP {self.name} {text}\n# TYPE {self.name} {self.type}\n".encode()
 
 
-def label_value(value: str) -> str:
-    """The value as it stands between the quotes: at most MAX_LABEL_BYTES before escaping, then escaped.
+def label_value(value: str, most: int = MAX_LABEL_BYTES) -> str:
+    """The value as it stands between the quotes: at most ``most`` bytes before escaping, then escaped.
 
     A longer one is cut and ends in a digest of the whole, so two long names stay two series. Code points that
     UTF-8 cannot carry become question marks.
     """
     raw = value.encode("utf-8", "replace")
-    if len(raw) > MAX_LABEL_BYTES:
+    if len(raw) > most:
         digest = "~" + hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        value = raw[: MAX_LABEL_BYTES - len(digest)].decode("utf-8", "ignore") + digest
+        value = raw[: most - len(digest)].decode("utf-8", "ignore") + digest
     else:
         value = raw.decode()
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def labels(pairs: Mapping[str, str]) -> str:
-    """``{a="1",b="2"}``, or nothing without labels. Values are escaped here and nowhere else."""
-    return "{" + ",".join(f'{k}="{label_value(v)}"' for k, v in pairs.items()) + "}" if pairs else ""
+def labels(pairs: Mapping[str, str], texts: Mapping[str, str] | None = None) -> str:
+    """``{a="1",b="2"}``, or nothing without labels. Values are escaped here and nowhere else. ``texts`` follow: what is
+    not told apart by may be MAX_TEXT_BYTES long.
+    """
+    values = [f'{k}="{label_value(v)}"' for k, v in pairs.items()]
+    values += [f'{k}="{label_value(v, MAX_TEXT_BYTES)}"' for k, v in (texts or {}).items()]
+    return "{" + ",".join(values) + "}" if values else ""
 
 
 def number(value: float) -> str:

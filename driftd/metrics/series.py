@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,16 @@ from driftd.core.finding import Judgement, Scores, Status
 from driftd.core.summary import MISSING
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import gaps_of
-from driftd.metrics.aggregates import ModelCounts, count_lines, learning_lines, promise_lines, quiet_lines, window_lines
+from driftd.metrics.aggregates import (
+    IncidentText,
+    ModelCounts,
+    count_lines,
+    incident_lines,
+    learning_lines,
+    promise_lines,
+    quiet_lines,
+    window_lines,
+)
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, SECTIONS, STATISTICS
 from driftd.metrics.exposition import Lines, Metric, labels, sample
 
@@ -32,9 +41,10 @@ Fragments = Mapping[str, tuple[bytes, int]]
 class _Model:
     """What the sink knows of one model.
 
-    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning`` and ``quiet``,
-    whose values are never changed, only replaced. ``window`` has the lines about the last judged window, None before
-    there is one; ``quiet`` those of a model that sends nothing.
+    Belongs to the loop's thread; the scrape reads ``features``, ``window``, ``counts``, ``learning``, ``quiet`` and
+    ``incidents``, whose values are never changed, only replaced. ``window`` has the lines about the last judged window,
+    None before there is one; ``quiet`` those of a model that sends nothing; ``incidents`` those of what is open, made
+    of what it was ``about``.
     """
 
     name: str
@@ -53,6 +63,8 @@ class _Model:
     moved_at: float | None = None
     features: Fragments = field(default_factory=dict)
     window: Fragments | None = None
+    incidents: Fragments = field(default_factory=dict)
+    about: object = None
     quiet: Fragments = field(default_factory=dict)
 
 
@@ -128,6 +140,12 @@ class MetricsSink:
         """
         known = self._model(model)
         known.counts, known.elsewhere = counts, elsewhere
+
+    def incidents(self, model: str, about: object, texts: Callable[[], Iterable[IncidentText]]) -> None:
+        """Takes what is open on a model now in place of what was; ``texts`` are made of nothing but ``about``."""
+        known = self._model(model)
+        if known.about != about:
+            known.about, known.incidents = about, _collect(incident_lines(model, texts()))
 
     def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
         """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""
@@ -378,8 +396,10 @@ def _aggregates(model: _Model) -> Fragments:
     """
     counts = {**_collect(count_lines(model.name, model.counts)), **model.quiet}
     if model.window is not None:
-        return {**model.window, **counts}
-    return counts if model.elsewhere else {**_collect(learning_lines(model.name, model.learning)), **counts}
+        return {**model.window, **counts, **model.incidents}
+    if model.elsewhere:
+        return counts
+    return {**_collect(learning_lines(model.name, model.learning)), **counts, **model.incidents}
 
 
 def _applies(s: Scores) -> NDArray[np.bool_]:

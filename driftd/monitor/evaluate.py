@@ -4,7 +4,7 @@ an evaluation returns where the model stands after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,6 +119,8 @@ def unturned(model: ModelState, detectors: DetectorSet, rules: Rules, measured: 
     if before.gross.any() or before.suspected.any() or not {JUDGE, CHANGE} <= before.verdicts.keys():
         return None
     if model.judge is None or model.judge.state.episodes.open.any():
+        return None
+    if any(incident.ended is None for incident in model.incidents):
         return None
     over = kept(measured, before.verdicts)
     if over is None or not np.array_equal(over, ~np.isnan(before.since)):
@@ -443,6 +445,19 @@ def changed(standing: Standing, detectors: DetectorSet) -> Scores | None:
     detections = before.detections + ((status >= WARNING) & (before.status < WARNING))
     ratio = np.where(np.isfinite(needed), size / needed, 0.0)
     return Scores(CHANGE, size, needed, needed, np.zeros(channels), ratio, status, detections)
+
+
+def still_open(evaluation: Evaluation) -> Callable[[str, str], bool]:
+    """(channel, detector) -> whether the detector holds a page or a ticket of the channel open."""
+    judgement, verdicts = evaluation.judgement, evaluation.standing.verdicts
+
+    def holds(channel: str, detector: str) -> bool:
+        if channel == JOINT:
+            return judgement.joint is not None and judgement.joint.status >= Status.WARNING
+        row, verdict = judgement.reference.rows.get(channel), verdicts.get(detector)
+        return row is not None and verdict is not None and bool(verdict.status[row] >= WARNING)
+
+    return holds
 
 
 def asked_for(verdicts: Mapping[str, Verdict], detectors: DetectorSet, channels: int) -> NDArray[np.int8]:

@@ -40,6 +40,7 @@ from driftd.learn.growth import (
     seeded,
 )
 from driftd.learn.sample import Sample
+from driftd.monitor.renewal import is_ready
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth, ModelState
 from driftd.monitor.warmup import note_versions
@@ -98,6 +99,9 @@ def due(model: ModelState, reached: int, pane_seconds: float) -> int | None:
     if (joins := _first_seen(model, growth)) < np.inf:
         hours = (joins - growth.begun) // WAIT_SECONDS + 2  # an hour of it at least
         growth = model.growth = replace(growth, wait=min(growth.wait, hours * WAIT_SECONDS))
+    asked = min((renewal.wait for renewal in growth.renewals), default=np.inf)
+    if asked < growth.wait:
+        growth = model.growth = replace(growth, wait=asked)
     last = int(panes_of(np.array([growth.begun + growth.wait]), pane_seconds)[0]) - 1
     return last if last <= reached else None
 
@@ -149,34 +153,54 @@ def left(model: ModelState) -> dict[TopicPartition, EventBatch]:
     return {source: concatenate([m.rows for m in messages]) for source, messages in model.arrived.items()}
 
 
-def reach(model: ModelState, settings: ModelSettings) -> Reference | None:
-    """The reference of the stage that was reached; None where it has to wait."""
+def reach(model: ModelState, settings: ModelSettings) -> tuple[Reference | None, str]:
+    """The reference of the stage that was reached; None where it has to wait. And why, where somebody asked for it."""
     growth = model.growth
     assert growth is not None
     assert settings.grow_seconds is not None
     if model.reference is None and _first(growth) < 1:
         model.growth = replace(growth, wait=growth.wait + AGAIN_SECONDS)
-        return None
-    gaps = open_gaps(model, growth.begun + growth.wait)
+        return None, ""
+    growth, renewed = _renewed(model, growth)
+    gaps = tuple(gap for gap in open_gaps(model, growth.begun + growth.wait) if gap.channel not in renewed)
     held = tuple(gap.channel for gap in gaps)
     stage = _passed(growth.wait)
     again = stage == growth.stage and set(growth.held) <= set(held)  # who has waited for so long waits on
     if model.reference is not None and growth.sample is not None:
-        again = again and not any(_unknown(model.reference, growth.sample.rows))
-    if again or (growth.sample is not None and model.standing.gross.any()):
+        again = again and not renewed and not any(_unknown(model.reference, growth.sample.rows))
+    if again or (growth.sample is not None and not renewed and model.standing.gross.any()):
         model.growth = replace(growth, wait=_next(growth.stage, growth.wait, growth.held or held, settings))
-        return None
+        return None, ""
     late = growth.wait >= MOST_GROWTH * settings.grow_seconds
-    done = growth.wait >= settings.grow_seconds and (late or not held)
+    done = growth.wait >= settings.grow_seconds and (late or not held) and not growth.renewals
     learning = replace(settings.learning, reason=GROWN if done else GROWING)
     reference, history = _learned(model, growth, learning, (*gaps_over(model, growth), *gaps))
     sample = growth.sample if history is None else None
     faults = growth.faults if reference is None else _renumbered(growth.faults, model.reference, reference)
     wait = _next(stage, growth.wait, held, settings)
-    model.growth = Growth(growth.begun, stage, wait, sample, history, faults, held)
+    model.growth = Growth(growth.begun, stage, wait, sample, history, faults, held, growth.renewals)
     if done:
         model.growth = None
-    return reference
+    return reference, "; ".join(dict.fromkeys(renewed.values()))
+
+
+def _renewed(model: ModelState, growth: Growth) -> tuple[Growth, dict[str, str]]:
+    """The channels that are learned anew now, and why: of them is left out what somebody did not want. The others wait
+    on.
+    """
+    reference, now = model.reference, growth.begun + growth.wait
+    if reference is None or not growth.renewals:
+        return growth, {}
+    due = [r for r in growth.renewals if is_ready(growth, r) and r.channel in reference.rows]
+    faults = growth.faults
+    for r in due:
+        row = reference.rows[r.channel]
+        own = [(row, growth.begun, r.start, NEVER), *([(row, r.end, now, NEVER)] if r.end < now else [])]
+        before = faults[(faults[:, 0] != row) | (faults[:, 2] <= r.start)]
+        faults = np.concatenate([before, np.array(own, np.float64)])
+    waiting = (r if r.wait > growth.wait else replace(r, wait=growth.wait + AGAIN_SECONDS) for r in growth.renewals)
+    renewals = tuple(r for r in waiting if r.channel not in {other.channel for other in due})
+    return replace(growth, faults=faults, renewals=renewals), {r.channel: r.because for r in due}
 
 
 def _learned(
@@ -193,7 +217,8 @@ def _learned(
     drawn = Drawn(growth.sample.thinning, True, gaps)
     reference = build(rows, learning, version, drawn)
     needed = FREEZE_SECONDS if drawn.thinning > 1 else FREEZE_LATEST
-    if reference.last - reference.first < NEARLY * needed or growth.sample.events < FREEZE_EVENTS:
+    young = reference.last - reference.first < NEARLY * needed or growth.sample.events < FREEZE_EVENTS
+    if young or growth.renewals:
         return reference, None
     return reference, seeded(reference, rows, learning.pane_seconds, drawn)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from driftd.core.act import Act, windows
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import CHANGE, Judgement
 from driftd.core.reference import Reference, ReferenceKind
@@ -21,7 +22,7 @@ from driftd.judge.natural.step import carried, refitted
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
 from driftd.judge.step import MicroBatch, ended
-from driftd.monitor import growing
+from driftd.monitor import growing, renewal
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import (
     Evaluation,
@@ -115,15 +116,15 @@ class Monitor:
         growing.take_rows(model, reached if pane is None else pane, self.windows.pane_seconds)
         return pane
 
-    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None]:
+    def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None, str]:
         """The model's reference at the stage that is due, None where it waits. With bins of its own: and the rows after
-        it, which go back to their sources.
+        it, which go back to their sources. And why what is open ends with it.
         """
         anew = model.wants_rows
-        reference = growing.reach(model, self.settings(model.slice))
-        return reference, growing.left(model) if anew else None
+        reference, because = growing.reach(model, self.settings(model.slice))
+        return reference, growing.left(model) if anew else None, because or LEARNED_ANEW
 
-    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str = LEARNED_ANEW) -> None:
+    def end_all(self, model: ModelState, pane: int, out: Evaluated, because: str) -> None:
         """Before a reference that is learned anew: what is open ends, but for channels that are held."""
         self._end_all(model, pane, out, because, growing.held_rows(model))
 
@@ -137,11 +138,11 @@ class Monitor:
         hop, detectors = Hop(pane * seconds, (pane + 1) * seconds, empty), self.detectors(reference)
         turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
         if turns := [turn for turn in turns if turn.channel not in held]:
-            keep(model, _because(evaluate_changes(model, detectors, self.rules(), hop, turns), because), out)
+            keep(self, model, _because(evaluate_changes(model, detectors, self.rules(), hop, turns), because), out)
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
             judged, model.judge = ended(model.judge.state, detectors.a), ModelJudge.of(reference)
-            keep(model, _because(evaluate_episodes(model, detectors, self.rules(), batch, judged), because), out)
+            keep(self, model, _because(evaluate_episodes(model, detectors, self.rules(), batch, judged), because), out)
         return turns
 
     def retire(self, model: ModelState, out: Evaluated, because: str) -> None:
@@ -151,10 +152,31 @@ class Monitor:
         reference = model.reference
         if reference is None or model.taken is None:
             return
-        growing.ended(model, self._end_all(model, model.taken, out, because, ()))
-        keep(model, _because(evaluate_end(model, self.detectors(reference), self.rules()), because), out)
+        self._end_open(model, reference, out, because)
         model.hops, model.natural, model.judgement, model.pending = Hops(), None, None, {}
         model.standing = Standing(since=np.full(len(reference.channels), np.nan))
+
+    def _end_open(self, model: ModelState, reference: Reference, out: Evaluated, because: str) -> None:
+        """All that is open ends, tickets of windows too."""
+        assert model.taken is not None
+        growing.ended(model, self._end_all(model, model.taken, out, because, ()))
+        keep(self, model, _because(evaluate_end(model, self.detectors(reference), self.rules()), because), out)
+
+    def rebaseline(self, models: Models, act: Act, out: Evaluated) -> None:
+        """Lets a model with a reference learn anew: from those of its events since ``act.start`` that are kept, and
+        from what comes. What is open ends.
+        """
+        key = Slice(act.model)
+        model = models[key]
+        assert model.reference is not None
+        assert model.taken is not None
+        now = (model.taken + 1) * self.windows.pane_seconds
+        growth = renewal.again(model, act, now)
+        self._end_open(model, model.reference, out, act.by)
+        self._close_timeline(model)
+        self.forget(model.reference)
+        models[key] = after = model.afresh(growth, model.through)
+        after.arrived = model.arrived
 
     def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
         """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was
@@ -238,6 +260,10 @@ class Monitor:
     def settle(self, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
         """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
         settle(self, model, reached, out, end=end)
+
+    def maintenance(self, model: ModelState) -> tuple[Act, ...]:
+        """The model's maintenance windows, planned in the configuration or made by somebody."""
+        return windows((*self.settings(model.slice).maintenance, *model.acts))
 
     def judgement(self, model: ModelState) -> Judgement | None:
         """How the model stands, evaluated from its state alone (a checkpoint holds no judgement): nothing is found."""

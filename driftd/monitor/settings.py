@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from driftd.core.act import Act
 from driftd.core.event import Kind, Schema
 from driftd.judge.natural.changes import OwnSizes
 from driftd.learn.build import Learning
@@ -17,7 +18,8 @@ class ModelSettings:
     time where that is set; with ``grow_seconds`` it is learned early and grows for so long (driftd.learn.growth).
     ``effect`` of a channel is the least change (PSI) that opens an episode; ``asked`` says whether the user chose its
     detectors, ``sizes`` which sizes the user wants of it; ``sized`` names the channels with
-    sizes of their own. ``restart``: a new version of the model gets a new reference.
+    sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
+    user has planned. ``given``: the reference is the user's file, and nobody else's.
     """
 
     choose: Chooser
@@ -32,6 +34,8 @@ class ModelSettings:
     sizes: Sizes = lambda _: OwnSizes()
     sized: tuple[str, ...] = ()
     restart: bool = False
+    maintenance: tuple[Act, ...] = ()
+    given: bool = False
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
+from driftd.core.act import Act
 from driftd.core.finding import Judgement
 from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference, ReferenceKind
@@ -29,13 +30,16 @@ from driftd.monitor.evaluate import (
     evaluate_episodes,
     evaluate_window,
     measure_windows,
+    still_open,
     unturned,
 )
+from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
+from driftd.monitor.maintenance import muted
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.timeline import ValueReader
-from driftd.monitor.told import remembered
+from driftd.monitor.told import plain, remembered
 
 MAX_VERSIONS = 100
 """Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
@@ -76,6 +80,8 @@ class Known(Protocol):
     def reader(self, reference: Reference) -> ValueReader: ...
 
     def rules(self) -> Rules: ...
+
+    def maintenance(self, model: ModelState) -> tuple[Act, ...]: ...
 
     def forget(self, reference: Reference) -> None: ...
 
@@ -204,7 +210,7 @@ def _change(known: Known, model: ModelState, pane: Run, turns: Sequence[Turn], o
     assert model.reference is not None
     seconds = known.windows.pane_seconds
     hop = Hop(pane.number * seconds, (pane.number + 1) * seconds, pane.summary)
-    keep(model, evaluate_changes(model, known.detectors(model.reference), known.rules(), hop, turns), out)
+    keep(known, model, evaluate_changes(model, known.detectors(model.reference), known.rules(), hop, turns), out)
 
 
 def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
@@ -213,7 +219,7 @@ def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
         detectors = known.detectors(model.reference)
         steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
         for batch, judged in steps:
-            keep(model, evaluate_episodes(model, detectors, known.rules(), batch, judged), out)
+            keep(known, model, evaluate_episodes(model, detectors, known.rules(), batch, judged), out)
     if model.hops.growing is not None:
         model.hops.finish(known.windows)
         _judge_window(known, model, out)
@@ -228,7 +234,7 @@ def _judge_run(known: Known, model: ModelState, run: Run, out: Evaluated) -> Non
     if model.standing.changes:
         model.judge.forget_pairs()
     for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
-        keep(model, evaluate_episodes(model, detectors, known.rules(), part, judged), out)
+        keep(known, model, evaluate_episodes(model, detectors, known.rules(), part, judged), out)
 
 
 def _seen(known: Known, model: ModelState, run: Run, reference: Reference) -> MicroBatch:
@@ -252,21 +258,27 @@ def _judge_window(
     """``seen``: whether anybody sees the judgement before that of the next window takes its place."""
     assert model.reference is not None
     _forget_versions(model)
-    if not seen and measured is not None:
+    waiting = bool(model.muted) or any(incident.ended is None for incident in model.incidents)
+    if not seen and measured is not None and not waiting:
         standing = unturned(model, known.detectors(model.reference), known.rules(), measured)
         if standing is not None:
             model.standing = standing
             return
-    keep(model, evaluate_window(model, known.detectors(model.reference), known.rules(), measured), out)
+    keep(known, model, evaluate_window(model, known.detectors(model.reference), known.rules(), measured), out)
 
 
-def keep(model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
+def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
+    """Where the model stands now, and what was found."""
     if evaluation is None:
         return
-    model.standing, model.judgement = evaluation.standing, evaluation.judgement
-    out.judgements.append(evaluation.judgement)
-    if found := evaluation.judgement.findings:
+    judgement = _muted(known, model, evaluation)
+    model.standing, model.judgement = evaluation.standing, judgement
+    out.judgements.append(judgement)
+    if found := tuple(map(plain, judgement.findings)):
         model.told = remembered(model.told, found)
+        model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+    if any(incident.ended is None for incident in model.incidents):
+        model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
     for finding in found:
         if finding.opens_page:
             model.pages += 1
@@ -286,6 +298,17 @@ def _roll(known: Known, model: ModelState, number: int, out: Evaluated) -> None:
     if rolled is not None:
         known.forget(model.reference)
         model.reference = rolled
+
+
+def _muted(known: Known, model: ModelState, evaluation: Evaluation) -> Judgement:
+    judgement, planned = evaluation.judgement, known.maintenance(model)
+    if not planned and not model.muted:
+        return judgement
+    holds = still_open(evaluation)
+    waiting = [f for f in model.muted if f.feature is None or holds(f.feature, f.detector)]
+    at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
+    told, model.muted = muted(planned, waiting, judgement.findings, at)
+    return replace(judgement, findings=told)
 
 
 def _drifts(model: ModelState) -> bool:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.act import Act
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -87,13 +89,26 @@ class Standing:
         return {change.row: change.kind.value for change in self.changes}
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A channel that is learned anew from ``start`` (to ``end``) on, because somebody asked: when ``wait`` seconds of
+    the growth are over. ``because``: what ends then, ends for that.
+    """
+
+    channel: str
+    start: float
+    end: float
+    wait: float
+    because: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Growth:
     """How far a growing reference is. ``begun``: the start of the slice's first pane (NaN: none yet); ``stage`` counts
     the stages that it has reached; ``wait``: seconds after ``begun`` at which the next is tried. ``sample`` while bins
     may change, ``history`` from then on; ``faults`` float64[k, 4]: the row of a channel that was faulty, from when to
     when, and whether no traffic does that by itself (driftd.monitor.growing). ``held``: the channels that did not grow
-    at the last stage.
+    at the last stage; ``renewals``: those that somebody wants to be learned anew.
     """
 
     begun: float
@@ -103,6 +118,7 @@ class Growth:
     history: History | None = None
     faults: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
     held: tuple[str, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
 
 
 @dataclass(slots=True)
@@ -119,7 +135,9 @@ class ModelState:
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
-    were over time; ``told``: its last findings, the newest last.
+    were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
+    parts of, in the order in which they opened. ``acts``: what people did about it, the newest last; ``muted``: what
+    would have rung in a maintenance window and is open still, with the severity that it would have had.
     """
 
     slice: Slice
@@ -146,6 +164,9 @@ class ModelState:
     configured: bool = False
     timeline: Timeline = field(default_factory=Timeline)
     told: tuple[Finding, ...] = ()
+    acts: tuple[Act, ...] = ()
+    muted: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     judgement: Judgement | None = None
 
     @property
@@ -181,6 +202,8 @@ class ModelState:
             configured=self.configured,
             timeline=self.timeline,
             told=self.told,
+            acts=self.acts,
+            incidents=self.incidents,
         )
 
     @property

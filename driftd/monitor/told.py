@@ -15,14 +15,14 @@ MOST: Final = 100
 
 
 def remembered(before: tuple[Finding, ...], found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Oldest first."""
-    told = (*before, *map(_plain, found))
+    """Oldest first; ``found`` are ``plain``."""
+    told = (*before, *found)
     old, recent = told[:-MOST], told[-MOST:]
     last = {(f.feature, f.detector): f for f in told}
     return (*(f for f in old if last[f.feature, f.detector] is f and f.status >= Status.WARNING), *recent)
 
 
-def _plain(finding: Finding) -> Finding:
+def plain(finding: Finding) -> Finding:
     """With Python's numbers in place of numpy's."""
     numbers = {f.name: getattr(finding, f.name) for f in fields(finding)}
     return replace(finding, **{name: v.item() for name, v in numbers.items() if isinstance(v, np.generic)})

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
+from driftd.core.act import Act
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.incident import Incident
 from driftd.core.summary import merge
 from driftd.core.window import Hop, Hops
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -22,7 +24,9 @@ class ModelView:
     """A model with its last judgement, or on its way (0..1) to the first reference. ``growth``: how far a reference
     that grows is, in words; "" where it does not. ``unwatched``: features that came too late for the reference.
     ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
-    ``started``: when each version began to answer; ``quiet`` while it sends nothing.
+    ``started``: when each version began to answer; ``quiet`` while it sends nothing. ``acts``: what people did about
+    it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
+    ringing now; ``keeps_events``: one channel alone can be learned anew.
     """
 
     name: str
@@ -37,6 +41,10 @@ class ModelView:
     started: Mapping[str, float] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
     quiet: Quiet | None = None
+    acts: tuple[Act, ...] = ()
+    windows: tuple[Act, ...] = ()
+    muted: Act | None = None
+    keeps_events: bool = False
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""
@@ -56,6 +64,8 @@ class Snapshot:
     ``runbooks`` is the address that a runbook's file name is appended to; without one the page names the file and
     links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
     ``reached``: up to when all events are in, NaN before the first; ``limits``: what there is and may be at the most.
+    ``incidents``: those of all models with one cause as one. ``external_url``: under which address people reach the
+    pages, "" where that is not known.
     """
 
     now: float
@@ -68,6 +78,8 @@ class Snapshot:
     reached: float = nan
     pane_seconds: float = 10.0
     limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    incidents: Sequence[Incident] = ()
+    external_url: str = ""
 
     def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""

@@ -12,9 +12,12 @@ import numpy as np
 import orjson
 
 from driftd import __version__
+from driftd.core.act import Deed
 from driftd.core.text import jsonable
 from driftd.monitor import timeline as t
+from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
@@ -27,17 +30,34 @@ from driftd.web.facts import (
 )
 from driftd.web.guarantee import promises
 from driftd.web.health import health
+from driftd.web.incidents import (
+    EntryLine,
+    IncidentLine,
+    Nearby,
+    PartLine,
+    advice,
+    incident_line,
+    incident_lines,
+    named,
+    nearby,
+    open_lines,
+    part_lines,
+    timeline_of,
+)
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import partitions, refused
 from driftd.web.series import Stretch, Values, usual_of
 from driftd.web.snapshot import status_json
 
 DOCUMENT: Final = "/api/v1/openapi.json"
+ACT: Final = "/api/v1/act"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page."""
+    """``status``: the worst of ``models``, which come worst first; ``sentence`` the headline of the first page;
+    ``incidents`` those that are open, pages first.
+    """
 
     version: str
     time: float
@@ -47,6 +67,7 @@ class Fleet:
     status: str
     sentence: str
     models: list[ModelLine]
+    incidents: list[IncidentLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,16 @@ class Model:
     model: ModelLine
     channels: list[ChannelLine]
     reference: Reference | None
+    acts: list[ActLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What people did, newest first; ``windows``: the maintenance windows that are not over."""
+
+    time: float
+    acts: list[ActLine]
+    windows: list[ActLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +142,30 @@ class Findings:
     time: float
     episodes: list[Episode]
     findings: list[FindingLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Open ones, pages first, then those that have ended, newest first."""
+
+    time: float
+    incidents: list[IncidentLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
+    ``hint``: where to look; ``runbook``: the alert that has one.
+    """
+
+    time: float
+    incident: IncidentLine
+    parts: list[PartLine]
+    timeline: list[EntryLine]
+    nearby: list[Nearby]
+    hint: str
+    runbook: str
+    acts: list[ActLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +226,11 @@ class Route:
 def fleet(_: Request, snapshot: Snapshot) -> Fleet:
     opened = snapshot.opened
     lines = sorted((model_line(m, snapshot, opened) for m in snapshot.models), key=worst_first)
-    status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now)
+    open_ = open_lines(snapshot)
+    status, sentence = fleet_headline(lines, snapshot.not_ready, snapshot.now, [i.sentence for i in open_])
     reached = snapshot.reached if np.isfinite(snapshot.reached) else None
     ready, reasons = not snapshot.not_ready, tuple(snapshot.not_ready)
-    return Fleet(__version__, snapshot.now, reached, ready, reasons, status, sentence, lines)
+    return Fleet(__version__, snapshot.now, reached, ready, reasons, status, sentence, lines, open_)
 
 
 def model(request: Request, snapshot: Snapshot) -> Model | Problem:
@@ -186,7 +242,9 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     if j is not None:
         r = j.reference
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
-    return Model(snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference)
+    return Model(
+        snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference, act_lines(m)
+    )
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
@@ -222,6 +280,26 @@ def findings(request: Request, snapshot: Snapshot) -> Findings:
     return Findings(snapshot.now, episodes(mine), [finding_line(f) for f in mine])
 
 
+def acts(request: Request, snapshot: Snapshot) -> Acts:
+    mine = [m for m in snapshot.models if request.get("model") in {"", m.name}]
+    done = sorted((line for m in mine for line in act_lines(m)), key=lambda line: -line.when)
+    return Acts(snapshot.now, done, [act_line(window) for m in mine for window in m.windows])
+
+
+def incidents(request: Request, snapshot: Snapshot) -> Incidents:
+    return Incidents(snapshot.now, incident_lines(snapshot, request.get("model"), request.get("status")))
+
+
+def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
+    found = named(snapshot, request.get("id"))
+    if found is None:
+        return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
+    runbook, hint = advice(found.first)
+    line = incident_line(found, snapshot.now, looked_at(snapshot))
+    parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
+    return Incident(snapshot.now, line, parts, timeline, nearby(found, snapshot), hint, runbook, acts)
+
+
 def health_of(_: Request, snapshot: Snapshot) -> Health:
     return Health(
         snapshot.now,
@@ -250,7 +328,7 @@ def document() -> bytes:
     """OpenAPI 3.1, made of the types above."""
     bodies = [route.body for route in ROUTES.values() if route.body is not None]
     _, schemas = msgspec.json.schema_components([*bodies, Problem], ref_template="#/components/schemas/{name}")
-    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()}
+    paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()} | {ACT: {"post": _acting()}}
     info = {
         "title": "driftd",
         "version": __version__,
@@ -270,6 +348,25 @@ def _operation(route: Route) -> dict[str, Any]:
         for i, (name, text) in enumerate(route.parameters)
     ]
     return out
+
+
+def _acting() -> dict[str, Any]:
+    """What does something: a form, by who has logged in or is on driftd's machine."""
+    fields: dict[str, Any] = {name: {"type": "string", "description": text} for name, text in _FORM}
+    fields["channel"] = {"type": "array", "items": {"type": "string"}, "description": "Channels; repeat the field."}
+    form = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": fields}}}
+    done = {"type": "object", "properties": {"done": {"type": "string"}}}
+    problem = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "summary": "Do something about a model. The answer comes when it is saved.",
+        "requestBody": {"required": True, "content": form},
+        "responses": {
+            "200": _response("Done and saved.", done),
+            "400": _response("It cannot be done; nothing has changed.", problem),
+            "403": {"description": "Neither a login nor this machine, or a page of another site."},
+            "503": _response("It is not saved yet.", problem),
+        },
+    }
 
 
 def _response(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,10 +391,23 @@ def _list(values: np.ndarray[Any, Any]) -> list[float | None]:
     return [x if np.isfinite(x) else None for x in np.asarray(values, np.float64).tolist()]
 
 
+_FORM: Final = (
+    ("do", f"{', '.join(Deed)}."),
+    ("model", "The model's name."),
+    ("all", "1: all models, of a maintenance."),
+    ("from", "now, -30m, +2h or 2026-12-01 03:07 in UTC."),
+    ("to", "As from."),
+    ("because", "Why; at most 500 characters."),
+    ("as", "Who asks, where the login does not say it."),
+    ("about", "The id of an incident, or of the window to cancel."),
+    ("verdict", "real or false_alarm, of a feedback."),
+)
 _MODEL: Final = ("model", "The model's name.")
 _CHANNEL: Final = ("channel", "The channel's name.")
 _RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
 _AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
+_WHICH: Final = ("status", "open, past, page or ticket; without it all.")
+_ID: Final = ("id", "The incident's id.")
 ROUTES: Final[Mapping[str, Route]] = {
     "/api/v1/status": Route(
         "All models with all channels and detectors, as one page.", None, lambda _, s: status_json(s)
@@ -308,5 +418,8 @@ ROUTES: Final[Mapping[str, Route]] = {
         "A channel with its values over time.", Channel, channel, (_MODEL, _CHANNEL, _RANGE, _AS_OF), 2
     ),
     "/api/v1/findings": Route("Pages and tickets, open and past.", Findings, findings, (_MODEL,)),
+    "/api/v1/acts": Route("What people did, and maintenance windows.", Acts, acts, (_MODEL,)),
+    "/api/v1/incidents": Route("Incidents, open and past.", Incidents, incidents, (_MODEL, _WHICH)),
+    "/api/v1/incident": Route("An incident with its parts and timeline.", Incident, incident, (_ID,), 1),
     "/api/v1/health": Route("driftd itself.", Health, health_of),
 }

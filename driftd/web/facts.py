@@ -11,9 +11,9 @@ import numpy as np
 from driftd.core.channel import JOINT
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.text import plural, when
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.format import when
 from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
 
 Opened = Mapping[tuple[str, str, str], Finding]
@@ -151,12 +151,20 @@ def since_when(text: str, since: float | None, now: float) -> str:
     return text if since is None else f"{text} since {when(since, now)}"
 
 
-def fleet_headline(lines: Sequence[ModelLine], not_ready: Sequence[str], now: float) -> tuple[str, str]:
-    """The worst status, and the sentence that a person reads first; ``lines`` worst first."""
+def fleet_headline(
+    lines: Sequence[ModelLine], not_ready: Sequence[str], now: float, incidents: Sequence[str] = ()
+) -> tuple[str, str]:
+    """The worst status, and the sentence that a person reads first; ``lines`` worst first, as are the sentences of the
+    open ``incidents``.
+    """
     pages = [(line.model, since_when(line.sentence, line.since, now)) for line in lines if line.status == "page"]
     tickets = [line.model for line in lines if line.status == "ticket"]
     learning = sum(line.status == "learning" for line in lines)
     text = words.fleet(pages, tickets, learning, len(lines))
+    if pages and incidents:
+        rest = len(incidents) - 1
+        more = f" ({rest} more {plural('incident', rest)})" if rest else ""
+        text = f"{incidents[0]}{more}"
     status = "page" if pages else "ticket" if tickets else "learning" if learning == len(lines) else "ok"
     if not_ready:
         return "blind", f"driftd is not ready: {'; '.join(not_ready)}" + (f". {text}" if pages else "")

@@ -6,34 +6,22 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
+from driftd.core.text import at_utc
+
 DAY: Final = 86_400.0
 NBSP: Final = "\u00a0"
 _AGES: Final = (("d", DAY), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
-def when(seconds: float, now: float) -> str:
-    """``02:41`` today, ``Mon 14:05`` within six days, ``24 Nov 09:05`` before, with the year where it is another."""
-    at, today = (_utc(s) for s in (seconds, now))
-    if at is None or today is None:
-        return "-"
-    clock = f"{at:%H:%M}"
-    if at.date() == today.date():
-        return clock
-    if 0 <= (today.date() - at.date()).days <= 6:
-        return f"{at:%a} {clock}"
-    year = "" if at.year == today.year else f" {at.year}"
-    return f"{at.day} {at:%b}{year} {clock}"
-
-
 def date_of(seconds: float) -> str:
     """``Tue 1 Dec 2026, 03:07 UTC``"""
-    at = _utc(seconds)
+    at = at_utc(seconds)
     return "-" if at is None else f"{at:%a} {at.day} {at:%b} {at.year}, {at:%H:%M} UTC"
 
 
 def typed(seconds: float) -> str:
     """``2026-12-01 03:07``, as it stands in the address and in text fields."""
-    at = _utc(seconds)
+    at = at_utc(seconds)
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
@@ -112,10 +100,3 @@ def rate(per_second: float) -> str:
     if per_minute >= 1 or per_minute == 0:
         return f"{number(per_minute)}{NBSP}/{NBSP}min"
     return f"{number(per_minute * 60, 2)}{NBSP}/{NBSP}h"
-
-
-def _utc(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

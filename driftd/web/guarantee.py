@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from driftd.core.text import clean, duration, plural
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.monitor.view import Snapshot
+from driftd.web.acts import verdicts
 from driftd.web.format import large
 
 MAX_CHANNELS: Final = 20
@@ -23,7 +24,19 @@ def promises(snapshot: Snapshot) -> list[tuple[str, str]]:
         return []
     counts = [m.counts for m in snapshot.models]
     pages, recent = sum(c.pages for c in counts), sum(c.recent_pages for c in counts)
-    return [*_promises(certificate, pages, recent)]
+    return [*_promises(certificate, pages, recent), *_judged(certificate, verdicts(snapshot))]
+
+
+def _judged(c: Certificate, said: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """What people said, beside what was promised."""
+    real, false = said.get("real", 0), said.get("false_alarm", 0)
+    every, budget = real + false, f"the budget is {c.budget:g} false {plural('page', c.budget)} a month"
+    if not every:
+        text = "nobody has said of an incident of the last 30 days whether it was real (driftd feedback)"
+    else:
+        were = "was a false alarm" if false == 1 else "were false alarms"
+        text = f"{false} of {every} {plural('incident', every)} of the last 30 days {were}, people said; {budget}"
+    yield "Judged", text
 
 
 def _promises(c: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:

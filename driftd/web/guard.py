@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.message import Message
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from driftd.core.act import MOST_NAME
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
@@ -37,14 +40,28 @@ def refused_origin(headers: Message) -> str:
     return ""
 
 
-def is_known(connection: object, client: str, headers: Message, *, password: bool) -> bool:
-    """Has the client logged in, with a ``password`` that was asked for or a certificate, or is it on this machine?
+LOCAL: Final = "local"
+"""What a client on this machine is called that nobody asked for a login."""
+
+
+def known_as(connection: object, client: str, headers: Message, *, user: str) -> str:
+    """The client's name: that of the ``user`` whose password was asked for, that of its certificate, or LOCAL; "" where
+    it has not logged in and is not on this machine.
 
     A proxy on this machine forwards for others.
     """
-    if password or (isinstance(connection, ssl.SSLSocket) and connection.getpeercert()):
-        return True
-    return is_loopback(client) and not any(name in headers for name in FORWARDED)
+    certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+    name = user or (_subject(certificate) if certificate else "")
+    if name:
+        return name[:MOST_NAME] if name.isprintable() else ascii(name)[1:-1][:MOST_NAME]
+    return LOCAL if is_loopback(client) and not any(name in headers for name in FORWARDED) else ""
+
+
+def _subject(certificate: Mapping[str, Any]) -> str:
+    """The common name of a certificate, else its first other name."""
+    subject = {key: value for part in certificate.get("subject", ()) for key, value in part}
+    others = [value for _, value in certificate.get("subjectAltName", ())]
+    return str(subject.get("commonName") or next(iter(others), "certificate"))
 
 
 def is_address(name: str) -> bool:

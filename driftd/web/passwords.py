@@ -112,6 +112,12 @@ class Passwords:
                 log.warning("%s: %d wrong passwords; no more are checked for a while", client, TRIES)
 
 
+def user_of(authorization: str | None) -> str:
+    """Whom a basic Authorization header names; "" where it is none."""
+    given = _given(authorization)
+    return "" if given is None else given[0]
+
+
 def _given(authorization: str | None) -> tuple[str, str] | None:
     """User and password of a basic Authorization header; None where it is none."""
     scheme, _, encoded = (authorization or "").partition(" ")

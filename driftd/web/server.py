@@ -18,31 +18,39 @@ from typing import Any, Final
 
 import orjson
 
-from driftd.core.errors import ConfigError
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused, ConfigError
 from driftd.core.text import jsonable
+from driftd.engine.desk import Done
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
 from driftd.sources.renewed import Renewed
 from driftd.web import guard
+from driftd.web.acts import NOBODY
 from driftd.web.pages import frame
-from driftd.web.passwords import TooManyPasswords
-from driftd.web.site import JSON, MAX_FIELDS, PATHS, TEXT, Answer, answer, request_of
+from driftd.web.passwords import TooManyPasswords, user_of
+from driftd.web.site import ACTING, JSON, MAX_FIELDS, PATHS, TEXT, Answer, answer, answer_act, request_of
 from driftd.web.slots import Pool, Slots
 from driftd.web.webconfig import WebConfig, load
 
 log = logging.getLogger("driftd.http")
 
-MAX_BODY_BYTES: Final = 4096
+MAX_BODY_BYTES: Final = 32_768
 HEALTHY_SECONDS: Final = 60.0
 """Without a round of the loop; then liveness fails."""
 _SECURITY: Final = {
     "Content-Security-Policy": frame.CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a browser's form sends Origin: null, and would be refused
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+def nobody_acts(_: Sequence[Act]) -> Done:
+    """Of what only shows."""
+    raise ActRefused("nothing can be done here: this is a replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Views:
     not_ready  the reasons why driftd is not ready; none if it is
     reload     reloads the configuration, waits, and returns whether it is in force, with a text
     snapshot   what the web pages show
+    act        does what somebody asks for, waits until it is saved, and says what came of it; raises ActRefused, and
+               TimeoutError while the loop stands still
     """
 
     metrics: Callable[[bool], bytes]
@@ -61,6 +71,7 @@ class Views:
     not_ready: Callable[[], Sequence[str]]
     reload: Callable[[], tuple[bool, str]]
     snapshot: Callable[[], Snapshot]
+    act: Callable[[Sequence[Act]], Done] = nobody_acts
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         self.request.settimeout(self.server.limits.request_seconds)
         super().setup()
-        self.web = self.server.web
+        self.web, self.body = self.server.web, b""
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()
             if self.web.tls is not None and (why := self.web.tls.refuses(self.request)):
@@ -280,24 +291,27 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(b"user and password required\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
 
     def _refused_write(self) -> Answer | None:
-        """What changes something needs a login or this machine, and no page of another site; a body is ignored."""
+        """What changes something needs a login or this machine, and no page of another site."""
         if self.command not in {"POST", "PUT"}:
             return None
         if refused := guard.refused_origin(self.headers):
             return Answer(f"{refused}\n".encode(), status=HTTPStatus.FORBIDDEN)
-        client, asked = str(self.client_address[0]), self.web.passwords is not None
-        if not guard.is_known(self.request, client, self.headers, password=asked):
-            text = (
-                b"from another machine this needs a password or a certificate (http.web_config); SIGHUP does the same\n"
-            )
-            return Answer(text, status=HTTPStatus.FORBIDDEN)
+        if not self._who():
+            return Answer(_ROUTES[self._path].alone.encode() + b"\n", status=HTTPStatus.FORBIDDEN)
         length = self.headers.get("Content-Length", "0")
         # with more digits the number may not fit into a read, and Python refuses to parse thousands of them
         known = re.fullmatch("[0-9]{1,9}", length) is not None and "Transfer-Encoding" not in self.headers
         if not known or int(length) > MAX_BODY_BYTES:
-            return Answer(b"no body is needed\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        self.rfile.read(int(length))
+            text = f"a body of more than {MAX_BODY_BYTES} bytes, or of unknown length\n".encode()
+            return Answer(text, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        self.body = self.rfile.read(int(length))
         return None
+
+    def _who(self) -> str:
+        """By which name the client is known; "" where it may not change anything."""
+        user = user_of(self.headers["Authorization"]) if self.web.passwords is not None else ""
+        client = str(self.client_address[0])
+        return guard.known_as(self.request, client, self.headers, user=user)
 
     def _send(self, answer: Answer) -> None:
         body, zipped = answer.body, answer.gzipped
@@ -361,18 +375,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def site(self) -> Answer:
         try:
-            request = request_of(self.path, self.headers["Cookie"])
+            request = request_of(self.path, self.headers["Cookie"], self._who())
         except ValueError:
             text = f"more than {MAX_FIELDS} query fields\n"
             return Answer(text.encode(), status=HTTPStatus.BAD_REQUEST)
         return answer(request, self.server.views.snapshot)
 
+    def act(self) -> Answer:
+        """Does what a form asks for: of a page back to it, else as JSON."""
+        views, who = self.server.views, self._who()
+        return answer_act(self._path == "/act", self.body, who, views.snapshot, views.act)
+
 
 @dataclass(frozen=True, slots=True)
 class _Route:
+    """``alone``: what is said to who may not, where the path changes something."""
+
     methods: tuple[str, ...]
     pool: Pool
     answer: Callable[[_Handler], Answer]
+    alone: str = ""
 
 
 _READ: Final = ("GET", "HEAD")
@@ -381,5 +403,11 @@ _ROUTES: Final = {
     "/metrics": _Route(_READ, Pool.SCRAPE, _Handler.metrics),
     "/-/healthy": _Route(_READ, Pool.PROBE, _Handler.healthy),
     "/-/ready": _Route(_READ, Pool.PROBE, _Handler.ready),
-    "/-/reload": _Route(("POST", "PUT"), Pool.RELOAD, _Handler.reload),
+    "/-/reload": _Route(
+        ("POST", "PUT"),
+        Pool.RELOAD,
+        _Handler.reload,
+        "from another machine this needs a password or a certificate (http.web_config); SIGHUP does the same",
+    ),
+    **dict.fromkeys(ACTING, _Route(("POST",), Pool.RELOAD, _Handler.act, NOBODY)),
 }

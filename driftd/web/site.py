@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
+import orjson
+
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused
+from driftd.core.text import jsonable
+from driftd.engine.desk import Done
+from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import api
-from driftd.web.pages import channel, findings, fleet, frame, health, model
+from driftd.web.acts import acts_of, form_of
+from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model
 from driftd.web.pages.frame import Request
 
 MAX_FIELDS: Final = 12
@@ -32,11 +41,11 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def request_of(target: str, cookies: str | None) -> Request:
+def request_of(target: str, cookies: str | None, who: str = "") -> Request:
     """Raises ValueError for more than MAX_FIELDS query fields. Of a field that comes twice the first one counts."""
     path, _, query = target.partition("?")
     fields = parse_qs(query, max_num_fields=MAX_FIELDS, errors="replace")
-    return Request(path, {name: values[0] for name, values in fields.items()}, _theme(cookies))
+    return Request(path, {name: values[0] for name, values in fields.items()}, _theme(cookies), who)
 
 
 def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
@@ -56,11 +65,39 @@ def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
     return _PAGES[request.path](request, snapshot())
 
 
+def answer_act(
+    page: bool, body: bytes, who: str, snapshot: Callable[[], Snapshot], act: Callable[[Sequence[Act]], Done]
+) -> Answer:
+    """Does what the form ``body`` asks for in the name of ``who``; back to the ``page`` it came from, else JSON."""
+    form, status = dict[str, list[str]](), HTTPStatus.OK
+    try:
+        form = form_of(body)
+        done = act(acts_of(form, who, time.time(), snapshot()))
+        text = done.text
+        if done.unsaved:
+            status, text = HTTPStatus.SERVICE_UNAVAILABLE, f"{done.text}\ndone, but not saved yet: {done.unsaved}"
+    except ActRefused as e:
+        status, text = HTTPStatus.BAD_REQUEST, str(e)
+    except TimeoutError:
+        status, text = HTTPStatus.SERVICE_UNAVAILABLE, "the loop has not come round yet; it is done when it does"
+    if not page:
+        known = {"done" if status is HTTPStatus.OK else "error": text}
+        return Answer(orjson.dumps(jsonable(known), option=orjson.OPT_APPEND_NEWLINE), JSON, status)
+    back = _back(form.get("back", ["/"])[0])
+    if status is HTTPStatus.OK:
+        return _see(back)
+    request = Request("/", {}, who=who)
+    return Answer(frame.render("message.html", request, snapshot(), text=text, more="", back=back), HTML, status)
+
+
+def _back(address: str) -> str:
+    """A page of ours."""
+    return address if address.partition("?")[0] in _PAGES else "/"
+
+
 def _choose_theme(request: Request) -> Answer:
     """Remembers which colours somebody wants, in a cookie of theirs; back to a page of ours only."""
-    back, theme = request.get("back"), request.get("theme")
-    if back.partition("?")[0] not in _PAGES:
-        back = "/"
+    back, theme = _back(request.get("back")), request.get("theme")
     if theme not in frame.THEMES:
         theme = "auto"
     return _see(back, ("Set-Cookie", f"theme={theme}; Path=/; Max-Age={_YEAR}; SameSite=Strict; HttpOnly"))
@@ -109,13 +146,34 @@ def _findings(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(findings.page(request, snapshot), HTML)
 
 
+def _incidents(request: Request, snapshot: Snapshot) -> Answer:
+    return Answer(incidents.page(request, snapshot), HTML)
+
+
+def _incident(request: Request, snapshot: Snapshot) -> Answer:
+    body = incident.page(request, snapshot)
+    return _no_incident(request, snapshot) if body is None else Answer(body, HTML)
+
+
+def _report(request: Request, snapshot: Snapshot) -> Answer:
+    body = incident.report(request, snapshot)
+    if body is None:
+        return _no_incident(request, snapshot)
+    return Answer(body, HTML, headers=(("Content-Disposition", 'attachment; filename="report.html"'),))
+
+
+def _no_incident(request: Request, snapshot: Snapshot) -> Answer:
+    return _missing(request, snapshot, "No incident has this id", f"A model remembers its last {MOST_ENDED}.")
+
+
 def _health(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(health.page(request, snapshot), HTML)
 
 
-def _missing(request: Request, snapshot: Snapshot, text: str) -> Answer:
-    more = "It may have been retired, or renamed."
-    body = frame.render("message.html", request, snapshot, text=text, more=more)
+def _missing(
+    request: Request, snapshot: Snapshot, text: str, more: str = "It may have been retired, or renamed."
+) -> Answer:
+    body = frame.render("message.html", request, snapshot, text=text, more=more, back="/")
     return Answer(body, HTML, HTTPStatus.NOT_FOUND)
 
 
@@ -123,8 +181,13 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/": _fleet,
     "/model": _model,
     "/channel": _channel,
+    "/incidents": _incidents,
+    "/incident": _incident,
+    "/report": _report,
     "/findings": _findings,
     "/health": _health,
 }
 _STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
+ACTING: Final = ("/act", api.ACT)
+"""Paths that a form is sent to: of pages, and of programs."""
 PATHS: Final = (*_PAGES, "/theme", *sorted(_STATIC), *api.ROUTES, api.DOCUMENT)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings, SizeSetting
+from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 PAGE_AFTER_SECONDS = 86_400.0
 """Ten thousand events of a fast stream span minutes and know nothing of the night."""
+PLANNER = "driftd.yaml"
+"""Who made the windows that are planned in the configuration."""
 LEARN_EVENTS = 10_000
 """Events of a reference that does not grow, where nobody says how many."""
 
@@ -246,7 +249,16 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         sizes=lambda channel: own_sizes(settings, model, channel),
         sized=() if model is None else tuple(model.alarms.channels),
         restart=(source.new_version or settings.learning.new_version) == "restart",
+        maintenance=_maintenance(settings, model),
+        given=source.path is not None,
     )
+
+
+def _maintenance(settings: Settings, model: Model | None) -> tuple[Act, ...]:
+    """Windows that the user has planned, of all models and of this one."""
+    own, name = ((), "") if model is None else (model.maintenance, model.name)
+    planned = (*settings.maintenance, *own)
+    return tuple(Act(Deed.MAINTENANCE, PLANNER, 0.0, w.why, name, start=w.from_, end=w.to) for w in planned)
 
 
 def _kinds(model: Model | None) -> dict[str, Kind]:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,11 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from driftd import __version__
 from driftd.config import Loaded, Settings
-from driftd.core.errors import ConfigError, DriftdError
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused, ConfigError, DriftdError
 from driftd.engine.daemon import Clock, Daemon, FindingSink, Timing, start_models
 from driftd.engine.degradation import Ladder
+from driftd.engine.desk import Done
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.lock import locked
 from driftd.engine.pipeline import Pipeline
@@ -32,7 +34,7 @@ from driftd.engine.watchdog import watched
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.sinks import log as logs
-from driftd.web import HEALTHY_SECONDS, HttpServer, Views
+from driftd.web import HEALTHY_SECONDS, HttpServer, Views, nobody_acts
 from driftd.wiring.app import kafka_settings, pipeline_of, redaction_of, references_of
 
 if TYPE_CHECKING:
@@ -63,17 +65,20 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
     telemetry.set("driftd_build_info", 1, __version__)
     telemetry.set("driftd_config_last_reload_successful", 1)
     telemetry.set("driftd_config_last_reload_success_timestamp_seconds", time.time())
-    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "")
+    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "", settings.http.external_url or "")
 
 
 def views_of(reporter: Reporter, reload: Reload | None) -> Views:
-    """What HTTP shows. Without ``reload`` it is a replay, and the page's clock is that of the events."""
+    """What HTTP shows and does. Without ``reload`` it is a replay: nothing can be done, and the page's clock is that of
+    the events.
+    """
     return Views(
         metrics=lambda gzip: reporter.metrics.render(gzip=gzip),
         age=lambda: time.time() - reporter.heartbeat,
         not_ready=lambda: _not_ready(reporter, live=reload is not None),
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
         snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
+        act=nobody_acts if reload is None else reload.act,
     )
 
 
@@ -107,6 +112,12 @@ class Reload:
             if not self._answered.wait(30):
                 return False, "the loop has not come round for 30 s; see /-/healthy"
             return self.done, self.text
+
+    def act(self, acts: Sequence[Act]) -> Done:
+        """Does what people ask for, between two polls. Raises ActRefused and TimeoutError."""
+        if self.daemon is None:
+            raise ActRefused("driftd is still starting")
+        return self.daemon.desk.ask(acts)
 
     def __call__(self, daemon: Daemon) -> bool:
         """Takes the new configuration, or keeps the old one and says why."""

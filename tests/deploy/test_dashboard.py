@@ -46,6 +46,9 @@ LABELS: Final = {
     "kind": ("missing",),
     "change": ("level",),
     "severity": ("page", "ticket"),
+    "incident": ("5f1e",),
+    "summary": ("fraud: amount 100% missing since 14:20 UTC",),
+    "url": ("https://driftd.example/incident?id=5f1e",),
 }
 """Of labels whose values the table of metrics leaves open."""
 each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import runpy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from driftd import __version__
+from driftd.cli import cli
 from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
 from driftd.engine.daemon import Timing
@@ -17,7 +22,7 @@ from tests.deploy.reading import DEPLOY, read_yaml, run, tool
 
 COMPOSE = read_yaml(DEPLOY / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"topics", "flights"}
+ONE_SHOT = {"topics", "flights", "rules"}
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 FINAL_STAGE = DOCKERFILE.rpartition("\nFROM ")[2]
@@ -36,6 +41,12 @@ def test_image_runs_as_nobody_in_particular() -> None:
     assert FINAL_STAGE.index("USER ") < FINAL_STAGE.index("ENTRYPOINT")
 
 
+def test_image_says_what_it_is() -> None:
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="(.*?)"', FINAL_STAGE))
+    assert labels["version"] == __version__
+    assert labels.keys() >= {"title", "description", "licenses", "revision"}
+
+
 def test_image_is_healthy_by_the_loop_of_driftd() -> None:
     assert "HEALTHCHECK" in FINAL_STAGE
     assert "http://127.0.0.1:9477/-/healthy" in FINAL_STAGE
@@ -44,7 +55,8 @@ def test_image_is_healthy_by_the_loop_of_driftd() -> None:
 def test_image_is_built_from_what_the_wheel_needs_and_nothing_else() -> None:
     kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[0] == "!"}
     copied = {word for line in DOCKERFILE.splitlines() if line.startswith("COPY p") for word in line.split()[1:-1]}
-    assert kept == copied | {"driftd"}
+    assert kept == copied | {"driftd", "alert_rules", "deploy"}
+    assert all(f"\nCOPY {folder} {folder}\n" in DOCKERFILE for folder in ("driftd", "alert_rules", "deploy"))
     assert all((DEPLOY.parent / path).exists() for path in kept)
 
 
@@ -85,10 +97,21 @@ def test_files_that_are_mounted_exist(name: str) -> None:
         assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 
 
-@pytest.mark.parametrize("name", ["prometheus", "topics"])
-def test_shell_in_the_compose_file_passes_shellcheck(name: str) -> None:
-    script = SERVICES[name]["command"][0].replace("$$", "$")
-    run(tool("shellcheck"), "--shell=bash" if name == "topics" else "--shell=sh", "-", text=script)
+def test_shell_in_the_compose_file_passes_shellcheck() -> None:
+    run(tool("shellcheck"), "--shell=bash", "-", text=SERVICES["topics"]["command"][0].replace("$$", "$"))
+
+
+def test_rules_of_the_compose_file_link_into_it(tmp_path: Path) -> None:
+    """The command as it stands, but for its folders."""
+    config, out = str(DEPLOY / "driftd.yaml"), str(tmp_path)
+    command = SERVICES["rules"]["command"]
+    words = [word.replace("/etc/driftd/driftd.yaml", config).replace("/var/lib/driftd", out) for word in command]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    texts = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert "example.com" not in texts
+    assert "http://localhost:8080/runbooks/DriftdDown.md" in texts
+    assert "http://localhost:3000/d/driftd/" in texts
+    assert "rules:/etc/prometheus/rules:ro" in SERVICES["prometheus"]["volumes"]
 
 
 def test_time_to_stop_is_longer_than_the_drain() -> None:

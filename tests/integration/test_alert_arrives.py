@@ -20,6 +20,7 @@ from tests.stage.daemon import DriftdProcess
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 MODEL = "flight-delay"
+ADDRESS = "https://driftd.example/watch"
 QUIET, DRIFTED, AGAIN = slice(0, 14_000), slice(14_000, 24_000), slice(24_000, 40_000)
 
 BEGIN = 1_795_413_600.0
@@ -60,6 +61,7 @@ def daemon(kafka: Broker, tmp_path: Path) -> Iterator[tuple[DriftdProcess, str]]
                 "group_id": topic,
                 "start": "earliest",
             },
+            "http": {"external_url": ADDRESS},
             "learning": {"events": 4000},
             "windows": {"window_seconds": 1200, "pane_seconds": 10, "out_of_orderness_seconds": 10},
         },
@@ -100,7 +102,15 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         page = pager.wait_for("firing", "DriftdModelDrift", "/page")
         assert page["labels"]["model"] == MODEL
         assert page["labels"]["severity"] == "critical"
-        assert "has drifted from its reference" in page["annotations"]["summary"]
+        told = page["annotations"]["summary"]
+        assert re.fullmatch(rf"{MODEL}: .* (larger|smaller|out of range|changed).* since \S+( \S+)* UTC.*", told)
+        assert len(told) <= 120
+        found = re.fullmatch(
+            rf"{re.escape(ADDRESS)}/incident\?id=([0-9a-f]{{16}})", page["annotations"]["incident_url"]
+        )
+        assert found, page["annotations"]
+        assert found[1] in driftd.findings()
+        assert "&from=" in page["annotations"]["dashboard_url"]
         assert page["annotations"]["runbook_url"].endswith("DriftdModelDrift.md")
         drifts = [f for f in driftd.findings().values() if f["status"] == "DRIFT"]
         assert {f["detector"] for f in drifts} <= {"change", "judge", "model"}  # statistics of windows only show
@@ -116,7 +126,8 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         kafka.produce(topic, events[AGAIN])
         driftd.wait_received(AGAIN.stop)
         driftd.wait(lambda: status() < 3, "the end of the page")
-        pager.wait_for("resolved", "DriftdModelDrift", "/page")
+        over = pager.wait_for("resolved", "DriftdModelDrift", "/page")
+        assert over["annotations"]["summary"].startswith(f"{MODEL}: ")
         prometheus.stop()
         alertmanager.stop()
     assert driftd.balanced()

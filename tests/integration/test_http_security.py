@@ -306,18 +306,20 @@ class TestReload:
         assert daemon.reloads == 0
 
     @pytest.mark.parametrize(
-        ("client", "password", "known"),
+        ("client", "user", "known"),
         [
-            pytest.param("127.0.0.1", False, True, id="this machine"),
-            pytest.param("::1", False, True, id="this machine, v6"),
-            pytest.param("::ffff:127.0.0.1", False, True, id="this machine on a v6 socket"),
-            pytest.param("10.0.0.1", False, False, id="another machine"),
-            pytest.param("::ffff:10.0.0.1", False, False, id="another machine on a v6 socket"),
-            pytest.param("10.0.0.1", True, True, id="with a password"),
+            pytest.param("127.0.0.1", "", guard.LOCAL, id="this machine"),
+            pytest.param("::1", "", guard.LOCAL, id="this machine, v6"),
+            pytest.param("::ffff:127.0.0.1", "", guard.LOCAL, id="this machine on a v6 socket"),
+            pytest.param("10.0.0.1", "", "", id="another machine"),
+            pytest.param("::ffff:10.0.0.1", "", "", id="another machine on a v6 socket"),
+            pytest.param("10.0.0.1", "anna", "anna", id="with a password"),
+            pytest.param("127.0.0.1", "anna", "anna", id="with a password on this machine"),
+            pytest.param("10.0.0.1", "an\nna", "an\\nna", id="no name breaks a line"),
         ],
     )
-    def test_from_another_machine_it_takes_a_login(self, client: str, password: bool, known: bool) -> None:
-        assert guard.is_known(None, client, headers(), password=password) is known
+    def test_from_another_machine_it_takes_a_login(self, client: str, user: str, known: str) -> None:
+        assert guard.known_as(None, client, headers(), user=user) == known
 
     def test_another_machine_is_told_what_helps(self, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(guard, "is_loopback", lambda _: False)  # as if from elsewhere

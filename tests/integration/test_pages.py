@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from driftd.core.act import Act, Deed
+from driftd.engine.desk import Done
 from driftd.metrics.aggregates import ModelCounts
 from driftd.web import HttpServer, Snapshot, Views
 from driftd.web.pages import frame
@@ -67,6 +69,11 @@ class Stage:
 
     def __init__(self) -> None:
         self.shown = snapshot()
+        self.acts: list[Act] = []
+
+    def act(self, acts: Sequence[Act]) -> Done:
+        self.acts += acts
+        return Done("done")
 
     def snapshot(self) -> Snapshot:
         return self.shown
@@ -79,7 +86,7 @@ def stage() -> Stage:
 
 @pytest.fixture
 def address(stage: Stage) -> Iterator[str]:
-    views = Views(lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), stage.snapshot)
+    views = Views(lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), stage.snapshot, stage.act)
     server = HttpServer(("127.0.0.1", 0), views)
     server.start()
     yield server.url
@@ -147,6 +154,23 @@ def test_the_script_filters_while_one_types(browse: Browse, address: str, monkey
     done = browse("--dump-dom", f"{address}{still('/')}")
     assert complaints(done) == []
     assert "<title>churn tenure</title>" in done.stdout
+
+
+def test_a_form_is_sent_by_a_browser_and_leads_back(
+    browse: Browse, address: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the headers that a browser sends: with another referrer policy its Origin would be null, and be refused."""
+    typed = b"""const form = document.querySelector("input[value=rebaseline]")?.form;
+        if (form && !sessionStorage.sent) { sessionStorage.sent = 1; form.because.value = "in cents";
+          form.elements.as.value = "anna"; form.requestSubmit(); }"""
+    plain = frame.static
+    monkeypatch.setattr(frame, "static", lambda name: typed if name == "driftd.js" else plain(name))
+    done = browse("--dump-dom", "--virtual-time-budget=4000", f"{address}{still('/model?model=fraud')}")
+    assert complaints(done) == []
+    (act,) = stage.acts
+    assert (act.deed, act.who, act.why, act.model) == (Deed.REBASELINE, "local as anna", "in cents", "fraud")
+    assert "<h1>" in done.stdout
+    assert "fraud" in done.stdout
 
 
 def test_hostile_names_run_nothing(browse: Browse, address: str, stage: Stage) -> None:

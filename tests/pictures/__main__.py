@@ -16,6 +16,7 @@ from tests.servers.prometheus import find
 PICTURES: Final = (
     ("fleet", "/?refresh=off", 1280, 800, "light"),
     ("model", "/model?model=fraud-card&refresh=off", 1280, 1150, "light"),
+    ("incident", "/incident?id={incident}&refresh=off", 1280, 1200, "light"),
     ("channel", "/channel?model=fraud-card&channel=amount&refresh=off", 1280, 1200, "dark"),
 )
 
@@ -34,8 +35,9 @@ def main() -> None:
     server.start()
     if args.write is not None:
         args.write.mkdir(parents=True, exist_ok=True)
+        incident = next((i.id for i in shown.snapshot().incidents if i.first.channel == "amount"), "")
         for name, path, width, height, scheme in PICTURES:
-            take(f"{server.url}{path}", args.write / f"{name}.png", width, height, scheme)
+            take(f"{server.url}{path.format(incident=incident)}", args.write / f"{name}.png", width, height, scheme)
     if args.serve is not None:
         print(f"serving on {server.url}", flush=True)
         threading.Event().wait()

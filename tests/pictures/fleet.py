@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from driftd.config.settings import LearningSection, Settings, WindowsSection
 from driftd.core.event import Decoded, EventBatch
+from driftd.core.incident import Incident
 from driftd.core.slice import Slice
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
@@ -132,6 +134,14 @@ def _renamed(model: ModelState, name: str) -> ModelState:
     assert judgement is not None
     other = replace(reference, model=name)
     calm = replace(judgement, slice=key, reference=other)
-    return replace(
-        model, slice=key, reference=other, judgement=calm, told=tuple(replace(f, slice=key) for f in model.told)
-    )  # fmt: skip
+    told = tuple(replace(f, slice=key) for f in model.told)
+    incidents = tuple(_of_model(i, name) for i in model.incidents)
+    return replace(model, slice=key, reference=other, judgement=calm, told=told, incidents=incidents)
+
+
+def _of_model(i: Incident, name: str) -> Incident:
+    """The same incident as another model would have it."""
+    mine = f"{i.id[:12]}{zlib.crc32(name.encode()) & 0xFFFF:04x}"
+    parts = tuple(replace(p, model=name) for p in i.parts)
+    timeline = tuple(replace(e, model=name) for e in i.timeline)
+    return replace(i, id=mine, ids=(mine,), totals=((name, i.totals[0][1]),), parts=parts, timeline=timeline)

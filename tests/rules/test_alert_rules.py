@@ -81,7 +81,8 @@ def test_says_what_the_person_on_call_needs(name: str) -> None:
     assert set(alert["labels"]) == {"severity", "area"}
     assert alert["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert alert["labels"]["area"] in {"drift", "quality", "slo", "driftd"}
-    assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
+    own = {"incident_url"} if alert["labels"]["area"] in {"drift", "quality"} else set()
+    assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url", *own}
     assert alert["annotations"]["runbook_url"] == f"https://runbooks.example.com/driftd/{name}.md"
     assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/driftd/driftd")
     assert "$value" not in str(alert["labels"])
@@ -168,7 +169,7 @@ def test_alerts_use_only_recorded_names_that_are_recorded() -> None:
 def test_runbook_has_its_sections(runbook: Path) -> None:
     text = runbook.read_text()
     assert text.startswith(f"# {runbook.stem}\n")
-    for section in ("Meaning", "Impact", "Diagnosis", "Mitigation", "Who to call", "Silence", "False alarm"):
+    for section in ("Meaning", "Impact", "Diagnosis", "Mitigation", "Who to call", "Silence", "After"):
         assert f"\n## {section}\n" in text, section
     alert = ALERTS[runbook.stem]
     assert f"Severity: {alert['labels']['severity']}" in text
@@ -176,7 +177,15 @@ def test_runbook_has_its_sections(runbook: Path) -> None:
         assert f"amtool silence add alertname={runbook.stem}" in text
     if alert["labels"]["area"] in {"drift", "quality"}:
         assert "### Real drift or a broken pipeline?" in text
+        assert "\ndriftd explain MODEL" in text
+    assert "\n### False alarm\n" in text.partition("\n## After\n")[2]
     assert runbook_queries(runbook)
+
+
+def test_the_page_s_runbook_has_a_branch_for_every_kind_of_change() -> None:
+    text = (RULES / "runbooks" / "DriftdModelDrift.md").read_text()
+    branches = re.findall(r"^\| ([a-z ]+) \| .+ \| .+ \| .+ \|$", text, re.MULTILINE)
+    assert set(branches) - {"kind"} == {kind.replace("_", " ") for kind in KINDS}
 
 
 @each_runbook

@@ -59,7 +59,7 @@ class DriftdProcess:
         """Writes driftd.yaml; state, http and findings are the process's own."""
         merged = {
             **settings,
-            "http": {"listen": f"127.0.0.1:{self.port}"},
+            "http": {**settings.get("http", {}), "listen": f"127.0.0.1:{self.port}"},
             "findings": {"path": "findings.jsonl"},
             "state": {"directory": "state", "checkpoint_seconds": 0.3, **settings.get("state", {})},
         }
@@ -117,11 +117,14 @@ class DriftdProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 
-    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
-        """Status and body of an HTTP answer, whatever the status."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+    def get(
+        self, path: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Status and body of an HTTP answer, whatever the status; of the page that it leads to."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, body, {**(headers or {})}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode()

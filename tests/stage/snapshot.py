@@ -1,13 +1,16 @@
 """A daemon's evening, for the web pages: one model has drifted, one is quiet, one warns, one learns."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, JUDGE, Joint, Judgement, Severity, Status
+from driftd.core.incident import Incident, together
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.incidents import folded
 from driftd.monitor.timeline import STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
@@ -55,6 +58,20 @@ def view(judged: Judgement, counts: ModelCounts, **over: object) -> ModelView:
     began = {"6": END - 90_000, "7": END - 80_000, "8": END - 600}
     values: dict[str, object] = {"timeline": timeline(reader), "reader": reader, "started": began}
     return ModelView(judged.model, judged, counts=counts, **(values | over))  # type: ignore[arg-type]
+
+
+def incidents(model: str = "fraud", channel: str = "cat_country", other: str = "hour") -> list[Incident]:
+    """One that pages, which another channel joined, and one that was over a day before."""
+    told = partial(finding, detector=CHANGE, kind="missing", reference_value=0.0)
+    before = END - 90_000
+    was = told(model, channel, window_end=before, since=before - 300, value=0.5, severity=Severity.TICKET,
+               status=Status.WARNING)  # fmt: skip
+    over = told(model, channel, window_end=before + 7200, status=Status.OK, previous=Status.WARNING, since=None)
+    opened = told(model, channel, value=0.24, severity=Severity.PAGE, window_end=END - 180)
+    called = finding(model, None, detector="model", channels=(channel,), severity=Severity.PAGE, window_end=END - 180)
+    joined = told(model, other, kind="level", value=33.0, reference_value=20.0, severity=Severity.TICKET,
+                  status=Status.WARNING)  # fmt: skip
+    return together(folded((), [was, over, opened, called, joined], 6))
 
 
 def snapshot(**over: object) -> Snapshot:
@@ -106,6 +123,7 @@ def snapshot(**over: object) -> Snapshot:
         "telemetry": telemetry(),
         "certificate": Certificate.of(1.0, 100, [*covers, "pricing"]),
         "runbooks": "https://runbooks.example.com/driftd",
+        "incidents": () if "findings" in over else incidents(),
     }
     return Snapshot(**(values | over))  # type: ignore[arg-type]
 

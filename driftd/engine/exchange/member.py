@@ -10,12 +10,13 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from driftd.core.errors import ExchangeFailed, MessageUnreadable, SourceError, StateError
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused, ExchangeFailed, MessageUnreadable, SourceError, StateError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
 from driftd.core.pane import Counters
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.core.text import printable
+from driftd.core.text import clean, printable
 from driftd.engine.daemon import Daemon, start_models
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
 from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
@@ -385,6 +386,21 @@ class Member(Daemon):
             self.reporter.checkpoint_failed(str(e))
             self._again(e)
             return None
+
+    def _judging(self, key: Slice) -> State:
+        owner = self.owners.get(self.exchange.owner_of(key.model))
+        if owner is not None and key in owner.owned.state.models:
+            return owner.owned.state
+        if owner is not None:
+            return super(Member, self)._judging(key)
+        raise ActRefused(
+            f"another member of the group judges '{clean(key.model)}': ask the one whose page shows it (--url)"
+        )
+
+    def _perform(self, act: Act) -> str:
+        said = super(Member, self)._perform(act)
+        self._view()
+        return said
 
     def _retire(self) -> None:
         for owner in self.owners.values():

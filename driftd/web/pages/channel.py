@@ -15,6 +15,7 @@ from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
+from driftd.web.acts import act_lines
 from driftd.web.chart import bullet, pair
 from driftd.web.episodes import episodes
 from driftd.web.facts import ChannelLine, channel_line
@@ -88,6 +89,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         categories=[] if numeric else _categories(view, counts),
         statistics=list(_statistics(view)),
         evidence=_evidence(view),
+        acts=[act for act in act_lines(m) if not act.channels or name in act.channels],
         past=[e for e in episodes(mine) if e.ended is not None][:10],
     )
 

@@ -16,9 +16,11 @@ from driftd.monitor.wording import named
 from driftd.web.chart import spark
 from driftd.web.facts import ModelLine, fleet_headline
 from driftd.web.format import age
+from driftd.web.incidents import open_lines
 from driftd.web.pages.frame import STALE_TIMES, Request, model_lines, render
 from driftd.web.series import column_of, day_spark
 
+MOST_INCIDENTS: Final = 5
 STATUSES: Final = ("page", "ticket", "learning", "ok")
 SORTS: Final[dict[str, tuple[str, Callable[[ModelLine], Any] | None]]] = {
     "worst": ("worst first", None),
@@ -40,7 +42,8 @@ class Row:
 
 def page(request: Request, snapshot: Snapshot) -> bytes:
     lines = model_lines(snapshot)
-    tone, headline = fleet_headline(lines, snapshot.not_ready, snapshot.now)
+    open_ = open_lines(snapshot)
+    tone, headline = fleet_headline(lines, snapshot.not_ready, snapshot.now, [i.sentence for i in open_])
     shown = chosen(lines, request)
     views = {m.name: m for m in snapshot.models}
     rows = [_row(line, views[line.model], snapshot) for line in shown]
@@ -50,6 +53,8 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         snapshot,
         tone=tone,
         headline=headline,
+        incidents=open_[:MOST_INCIDENTS],
+        more_incidents=max(len(open_) - MOST_INCIDENTS, 0),
         counts=Counter(line.status for line in lines),
         statuses=STATUSES,
         models=len(lines),

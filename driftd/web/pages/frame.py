@@ -15,11 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from driftd import __version__
-from driftd.core.finding import Status
-from driftd.core.text import clean, duration, plural
+from driftd.core.finding import Severity
+from driftd.core.text import clean, duration, plural, when
 from driftd.monitor.view import Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
+from driftd.web.acts import NOBODY
 from driftd.web.facts import ModelLine, Opened, model_line, worst_first
 
 REFRESH_SECONDS: Final = 30
@@ -44,11 +45,12 @@ STALE_TIMES: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: path, query and the theme of the cookie."""
+    """What was asked for: path, query and the theme of the cookie; ``who`` asks, "" where they may not act."""
 
     path: str
     query: Mapping[str, str]
     theme: str = "auto"
+    who: str = ""
 
     def get(self, name: str) -> str:
         return self.query.get(name, "")
@@ -84,6 +86,13 @@ def isolated(text: object, most: int = 80) -> str:
 def status(word: str) -> Markup:
     return Markup('<span class="st st-{}"><span aria-hidden="true">{}</span> {}</span>').format(
         word, SHAPES[word], WORDS[word]
+    )
+
+
+def was(word: str) -> Markup:
+    """A status of the past: nothing that needs somebody now."""
+    return Markup('<span class="st st-past"><span aria-hidden="true">{}</span> was {}</span>').format(
+        SHAPES[word], word
     )
 
 
@@ -136,6 +145,7 @@ def environment() -> Environment:
         "channel_link": channel_link,
         "link": link,
         "status": status,
+        "was": was,
         "static": static_link,
         "plural": plural,
         "channel_name": words.channel_name,
@@ -144,6 +154,7 @@ def environment() -> Environment:
         "shapes": SHAPES,
         "words": WORDS,
         "themes": THEMES,
+        "read_only": NOBODY,
     }
     return out
 
@@ -162,9 +173,9 @@ def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -
         request=request,
         snapshot=snapshot,
         now=now,
-        paging=sum(m.status is Status.DRIFT for m in snapshot.models),
+        paging=sum(i.now is Severity.PAGE for i in snapshot.incidents),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
-        when=lambda t: spelled.when(t, now),
+        when=lambda t: when(t, now),
         runbook=lambda alert: runbook(snapshot, alert),
         **values,
     )

@@ -15,10 +15,12 @@ from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
+from driftd.web.acts import act_lines
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.episodes import Episode, episodes
 from driftd.web.facts import ChannelLine, channel_lines, model_line
 from driftd.web.format import number, times
+from driftd.web.incidents import open_lines
 from driftd.web.pages.fleet import silent
 from driftd.web.pages.frame import Request, render
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
@@ -60,6 +62,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],
         blind=[c for c in channels if c.cannot_see],
         past=_past(snapshot, m.name),
+        acts=act_lines(m),
+        incidents=open_lines(snapshot, m.name),
         versions=sorted(m.started.items(), key=lambda item: -item[1])[:5],
     )
 

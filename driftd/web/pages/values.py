@@ -10,13 +10,14 @@ from functools import partial
 import numpy as np
 
 from driftd.core.reference import Bins
+from driftd.core.text import when
 from driftd.judge.natural.kinds import Kind as ChangeKind
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.chart import Band, Line, Mark, TimeChart
 from driftd.web.facts import ChannelLine
-from driftd.web.format import number, share, when
+from driftd.web.format import number, share
 from driftd.web.series import Stretch, Usual, Values, column_of, grid_of, usual_of, versions_begun
 from driftd.web.snapshot import ChannelView
 

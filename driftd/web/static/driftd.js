@@ -19,7 +19,8 @@
   });
 
   const seconds = Number(document.body.dataset.refresh);
-  const busy = () => document.hidden || (search && search.value !== search.defaultValue) ||
+  const typed = () => [...document.querySelectorAll("main input")].some((field) => field.value !== field.defaultValue);
+  const busy = () => document.hidden || typed() || document.querySelector("section.card details[open]") ||
     document.activeElement.matches("input, select, textarea") || !getSelection().isCollapsed;
   if (seconds) setInterval(() => { if (!busy()) location.reload(); }, seconds * 1000);
 })();

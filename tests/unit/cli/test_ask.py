@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from driftd.cli import cli
 from driftd.core.errors import ConfigError, SourceError
+from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import HttpServer, Views
-from tests.stage.snapshot import snapshot
+from tests.stage.snapshot import NOW, incidents, snapshot
 from tests.unit.web.test_site import HOSTILE, hostile
 
 
@@ -37,10 +38,24 @@ def told(*words: str) -> str:
 
 def test_status_is_one_line_a_model_worst_first(url: str) -> None:
     lines = told("status", "--url", url).splitlines()
-    assert lines[0] == "fraud: cat_country: missing 0% → 24% since 05:53"
+    incident = incidents()[0]
+    assert lines[0] == sentence(incident, NOW)
     assert lines[1] == "4 models (UTC)"
-    assert lines[2] == "PAGE      fraud: cat_country: missing 0% → 24% since 05:53 (8 min)"
-    assert [line.split()[0] for line in lines[2:]] == ["PAGE", "TICKET", "LEARNING", "OK"]
+    assert lines[2] == f"PAGE      {sentence(incident, NOW)} [{incident.id}]"
+    assert lines[3] == "PAGE      fraud: cat_country: missing 0% → 24% since 05:53 (8 min)"
+    assert [line.split()[0] for line in lines[3:]] == ["PAGE", "TICKET", "LEARNING", "OK"]
+
+
+def test_a_report_is_written_to_one_file(url: str, tmp_path: Path) -> None:
+    file, incident = tmp_path / "report.html", incidents()[0]
+    said = told("report", incident.id, "-o", str(file), "--url", url)
+    assert said.strip().endswith(sentence(incident, NOW))
+    assert file.read_text().startswith("<!DOCTYPE html>")
+    assert "24% missing" in file.read_text()
+    with pytest.raises(ConfigError, match="no incident has the id 'x'"):
+        told("report", "x", "-o", str(file), "--url", url)
+    with pytest.raises(ConfigError, match="No such file"):
+        told("report", incident.id, "-o", str(tmp_path / "no" / "x.html"), "--url", url)
 
 
 def test_explain_says_what_where_and_what_to_do(url: str) -> None:

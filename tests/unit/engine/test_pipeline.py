@@ -251,6 +251,7 @@ def test_restarts_while_an_episode_opens_and_closes_change_nothing(cuts: list[in
         state = thawed(p, data)
         start_models(state, p, {"m": known()})
     assert (frozen(p, state), seen) == (whole, expected)
+    assert state.models[Slice("m")].incidents
 
 
 def test_late_events_are_counted_and_never_merged() -> None:

@@ -16,12 +16,18 @@ from driftd.engine.daemon import start_models
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.reporter import Reporter
 from driftd.engine.state import State
+from driftd.metrics.exposition import MAX_LABEL_BYTES
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.alert_texts import MOST_TICKETS
+from driftd.monitor.incidents import folded
+from driftd.monitor.sentence import sentence
+from driftd.monitor.state import ModelState
 from driftd.sources.memory import MemorySource
 from driftd.web.health import health
 from driftd.web.site import answer, request_of
 from tests.unit.core.make import events, feed, frozen, pipeline, stream, thawed
+from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
 
 LEARNED, DRIFTS, END = 3000, 4500, 8000
 CELL = ("t", 0)
@@ -84,6 +90,66 @@ def test_an_episode_is_told_in_metrics_and_counted_once(changed: tuple[Reporter,
     status = series(told, "driftd_feature_status")
     assert (status["x"], status["color"]) == (Status.DRIFT, Status.DRIFT)
     assert series(told, "driftd_feature_drift_since_timestamp_seconds")["x"] == pytest.approx(1000 + DRIFTS / 5, abs=60)
+
+
+def incidents(told: Reporter) -> list[dict[str, str]]:
+    """The labels of each series about an open incident."""
+    samples = [s for f in text_string_to_metric_families(told.metrics.render().decode()) for s in f.samples]
+    return [s.labels for s in samples if s.name == "driftd_incident_info"]
+
+
+def test_an_open_page_has_one_text_that_stays_the_same_until_midnight_and_leads_to_its_incident() -> None:
+    p, state = pipeline(), State()
+    model = state.models[Slice("fraud")] = ModelState(Slice("fraud"))
+    told = Reporter(MetricsSink(), Telemetry(), p, external_url="https://driftd.example/watch/")
+    first, soon, far = (finding(c, at, PAGE) for c, at in (("amount", 600.0), ("age", 700.0), ("sex", 36_000.0)))
+    tickets = [finding(f"t{k}", 40_000.0 * (k + 2), TICKET) for k in range(MOST_TICKETS + 2)]
+    model.incidents = folded((), [first, call(600, "amount"), soon, far, call(36_000, "sex"), *tickets], 99)
+    told.round(state, MemorySource(), 40_000.0)
+    (page,) = [labels for labels in incidents(told) if labels["severity"] == "page"]
+    assert page == {
+        "model": "fraud",
+        "severity": "page",
+        "incident": far.id,
+        "kind": "missing",
+        "feature": "sex",
+        "summary": "fraud: sex 100% missing (usually 0%) since 10:00 UTC; 98 other channels unchanged",
+        "url": f"https://driftd.example/watch/incident?id={far.id}",
+    }
+    assert [i["feature"] for i in incidents(told) if i["severity"] == "ticket"] == ["t6", "t5", "t4", "t3", "t2"]
+    text = told.metrics.render()
+    told.round(state, MemorySource(), 86_399.0)
+    assert told.metrics.render() == text
+    told.round(state, MemorySource(), 86_400.0)
+    assert {i["summary"][-48:] for i in incidents(told) if i["severity"] == "page"} == {
+        "since Thu 10:00 UTC; 98 other channels unchanged"
+    }
+    over = [finding(channel, 90_000.0, OK, PAGE) for channel in ("amount", "age", "sex")]
+    model.incidents = folded(model.incidents, over, 99)
+    told.round(state, MemorySource(), 90_001.0)
+    assert {i["severity"] for i in incidents(told)} == {"ticket"}
+
+
+def test_a_text_is_longer_than_a_name_may_be_and_breaks_no_line() -> None:
+    p, state = pipeline(), State()
+    name = '欺诈"\n' * 40
+    model = state.models[Slice(name)] = ModelState(Slice(name))
+    model.incidents = folded((), [finding("金额" * 40, 600, PAGE, model=name)], 9)
+    told = reporter(p)
+    told.round(state, MemorySource(), 700.0)
+    (shown,) = incidents(told)
+    assert shown["summary"] == sentence(model.incidents[0], 700.0)
+    assert len(shown["summary"].encode()) > MAX_LABEL_BYTES
+    assert "url" not in shown or shown["url"] == ""
+
+
+def test_an_incident_is_on_metrics_with_its_page(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, found = changed
+    (incident,) = state.models[Slice("m")].incidents
+    assert incident.called == next(f.window_end for f in found if f.opens_page)
+    (shown,) = incidents(told)
+    assert (shown["incident"], shown["severity"], shown["kind"]) == (incident.id, "page", incident.kind)
+    assert shown["summary"].startswith("m: ")
 
 
 def test_evidence_is_told_for_every_channel_that_the_judge_watches(

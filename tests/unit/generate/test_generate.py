@@ -26,7 +26,7 @@ FILES = {name: part for part, files in PARTS.items() for name in files}
 
 @pytest.mark.parametrize("part", PARTS)
 def test_the_files_of_the_repository_are_up_to_date(part: str) -> None:
-    assert sorted(map(str, outdated(ROOT, [part]))) == [], "run 'driftd generate'"
+    assert sorted(map(str, outdated(ROOT, [part]))) == [], "run 'make generate'"
 
 
 @pytest.fixture
@@ -46,6 +46,8 @@ def checkout(tmp_path: Path) -> Path:
         ("deploy/grafana/dashboards/driftd.json", "Jensen-Shannon", "Jensen"),
         ("alert_rules/drift.yml", "missing|", ""),
         ("alert_rules/quality.yml", "DriftdOutOfRange", "DriftdRange"),
+        ("deploy/helm/driftd/files/rules/slo.yml", "14.4", "14"),
+        ("deploy/helm/driftd/values.schema.json", "Pods.", "Pod."),
     ],
 )
 def test_a_file_that_was_changed_by_hand_is_noticed_and_renewed(checkout: Path, name: str, old: str, new: str) -> None:
@@ -54,17 +56,19 @@ def test_a_file_that_was_changed_by_hand_is_noticed_and_renewed(checkout: Path, 
     assert old in before
     path.write_text(before.replace(old, new))
     part = FILES[name]
-    checked = CliRunner().invoke(cli, ["generate", part, "--check", "--root", str(checkout)])
+    checked = CliRunner().invoke(cli, ["generate", "checkout", part, "--check", "--root", str(checkout)])
     assert (checked.exit_code, checked.output) == (1, f"{path}: not up to date\n")
-    assert CliRunner().invoke(cli, ["generate", "--root", str(checkout)]).output == f"{path}: renewed\n"
+    assert CliRunner().invoke(cli, ["generate", "checkout", "--root", str(checkout)]).output == f"{path}: renewed\n"
     assert path.read_text() == before
-    assert CliRunner().invoke(cli, ["generate", "--check", "--root", str(checkout)]).exit_code == 0
+    assert CliRunner().invoke(cli, ["generate", "checkout", "--check", "--root", str(checkout)]).exit_code == 0
 
 
 def test_elsewhere_than_in_a_checkout_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at the top of a checkout"):
         outdated(tmp_path, ["docs"])
-    assert "expected docs, dashboard, rules" in CliRunner().invoke(cli, ["generate", "charts"]).output
+    assert (
+        "expected docs, dashboard, rules, chart" in CliRunner().invoke(cli, ["generate", "checkout", "charts"]).output
+    )
 
 
 def test_a_block_that_nobody_makes_is_an_error() -> None:

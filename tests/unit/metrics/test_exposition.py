@@ -18,7 +18,7 @@ from driftd.core.finding import JUDGE, Joint, Status
 from driftd.core.reference import Gap, Reference
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
-from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.aggregates import IncidentText, ModelCounts
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
@@ -147,6 +147,9 @@ driftd_model_reference_span_seconds{model="fraud"} 3600
 # HELP driftd_pages_total Calls: the status turned to DRIFT, or another channel broke 30 minutes later or more.
 # TYPE driftd_pages_total counter
 driftd_pages_total{model="fraud"} 2
+# HELP driftd_maintenance 1 while a maintenance window keeps pages and tickets of the model from ringing, else 0.
+# TYPE driftd_maintenance gauge
+driftd_maintenance{model="fraud"} 0
 # HELP driftd_model_info Always 1; the model's version and the reference it is judged against.
 # TYPE driftd_model_info gauge
 driftd_model_info{model="fraud",version="7",reference="4"} 1
@@ -214,7 +217,7 @@ driftd_prediction_latency_seconds_sum{model="fraud"} 12.25
 driftd_prediction_latency_seconds_count{model="fraud"} 6
 # HELP driftd_series Series about models and features exported now.
 # TYPE driftd_series gauge
-driftd_series 75
+driftd_series 76
 # HELP driftd_series_limit Most series about models and features that may be exported (limits.series).
 # TYPE driftd_series_limit gauge
 driftd_series_limit 100000
@@ -353,7 +356,7 @@ class TestLimit:
         assert len(kept["b"]) < 3
 
     def test_within_a_model_the_prediction_goes_first_and_no_channel_is_half_there(self) -> None:
-        kept = self.kept(20 + 13, {"a": 1})
+        kept = self.kept(20 + 14, {"a": 1})
         assert kept["a"] == ["prediction"]
 
     def test_aggregates_are_there_at_limit_zero(self) -> None:
@@ -443,6 +446,8 @@ def big_page() -> MetricsSink:
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
+    told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
+    s.incidents("m0", "5f1e", lambda: [told])
     s.learning("new", 0.1, COUNTS)
     s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
     return s

@@ -8,7 +8,7 @@ import numpy as np
 
 from driftd.core.finding import Finding, Status
 from driftd.core.slice import Slice
-from driftd.monitor.told import MOST, remembered
+from driftd.monitor.told import MOST, plain, remembered
 
 ONE = Finding(Slice("m"), "a", "judge", Status.WARNING, Status.OK, 1.0, 1.0, 0.0, 0.0, 1.0, 9, 0.0, 60.0, 1.0, "moved")
 
@@ -28,5 +28,5 @@ def test_what_is_open_is_remembered_however_much_came_since_and_what_is_over_is_
 
 
 def test_numbers_are_pythons() -> None:
-    (told,) = remembered((), [replace(ONE, statistic=np.float64(2.5), events=np.int64(3))])  # type: ignore[arg-type]
+    told = plain(replace(ONE, statistic=np.float64(2.5), events=np.int64(3)))  # type: ignore[arg-type]
     assert (type(told.statistic), type(told.events)) == (float, int)

@@ -9,11 +9,12 @@ import numpy as np
 import orjson
 import pytest
 
+from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import api
 from driftd.web.site import answer, request_of
 from tests.stage.judgement import END
-from tests.stage.snapshot import NOW, snapshot
+from tests.stage.snapshot import NOW, incidents, snapshot
 from tests.unit.web.test_site import HOSTILE, hostile, said
 
 QUERIES = {
@@ -21,7 +22,10 @@ QUERIES = {
     "/api/v1/model": "?model=fraud",
     "/api/v1/channel": "?model=fraud&channel=cat_country",
     "/api/v1/findings": "?model=fraud",
+    "/api/v1/incidents": "",
+    "/api/v1/incident": f"?id={incidents()[0].id}",
     "/api/v1/health": "",
+    "/api/v1/acts": "?model=fraud",
 }
 
 
@@ -37,6 +41,7 @@ def document() -> dict[str, Any]:
 
 def test_the_document_names_every_path_and_every_parameter() -> None:
     paths = document()["paths"]
+    assert "post" in paths.pop("/api/v1/act")
     assert set(paths) == set(api.ROUTES) == {*QUERIES, "/api/v1/status"}
     for path, found in paths.items():
         names = [p["name"] for p in found["get"]["parameters"]]
@@ -53,6 +58,23 @@ def test_answers_are_what_the_document_says(path: str, query: str, given: Any) -
     schema = responses[str(found.status.value)]["content"]["application/json"]["schema"]
     validator = jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
     validator.validate(orjson.loads(found.body))
+
+
+def test_an_incident_has_the_sentence_of_its_page_its_parts_and_its_timeline() -> None:
+    first, over = body("/api/v1/incidents")["incidents"]
+    whole = body(f"/api/v1/incident?id={first['id']}")
+    assert whole["incident"] == first == body("/api/v1/models")["incidents"][0]
+    assert first["sentence"] == sentence(incidents()[0], NOW)
+    assert [(p["channel"], p["value"], p["usual"], p["status"]) for p in whole["parts"]] == [
+        ("cat_country", 0.24, 0.0, "page"),
+        ("hour", 33.0, 20.0, "ticket"),
+    ]
+    assert [e["step"] for e in whole["timeline"]] == ["joined", "called", "joined"]
+    assert (over["open"], over["ended"]) == (False, END - 90_000 + 7200)
+    assert [i["id"] for i in body("/api/v1/incidents?status=past")["incidents"]] == [over["id"]]
+    assert body("/api/v1/incidents?model=churn")["incidents"] == []
+    gone = body("/api/v1/incident?id=x")
+    assert gone == {"error": "no incident has the id 'x'; a model remembers its last 50"}
 
 
 def test_a_wrong_answer_is_seen() -> None:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from driftd.core.text import when
 from driftd.web import format as spelled
 
 NOW = 1_796_094_420.0
@@ -19,12 +20,12 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
      (400 * DAY, "27 Oct 2025 03:07"), (-2 * DAY, "3 Dec 03:07")],
 )  # fmt: skip
 def test_when(before: float, said: str) -> None:
-    assert spelled.when(NOW - before, NOW) == said
+    assert when(NOW - before, NOW) == said
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, 1e300])
 def test_no_time_is_a_dash(seconds: float) -> None:
-    assert spelled.when(seconds, NOW) == "-"
+    assert when(seconds, NOW) == "-"
     assert spelled.date_of(seconds) == "-"
     assert spelled.typed(seconds) == ""
 

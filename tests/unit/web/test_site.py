@@ -22,11 +22,13 @@ from driftd.web.health import health
 from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
 from driftd.web.snapshot import channels, status_json
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
-from tests.stage.snapshot import NOW, snapshot, view
+from tests.stage.snapshot import NOW, incidents, snapshot, view
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u202e/?&#%"
+OPEN, PAST = incidents()
 PAGES = ("/", "/model?model=fraud", "/channel?model=fraud&channel=hour", "/channel?model=fraud&channel=cat_country",
-         "/findings", "/health", "/model?model=pricing", "/model?model=nobody")  # fmt: skip
+         "/findings", "/health", "/model?model=pricing", f"/incident?id={OPEN.id}", "/incidents",
+         f"/incident?id={PAST.id}", "/model?model=nobody", "/incident?id=nothing")  # fmt: skip
 
 
 class Elements(HTMLParser):
@@ -109,7 +111,9 @@ def test_a_page_that_goes_on_is_named_also_where_driftd_is_blind() -> None:
 def test_the_fleet_says_what_since_when_and_how_many_in_one_line_a_model() -> None:
     text = said("/")
     for part in (
-        "fraud: cat_country: missing 0% → 24% since 05:53",
+        "PAGE fraud: cat_country 24% missing (usually 0%) and 1 more channel changed since 05:53 UTC; 4 other channels",
+        "Incidents ▲ 1 paging",
+        "Open incidents Incidents that are open, pages first Status What Since (UTC) ▲ PAGE fraud: cat",
         "4 models · ▲ 1 page · ◆ 1 ticket · ○ 1 learning · ✓ 1 OK",
         "▲ PAGE fraud version 7, 8 cat_country: missing 0% → 24%",
         "05:53 8 min",
@@ -202,6 +206,90 @@ def test_an_episode_begins_with_its_first_finding_and_keeps_the_worst_that_it_wa
     assert (still.status, still.ended) == ("page", None)
 
 
+def test_incidents_open_and_past_with_their_sentences() -> None:
+    text = said("/incidents")
+    whole = "fraud: cat_country 24% missing (usually 0%) and 1 more channel changed since 05:53 UTC"
+    assert text.startswith(f"▲ {whole}; 4 other channels unchanged · driftd")
+    was = "cat_country 50% missing (usually 0%) from Sun 04:55 to 07:00 UTC missing Sun 07:00 2 h 5 min"
+    assert f"◆ was ticket fraud: {was}" in text
+    places = [text.index("Open Incidents"), text.rindex(f"▲ PAGE {whole}"), text.index("Past Inc"), text.index(was)]
+    assert places == sorted(places)
+    assert "No incident is open" in said("/incidents", snapshot(findings=[]))
+    assert "None has ended yet." in said("/incidents", snapshot(findings=[]))
+
+
+def test_incidents_are_searched_by_model_channel_and_id() -> None:
+    def ids(query: str) -> list[str]:
+        return re.findall(r'href="/incident\?id=(\w+)"', shown(f"/incidents?{query}"))
+
+    assert ids("") == [OPEN.id, PAST.id]
+    assert ids("q=HOUR") == ids("status=page") == [OPEN.id]
+    assert ids(f"q={PAST.id}") == ids("status=ticket") == [PAST.id]
+    assert ids("kind=missing") == [OPEN.id, PAST.id]
+    assert ids("kind=level") == ids("q=nobody") == []
+    assert "None like that." in said("/incidents?q=nobody")
+
+
+def test_an_incident_says_what_since_when_where_and_what_else_changed() -> None:
+    text = said(f"/incident?id={OPEN.id}")
+    for part in (
+        "▲ PAGE fraud: cat_country 24% missing (usually 0%) and 1 more channel changed since 05:53 UTC; 4 other",
+        "Values are missing: look at the producer",
+        "Since 05:53 8 min ago, told 05:57",
+        "How much 24% missing (usually 0%) cat_country of fraud",
+        "Where 1 model, 2 channels 4 other channels unchanged",
+        "State Going on called somebody 05:57",
+        "Kind missing DriftdMissingValues",
+        "What happened: cat_country of fraud Missing",
+        "▲ PAGE cat_country fraud 24% missing (usually 0%) 05:53 8 min 3.1 × a page's size",
+        "◆ TICKET hour fraud is 65% larger (mean 20 → 33)",
+        "05:57 ▲ fraud , cat_country: missing 0% → 24% (page)",
+        "05:57 ▲ fraud : somebody was called (page)",
+        "06:00 ◆ fraud , hour: mean 20 → 33 (ticket)",
+        "What else changed at that time 05:50 fraud : version 8 began to answer",
+    ):
+        assert part in text
+    over = said(f"/incident?id={PAST.id}")
+    assert "lasted 2 h 5 min" in over
+    assert "State Ended Sun 07:00 called nobody" in over
+    assert "Nothing that driftd sees: no version began to answer" in over
+    gone = answer(request_of("/incident?id=nothing", None), snapshot)
+    assert gone.status == 404
+    assert "A model remembers its last 50." in said("/incident?id=nothing")
+
+
+def test_of_a_model_that_is_gone_an_incident_is_shown_without_its_chart_and_links() -> None:
+    html = Elements(shown(f"/incident?id={OPEN.id}", snapshot(models=[], findings=[], incidents=incidents())))
+    assert "What happened" not in html.text
+    assert "24% missing" in html.text
+    assert not [a for a in html.of("a") if str(a["href"]).startswith(("/model", "/channel"))]
+
+
+def test_a_model_leads_to_its_open_incident_and_another_to_none() -> None:
+    link = f'href="/incident?id={OPEN.id}"'
+    assert link in shown("/model?model=fraud")
+    assert f"id={PAST.id}" not in shown("/model?model=fraud")
+    assert "/incident?" not in shown("/model?model=churn")
+
+
+@pytest.mark.parametrize("address", ["", "https://driftd.example/watch/"])
+def test_a_report_is_one_file_that_asks_for_nothing(address: str) -> None:
+    found = answer(request_of(f"/report?id={OPEN.id}", None), lambda: snapshot(external_url=address))
+    assert dict(found.headers)["Content-Disposition"] == 'attachment; filename="report.html"'
+    html = Elements(found.body.decode())
+    assert not [tag for tag, _ in html.elements if tag in {"script", "iframe", "object", "img", "form"}]
+    assert len(html.of("style")) == 1
+    assert [a["href"] for a in html.of("link")] == ["data:,"]
+    links = [str(a["href"]) for a in html.of("a")]
+    mine = [link for link in links if not link.startswith("https://runbooks.example.com/")]
+    assert all(link.startswith("https://driftd.example/watch/") for link in mine)
+    assert bool(mine) == bool(address)
+    assert html.of("svg")
+    assert "url(" not in found.body.decode()
+    assert "24% missing" in html.text
+    assert answer(request_of("/report?id=x", None), snapshot).status == 404
+
+
 def test_joint_channels_are_a_line_of_their_own() -> None:
     joint = Joint(0.2, math.log1p(1e6), Status.DRIFT, END - 300)
     j = judgement("m", verdicts=(evidence([0.0, 0.0, 0.0]),), joint=joint)
@@ -215,7 +303,7 @@ def test_joint_channels_are_a_line_of_their_own() -> None:
 def test_every_page_has_what_screen_readers_need(target: str) -> None:
     html = Elements(shown(target))
     assert [len(html.of(tag)) for tag in ("h1", "main", "nav", "header", "footer")] == [1] * 5
-    assert re.search(r"<title>. .+ · driftd</title>|<title>No model .+ · driftd</title>", shown(target))
+    assert re.search(r"<title>. .+ · driftd</title>|<title>(No|Over:) .+ · driftd</title>", shown(target))
     assert html.of("html")[0]["lang"] == "en"
     ids = [attributes["id"] for _, attributes in html.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -250,7 +338,8 @@ def test_every_link_leads_somewhere() -> None:
         if found.type.startswith("text/html"):
             links = [a["href"] for a in Elements(found.body.decode()).of("a") if a.get("href")]
             waiting += [str(link) for link in links if str(link).startswith("/")]
-    assert {urlsplit(target).path for target in seen} >= {"/", "/model", "/channel", "/findings", "/health"}
+    paths = {"/", "/model", "/channel", "/findings", "/health", "/incidents", "/incident", "/report"}
+    assert {urlsplit(target).path for target in seen} >= paths
 
 
 def hostile() -> Snapshot:
@@ -259,11 +348,12 @@ def hostile() -> Snapshot:
     object.__setattr__(j, "because", HOSTILE)
     f = finding(HOSTILE, HOSTILE, because=HOSTILE, detector="change", kind=HOSTILE)
     models = [view(j, ModelCounts(1, refused={HOSTILE: 3})), ModelView("\ud800", None)]
-    return snapshot(models=models, findings=[f], not_ready=[HOSTILE], certificate=None)
+    told = incidents(HOSTILE, HOSTILE, "cat<b>")
+    return snapshot(models=models, findings=[f], not_ready=[HOSTILE], certificate=None, incidents=told)
 
 
 def test_hostile_names_are_text_on_every_page_and_every_link_finds_its_model() -> None:
-    given, seen, waiting = hostile(), set[str](), ["/", "/findings", "/health"]
+    given, seen, waiting = hostile(), set[str](), ["/", "/findings", "/health", "/incidents"]
     tame = {tag for target in PAGES for tag, _ in Elements(shown(target)).elements}
     while waiting:
         target = waiting.pop()
@@ -273,7 +363,8 @@ def test_hostile_names_are_text_on_every_page_and_every_link_finds_its_model() -
         html = Elements(found.body.decode())
         assert {tag for tag, _ in html.elements} <= tame
         assert not [a for _, attributes in html.elements for a in attributes if a.startswith("on")]
-        links = {str(a["href"]) for a in html.of("a") if str(a.get("href", "")).startswith(("/model", "/channel"))}
+        ours = "/model", "/channel", "/incident"
+        links = {str(a["href"]) for a in html.of("a") if str(a.get("href", "")).startswith(ours)}
         waiting += [link for link in links - seen if "range=" not in link]
     names = {parse_qs(urlsplit(target).query).get("channel", [""])[0] for target in seen}
     assert {HOSTILE, "cat<b>"} <= names

@@ -1,0 +1,211 @@
+"""Findings with one cause: one id, one timeline, one page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from driftd.core.channel import JOINT
+from driftd.core.finding import Severity
+
+MOST_ENTRIES: Final = 60
+"""Entries of a timeline that are kept: the first, and the most recent."""
+
+
+class Step(StrEnum):
+    """What happened to an incident."""
+
+    JOINED = "joined"
+    ROSE = "rose"
+    NAMED = "named"
+    CALLED = "called"
+    CALMED = "calmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline: ``step`` happened to ``channel`` (None: a call) at ``time``, event time as it was told.
+    ``severity`` is that of the channel then, None where it is over.
+    """
+
+    time: float
+    step: Step
+    model: str
+    channel: str | None
+    severity: Severity | None = None
+    kind: str = ""
+    value: float | None = None
+    reference_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A channel that takes part. ``kind``, ``value`` and ``reference_value`` as in the last Finding that had them, so
+    counted from the start of the change; ``size`` over the least that makes such a page or ticket. ``severity``: the
+    worst it has had; ``open``: which detectors hold it open, and at which severity.
+    """
+
+    model: str
+    channel: str
+    kind: str
+    value: float | None
+    reference_value: float | None
+    size: float
+    since: float
+    told: float
+    severity: Severity
+    open: tuple[tuple[str, Severity], ...]
+    ended: float | None = None
+    new_version: str | None = None
+
+    @property
+    def now(self) -> Severity | None:
+        """What it asks for now."""
+        found = {severity for _, severity in self.open}
+        return Severity.PAGE if Severity.PAGE in found else Severity.TICKET if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One cause, of one model or, ``together``, of several.
+
+    ``id`` is that of the finding that opened it: the same after a restart and in every member. ``since``: when the
+    first change began; ``opened``: when that was told; ``called``: when somebody was last called for it, None where
+    nobody was. ``totals``: how many channels each model has. ``ids``: of all incidents of single models that are in it.
+    """
+
+    id: str
+    since: float
+    opened: float
+    parts: tuple[Part, ...]
+    timeline: tuple[Entry, ...]
+    totals: tuple[tuple[str, int], ...]
+    called: float | None = None
+    ended: float | None = None
+    ids: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of the strongest parts first."""
+        return tuple(dict.fromkeys(p.model for p in self.strongest))
+
+    @property
+    def severity(self) -> Severity:
+        """The worst that it has been."""
+        return worst(p.severity for p in self.parts)
+
+    @property
+    def now(self) -> Severity | None:
+        """What it asks for now; None when it has ended."""
+        found = [p.now for p in self.parts if p.now is not None]
+        return worst(found) if found else None
+
+    @property
+    def strongest(self) -> tuple[Part, ...]:
+        """What lasts, what pages, what is more than a relation, what has a name, what was told first."""
+        return tuple(sorted(self.parts, key=_order))
+
+    @property
+    def first(self) -> Part:
+        return self.strongest[0]
+
+    @property
+    def kind(self) -> str:
+        return self.first.kind
+
+    @property
+    def everything(self) -> bool:
+        """Whether so many channels of each model have changed at once that it is a pipeline rather than a feature."""
+        mine = Counter(p.model for p in self.parts if p.channel != JOINT)
+        return all(mine[model] >= max(LEAST_EVERYTHING, total / 2) for model, total in self.totals)
+
+
+LEAST_EVERYTHING: Final = 3
+"""Channels that are many, of a model that has few."""
+
+
+def worst(severities: Iterable[Severity]) -> Severity:
+    return Severity.PAGE if Severity.PAGE in severities else Severity.TICKET
+
+
+def _order(p: Part) -> tuple[bool, bool, bool, bool, float, float, str, str]:
+    page = (p.now or p.severity) is not Severity.PAGE
+    relation = p.channel == JOINT or p.kind == "joint"
+    return p.ended is not None, page, relation, not p.kind, p.told, -p.size, p.model, p.channel
+
+
+def shortened(timeline: Sequence[Entry]) -> tuple[Entry, ...]:
+    """At most MOST_ENTRIES of them."""
+    if len(timeline) <= MOST_ENTRIES:
+        return tuple(timeline)
+    return (timeline[0], *timeline[len(timeline) - MOST_ENTRIES + 1 :])
+
+
+SAME_START: Final = 600.0
+"""Changes of models that began within so many seconds may have one cause. Chosen: a start is known to minutes."""
+
+
+def together(incidents: Iterable[Incident]) -> list[Incident]:
+    """Incidents of single models, those with one cause as one: the same start, and the same kind, a channel of the same
+    name, or everything at once. Newest first. What belongs together depends on nothing but the incidents: each joins
+    the first before it that it is like, so a chain of many small steps is not one cause.
+    """
+    groups: list[list[Incident]] = []
+    at: dict[int, list[list[Incident]]] = {}
+    for incident in sorted(incidents, key=lambda i: (i.opened, i.id)):
+        slot = int(incident.since // SAME_START)
+        near = (group for k in (slot - 1, slot, slot + 1) for group in at.get(k, ()))
+        group = next((g for g in near if _alike(g[0], incident) and not _models_meet(g, incident)), None)
+        if group is None:
+            group = []
+            groups.append(group)
+            at.setdefault(slot, []).append(group)
+        group.append(incident)
+    return sorted(map(_merged, groups), key=lambda i: (-i.opened, i.id))
+
+
+def _models_meet(group: Sequence[Incident], incident: Incident) -> bool:
+    """Two incidents of one model that were told apart stay apart."""
+    return any(i.totals[0][0] == incident.totals[0][0] for i in group)
+
+
+def _alike(a: Incident, b: Incident) -> bool:
+    if abs(a.since - b.since) > SAME_START:
+        return False
+    if a.everything and b.everything:
+        return True
+    if {p.channel for p in a.parts} & {p.channel for p in b.parts} - {JOINT}:
+        return True
+    return bool(a.kind) and a.kind == b.kind
+
+
+def _merged(group: Sequence[Incident]) -> Incident:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    ends = [i.ended for i in group]
+    calls = [i.called for i in group if i.called is not None]
+    return Incident(
+        first.id,
+        min(i.since for i in group),
+        first.opened,
+        tuple(p for i in group for p in i.parts),
+        shortened(sorted((e for i in group for e in i.timeline), key=lambda e: (e.time, e.model))),
+        tuple(total for i in group for total in i.totals),
+        max(calls, default=None),
+        None if None in ends else max(e for e in ends if e is not None),
+        tuple(id_ for i in group for id_ in i.ids),
+    )
+
+
+def find(incidents: Iterable[Incident], id_: str) -> Incident | None:
+    """By the id of the whole, or of what is in it: an id that was told once leads there for good."""
+    return next((i for i in incidents if i.id == id_ or id_ in i.ids), None)
+
+
+def open_ones(incidents: Iterable[Incident]) -> Iterator[Incident]:
+    """Those that last, pages first, newest first."""
+    yield from sorted((i for i in incidents if i.ended is None), key=lambda i: (i.now is not Severity.PAGE, -i.opened))

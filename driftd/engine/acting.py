@@ -1,0 +1,34 @@
+"""What an act does to the state: between two polls, so that every event is judged before it or after it."""
+
+from __future__ import annotations
+
+from driftd.core.act import Act, Deed, remembered, windows
+from driftd.core.errors import ActRefused
+from driftd.core.slice import Slice
+from driftd.core.text import minute
+from driftd.engine.pipeline import Pipeline
+from driftd.engine.state import Outcome, State
+from driftd.monitor import renewal
+
+
+def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
+    """What is found by it, and a sentence for who asked. The act is remembered.
+
+    Raises ActRefused, and changes nothing.
+    """
+    key = Slice(act.model)
+    model, outcome, said = state.models[key], Outcome(), f"noted: {act.by}"
+    match act.deed:
+        case Deed.REBASELINE:
+            outcome = pipeline.rebaseline(state, act)
+            monitor = pipeline.monitor
+            said = renewal.told(state.models[key], act, monitor.settings(key), monitor.windows.pane_seconds)
+        case Deed.MAINTENANCE:
+            said = f"{act.model}: nothing rings from {minute(act.start)} to {minute(act.end)} UTC (id {act.id})"
+        case Deed.CANCEL:
+            if act.about not in {window.id for window in windows(model.acts) if (window.end or 0.0) > act.when}:
+                raise ActRefused(f"no maintenance window '{act.about}' of '{act.model}' that is not over")
+            said = f"{act.model}: the window {act.about} is over"
+    after = state.models[key]
+    after.acts = remembered(after.acts, act)
+    return outcome, said

@@ -1,0 +1,175 @@
+"""An incident in one sentence of at most 120 characters, made here for pages, API, command line and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import Final
+
+from driftd.core.channel import JOINT, Role
+from driftd.core.incident import Incident, Part
+from driftd.core.text import at_utc, clean, numbers, percent, plural, when
+from driftd.judge.natural.kinds import Kind
+from driftd.monitor.wording import named
+
+MOST: Final = 120
+"""Characters of the sentence: what a phone shows of a notification."""
+_NAMES: Final = (40, 28, 20, 14, 9)
+"""Characters that names are cut to, one after the other, until the sentence is short enough."""
+_SHARES: Final = {
+    Kind.MISSING: "{name} {share} missing",
+    Kind.REFUSED: "{name} {share} of another type",
+    Kind.FROZEN: "{name} {be} frozen, {share} repeats",
+    Kind.ERRORS: "{name} {share} errors",
+    Kind.RENAMED: "{name} {be} renamed, {share} new values for known ones",
+    Kind.NEW_VALUE: "{name} {share} new values",
+    Kind.RANGE: "{name} {share} out of range",
+    Kind.GRADUAL: "{name} moved away slowly, {share} out of range",
+}
+"""Kinds that are about a share: what is said, with what is usual in brackets behind it."""
+_FAILED: Final = {"is": "{share} of requests fail", "was": "{share} of requests failed"}
+_LARGE: Final = 1000.0
+"""Factors above it are told as "over 1,000 times"."""
+_LONG: Final = 40
+"""Characters of two numbers that nobody reads at night."""
+
+
+def sentence(i: Incident, now: float) -> str:
+    """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
+    told, and nothing else: the text stays the same until a finding or midnight changes it.
+
+    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names; never
+    model, channel, size and time.
+    """
+    text = ""
+    for names, bracket, reach in _attempts():
+        text = _composed(i, now, names, bracket=bracket, reach=reach)
+        if len(text) <= MOST:
+            return text
+    return clean(text, MOST)
+
+
+def size_in_words(p: Part) -> str:
+    """``is 100 times larger``, ``62% missing (usually 0.2%)``: what has happened to a channel, without its name."""
+    said, bracket = _phrase("", p, "is" if p.ended is None else "was")
+    return f"{said} {bracket}".strip()
+
+
+def _attempts() -> Iterator[tuple[int, bool, bool]]:
+    yield _NAMES[0], True, True
+    yield _NAMES[0], True, False
+    yield from ((most, False, False) for most in _NAMES)
+
+
+def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool) -> str:
+    said, aside, rest = _what(i, names, bracket=bracket)
+    models = i.models
+    who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
+    parts = [f"{who}: {said}", *([aside] if aside else []), _time(i, now)]
+    return " ".join(parts) + (rest if reach and i.ended is None else "")
+
+
+def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
+    """What has happened, what may stand in brackets behind it, and what has not."""
+    be, many = "is" if i.ended is None else "was", len(i.models) > 1
+    first = _common(i) or i.first
+    said, aside = _phrase(cut(first.channel, names), first, be)
+    aside = aside if bracket else ""
+    if i.everything and len(i.parts) > 1:
+        total, changed = sum(n for _, n in i.totals), len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
+        count = f"all {total}" if changed >= total else f"{changed} of {total}"
+        return f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
+    if many:
+        said = said if _common(i) else f"{said} in {cut(first.model, names)}, others alike"
+        shown = [cut(model, names) for model in i.models[:2]]
+        rest = len(i.models) - len(shown)
+        return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
+    alive = [p for p in i.parts if p.ended is None or i.ended is not None]
+    more, calm = len(alive) - 1, i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
+    if more > 0:
+        said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
+    return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+
+
+def _common(i: Incident) -> Part | None:
+    """The strongest part whose channel all models share."""
+    for p in i.strongest:
+        if p.channel != JOINT and {q.model for q in i.parts if q.channel == p.channel} == set(i.models):
+            return p
+    return None
+
+
+def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
+    """What has happened to the channel, and in brackets what is usual."""
+    value, usual = p.value, p.reference_value
+    if p.channel == JOINT:
+        return "channels no longer move together", ""
+    if p.kind == Kind.JOINT:
+        return f"{name} no longer moves with other channels", ""
+    if not p.kind or value is None or usual is None or not (isfinite(value) and isfinite(usual)):
+        return f"{name} has changed{_named(p.kind)}", ""
+    if p.kind in _SHARES:
+        text = _FAILED[be] if p.kind == Kind.ERRORS and p.channel == Role.ERROR else _SHARES[Kind(p.kind)]
+        return text.format(name=name, be=be, share=_share(value)), f"(usually {_share(usual)})"
+    if p.kind == Kind.MIX:
+        return f"{name} has another mix" + (f", {_share(value)} of the values moved" if value > 0 else ""), ""
+    if p.kind == Kind.SPREAD:
+        return f"{name} varies {times(value)} as much as usual", ""
+    if p.kind in {Kind.UNIT, Kind.LEVEL}:
+        return f"{name} {be} {_larger(usual, value)}", _numbers(p, usual, value)
+    return f"{name} has changed{_named(p.kind)}", _numbers(p, usual, value)
+
+
+def _share(value: float) -> str:
+    return percent(min(max(value, 0.0), 1.0))
+
+
+def _named(kind: str) -> str:
+    return ", cause unknown" if kind == Kind.UNKNOWN else f", {named(kind)}" if kind else ""
+
+
+def _larger(then: float, now: float) -> str:
+    """``100 times larger``, ``12% smaller``, ``higher`` where the two have no quotient."""
+    if then * now <= 0:
+        return "higher" if now > then else "lower"
+    quotient = now / then
+    if 0.5 < quotient < 2:
+        return f"{percent(abs(quotient - 1))} {'larger' if quotient > 1 else 'smaller'}"
+    return f"{times(max(quotient, 1 / quotient))} {'larger' if quotient > 1 else 'smaller'}"
+
+
+def _numbers(p: Part, then: float, now: float) -> str:
+    """A power of ten stands for what is near it, and says nothing of the size now."""
+    if p.kind == Kind.UNIT and _is_power_of_ten(now / then if then else 0.0):
+        return ""
+    told = numbers(then, now).replace("->", "→")
+    return f"({'mean ' if p.kind == Kind.LEVEL else ''}{told})" if told and len(told) <= _LONG else ""
+
+
+def _is_power_of_ten(factor: float) -> bool:
+    return factor > 0 and f"{max(factor, 1 / factor):.6e}".startswith("1.000000")
+
+
+def times(factor: float) -> str:
+    """Two digits: ``100 times``, ``2.4 times``, ``over 1,000 times``."""
+    if factor > _LARGE:
+        return "over 1,000 times"
+    return f"{float(f'{factor:.2g}'):,.10g} times"
+
+
+def _time(i: Incident, now: float) -> str:
+    since = (_common(i) or i.first).since if i.ended is None else i.since
+    if i.ended is None:
+        return f"since {when(since, now)} UTC"
+    begin, end = at_utc(since), at_utc(i.ended)
+    same_day = begin is not None and end is not None and begin.date() == end.date()
+    return f"from {when(since, now)} to {when(i.ended, i.ended if same_day else now)} UTC"
+
+
+def cut(name: str, most: int) -> str:
+    """A name from outside; a long one without its middle, since names often differ at their ends."""
+    text = clean(name, len(name) + 1)
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (most - 1 - head) :]}"

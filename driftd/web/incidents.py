@@ -1,0 +1,193 @@
+"""What pages, the API and the command line say of incidents, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from driftd.core.channel import JOINT, Role
+from driftd.core.finding import Severity
+from driftd.core.incident import Entry, Incident, Part, Step, find, open_ones
+from driftd.core.text import plural
+from driftd.monitor.sentence import sentence, size_in_words
+from driftd.monitor.view import Snapshot
+from driftd.web import words
+from driftd.web.acts import looked_at
+
+NEAR_SECONDS: Final = 3600.0
+"""What else began within so long of an incident is shown with it."""
+_ROWS: Final = {role.value: role.row for role in Role if role is not Role.FEATURE}
+_STEPS: Final = {
+    Step.JOINED: "changed",
+    Step.ROSE: "pages now",
+    Step.NAMED: "is known better",
+    Step.CALLED: "somebody was called",
+    Step.CALMED: "is over",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """An incident in one line. ``status``: page or ticket, the worst that it has been; ``open``: whether it lasts;
+    ``sentence`` as alerts have it. ``since``: when the first change began; ``opened``: when that was told; ``called``:
+    when somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
+    incidents of their own.
+    """
+
+    id: str
+    status: str
+    open: bool
+    sentence: str
+    kind: str | None
+    since: float
+    opened: float
+    called: float | None
+    acknowledged: str | None
+    ended: float | None
+    models: tuple[str, ...]
+    channels: int
+    unchanged: int
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """A channel that takes part; ``what`` happened to it; ``size`` over the least that makes such a page or ticket."""
+
+    model: str
+    channel: str
+    status: str
+    open: bool
+    what: str
+    kind: str | None
+    value: float | None
+    usual: float | None
+    size: float | None
+    since: float
+    told: float
+    ended: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """A line of the timeline: ``step`` is joined, rose, named, called or calmed."""
+
+    time: float
+    step: str
+    model: str
+    channel: str | None
+    status: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """What else happened at that time: a version that began to answer, or another incident, with its ``id``."""
+
+    time: float
+    model: str
+    text: str
+    id: str | None
+
+
+def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> IncidentLine:
+    """``looked``: who looks at which incident (driftd.web.acts.looked_at)."""
+    changed = len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
+    return IncidentLine(
+        i.id,
+        (i.now or i.severity).value,
+        i.ended is None,
+        sentence(i, now),
+        i.kind or None,
+        i.since,
+        i.opened,
+        i.called,
+        next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
+        i.ended,
+        i.models,
+        len(i.parts),
+        max(sum(total for _, total in i.totals) - changed, 0),
+        i.ids,
+    )
+
+
+def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> list[IncidentLine]:
+    """Open ones, pages first, then those that have ended, newest first; ``status`` is open, past, page or ticket."""
+    mine = [i for i in snapshot.incidents if not model or model in i.models]
+    past = sorted((i for i in mine if i.ended is not None), key=lambda i: (-(i.ended or 0.0), i.id))
+    looked = looked_at(snapshot)
+    lines = [incident_line(i, snapshot.now, looked) for i in (*open_ones(mine), *past)]
+    return [line for line in lines if status in {"", "open" if line.open else "past", line.status}]
+
+
+def open_lines(snapshot: Snapshot, model: str = "") -> list[IncidentLine]:
+    return incident_lines(snapshot, model, "open")
+
+
+def part_lines(i: Incident) -> list[PartLine]:
+    return [_part(p) for p in i.strongest]
+
+
+def timeline_of(i: Incident) -> list[EntryLine]:
+    return [_entry(e) for e in i.timeline]
+
+
+def nearby(i: Incident, snapshot: Snapshot) -> list[Nearby]:
+    """Versions of its models, and other incidents, that began within NEAR_SECONDS of it."""
+    return sorted([*_versions(i, snapshot), *_others(i, snapshot)], key=lambda n: n.time)
+
+
+def named(snapshot: Snapshot, id_: str) -> Incident | None:
+    return find(snapshot.incidents, id_)
+
+
+def advice(p: Part) -> tuple[str, str]:
+    """The alert whose runbook helps, and where to look."""
+    row = _ROWS.get(p.channel, Role.FEATURE.row)
+    if p.channel == JOINT:
+        return "DriftdModelDrift", words.TOGETHER_HINT
+    return words.hint(p.kind, (row.alert, row.hint))
+
+
+def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
+    """Of those that are open: the worst status, and how many there are."""
+    if not lines:
+        return "ok", "No incident is open"
+    if len(lines) == 1:
+        return lines[0].status, lines[0].sentence
+    pages = sum(line.status == "page" for line in lines)
+    said = f", {pages} {'pages' if pages == 1 else 'page'}" if pages else ""
+    return lines[0].status, f"{len(lines)} {plural('incident', len(lines))} are open{said}"
+
+
+def _part(p: Part) -> PartLine:
+    return PartLine(
+        p.model, p.channel, (p.now or p.severity).value, p.ended is None, size_in_words(p), p.kind or None, p.value,
+        p.reference_value, p.size if isfinite(p.size) else None, p.since, p.told, p.ended,
+    )  # fmt: skip
+
+
+def _entry(e: Entry) -> EntryLine:
+    text = _STEPS[e.step]
+    if e.step in {Step.JOINED, Step.ROSE, Step.NAMED} and (e.kind or e.channel == JOINT):
+        what = words.what(e.kind, e.value, e.reference_value)
+        text = what if e.step is Step.JOINED else f"{text}: {what}"
+    status = None if e.severity is None else Severity(e.severity).value
+    return EntryLine(e.time, e.step.value, e.model, e.channel, status, text)
+
+
+def _versions(i: Incident, snapshot: Snapshot) -> Iterator[Nearby]:
+    for m in snapshot.models:
+        first = min(m.started.values(), default=0.0)
+        if m.name in i.models:
+            for version, at in m.started.items():
+                if at > first and abs(at - i.since) <= NEAR_SECONDS:
+                    yield Nearby(at, m.name, f"version {words.name(version)} began to answer", None)
+
+
+def _others(i: Incident, snapshot: Snapshot) -> Iterator[Nearby]:
+    for other in snapshot.incidents:
+        if other.id != i.id and abs(other.since - i.since) <= NEAR_SECONDS:
+            yield Nearby(other.since, other.models[0], sentence(other, snapshot.now), other.id)

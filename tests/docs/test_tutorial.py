@@ -1,0 +1,116 @@
+"""Tutorial and how-tos: what they show is what happens, and their commands exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+
+from driftd.cli import cli
+from driftd.config import load
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = [DOCS / "tutorial.md", DOCS / "troubleshooting.md", DOCS / "incident-playbook.md"]
+PAGES.extend(sorted((DOCS / "how-to").glob("*.md")))
+RUNBOOKS: Final = sorted((ROOT / "alert_rules" / "runbooks").glob("*.md"))
+each_page = pytest.mark.parametrize("page", [*PAGES, *RUNBOOKS], ids=lambda page: page.stem)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def run(*words: str | Path, cwd: Path, text: str | None = None) -> str:
+    done = subprocess.run([str(w) for w in words], cwd=cwd, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_tutorial_s_first_page_comes_as_it_says(tmp_path: Path) -> None:
+    (tmp_path / "events.py").write_text(blocks(DOCS / "tutorial.md", "python")[0])
+    run(sys.executable, "events.py", cwd=tmp_path)
+    command, _, shown = blocks(DOCS / "tutorial.md", "console")[0].partition("\n")
+    words = shlex.split(command)[2:]
+    assert run(sys.executable, "-m", "driftd", *words, cwd=tmp_path) == shown
+
+
+def test_a_captured_call_of_sagemaker_becomes_an_event(tmp_path: Path) -> None:
+    capture = {
+        "captureData": {
+            "endpointInput": {
+                "observedContentType": "text/csv",
+                "mode": "INPUT",
+                "data": "12.5,DE,\n",
+                "encoding": "CSV",
+            },
+            "endpointOutput": {
+                "observedContentType": "text/csv",
+                "mode": "OUTPUT",
+                "data": "0.025\n",
+                "encoding": "CSV",
+            },
+        },
+        "eventMetadata": {"eventId": "a-b", "inferenceTime": "2026-11-23T17:25:06Z"},
+        "eventVersion": "0",
+    }
+    (tmp_path / "capture.py").write_text(blocks(DOCS / "how-to" / "from-sagemaker.md", "python")[0])
+    words = ("capture.py", "fraud", "amount", "country", "age")
+    assert json.loads(run(sys.executable, *words, cwd=tmp_path, text=json.dumps(capture) + "\n")) == {
+        "model": "fraud",
+        "id": "a-b",
+        "time": "2026-11-23T17:25:06Z",
+        "features": {"amount": 12.5, "country": "DE", "age": None},
+        "prediction": 0.025,
+    }
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Each line of a code block, or piece of code in a sentence, that calls driftd."""
+    text = page.read_text()
+    lines = re.findall(r"^(?:    |\$ )(driftd .*)$", text, re.MULTILINE)
+    lines += [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("driftd ")]
+    lines += re.findall(r"`(driftd [a-z][^`\n]*)`", text)
+    return [shlex.split(re.split(r" [>|#] ", line.partition("  #")[0])[0])[1:] for line in lines]
+
+
+def parsed(words: list[str]) -> None:
+    """Raises ClickException where there is no such command or option."""
+    command: click.Command = cli
+    context = click.Context(cli, info_name="driftd")
+    while isinstance(command, click.Group) and words:
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None
+        command = found
+        context = click.Context(command, info_name=name, parent=context)
+    if words:
+        command.parse_args(context, [*words])
+
+
+@each_page
+def test_commands_exist_with_their_options(page: Path) -> None:
+    for words in commands(page):
+        parsed(words)
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    for wrong in (["replya"], ["replay", "--event", "x"], ["generate", "rule"], ["generate", "rules", "--format", "x"]):
+        with pytest.raises(click.ClickException):
+            parsed(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_configurations_are_valid(page: Path, tmp_path: Path) -> None:
+    """Those of driftd.yaml; values of the chart are tests/deploy's."""
+    for text in blocks(page, "yaml"):
+        if page.stem != "kubernetes":
+            file = tmp_path / "driftd.yaml"
+            file.write_text(text)
+            load(file, env={})

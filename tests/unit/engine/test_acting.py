@@ -1,0 +1,164 @@
+"""The desk: what people ask for is done between two polls, is saved, and only then answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from driftd.core.act import Act, Deed
+from driftd.core.errors import ActRefused
+from driftd.core.slice import Slice
+from driftd.engine.acting import perform
+from driftd.engine.desk import Done
+from driftd.engine.exchange.member import Member, View
+from driftd.engine.exchange.owner import Owner
+from driftd.engine.exchange.reader import Plans
+from driftd.monitor.state import ModelState
+from tests.unit.engine.exchange.group import Group, by_key
+from tests.unit.engine.exchange.test_group import faulty, learner
+from tests.unit.engine.test_daemon import A, Stage, drifting, full_disk, quiet
+
+M = Slice("m")
+
+
+def maintenance(model: str = "m", when: float = 1e9) -> Act:
+    return Act(Deed.MAINTENANCE, "anna", when, "retrain", model, (), 0.0, 2e9)
+
+
+def asked(stage: Stage, *acts: Act) -> Done:
+    """What is answered to who asks from another thread, while the loop goes round."""
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(stage.daemon.desk.ask, acts)
+        while not answer.done():
+            stage.go(0)
+        return answer.result()
+
+
+def test_an_act_is_saved_before_it_is_answered() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    assert stage.journal == []
+    done = asked(stage, maintenance())
+    assert stage.journal == ["flush", "save", "commit"]
+    assert done == Done(done.text)
+    assert done.text.startswith("m: nothing rings from 1970-01-01 00:00 to 2033-05-18 03:33 UTC")
+    assert stage.state.models[M].acts == (maintenance(),)
+
+
+def test_the_answer_says_that_it_could_not_be_saved() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    stage.checkpoints.error = full_disk()
+    assert asked(stage, maintenance()).unsaved == str(full_disk())
+    assert stage.state.models[M].acts == (maintenance(),)
+    stage.checkpoints.error = None
+    stage.go(10)
+    assert stage.journal[-2:] == ["save", "commit"]
+
+
+def test_what_a_rebaseline_ends_is_told_before_it_is_saved() -> None:
+    stage = Stage(drifting())
+    stage.go(0, 4)
+    stage.journal.clear()
+    asked(stage, Act(Deed.REBASELINE, "anna", 1e9, "new sensor", "m"))
+    assert stage.journal[:3] == ["emit", "flush", "save"]
+    assert {f.because for f in stage.sink.offered[-1]} == {"rebaseline by anna: new sensor"}
+    assert stage.state.models[M].reference is None
+
+
+@pytest.mark.parametrize(
+    ("acts", "why"),
+    [
+        ([maintenance("n")], "no model 'n'"),
+        ([Act(Deed.CANCEL, "anna", 1e9, "", "m", about="nothing")], "no maintenance window 'nothing'"),
+        ([Act(Deed.REBASELINE, "anna", 1e9, "why", "m", ("y",))], "has no channel 'y'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_not_remembered(acts: Sequence[Act], why: str) -> None:
+    stage = Stage(drifting())
+    stage.go(0, 4)
+    stage.journal.clear()
+    with pytest.raises(ActRefused, match=why):
+        asked(stage, *acts)
+    assert stage.state.models[M].acts == ()
+    assert stage.journal == []
+
+
+def test_feedback_is_counted() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    for verdict in ("real", "false_alarm", "false_alarm"):
+        asked(stage, Act(Deed.FEEDBACK, "anna", 1e9, "", "m", about="1", verdict=verdict))
+    counted = {verdict: stage.telemetry.get("driftd_feedback_total", verdict) for verdict in ("real", "false_alarm")}
+    assert counted == {"real": 1, "false_alarm": 2}
+
+
+def test_a_loop_that_stands_still_is_said_and_the_act_is_done_when_it_goes_on() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    with pytest.raises(TimeoutError):
+        stage.daemon.desk.ask([maintenance()], 0.01)
+    stage.go(0)
+    assert stage.state.models[M].acts == (maintenance(),)
+
+
+def test_in_a_group_readers_hear_that_the_model_learns_anew_and_so_it_does(rng: np.random.Generator) -> None:
+    rows = faulty(3, 1.5, 0.9)
+    parts = by_key(rows, np.arange(len(rows)) % 2)
+    group = Group.of(learner, parts, 2, 1)
+    half = float(np.quantile(rows.times, 0.7))
+    for _ in range(400):
+        for member in group.members:
+            group.turn(member, rng, 400, half)
+        if all(group.parts[s].times[min(r.partition.next_offset, len(group.parts[s]) - 1)] > half
+               for m in group.members for s, r in m.readers.items()):  # fmt: skip
+            break
+    group.finish()
+    (owner,) = [owner for member in group.members for owner in member.owners.values()]
+    first = owner.owned.state.models[M].reference
+    assert first is not None
+    assert [plan.reference is None for plan in group.planned] == [False]
+    outcome, _ = perform(owner.owned.state, owner.pipeline, Act(Deed.REBASELINE, "anna", 1e9, "new", "m"))
+    assert {f.because for f in outcome.findings} == {"rebaseline by anna: new"}
+    group.note(outcome)
+    group.finish()
+    assert [plan.reference is None for plan in group.planned] == [False, True]
+    group.run(rng, 400)
+    after = owner.owned.state.models[M].reference
+    assert after is not None
+    assert after.first > half - 7200
+    assert after.first > first.last
+
+
+class Owners:
+    """An exchange that knows of two partitions of models; the second is another member's."""
+
+    def owner_of(self, model: str) -> int:
+        return 1 if model == "elsewhere" else 0
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def exchanged(self, late: int, foreign: int) -> None: ...
+
+
+def test_a_member_says_who_can_where_it_does_not_judge_the_model() -> None:
+    pipeline, nothing = learner(), cast(Any, None)
+    member = Member(
+        pipeline, View(), nothing, None, cast(Any, Quiet()), nothing, nothing,
+        exchange=cast(Any, Owners()), panes_topic="panes", plans=Plans(pipeline), sources=list, generation=lambda: 1,
+        group="g", panes_partitions=lambda: 2,
+    )  # fmt: skip
+    owner = member.owners[0] = Owner(pipeline, member.plans)
+    owner.owned.state.models[M] = ModelState(M)
+    member._view()
+    assert member._judging(M) is owner.owned.state
+    with pytest.raises(ActRefused, match="another member of the group judges 'elsewhere': ask the one"):
+        member._judging(Slice("elsewhere"))
+    with pytest.raises(ActRefused, match="no model 'n'"):
+        member._judging(Slice("n"))

@@ -1,0 +1,165 @@
+"""The one sentence: a known answer for each kind, and never longer than a phone shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftd.core.finding import Finding
+from driftd.core.incident import Incident, together
+from driftd.judge.natural.kinds import Kind
+from driftd.monitor.incidents import folded
+from driftd.monitor.sentence import MOST, cut, sentence
+from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
+
+BEGIN = 1_796_048_400.0  # Mon 30 Nov 2026, 14:20 UTC
+NOW = BEGIN + 600
+
+
+def one(kind: str, value: float, usual: float, channel: str = "amount") -> Finding:
+    return finding(channel, BEGIN + 240, PAGE, since=BEGIN, kind=kind, value=value, usual=usual, ratio=value)
+
+
+def said(*findings: Finding, channels: int = 13, now: float = NOW) -> str:
+    (incident,) = folded((), findings, channels)
+    return sentence(incident, now)
+
+
+KNOWN: Sequence[tuple[str, str, float, float, str]] = [
+    ("missing", "country", 1.0, 0.002, "country 100% missing (usually 0.2%)"),
+    ("refused", "amount", 0.52, 0.0, "amount 52% of another type (usually 0%)"),
+    ("frozen", "face_score", 0.98, 0.031, "face_score is frozen, 98% repeats (usually 3.1%)"),
+    ("unit", "amount", 4500.0, 45.0, "amount is 100 times larger"),
+    ("unit", "amount", 62.1, 3.1, "amount is 20 times larger (3.1 → 62.1)"),
+    ("unit", "amount", 0.045, 45.0, "amount is 1,000 times smaller"),
+    ("range", "income", 0.31, 0.001, "income 31% out of range (usually 0.1%)"),
+    ("new_value", "device", 0.012, 0.0, "device 1.2% new values (usually 0%)"),
+    ("renamed", "country", 0.061, 0.0, "country is renamed, 6.1% new values for known ones (usually 0%)"),
+    ("level", "price", 22.0, 25.0, "price is 12% smaller (mean 25 → 22)"),
+    ("level", "price", 60.0, 25.0, "price is 2.4 times larger (mean 25 → 60)"),
+    ("level", "balance", 3.0, -2.0, "balance is higher (mean -2 → 3)"),
+    ("spread", "amount", 3.14, 1.0, "amount varies 3.1 times as much as usual"),
+    ("mix", "browser", 0.34, 0.0, "browser has another mix, 34% of the values moved"),
+    ("mix", "browser", 0.0, 0.0, "browser has another mix"),
+    ("gradual", "tenure", 0.12, 0.01, "tenure moved away slowly, 12% out of range (usually 1%)"),
+    ("joint", "income", 0.1, 0.8, "income no longer moves with other channels"),
+    ("errors", "error", 0.075, 0.002, "7.5% of requests fail (usually 0.2%)"),
+    ("errors", "prediction_error", 0.2, 0.1, "prediction_error 20% errors (usually 10%)"),
+    ("unknown", "price", 22.0, 25.0, "price has changed, cause unknown (25 → 22)"),
+]
+
+
+@pytest.mark.parametrize(("kind", "channel", "value", "usual", "what"), KNOWN, ids=[f"{k[0]} {k[4]}" for k in KNOWN])
+def test_each_kind_says_what_how_much_and_since_when(
+    kind: str, channel: str, value: float, usual: float, what: str
+) -> None:
+    told = said(one(kind, value, usual, channel))
+    reach = "; 12 other channels unchanged"
+    assert told == f"fraud: {what} since 14:20 UTC{reach if len(what) <= 70 else ''}"
+    assert len(told) <= MOST
+
+
+def test_every_kind_has_a_known_answer() -> None:
+    assert {kind for kind, *_ in KNOWN} == {kind.value for kind in Kind}
+
+
+def test_without_numbers_or_a_kind_it_still_says_what_where_and_when() -> None:
+    none = finding("age", BEGIN, TICKET, kind="", detector="psi")
+    assert said(none) == "fraud: age has changed since 14:20 UTC; 12 other channels unchanged"
+    assert said(finding("*", BEGIN, TICKET, kind="joint", detector="judge"), channels=2) == (
+        "fraud: channels no longer move together since 14:20 UTC; 2 other channels unchanged"
+    )
+
+
+def test_several_channels_and_all_of_them() -> None:
+    amount = one("unit", 4500, 45)
+    more = [amount, one("missing", 0.3, 0, "age"), one("level", 0.2, 0.1, "score")]
+    assert said(*more) == (
+        "fraud: amount is 100 times larger and 2 more channels changed since 14:20 UTC; 10 other channels unchanged"
+    )
+    assert said(*more[:2]) == (
+        "fraud: amount is 100 times larger and 1 more channel changed since 14:20 UTC; 11 other channels unchanged"
+    )
+    assert said(*more, channels=4) == (
+        "fraud: 3 of 4 channels changed (amount is 100 times larger) since 14:20 UTC; probably the pipeline"
+    )
+    assert said(*more, channels=3).startswith("fraud: all 3 channels changed (amount is 100 times larger) since 14:20")
+    calmed = finding("amount", BEGIN + 9000, OK, PAGE)
+    assert said(*more, calmed).startswith("fraud: age 30% missing (usually 0%) and 1 more channel changed since")
+
+
+def test_several_models() -> None:
+    def of(model: str, channel: str, kind: str, value: float) -> tuple[Incident, ...]:
+        one = finding(channel, BEGIN + 60, PAGE, since=BEGIN, kind=kind, value=value, model=model)
+        return folded((), [one, call(BEGIN + 60, channel, model=model)], 9)
+
+    same = together(i for k in range(5) for i in of(f"m{k}", "amount", "missing", 1.0))
+    assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC; m0, m1 and 3 more"
+    (kind,) = together([*of("a", "age", "missing", 0.6), *of("b", "sex", "missing", 0.5)])
+    assert sentence(kind, NOW) == "2 models: age 60% missing in a, others alike (usually 0%) since 14:20 UTC; a and b"
+
+
+def test_an_ended_one_says_from_when_to_when() -> None:
+    told = one("unit", 4500, 45), finding("amount", BEGIN + 2580, OK, PAGE)
+    assert said(*told) == "fraud: amount was 100 times larger from 14:20 to 15:03 UTC"
+    assert said(told[0], finding("amount", BEGIN + 86_400, OK, PAGE), now=BEGIN + 90_000) == (
+        "fraud: amount was 100 times larger from Mon 14:20 to 14:20 UTC"
+    )
+
+
+def test_the_day_is_said_where_it_is_not_today_and_the_text_stays_the_same_within_a_day() -> None:
+    told = one("missing", 1.0, 0.0)
+    midnight = BEGIN + 34_800
+    assert len({said(told, now=t) for t in (BEGIN, NOW, midnight - 1)}) == 1
+    assert "since Mon 14:20 UTC" in said(told, now=midnight)
+    assert "since 30 Nov 14:20 UTC" in said(told, now=midnight + 7 * 86_400)
+
+
+NAMES = st.text(min_size=1, max_size=300) | st.sampled_from(
+    [
+        "<script>alert(1)</script>" * 9,
+        "{{ $labels.x }}",
+        "نموذج الاحتيال " * 9,
+        "欺诈模型" * 40,
+        "a\nb\u202ec",
+        "x" * 120,
+    ]
+)
+
+
+@given(
+    model=NAMES, channel=NAMES, other=NAMES, kind=st.sampled_from(["", *(k.value for k in Kind)]),
+    value=st.none() | st.floats(), usual=st.none() | st.floats(), size=st.integers(1, 4), ends=st.booleans(),
+)  # fmt: skip
+def test_it_is_never_too_long_and_never_without_its_time(
+    model: str, channel: str, other: str, kind: str, value: float, usual: float, size: int, *, ends: bool
+) -> None:
+    told = [
+        finding(name, BEGIN, PAGE, since=BEGIN, kind=kind, model=m, value=value, usual=usual)
+        for m in (model, f"{model}2")
+        for name in dict.fromkeys((channel, other))
+    ]
+    if ends:
+        told += [finding(f.feature, BEGIN + 99 * 3600, OK, PAGE, model=f.model) for f in told]
+    incidents = [
+        i for m in dict.fromkeys(f.model for f in told) for i in folded((), [f for f in told if f.model == m], size)
+    ]
+    for incident in (*incidents, *together(incidents)):
+        text = sentence(incident, NOW)
+        assert len(text) <= MOST
+        assert text.isprintable()
+        assert "14:20" in text
+        assert "UTC" in text
+
+
+def test_long_names_lose_their_middle_and_what_is_said_of_them_stays() -> None:
+    long = "team-payments-europe/" + "model-" * 9 + "name-00"
+    told = finding("customer_transaction_amount_" * 4, BEGIN, PAGE, kind="unit", value=4500, usual=45, model=long)
+    (incident,) = folded((), [told], 13)
+    text = sentence(incident, NOW)
+    assert text.endswith("is 100 times larger since 14:20 UTC")
+    assert "name-00: " in text
+    assert cut("abcdefghijkl", 9) == "abcd…ijkl"

@@ -1,0 +1,188 @@
+"""Forms become acts, or a sentence that says what is wrong; who may not act sees no form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+
+from driftd.core.act import Act, Deed
+from driftd.core.errors import ActRefused
+from driftd.core.incident import Incident
+from driftd.engine.desk import Done
+from driftd.monitor.incidents import folded
+from driftd.monitor.view import Snapshot
+from driftd.web.acts import NOBODY, acts_of, form_of, said
+from driftd.web.guarantee import promises
+from driftd.web.site import Answer, answer, answer_act, request_of
+from tests.stage.snapshot import NOW, snapshot
+
+REBASELINE = {"do": "rebaseline", "model": "fraud", "because": "cents"}
+MAINTENANCE = {"do": "maintenance", "model": "fraud", "because": "retrain", "to": "+2h"}
+
+
+def incidents() -> tuple[Incident, ...]:
+    return folded((), [f for f in reversed(snapshot().findings) if f.feature == "cat_country"], 6)
+
+
+def shown(**over: object) -> Snapshot:
+    known = snapshot(**({"incidents": incidents()} | over))
+    return replace(known, models=[replace(m, keeps_events=True) for m in known.models])
+
+
+def acts(form: dict[str, str], who: str = "anna", given: Snapshot | None = None) -> list[Act]:
+    return acts_of(form_of(urlencode(form).encode()), who, NOW, given or shown())
+
+
+def with_acts(*done: Act) -> Snapshot:
+    known = shown()
+    return replace(known, models=[replace(m, acts=tuple(a for a in done if a.model == m.name)) for m in known.models])
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (REBASELINE, Act(Deed.REBASELINE, "anna", NOW, "cents", "fraud")),
+        (REBASELINE | {"channel": "hour", "from": "-30m"},
+         Act(Deed.REBASELINE, "anna", NOW, "cents", "fraud", ("hour",), NOW - 1800)),
+        (MAINTENANCE, Act(Deed.MAINTENANCE, "anna", NOW, "retrain", "fraud", (), NOW, NOW + 7200)),
+        (MAINTENANCE | {"as": "bob"},
+         Act(Deed.MAINTENANCE, "anna as bob", NOW, "retrain", "fraud", (), NOW, NOW + 7200)),
+    ],
+)  # fmt: skip
+def test_a_form_is_an_act(form: dict[str, str], expected: Act) -> None:
+    assert acts(form) == [expected]
+
+
+def test_maintenance_of_all_models_is_one_act_each() -> None:
+    every = [m.name for m in shown().models]
+    assert [act.model for act in acts({**MAINTENANCE, "model": "", "all": "1"})] == every
+
+
+def test_a_time_is_utc() -> None:
+    (act,) = acts(MAINTENANCE | {"from": "2026-11-29 10:00", "to": "2036-12-01T03:07:00+01:00"})
+    assert (act.start, act.end) == (1795946400.0, 2111710020.0)
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({}, "do: unknown ''"),
+        (REBASELINE | {"do": "rebasline"}, "did you mean 'rebaseline'"),
+        (REBASELINE | {"because": " "}, "because: say why"),
+        (REBASELINE | {"because": "x" * 501}, "because: expected at most 500"),
+        (REBASELINE | {"because": "a\nb"}, "in one line"),
+        (REBASELINE | {"from": "yesterday"}, "from: expected now"),
+        (REBASELINE | {"from": "+1h"}, "from: expected a time that has been"),
+        (REBASELINE | {"from": "-1h", "to": "-2h"}, "to: expected a time after 'from'"),
+        (REBASELINE | {"model": ""}, "model: not given"),
+        (MAINTENANCE | {"to": ""}, "to: expected a time after"),
+        (MAINTENANCE | {"from": "-3h", "to": "-2h"}, "after now"),
+        ({"do": "cancel", "about": "nothing"}, "no maintenance window has the id 'nothing'"),
+        ({"do": "acknowledge", "about": "nothing"}, "no incident has the id 'nothing'"),
+        ({"do": "feedback", "about": "nothing", "verdict": "maybe"}, "verdict: expected one of real, false_alarm"),
+    ],
+)
+def test_what_is_wrong_is_said(form: dict[str, str], why: str) -> None:
+    with pytest.raises(ActRefused, match=why):
+        acts(form)
+
+
+def test_a_form_of_too_many_fields_or_bytes_that_are_none_is_refused() -> None:
+    for body in (b"&".join(b"a=1" for _ in range(251)), b"do=\xff", b"do=%ff"):
+        with pytest.raises(ActRefused, match="expected a form"):
+            form_of(body)
+
+
+def test_acts_about_an_incident_are_those_of_the_model_that_began_it() -> None:
+    (i,) = incidents()
+    (act,) = acts({"do": "feedback", "about": i.id, "verdict": "false_alarm"})
+    assert (act.model, act.about, act.verdict) == ("fraud", i.id, "false_alarm")
+    assert said(act) == "judged a false alarm"
+
+
+def test_who_looks_at_an_incident_stands_with_it() -> None:
+    (i,) = incidents()
+    (act,) = acts({"do": "acknowledge", "about": i.id, "because": "looking at the join"})
+    page = read(f"/incident?id={i.id}", with_acts(act))
+    assert "looking at the join" in page
+    assert page.count("looks at it") == 1
+    assert "anna looks at it" in read("/incidents", with_acts(act))
+    body = orjson.loads(read(f"/api/v1/incident?id={i.id}", with_acts(act)))
+    assert body["incident"]["acknowledged"] == "anna"
+    assert [a["why"] for a in body["acts"]] == ["looking at the join"]
+
+
+def test_of_several_verdicts_on_an_incident_the_last_one_counts() -> None:
+    (i,) = incidents()
+    (first,) = acts({"do": "feedback", "about": i.id, "verdict": "real"})
+    (other,) = acts({"do": "feedback", "about": i.id, "verdict": "false_alarm"})
+    assert "nobody has said" in dict(promises(shown()))["Judged"]
+    assert "0 of 1 incident" in dict(promises(with_acts(first)))["Judged"]
+    both = dict(promises(with_acts(first, replace(other, when=NOW + 1))))["Judged"]
+    assert (
+        both == "1 of 1 incident of the last 30 days was a false alarm, people said; the budget is 1 false page a month"
+    )
+
+
+def read(target: str, given: Snapshot, who: str = "") -> str:
+    text = answer(request_of(target, None, who), lambda: given).body.decode()
+    return text.replace("\u2068", "").replace("\u2069", "")
+
+
+@pytest.mark.parametrize("target", ["/model?model=fraud", "/channel?model=fraud&channel=hour", "/incident?id={id}"])
+def test_who_may_not_act_reads_why_and_sees_no_form(target: str) -> None:
+    target = target.format(id=incidents()[0].id)
+    alone, known = read(target, shown()), read(target, shown(), "local")
+    assert 'method="post"' not in alone
+    assert NOBODY.split(":")[0] in alone
+    assert 'method="post"' in known
+    assert NOBODY.split(":")[0] not in known
+
+
+def test_a_model_in_maintenance_says_so_and_its_windows_can_be_ended() -> None:
+    window = Act(Deed.MAINTENANCE, "bob", NOW - 60, "retrain", "fraud", (), NOW - 60, NOW + 7200)
+    known = shown()
+    models = [replace(m, windows=(window,), muted=window) if m.name == "fraud" else m for m in known.models]
+    page = read("/model?model=fraud", replace(known, models=models), "local")
+    assert "nothing of fraud rings" in page
+    assert f'name="about" value="{window.id}"' in page
+
+
+def sent(form: dict[str, str], *, page: bool = False, done: Done | Exception | None = None) -> Answer:
+    def act(_: object) -> Done:
+        if isinstance(done, Exception):
+            raise done
+        return done or Done("noted")
+
+    return answer_act(page, urlencode(form).encode(), "anna", shown, act)
+
+
+def test_the_answer_says_what_came_of_it() -> None:
+    assert orjson.loads(sent(REBASELINE).body) == {"done": "noted"}
+    refused = sent(REBASELINE, done=ActRefused("no model"))
+    assert (refused.status, orjson.loads(refused.body)) == (HTTPStatus.BAD_REQUEST, {"error": "no model"})
+    late = sent(REBASELINE, done=TimeoutError())
+    assert late.status is HTTPStatus.SERVICE_UNAVAILABLE
+    assert b"it is done when it does" in late.body
+    unsaved = sent(REBASELINE, done=Done("noted", "disk full"))
+    assert unsaved.status is HTTPStatus.SERVICE_UNAVAILABLE
+    assert b"not saved yet: disk full" in unsaved.body
+
+
+@pytest.mark.parametrize(
+    ("back", "leads"), [("/model?model=fraud", "/model?model=fraud"), ("https://evil.example/", "/"), ("//evil", "/")]
+)
+def test_a_page_leads_back_to_pages_of_ours_alone(back: str, leads: str) -> None:
+    found = sent(REBASELINE | {"back": back}, page=True)
+    assert (found.status, dict(found.headers)["Location"]) == (HTTPStatus.SEE_OTHER, leads)
+
+
+def test_a_page_shows_what_is_wrong() -> None:
+    found = sent(REBASELINE | {"because": "", "back": "/model?model=fraud"}, page=True)
+    assert found.status is HTTPStatus.BAD_REQUEST
+    assert b"because: say why" in found.body
+    assert b'href="/model?model=fraud"' in found.body
