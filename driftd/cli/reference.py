@@ -100,7 +100,7 @@ def build(
     bar = Bar("driftd reference build")
     listener = _Listener(bar)
     with bar.shown():
-        pipeline = pipeline_of(loaded.settings, events.codec)
+        pipeline = pipeline_of(loaded.settings, events.codec, shown=False)
         built = drivers.build_references(
             pipeline,
             events,

@@ -169,7 +169,7 @@ def configured(
 
     settings = learn_all(loaded.settings) if learn else without_paths(loaded.settings) if fresh else loaded.settings
     codec = events.codec_within(limits_of(loaded.settings))
-    pipeline = pipeline_of(settings, codec, every_window=every_window)
+    pipeline = pipeline_of(settings, codec, every_window=every_window, shown=False)
     return Configured(pipeline, {} if learn or fresh else references_of(settings))
 
 

@@ -10,7 +10,8 @@ closes together go as one ClosedPanes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +115,11 @@ class ClosedPanes:
     source: TopicPartition
     offset: int
     panes: PaneBlock
+
+    @property
+    def dense(self) -> Self:
+        """As in PaneBlock."""
+        return replace(self, panes=self.panes.dense)
 
     def each(self) -> Iterator[ClosedPane]:
         """In ascending order."""

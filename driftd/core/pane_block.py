@@ -8,7 +8,7 @@ summed([0, 2])  100       103           runs of panes, each under the number of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, Final, Self
 
@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.errors import BinsDiffer
+from driftd.core.event_sums import EventSums, merged
 from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, Summary
 from driftd.core.window import TimedDetection
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Places = NDArray[np.intp] | slice
+Rows = NDArray[np.intp]
+Places = Rows | slice
 
 MOMENTS: Final = 2
 """Columns of Summary.moments."""
@@ -93,16 +96,17 @@ class PaneBlock:
 
     def each(self) -> Iterator[tuple[int, PaneData]]:
         """The panes one by one, with their numbers; they hold none of this block's arrays."""
+        block = self.dense
         for place, number in enumerate(self.numbers.tolist()):
             yield (
                 number,
                 PaneData(
-                    self.summary(place),
+                    block.summary(place),
                     tuple(d for n, d in self.detections if n == number),
-                    None if self.cross is None else self.cross[place].copy(),
+                    None if block.cross is None else block.cross[place].copy(),
                     frozenset(version for version, at in self.versions.items() if number in at),
-                    FaultCounters(self.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
-                    None if self.products is None else self.products[place].copy(),
+                    FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
+                    None if block.products is None else block.products[place].copy(),
                 ),
             )
 
@@ -117,6 +121,28 @@ class PaneBlock:
     def events(self) -> Counts:
         """int64[k]: events of each pane."""
         return self.totals[:, 0]
+
+    @property
+    def dense(self) -> PaneBlock:
+        """With ``sums`` of every pane: for messages and checkpoints."""
+        return self
+
+    @property
+    def values(self) -> Self:
+        """What its channels were, without what only the judge wants to know."""
+        return replace(self, cross=None, products=None, detections=(), versions={})
+
+    def sums_of(self, starts: Rows) -> Counts:
+        """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
+        return segment_sums(self.sums, starts)
+
+    def cross_of(self, starts: Rows) -> Counts | None:
+        """``cross`` alone."""
+        return None if self.cross is None else segment_sums(self.cross, starts)
+
+    def products_of(self, starts: Rows) -> Counts | None:
+        """``products`` alone."""
+        return None if self.products is None else segment_sums(self.products, starts)
 
     def summary(self, place: int) -> Summary:
         """The summary of the pane at ``place``; it holds none of this block's arrays."""
@@ -134,12 +160,12 @@ class PaneBlock:
             *self.times[place].tolist(),
         )
 
-    def summed(self, starts: Sequence[int] | NDArray[np.intp]) -> Self:
+    def summed(self, starts: Sequence[int] | Rows) -> PaneBlock:
         """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
         0. Detections and versions stay with their panes.
         """
         if len(starts) == len(self):
-            return self
+            return self.dense
         at = np.asarray(starts, np.intp)
         known = ((name, getattr(self, name)) for name in _SUMS)
         arrays: dict[str, Any] = {name: segment_sums(x, at) for name, x in known if x is not None}
@@ -147,14 +173,15 @@ class PaneBlock:
             x = getattr(self, name)
             ends = np.minimum.reduceat(x[..., 0], at, axis=0), np.maximum.reduceat(x[..., 1], at, axis=0)
             arrays[name] = np.stack(ends, axis=-1)
-        return replace(self, numbers=self.numbers[at], **arrays)
+        arrays |= {"sums": self.sums_of(at), "cross": self.cross_of(at), "products": self.products_of(at)}
+        return self._plain(numbers=self.numbers[at], **arrays)
 
     def cut(self, last: int) -> tuple[Self | None, Self | None]:
         """The panes up to ``last`` and those after it; None: none there. The latter hold no part of longer arrays."""
         at = int(np.searchsorted(self.numbers, last, side="right"))
         if at in {0, len(self)}:
             return (self, None) if at else (None, self)
-        after = self._part(slice(at, None), last + 1, int(self.numbers[-1])).changed(np.copy)
+        after = self._part(slice(at, None), last + 1, int(self.numbers[-1])).changed(lambda x: x.copy())
         return self._part(slice(at), int(self.numbers[0]), last), after
 
     def _part(self, which: slice, first: int, last: int) -> Self:
@@ -166,18 +193,67 @@ class PaneBlock:
             versions={version: at for version, at in kept.items() if len(at)},
         )
 
-    def changed(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Self:
+    def changed(self, change: Callable[[Any], Any]) -> Self:
         """With every array that has a row for each pane changed."""
         known = ((name, getattr(self, name)) for name in _ARRAYS)
         arrays: dict[str, Any] = {name: change(x) for name, x in known if x is not None}
         return replace(self, **arrays)
 
+    def _plain(self, **other: Any) -> PaneBlock:
+        """With other arrays, all panes summed."""
+        return PaneBlock(**{f.name: getattr(self, f.name) for f in fields(PaneBlock)} | other)
 
-_SUMS: Final = ("totals", "sums", "latency_le", "latency", "cross", "products")
-"""The fields of PaneBlock that add up."""
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EventBlock(PaneBlock):
+    """Panes that hold few events: ``every`` one of them stands for the sums, ``pairs`` and ``scores`` for ``cross`` and
+    ``products``, which they make of them; ``sums`` has no rows. Of one process: ``dense`` is what leaves it.
+    """
+
+    every: EventSums
+    pairs: CrossSums | None
+    scores: CrossSums | None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None)
+
+    @property
+    def dense(self) -> PaneBlock:
+        at = np.arange(len(self))
+        return self._plain(sums=self.every.each, cross=self.cross_of(at), products=self.products_of(at))
+
+    @property
+    def values(self) -> Self:
+        return replace(self, pairs=None, scores=None, detections=(), versions={})
+
+    def sums_of(self, starts: Rows) -> Counts:
+        return self.every.summed(starts)
+
+    def cross_of(self, starts: Rows) -> Counts | None:
+        return self.every.crossed(self.pairs, starts)
+
+    def products_of(self, starts: Rows) -> Counts | None:
+        return self.every.crossed(self.scores, starts)
+
+    def changed(self, change: Callable[[Any], Any]) -> Self:
+        return replace(PaneBlock.changed(self, change), every=change(self.every))
+
+
+def block_of(every: EventSums, pairs: CrossSums | None, scores: CrossSums | None, **other: Any) -> PaneBlock:
+    """Summed up where that takes less time."""
+    none = np.zeros((0, *every.shape[1:]), np.int64)
+    out = EventBlock(sums=none, every=every, pairs=pairs, scores=scores, **other)
+    return out if every.sparse else out.dense
+
+
+_SUMS: Final = ("totals", "latency_le", "latency")
+"""The fields of PaneBlock that add up, whatever it keeps."""
+_COUNTS: Final = ("sums", "cross", "products")
+"""Those for which an EventBlock has events."""
 _OUTERMOST: Final = ("times", "extremes")
 """Those whose least and greatest value counts."""
-_ARRAYS: Final = ("numbers", *_SUMS, *_OUTERMOST)
+_ARRAYS: Final = ("numbers", *_COUNTS, *_SUMS, *_OUTERMOST)
 
 
 def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
@@ -200,14 +276,20 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
 
     arrays: dict[str, Any] = {name: _added(of(name), places, len(numbers)) for name in _SUMS}
     arrays |= {name: _outermost(of(name), places, len(numbers)) for name in _OUTERMOST}
-    return replace(
-        head,
-        numbers=numbers,
-        **arrays,
-        faults=any(b.faults for b in blocks),
-        detections=tuple(chain.from_iterable(b.detections for b in blocks)),
-        versions={v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
-    )
+    arrays |= {
+        "bins_id": head.bins_id,
+        "numbers": numbers,
+        "faults": any(b.faults for b in blocks),
+        "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
+        "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
+    }
+    events = [b for b in blocks if isinstance(b, EventBlock)]
+    if len(events) == len(blocks) and len({(id(b.pairs), id(b.scores)) for b in events}) == 1:
+        others = _added([b.every.others for b in events], places, len(numbers))
+        every = merged([b.every for b in events], [np.arange(len(numbers))[at] for at in places], others)
+        return block_of(every, events[0].pairs, events[0].scores, **arrays)
+    blocks = [b.dense for b in blocks]
+    return PaneBlock(**arrays, **{name: _added(of(name), places, len(numbers)) for name in _COUNTS})
 
 
 def _places(numbers: Counts, mine: Counts) -> Places:
@@ -216,7 +298,7 @@ def _places(numbers: Counts, mine: Counts) -> Places:
     return slice(low, high + 1) if high + 1 - low == len(mine) else np.searchsorted(numbers, mine)
 
 
-def _added(parts: Sequence[NDArray[Any] | None], places: Sequence[Places], rows: int) -> NDArray[Any] | None:
+def _added(parts: Sequence[NDArray[Any] | None], places: Sequence[Places], rows: int) -> Any:
     """Each part added to its places, the longest first; None where no part is there."""
     known = sorted(((x, at) for x, at in zip(parts, places, strict=True) if x is not None), key=lambda p: -len(p[0]))
     if not known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,14 @@ from driftd.core.by_pane import ByPane
 
 TOGETHER: Final = 2048
 """Events whose products are formed at a time. Measured: they stay in the processor's cache."""
+
+
+class CrossSums(Protocol):
+    """What a pane needs of judge.exchangeable.joint.Pairs, and of judge.natural.relations.Scores."""
+
+    def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64] | None:
+        """Sums of products of what stands for the ``bins`` intp[channels, events], int64[k, ...]."""
+        ...
 
 
 def placed(scores: NDArray[np.int64], bins: NDArray[np.intp]) -> NDArray[np.float64]:

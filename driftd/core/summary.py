@@ -106,12 +106,12 @@ def merge(summaries: Iterable[Summary]) -> Summary:
     head = parts[0]
     if len(parts) == 1:
         return head
+    extremes, latency_le = head.extremes.copy(), _sum([s.latency_le for s in parts])
+    low, high = extremes.T
     for other in parts[1:]:
         require_same_bins(head, other)
-    extremes, latency_le = head.extremes.copy(), _sum([s.latency_le for s in parts])
-    for other in parts[1:]:
-        np.minimum(extremes[:, 0], other.extremes[:, 0], out=extremes[:, 0])
-        np.maximum(extremes[:, 1], other.extremes[:, 1], out=extremes[:, 1])
+        np.minimum(low, other.extremes[:, 0], out=low)
+        np.maximum(high, other.extremes[:, 1], out=high)
     # a sketch is longer than all the rest, and often nobody measures latencies
     return Summary(
         head.bins_id,
@@ -119,7 +119,7 @@ def merge(summaries: Iterable[Summary]) -> Summary:
         _sum([s.counts for s in parts]),
         _sum([s.moments for s in parts]),
         extremes,
-        _sum([s.latency for s in parts]) if latency_le.any() else head.latency,
+        _sum([s.latency for s in parts]) if np.count_nonzero(latency_le) else head.latency,
         latency_le,
         sum(s.latency_ns for s in parts),
         sum(s.failed for s in parts),

@@ -12,9 +12,10 @@ with ten thousand a second therefore need no different settings. A hop that reac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ class Windows:
         """
         return last if start - last < self.longest_hop_seconds else start
 
-    def ends_hop(self, seconds: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the hops that hold so much are whole."""
+    def ends_hop(self, seconds: Any, events: Any) -> Any:
+        """Whether a hop that holds so much is whole; of numbers, or of arrays of them."""
         full = (events >= self.hop_events) & (seconds >= self.hop_seconds)
         return full | (seconds >= self.longest_hop_seconds)
 
@@ -150,7 +151,7 @@ class Hops:
         else:
             hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
         self.growing = hop
-        if windows.ends_hop(np.array(hop.end - hop.start), np.array(hop.summary.events)):
+        if windows.ends_hop(hop.end - hop.start, hop.summary.events):
             self.finish(windows)
             return True
         return False
@@ -188,13 +189,10 @@ class Hops:
 
         A whole window has window_seconds and min_events; it never reaches back further than max_window_seconds.
         """
-        parts = self._whole(windows)
-        if not parts:
-            return None
-        alarms = tuple(a for h in parts for a in h.alarms)
-        return Hop(parts[0].start, parts[-1].end, merge(h.summary for h in parts), alarms)
+        parts = self.whole(windows)
+        return together(parts) if parts else None
 
-    def _whole(self, windows: Windows) -> list[Hop]:
+    def whole(self, windows: Windows) -> list[Hop]:
         """The last finished hops that make a window."""
         parts: list[Hop] = []
         events = 0
@@ -224,7 +222,7 @@ class Hops:
         All of window_seconds (half a day is not judged as if it were the week that the user asked for) and
         min_events, or as many as the longest window had.
         """
-        parts = self._whole(windows)
+        parts = self.whole(windows)
         if not parts:
             return False
         events, seconds = sum(hop.summary.events for hop in parts), parts[-1].end - parts[0].start
@@ -232,3 +230,9 @@ class Hops:
         return (seconds >= windows.window_seconds and events >= windows.min_events) or (
             grown and events >= windows.least_events
         )
+
+
+def together(hops: Sequence[Hop]) -> Hop:
+    """Hops that follow each other as one."""
+    alarms = tuple(a for h in hops for a in h.alarms)
+    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms)

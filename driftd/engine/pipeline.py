@@ -34,7 +34,8 @@ from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
 from driftd.monitor import renewal
 from driftd.monitor.intake import take_in
-from driftd.monitor.model import Evaluated, Monitor
+from driftd.monitor.model import Monitor
+from driftd.monitor.settle import Evaluated
 from driftd.monitor.state import ModelState
 
 NOBODY: frozenset[TopicPartition] = frozenset()

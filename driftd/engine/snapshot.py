@@ -273,7 +273,7 @@ class ModelSnapshot:
         return cls(
             m.slice,
             m.reference,
-            [message for _, messages in sorted(m.pending.items()) for message in messages],
+            [message.dense for _, messages in sorted(m.pending.items()) for message in messages],
             [ArrivedSnapshot.of(rows) for _, messages in sorted(m.arrived.items()) for rows in messages],
             sorted(m.through.items()),
             [RowsSnapshot.of(rows) for rows in m.rows],

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from driftd.core.by_pane import ByPane
 from driftd.core.channel import Channel
 from driftd.core.event import EventBatch, Kind, NumericColumn
+from driftd.core.event_sums import EventSums
 from driftd.core.fault_counters import COLUMNS
-from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.pane_block import MOMENTS, PaneBlock, block_of
+from driftd.core.products import CrossSums
 from driftd.core.reference import Bins, Reference
 from driftd.core.summary import (
     LATENCY_BINS,
@@ -68,25 +70,24 @@ def block(
     encoded: Encoded,
     panes: ByPane,
     flagged: NDArray[np.int64] | None = None,
+    pairs: CrossSums | None = None,
+    scores: CrossSums | None = None,
 ) -> PaneBlock:
-    """The panes of a batch with at least one event. ``flagged`` as driftd.ingest.fault_counts.flags gives it."""
+    """The panes of a batch with at least one event. ``flagged`` as driftd.ingest.fault_counts.flags gives it; ``pairs``
+    make what is ``cross`` in a PaneBlock, ``scores`` its ``products``.
+    """
     bins, values, times = (panes.sorted(x) for x in (encoded.bins, encoded.values, batch.times))
     k, channels, starts = len(panes.starts), len(bins), panes.starts
     local = np.repeat(np.arange(k), panes.sizes)
-    columns = width + COLUMNS + MOMENTS
-    # one more number in front: an event that a channel says nothing about counts in the last column of the row before
-    flat = (local * channels + np.arange(channels)[:, None]) * columns + bins + 1
-    counts = np.bincount(flat.ravel(), minlength=k * channels * columns + 1)
-    sums = counts[1:].reshape(k, channels, columns)
-    sums[:, :, width:] = 0
+    others = np.zeros((k, channels, COLUMNS + MOMENTS), np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         z = (values - center[:, None]) / scale[:, None]
     np.clip(z, -MOMENT_CLIP, MOMENT_CLIP, out=z)
     z[np.isnan(z)] = 0
     moments = np.array([np.rint(z / MOMENT_UNIT), np.rint(z * z / MOMENT_UNIT)]).astype(np.int64)
-    sums[:, :, -MOMENTS:] = np.add.reduceat(moments, starts, axis=2).T
+    others[:, :, -MOMENTS:] = np.add.reduceat(moments, starts, axis=2).T
     if flagged is not None:
-        sums[:, :, width : width + COLUMNS] = panes.sums(flagged).T
+        others[:, :, :COLUMNS] = panes.sums(flagged).T
     # + 0.0: whether the least of -0 and 0 is -0 would depend on the order of the events
     low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), starts, axis=1) + 0.0
     high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), starts, axis=1) + 0.0
@@ -94,15 +95,17 @@ def block(
     failed = np.zeros(k, np.int64) if batch.failed is None else panes.sums(batch.failed.astype(np.int64))
     latency = None if batch.latency_seconds is None else panes.sorted(batch.latency_seconds)
     sketch, le, total = _latencies(latency, local, k)
-    return PaneBlock(
-        bins_id,
-        panes.numbers,
-        np.stack([panes.sizes, total, failed], axis=1),
-        np.stack([begin, end], axis=1),
-        sums,
-        np.stack([low.T, high.T], axis=2),
-        le,
-        sketch,
+    return block_of(
+        EventSums.of(bins, starts, others, width),
+        pairs,
+        scores,
+        bins_id=bins_id,
+        numbers=panes.numbers,
+        totals=np.stack([panes.sizes, total, failed], axis=1),
+        times=np.stack([begin, end], axis=1),
+        extremes=np.stack([low.T, high.T], axis=2),
+        latency_le=le,
+        latency=sketch,
         faults=flagged is not None,
     )
 
@@ -119,7 +122,7 @@ def summarise(
     """One Summary for each distinct pane of ``panes`` int64[n] (the pane of each event)."""
     if not len(batch):
         return {}
-    of_panes = block(bins_id, width, center, scale, batch, encoded, ByPane.of(panes))
+    of_panes = block(bins_id, width, center, scale, batch, encoded, ByPane.of(panes)).dense
     return {number: of_panes.summary(place) for place, number in enumerate(of_panes.numbers.tolist())}
 
 
@@ -151,9 +154,11 @@ def block_with(
     encoded: Encoded,
     panes: ByPane,
     flagged: NDArray[np.int64] | None = None,
+    pairs: CrossSums | None = None,
+    scores: CrossSums | None = None,
 ) -> PaneBlock:
     center, scale = reference.center, reference.scale
-    return block(reference.id, reference.width, center, scale, batch, encoded, panes, flagged)
+    return block(reference.id, reference.width, center, scale, batch, encoded, panes, flagged, pairs, scores)
 
 
 def summarise_with(

@@ -14,6 +14,7 @@ from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.fault_counters import CountLimits
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.products import CrossSums
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.window import TimedDetection, panes_of
@@ -44,12 +45,6 @@ class Sequential(Protocol):
     def start(self) -> Any: ...
 
     def feed(self, state: Any, values: NDArray[np.float64]) -> Sequence[Hit]: ...
-
-
-class CrossSums(Protocol):
-    """What a pane needs of judge.exchangeable.joint.Pairs, and of judge.natural.relations.Scores."""
-
-    def crosses(self, bins: NDArray[np.intp], panes: ByPane) -> NDArray[np.int64] | None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,12 +109,9 @@ def counted(
     """
     encoded, by_pane = encode_with(reference, batch), ByPane.of(panes)
     flagged = None if about.faults is None else _flagged(about.faults, reference, stream, batch, encoded)
-    fresh = replace(
-        block_with(reference, batch, encoded, by_pane, flagged),
-        cross=None if about.pairs is None else about.pairs.crosses(encoded.bins, by_pane),
-        products=None if about.faults is None else about.faults.scores.crosses(encoded.bins, by_pane),
-        versions=_versions_in(batch, panes, by_pane),
-    )
+    scores = None if about.faults is None else about.faults.scores
+    fresh = block_with(reference, batch, encoded, by_pane, flagged, about.pairs, scores)
+    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane))
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})
     return fresh, Readings(batch.times, {row: _reading(reference, encoded, row) for row in rows})
 

@@ -262,9 +262,8 @@ def ticks_of(
 ) -> ReferenceTicks:
     """The events of a reference, in order of time, cut into ticks; ``whole``: too few for one are one all the same."""
     panes, sizes = np.unique(panes_of(rows.times, pane_seconds), return_counts=True)
-    none = np.zeros((len(panes), 0, 0), np.int64)
     begin = panes.astype(np.float64) * pane_seconds
-    at = borders(Runs(begin, begin + pane_seconds, sizes, none), seconds, events)
+    at = borders((begin, begin + pane_seconds, sizes), seconds, events)
     if len(at) == 1 and whole:
         at = [0, len(panes)]
     starts = np.concatenate([[0], np.cumsum(sizes)])[at]

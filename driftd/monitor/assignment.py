@@ -13,7 +13,7 @@ from driftd.core.channel import JOINT, Channel
 from driftd.core.finding import WARNING, Scores
 from driftd.core.reference import Reference
 from driftd.core.units import MONTH_SECONDS
-from driftd.core.window import Hop
+from driftd.core.window import Hop, together
 from driftd.detectors import SequentialDetector, WindowDetector
 from driftd.judge.budget import ModelGuarantee
 from driftd.judge.learned import Learned
@@ -220,21 +220,35 @@ def _within_budget(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What detectors found in a window, whatever came before it. ``found`` by kind float64[4, channels]: statistic,
-    threshold, effect and noise; ``breathes`` bool[channels]: where the noise is natural variation.
+    """What detectors found in the window of ``hops``, whatever came before it. ``found`` by kind float64[4, channels]:
+    statistic, threshold, effect and noise; ``breathes`` bool[channels]: where the noise is natural variation. ``over``:
+    what ``kept`` says of it after a window that left ``verdicts``.
     """
 
-    window: Hop
+    hops: Sequence[Hop]
     found: Mapping[str, Floats]
     breathes: Mapping[str, NDArray[np.bool_]]
+    over: NDArray[np.bool_] | None
+    verdicts: Mapping[str, Verdict]
+
+    @property
+    def window(self) -> Hop:
+        return together(self.hops)
 
 
-def measure(plan: DetectorSet, reference: Reference, windows: Sequence[Hop], alpha: float) -> list[Measured]:
-    """Every detector on every window, all windows at once: a call costs about the same for one and for twenty."""
+def measure(
+    plan: DetectorSet,
+    reference: Reference,
+    windows: Sequence[Sequence[Hop]],
+    alpha: float,
+    verdicts: Mapping[str, Verdict],
+) -> list[Measured]:
+    """Every detector on every window, all windows at once: a call costs about the same for one and for twenty. Of a
+    window, its hops, they see the counts.
+    """
     channels = len(reference.channels)
-    current = windows[0].summary
-    if len(windows) > 1:
-        current = replace(current, counts=np.array([window.summary.counts for window in windows]))
+    counts = np.array([np.add.reduce([hop.summary.counts for hop in hops], axis=0) for hops in windows])
+    current = replace(windows[0][0].summary, counts=counts if len(windows) > 1 else counts[0])
     found: dict[str, Floats] = {}
     breathes: dict[str, NDArray[np.bool_]] = {}
     for kind, groups in plan.windows.items():
@@ -252,22 +266,34 @@ def measure(plan: DetectorSet, reference: Reference, windows: Sequence[Hop], alp
         every[3] = 0.0
         for row, _ in pairs:
             name = reference.channels[row].name
-            every[0, :, row] = [sum(a.detector == kind and a.channel == name for a in w.alarms) for w in windows]
+            every[0, :, row] = [
+                sum(a.detector == kind and a.channel == name for hop in hops for a in hop.alarms) for hops in windows
+            ]
             every[1:3, :, row] = 1.0
         found[kind] = every
+    over = _kept(found, verdicts, len(windows))
     return [
-        Measured(window, {kind: x[:, i] for kind, x in found.items()}, {kind: x[i] for kind, x in breathes.items()})
-        for i, window in enumerate(windows)
+        Measured(
+            hops,
+            {kind: x[:, i] for kind, x in found.items()},
+            {kind: x[i] for kind, x in breathes.items()},
+            over[i],
+            verdicts,
+        )
+        for i, hops in enumerate(windows)
     ]
 
 
-def _statuses(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Floats, Floats, Statuses, Statuses]:
-    """Of every detector and channel: what was ``found`` float64[kinds, 4, channels], the ratio of statistic and
+def _statuses(
+    found: Mapping[str, Floats], verdicts: Mapping[str, Verdict]
+) -> tuple[Floats, Floats, Statuses, Statuses]:
+    """Of every detector and channel: what was ``found`` float64[kinds, 4, ..., channels], the ratio of statistic and
     threshold, the status before and now.
     """
-    every = np.array([*measured.found.values()])
-    none = np.zeros(every.shape[2], np.int8)
-    before = np.array([verdicts[kind].status if kind in verdicts else none for kind in measured.found])
+    every = np.array([*found.values()])
+    none = np.zeros(every.shape[-1], np.int8)
+    before = np.array([verdicts[kind].status if kind in verdicts else none for kind in found])
+    before = before.reshape(len(before), *(1,) * (every.ndim - 3), -1)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = every[:, 0] / every[:, 1]
     return every, ratio, before, next_status(before, ratio)
@@ -278,7 +304,7 @@ def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, 
     found, breathes = measured.found, measured.breathes
     if not found:
         return ()
-    every, ratio, before, status = _statuses(measured, verdicts)
+    every, ratio, before, status = _statuses(found, verdicts)
     never, nowhere = np.zeros(every.shape[2], np.int64), np.zeros(every.shape[2], bool)
     opened = (status == WARNING) & (before != WARNING)
     detections = np.array([verdicts[kind].detections if kind in verdicts else never for kind in found]) + opened
@@ -292,7 +318,15 @@ def score(measured: Measured, verdicts: Mapping[str, Verdict]) -> tuple[Scores, 
 
 def kept(measured: Measured, verdicts: Mapping[str, Verdict]) -> NDArray[np.bool_] | None:
     """bool[channels]: where some detector is over its threshold, as before the window; None where a status changes."""
-    if not measured.found or not measured.found.keys() <= verdicts.keys():
-        return None
-    *_, before, status = _statuses(measured, verdicts)
-    return np.any(status >= WARNING, axis=0) if np.array_equal(status, before) else None
+    if measured.verdicts is verdicts:
+        return measured.over
+    return _kept({kind: x[:, None] for kind, x in measured.found.items()}, verdicts, 1)[0]
+
+
+def _kept(found: Mapping[str, Floats], verdicts: Mapping[str, Verdict], windows: int) -> list[NDArray[np.bool_] | None]:
+    """``kept`` of windows of which this was ``found``, float64[4, windows, channels], each after the same verdicts."""
+    if not found or not found.keys() <= verdicts.keys():
+        return [None] * windows
+    *_, before, status = _statuses(found, verdicts)
+    over, same = np.any(status >= WARNING, axis=0), np.all(status == before, axis=(0, 2)).tolist()
+    return [over[i] if same[i] else None for i in range(windows)]

@@ -60,11 +60,17 @@ class Evaluation:
 
 
 def measure_windows(
-    reference: Reference, windows: Sequence[Hop], detectors: DetectorSet, rules: Rules
+    reference: Reference,
+    windows: Sequence[Sequence[Hop]],
+    detectors: DetectorSet,
+    rules: Rules,
+    verdicts: Mapping[str, Verdict],
 ) -> list[Measured]:
-    """What the detectors find in windows that are compared with the same ``reference``: the same as in each alone."""
+    """What the detectors find in windows, the hops of each, that are compared with the same ``reference``: the same as
+    in each alone. ``verdicts``: those of the window before.
+    """
     budget = Budget(rules.false_alarms_per_month, detectors.tests * rules.budget_models, rules.windows.hop_seconds)
-    return measure(detectors, reference, windows, budget.alpha)
+    return measure(detectors, reference, windows, budget.alpha, verdicts)
 
 
 def evaluate_window(
@@ -79,7 +85,7 @@ def evaluate_window(
         return _Composer(model, reference, detectors, rules, before).compose(window, None, ())
     comparison = comparison_for(reference, window.start, window.end)
     if measured is None:
-        (measured,) = measure_windows(comparison.reference, [window], detectors, rules)
+        (measured,) = measure_windows(comparison.reference, [[window]], detectors, rules, before.verdicts)
     scores = score(measured, before.verdicts)
     verdicts = {**before.verdicts, **{s.detector: Verdict(s.status, s.detections) for s in scores}}
     since = _since(model, before, comparison.reference, window, worst_of(scores, len(reference.channels)))
@@ -119,10 +125,9 @@ def unturned(model: ModelState, detectors: DetectorSet, rules: Rules, measured: 
     over = kept(measured, before.verdicts)
     if over is None or not np.array_equal(over, ~np.isnan(before.since)):
         return None
-    if (
-        asked_for(before.verdicts, detectors, channels).any()
-        or suspects(model, detectors, measured.window, rules).any()
-    ):
+    if asked_for(before.verdicts, detectors, channels).any():
+        return None
+    if _weighs_windows(model) and suspects(model, detectors, measured.window, rules).any():
         return None
     return replace(before, judged=before.judged + 1)
 
@@ -222,11 +227,9 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     episode needs no ticket.
     """
     assert model.reference is not None
-    if model.judge is None:
+    if model.judge is None or not _weighs_windows(model):
         return np.zeros(len(model.reference.channels), bool)
     state, learned = model.judge.state, model.judge.learned
-    if np.isfinite(believed_until(learned.span_seconds, model.reference.last)):
-        return np.zeros(len(model.reference.channels), bool)
     watched = learned.independent & ~state.episodes.open[:-1]
     e, rows = np.full(len(watched), np.nan), learned.rows
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
@@ -240,6 +243,13 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     if found.any() and detectors.natural is not None and detectors.limits is not None:
         found &= sized(detectors.natural, detectors.limits.sizes, window.summary).part >= least
     return found
+
+
+def _weighs_windows(model: ModelState) -> bool:
+    """Whether a window alone can be evidence of the judge."""
+    if model.judge is None or model.reference is None:
+        return False
+    return bool(np.isinf(believed_until(model.judge.learned.span_seconds, model.reference.last)))
 
 
 def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:

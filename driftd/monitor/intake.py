@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from driftd.core.event import versions
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
 from driftd.core.window import TimedDetection
-from driftd.judge.natural.learned import NaturalLearned
-from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.learned import TICK, NaturalLearned
+from driftd.judge.natural.relations import cells_of
+from driftd.judge.natural.runs import Runs, begins
 from driftd.judge.natural.step import Products
 from driftd.monitor.state import ModelState
 
@@ -142,10 +144,19 @@ def _answered(
     return out
 
 
-def counted(learned: NaturalLearned, panes: PaneBlock, pane_seconds: float) -> tuple[Runs, Products]:
-    """The panes as judge.natural takes them, in order of time. A pane without fault counters has none to count."""
+def counted(
+    learned: NaturalLearned, tick: Runs, panes: PaneBlock, pane_seconds: float
+) -> tuple[Runs, Products, NDArray[np.float64]]:
+    """The panes as judge.natural takes them, in order of time: those that make a tick with the one that waits, and the
+    ticks after it, as one each, and products of 20 minutes as one. And the end of each pane.
+    """
     begin = panes.numbers.astype(np.float64) * pane_seconds
-    runs = Runs(begin, begin + pane_seconds, panes.events, panes.sums)
-    if panes.products is None:
-        return runs, Products.none(len(learned.scores.rows))
-    return runs, Products(begin, panes.products)
+    end = begin + pane_seconds
+    first = begins(tick, (begin, end, panes.events), *TICK)
+    last = np.append(first[1:], len(panes)) - 1
+    runs = Runs(begin[first], end[last], segment_sums(panes.events, first), panes.sums_of(first))
+    cells = cells_of(begin)
+    products = panes.products_of(cells)
+    if products is None:
+        return runs, Products.none(len(learned.scores.rows)), end
+    return runs, Products(begin[cells], products), end

@@ -7,7 +7,7 @@ minute   [       ][       ]   when the next one begins: shares, mean and quantil
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -113,13 +113,15 @@ class ValueReader:
     """How counts on a reference's bins become values; derived from it, for all channels at once.
 
     ``low`` and ``span`` float64[channels, value bins]: a bin's values lie evenly in ``low`` to ``low + span``; infinite
-    for the open ones. ``labels``: the most frequent categories of each channel, none of numbers.
+    for the open ones. ``labels``: the most frequent categories of each channel, none of numbers. ``bins``: value bins
+    that numbers have at the most.
     """
 
     channels: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     numeric: NDArray[np.intp]
     categorical: NDArray[np.intp]
+    bins: int
     low: Floats
     span: Floats
     center: Floats
@@ -142,6 +144,7 @@ class ValueReader:
             tuple(bins.categories[:TOP] for bins in reference.bins),
             np.flatnonzero(reference.numeric),
             np.flatnonzero(~reference.numeric),
+            int((reference.used[reference.numeric] - FIRST_VALUE).max(initial=1)),
             low,
             span,
             reference.center,
@@ -149,24 +152,30 @@ class ValueReader:
             np.zeros(len(low)) if offset is None else offset,
         )
 
-    def quantile(self, counts: Floats, rows: NDArray[np.intp], q: float) -> Floats:
-        """Of value counts [..., rows, value bins]; -inf and inf beyond the outermost edges, NaN without values."""
+    def quantiles(self, counts: Floats, rows: NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
+        """The columns P5, P50 and P95 of value counts [..., rows, value bins] of numbers; -inf and inf beyond the
+        outermost edges, NaN without values.
+        """
+        counts = counts[..., : self.bins]
         cumulated = np.cumsum(counts, axis=-1)
-        rank = q * cumulated[..., -1]
-        place = np.minimum((cumulated < rank[..., None]).sum(axis=-1), counts.shape[-1] - 1)
-        until, here = (np.take_along_axis(x, place[..., None], axis=-1)[..., 0] for x in (cumulated, counts))
-        part = 1.0 - (until - rank) / np.maximum(here, 1e-300)
-        low, span = self.low[rows, place], self.span[rows, place]
-        return np.where(cumulated[..., -1] > 0, low + np.where(np.isfinite(low), part * span, 0.0), np.nan)
+        for column, q in _QUANTILES:
+            rank = q * cumulated[..., -1]
+            place = np.minimum((cumulated < rank[..., None]).sum(axis=-1), counts.shape[-1] - 1)
+            until, here = (np.take_along_axis(x, place[..., None], axis=-1)[..., 0] for x in (cumulated, counts))
+            part = 1.0 - (until - rank) / np.maximum(here, 1e-300)
+            low, span = self.low[rows, place], self.span[rows, place]
+            value = low + np.where(np.isfinite(low), part * span, 0.0)
+            yield column, np.where(cumulated[..., -1] > 0, value, np.nan)
 
     def points(self, block: PaneBlock) -> Points:
         """One point for each row of the block, whose ``numbers`` are those of the points."""
-        counts = block.sums[:, :, : -COLUMNS - MOMENTS].astype(np.float64)
+        sums = block.sums
+        counts = sums[:, :, : -COLUMNS - MOMENTS]
         out = np.full((*counts.shape[:2], WIDTH), np.nan, np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
-            every = counts.sum(axis=2)
+            every = counts.sum(axis=2).astype(np.float64)
             out[:, :, SHARE_MISSING] = counts[:, :, MISSING] / every
-            self._numbers(block, counts, out)
+            self._numbers(sums, out)
             rows, live = self.categorical, (every - counts[:, :, MISSING])[:, self.categorical]
             out[:, rows, SHARE_UNSEEN] = counts[:, rows, UNSEEN] / live
             for top in range(min(TOP, counts.shape[2] - FIRST_VALUE)):
@@ -175,15 +184,15 @@ class ValueReader:
                 out[:, rows, FIRST_SHARE + top] = np.where(has, share, np.nan)
         return Points(block.numbers.copy(), _totals(block), out)
 
-    def _numbers(self, block: PaneBlock, counts: Floats, out: Float32s) -> None:
+    def _numbers(self, sums: Counts, out: Float32s) -> None:
         rows = self.numeric
-        values = counts[:, rows, FIRST_VALUE:]
+        values = sums[:, rows, FIRST_VALUE : FIRST_VALUE + self.bins].astype(np.float64)
         live = values.sum(axis=2)
-        mean = block.sums[:, rows, -MOMENTS] * MOMENT_UNIT / live
+        mean = sums[:, rows, -MOMENTS] * MOMENT_UNIT / live
         out[:, rows, MEAN] = self.center[rows] + self.scale[rows] * mean
-        for column, q in _QUANTILES:
-            out[:, rows, column] = self.quantile(values, rows, q)
-        faults = block.sums[:, rows, -COLUMNS - MOMENTS : -MOMENTS]
+        for column, value in self.quantiles(values, rows):
+            out[:, rows, column] = value
+        faults = sums[:, rows, -COLUMNS - MOMENTS : -MOMENTS]
         size = np.exp(faults[:, :, LOGS] * LOG_UNIT / faults[:, :, NONZERO]) - self.offset[rows]
         most = faults[:, :, NONZERO] * 2 > live
         out[:, rows, TYPICAL] = np.where(most & np.isfinite(size), size, np.nan)
@@ -242,7 +251,7 @@ class Timeline:
     def take(self, panes: PaneBlock, reader: ValueReader, pane_seconds: float) -> Timeline:
         """With closed panes, which are later than all before. Nothing is found: pages show it."""
         known = self._on(reader)
-        block: PaneBlock | None = replace(panes, cross=None, products=None, detections=(), versions={})
+        block: PaneBlock | None = panes.values
         levels, seconds = [*known.levels], pane_seconds
         for place, (step, most) in enumerate(zip(STEPS, MOST, strict=True)):
             if block is None:

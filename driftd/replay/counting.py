@@ -238,7 +238,7 @@ def _part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:
         first,
         stream.counters,
         RowsSnapshot.of(rows.take(np.arange(HOT_EVENTS))),
-        merge(blocks[1:]),
+        merge(blocks[1:]).dense,
         np.concatenate([r.times for r in rest]) if values else None,
         values,
         fresh.carry,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
 from operator import attrgetter
 from typing import Final, Self
 
@@ -28,21 +27,20 @@ from driftd.replay.report import Report, Tally
 from driftd.replay.stretches import Stretches
 from driftd.sources import Gap
 
-ROWS_A_MODEL: Final = 16_000
+ROWS_A_MODEL: Final = 32_000
 """Records for each model that are read before they are judged; what comes out does not depend on it. A model's step
 costs milliseconds whatever it holds, so with four records each a thousand models would cost fifty times as much.
-Measured: with half as many 30 or 300 events a pane cost a third more, with twice as many the same."""
-ROWS_A_PANE: Final = 3
-"""Records that a pane counts for. Measured: where each has three, 8,000 records are best: the panes of more do not fit
-into the processor's cache."""
-MOST_VALUES: Final = 1 << 22
-"""Values of features that wait at the most, for they take memory: 32 MB of numbers."""
+Measured: half as many cost a tenth more."""
+VALUES_A_MODEL: Final = 1 << 13
+"""Values of features for each model that wait at the most, for they take memory: 64 kB of numbers, less than the rest
+of the model."""
+LEAST_VALUES: Final = 1 << 22
+"""As many may wait however few models there are: 32 MB."""
 
 
-def enough(rows: int, values: int, models: int, panes: float) -> bool:
-    """Whether so many records with so many values of features are judged now; they span so many ``panes``."""
-    held = rows + ROWS_A_PANE * min(rows, panes * models)
-    return held >= ROWS_A_MODEL * models or values >= MOST_VALUES
+def enough(rows: int, values: int, models: int) -> bool:
+    """Whether so many records with so many values of features are judged now."""
+    return rows >= ROWS_A_MODEL * models or values >= max(LEAST_VALUES, VALUES_A_MODEL * models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,6 @@ class Replay:
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
     _values: int = 0
-    _judged: float = float("nan")
 
     @classmethod
     def of(
@@ -161,13 +158,9 @@ class Replay:
                 self.began = float(np.fmin(self.began, batch.times.min()))
         self._waiting += len(records)
         self._values += sum(len(batch) * len(batch.columns) for batch in decoded.batches)
-        if isnan(self._judged):
-            self._judged = min((float(b.times.min()) for b in decoded.batches if len(b)), default=self._judged)
-        panes = (self.ended - self._judged) / self.pipeline.monitor.windows.pane_seconds
-        if not enough(self._waiting, self._values, len(self.state.models), panes):
+        if not enough(self._waiting, self._values, len(self.state.models)):
             return Outcome()
         self._waiting = self._values = 0
-        self._judged = self.ended
         return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
     def take_all(self, events: Stretches) -> Iterator[Outcome]:

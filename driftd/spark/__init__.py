@@ -106,7 +106,7 @@ def _opened(
         frame = read_parquet(spark, events) if isinstance(events, str) else events
         name = events if isinstance(events, str) else "events"
         opened = SparkEvents(frame, name, layout, limits_of(settings), held)
-        yield opened, pipeline_of(whole(settings), opened.codec)
+        yield opened, pipeline_of(whole(settings), opened.codec, shown=False)
 
 
 def whole(settings: config.Settings) -> config.Settings:

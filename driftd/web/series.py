@@ -123,8 +123,8 @@ def usual_of(m: ModelView, row: int, times: Floats, step: float) -> Usual:
     columns = {t.SHARE_MISSING: np.full(len(times), missing)}
     if reference.numeric[row]:
         one = np.array([row])
-        for column, q in ((t.P5, 0.05), (t.P50, 0.5), (t.P95, 0.95)):
-            columns[column] = m.reader.quantile(values[:, None, :], one, q)[:, 0][slot]
+        for column, value in m.reader.quantiles(values[:, None, :], one):
+            columns[column] = value[:, 0][slot]
         columns[t.MEAN] = np.full(len(times), _mean(m, row))
     else:
         columns[t.SHARE_UNSEEN] = np.zeros(len(times))

@@ -50,8 +50,12 @@ LEARN_EVENTS = 10_000
 _TASKS = {"auto": None, "classification": True, "regression": False}
 
 
-def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window: bool = False) -> Pipeline:
-    """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given."""
+def pipeline_of(
+    settings: Settings, codec: Codec | None = None, *, every_window: bool = False, shown: bool = True
+) -> Pipeline:
+    """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given. ``shown``: whether
+    somebody looks at the models' values over time, on pages or for silence.
+    """
     discover = settings.discovery.enabled
     configured = {m.name: model_settings(settings, m) for m in settings.models}
     monitor = Monitor(
@@ -63,7 +67,7 @@ def pipeline_of(settings: Settings, codec: Codec | None = None, *, every_window:
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
         budget_models=max(settings.discovery.max_models if discover else 0, len(configured), 1),
         every_window=every_window,
-        keeps_values=settings.state.values,
+        keeps_values=settings.state.values and shown,
     )
     return Pipeline(
         codec=codec or codec_of(limits_of(settings)),

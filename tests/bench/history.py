@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -67,7 +68,7 @@ def micros(models: int, each: int, total: int) -> float:
     learning = one_of("Learning", "driftd.learn.build", "driftd.learning")
     build = one_of("build", "driftd.learn.build", "driftd.learning")
     reference = build(traffic(rng, BEGIN - 7 * DAY, 7 * DAY, 50_000), learning())
-    pipeline = one_of("pipeline_of", "driftd.wiring.app", "driftd.app")(one_of("Settings", "driftd.config")())
+    pipeline = _pipeline()
     state = one_of("State", "driftd.engine.state", "driftd.cells")()
     decoded = one_of("Decoded", "driftd.core.event", "driftd.event")
     key = one_of("Slice", "driftd.core.slice") if _new() else str
@@ -75,6 +76,7 @@ def micros(models: int, each: int, total: int) -> float:
         enough = one_of("enough", "driftd.replay.run")
     except ImportError:
         enough = _enough_before
+    needs = len(signature(enough).parameters)
     names = [f"m{i:04d}" for i in range(models)]
     for name in names:
         own = replace(reference, model=name)
@@ -92,12 +94,18 @@ def micros(models: int, each: int, total: int) -> float:
         count = models * len(part)
         pipeline.ingest(state, ("t", 0), int(parts[-1].offsets[-1]) + 1, decoded(count, parts, []))
         waiting += count
-        if enough(waiting, waiting * COLUMNS, models, (mine.times[-1] - judged) / PANE):
+        if enough(*(waiting, waiting * COLUMNS, models, (mine.times[-1] - judged) / PANE)[:needs]):
             pipeline.settle(state)
             waiting, judged = 0, mine.times[-1]
     pipeline.settle(state)
     assert state.accepted == models * events
     return (time.process_time() - begun) / (models * events) * 1e6
+
+
+def _pipeline() -> Any:
+    """As ``driftd replay`` has it, which shows no values over time; older checkouts kept them all the same."""
+    of, settings = one_of("pipeline_of", "driftd.wiring.app", "driftd.app"), one_of("Settings", "driftd.config")()
+    return of(settings, shown=False) if "shown" in signature(of).parameters else of(settings)
 
 
 def _enough_before(rows: int, values: int, models: int, panes: float) -> bool:  # noqa: ARG001

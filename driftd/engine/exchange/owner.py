@@ -180,6 +180,7 @@ class Owner:
             stream = self._absorbed(at)
             _, open_ = (None, None) if stream.panes is None else stream.panes.cut(through)
             reference, find = self.owned.state.models[key].reference, self.pipeline.sequential_of
+            open_ = None if open_ is None else open_.dense
             snapshot = StreamSnapshot.of(key, replace(stream, panes=None), reference, find)
             next_offset = max(message.next_offset, self.owned.sent.get(at, 0))
             self._answers.append(Given(message.source, key, message.plan, next_offset, through, snapshot, open_))

@@ -167,7 +167,7 @@ class Reader:
         self._cut[key] = closed
         for message in panes.take_closed(self.partition, self.source, closed, seconds, key):
             assert isinstance(message, ClosedPanes)
-            yield Panes(self.source, key, message.offset, message.panes)
+            yield Panes(self.source, key, message.offset, message.panes.dense)
 
     def _closed(self) -> int | None:
         """The last pane that the partition alone has closed: what comes for it now is late."""

@@ -89,7 +89,7 @@ class History:
 
     def add(self, ticks: Runs, peaks: Floats, cells: Runs) -> History:
         """``ticks`` with sums as in ``hours``; ``peaks`` float64[ticks, channels, len(FAST)]; any split will do."""
-        at = borders(joined([self.waiting, ticks]), HOUR, HOUR_EVENTS)
+        at = borders(joined([self.waiting, ticks]).times, HOUR, HOUR_EVENTS)
         new, waiting = cut(self.waiting, ticks, HOUR, HOUR_EVENTS)
         first, stop, top = np.array(at[:-1], np.intp), at[-1], np.concatenate([self.peak, peaks])
         tops = np.maximum.reduceat(top[:stop], first, axis=0) if len(first) else top[:0]

@@ -163,6 +163,12 @@ class Relations:
         return out
 
 
+def cells_of(at: Floats) -> Rows:
+    """Where another 20 minutes begin, intp[k]: places in ``at`` float64[k], in order of time."""
+    begun = np.floor_divide(at, CELL_SECONDS)
+    return np.flatnonzero(np.append(True, begun[1:] != begun[:-1])) if len(at) else np.zeros(0, np.intp)
+
+
 def centred(cell: Counts) -> Floats:
     """Sums of products about the cell's own means, float64[..., m, m]."""
     n = np.maximum(cell[..., :1, :1].astype(np.float64), 1.0)
@@ -192,10 +198,9 @@ class Cells:
         """
         starts, ends, whole, known = list[float](), list[float](), list[Counts](), list[float]()
         start, last, held = self.start, self.last, self.sums
-        begun = np.floor_divide(at, CELL_SECONDS) * CELL_SECONDS
-        cut = np.flatnonzero(np.append(True, begun[1:] != begun[:-1])) if len(begun) else np.zeros(0, np.intp)
-        added = segment_sums(sums, cut)
-        for cell, part, pane in zip(begun[cut].tolist(), added, at[cut], strict=True):
+        cut = cells_of(at)
+        begun = np.floor_divide(at[cut], CELL_SECONDS) * CELL_SECONDS
+        for cell, part, pane in zip(begun.tolist(), segment_sums(sums, cut), at[cut], strict=True):
             if cell != last and held[0, 0] >= CELL_EVENTS:
                 starts.append(start)
                 ends.append(last + CELL_SECONDS)

@@ -22,6 +22,8 @@ from driftd.core.segments import segment_sums
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Rows = NDArray[np.intp]
+Times = tuple[Floats, Floats, Counts]
+"""``start``, ``end`` and ``events`` of runs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,7 @@ class Runs:
         return cls(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros((0, channels, columns), np.int64))
 
     @property
-    def times(self) -> tuple[Floats, Floats, Counts]:
+    def times(self) -> Times:
         """All but the sums."""
         return self.start, self.end, self.events
 
@@ -54,11 +56,12 @@ def joined(parts: Sequence[Runs]) -> Runs:
     return Runs(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Runs)))
 
 
-def borders(runs: Runs, seconds: float, events: int) -> list[int]:
+def borders(times: Times, seconds: float, events: int) -> list[int]:
     """Where whole runs of runs begin, and where the last one ends: each the shortest with enough seconds and events."""
-    n = len(runs)
-    total = np.concatenate([[0], np.cumsum(runs.events)])
-    long = np.searchsorted(runs.end, runs.start + seconds)
+    start, end, count = times
+    n = len(start)
+    total = np.concatenate([[0], np.cumsum(count)])
+    long = np.searchsorted(end, start + seconds)
     many = np.searchsorted(total[1:], total[:-1] + events)
     after = (np.maximum(long, many) + 1).tolist()
     out = [0]
@@ -67,11 +70,20 @@ def borders(runs: Runs, seconds: float, events: int) -> list[int]:
     return out
 
 
+def begins(waiting: Runs, new: Times, seconds: float, events: int) -> Rows:
+    """Where ``cut`` begins another run among what is new: places, the first 0. Sums from each to the next give the same
+    whole runs.
+    """
+    start, end, count = (np.concatenate(x) for x in zip(waiting.times, new, strict=True))
+    at = np.array(borders((start, end, count), seconds, events), np.intp) - len(waiting)
+    return np.append(0, at[(at > 0) & (at < len(new[0]))])
+
+
 def cut(waiting: Runs, new: Runs, seconds: float, events: int) -> tuple[Runs, Runs]:
     """Whole runs out of what waited (at most one run) and what is new, and what waits on (at most one run)."""
     start, end, count = (np.concatenate([x, y]) for x, y in zip(waiting.times, new.times, strict=True))
     every = Runs(start, end, count, waiting.sums)  # their sums are not put together: those of panes are long
-    at = borders(every, seconds, events)
+    at = borders(every.times, seconds, events)
     k, stop = len(waiting), at[-1]
     if k and at[1:2] == [k]:  # it has become whole by itself, since fewer events are asked for
         one, rest = cut(waiting.part(slice(0)), new, seconds, events)

@@ -82,7 +82,7 @@ def panes(on: Reference, batch: EventBatch, seconds: float = PANE) -> list[Micro
     learned = learned_of(on)
     assert learned is not None
     by_pane = ByPane.of(numbers)
-    block, crosses = block_with(on, batch, encoded, by_pane), learned.pairs.crosses(encoded.bins, by_pane)
+    block, crosses = block_with(on, batch, encoded, by_pane).dense, learned.pairs.crosses(encoded.bins, by_pane)
     nobody = np.full(len(on.channels), np.nan)
     return [
         MicroBatch(

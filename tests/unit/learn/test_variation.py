@@ -119,7 +119,7 @@ def test_the_natural_level_is_the_threshold_where_it_is_the_largest_and_the_find
     own[row] = [50, 50, 0.2, 0.3, 1, 3.5, 1]
     reference = replace(reference, natural={"psi": own})
     summary = replace(reference.summary, counts=reference.summary.counts[:, ::-1].copy())
-    (measured,) = measure(DetectorSet.of(reference, lambda _: (PSI(),)), reference, [Hop(0, 1, summary)], 1e-3)
+    (measured,) = measure(DetectorSet.of(reference, lambda _: (PSI(),)), reference, [[Hop(0, 1, summary)]], 1e-3, {})
     scores = score(measured, {})[0]
     assert scores.noise[row] == scores.threshold[row] == level(own[row : row + 1], 1e-3, 1)[0] > 3.5
     assert scores.natural.tolist() == [r == row for r in range(len(reference.channels))]

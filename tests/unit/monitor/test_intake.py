@@ -24,7 +24,7 @@ from driftd.engine.state import State
 from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
 from driftd.monitor.intake import take_in, take_out, together
-from driftd.monitor.model import Evaluated
+from driftd.monitor.settle import Evaluated
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import WINDOWS, events, frozen, pipeline, stream
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import inf, nan
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from driftd.learn.build import Learning
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.replay.drivers import Configured, Replayed, build_references, replay
-from driftd.replay.run import MOST_VALUES, enough
+from driftd.replay.run import LEAST_VALUES, enough
 from driftd.sources import Gap, GapCause
 from driftd.sources.files.stream import Progress
 from tests.unit.core.make import WINDOWS, choose, stream
@@ -98,21 +97,20 @@ def test_partitions_of_a_topic_wait_for_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "models", "panes", "judged"),
+    ("rows", "models", "judged"),
     [
-        pytest.param(7_900, 1, 2_600, False, id="three events a pane, 8,000 are enough"),
-        pytest.param(8_100, 1, 2_700, True, id="three events a pane, now they are"),
-        pytest.param(8_100, 1, 27, False, id="300 events a pane, 16,000 are enough"),
-        pytest.param(16_000, 1, 53, True, id="300 events a pane, now they are"),
-        pytest.param(4_000, 1, inf, True, id="no more panes than events"),
-        pytest.param(4_000, 1, nan, True, id="no event could be used"),
-        pytest.param(81_000, 10, 2_700, True, id="ten models, each has as many"),
-        pytest.param(70_000, 10, 2_300, False, id="ten models, each has fewer"),
+        pytest.param(31_900, 1, False, id="a model that waits for more"),
+        pytest.param(32_000, 1, True, id="enough"),
+        pytest.param(319_000, 10, False, id="ten models, each has fewer"),
+        pytest.param(320_000, 10, True, id="ten models, each has as many"),
+        pytest.param(1_600_000, 1000, False, id="a thousand models"),
+        pytest.param(1_700_000, 1000, True, id="a thousand models hold more values than may wait"),
     ],
 )
-def test_what_waits_counts_by_its_events_and_its_panes(rows: int, models: int, panes: float, judged: bool) -> None:
-    assert enough(rows, rows * 5, models, panes) is judged
+def test_what_waits_counts_by_its_events_and_its_values(rows: int, models: int, *, judged: bool) -> None:
+    assert enough(rows, rows * 5, models) is judged
 
 
 def test_wide_events_do_not_wait_for_more() -> None:
-    assert enough(100, MOST_VALUES, 1000, 1)
+    assert not enough(100, LEAST_VALUES - 1, 1)
+    assert enough(100, LEAST_VALUES, 1)

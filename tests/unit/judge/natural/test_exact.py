@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from driftd.ingest.binning import encode_with
 from driftd.ingest.fault_counts import Carry, flags
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.learned import NaturalLearned
-from driftd.judge.natural.runs import Runs, borders, cut, joined, summed, windows
+from driftd.judge.natural.runs import Runs, begins, borders, cut, joined, summed, windows
 from driftd.judge.natural.step import NaturalState, Products, start, step
 from driftd.judge.natural.thresholds import thresholds
 from tests.unit.judge.natural.stage import HOUR, Stage, batch, traffic
@@ -178,7 +178,7 @@ def test_runs_end_when_they_are_long_and_full() -> None:
     """Panes of 10 s:  0 |..   ......|.. ..|. : at least 30 s and 4 events."""
     start_ = np.array([0.0, 10, 50, 60, 70, 80])
     panes = Runs(start_, start_ + 10, np.array([1, 1, 2, 2, 1, 1]), np.ones((6, 1, 1), np.int64))
-    assert borders(panes, 30.0, 4) == [0, 3, 6]
+    assert borders(panes.times, 30.0, 4) == [0, 3, 6]
     whole, rest = cut(Runs.empty(1, 1), panes, 30.0, 5)
     assert whole.start.tolist() == [0.0]
     assert whole.end.tolist() == [70.0]
@@ -188,3 +188,26 @@ def test_runs_end_when_they_are_long_and_full() -> None:
     first, last = windows(joined([panes]), 2, 35.0, 2)
     assert (first.tolist(), last.tolist()) == ([1, 2], [4, 5])
     assert summed(panes, first, last)[:, 0, 0].tolist() == [4, 4]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=40),
+    gaps=st.lists(st.integers(1, 4), min_size=40, max_size=40),
+    at=st.integers(0, 39),
+    least=st.integers(1, 12),
+)
+def test_panes_that_are_summed_before_they_are_cut_make_the_same_runs(
+    sizes: list[int], gaps: list[int], at: int, least: int
+) -> None:
+    start_ = 10.0 * np.cumsum(gaps[: len(sizes)])
+    panes = Runs(start_, start_ + 10, np.array(sizes), np.arange(len(sizes)).reshape(-1, 1, 1))
+    _, waiting = cut(Runs.empty(1, 1), panes.part(slice(at)), 30.0, 12)  # fewer may be asked for now
+    new = panes.part(slice(at, None))
+    first = begins(waiting, new.times, 30.0, least)
+    if not len(new):
+        return
+    last = np.append(first[1:], len(new)) - 1
+    few = Runs(new.start[first], new.end[last], *(np.add.reduceat(x, first) for x in (new.events, new.sums)))
+    for one, other in zip(cut(waiting, new, 30.0, least), cut(waiting, few, 30.0, least), strict=True):
+        for f in fields(Runs):
+            np.testing.assert_array_equal(getattr(one, f.name), getattr(other, f.name))

@@ -1,0 +1,325 @@
+"""Panes of a model through its windows and its judge: cut where something is complete, evaluated in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from driftd.core.act import Act
+from driftd.core.finding import Judgement
+from driftd.core.pane_block import PaneBlock
+from driftd.core.reference import Reference, ReferenceKind
+from driftd.core.slice import Slice
+from driftd.core.units import MONTH_SECONDS
+from driftd.core.window import Hop, Hops, Windows
+from driftd.judge.ahead import LEAST_BATCHES, Ahead, ahead
+from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.step import start, step
+from driftd.judge.step import MicroBatch
+from driftd.monitor import growing, rolling
+from driftd.monitor.assignment import DetectorSet, Measured
+from driftd.monitor.evaluate import (
+    Evaluation,
+    Rules,
+    effects_of,
+    evaluate_changes,
+    evaluate_episodes,
+    evaluate_window,
+    measure_windows,
+    still_open,
+    unturned,
+)
+from driftd.monitor.incidents import folded, settled
+from driftd.monitor.intake import Run, counted, take_out, together
+from driftd.monitor.maintenance import muted
+from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import ModelState
+from driftd.monitor.timeline import ValueReader
+from driftd.monitor.told import plain, remembered
+
+MAX_VERSIONS = 100
+"""Versions of a model that are remembered, the most recent; somebody may put the request's id there."""
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What the panes of one step led to. ``turns`` says of each period of a rolling reference that ended whether it
+    became the reference, and why not.
+    """
+
+    judgements: list[Judgement] = field(default_factory=list)
+    turns: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Hopped:
+    """A model's hops after a run of panes, whether that finished one (``full``), and what was found in its window."""
+
+    hops: Hops
+    full: bool
+    measured: Measured | None = None
+
+
+class Known(Protocol):
+    """What settling needs of driftd.monitor.model.Monitor."""
+
+    @property
+    def windows(self) -> Windows: ...
+
+    @property
+    def keeps_values(self) -> bool: ...
+
+    def settings(self, key: Slice) -> ModelSettings: ...
+
+    def detectors(self, reference: Reference) -> DetectorSet: ...
+
+    def reader(self, reference: Reference) -> ValueReader: ...
+
+    def rules(self) -> Rules: ...
+
+    def maintenance(self, model: ModelState) -> tuple[Act, ...]: ...
+
+    def forget(self, reference: Reference) -> None: ...
+
+
+def settle(known: Known, model: ModelState, reached: int, out: Evaluated, *, end: bool = False) -> None:
+    """Evaluates the model's panes up to ``reached`` that came in, in order; ``end``: nothing will follow."""
+    panes = take_out(model, reached)
+    if panes is not None and model.reference is not None and known.keeps_values:
+        reader = known.reader(model.reference)
+        model.timeline = model.timeline.take(panes, reader, known.windows.pane_seconds)
+    if panes is not None:
+        turns = _turns(known, model, panes)
+        cuts = _cuts(known, model, panes, turns)
+        runs, turning = [*together(panes, cuts)], [behind - 1 in turns for behind in cuts[1:]]
+        quiet, tried, hops = deque[Ahead](), 0, _hops(known, model, runs)
+        shown = max((at for at, after in enumerate(hops) if after.measured is not None), default=-1)
+        for at, (run, after, behind) in enumerate(zip(runs, hops, cuts[1:], strict=True)):
+            if not quiet and at >= tried:
+                until = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
+                quiet.extend(_ahead(known, model, runs[at:until]))
+                tried = at + (len(quiet) or LEAST_BATCHES)  # not again with each run
+            now = quiet.popleft() if quiet else None
+            _take(known, model, run, after, out, now, seen=at >= shown)
+            if behind - 1 in turns:
+                _change(known, model, run, turns[behind - 1], out)
+    if end:
+        _finish(known, model, out)
+
+
+def _cuts(known: Known, model: ModelState, panes: PaneBlock, turns: Iterable[int]) -> list[int]:
+    """Where the panes are cut so that each part can be taken in as one: nothing but its last pane completes
+    anything, and a pane at a place with ``turns`` is alone.
+    """
+    cuts = {0, len(panes)}
+    cuts.update(place + 1 for place in model.hops.finished_by(panes.numbers, panes.events, known.windows))
+    for place in turns:
+        cuts |= {place, place + 1}
+    if model.reference is not None:
+        cuts |= _referred(known, model, model.reference, panes)
+    return sorted(cuts)
+
+
+def _referred(known: Known, model: ModelState, reference: Reference, panes: PaneBlock) -> set[int]:
+    """Cuts where the judge, or the period of a rolling reference, completes something."""
+    cuts: set[int] = set()
+    if model.judge is not None:
+        starts = panes.numbers.astype(np.float64) * known.windows.pane_seconds
+        cuts.update(place + 1 for place in model.judge.completed_by(reference, starts, panes.events))
+    if reference.kind is ReferenceKind.ROLLING:
+        period_seconds = known.settings(model.slice).learning.period_seconds
+        cuts.update(rolling.ended_by(panes.numbers.tolist(), known.windows, period_seconds))
+    return cuts
+
+
+def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]:
+    """The model's hops after each run. What detectors find in a window depends on no window before it, so all that
+    are compared with the same reference are measured as one.
+    """
+    hops, out = model.hops, list[_Hopped]()
+    for run in runs:
+        hops = hops.copy()
+        full = hops.add(run.number, run.summary, run.detections, known.windows, run.first)
+        out.append(_Hopped(hops, full))
+    reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
+    if whole and reference is not None and reference.kind is ReferenceKind.FIXED:
+        windows = [after.hops.whole(known.windows) for after in whole]
+        found = measure_windows(reference, windows, known.detectors(reference), known.rules(), model.standing.verdicts)
+        for after, measured in zip(whole, found, strict=True):
+            after.measured = measured
+    return out
+
+
+def _ahead(known: Known, model: ModelState, runs: Sequence[Run]) -> list[Ahead]:
+    """The judge after each of the first runs, worked out at once; nothing where it has to go run by run."""
+    reference = model.reference
+    if model.judge is None or reference is None or len(runs) < LEAST_BATCHES:
+        return []
+    if reference.kind is ReferenceKind.ROLLING:
+        return []
+    detectors = known.detectors(reference)
+    if model.standing.changes:
+        model.judge.forget_pairs()
+    return ahead(model.judge, reference, (_seen(known, model, run, reference) for run in runs), detectors.a)
+
+
+def _take(
+    known: Known, model: ModelState, run: Run, after: _Hopped, out: Evaluated, quiet: Ahead | None, *, seen: bool
+) -> None:
+    """``quiet``: the judge after the run, where that was worked out ahead; ``seen`` as in ``_judge_window``."""
+    _roll(known, model, run.first, out)
+    seconds = known.windows.pane_seconds
+    for version, (first, last) in run.versions.items():
+        model.saw_version(version, first * seconds, (last + 1) * seconds)
+    model.hops = after.hops
+    drifting = run.first < run.number and _drifts(model)
+    if quiet is None:
+        _judge_run(known, model, run, out)
+    elif model.judge is not None:
+        model.judge.state, model.judge.waiting = quiet.state, quiet.waiting
+    rolling.take(model, run, drifting=drifting or _drifts(model))
+    if after.full:
+        _judge_window(known, model, out, after.measured, seen=seen)
+
+
+def _turns(known: Known, model: ModelState, panes: PaneBlock) -> dict[int, list[Turn]]:
+    """What judge.natural says of the panes, at the place of the pane with which it is known: the same however they
+    came.
+    """
+    out: dict[int, list[Turn]] = {}
+    if model.reference is None:
+        return out
+    detectors = known.detectors(model.reference)
+    if detectors.natural is None or detectors.limits is None:
+        return out
+    state = start(detectors.natural) if model.natural is None else model.natural
+    runs, products, end = counted(detectors.natural, state.tick, panes, known.windows.pane_seconds)
+    model.natural, verdict = step(detectors.natural, detectors.limits, state, runs, products)
+    growing.saw(model, detectors.natural, verdict)
+    for turn in verdict.turns:
+        out.setdefault(int(np.searchsorted(end, turn.known)), []).append(turn)
+    return out
+
+
+def _change(known: Known, model: ModelState, pane: Run, turns: Sequence[Turn], out: Evaluated) -> None:
+    """Keeps an evaluation of the changes that began, grew or ended with the pane."""
+    assert model.reference is not None
+    seconds = known.windows.pane_seconds
+    hop = Hop(pane.number * seconds, (pane.number + 1) * seconds, pane.summary)
+    keep(known, model, evaluate_changes(model, known.detectors(model.reference), known.rules(), hop, turns), out)
+
+
+def _finish(known: Known, model: ModelState, out: Evaluated) -> None:
+    """Judges what waits for more events: a micro-batch, a slot, a hop."""
+    if model.judge is not None and model.reference is not None:
+        detectors = known.detectors(model.reference)
+        steps = model.judge.flush(model.reference, detectors.a, effects_of(model, detectors))
+        for batch, judged in steps:
+            keep(known, model, evaluate_episodes(model, detectors, known.rules(), batch, judged), out)
+    if model.hops.growing is not None:
+        model.hops.finish(known.windows)
+        _judge_window(known, model, out)
+
+
+def _judge_run(known: Known, model: ModelState, run: Run, out: Evaluated) -> None:
+    """Lets the judge see panes; keeps an evaluation where an episode opened or closed."""
+    reference = model.reference
+    if model.judge is None or reference is None:
+        return
+    detectors, batch = known.detectors(reference), _seen(known, model, run, reference)
+    if model.standing.changes:
+        model.judge.forget_pairs()
+    for part, judged in model.judge.take(reference, batch, detectors.a, effects_of(model, detectors)):
+        keep(known, model, evaluate_episodes(model, detectors, known.rules(), part, judged), out)
+
+
+def _seen(known: Known, model: ModelState, run: Run, reference: Reference) -> MicroBatch:
+    """The run as the judge takes it. A channel that has changed moves its pairs: what they say of that time is
+    nothing new.
+    """
+    external_since, seconds = np.full(len(reference.channels), np.nan), known.windows.pane_seconds
+    paging = known.detectors(reference).paging
+    for detection in run.detections:
+        if (detection.detector, detection.channel) in paging:
+            row = reference.rows[detection.channel]
+            external_since[row] = np.fmin(external_since[row], detection.since)
+    start, end = run.first * seconds, run.number * seconds + seconds
+    cross = None if model.standing.changes else run.cross
+    return MicroBatch(start, end, run.summary, cross, external_since)
+
+
+def _judge_window(
+    known: Known, model: ModelState, out: Evaluated, measured: Measured | None = None, *, seen: bool = True
+) -> None:
+    """``seen``: whether anybody sees the judgement before that of the next window takes its place."""
+    assert model.reference is not None
+    _forget_versions(model)
+    waiting = bool(model.muted) or any(incident.ended is None for incident in model.incidents)
+    if not seen and measured is not None and not waiting:
+        standing = unturned(model, known.detectors(model.reference), known.rules(), measured)
+        if standing is not None:
+            model.standing = standing
+            return
+    keep(known, model, evaluate_window(model, known.detectors(model.reference), known.rules(), measured), out)
+
+
+def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Evaluated) -> None:
+    """Where the model stands now, and what was found."""
+    if evaluation is None:
+        return
+    judgement = _muted(known, model, evaluation)
+    model.standing, model.judgement = evaluation.standing, judgement
+    out.judgements.append(judgement)
+    if found := tuple(map(plain, judgement.findings)):
+        model.told = remembered(model.told, found)
+        model.incidents = folded(model.incidents, found, len(judgement.channel_status))
+    if any(incident.ended is None for incident in model.incidents):
+        model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
+    for finding in found:
+        if finding.opens_page:
+            model.pages += 1
+            recent = (t for t in model.paged if t > finding.window_end - MONTH_SECONDS)
+            model.paged = (*recent, finding.window_end)
+
+
+def _roll(known: Known, model: ModelState, number: int, out: Evaluated) -> None:
+    """Where the reference rolls and a period is over: makes it the reference unless something speaks against it."""
+    if model.reference is None or model.reference.kind is not ReferenceKind.ROLLING:
+        model.period = None
+        return
+    period_seconds = known.settings(model.slice).learning.period_seconds
+    rolled, turn = rolling.turn(model, number, known.windows, period_seconds)
+    if turn:
+        out.turns.append(turn)
+    if rolled is not None:
+        known.forget(model.reference)
+        model.reference = rolled
+
+
+def _muted(known: Known, model: ModelState, evaluation: Evaluation) -> Judgement:
+    judgement, planned = evaluation.judgement, known.maintenance(model)
+    if not planned and not model.muted:
+        return judgement
+    holds = still_open(evaluation)
+    waiting = [f for f in model.muted if f.feature is None or holds(f.feature, f.detector)]
+    at = max((judgement.window_end, *(f.window_end for f in judgement.findings)))
+    told, model.muted = muted(planned, waiting, judgement.findings, at)
+    return replace(judgement, findings=told)
+
+
+def _drifts(model: ModelState) -> bool:
+    """Whether an episode of the judge is open."""
+    return model.judge is not None and bool(model.judge.state.episodes.open.any())
+
+
+def _forget_versions(model: ModelState) -> None:
+    """Keeps the versions that answered in what the hops remember, the most recent of them."""
+    oldest = model.hops.done[0].start
+    recent = sorted(((seen, v) for v, seen in model.versions.items() if seen > oldest), reverse=True)
+    model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
+    first = sorted(model.started.items(), key=lambda begun: begun[1])[:1]  # by it the others are new
+    model.started = {v: at for v, at in model.started.items() if v in model.versions} | dict(first)
