@@ -116,7 +116,8 @@ class Stream(threading.Thread):
     def run(self) -> None:
         broker, topic, values, partitions, producer = self._plan
         began, every = time.monotonic(), max(1, min(100, int(self.rate / 20)))
-        with broker.producer(**producer) as sending:
+        sending = broker.producer(**producer)
+        try:
             for value in values:
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
@@ -125,6 +126,8 @@ class Stream(threading.Thread):
                 if self._halt.is_set():
                     break
             sending.flush(timeout=300)
+        finally:
+            sending.close(timeout=10)  # without a time it may wait for ever
 
     def stop(self) -> int:
         """Ends it now; how many it has sent."""
