@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.rules.quick import quick_alertmanager, quick_rules
 from tests.servers.kafka import local_broker
-from tests.servers.prometheus import Webhook, run_alertmanager, run_prometheus, serving_webhook
+from tests.servers.prometheus import Webhook, run_alertmanager, run_prometheus, serving_webhook, wait_until
 from tests.stage.daemon import DriftdProcess
 from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
 
@@ -146,6 +146,11 @@ def _settled(pager: Webhook, models: set[str], early: dict[str, list[dict[str, A
         time.sleep(1)
 
 
+def _silent(pager: Webhook) -> bool:
+    stopped = {fault.model for fault in FAULTS if fault.change is None}
+    return stopped <= {alert["labels"]["model"] for alert in pager.alerts("firing", "DriftdNoData")}
+
+
 def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Model -> the alerts that arrived."""
     sent, before = events()
@@ -174,7 +179,8 @@ def collect(folder: Path) -> dict[str, list[dict[str, Any]]]:
             broker.produce(topic, sent[before:])
             driftd.wait_received(len(sent), 300)
             _settled(pager, {fault.model for fault in FAULTS if fault.change}, early, 300)
-            _settled(pager, {fault.model for fault in FAULTS}, early, SILENT_SECONDS)
+            wait_until(lambda: _silent(pager), "the page about silence", SILENT_SECONDS)
+            time.sleep(SETTLED_SECONDS)
             return {
                 fault.model: [a for a in arrived(pager, fault.model) if a not in early[fault.model]] for fault in FAULTS
             }
