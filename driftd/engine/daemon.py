@@ -192,10 +192,16 @@ class Daemon:
         """Does what people ask for. They are told when it is saved: kill -9 after that changes nothing."""
         done = list[tuple[Future[Done], str]]()
         for acts, answer in self.desk.orders():
-            try:
-                done.append((answer, "\n".join([self._perform(act) for act in acts])))
-            except ActRefused as e:
-                answer.set_exception(e)
+            texts, refused = list[str](), list[ActRefused]()
+            for act in acts:
+                try:
+                    texts.append(self._perform(act))
+                except ActRefused as e:
+                    refused.append(e)
+            if texts:  # of several some may be refused: the others are done, and saved
+                done.append((answer, "\n".join([*texts, *map(str, refused)])))
+            else:
+                answer.set_exception(refused[0])
         if done:
             self._dirty = True
             saved = self.checkpoint(wait=True)

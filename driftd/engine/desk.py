@@ -26,13 +26,13 @@ Order = tuple[Sequence[Act], Future[Done]]
 
 @dataclass(slots=True)
 class Desk:
-    """Acts that are asked for together are done together."""
+    """Acts that are asked for together are done together; at least one."""
 
     _orders: SimpleQueue[Order] = field(default_factory=SimpleQueue)
 
     def ask(self, acts: Sequence[Act], patience_seconds: float = PATIENCE_SECONDS) -> Done:
-        """Waits until it is done and saved. Raises ActRefused, and TimeoutError where the loop does not come round: it
-        is done then when it does.
+        """Waits until it is done and saved. Raises ActRefused where none of them can be, and TimeoutError where the
+        loop does not come round: it is done then when it does.
         """
         answer: Future[Done] = Future()
         self._orders.put((acts, answer))

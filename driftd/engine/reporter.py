@@ -118,6 +118,8 @@ class Reporter:
         counters = self.counts(state)
         health = source.health()
         lags = source.lag()
+        if not health.connected:
+            self._arrivals = Arrivals()  # nothing can arrive: the wait begins anew when a broker answers
         self._note_quiet(counters, state, now, max((lag.seconds for lag in lags.values()), default=0.0))
         behind = {(topic, str(partition)): lag for (topic, partition), lag in lags.items()}
         t.replace("driftd_consumer_lag_records", {at: lag.records for at, lag in behind.items()})

@@ -157,8 +157,13 @@ def times(factor: float) -> str:
     return f"{float(f'{factor:.2g}'):,.10g} times"
 
 
+def began(i: Incident) -> float:
+    """Since when what the sentence tells has lasted; of an incident that is over, when its first change began."""
+    return (_common(i) or i.first).since if i.ended is None else i.since
+
+
 def _time(i: Incident, now: float) -> str:
-    since = (_common(i) or i.first).since if i.ended is None else i.since
+    since = began(i)
     if i.ended is None:
         return f"since {when(since, now)} UTC"
     begin, end = at_utc(since), at_utc(i.ended)

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.judge.natural.slots import is_weekend
 from driftd.monitor.timeline import STEPS, Timeline
 
 Floats = NDArray[np.float64]
@@ -47,8 +48,6 @@ _TODAY: Final = 12
 """Hours that are not asked how busy such an hour is usually."""
 _FIRST: Final = 3
 """Ten-minute stretches of which the quietest is believed for the next hour where no other day is known."""
-_THURSDAY: Final = 3
-"""1 January 1970; Monday is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class _Hours:
         last = self.first + len(self.events)
         days = np.arange(self.first // 24, last // 24 + 1)
         at = days * 24 + (hours % 24)[:, None]
-        here = (at >= self.first) & (at < last) & (_weekend(at) == _weekend(hours)[:, None])
+        here = (at >= self.first) & (at < last) & (is_weekend(at) == is_weekend(hours)[:, None])
         return np.where(here, self.events[np.clip(at - self.first, 0, len(self.events) - 1)], np.nan)
 
     def low(self, hours: NDArray[np.int64]) -> Floats:
@@ -120,10 +119,6 @@ def silence(timeline: Timeline, last: float) -> Silence:
         return Silence(ticket, page, float(np.nanmedian(alike)))
     soon, usual = _first_day(timeline, last)
     return Silence(min(soon, ticket), page, usual)
-
-
-def _weekend(hours: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return (hours // 24 + _THURSDAY) % 7 >= 5
 
 
 def _stretches(timeline: Timeline, step: int, before: float) -> tuple[int, Floats]:

@@ -93,6 +93,8 @@ def acts_of(form: Mapping[str, Sequence[str]], who: str, now: float, snapshot: S
             raise ActRefused(f"no incident has the id '{clean(about)}'; 'driftd status' and the pages show the ids")
         return [Act(deed, by, now, why, found.totals[0][0], (), None, None, found.id, verdict)]
     names = [*_models(deed, one("model"), about, bool(one("all")), snapshot)]
+    if not names:
+        raise ActRefused("all: driftd has seen no model yet")
     return [Act(deed, by, now, why, name, channels, start, end, about, verdict) for name in names]
 
 

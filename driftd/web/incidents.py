@@ -11,7 +11,7 @@ from driftd.core.channel import JOINT, Role
 from driftd.core.finding import Severity
 from driftd.core.incident import Entry, Incident, Part, Step, find, open_ones
 from driftd.core.text import plural
-from driftd.monitor.sentence import sentence, size_in_words
+from driftd.monitor.sentence import began, sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
 from driftd.web.acts import looked_at
@@ -31,7 +31,7 @@ _STEPS: Final = {
 @dataclass(frozen=True, slots=True)
 class IncidentLine:
     """An incident in one line. ``status``: page or ticket, the worst that it has been; ``open``: whether it lasts;
-    ``sentence`` as alerts have it. ``since``: when the first change began; ``opened``: when that was told; ``called``:
+    ``sentence`` as alerts have it. ``since``: as the sentence has it; ``opened``: when it was first told; ``called``:
     when somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
     incidents of their own.
     """
@@ -101,7 +101,7 @@ def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> Inciden
         i.ended is None,
         sentence(i, now),
         i.kind or None,
-        i.since,
+        began(i),
         i.opened,
         i.called,
         next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),

@@ -34,7 +34,7 @@ HEAD: Final = """\
 # Alerts, as they arrive
 
 Made by `python -m tests.notifications --write docs/alerts.md`; do not edit. Ten models with a day of ordinary traffic
-(8,000 events, a daily rhythm, two related numbers) and no configuration; then one fault in each, through a real Kafka,
+(8,000 events, a daily rhythm, two related numbers), none of them configured; then one fault in each, by a real Kafka,
 Prometheus and Alertmanager with the rules and the configuration of this repository (their waits shortened). Each text
 is what Alertmanager posted to the webhook. Times are those of the events: the faults begin at {begins} UTC.
 """

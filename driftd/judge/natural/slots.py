@@ -11,7 +11,7 @@ eight hours, of 7 days 62 % in place of 47 %.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,12 +70,17 @@ def slots_of(days: float) -> int:
     return WEEK_SLOTS if days >= WEEKEND_DAYS else HOURS if days > SHORT_DAYS else 1
 
 
+def is_weekend(hour: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Of hours since 1 January 1970, in UTC."""
+    return (hour // HOURS + _THURSDAY) % DAYS >= SATURDAY
+
+
 def slot_of(runs: Runs, slots: int) -> Rows:
     """The slot of each run, by its middle, in UTC."""
     if slots == 1:
         return np.zeros(len(runs), np.intp)
     hour = np.floor_divide((runs.start + runs.end) / 2, HOUR_SECONDS).astype(np.intp)
-    weekend = ((hour // HOURS + _THURSDAY) % DAYS >= SATURDAY) & (slots == WEEK_SLOTS)
+    weekend = is_weekend(hour) & (slots == WEEK_SLOTS)
     return hour % HOURS + HOURS * weekend
 
 

@@ -92,6 +92,17 @@ def test_what_cannot_be_done_is_refused_and_not_remembered(acts: Sequence[Act], 
     assert stage.journal == []
 
 
+def test_of_several_acts_those_that_can_be_done_are_done_and_saved_and_the_others_are_told() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    stage.journal.clear()
+    done = asked(stage, maintenance("n"), maintenance())
+    assert not done.unsaved
+    assert "no model 'n'" in done.text
+    assert stage.state.models[M].acts == (maintenance(),)
+    assert stage.journal != []
+
+
 def test_feedback_is_counted() -> None:
     stage = Stage(quiet(A))
     stage.go(0, 4)

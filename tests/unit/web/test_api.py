@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -9,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
+from driftd.core.text import when
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import api
@@ -136,3 +138,15 @@ def test_hostile_names_and_numbers_are_data() -> None:
     fleet = body("/api/v1/models", given)
     assert {m["model"] for m in fleet["models"]} == {HOSTILE, "?"}
     assert body("/api/v1/health", given)["refused"][0]["channel"] == HOSTILE
+
+
+def test_an_incident_lasts_since_when_its_sentence_says() -> None:
+    """Its first change is over; what lasts began ten days later."""
+    open_ = incidents()[0]
+    first = replace(open_.first, channel="age", since=open_.since - 864_000, told=open_.opened - 864_000, open=(),
+                    ended=open_.opened - 80_000)  # fmt: skip
+    long = replace(open_, since=first.since, opened=first.told, parts=(first, *open_.parts))
+    line = body("/api/v1/incidents", snapshot(incidents=[long]))["incidents"][0]
+    assert line["since"] == open_.first.since
+    assert line["opened"] == first.told
+    assert f"since {when(line['since'], NOW)} UTC" in line["sentence"]
