@@ -42,6 +42,13 @@ NEAR_SECONDS: Final = 3600.0
 SAME_SECONDS: Final = HOLD[PAGE]
 """Estimates of the start of one change differ by less: as long as a page is held, a window of the near scale."""
 
+DATED: Final = frozenset(
+    {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE}
+)
+"""Kinds of faults that begin at once: counted by the tick, they are dated to a minute or two. The judge dates to a
+micro-batch, which may hold half an hour.
+"""
+
 NAMED = 40
 """The most channels that a finding about a model names."""
 
@@ -83,10 +90,10 @@ class FindingContext:
 
     def told_since(self, row: int, since: float, kind: str = "") -> float:
         """When a change of a channel began: as it was said already, by whatever found it first, where this is the same
-        change: of the same ``kind``, or begun within SAME_SECONDS.
+        change: of the same ``kind``, or begun within SAME_SECONDS. Of a fault that is DATED the judge knows no better.
         """
         known = [(change.since, change.kind.value) for change in self.standing.changes if change.row == row]
-        if self.model.judge is not None and self.model.judge.state.episodes.open[row]:
+        if kind not in DATED and self.model.judge is not None and self.model.judge.state.episodes.open[row]:
             known.append((float(self.model.judge.state.episodes.since[row]), ""))
         same = (begun for begun, what in known if (kind and kind == what) or abs(begun - since) <= SAME_SECONDS)
         return next(same, since)
