@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-DAY, BEGIN, BATCH, PANE = 86_400.0, 1_791_763_200.0, 4096, 10.0
+DAY, BEGIN, PANE = 86_400.0, 1_791_763_200.0, 10.0
 CASES = ((1, 3), (1, 30), (1, 300), (10, 3), (100, 3), (1000, 3))
 """Models, and events of each in a pane of 10 seconds."""
 COLUMNS = 5
 """Features of a model."""
-LEAST = 512
+LEAST = 4096
 """Events of a model at the least: with fewer, what is told is how a model begins."""
 
 
@@ -85,8 +85,9 @@ def micros(models: int, each: int, total: int) -> float:
     events = max(total // models, LEAST)
     rows = traffic(rng, BEGIN, events / each * PANE, events)
     one_of("collect_seldom", "driftd.engine.gc_tuning", "driftd.memory")()
+    batch = one_of("ROWS", "driftd.sources.files.stream", "driftd.sources.files")
     begun, waiting, judged = time.process_time(), 0, rows.times[0]
-    for part in np.array_split(np.arange(events), max(1, events * models // BATCH)):
+    for part in np.array_split(np.arange(events), max(1, events * models // batch)):
         if not len(part):
             continue
         mine = rows.take(part)

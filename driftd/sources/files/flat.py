@@ -22,7 +22,7 @@ from driftd.decode import Codec, Limits
 from driftd.decode.tabular.codec import FlatCodec, Rows
 from driftd.decode.tabular.columns import MARK, MARKING, Texts, sniff
 from driftd.decode.tabular.layout import Layout
-from driftd.sources.files.stream import ROWS, Progress, open_bytes, undamaged
+from driftd.sources.files.stream import MOST_VALUES, ROWS, Progress, open_bytes, undamaged
 
 _BLOCK_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 1 << 20
@@ -104,6 +104,7 @@ class FlatFile:
         return Progress(self._done, self._total, "rows" if self._parquet else "bytes")
 
     def _parquet_rows(self, size: int) -> Iterator[Rows]:
+        size = min(size, max(1, MOST_VALUES // max(1, len(self._columns))))
         for table in self._file.iter_batches(size, columns=self._columns):
             start, self._done = self._done, self._done + len(table)
             yield self._rows(table, np.arange(start, self._done), [])

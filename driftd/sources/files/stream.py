@@ -19,8 +19,11 @@ from driftd.core.event import RecordBatch, TopicPartition
 from driftd.decode import Codec, Limits
 from driftd.sources import Gap
 
-ROWS: Final = 4096
-"""Rows in a batch; what comes out does not depend on it."""
+ROWS: Final = 1 << 14
+"""Rows in a batch; what comes out does not depend on it. A model in it costs the same however few of them are its own.
+Measured: with 1,000 models a replay takes 1.6 times as long at a quarter of it, and no less at twice as much."""
+MOST_VALUES: Final = 1 << 20
+"""Values in a batch of a file that has many columns: 8 MB of numbers."""
 
 
 STDIN: Final = "-"

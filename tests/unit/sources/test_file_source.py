@@ -19,6 +19,7 @@ from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RejectReaso
 from driftd.data import flights
 from driftd.decode import Limits
 from driftd.decode.tabular.layout import Layout
+from driftd.sources.files import flat
 from driftd.sources.files.source import open_events
 from driftd.sources.files.stream import Progress
 
@@ -387,6 +388,16 @@ def test_other_separators_are_seen_and_an_index_without_a_name_is_no_feature(tmp
     path = write_csv(tmp_path, ";a;b\n0;1,5;x\n1;2,5;y\n")
     (decoded,) = decode(path)
     assert decoded.batches[0].columns == {"a": ["1,5", "2,5"], "b": ["x", "y"]}
+
+
+def test_many_columns_come_in_shorter_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a batch of a wide file would take ten times the memory."""
+    monkeypatch.setattr(flat, "MOST_VALUES", 60)
+    columns = {f"f{i}": np.arange(100.0) + i for i in range(20)}
+    pq.write_table(pa.table(columns), tmp_path / "wide.parquet")
+    batches = [*open_events(str(tmp_path / "wide.parquet"), Layout({"model": "m"})).batches()]
+    assert [len(b.offsets) for b in batches] == [3] * 33 + [1]
+    assert np.concatenate([b.offsets for b in batches]).tolist() == list(range(100))
 
 
 def test_the_flights_ship_whole() -> None:
