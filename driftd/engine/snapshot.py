@@ -34,6 +34,7 @@ from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
+from driftd.monitor.exemplars import Recent
 from driftd.monitor.state import Growth, ModelState, Period, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
@@ -264,6 +265,7 @@ class ModelSnapshot:
     acts: tuple[Act, ...]
     muted: tuple[Finding, ...]
     incidents: tuple[Incident, ...]
+    exemplars: Recent = field(default_factory=Recent)
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -295,6 +297,7 @@ class ModelSnapshot:
             m.acts,
             m.muted,
             m.incidents,
+            m.exemplars,
             m.heard,
             m.retired,
             m.configured,
@@ -327,6 +330,7 @@ class ModelSnapshot:
             acts=self.acts,
             muted=self.muted,
             incidents=self.incidents,
+            exemplars=self.exemplars,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

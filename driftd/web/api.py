@@ -32,10 +32,12 @@ from driftd.web.guarantee import promises
 from driftd.web.health import health
 from driftd.web.incidents import (
     EntryLine,
+    ExampleLine,
     IncidentLine,
     Nearby,
     PartLine,
     advice,
+    example_lines,
     incident_line,
     incident_lines,
     named,
@@ -155,7 +157,7 @@ class Incidents:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
-    ``hint``: where to look; ``runbook``: the alert that has one.
+    ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up.
     """
 
     time: float
@@ -166,6 +168,7 @@ class Incident:
     hint: str
     runbook: str
     acts: list[ActLine]
+    examples: list[ExampleLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,8 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     runbook, hint = advice(found.first)
     line = incident_line(found, snapshot.now, looked_at(snapshot))
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
-    return Incident(snapshot.now, line, parts, timeline, nearby(found, snapshot), hint, runbook, acts)
+    near, examples = nearby(found, snapshot), example_lines(found)
+    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples)
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:

@@ -117,7 +117,8 @@ def _rows(seed: int, name: str, end: float, *, calm: bool, features: int) -> Eve
         fault(columns, columns["time"] >= end - AGO, rng)
     rows = batch(columns)
     more = {f"feature_{i:02}": np.round(rng.normal(10, 3, len(rows)), 2) for i in range(features)}
-    return replace(rows, model=name, columns={**rows.columns, **more}, version="7")
+    ids = [f"{x:016x}" for x in rng.integers(0, 1 << 62, len(rows)).tolist()]
+    return replace(rows, model=name, columns={**rows.columns, **more}, version="7", ids=ids)
 
 
 def _copies(state: State, models: int) -> Iterator[tuple[str, ModelState]]:
@@ -144,4 +145,6 @@ def _of_model(i: Incident, name: str) -> Incident:
     mine = f"{i.id[:12]}{zlib.crc32(name.encode()) & 0xFFFF:04x}"
     parts = tuple(replace(p, model=name) for p in i.parts)
     timeline = tuple(replace(e, model=name) for e in i.timeline)
-    return replace(i, id=mine, ids=(mine,), totals=((name, i.totals[0][1]),), parts=parts, timeline=timeline)
+    examples = tuple(replace(e, model=name) for e in i.examples)
+    totals = ((name, i.totals[0][1]),)
+    return replace(i, id=mine, ids=(mine,), totals=totals, parts=parts, timeline=timeline, examples=examples)

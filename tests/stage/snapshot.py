@@ -1,12 +1,13 @@
 """A daemon's evening, for the web pages: one model has drifted, one is quiet, one warns, one learns."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, JUDGE, Joint, Judgement, Severity, Status
-from driftd.core.incident import Incident, together
+from driftd.core.incident import Example, Incident, together
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
@@ -71,7 +72,10 @@ def incidents(model: str = "fraud", channel: str = "cat_country", other: str = "
     called = finding(model, None, detector="model", channels=(channel,), severity=Severity.PAGE, window_end=END - 180)
     joined = told(model, other, kind="level", value=33.0, reference_value=20.0, severity=Severity.TICKET,
                   status=Status.WARNING)  # fmt: skip
-    return together(folded((), [was, over, opened, called, joined], 6))
+    past, last = folded((), [was, over, opened, called, joined], 6)
+    places = (("9f3c", 18_205, last.since - 90), ("", 18_290, last.since + 30), (channel, 18_311, last.since + 60))
+    examples = tuple(Example(model, "predictions", 3, offset, time, id_) for id_, offset, time in places)
+    return together((past, replace(last, examples=examples)))
 
 
 def snapshot(**over: object) -> Snapshot:

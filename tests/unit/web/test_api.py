@@ -72,6 +72,11 @@ def test_an_incident_has_the_sentence_of_its_page_its_parts_and_its_timeline() -
         ("hour", 33.0, 20.0, "ticket"),
     ]
     assert [e["step"] for e in whole["timeline"]] == ["joined", "called", "joined"]
+    assert [(e["offset"], e["id"], e["changed"]) for e in whole["examples"]] == [
+        (18205, "9f3c", []),
+        (18290, None, ["cat_country", "hour"]),
+        (18311, "cat_country", ["cat_country", "hour"]),
+    ]
     assert (over["open"], over["ended"]) == (False, END - 90_000 + 7200)
     assert [i["id"] for i in body("/api/v1/incidents?status=past")["incidents"]] == [over["id"]]
     assert body("/api/v1/incidents?model=churn")["incidents"] == []
