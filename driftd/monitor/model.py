@@ -86,7 +86,9 @@ class Monitor:
         known = self._readers.get(key)
         if known is None:
             natural = self.detectors(reference).natural
-            known = self._readers[key] = ValueReader.of(reference, None if natural is None else natural.limits.offset)
+            offset = None if natural is None else natural.limits.offset
+            objective = self.settings(Slice(reference.model)).objective
+            known = self._readers[key] = ValueReader.of(reference, offset, objective)
         return known
 
     def hours(self, reference: Reference) -> Slots | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS, LOG_UNIT, LOGS, NONZERO
+from driftd.core.objective import USUAL, Objective
 from driftd.core.pane_block import MOMENTS, PaneBlock, merge
 from driftd.core.reference import Reference
 from driftd.core.summary import (
@@ -60,7 +61,12 @@ EVENTS: Final = 0
 LATENCY_P50: Final = 1
 LATENCY_P99: Final = 2
 """Columns of ``Points.totals``: seconds, NaN where nobody measures latencies."""
-TOTALS: Final = 3
+FAILED: Final = 3
+TIMED: Final = 4
+SLOW: Final = 5
+"""Events that failed; whose latency is known; that were slow by the objective that the model had then."""
+TOTALS: Final = 6
+_COUNTS: Final = [EVENTS, FAILED, TIMED, SLOW]
 
 _QUANTILES: Final = ((P5, 0.05), (P50, 0.5), (P95, 0.95))
 _LATENCIES: Final = np.array([latency_of(i) for i in range(LATENCY_BINS)])
@@ -99,7 +105,7 @@ class Points:
             return later if len(later) else self
         if self.numbers[-1] == later.numbers[0]:
             totals = later.totals.copy()
-            totals[0, EVENTS] += self.totals[-1, EVENTS]
+            totals[0, _COUNTS] += self.totals[-1, _COUNTS]
             return self.part(None, int(later.numbers[0])).then(replace(later, totals=totals))
         return Points(
             np.concatenate([self.numbers, later.numbers]),
@@ -114,7 +120,7 @@ class ValueReader:
 
     ``low`` and ``span`` float64[channels, value bins]: a bin's values lie evenly in ``low`` to ``low + span``; infinite
     for the open ones. ``labels``: the most frequent categories of each channel, none of numbers. ``bins``: value bins
-    that numbers have at the most.
+    that numbers have at the most. ``slow_from``: as in core.objective.
     """
 
     channels: tuple[str, ...]
@@ -127,9 +133,10 @@ class ValueReader:
     center: Floats
     scale: Floats
     offset: Floats
+    slow_from: int
 
     @classmethod
-    def of(cls, reference: Reference, offset: Floats | None) -> Self:
+    def of(cls, reference: Reference, offset: Floats | None, objective: Objective = USUAL) -> Self:
         """``offset`` float64[channels] as in core.fault_counters.CountLimits; None where nothing was learned."""
         low = np.full((len(reference.channels), reference.width - FIRST_VALUE), np.inf)
         span = np.zeros(low.shape)
@@ -150,6 +157,7 @@ class ValueReader:
             reference.center,
             reference.scale,
             np.zeros(len(low)) if offset is None else offset,
+            objective.slow_from,
         )
 
     def quantiles(self, counts: Floats, rows: NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
@@ -182,7 +190,7 @@ class ValueReader:
                 has = np.array([len(self.labels[row]) > top for row in rows], bool)
                 share = counts[:, rows, FIRST_VALUE + top] / live
                 out[:, rows, FIRST_SHARE + top] = np.where(has, share, np.nan)
-        return Points(block.numbers.copy(), _totals(block), out)
+        return Points(block.numbers.copy(), _totals(block, self.slow_from), out)
 
     def _numbers(self, sums: Counts, out: Float32s) -> None:
         rows = self.numeric
@@ -198,9 +206,10 @@ class ValueReader:
         out[:, rows, TYPICAL] = np.where(most & np.isfinite(size), size, np.nan)
 
 
-def _totals(block: PaneBlock) -> Float32s:
+def _totals(block: PaneBlock, slow_from: int) -> Float32s:
     out = np.full((len(block), TOTALS), np.nan, np.float32)
-    out[:, EVENTS] = block.events
+    out[:, EVENTS], out[:, FAILED] = block.events, block.totals[:, 2]
+    out[:, TIMED], out[:, SLOW] = block.latency_le.sum(axis=1), block.latency_le[:, slow_from:].sum(axis=1)
     if block.latency is not None:
         cumulated = np.cumsum(block.latency, axis=1)
         total = cumulated[:, -1]

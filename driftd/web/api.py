@@ -46,6 +46,7 @@ from driftd.web.incidents import (
     part_lines,
     timeline_of,
 )
+from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import partitions, refused
 from driftd.web.series import Stretch, Values, usual_of
@@ -81,6 +82,7 @@ class Model:
     channels: list[ChannelLine]
     reference: Reference | None
     acts: list[ActLine]
+    objectives: list[ObjectiveLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +247,8 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     if j is not None:
         r = j.reference
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
-    return Model(
-        snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference, act_lines(m)
-    )
+    channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
+    return Model(snapshot.now, model_line(m, snapshot, opened), channels, reference, act_lines(m), objectives)
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:

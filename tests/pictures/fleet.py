@@ -117,8 +117,10 @@ def _rows(seed: int, name: str, end: float, *, calm: bool, features: int) -> Eve
         fault(columns, columns["time"] >= end - AGO, rng)
     rows = batch(columns)
     more = {f"feature_{i:02}": np.round(rng.normal(10, 3, len(rows)), 2) for i in range(features)}
+    slow = 0.4 if name == "eta-courier" else 0.3
+    fields = {**rows.fields, "latency_seconds": np.exp(rng.normal(-3.0, slow + 0.3, len(rows)))}
     ids = [f"{x:016x}" for x in rng.integers(0, 1 << 62, len(rows)).tolist()]
-    return replace(rows, model=name, columns={**rows.columns, **more}, version="7", ids=ids)
+    return replace(rows, model=name, columns={**rows.columns, **more}, fields=fields, version="7", ids=ids)
 
 
 def _copies(state: State, models: int) -> Iterator[tuple[str, ModelState]]:

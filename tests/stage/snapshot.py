@@ -12,7 +12,7 @@ from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.incidents import folded
-from driftd.monitor.timeline import STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
+from driftd.monitor.timeline import FAILED, STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 
@@ -44,13 +44,9 @@ def timeline(reader: ValueReader, end: float = END) -> Timeline:
         values[:, :, 1:] = 25 + np.sin(np.arange(100) / 10)[:, None, None]
         values[:, reader.categorical, 1:] = 0.2
         values[40:50] = np.nan
-        levels.append(
-            Level(
-                None,
-                Points.none(len(reader.channels)),
-                Points(numbers, np.full((100, TOTALS), 0.02 * step, np.float32), values),
-            )
-        )
+        totals = np.full((100, TOTALS), 0.02 * step, np.float32)
+        totals[:, FAILED:] *= (0.004, 0.0, 0.0)
+        levels.append(Level(None, Points.none(len(reader.channels)), Points(numbers, totals, values)))
     return Timeline(reader.channels, reader.labels, tuple(levels))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from driftd.core.event import EventBatch
+from driftd.core.objective import Objective
 from driftd.core.pane_block import merge
 from driftd.core.slice import Slice
 from driftd.engine.pipeline import Pipeline
@@ -58,6 +59,10 @@ def test_a_minute_is_what_its_events_were(rng: np.random.Generator) -> None:
         assert found.values[middle, color, t.FIRST_SHARE + top] == pytest.approx(share)
     latencies = np.asarray(batch.fields["latency_seconds"])[mine]
     assert found.totals[middle, t.LATENCY_P99] == pytest.approx(np.quantile(latencies, 0.99, method="lower"), rel=0.03)
+    failed, timed, slow = (int(found.totals[middle, c]) for c in (t.FAILED, t.TIMED, t.SLOW))
+    errors = batch.fields.get("error", np.zeros(len(batch), bool))
+    assert failed == np.count_nonzero(np.asarray(errors)[mine])
+    assert (timed, slow) == (300, int((latencies > Objective().latency_seconds).sum()))
 
 
 def test_missing_values_and_values_beyond_the_reference_show() -> None:
@@ -166,6 +171,8 @@ def test_bins_that_change_within_a_minute_lose_no_event() -> None:
     later = out.closed(reader).take(replace(one, numbers=np.array([2 * 6 + 1])), reader, PANE)
     events = out.points(MINUTE, reader).totals[:, t.EVENTS]
     assert later.points(MINUTE, reader).totals[:, t.EVENTS].tolist() == [*events[:2], 2 * events[2]]
+    timed = out.points(MINUTE, reader).totals[:, t.TIMED]
+    assert later.points(MINUTE, reader).totals[:, t.TIMED].tolist() == [*timed[:2], 2 * timed[2]]
 
 
 def test_without_the_setting_nothing_is_kept() -> None:

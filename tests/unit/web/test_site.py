@@ -247,7 +247,8 @@ def test_an_incident_says_what_since_when_where_and_what_else_changed() -> None:
         "05:57 ▲ fraud : somebody was called (page)",
         "06:00 ◆ fraud , hour: mean 20 → 33 (ticket)",
         "What else changed at that time 05:50 fraud : version 8 began to answer",
-        "Before the change 05:51 9f3c predictions / 3 18205 Since the change of cat_country and hour 05:53 – predictions",
+        "Before the change 05:51 9f3c predictions / 3 18205",
+        "Since the change of cat_country and hour 05:53 – predictions / 3 18290",
         "--topic predictions --partition 3 --offset 18311 --max-messages 1",
     ):
         assert part in text
