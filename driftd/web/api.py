@@ -50,6 +50,7 @@ from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import partitions, refused
 from driftd.web.series import Stretch, Values, usual_of
+from driftd.web.sizes import Sizes, sizes_of
 from driftd.web.snapshot import status_json
 
 DOCUMENT: Final = "/api/v1/openapi.json"
@@ -128,6 +129,7 @@ class Channel:
     shares: list[Share]
     window_start: float
     window_end: float
+    sizes: Sizes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
         m.judgement.window_start,
         m.judgement.window_end,
+        sizes_of(m, view.row, line.since, stretch),
     )
 
 

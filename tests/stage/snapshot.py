@@ -46,7 +46,7 @@ def timeline(reader: ValueReader, end: float = END) -> Timeline:
         values[40:50] = np.nan
         totals = np.full((100, TOTALS), 0.02 * step, np.float32)
         totals[:, FAILED:] *= (0.004, 0.0, 0.0)
-        levels.append(Level(None, Points.none(len(reader.channels)), Points(numbers, totals, values)))
+        levels.append(Level(None, Points.none(len(reader.channels)), Points.of(numbers, totals, values)))
     return Timeline(reader.channels, reader.labels, tuple(levels))
 
 

@@ -18,7 +18,8 @@ from driftd.web.facts import ModelLine, fleet_headline
 from driftd.web.format import age
 from driftd.web.incidents import open_lines
 from driftd.web.pages.frame import STALE_TIMES, Request, model_lines, render
-from driftd.web.series import column_of, day_spark
+from driftd.web.series import day_spark
+from driftd.web.sizes import DAY_AXIS, day_of_sizes
 
 MOST_INCIDENTS: Final = 5
 STATUSES: Final = ("page", "ticket", "learning", "ok")
@@ -35,7 +36,7 @@ class Row:
     """A line with its pictures; ``silent``: how long nothing has come, "" where that is usual."""
 
     line: ModelLine
-    values: Markup
+    sizes: Markup
     events: Markup
     silent: str
 
@@ -94,18 +95,14 @@ def silent(m: ModelView, now: float) -> str:
 
 
 def _row(line: ModelLine, m: ModelView, snapshot: Snapshot) -> Row:
-    values = Markup()
-    row, numeric = 0, True
-    if m.judgement is not None and line.channel is not None:
-        place = m.judgement.reference.rows.get(line.channel)
-        if place is not None:
-            row, numeric = place, bool(m.judgement.reference.numeric[place])
     if not m.timeline.channels:
-        return Row(line, values, values, silent(m, snapshot.now))
-    mine, events, span = day_spark(m, row, column_of(line.kind, numeric), snapshot.now)
-    if line.channel is not None and line.status in {"page", "ticket"}:
-        since = "" if line.since is None else f", changed {duration(max(snapshot.now - line.since, 0.0))} ago"
-        said = f"{line.channel} of {line.model}, last 24 hours{since}"
-        values = spark(*mine, span, said, since=line.since, css=line.status)
+        return Row(line, Markup(), Markup(), silent(m, snapshot.now))
+    hot = line.status if line.channel is not None and line.status in {"page", "ticket"} else None
+    since = line.since if hot else None
+    ago = "" if since is None else f", changed {duration(max(snapshot.now - since, 0.0))} ago"
+    said = f"Largest change of {line.model} beside a ticket's size, last 24 hours{ago}"
+    times, values, span = day_of_sizes(m, snapshot.now)
+    sizes = spark(times, values, span, said, since=since, css=hot or "page", axis=DAY_AXIS, ticket=1.0)
+    _, events, span = day_spark(m, 0, 0, snapshot.now)
     drawn = spark(*events, span, f"events of {line.model}, last 24 hours")
-    return Row(line, values, drawn, silent(m, snapshot.now))
+    return Row(line, sizes, drawn, silent(m, snapshot.now))

@@ -38,7 +38,7 @@ def model(failed: Share, days: float = 40.0, *, a_minute: float = 100.0, slow: S
             totals[:, t.TIMED] = totals[:, t.EVENTS]
             totals[:, t.SLOW] = totals[:, t.EVENTS] * [slow(x) for x in before]
         values = np.zeros((len(numbers), 1, WIDTH), np.float32)
-        levels.append(Level(None, Points.none(1), Points(numbers, totals, values)))
+        levels.append(Level(None, Points.none(1), Points.of(numbers, totals, values)))
     le = None if slow is None else np.ones(len(LATENCY_LE) + 1, np.int64)
     counts = ModelCounts(1, latency_le=le, objective=Objective(0.01, 0.05, 0.1))
     return ModelView("m", counts=counts, timeline=Timeline(("x",), ((),), tuple(levels)))
