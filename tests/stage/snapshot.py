@@ -12,6 +12,7 @@ from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.incidents import folded
+from driftd.monitor.silence import Quiet
 from driftd.monitor.timeline import FAILED, STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
@@ -115,7 +116,7 @@ def snapshot(**over: object) -> Snapshot:
         "models": (
             view(quiet, ModelCounts(2_000_000, last_event=NOW - 2)),
             view(drifted, ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
-            view(warned, ModelCounts(9_000, last_event=NOW - 4000)),
+            view(warned, ModelCounts(9_000, last_event=NOW - 4000), quiet=Quiet(4000.0)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
         "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), missing, *episodes),

@@ -57,7 +57,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         joint=JOINT,
         advice=list(advice(m, len([c for c in channels if c.status in {"page", "ticket"}]))),
         latency=_latency(m),
-        silent=silent(m, snapshot.now),
+        silent=silent(m),
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],

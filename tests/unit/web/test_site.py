@@ -14,6 +14,7 @@ from driftd.core.finding import Finding, Joint, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.silence import Quiet, Silence
 from driftd.monitor.timeline import P50
 from driftd.monitor.view import Snapshot
 from driftd.web import ModelView
@@ -124,6 +125,26 @@ def test_the_fleet_says_what_since_when_and_how_many_in_one_line_a_model() -> No
         assert part in text
     order = [text.index(f"{name} version") for name in ("fraud", "churn", "recommendations")]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "expected"),
+    [
+        pytest.param(None, None, id="old events arrive now: a backlog"),
+        pytest.param(Quiet(90.0), None, id="shorter than its windows, nobody knows what is usual"),
+        pytest.param(Quiet(7200.0), "2 h", id="longer than its windows"),
+        pytest.param(Quiet(7200.0, Silence(9000.0, 9999.0, 12.0)), None, id="natural for it"),
+        pytest.param(
+            Quiet(7200.0, Silence(600.0, 9999.0, 120.0)), "2 h, where 120 an hour are usual", id="longer than natural"
+        ),
+    ],
+)
+def test_silence_is_told_by_what_arrives_and_not_by_how_old_that_is(quiet: Quiet | None, expected: str | None) -> None:
+    judged = next(m.judgement for m in snapshot().models if m.judgement is not None)
+    given = snapshot(models=(view(judged, ModelCounts(9_000, last_event=NOW - 40 * 86_400), quiet=quiet),), findings=())
+    for page, words in (("/", "no event for"), (f"/model?model={judged.model}", "No event for")):
+        text = said(page, given)
+        assert (f"{words} {expected}" in text) if expected else (words not in text)
 
 
 def test_a_model_says_what_has_changed_by_size_and_what_to_do() -> None:
