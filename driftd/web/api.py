@@ -18,6 +18,7 @@ from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
+from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
@@ -161,7 +162,8 @@ class Incidents:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
-    ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up.
+    ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up;
+    ``effects``: what came of it, by model.
     """
 
     time: float
@@ -173,6 +175,7 @@ class Incident:
     runbook: str
     acts: list[ActLine]
     examples: list[ExampleLine]
+    effects: list[Effect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +308,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     line = incident_line(found, snapshot.now, looked_at(snapshot))
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)
-    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples)
+    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, effects(found, snapshot))
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:

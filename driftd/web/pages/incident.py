@@ -15,6 +15,7 @@ from driftd.monitor.wording import named as kind_in_words
 from driftd.web import words
 from driftd.web.acts import about_incident, looked_at
 from driftd.web.chart import bullet
+from driftd.web.effects import effects
 from driftd.web.facts import channel_line
 from driftd.web.format import times
 from driftd.web.incidents import (
@@ -75,6 +76,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "calmed": sum(not p.open for p in parts),
         "timeline": timeline_of(i),
         "nearby": nearby(i, snapshot),
+        "effects": effects(i, snapshot),
         "examples": examples,
         "last_example": examples[-1][1][-1] if examples else None,
         "charts": list(_charts(i, snapshot)),
