@@ -21,6 +21,7 @@ from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
+from driftd.core.refusals import Refusal, Refusals
 from driftd.core.slice import Slice
 from driftd.core.window import Hops
 from driftd.detectors import SequentialDetector
@@ -380,6 +381,8 @@ class Checkpoint:
     awaited: list[str] = field(default_factory=list)
     exchange: ExchangeSnapshot | None = None
     hashing: Hashing = NOT_HASHED
+    refused_events: list[Refusal] = field(default_factory=list)
+    refused_values: list[Refusal] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -417,6 +420,8 @@ class Checkpoint:
             dict(state.dropped),
             sorted(state.awaited),
             hashing=hashing,
+            refused_events=[*state.refusals.events.values()],
+            refused_values=[*state.refusals.values.values()],
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -426,6 +431,7 @@ class Checkpoint:
         state.received, state.accepted, state.findings = self.received, self.accepted, self.findings
         state.rejected, state.dropped = Counter(self.rejected), Counter(self.dropped)
         state.awaited = frozenset(self.awaited)
+        state.refusals = Refusals.of(self.refused_events, self.refused_values)
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from driftd.config.settings import LearningSection, Settings, WindowsSection
-from driftd.core.event import Decoded, EventBatch
+from driftd.core.event import Decoded, EventBatch, Reject, RejectReason
 from driftd.core.incident import Incident
 from driftd.core.slice import Slice
 from driftd.engine.pipeline import Pipeline
@@ -36,6 +36,9 @@ NAMES: Final = (
     "fraud-card", "chargeback", "credit-limit", "search-ranking", "eta-courier", "churn-weekly", "ad-ctr",
     "recs-home",
 )  # fmt: skip
+
+WRONG: Final = (RejectReason.WRONG_TYPE, 'latency_seconds: expected a number of seconds, got "99,9"')
+TORN: Final = (RejectReason.NOT_JSON, "not JSON: input data was truncated")
 
 Fault = Callable[[Columns, NDArray[np.bool_], np.random.Generator], None]
 
@@ -84,7 +87,9 @@ class Fleet:
         reporter = Reporter(MetricsSink(registry=CollectorRegistry()), telemetry, self.pipeline)
         reporter.state, reporter.not_ready = self.state, ()
         reporter.counts(self.state)
-        return reporter.snapshot(self.now)
+        expiries = {"web pages": self.now + 41 * DAY}
+        shown = reporter.snapshot(self.now)
+        return replace(shown, expiries=expiries, memory=(412_000_000, 2_000_000_000), rate_limits={"events": 500.0})
 
 
 def fleet(models: int, *, calm: bool = False, features: int = 0) -> Fleet:
@@ -106,6 +111,9 @@ def fleet(models: int, *, calm: bool = False, features: int = 0) -> Fleet:
         pipeline.settle(state)
     for name, model in [*_copies(state, models)]:
         state.models[Slice(name)] = model
+    state.rejected.update({"wrong_type": 212, "not_json": 3})
+    state.refusals.rejected(("predictions", 1), [Reject(0, 18_211, *WRONG, "eta-courier")] * 212)
+    state.refusals.rejected(("predictions", 0), [Reject(0, 90_417, *TORN)] * 3)
     return Fleet(pipeline, state, end)
 
 

@@ -115,7 +115,7 @@ def snapshot(**over: object) -> Snapshot:
         "now": NOW,
         "models": (
             view(quiet, ModelCounts(2_000_000, last_event=NOW - 2)),
-            view(drifted, ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
+            view(drifted, ModelCounts(812_000, refused={"amount": 3}, pages=2, recent_pages=1, last_event=NOW - 1)),
             view(warned, ModelCounts(9_000, last_event=NOW - 4000), quiet=Quiet(4000.0)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
