@@ -19,7 +19,7 @@ EARLY_BYTES: Final = 130_000
 """Of a channel by then; a hundred categories, its series with it."""
 CHANNEL_BYTES: Final = 360_000
 """The same after 28 days; a number takes half of that."""
-VALUES_BYTES: Final = 55_000
+VALUES_BYTES: Final = 60_000
 """The same in its values over time."""
 KEPT_BYTES: Final = 1_000
 """The same in one hop or open pane."""

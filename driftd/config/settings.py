@@ -481,7 +481,7 @@ class StateSection(Section):
     values: bool = Field(
         default=True,
         description="What each channel was over time is kept, for the pages and to know silence: by minute for "
-        "6 hours, by 10 minutes for 3 days, by hour for a month, by day for a year. At most 55 kB of memory a channel.",
+        "6 hours, by 10 minutes for 3 days, by hour for a month, by day for a year. At most 60 kB of memory a channel.",
     )
 
 

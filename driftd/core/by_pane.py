@@ -36,6 +36,11 @@ class ByPane:
         """Events of each pane, intp[k]."""
         return np.diff(self.starts, append=self.events)
 
+    @property
+    def first(self) -> NDArray[np.intp]:
+        """The first event of each pane, intp[k]."""
+        return self.starts if self.order is None else self.order[self.starts]
+
     def sorted(self, values: NDArray[Any]) -> NDArray[Any]:
         """``values`` [..., n] in the order of panes."""
         return values if self.order is None else values[..., self.order]

@@ -177,6 +177,8 @@ class EventBatch:
     ``refused`` bool[n] says of a feature which of its values were there and not usable: they are missing in its column.
     Features without a refused value are absent.
 
+    ``ids``: what identifies the events, as it came; None where nobody needs it, or nobody may see it.
+
     ``partitions`` int64[n]: where the events of several partitions are kept to learn from, the number of each one's;
     None: all are of one.
     """
@@ -191,6 +193,7 @@ class EventBatch:
     ignored_features: int = 0
     refused: Mapping[str, FlagColumn] = field(default_factory=dict)
     partitions: NDArray[np.int64] | None = None
+    ids: Sequence[Scalar] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -228,6 +231,7 @@ class EventBatch:
             ignored_features=0,
             refused=flagged({name: flags[index] for name, flags in self.refused.items()}),
             partitions=None if self.partitions is None else self.partitions[index],
+            ids=None if self.ids is None else [self.ids[i] for i in index.tolist()],
         )
 
     def of_partition(self, number: int) -> EventBatch:
@@ -235,9 +239,12 @@ class EventBatch:
         return replace(self, partitions=np.full(len(self), number))
 
     def compact(self) -> EventBatch:
-        """The same events, columns that hold nothing but numbers as float64: what waits should be small and quick."""
+        """The same events, columns that hold nothing but numbers as float64, without ids: what waits should be small
+        and quick.
+        """
         return replace(
             self,
+            ids=None,
             columns={name: _compact(column) for name, column in self.columns.items()},
             fields={name: _compact(column) for name, column in self.fields.items()},
         )
@@ -284,12 +291,19 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         ignored_features=sum(b.ignored_features for b in batches),
         refused=_joined_flags([b.refused for b in batches], sizes),
         partitions=_joined_partitions(batches),
+        ids=_joined_ids(batches),
     )
 
 
 def _joined_partitions(batches: Sequence[EventBatch]) -> NDArray[np.int64] | None:
     parts = [b.partitions for b in batches if b.partitions is not None]
     return np.concatenate(parts) if len(parts) == len(batches) else None
+
+
+def _joined_ids(batches: Sequence[EventBatch]) -> Sequence[Scalar] | None:
+    if all(b.ids is None for b in batches):
+        return None
+    return [*chain.from_iterable([None] * len(b) if b.ids is None else b.ids for b in batches)]
 
 
 def _version(batches: Sequence[EventBatch]) -> str | Sequence[str | None] | None:

@@ -69,12 +69,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """An event that somebody can look up: where it lies, when it happened and which id it has ("": none)."""
+
+    model: str
+    topic: str
+    partition: int
+    offset: int
+    time: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One cause, of one model or, ``together``, of several.
 
     ``id`` is that of the finding that opened it: the same after a restart and in every member. ``since``: when the
     first change began; ``opened``: when that was told; ``called``: when somebody was last called for it, None where
     nobody was. ``totals``: how many channels each model has. ``ids``: of all incidents of single models that are in it.
+    ``examples``: events of before it and since then, in order of time.
     """
 
     id: str
@@ -86,6 +99,7 @@ class Incident:
     called: float | None = None
     ended: float | None = None
     ids: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -209,6 +223,7 @@ def _merged(group: Sequence[Incident]) -> Incident:
         max(calls, default=None),
         None if None in ends else max(e for e in ends if e is not None),
         tuple(id_ for i in group for id_ in i.ids),
+        tuple(e for i in group for e in i.examples),
     )
 
 

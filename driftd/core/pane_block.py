@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from driftd.core.errors import BinsDiffer
 from driftd.core.event_sums import EventSums, merged
+from driftd.core.exemplars import Exemplar, Exemplars
+from driftd.core.exemplars import merged as merged_exemplars
 from driftd.core.fault_counters import COLUMNS, FaultCounters
 from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
@@ -42,6 +44,7 @@ class PaneData:
     versions: frozenset[str] = frozenset()
     faults: FaultCounters | None = None
     products: Counts | None = None
+    exemplar: Exemplar | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,7 @@ class PaneBlock:
     faults     whether there are fault counters; where not they are 0
     cross      int64[k, pairs], products int64[k, m + 1, m + 1]: as in ClosedPane
     detections each with its pane; ``versions`` int64[j]: the panes in which each answered, in ascending order
+    exemplars  one event of each pane, by its place; None where nobody knows any, or of several sources
     """
 
     bins_id: str
@@ -72,6 +76,7 @@ class PaneBlock:
     products: Counts | None = None
     detections: tuple[tuple[int, TimedDetection], ...] = ()
     versions: Mapping[str, Counts] = field(default_factory=dict)
+    exemplars: Exemplars | None = None
 
     @classmethod
     def of(cls, number: int, pane: PaneData) -> Self:
@@ -92,6 +97,7 @@ class PaneBlock:
             None if pane.products is None else pane.products[None],
             tuple((number, detection) for detection in pane.detections),
             {version: np.array([number], np.int64) for version in sorted(pane.versions)},
+            None if pane.exemplar is None else Exemplars.of(pane.exemplar),
         )
 
     def each(self) -> Iterator[tuple[int, PaneData]]:
@@ -107,6 +113,7 @@ class PaneBlock:
                     frozenset(version for version, at in self.versions.items() if number in at),
                     FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
                     None if block.products is None else block.products[place].copy(),
+                    None if self.exemplars is None else self.exemplars.at(place),
                 ),
             )
 
@@ -115,7 +122,7 @@ class PaneBlock:
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None)
+        return sum(x.nbytes for name in (*_ARRAYS, "exemplars") if (x := getattr(self, name)) is not None)
 
     @property
     def events(self) -> Counts:
@@ -130,7 +137,7 @@ class PaneBlock:
     @property
     def values(self) -> Self:
         """What its channels were, without what only the judge wants to know."""
-        return replace(self, cross=None, products=None, detections=(), versions={})
+        return replace(self, cross=None, products=None, detections=(), versions={}, exemplars=None)
 
     def sums_of(self, starts: Rows) -> Counts:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
@@ -162,7 +169,7 @@ class PaneBlock:
 
     def summed(self, starts: Sequence[int] | Rows) -> PaneBlock:
         """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
-        0. Detections and versions stay with their panes.
+        0. Detections and versions stay with their panes; exemplars nobody asks runs for.
         """
         if len(starts) == len(self):
             return self.dense
@@ -174,7 +181,7 @@ class PaneBlock:
             ends = np.minimum.reduceat(x[..., 0], at, axis=0), np.maximum.reduceat(x[..., 1], at, axis=0)
             arrays[name] = np.stack(ends, axis=-1)
         arrays |= {"sums": self.sums_of(at), "cross": self.cross_of(at), "products": self.products_of(at)}
-        return self._plain(numbers=self.numbers[at], **arrays)
+        return self._plain(numbers=self.numbers[at], exemplars=None, **arrays)
 
     def cut(self, last: int) -> tuple[Self | None, Self | None]:
         """The panes up to ``last`` and those after it; None: none there. The latter hold no part of longer arrays."""
@@ -197,6 +204,8 @@ class PaneBlock:
         """With every array that has a row for each pane changed."""
         known = ((name, getattr(self, name)) for name in _ARRAYS)
         arrays: dict[str, Any] = {name: change(x) for name, x in known if x is not None}
+        if self.exemplars is not None:
+            arrays["exemplars"] = self.exemplars.changed(change)
         return replace(self, **arrays)
 
     def _plain(self, **other: Any) -> PaneBlock:
@@ -216,7 +225,7 @@ class EventBlock(PaneBlock):
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None)
+        return sum(x.nbytes for name in (*_ARRAYS, "exemplars", "every") if (x := getattr(self, name)) is not None)
 
     @property
     def dense(self) -> PaneBlock:
@@ -225,7 +234,7 @@ class EventBlock(PaneBlock):
 
     @property
     def values(self) -> Self:
-        return replace(self, pairs=None, scores=None, detections=(), versions={})
+        return replace(self, pairs=None, scores=None, detections=(), versions={}, exemplars=None)
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)
@@ -281,6 +290,7 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         "numbers": numbers,
         "faults": any(b.faults for b in blocks),
         "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
+        "exemplars": merged_exemplars([b.exemplars for b in blocks], places, len(numbers)),
         "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
     }
     events = [b for b in blocks if isinstance(b, EventBlock)]

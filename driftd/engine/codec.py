@@ -17,7 +17,7 @@ SPARSE: Final = 2
 """Extension code of an array of integers by those that are not 0: latency sketches and bin counts are mostly 0."""
 MOST_BYTES: Final = 1 << 30
 """Of one array. A sparse one says in a few bytes how large it is: nobody may be made to ask for more memory."""
-_KINDS: Final = frozenset("biufU")
+_KINDS: Final = frozenset("biufUS")
 SPARSE_FROM: Final = 64
 """Elements from which an array may be written sparsely; below, the indices cost more than they save."""
 

@@ -273,8 +273,10 @@ class Daemon:
         self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
+            self.state.refusals.rejected(records.topic_partition, decoded.rejects)
         if decoded.refused:
             self.reporter.refused(records.topic_partition, decoded.refused)
+            self.state.refusals.refused(records.topic_partition, decoded.refused)
         if decoded.unwatched:
             self.reporter.unwatched(decoded.unwatched)
         self._dead_letters(records, decoded.rejects)
@@ -326,6 +328,7 @@ class Daemon:
     def _tell(self, outcome: Outcome) -> None:
         for source, refused in outcome.refused:
             self.reporter.refused(source, [refused])
+            self.state.refusals.refused(source, [refused])
         self.reporter.unwatched(outcome.unwatched)
         for reference in outcome.learned:
             if self.references is not None:

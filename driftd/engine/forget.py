@@ -9,6 +9,7 @@ import numpy as np
 
 from driftd.core.pane import merge_counters
 from driftd.core.reference import Reference
+from driftd.core.refusals import Refusals
 from driftd.engine.parts import names_in
 from driftd.engine.snapshot import Checkpoint, encode_checkpoint
 from driftd.engine.store import CheckpointFile, ReferenceStore, write_file
@@ -80,8 +81,12 @@ class StateDirectory:
 
 def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:
     """The totals of all models stay: what was received was received."""
+    refusals = Refusals.of(checkpoint.refused_events, checkpoint.refused_values)
+    refusals.forget(model)
     return replace(
         checkpoint,
+        refused_events=[*refusals.events.values()],
+        refused_values=[*refusals.values.values()],
         models=[m for m in checkpoint.models if m.slice.model != model],
         partitions=[
             replace(p, streams=[s for s in p.streams if s.slice.model != model]) for p in checkpoint.partitions

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
 
 from driftd.core.act import Act, Deed, in_force
+from driftd.core.certificates import expiry_of
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement
 from driftd.core.incident import Incident, together
@@ -37,6 +41,10 @@ log = logging.getLogger("driftd")
 
 MOST_NAMED = 10_000
 """Features that are named in the log once: their names come from outside."""
+
+
+STATM: Final = Path("/proc/self/statm")
+"""Linux: its second number are pages that are resident."""
 
 
 def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
@@ -86,6 +94,7 @@ class Reporter:
 
     ``heartbeat`` is when the loop last went round (epoch seconds), ``beats`` how often it has; ``not_ready`` the
     reasons why driftd is not ready. ``external_url``: where people reach the pages, "" where that is not known.
+    ``memory_bytes``: what the process may take; ``certificates``: files of those that are in use, by what they are for.
     """
 
     metrics: MetricsSink
@@ -93,6 +102,8 @@ class Reporter:
     pipeline: Pipeline
     runbooks: str = ""
     external_url: str = ""
+    memory_bytes: int | None = None
+    certificates: Callable[[], Mapping[str, Path]] = dict
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
@@ -255,11 +266,23 @@ class Reporter:
         findings = tuple(sorted(told, key=lambda f: -f.window_end))
         seconds, limit = self.pipeline.monitor.windows.pane_seconds, self.pipeline.max_models
         reached = math.nan if state.frontier is None else (state.frontier + 1) * seconds
+        rates = self.pipeline.limits
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
             {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
-            self._grouped_incidents([*state.models.values()]), self.external_url,
+            self._grouped_incidents([*state.models.values()]), self.external_url, state.refusals, self._memory(),
+            {what: most for what, most in (("records", rates.records_per_second), ("events", rates.events_per_second))
+             if most is not None},
+            {what: expiry_of(file) for what, file in self.certificates().items()},
         )  # fmt: skip
+
+    def _memory(self) -> tuple[int, int | None] | None:
+        """What the process takes, where the system says so."""
+        try:
+            pages = int(STATM.read_text("ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+        return pages * os.sysconf("SC_PAGE_SIZE"), self.memory_bytes
 
     def _grouped_incidents(self, models: Sequence[ModelState]) -> Sequence[Incident]:
         """Grouped anew where those of a model have changed: pages are asked for more often."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from driftd.core.exemplars import ID_BYTES
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.reference import Reference
@@ -54,6 +55,11 @@ def require_panes(block: PaneBlock) -> None:
         _require("cross", block.cross, (k, block.cross.shape[-1]), "i")
     if block.products is not None:
         _require("products", block.products, (k, *block.products.shape[-1:] * 2), "i")
+    if (exemplars := block.exemplars) is not None:
+        _require("exemplars", exemplars.offsets, (k,), "i")
+        _require("exemplars", exemplars.times, (k,), "f")
+        if exemplars.ids.shape != (k,) or exemplars.ids.dtype != np.dtype(f"S{ID_BYTES}"):
+            raise ValueError(f"exemplars: expected {k} ids of {ID_BYTES} bytes")
     if not k or (np.diff(block.numbers) <= 0).any():
         raise ValueError("panes: expected some, in order, each once")
     numbers = set(block.numbers.tolist())

@@ -21,6 +21,7 @@ from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.reference import Reference
+from driftd.core.refusals import Refusal, Refusals
 from driftd.core.slice import Slice
 from driftd.core.window import Hops
 from driftd.detectors import SequentialDetector
@@ -34,6 +35,7 @@ from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
+from driftd.monitor.exemplars import Recent
 from driftd.monitor.state import Growth, ModelState, Period, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
@@ -264,6 +266,7 @@ class ModelSnapshot:
     acts: tuple[Act, ...]
     muted: tuple[Finding, ...]
     incidents: tuple[Incident, ...]
+    exemplars: Recent = field(default_factory=Recent)
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -295,6 +298,7 @@ class ModelSnapshot:
             m.acts,
             m.muted,
             m.incidents,
+            m.exemplars,
             m.heard,
             m.retired,
             m.configured,
@@ -327,6 +331,7 @@ class ModelSnapshot:
             acts=self.acts,
             muted=self.muted,
             incidents=self.incidents,
+            exemplars=self.exemplars,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)
@@ -376,6 +381,8 @@ class Checkpoint:
     awaited: list[str] = field(default_factory=list)
     exchange: ExchangeSnapshot | None = None
     hashing: Hashing = NOT_HASHED
+    refused_events: list[Refusal] = field(default_factory=list)
+    refused_values: list[Refusal] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -413,6 +420,8 @@ class Checkpoint:
             dict(state.dropped),
             sorted(state.awaited),
             hashing=hashing,
+            refused_events=[*state.refusals.events.values()],
+            refused_values=[*state.refusals.values.values()],
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -422,6 +431,7 @@ class Checkpoint:
         state.received, state.accepted, state.findings = self.received, self.accepted, self.findings
         state.rejected, state.dropped = Counter(self.rejected), Counter(self.dropped)
         state.awaited = frozenset(self.awaited)
+        state.refusals = Refusals.of(self.refused_events, self.refused_values)
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(

@@ -11,6 +11,7 @@ from driftd.core.event import RefusedValue, TopicPartition
 from driftd.core.finding import Finding, Judgement
 from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
+from driftd.core.refusals import Refusals
 from driftd.core.slice import Slice
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
@@ -22,7 +23,7 @@ FirstRefused = tuple[TopicPartition, RefusedValue]
 @dataclass(slots=True)
 class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
-    ``awaited``: topics that did not exist when they were last looked for.
+    ``awaited``: topics that did not exist when they were last looked for. ``refusals``: what was turned away, by field.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -36,6 +37,7 @@ class State:
     dropped: Counter[str] = field(default_factory=Counter)
     findings: int = 0
     awaited: frozenset[str] = frozenset()
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def late(self) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
 from driftd.core.event import EventBatch, TopicPartition, concatenate
+from driftd.core.exemplars import Exemplars
 from driftd.core.fault_counters import CountLimits
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
@@ -111,7 +112,8 @@ def counted(
     flagged = None if about.faults is None else _flagged(about.faults, reference, stream, batch, encoded)
     scores = None if about.faults is None else about.faults.scores
     fresh = block_with(reference, batch, encoded, by_pane, flagged, about.pairs, scores)
-    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane))
+    seen = Exemplars.first(batch, by_pane.first)
+    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane), exemplars=seen)
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})
     return fresh, Readings(batch.times, {row: _reading(reference, encoded, row) for row in rows})
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import versions
+from driftd.core.event import TopicPartition, versions
+from driftd.core.exemplars import Exemplars
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.segments import segment_sums
@@ -100,18 +101,21 @@ def waiting(model: ModelState, reached: int) -> tuple[NDArray[np.int64], NDArray
 def take_out(model: ModelState, reached: int) -> PaneBlock | None:
     """The panes up to ``reached``, of all sources together; they are in from then on. None where there are none."""
     blocks, later = list[PaneBlock](), dict[tuple[str, int], list[ClosedPanes]]()
+    seen: list[tuple[TopicPartition, Exemplars]] = []
     for source, messages in sorted(model.pending.items()):
         for message in messages:
             now, rest = message.panes.cut(reached)
             if now is not None:
                 blocks.append(now)
+                if now.exemplars is not None:
+                    seen.append((source, now.exemplars))
             if rest is not None:
                 later.setdefault(source, []).append(replace(message, panes=rest))
     model.pending = later
     if not blocks:
         return None
-    panes = merge(blocks)
-    model.taken = int(panes.numbers[-1])
+    panes = merge([replace(block, exemplars=None) for block in blocks])
+    model.taken, model.exemplars = int(panes.numbers[-1]), model.exemplars.with_panes(seen)
     return panes
 
 

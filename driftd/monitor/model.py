@@ -35,6 +35,7 @@ from driftd.monitor.evaluate import (
 from driftd.monitor.intake import answered, since, waiting
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.settle import Evaluated, keep, settle
+from driftd.monitor.sizes import Sizer
 from driftd.monitor.state import ModelState, Standing, Verdict
 from driftd.monitor.timeline import ValueReader
 from driftd.monitor.warmup import warm_up
@@ -85,8 +86,10 @@ class Monitor:
         key = reference.id, reference.version
         known = self._readers.get(key)
         if known is None:
-            natural = self.detectors(reference).natural
-            known = self._readers[key] = ValueReader.of(reference, None if natural is None else natural.limits.offset)
+            natural, limits = self.detectors(reference).natural, self.detectors(reference).limits
+            sizer = None if natural is None or limits is None else Sizer(natural, limits)
+            objective = self.settings(Slice(reference.model)).objective
+            known = self._readers[key] = ValueReader.of(reference, sizer, objective)
         return known
 
     def hours(self, reference: Reference) -> Slots | None:

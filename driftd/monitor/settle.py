@@ -33,6 +33,7 @@ from driftd.monitor.evaluate import (
     still_open,
     unturned,
 )
+from driftd.monitor.exemplars import exemplified
 from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.maintenance import muted
@@ -107,6 +108,7 @@ def settle(known: Known, model: ModelState, reached: int, out: Evaluated, *, end
             _take(known, model, run, after, out, now, seen=at >= shown)
             if behind - 1 in turns:
                 _change(known, model, run, turns[behind - 1], out)
+        model.exemplars = model.exemplars.until(np.inf)
     if end:
         _finish(known, model, out)
 
@@ -279,6 +281,8 @@ def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Ev
         model.incidents = folded(model.incidents, found, len(judgement.channel_status))
     if any(incident.ended is None for incident in model.incidents):
         model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
+        model.exemplars = model.exemplars.until(judgement.window_end)
+        model.incidents = exemplified(model.incidents, model.exemplars, model.name, judgement.window_end)
     for finding in found:
         if finding.opens_page:
             model.pages += 1

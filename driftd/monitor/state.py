@@ -22,6 +22,7 @@ from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 from driftd.learn.sample import Sample
+from driftd.monitor.exemplars import Recent
 from driftd.monitor.timeline import Timeline
 
 
@@ -136,8 +137,9 @@ class ModelState:
     first, of these and of the first of all. ``pages`` counts pages since
     the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
     were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
-    parts of, in the order in which they opened. ``acts``: what people did about it, the newest last; ``muted``: what
-    would have rung in a maintenance window and is open still, with the severity that it would have had.
+    parts of, in the order in which they opened, and ``exemplars`` events that these may name. ``acts``: what people did
+    about it, the newest last; ``muted``: what would have rung in a maintenance window and is open still, with the
+    severity that it would have had.
     """
 
     slice: Slice
@@ -167,6 +169,7 @@ class ModelState:
     acts: tuple[Act, ...] = ()
     muted: tuple[Finding, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    exemplars: Recent = field(default_factory=Recent)
     judgement: Judgement | None = None
 
     @property
@@ -204,6 +207,7 @@ class ModelState:
             told=self.told,
             acts=self.acts,
             incidents=self.incidents,
+            exemplars=self.exemplars,
         )
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS, LOG_UNIT, LOGS, NONZERO
+from driftd.core.objective import USUAL, Objective
 from driftd.core.pane_block import MOMENTS, PaneBlock, merge
 from driftd.core.reference import Reference
 from driftd.core.summary import (
@@ -25,6 +26,7 @@ from driftd.core.summary import (
     UNSEEN,
     latency_of,
 )
+from driftd.monitor.sizes import NOTHING, Sizer
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -60,7 +62,14 @@ EVENTS: Final = 0
 LATENCY_P50: Final = 1
 LATENCY_P99: Final = 2
 """Columns of ``Points.totals``: seconds, NaN where nobody measures latencies."""
-TOTALS: Final = 3
+FAILED: Final = 3
+TIMED: Final = 4
+SLOW: Final = 5
+"""Events that failed; whose latency is known; that were slow by the objective that the model had then."""
+TOTALS: Final = 6
+SIZED_FROM: Final = STEPS[1]
+"""Seconds of a point from which on the size of its largest change is kept: a minute holds too few events."""
+_COUNTS: Final = [EVENTS, FAILED, TIMED, SLOW]
 
 _QUANTILES: Final = ((P5, 0.05), (P50, 0.5), (P95, 0.95))
 _LATENCIES: Final = np.array([latency_of(i) for i in range(LATENCY_BINS)])
@@ -69,18 +78,27 @@ _LATENCIES: Final = np.array([latency_of(i) for i in range(LATENCY_BINS)])
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
     """``numbers`` int64[n], ascending: the time over the step; ``totals`` float32[n, TOTALS] of the model, ``values``
-    float32[n, channels, WIDTH], by the columns above; NaN where there was nothing.
+    float32[n, channels, WIDTH], by the columns above; NaN where there was nothing. ``sizes`` float16[n, channels] and
+    ``largest`` int8[n, channels] as monitor.sizes has them; [n, 0] of points shorter than SIZED_FROM.
     """
 
     numbers: Counts
     totals: Float32s
     values: Float32s
+    sizes: NDArray[np.float16]
+    largest: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, numbers: Counts, totals: Float32s, values: Float32s) -> Self:
+        """Of which no sizes are known."""
+        none = len(numbers), 0
+        return cls(numbers, totals, values, np.zeros(none, np.float16), np.zeros(none, np.int8))
 
     @classmethod
     def none(cls, channels: int) -> Self:
         shapes = (0, TOTALS), (0, channels, WIDTH)
         totals, values = (np.zeros(shape, np.float32) for shape in shapes)
-        return cls(np.zeros(0, np.int64), totals, values)
+        return cls.of(np.zeros(0, np.int64), totals, values)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -91,7 +109,7 @@ class Points:
         high = len(self) if last is None else int(np.searchsorted(self.numbers, last))
         if (low, high) == (0, len(self)):
             return self
-        return Points(self.numbers[low:high].copy(), self.totals[low:high].copy(), self.values[low:high].copy())
+        return Points(*(x[low:high].copy() for x in self.arrays))
 
     def then(self, later: Points) -> Points:
         """Where the bins have changed within a point, its values are those on the new ones; all events count."""
@@ -99,13 +117,14 @@ class Points:
             return later if len(later) else self
         if self.numbers[-1] == later.numbers[0]:
             totals = later.totals.copy()
-            totals[0, EVENTS] += self.totals[-1, EVENTS]
+            totals[0, _COUNTS] += self.totals[-1, _COUNTS]
             return self.part(None, int(later.numbers[0])).then(replace(later, totals=totals))
-        return Points(
-            np.concatenate([self.numbers, later.numbers]),
-            np.concatenate([self.totals, later.totals]),
-            np.concatenate([self.values, later.values]),
-        )
+        return Points(*(np.concatenate(both) for both in zip(self.arrays, later.arrays, strict=True)))
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """All of them, each with a row a point."""
+        return self.numbers, self.totals, self.values, self.sizes, self.largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +133,7 @@ class ValueReader:
 
     ``low`` and ``span`` float64[channels, value bins]: a bin's values lie evenly in ``low`` to ``low + span``; infinite
     for the open ones. ``labels``: the most frequent categories of each channel, none of numbers. ``bins``: value bins
-    that numbers have at the most.
+    that numbers have at the most. ``slow_from``: as in core.objective. ``sizer``: None where nothing was learned.
     """
 
     channels: tuple[str, ...]
@@ -127,10 +146,12 @@ class ValueReader:
     center: Floats
     scale: Floats
     offset: Floats
+    slow_from: int
+    sizer: Sizer | None
 
     @classmethod
-    def of(cls, reference: Reference, offset: Floats | None) -> Self:
-        """``offset`` float64[channels] as in core.fault_counters.CountLimits; None where nothing was learned."""
+    def of(cls, reference: Reference, sizer: Sizer | None, objective: Objective = USUAL) -> Self:
+        offset = None if sizer is None else sizer.learned.limits.offset
         low = np.full((len(reference.channels), reference.width - FIRST_VALUE), np.inf)
         span = np.zeros(low.shape)
         for row, bins in enumerate(reference.bins):  # once a reference
@@ -150,6 +171,8 @@ class ValueReader:
             reference.center,
             reference.scale,
             np.zeros(len(low)) if offset is None else offset,
+            objective.slow_from,
+            sizer,
         )
 
     def quantiles(self, counts: Floats, rows: NDArray[np.intp]) -> Iterator[tuple[int, Floats]]:
@@ -167,8 +190,8 @@ class ValueReader:
             value = low + np.where(np.isfinite(low), part * span, 0.0)
             yield column, np.where(cumulated[..., -1] > 0, value, np.nan)
 
-    def points(self, block: PaneBlock) -> Points:
-        """One point for each row of the block, whose ``numbers`` are those of the points."""
+    def points(self, block: PaneBlock, step: float) -> Points:
+        """One point of ``step`` seconds for each row of the block, whose ``numbers`` are those of the points."""
         sums = block.sums
         counts = sums[:, :, : -COLUMNS - MOMENTS]
         out = np.full((*counts.shape[:2], WIDTH), np.nan, np.float32)
@@ -182,7 +205,11 @@ class ValueReader:
                 has = np.array([len(self.labels[row]) > top for row in rows], bool)
                 share = counts[:, rows, FIRST_VALUE + top] / live
                 out[:, rows, FIRST_SHARE + top] = np.where(has, share, np.nan)
-        return Points(block.numbers.copy(), _totals(block), out)
+        points = Points.of(block.numbers.copy(), _totals(block, self.slow_from), out)
+        if step < SIZED_FROM:
+            return points
+        sizes, largest = _unsized(out) if self.sizer is None else self.sizer.of(block, step)
+        return replace(points, sizes=sizes, largest=largest)
 
     def _numbers(self, sums: Counts, out: Float32s) -> None:
         rows = self.numeric
@@ -198,9 +225,14 @@ class ValueReader:
         out[:, rows, TYPICAL] = np.where(most & np.isfinite(size), size, np.nan)
 
 
-def _totals(block: PaneBlock) -> Float32s:
+def _unsized(values: Float32s) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
+    return np.full(values.shape[:2], np.nan, np.float16), np.full(values.shape[:2], NOTHING, np.int8)
+
+
+def _totals(block: PaneBlock, slow_from: int) -> Float32s:
     out = np.full((len(block), TOTALS), np.nan, np.float32)
-    out[:, EVENTS] = block.events
+    out[:, EVENTS], out[:, FAILED] = block.events, block.totals[:, 2]
+    out[:, TIMED], out[:, SLOW] = block.latency_le.sum(axis=1), block.latency_le[:, slow_from:].sum(axis=1)
     if block.latency is not None:
         cumulated = np.cumsum(block.latency, axis=1)
         total = cumulated[:, -1]
@@ -219,12 +251,12 @@ class Level:
     sealed: Points
     tail: Points
 
-    def take(self, block: PaneBlock, reader: ValueReader, most: int) -> tuple[Level, PaneBlock | None]:
+    def take(self, block: PaneBlock, reader: ValueReader, step: float, most: int) -> tuple[Level, PaneBlock | None]:
         """With the sums of ``block``, whose rows have the numbers of points; and the sums of those that are over."""
         whole = block if self.open is None else merge([self.open, block])
         last = int(whole.numbers[-1])
         over, still = whole.cut(last - 1)
-        tail = self.tail if over is None else self.tail.then(reader.points(over))
+        tail = self.tail if over is None else self.tail.then(reader.points(over, step))
         sealed, batch = self.sealed, last // BATCH * BATCH
         if len(tail) and tail.numbers[0] < batch:
             sealed, tail = sealed.then(tail.part(None, batch)).part(batch - most), tail.part(batch)
@@ -256,7 +288,7 @@ class Timeline:
         for place, (step, most) in enumerate(zip(STEPS, MOST, strict=True)):
             if block is None:
                 break
-            levels[place], block = levels[place].take(_grouped(block, seconds, step), reader, most)
+            levels[place], block = levels[place].take(_grouped(block, seconds, step), reader, step, most)
             seconds = step
         return replace(known, levels=tuple(levels))
 
@@ -265,8 +297,8 @@ class Timeline:
         return replace(
             self,
             levels=tuple(
-                Level(None, level.sealed, level.tail if still is None else level.tail.then(reader.points(still)))
-                for level, still in zip(self.levels, self._open(), strict=True)
+                Level(None, level.sealed, level.tail if still is None else level.tail.then(reader.points(still, step)))
+                for step, level, still in zip(STEPS, self.levels, self._open(), strict=True)
             ),
         )
 
@@ -277,7 +309,7 @@ class Timeline:
         if reader is None or reader.channels != self.channels:
             return done
         still = self._open()[step]
-        return done if still is None else done.then(reader.points(still))
+        return done if still is None else done.then(reader.points(still, STEPS[step]))
 
     def events(self, step: int) -> tuple[Counts, Floats]:
         """Numbers and events of all points of the step, with what is open. A number may come twice: both count."""
@@ -302,11 +334,19 @@ class Timeline:
     def recent(self, step: int, first: int, channel: int) -> Points:
         """Closed points of the step from number ``first`` on, of one channel: cheap, for small pictures of many."""
         level = self.levels[step]
+        one = slice(channel, channel + 1)
         out = [
-            Points(p.numbers, p.totals, p.values[:, channel : channel + 1]).part(first)
+            Points(p.numbers, p.totals, p.values[:, one], p.sizes[:, one], p.largest[:, one]).part(first)
             for p in (level.sealed, level.tail)
         ]
         return out[0].then(out[1])
+
+    def sizes(self, step: int, first: int) -> tuple[Counts, Floats]:
+        """Closed points of the step from number ``first`` on: the largest size of all channels, float64[n]."""
+        level = self.levels[step]
+        parts = [p.part(first) for p in (level.sealed, level.tail)]
+        sizes = np.concatenate([np.fmax.reduce(p.sizes, axis=1, initial=np.nan) for p in parts])
+        return np.concatenate([p.numbers for p in parts]), sizes.astype(np.float64)
 
     def _on(self, reader: ValueReader) -> Timeline:
         """The points by the channels and labels of another reference: what neither has in common is not known."""
@@ -346,4 +386,8 @@ def _moved(points: Points, channels: int, same: tuple[Any, Any, Any, Any]) -> Po
     rows, columns, before_rows, before_columns = same
     values = np.full((len(points), channels, WIDTH), np.nan, np.float32)
     values[:, rows, columns] = points.values[:, before_rows, before_columns]
-    return replace(points, values=values)
+    if not points.sizes.shape[1]:
+        return replace(points, values=values)
+    sizes, largest = _unsized(values)
+    sizes[:, rows], largest[:, rows] = points.sizes[:, before_rows], points.largest[:, before_rows]
+    return replace(points, values=values, sizes=sizes, largest=largest)

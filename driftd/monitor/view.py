@@ -9,6 +9,7 @@ from math import nan
 from driftd.core.act import Act
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
 from driftd.core.incident import Incident
+from driftd.core.refusals import Refusals
 from driftd.core.summary import merge
 from driftd.core.window import Hop, Hops
 from driftd.judge.budget import Certificate, ModelGuarantee
@@ -65,7 +66,9 @@ class Snapshot:
     links to nothing, for a dead link is what nobody needs at night. ``certificate`` is what is promised about pages.
     ``reached``: up to when all events are in, NaN before the first; ``limits``: what there is and may be at the most.
     ``incidents``: those of all models with one cause as one. ``external_url``: under which address people reach the
-    pages, "" where that is not known.
+    pages, "" where that is not known. ``refusals``: what was turned away, by field; ``memory``: bytes that the process
+    takes and may take (None: unlimited), None where that is not known; ``rate_limits``: the most a second, by what;
+    ``expiries``: until when certificates are valid, by what they are for, NaN where they cannot be read.
     """
 
     now: float
@@ -80,6 +83,10 @@ class Snapshot:
     limits: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     incidents: Sequence[Incident] = ()
     external_url: str = ""
+    refusals: Refusals = field(default_factory=Refusals)
+    memory: tuple[int, int | None] | None = None
+    rate_limits: Mapping[str, float] = field(default_factory=dict)
+    expiries: Mapping[str, float] = field(default_factory=dict)
 
     def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""

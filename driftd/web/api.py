@@ -13,11 +13,16 @@ import orjson
 
 from driftd import __version__
 from driftd.core.act import Deed
+from driftd.core.finding import Judgement, Status
+from driftd.core.refusals import Refusal
 from driftd.core.text import jsonable
+from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
+from driftd.web import words
 from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
+from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
     ChannelLine,
@@ -32,10 +37,12 @@ from driftd.web.guarantee import promises
 from driftd.web.health import health
 from driftd.web.incidents import (
     EntryLine,
+    ExampleLine,
     IncidentLine,
     Nearby,
     PartLine,
     advice,
+    example_lines,
     incident_line,
     incident_lines,
     named,
@@ -44,10 +51,12 @@ from driftd.web.incidents import (
     part_lines,
     timeline_of,
 )
+from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
-from driftd.web.pages.health import partitions, refused
+from driftd.web.pages.health import limits, partitions, refused, rejected
 from driftd.web.series import Stretch, Values, usual_of
-from driftd.web.snapshot import status_json
+from driftd.web.sizes import Sizes, sizes_of
+from driftd.web.snapshot import ChannelView
 
 DOCUMENT: Final = "/api/v1/openapi.json"
 ACT: Final = "/api/v1/act"
@@ -72,13 +81,15 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model with its channels, largest change first."""
+    """A model with its channels, largest change first; ``window``: the last that was judged."""
 
     time: float
     model: ModelLine
+    window: Window | None
     channels: list[ChannelLine]
     reference: Reference | None
     acts: list[ActLine]
+    objectives: list[ObjectiveLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,31 @@ class Reference:
     first: float
     last: float
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``latency_seconds`` by quantile, empty where nobody measures it; ``because`` of its status."""
+
+    start: float
+    end: float
+    events: int
+    error_ratio: float
+    latency_seconds: dict[str, float]
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A detector's number for the channel beside its threshold; ``change``: the size of the open change, ``judge``: its
+    evidence, in nats.
+    """
+
+    detector: str
+    status: str
+    statistic: float | None
+    threshold: float | None
+    ratio: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +160,8 @@ class Channel:
     shares: list[Share]
     window_start: float
     window_end: float
+    sizes: Sizes | None
+    statistics: list[Statistic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +193,8 @@ class Incidents:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
-    ``hint``: where to look; ``runbook``: the alert that has one.
+    ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up;
+    ``effects``: what came of it, by model.
     """
 
     time: float
@@ -166,15 +205,18 @@ class Incident:
     hint: str
     runbook: str
     acts: list[ActLine]
+    examples: list[ExampleLine]
+    effects: list[Effect]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What is known of driftd itself; ``runbook`` the alert that helps where something is wrong."""
+    """What is known of driftd itself; ``runbook`` the alert that helps where something is ``wrong``, if one does."""
 
     name: str
     text: str
     runbook: str | None
+    wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +229,38 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Values of a channel that were of another type."""
+    """Values of a channel that were of another type; ``example``: the first one's shape, never its value."""
 
     model: str
     channel: str
     values: int
+    example: str | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Events that were rejected for this ``reason`` in this ``field`` ("": of the event as a whole), and the first of
+    them: what was expected, and of which shape it was, never its value.
+    """
+
+    reason: str
+    field: str
+    events: int
+    model: str | None
+    example: str
+    topic: str | None
+    partition: int | None
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    name: str
+    used: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +271,9 @@ class Health:
     facts: list[Fact]
     promises: list[Fact]
     lag: list[Lag]
+    rejected: list[Rejected]
     refused: list[Refused]
+    limits: list[Limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +288,7 @@ class Route:
     """``parameters``: name and what it means; the first ``required`` of them must be given."""
 
     summary: str
-    body: type | None
+    body: type
     answer: Callable[[Request, Snapshot], Any]
     parameters: tuple[tuple[str, str], ...] = ()
     required: int = 0
@@ -242,9 +313,9 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     if j is not None:
         r = j.reference
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
-    return Model(
-        snapshot.now, model_line(m, snapshot, opened), channel_lines(m, snapshot, opened), reference, act_lines(m)
-    )
+    channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
+    line, window = model_line(m, snapshot, opened), None if j is None else _window(j)
+    return Model(snapshot.now, line, window, channels, reference, act_lines(m), objectives)
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
@@ -272,6 +343,8 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
         m.judgement.window_start,
         m.judgement.window_end,
+        sizes_of(m, view.row, line.since, stretch),
+        _statistics(view),
     )
 
 
@@ -297,7 +370,8 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     runbook, hint = advice(found.first)
     line = incident_line(found, snapshot.now, looked_at(snapshot))
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
-    return Incident(snapshot.now, line, parts, timeline, nearby(found, snapshot), hint, runbook, acts)
+    near, examples = nearby(found, snapshot), example_lines(found)
+    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, effects(found, snapshot))
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:
@@ -305,18 +379,47 @@ def health_of(_: Request, snapshot: Snapshot) -> Health:
         snapshot.now,
         not snapshot.not_ready,
         tuple(snapshot.not_ready),
-        [Fact(f.name, f.text, f.alert or None) for f in health(snapshot)],
+        [Fact(f.name, f.text, f.alert or None, bool(f.alert) or f.wrong) for f in health(snapshot)],
         [Fact(name, text, None) for name, text in promises(snapshot)],
         [Lag(p.topic, p.partition, p.records, p.seconds) for p in partitions(snapshot)],
-        [Refused(*row) for row in refused(snapshot)],
+        [_rejected(r) for r in rejected(snapshot)],
+        [_refused(*row) for row in refused(snapshot)],
+        [Limit(row.name, row.used, row.most) for row in limits(snapshot) if row.most is not None],
     )
+
+
+def _window(j: Judgement) -> Window:
+    s = j.summary
+    found = zip(QUANTILES, s.latency_quantiles(QUANTILES), strict=True)
+    latency = {str(q): value for q, value in found if np.isfinite(value)}
+    return Window(j.window_start, j.window_end, s.events, s.failed / max(s.events, 1), latency, j.because)
+
+
+def _statistics(view: ChannelView) -> list[Statistic]:
+    return [
+        Statistic(
+            s.detector,
+            words.STATUS_WORDS[Status(int(s.status[row]))],
+            *_list(np.array([s.statistic[row], s.threshold[row], s.ratio[row]])),
+        )
+        for s, row in view.every
+    ]
+
+
+def _rejected(r: Refusal) -> Rejected:
+    place = (r.topic, r.partition, r.offset) if r.topic else (None, None, None)
+    return Rejected(r.reason, r.field, r.events, r.model, r.example, *place)
+
+
+def _refused(model: str, channel: str, values: int, first: Refusal | None) -> Refused:
+    if first is None:
+        return Refused(model, channel, values, None, None, None, None)
+    return Refused(model, channel, values, first.example, first.topic, first.partition, first.offset)
 
 
 def answer(request: Request, snapshot: Snapshot) -> tuple[bytes, bool]:
     """The body, and whether what was asked for is there. Times are epoch seconds, statuses words, NaN is null."""
     route = ROUTES[request.path]
-    if route.body is None:
-        return status_json(snapshot), True
     body = route.answer(request, snapshot)
     return orjson.dumps(jsonable(msgspec.to_builtins(body)), option=orjson.OPT_APPEND_NEWLINE), not isinstance(
         body, Problem
@@ -326,7 +429,7 @@ def answer(request: Request, snapshot: Snapshot) -> tuple[bytes, bool]:
 @cache
 def document() -> bytes:
     """OpenAPI 3.1, made of the types above."""
-    bodies = [route.body for route in ROUTES.values() if route.body is not None]
+    bodies = [route.body for route in ROUTES.values()]
     _, schemas = msgspec.json.schema_components([*bodies, Problem], ref_template="#/components/schemas/{name}")
     paths = {path: {"get": _operation(route)} for path, route in ROUTES.items()} | {ACT: {"post": _acting()}}
     info = {
@@ -339,7 +442,7 @@ def document() -> bytes:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    schema = {"type": "object"} if route.body is None else {"$ref": f"#/components/schemas/{route.body.__name__}"}
+    schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
     out: dict[str, Any] = {"summary": route.summary, "responses": {"200": _response("The answer.", schema)}}
     if route.required:
         out["responses"]["404"] = _response("There is no such thing.", {"$ref": "#/components/schemas/Problem"})
@@ -409,9 +512,6 @@ _AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; wit
 _WHICH: Final = ("status", "open, past, page or ticket; without it all.")
 _ID: Final = ("id", "The incident's id.")
 ROUTES: Final[Mapping[str, Route]] = {
-    "/api/v1/status": Route(
-        "All models with all channels and detectors, as one page.", None, lambda _, s: status_json(s)
-    ),
     "/api/v1/models": Route("One line a model, worst first.", Fleet, fleet),
     "/api/v1/model": Route("A model with its channels, largest change first.", Model, model, (_MODEL,), 1),
     "/api/v1/channel": Route(

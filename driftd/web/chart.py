@@ -217,19 +217,33 @@ SPARK_GAP: Final = 3.1 / 48
 
 
 def spark(
-    times: Floats, values: Floats, span: Span, said: str, *, since: float | None = None, css: str = "page"
+    times: Floats,
+    values: Floats,
+    span: Span,
+    said: str,
+    *,
+    since: float | None = None,
+    css: str = "page",
+    axis: Axis | None = None,
+    ticket: float | None = None,
 ) -> Markup:
-    """A small line without axis; since the change in the colour of ``css``, with a dot at its end."""
+    """A small line; since the change in the colour of ``css``, with a dot at its end. ``axis``: None for one of its
+    own; ``ticket``: where a dashed line stands.
+    """
     known = np.isfinite(values)
     if not known.any():
         return Markup('<span class="soft small">no values yet</span>')
     times, values = times[known], values[known]
-    low, high = float(values.min()), float(values.max())
-    room = (high - low) * 0.1 or abs(high) * 0.5 or 1.0
-    axis = Axis(low - room, high + room)
+    if axis is None:
+        low, high = float(values.min()), float(values.max())
+        room = (high - low) * 0.1 or abs(high) * 0.5 or 1.0
+        axis = Axis(low - room, high + room)
     x, y = span.place(times), axis.place(values)
     gap = SPARK_GAP * (span.end - span.start)
     out = [Markup('<path class="l" d="{}"/>').format(_path(x, y, 28, times, gap))]
+    if ticket is not None:
+        high = (1 - float(axis.place(np.array([ticket]))[0])) * 28
+        out.insert(0, Markup('<path class="t-ticket" d="M0 {:.1f}H1000"/>').format(high))
     last = np.flatnonzero(~np.isnan(y))[-1:]
     tone = "dot"
     if since is not None:

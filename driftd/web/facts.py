@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
 
+STALE_TIMES: Final = 2.0
+"""Windows of a model after which its silence is told where nobody knows what is usual. Chosen: one may be missed."""
 Opened = Mapping[tuple[str, str, str], Finding]
 
 
@@ -50,6 +53,8 @@ class ChannelLine:
 class ModelLine:
     """A model in one line; ``sentence`` says what is worst on it, ``channel`` where. ``events_per_second`` in its last
     window; ``learning`` 0 to 1, where it has not been judged yet; ``muted_until``: it is in maintenance until then.
+    ``silent_seconds``: how long nothing has arrived, null where that is natural; ``last_event`` is event time, which is
+    old while old events arrive.
     """
 
     model: str
@@ -67,6 +72,7 @@ class ModelLine:
     versions: tuple[str, ...]
     learning: float | None
     muted_until: float | None
+    silent_seconds: float | None
 
 
 def channel_lines(m: ModelView, snapshot: Snapshot, opened: Opened | None = None) -> list[ChannelLine]:
@@ -97,7 +103,8 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
         ready = min(max(m.learning, 0.0), 1.0)
         said = f"{ready:.0%} of the reference" if ready < 1 else "reference learned; waits for a full window"
         return ModelLine(
-            m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready, muted_until
+            m.name, "learning", said, None, None, None, None, 0, 0, 0, None, _known(last), (), ready,
+            muted_until, silent_seconds(m),
         )  # fmt: skip
     first, alike = _worst_of(j, snapshot, opened)
     pages, tickets = (int(np.count_nonzero(j.channel_status == status)) for status in (Status.DRIFT, Status.WARNING))
@@ -120,7 +127,22 @@ def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
         j.versions,
         None,
         muted_until,
+        silent_seconds(m),
     )
+
+
+def silent_seconds(m: ModelView) -> float | None:
+    """For how long nothing of a model has arrived, if longer than is natural for it; where nobody knows, than its
+    windows. By the clock of arrivals alone: a backlog and a replay are old, and not silent.
+    """
+    quiet, j = m.quiet, m.judgement
+    if quiet is None:
+        return None
+    if quiet.usual is not None:
+        return quiet.seconds if quiet.due else None
+    if j is None:
+        return None
+    return quiet.seconds if quiet.seconds > STALE_TIMES * (j.window_end - j.window_start) + 60 else None
 
 
 def _worst_of(j: Judgement, snapshot: Snapshot, opened: Opened) -> tuple[ChannelLine | None, list[str]]:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from typing import Final, NamedTuple
 
+from driftd.core.event import places
 from driftd.core.text import duration
 from driftd.engine.degradation import LEVELS
 from driftd.learn.remarks import remarks, unwatched
 from driftd.monitor.view import Snapshot
-from driftd.web.format import age
+from driftd.web.format import age, date_of
 
 LAG_SECONDS: Final = 300.0
 STALE_SECONDS: Final = 60.0
+SOON_SECONDS: Final = 7 * 86_400.0
+"""Before a certificate expires. Chosen: those that renew themselves do so weeks before."""
+MB: Final = 1e6
 SOME: Final = 0.01
 """Share of the received events from which on refused ones are worth a runbook."""
 
 
 class Fact(NamedTuple):
-    """``text`` is plain; ``alert`` names the runbook that helps where something is wrong, else it is empty."""
+    """``text`` is plain; ``alert`` names the runbook that helps where something is wrong, else it is empty. ``wrong``:
+    something is, and there is no runbook.
+    """
 
     name: str
     text: str
     alert: str = ""
+    wrong: bool = False
 
 
 def health(snapshot: Snapshot) -> list[Fact]:
     """What is known, in the order in which it is shown."""
-    return [_ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot), *_references(snapshot)]
+    return [
+        _ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot), *_limits(snapshot),
+        *_certificates(snapshot), *_references(snapshot),
+    ]  # fmt: skip
 
 
 def _ready(snapshot: Snapshot) -> Fact:
@@ -47,6 +58,7 @@ def _kafka(snapshot: Snapshot) -> Iterator[Fact]:
     behind = max((v for _, v in t.rows("driftd_consumer_lag_seconds")), default=0.0)
     records = f"{sum(v for _, v in lag):,.0f} records, {duration(behind)}, over {len(lag)} partitions"
     yield Fact("Lag", records if lag else "no partitions", "DriftdConsumerLag" if behind > LAG_SECONDS else "")
+    yield _members(snapshot)
     yield _checkpoint(snapshot)
     yield from _bends(snapshot)
 
@@ -54,10 +66,45 @@ def _kafka(snapshot: Snapshot) -> Iterator[Fact]:
 def _bends(snapshot: Snapshot) -> Iterator[Fact]:
     """What driftd does less of for now."""
     level = int(snapshot.telemetry.get("driftd_degradation_level"))
-    if level:
-        yield Fact("Degraded", f"level {level}: {LEVELS[level]}", "DriftdDegraded")
+    text = f"level {level}: {LEVELS[level]}" if level else f"no: {LEVELS[0]}"
+    yield Fact("Degraded", text, "DriftdDegraded" if level else "")
     if snapshot.telemetry.get("driftd_circuit_breaker_open"):
         yield Fact("Dead letters", "none are sent: most records are rejected", "DriftdMostRejected")
+
+
+def _members(snapshot: Snapshot) -> Fact:
+    """What the others read only the broker knows: ``kafka-consumer-groups.sh --describe``."""
+    t = snapshot.telemetry
+    members = int(t.get("driftd_group_members"))
+    mine = sorted((k[0], int(k[1])) for k, _ in t.rows("driftd_consumer_lag_records"))
+    group = f"{members} in the group; " if members else ""
+    return Fact("Members", f"{group}this one reads {places(mine) or 'no partition'}")
+
+
+def _limits(snapshot: Snapshot) -> Iterator[Fact]:
+    """Those that are set, and what of the process is known."""
+    if snapshot.memory is not None:
+        used, most = snapshot.memory
+        text = f"{used / MB:,.0f} MB" + ("" if most is None else f" of {most / MB:,.0f} MB (limits.memory_bytes)")
+        yield Fact("Memory", text, wrong=most is not None and used > most)
+    dropped = dict(snapshot.telemetry.rows("driftd_events_dropped_total")).get(("rate_limit",), 0)
+    for what, most_a_second in snapshot.rate_limits.items():
+        of = "partition" if what == "records" else "model and partition"
+        yield Fact("Rate limit", f"{most_a_second:,.0f} {what} a second of a {of}; {dropped:,.0f} left out so far")
+
+
+def _certificates(snapshot: Snapshot) -> Iterator[Fact]:
+    for what, expiry in snapshot.expiries.items():
+        left = expiry - snapshot.now
+        if isnan(expiry):
+            yield Fact("Certificate", f"of the {what}: cannot be read", wrong=True)
+        elif left < 0:
+            yield Fact("Certificate", f"of the {what}: expired {age(-left)} ago", wrong=True)
+        else:
+            soon = "; renew it" if left < SOON_SECONDS else ""
+            yield Fact(
+                "Certificate", f"of the {what}: valid until {date_of(expiry)}, {age(left)}{soon}", wrong=bool(soon)
+            )
 
 
 def _checkpoint(snapshot: Snapshot) -> Fact:

@@ -92,6 +92,22 @@ class Nearby:
     id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleLine:
+    """An event that somebody can look up, by its place in Kafka (or in a file, whose rows are counted from 0): none of
+    its values. ``changed``: the channels of its model that had changed by then; ``id``: None where it has none, or
+    nobody may see it.
+    """
+
+    model: str
+    topic: str
+    partition: int
+    offset: int
+    time: float
+    id: str | None
+    changed: tuple[str, ...]
+
+
 def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> IncidentLine:
     """``looked``: who looks at which incident (driftd.web.acts.looked_at)."""
     changed = len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
@@ -150,6 +166,18 @@ def part_lines(i: Incident) -> list[PartLine]:
 
 def timeline_of(i: Incident) -> list[EntryLine]:
     return [_entry(e) for e in i.timeline]
+
+
+def example_lines(i: Incident) -> list[ExampleLine]:
+    """In order of time."""
+    parts = sorted(i.parts, key=lambda p: (p.since, p.channel))
+    return [
+        ExampleLine(
+            e.model, e.topic, e.partition, e.offset, e.time, e.id or None,
+            tuple(p.channel for p in parts if p.model == e.model and p.since <= e.time),
+        )
+        for e in sorted(i.examples, key=lambda e: (e.time, e.model, e.topic, e.partition, e.offset))
+    ]  # fmt: skip
 
 
 def nearby(i: Incident, snapshot: Snapshot) -> list[Nearby]:

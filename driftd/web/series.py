@@ -169,7 +169,7 @@ def summary_values(m: ModelView, row: int, since: float | None = None) -> tuple[
     out = []
     for summary in (m.judgement.reference.summary, now):
         block = PaneBlock.of(0, PaneData(summary))
-        out.append(m.reader.points(block).values[0, row].astype(np.float64))
+        out.append(m.reader.points(block, 0.0).values[0, row].astype(np.float64))
     return out[0], out[1]
 
 

@@ -125,6 +125,12 @@ class HttpServer:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def certificate(self) -> Path | None:
+        """The file of the certificate that clients see; None without TLS, or where it is in web.config itself."""
+        tls = self._server.web.tls
+        return None if tls is None else tls.certificate
+
     def check_web_config(self) -> None:
         """Raises ConfigError where the file is no good now; what it says is in force with the next connection."""
         if self._web_config is not None:

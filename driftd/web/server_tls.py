@@ -49,11 +49,14 @@ _OF_TLS13: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHA
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """``sans``: a client's certificate must be for one of these; empty: for any. ``files`` were read for it."""
+    """``sans``: a client's certificate must be for one of these; empty: for any. ``files`` were read for it, among them
+    our own ``certificate`` (None: it stands in the configuration).
+    """
 
     context: ssl.SSLContext
     sans: frozenset[str]
     files: tuple[Path, ...]
+    certificate: Path | None = None
 
     def refuses(self, connection: ssl.SSLSocket) -> str:
         """Why the client's certificate is not one that is wanted; empty where it is."""
@@ -76,7 +79,7 @@ def server_tls(path: Path, tls: Mapping[str, Any]) -> ServerTls:
     sans = section.texts("client_allowed_sans")
     if sans and context.verify_mode is not ssl.CERT_REQUIRED:
         raise section.mistake("client_allowed_sans", f"needs client_auth_type {_REQUIRED}")
-    return ServerTls(context, frozenset(map(_plain, sans)), tuple(files))
+    return ServerTls(context, frozenset(map(_plain, sans)), tuple(files), section.file("cert_file"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def reporter_of(settings: Settings, pipeline: Pipeline) -> Reporter:
     telemetry.set("driftd_build_info", 1, __version__)
     telemetry.set("driftd_config_last_reload_successful", 1)
     telemetry.set("driftd_config_last_reload_success_timestamp_seconds", time.time())
-    return Reporter(metrics, telemetry, pipeline, settings.http.runbooks or "", settings.http.external_url or "")
+    runbooks, external_url = settings.http.runbooks or "", settings.http.external_url or ""
+    return Reporter(metrics, telemetry, pipeline, runbooks, external_url, settings.limits.memory_bytes)
 
 
 def views_of(reporter: Reporter, reload: Reload | None) -> Views:
@@ -252,6 +253,9 @@ def _run(loaded: Loaded) -> int:
     daemon = member_of(settings, outfit) if settings.members.enabled else _alone(settings, outfit)
     daemon.ladder = Ladder(settings.limits.shed_lag_seconds)
     reload.daemon, reload.http = daemon, http
+    ours = settings.kafka.ssl_certfile
+    client = {} if ours is None else {"Kafka client": Path(ours)}
+    reporter.certificates = lambda: client | ({} if http.certificate is None else {"web pages": http.certificate})
     reporter.heartbeat = time.time()
     collect_seldom()
     faulthandler.enable()  # systemd's watchdog aborts: the stacks of all threads go to standard error

@@ -22,7 +22,7 @@ from tests.stage.tokens import CLIENT, Endpoint, token_endpoint
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 CANARY = "tweety-9f3c"
-PAGES = ("/", "/metrics", "/api/v1/status", "/-/ready", "/-/healthy", "/config", "/nothing")
+PAGES = ("/", "/metrics", "/api/v1/models", "/api/v1/health", "/-/ready", "/-/healthy", "/config", "/nothing")
 DEBUG = ("--set", "log.level=debug", "--set", "http.web_config=web.yml")
 JSON = ("--set", "log.format=json")
 

@@ -543,7 +543,7 @@ def test_a_silent_model_leaves_the_pages_comes_back_and_is_forgotten_for_good(
     daemon.wait_received(600)
     daemon.wait(lambda: daemon.value("driftd_retired_models") == 1, "the model to be retired")
     assert 'model="' not in daemon.get("/metrics")[1]
-    assert json.loads(daemon.get("/api/v1/status")[1])["models"] == []
+    assert json.loads(daemon.get("/api/v1/models")[1])["models"] == []
     assert "is off all pages (no events for 5 seconds: the model is retired); its state is kept" in daemon.log
     daemon.kill9()
     daemon.start()

@@ -140,7 +140,7 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("path", "kind"),
         [("/", "text/html; charset=utf-8"), ("/model?model=fraud&refresh=off", "text/html; charset=utf-8"),
-         ("/api/v1/status", "application/json"), ("/-/ready", "application/json")],
+         ("/api/v1/models", "application/json"), ("/-/ready", "application/json")],
     )  # fmt: skip
     def test_pages_are_served_with_security_headers(self, server: HttpServer, path: str, kind: str) -> None:
         answer, body = ask(server, path)

@@ -123,7 +123,9 @@ def test_no_value_leaves_the_process(kafka: Broker, tmp_path: Path) -> None:
     driftd.wait(
         lambda: driftd.value("driftd_dead_letters_total", outcome="sent") == len(reasons), "dead letters", SLOWLY
     )
-    pages = {path: driftd.get(path)[1] for path in ("/metrics", "/", "/api/v1/status", "/-/ready")}
+    api = "/api/v1/channel?model=fraud&channel=country"
+    paths = "/metrics", "/", "/health", "/model?model=fraud", api, "/api/v1/health", "/api/v1/incidents", "/-/ready"
+    pages = {path: driftd.get(path)[1] for path in paths}
     assert driftd.terminate() == 0
 
     sent = consumed(kafka, letters, len(reasons))
@@ -141,7 +143,7 @@ def test_no_value_leaves_the_process(kafka: Broker, tmp_path: Path) -> None:
     # what is shown in their place
     hasher = Hasher(KEY.encode())
     hashes = [hasher.hash(country) for country in COUNTRIES]
-    assert all(h in pages["/api/v1/status"] for h in hashes[:2])
+    assert all(h in pages[api] for h in hashes[:2])
     letter = json.loads(sent[0].value)
     assert letter["features"]["country"] == hasher.hash(good[0]["features"]["country"])
     assert letter["features"]["customer_number"] == hasher.hash(str(good[0]["features"]["customer_number"]))

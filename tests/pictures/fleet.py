@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from driftd.config.settings import LearningSection, Settings, WindowsSection
-from driftd.core.event import Decoded, EventBatch
+from driftd.core.event import Decoded, EventBatch, Reject, RejectReason
 from driftd.core.incident import Incident
 from driftd.core.slice import Slice
 from driftd.engine.pipeline import Pipeline
@@ -36,6 +36,9 @@ NAMES: Final = (
     "fraud-card", "chargeback", "credit-limit", "search-ranking", "eta-courier", "churn-weekly", "ad-ctr",
     "recs-home",
 )  # fmt: skip
+
+WRONG: Final = (RejectReason.WRONG_TYPE, 'latency_seconds: expected a number of seconds, got "99,9"')
+TORN: Final = (RejectReason.NOT_JSON, "not JSON: input data was truncated")
 
 Fault = Callable[[Columns, NDArray[np.bool_], np.random.Generator], None]
 
@@ -84,7 +87,9 @@ class Fleet:
         reporter = Reporter(MetricsSink(registry=CollectorRegistry()), telemetry, self.pipeline)
         reporter.state, reporter.not_ready = self.state, ()
         reporter.counts(self.state)
-        return reporter.snapshot(self.now)
+        expiries = {"web pages": self.now + 41 * DAY}
+        shown = reporter.snapshot(self.now)
+        return replace(shown, expiries=expiries, memory=(412_000_000, 2_000_000_000), rate_limits={"events": 500.0})
 
 
 def fleet(models: int, *, calm: bool = False, features: int = 0) -> Fleet:
@@ -106,6 +111,9 @@ def fleet(models: int, *, calm: bool = False, features: int = 0) -> Fleet:
         pipeline.settle(state)
     for name, model in [*_copies(state, models)]:
         state.models[Slice(name)] = model
+    state.rejected.update({"wrong_type": 212, "not_json": 3})
+    state.refusals.rejected(("predictions", 1), [Reject(0, 18_211, *WRONG, "eta-courier")] * 212)
+    state.refusals.rejected(("predictions", 0), [Reject(0, 90_417, *TORN)] * 3)
     return Fleet(pipeline, state, end)
 
 
@@ -117,7 +125,10 @@ def _rows(seed: int, name: str, end: float, *, calm: bool, features: int) -> Eve
         fault(columns, columns["time"] >= end - AGO, rng)
     rows = batch(columns)
     more = {f"feature_{i:02}": np.round(rng.normal(10, 3, len(rows)), 2) for i in range(features)}
-    return replace(rows, model=name, columns={**rows.columns, **more}, version="7")
+    slow = 0.4 if name == "eta-courier" else 0.3
+    fields = {**rows.fields, "latency_seconds": np.exp(rng.normal(-3.0, slow + 0.3, len(rows)))}
+    ids = [f"{x:016x}" for x in rng.integers(0, 1 << 62, len(rows)).tolist()]
+    return replace(rows, model=name, columns={**rows.columns, **more}, fields=fields, version="7", ids=ids)
 
 
 def _copies(state: State, models: int) -> Iterator[tuple[str, ModelState]]:
@@ -144,4 +155,6 @@ def _of_model(i: Incident, name: str) -> Incident:
     mine = f"{i.id[:12]}{zlib.crc32(name.encode()) & 0xFFFF:04x}"
     parts = tuple(replace(p, model=name) for p in i.parts)
     timeline = tuple(replace(e, model=name) for e in i.timeline)
-    return replace(i, id=mine, ids=(mine,), totals=((name, i.totals[0][1]),), parts=parts, timeline=timeline)
+    examples = tuple(replace(e, model=name) for e in i.examples)
+    totals = ((name, i.totals[0][1]),)
+    return replace(i, id=mine, ids=(mine,), totals=totals, parts=parts, timeline=timeline, examples=examples)

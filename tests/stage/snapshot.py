@@ -1,17 +1,19 @@
 """A daemon's evening, for the web pages: one model has drifted, one is quiet, one warns, one learns."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, JUDGE, Joint, Judgement, Severity, Status
-from driftd.core.incident import Incident, together
+from driftd.core.incident import Example, Incident, together
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor.incidents import folded
-from driftd.monitor.timeline import STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
+from driftd.monitor.silence import Quiet
+from driftd.monitor.timeline import FAILED, STEPS, TOTALS, WIDTH, Level, Points, Timeline, ValueReader
 from driftd.web import ModelView, Snapshot
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 
@@ -43,13 +45,9 @@ def timeline(reader: ValueReader, end: float = END) -> Timeline:
         values[:, :, 1:] = 25 + np.sin(np.arange(100) / 10)[:, None, None]
         values[:, reader.categorical, 1:] = 0.2
         values[40:50] = np.nan
-        levels.append(
-            Level(
-                None,
-                Points.none(len(reader.channels)),
-                Points(numbers, np.full((100, TOTALS), 0.02 * step, np.float32), values),
-            )
-        )
+        totals = np.full((100, TOTALS), 0.02 * step, np.float32)
+        totals[:, FAILED:] *= (0.004, 0.0, 0.0)
+        levels.append(Level(None, Points.none(len(reader.channels)), Points.of(numbers, totals, values)))
     return Timeline(reader.channels, reader.labels, tuple(levels))
 
 
@@ -71,7 +69,10 @@ def incidents(model: str = "fraud", channel: str = "cat_country", other: str = "
     called = finding(model, None, detector="model", channels=(channel,), severity=Severity.PAGE, window_end=END - 180)
     joined = told(model, other, kind="level", value=33.0, reference_value=20.0, severity=Severity.TICKET,
                   status=Status.WARNING)  # fmt: skip
-    return together(folded((), [was, over, opened, called, joined], 6))
+    past, last = folded((), [was, over, opened, called, joined], 6)
+    places = (("9f3c", 18_205, last.since - 90), ("", 18_290, last.since + 30), (channel, 18_311, last.since + 60))
+    examples = tuple(Example(model, "predictions", 3, offset, time, id_) for id_, offset, time in places)
+    return together((past, replace(last, examples=examples)))
 
 
 def snapshot(**over: object) -> Snapshot:
@@ -114,8 +115,8 @@ def snapshot(**over: object) -> Snapshot:
         "now": NOW,
         "models": (
             view(quiet, ModelCounts(2_000_000, last_event=NOW - 2)),
-            view(drifted, ModelCounts(812_000, pages=2, recent_pages=1, last_event=NOW - 1)),
-            view(warned, ModelCounts(9_000, last_event=NOW - 4000)),
+            view(drifted, ModelCounts(812_000, refused={"amount": 3}, pages=2, recent_pages=1, last_event=NOW - 1)),
+            view(warned, ModelCounts(9_000, last_event=NOW - 4000), quiet=Quiet(4000.0)),
             ModelView("pricing", None, 0.42, ModelCounts(4_200, last_event=NOW - 3)),
         ),
         "findings": (finding("fraud", None, because="2 of 6 channels drifted: hour, cat_country"), missing, *episodes),

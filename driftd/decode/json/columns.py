@@ -20,7 +20,7 @@ from driftd.decode.fields import COLUMNS, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
-_FRAME: Final = ("time", "features", "version")
+_FRAME: Final = ("time", "features", "version", "id")
 _read: Final = attrgetter(*_FRAME, *(field.name for field in COLUMNS))
 _NAIVE: Final = -1.0
 """Stands for a time without an offset: like every time before 1970 it goes to the strict path to be refused."""
@@ -29,20 +29,20 @@ _NAIVE: Final = -1.0
 class Table:
     """The events of one model, transposed; the k-th entry of each column is of the k-th event."""
 
-    __slots__ = ("features", "fields", "times", "versions")
+    __slots__ = ("features", "fields", "ids", "times", "versions")
 
     def __init__(self, events: Sequence[Any]) -> None:
         size = len(_FRAME) + len(COLUMNS)
         columns: Iterable[Any] = zip(*map(_read, events), strict=True) if events else ((),) * size
-        self.times, self.features, self.versions, *rest = columns
+        self.times, self.features, self.versions, self.ids, *rest = columns
         self.fields: dict[str, Sequence[Any]] = {f.name: c for f, c in zip(COLUMNS, rest, strict=True)}
 
     def without(self, places: Collection[int]) -> Table:
         """The events but for those at these places."""
         stays = [place not in places for place in range(len(self.times))]
         out = Table(())
-        out.times, out.features, out.versions = (
-            tuple(compress(column, stays)) for column in (self.times, self.features, self.versions)
+        out.times, out.features, out.versions, out.ids = (
+            tuple(compress(column, stays)) for column in (self.times, self.features, self.versions, self.ids)
         )
         out.fields = {name: tuple(compress(column, stays)) for name, column in self.fields.items()}
         return out
@@ -58,6 +58,12 @@ class Table:
                 times = np.where(np.isnan(times), fallback, times)
             times = np.where(np.isnan(times), timestamps, times)
         return times
+
+    def event_ids(self, fallback: Sequence[str | None] | None) -> Sequence[Any] | None:
+        """The event's own, else the envelope's; None where no event has one."""
+        if fallback is None:
+            return self.ids if _filled(self.ids) else None
+        return [other if mine is None else mine for mine, other in zip(self.ids, fallback, strict=True)]
 
     def doubtful(self, times: NumericColumn, timestamps: NDArray[np.float64], future_seconds: float) -> set[int]:
         """Events that the strict path must look at, because types alone do not say that they are good."""

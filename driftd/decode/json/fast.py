@@ -346,7 +346,12 @@ class _Run:
             return None
         offsets, hasher = self.records.offsets[rows], self.limits.hasher
         batch = table.batch(compiled, offsets, times, label_only, ignored, hasher)
+        if self.limits.show_values:
+            batch = replace(batch, ids=table.event_ids(self._envelope_ids(rows)))
         return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
+
+    def _envelope_ids(self, rows: NDArray[np.intp]) -> list[str | None] | None:
+        return None if self.unwrapped is None else [self.unwrapped.ids[row] for row in rows.tolist()]
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
         """A doubtful event on the strict path, which refuses it or counts a label."""

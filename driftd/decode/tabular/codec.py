@@ -25,6 +25,7 @@ from driftd.core.event import (
     RefusedValue,
     Reject,
     RejectReason,
+    Scalar,
     Schema,
 )
 from driftd.core.hashing import ANSWERS
@@ -240,7 +241,12 @@ class _Part:
             version=self.version(),
             ignored_features=ignored,
             refused={name: self.flags(faults) for name, faults in self.refused.items()},
+            ids=self.ids() if self.run.codec.limits.show_values else None,
         )
+
+    def ids(self) -> list[Scalar] | None:
+        column = self.run.parts.get("id")
+        return None if column is None else read.categories(self.column(column), self.run.codec.texts.get(column))
 
     def flags(self, faults: Faults) -> FlagColumn:
         out = np.zeros(len(self.indices), np.bool_)

@@ -25,6 +25,7 @@ from driftd.web.pages.frame import Request, render
 from driftd.web.pages.values import charts_of, spell_value
 from driftd.web.scales import LOG_FROM, Floats
 from driftd.web.series import RANGES, Stretch, summary_values
+from driftd.web.sizes import size_chart, sizes_of
 from driftd.web.snapshot import ChannelView
 
 BARS = 24
@@ -66,6 +67,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
     usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
+    sizes = sizes_of(m, row, since, stretch)
+    sized = None if sizes is None else size_chart(sizes, line, stretch, snapshot.now)
     numeric = bool(reference.numeric[row])
     mine = [f for f in snapshot.findings if f.model == m.name and f.feature == name]
     return render(
@@ -79,6 +82,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in charts],
         hourly=hourly,
+        sizes=None if sized is None or sized.empty else sized.svg_with_caption(),
         now_from=now[0],
         now_to=now[1],
         now_events=int(counts.sum()),

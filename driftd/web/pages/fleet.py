@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -14,11 +13,12 @@ from driftd.core.text import duration
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.monitor.wording import named
 from driftd.web.chart import spark
-from driftd.web.facts import ModelLine, fleet_headline
+from driftd.web.facts import ModelLine, fleet_headline, silent_seconds
 from driftd.web.format import age
 from driftd.web.incidents import open_lines
-from driftd.web.pages.frame import STALE_TIMES, Request, model_lines, render
-from driftd.web.series import column_of, day_spark
+from driftd.web.pages.frame import Request, model_lines, render
+from driftd.web.series import day_spark
+from driftd.web.sizes import DAY_AXIS, day_of_sizes
 
 MOST_INCIDENTS: Final = 5
 STATUSES: Final = ("page", "ticket", "learning", "ok")
@@ -35,7 +35,7 @@ class Row:
     """A line with its pictures; ``silent``: how long nothing has come, "" where that is usual."""
 
     line: ModelLine
-    values: Markup
+    sizes: Markup
     events: Markup
     silent: str
 
@@ -80,32 +80,24 @@ def chosen(lines: Sequence[ModelLine], request: Request) -> list[ModelLine]:
     return out if key is None else sorted(out, key=key)
 
 
-def silent(m: ModelView, now: float) -> str:
-    """For how long a model has been silent, if longer than is natural for it; where nobody knows, than its windows."""
-    if m.quiet is not None and m.quiet.usual is not None:
-        usual = m.quiet.usual.usual
-        often = f", where {usual:,.0f} an hour are usual" if usual >= 1 else ""
-        return f"{age(m.quiet.seconds)}{often}" if m.quiet.due else ""
-    j, last = m.judgement, m.counts.last_event
-    if j is None or not isfinite(last):
+def silent(m: ModelView) -> str:
+    """For how long a model has been silent, where that is worth saying, and what is usual."""
+    seconds = silent_seconds(m)
+    if seconds is None:
         return ""
-    quiet = now - last
-    return age(quiet) if quiet > STALE_TIMES * (j.window_end - j.window_start) + 60 else ""
+    usual = 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
+    return age(seconds) + (f", where {usual:,.0f} an hour are usual" if usual >= 1 else "")
 
 
 def _row(line: ModelLine, m: ModelView, snapshot: Snapshot) -> Row:
-    values = Markup()
-    row, numeric = 0, True
-    if m.judgement is not None and line.channel is not None:
-        place = m.judgement.reference.rows.get(line.channel)
-        if place is not None:
-            row, numeric = place, bool(m.judgement.reference.numeric[place])
     if not m.timeline.channels:
-        return Row(line, values, values, silent(m, snapshot.now))
-    mine, events, span = day_spark(m, row, column_of(line.kind, numeric), snapshot.now)
-    if line.channel is not None and line.status in {"page", "ticket"}:
-        since = "" if line.since is None else f", changed {duration(max(snapshot.now - line.since, 0.0))} ago"
-        said = f"{line.channel} of {line.model}, last 24 hours{since}"
-        values = spark(*mine, span, said, since=line.since, css=line.status)
+        return Row(line, Markup(), Markup(), silent(m))
+    hot = line.status if line.channel is not None and line.status in {"page", "ticket"} else None
+    since = line.since if hot else None
+    ago = "" if since is None else f", changed {duration(max(snapshot.now - since, 0.0))} ago"
+    said = f"Largest change of {line.model} beside a ticket's size, last 24 hours{ago}"
+    times, values, span = day_of_sizes(m, snapshot.now)
+    sizes = spark(times, values, span, said, since=since, css=hot or "page", axis=DAY_AXIS, ticket=1.0)
+    _, events, span = day_spark(m, 0, 0, snapshot.now)
     drawn = spark(*events, span, f"events of {line.model}, last 24 hours")
-    return Row(line, values, drawn, silent(m, snapshot.now))
+    return Row(line, sizes, drawn, silent(m))

@@ -39,8 +39,6 @@ WORDS: Final = {
     "learning": "LEARNING",
     "ok": "OK",
 }
-STALE_TIMES: Final = 2.0
-"""A model without events for so many windows has fallen silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from driftd.core.channel import Channel
+from driftd.core.refusals import Refusal
 from driftd.monitor.view import Snapshot
 from driftd.web.guarantee import MAX_CHANNELS, promises, ticket_only
 from driftd.web.health import health
@@ -38,7 +40,7 @@ class Partition:
 
 def page(request: Request, snapshot: Snapshot) -> bytes:
     facts = health(snapshot)
-    wrong = [fact for fact in facts if fact.alert]
+    wrong = [fact for fact in facts if fact.alert or fact.wrong]
     said = "; ".join(f"{fact.name}: {fact.text}" for fact in wrong)
     tone = "blind" if snapshot.not_ready else "ticket" if wrong else "ok"
     return render(
@@ -49,11 +51,10 @@ def page(request: Request, snapshot: Snapshot) -> bytes:
         tone=tone,
         headline=said or "driftd sees everything",
         partitions=partitions(snapshot),
-        rejected=_counts(snapshot, "driftd_events_rejected_total"),
+        rejected=rejected(snapshot)[:MOST_ROWS],
         dropped=_counts(snapshot, "driftd_events_dropped_total"),
         refused=refused(snapshot)[:MOST_ROWS],
-        members=snapshot.telemetry.get("driftd_group_members"),
-        limits=list(_limits(snapshot)),
+        limits=list(limits(snapshot)),
         promises=promises(snapshot),
         ticket_only=list(ticket_only(snapshot)),
         most_channels=MAX_CHANNELS,
@@ -69,17 +70,32 @@ def partitions(snapshot: Snapshot) -> list[Partition]:
     return sorted(found, key=lambda p: (-(p.seconds or 0.0), p.topic, p.partition))[:MOST_ROWS]
 
 
+def rejected(snapshot: Snapshot) -> list[Refusal]:
+    """By reason and field, the most first; those that came before fields were kept under their reason alone."""
+    known = [*snapshot.refusals.events.values()]
+    told = Counter({reason: int(n) for reason, n in _counts(snapshot, "driftd_events_rejected_total")})
+    told.subtract({reason: sum(r.events for r in known if r.reason == reason) for reason in told})
+    rest = [Refusal(reason, "", None, n, "", "", 0, 0) for reason, n in told.items() if n > 0]
+    return sorted([*known, *rest], key=lambda r: (-r.events, r.reason, r.field))
+
+
 def _counts(snapshot: Snapshot, metric: str) -> list[tuple[str, float]]:
     return sorted(((k[0], v) for k, v in snapshot.telemetry.rows(metric) if v), key=lambda row: -row[1])
 
 
-def refused(snapshot: Snapshot) -> list[tuple[str, str, int]]:
-    """Model, channel and how many of its values were of another type, the most first."""
-    rows = [(m.name, Channel.of_feature(f).name, n) for m in snapshot.models for f, n in m.counts.refused.items() if n]
+def refused(snapshot: Snapshot) -> list[tuple[str, str, int, Refusal | None]]:
+    """Model, channel, how many of its values were of another type, and the first of them; the most first."""
+    first = snapshot.refusals.values
+    rows = [
+        (m.name, Channel.of_feature(f).name, n, first.get((m.name, f)))
+        for m in snapshot.models
+        for f, n in m.counts.refused.items()
+        if n
+    ]
     return sorted(rows, key=lambda row: -row[2])
 
 
-def _limits(snapshot: Snapshot) -> Iterator[Limit]:
+def limits(snapshot: Snapshot) -> Iterator[Limit]:
     for name, (used, most) in snapshot.limits.items():
         if most is None:
             continue

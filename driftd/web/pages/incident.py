@@ -15,9 +15,20 @@ from driftd.monitor.wording import named as kind_in_words
 from driftd.web import words
 from driftd.web.acts import about_incident, looked_at
 from driftd.web.chart import bullet
+from driftd.web.effects import effects
 from driftd.web.facts import channel_line
 from driftd.web.format import times
-from driftd.web.incidents import PartLine, advice, incident_line, named, nearby, part_lines, timeline_of
+from driftd.web.incidents import (
+    ExampleLine,
+    PartLine,
+    advice,
+    example_lines,
+    incident_line,
+    named,
+    nearby,
+    part_lines,
+    timeline_of,
+)
 from driftd.web.pages.frame import Request, render, static
 from driftd.web.pages.values import charts_of
 from driftd.web.scales import Span
@@ -54,6 +65,7 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
     parts, line = part_lines(i), incident_line(i, snapshot.now, looked_at(snapshot))
     alert, hint = advice(i.first)
+    examples = _examples(i)
     return {
         "line": line,
         "hint": hint,
@@ -64,6 +76,9 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "calmed": sum(not p.open for p in parts),
         "timeline": timeline_of(i),
         "nearby": nearby(i, snapshot),
+        "effects": effects(i, snapshot),
+        "examples": examples,
+        "last_example": examples[-1][1][-1] if examples else None,
         "charts": list(_charts(i, snapshot)),
         "acts": about_incident(snapshot, i),
         "joint": JOINT,
@@ -77,6 +92,21 @@ def _row(p: PartLine) -> Row:
     said = "" if p.size is None else f"{times(p.size)} × a {p.status}'s size"
     css = p.status if p.open else ""
     return Row(p, bullet(p.size, f"{words.channel_name(p.channel)}: {said}", css), said)
+
+
+def _examples(i: Incident) -> list[tuple[str, list[ExampleLine]]]:
+    """Those of the model of the strongest part, in order of time, under what had changed by then."""
+    groups: dict[tuple[str, ...], list[ExampleLine]] = {}
+    for line in example_lines(i):
+        if line.model == i.first.model:
+            groups.setdefault(line.changed, []).append(line)
+    return [(_by_then(changed), lines) for changed, lines in groups.items()]
+
+
+def _by_then(changed: tuple[str, ...]) -> str:
+    if not changed:
+        return "Before the change"
+    return f"Since the change of {words.several([words.channel_name(channel) for channel in changed])}"
 
 
 def _charts(i: Incident, snapshot: Snapshot) -> Iterator[Markup]:

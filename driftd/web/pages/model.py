@@ -21,6 +21,7 @@ from driftd.web.episodes import Episode, episodes
 from driftd.web.facts import ChannelLine, channel_lines, model_line
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
+from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.fleet import silent
 from driftd.web.pages.frame import Request, render
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
@@ -56,10 +57,14 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         joint=JOINT,
         advice=list(advice(m, len([c for c in channels if c.status in {"page", "ticket"}]))),
         latency=_latency(m),
-        silent=silent(m, snapshot.now),
+        silent=silent(m),
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],
+        objectives=[
+            (of, chart.svg(), chart.title)
+            for of, chart in zip(objective_lines(m, snapshot), objective_charts(m, snapshot), strict=True)
+        ],
         blind=[c for c in channels if c.cannot_see],
         past=_past(snapshot, m.name),
         acts=act_lines(m),

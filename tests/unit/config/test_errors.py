@@ -186,22 +186,22 @@ TOGETHER = [
     (
         "limits: {memory_bytes: 1000000000}",
         (
-            "limits.memory_bytes: 100 models of 200 features may take 10,753,708,864 bytes, more than 1,000,000,000, "
+            "limits.memory_bytes: 100 models of 200 features may take 10,856,708,864 bytes, more than 1,000,000,000, "
             "in which 25 models of 4 features would fit (discovery.max_models, discovery.max_features)"
         ),
     ),
     (
         "limits: {memory_bytes: 2500000000}\ndiscovery: {max_models: 90, max_features: 50}",
         (
-            "limits.memory_bytes: 90 models of 50 features may take 3,488,148,864 bytes, more than 2,500,000,000, "
-            "in which 58 models of 50 features or 90 models of 7 features would fit "
+            "limits.memory_bytes: 90 models of 50 features may take 3,513,348,864 bytes, more than 2,500,000,000, "
+            "in which 57 models of 50 features or 90 models of 7 features would fit "
             "(discovery.max_models, discovery.max_features)"
         ),
     ),
     (
         "limits: {memory_bytes: 100000000}\ndiscovery: {enabled: false}\nmodels: [{name: a, features: {x: numeric}}]",
         (
-            "limits.memory_bytes: 1 model of 1 feature may take 468,515,864 bytes, more than 100,000,000, "
+            "limits.memory_bytes: 1 model of 1 feature may take 468,550,864 bytes, more than 100,000,000, "
             "in which no model would fit (models)"
         ),
     ),

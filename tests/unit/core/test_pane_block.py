@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.errors import BinsDiffer
+from driftd.core.exemplars import Exemplar
 from driftd.core.fault_counters import FaultCounters
 from driftd.core.pane import ClosedPane
 from driftd.core.pane_block import PaneBlock, PaneData, merge
@@ -35,7 +36,8 @@ def pane_of(seed: int, *, timed: bool = True) -> PaneData:
     hits = tuple(TimedDetection("adwin", "x", float(rng.random()), 0.1, 0.2, 0.0) for _ in range(rng.integers(0, 3)))
     versions = frozenset(rng.choice(["1", "2", "3"], rng.integers(0, 3)).tolist())
     faults, products = FaultCounters(rng.integers(0, 9, (3, 7))), rng.integers(0, 9, (3, 3))
-    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products)
+    exemplar = Exemplar(float(rng.random()), int(rng.integers(0, 1 << 40)), str(rng.choice(["", "9f3c", "ü"])))
+    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, exemplar)
 
 
 def block_of(panes: Panes) -> PaneBlock:
@@ -53,6 +55,7 @@ def by_hand(one: PaneData, other: PaneData) -> PaneData:
         one.versions | other.versions,
         FaultCounters(one.faults.values + other.faults.values),
         np.add(one.products, other.products),  # type: ignore[arg-type]
+        min((e for e in (one.exemplar, other.exemplar) if e is not None), key=lambda e: e.offset),
     )
 
 
@@ -113,7 +116,7 @@ def test_runs_are_the_sums_of_their_panes(numbers: Sequence[int], data: st.DataO
 
 
 def test_what_nobody_counted_is_not_there_and_counts_nothing_beside_what_somebody_did() -> None:
-    bare = replace(pane_of(1, timed=False), cross=None, products=None, faults=None)
+    bare = replace(pane_of(1, timed=False), cross=None, products=None, faults=None, exemplar=None)
     alone = PaneBlock.of(1, bare)
     assert (alone.latency, alone.cross, alone.products, alone.faults) == (None, None, None, False)
     assert_same(alone, {1: bare})
@@ -133,7 +136,9 @@ def test_panes_on_different_bins_do_not_add_up() -> None:
 
 def test_closed_panes_are_as_many_messages_of_one_pane() -> None:
     p = pane_of(4)
-    message = ClosedPane(Slice("m"), 7, ("t", 0), 5, p.summary, p.cross, p.detections, p.versions, p.faults, p.products)
+    message = ClosedPane(
+        Slice("m"), 7, ("t", 0), 5, p.summary, p.cross, p.detections, p.versions, p.faults, p.products, p.exemplar
+    )
     (again,) = message.alone.each()
     assert (again.slice, again.number, again.source, again.offset) == (Slice("m"), 7, ("t", 0), 5)
     assert_same(message.alone.panes, {7: p})

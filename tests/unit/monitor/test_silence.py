@@ -26,7 +26,7 @@ def timeline(times: Times) -> Timeline:
         totals = np.full((int(kept.sum()), TOTALS), np.nan, np.float32)
         totals[:, EVENTS] = n[kept]
         values = np.zeros((len(totals), 0, WIDTH), np.float32)
-        levels.append(Level(None, Points(numbers[kept].astype(np.int64), totals, values), Points.none(0)))
+        levels.append(Level(None, Points.of(numbers[kept].astype(np.int64), totals, values), Points.none(0)))
     return Timeline(levels=tuple(levels))
 
 

@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
 def test_the_document_names_every_path_and_every_parameter() -> None:
     paths = document()["paths"]
     assert "post" in paths.pop("/api/v1/act")
-    assert set(paths) == set(api.ROUTES) == {*QUERIES, "/api/v1/status"}
+    assert set(paths) == set(api.ROUTES) == set(QUERIES)
     for path, found in paths.items():
         names = [p["name"] for p in found["get"]["parameters"]]
         assert names == [name for name, _ in api.ROUTES[path].parameters]
@@ -62,6 +62,18 @@ def test_answers_are_what_the_document_says(path: str, query: str, given: Any) -
     validator.validate(orjson.loads(found.body))
 
 
+def test_a_channel_has_its_statistics_and_a_model_its_window() -> None:
+    found = {s["detector"]: s for s in body("/api/v1/channel?model=fraud&channel=cat_country")["statistics"]}
+    assert found["missing"] == {
+        "detector": "missing", "status": "ticket", "statistic": 0.24, "threshold": 0.05, "ratio": pytest.approx(4.8),
+    }  # fmt: skip
+    assert found["change"]["ratio"] == pytest.approx(1.2)
+    window = body("/api/v1/model?model=fraud")["window"]
+    assert (window["end"], window["because"]) == (END, "2 of 6 channels drifted: hour, cat_country")
+    assert window["start"] < END
+    assert 0 <= window["error_ratio"] <= 1
+
+
 def test_an_incident_has_the_sentence_of_its_page_its_parts_and_its_timeline() -> None:
     first, over = body("/api/v1/incidents")["incidents"]
     whole = body(f"/api/v1/incident?id={first['id']}")
@@ -72,6 +84,11 @@ def test_an_incident_has_the_sentence_of_its_page_its_parts_and_its_timeline() -
         ("hour", 33.0, 20.0, "ticket"),
     ]
     assert [e["step"] for e in whole["timeline"]] == ["joined", "called", "joined"]
+    assert [(e["offset"], e["id"], e["changed"]) for e in whole["examples"]] == [
+        (18205, "9f3c", []),
+        (18290, None, ["cat_country", "hour"]),
+        (18311, "cat_country", ["cat_country", "hour"]),
+    ]
     assert (over["open"], over["ended"]) == (False, END - 90_000 + 7200)
     assert [i["id"] for i in body("/api/v1/incidents?status=past")["incidents"]] == [over["id"]]
     assert body("/api/v1/incidents?model=churn")["incidents"] == []

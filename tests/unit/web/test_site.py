@@ -14,13 +14,14 @@ from driftd.core.finding import Finding, Joint, Status
 from driftd.judge.budget import Certificate
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.silence import Quiet, Silence
 from driftd.monitor.timeline import P50
 from driftd.monitor.view import Snapshot
 from driftd.web import ModelView
 from driftd.web.episodes import episodes
-from driftd.web.health import health
+from driftd.web.health import Fact, health
 from driftd.web.site import MAX_FIELDS, PATHS, answer, request_of
-from driftd.web.snapshot import channels, status_json
+from driftd.web.snapshot import channels
 from tests.stage.judgement import END, NAN, changes, cover, evidence, finding, judgement, scores
 from tests.stage.snapshot import NOW, incidents, snapshot, view
 
@@ -126,6 +127,26 @@ def test_the_fleet_says_what_since_when_and_how_many_in_one_line_a_model() -> No
     assert order == sorted(order)
 
 
+@pytest.mark.parametrize(
+    ("quiet", "expected"),
+    [
+        pytest.param(None, None, id="old events arrive now: a backlog"),
+        pytest.param(Quiet(90.0), None, id="shorter than its windows, nobody knows what is usual"),
+        pytest.param(Quiet(7200.0), "2 h", id="longer than its windows"),
+        pytest.param(Quiet(7200.0, Silence(9000.0, 9999.0, 12.0)), None, id="natural for it"),
+        pytest.param(
+            Quiet(7200.0, Silence(600.0, 9999.0, 120.0)), "2 h, where 120 an hour are usual", id="longer than natural"
+        ),
+    ],
+)
+def test_silence_is_told_by_what_arrives_and_not_by_how_old_that_is(quiet: Quiet | None, expected: str | None) -> None:
+    judged = next(m.judgement for m in snapshot().models if m.judgement is not None)
+    given = snapshot(models=(view(judged, ModelCounts(9_000, last_event=NOW - 40 * 86_400), quiet=quiet),), findings=())
+    for page, words in (("/", "no event for"), (f"/model?model={judged.model}", "No event for")):
+        text = said(page, given)
+        assert (f"{words} {expected}" in text) if expected else (words not in text)
+
+
 def test_a_model_says_what_has_changed_by_size_and_what_to_do() -> None:
     text = said("/model?model=fraud")
     for part in (
@@ -170,8 +191,8 @@ def test_what_a_channel_cannot_see_stands_on_its_page_and_on_its_models() -> Non
     assert "no level and no mix is seen, whatever its size" in page
     assert "It makes tickets, never pages." in page
     assert "x level, mix" in said("/model?model=m", given)
-    told = {f["feature"]: f["cannot_see"] for f in orjson.loads(status_json(given))["models"][0]["features"]}
-    assert told == {"x": ["level", "mix"], "prediction": []}
+    body = orjson.loads(answer(request_of("/api/v1/model?model=m", None), lambda: given).body)
+    assert {c["channel"]: c["cannot_see"] for c in body["channels"]} == {"x": ["level", "mix"], "prediction": []}
 
 
 def test_findings_open_and_past() -> None:
@@ -247,6 +268,9 @@ def test_an_incident_says_what_since_when_where_and_what_else_changed() -> None:
         "05:57 ▲ fraud : somebody was called (page)",
         "06:00 ◆ fraud , hour: mean 20 → 33 (ticket)",
         "What else changed at that time 05:50 fraud : version 8 began to answer",
+        "Before the change 05:51 9f3c predictions / 3 18205",
+        "Since the change of cat_country and hour 05:53 – predictions / 3 18290",
+        "--topic predictions --partition 3 --offset 18311 --max-messages 1",
     ):
         assert part in text
     over = said(f"/incident?id={PAST.id}")
@@ -480,22 +504,8 @@ def test_channels_come_worst_first_and_those_not_judged_last() -> None:
     assert [c.name for c in channels(j)] == ["b", "prediction", "a", "c"]
 
 
-def test_the_status_as_json_has_no_nan_and_names_statuses() -> None:
-    body = orjson.loads(status_json(snapshot()))
-    fraud = body["models"][0]
-    assert (fraud["model"], fraud["status"]) == ("fraud", "DRIFT")
-    worst = fraud["features"][0]
-    assert (worst["feature"], worst["detectors"][0]["detector"]) == ("cat_country", "change")
-    assert (worst["kind"], worst["value"], worst["reference_value"]) == ("missing", 0.24, 0.0)
-    assert (worst["pages"], worst["regime"], fraud["joint"]["status"]) == (True, "independent", "OK")
-    assert body["certificate"]["paging_channels"] == 16
-    assert body["models"][2]["learning_ratio"] == 0.42
-    assert body["partitions"][1] == {"topic": "predictions", "partition": "1", "lag_records": 830.0, "lag_seconds": 2.1}
-    assert orjson.loads(status_json(snapshot(models=[ModelView("\ud800")])))["models"][0]["model"] == "?"
-
-
 def test_a_replay_has_no_broker_to_speak_of() -> None:
-    named = {name for name, _, _ in health(snapshot(telemetry=Telemetry()))}
+    named = {fact.name for fact in health(snapshot(telemetry=Telemetry()))}
     assert not named & {"Kafka", "Lag", "Checkpoint"}
 
 
@@ -508,17 +518,17 @@ def test_a_replay_has_no_broker_to_speak_of() -> None:
 )
 def test_what_is_wrong_names_its_alert(metric: str, value: float, alert: str) -> None:
     given = snapshot()
-    assert [a for _, _, a in health(given) if a] == []
+    assert [fact.alert for fact in health(given) if fact.alert] == []
     given.telemetry.set(metric, value)
-    assert [a for _, _, a in health(given) if a] == [alert]
+    assert [fact.alert for fact in health(given) if fact.alert] == [alert]
 
 
 def test_failed_checkpoints_are_shown_and_alarm_only_while_none_succeeds() -> None:
     given = snapshot()
     given.telemetry.set("driftd_checkpoint_failures_total", 2)
-    assert ("Checkpoint", "saved 7\u00a0s ago, 2 failed", "") in health(given)
+    assert Fact("Checkpoint", "saved 7\u00a0s ago, 2 failed") in health(given)
     given.telemetry.set("driftd_checkpoint_timestamp_seconds", NOW - 600)
-    assert ("Checkpoint", "saved 10\u00a0min ago, 2 failed", "DriftdCheckpointFailing") in health(given)
+    assert Fact("Checkpoint", "saved 10\u00a0min ago, 2 failed", "DriftdCheckpointFailing") in health(given)
 
 
 def test_a_reject_among_thousands_is_no_reason_to_get_up() -> None:

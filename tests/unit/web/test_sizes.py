@@ -1,0 +1,75 @@
+"""The chart of sizes: both thresholds at their places, in a page's sizes where such changes page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from driftd.monitor.view import ModelView
+from driftd.web.facts import ChannelLine
+from driftd.web.scales import Span
+from driftd.web.series import Stretch
+from driftd.web.sizes import LEAST, Sizes, day_of_sizes, size_chart, sizes_of
+from tests.stage.snapshot import snapshot
+from tests.unit.judge.natural.stage import HOUR
+from tests.unit.monitor.test_sizes import FAULT, model_after
+
+NOW = FAULT + 2.5 * HOUR
+LINE = ChannelLine(
+    "m", "temp", "feature", "number", "page", FAULT, "missing", "missing", 0.62, 0.0, 3.0, "page", True, None, None, (),
+    "", "",
+)  # fmt: skip
+
+
+def view() -> ModelView:
+    model, reader = model_after(1.5)
+    return ModelView("m", model.judgement, timeline=model.timeline, reader=reader)
+
+
+def stretch(hours: float) -> Stretch:
+    return Stretch(Span(NOW - hours * HOUR, NOW), "", None)
+
+
+def sizes(hours: float, since: float | None = FAULT) -> Sizes:
+    m = view()
+    assert m.reader is not None
+    found = sizes_of(m, m.reader.channels.index("temp"), since, stretch(hours))
+    assert found is not None
+    return found
+
+
+def test_points_of_ten_minutes_of_days_and_hours_of_longer() -> None:
+    ten, hours = sizes(6), sizes(100)
+    assert (ten.step_seconds, hours.step_seconds) == (600.0, 3600.0)
+    assert np.allclose(np.diff(ten.times), 600)
+    assert ten.kind == "missing"
+    assert ten.page == pytest.approx(0.45 / 0.03)  # what a young reference asks for
+    after = [x for t, x in zip(ten.times, ten.over_ticket, strict=True) if t > FAULT and x is not None]
+    assert min(after) > 10
+
+
+def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
+    found = sizes(6)
+    assert found.page is not None
+    chart = size_chart(found, LINE, stretch(6), NOW)
+    assert [(round(at, 4), css) for at, _, css in chart.limits] == [(round(1 / found.page, 4), "ticket"), (1.0, "page")]
+    assert chart.limits[1][1] == "a page (missing values)"
+    assert chart.unit.startswith("times what makes a page")
+    assert min(np.nanmin(line.values) for line in chart.lines) >= LEAST
+    assert [mark.time for mark in chart.marks] == [FAULT]
+    own = size_chart(replace(found, page=None), replace(LINE, status="ok"), stretch(6), NOW)
+    assert own.limits == [(1.0, "a ticket (missing values)", "ticket")]
+    assert own.marks == []
+
+
+def test_the_fleet_shows_the_largest_of_all_channels() -> None:
+    at, values, _ = day_of_sizes(view(), NOW)
+    assert values[at > FAULT + 1800].min() > 10
+    assert values[(at > NOW - 7 * HOUR) & (at < FAULT - 1800)].max() < 2
+
+
+def test_nothing_is_drawn_where_nothing_was_learned() -> None:
+    m = next(m for m in snapshot().models if m.judgement is not None)
+    assert sizes_of(m, 0, None, stretch(6)) is None
