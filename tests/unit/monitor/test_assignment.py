@@ -27,7 +27,12 @@ from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, Detector
 from driftd.wiring.app import chooser
 from tests.unit.core.make import choose, stream
 
-REFERENCE = build(stream(np.random.default_rng(7), 400), Learning(bins=5))
+ROWS = stream(np.random.default_rng(7), 400)
+REFERENCE = build(
+    replace(ROWS, fields={name: column for name, column in ROWS.fields.items() if name != "latency_seconds"}),
+    Learning(bins=5),
+)
+"""Without a latency, which has neither evidence nor detectors."""
 ERROR = REFERENCE.rows["error"]
 
 
