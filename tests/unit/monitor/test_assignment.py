@@ -25,14 +25,9 @@ from driftd.judge.budget import false_alarms
 from driftd.learn.build import Learning, build
 from driftd.monitor.assignment import VALUES_PER_FALSE_ALARM, Detector, DetectorSet
 from driftd.wiring.app import chooser
-from tests.unit.core.make import choose, stream
+from tests.unit.core.make import choose, stream, without_latency
 
-ROWS = stream(np.random.default_rng(7), 400)
-REFERENCE = build(
-    replace(ROWS, fields={name: column for name, column in ROWS.fields.items() if name != "latency_seconds"}),
-    Learning(bins=5),
-)
-"""Without a latency, which has neither evidence nor detectors."""
+REFERENCE = build(without_latency(stream(np.random.default_rng(7), 400)), Learning(bins=5))
 ERROR = REFERENCE.rows["error"]
 
 
