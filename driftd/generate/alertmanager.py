@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import yaml
 
+from driftd.config.share import shared
 from driftd.core.errors import ConfigError
-from driftd.generate.share import shared
 
 TEMPLATES: Final = "driftd.tmpl"
 BASE: Final = "deploy/alertmanager/alertmanager.yml"
