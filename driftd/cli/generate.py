@@ -139,8 +139,8 @@ def alertmanager_(out: Path | None, **given: Any) -> None:
     hooks stand in files that Alertmanager reads. Without a folder only the configuration is written; it needs
     driftd.tmpl beside it.
     """
+    from driftd.config.share import shared  # noqa: PLC0415
     from driftd.generate.alertmanager import TEMPLATES, Receivers, configuration  # noqa: PLC0415
-    from driftd.generate.share import shared  # noqa: PLC0415
 
     receivers = Receivers(given["page"], given["ticket"], given["watchdog"], given["smarthost"], given["mail_from"])
     files = {"alertmanager.yml": configuration(receivers)}

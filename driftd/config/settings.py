@@ -203,7 +203,7 @@ class ModelAlarms(Section):
     sizes: Sizes = Field(default_factory=dict, description="Sizes for this model, as in `alarms.sizes`.")
     channels: dict[Name, Sizes] = Field(
         default_factory=dict,
-        description="Sizes for single channels, by name: a feature, or prediction, score, error, label, "
+        description="Sizes for single channels, by name: a feature, or prediction, score, error, label, latency, "
         "prediction_error. They stand as they are, whatever the channel is.",
     )
 

@@ -37,6 +37,8 @@ class RoleRow:
     errors    they tell what went wrong: other detectors watch them, and their alarms open episodes
     output    the model says them: a change matters soonest there, so ADWIN watches them by default
     answer    an answer in pairs of channels (driftd.judge.exchangeable.joint): never what is asked about
+    aside     it is about how the model answers, not about what: bins that show how long its tail is, no detectors by
+              default, no evidence, no relations; natural variation alone judges it
     alert     the alert whose runbook says what to do when such a channel drifts; ``hint`` the same in a sentence
     """
 
@@ -48,13 +50,14 @@ class RoleRow:
     errors: bool = False
     output: bool = False
     answer: bool = False
+    aside: bool = False
     alert: str
     hint: str
 
     @property
     def group(self) -> str:
         """Which of driftd's own sets of detectors watches such a channel, as detectors name them in ``default_for``."""
-        return "errors" if self.errors else "outputs" if self.output else "features"
+        return "aside" if self.aside else "errors" if self.errors else "outputs" if self.output else "features"
 
 
 def of_field(name: str) -> Read:
@@ -166,6 +169,17 @@ class Role(StrEnum):
             answer=True,
             alert="DriftdErrorDrift",
             hint="Predictions are wrong at another rate: check labels, then the model.",
+        ),
+    )
+    LATENCY = (  # seconds to answer
+        "latency",
+        RoleRow(
+            read=lambda batch, _, __: batch.latency_seconds,
+            kind=Kind.NUMERIC,
+            awaited=True,  # a request that states none says nothing about how long requests take
+            aside=True,
+            alert="DriftdLatencyDrift",
+            hint="Answers take longer: what the model calls, its machines and its load, before the model itself.",
         ),
     )
 

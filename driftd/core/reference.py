@@ -271,6 +271,28 @@ def numeric_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
     return bins_from_edges(np.concatenate([[below], inner]), labels, discrete=len(top) <= bins)
 
 
+_LATENCY_RANKS: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""Quantiles at the edges of the bins of latencies."""
+_LATENCY_STEPS: Final = tuple(2.0 ** (k / 2) for k in range(1, 14))
+"""Further edges, as factors of the last of those quantiles. Half octaves up to 90 times: a request that usually takes
+0.2 s is still told from others when it takes 18 s."""
+
+
+def tail_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
+    """Bins of latencies: quantiles up to the 99 % quantile, then half octaves far beyond everything that was seen. So
+    they tell how long requests take that take far longer than any of the reference. Where most latencies are one
+    value, or none is above 0, as ``numeric_bins``.
+    """
+    x = np.sort(values[np.isfinite(values)]) + 0.0
+    if not len(x) or x[int(0.5 * (len(x) - 1))] <= 0:
+        return numeric_bins(values, bins)
+    ranks = x[np.ceil(np.array(_LATENCY_RANKS) * len(x)).astype(int) - 1]
+    with np.errstate(over="ignore"):
+        edges = np.unique(np.concatenate([ranks, ranks[-1] * np.array(_LATENCY_STEPS)]))
+    edges = edges[(edges > x[0]) & (edges < np.finfo(float).max / 4)]
+    return bins_from_edges(np.concatenate([[np.nextafter(x[0], -np.inf)], edges * (1 + FLOAT32_NOISE)]))
+
+
 def _distinct(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The distinct numbers of sorted ``x``, float64[k] (of a number and its float32 the greater one); and the edge
     above each, short of the next.

@@ -10,6 +10,8 @@ from typing import Any, Final
 _UNITS: Final = (
     (365.25 * 86400, "year"), (30 * 86400, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"),
 )  # fmt: skip
+_SECONDS_FROM: Final = 0.1
+"""Shorter times are told in milliseconds."""
 _MOST_NAMES: Final = 30
 
 
@@ -30,6 +32,13 @@ def percents(then: float, now: float) -> str:
 def numbers(then: float, now: float) -> str:
     """The same of numbers, from four digits on: ``12.3 -> 123,500``."""
     return _both(lambda value, digits: f"{float(f'{value:.{digits}g}'):,.10g}", (then, now), range(4, 9))
+
+
+def latencies(then: float, now: float) -> str:
+    """The same of seconds, from two digits on: ``0.21 -> 1.7 s``, ``4.2 -> 35 ms``."""
+    by, unit = (1000.0, "ms") if 0 < max(then, now) < _SECONDS_FROM else (1.0, "s")
+    told = _both(lambda value, digits: f"{float(f'{value * by:.{digits}g}'):,.10g}", (then, now), range(2, 9))
+    return f"{told} {unit}" if told else ""
 
 
 def _both(text: Callable[[float, int], str], pair: tuple[float, float], digits: Iterable[int]) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from driftd.core.act import Act, Deed, in_force
+from driftd.core.cause import causes
 from driftd.core.certificates import expiry_of
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
-from driftd.core.finding import Finding, Judgement
-from driftd.core.incident import Incident, together
+from driftd.core.finding import Finding, Judgement, Status
+from driftd.core.incident import SAME_START, Incident, find, together
 from driftd.core.objective import Objective
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
@@ -27,11 +28,11 @@ from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.learn.remarks import unwatched
-from driftd.metrics.aggregates import ModelCounts
+from driftd.metrics.aggregates import ModelCounts, Page
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing
-from driftd.monitor.alert_texts import texts_of
+from driftd.monitor.alert_texts import called, texts_of
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
@@ -39,6 +40,10 @@ from driftd.sources import Health, Source
 
 log = logging.getLogger("driftd")
 
+NEAR_SECONDS = 6 * SAME_START
+"""Incidents that began so near to one may have its cause, or that of one between them."""
+MOST_CAUSES = 10_000
+"""Incidents whose cause is remembered, the most recent."""
 MOST_NAMED = 10_000
 """Features that are named in the log once: their names come from outside."""
 
@@ -119,6 +124,8 @@ class Reporter:
     _said: str = ""
     _time: float = math.nan
     _grouped: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
+    _lasting: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
+    _causes: dict[str, str] = field(default_factory=dict)
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
     def round(self, state: State, source: Source, now: float) -> None:
@@ -252,8 +259,40 @@ class Reporter:
     def _tell_incidents(self, model: ModelState, last_event: float) -> None:
         """For alerts; anew where the incidents have changed, and at midnight (UTC), since texts say the day."""
         now = last_event if math.isnan(self._time) else self._time
-        about = model.incidents, now // DAY_SECONDS
-        self.metrics.incidents(model.name, about, lambda: texts_of(model.incidents, now, self.external_url))
+        page, whole = self._page(model)
+        about = model.incidents, now // DAY_SECONDS, whole
+        self.metrics.incidents(
+            model.name, about, lambda: texts_of(model.incidents, now, self.external_url, whole), page
+        )
+
+    def _page(self, model: ModelState) -> tuple[Page | None, Incident | None]:
+        """The page that is open, and its incident where other models have a part in it."""
+        if model.judgement is None or model.judgement.status is not Status.DRIFT:
+            return None, None
+        last = called(model.incidents)
+        if last is None:
+            return Page(model.pages, ""), None
+        models = [] if self.state is None else [*self.state.models.values()]
+        whole = find(self._open_incidents(models), last.id)
+        alone = whole is None or len(whole.totals) == 1
+        return Page(model.pages, self._cause(last, models)), None if alone else whole
+
+    def _cause(self, last: Incident, models: Sequence[ModelState]) -> str:
+        """What pages of several models have in common; once said it stays, for an alert with another label rings."""
+        if last.id not in self._causes:
+            near = (i for m in models for i in m.incidents if abs(i.since - last.since) <= NEAR_SECONDS)
+            self._causes |= causes(near, self._causes)
+            for id_ in [*self._causes][: max(len(self._causes) - MOST_CAUSES, 0)]:
+                del self._causes[id_]
+        return self._causes.get(last.id, last.id)
+
+    def _open_incidents(self, models: Sequence[ModelState]) -> Sequence[Incident]:
+        """Over models, those that last; grouped anew where those of a model have changed."""
+        each = [m.incidents for m in models]
+        known = self._lasting
+        if len(known[0]) != len(each) or any(a is not b for a, b in zip(known[0], each, strict=True)):
+            known = self._lasting = each, together(i for mine in each for i in mine if i.ended is None)
+        return known[1]
 
     def snapshot(self, now: float | None = None) -> Snapshot:
         """What the web pages show; called from the HTTP threads. Without ``now`` it is the latest event's time."""

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from driftd.config.share import shared
 from driftd.core.errors import ConfigError
 from driftd.generate import chart, docs, rules
 from driftd.generate.dashboard import dashboard
-from driftd.generate.share import shared
 
 Renew = Callable[[str], str]
 

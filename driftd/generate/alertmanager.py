@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import yaml
 
+from driftd.config.share import shared
 from driftd.core.errors import ConfigError
-from driftd.generate.share import shared
 
 TEMPLATES: Final = "driftd.tmpl"
 BASE: Final = "deploy/alertmanager/alertmanager.yml"
+
+ROUTES: Final = {"page": 2, "ticket": 1}
+"""Routes of each severity: pages of an incident that models may share, and other pages."""
 
 _RECEIVER: Final = re.compile(r"(?:(?P<team>[\w@.+/ -]+)=)?(?P<kind>pagerduty|slack|email|webhook):(?P<where>.+)")
 _SECTION: Final = re.compile(r"^receivers:\n.*?(?=^inhibit_rules:)", re.MULTILINE | re.DOTALL)
@@ -73,10 +76,10 @@ def _with_routes(text: str, name: str, found: Mapping[str | None, Any]) -> str:
         f"        - matchers: [team={json.dumps(team)}]\n          receiver: {_name(name, team)}\n" for team in teams
     )
     severity = "critical" if name == "page" else "warning"
-    route = re.compile(rf'^    - matchers: \[severity="{severity}"\]\n(?:      .*\n)+', re.MULTILINE)
+    route = re.compile(rf'^    - matchers: \[severity="{severity}".*\]\n(?:      .*\n)+', re.MULTILINE)
     changed, times = route.subn(lambda match: match[0] + lines, text)
-    if times != 1:
-        raise ConfigError(f"{BASE}: expected one route of severity {severity}, found {times}")
+    if times != ROUTES[name]:
+        raise ConfigError(f"{BASE}: expected {ROUTES[name]} routes of severity {severity}, found {times}")
     return changed
 
 

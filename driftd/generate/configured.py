@@ -39,6 +39,8 @@ class RuleSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Model -> ``owner`` and ``team``, where it has them."""
+    external: str = ""
+    """Where people reach driftd's pages; "" where that is not known."""
     ticket_for: str = "2m"
     keep_firing_for: str = "10m"
 
@@ -70,6 +72,7 @@ def rule_settings(settings: Settings) -> RuleSettings:
         owners={model: facts for model, facts in sorted(owners.items()) if facts},
         ticket_for=spell_seconds(max(judgement, 120.0)),
         keep_firing_for=spell_seconds(max(math.ceil(windows.window_seconds / 60) * 60.0, 600.0)),
+        external=(settings.http.external_url or "").rstrip("/"),
     )
 
 
@@ -99,13 +102,22 @@ def _changed(rule: str, name: str, given: RuleSettings) -> str:
         rule = _field(_field(rule, "for", given.ticket_for), "keep_firing_for", given.keep_firing_for)
     labels = dict(given.labels)
     if "$labels.model" in rule:
+        if given.external:
+            rule = _field(rule, "runbook_url", _quoted(_runbook(rule, name, given.external)))
         labels |= {label: text for label in OWNED if (text := of_model(label, given.owners))}
     added = "".join(f"          {label}: {_quoted(value)}\n" for label, value in labels.items())
     return rule.replace("        labels:\n", f"        labels:\n{added}")
 
 
+def _runbook(rule: str, name: str, external: str) -> str:
+    """The page of driftd that has the alert's names filled in. Of driftd's own alerts it is no help: it may be down."""
+    names = ["model", *(["feature"] if "$labels.feature" in rule else [])]
+    filled = "".join(f"&{label}={{{{ $labels.{label} | urlquery }}}}" for label in names)
+    return f"{external}/runbook?alert={name}{filled}"
+
+
 def _field(rule: str, name: str, value: str) -> str:
-    return re.sub(rf"^( +){name}: .*$", rf"\g<1>{name}: {value}", rule, flags=re.MULTILINE)
+    return re.sub(rf"^( +){name}: .*$", lambda match: f"{match[1]}{name}: {value}", rule, flags=re.MULTILINE)
 
 
 def of_model(label: str, owners: Mapping[str, Mapping[str, str]]) -> str:

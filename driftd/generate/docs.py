@@ -69,7 +69,7 @@ def defaults() -> str:
         for kind in (Kind.NUMERIC, Kind.CATEGORICAL) if known is Kind.ANY else (known,):
             what = "feature" if role is Role.FEATURE else f"`{role.value}`"
             rows.setdefault(defaults_for(kind, role), []).append(f"{kind.value} {what}" if known is Kind.ANY else what)
-    return table(("channel", "detectors"), ((", ".join(what), ", ".join(names)) for names, what in rows.items()))
+    return table(("channel", "detectors"), ((", ".join(what), ", ".join(names) or "-") for names, what in rows.items()))
 
 
 def all_detectors() -> str:

@@ -7,9 +7,9 @@ from typing import Final
 
 import yaml
 
+from driftd.config.share import shared
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
-from driftd.generate.share import shared
 
 FILES: Final = ("drift.yml", "driftd.yml", "quality.yml", "recording.yml", "slo.yml")
 _FAULTS: Final = re.compile(r'kind=~"[^"]*"')

@@ -1,33 +1,19 @@
-"""Files that driftd is made of besides its code: rules, runbooks, unit, chart. A wheel has them in driftd/share."""
+"""What `driftd generate files` copies of the files that driftd is made of."""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Final
 
-_PACKAGE: Final = Path(__file__).resolve().parents[1]
-
-
-@cache
-def share() -> Path:
-    """The folder that holds alert_rules/ and deploy/: the wheel's copy, or the checkout that this runs from."""
-    packaged = _PACKAGE / "share"
-    return packaged if packaged.is_dir() else _PACKAGE.parent
-
-
-def shared(name: str) -> str:
-    """The text of such a file, by its path in a checkout."""
-    return (share() / name).read_text(encoding="utf-8")
-
+from driftd.config.share import RUNBOOKS, share
 
 FOLDERS: Final = {
-    "runbooks": "alert_rules/runbooks",
+    "runbooks": RUNBOOKS,
     "chart": "deploy/helm/driftd",
     "unit": "deploy/systemd",
     "config": "deploy/driftd.yaml",
 }
-"""What `driftd generate files` copies."""
+"""By the name that the command has for it."""
 
 
 def copied(name: str, out: Path) -> list[Path]:

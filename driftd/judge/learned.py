@@ -53,6 +53,8 @@ FOR_HOURS: Final = "a reference of less than two weeks speaks for some hours aft
 PARTLY: Final = 0.9
 """Part of the reference's events below which a channel that has a gap (learn.gaps) is not judged. Chosen: of a day, two
 hours may lack."""
+ASIDE: Final = "it follows the load and has bursts: natural variation judges it"
+"""Why a channel that stands aside has no evidence. Chosen: what a person reads."""
 PART: Final = "learned from a part of the reference: natural variation judges it"
 """Why. Chosen: as TOO_SHORT."""
 
@@ -216,6 +218,9 @@ def _verdicts(reference: Reference, shape: Shape, bins: NDArray[np.intp], times:
     weeks, out = whole_weeks(times), []
     for row, columns in enumerate(bins):
         here, categories = columns >= 0, not reference.numeric[row]
+        if reference.channels[row].role.row.aside:
+            out.append(RegimeVerdict(Regime.DEPENDENT, False, 1.0, ASIDE))
+            continue
         if here.mean() < PARTLY and not reference.channels[row].role.row.awaited:
             out.append(RegimeVerdict(Regime.DEPENDENT, False, 1.0, PART))
             continue

@@ -26,6 +26,7 @@ from driftd.core.reference import (
     category_bins,
     numeric_bins,
     outside,
+    tail_bins,
 )
 from driftd.core.summary import Summary
 from driftd.core.values import as_categories, as_numbers, infer_kind, present, same_number
@@ -193,7 +194,8 @@ def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning)
         return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"), discrete=True)
     column = channel.values(rows, classes)
     if channel.kind is Kind.NUMERIC:
-        return numeric_bins(as_numbers(column) if column is not None else np.empty(0), learning.bins)
+        binned = tail_bins if channel.role is Role.LATENCY else numeric_bins
+        return binned(as_numbers(column) if column is not None else np.empty(0), learning.bins)
     return category_bins(as_categories(column) if column is not None else [], learning.top)
 
 

@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.channel import Channel
+from driftd.core.channel import Channel, Role
 from driftd.core.event import Column, EventBatch, take
 from driftd.core.fault_counters import COLUMNS, HOT, CountLimits
 from driftd.core.reference import ALL, Drawn, Reference
@@ -21,6 +21,7 @@ from driftd.ingest.binning import NOT_APPLICABLE, Encoded
 from driftd.ingest.fault_counts import Carry, flags, hot_of, key_of, refused_values
 from driftd.judge.natural import fit
 from driftd.judge.natural.features import Layout
+from driftd.judge.natural.latency import SLOW, SLOW_SHORT, SLOW_YOUNG, TOP
 from driftd.judge.natural.learned import STILL_DAYS, TICK, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
@@ -87,7 +88,8 @@ class Prepared:
         known = span_known(reference.channels, encoded.bins, rows.times) * days
         young = drawn.early & ((known < YOUNG_DAYS) | ((encoded.bins > MISSING).sum(axis=1) < FEW_VALUES))
         still = (known < STILL_DAYS) & (_stands(encoded.values) > fit.STILL)
-        limits = count_limits(encoded.values, known, young=young | still)
+        slow = np.array([c.role is Role.LATENCY for c in reference.channels], bool)
+        limits = count_limits(encoded.values, known, young=young | still & ~slow, slow=slow)
         novel = novel_events(reference, rows, encoded, block, blocks)
         refused = refused_values(reference.channels, reference.numeric, rows, reference.classes)
         if refused is not None:
@@ -144,11 +146,11 @@ def _stands(values: Floats) -> Floats:
     return out
 
 
-def count_limits(values: Floats, days: Floats, *, young: Bools) -> CountLimits:
+def count_limits(values: Floats, days: Floats, *, young: Bools, slow: Bools | None = None) -> CountLimits:
     """The middle 99 % of a channel's numbers, widened by its own width on both sides; by three widths where the
     reference is short or most values are one. For positive skewed numbers ``low`` lies at a fraction instead. ``days``
     float64[channels] that each is learned from, ``young`` bool[channels]: those that have seen so little that they are
-    far out from YOUNG_FACTOR times their size on alone.
+    far out from YOUNG_FACTOR times their size on alone, ``slow`` those that are latencies (natural.latency).
     """
     low, high, offset = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values))
     for row, column in enumerate(values):
@@ -156,6 +158,10 @@ def count_limits(values: Floats, days: Floats, *, young: Bools) -> CountLimits:
         if not len(x):
             continue
         offset[row] = OFFSET * float(np.quantile(np.abs(x[x != 0]), 0.5, method="lower")) if np.any(x != 0) else 0.0
+        if slow is not None and slow[row]:
+            by = SLOW_YOUNG if young[row] else SLOW_SHORT if days[row] <= SHORT_DAYS else SLOW
+            low[row], high[row] = 0.0, by * float(np.quantile(x, TOP))
+            continue
         least, middle, most = (float(q) for q in np.quantile(x, MIDDLE))
         if not most > least:
             if least != 0 and not young[row]:

@@ -58,6 +58,19 @@ class IncidentText:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The call that is open on a model: its ``number``, and the ``cause`` that pages of several models may share."""
+
+    number: int
+    cause: str
+
+
+def page_line(model: str, page: Page) -> tuple[str, bytes]:
+    text = labels({"model": model, "page": str(page.number), "incident": page.cause})
+    return "driftd_page_info", f"driftd_page_info{text} 1\n".encode()
+
+
 def incident_lines(model: str, incidents: Iterable[IncidentText]) -> Iterator[tuple[str, bytes]]:
     for i in incidents:
         pairs = {"model": model, "severity": i.severity, "incident": i.id, "kind": i.kind, "feature": i.feature}

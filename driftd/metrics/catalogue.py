@@ -118,6 +118,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "1 while the incident is open: what alerts say of it. One a model for its page, at most five for tickets.",
             ("model", "severity", "incident", "kind", "feature", "summary", "url"),
         ),
+        gauge(
+            "driftd_page_info",
+            "",
+            "1 while a page of the model is open: the number of its last call, and the incident that pages share.",
+            ("model", "page", "incident"),
+        ),
         gauge("driftd_model_ticket_features", "features", "Channels with an open ticket: status WARNING.", _MODEL),
         *_evidence(
             "driftd_model_joint_evidence",

@@ -19,9 +19,11 @@ from driftd.learn.gaps import gaps_of
 from driftd.metrics.aggregates import (
     IncidentText,
     ModelCounts,
+    Page,
     count_lines,
     incident_lines,
     learning_lines,
+    page_line,
     promise_lines,
     quiet_lines,
     window_lines,
@@ -141,11 +143,14 @@ class MetricsSink:
         known = self._model(model)
         known.counts, known.elsewhere = counts, elsewhere
 
-    def incidents(self, model: str, about: object, texts: Callable[[], Iterable[IncidentText]]) -> None:
+    def incidents(
+        self, model: str, about: object, texts: Callable[[], Iterable[IncidentText]], page: Page | None = None
+    ) -> None:
         """Takes what is open on a model now in place of what was; ``texts`` are made of nothing but ``about``."""
         known = self._model(model)
-        if known.about != about:
-            known.about, known.incidents = about, _collect(incident_lines(model, texts()))
+        if known.about != (about, page):
+            calls = [] if page is None else [page_line(model, page)]
+            known.about, known.incidents = (about, page), _collect([*calls, *incident_lines(model, texts())])
 
     def learning(self, model: str, ratio: float, counts: ModelCounts | None = None) -> None:
         """The model collects its reference; ``ratio`` 0..1 is how far it is. Its feature series end."""

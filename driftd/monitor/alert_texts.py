@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -15,12 +16,23 @@ MOST_TICKETS: Final = 5
 """Tickets of a model that have a text, the newest."""
 
 
-def texts_of(incidents: Sequence[Incident], now: float, external_url: str) -> Iterator[IncidentText]:
-    """That of the page that called last, and of the newest tickets. Empty in a model without either."""
+def called(incidents: Sequence[Incident]) -> Incident | None:
+    """The incident that called last, whatever has become of it since; None where none has."""
+    known = [i for i in incidents if i.called is not None]
+    return max(known, key=lambda i: (i.called or 0.0, i.opened), default=None)
+
+
+def texts_of(
+    incidents: Sequence[Incident], now: float, external_url: str, whole: Incident | None = None
+) -> Iterator[IncidentText]:
+    """That of the page that called last, and of the newest tickets. Empty in a model without either. ``whole``: what
+    the page is with those of other models, which have the same cause.
+    """
     pages = [i for i in incidents if i.now is Severity.PAGE]
     tickets = [i for i in incidents if i.now is Severity.TICKET]
     if pages:
-        yield _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url)
+        text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url)
+        yield text if whole is None else replace(text, summary=sentence(whole, now))
     for i in sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]:
         yield _text(i, now, external_url)
 

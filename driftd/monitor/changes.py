@@ -9,9 +9,9 @@ import numpy as np
 
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import numbers, percent
+from driftd.core.text import latencies, numbers, percent
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
-from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.kinds import QUANTILES, Kind
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
@@ -99,6 +99,8 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         return (
             f"the mean moved: {text}" if (text := numbers(usual, value)) else f"the level moved by {turn.size:.2g} sd"
         )
+    if turn.kind in QUANTILES:
+        return f"slower: {QUANTILES[turn.kind]} {latencies(usual, value)}".rstrip()
     said = {
         Kind.MISSING: f"missing: {then} in the reference, now {now}",
         Kind.REFUSED: f"values of another type: {then} in the reference, now {now}",

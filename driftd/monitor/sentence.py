@@ -8,8 +8,8 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part
-from driftd.core.text import at_utc, clean, numbers, percent, plural, when
-from driftd.judge.natural.kinds import Kind
+from driftd.core.text import at_utc, clean, latencies, numbers, percent, plural, when
+from driftd.judge.natural.kinds import QUANTILES, Kind
 from driftd.monitor.wording import named
 
 MOST: Final = 120
@@ -115,6 +115,9 @@ def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
         return f"{name} has another mix" + (f", {_share(value)} of the values moved" if value > 0 else ""), ""
     if p.kind == Kind.SPREAD:
         return f"{name} varies {times(value)} as much as usual", ""
+    if p.kind in QUANTILES:
+        aside = latencies(usual, value).replace("->", "→")
+        return f"{name} {QUANTILES[p.kind]} {be} {_larger(usual, value)}", f"({aside})" if aside else ""
     if p.kind in {Kind.UNIT, Kind.LEVEL}:
         return f"{name} {be} {_larger(usual, value)}", _numbers(p, usual, value)
     return f"{name} has changed{_named(p.kind)}", _numbers(p, usual, value)

@@ -6,8 +6,8 @@ from math import isfinite
 from typing import Final
 
 from driftd.core.finding import Finding
-from driftd.core.text import minute, numbers, percent, percents
-from driftd.judge.natural.kinds import Kind
+from driftd.core.text import latencies, minute, numbers, percent, percents
+from driftd.judge.natural.kinds import QUANTILES, Kind
 from driftd.monitor.changes import multiplied
 
 _SHARES: Final = frozenset(
@@ -40,6 +40,8 @@ def _moved(kind: str, then: float, now: float) -> str:
     if kind == Kind.MIX:
         # none beyond what chance moves among as many events; the sum over days was what told
         return f"mix: {percent(now)} of the values moved" if now > 0 else "mix: the values moved by little"
+    if kind in QUANTILES:
+        return f"{QUANTILES[kind]} {latencies(then, now)}".rstrip()
     if kind == Kind.JOINT:
         return f"relation to other channels {then:.2g} -> {now:.2g}"
     told = numbers(then, now)

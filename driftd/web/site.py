@@ -20,7 +20,7 @@ from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import api
 from driftd.web.acts import acts_of, form_of
-from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model
+from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model, runbook
 from driftd.web.pages.frame import Request
 
 MAX_FIELDS: Final = 12
@@ -170,6 +170,13 @@ def _health(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(health.page(request, snapshot), HTML)
 
 
+def _runbook(request: Request, snapshot: Snapshot) -> Answer:
+    body = runbook.page(request, snapshot)
+    if body is None:
+        return _missing(request, snapshot, f"No alert is called {request.get('alert') or '(no name)'}", "")
+    return Answer(body, HTML)
+
+
 def _missing(
     request: Request, snapshot: Snapshot, text: str, more: str = "It may have been retired, or renamed."
 ) -> Answer:
@@ -186,6 +193,7 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/report": _report,
     "/findings": _findings,
     "/health": _health,
+    "/runbook": _runbook,
 }
 _STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
 ACTING: Final = ("/act", api.ACT)

@@ -360,8 +360,12 @@ def _built(kind: str, options: dict[str, Any]) -> Detector:
 
 
 def wanted(settings: Settings, model: Model | None, channel: Channel) -> Sequence[DetectorSettings] | None:
-    """The detectors that the user chose for a channel: an empty list is a choice too. None where nobody chose."""
+    """The detectors that the user chose for a channel: an empty list is a choice too. None where nobody chose,
+    and where none applies: how long answers take is heavy-tailed, and follows the load.
+    """
     feature = _feature(model, channel)
+    if channel.role.row.aside:
+        return None
     if feature is not None and feature.detectors is not None:
         return feature.detectors
     if model is not None and model.detectors is not None:

@@ -1,10 +1,11 @@
 """Replaying history: what an event costs with few events a pane and with many, and with many models at a fixed total.
 
-usage: python -m tests.bench.history [--events N] [--rounds R] [--against TREE]
+usage: python -m tests.bench.history [--events N] [--rounds R] [--against TREE] [--latency]
 
-Columns go directly into the pipeline, so nothing is decoded. All models have the same reference: a week of traffic
-with a daily rhythm, 7 channels. Each case runs in a process of its own, and with ``--against`` a second time on another
-checkout of driftd, one right after the other; what is told is the median of the rounds' ratios.
+Columns go directly into the pipeline, so nothing is decoded; with ``--latency`` events state one. All models have the
+same reference: a week of traffic with a daily rhythm, 7 channels. Each case runs in a process of its own, and with
+``--against`` a second time on another checkout of driftd, one right after the other; what is told is the median of the
+rounds' ratios.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def one_of(name: str, *modules: str) -> Any:
     raise ImportError(name)
 
 
-def traffic(rng: np.random.Generator, begin: float, seconds: float, events: int) -> Any:
+def traffic(rng: np.random.Generator, begin: float, seconds: float, events: int, *, latency: bool = False) -> Any:
     time_ = begin + np.sort(rng.random(events)) * seconds
     angle, common = 2 * np.pi * time_ / DAY, rng.normal(size=events)
     columns = {
@@ -56,18 +57,20 @@ def traffic(rng: np.random.Generator, begin: float, seconds: float, events: int)
     }
     score = 1 / (1 + np.exp(1 - 0.8 * common - 0.4 * rng.normal(size=events)))
     fields = {"prediction": (score > 0.5).astype(float), "score": score}
+    if latency:
+        fields["latency_seconds"] = np.exp(rng.normal(-3, 0.5, events))
     batch = one_of("EventBatch", "driftd.core.event", "driftd.event")
     if "fields" in batch.__dataclass_fields__:
         return batch("m", np.arange(events), time_, columns, fields)
     return batch("m", np.arange(events), time_, columns, **fields)
 
 
-def micros(models: int, each: int, total: int) -> float:
+def micros(models: int, each: int, total: int, *, latency: bool = False) -> float:
     """Microseconds of processor time an event, without what is judged at the end."""
     rng = np.random.default_rng(1)
     learning = one_of("Learning", "driftd.learn.build", "driftd.learning")
     build = one_of("build", "driftd.learn.build", "driftd.learning")
-    reference = build(traffic(rng, BEGIN - 7 * DAY, 7 * DAY, 50_000), learning())
+    reference = build(traffic(rng, BEGIN - 7 * DAY, 7 * DAY, 50_000, latency=latency), learning())
     pipeline = _pipeline()
     state = one_of("State", "driftd.engine.state", "driftd.cells")()
     decoded = one_of("Decoded", "driftd.core.event", "driftd.event")
@@ -83,7 +86,7 @@ def micros(models: int, each: int, total: int) -> float:
         pipeline.adopt(state, key(name), own)
         (pipeline.monitor.detectors if _new() else pipeline.plan)(own)
     events = max(total // models, LEAST)
-    rows = traffic(rng, BEGIN, events / each * PANE, events)
+    rows = traffic(rng, BEGIN, events / each * PANE, events, latency=latency)
     one_of("collect_seldom", "driftd.engine.gc_tuning", "driftd.memory")()
     batch = one_of("ROWS", "driftd.sources.files.stream", "driftd.sources.files")
     begun, waiting, judged = time.process_time(), 0, rows.times[0]
@@ -129,22 +132,25 @@ def _new() -> bool:
     return True
 
 
-def run(tree: Path, models: int, each: int, events: int) -> float:
+def run(tree: Path, models: int, each: int, events: int, *, latency: bool) -> float:
     """One case in a process of its own, with the driftd of ``tree``."""
     command = [sys.executable, __file__, "--case", str(models), str(each), "--events", str(events)]
+    command += ["--latency"] * latency
     environment = {**os.environ, "PYTHONPATH": str(tree), "OPENBLAS_NUM_THREADS": "1"}
     out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tree, env=environment)
     return float(json.loads(out.stdout))
 
 
-def measure(events: int = 150_000, against: Path | None = None, rounds: int = 3) -> list[dict[str, float]]:
+def measure(
+    events: int = 150_000, against: Path | None = None, rounds: int = 3, *, latency: bool = False
+) -> list[dict[str, float]]:
     mine: list[list[float]] = [[] for _ in CASES]
     other: list[list[float]] = [[] for _ in CASES]
     for _ in range(rounds):
         for place, case in enumerate(CASES):
-            mine[place].append(run(ROOT, *case, events))
+            mine[place].append(run(ROOT, *case, events, latency=latency))
             if against is not None:
-                other[place].append(run(against, *case, events))
+                other[place].append(run(against, *case, events, latency=latency))
     table: list[dict[str, float]] = []
     for (models, each), took, theirs in zip(CASES, mine, other, strict=True):
         row = {"models": models, "events_a_pane": each, "us_per_event": median(took)}
@@ -161,12 +167,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=150_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--latency", action="store_true", help="events state a latency")
     parser.add_argument("--case", type=int, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.case:
-        print(json.dumps(micros(given.case[0], given.case[1], given.events)))
+        print(json.dumps(micros(given.case[0], given.case[1], given.events, latency=given.latency)))
     else:
-        measure(given.events, given.against, given.rounds)
+        measure(given.events, given.against, given.rounds, latency=given.latency)
 
 
 if __name__ == "__main__":

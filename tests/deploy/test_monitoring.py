@@ -64,7 +64,7 @@ def test_incidents_are_grouped_by_alert_and_model_and_repeated_at_the_group_inte
     route = read_yaml(ALERTMANAGER)["route"]
     assert route["group_by"] == ["alertname", "model"]
     for each in [route, *route["routes"]]:
-        assert {"alertname", "model", "page"} >= set(each.get("group_by", []))
+        assert {"alertname", "model", "page", "incident"} >= set(each.get("group_by", []))
         if "repeat_interval" in each:
             group = _minutes(each.get("group_interval", route["group_interval"]))
             assert _minutes(each["repeat_interval"]) % group == 0

@@ -61,7 +61,7 @@ def number(value: float) -> str:
 def shown_item(value: Any) -> str:
     """In a collection: texts without quotes, the fields of a dataclass that are not 0 by name, tuples with slashes."""
     if is_dataclass(value):
-        return ", ".join(f"{f.name} {number(n)}" for f in fields(value) if (n := getattr(value, f.name)))
+        return ", ".join(f"{f.name} {size(n)}" for f in fields(value) if (n := getattr(value, f.name)))
     if isinstance(value, tuple) and isinstance(value[0], Change):
         change, hits, of = value
         return f"{change}: {FEATURE[hits]} of {FEATURE[of]}"

@@ -1,4 +1,4 @@
-"""A channel's ticket is made by the alert that its role's row names, and by no other of the three."""
+"""A channel's ticket is made by the alert that its role's row names, and by no other of the four."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from driftd.core.channel import ALONE, Channel
 from tests.rules.reading import RULES, alerts
 
-BY_ROLE: Final = ("DriftdFeatureDrift", "DriftdPredictionDrift", "DriftdErrorDrift")
+BY_ROLE: Final = ("DriftdFeatureDrift", "DriftdPredictionDrift", "DriftdErrorDrift", "DriftdLatencyDrift")
 
 
 def admits(expression: str, feature: str) -> bool:

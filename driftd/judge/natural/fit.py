@@ -18,6 +18,7 @@ from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
+from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned, row_of
 from driftd.judge.natural.learned import (
     EMPTY,
     FAST,
@@ -214,7 +215,7 @@ def learn(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
         _negative(reference), patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
-        int(runs.ticks.events.sum()),
+        int(runs.ticks.events.sum()), _latency(reference, runs, blocks, traits, slow[0]),
     )  # fmt: skip
 
 
@@ -354,6 +355,7 @@ def _slow(
     where = looked(traits, known, limits.low)
     where[Change.NEW] = where[Change.NEW] & ~(traits.young | traits.empty)
     mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])
+    mine[STATISTICS.index(Change.UNIT) + 1, traits.latency] = False  # downwards: faster
     largest = Predictive.of(np.where(mine, x, np.nan), block, blocks.n, tau)
     return SlowLearned(events, hop, largest, _centre(runs, size))
 
@@ -375,7 +377,7 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
     old = ~t.young
     shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still) & t.whole
     tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
-    return {
+    every = {
         Change.MISSING: ~t.awaited,
         Change.REFUSED: ~t.awaited,
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
@@ -397,6 +399,26 @@ def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
         Change.SPREAD: shape & t.numeric,
         Change.MIX: shape,
     }
+    unit = t.latency & old & np.isfinite(low)
+    return {change: np.where(t.latency, unit & (change is Change.UNIT), where) for change, where in every.items()}
+
+
+def _latency(
+    reference: Reference, runs: ReferenceRuns, blocks: Blocks, traits: Traits, near: SlowLearned
+) -> LatencyLearned | None:
+    row, ring = row_of(reference), runs.rings[0]
+    if row is None:
+        return None
+    total = runs.ticks.sums[:, row].sum(axis=0)
+    parts = []
+    for test in TESTS:
+        seen = Lasting.of(test, row, ring, len(ring), near.hop_events)
+        block = blocks.of(ring.start[seen.first], ring.end[seen.last])
+        known = np.where((test.change is Change.HIGH) & ~traits.whole[row], np.nan, angle(seen.share))
+        parts.append(Predictive.of(known, block, blocks.n, np.array(TAU[test.change])))
+    largest = Predictive(*(np.array([getattr(p, name) for p in parts]) for name in Predictive.__slots__))
+    usual = np.array([total[test.hits] for test in TESTS]) / max(int(total[f.LIVE]), 1)
+    return LatencyLearned(row, reference.bins[row].edges, usual, largest)
 
 
 def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, limits: CountLimits) -> FastLearned:

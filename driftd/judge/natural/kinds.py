@@ -36,6 +36,8 @@ class Kind(StrEnum):
     LEVEL = "level"
     GRADUAL = "gradual"
     MIX = "mix"
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P99 = "latency_p99"
     UNKNOWN = "unknown"
 
 
@@ -62,6 +64,8 @@ _BY_CHANGE: Final = {
 _NUMBERS: Final = (Kind.UNIT, Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX)
 """Kinds of numbers that another unit explains. Derived: a factor moves range, level, spread and mix."""
 
+QUANTILES: Final[dict[str, str]] = {Kind.LATENCY_P50: "p50", Kind.LATENCY_P99: "p99"}
+"""Kinds whose value is a quantile in seconds, and its name. Derived: their own names."""
 SHAPES: Final = (Kind.LEVEL, Kind.SPREAD, Kind.MIX)
 """Kinds that only shares of the bins show. Derived: no value is wrong in any of them."""
 _SHARES: Final = {
@@ -153,7 +157,14 @@ def one_way(scores: Floats, usual: Floats, seen: Floats) -> Bools:
 def changes_called(kind: str) -> list[Change]:
     """The changes that findings call by this kind, where that is not the change's own name."""
     new = [Change.NEW, Change.HOT]
-    known: dict[str, list[Change]] = {Kind.NEW_VALUE: new, Kind.RENAMED: new, Kind.GRADUAL: [Change.FAR]}
+    slow = [Change.FAR, Change.HIGH, Change.UNIT]
+    known: dict[str, list[Change]] = {
+        Kind.NEW_VALUE: new,
+        Kind.RENAMED: new,
+        Kind.GRADUAL: [Change.FAR],
+        Kind.LATENCY_P50: slow,
+        Kind.LATENCY_P99: slow,
+    }
     return known.get(kind, [c for c, name in _BY_CHANGE.items() if name == kind])
 
 
@@ -183,6 +194,9 @@ def named(
     ``latest``: those of the last stretch, which has nothing from before the change: how large it is now; ``before``:
     the mean of the logarithms just before the change, NaN where it is not known.
     """
+    if learned.latency is not None and learned.latency.row == channel:
+        half, now, then = learned.latency.moved(learned.usual.shares[channel], since[f.FEATURES :].astype(np.float64))
+        return Named(Kind.LATENCY_P50 if half else Kind.LATENCY_P99, value=now, usual=then)
     if learned.traits.empty[channel] and CHANGES[change] is Change.NEW:
         usual = 1 - float(learned.near.centre[STATISTICS.index(Change.MISSING), channel])
         return Named(Kind.NEW_VALUE, np.nan, _share(f.LIVE, f.EVENTS, since, latest), usual)

@@ -14,6 +14,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change
 from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.features import Layout
+from driftd.judge.natural.latency import LatencyLearned
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.relations import Relations, Scores
 from driftd.judge.natural.shapes import RATES, Usual
@@ -194,6 +195,11 @@ class Traits:
     whole: Bools
     short: bool
 
+    @property
+    def latency(self) -> Bools:
+        """bool[channels]: how long requests take, the only number that is awaited and neither answer nor error."""
+        return self.awaited & self.numeric & ~self.output & ~self.errors
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FastLearned:
@@ -250,6 +256,8 @@ class NaturalLearned:
     block_seconds: float
     days: float
     events: int
+    latency: LatencyLearned | None = None
+    """Derived: models whose events state none have no such channel, nor have references of a driftd before it."""
 
     @cached_property
     def siblings(self) -> Bools:
@@ -258,7 +266,8 @@ class NaturalLearned:
         if self.relations is not None:
             rows = self.scores.rows
             out[np.ix_(rows[self.relations.rows], rows)] |= self.relations.weight != 0
-        labels, errors = np.flatnonzero(t.awaited & ~t.errors), np.flatnonzero(t.awaited & t.errors)
+        labels = np.flatnonzero(t.awaited & ~t.errors & ~t.latency)
+        errors = np.flatnonzero(t.awaited & t.errors)
         out[:, errors] |= out[:, labels].any(axis=1, keepdims=True)
         return out
 

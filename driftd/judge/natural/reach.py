@@ -21,6 +21,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import NAT
 from driftd.judge.natural.fit import DAY
+from driftd.judge.natural.latency import TESTS
 from driftd.judge.natural.learned import RELATION_SCALES, RINGS, SCALES, TICK, NaturalLearned, SlowLearned
 from driftd.judge.natural.relations import CELL_EVENTS, CELL_SECONDS
 from driftd.judge.natural.shapes import (
@@ -150,6 +151,7 @@ def reach(
         for scale in range(len(SCALES)):
             parts += [*_slow(learned, level, sizes, pace, moves, scale, page=page)]
         parts += [*_related(learned, level, sizes, pace, page=page)]
+        parts += [*_latency(learned, level, sizes, pace, page=page)]
     parts.append(_standing(learned, limits.sizes.stands, pace))
     return Reach(*(np.concatenate([getattr(p, name.name) for p in parts]) for name in fields(Reach)))
 
@@ -196,6 +198,25 @@ def _standing(learned: NaturalLearned, stands: Bools, pace: Pace) -> Reach:
     hop = pace.run(RINGS[1].hop_seconds, RINGS[1].of(learned.events)[1], pace.tick) + pace.tick
     usual = learned.near.centre[STATISTICS.index(Change.FROZEN), rows]
     return _seen(np.full(len(rows), FROZEN), rows, 1 - usual, learned.patience[rows] + 2 * hop, 0, page=True)
+
+
+def _latency(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, page: bool) -> Iterator[Reach]:
+    """Shares of slow requests that last: the hops of a window, and the one in which it begins."""
+    latency = learned.latency
+    if latency is None:
+        return
+    hop, row = pace.run(RINGS[0].hop_seconds, learned.near.hop_events, pace.tick) + pace.tick, np.array([latency.row])
+    for place, test in enumerate(TESTS):
+        change, usual = CHANGES.index(test.change), float(latency.usual[place])
+        window = pace.run(test.seconds, test.hops * learned.near.hop_events, hop)
+        root = np.sqrt(max(float(pace.live[latency.row]) * window, 1e-12))
+        least = max(usual + float(sizes[change, latency.row]), test.least)
+        if not least < 1 or np.isnan(level.latency[place]):
+            continue
+        bound = least + QUANTILE * np.sqrt(least * (1 - least)) / root
+        rate = float(rate_of(np.array(min(max(level.latency[place], angle(np.array(bound))) + QUANTILE / root, np.pi))))
+        seen = np.array([rate - usual if bound < 1 else np.inf])
+        yield _seen(np.array([change]), row, seen, window + hop + pace.tick, UP, page=page)
 
 
 def _slow(

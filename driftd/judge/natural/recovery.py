@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
+from driftd.judge.natural.latency import TESTS
 from driftd.judge.natural.learned import FAST, RINGS, NaturalLearned
 from driftd.judge.natural.runs import Runs, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, LEAST_RATE, QUANTILE, STATISTICS, statistics
@@ -133,4 +134,6 @@ def _usual(learned: NaturalLearned) -> Floats:
     usual = np.full((len(CHANGES), len(learned.traits.numeric)), np.nan)
     usual[CHANGE_OF[:FIRST_SHAPE]] = learned.near.centre[:FIRST_SHAPE]
     usual[learned.fast.change, learned.fast.rules.channel] = learned.fast.usual
+    if learned.latency is not None:
+        usual[[CHANGES.index(test.change) for test in TESTS], learned.latency.row] = learned.latency.usual
     return usual

@@ -88,10 +88,11 @@ def scores_of(reference: Reference, normal: Counts, bins: NDArray[np.intp]) -> S
         if lead is not None and lead != row:
             table[row] = _by_category(bins[row], normal[lead, bins[lead]] * SCORE, reference.width)
     known = (bins >= 0).mean(axis=1) >= KNOWN
+    alone = [c.role.row.errors or c.role.row.aside for c in reference.channels]
     rows = [
         i
         for i, c in enumerate(reference.channels)
-        if not c.role.row.errors and (reference.numeric[i] or lead != i) and (known[i] or c.role.row.awaited)
+        if not alone[i] and (reference.numeric[i] or lead != i) and (known[i] or c.role.row.awaited)
     ]
     rows.sort(key=lambda i: reference.channels[i].role is Role.FEATURE)
     kept = np.array(sorted(rows[:MAX_CHANNELS]), np.intp)

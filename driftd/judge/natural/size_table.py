@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.judge.natural import latency
 from driftd.judge.natural.changes import (
     BEYOND,
     CHANGES,
@@ -56,6 +57,7 @@ def sizes_of(
         least = least_of_effect(learned, effects)
         for part in (table.page, table.ticket):
             np.maximum(part, least, out=part)
+    _latency(table, np.flatnonzero(learned.traits.latency))
     for row, mine in enumerate(own):
         for change, size in mine.channel.items():
             place = CHANGES.index(change)
@@ -70,6 +72,14 @@ def sizes_of(
 def _first(own: Own, change: Change, level: str, otherwise: float) -> float:
     wanted = getattr(own.get(change), level, None)
     return otherwise if wanted is None else float(wanted)
+
+
+def _latency(table: SizeTable, rows: NDArray[np.intp]) -> None:
+    """Sizes of their own, whatever those of other channels are."""
+    for place, change in enumerate(CHANGES):
+        size = latency.size_of(change)
+        table.page[place, rows], table.ticket[place, rows] = size.page, size.ticket
+    table.exact[:, rows], table.stands[rows] = np.inf, False
 
 
 def _natural(learned: NaturalLearned, page: Floats) -> None:

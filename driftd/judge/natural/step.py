@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
-from driftd.judge.natural import standing
+from driftd.judge.natural import slow_requests, standing
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
@@ -195,6 +195,7 @@ def _ticks(
     for scale in (1, 2):
         _slow(learned, limits, scale, day, len(day_hops), None, fires)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
+    fires += slow_requests.of_hops(learned, limits, near, len(near_hops))
     if _paging(state, fires):
         calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.judge.natural import latency
 from driftd.judge.natural.changes import CHANGES, SHAPES, SIZES, Change, SizeTable, rows_of
 from driftd.judge.natural.learned import RELATION_SCALES, TICK, NaturalLearned
 from driftd.judge.natural.predictive import Predictive
@@ -60,12 +61,14 @@ CLOCKED_UNIT: Final = 3.5
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
     """Of one level: ``fast`` float64[rules] in nats; ``slow`` a float64[len(STATISTICS), channels] for each scale and
-    ``related`` a float64[k] for each scale, None where the reference is too short for it.
+    ``related`` a float64[k] for each scale, None where the reference is too short for it; ``latency`` float64[tests] of
+    the angles of natural.latency, empty where events state none.
     """
 
     fast: Floats
     slow: tuple[Floats | None, ...]
     related: tuple[Floats | None, ...]
+    latency: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +119,7 @@ def _without(learned: NaturalLearned, limits: Limits, rows: Bools, but: tuple[Ch
     if learned.relations is not None:
         mine = rows[learned.scores.rows[learned.relations.rows]]
         related = tuple(None if limit is None else np.where(mine, -np.inf, limit) for limit in limits.related)
-    return Limits(np.where(fast, np.inf, limits.fast), slow, related)
+    return Limits(np.where(fast, np.inf, limits.fast), slow, related, limits.latency)
 
 
 def _tests(learned: NaturalLearned) -> dict[Change, int]:
@@ -151,7 +154,15 @@ def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *,
     mine = share[learned.fast.change]
     evidence = np.log(MONTH_SECONDS / TICK[0] / mine)
     fast = np.fmax(evidence, learned.fast.largest.limit(mine / blocks, kappa))
-    return Limits(fast, tuple(slow), tuple(related))
+    return Limits(fast, tuple(slow), tuple(related), _latency(learned, budget / blocks, kappa))
+
+
+def _latency(learned: NaturalLearned, budget: float, kappa: float) -> Floats:
+    """``budget`` of a block."""
+    if learned.latency is None:
+        return np.zeros(0)
+    shares = np.array([latency.SIZES[test.change].share for test in latency.TESTS])
+    return learned.latency.largest.limit(budget * shares, kappa)
 
 
 def _kappa(change: Change, scale: int, *, page: bool) -> float:

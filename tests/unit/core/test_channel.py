@@ -48,7 +48,7 @@ def test_a_reference_of_an_earlier_driftd_still_reads_its_features() -> None:
 
 
 def test_every_role_but_features_has_one_channel_of_its_name() -> None:
-    assert [c.name for c in ALONE] == ["prediction", "score", "error", "label", "prediction_error"]
+    assert [c.name for c in ALONE] == ["prediction", "score", "error", "label", "prediction_error", "latency"]
     assert all(c.name == c.role.value and c.feature is None for c in ALONE)
 
 
@@ -58,6 +58,7 @@ VALUES: Mapping[str, list[float | None] | None] = {
     "label": [1.0, None],
     "error": [0.0, 1.0],
     "prediction_error": [1.0, None],
+    "latency": [0.1, None],
 }
 
 
@@ -68,6 +69,7 @@ def test_each_role_reads_its_values(channel: Channel) -> None:
         score=np.array([0.25, 0.75]),
         label=[1.0, None],
         error=np.array([False, True]),
+        latency_seconds=np.array([0.1, np.nan]),
     )
     values = channel.values(rows, classes=True)
     assert values is not None
@@ -94,8 +96,8 @@ def test_errors_are_0_or_1_but_for_the_distance_of_numbers(role: Role, classes: 
 
 
 def test_what_comes_later_is_never_missing_and_is_an_answer() -> None:
-    assert {role for role in Role if role.row.awaited} == {Role.LABEL, Role.PREDICTION_ERROR}
-    assert all(role.row.answer for role in Role if role.row.awaited or role.row.errors)
+    assert {role for role in Role if role.row.awaited and not role.row.aside} == {Role.LABEL, Role.PREDICTION_ERROR}
+    assert all(role.row.answer for role in Role if (role.row.awaited or role.row.errors) and not role.row.aside)
     assert not any(role.row.awaited and role.row.always for role in Role)
 
 

@@ -34,7 +34,18 @@ from driftd.engine.state import State
 from driftd.learn.build import Learning, build
 from driftd.monitor.model import NEW_VERSION, Monitor
 from driftd.monitor.settings import ModelSettings
-from tests.unit.core.make import WINDOWS, choose, events, feed, frozen, pipeline, pipeline_of, stream, thawed
+from tests.unit.core.make import (
+    WINDOWS,
+    choose,
+    events,
+    feed,
+    frozen,
+    pipeline,
+    pipeline_of,
+    stream,
+    thawed,
+    without_latency,
+)
 
 A, B = ("t", 0), ("t", 1)
 N = 1200
@@ -130,7 +141,7 @@ def test_a_restart_from_a_checkpoint_at_any_moment_changes_nothing(cuts: list[in
 
 
 def test_the_drift_is_found_named_and_dated() -> None:
-    batch = stream(np.random.default_rng(6), 3000, shift_at=2000)
+    batch = without_latency(stream(np.random.default_rng(6), 3000, shift_at=2000))
     _, findings = run(batch, [])
     changed = 1000.0 + 2000 / 5
     for detector, status, to_a in (("psi", Status.WARNING, 30), ("judge", Status.WARNING, 20)):  # a hop, a micro-batch

@@ -90,15 +90,17 @@ def test_an_episode_is_told_in_metrics_and_counted_once(changed: tuple[Reporter,
     assert state.models[Slice("m")].pages == 1
     assert series(told, "driftd_pages_total") == {"": 1}
     assert series(told, "driftd_model_status") == {"": Status.DRIFT}
+    (page,) = incidents(told, "driftd_page_info")
+    assert page == {"model": "m", "page": "1", "incident": incidents(told)[0]["incident"]}
     status = series(told, "driftd_feature_status")
     assert (status["x"], status["color"]) == (Status.DRIFT, Status.DRIFT)
     assert series(told, "driftd_feature_drift_since_timestamp_seconds")["x"] == pytest.approx(1000 + DRIFTS / 5, abs=60)
 
 
-def incidents(told: Reporter) -> list[dict[str, str]]:
+def incidents(told: Reporter, name: str = "driftd_incident_info") -> list[dict[str, str]]:
     """The labels of each series about an open incident."""
     samples = [s for f in text_string_to_metric_families(told.metrics.render().decode()) for s in f.samples]
-    return [s.labels for s in samples if s.name == "driftd_incident_info"]
+    return [s.labels for s in samples if s.name == name]
 
 
 def test_an_open_page_has_one_text_that_stays_the_same_until_midnight_and_leads_to_its_incident() -> None:

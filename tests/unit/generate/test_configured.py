@@ -54,6 +54,21 @@ def test_links_lead_where_the_configuration_says() -> None:
     assert found["dashboard_url"] == "https://grafana.corp/d/driftd/driftd"
 
 
+def test_runbooks_of_models_are_driftd_s_own_pages_where_its_address_is_known() -> None:
+    """And no other: a driftd that is down shows none."""
+    found = rules(settings(http={"runbooks": "https://wiki.corp", "external_url": "https://driftd.corp/w/"}))
+    links = {name: rule["annotations"]["runbook_url"] for name, rule in found.items() if "annotations" in rule}
+    model = "{{ $labels.model | urlquery }}"
+    assert links["DriftdModelDrift"] == f"https://driftd.corp/w/runbook?alert=DriftdModelDrift&model={model}"
+    assert links["DriftdMissingValues"] == (
+        f"https://driftd.corp/w/runbook?alert=DriftdMissingValues&model={model}"
+        "&feature={{ $labels.feature | urlquery }}"
+    )
+    own = {name for name, link in links.items() if link == f"https://wiki.corp/{name}.md"}
+    assert {"DriftdDown", "DriftdNotReady", "DriftdLoopStuck", "DriftdKafkaDisconnected", "DriftdWatchdog"} <= own
+    assert own | {name for name, link in links.items() if f"alert={name}&model=" in link} == set(links)
+
+
 def test_the_job_is_that_of_the_scrape() -> None:
     text = rule_files(settings(rules={"job": "ml/driftd"}))["driftd.yml"]
     assert 'absent(up{job="ml/driftd"})' in text

@@ -18,7 +18,7 @@ from driftd.core.finding import JUDGE, Joint, Status
 from driftd.core.reference import Gap, Reference
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
-from driftd.metrics.aggregates import IncidentText, ModelCounts
+from driftd.metrics.aggregates import IncidentText, ModelCounts, Page
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
 from driftd.metrics.series import MetricsSink
@@ -459,7 +459,7 @@ def big_page() -> MetricsSink:
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
-    s.incidents("m0", "5f1e", lambda: [told])
+    s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)
     s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
     return s

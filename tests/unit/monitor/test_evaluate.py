@@ -26,7 +26,7 @@ from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import Evaluation, Rules, evaluate_episodes, evaluate_window
 from driftd.monitor.findings import MODEL
 from driftd.monitor.state import ModelState
-from tests.unit.core.make import WINDOWS, stream
+from tests.unit.core.make import WINDOWS, stream, without_latency
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -77,7 +77,7 @@ class Stage:
 
     def __init__(self, *detectors: Said, every_window: bool = False, windows: Windows = WINDOWS) -> None:
         self.rng = np.random.default_rng(7)
-        self.reference = build(stream(self.rng, 400), Learning(bins=5))
+        self.reference = build(without_latency(stream(self.rng, 400)), Learning(bins=5))
         assert tuple(c.name for c in self.reference.channels) == CHANNELS
         self.said = detectors[0] if detectors else Said()
         watching: tuple[WindowDetector, ...] = detectors or (self.said,)

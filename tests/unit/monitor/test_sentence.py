@@ -48,6 +48,8 @@ KNOWN: Sequence[tuple[str, str, float, float, str]] = [
     ("joint", "income", 0.1, 0.8, "income no longer moves with other channels"),
     ("errors", "error", 0.075, 0.002, "7.5% of requests fail (usually 0.2%)"),
     ("errors", "prediction_error", 0.2, 0.1, "prediction_error 20% errors (usually 10%)"),
+    ("latency_p99", "latency", 1.7, 0.21, "latency p99 is 8.1 times larger (0.21 → 1.7 s)"),
+    ("latency_p50", "latency", 0.035, 0.0042, "latency p50 is 8.3 times larger (4.2 → 35 ms)"),
     ("unknown", "price", 22.0, 25.0, "price has changed, cause unknown (25 → 22)"),
 ]
 

@@ -21,8 +21,15 @@ from driftd.sources.files.source import open_events
 from driftd.wiring.app import pipeline_of
 
 EVENTS, LEARNED = 3000, 1000
-NAMES: Final = ("score", "label", "error", "prediction", "prediction_error", "features.x", "*")
-LAYOUT: Final = {"model": "m", "prediction": "answer", "score": "sure", "label": "truth", "error": "down"}
+NAMES: Final = ("score", "label", "error", "prediction", "prediction_error", "latency", "features.x", "*")
+LAYOUT: Final = {
+    "model": "m",
+    "prediction": "answer",
+    "score": "sure",
+    "label": "truth",
+    "error": "down",
+    "latency_seconds": "took",
+}
 SETTINGS: Final[dict[str, Any]] = {
     "learning": {"events": LEARNED},
     "windows": {"window_seconds": 400, "pane_seconds": 10, "min_events": 400, "out_of_orderness_seconds": 0},
@@ -39,7 +46,7 @@ def rows() -> Iterator[tuple[int, dict[str, float], dict[str, float]]]:
     for i, values in enumerate(drawn.tolist()):
         features = dict(zip((*NAMES, "x"), values, strict=True))
         prediction, label = own[i].tolist()
-        yield i, features, {"prediction": prediction, "score": 0.5, "label": label, "error": 0}
+        yield i, features, {"prediction": prediction, "score": 0.5, "label": label, "error": 0, "latency_seconds": 0.1}
 
 
 def as_json(folder: Path) -> tuple[str, Layout | None]:

@@ -29,7 +29,8 @@ HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"\n\u
 OPEN, PAST = incidents()
 PAGES = ("/", "/model?model=fraud", "/channel?model=fraud&channel=hour", "/channel?model=fraud&channel=cat_country",
          "/findings", "/health", "/model?model=pricing", f"/incident?id={OPEN.id}", "/incidents",
-         f"/incident?id={PAST.id}", "/model?model=nobody", "/incident?id=nothing")  # fmt: skip
+         f"/incident?id={PAST.id}", "/model?model=nobody", "/incident?id=nothing",
+         "/runbook?alert=DriftdModelDrift&model=fraud", "/runbook?alert=DriftdDown")  # fmt: skip
 
 
 class Elements(HTMLParser):
@@ -327,7 +328,7 @@ def test_joint_channels_are_a_line_of_their_own() -> None:
 def test_every_page_has_what_screen_readers_need(target: str) -> None:
     html = Elements(shown(target))
     assert [len(html.of(tag)) for tag in ("h1", "main", "nav", "header", "footer")] == [1] * 5
-    assert re.search(r"<title>. .+ · driftd</title>|<title>(No|Over:) .+ · driftd</title>", shown(target))
+    assert re.search(r"<title>. .+ · driftd</title>|<title>(No|Over:|Driftd\w+:?) ?.* · driftd</title>", shown(target))
     assert html.of("html")[0]["lang"] == "en"
     ids = [attributes["id"] for _, attributes in html.elements if "id" in attributes]
     assert len(ids) == len(set(ids))

@@ -40,7 +40,7 @@ def alone(stage: Stage, change: Change, limit: float) -> Reach:
     near = np.full((len(STATISTICS), channels), np.nan)
     near[[i for i, c in enumerate(STATISTICS) if c is change]] = limit
     never = np.full(len(stage.limits.page.fast), np.inf)
-    limits = Limits(never, (near, None, None), (None,) * 4)
+    limits = Limits(never, (near, None, None), (None,) * 4, np.zeros(0))
     return reach(stage.learned, replace(stage.limits, page=limits, ticket=limits), stage.reference)
 
 
