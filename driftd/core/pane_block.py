@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from driftd.core.errors import BinsDiffer
 from driftd.core.event_sums import EventSums, merged
 from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.new_names import NewName, added
 from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, Summary
@@ -42,6 +43,7 @@ class PaneData:
     versions: frozenset[str] = frozenset()
     faults: FaultCounters | None = None
     products: Counts | None = None
+    names: tuple[NewName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +59,7 @@ class PaneBlock:
     faults     whether there are fault counters; where not they are 0
     cross      int64[k, pairs], products int64[k, m + 1, m + 1]: as in ClosedPane
     detections each with its pane; ``versions`` int64[j]: the panes in which each answered, in ascending order
+    names      of new categories, as core.new_names has them
     """
 
     bins_id: str
@@ -72,6 +75,7 @@ class PaneBlock:
     products: Counts | None = None
     detections: tuple[tuple[int, TimedDetection], ...] = ()
     versions: Mapping[str, Counts] = field(default_factory=dict)
+    names: tuple[NewName, ...] = ()
 
     @classmethod
     def of(cls, number: int, pane: PaneData) -> Self:
@@ -92,6 +96,7 @@ class PaneBlock:
             None if pane.products is None else pane.products[None],
             tuple((number, detection) for detection in pane.detections),
             {version: np.array([number], np.int64) for version in sorted(pane.versions)},
+            tuple((number, *name[1:]) for name in pane.names),
         )
 
     def each(self) -> Iterator[tuple[int, PaneData]]:
@@ -107,6 +112,7 @@ class PaneBlock:
                     frozenset(version for version, at in self.versions.items() if number in at),
                     FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
                     None if block.products is None else block.products[place].copy(),
+                    tuple(name for name in self.names if name[0] == number),
                 ),
             )
 
@@ -130,7 +136,7 @@ class PaneBlock:
     @property
     def values(self) -> Self:
         """What its channels were, without what only the judge wants to know."""
-        return replace(self, cross=None, products=None, detections=(), versions={})
+        return replace(self, cross=None, products=None, detections=(), versions={}, names=())
 
     def sums_of(self, starts: Rows) -> Counts:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
@@ -162,7 +168,7 @@ class PaneBlock:
 
     def summed(self, starts: Sequence[int] | Rows) -> PaneBlock:
         """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
-        0. Detections and versions stay with their panes.
+        0. Detections, versions and names stay with their panes.
         """
         if len(starts) == len(self):
             return self.dense
@@ -191,6 +197,7 @@ class PaneBlock:
             self.changed(lambda x: x[which]),
             detections=tuple((number, d) for number, d in self.detections if first <= number <= last),
             versions={version: at for version, at in kept.items() if len(at)},
+            names=tuple(name for name in self.names if first <= name[0] <= last),
         )
 
     def changed(self, change: Callable[[Any], Any]) -> Self:
@@ -225,7 +232,7 @@ class EventBlock(PaneBlock):
 
     @property
     def values(self) -> Self:
-        return replace(self, pairs=None, scores=None, detections=(), versions={})
+        return replace(self, pairs=None, scores=None, detections=(), versions={}, names=())
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)
@@ -281,6 +288,7 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         "numbers": numbers,
         "faults": any(b.faults for b in blocks),
         "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
+        "names": added(name for b in blocks for name in b.names),
         "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
     }
     events = [b for b in blocks if isinstance(b, EventBlock)]

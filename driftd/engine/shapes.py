@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from driftd.core.fault_counters import COLUMNS
+from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
@@ -59,6 +60,10 @@ def require_panes(block: PaneBlock) -> None:
     numbers = set(block.numbers.tolist())
     if not {number for number, _ in block.detections} <= numbers:
         raise ValueError("panes: a detection in no pane of them")
+    if not {name[0] for name in block.names} <= numbers or block.names != added(block.names):
+        raise ValueError("panes: names of new categories in no pane of them, or not in order")
+    if not all(0 <= row < channels for _, row, _, _ in block.names):
+        raise ValueError("panes: names of new categories of no channel")
     for version, panes in block.versions.items():
         if panes.ndim != 1 or panes.dtype.kind != "i" or not set(panes.tolist()) <= numbers:
             raise ValueError(f"panes: version {version!r}: expected numbers of panes")

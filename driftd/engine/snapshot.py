@@ -34,7 +34,7 @@ from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
-from driftd.monitor.state import Growth, ModelState, Period, Renewal, Standing
+from driftd.monitor.state import Came, Growth, ModelState, Period, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
@@ -264,6 +264,7 @@ class ModelSnapshot:
     acts: tuple[Act, ...]
     muted: tuple[Finding, ...]
     incidents: tuple[Incident, ...]
+    names: dict[str, dict[str, Came]]
     heard: float = nan
     retired: bool = False
     configured: bool = False
@@ -295,6 +296,7 @@ class ModelSnapshot:
             m.acts,
             m.muted,
             m.incidents,
+            m.names,
             m.heard,
             m.retired,
             m.configured,
@@ -327,6 +329,7 @@ class ModelSnapshot:
             acts=self.acts,
             muted=self.muted,
             incidents=self.incidents,
+            names=self.names,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

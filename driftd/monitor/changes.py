@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import log10
+from typing import Final
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
 from driftd.core.text import numbers, percent
+from driftd.judge.natural.cause import Caused, Look
+from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
-from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.kinds import Kind, Named
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
+from driftd.monitor.cause import in_words
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
@@ -20,22 +25,65 @@ STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
-def after(changes: Sequence[OpenChange], turns: Sequence[Turn], told: float) -> tuple[OpenChange, ...]:
-    """The changes that are open after ``turns``, by row."""
+NOT_KNOWN: Final = Caused("")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A turn as it is told: with its cause, and whether there is a finding about it."""
+
+    turn: Turn
+    cause: str = ""
+    detail: str = ""
+    new: bool = True
+
+
+def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
+    """The turns with their causes. What was told of a change stays until something else is known: with more values a
+    rule that held may be undecided. A look at more values that brings nothing new is none.
+    """
+    known, out = {c.row: (c.kind, Caused(c.cause, c.detail)) for c in about.standing.changes}, list[Told]()
+    for turn in turns:
+        kind, before = known.get(turn.channel, (Kind.UNKNOWN, NOT_KNOWN))
+        found = NOT_KNOWN if turn.level == NONE else _cause(about, turn) or NOT_KNOWN
+        same = turn.kind is kind or {turn.kind, kind} <= {*MOVED, Kind.FROZEN, Kind.JOINT}
+        if NONE not in {turn.level, turn.before} and same and _says_more(before, found):
+            found = before
+        known[turn.channel] = (turn.kind, found)
+        out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before))
+    return out
+
+
+def _says_more(before: Caused, found: Caused) -> bool:
+    return not found.cause or (found.cause == before.cause and not found.detail)
+
+
+def _cause(about: FindingContext, turn: Turn) -> Caused | None:
+    learned, look = about.detectors.natural, None
+    if learned is not None and turn.seen is not None:
+        extremes, names = about.extremes(turn.channel, turn.since), about.names(turn.channel, turn.since)
+        look = Look(about.reference, learned, turn.seen, extremes, names)
+    return cause_of(look, Named(turn.kind, turn.factor, turn.value, turn.usual), turn.channel)
+
+
+def after(changes: Sequence[OpenChange], told: Sequence[Told], at: float) -> tuple[OpenChange, ...]:
+    """The changes that are open after what was ``told`` then, by row."""
     known = {change.row: change for change in changes}
-    for t in turns:
+    for one in told:
+        t = one.turn
         known.pop(t.channel, None)
         if t.level != NONE:
             known[t.channel] = OpenChange(
-                t.channel, STATUS[t.level], t.kind, t.size, t.since, told, t.factor, t.value, t.usual, t.needed
-            )
+                t.channel, STATUS[t.level], t.kind, t.size, t.since, at, t.factor, t.value, t.usual, t.needed,
+                one.cause, one.detail,
+            )  # fmt: skip
     return tuple(change for _, change in sorted(known.items()))
 
 
-def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: float) -> Iterator[Finding]:
+def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: float) -> Iterator[Finding]:
     """What opened, rose, got a better name or closed with the pane from ``start`` to ``end``."""
     reference = about.reference
-    for turn in turns:
+    for turn, cause, detail in ((t.turn, t.cause, t.detail) for t in told if t.new):
         row, status, opened = turn.channel, STATUS[turn.level], turn.level != NONE
         summary = about.recent(turn.since) if opened else None
         value, usual = value_and_usual(about, turn, summary)
@@ -43,6 +91,8 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
         if turn.shares is not None:
             moved = moved_shares(reference, row, *turn.shares)
         events = 0 if summary is None else int(summary.channel_events[row])
+        why = because(about, turn, value, usual)
+        why += in_words(cause, detail, reference.channels[row].name, percent(value)) if opened else ""
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -58,7 +108,7 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             window_start=turn.since if opened else start,
             window_end=end,
             since=turn.since if opened else None,
-            because=because(about, turn, value, usual),
+            because=why,
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.tests,
@@ -67,6 +117,8 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             kind=turn.kind.value,
             value=known(value),
             reference_value=known(usual),
+            cause=cause,
+            detail=detail,
         )
 
 

@@ -9,7 +9,9 @@ from typing import Final
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part
 from driftd.core.text import at_utc, clean, numbers, percent, plural, when
+from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
+from driftd.monitor.cause import phrase
 from driftd.monitor.wording import named
 
 MOST: Final = 120
@@ -63,6 +65,7 @@ def _attempts() -> Iterator[tuple[int, bool, bool]]:
 
 def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool) -> str:
     said, aside, rest = _what(i, names, bracket=bracket)
+    rest = _version(i) + rest
     models = i.models
     who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
     parts = [f"{who}: {said}", *([aside] if aside else []), _time(i, now)]
@@ -73,7 +76,7 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
     """What has happened, what may stand in brackets behind it, and what has not."""
     be, many = "is" if i.ended is None else "was", len(i.models) > 1
     first = _common(i) or i.first
-    said, aside = _phrase(cut(first.channel, names), first, be)
+    said, aside = _phrase(cut(first.channel, names), first, be, names)
     aside = aside if bracket else ""
     if i.everything and len(i.parts) > 1:
         total, changed = sum(n for _, n in i.totals), len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
@@ -91,6 +94,11 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
 
 
+def _version(i: Incident) -> str:
+    """The version of the model that began to answer about then."""
+    return "" if i.new_version is None else f"; new version {cut(i.new_version, _NAMES[-1])}"
+
+
 def _common(i: Incident) -> Part | None:
     """The strongest part whose channel all models share."""
     for p in i.strongest:
@@ -99,11 +107,14 @@ def _common(i: Incident) -> Part | None:
     return None
 
 
-def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
-    """What has happened to the channel, and in brackets what is usual."""
+def _phrase(name: str, p: Part, be: str, most: int = _NAMES[0]) -> tuple[str, str]:
+    """What has happened to the channel, and in brackets what is usual; another channel's name is cut to ``most``."""
     value, usual = p.value, p.reference_value
     if p.channel == JOINT:
         return "channels no longer move together", ""
+    told = phrase(p.cause, _detail(p, most), name, be, _share(value or 0.0))
+    if told:
+        return told, ""
     if p.kind == Kind.JOINT:
         return f"{name} no longer moves with other channels", ""
     if not p.kind or value is None or usual is None or not (isfinite(value) and isfinite(usual)):
@@ -118,6 +129,13 @@ def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
     if p.kind in {Kind.UNIT, Kind.LEVEL}:
         return f"{name} {be} {_larger(usual, value)}", _numbers(p, usual, value)
     return f"{name} has changed{_named(p.kind)}", _numbers(p, usual, value)
+
+
+def _detail(p: Part, most: int) -> str:
+    """A cause's detail; what comes from outside has no line breaks."""
+    if p.cause == Cause.SWAPPED:
+        return f"with {cut(p.detail.removeprefix('with '), most)}"
+    return clean(p.detail, MOST)
 
 
 def _share(value: float) -> str:
