@@ -109,7 +109,7 @@ class Incident:
 
     @property
     def strongest(self) -> tuple[Part, ...]:
-        """What lasts, what pages, what is more than a relation, what has a name, what was told first."""
+        """What lasts, what pages, what is more than a relation, what has a name, and a cause, what was told first."""
         return tuple(sorted(self.parts, key=_order))
 
     @property
@@ -152,10 +152,10 @@ def worst(severities: Iterable[Severity]) -> Severity:
     return Severity.PAGE if Severity.PAGE in severities else Severity.TICKET
 
 
-def _order(p: Part) -> tuple[bool, bool, bool, bool, float, float, str, str]:
+def _order(p: Part) -> tuple[bool, bool, bool, bool, bool, float, float, str, str]:
     page = (p.now or p.severity) is not Severity.PAGE
     relation = p.channel == JOINT or p.kind == "joint"
-    return p.ended is not None, page, relation, not p.kind, p.told, -p.size, p.model, p.channel
+    return p.ended is not None, page, relation, not p.kind, not p.cause, p.told, -p.size, p.model, p.channel
 
 
 def shortened(timeline: Sequence[Entry]) -> tuple[Entry, ...]:

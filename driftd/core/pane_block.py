@@ -7,6 +7,7 @@ summed([0, 2])  100       103           runs of panes, each under the number of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
@@ -112,9 +113,13 @@ class PaneBlock:
                     frozenset(version for version, at in self.versions.items() if number in at),
                     FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
                     None if block.products is None else block.products[place].copy(),
-                    tuple(name for name in self.names if name[0] == number),
+                    self.names_of(number, number),
                 ),
             )
+
+    def names_of(self, first: int, last: int) -> tuple[NewName, ...]:
+        """Those of the panes ``first`` to ``last``."""
+        return self.names[bisect_left(self.names, (first,)) : bisect_left(self.names, (last + 1,))]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -197,7 +202,7 @@ class PaneBlock:
             self.changed(lambda x: x[which]),
             detections=tuple((number, d) for number, d in self.detections if first <= number <= last),
             versions={version: at for version, at in kept.items() if len(at)},
-            names=tuple(name for name in self.names if first <= name[0] <= last),
+            names=self.names_of(first, last),
         )
 
     def changed(self, change: Callable[[Any], Any]) -> Self:

@@ -29,14 +29,22 @@ _CONVERTED: Final = {
 """Units that are more than a factor, by their detail."""
 
 
+OF_VALUES: Final = (Cause.NEW_VALUE, Cause.RENAMED)
+"""Causes whose detail has values that came in events."""
+WITH: Final = "with "
+"""Before the name of the other channel, in the detail of a swap."""
+
+
 def phrase(cause: str, detail: str, name: str, be: str, share: str) -> str:
-    """``amount has swapped with fee``, ``age is clipped above 100``; "" where the kind and its numbers say as much.
+    """``amount and fee have swapped``, ``age is clipped above 100``; "" where the kind and its numbers say as much.
     ``be``: is, or was of what is over; ``share`` of the values that the kind is about, in words.
     """
     text = _PHRASES.get(Cause(cause), "") if cause else ""
     if not text and detail and cause:
         text = _CONVERTED.get(detail, "") if cause == Cause.UNIT else _DETAILED.get(Cause(cause), "")
     past = be != "is"
+    if cause == Cause.SWAPPED and name:
+        return f"{name} and {detail.removeprefix(WITH)} {'had' if past else 'have'} swapped"
     return text.format(
         name=name,
         detail=detail,

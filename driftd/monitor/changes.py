@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 from typing import Final
@@ -12,12 +12,12 @@ import numpy as np
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
 from driftd.core.text import numbers, percent
-from driftd.judge.natural.cause import Caused, Look
+from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
-from driftd.monitor.cause import in_words
+from driftd.monitor.cause import WITH, in_words
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
@@ -46,12 +46,24 @@ def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
     for turn in turns:
         kind, before = known.get(turn.channel, (Kind.UNKNOWN, NOT_KNOWN))
         found = NOT_KNOWN if turn.level == NONE else _cause(about, turn) or NOT_KNOWN
+        if found.cause == Cause.JOIN and any(k is Kind.JOINT for row, (k, _) in known.items() if row != turn.channel):
+            found = NOT_KNOWN  # both have lost their relation to each other
+        partner = _partner(about, known, turn)
+        if turn.level != NONE and partner and found.cause in {"", Cause.UNIT}:
+            found = Caused(Cause.SWAPPED, f"{WITH}{partner}")
         same = turn.kind is kind or {turn.kind, kind} <= {*MOVED, Kind.FROZEN, Kind.JOINT}
         if NONE not in {turn.level, turn.before} and same and _says_more(before, found):
             found = before
         known[turn.channel] = (turn.kind, found)
         out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before))
     return out
+
+
+def _partner(about: FindingContext, known: Mapping[int, tuple[Kind, Caused]], turn: Turn) -> str:
+    """The channel that is said to have swapped with this one; "" for none."""
+    names = [c.name for c in about.reference.channels]
+    mine = Caused(Cause.SWAPPED, f"{WITH}{names[turn.channel]}")
+    return next((names[row] for row, (_, told) in known.items() if told == mine), "") if turn.kind in MOVED else ""
 
 
 def _says_more(before: Caused, found: Caused) -> bool:
@@ -61,7 +73,7 @@ def _says_more(before: Caused, found: Caused) -> bool:
 def _cause(about: FindingContext, turn: Turn) -> Caused | None:
     learned, look = about.detectors.natural, None
     if learned is not None and turn.seen is not None:
-        extremes, names = about.extremes(turn.channel, turn.since), about.names(turn.channel, turn.since)
+        extremes, names = about.extremes(turn.channel, turn.seen.now[0]), about.names(turn.channel, turn.since)
         look = Look(about.reference, learned, turn.seen, extremes, names)
     return cause_of(look, Named(turn.kind, turn.factor, turn.value, turn.usual), turn.channel)
 

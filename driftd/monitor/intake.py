@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -132,7 +131,7 @@ def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
             tuple(d for number, d in detections if begin <= number <= end),
             None if runs.cross is None else runs.cross[place].copy(),
             versions[place],
-            panes.names[bisect_left(panes.names, (begin,)) : bisect_left(panes.names, (end + 1,))],
+            panes.names_of(begin, end),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from typing import Final
 
@@ -11,7 +12,7 @@ from driftd.core.incident import Incident, Part
 from driftd.core.text import at_utc, clean, numbers, percent, plural, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
-from driftd.monitor.cause import phrase
+from driftd.monitor.cause import OF_VALUES, WITH, phrase
 from driftd.monitor.wording import named
 
 MOST: Final = 120
@@ -36,18 +37,21 @@ _LONG: Final = 40
 """Characters of two numbers that nobody reads at night."""
 
 
-def sentence(i: Incident, now: float) -> str:
+def sentence(i: Incident, now: float, *, values: bool = True) -> str:
     """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
     told, and nothing else: the text stays the same until a finding or midnight changes it.
 
-    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names; never
-    model, channel, size and time.
+    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
+    is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
     """
-    text = ""
+    if not values:
+        i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
+    text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach in _attempts():
         text = _composed(i, now, names, bracket=bracket, reach=reach)
         if len(text) <= MOST:
             return text
+    text = _composed(plain, now, _NAMES[-1], bracket=False, reach=False)
     return clean(text, MOST)
 
 
@@ -87,8 +91,9 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         shown = [cut(model, names) for model in i.models[:2]]
         rest = len(i.models) - len(shown)
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
-    alive = [p for p in i.parts if p.ended is None or i.ended is not None]
-    more, calm = len(alive) - 1, i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
+    told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
+    alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
+    more, calm = len(alive), i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
@@ -134,7 +139,7 @@ def _phrase(name: str, p: Part, be: str, most: int = _NAMES[0]) -> tuple[str, st
 def _detail(p: Part, most: int) -> str:
     """A cause's detail; what comes from outside has no line breaks."""
     if p.cause == Cause.SWAPPED:
-        return f"with {cut(p.detail.removeprefix('with '), most)}"
+        return WITH + cut(p.detail.removeprefix(WITH), most)
     return clean(p.detail, MOST)
 
 

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from driftd.core.reference import Reference
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.moments import Moments
 from driftd.judge.natural.seen import Seen
-
-Counts = NDArray[np.int64]
 
 
 class Cause(StrEnum):
@@ -55,5 +50,12 @@ class Look:
     extremes: tuple[float, float]
     names: tuple[tuple[str, int], ...] = ()
 
-    def moments(self, counters: Counts) -> Moments:
-        return Moments.of(self.reference, self.learned, counters)
+    @property
+    def then(self) -> Moments:
+        """Just before the change; of the whole reference where that is forgotten."""
+        usual = Moments.usual(self.reference, self.learned)
+        return Moments.of(self.reference, self.learned, self.seen.before).otherwise(usual)
+
+    @property
+    def now(self) -> Moments:
+        return Moments.of(self.reference, self.learned, self.seen.since)

@@ -15,7 +15,7 @@ from driftd.core.text import plural
 from driftd.judge.natural import features as f
 from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.moments import ONE_SIGN, Moments
-from driftd.judge.natural.seen import LEAST, Span
+from driftd.judge.natural.seen import LEAST
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,11 +45,19 @@ CUT: Final = 0.06
 end of a tail, which moves by itself."""
 CUT_VALUES: Final = 20.0
 """Values expected beyond a cut. Chosen: the tail of a level that moved by half a deviation still has four."""
-ATOM: Final = 0.7
+ATOM: Final = 0.6
 """Most of what lay beyond a cut that may have lain in one bin. Chosen: else one value became another."""
-PILED: Final = (0.6, 1.5)
-"""Least and most of what lay beyond a cut that must have come to its bin. Chosen: shares of both are known to a third.
-"""
+PILED: Final = (0.25, 2.5)
+"""Least and most of what lay beyond a cut that must have come to its bin. Chosen: the hour moves what lies beyond."""
+SPIKE: Final = 2.5
+"""By which factor the bin of a cut must stand out from the next ones. Chosen: a level that moved makes no step."""
+REST: Final = 0.12
+"""Share of the values that may have moved between the bins that no cut reaches, beside chance. Chosen: an hour moves as
+many."""
+PAIRS: Final = 6.0
+"""Neighbours that a cut makes equal from which on they are looked for. Chosen: with fewer chance decides."""
+REPEATS: Final = 0.4
+"""Part of these that must be equal. Chosen: two standard errors of PAIRS."""
 STILL: Final = 0.95
 """Share of the values in one bin from which on nothing is cut: it stands still. Chosen: as little as a cut leaves."""
 ALL: Final = 0.95
@@ -68,11 +76,15 @@ DAY_HOURS: Final = 24
 """Derived."""
 HOUR: Final = 3600.0
 """Seconds. Derived."""
-MOST: Final = 0.8
-"""Share of an hour's values that a shift must explain. Chosen: the start of a change is known to half an hour."""
-CLEAR: Final = 0.1
-"""By how much more of the values a shift must explain than any other. Chosen: two standard errors of a hundred values.
-"""
+CLOCK: Final = 0.35
+"""Share of the reference's values that lie in the bins of their hour where a channel is a clock. Chosen: half of each
+hour's shares are those of the hours beside it (natural.slots); of the wind a tenth lie there."""
+MOST: Final = 0.95
+"""Share of an hour's values that a shift must explain. Chosen: a few come late."""
+WHOLE: Final = 1e-3
+"""How far an edge may lie from a whole number where hours have no minutes. Derived: edges lie above values by less."""
+NEAREST: Final = 0.35
+"""Hours that a mean may lie from that of a shifted clock. Chosen: less than half of the distance to the next."""
 MINUTE: Final = 60.0
 """Seconds. Derived."""
 MOST_HOURS: Final = 12
@@ -110,7 +122,7 @@ def factor_in_words(factor: float) -> str:
 
 def of_numbers(look: Look, channel: int) -> list[Caused]:
     """What explains numbers that moved, each rule by itself."""
-    then, now = look.moments(look.seen.before), look.moments(look.seen.since)
+    then, now = look.then, look.now
     hours, swapped, cut = _hours(look, channel), _swapped(look, channel, then, now), _clipped(look, channel)
     later = f"{abs(hours)} {plural('hour', abs(hours))} {'later' if hours > 0 else 'earlier'}"
     return [
@@ -126,8 +138,10 @@ def of_factor(look: Look, channel: int, factor: float) -> list[Caused]:
     """A unit by its factor (kinds.kind_of), where that lies between units, as many numbers are 0 as were, and the
     spread has the same factor.
     """
-    text = "" if _is_hour(look, channel) else factor_in_words(factor)
-    then, now = look.moments(look.seen.before), look.moments(look.seen.since)
+    text = factor_in_words(factor) if _clock(look, channel) is None else ""
+    then, now = look.then, look.now
+    if _taken(look, channel, then, now):
+        return []  # it may have become another channel
     parts, n, m = [_zeros(now, channel, then, channel)], now.n[channel], then.n[channel]
     if np.isfinite(now.log[channel]) and np.isfinite(then.log[channel]):
         parts.append(_ratio(now.log_deviation[channel], then.log_deviation[channel], n, m))
@@ -154,7 +168,7 @@ def _ratio(seen: float, expected: float, n: float, m: float) -> float:
 def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
     """The same of the shares of zeros, which no unit changes."""
     tolerance = ZEROS + 3 * 0.5 * np.sqrt(1 / a.n[i] + 1 / b.n[j])
-    return float(np.abs(a.zeros[i] - b.zeros[j]) / tolerance)
+    return float(np.nan_to_num(np.abs(a.zeros[i] - b.zeros[j]) / tolerance))  # a reference does not say
 
 
 def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
@@ -171,28 +185,33 @@ def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
 
 def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:
     """The one feature that shows what the channel was, and the other way round; "" for none, or several."""
-    reference, negative = look.reference, look.learned.negative
-    features = [i for i, c in enumerate(reference.channels) if c.role is Role.FEATURE and reference.numeric[i]]
-    if channel not in features:
+    if channel not in _features(look) or not _apart(look, channel, channel, then, now) > OTHER:
         return ""
-    one = (negative <= ONE_SIGN) | (negative >= 1 - ONE_SIGN)
+    found = [i for i in _taken(look, channel, then, now) if _apart(look, i, channel, then, now) <= 1]
+    return look.reference.channels[found[0]].name if len(found) == 1 else ""
 
-    def apart(i: int, j: int) -> float:
-        same = bool(one[i] and one[j] and (negative[i] < ONE_SIGN) == (negative[j] < ONE_SIGN))
-        return _distance(now, i, then, j, sizes=same)
 
-    if not apart(channel, channel) > OTHER:
-        return ""
-    found = [
-        i
-        for i in features
-        if i != channel and apart(i, i) > OTHER and apart(channel, i) <= 1 and apart(i, channel) <= 1
-    ]
-    return reference.channels[found[0]].name if len(found) == 1 else ""
+def _taken(look: Look, channel: int, then: Moments, now: Moments) -> list[int]:
+    """The features that have changed, and that the channel looks like now as they were."""
+    others = (i for i in _features(look) if i != channel and _apart(look, i, i, then, now) > OTHER)
+    return [i for i in others if _apart(look, channel, i, then, now) <= 1]
+
+
+def _features(look: Look) -> list[int]:
+    return [i for i, c in enumerate(look.reference.channels) if c.role is Role.FEATURE and look.reference.numeric[i]]
+
+
+def _apart(look: Look, i: int, j: int, then: Moments, now: Moments) -> float:
+    """How far what ``i`` shows is from what ``j`` showed."""
+    a, b = look.learned.negative[i], look.learned.negative[j]
+    positive, negative = max(a, b) <= ONE_SIGN, min(a, b) >= 1 - ONE_SIGN
+    return _distance(now, i, then, j, sizes=positive or negative)
 
 
 def _sign(look: Look, channel: int, then: Moments, now: Moments) -> bool:
     """All numbers that had one sign have the other, and their sizes are as they were."""
+    if look.learned.traits.timely[channel]:
+        return False  # degrees pass through 0 by themselves
     since, negative = look.seen.since[channel], look.learned.negative[channel]
     edges, some = look.reference.bins[channel].edges, max(int(since[f.NONZERO]), 1)
     last = look.reference.bins[channel].used - 1
@@ -226,48 +245,64 @@ def _converted(look: Look, channel: int, then: Moments, now: Moments, c: _Conver
     return bool(off <= tolerance and apart > APART * tolerance and alike)
 
 
-def _clipped(look: Look, channel: int) -> str:
-    """``above 500``, ``below 3 and above 500``: no values beyond, and those that were there are at the edge, so the
-    mean is as near to it as they make it; "".
+class _Cut(NamedTuple):
+    """``at``: the bin that holds what lay beyond, counted from the cut's end; ``gone``: how much that was; ``share`` of
+    the values in the bin.
     """
-    reference, learned, seen = look.reference, look.learned, look.seen
-    first, last = f.FEATURES + FIRST_VALUE, f.FEATURES + reference.bins[channel].used
-    counts = seen.since[channel, first:last].astype(np.float64)
-    usual = seen.expected[channel, FIRST_VALUE : reference.bins[channel].used]
-    if learned.traits.timely[channel]:
-        before = seen.before[channel, first:last]
+
+    at: int
+    gone: float
+    share: float
+
+
+def _clipped(look: Look, channel: int) -> str:
+    """``above 500``, ``below 3 and above 500``: nothing lies beyond, and what did is at the edge, so many are equal and
+    the mean is near it; "".
+    """
+    reference, seen = look.reference, look.seen
+    used = reference.bins[channel].used
+    counts = seen.since[channel, f.FEATURES + FIRST_VALUE : f.FEATURES + used].astype(np.float64)
+    usual, n = seen.expected[channel, FIRST_VALUE:used], counts.sum()
+    if look.learned.traits.timely[channel]:
+        before = seen.before[channel, f.FEATURES + FIRST_VALUE : f.FEATURES + used]
         usual = before / max(before.sum(), 1)
-    n = counts.sum()
     if n < LEAST or counts.max() >= STILL * n:
         return ""
-    now = look.moments(seen.since)
-    mean, (low, high) = float(now.mean[channel]), look.extremes
-    slack = 3 * reference.scale[channel] / np.sqrt(n)
-    below, above = _cut(counts, usual, n), _cut(counts[::-1], usual[::-1], n)
-    parts = []
-    if below is not None and _holds(reference, channel, below[0], low):
-        if mean > low + (1 - below[1]) * (high - low) + slack:
-            return ""
-        parts.append(f"below {low:.6g}")
-    if above is not None and _holds(reference, channel, len(counts) - 1 - above[0], high):
-        if mean < high - (1 - above[1]) * (high - low) - slack:
-            return ""
-        parts.append(f"above {high:.6g}")
+    below, above = _cut(counts, usual), _cut(counts[::-1], usual[::-1])
+    equal = n * sum(cut.share**2 for cut in (below, above) if cut is not None)
+    repeats = equal >= PAIRS and seen.since[channel, f.REPEATED] >= REPEATS * equal
+    low, high = (0 if cut is None else cut.at + 1 for cut in (below, above))
+    if not repeats or not _rest(counts, usual, low, high):
+        return ""
+    mean, (least, most) = float(look.now.mean[channel]), look.extremes
+    slack, span, parts = 3 * reference.scale[channel] / np.sqrt(n), most - least, []
+    if below is not None and _holds(reference, channel, below.at, least):
+        parts += [f"below {least:.6g}"] if mean <= least + (1 - below.gone) * span + slack else []
+    if above is not None and _holds(reference, channel, len(counts) - 1 - above.at, most):
+        parts += [f"above {most:.6g}"] if mean >= most - (1 - above.gone) * span - slack else []
     return " and ".join(parts)
 
 
-def _cut(counts: Floats, usual: Floats, n: float) -> tuple[int, float] | None:
-    """The bin from which on there are values, where those that should lie before it have come to it, and the share of
-    these; None: no cut.
-    """
-    beyond = np.cumsum(counts)
-    at = int(np.argmax(beyond > EMPTY * n))
-    gone = float(usual[:at].sum())
-    if gone < CUT or gone * n < CUT_VALUES or usual[:at].max() > ATOM * gone:
+def _cut(counts: Floats, usual: Floats) -> _Cut | None:
+    """The first bin that has values, where those that should lie before it have come to it; None: no cut."""
+    n = counts.sum()
+    at = int(np.argmax(np.cumsum(counts) > EMPTY * n))
+    gone, beside = float(usual[:at].sum()), slice(at + 1, at + 3)
+    if gone < CUT or gone * n < CUT_VALUES or usual[:at].max() > ATOM * gone or not usual[beside].size:
         return None
-    piled = counts[at] / n - usual[at]
+    piled = float(counts[at] / n - usual[at])
     noise = 3 * np.sqrt(max(usual[at], 1 / n) / n)
-    return (at, gone) if max(PILED[0] * gone, noise) <= piled <= PILED[1] * gone + noise else None
+    stands = counts[at] > SPIKE * usual[at] / max(usual[beside].mean(), 1 / n) * counts[beside].mean()
+    real = max(PILED[0] * gone, noise) <= piled <= PILED[1] * gone + noise
+    return _Cut(at, gone, float(counts[at] / n)) if stands and real else None
+
+
+def _rest(counts: Floats, usual: Floats, low: int, high: int) -> bool:
+    """Whether the bins but the lowest and highest so many have the shares that they had."""
+    part = slice(low, len(counts) - high)
+    n, k = max(counts.sum(), 1.0), max(len(counts) - high - low, 1)
+    moved = np.abs(counts[part] / n - usual[part]).sum() / 2
+    return bool(moved <= REST + np.sqrt(k / n) / 2)
 
 
 def _holds(reference: Reference, channel: int, at: int, value: float) -> bool:
@@ -277,41 +312,53 @@ def _holds(reference: Reference, channel: int, at: int, value: float) -> bool:
 
 def _hours(look: Look, channel: int) -> int:
     """By how many hours an hour of the day is shifted, -11 to 12; 0 where it is not, or none is shown."""
-    reference = look.reference
-    if not _is_hour(look, channel):
+    usual, since = _clock(look, channel), _shift(look, channel)
+    if usual is None or since is None:
         return 0
-    since = _shift(reference, channel, look.seen.since[channel], look.seen.now)
-    slots = look.learned.slots.shares[:, channel]
-    if since is None or len(slots) < DAY_HOURS:
-        return 0
-    usual = [
-        sum(slots[h, _bins(reference, channel, np.array([h, h + 0.5]) + k)].sum() for h in range(DAY_HOURS))
-        for k in range(DAY_HOURS)
-    ]
-    hours = (since - int(np.argmax(usual))) % DAY_HOURS
+    hours = (since - usual) % DAY_HOURS
     return hours - DAY_HOURS if hours > DAY_HOURS / 2 else hours
 
 
-def _is_hour(look: Look, channel: int) -> bool:
-    """Whether the channel may be the hour of the day."""
-    edges = look.reference.bins[channel].edges
-    return bool(look.learned.traits.timely[channel] and edges[0] > -1 and MOST_HOURS < edges[-1] <= DAY_HOURS)
-
-
-def _shift(reference: Reference, channel: int, counters: Counts, span: Span) -> int | None:
-    """By how many hours, 0 to 23, the hours of ``span`` are shifted to show what was counted; None where that is not
-    clear.
-    """
-    counts = counters[f.FEATURES :]
-    total = counts[FIRST_VALUE:].sum()
-    if total < LEAST or not 0 < span[1] - span[0] <= MOST_HOURS * HOUR:
+def _clock(look: Look, channel: int) -> int | None:
+    """By how many hours the clock of the reference is shifted that the channel shows; None where it shows none."""
+    edges, slots = look.reference.bins[channel].edges, look.learned.slots.shares[:DAY_HOURS, channel]
+    in_day = edges[0] > -1 and MOST_HOURS < edges[-1] <= DAY_HOURS
+    if not (in_day and look.learned.traits.timely[channel] and len(slots) == DAY_HOURS):
         return None
-    hours = np.arange(span[0], span[1], MINUTE) / HOUR
-    shown = [counts[_bins(reference, channel, hours + k)].sum() / total for k in range(DAY_HOURS)]
-    second, most = np.sort(shown)[-2:]
-    return int(np.argmax(shown)) if most >= MOST and most - second >= CLEAR else None
+    shown = [
+        sum(slots[h, _bins(look.reference, channel, np.array([h, h + 0.5]) + k)].sum() for h in range(DAY_HOURS))
+        for k in range(DAY_HOURS)
+    ]
+    best = int(np.argmax(shown))
+    return best if shown[best] >= CLOCK * slots.sum() else None
+
+
+def _shift(look: Look, channel: int) -> int | None:
+    """By how many hours, 0 to 23, the clock is shifted that shows this mean; None where that is not clear, or the day
+    of that clock turns within the stretch.
+    """
+    seen, mean = look.seen, float(look.now.mean[channel])
+    if not 0 < seen.now[1] - seen.now[0] <= MOST_HOURS * HOUR or not np.isfinite(mean):
+        return None
+    hours = [np.arange(start, end, MINUTE) / HOUR for start, end, _ in seen.parts]
+    off = np.full(DAY_HOURS, np.inf)
+    for k in range(DAY_HOURS):
+        shown = [_shown(look.reference, channel, h + k) for h in hours]
+        if max(x.max() for x in shown) - min(x.min() for x in shown) <= MOST_HOURS:
+            off[k] = np.abs(mean - np.average([x.mean() for x in shown], weights=seen.parts[:, 2]))
+    best = int(np.argmin(off))
+    counts, bins = seen.since[channel, f.FEATURES :], _bins(look.reference, channel, np.concatenate(hours) + best)
+    most = counts[bins].sum() >= MOST * counts[FIRST_VALUE:].sum()
+    return best if off[best] <= NEAREST and most else None
+
+
+def _shown(reference: Reference, channel: int, hours: Floats) -> Floats:
+    """What a clock shows: some have the minutes in it, others none."""
+    edges = reference.bins[channel].edges
+    whole = np.abs(edges - np.rint(edges)).max() < WHOLE
+    return (np.floor(hours) if whole else hours) % DAY_HOURS
 
 
 def _bins(reference: Reference, channel: int, hours: Floats) -> NDArray[np.intp]:
-    """The bins that the hours of the day fall into, each once; some have the minutes in them, others none."""
-    return np.unique(reference.bins[channel].place(np.concatenate([hours, np.floor(hours)]) % DAY_HOURS))
+    """The bins that these hours of the day fall into, each once."""
+    return np.unique(reference.bins[channel].place(_shown(reference, channel, hours)))

@@ -12,7 +12,7 @@ import numpy as np
 from driftd.judge.natural import cause_categories, cause_numbers
 from driftd.judge.natural import features as f
 from driftd.judge.natural.cause import Cause, Caused, Look
-from driftd.judge.natural.kinds import STANDING, Kind, Named
+from driftd.judge.natural.kinds import STANDING, WITHOUT, Kind, Named
 
 _SAME: Final = {
     Kind.MISSING: Cause.MISSING,
@@ -26,10 +26,6 @@ _SAME: Final = {
 """Kinds that are causes themselves. Derived: nothing else makes them."""
 MOVED: Final = (Kind.UNIT, Kind.RANGE, Kind.LEVEL, Kind.SPREAD, Kind.MIX)
 """Kinds of numbers that may have a finer cause. Derived: values are there, of the right type, and not all alike."""
-
-WITHOUT: Final = 0.25
-"""Most of a relation that is left where a channel has the values of other events. Chosen: by chance a tenth is left; of
-a model of the world that changed more stays."""
 
 
 def cause_of(look: Look | None, name: Named, channel: int) -> Caused | None:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
+from driftd.judge.natural.kinds import KINDS, WITHOUT, Kind, Named, Shares, share_of
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
 from driftd.judge.natural.seen import Seen
 
@@ -49,9 +49,11 @@ MORE: Final = 1.25
 """By which factor a ticket must exceed what ended by itself before. Measured: in 7.4 months of ordinary traffic without
 a fault (docs/everyday.md, seed 32) 44 tickets became 35, beside all that changed with it.
 """
-LOOK: Final = 4
-"""By which factor the values since a change must have grown before its cause is looked for again. Chosen: errors are
-halved."""
+LESS: Final = 0.6
+"""Part of what was left of a relation from which on it is said anew. Chosen: more than chance makes of a window."""
+LOOK: Final = 2
+"""By which factor the values since a change must have grown before its cause is looked for again. Chosen: a dozen looks
+at ten thousand values."""
 FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
@@ -72,7 +74,7 @@ Derived: values or answers are wrong in them. Numbers that are far out, or stand
 they made 7 more tickets in the ten months of the demo."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
-FINER: Final = (Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
+FINER: Final = (Kind.FROZEN, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
 """Kinds whose cause may show later. Derived: the others are causes themselves (natural.causes)."""
 AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
@@ -312,7 +314,7 @@ class Episodes:
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
-            return self._measured(fire) if self._known_better(fire) else self._looked(fire)
+            return self._measured(fire) if self._known_better(fire) or self._fell(fire) else self._looked(fire)
         # a new country under a ticket about a campaign is not as old as the campaign
         anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
         self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
@@ -343,6 +345,13 @@ class Episodes:
             return False
         error, value = float(self.size[c] - self.least[c]), float(self.value[c])
         return KNOWN * (fire.size - fire.least) < error and abs(fire.name.value - value) > min(error, NEAR * value)
+
+    def _fell(self, fire: Fire) -> bool:
+        """Whether so much less of a relation is left than was said: its window held values from before the change."""
+        c = fire.channel
+        told, joint = abs(float(self.value[c])), KINDS[int(self.kind[c])] is fire.name.kind is Kind.JOINT
+        most = min(LESS * told, WITHOUT * float(self.usual[c]))
+        return joint and not fire.stale and abs(fire.name.value) <= most < told
 
     def _measured(self, fire: Fire) -> list[Turn]:
         """The same episode, with what is known of its size by now."""

@@ -26,8 +26,8 @@ LEAST: Final = 30
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """int64[channels, FEATURES + width]: counters ``since`` a change began, and just ``before`` it (0: forgotten).
-    ``then`` and ``now``: from when to when these are; ``expected`` float64[channels, width]: shares of the values that
-    are usual at the hours of ``now``.
+    ``then`` and ``now``: from when to when these are; ``parts`` float64[k, 3] of now: start, end and events;
+    ``expected`` float64[channels, width]: shares of the values that are usual at the hours of now.
     """
 
     before: Counts
@@ -35,6 +35,7 @@ class Seen:
     then: Span
     now: Span
     expected: NDArray[np.float64]
+    parts: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +106,7 @@ class Witness:
         if since is None:
             recent = self.recent.every(int(np.searchsorted(self.ends, end)))
             part = recent if window is None else np.where(recent[:, f.LIVE, None] >= LEAST, recent, window)
-            since = Runs(np.array([begun]), np.array([end]), np.zeros(1, np.int64), part[None])
+            since = Runs(np.array([begun]), np.array([end]), np.ones(1, np.int64), part[None])
         before = next((hops for hops in (_before(h, begun) for h in rings) if len(hops)), None)
         ends = np.zeros(1, np.intp), np.full(1, len(since) - 1)
         return Seen(
@@ -114,6 +115,7 @@ class Witness:
             (begun, begun) if before is None else (float(before.start[0]), float(before.end[-1])),
             (float(since.start[0]), float(since.end[-1])),
             self.learned.slots.expected(since, *ends)[0],
+            np.column_stack(since.times),
         )
 
 

@@ -13,6 +13,7 @@ from tests.quality.everyday.faults import distinct
 from tests.quality.everyday.traffic import DAY, HOUR, Base, Columns, Floats
 
 Bools = NDArray[np.bool_]
+GAPS, ONE_VALUE = 0.1, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def _lead(ref: Columns, numbers: list[str]) -> tuple[str, ...]:
 
 def _pair(ref: Columns, numbers: list[str], rng: np.random.Generator) -> tuple[str, ...]:
     """Two numbers that differ enough for an exchange to be seen."""
+    numbers = [n for n in numbers if distinct(ref[n])[1][0] < 0.5]
     q = {n: np.nanquantile(ref[n], [0.1, 0.5, 0.9]) for n in numbers}
     pairs = [
         (a, b)
@@ -96,8 +98,10 @@ def _pair(ref: Columns, numbers: list[str], rng: np.random.Generator) -> tuple[s
     return pairs[int(rng.integers(len(pairs)))] if pairs else ()
 
 
-def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float, rng: np.random.Generator) -> None:
-    """The fault, in place, from ``begins`` on."""
+def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float, rng: np.random.Generator) -> bool:
+    """The fault, in place, from ``begins`` on. Not where the channel has gaps of its own then, nor where a cut leaves
+    one value, which is frozen.
+    """
     on = times >= begins
     _, ref = base.between(base.judged - 14 * DAY, base.judged)
     if fault.cause == "swapped":
@@ -106,9 +110,15 @@ def put(base: Base, fault: Fault, times: Floats, columns: Columns, begins: float
     else:
         name = fault.channels[0]
         columns[name] = _broken(fault, columns[name], on, ref[name], times, begins, rng)
+    mine = [columns[name][on] for name in fault.channels if columns[name].dtype.kind == "f"]
+    if any(len(x) and np.mean(np.isnan(x)) > GAPS for x in mine) and fault.cause != "missing":
+        return False
+    if fault.cause == "clipped" and len(distinct(mine[0])[1]) and distinct(mine[0])[1][0] > ONE_VALUE:
+        return False
     if base.answers.tables:
         for name, values in base.answers.of({k: v[on] for k, v in columns.items()}).items():
             columns[name][on] = values
+    return True
 
 
 def _broken(  # noqa: C901, PLR0912  a table of faults, one branch each
