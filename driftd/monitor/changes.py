@@ -56,7 +56,31 @@ def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
             found = before
         known[turn.channel] = (turn.kind, found)
         out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before))
+        if found.cause == Cause.SWAPPED and found != before:
+            out += _told_of_other(about, turn, found, known, {t.channel for t in turns})
     return out
+
+
+def _told_of_other(
+    about: FindingContext, turn: Turn, found: Caused, known: dict[int, tuple[Kind, Caused]], turning: set[int]
+) -> Iterator[Told]:
+    """The other channel of a swap: its change is open, it is not ``turning`` now, and nothing finer was known of it."""
+    other = about.reference.rows.get(found.detail.removeprefix(WITH), -1)
+    mine = Caused(Cause.SWAPPED, f"{WITH}{about.reference.channels[turn.channel].name}")
+    for c in about.standing.changes:
+        if (
+            c.row == other
+            and other not in turning
+            and known[other][0] in MOVED
+            and known[other][1].cause in {"", Cause.UNIT}
+        ):
+            known[other] = (known[other][0], mine)
+            level = next(level for level, status in STATUS.items() if status is c.status)
+            again = Turn(
+                turn.time, turn.known, other, level, level, c.kind, c.size, c.size, c.since, c.factor, c.value, c.usual,
+                0, c.needed, looks=True,
+            )  # fmt: skip
+            yield Told(again, str(mine.cause), mine.detail)
 
 
 def _partner(about: FindingContext, known: Mapping[int, tuple[Kind, Caused]], turn: Turn) -> str:

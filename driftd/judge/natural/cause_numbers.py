@@ -58,6 +58,12 @@ PAIRS: Final = 6.0
 """Neighbours that a cut makes equal from which on they are looked for. Chosen: with fewer chance decides."""
 REPEATS: Final = 0.4
 """Part of these that must be equal. Chosen: two standard errors of PAIRS."""
+STEPS: Final = 6
+"""Hops of two hours or more over which numbers move slowly. Chosen: half a day."""
+FAR: Final = 1.0
+"""Least way of the mean in that time, in the reference's deviations. Chosen: more than days and hours move it."""
+LARGEST: Final = 0.4
+"""Largest part of the way that one step may be. Chosen: of what came at once a hop has nearly all, or two a half."""
 STILL: Final = 0.95
 """Share of the values in one bin from which on nothing is cut: it stands still. Chosen: as little as a cut leaves."""
 ALL: Final = 0.95
@@ -131,6 +137,7 @@ def of_numbers(look: Look, channel: int) -> list[Caused]:
         *(Caused(Cause.UNIT, c.detail) for c in CONVERSIONS if _converted(look, channel, then, now, c)),
         *([Caused(Cause.CLIPPED, cut)] if cut else []),
         *([Caused(Cause.HOURS, later)] if hours else []),
+        *([Caused(Cause.GRADUAL)] if _gradual(look, channel) else []),
     ]
 
 
@@ -275,7 +282,8 @@ def _clipped(look: Look, channel: int) -> str:
     if not repeats or not _rest(counts, usual, low, high):
         return ""
     mean, (least, most) = float(look.now.mean[channel]), look.extremes
-    slack, span, parts = 3 * reference.scale[channel] / np.sqrt(n), most - least, []
+    span, parts = most - least, []
+    slack = 3 * min(float(reference.scale[channel]), span) / np.sqrt(n)
     if below is not None and _holds(reference, channel, below.at, least):
         parts += [f"below {least:.6g}"] if mean <= least + (1 - below.gone) * span + slack else []
     if above is not None and _holds(reference, channel, len(counts) - 1 - above.at, most):
@@ -331,6 +339,15 @@ def _clock(look: Look, channel: int) -> int | None:
     ]
     best = int(np.argmax(shown))
     return best if shown[best] >= CLOCK * slots.sum() else None
+
+
+def _gradual(look: Look, channel: int) -> bool:
+    """Whether the mean has moved one way for hours, in no single step."""
+    if look.learned.traits.timely[channel] or len(look.seen.path) < STEPS + 1:
+        return False
+    steps = np.diff(look.seen.path[-STEPS - 1 :, channel])
+    moved, way = np.abs(steps.sum()), np.sign(steps.sum())
+    return bool(moved >= FAR and (way * steps).max() <= LARGEST * moved and (way * steps > 0).sum() >= STEPS - 1)
 
 
 def _shift(look: Look, channel: int) -> int | None:

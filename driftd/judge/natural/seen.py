@@ -8,6 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.summary import MOMENT_UNIT
 from driftd.judge.natural import features as f
 from driftd.judge.natural.learned import HOPS, NaturalLearned
 from driftd.judge.natural.runs import Runs
@@ -27,7 +28,8 @@ LEAST: Final = 30
 class Seen:
     """int64[channels, FEATURES + width]: counters ``since`` a change began, and just ``before`` it (0: forgotten).
     ``then`` and ``now``: from when to when these are; ``parts`` float64[k, 3] of now: start, end and events;
-    ``expected`` float64[channels, width]: shares of the values that are usual at the hours of now.
+    ``expected`` float64[channels, width]: shares of the values that are usual at the hours of now; ``path`` float64[k,
+    channels]: the mean of each of the last hops of hours, in the reference's deviations.
     """
 
     before: Counts
@@ -36,6 +38,7 @@ class Seen:
     now: Span
     expected: NDArray[np.float64]
     parts: NDArray[np.float64]
+    path: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +119,7 @@ class Witness:
             (float(since.start[0]), float(since.end[-1])),
             self.learned.slots.expected(since, *ends)[0],
             np.column_stack(since.times),
+            rings[1].sums[:, :, f.MEAN] * MOMENT_UNIT / np.maximum(rings[1].sums[:, :, f.LIVE], 1),
         )
 
 
