@@ -273,8 +273,8 @@ def _clipped(look: Look, channel: int) -> str:
     if look.learned.traits.timely[channel]:
         before = seen.before[channel, f.FEATURES + FIRST_VALUE : f.FEATURES + used]
         usual = before / max(before.sum(), 1)
-    if n < LEAST or counts.max() >= STILL * n:
-        return ""
+    if n < LEAST or counts.max() >= STILL * n or look.learned.traits.repetitive[channel]:
+        return ""  # what repeats by itself is equal without a cut
     below, above = _cut(counts, usual), _cut(counts[::-1], usual[::-1])
     equal = n * sum(cut.share**2 for cut in (below, above) if cut is not None)
     repeats = equal >= PAIRS and seen.since[channel, f.REPEATED] >= REPEATS * equal
