@@ -65,6 +65,8 @@ class Finding:
     ``severity`` is None where nothing begins. ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
     began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
     are None where there is no such number. ``new_version``: the version of the model that began to answer about then.
+    ``cause`` (judge.natural.cause.Cause) says what has broken, "" where nothing finer than the kind is known, and
+    ``detail`` more of it in a few words.
     """
 
     slice: Slice
@@ -92,6 +94,8 @@ class Finding:
     value: float | None = None
     reference_value: float | None = None
     new_version: str | None = None
+    cause: str = ""
+    detail: str = ""
 
     @property
     def model(self) -> str:

@@ -39,13 +39,15 @@ class Entry:
     kind: str = ""
     value: float | None = None
     reference_value: float | None = None
+    cause: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A channel that takes part. ``kind``, ``value`` and ``reference_value`` as in the last Finding that had them, so
-    counted from the start of the change; ``size`` over the least that makes such a page or ticket. ``severity``: the
-    worst it has had; ``open``: which detectors hold it open, and at which severity.
+    """A channel that takes part. ``kind``, ``value``, ``reference_value``, ``cause`` and ``detail`` as in the last
+    Finding that had them, so counted from the start of the change; ``size`` over the least that makes such a page or
+    ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity.
     """
 
     model: str
@@ -60,6 +62,8 @@ class Part:
     open: tuple[tuple[str, Severity], ...]
     ended: float | None = None
     new_version: str | None = None
+    cause: str = ""
+    detail: str = ""
 
     @property
     def now(self) -> Severity | None:
@@ -119,7 +123,7 @@ class Incident:
 
     @property
     def strongest(self) -> tuple[Part, ...]:
-        """What lasts, what pages, what is more than a relation, what has a name, what was told first."""
+        """What lasts, what pages, what is more than a relation, what has a name, and a cause, what was told first."""
         return tuple(sorted(self.parts, key=_order))
 
     @property
@@ -131,12 +135,29 @@ class Incident:
         return self.first.kind
 
     @property
+    def cause(self) -> str:
+        """That of the first part; where so many channels changed at once, the pipeline."""
+        return PIPELINE if self.everything and len(self.parts) > 1 else self.first.cause
+
+    @property
+    def detail(self) -> str:
+        return "" if self.cause == PIPELINE else self.first.detail
+
+    @property
+    def new_version(self) -> str | None:
+        """The version that began to answer about then, where it is one."""
+        new = {p.new_version for p in self.parts if p.new_version}
+        return new.pop() if len(new) == 1 else None
+
+    @property
     def everything(self) -> bool:
         """Whether so many channels of each model have changed at once that it is a pipeline rather than a feature."""
         mine = Counter(p.model for p in self.parts if p.channel != JOINT)
         return all(mine[model] >= max(LEAST_EVERYTHING, total / 2) for model, total in self.totals)
 
 
+PIPELINE: Final = "pipeline"
+"""The cause of an incident in which everything has changed at once."""
 LEAST_EVERYTHING: Final = 3
 """Channels that are many, of a model that has few."""
 
@@ -145,10 +166,10 @@ def worst(severities: Iterable[Severity]) -> Severity:
     return Severity.PAGE if Severity.PAGE in severities else Severity.TICKET
 
 
-def _order(p: Part) -> tuple[bool, bool, bool, bool, float, float, str, str]:
+def _order(p: Part) -> tuple[bool, bool, bool, bool, bool, float, float, str, str]:
     page = (p.now or p.severity) is not Severity.PAGE
     relation = p.channel == JOINT or p.kind == "joint"
-    return p.ended is not None, page, relation, not p.kind, p.told, -p.size, p.model, p.channel
+    return p.ended is not None, page, relation, not p.kind, not p.cause, p.told, -p.size, p.model, p.channel
 
 
 def shortened(timeline: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.exemplars import Exemplar
 from driftd.core.fault_counters import FaultCounters
+from driftd.core.new_names import NewName
 from driftd.core.pane_block import PaneBlock, PaneData
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary
@@ -86,7 +87,8 @@ class ClosedPane:
     ``offset`` is the source's next offset when the pane was closed: of two messages for the same pane and source the
     one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
     without pairs. ``faults`` None where judge.natural learned nothing; ``products`` int64 as in its ``relations``.
-    ``versions``: those of the model that answered in the pane; ``exemplar``: one event of it, None where none is known.
+    ``versions``: those of the model that answered in the pane; ``exemplar``: one event of it, None where none is known;
+    ``names``: new categories (core.new_names).
     Totals stay with the source that counts them (ADR 13); what the model side needs of them is in the summary.
     """
 
@@ -101,12 +103,20 @@ class ClosedPane:
     faults: FaultCounters | None = None
     products: NDArray[np.int64] | None = None
     exemplar: Exemplar | None = None
+    names: tuple[NewName, ...] = ()
 
     @property
     def alone(self) -> ClosedPanes:
         """As a message of its own."""
         data = PaneData(
-            self.summary, self.detections, self.cross, self.versions, self.faults, self.products, self.exemplar
+            self.summary,
+            self.detections,
+            self.cross,
+            self.versions,
+            self.faults,
+            self.products,
+            self.exemplar,
+            self.names,
         )
         return ClosedPanes(self.slice, self.source, self.offset, PaneBlock.of(self.number, data))
 
@@ -130,7 +140,7 @@ class ClosedPanes:
         for number, p in self.panes.each():
             yield ClosedPane(
                 self.slice, number, self.source, self.offset, p.summary, p.cross, p.detections, p.versions, p.faults,
-                p.products, p.exemplar,
+                p.products, p.exemplar, p.names,
             )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ summed([0, 2])  100       103           runs of panes, each under the number of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
@@ -20,6 +21,7 @@ from driftd.core.event_sums import EventSums, merged
 from driftd.core.exemplars import Exemplar, Exemplars
 from driftd.core.exemplars import merged as merged_exemplars
 from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.new_names import NewName, added
 from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, Summary
@@ -45,6 +47,7 @@ class PaneData:
     faults: FaultCounters | None = None
     products: Counts | None = None
     exemplar: Exemplar | None = None
+    names: tuple[NewName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +64,7 @@ class PaneBlock:
     cross      int64[k, pairs], products int64[k, m + 1, m + 1]: as in ClosedPane
     detections each with its pane; ``versions`` int64[j]: the panes in which each answered, in ascending order
     exemplars  one event of each pane, by its place; None where nobody knows any, or of several sources
+    names      of new categories, as core.new_names has them
     """
 
     bins_id: str
@@ -77,6 +81,7 @@ class PaneBlock:
     detections: tuple[tuple[int, TimedDetection], ...] = ()
     versions: Mapping[str, Counts] = field(default_factory=dict)
     exemplars: Exemplars | None = None
+    names: tuple[NewName, ...] = ()
 
     @classmethod
     def of(cls, number: int, pane: PaneData) -> Self:
@@ -98,6 +103,7 @@ class PaneBlock:
             tuple((number, detection) for detection in pane.detections),
             {version: np.array([number], np.int64) for version in sorted(pane.versions)},
             None if pane.exemplar is None else Exemplars.of(pane.exemplar),
+            tuple((number, *name[1:]) for name in pane.names),
         )
 
     def each(self) -> Iterator[tuple[int, PaneData]]:
@@ -114,8 +120,13 @@ class PaneBlock:
                     FaultCounters(block.sums[place, :, -COLUMNS - MOMENTS : -MOMENTS].copy()) if self.faults else None,
                     None if block.products is None else block.products[place].copy(),
                     None if self.exemplars is None else self.exemplars.at(place),
+                    self.names_of(number, number),
                 ),
             )
+
+    def names_of(self, first: int, last: int) -> tuple[NewName, ...]:
+        """Those of the panes ``first`` to ``last``."""
+        return self.names[bisect_left(self.names, (first,)) : bisect_left(self.names, (last + 1,))]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -137,7 +148,7 @@ class PaneBlock:
     @property
     def values(self) -> Self:
         """What its channels were, without what only the judge wants to know."""
-        return replace(self, cross=None, products=None, detections=(), versions={}, exemplars=None)
+        return replace(self, cross=None, products=None, detections=(), versions={}, exemplars=None, names=())
 
     def sums_of(self, starts: Rows) -> Counts:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""
@@ -169,7 +180,7 @@ class PaneBlock:
 
     def summed(self, starts: Sequence[int] | Rows) -> PaneBlock:
         """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
-        0. Detections and versions stay with their panes; exemplars nobody asks runs for.
+        0. Detections, versions and names stay with their panes; exemplars nobody asks runs for.
         """
         if len(starts) == len(self):
             return self.dense
@@ -198,6 +209,7 @@ class PaneBlock:
             self.changed(lambda x: x[which]),
             detections=tuple((number, d) for number, d in self.detections if first <= number <= last),
             versions={version: at for version, at in kept.items() if len(at)},
+            names=self.names_of(first, last),
         )
 
     def changed(self, change: Callable[[Any], Any]) -> Self:
@@ -234,7 +246,7 @@ class EventBlock(PaneBlock):
 
     @property
     def values(self) -> Self:
-        return replace(self, pairs=None, scores=None, detections=(), versions={}, exemplars=None)
+        return replace(self, pairs=None, scores=None, detections=(), versions={}, exemplars=None, names=())
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)
@@ -291,6 +303,7 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         "faults": any(b.faults for b in blocks),
         "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
         "exemplars": merged_exemplars([b.exemplars for b in blocks], places, len(numbers)),
+        "names": added(name for b in blocks for name in b.names),
         "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
     }
     events = [b for b in blocks if isinstance(b, EventBlock)]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from driftd.core.exemplars import ID_BYTES
+from driftd.core.exemplars import ID_BYTES, Exemplars
 from driftd.core.fault_counters import COLUMNS
+from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
@@ -55,19 +56,31 @@ def require_panes(block: PaneBlock) -> None:
         _require("cross", block.cross, (k, block.cross.shape[-1]), "i")
     if block.products is not None:
         _require("products", block.products, (k, *block.products.shape[-1:] * 2), "i")
-    if (exemplars := block.exemplars) is not None:
-        _require("exemplars", exemplars.offsets, (k,), "i")
-        _require("exemplars", exemplars.times, (k,), "f")
-        if exemplars.ids.shape != (k,) or exemplars.ids.dtype != np.dtype(f"S{ID_BYTES}"):
-            raise ValueError(f"exemplars: expected {k} ids of {ID_BYTES} bytes")
+    if block.exemplars is not None:
+        _require_exemplars(block.exemplars, k)
     if not k or (np.diff(block.numbers) <= 0).any():
         raise ValueError("panes: expected some, in order, each once")
     numbers = set(block.numbers.tolist())
     if not {number for number, _ in block.detections} <= numbers:
         raise ValueError("panes: a detection in no pane of them")
+    _require_names(block, numbers, channels)
     for version, panes in block.versions.items():
         if panes.ndim != 1 or panes.dtype.kind != "i" or not set(panes.tolist()) <= numbers:
             raise ValueError(f"panes: version {version!r}: expected numbers of panes")
+
+
+def _require_exemplars(exemplars: Exemplars, k: int) -> None:
+    _require("exemplars", exemplars.offsets, (k,), "i")
+    _require("exemplars", exemplars.times, (k,), "f")
+    if exemplars.ids.shape != (k,) or exemplars.ids.dtype != np.dtype(f"S{ID_BYTES}"):
+        raise ValueError(f"exemplars: expected {k} ids of {ID_BYTES} bytes")
+
+
+def _require_names(block: PaneBlock, numbers: set[int], channels: int) -> None:
+    if not {name[0] for name in block.names} <= numbers or block.names != added(block.names):
+        raise ValueError("panes: names of new categories in no pane of them, or not in order")
+    if not all(0 <= row < channels for _, row, _, _ in block.names):
+        raise ValueError("panes: names of new categories of no channel")
 
 
 def fits(block: PaneBlock, reference: Reference) -> bool:

@@ -36,7 +36,7 @@ from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
 from driftd.monitor.exemplars import Recent
-from driftd.monitor.state import Growth, ModelState, Period, Renewal, Standing
+from driftd.monitor.state import Came, Growth, ModelState, Period, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
@@ -266,6 +266,7 @@ class ModelSnapshot:
     acts: tuple[Act, ...]
     muted: tuple[Finding, ...]
     incidents: tuple[Incident, ...]
+    names: dict[str, dict[str, Came]]
     exemplars: Recent = field(default_factory=Recent)
     heard: float = nan
     retired: bool = False
@@ -298,6 +299,7 @@ class ModelSnapshot:
             m.acts,
             m.muted,
             m.incidents,
+            m.names,
             m.exemplars,
             m.heard,
             m.retired,
@@ -332,6 +334,7 @@ class ModelSnapshot:
             muted=self.muted,
             incidents=self.incidents,
             exemplars=self.exemplars,
+            names=self.names,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

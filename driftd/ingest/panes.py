@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from driftd.core.by_pane import ByPane
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.exemplars import Exemplars
-from driftd.core.fault_counters import CountLimits
+from driftd.core.fault_counters import HOT, CountLimits
+from driftd.core.new_names import NewName, added
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.products import CrossSums
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
+from driftd.core.values import category
 from driftd.core.window import TimedDetection, panes_of
 from driftd.ingest.binning import Encoded, block_with, encode_with
 from driftd.ingest.fault_counts import Carry, flags, refused_values
@@ -112,8 +115,9 @@ def counted(
     flagged = None if about.faults is None else _flagged(about.faults, reference, stream, batch, encoded)
     scores = None if about.faults is None else about.faults.scores
     fresh = block_with(reference, batch, encoded, by_pane, flagged, about.pairs, scores)
+    names = () if flagged is None else _new_names(reference, batch, panes, flagged[HOT])
     seen = Exemplars.first(batch, by_pane.first)
-    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane), exemplars=seen)
+    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane), exemplars=seen, names=names)
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})
     return fresh, Readings(batch.times, {row: _reading(reference, encoded, row) for row in rows})
 
@@ -143,6 +147,20 @@ def _flagged(
     carry = Carry.start(len(columns)) if stream.carry is None else stream.carry
     flagged, stream.carry = flags(columns, encoded.bins, encoded.values, about.limits, carry, refused)
     return flagged
+
+
+def _new_names(
+    reference: Reference, batch: EventBatch, panes: NDArray[np.int64], hot: NDArray[np.int64]
+) -> tuple[NewName, ...]:
+    """The new categories of the events that are ``hot`` int64[channels, n]: those that take a share."""
+    out: list[NewName] = []
+    for row in np.flatnonzero(hot.any(axis=1)).tolist():
+        at, column = np.flatnonzero(hot[row]), reference.channels[row].values(batch, reference.classes)
+        if column is not None and not isinstance(column, np.ndarray):
+            values = (category(v) for i in at.tolist() if (v := column[i]) is not None)
+            counted = Counter(zip(panes[at].tolist(), values, strict=True))
+            out += [(pane, row, name, n) for (pane, name), n in counted.items()]
+    return added(out)
 
 
 def _versions_in(batch: EventBatch, panes: NDArray[np.int64], by_pane: ByPane) -> dict[str, NDArray[np.int64]]:

@@ -40,7 +40,9 @@ def texts_of(
 def _text(i: Incident, now: float, external_url: str) -> IncidentText:
     first, severity = i.first, i.now or i.severity
     url = incident_url(external_url, i.id)
-    return IncidentText(i.id, severity.value, first.kind or "unknown", first.channel, sentence(i, now), url)
+    return IncidentText(
+        i.id, severity.value, first.kind or "unknown", first.channel, sentence(i, now, values=False), url
+    )
 
 
 def incident_url(external_url: str, id_: str) -> str:

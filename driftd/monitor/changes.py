@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import log10
+from typing import Final
 
 import numpy as np
 
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
 from driftd.core.text import latencies, numbers, percent
+from driftd.judge.natural.cause import Cause, Caused, Look
+from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
-from driftd.judge.natural.kinds import QUANTILES, Kind
+from driftd.judge.natural.kinds import QUANTILES, Kind, Named
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
+from driftd.monitor.cause import WITH, in_words
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
@@ -20,22 +25,101 @@ STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
-def after(changes: Sequence[OpenChange], turns: Sequence[Turn], told: float) -> tuple[OpenChange, ...]:
-    """The changes that are open after ``turns``, by row."""
+NOT_KNOWN: Final = Caused("")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A turn as it is told: with its cause, and whether there is a finding about it."""
+
+    turn: Turn
+    cause: str = ""
+    detail: str = ""
+    new: bool = True
+
+
+def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
+    """The turns with their causes. What was told of a change stays until something else is known: with more values a
+    rule that held may be undecided. A look at more values that brings nothing new is none.
+    """
+    known, out = {c.row: (c.kind, Caused(c.cause, c.detail)) for c in about.standing.changes}, list[Told]()
+    for turn in turns:
+        kind, before = known.get(turn.channel, (Kind.UNKNOWN, NOT_KNOWN))
+        found = NOT_KNOWN if turn.level == NONE else _cause(about, turn) or NOT_KNOWN
+        if found.cause == Cause.JOIN and any(k is Kind.JOINT for row, (k, _) in known.items() if row != turn.channel):
+            found = NOT_KNOWN  # both have lost their relation to each other
+        partner = _partner(about, known, turn)
+        if turn.level != NONE and partner and found.cause in {"", Cause.UNIT}:
+            found = Caused(Cause.SWAPPED, f"{WITH}{partner}")
+        same = turn.kind is kind or {turn.kind, kind} <= {*MOVED, Kind.FROZEN, Kind.JOINT}
+        if NONE not in {turn.level, turn.before} and same and _says_more(before, found):
+            found = before
+        known[turn.channel] = (turn.kind, found)
+        out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before))
+        if found.cause == Cause.SWAPPED and found != before:
+            out += _told_of_other(about, turn, found, known, {t.channel for t in turns})
+    return out
+
+
+def _told_of_other(
+    about: FindingContext, turn: Turn, found: Caused, known: dict[int, tuple[Kind, Caused]], turning: set[int]
+) -> Iterator[Told]:
+    """The other channel of a swap: its change is open, it is not ``turning`` now, and nothing finer was known of it."""
+    other = about.reference.rows.get(found.detail.removeprefix(WITH), -1)
+    mine = Caused(Cause.SWAPPED, f"{WITH}{about.reference.channels[turn.channel].name}")
+    for c in about.standing.changes:
+        if (
+            c.row == other
+            and other not in turning
+            and known[other][0] in MOVED
+            and known[other][1].cause in {"", Cause.UNIT}
+        ):
+            known[other] = (known[other][0], mine)
+            level = next(level for level, status in STATUS.items() if status is c.status)
+            again = Turn(
+                turn.time, turn.known, other, level, level, c.kind, c.size, c.size, c.since, c.factor, c.value, c.usual,
+                0, c.needed, looks=True,
+            )  # fmt: skip
+            yield Told(again, str(mine.cause), mine.detail)
+
+
+def _partner(about: FindingContext, known: Mapping[int, tuple[Kind, Caused]], turn: Turn) -> str:
+    """The channel that is said to have swapped with this one; "" for none."""
+    names = [c.name for c in about.reference.channels]
+    mine = Caused(Cause.SWAPPED, f"{WITH}{names[turn.channel]}")
+    return next((names[row] for row, (_, told) in known.items() if told == mine), "") if turn.kind in MOVED else ""
+
+
+def _says_more(before: Caused, found: Caused) -> bool:
+    return not found.cause or (found.cause == before.cause and not found.detail)
+
+
+def _cause(about: FindingContext, turn: Turn) -> Caused | None:
+    learned, look = about.detectors.natural, None
+    if learned is not None and turn.seen is not None:
+        extremes, names = about.extremes(turn.channel, turn.seen.now[0]), about.names(turn.channel, turn.since)
+        look = Look(about.reference, learned, turn.seen, extremes, names)
+    return cause_of(look, Named(turn.kind, turn.factor, turn.value, turn.usual), turn.channel)
+
+
+def after(changes: Sequence[OpenChange], told: Sequence[Told], at: float) -> tuple[OpenChange, ...]:
+    """The changes that are open after what was ``told`` then, by row."""
     known = {change.row: change for change in changes}
-    for t in turns:
+    for one in told:
+        t = one.turn
         known.pop(t.channel, None)
         if t.level != NONE:
             known[t.channel] = OpenChange(
-                t.channel, STATUS[t.level], t.kind, t.size, t.since, told, t.factor, t.value, t.usual, t.needed
-            )
+                t.channel, STATUS[t.level], t.kind, t.size, t.since, at, t.factor, t.value, t.usual, t.needed,
+                one.cause, one.detail,
+            )  # fmt: skip
     return tuple(change for _, change in sorted(known.items()))
 
 
-def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: float) -> Iterator[Finding]:
+def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: float) -> Iterator[Finding]:
     """What opened, rose, got a better name or closed with the pane from ``start`` to ``end``."""
     reference = about.reference
-    for turn in turns:
+    for turn, cause, detail in ((t.turn, t.cause, t.detail) for t in told if t.new):
         row, status, opened = turn.channel, STATUS[turn.level], turn.level != NONE
         summary = about.recent(turn.since) if opened else None
         value, usual = value_and_usual(about, turn, summary)
@@ -43,6 +127,8 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
         if turn.shares is not None:
             moved = moved_shares(reference, row, *turn.shares)
         events = 0 if summary is None else int(summary.channel_events[row])
+        why = because(about, turn, value, usual)
+        why += in_words(cause, detail, reference.channels[row].name, percent(value)) if opened else ""
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -58,7 +144,7 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             window_start=turn.since if opened else start,
             window_end=end,
             since=turn.since if opened else None,
-            because=because(about, turn, value, usual),
+            because=why,
             moved=moved,
             effective_events=about.effective(row, events),
             tests=about.tests,
@@ -67,6 +153,8 @@ def of_changes(about: FindingContext, turns: Sequence[Turn], start: float, end: 
             kind=turn.kind.value,
             value=known(value),
             reference_value=known(usual),
+            cause=cause,
+            detail=detail,
         )
 
 

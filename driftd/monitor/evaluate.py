@@ -24,7 +24,7 @@ from driftd.learn.comparison import comparison_for
 from driftd.monitor.assignment import DetectorSet, Measured, kept, measure, score
 from driftd.monitor.attribution import beyond_chance
 from driftd.monitor.change_point import change_starts
-from driftd.monitor.changes import after, of_changes
+from driftd.monitor.changes import after, caused, of_changes
 from driftd.monitor.findings import (
     FindingContext,
     about_model,
@@ -182,9 +182,10 @@ def evaluate_changes(
     standing = _sized(model.standing, reference)
     before = FindingContext(model, standing, reference, detectors, rules.budget_models)
     turns = [replace(t, since=before.told_since(t.channel, t.since, t.kind.value)) for t in turns]
-    standing = replace(standing, changes=after(standing.changes, turns, pane.end))
+    told = caused(before, turns)
+    standing = replace(standing, changes=after(standing.changes, told, pane.end))
     context = replace(before, standing=standing)
-    found = [*of_changes(context, turns, pane.start, pane.end)]
+    found = [*of_changes(context, told, pane.start, pane.end)]
     window = model.hops.window(rules.windows) or pane
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=pane.end)
 

@@ -88,6 +88,19 @@ class FindingContext:
     def recent(self, since: float) -> Summary | None:
         return self.model.hops.after(since)
 
+    def extremes(self, row: int, since: float) -> tuple[float, float]:
+        """Least and greatest value of what is remembered that lies wholly after ``since``; inf and -inf without any."""
+        hops = self.model.hops
+        every = [*hops.done, *([] if hops.growing is None else [hops.growing])]
+        ends = np.array([hop.summary.extremes[row] for hop in every if hop.start >= since]).reshape(-1, 2)
+        return float(ends[:, 0].min(initial=np.inf)), float(ends[:, 1].max(initial=-np.inf))
+
+    def names(self, row: int, since: float) -> tuple[tuple[str, int], ...]:
+        """The new categories of a channel that have come since then, with how often; the most frequent first."""
+        came = self.model.names.get(self.reference.channels[row].name, {})
+        found = [(name, c.times) for name, c in came.items() if c.last > since and c.first > since - NEAR_SECONDS]
+        return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
     def told_since(self, row: int, since: float, kind: str = "") -> float:
         """When a change of a channel began: as it was said already, by whatever found it first, where this is the same
         change: of the same ``kind``, or begun within SAME_SECONDS. Of a fault that is DATED the judge knows no better.
@@ -468,4 +481,6 @@ def about_model(
         kind="" if first is None else first.kind.value,
         value=None if first is None or np.isnan(first.value) else first.value,
         reference_value=None if first is None or np.isnan(first.usual) else first.usual,
+        cause="" if first is None else first.cause,
+        detail="" if first is None else first.detail,
     )

@@ -129,9 +129,14 @@ def _grown(i: Incident, f: Finding) -> Incident:
     after = replace(i, parts=tuple(part if p is known else p for p in i.parts))
     if part.now is Severity.PAGE and known.now is not Severity.PAGE:
         return _noted(after, _entry(f, Step.ROSE))
-    if (part.kind, part.value, part.reference_value) != (known.kind, known.value, known.reference_value):
+    if _said(part) != _said(known):
         return _noted(after, _entry(f, Step.NAMED))
     return after
+
+
+def _said(p: Part) -> tuple[object, ...]:
+    """What the sentence says of it."""
+    return p.kind, p.value, p.reference_value, p.cause, p.detail
 
 
 def _with(p: Part, f: Finding) -> Part:
@@ -150,6 +155,8 @@ def _with(p: Part, f: Finding) -> Part:
         size=f.ratio,
         since=_since(f) if f.since is not None else p.since,
         new_version=f.new_version or p.new_version,
+        cause=f.cause,
+        detail=f.detail,
     )
 
 
@@ -170,7 +177,7 @@ def _new_part(f: Finding) -> Part:
     severity = _severity(f)
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,
-        ((f.detector, severity),), None, f.new_version,
+        ((f.detector, severity),), None, f.new_version, f.cause, f.detail,
     )  # fmt: skip
 
 
@@ -183,7 +190,10 @@ def _noted(i: Incident, entry: Entry) -> Incident:
 
 
 def _entry(f: Finding, step: Step) -> Entry:
-    return Entry(f.window_end, step, f.model, f.feature, _severity(f), f.kind, f.value, f.reference_value)
+    return Entry(
+        f.window_end, step, f.model, f.feature, _severity(f), f.kind, f.value, f.reference_value, f.cause,
+        f.detail,
+    )  # fmt: skip
 
 
 def _severity(f: Finding) -> Severity:

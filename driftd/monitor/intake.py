@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import TopicPartition, versions
 from driftd.core.exemplars import Exemplars
+from driftd.core.new_names import NewName
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.segments import segment_sums
@@ -25,7 +26,7 @@ from driftd.monitor.state import ModelState
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
-    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered.
+    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered. ``names`` keep their panes.
     """
 
     first: int
@@ -34,6 +35,7 @@ class Run:
     detections: tuple[TimedDetection, ...]
     cross: NDArray[np.int64] | None
     versions: Mapping[str, tuple[int, int]]
+    names: tuple[NewName, ...]
 
 
 def take_in(model: ModelState, message: ClosedPanes | RawRows) -> None:
@@ -133,6 +135,7 @@ def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
             tuple(d for number, d in detections if begin <= number <= end),
             None if runs.cross is None else runs.cross[place].copy(),
             versions[place],
+            panes.names_of(begin, end),
         )
 
 

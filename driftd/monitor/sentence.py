@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part
 from driftd.core.text import at_utc, clean, latencies, numbers, percent, plural, when
+from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind
+from driftd.monitor.cause import OF_VALUES, WITH, phrase
 from driftd.monitor.wording import named
 
 MOST: Final = 120
@@ -34,18 +37,21 @@ _LONG: Final = 40
 """Characters of two numbers that nobody reads at night."""
 
 
-def sentence(i: Incident, now: float) -> str:
+def sentence(i: Incident, now: float, *, values: bool = True) -> str:
     """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
     told, and nothing else: the text stays the same until a finding or midnight changes it.
 
-    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names; never
-    model, channel, size and time.
+    Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
+    is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
     """
-    text = ""
+    if not values:
+        i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
+    text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach in _attempts():
         text = _composed(i, now, names, bracket=bracket, reach=reach)
         if len(text) <= MOST:
             return text
+    text = _composed(plain, now, _NAMES[-1], bracket=False, reach=False)
     return clean(text, MOST)
 
 
@@ -63,6 +69,7 @@ def _attempts() -> Iterator[tuple[int, bool, bool]]:
 
 def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool) -> str:
     said, aside, rest = _what(i, names, bracket=bracket)
+    rest = _version(i) + rest
     models = i.models
     who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
     parts = [f"{who}: {said}", *([aside] if aside else []), _time(i, now)]
@@ -73,7 +80,7 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
     """What has happened, what may stand in brackets behind it, and what has not."""
     be, many = "is" if i.ended is None else "was", len(i.models) > 1
     first = _common(i) or i.first
-    said, aside = _phrase(cut(first.channel, names), first, be)
+    said, aside = _phrase(cut(first.channel, names), first, be, names)
     aside = aside if bracket else ""
     if i.everything and len(i.parts) > 1:
         total, changed = sum(n for _, n in i.totals), len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
@@ -84,11 +91,17 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         shown = [cut(model, names) for model in i.models[:2]]
         rest = len(i.models) - len(shown)
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
-    alive = [p for p in i.parts if p.ended is None or i.ended is not None]
-    more, calm = len(alive) - 1, i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
+    told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
+    alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
+    more, calm = len(alive), i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+
+
+def _version(i: Incident) -> str:
+    """The version of the model that began to answer about then."""
+    return "" if i.new_version is None else f"; new version {cut(i.new_version, _NAMES[-1])}"
 
 
 def _common(i: Incident) -> Part | None:
@@ -99,11 +112,14 @@ def _common(i: Incident) -> Part | None:
     return None
 
 
-def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
-    """What has happened to the channel, and in brackets what is usual."""
+def _phrase(name: str, p: Part, be: str, most: int = _NAMES[0]) -> tuple[str, str]:
+    """What has happened to the channel, and in brackets what is usual; another channel's name is cut to ``most``."""
     value, usual = p.value, p.reference_value
     if p.channel == JOINT:
         return "channels no longer move together", ""
+    told = phrase(p.cause, _detail(p, most), name, be, _share(value or 0.0))
+    if told:
+        return told, ""
     if p.kind == Kind.JOINT:
         return f"{name} no longer moves with other channels", ""
     if not p.kind or value is None or usual is None or not (isfinite(value) and isfinite(usual)):
@@ -121,6 +137,13 @@ def _phrase(name: str, p: Part, be: str) -> tuple[str, str]:
     if p.kind in {Kind.UNIT, Kind.LEVEL}:
         return f"{name} {be} {_larger(usual, value)}", _numbers(p, usual, value)
     return f"{name} has changed{_named(p.kind)}", _numbers(p, usual, value)
+
+
+def _detail(p: Part, most: int) -> str:
+    """A cause's detail; what comes from outside has no line breaks."""
+    if p.cause == Cause.SWAPPED:
+        return WITH + cut(p.detail.removeprefix(WITH), most)
+    return clean(p.detail, MOST)
 
 
 def _share(value: float) -> str:

@@ -177,6 +177,10 @@ def _take(
     seconds = known.windows.pane_seconds
     for version, (first, last) in run.versions.items():
         model.saw_version(version, first * seconds, (last + 1) * seconds)
+    if run.names and model.reference is not None:
+        for pane, row, name, times in run.names:
+            channel = model.reference.channels[row].name
+            model.saw_name(channel, name, pane * seconds, (pane + 1) * seconds, times)
     model.hops = after.hops
     drifting = run.first < run.number and _drifts(model)
     if quiet is None:
@@ -259,7 +263,7 @@ def _judge_window(
 ) -> None:
     """``seen``: whether anybody sees the judgement before that of the next window takes its place."""
     assert model.reference is not None
-    _forget_versions(model)
+    _forget_names(model)
     waiting = bool(model.muted) or any(incident.ended is None for incident in model.incidents)
     if not seen and measured is not None and not waiting:
         standing = unturned(model, known.detectors(model.reference), known.rules(), measured)
@@ -320,10 +324,14 @@ def _drifts(model: ModelState) -> bool:
     return model.judge is not None and bool(model.judge.state.episodes.open.any())
 
 
-def _forget_versions(model: ModelState) -> None:
-    """Keeps the versions that answered in what the hops remember, the most recent of them."""
+def _forget_names(model: ModelState) -> None:
+    """Keeps the versions that answered, and the new categories that came, in what the hops remember; the most recent of
+    the versions.
+    """
     oldest = model.hops.done[0].start
     recent = sorted(((seen, v) for v, seen in model.versions.items() if seen > oldest), reverse=True)
     model.versions = {v: seen for seen, v in sorted(recent[:MAX_VERSIONS])}
+    named = ((c, {n: came for n, came in mine.items() if came.last > oldest}) for c, mine in model.names.items())
+    model.names = {channel: mine for channel, mine in named if mine}
     first = sorted(model.started.items(), key=lambda begun: begun[1])[:1]  # by it the others are new
     model.started = {v: at for v, at in model.started.items() if v in model.versions} | dict(first)

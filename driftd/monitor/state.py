@@ -12,6 +12,7 @@ from driftd.core.act import Act
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import Finding, Judgement, Status
 from driftd.core.incident import Incident
+from driftd.core.new_names import MOST, least
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -37,7 +38,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class OpenChange:
     """A fault or a change of the channel ``row`` that lasts, as it was last told, with the pane that ended at ``told``;
-    the fields as in judge.natural.episodes.Turn.
+    the fields as in judge.natural.episodes.Turn, ``cause`` and ``detail`` as in Finding.
     """
 
     row: int
@@ -50,6 +51,17 @@ class OpenChange:
     value: float
     usual: float
     needed: float
+    cause: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A new category: the beginning of the first pane that it came in, the end of the last, and how often it came."""
+
+    first: float
+    last: float
+    times: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +151,8 @@ class ModelState:
     were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
     parts of, in the order in which they opened, and ``exemplars`` events that these may name. ``acts``: what people did
     about it, the newest last; ``muted``: what would have rung in a maintenance window and is open still, with the
-    severity that it would have had.
+    severity that it would have had. ``names``: new categories that came again and again, by channel, as many as
+    core.new_names keeps and hops remember.
     """
 
     slice: Slice
@@ -170,6 +183,7 @@ class ModelState:
     muted: tuple[Finding, ...] = ()
     incidents: tuple[Incident, ...] = ()
     exemplars: Recent = field(default_factory=Recent)
+    names: dict[str, dict[str, Came]] = field(default_factory=dict)
     judgement: Judgement | None = None
 
     @property
@@ -188,6 +202,13 @@ class ModelState:
     def saw_version(self, version: str, first: float, last: float) -> None:
         self.versions[version] = max(last, self.versions.get(version, last))
         self.started[version] = min(first, self.started.get(version, first))
+
+    def saw_name(self, channel: str, name: str, first: float, last: float, times: int) -> None:
+        mine = self.names.setdefault(channel, {})
+        known = mine.get(name, Came(first, last, 0))
+        mine[name] = Came(min(known.first, first), max(known.last, last), known.times + times)
+        if len(mine) > MOST:
+            self.names[channel] = {kept: mine[kept] for kept in least(mine)}
 
     def afresh(self, growth: Growth | None = None, through: dict[TopicPartition, int] | None = None) -> ModelState:
         """The same model on another reference: how far it is, its versions, calls and past stay."""

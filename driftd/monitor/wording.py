@@ -8,6 +8,7 @@ from typing import Final
 from driftd.core.finding import Finding
 from driftd.core.text import latencies, minute, numbers, percent, percents
 from driftd.judge.natural.kinds import QUANTILES, Kind
+from driftd.monitor.cause import labelled
 from driftd.monitor.changes import multiplied
 
 _SHARES: Final = frozenset(
@@ -49,6 +50,9 @@ def _moved(kind: str, then: float, now: float) -> str:
 
 
 def said(finding: Finding) -> str:
-    """``missing 0% -> 62% since 2026-11-23 05:53``; "" for a finding without a kind."""
+    """``missing 0% -> 62% since 2026-11-23 05:53``, ``range 0% -> 98%, swapped with fee since ...``; "" for a finding
+    without a kind.
+    """
     text = changed(finding.kind, finding.value, finding.reference_value)
+    text += f", {why}" if text and (why := labelled(finding.cause, finding.detail)) else ""
     return f"{text} since {minute(finding.since)}" if text and finding.since is not None else text

@@ -57,6 +57,8 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "value": f.value,
         "reference_value": f.reference_value,
         "new_version": f.new_version,
+        "cause": f.cause or None,
+        "detail": f.detail or None,
     })  # fmt: skip
     return fields
 

@@ -11,6 +11,7 @@ from driftd.core.channel import JOINT, Role
 from driftd.core.finding import Severity
 from driftd.core.incident import Entry, Incident, Part, Step, find, open_ones
 from driftd.core.text import plural
+from driftd.monitor.cause import labelled
 from driftd.monitor.sentence import began, sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
@@ -41,6 +42,9 @@ class IncidentLine:
     open: bool
     sentence: str
     kind: str | None
+    cause: str | None
+    detail: str | None
+    new_version: str | None
     since: float
     opened: float
     called: float | None
@@ -62,6 +66,8 @@ class PartLine:
     open: bool
     what: str
     kind: str | None
+    cause: str | None
+    detail: str | None
     value: float | None
     usual: float | None
     size: float | None
@@ -117,6 +123,9 @@ def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> Inciden
         i.ended is None,
         sentence(i, now),
         i.kind or None,
+        i.cause or None,
+        i.detail or None,
+        i.new_version,
         began(i),
         i.opened,
         i.called,
@@ -210,15 +219,16 @@ def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
 
 def _part(p: Part) -> PartLine:
     return PartLine(
-        p.model, p.channel, (p.now or p.severity).value, p.ended is None, size_in_words(p), p.kind or None, p.value,
-        p.reference_value, p.size if isfinite(p.size) else None, p.since, p.told, p.ended,
+        p.model, p.channel, (p.now or p.severity).value, p.ended is None, size_in_words(p), p.kind or None,
+        p.cause or None, p.detail or None, p.value, p.reference_value, p.size if isfinite(p.size) else None, p.since,
+        p.told, p.ended,
     )  # fmt: skip
 
 
 def _entry(e: Entry) -> EntryLine:
     text = _STEPS[e.step]
     if e.step in {Step.JOINED, Step.ROSE, Step.NAMED} and (e.kind or e.channel == JOINT):
-        what = words.what(e.kind, e.value, e.reference_value)
+        what = "; ".join(filter(None, [words.what(e.kind, e.value, e.reference_value), labelled(e.cause, e.detail)]))
         text = what if e.step is Step.JOINED else f"{text}: {what}"
     status = None if e.severity is None else Severity(e.severity).value
     return EntryLine(e.time, e.step.value, e.model, e.channel, status, text)

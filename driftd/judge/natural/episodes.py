@@ -19,16 +19,17 @@ a fault that came back. Pages are not affected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
+from driftd.judge.natural.kinds import KINDS, WITHOUT, Kind, Named, Shares, share_of
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
+from driftd.judge.natural.seen import Seen
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,11 @@ MORE: Final = 1.25
 """By which factor a ticket must exceed what ended by itself before. Measured: in 7.4 months of ordinary traffic without
 a fault (docs/everyday.md, seed 32) 44 tickets became 35, beside all that changed with it.
 """
+LESS: Final = 0.6
+"""Part of what was left of a relation from which on it is said anew. Chosen: more than chance makes of a window."""
+LOOK: Final = 2
+"""By which factor the values since a change must have grown before its cause is looked for again. Chosen: a dozen looks
+at ten thousand values."""
 FORGET: Final = 28 * 86_400.0
 """Half-life of ended tickets, in seconds. Chosen: four weeks, four weekends."""
 
@@ -68,6 +74,8 @@ Derived: values or answers are wrong in them. Numbers that are far out, or stand
 they made 7 more tickets in the ten months of the demo."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
+FINER: Final = (Kind.FROZEN, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
+"""Kinds whose cause may show later. Derived: the others are causes themselves (natural.causes)."""
 AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
 SILENCE: Final = 1800.0
@@ -82,6 +90,7 @@ class Fire:
     CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
     are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
     ``holds``: whether it jumped when it began is forgotten, so it keeps open what is open of it, and opens nothing.
+    ``seen`` gives what all channels showed, of which the channel has had so many ``values`` since.
     """
 
     time: float
@@ -102,6 +111,10 @@ class Fire:
     shown: float
     holds: bool = False
     """Derived: most changes need not have jumped."""
+    seen: Callable[[], Seen] | None = field(default=None, compare=False)
+    """Derived: relations have no counters of their own."""
+    values: int = 0
+    """Derived: none are known there."""
 
     @property
     def stale(self) -> bool:
@@ -112,7 +125,8 @@ class Fire:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end
-    of the tick with which that was seen, just after ``time``; the other fields as in Fire and Named.
+    of the tick with which that was seen, just after ``time``; the other fields as in Fire and Named. ``looks``: nothing
+    but that more values are there to say the cause by.
     """
 
     time: float
@@ -131,6 +145,10 @@ class Turn:
     """Derived: the shortest window."""
     needed: float = np.nan
     shares: Shares | None = None
+    seen: Seen | None = field(default=None, compare=False)
+    """Derived: what ended has nothing to show."""
+    looks: bool = False
+    """Derived: most turns change something."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,8 +187,8 @@ class Episodes:
     none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: there was none), the last of
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
-    over, and AGAIN. ``until`` is by the clock of events;
-    ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
+    over, and AGAIN. ``looked`` int64: values since the change when its cause was last looked for. ``until`` is by the
+    clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -189,6 +207,7 @@ class Episodes:
     end: Floats
     reach: NDArray[np.int64]
     shown: NDArray[np.int64]
+    looked: NDArray[np.int64]
     last: float
     lost: float
 
@@ -196,7 +215,9 @@ class Episodes:
     def start(cls, channels: int) -> Self:
         zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((3, channels))
         unknown = np.full(channels, len(KINDS) - 1)
-        return cls(zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, np.nan, 0.0)
+        return cls(
+            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero, np.nan, 0.0
+        )
 
     def step(
         self,
@@ -293,14 +314,29 @@ class Episodes:
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
-            return self._measured(fire) if self._known_better(fire) else []
+            return self._measured(fire) if self._known_better(fire) or self._fell(fire) else self._looked(fire)
         # a new country under a ticket about a campaign is not as old as the campaign
         anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
         self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
         self.level[c], self.kind[c] = level, kind
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
-        return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
+        return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares))]
+
+    def _seen(self, fire: Fire, turn: Turn) -> Turn:
+        """With what all channels showed."""
+        self.looked[fire.channel] = fire.values
+        return turn if fire.seen is None else replace(turn, seen=fire.seen())
+
+    def _looked(self, fire: Fire) -> list[Turn]:
+        """The same episode, where there are so many more values of the same change that its cause may show by now."""
+        c, level = fire.channel, int(self.level[fire.channel])
+        same = abs(fire.since - float(self.since[c])) <= HOLD[PAGE]
+        if not same or KINDS[int(self.kind[c])] not in FINER or fire.stale or fire.seen is None:
+            return []
+        if fire.values < LOOK * max(int(self.looked[c]), 1):
+            return []
+        return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, level, level), looks=True))]
 
     def _known_better(self, fire: Fire) -> bool:
         """Whether a share is known so much better by now that what was said of it is not near."""
@@ -310,11 +346,18 @@ class Episodes:
         error, value = float(self.size[c] - self.least[c]), float(self.value[c])
         return KNOWN * (fire.size - fire.least) < error and abs(fire.name.value - value) > min(error, NEAR * value)
 
+    def _fell(self, fire: Fire) -> bool:
+        """Whether so much less of a relation is left than was said: its window held values from before the change."""
+        c = fire.channel
+        told, joint = abs(float(self.value[c])), KINDS[int(self.kind[c])] is fire.name.kind is Kind.JOINT
+        most = min(LESS * told, WITHOUT * float(self.usual[c]))
+        return joint and not fire.stale and abs(fire.name.value) <= most < told
+
     def _measured(self, fire: Fire) -> list[Turn]:
         """The same episode, with what is known of its size by now."""
         c, level = fire.channel, int(self.level[fire.channel])
         self.size[c], self.least[c], self.value[c] = fire.size, fire.least, fire.name.value
-        return [self._turn(c, fire.time, fire.time, level, level)]
+        return [self._seen(fire, self._turn(c, fire.time, fire.time, level, level))]
 
     def _says_nothing(self, fire: Fire) -> bool:
         """Whether it opens no episode: its window still holds what has ended, or it would be a ticket of a channel that

@@ -52,7 +52,9 @@ LOGS: Final = 15
 """Sum of their ln(abs(x) + offset), in units of LOG_UNIT. Derived: a column."""
 LOG_SQUARES: Final = 16
 """Sum of its squares, in units of LOG_UNIT. Derived: a column."""
-FEATURES: Final = 17
+MEAN: Final = 17
+"""Sum of numbers, standardised on the reference and clipped, in units of MOMENT_UNIT. Derived: a column."""
+FEATURES: Final = 18
 """Derived: the number of columns."""
 
 SCORE: Final = 1 / 128
@@ -122,6 +124,7 @@ class Layout:
         first, second = sums[:, :, -2].astype(np.float64) * MOMENT_UNIT, sums[:, :, -1].astype(np.float64) * MOMENT_UNIT
         out[:, :, WITHIN] = np.rint(np.maximum(second - first * first / live, 0.0) / MOMENT_UNIT)
         out[:, :, FREE] = live - 1
+        out[:, :, MEAN] = sums[:, :, -2]
         return out
 
 

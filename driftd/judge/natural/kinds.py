@@ -137,6 +137,9 @@ LEAST_EXPECTED: Final = 5.0
 (.14) a new category among ten values was often called a renamed one."""
 
 
+WITHOUT: Final = 0.25
+"""Most of a relation that is left where a channel has the values of other events. Chosen: by chance a tenth is left; of
+a world that changed more stays."""
 LEAST_KNOWN: Final = 0.01
 """Share of a category below which it is not missed. Chosen: users and shops come and go."""
 

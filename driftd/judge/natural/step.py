@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,7 @@ from driftd.judge.natural.learned import (
 from driftd.judge.natural.recovery import Calm, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
+from driftd.judge.natural.seen import Recent, Witness
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
@@ -190,10 +192,10 @@ def _ticks(
     hop_events = RINGS[1].of(learned.events)[1]
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
-    cusum, recent, g = _fast(learned, limits, state, every, near, fires)
-    runs, begun = _slow(learned, limits, 0, near, len(near_hops), (state.runs, state.begun), fires)
+    cusum, witness, top = _fast(learned, limits, state, every, (near, day), fires)
+    runs, begun = _slow(learned, limits, 0, witness, len(near_hops), (state.runs, state.begun), fires)
     for scale in (1, 2):
-        _slow(learned, limits, scale, day, len(day_hops), None, fires)
+        _slow(learned, limits, scale, witness, len(day_hops), None, fires)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
     fires += slow_requests.of_hops(learned, limits, near, len(near_hops))
     if _paging(state, fires):
@@ -201,13 +203,13 @@ def _ticks(
     after = replace(
         state,
         cusum=cusum,
-        recent=recent,
+        recent=witness.recent.last(),
         near=Ring(near.part(slice(max(len(near) - HOPS[0], 0), None)), near_waiting),
         day=Ring(day.part(slice(max(len(day) - HOPS[1], 0), None)), day_waiting),
         runs=runs,
         begun=begun,
     )
-    return after, g
+    return after, top
 
 
 def _paging(state: NaturalState, fires: list[Fire]) -> bool:
@@ -216,16 +218,22 @@ def _paging(state: NaturalState, fires: list[Fire]) -> bool:
 
 
 def _fast(
-    learned: NaturalLearned, limits: Thresholds, state: NaturalState, ticks: Runs, near: Runs, fires: list[Fire]
-) -> tuple[Cusum, Counts, Floats]:
-    """Rates that jump; ``near``: the hops up to the last tick."""
-    fast = learned.fast
+    learned: NaturalLearned,
+    limits: Thresholds,
+    state: NaturalState,
+    ticks: Runs,
+    rings: tuple[Runs, Runs],
+    fires: list[Fire],
+) -> tuple[Cusum, Witness, Floats]:
+    """Rates that jump; ``rings``: the near hops up to the last tick, and those of days."""
+    fast, near = learned.fast, rings[0]
     least = np.fmin(limits.page.fast, limits.ticket.fast)
     rules = fast.rules.above(limits.fast)
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
-    recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
+    recent = Recent.of(state.recent, fast.rules.channel, ticks, top >= CALM_NATS)
+    witness = Witness(learned, *rings, recent, ticks.end)
     if not len(over.tick):
-        return cusum, recent.last(), top
+        return cusum, witness, top
     rate, told = over.hits / np.maximum(over.events, 1), over.rate
     size = rate - fast.usual[over.rule]
     bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
@@ -268,10 +276,10 @@ def _fast(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
-                holds,
+                holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]),
             )
         )  # fmt: skip
-    return cusum, recent.last(), top
+    return cusum, witness, top
 
 
 def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:
@@ -334,54 +342,17 @@ def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) 
     return float(np.nan_to_num(np.abs(moved), nan=np.inf))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recent:
-    """Counters of each channel since its rates were last calm. ``total`` int64[ticks + 1, channels, columns] sums up to
-    each tick, ``calm`` intp[ticks, channels] how many ticks had passed then (0: never), ``before`` what was carried.
-    """
-
-    total: Counts
-    calm: Rows
-    before: Counts
-
-    @classmethod
-    def of(cls, before: Counts, channel: Rows, ticks: Runs, top: Floats) -> Recent:
-        """``top`` float64[ticks, rules]: the largest g; ``channel`` of each rule, ascending."""
-        restless = np.zeros((len(ticks), before.shape[0]), bool)
-        if len(channel):
-            first = np.flatnonzero(np.append(True, channel[1:] != channel[:-1]))
-            restless[:, channel[first]] = np.logical_or.reduceat(top >= CALM_NATS, first, axis=1)
-        count = np.arange(1, len(ticks) + 1)[:, None]
-        calm = np.maximum.accumulate(np.where(restless, 0, count), axis=0)
-        zero = np.zeros((1, *before.shape), np.int64)
-        return cls(np.concatenate([zero, np.cumsum(ticks.sums, axis=0)]), calm, before)
-
-    def since(self, tick: int, channel: int) -> Counts:
-        """int64[columns] up to a tick."""
-        calm = int(self.calm[tick, channel])
-        out: Counts = self.total[tick + 1, channel] - self.total[calm, channel]
-        return out if calm else out + self.before[channel]
-
-    def last(self) -> Counts:
-        """int64[channels, columns] up to the last tick."""
-        if not len(self.calm):
-            return self.before
-        calm, rows = self.calm[-1], np.arange(len(self.before))
-        out: Counts = self.total[-1] - self.total[calm, rows] + np.where(calm[:, None] == 0, self.before, 0)
-        return out
-
-
 def _slow(
     learned: NaturalLearned,
     limits: Thresholds,
     scale: int,
-    ring: Runs,
+    witness: Witness,
     new: int,
     runs: tuple[Counts, Floats] | None,
     fires: list[Fire],
 ) -> tuple[Counts, Floats]:
     """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
-    fitted = learned.slow[scale]
+    fitted, ring = learned.slow[scale], witness.day if scale else witness.near
     after = (np.zeros((2, 0, 0), np.int64), np.zeros((0, 0))) if runs is None else runs
     page, ticket = limits.page.slow[scale], limits.ticket.slow[scale]
     if fitted is None or page is None or ticket is None or not new:
@@ -430,7 +401,8 @@ def _slow(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
-                change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]),
+                change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]), False,
+                partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
             )
         )  # fmt: skip
     return after

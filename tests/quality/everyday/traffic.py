@@ -191,6 +191,10 @@ def many_values(c: Calendar, minute: Rows, spec: dict[str, Any], rng: np.random.
     return np.asarray(i, np.intp)
 
 
+WEATHER: Final = {"m": 12.0, "deviation": 4.0, "day": 4.0, "noise": 1.0}
+"""That of a base which drew none."""
+
+
 def random_family(number: int, rng: np.random.Generator) -> dict[str, Any]:
     """A model drawn at random: 3 to 8 numbers, 2 to 5 categories, rhythm from hardly any to strong."""
     strength = rng.choice([0.4, 1, 1, 1.6])
@@ -278,9 +282,12 @@ def random_family(number: int, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def draw(number: int, seed: int) -> Base:
-    """One synthetic base of a seed."""
+def draw(number: int, seed: int, *, every: bool = False) -> Base:
+    """One synthetic base of a seed; ``every``: it has weather and the hour in any case."""
     family = random_family(number, np.random.default_rng([seed, 100 + number]))
+    if every:
+        family["weather"] = family["weather"] or WEATHER
+        family["hour"] = True
     rng = np.random.default_rng([seed, 500 + number])
     days = TRAIN_DAYS + REFERENCE_DAYS + JUDGED_DAYS
     start = MONDAY - TRAIN_DAYS * DAY + int(rng.integers(7)) * DAY

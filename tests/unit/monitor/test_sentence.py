@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,61 @@ def test_each_kind_says_what_how_much_and_since_when(
     reach = "; 12 other channels unchanged"
     assert told == f"fraud: {what} since 14:20 UTC{reach if len(what) <= 70 else ''}"
     assert len(told) <= MOST
+
+
+CAUSES: Sequence[tuple[str, str, str, str]] = [
+    ("swapped", "with fee", "unit", "amount and fee have swapped"),
+    ("sign_flipped", "", "range", "amount has changed sign"),
+    ("clipped", "below 3 and above 100", "frozen", "amount is clipped below 3 and above 100"),
+    ("hours_shifted", "5 hours earlier", "level", "amount is shifted, 5 hours earlier"),
+    ("join_broken", "", "joint", "amount has values of other events (relations gone)"),
+    ("unit", "C to F", "range", "amount reads 1.8 x + 32 (C to F?)"),
+    ("unit", "x 100", "unit", "amount is 25 times larger (0.02 → 0.5)"),
+    ("new_value", "'XX'", "new_value", "amount has the new value 'XX', 50% of all"),
+    ("new_value", "'a' and 'b'", "new_value", "amount has the new values 'a' and 'b', 50% of all"),
+    ("new_value", "", "new_value", "amount 50% new values (usually 2%)"),
+    ("renamed", "'DE' to 'de'", "renamed", "amount is renamed, 'DE' to 'de'"),
+    ("type_changed", "text in place of numbers", "refused", "amount 50% text in place of numbers"),
+    ("missing", "", "missing", "amount 50% missing (usually 2%)"),
+]
+
+
+@pytest.mark.parametrize(("cause", "detail", "kind", "what"), CAUSES, ids=[f"{c[0]} {c[1]}" for c in CAUSES])
+def test_a_cause_is_said_in_place_of_numbers(cause: str, detail: str, kind: str, what: str) -> None:
+    told = said(replace(one(kind, 0.5, 0.02), cause=cause, detail=detail))
+    assert told == f"fraud: {what} since 14:20 UTC; 12 other channels unchanged"
+
+
+def test_the_other_channel_of_a_swap_is_no_more_channel_and_a_cause_goes_before_none() -> None:
+    fee = one("range", 0.5, 0.02, "fee")
+    amount = replace(one("unit", 45, 4500), cause="swapped", detail="with fee")
+    assert said(fee, amount) == "fraud: amount and fee have swapped since 14:20 UTC; 11 other channels unchanged"
+
+
+def test_everything_at_once_is_the_pipeline_whatever_each_channel_has() -> None:
+    more = [replace(one("missing", 1.0, 0, name), cause="missing") for name in ("a", "b", "c")]
+    (incident,) = folded((), more, 4)
+    assert (incident.cause, incident.detail) == ("pipeline", "")
+    (alone,) = folded((), more[:1], 4)
+    assert alone.cause == "missing"
+
+
+@pytest.mark.parametrize(("cause", "detail", "kind", "what"), CAUSES, ids=[f"{c[0]} {c[1]}" for c in CAUSES])
+def test_what_alerts_say_has_no_value_of_an_event_but_the_rest(cause: str, detail: str, kind: str, what: str) -> None:
+    told = replace(one(kind, 0.5, 0.02), cause=cause, detail=detail)
+    (incident,) = folded((), [told], 13)
+    text = sentence(incident, NOW, values=False)
+    assert (what in text) == (not detail or cause not in {"new_value", "renamed"})
+    assert not {"XX", "DE", "'a'"} & {word.strip(",") for word in text.split()}
+    assert "14:20" in text
+
+
+def test_a_version_that_began_then_is_named() -> None:
+    told = said(replace(one("missing", 1.0, 0.0), new_version="v" * 30))
+    assert (
+        told
+        == "fraud: amount 100% missing (usually 0%) since 14:20 UTC; new version vvvv…vvvv; 12 other channels unchanged"
+    )
 
 
 def test_every_kind_has_a_known_answer() -> None:
@@ -135,15 +191,27 @@ NAMES = st.text(min_size=1, max_size=300) | st.sampled_from(
 @given(
     model=NAMES, channel=NAMES, other=NAMES, kind=st.sampled_from(["", *(k.value for k in Kind)]),
     value=st.none() | st.floats(), usual=st.none() | st.floats(), size=st.integers(1, 4), ends=st.booleans(),
+    cause=st.sampled_from([("", ""), *((c, d) for c, d, _, _ in CAUSES)]) | st.tuples(st.just("swapped"), NAMES),
 )  # fmt: skip
 def test_it_is_never_too_long_and_never_without_its_time(
-    model: str, channel: str, other: str, kind: str, value: float, usual: float, size: int, *, ends: bool
+    model: str,
+    channel: str,
+    other: str,
+    kind: str,
+    value: float,
+    usual: float,
+    size: int,
+    cause: tuple[str, str],
+    *,
+    ends: bool,
 ) -> None:
+    detail = f"with {cause[1]}" if cause[0] == "swapped" else cause[1]
     told = [
         finding(name, BEGIN, PAGE, since=BEGIN, kind=kind, model=m, value=value, usual=usual)
         for m in (model, f"{model}2")
         for name in dict.fromkeys((channel, other))
     ]
+    told = [replace(f, cause=cause[0], detail=detail) for f in told]
     if ends:
         told += [finding(f.feature, BEGIN + 99 * 3600, OK, PAGE, model=f.model) for f in told]
     incidents = [

@@ -1,0 +1,1 @@
+"""Is the cause that a finding names the one that was put in?"""
