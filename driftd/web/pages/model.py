@@ -124,8 +124,11 @@ def _charts(m: ModelView, stretch: Stretch, snapshot: Snapshot) -> Iterator[Time
         if not len(found.times) or np.nanmax(found.events_per_second) * 60 >= 1
         else ("an hour", 3600.0)
     )
-    events = found.events_per_second * per[1]
-    last = f"{number(float(events[-1]))} {per[0]}" if len(events) else ""
+    # the last one is not over yet: so far it has too few events
+    begun = found.times + found.step / 2 > snapshot.reached
+    events = np.where(begun, np.nan, found.events_per_second * per[1])
+    known = events[np.isfinite(events)]
+    last = f"{number(float(known[-1]))} {per[0]}" if len(known) else ""
     yield TimeChart(
         "Events", per[0], f"Events {per[0]} of {m.name}; last {last}", stretch.span,
         [Line(found.times, events, gap=gap)], marks=marks, last=last, from_zero=True, height=100,
