@@ -91,14 +91,15 @@ def _past(snapshot: Snapshot, model: str) -> list[Episode]:
     return [e for e in episodes(mine) if e.ended is not None][:MOST_EPISODES]
 
 
-def _latency(m: ModelView) -> str:
+def _latency(m: ModelView) -> tuple[str, str]:
+    """The quantiles and their unit; empty where nobody measures them."""
     if m.judgement is None:
-        return ""
+        return "", ""
     found = m.judgement.summary.latency_quantiles(QUANTILES)
     if any(math.isnan(x) for x in found):
-        return ""
+        return "", ""
     unit, factor = ("ms", 1e3) if max(found) < 1 else ("s", 1.0)
-    return f"{' / '.join(number(x * factor) for x in found)} {unit}"
+    return " / ".join(number(x * factor) for x in found), unit
 
 
 def _row(c: ChannelLine, m: ModelView, snapshot: Snapshot) -> Row:
