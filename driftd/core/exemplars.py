@@ -32,7 +32,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplars:
-    """One of each pane: ``offsets`` int64[k], ``times`` float64[k], ``ids`` bytes[k] of UTF-8."""
+    """One of each pane: ``offsets`` int64[k], ``times`` float64[k], ``ids`` bytes[k] of UTF-8, wide as the longest."""
 
     offsets: NDArray[np.int64]
     times: NDArray[np.float64]
@@ -40,15 +40,15 @@ class Exemplars:
 
     @classmethod
     def of(cls, one: Exemplar) -> Self:
-        ids = np.array([as_id(one.id)], f"S{ID_BYTES}")
-        return cls(np.array([one.offset], np.int64), np.array([one.time], np.float64), ids)
+        ids = np.array([as_id(one.id)], np.bytes_)
+        return cls(np.array([one.offset], np.int64), np.array([one.time], np.float64), narrow(ids))
 
     @classmethod
     def first(cls, batch: EventBatch, index: NDArray[np.intp]) -> Self:
         """The events at ``index``."""
         ids = batch.ids
         texts = [b""] * len(index) if ids is None else [as_id(ids[i]) for i in index.tolist()]
-        return cls(batch.offsets[index], batch.times[index], np.array(texts, f"S{ID_BYTES}"))
+        return cls(batch.offsets[index], batch.times[index], narrow(np.array(texts, np.bytes_)))
 
     @classmethod
     def unknown(cls, panes: int) -> Self:
@@ -62,7 +62,7 @@ class Exemplars:
 
     def changed(self, change: Callable[[Any], Any]) -> Exemplars:
         """With every array changed."""
-        return Exemplars(change(self.offsets), change(self.times), change(self.ids))
+        return Exemplars(change(self.offsets), change(self.times), narrow(change(self.ids)))
 
     @property
     def nbytes(self) -> int:
@@ -79,7 +79,12 @@ def merged(parts: Sequence[Exemplars | None], places: Sequence[Any], panes: int)
             better = part.offsets < out.offsets[at]
             to = np.arange(panes)[at][better]
             out.offsets[to], out.times[to], out.ids[to] = part.offsets[better], part.times[better], part.ids[better]
-    return out
+    return out.changed(lambda x: x)
+
+
+def narrow(ids: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """As wide as the longest: the same however the panes came, and small where there are none."""
+    return ids.astype(f"S{max(int(np.char.str_len(ids).max(initial=1)), 1)}", copy=False)
 
 
 def as_id(value: str | float | None) -> bytes:

@@ -72,8 +72,8 @@ def require_panes(block: PaneBlock) -> None:
 def _require_exemplars(exemplars: Exemplars, k: int) -> None:
     _require("exemplars", exemplars.offsets, (k,), "i")
     _require("exemplars", exemplars.times, (k,), "f")
-    if exemplars.ids.shape != (k,) or exemplars.ids.dtype != np.dtype(f"S{ID_BYTES}"):
-        raise ValueError(f"exemplars: expected {k} ids of {ID_BYTES} bytes")
+    if exemplars.ids.shape != (k,) or exemplars.ids.dtype.kind != "S" or exemplars.ids.dtype.itemsize > ID_BYTES:
+        raise ValueError(f"exemplars: expected {k} ids of {ID_BYTES} bytes at the most")
 
 
 def _require_names(block: PaneBlock, numbers: set[int], channels: int) -> None:

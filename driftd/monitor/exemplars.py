@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import TopicPartition
-from driftd.core.exemplars import ID_BYTES, NOWHERE, Exemplars, as_text
+from driftd.core.exemplars import NOWHERE, Exemplars, as_text, narrow
 from driftd.core.incident import Example, Incident
 
 KEPT: Final = ((60.0, 30), (600.0, 36), (3600.0, 48), (86_400.0, 30))
@@ -39,7 +39,7 @@ class Recent:
     at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     times: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     offsets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    ids: NDArray[np.bytes_] = field(default_factory=lambda: np.zeros(0, f"S{ID_BYTES}"))
+    ids: NDArray[np.bytes_] = field(default_factory=lambda: np.zeros(0, "S1"))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -87,7 +87,8 @@ class Recent:
         """Those at ``index``, without sources of which none is left."""
         used, at = np.unique(self.at[index], return_inverse=True)
         sources = tuple(self.sources[i] for i in used.tolist())
-        return Recent(sources, at.astype(np.int64), self.times[index], self.offsets[index], self.ids[index])
+        ids = narrow(self.ids[index])
+        return Recent(sources, at.astype(np.int64), self.times[index], self.offsets[index], ids)
 
 
 def exemplified(incidents: tuple[Incident, ...], recent: Recent, model: str, until: float) -> tuple[Incident, ...]:
@@ -102,7 +103,8 @@ def _with_examples(i: Incident, recent: Recent, model: str, until: float) -> Inc
     room, last = MOST - len(i.examples), max(p.since for p in i.parts)
     before = min(room, EACH_SIDE - sum(e.time < i.since for e in i.examples))
     after = min(room - max(before, 0), EACH_SIDE - sum(e.time >= last for e in i.examples))
-    places = recent.between(-np.inf, i.since - UNSURE_SECONDS)[-before:] if before > 0 else np.zeros(0, np.intp)
+    usual = min(i.since - UNSURE_SECONDS, until)  # later ones are not thinned out yet
+    places = recent.between(-np.inf, usual)[-before:] if before > 0 else np.zeros(0, np.intp)
     if after > 0:
         since = recent.between(max(last, max((e.time for e in i.examples), default=-np.inf) + 1e-6), until)
         places = np.concatenate([places, since[-after:]])

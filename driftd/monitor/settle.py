@@ -49,11 +49,12 @@ MAX_VERSIONS = 100
 @dataclass(slots=True)
 class Evaluated:
     """What the panes of one step led to. ``turns`` says of each period of a rolling reference that ended whether it
-    became the reference, and why not.
+    became the reference, and why not. ``reached``: up to when panes have been taken so far, the same however they came.
     """
 
     judgements: list[Judgement] = field(default_factory=list)
     turns: list[str] = field(default_factory=list)
+    reached: float = np.inf
 
 
 @dataclass(slots=True)
@@ -104,11 +105,11 @@ def settle(known: Known, model: ModelState, reached: int, out: Evaluated, *, end
                 until = turning.index(True, at) + 1 if True in turning[at:] else len(runs)
                 quiet.extend(_ahead(known, model, runs[at:until]))
                 tried = at + (len(quiet) or LEAST_BATCHES)  # not again with each run
-            now = quiet.popleft() if quiet else None
+            now, out.reached = quiet.popleft() if quiet else None, (run.number + 1) * known.windows.pane_seconds
             _take(known, model, run, after, out, now, seen=at >= shown)
             if behind - 1 in turns:
                 _change(known, model, run, turns[behind - 1], out)
-        model.exemplars = model.exemplars.until(np.inf)
+        model.exemplars, out.reached = model.exemplars.until(np.inf), np.inf
     if end:
         _finish(known, model, out)
 
@@ -285,8 +286,8 @@ def keep(known: Known, model: ModelState, evaluation: Evaluation | None, out: Ev
         model.incidents = folded(model.incidents, found, len(judgement.channel_status))
     if any(incident.ended is None for incident in model.incidents):
         model.incidents = settled(model.incidents, still_open(evaluation), judgement.window_end)
-        model.exemplars = model.exemplars.until(judgement.window_end)
-        model.incidents = exemplified(model.incidents, model.exemplars, model.name, judgement.window_end)
+        model.exemplars = model.exemplars.until(out.reached)
+        model.incidents = exemplified(model.incidents, model.exemplars, model.name, out.reached)
     for finding in found:
         if finding.opens_page:
             model.pages += 1

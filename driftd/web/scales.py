@@ -19,6 +19,8 @@ LOG_FROM: Final = 20.0
 """Greatest over least of what is shown, all above 0, from which on the axis is logarithmic."""
 _STEPS: Final = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, DAY, 2 * DAY,
                  7 * DAY, 14 * DAY)  # fmt: skip
+HAIR: Final = 1e-6
+"""Part of a step by which a value may lie below the axis: a share of 0 that is -1e-9 is no reason for one to -0.5."""
 _MOST_TIMES: Final = 7
 _MOST_TICKS: Final = 6
 
@@ -46,7 +48,7 @@ class Axis:
             room = abs(high) * 0.1 or 1.0
             low, high = (0.0, high or 0.1) if from_zero else (low - room, high + room)
         step = _round_step((high - low) / 3)
-        low = math.floor(low / step + 1e-9) * step
+        low = math.floor(low / step + HAIR) * step
         return cls(low, min(math.ceil(high / step - 1e-9) * step, max(most, high)))
 
     def place(self, values: Floats) -> Floats:

@@ -92,11 +92,15 @@ def size_chart(sizes: Sizes, line: ChannelLine, stretch: Stretch, now: float) ->
 
 
 def day_of_sizes(m: ModelView, now: float) -> tuple[Floats, Floats, Span]:
-    """The largest size of all channels over the last 24 hours, in a ticket's, in 48 pieces at the most."""
-    span, step = Span(now - DAY, now), t.STEPS[1]
-    numbers, sizes = m.timeline.sizes(1, int(span.start // step))
-    at = np.asarray((numbers + 0.5) * step, np.float64)
-    return *halved(at, np.maximum(sizes, DAY_AXIS.low), span), span
+    """The largest size of all channels over the last 24 hours, in a ticket's, in 48 pieces at the most: by the hour, as
+    more events say more, and since the last whole hour by ten minutes.
+    """
+    span, hour, ten = Span(now - DAY, now), t.STEPS[2], t.STEPS[1]
+    hours, sizes = m.timeline.sizes(2, int(span.start // hour))
+    since = (hours[-1] + 1) * hour if len(hours) else span.start
+    recent, newest = m.timeline.sizes(1, int(since // ten))
+    at = np.concatenate([(hours + 0.5) * hour, (recent + 0.5) * ten]).astype(np.float64)
+    return *halved(at, np.maximum(np.concatenate([sizes, newest]), DAY_AXIS.low), span), span
 
 
 def _found(m: ModelView, row: int, stretch: Stretch) -> tuple[float, Floats, Floats, NDArray[np.int8]] | None:

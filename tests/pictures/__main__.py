@@ -15,9 +15,9 @@ from tests.servers.prometheus import find
 
 PICTURES: Final = (
     ("fleet", "/?refresh=off", 1280, 800, "light"),
-    ("model", "/model?model=fraud-card&refresh=off", 1280, 1150, "light"),
-    ("incident", "/incident?id={incident}&refresh=off", 1280, 1200, "light"),
-    ("channel", "/channel?model=fraud-card&channel=amount&refresh=off", 1280, 1200, "dark"),
+    ("model", "/model?model=fraud-card&refresh=off", 1280, 1320, "light"),
+    ("incident", "/incident?id={incident}&refresh=off", 1280, 1950, "light"),
+    ("channel", "/channel?model=fraud-card&channel=amount&refresh=off", 1280, 1520, "dark"),
 )
 
 
@@ -54,6 +54,7 @@ def take(url: str, picture: Path, width: int, height: int, scheme: str) -> None:
         command = [str(chromium), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *dark]
         command += [
             "--virtual-time-budget=3000",
+            "--run-all-compositor-stages-before-draw",  # else parts of it may be empty on a busy machine
             f"--user-data-dir={profile}",
             f"--window-size={width},{height}",
             f"--screenshot={picture}",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from driftd.config.settings import LearningSection, Settings, WindowsSection
+from driftd.config.settings import LearningSection, Settings, SloSection, WindowsSection
 from driftd.core.event import Decoded, EventBatch, Reject, RejectReason
 from driftd.core.incident import Incident
 from driftd.core.slice import Slice
@@ -96,6 +96,7 @@ def fleet(models: int, *, calm: bool = False, features: int = 0) -> Fleet:
     """``features``: so many more numbers in each model."""
     settings = Settings(
         learning=LearningSection(seconds=LEARNED_DAYS * DAY),
+        slo=SloSection(success_objective=0.98),
         windows=WindowsSection(pane_seconds=60.0, window_seconds=1800.0, min_events=150),
     )
     pipeline, state = pipeline_of(settings, NoCodec()), State()

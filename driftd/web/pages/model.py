@@ -91,14 +91,15 @@ def _past(snapshot: Snapshot, model: str) -> list[Episode]:
     return [e for e in episodes(mine) if e.ended is not None][:MOST_EPISODES]
 
 
-def _latency(m: ModelView) -> str:
+def _latency(m: ModelView) -> tuple[str, str]:
+    """The quantiles and their unit; empty where nobody measures them."""
     if m.judgement is None:
-        return ""
+        return "", ""
     found = m.judgement.summary.latency_quantiles(QUANTILES)
     if any(math.isnan(x) for x in found):
-        return ""
+        return "", ""
     unit, factor = ("ms", 1e3) if max(found) < 1 else ("s", 1.0)
-    return f"{' / '.join(number(x * factor) for x in found)} {unit}"
+    return " / ".join(number(x * factor) for x in found), unit
 
 
 def _row(c: ChannelLine, m: ModelView, snapshot: Snapshot) -> Row:
@@ -124,8 +125,11 @@ def _charts(m: ModelView, stretch: Stretch, snapshot: Snapshot) -> Iterator[Time
         if not len(found.times) or np.nanmax(found.events_per_second) * 60 >= 1
         else ("an hour", 3600.0)
     )
-    events = found.events_per_second * per[1]
-    last = f"{number(float(events[-1]))} {per[0]}" if len(events) else ""
+    # the last one is not over yet: so far it has too few events
+    begun = found.times + found.step / 2 > snapshot.reached
+    events = np.where(begun, np.nan, found.events_per_second * per[1])
+    known = events[np.isfinite(events)]
+    last = f"{number(float(known[-1]))} {per[0]}" if len(known) else ""
     yield TimeChart(
         "Events", per[0], f"Events {per[0]} of {m.name}; last {last}", stretch.span,
         [Line(found.times, events, gap=gap)], marks=marks, last=last, from_zero=True, height=100,

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from driftd.core.channel import Role
 from driftd.core.reference import Bins
 from driftd.core.text import when
 from driftd.judge.natural.kinds import Kind as ChangeKind
@@ -36,14 +37,17 @@ def charts_of(
     numeric = bool(view.judgement.reference.numeric[view.row])
     draw = _Drawing(m, view, line, stretch, found, usual, snapshot)
     made = [*(draw.numbers() if numeric else draw.categories()), draw.missing()]
-    # first the one in which the change shows
-    first = (
-        {t.SHARE_MISSING: "Missing", t.SHARE_UNSEEN: UNSEEN_TITLE}.get(column_of(line.kind, numeric))
-        if line.kind
-        else ""
-    )
+    first = _first(line.kind, numeric=numeric)
     made.sort(key=lambda chart: chart.title != first)
     return [chart for chart in made if not chart.empty], usual.hourly
+
+
+def _first(kind: str | None, *, numeric: bool) -> str:
+    """The title of the chart in which a change of that kind shows best; "" where all do."""
+    if kind == ChangeKind.ERRORS:
+        return "Mean"
+    titles = {t.SHARE_MISSING: "Missing"} if numeric else {t.SHARE_MISSING: "Missing", t.SHARE_UNSEEN: UNSEEN_TITLE}
+    return titles.get(column_of(kind, numeric), "") if kind else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +64,9 @@ class _Drawing:
         unit = "numbers as they come"
         if self.line.kind == ChangeKind.UNIT:
             yield self._chart("Typical size", "geometric mean of the numbers but 0", t.TYPICAL, height=130)
+        if self.view.role is Role.ERROR:  # 0 or 1: quantiles say nothing
+            yield self._chart("Mean", "share of the events that failed; dashed: the reference's", t.MEAN)
+            return
         usual = self.usual.columns
         band = Band(self.usual.times, usual[t.P5], usual[t.P95])
         enough = self.found.totals[:, t.EVENTS] >= QUANTILE_EVENTS

@@ -99,6 +99,26 @@ def test_panes_are_cut_between_panes_and_lose_nothing(said: list[Message]) -> No
     assert sum(int(part.panes.sums.sum()) for part in parts) == int(whole.panes.sums.sum())
 
 
+def test_exemplars_travel_with_their_panes_and_others_are_refused(said: list[Message]) -> None:
+    whole = max((m for m in said if isinstance(m, Panes)), key=lambda m: len(m.panes))
+    mine = whole.panes.exemplars
+    assert mine is not None
+    assert (np.diff(mine.offsets) > 0).all()  # the first event of each pane, in order
+    ids = replace(mine, ids=np.array([f"e{k}".encode() for k in range(len(mine.ids))]))
+    again = decode(encode(replace(whole, panes=replace(whole.panes, exemplars=ids))))
+    assert isinstance(again, Panes)
+    assert again.panes.exemplars is not None
+    assert again.panes.exemplars.ids.tolist() == ids.ids.tolist()
+    for wrong in (
+        replace(mine, offsets=mine.offsets[1:]),
+        replace(mine, times=mine.times.astype(np.float32)),
+        replace(mine, ids=mine.ids.astype("S65")),
+        replace(mine, ids=mine.ids.astype("U4")),
+    ):
+        with pytest.raises(MessageUnreadable, match="exemplars"):
+            decode(encode(replace(whole, panes=replace(whole.panes, exemplars=wrong))))
+
+
 def _each(message: Panes) -> list[PaneBlock]:
     return [PaneBlock.of(number, pane) for number, pane in message.panes.each()]
 
