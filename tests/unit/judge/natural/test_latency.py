@@ -14,11 +14,13 @@ from driftd.core.event import EventBatch
 from driftd.core.reference import tail_bins
 from driftd.core.summary import FIRST_VALUE
 from driftd.ingest.binning import encode_with
+from driftd.judge.natural import features
 from driftd.judge.natural.changes import CHANGES, Change, OwnSize, OwnSizes
 from driftd.judge.natural.episodes import PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
-from driftd.judge.natural.latency import LatencyLearned
+from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned
 from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
 from driftd.judge.natural.step import Products, start, step
@@ -100,6 +102,26 @@ def test_slow_requests_page(change: Slow, kind: Kind, within_hours: float) -> No
 )
 def test_what_is_no_fault_says_nothing(change: Slow) -> None:
     assert turns(change) == []
+
+
+@pytest.mark.parametrize(
+    ("slow", "share"),
+    [
+        pytest.param([80, 80, 80], 0.8, id="it lasts"),
+        pytest.param([0, 0, 80], 0.0, id="a burst in the last hop"),
+        pytest.param([80, 80, 0], 0.0, id="a deploy that is over"),
+        pytest.param([40, 80, 10], 0.2, id="twice the least"),
+        pytest.param([8, 10, 12], 0.1, id="a part of the requests"),
+    ],
+)
+def test_a_share_counts_with_what_each_part_of_the_hour_has(slow: list[int], share: float) -> None:
+    sums = np.zeros((3, 1, features.FEATURES), np.int64)
+    sums[:, 0, features.LIVE], sums[:, 0, features.FAR] = 100, slow
+    begin = np.arange(3) * 1200.0
+    seen = Lasting.of(TESTS[0], 0, Runs(begin, begin + 1200, np.full(3, 100), sums), 3, 50)
+    assert (seen.first.tolist(), seen.last.tolist()) == ([0], [2])
+    assert seen.share.tolist() == pytest.approx([share])
+    assert seen.least[0] <= seen.share[0]
 
 
 def test_slower_by_two_thirds_is_a_ticket() -> None:
