@@ -117,8 +117,8 @@ def test_what_is_no_fault_says_nothing(change: Slow) -> None:
 def test_a_share_counts_with_what_each_part_of_the_hour_has(slow: list[int], share: float) -> None:
     sums = np.zeros((3, 1, features.FEATURES), np.int64)
     sums[:, 0, features.LIVE], sums[:, 0, features.FAR] = 100, slow
-    begin = np.arange(3) * 1200.0
-    seen = Lasting.of(TESTS[0], 0, Runs(begin, begin + 1200, np.full(3, 100), sums), 3, 50)
+    begin = np.array([0.0, 1200.0, 2400.0])
+    seen = Lasting.of(TESTS[0], 0, Runs(begin, np.add(begin, 1200.0, dtype=np.float64), np.full(3, 100), sums), 3, 50)
     assert (seen.first.tolist(), seen.last.tolist()) == ([0], [2])
     assert seen.share.tolist() == pytest.approx([share])
     assert seen.least[0] <= seen.share[0]
