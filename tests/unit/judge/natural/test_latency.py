@@ -20,6 +20,7 @@ from driftd.judge.natural.episodes import PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned
 from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.reach import UP, reach
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
@@ -27,6 +28,7 @@ from driftd.judge.natural.step import Products, start, step
 from driftd.judge.natural.thresholds import thresholds
 from driftd.learn.build import Learning, build
 from driftd.learn.natural import ticks_of
+from driftd.monitor.reach import blind, undetectable
 
 Floats = NDArray[np.float64]
 Slow = Callable[[Floats, Floats], Floats]
@@ -191,3 +193,19 @@ def test_the_user_s_sizes_of_the_channel_stand() -> None:
     channel = OwnSizes(channel={Change.FAR: OwnSize(page=0.3)})
     assert sizes_of(learned, [table] * 3).page[far].tolist() == [0.7, 0.7, 0.05]  # features' sizes are not its own
     assert sizes_of(learned, [channel] * 3).page[far, row] == 0.3
+
+
+def test_what_is_promised_of_slow_requests_pages_in_time_and_nothing_else_is_asked() -> None:
+    reference = build(events(np.random.default_rng(5), BEGIN - 7 * DAY, 7.0), Learning())
+    learned = natural_of(reference)
+    assert learned is not None
+    row, seen = reference.rows["latency"], reach(learned, thresholds(learned), reference)
+    assert undetectable(reference, learned, seen, np.zeros(3, bool))[row] == ()
+    assert blind(reference, learned, seen, np.zeros(3, bool))[row] == ()
+    far = (seen.channel == row) & (seen.change == CHANGES.index(Change.FAR)) & seen.page
+    assert seen.direction[far].tolist() == [UP]
+    (least,), (seconds,) = seen.least[far].tolist(), seen.seconds[far].tolist()
+    assert 0.05 < least < 0.15
+    pages = [t for t in turns(since(3, 30, least), hours=3 + 1.5 * seconds / HOUR) if t.level == PAGE]
+    assert pages
+    assert pages[0].time - BEGIN - 3 * HOUR <= 1.5 * seconds
