@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from driftd.config import Loaded, Model, Settings
     from driftd.core.channel import Channel
     from driftd.core.reference import Reference
+    from driftd.monitor.answers import Answers
 
 
 @click.command(
@@ -122,7 +124,7 @@ def models(settings: Settings) -> dict[str, Any]:
     from driftd.monitor.sensitivity import sensitivity_of  # noqa: PLC0415
     from driftd.wiring.app import chooser, pipeline_of, references_of  # noqa: PLC0415
 
-    references, pipeline = references_of(settings), pipeline_of(settings)
+    references, pipeline, told = references_of(settings), pipeline_of(settings), _answers(settings)
     configured = {m.name: m for m in settings.models}
     out = []
     for name in {**configured, **references}:
@@ -147,6 +149,7 @@ def models(settings: Settings) -> dict[str, Any]:
             "joint": sensitivity.joint(found),
             "remarks": list(remarks(reference) if reference is not None else _unsaid(settings, model)),
             "unseen": list(found.unseen) if found is not None else [],
+            "pages": asdict(told[name]) if name in told else None,
             "unknown_channels": list(unknown_channels(reference, model.alarms.channels)) if model and reference else [],
             "channels": [
                 {
@@ -161,6 +164,24 @@ def models(settings: Settings) -> dict[str, Any]:
         })  # fmt: skip
     certificate = sensitivity.certificate(pipeline.monitor.certificate(references.values()))
     return {"certificate": certificate, "models": out, "remarks": list(_unsaid(settings, None))}
+
+
+def _answers(settings: Settings) -> dict[str, Answers]:
+    """What people said of the models' last pages, as the checkpoint has it; nothing where it cannot be read now."""
+    from driftd.core.errors import StateError  # noqa: PLC0415
+    from driftd.core.incident import together  # noqa: PLC0415
+    from driftd.engine.snapshot import decode_checkpoint  # noqa: PLC0415
+    from driftd.engine.store import read_file  # noqa: PLC0415
+    from driftd.monitor.answers import answers  # noqa: PLC0415
+
+    path = Path(settings.state.directory) / "checkpoint"
+    if not path.exists():
+        return {}
+    try:
+        models = decode_checkpoint(read_file(path)).models
+    except StateError:
+        return {}
+    return answers(together(i for m in models for i in m.incidents), (act for m in models for act in m.acts))
 
 
 def _unsaid(settings: Settings, model: Model | None) -> Iterator[str]:
@@ -191,8 +212,6 @@ def _expected(model: Model | None) -> Iterator[Channel]:
 
 def _detectors(choose: Any, channel: Channel) -> list[dict[str, Any]] | None:
     """Kind and settings; None where the type of the channel must be learned first."""
-    from dataclasses import asdict  # noqa: PLC0415
-
     from driftd.core.event import Kind  # noqa: PLC0415
 
     if channel.kind is Kind.ANY:
@@ -282,6 +301,8 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
     print_line()
     print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
     print_line(f"  {_spelled_reference(model['reference'])}")
+    if model["pages"] is not None:
+        print_line(f"  Pages: {_spelled_pages(model['pages'])} (driftd feedback)")
     for line in (*model["unknown_channels"], *model["remarks"]):
         print_line(f"  {clean(line, 600)}", "red")
     if model["window"] is not None:
@@ -307,6 +328,12 @@ def _spelled_reference(reference: dict[str, Any]) -> str:
     if reference["learn_seconds"]:
         return f"Reference: learned from the first {duration(reference['learn_seconds'])} of event time"
     return f"Reference: learned from the first {reference['learn_events']:,} events"
+
+
+def _spelled_pages(pages: dict[str, int]) -> str:
+    from driftd.monitor.answers import Answers  # noqa: PLC0415
+
+    return str(Answers(**pages))
 
 
 def _type(channel: dict[str, Any]) -> str:

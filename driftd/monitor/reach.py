@@ -122,7 +122,7 @@ def undetectable(
         for change in _asked(reference, learned, row):
             place = CHANGES.index(change)
             exact = proved[row] and change in {Change.LEVEL, Change.MIX, Change.MISSING}
-            if not (exact or (up[place, row] and down[place, row])):
+            if not (exact or (up[place, row] and (down[place, row] or learned.traits.latency[row]))):
                 way = _DIRECTIONS[int(down[place, row]) - int(up[place, row])]
                 mine.append(Undetectable(change, CLASS_OF[change], way, _why(learned, pace, change, row)))
         out.append(tuple(mine))
@@ -172,6 +172,8 @@ def _asked(reference: Reference, learned: NaturalLearned, row: int) -> tuple[Cha
     role, t = reference.channels[row].role.row, learned.traits
     if t.errors[row]:
         return (Change.ERRORS,)
+    if t.latency[row]:
+        return (Change.FAR, Change.UNIT)
     return tuple(
         change
         for change in _ASKED

@@ -15,6 +15,7 @@ from driftd.core.errors import ActRefused
 from driftd.core.incident import Incident, find
 from driftd.core.text import clean, did_you_mean, minute
 from driftd.core.units import MONTH_SECONDS
+from driftd.monitor.answers import Answers, answers
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import read_time
 
@@ -171,6 +172,11 @@ def verdicts(snapshot: Snapshot) -> dict[str, int]:
     acts = sorted((act for m in snapshot.models for act in m.acts), key=lambda act: act.when)
     last = {a.about: a for a in acts if a.deed is Deed.FEEDBACK and a.when > snapshot.now - MONTH_SECONDS}
     return Counter(act.verdict for act in last.values())
+
+
+def answers_of(snapshot: Snapshot) -> dict[str, Answers]:
+    """By model, whether its last pages were right."""
+    return answers(snapshot.incidents, (act for m in snapshot.models for act in m.acts))
 
 
 def act_line(act: Act) -> ActLine:

@@ -9,11 +9,14 @@ import numpy as np
 
 from driftd.core.text import clean, duration, plural
 from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.monitor.answers import Answers
 from driftd.monitor.view import Snapshot
-from driftd.web.acts import verdicts
+from driftd.web.acts import answers_of, verdicts
 from driftd.web.format import large
 
 MAX_CHANNELS: Final = 20
+MAX_FALSE: Final = 5
+"""Models with false alarms that the health page names."""
 _DAY: Final = 86_400.0
 
 
@@ -24,7 +27,11 @@ def promises(snapshot: Snapshot) -> list[tuple[str, str]]:
         return []
     counts = [m.counts for m in snapshot.models]
     pages, recent = sum(c.pages for c in counts), sum(c.recent_pages for c in counts)
-    return [*_promises(certificate, pages, recent), *_judged(certificate, verdicts(snapshot))]
+    return [
+        *_promises(certificate, pages, recent),
+        *_judged(certificate, verdicts(snapshot)),
+        *_by_model(answers_of(snapshot)),
+    ]
 
 
 def _judged(c: Certificate, said: Mapping[str, int]) -> Iterator[tuple[str, str]]:
@@ -37,6 +44,13 @@ def _judged(c: Certificate, said: Mapping[str, int]) -> Iterator[tuple[str, str]
         were = "was a false alarm" if false == 1 else "were false alarms"
         text = f"{false} of {every} {plural('incident', every)} of the last 30 days {were}, people said; {budget}"
     yield "Judged", text
+
+
+def _by_model(known: Mapping[str, Answers]) -> Iterator[tuple[str, str]]:
+    """The models that rang for nothing most often."""
+    false = sorted((-a.false_alarms, model) for model, a in known.items() if a.false_alarms)
+    for _, model in false[:MAX_FALSE]:
+        yield clean(model, 80), str(known[model])
 
 
 def _promises(c: Certificate, pages: int, recent: int) -> Iterator[tuple[str, str]]:

@@ -179,7 +179,9 @@ def column_of(kind: str | None, numeric: bool) -> int:
         return t.SHARE_MISSING
     if not numeric:
         return t.SHARE_UNSEEN if kind in {Kind.NEW_VALUE, Kind.RENAMED, Kind.RANGE} else t.FIRST_SHARE
-    return t.TYPICAL if kind == Kind.UNIT else t.P50 if kind == Kind.FROZEN else t.MEAN
+    if kind == Kind.LATENCY_P99:
+        return t.P95  # as near as values over time have it
+    return t.TYPICAL if kind == Kind.UNIT else t.P50 if kind in {Kind.FROZEN, Kind.LATENCY_P50} else t.MEAN
 
 
 def halved(times: Floats, values: Floats, span: Span, parts: int = 48) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""What reaches the person on call: ten faults through a real Kafka, Prometheus and Alertmanager, one model each.
+"""What reaches the person on call: eleven faults through a real Kafka, Prometheus and Alertmanager, one model each.
 
 usage: python -m tests.notifications --write docs/alerts.md   # a quarter of an hour, most of it until silence is told
 """
@@ -25,7 +25,8 @@ from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
 BEGIN: Final = MONDAY + 9 * HOUR
 FAULT: Final = BEGIN + 28 * HOUR
 """Of the hours before and after it driftd has seen one of another day."""
-END: Final = FAULT + 2 * HOUR
+APART: Final = 900.0
+"""Faults that begin so long after each other are no one cause."""
 SETTLED_SECONDS: Final = 45.0
 """So long nothing new may arrive before all is told."""
 SILENT_SECONDS: Final = 1500.0
@@ -33,10 +34,11 @@ SILENCE: Final = {"DriftdNoData", "DriftdModelSilent"}
 HEAD: Final = """\
 # Alerts, as they arrive
 
-Made by `python -m tests.notifications --write docs/alerts.md`; do not edit. Ten models with a day of ordinary traffic
-(8,000 events, a daily rhythm, two related numbers), none of them configured; then one fault in each, by a real Kafka,
-Prometheus and Alertmanager with the rules and the configuration of this repository (their waits shortened). Each text
-is what Alertmanager posted to the webhook. Times are those of the events: the faults begin at {begins} UTC.
+Made by `python -m tests.notifications --write docs/alerts.md`; do not edit. Eleven models with a day of ordinary
+traffic (8,000 events, a daily rhythm, two related numbers), none of them configured; then one fault in each, by a real
+Kafka, Prometheus and Alertmanager with the rules and the configuration of this repository (their waits shortened). Each
+text is what Alertmanager posted to the webhook. Times are those of the events: the first fault begins at {begins} UTC,
+the others a quarter of an hour after each other; the last two are one cause, and one notification.
 """
 Event = dict[str, Any]
 
@@ -91,16 +93,20 @@ FAULTS: Final = (
     Fault("credit", "`age` comes as text", _sets("age", "n/a"), ("age", "refused")),
     Fault("eta", "40 % of the requests fail", _fails, ("error", "errors")),
     Fault("weather", "`temp` is 60 degrees too high", _later, ("temp", "range")),
-    Fault("upsell", "all features are null: the pipeline is broken", _all_null, ("amount", "missing")),
     Fault("routing", "the model sends nothing any more", None, None),
+    Fault("upsell", "all features are null: the pipeline is broken", _all_null, ("amount", "missing")),
+    Fault("basket", "the same pipeline, at the same time", _all_null, ("amount", "missing")),
 )
+STARTS: Final = [FAULT + APART * min(place, len(FAULTS) - 2) for place in range(len(FAULTS))]
+"""When each begins: the last two together."""
+END: Final = STARTS[-1] + 2 * HOUR
 
 
 def events() -> tuple[list[bytes], int]:
-    """A day of ordinary traffic of all models, then two hours with the faults; and how many come before these."""
+    """A day of ordinary traffic of all models, then hours with the faults; and how many events come before these."""
     out: list[tuple[float, bytes]] = []
-    for seed, fault in enumerate(FAULTS):
-        columns = traffic(np.random.default_rng(seed), BEGIN, END if fault.change else FAULT)
+    for seed, (fault, start) in enumerate(zip(FAULTS, STARTS, strict=True)):
+        columns = traffic(np.random.default_rng(seed), BEGIN, END if fault.change else start)
         for i, at in enumerate(columns["time"].tolist()):
             score = float(columns["score"][i])
             event: Event = {
@@ -112,7 +118,7 @@ def events() -> tuple[list[bytes], int]:
             }
             if columns["error"][i] and i % 3 == 0:  # 0.3 %: the budget is 1 %
                 event |= {"error": "timeout"}
-            if at >= FAULT and fault.change is not None:
+            if at >= start and fault.change is not None:
                 fault.change(event)
             out.append((at, json.dumps(event).encode()))
     out.sort(key=lambda pair: pair[0])

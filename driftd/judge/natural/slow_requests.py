@@ -12,7 +12,7 @@ from driftd.judge.natural.episodes import PAGE, TICKET, Fire
 from driftd.judge.natural.features import LIVE
 from driftd.judge.natural.kinds import named
 from driftd.judge.natural.latency import TESTS, Lasting, Test
-from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.learned import HOPS, NaturalLearned
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.shapes import angle
 from driftd.judge.natural.thresholds import Thresholds
@@ -60,12 +60,13 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
 
 def _began(test: Test, row: int, hops: Runs, last: int, usual: float) -> tuple[int, float]:
     """The first hop of the change that the hop ``last`` shows, and when it began: of a hop that shows half of it the
-    second half has changed.
+    second half has changed. It is looked for in the hops that are always there, however many have come at once.
     """
-    sums = hops.sums[: last + 1, row].astype(np.float64)
+    low = max(last - HOPS[0], 0)
+    sums = hops.sums[low : last + 1, row].astype(np.float64)
     above = sums[:, test.hits] / np.maximum(sums[:, LIVE], 1) - usual
     now = max(float(above[-1]), 1e-9)
     calm = np.flatnonzero(above < BEGUN * now)
     first = int(calm[-1]) + 1 if len(calm) else 0
-    at, part = first, min(max(float(above[first]) / now, 0.0), 1.0)
+    at, part = low + first, min(max(float(above[first]) / now, 0.0), 1.0)
     return at, float(hops.end[at] - part * (hops.end[at] - hops.start[at]))

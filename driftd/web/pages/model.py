@@ -15,7 +15,7 @@ from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.acts import act_lines
+from driftd.web.acts import act_lines, answers_of
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.episodes import Episode, episodes
 from driftd.web.facts import ChannelLine, channel_lines, model_line
@@ -69,6 +69,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         past=_past(snapshot, m.name),
         acts=act_lines(m),
         incidents=open_lines(snapshot, m.name),
+        answers=answers_of(snapshot).get(m.name),
         versions=sorted(m.started.items(), key=lambda item: -item[1])[:5],
     )
 

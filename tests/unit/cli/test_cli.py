@@ -16,8 +16,17 @@ import pytest
 
 from driftd.cli import cli, main, output
 from driftd.cli.reports import _nothing
+from driftd.config import Settings
+from driftd.core.act import Act, Deed
+from driftd.core.slice import Slice
 from driftd.detectors.registry import registry, settings_of
+from driftd.engine.state import State
+from driftd.engine.store import CheckpointFile
+from driftd.monitor.incidents import folded
+from driftd.monitor.state import ModelState
 from driftd.sources.files.stream import Progress
+from driftd.wiring.app import pipeline_of
+from tests.unit.monitor.test_incidents import PAGE, call, finding
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +138,23 @@ def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
     report = json.loads(out)
     assert report["models"][0]["channels"][0]["detectors"][0] == {"detector": "psi", "settings": {"effect": 0.1}}
     assert report["problems"] == []
+
+
+def test_check_says_whether_the_last_pages_were_right(run: Any, tmp_path: Path) -> None:
+    incidents = folded((), [finding("amount", 600.0, PAGE), call(600.0, "amount")], 10)
+    feedback = Act(Deed.FEEDBACK, "anna", 1.0, "", "fraud", about=incidents[0].id, verdict="false_alarm")
+    model = ModelState(Slice("fraud"), incidents=incidents, acts=(feedback,))
+    CheckpointFile(tmp_path / "state", lambda: 0.0).save(State(models={model.slice: model}), pipeline_of(Settings()))
+    Path("driftd.yaml").write_text("kafka:\n  group_id: fraud\nmodels:\n- name: fraud\n- name: calm\n")
+    words = ("check", "--offline", "--topic", "predictions", "--set", f"state.directory={tmp_path / 'state'}")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    told = [line.strip() for line in out.splitlines() if "Pages:" in line]
+    assert told == ["Pages: of the last page 0 were real, 1 false alarm, 0 not answered (driftd feedback)"]
+    pages = {m["model"]: m["pages"] for m in json.loads(run(*words, "--output", "json")[1])["models"]}
+    assert pages == {"fraud": {"real": 0, "false_alarms": 1, "unanswered": 0}, "calm": None}
+    (tmp_path / "state" / "checkpoint").write_bytes(b"damaged")
+    assert run(*words)[0] == 0, "it says nothing of what it cannot read; driftd run does"
 
 
 def test_check_says_what_a_reference_lets_it_see(run: Any) -> None:

@@ -103,6 +103,41 @@ def incidents(told: Reporter, name: str = "driftd_incident_info") -> list[dict[s
     return [s.labels for s in samples if s.name == name]
 
 
+def test_pages_of_models_with_one_cause_share_an_incident_that_stays(
+    changed: tuple[Reporter, State, list[Finding]],
+) -> None:
+    """The second model breaks two minutes after the first, which then ends: the alerts of both keep their labels."""
+    drifted = changed[1].models[Slice("m")].judgement
+    assert drifted is not None
+    told, state = Reporter(MetricsSink(), Telemetry(), pipeline()), State()
+
+    def break_down(name: str, channel: str, at: float) -> None:
+        model = state.models.setdefault(Slice(name), ModelState(Slice(name)))
+        model.judgement, model.pages = replace(drifted, slice=Slice(name)), model.pages + 1
+        found = [finding(channel, at, PAGE, since=500.0, model=name), call(at, channel, model=name)]
+        model.incidents = folded(model.incidents, found, 9)
+
+    def shown() -> dict[str, tuple[str, str]]:
+        told.round(state, MemorySource(), 2000.0)
+        return {p["model"]: (p["page"], p["incident"]) for p in incidents(told, "driftd_page_info")}
+
+    def sentences() -> set[str]:
+        return {p["summary"].partition(" since ")[0] for p in incidents(told)}
+
+    break_down("fraud", "amount", 600.0)
+    first = shown()
+    assert sentences() == {"fraud: amount 100% missing (usually 0%)"}
+    break_down("churn", "amount", 720.0)
+    assert shown() == first | {"churn": ("1", first["fraud"][1])}
+    assert sentences() == {"2 models: amount 100% missing (usually 0%)"}
+    before = state.models[Slice("fraud")]
+    before.incidents = folded(before.incidents, [finding("amount", 900.0, OK, PAGE, model="fraud")], 9)
+    assert shown() == first | {"churn": ("1", first["fraud"][1])}
+    again = Reporter(MetricsSink(), Telemetry(), pipeline())  # after a restart
+    again.round(state, MemorySource(), 2000.0)
+    assert {p["incident"] for p in incidents(again, "driftd_page_info")} == {first["fraud"][1]}
+
+
 def test_an_open_page_has_one_text_that_stays_the_same_until_midnight_and_leads_to_its_incident() -> None:
     p, state = pipeline(), State()
     model = state.models[Slice("fraud")] = ModelState(Slice("fraud"))

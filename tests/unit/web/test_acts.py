@@ -129,6 +129,17 @@ def test_of_several_verdicts_on_an_incident_the_last_one_counts() -> None:
     )
 
 
+def test_a_model_s_page_and_the_health_page_say_whether_its_last_pages_were_right() -> None:
+    (i,) = incidents()
+    (act,) = acts({"do": "feedback", "about": i.id, "verdict": "false_alarm"})
+    told = "of the last page 0 were real, 1 false alarm, 0 not answered"
+    before, after = (replace(s, incidents=(replace(i, called=i.opened),)) for s in (shown(), with_acts(act)))
+    assert "0 false alarms, 1 not answered" in read("/model?model=fraud", before)
+    assert told in read("/model?model=fraud", after)
+    assert dict(promises(after))["fraud"] == told
+    assert "fraud" not in dict(promises(before))
+
+
 def read(target: str, given: Snapshot, who: str = "") -> str:
     text = answer(request_of(target, None, who), lambda: given).body.decode()
     return text.replace("\u2068", "").replace("\u2069", "")

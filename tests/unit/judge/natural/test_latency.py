@@ -14,17 +14,22 @@ from driftd.core.event import EventBatch
 from driftd.core.reference import tail_bins
 from driftd.core.summary import FIRST_VALUE
 from driftd.ingest.binning import encode_with
+from driftd.judge.natural import features, slow_requests
 from driftd.judge.natural.changes import CHANGES, Change, OwnSize, OwnSizes
 from driftd.judge.natural.episodes import PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
-from driftd.judge.natural.latency import LatencyLearned
+from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned
+from driftd.judge.natural.learned import HOPS
 from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.reach import UP, reach
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
 from driftd.judge.natural.step import Products, start, step
 from driftd.judge.natural.thresholds import thresholds
 from driftd.learn.build import Learning, build
 from driftd.learn.natural import ticks_of
+from driftd.monitor.reach import blind, undetectable
 
 Floats = NDArray[np.float64]
 Slow = Callable[[Floats, Floats], Floats]
@@ -48,8 +53,8 @@ def events(
     return EventBatch("m", np.arange(len(times)), times, {"x": x}, fields={"latency_seconds": seconds})
 
 
-def turns(change: Slow, days: float = 7.0, hours: float = 12.0) -> list[Turn]:
-    """What is said of the hours after a reference of so many days."""
+def turns(change: Slow, days: float = 7.0, hours: float = 12.0, parts: int = 1) -> list[Turn]:
+    """What is said of the hours after a reference of so many days, in so many steps."""
     rng = np.random.default_rng(5)
     rows = events(rng, BEGIN - days * DAY, days)
     reference = build(rows, Learning())
@@ -57,8 +62,11 @@ def turns(change: Slow, days: float = 7.0, hours: float = 12.0) -> list[Turn]:
     assert learned is not None
     after = events(rng, BEGIN, hours / 24, change)
     told = ticks_of(reference, after, encode_with(reference, after), learned.limits, None, 10.0)
-    none = Products.none(len(learned.scores.rows))
-    found = step(learned, thresholds(learned), start(learned), told.ticks, none)[1].turns
+    none, limits, state = Products.none(len(learned.scores.rows)), thresholds(learned), start(learned)
+    found: list[Turn] = []
+    for index in np.array_split(np.arange(len(told.ticks)), parts):
+        state, verdict = step(learned, limits, state, told.ticks.part(slice(index[0], index[-1] + 1)), none)
+        found += verdict.turns
     return [t for t in found if t.channel == reference.rows["latency"]]
 
 
@@ -102,8 +110,58 @@ def test_what_is_no_fault_says_nothing(change: Slow) -> None:
     assert turns(change) == []
 
 
+@pytest.mark.parametrize(
+    ("slow", "share"),
+    [
+        pytest.param([80, 80, 80], 0.8, id="it lasts"),
+        pytest.param([0, 0, 80], 0.0, id="a burst in the last hop"),
+        pytest.param([80, 80, 0], 0.0, id="a deploy that is over"),
+        pytest.param([40, 80, 10], 0.2, id="twice the least"),
+        pytest.param([8, 10, 12], 0.1, id="a part of the requests"),
+    ],
+)
+def test_a_share_counts_with_what_each_part_of_the_hour_has(slow: list[int], share: float) -> None:
+    sums = np.zeros((3, 1, features.FEATURES), np.int64)
+    sums[:, 0, features.LIVE], sums[:, 0, features.FAR] = 100, slow
+    begin = np.array([0.0, 1200.0, 2400.0])
+    seen = Lasting.of(TESTS[0], 0, Runs(begin, np.add(begin, 1200.0, dtype=np.float64), np.full(3, 100), sums), 3, 50)
+    assert (seen.first.tolist(), seen.last.tolist()) == ([0], [2])
+    assert seen.share.tolist() == pytest.approx([share])
+    assert seen.least[0] <= seen.share[0]
+
+
 def test_slower_by_two_thirds_is_a_ticket() -> None:
     assert {t.level for t in turns(since(3, 1.7))} - {0} == {TICKET}
+
+
+@pytest.mark.parametrize("parts", [7, 150])
+def test_what_is_said_does_not_depend_on_how_many_panes_come_at_once(parts: int) -> None:
+    """The median moves hours after the slowest requests do."""
+
+    def change(age: Floats, seconds: Floats) -> Floats:
+        return since(9, 10)(age, since(2, 30, 0.15)(age, seconds))
+
+    at_once, split = turns(change, hours=16), turns(change, hours=16, parts=parts)
+    assert {t.kind for t in at_once} == {Kind.LATENCY_P50, Kind.LATENCY_P99}
+    assert [str(t) for t in split] == [str(t) for t in at_once]  # NaN is not NaN
+
+
+@pytest.mark.parametrize("new", [1, 5, 20])
+def test_a_change_began_where_the_hops_that_are_kept_show_it(new: int) -> None:
+    """One that is older than those began with the first of them, whether 1 hop has come or 20 at once."""
+    stage = events(np.random.default_rng(5), BEGIN - 3 * DAY, 3.0)
+    reference = build(stage, Learning())
+    learned = natural_of(reference)
+    assert learned is not None
+    kept, row = HOPS[0] + new, reference.rows["latency"]
+    sums = np.zeros((kept, len(reference.channels), features.FEATURES + reference.width), np.int64)
+    sums[:, row, [features.LIVE, features.EVENTS]], sums[:, row, [features.FAR, features.HIGH]] = 100, 90
+    sums[:, row, features.FEATURES + FIRST_VALUE + 10] = 100
+    begin = np.array([1200.0 * k for k in range(20 + HOPS[0])])[-kept:]
+    hops = Runs(begin, np.add(begin, 1200.0, dtype=np.float64), np.full(kept, 100), sums)
+    fires = slow_requests.of_hops(learned, thresholds(learned), hops, new)
+    last = [fire for fire in fires if fire.time == hops.end[-1]]
+    assert {fire.since for fire in last} == {float(hops.start[-1] - 1200.0 * HOPS[0])}
 
 
 def test_what_is_said_is_the_quantile_since_the_change() -> None:
@@ -169,3 +227,19 @@ def test_the_user_s_sizes_of_the_channel_stand() -> None:
     channel = OwnSizes(channel={Change.FAR: OwnSize(page=0.3)})
     assert sizes_of(learned, [table] * 3).page[far].tolist() == [0.7, 0.7, 0.05]  # features' sizes are not its own
     assert sizes_of(learned, [channel] * 3).page[far, row] == 0.3
+
+
+def test_what_is_promised_of_slow_requests_pages_in_time_and_nothing_else_is_asked() -> None:
+    reference = build(events(np.random.default_rng(5), BEGIN - 7 * DAY, 7.0), Learning())
+    learned = natural_of(reference)
+    assert learned is not None
+    row, seen = reference.rows["latency"], reach(learned, thresholds(learned), reference)
+    assert undetectable(reference, learned, seen, np.zeros(3, bool))[row] == ()
+    assert blind(reference, learned, seen, np.zeros(3, bool))[row] == ()
+    far = (seen.channel == row) & (seen.change == CHANGES.index(Change.FAR)) & seen.page
+    assert seen.direction[far].tolist() == [UP]
+    (least,), (seconds,) = seen.least[far].tolist(), seen.seconds[far].tolist()
+    assert 0.05 < least < 0.15
+    pages = [t for t in turns(since(3, 30, least), hours=3 + 1.5 * seconds / HOUR) if t.level == PAGE]
+    assert pages
+    assert pages[0].time - BEGIN - 3 * HOUR <= 1.5 * seconds
