@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from driftd.core.errors import BinsDiffer
 from driftd.core.fault_counters import FaultCounters
+from driftd.core.new_names import added
 from driftd.core.pane import ClosedPane
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.slice import Slice
@@ -35,7 +36,8 @@ def pane_of(seed: int, *, timed: bool = True) -> PaneData:
     hits = tuple(TimedDetection("adwin", "x", float(rng.random()), 0.1, 0.2, 0.0) for _ in range(rng.integers(0, 3)))
     versions = frozenset(rng.choice(["1", "2", "3"], rng.integers(0, 3)).tolist())
     faults, products = FaultCounters(rng.integers(0, 9, (3, 7))), rng.integers(0, 9, (3, 3))
-    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products)
+    names = added((0, int(rng.integers(3)), str(rng.integers(12)), 1) for _ in range(rng.integers(0, 20)))
+    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, names)
 
 
 def block_of(panes: Panes) -> PaneBlock:
@@ -53,6 +55,7 @@ def by_hand(one: PaneData, other: PaneData) -> PaneData:
         one.versions | other.versions,
         FaultCounters(one.faults.values + other.faults.values),
         np.add(one.products, other.products),  # type: ignore[arg-type]
+        added((*one.names, *other.names)),
     )
 
 
@@ -62,8 +65,9 @@ def assert_same(block: PaneBlock | None, panes: Panes) -> None:
     for number, pane in panes.items():
         mine = found[number]
         assert (mine.detections, mine.versions) == (pane.detections, pane.versions)
+        assert mine.names == tuple((number, *name[1:]) for name in pane.names)
         for one, other in ((mine.summary, pane.summary), (mine, pane)):
-            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults"}):
+            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults", "names"}):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
         assert (mine.faults is None) == (pane.faults is None)
         if mine.faults is not None and pane.faults is not None:
@@ -133,7 +137,9 @@ def test_panes_on_different_bins_do_not_add_up() -> None:
 
 def test_closed_panes_are_as_many_messages_of_one_pane() -> None:
     p = pane_of(4)
-    message = ClosedPane(Slice("m"), 7, ("t", 0), 5, p.summary, p.cross, p.detections, p.versions, p.faults, p.products)
+    message = ClosedPane(
+        Slice("m"), 7, ("t", 0), 5, p.summary, p.cross, p.detections, p.versions, p.faults, p.products, p.names
+    )
     (again,) = message.alone.each()
     assert (again.slice, again.number, again.source, again.offset) == (Slice("m"), 7, ("t", 0), 5)
     assert_same(message.alone.panes, {7: p})
