@@ -17,6 +17,9 @@ SHOWN: Final = 2
 """New values that are named. Chosen: more makes no sentence."""
 LONG: Final = 16
 """Characters of a value that are shown. Chosen: a name from outside must leave room for the rest."""
+ENOUGH: Final = 20.0
+"""Values expected of a known one that has another name now, where no letters say so. Chosen: of so many a fifth is left
+by chance once in a million times."""
 SHARE: Final = (0.4, 1.6)
 """Least and most of what a known value should have had that a new one in its place has. Chosen: two standard
 errors of 20 values."""
@@ -77,7 +80,8 @@ def _renamed(look: Look, channel: int, *, sure: bool) -> str:
     if sure and not alike and len(gone) == 1 and len(look.names) == 1:
         ((old, should),), ((new, _),) = gone.items(), look.names
         least, most = SHARE
-        once = [(old, new)] if least * should <= look.seen.since[channel, f.NEW] <= most * should else []
+        enough = should >= ENOUGH and least * should <= look.seen.since[channel, f.NEW] <= most * should
+        once = [(old, new)] if enough else []
     if not once:
         return ""
     old, new = max(once, key=lambda pair: gone[pair[0]])

@@ -233,7 +233,9 @@ def _sign(look: Look, channel: int, then: Moments, now: Moments) -> bool:
         apart = np.abs(now.mean[channel] - then.mean[channel])
         alike = _ratio(now.deviation[channel], then.deviation[channel], now.n[channel], then.n[channel]) <= 1
         return bool(moved <= tolerance and apart > APART * tolerance and alike)
-    return bool(other >= ALL * some and _distance(now, channel, then, channel, sizes=True) <= 1)
+    # beyond the reference's end a number may have its sign still
+    turned = now.mean[channel] * then.mean[channel] < 0
+    return bool(turned and other >= ALL * some and _distance(now, channel, then, channel, sizes=True) <= 1)
 
 
 def _converted(look: Look, channel: int, then: Moments, now: Moments, c: _Conversion) -> bool:
