@@ -64,4 +64,5 @@ def in_words(cause: str, detail: str, name: str, share: str) -> str:
 
 def labelled(cause: str, detail: str) -> str:
     """``swapped with fee``, ``new value 'XX'``: for tables; "" where the kind says as much."""
-    return f"{cause.replace('_', ' ')} {detail}".strip() if cause in _PHRASES or detail else ""
+    more = cause in _PHRASES or (bool(detail) and (cause in _DETAILED or detail in _CONVERTED))
+    return f"{cause.replace('_', ' ')} {detail}".strip() if more else ""

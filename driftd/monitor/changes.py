@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
 from driftd.core.text import latencies, numbers, percent
@@ -46,6 +47,8 @@ def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
     for turn in turns:
         kind, before = known.get(turn.channel, (Kind.UNKNOWN, NOT_KNOWN))
         found = NOT_KNOWN if turn.level == NONE else _cause(about, turn) or NOT_KNOWN
+        if found.cause == Cause.JOIN and about.reference.channels[turn.channel].role is not Role.FEATURE:
+            found = NOT_KNOWN  # answers follow the features, and labels the world
         if found.cause == Cause.JOIN and any(k is Kind.JOINT for row, (k, _) in known.items() if row != turn.channel):
             found = NOT_KNOWN  # both have lost their relation to each other
         partner = _partner(about, known, turn)

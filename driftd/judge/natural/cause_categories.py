@@ -17,6 +17,9 @@ SHOWN: Final = 2
 """New values that are named. Chosen: more makes no sentence."""
 LONG: Final = 16
 """Characters of a value that are shown. Chosen: a name from outside must leave room for the rest."""
+ENOUGH: Final = 20.0
+"""Values expected of a known one that has another name now, where no letters say so. Chosen: of so many a fifth is left
+by chance once in a million times."""
 SHARE: Final = (0.4, 1.6)
 """Least and most of what a known value should have had that a new one in its place has. Chosen: two standard
 errors of 20 values."""
@@ -24,13 +27,14 @@ HEAD: Final = 3
 """Least characters by which a new value is known again. Chosen: two letters stand in many names."""
 
 
-def of_categories(look: Look, kind: Kind, channel: int) -> Caused:
-    """New or renamed values by name, as far as they are known."""
+def of_categories(look: Look, kind: Kind, channel: int) -> Caused | None:
+    """New or renamed values by name; None where as many values are gone, and it is not known which became which."""
     names = [name for name, _ in look.names]
     if names and _numbers(look.reference, channel, names):
         return Caused(Cause.TYPE, "numbers in place of text")
-    if kind is Kind.RENAMED:
-        return Caused(Cause.RENAMED, _renamed(look, channel))
+    renamed = _renamed(look, channel, sure=kind is Kind.RENAMED)
+    if renamed or kind is Kind.RENAMED:
+        return Caused(Cause.RENAMED, renamed) if renamed else None
     return Caused(Cause.NEW_VALUE, _listed(names))
 
 
@@ -57,8 +61,10 @@ def _listed(names: list[str]) -> str:
     return " and ".join(told)
 
 
-def _renamed(look: Look, channel: int) -> str:
-    """``'DE' to 'de'``; "" where it is not clear what became what."""
+def _renamed(look: Look, channel: int, *, sure: bool) -> str:
+    """``'DE' to 'de'``; "" where it is not clear what became what. Where it is not ``sure`` that some were renamed, by
+    their letters alone.
+    """
     counts = look.seen.since[channel, f.FEATURES :].astype(np.float64)
     expected = look.seen.expected[channel] * max(int(counts[FIRST_VALUE:].sum() + counts[:FIRST_VALUE].sum()), 1)
     known = look.reference.bins[channel].categories
@@ -71,10 +77,11 @@ def _renamed(look: Look, channel: int) -> str:
     }
     alike = [(old, new) for new, _ in look.names for old in gone if _same(old, new)]
     once = [(old, new) for old, new in alike if sum(o == old or n == new for o, n in alike) == 1]
-    if not alike and len(gone) == 1 and len(look.names) == 1:
+    if sure and not alike and len(gone) == 1 and len(look.names) == 1:
         ((old, should),), ((new, _),) = gone.items(), look.names
         least, most = SHARE
-        once = [(old, new)] if least * should <= look.seen.since[channel, f.NEW] <= most * should else []
+        enough = should >= ENOUGH and least * should <= look.seen.since[channel, f.NEW] <= most * should
+        once = [(old, new)] if enough else []
     if not once:
         return ""
     old, new = max(once, key=lambda pair: gone[pair[0]])

@@ -76,8 +76,9 @@ FAHRENHEIT: Final = (1.8, 32.0)
 """Derived: degrees Fahrenheit are 1.8 C + 32."""
 FACTORS: Final = (*(10.0**k for k in range(1, 10)), 24.0, 60.0, 3600.0, 86400.0)
 """Factors between units. Chosen: decimal ones, and those of time."""
-ROUND: Final = 0.1
-"""How far ln of a factor may lie from that of a known one. Chosen: half of the least distance between two of them."""
+ROUND: Final = 0.15
+"""How far ln of a factor may lie from that of a known one, beside two standard errors. Chosen: the hour moves sizes by
+as much."""
 DAY_HOURS: Final = 24
 """Derived."""
 HOUR: Final = 3600.0
@@ -119,13 +120,6 @@ CONVERSIONS: Final = tuple(_temperatures())
 """Derived: of CELSIUS, FAHRENHEIT and KELVIN."""
 
 
-def factor_in_words(factor: float) -> str:
-    """``x 100``, ``/ 60``; "" of what is no factor between units."""
-    size = np.log(max(factor, 1 / factor))
-    known = next((k for k in FACTORS if abs(size - np.log(k)) <= ROUND), None)
-    return "" if known is None else f"{'x' if factor >= 1 else '/'} {known:,.10g}"
-
-
 def of_numbers(look: Look, channel: int) -> list[Caused]:
     """What explains numbers that moved, each rule by itself."""
     then, now = look.then, look.now
@@ -141,20 +135,27 @@ def of_numbers(look: Look, channel: int) -> list[Caused]:
     ]
 
 
-def of_factor(look: Look, channel: int, factor: float) -> list[Caused]:
-    """A unit by its factor (kinds.kind_of), where that lies between units, as many numbers are 0 as were, and the
-    spread has the same factor.
+def of_factor(look: Look, channel: int) -> list[Caused]:
+    """A unit by its factor: one between units, and no other one, is what sizes have been multiplied by; as many numbers
+    are 0 as were, and the spread has the same factor.
     """
-    text = factor_in_words(factor) if _clock(look, channel) is None else ""
     then, now = look.then, look.now
-    if _taken(look, channel, then, now):
-        return []  # it may have become another channel
-    parts, n, m = [_zeros(now, channel, then, channel)], now.n[channel], then.n[channel]
+    if _clock(look, channel) is not None or _taken(look, channel, then, now):
+        return []  # hours are no unit, and it may have become another channel
+    n, m = now.n[channel], then.n[channel]
     if np.isfinite(now.log[channel]) and np.isfinite(then.log[channel]):
-        parts.append(_ratio(now.log_deviation[channel], then.log_deviation[channel], n, m))
-    elif np.isfinite(now.deviation[channel]):
-        parts.append(_ratio(now.deviation[channel], factor * then.deviation[channel], n, m))
-    return [Caused(Cause.UNIT, text)] if text and np.max(parts) <= 1 else []
+        moved = now.log[channel] - then.log[channel]
+        error = then.log_deviation[channel] * np.sqrt(1 / n + 1 / m)
+        alike = _ratio(now.log_deviation[channel], then.log_deviation[channel], n, m)
+    else:
+        moved = np.log(now.mean[channel] / then.mean[channel])
+        error = np.abs(then.deviation[channel] / then.mean[channel]) * np.sqrt(1 / n + 1 / m)
+        known = np.isfinite(now.deviation[channel])  # else it is too small to be told
+        alike = _ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m) if known else 0.0
+    near = [k for k in FACTORS if abs(abs(moved) - np.log(k)) <= ROUND + 2 * error]
+    if len(near) != 1 or not max(alike, _zeros(now, channel, then, channel)) <= 1:
+        return []
+    return [Caused(Cause.UNIT, f"{'x' if moved > 0 else '/'} {near[0]:,.10g}")]
 
 
 def _near(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
@@ -232,7 +233,9 @@ def _sign(look: Look, channel: int, then: Moments, now: Moments) -> bool:
         apart = np.abs(now.mean[channel] - then.mean[channel])
         alike = _ratio(now.deviation[channel], then.deviation[channel], now.n[channel], then.n[channel]) <= 1
         return bool(moved <= tolerance and apart > APART * tolerance and alike)
-    return bool(other >= ALL * some and _distance(now, channel, then, channel, sizes=True) <= 1)
+    # beyond the reference's end a number may have its sign still
+    turned = now.mean[channel] * then.mean[channel] < 0
+    return bool(turned and other >= ALL * some and _distance(now, channel, then, channel, sizes=True) <= 1)
 
 
 def _converted(look: Look, channel: int, then: Moments, now: Moments, c: _Conversion) -> bool:

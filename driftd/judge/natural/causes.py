@@ -42,8 +42,8 @@ def cause_of(look: Look | None, name: Named, channel: int) -> Caused | None:
         return _plain(look, name.kind, channel)
     with np.errstate(invalid="ignore", divide="ignore"):  # no values, no moments
         found = cause_numbers.of_numbers(look, channel)
-        if not found and name.kind is Kind.UNIT:
-            found = cause_numbers.of_factor(look, channel, name.factor)
+        if not found and name.kind is not Kind.FROZEN:
+            found = cause_numbers.of_factor(look, channel)
     if not found and name.kind is Kind.FROZEN:
         return _plain(look, name.kind, channel)
     return found[0] if len(found) == 1 else None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from driftd.core.errors import BinsDiffer
 from driftd.core.exemplars import Exemplar
 from driftd.core.fault_counters import FaultCounters
+from driftd.core.new_names import added
 from driftd.core.pane import ClosedPane
 from driftd.core.pane_block import PaneBlock, PaneData, merge
 from driftd.core.slice import Slice
@@ -37,7 +38,8 @@ def pane_of(seed: int, *, timed: bool = True) -> PaneData:
     versions = frozenset(rng.choice(["1", "2", "3"], rng.integers(0, 3)).tolist())
     faults, products = FaultCounters(rng.integers(0, 9, (3, 7))), rng.integers(0, 9, (3, 3))
     exemplar = Exemplar(float(rng.random()), int(rng.integers(0, 1 << 40)), str(rng.choice(["", "9f3c", "ü"])))
-    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, exemplar)
+    names = added((0, int(rng.integers(3)), str(rng.integers(12)), 1) for _ in range(rng.integers(0, 20)))
+    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, exemplar, names)
 
 
 def block_of(panes: Panes) -> PaneBlock:
@@ -56,6 +58,7 @@ def by_hand(one: PaneData, other: PaneData) -> PaneData:
         FaultCounters(one.faults.values + other.faults.values),
         np.add(one.products, other.products),  # type: ignore[arg-type]
         min((e for e in (one.exemplar, other.exemplar) if e is not None), key=lambda e: e.offset),
+        added((*one.names, *other.names)),
     )
 
 
@@ -65,8 +68,9 @@ def assert_same(block: PaneBlock | None, panes: Panes) -> None:
     for number, pane in panes.items():
         mine = found[number]
         assert (mine.detections, mine.versions) == (pane.detections, pane.versions)
+        assert mine.names == tuple((number, *name[1:]) for name in pane.names)
         for one, other in ((mine.summary, pane.summary), (mine, pane)):
-            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults"}):
+            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults", "names"}):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
         assert (mine.faults is None) == (pane.faults is None)
         if mine.faults is not None and pane.faults is not None:
@@ -137,7 +141,18 @@ def test_panes_on_different_bins_do_not_add_up() -> None:
 def test_closed_panes_are_as_many_messages_of_one_pane() -> None:
     p = pane_of(4)
     message = ClosedPane(
-        Slice("m"), 7, ("t", 0), 5, p.summary, p.cross, p.detections, p.versions, p.faults, p.products, p.exemplar
+        Slice("m"),
+        7,
+        ("t", 0),
+        5,
+        p.summary,
+        p.cross,
+        p.detections,
+        p.versions,
+        p.faults,
+        p.products,
+        p.exemplar,
+        p.names,
     )
     (again,) = message.alone.each()
     assert (again.slice, again.number, again.source, again.offset) == (Slice("m"), 7, ("t", 0), 5)

@@ -42,6 +42,11 @@ def moved(columns: Columns, on: Bools) -> None:
     columns["city"][on & (np.random.default_rng(3).random(on.size) < 0.5)] = "b"
 
 
+def shifted(columns: Columns, on: Bools) -> None:
+    """All low amounts are gone, and many lie in one bin; but none are equal."""
+    columns["amount"][on] = np.round(columns["amount"][on] + 30, 2)
+
+
 @cache
 def found(change: Break, polls: int = 20, *, restart: bool = False) -> tuple[bytes, list[Finding]]:
     columns = live(HOURS)
@@ -70,6 +75,7 @@ def last(change: Break) -> dict[str, tuple[str, str]]:
         (moved, "age", "", ""),
         (moved, "amount", "", ""),
         (moved, "city", "", ""),
+        (shifted, "amount", "", ""),
     ],
 )
 def test_a_cause_is_named_where_it_is_known(change: Break, channel: str, cause: str, detail: str) -> None:

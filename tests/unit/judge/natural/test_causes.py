@@ -1,0 +1,121 @@
+"""Each rule of a cause against what looks like it: one stretch before, one since, and what may be said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from driftd.judge.natural.cause import Cause, Caused, Look
+from driftd.judge.natural.causes import cause_of
+from driftd.judge.natural.kinds import Kind, Named
+from driftd.judge.natural.seen import Seen
+from tests.unit.judge.natural.stage import HOUR, Columns, Stage, traffic
+
+Floats = NDArray[np.float64]
+SWAP, CLIP = Cause.SWAPPED, Cause.CLIPPED
+
+
+@cache
+def week() -> Stage:
+    return Stage.of(np.random.default_rng(1), 7.0)
+
+
+def counters(columns: Columns) -> NDArray[np.int64]:
+    stage = week()
+    panes, _ = stage.counters(columns)
+    told = stage.learned.layout.features(panes.sums)
+    every = np.concatenate([told, panes.sums[:, :, : stage.learned.layout.width]], axis=2)
+    return np.asarray(every.sum(axis=0), np.int64)
+
+
+def said(change: Callable[[Columns], None], kind: Kind = Kind.RANGE, channel: str = "amount") -> Caused | None:
+    """Of the two hours after a change, beside the two before it."""
+    stage, noon = week(), week().begin + 12 * HOUR
+    then = traffic(np.random.default_rng(2), noon - 2 * HOUR, noon)
+    now = traffic(np.random.default_rng(3), noon, noon + 2 * HOUR)
+    change(now)
+    since, row = counters(now), stage.channel(channel)
+    usual = stage.learned.usual.shares
+    spans = (noon - 2 * HOUR, noon), (noon, noon + 2 * HOUR)
+    parts = np.array([[*spans[1], float(len(now["time"]))]])
+    seen = Seen(counters(then), since, *spans, usual, parts, np.zeros((0, len(since))))
+    extremes = (np.inf, -np.inf) if now[channel].dtype == object else (now[channel].min(), now[channel].max())
+    return cause_of(Look(stage.reference, stage.learned, seen, extremes), Named(kind), row)
+
+
+def of_amount(change: Callable[[Floats], Floats]) -> Callable[[Columns], None]:
+    def put(columns: Columns) -> None:
+        columns["amount"] = change(columns["amount"])
+
+    return put
+
+
+def swap(columns: Columns) -> None:
+    columns["amount"], columns["age"] = columns["age"], columns["amount"]
+
+
+def copied(columns: Columns) -> None:
+    columns["amount"] = columns["age"].copy()
+
+
+def crowded(x: Floats) -> Floats:
+    """What lay below 12 lies just above it, but no two are equal."""
+    return np.where(x < 12, 12 + np.linspace(0, 0.4, x.size), x)
+
+
+def hotter(columns: Columns) -> None:
+    columns["temp"] = columns["temp"] + 40
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        pytest.param(swap, Caused(SWAP, "with age"), id="two columns swapped"),
+        pytest.param(copied, None, id="one has the values of the other, which is as it was"),
+        pytest.param(of_amount(lambda x: -x), Caused(Cause.SIGN), id="another sign"),
+        pytest.param(of_amount(lambda x: x / 1000), Caused(Cause.UNIT, "/ 1,000"), id="below the least, with its sign"),
+        pytest.param(of_amount(lambda x: x * 60), Caused(Cause.UNIT, "x 60"), id="between two powers of ten"),
+        pytest.param(of_amount(lambda x: x * 18), None, id="a factor between no units"),
+        pytest.param(of_amount(lambda x: x + 500), None, id="a shift is no factor: the spread is as it was"),
+        pytest.param(of_amount(lambda x: np.maximum(x, 12)), Caused(CLIP, "below 12"), id="cut below"),
+        pytest.param(
+            of_amount(lambda x: np.clip(x, 12, 30)), Caused(CLIP, "below 12 and above 30"), id="cut on both sides"
+        ),
+        pytest.param(of_amount(crowded), None, id="what lies at the edge is not equal"),
+        pytest.param(of_amount(lambda x: x[x > 12][np.arange(x.size) % (x > 12).sum()]), None, id="low ones are gone"),
+    ],
+)
+def test_a_rule_holds_for_its_cause_and_not_for_what_looks_like_it(
+    change: Callable[[Columns], None], cause: Caused | None
+) -> None:
+    assert said(change) == cause
+
+
+def test_degrees_that_moved_are_no_conversion() -> None:
+    assert said(hotter, channel="temp") is None
+
+
+@pytest.mark.parametrize(
+    ("left", "cause"), [(0.1, Caused(Cause.JOIN)), (-0.2, Caused(Cause.JOIN)), (0.4, None), (-0.9, None)]
+)
+def test_a_join_is_broken_where_hardly_any_relation_is_left(left: float, cause: Caused | None) -> None:
+    assert cause_of(None, Named(Kind.JOINT, value=left, usual=1.0), 0) == cause
+
+
+@pytest.mark.parametrize("kind", [Kind.LEVEL, Kind.SPREAD, Kind.MIX, Kind.RANGE, Kind.UNIT, Kind.UNKNOWN])
+def test_without_counters_nothing_is_finer_than_the_kind(kind: Kind) -> None:
+    assert cause_of(None, Named(kind), 0) is None
+
+
+def test_what_few_repeat_is_not_frozen() -> None:
+    some = np.random.default_rng(4)
+
+    def bots(columns: Columns) -> None:
+        columns["amount"][some.random(columns["amount"].size) < 0.5] = 20.0
+
+    assert said(bots, Kind.FROZEN) is None
+    assert said(of_amount(lambda x: np.full(x.shape, 20.0)), Kind.FROZEN) == Caused(Cause.FROZEN)
