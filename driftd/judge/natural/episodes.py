@@ -70,6 +70,8 @@ _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
 AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
+LOWERED: Final = AGAIN << 1
+"""The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
 
@@ -82,6 +84,7 @@ class Fire:
     CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
     are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
     ``holds``: whether it jumped when it began is forgotten, so it keeps open what is open of it, and opens nothing.
+    ``lowered``: it is a ticket because it may be the calendar's (natural.calendar), and stays one.
     """
 
     time: float
@@ -102,6 +105,8 @@ class Fire:
     shown: float
     holds: bool = False
     """Derived: most changes need not have jumped."""
+    lowered: bool = False
+    """Derived: most pages are pages."""
 
     @property
     def stale(self) -> bool:
@@ -169,7 +174,7 @@ class Episodes:
     none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: there was none), the last of
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
-    over, and AGAIN. ``until`` is by the clock of events;
+    over, and AGAIN; of a ticket LOWERED alone. ``until`` is by the clock of events;
     ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
@@ -279,8 +284,12 @@ class Episodes:
             if self._says_nothing(fire):
                 return []
             fire = self._afresh(fire)
+        if before == TICKET and self._was_lowered(fire):
+            fire = replace(fire, level=TICKET)
+        if fire.lowered and before < PAGE:
+            self.shown[c] = LOWERED
         if fire.level == PAGE:
-            self.shown[c] |= self._bits(fire, before)
+            self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
@@ -301,6 +310,11 @@ class Episodes:
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         return [replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)]
+
+    def _was_lowered(self, fire: Fire) -> bool:
+        """Whether it is what the calendar made a ticket of: hours later ticks no longer tell when it began so well."""
+        c = fire.channel
+        return bool(self.shown[c] & LOWERED) and abs(fire.since - float(self.since[c])) < HOLD[PAGE]
 
     def _known_better(self, fire: Fire) -> bool:
         """Whether a share is known so much better by now that what was said of it is not near."""

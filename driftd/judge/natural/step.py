@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import standing
+from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, named, one_way, share_of
+from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_of
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
     RELATION_SCALES,
     RINGS,
     SCALES,
-    STILL_DAYS,
     TICK,
     NaturalLearned,
 )
@@ -50,10 +50,6 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
-WEEK: Final = 7 * 86_400.0
-"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
-WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
-"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
 JUMP_OF_UNSURE: Final = 1.0
@@ -259,15 +255,17 @@ def _fast(
             elif jump < JUMP_OF_UNSURE:
                 level = TICKET
             holds = learned.traits.short and bool(np.isnan(jump))
-        level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
         rest = 2 * float(ticks.end[t] - ticks.start[t])
+        began = float(over.since[i]), float(over.since[i]) + rest
+        lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
+        level = TICKET if lowered else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
             Fire(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
-                holds,
+                holds, lowered,
             )
         )  # fmt: skip
     return cusum, recent.last(), top
@@ -298,17 +296,6 @@ def unsure(learned: NaturalLearned) -> Bools:
         out[FAR] |= varies
         out[[NEW, *ENDS]] = varies
     return out
-
-
-def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: float, counters: Counts) -> bool:
-    """Whether a constant that changed makes a ticket only: a number that varies now, as clear air does one day; or with
-    the weekend, that a reference of less than a week has not seen. ``counters`` since the change.
-    """
-    if not learned.traits.constant[channel] or CHANGES[change] not in {Change.NEW, Change.FAR}:
-        return False
-    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
-    varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
-    return bool(weekend or (varies and learned.traits.numeric[channel]))
 
 
 def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
@@ -421,7 +408,9 @@ def _slow(
         )
         if name.kind in SHAPES:
             name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
-        pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
+        newest = ring.sums[last[w], c]
+        began = since, float(ring.end[last[w]])  # of a constant ticks say when
+        pages = firing[0, w, row, c] and not asks_for_less(learned, change, c, began, newest, newest)
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)
