@@ -3,7 +3,7 @@
 A change that fires opens an episode, or makes a page of a ticket. A page ends when the newest 20 minutes show none of
 its changes any more (natural.recovery). Where they cannot say so, it ends when nothing has fired for two hours, as does
 a page that comes back within two hours of its end: a fault that comes and goes is one page. A ticket ends when nothing
-has fired for twelve hours. Where events are rare, all of it takes longer. A channel that paged makes no ticket of its
+has fired for twelve hours. Where events are rare, all of it takes longer: time alone ends nothing. A channel that paged makes no ticket of its
 own for twelve hours: the page said it.
 
 A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
 from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
+from driftd.judge.natural.learned import TICK
 from driftd.judge.natural.recovery import BIT, LEFT, Calm
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,8 @@ AGAIN: Final = 1 << len(CHANGES)
 LOWERED: Final = AGAIN << 1
 """The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
 SILENCE: Final = 1800.0
-"""Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
+"""Seconds without events that do not count as time, and the most that a tick counts. Chosen: a quarter of a page's
+hold, so that it takes four ticks to end a page, however long they last; shorter pauses are ordinary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class Fire:
         return self.now < LEFT * self.needed
 
 
+def counted(seconds: Floats, events: NDArray[np.int64]) -> Floats:
+    """How much of stretches of so many seconds and events counts as time at most (Clock), float64[k]."""
+    return np.minimum(seconds, SILENCE * np.maximum(events / TICK[1], 1.0))
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end
@@ -140,8 +147,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clock:
-    """Time in which there were events: a night without any ends no episode. ``end`` float64[ticks]; ``lost`` float64
-    [ticks] seconds without events up to the end of each; ``before`` up to the first.
+    """Time in which there were events: a night without any ends no episode, nor do hours with a few. ``end`` float64
+    [ticks]; ``lost`` float64[ticks] seconds that do not count up to the end of each; ``before`` up to the first.
     """
 
     end: Floats
@@ -152,7 +159,8 @@ class Clock:
     def of(cls, last: float, lost: float, start: Floats, end: Floats) -> Self:
         """``last``: the end of the tick before (NaN: there was none), with ``lost`` seconds up to it."""
         gaps = start - np.append(last, end[:-1])[: len(start)]
-        return cls(end, np.cumsum(np.append(lost, np.where(gaps > SILENCE, gaps, 0.0)))[1:], lost)
+        idle = np.where(gaps > SILENCE, gaps, 0.0) + np.maximum(end - start - SILENCE, 0.0)
+        return cls(end, np.cumsum(np.append(lost, idle))[1:], lost)
 
     def seen(self, time: float) -> float:
         """The time less the seconds without events."""

@@ -18,7 +18,7 @@ from driftd.judge.natural import standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
-from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
+from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_of
 from driftd.judge.natural.learned import (
     HOPS,
@@ -217,6 +217,7 @@ def _fast(
     fast = learned.fast
     least = np.fmin(limits.page.fast, limits.ticket.fast)
     rules = fast.rules.above(limits.fast)
+    rests = 2 * counted(ticks.end - ticks.start, ticks.events)
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top)
     if not len(over.tick):
@@ -255,15 +256,14 @@ def _fast(
             elif jump < JUMP_OF_UNSURE:
                 level = TICKET
             holds = learned.traits.short and bool(np.isnan(jump))
-        rest = 2 * float(ticks.end[t] - ticks.start[t])
-        began = float(over.since[i]), float(over.since[i]) + rest
+        began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
         level = TICKET if lowered else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
             Fire(
-                float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
+                float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, lowered,
             )
@@ -396,7 +396,7 @@ def _slow(
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
-    rest = 2 * (ring.end[last] - ring.start[last])
+    rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
@@ -512,6 +512,7 @@ def _relations(
         first, last = windows(cells, len(new), scale.seconds, scale.events)
         if not len(first):
             continue
+        rest = 2 * counted(cells.end[last] - cells.start[last], cells.events[last])
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
         left = relations.left(summed(cells, first, last), events_of(cells, first, last))
         usual = fitted.largest.mean
@@ -525,8 +526,7 @@ def _relations(
         for w, k in np.argwhere(levels > NONE).tolist():
             d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
-            at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
-            rest = 2 * (at - float(cells.start[last[w]]))
+            since = float(cells.start[first[w]])
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             now = float(newest[last[w] - (len(cells) - len(new)), k])
             if common[w, k] >= 0:  # the one that many relations share
@@ -534,8 +534,8 @@ def _relations(
                 needed = limits.sizes.least(RELATION, c, page=False)
             fires.append(
                 Fire(
-                    known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
-                    name, float(cells.start[last[w]]), now,
+                    known[w], level, c, name, d, d, since, float(rest[w]), float(ratio[w, k]), max(i, 1), needed,
+                    RELATION, now, name, float(cells.start[last[w]]), now,
                 )
             )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new
