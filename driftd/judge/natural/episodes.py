@@ -3,8 +3,8 @@
 A change that fires opens an episode, or makes a page of a ticket. A page ends when the newest 20 minutes show none of
 its changes any more (natural.recovery). Where they cannot say so, it ends when nothing has fired for two hours, as does
 a page that comes back within two hours of its end: a fault that comes and goes is one page. A ticket ends when nothing
-has fired for twelve hours. Where events are rare, all of it takes longer: time alone ends nothing. A channel that paged makes no ticket of its
-own for twelve hours: the page said it.
+has fired for twelve hours. Where events are rare, all of it takes longer: time alone ends nothing. A channel that paged
+makes no ticket of its own for twelve hours: the page said it.
 
 A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
 longer than the shortest that has shown it. A page is kept open, and one that has ended comes back, only by what its

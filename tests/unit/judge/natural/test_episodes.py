@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from driftd.judge.natural.episodes import FORGET, HOLD, MORE, PAGE, TICKET, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
@@ -85,3 +86,21 @@ def test_a_habit_stays_with_its_channel_when_others_come() -> None:
     other = replace(again, channel=0)
     _, turns = moved.step([again, other], end[-1:], end[-1:] + 1800.0, np.eye(3, dtype=bool))
     assert [(t.channel, t.level) for t in turns] == [(0, TICKET)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "ends"),
+    [
+        pytest.param(3.0, 4, id="8 events in 3 hours: four ticks without the change"),
+        pytest.param(0.05, 41, id="in 3 minutes: two hours"),
+    ],
+)
+def test_time_alone_ends_no_page(hours: float, ends: int) -> None:
+    """Forty ticks that show the change, and a hundred that do not; ``ends``: how many of these it takes."""
+    end = np.arange(1, 141) * hours * 3600.0
+    fires = [fire(float(at), 2.0, PAGE) for at in end[:40]]
+    _, turns = Episodes.start(1).step(fires, end - hours * 3600.0, end, SIBLINGS)
+    opened, closed = turns[0], turns[-1]
+    assert [(t.before, t.level) for t in turns] == [(0, PAGE), (PAGE, 0)]
+    assert opened.time == end[0]
+    assert np.searchsorted(end, closed.known) == pytest.approx(39 + ends, abs=1)
