@@ -118,12 +118,16 @@ def _nats(hits: Floats, events: Floats, rate: Floats) -> Floats:
     return np.where(r < p, nats, 0.0)
 
 
-def of_relations(limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats) -> list[Calm]:
-    """The same of windows of relations: ``fall`` float64[windows, k] of T, ``channels`` intp[k] of all of them."""
+def of_relations(
+    limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats, error: Floats
+) -> list[Calm]:
+    """The same of windows of relations: ``fall`` float64[windows, k] of T and its standard ``error``, ``channels``
+    intp[k] of all of them. In 120 events a weak relation seems whole by chance, so its upper 90 % bound counts.
+    """
     place = CHANGES.index(Change.RELATION)
     least = LEFT * limits.sizes.page[place, channels]
     bits = np.zeros((len(fall), limits.sizes.page.shape[1]), np.int64)
-    bits[:, channels] = np.where(fall < least, 0, BIT[place])
+    bits[:, channels] = np.where(fall + QUANTILE * error < least, 0, BIT[place])
     times = zip(known.tolist(), start.tolist(), bits, strict=True)
     return [Calm(time, since, int(BIT[place]), b) for time, since, b in times]
 

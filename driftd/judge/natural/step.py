@@ -514,12 +514,14 @@ def _relations(
             continue
         rest = 2 * counted(cells.end[last] - cells.start[last], cells.events[last])
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
-        left = relations.left(summed(cells, first, last), events_of(cells, first, last))
+        events = events_of(cells, first, last)
+        left = relations.left(summed(cells, first, last), events)
         usual = fitted.largest.mean
         fall = usual - left
         if i == 0:
             newest[last - (len(cells) - len(new))] = fall
-            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
+            error = relations.error(events)
+            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall, error)
         ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
         common = _common(learned, left, usual)
