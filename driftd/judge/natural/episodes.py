@@ -6,6 +6,8 @@ a page that comes back within two hours of its end: a fault that comes and goes 
 has fired for twelve hours. Where events are rare, all of it takes longer: time alone ends nothing. A channel that paged
 makes no ticket of its own for twelve hours: the page said it.
 
+A ticket of a shape ends only when its windows are not even half as far from usual as a ticket's limit (recovery.STAYS).
+
 A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
 longer than the shortest that has shown it. A page is kept open, and one that has ended comes back, only by what its
 newest values show. That a relation broke says nothing where the channel itself or a sibling has a page of its own: it
@@ -27,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, Kind, Named, Shares, share_of
+from driftd.judge.natural.kinds import KINDS, SHAPES, Kind, Named, Shares, share_of
 from driftd.judge.natural.learned import TICK
-from driftd.judge.natural.recovery import BIT, LEFT, Calm
+from driftd.judge.natural.recovery import BIT, LEFT, Calm, Still
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +69,8 @@ FAULTS: Final = (*LOST, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE)
 """Kinds of faults rather than of the world: the second of them is said as well, and they are no habit of other kinds.
 Derived: values or answers are wrong in them. Numbers that are far out, or stand still, may be the weather: as faults
 they made 7 more tickets in the ten months of the demo."""
+_SHAPES: Final = tuple(KINDS.index(kind) for kind in SHAPES)
+"""Derived: their places in KINDS."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
 AGAIN: Final = 1 << len(CHANGES)
@@ -218,9 +222,10 @@ class Episodes:
         end: Floats,
         siblings: NDArray[np.bool_],
         calms: Sequence[Calm] = (),
+        stills: Sequence[Still] = (),
     ) -> tuple[Episodes, list[Turn]]:
-        """Takes in what fired and what is over, in order of time, up to the last of the ticks from ``start`` to ``end``
-        float64[ticks]; ``siblings`` bool[channels, channels].
+        """Takes in what fired, what is over and what lasts, in order of time, up to the last of the ticks from
+        ``start`` to ``end`` float64[ticks]; ``siblings`` bool[channels, channels].
         """
         clock = Clock.of(self.last, self.lost, start, end)
         last, lost = (float(end[-1]), float(clock.lost[-1])) if len(end) else (self.last, self.lost)
@@ -229,10 +234,13 @@ class Episodes:
         copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
         after = replace(self, last=last, lost=lost, **copied)
         turns: list[Turn] = []
-        both: list[Fire | Calm] = [*fires, *calms]
-        for fire in sorted(both, key=_in_time):
+        every: list[Fire | Calm | Still] = [*fires, *calms, *stills]
+        for fire in sorted(every, key=_in_time):
             if isinstance(fire, Calm):
                 turns += after.recover(fire)
+            elif isinstance(fire, Still):
+                turns += after.close(fire.time, clock)
+                after.stay(fire, clock.seen(fire.time))
             elif fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
                 turns += after.open(fire, clock) if not fire.holds or after.has(fire) else []
@@ -254,6 +262,11 @@ class Episodes:
         over = np.flatnonzero((self.level > NONE) & (self.until < clock.seen(now)))
         order = over[np.argsort(self.until[over], kind="stable")].tolist()
         return [self._end(c, *clock.passed(float(self.until[c]))) for c in order]
+
+    def stay(self, still: Still, seen: float) -> None:
+        """Keeps the tickets of shapes open of which a window is far from usual, if it is short enough (``_hold``)."""
+        mine = (self.level == TICKET) & still.channels & (still.reach <= self.reach + 1) & np.isin(self.kind, _SHAPES)
+        self.until[mine] = np.maximum(self.until[mine], seen + max(HOLD[TICKET], still.rest))
 
     def recover(self, calm: Calm) -> list[Turn]:
         """Ends the pages of which the newest stretch shows nothing any more; it must have begun after their change."""
@@ -418,6 +431,6 @@ def _group(fire: Fire) -> int:
     return _FAULT if fire.name.kind in FAULTS else _OTHER
 
 
-def _in_time(what: Fire | Calm) -> tuple[float, int]:
+def _in_time(what: Fire | Calm | Still) -> tuple[float, int]:
     """Of what comes at the same time pages first, what is over last."""
-    return what.time, 1 if isinstance(what, Calm) else -what.level
+    return what.time, -what.level if isinstance(what, Fire) else int(isinstance(what, Calm))

@@ -28,6 +28,9 @@ LEFT: Final = 0.5
 """Part of the least size of a page below which a change is over. Chosen: half; a change that lasts at a page's size
 does not fall so low by chance.
 """
+STAYS: Final = 0.5
+"""Part of the way from a usual block's largest statistic to a ticket's limit, above which an open ticket stays. Chosen:
+half; a change that is just large enough for a ticket lasts through windows in which chance makes it smaller."""
 LEAST_LEFT: Final = 0.035
 """Least share that is left of a rate's change. Chosen: what none of 50 values leaves possible."""
 HOPS_OF_EVENTS: Final = 2
@@ -54,6 +57,18 @@ class Calm:
     start: float
     about: int
     left: Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """At ``time``: of which channels a window of a distribution, ``reach`` as in Fire, is still far from usual, bool
+    [channels]; the next window comes within ``rest`` seconds.
+    """
+
+    time: float
+    reach: int
+    rest: float
+    channels: Bools
 
 
 def most_rate(hits: Floats, events: Floats) -> Floats:

@@ -29,10 +29,18 @@ from driftd.judge.natural.learned import (
     TICK,
     NaturalLearned,
 )
-from driftd.judge.natural.recovery import Calm, of_hops, of_relations
+from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
-from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
+from driftd.judge.natural.shapes import (
+    CHANGE_OF,
+    FIRST_SHAPE,
+    FIRST_TWICE,
+    STATISTICS,
+    least_rate,
+    mean_log,
+    statistics,
+)
 from driftd.judge.natural.thresholds import Thresholds
 
 Floats = NDArray[np.float64]
@@ -164,9 +172,10 @@ def step(
     g = np.zeros((0, len(learned.fast.change)))
     if not len(ticks) and not fires and not calms:
         return state, Verdict([], ticks, g, new)
+    stills: list[Still] = []
     if len(ticks):
-        state, g = _ticks(learned, limits, state, ticks, fires, calms)
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
+        state, g = _ticks(learned, limits, state, ticks, fires, calms, stills)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms, stills)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
@@ -177,6 +186,7 @@ def _ticks(
     ticks: Runs,
     fires: list[Fire],
     calms: list[Calm],
+    stills: list[Still],
 ) -> tuple[NaturalState, Floats]:
     """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
@@ -187,9 +197,9 @@ def _ticks(
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
     cusum, recent, g = _fast(learned, limits, state, every, near, fires)
-    runs, begun = _slow(learned, limits, 0, near, len(near_hops), (state.runs, state.begun), fires)
+    runs, begun = _slow(learned, limits, 0, near, len(near_hops), (state.runs, state.begun), fires, stills)
     for scale in (1, 2):
-        _slow(learned, limits, scale, day, len(day_hops), None, fires)
+        _slow(learned, limits, scale, day, len(day_hops), None, fires, stills)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
     if _paging(state, fires):
         calms += of_hops(learned, limits, near, len(near_hops))
@@ -365,6 +375,7 @@ def _slow(
     new: int,
     runs: tuple[Counts, Floats] | None,
     fires: list[Fire],
+    stills: list[Still],
 ) -> tuple[Counts, Floats]:
     """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
     fitted = learned.slow[scale]
@@ -382,6 +393,12 @@ def _slow(
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
         large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
+    usual = fitted.largest.mean
+    far = ((x > usual + STAYS * (ticket - usual)) & large[1])[:, FIRST_SHAPE:].any(axis=1)
+    stills += [
+        Still(float(ring.end[last[w]]), scale + 1, float(rest[w]), far[w]) for w in np.flatnonzero(far.any(axis=1))
+    ]
     if not over.any():
         return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
     ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
@@ -396,7 +413,6 @@ def _slow(
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
-    rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
