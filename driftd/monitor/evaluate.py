@@ -201,7 +201,8 @@ def _sized(standing: Standing, reference: Reference) -> Standing:
 def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDArray[np.bool_]:
     """bool[channels]: whose open episode of the judge has reached the size of a page; it keeps it while it is open.
 
-    Independence is not believed on a short reference: there natural variation must page as well.
+    Independence is not believed on a short reference, nor that a constant stays one: there natural variation must page
+    as well.
     """
     natural, limits = detectors.natural, detectors.limits
     if model.judge is None or natural is None or limits is None:
@@ -215,7 +216,8 @@ def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDAr
     changed = {change.row for change in before.changes if change.status is Status.DRIFT}
     for row in np.flatnonzero(episodes.open[:-1] & learned.paging[:-1] & ~gross).tolist():
         recent = model.hops.after(float(episodes.since[row]))
-        if recent is not None and (believed or row in changed):
+        alone = believed and not natural.traits.constant[row]
+        if recent is not None and (alone or row in changed):
             gross[row] = sized(natural, limits.sizes, recent, row).gross[0]
     return gross
 

@@ -25,6 +25,7 @@ from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
 from driftd.judge.natural.kinds import KINDS
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
 from driftd.learn.growth import (
@@ -224,11 +225,14 @@ def _learned(
 
 
 def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
-    """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about."""
+    """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about. Not of
+    tickets of a constant: it is none.
+    """
     growth = model.growth
     if growth is None:
         return
-    faults = np.concatenate([growth.faults, _faults(verdict.turns, _span(model))])
+    turns = [turn for turn in verdict.turns if turn.before == PAGE or not learned.traits.constant[turn.channel]]
+    faults = np.concatenate([growth.faults, _faults(turns, _span(model))])
     history = growth.history
     if history is not None:
         peaks = peaks_of(learned.fast, len(learned.traits.numeric), verdict.g)
@@ -290,7 +294,7 @@ def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:
 
 def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
     """Of channels with something open that must not be learned: a page, a gross one of LOST, or another change that
-    has not lasted as long as the reference.
+    has not lasted as long as the reference. That a constant makes a ticket is learned at once.
     """
     reference, natural = model.reference, model.natural
     if reference is None:
@@ -300,11 +304,12 @@ def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
         begun = model.judge.state.episodes.since
         since |= {row: (float(begun[row]), "") for row in np.flatnonzero(model.standing.gross).tolist()}
     if natural is not None:
-        episodes, span = natural.episodes, reference.last - reference.first
+        episodes, span, learned = natural.episodes, reference.last - reference.first, natural_of(reference)
+        assert learned is not None
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
             never = episodes.level[row] == PAGE or (kind in LOST and episodes.size[row] >= GROSS)
-            if never or now - begin < span:
+            if never or (now - begin < span and not learned.traits.constant[row]):
                 since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
     return tuple(Gap(reference.channels[row].name, begin, np.inf, why) for row, (begin, why) in sorted(since.items()))
 

@@ -3,8 +3,10 @@
 A change that fires opens an episode, or makes a page of a ticket. A page ends when the newest 20 minutes show none of
 its changes any more (natural.recovery). Where they cannot say so, it ends when nothing has fired for two hours, as does
 a page that comes back within two hours of its end: a fault that comes and goes is one page. A ticket ends when nothing
-has fired for twelve hours. Where events are rare, all of it takes longer. A channel that paged makes no ticket of its
-own for twelve hours: the page said it.
+has fired for twelve hours. Where events are rare, all of it takes longer: time alone ends nothing. A channel that paged
+makes no ticket of its own for twelve hours: the page said it.
+
+A ticket of a shape ends only when its windows are not even half as far from usual as a ticket's limit (recovery.STAYS).
 
 A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
 longer than the shortest that has shown it. A page is kept open, and one that has ended comes back, only by what its
@@ -27,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, WITHOUT, Kind, Named, Shares, share_of
-from driftd.judge.natural.recovery import BIT, LEFT, Calm
+from driftd.judge.natural.kinds import KINDS, SHAPES, WITHOUT, Kind, Named, Shares, share_of
+from driftd.judge.natural.learned import TICK
+from driftd.judge.natural.recovery import BIT, LEFT, Calm, Still
 from driftd.judge.natural.seen import Seen
 
 Floats = NDArray[np.float64]
@@ -72,14 +75,19 @@ FAULTS: Final = (*LOST, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE)
 """Kinds of faults rather than of the world: the second of them is said as well, and they are no habit of other kinds.
 Derived: values or answers are wrong in them. Numbers that are far out, or stand still, may be the weather: as faults
 they made 7 more tickets in the ten months of the demo."""
+_SHAPES: Final = tuple(KINDS.index(kind) for kind in SHAPES)
+"""Derived: their places in KINDS."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
 FINER: Final = (Kind.FROZEN, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
 """Kinds whose cause may show later. Derived: the others are causes themselves (natural.causes)."""
 AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
+LOWERED: Final = AGAIN << 1
+"""The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
 SILENCE: Final = 1800.0
-"""Seconds without events that do not count as time. Chosen: a quarter of a page's hold; shorter pauses are ordinary."""
+"""Seconds without events that do not count as time, and the most that a tick counts. Chosen: a quarter of a page's
+hold, so that it takes four ticks to end a page, however long they last; shorter pauses are ordinary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class Fire:
     CHANGES. ``now``: the least size in the newest values alone, NaN where they are too few; ``fresh`` what these alone
     are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
     ``holds``: whether it jumped when it began is forgotten, so it keeps open what is open of it, and opens nothing.
-    ``seen`` gives what all channels showed, of which the channel has had so many ``values`` since.
+    ``seen`` gives what all channels showed, of which the channel has had so many ``values`` since. ``lowered``: it is a
+    ticket because it may be the calendar's (natural.calendar), and stays one.
     """
 
     time: float
@@ -115,11 +124,18 @@ class Fire:
     """Derived: relations have no counters of their own."""
     values: int = 0
     """Derived: none are known there."""
+    lowered: bool = False
+    """Derived: most pages are pages."""
 
     @property
     def stale(self) -> bool:
         """Whether its newest values no longer show it."""
         return self.now < LEFT * self.needed
+
+
+def counted(seconds: Floats, events: NDArray[np.int64]) -> Floats:
+    """How much of stretches of so many seconds and events counts as time at most (Clock), float64[k]."""
+    return np.minimum(seconds, SILENCE * np.maximum(events / TICK[1], 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +169,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clock:
-    """Time in which there were events: a night without any ends no episode. ``end`` float64[ticks]; ``lost`` float64
-    [ticks] seconds without events up to the end of each; ``before`` up to the first.
+    """Time in which there were events: a night without any ends no episode, nor do hours with a few. ``end`` float64
+    [ticks]; ``lost`` float64[ticks] seconds that do not count up to the end of each; ``before`` up to the first.
     """
 
     end: Floats
@@ -165,7 +181,8 @@ class Clock:
     def of(cls, last: float, lost: float, start: Floats, end: Floats) -> Self:
         """``last``: the end of the tick before (NaN: there was none), with ``lost`` seconds up to it."""
         gaps = start - np.append(last, end[:-1])[: len(start)]
-        return cls(end, np.cumsum(np.append(lost, np.where(gaps > SILENCE, gaps, 0.0)))[1:], lost)
+        idle = np.where(gaps > SILENCE, gaps, 0.0) + np.maximum(end - start - SILENCE, 0.0)
+        return cls(end, np.cumsum(np.append(lost, idle))[1:], lost)
 
     def seen(self, time: float) -> float:
         """The time less the seconds without events."""
@@ -187,8 +204,9 @@ class Episodes:
     none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: there was none), the last of
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
-    over, and AGAIN. ``looked`` int64: values since the change when its cause was last looked for. ``until`` is by the
-    clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds without events up to then (Clock).
+    over, and AGAIN; of a ticket LOWERED alone. ``looked`` int64: values since the change when its cause was last looked
+    for. ``until`` is by the clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds without
+    events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -226,9 +244,10 @@ class Episodes:
         end: Floats,
         siblings: NDArray[np.bool_],
         calms: Sequence[Calm] = (),
+        stills: Sequence[Still] = (),
     ) -> tuple[Episodes, list[Turn]]:
-        """Takes in what fired and what is over, in order of time, up to the last of the ticks from ``start`` to ``end``
-        float64[ticks]; ``siblings`` bool[channels, channels].
+        """Takes in what fired, what is over and what lasts, in order of time, up to the last of the ticks from
+        ``start`` to ``end`` float64[ticks]; ``siblings`` bool[channels, channels].
         """
         clock = Clock.of(self.last, self.lost, start, end)
         last, lost = (float(end[-1]), float(clock.lost[-1])) if len(end) else (self.last, self.lost)
@@ -237,10 +256,13 @@ class Episodes:
         copied = {name: v.copy() for name in self.__slots__ if isinstance(v := getattr(self, name), np.ndarray)}
         after = replace(self, last=last, lost=lost, **copied)
         turns: list[Turn] = []
-        both: list[Fire | Calm] = [*fires, *calms]
-        for fire in sorted(both, key=_in_time):
+        every: list[Fire | Calm | Still] = [*fires, *calms, *stills]
+        for fire in sorted(every, key=_in_time):
             if isinstance(fire, Calm):
                 turns += after.recover(fire)
+            elif isinstance(fire, Still):
+                turns += after.close(fire.time, clock)
+                after.stay(fire, clock.seen(fire.time))
             elif fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
                 turns += after.open(fire, clock) if not fire.holds or after.has(fire) else []
@@ -262,6 +284,11 @@ class Episodes:
         over = np.flatnonzero((self.level > NONE) & (self.until < clock.seen(now)))
         order = over[np.argsort(self.until[over], kind="stable")].tolist()
         return [self._end(c, *clock.passed(float(self.until[c]))) for c in order]
+
+    def stay(self, still: Still, seen: float) -> None:
+        """Keeps the tickets of shapes open of which a window is far from usual, if it is short enough (``_hold``)."""
+        mine = (self.level == TICKET) & still.channels & (still.reach <= self.reach + 1) & np.isin(self.kind, _SHAPES)
+        self.until[mine] = np.maximum(self.until[mine], seen + max(HOLD[TICKET], still.rest))
 
     def recover(self, calm: Calm) -> list[Turn]:
         """Ends the pages of which the newest stretch shows nothing any more; it must have begun after their change."""
@@ -300,8 +327,12 @@ class Episodes:
             if self._says_nothing(fire):
                 return []
             fire = self._afresh(fire)
+        if before == TICKET and self._was_lowered(fire):
+            fire = replace(fire, level=TICKET)
+        if fire.lowered and before < PAGE:
+            self.shown[c] = LOWERED
         if fire.level == PAGE:
-            self.shown[c] |= self._bits(fire, before)
+            self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         level = max(before, fire.level)
@@ -337,6 +368,11 @@ class Episodes:
         if fire.values < LOOK * max(int(self.looked[c]), 1):
             return []
         return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, level, level), looks=True))]
+
+    def _was_lowered(self, fire: Fire) -> bool:
+        """Whether it is what the calendar made a ticket of: hours later ticks no longer tell when it began so well."""
+        c = fire.channel
+        return bool(self.shown[c] & LOWERED) and abs(fire.since - float(self.since[c])) < HOLD[PAGE]
 
     def _known_better(self, fire: Fire) -> bool:
         """Whether a share is known so much better by now that what was said of it is not near."""
@@ -439,6 +475,6 @@ def _group(fire: Fire) -> int:
     return _FAULT if fire.name.kind in FAULTS else _OTHER
 
 
-def _in_time(what: Fire | Calm) -> tuple[float, int]:
+def _in_time(what: Fire | Calm | Still) -> tuple[float, int]:
     """Of what comes at the same time pages first, what is over last."""
-    return what.time, 1 if isinstance(what, Calm) else -what.level
+    return what.time, -what.level if isinstance(what, Fire) else int(isinstance(what, Calm))

@@ -202,6 +202,7 @@ def learn(
     blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
     awaited = np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool)
     days = blocks.known(runs.ticks, awaited)
+    zeros = 1 - sums[:, f.NONZERO] / np.maximum(sums[:, f.LIVE], 1)
     traits = _traits(reference, layout, runs, blocks, days, awaited, blank)
     usual = _usual(reference, runs.rings[0], blank)
     slots = slots_of(blocks.days)
@@ -214,8 +215,8 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        _negative(reference), patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
-        int(runs.ticks.events.sum()), _latency(reference, runs, blocks, traits, slow[0]),
+        _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds,
+        blocks.days, int(runs.ticks.events.sum()), _latency(reference, runs, blocks, traits, slow[0]),
     )  # fmt: skip
 
 

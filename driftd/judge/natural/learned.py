@@ -232,7 +232,8 @@ class RelationLearned:
 class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
     float64[channels] of ln|x|: what a unit change is named by; ``negative`` float64[channels]: the share of the numbers
-    that are below 0; ``patience`` float64[channels]: seconds that numbers must stand still to page (natural.standing).
+    that are below 0, ``zeros`` of those that are 0 (None: it was not counted yet); ``patience`` float64[channels]:
+    seconds that numbers must stand still to page (natural.standing).
     """
 
     limits: CountLimits
@@ -252,6 +253,7 @@ class NaturalLearned:
     relation_long: RelationLearned | None
     log_deviation: Floats
     negative: Floats
+    zeros: Floats | None
     patience: Floats
     block_seconds: float
     days: float

@@ -29,6 +29,9 @@ LEFT: Final = 0.5
 """Part of the least size of a page below which a change is over. Chosen: half; a change that lasts at a page's size
 does not fall so low by chance.
 """
+STAYS: Final = 0.5
+"""Part of the way from a usual block's largest statistic to a ticket's limit, above which an open ticket stays. Chosen:
+half; a change that is just large enough for a ticket lasts through windows in which chance makes it smaller."""
 LEAST_LEFT: Final = 0.035
 """Least share that is left of a rate's change. Chosen: what none of 50 values leaves possible."""
 HOPS_OF_EVENTS: Final = 2
@@ -55,6 +58,18 @@ class Calm:
     start: float
     about: int
     left: Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """At ``time``: of which channels a window of a distribution, ``reach`` as in Fire, is still far from usual, bool
+    [channels]; the next window comes within ``rest`` seconds.
+    """
+
+    time: float
+    reach: int
+    rest: float
+    channels: Bools
 
 
 def most_rate(hits: Floats, events: Floats) -> Floats:
@@ -119,12 +134,16 @@ def _nats(hits: Floats, events: Floats, rate: Floats) -> Floats:
     return np.where(r < p, nats, 0.0)
 
 
-def of_relations(limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats) -> list[Calm]:
-    """The same of windows of relations: ``fall`` float64[windows, k] of T, ``channels`` intp[k] of all of them."""
+def of_relations(
+    limits: Thresholds, channels: Rows, known: Floats, start: Floats, fall: Floats, error: Floats
+) -> list[Calm]:
+    """The same of windows of relations: ``fall`` float64[windows, k] of T and its standard ``error``, ``channels``
+    intp[k] of all of them. In 120 events a weak relation seems whole by chance, so its upper 90 % bound counts.
+    """
     place = CHANGES.index(Change.RELATION)
     least = LEFT * limits.sizes.page[place, channels]
     bits = np.zeros((len(fall), limits.sizes.page.shape[1]), np.int64)
-    bits[:, channels] = np.where(fall < least, 0, BIT[place])
+    bits[:, channels] = np.where(fall + QUANTILE * error < least, 0, BIT[place])
     times = zip(known.tolist(), start.tolist(), bits, strict=True)
     return [Calm(time, since, int(BIT[place]), b) for time, since, b in times]
 

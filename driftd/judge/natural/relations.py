@@ -163,6 +163,11 @@ class Relations:
         out: Floats = sums[:, :, 0] / own
         return out
 
+    def error(self, events: Counts) -> Floats:
+        """The standard error of T in windows of so many events where nothing relates, float64[windows, k]."""
+        out: Floats = np.sqrt(np.sum(self.weight**2, axis=1)) / SCORE / np.sqrt(np.maximum(events[:, None], 1.0))
+        return out
+
 
 def cells_of(at: Floats) -> Rows:
     """Where another 20 minutes begin, intp[k]: places in ``at`` float64[k], in order of time."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
-from driftd.judge.natural.episodes import PAGE, Fire
+from driftd.judge.natural.episodes import PAGE, Fire, counted
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.learned import HOPS, NaturalLearned, Traits
 from driftd.judge.natural.runs import Runs
@@ -70,11 +70,11 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     rests = ~learned.traits.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
     still = limits.sizes.stands & (lasts >= learned.patience) & ~rests
     still[: len(hops) - new] = False
-    fires, needed = [], SIZES[Change.FROZEN].page
+    silent, fires, needed = 2 * counted(hops.end - hops.start, hops.events), [], SIZES[Change.FROZEN].page
     for h, c in np.argwhere(still).tolist():
         usual = float(learned.near.centre[STATISTICS.index(Change.FROZEN), c])
         name, end = Named(Kind.FROZEN, value=1.0, usual=usual), float(hops.end[h])
-        since, rest = end - float(lasts[h, c]), 2 * (end - float(hops.start[h]))
+        since, rest = end - float(lasts[h, c]), float(silent[h])
         size, ratio = 1 - usual, float(lasts[h, c] / learned.patience[c])
         fires.append(
             Fire(

@@ -16,25 +16,33 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
+from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
-from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn
-from driftd.judge.natural.kinds import SHAPES, STANDING, Kind, Named, named, one_way, share_of
+from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
+from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_of
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
     RELATION_SCALES,
     RINGS,
     SCALES,
-    STILL_DAYS,
     TICK,
     NaturalLearned,
 )
-from driftd.judge.natural.recovery import Calm, of_hops, of_relations
+from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.seen import Recent, Witness
-from driftd.judge.natural.shapes import CHANGE_OF, FIRST_TWICE, STATISTICS, least_rate, mean_log, statistics
+from driftd.judge.natural.shapes import (
+    CHANGE_OF,
+    FIRST_SHAPE,
+    FIRST_TWICE,
+    STATISTICS,
+    least_rate,
+    mean_log,
+    statistics,
+)
 from driftd.judge.natural.thresholds import Thresholds
 
 Floats = NDArray[np.float64]
@@ -52,10 +60,6 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
-WEEK: Final = 7 * 86_400.0
-"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
-WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
-"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
 JUMP: Final = 0.35
 """Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
 JUMP_OF_UNSURE: Final = 1.0
@@ -170,9 +174,10 @@ def step(
     g = np.zeros((0, len(learned.fast.change)))
     if not len(ticks) and not fires and not calms:
         return state, Verdict([], ticks, g, new)
+    stills: list[Still] = []
     if len(ticks):
-        state, g = _ticks(learned, limits, state, ticks, fires, calms)
-    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms)
+        state, g = _ticks(learned, limits, state, ticks, fires, calms, stills)
+    episodes, turns = state.episodes.step(fires, ticks.start, ticks.end, learned.siblings, calms, stills)
     return replace(state, episodes=episodes), Verdict(turns, ticks, g, new)
 
 
@@ -183,6 +188,7 @@ def _ticks(
     ticks: Runs,
     fires: list[Fire],
     calms: list[Calm],
+    stills: list[Still],
 ) -> tuple[NaturalState, Floats]:
     """Takes whole ticks in: rates, and the hops and windows that they complete; gives the largest g of each tick."""
     told = learned.layout.features(ticks.sums)
@@ -193,9 +199,9 @@ def _ticks(
     day_hops, day_waiting = cut(state.day.waiting, every, RINGS[1].hop_seconds, hop_events)
     near, day = joined([state.near.hops, near_hops]), joined([state.day.hops, day_hops])
     cusum, witness, top = _fast(learned, limits, state, every, (near, day), fires)
-    runs, begun = _slow(learned, limits, 0, witness, len(near_hops), (state.runs, state.begun), fires)
+    runs, begun = _slow(learned, limits, 0, witness, len(near_hops), (state.runs, state.begun), fires, stills)
     for scale in (1, 2):
-        _slow(learned, limits, scale, witness, len(day_hops), None, fires)
+        _slow(learned, limits, scale, witness, len(day_hops), None, fires, stills)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
     fires += slow_requests.of_hops(learned, limits, near, len(near_hops))
     if _paging(state, fires):
@@ -229,6 +235,7 @@ def _fast(
     fast, near = learned.fast, rings[0]
     least = np.fmin(limits.page.fast, limits.ticket.fast)
     rules = fast.rules.above(limits.fast)
+    rests = 2 * counted(ticks.end - ticks.start, ticks.events)
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top >= CALM_NATS)
     witness = Witness(learned, *rings, recent, ticks.end)
@@ -268,15 +275,16 @@ def _fast(
             elif jump < JUMP_OF_UNSURE:
                 level = TICKET
             holds = learned.traits.short and bool(np.isnan(jump))
-        level = TICKET if _asks_for_less(learned, int(change[i]), c, over.since[i], counters) else level
-        rest = 2 * float(ticks.end[t] - ticks.start[t])
+        began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
+        lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
+        level = TICKET if lowered else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
             Fire(
-                float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), rest,
+                float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
-                holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]),
+                holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -309,17 +317,6 @@ def unsure(learned: NaturalLearned) -> Bools:
     return out
 
 
-def _asks_for_less(learned: NaturalLearned, change: int, channel: int, since: float, counters: Counts) -> bool:
-    """Whether a constant that changed makes a ticket only: a number that varies now, as clear air does one day; or with
-    the weekend, that a reference of less than a week has not seen. ``counters`` since the change.
-    """
-    if not learned.traits.constant[channel] or CHANGES[change] not in {Change.NEW, Change.FAR}:
-        return False
-    weekend = WEEKEND[0] <= since % WEEK < WEEKEND[1] and learned.days < STILL_DAYS
-    varies = counters[f.REPEATED] < STANDING * counters[f.LIVE] and CHANGES[change] is Change.NEW
-    return bool(weekend or (varies and learned.traits.numeric[channel]))
-
-
 def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
     """The mean of the logarithms in the last hop that ended by ``since``; NaN where it is forgotten ``now``."""
     known = int(np.searchsorted(hops.end, now, side="right"))
@@ -350,6 +347,7 @@ def _slow(
     new: int,
     runs: tuple[Counts, Floats] | None,
     fires: list[Fire],
+    stills: list[Still],
 ) -> tuple[Counts, Floats]:
     """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
     fitted, ring = learned.slow[scale], witness.day if scale else witness.near
@@ -367,6 +365,12 @@ def _slow(
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
         large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
+    usual = fitted.largest.mean
+    far = ((x > usual + STAYS * (ticket - usual)) & large[1])[:, FIRST_SHAPE:].any(axis=1)
+    stills += [
+        Still(float(ring.end[last[w]]), scale + 1, float(rest[w]), far[w]) for w in np.flatnonzero(far.any(axis=1))
+    ]
     if not over.any():
         return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
     ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
@@ -381,7 +385,6 @@ def _slow(
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
-    rest = 2 * (ring.end[last] - ring.start[last])
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
@@ -393,7 +396,9 @@ def _slow(
         )
         if name.kind in SHAPES:
             name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
-        pages = firing[0, w, row, c] and not _asks_for_less(learned, change, c, since, ring.sums[last[w], c])
+        newest = ring.sums[last[w], c]
+        began = since, float(ring.end[last[w]])  # of a constant ticks say when
+        pages = firing[0, w, row, c] and not asks_for_less(learned, change, c, began, newest, newest)
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)
@@ -496,21 +501,23 @@ def _relations(
         first, last = windows(cells, len(new), scale.seconds, scale.events)
         if not len(first):
             continue
+        rest = 2 * counted(cells.end[last] - cells.start[last], cells.events[last])
         known = closed[last - len(cells)].tolist()  # windows end with the newest cells
-        left = relations.left(summed(cells, first, last), events_of(cells, first, last))
+        events = events_of(cells, first, last)
+        left = relations.left(summed(cells, first, last), events)
         usual = fitted.largest.mean
         fall = usual - left
         if i == 0:
             newest[last - (len(cells) - len(new))] = fall
-            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall)
+            error = relations.error(events)
+            calms += of_relations(limits, rows, np.array(known), cells.start[first], fall, error)
         ratio = fall / (usual - ticket)
         levels = _fallen(limits, rows, left, usual, page, ticket)
         common = _common(learned, left, usual)
         for w, k in np.argwhere(levels > NONE).tolist():
             d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
-            at, since = float(cells.end[last[w]]), float(cells.start[first[w]])
-            rest = 2 * (at - float(cells.start[last[w]]))
+            since = float(cells.start[first[w]])
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             now = float(newest[last[w] - (len(cells) - len(new)), k])
             if common[w, k] >= 0:  # the one that many relations share
@@ -518,8 +525,8 @@ def _relations(
                 needed = limits.sizes.least(RELATION, c, page=False)
             fires.append(
                 Fire(
-                    known[w], level, c, name, d, d, since, rest, float(ratio[w, k]), max(i, 1), needed, RELATION, now,
-                    name, float(cells.start[last[w]]), now,
+                    known[w], level, c, name, d, d, since, float(rest[w]), float(ratio[w, k]), max(i, 1), needed,
+                    RELATION, now, name, float(cells.start[last[w]]), now,
                 )
             )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new

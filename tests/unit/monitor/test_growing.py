@@ -327,6 +327,23 @@ def test_a_ticket_ends_when_the_reference_is_learned_anew() -> None:
     assert [f.because for f in told if f.status is Status.OK][-1] == LEARNED_ANEW
 
 
+@pytest.mark.parametrize(
+    ("hour", "severity", "knows"),
+    [
+        pytest.param(39, Severity.TICKET, True, id="at a midnight: a calendar, known from the next stage on"),
+        pytest.param(39.26, Severity.PAGE, False, id="in the middle of an hour: a fault, not learned while it lasts"),
+    ],
+)
+def test_a_constant_that_changes_at_midnight(hour: float, severity: Severity, knows: bool) -> None:
+    own = {key: column.copy() for key, column in columns(3.3).items()}
+    own["city"] = np.where(own["time"] < BEGIN + hour * HOUR, "oct", "nov").astype(object)
+    _, findings, learned = run(grower(7.0), batch(own))
+    told = [f for f in findings if f.feature == "city" and f.detector == "change"]
+    assert (Severity.PAGE in {f.severity for f in told}) == (severity is Severity.PAGE)
+    assert ([f.because for f in told if f.status is Status.OK] == [LEARNED_ANEW]) == knows
+    assert ("nov" in learned[-1].bins[learned[-1].rows["city"]].categories) == knows
+
+
 def test_a_stored_reference_that_was_growing_goes_on() -> None:
     """Its checkpoint is lost: it is used, and the next stage is the first that is longer than it."""
     p = grower(28.0)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from driftd.judge.natural.episodes import FORGET, HOLD, MORE, PAGE, TICKET, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
+from driftd.judge.natural.recovery import Still
 
 SIBLINGS = np.eye(1, dtype=bool)
 STEP = HOLD[TICKET] + 3600.0
@@ -85,3 +87,43 @@ def test_a_habit_stays_with_its_channel_when_others_come() -> None:
     other = replace(again, channel=0)
     _, turns = moved.step([again, other], end[-1:], end[-1:] + 1800.0, np.eye(3, dtype=bool))
     assert [(t.channel, t.level) for t in turns] == [(0, TICKET)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "ends"),
+    [
+        pytest.param(3.0, 4, id="8 events in 3 hours: four ticks without the change"),
+        pytest.param(0.05, 41, id="in 3 minutes: two hours"),
+    ],
+)
+def test_time_alone_ends_no_page(hours: float, ends: int) -> None:
+    """Forty ticks that show the change, and a hundred that do not; ``ends``: how many of these it takes."""
+    end = np.arange(1.0, 141.0) * hours * 3600.0
+    fires = [fire(float(at), 2.0, PAGE) for at in end[:40]]
+    _, turns = Episodes.start(1).step(fires, end - hours * 3600.0, end, SIBLINGS)
+    opened, closed = turns[0], turns[-1]
+    assert [(t.before, t.level) for t in turns] == [(0, PAGE), (PAGE, 0)]
+    assert opened.time == end[0]
+    assert np.searchsorted(end, closed.known) == pytest.approx(39 + ends, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours"),
+    [
+        pytest.param(Kind.LEVEL, 60.0, id="a level: windows are far from usual for two days more, and 12 hours"),
+        pytest.param(Kind.MISSING, 12.0, id="missing values: their own rate says so"),
+    ],
+)
+def test_a_ticket_of_a_shape_lasts_while_its_windows_are_far_from_usual(kind: Kind, hours: float) -> None:
+    end = np.arange(1.0, 101.0) * 3600.0
+    stills = [Still(float(at), 1, 0.0, np.array([True])) for at in end[:48]]
+    short = end - 1800.0  # a tick that counts in full
+    _, turns = Episodes.start(1).step([fire(float(end[0]), 2.0, kind=kind)], short, end, SIBLINGS, (), stills)
+    assert [(t.before, t.level) for t in turns] == [(0, TICKET), (TICKET, 0)]
+    assert (turns[-1].time - turns[0].time) / 3600 == pytest.approx(hours, abs=1.1)
+
+
+def test_what_stays_opens_no_ticket() -> None:
+    end = np.arange(1.0, 10.0) * 1800.0
+    stills = [Still(float(at), 1, 0.0, np.array([True])) for at in end]
+    assert not Episodes.start(1).step([], end - 1800.0, end, SIBLINGS, (), stills)[1]

@@ -1,0 +1,64 @@
+"""What may be the calendar, or a thing at rest, and no fault: it makes a ticket where it would page.
+
+A weekday, a date, a month and a flag of weekends are constants until midnight. Rain, and what comes in campaigns, is 0
+until it comes again. A reference that has not seen them change cannot tell them from a fault.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.judge.natural import features as f
+from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.kinds import STANDING
+from driftd.judge.natural.learned import STILL_DAYS, NaturalLearned
+
+Counts = NDArray[np.int64]
+
+WEEK: Final = 7 * 86_400.0
+"""Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
+WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
+"""A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
+MIDNIGHTS: Final = 1800.0
+"""Seconds between the midnights of time zones. Derived: zones differ by whole and half hours, but for three."""
+NEAR_MIDNIGHT: Final = 60.0
+"""Seconds by which clocks and panes may be off. Chosen: six panes. With two ticks of 100 s a fault begins at a midnight
+once in six."""
+ZEROS: Final = 0.001
+"""Share of the reference's numbers that are 0, from which on a number is at rest there. Chosen: two of a thin
+reference's 2,000; a number that is never 0 has none."""
+BROKEN: Final = (Change.MISSING, Change.REFUSED, Change.ERRORS)
+"""Changes that no calendar makes. Derived: of values that are missing or of another type, and of errors."""
+
+
+def asks_for_less(
+    learned: NaturalLearned, change: int, channel: int, began: tuple[float, float], since: Counts, newest: Counts
+) -> bool:
+    """Whether a page is a ticket only. The change ``began`` between these times; counters ``since`` then and of the
+    ``newest`` values.
+
+    Of a constant: a number that varies now, as clear air does one day; what comes with a midnight; and with the
+    weekend, that a reference of less than a week has not seen. Of a number that such a reference knows as 0 at times:
+    that it is 0 now.
+    """
+    what, t = CHANGES[change], learned.traits
+    if what in BROKEN:
+        return False
+    weekless, zeros = learned.days < STILL_DAYS, learned.zeros
+    at_rest = t.numeric[channel] and not t.output[channel] and newest[f.LIVE] and not newest[f.NONZERO]
+    if weekless and at_rest and zeros is not None and zeros[channel] >= ZEROS:
+        return True
+    if not t.constant[channel] or what not in {Change.NEW, Change.FAR}:
+        return False
+    varies = since[f.REPEATED] < STANDING * since[f.LIVE] and what is Change.NEW
+    weekend = weekless and WEEKEND[0] <= began[0] % WEEK < WEEKEND[1]
+    return bool(weekend or at_midnight(*began) or (varies and t.numeric[channel]))
+
+
+def at_midnight(first: float, last: float) -> bool:
+    """Whether a midnight of some time zone lies between the two times, or near them."""
+    return ceil((first - NEAR_MIDNIGHT) / MIDNIGHTS) * MIDNIGHTS <= last + NEAR_MIDNIGHT

@@ -1,0 +1,89 @@
+"""What may be the calendar, or a thing at rest, makes a ticket where a fault pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from driftd.judge.natural.calendar import at_midnight
+from driftd.judge.natural.episodes import PAGE, TICKET, Turn
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Change, Columns, Stage
+
+Flags = NDArray[np.bool_]
+
+
+def becomes(name: str, value: Any) -> Change:
+    def change(columns: Columns, on: Flags) -> None:
+        columns[name] = columns[name].copy()
+        columns[name][on] = value
+
+    return change
+
+
+def dry_at_times(columns: Columns, on: Flags) -> None:
+    """A wet day: one value in thirty is 0."""
+    columns["amount"] = np.where(np.arange(len(on)) % 30 == 0, 0.0, columns["amount"])
+
+
+def worst(turns: list[Turn], stage: Stage, name: str) -> int:
+    return max((turn.level for turn in turns if turn.channel == stage.channel(name)), default=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "is_now", "days", "hour", "level"),
+    [
+        pytest.param("city", "mon", "tue", 1.0, 24.0, TICKET, id="a day, at midnight: a weekday"),
+        pytest.param("age", 306.0, 307.0, 1.0, 24.0, TICKET, id="the day of the year"),
+        pytest.param("city", "mon", "tue", 1.0, 18.5, TICKET, id="at midnight in India"),
+        pytest.param("city", "mon", "tue", 1.0, 13.27, PAGE, id="in the middle of an hour: a fault"),
+        pytest.param("age", 306.0, 307.0, 1.0, 13.27, PAGE, id="a number, in the middle of an hour"),
+        pytest.param("city", "oct", "nov", 9.0, 24.0, TICKET, id="nine days, at midnight: a month"),
+    ],
+)
+def test_a_constant_that_another_replaces(
+    rng: np.random.Generator, name: str, was: Any, is_now: Any, days: float, hour: float, level: int
+) -> None:
+    stage = Stage.of(rng, days, MONDAY + 14 * DAY + (hour - 1) * HOUR, becomes(name, was))
+
+    def later(c: Columns, on: Flags) -> None:
+        becomes(name, was)(c, np.ones(len(on), bool))
+        becomes(name, is_now)(c, on)
+
+    assert worst(stage.turns(rng, 6, later, 1.0), stage, name) == level
+
+
+@pytest.mark.parametrize(
+    ("days", "before", "level"),
+    [
+        pytest.param(1.0, dry_at_times, TICKET, id="a day knows 0: it does not rain any more"),
+        pytest.param(1.0, None, PAGE, id="a number that is never 0"),
+        pytest.param(9.0, dry_at_times, PAGE, id="nine days without one of zeros"),
+    ],
+)
+def test_a_number_that_is_0_from_now_on(
+    rng: np.random.Generator, days: float, before: Change | None, level: int
+) -> None:
+    stage = Stage.of(rng, days, MONDAY + 14 * DAY + 11.3 * HOUR, before)
+
+    def later(c: Columns, on: Flags) -> None:
+        if before is not None:
+            before(c, on)
+        becomes("amount", 0.0)(c, on)
+
+    assert worst(stage.turns(rng, 6, later, 1.0), stage, "amount") == level
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "near"),
+    [
+        pytest.param(MONDAY - 100, MONDAY + 100, True, id="within"),
+        pytest.param(MONDAY + DAY / 2 + HOUR / 2 + 50, MONDAY + DAY / 2 + HOUR / 2 + 200, True, id="50 seconds after"),
+        pytest.param(MONDAY + 100, MONDAY + 300, False, id="100 seconds after"),
+        pytest.param(MONDAY + 900, MONDAY + 1100, False, id="a quarter past"),
+    ],
+)
+def test_a_midnight_is_on_a_whole_or_half_hour(first: float, last: float, near: bool) -> None:
+    assert at_midnight(first, last) == near
