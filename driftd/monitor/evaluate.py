@@ -200,7 +200,8 @@ def _sized(standing: Standing, reference: Reference) -> Standing:
 def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDArray[np.bool_]:
     """bool[channels]: whose open episode of the judge has reached the size of a page; it keeps it while it is open.
 
-    Independence is not believed on a short reference: there natural variation must be exceeded as well, by a page's size.
+    Independence is not believed on a short reference: there natural variation must be exceeded as well, by a page's
+    size.
     """
     natural, limits = detectors.natural, detectors.limits
     if model.judge is None or natural is None or limits is None:

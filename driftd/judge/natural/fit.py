@@ -18,6 +18,7 @@ from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
+from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.learned import (
     EMPTY,
     FAST,
@@ -213,7 +214,8 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        _negative(reference), patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds, blocks.days,
+        _negative(reference), patience(traits, _same(reference, runs), runs.rings[1]),
+        Strides.of(limits, ring), blocks.seconds, blocks.days,
         int(runs.ticks.events.sum()),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import Change
 from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.features import Layout
+from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.relations import Relations, Scores
 from driftd.judge.natural.shapes import RATES, Usual
@@ -226,7 +227,8 @@ class RelationLearned:
 class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
     float64[channels] of ln|x|: what a unit change is named by; ``negative`` float64[channels]: the share of the numbers
-    that are below 0; ``patience`` float64[channels]: seconds that numbers must stand still to page (natural.standing).
+    that are below 0; ``patience`` float64[channels]: seconds that numbers must stand still to page (natural.standing);
+    ``strides``: how far they go within minutes (natural.leaps).
     """
 
     limits: CountLimits
@@ -247,6 +249,7 @@ class NaturalLearned:
     log_deviation: Floats
     negative: Floats
     patience: Floats
+    strides: Strides
     block_seconds: float
     days: float
     events: int
