@@ -172,13 +172,15 @@ class OwnSizes:
 @dataclass(frozen=True, slots=True, eq=False)
 class SizeTable:
     """float64[len(CHANGES), channels]: ``page``, ``ticket``; ``exact`` of tickets where evidence is exact. ``stands``
-    bool[channels]: no share of repeats pages, but numbers that stand still for long do (natural.standing).
+    bool[channels]: no share of repeats pages, but numbers that stand still for long do (natural.standing). ``leaps``
+    bool[channels]: what leaps out of its range is told (natural.leaps).
     """
 
     page: Floats
     ticket: Floats
     exact: Floats
     stands: Bools
+    leaps: Bools
 
     def least(self, change: int, channel: int, *, page: bool) -> float:
         """The least ``change`` (place in CHANGES) that makes a page, or a ticket."""

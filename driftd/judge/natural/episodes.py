@@ -66,6 +66,9 @@ KNOWN: Final = 2.0
 said anew once or twice."""
 NEAR: Final = 0.2
 """Part of a share by which it may be wrong. Chosen: 10 % of which 12 are said."""
+WHOLE: Final = 0.9
+"""Part of the time since the change from which on a share is one of all of it. Chosen: rules date a change to within
+some ticks of each other."""
 VALUELESS: Final = (Kind.MISSING, Kind.REFUSED, Kind.FROZEN)
 """Kinds that leave nothing to relate. Derived: of values that are missing, of another type, or all alike."""
 LOST: Final = (Kind.MISSING, Kind.REFUSED)
@@ -346,8 +349,9 @@ class Episodes:
         kind = KINDS.index(fire.name.kind)
         if fire.level < before or (fire.level == before and kind >= self.kind[c]):
             return self._measured(fire) if self._known_better(fire) or self._fell(fire) else self._looked(fire)
-        # a new country under a ticket about a campaign is not as old as the campaign
-        anew = before == NONE or (kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE])
+        # a new country under a ticket about a campaign is not as old as the campaign; a page has one beginning
+        other = kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE]
+        anew = before == NONE or (before == TICKET and other)
         self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
         self.level[c], self.kind[c] = level, kind
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
@@ -375,8 +379,12 @@ class Episodes:
         return bool(self.shown[c] & LOWERED) and abs(fire.since - float(self.since[c])) < HOLD[PAGE]
 
     def _known_better(self, fire: Fire) -> bool:
-        """Whether a share is known so much better by now that what was said of it is not near."""
+        """Whether a share is known so much better by now that what was said of it is not near. A rate that fell and
+        rose again is counted from then on, which is no share since the change.
+        """
         c = fire.channel
+        if fire.time - fire.since < WHOLE * (fire.time - self.since[c]):
+            return False
         if KINDS.index(fire.name.kind) != self.kind[c] or fire.reach or fire.stale or share_of(fire.name.kind) is None:
             return False
         error, value = float(self.size[c] - self.least[c]), float(self.value[c])

@@ -19,6 +19,7 @@ from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
 from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned, row_of
+from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.learned import (
     EMPTY,
     FAST,
@@ -215,8 +216,9 @@ def learn(
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
         slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]), blocks.seconds,
-        blocks.days, int(runs.ticks.events.sum()), _latency(reference, runs, blocks, traits, slow[0]),
+        _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]),
+        Strides.of(limits, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
+        _latency(reference, runs, blocks, traits, slow[0]),
     )  # fmt: skip
 
 

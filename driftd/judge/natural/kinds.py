@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import LOG_UNIT
 from driftd.judge.natural import features as f
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 
@@ -202,7 +202,7 @@ def named(
         return Named(Kind.LATENCY_P50 if half else Kind.LATENCY_P99, value=now, usual=then)
     if learned.traits.empty[channel] and CHANGES[change] is Change.NEW:
         usual = 1 - float(learned.near.centre[STATISTICS.index(Change.MISSING), channel])
-        return Named(Kind.NEW_VALUE, np.nan, _share(f.LIVE, f.EVENTS, since, latest), usual)
+        return Named(Kind.NEW_VALUE, np.nan, share_in(since, f.LIVE, f.EVENTS), usual)
     kind, factor = kind_of(learned, change, channel, since, latest, before)
     if kind is Kind.UNIT:
         usual = float(np.exp(learned.usual.logs[channel]))
@@ -211,7 +211,7 @@ def named(
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
-    return Named(kind, factor, _share(hits, of, since, latest), usual)
+    return Named(kind, factor, share_in(since, hits, of), usual)
 
 
 def share_of(kind: Kind) -> tuple[int, int] | None:
@@ -219,17 +219,16 @@ def share_of(kind: Kind) -> tuple[int, int] | None:
     return _SHARES[kind][:2] if kind in _SHARES else None
 
 
-def _share(hits: int, of: int, since: Counts, latest: Counts) -> float:
-    """The larger: the last minutes tell more than a mixture, unless the fault has just paused."""
-    parts = [part for part in (latest, since) if part[of] >= LEAST] or [since]
-    return max(float(now[hits]) / max(int(now[of]), 1) for now in parts)
+def share_in(counters: Counts, hits: int, of: int) -> float:
+    """Of all that came since the change: of the last minutes, a handful of values, the largest would be told."""
+    return float(counters[hits] / max(int(counters[of]), 1))
 
 
 def kind_of(
     learned: NaturalLearned, change: int, channel: int, since: Counts, latest: Counts, before: float = np.nan
 ) -> tuple[Kind, float]:
     """The kind, and for a unit its factor (else NaN); the counters as in ``named``."""
-    kind = _BY_CHANGE[CHANGES[change]]
+    kind = _explained(learned, _BY_CHANGE[CHANGES[change]], channel, since)
     if kind in {Kind.JOINT, Kind.ERRORS} or max(int(since[f.EVENTS]), 1) < LEAST:
         return _category(learned, kind, channel, since), np.nan
     plain = _plain(learned, kind, channel, since)
@@ -243,6 +242,17 @@ def kind_of(
         new = since[f.NEW] > CLEAR * max(int(since[f.LIVE]), 1)
         return Kind.RANGE if new else Kind.LEVEL, np.nan
     return _category(learned, kind, channel, since), np.nan
+
+
+def _explained(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind:
+    """Values that repeat because so many are a sentinel, or those of another channel, are out of range before they are
+    frozen: where no more repeat than are out of it, and not nearly all of them do.
+    """
+    if kind is not Kind.FROZEN or since[f.REPEATED] > STANDING * since[f.LIVE]:
+        return kind
+    usual = float(learned.near.centre[STATISTICS.index(Change.NEW), channel])
+    beyond = since[f.NEW] - (usual + SIZES[Change.NEW].ticket) * since[f.LIVE]
+    return Kind.RANGE if beyond > 0 and since[f.NEW] >= since[f.REPEATED] else kind
 
 
 def _plain(learned: NaturalLearned, kind: Kind, channel: int, since: Counts) -> Kind | None:

@@ -15,6 +15,7 @@ from driftd.judge.natural.changes import Change
 from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.latency import LatencyLearned
+from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.relations import Relations, Scores
 from driftd.judge.natural.shapes import RATES, Usual
@@ -233,7 +234,8 @@ class NaturalLearned:
     """All of it. ``block_seconds``: how long a block of the reference is; ``log_deviation``
     float64[channels] of ln|x|: what a unit change is named by; ``negative`` float64[channels]: the share of the numbers
     that are below 0, ``zeros`` of those that are 0 (None: it was not counted yet); ``patience`` float64[channels]:
-    seconds that numbers must stand still to page (natural.standing).
+    seconds that numbers must stand still to page (natural.standing); ``strides``: how far they go within minutes
+    (natural.leaps).
     """
 
     limits: CountLimits
@@ -255,6 +257,7 @@ class NaturalLearned:
     negative: Floats
     zeros: Floats | None
     patience: Floats
+    strides: Strides
     block_seconds: float
     days: float
     events: int

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from driftd.core.reference import Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, MOMENT_CLIP
 from driftd.judge.natural import features as f
+from driftd.judge.natural import leaps
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import NAT
 from driftd.judge.natural.fit import DAY
@@ -39,7 +40,7 @@ from driftd.judge.natural.shapes import (
     rate_of,
 )
 from driftd.judge.natural.standing import FROZEN
-from driftd.judge.natural.step import BROKEN, GROSS, LATER, SOON, unsure
+from driftd.judge.natural.step import BROKEN, FAR, GROSS, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
 from driftd.judge.natural.thresholds import Limits, Thresholds
 from driftd.judge.sensitivity import shares_of, shifted
 
@@ -186,6 +187,11 @@ def _fast(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, 
         events[~(least < 1)] = np.inf
         soon = page & (rate - usual[:, None] - noise / np.sqrt(np.maximum(events, 1)) >= GROSS)
         seconds = np.maximum(events / a_second[:, None], np.where(soon, SOON, LATER)) + 2 * pace.tick
+        jumps = (change == FAR) & unsure(learned)[change, rules.channel]
+        shares = leaps.surely(learned.strides, learned.limits, learned.negative, JUMP_OF_UNSURE if page else JUMP)
+        anyway = not page and not learned.traits.short  # far out is a ticket there whether it jumps or not
+        shares = np.where(jumps & (not anyway), shares[rules.channel], 0.0)
+        seconds = np.where(rate >= shares[:, None], seconds, np.inf)
     for horizon in HORIZONS:
         by_then = seconds <= horizon
         first = rate[np.arange(len(rate)), by_then.argmax(axis=1)] - usual

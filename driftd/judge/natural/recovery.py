@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.latency import TESTS
+from driftd.judge.natural.leaps import NEARLY
 from driftd.judge.natural.learned import FAST, RINGS, NaturalLearned
 from driftd.judge.natural.runs import Runs, summed, windows
 from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, LEAST_RATE, QUANTILE, STATISTICS, statistics
@@ -122,6 +123,8 @@ def _stretches(
         floor[place] = LEAST_LEFT
     page = limits.sizes.page.copy()
     page[CHANGES.index(Change.FROZEN), limits.sizes.stands] = SIZES[Change.FROZEN].page
+    new = CHANGES.index(Change.NEW)
+    page[new] = np.where(limits.sizes.leaps, np.minimum(page[new], NEARLY), page[new])  # a leap pages in spite of it
     most = np.maximum(LEFT * page, floor)
     return first, last, ~(shown < most)  # what cannot be said is not over
 

@@ -21,10 +21,11 @@ from driftd.judge.natural.changes import (
     SizeTable,
     rows_of,
 )
-from driftd.judge.natural.learned import NaturalLearned
+from driftd.judge.natural.learned import NaturalLearned, Traits
 from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
     [Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
@@ -47,6 +48,7 @@ def sizes_of(
         np.array([[_first(o.table, c, "ticket", SIZES[c].ticket) for o in own] for c in CHANGES]),
         np.array([[_first(o.table, c, "ticket", EXACT.get(c, np.inf)) for o in own] for c in CHANGES]),
         np.isfinite(learned.patience),
+        leaping(learned.traits),
     )
     table.stands[np.isinf(table.page[FROZEN])] = False  # the user wants no page
     _natural(learned, table.page)
@@ -67,6 +69,13 @@ def sizes_of(
             if size.ticket is not None:
                 table.ticket[place, row] = table.exact[place, row] = size.ticket
     return table
+
+
+def leaping(traits: Traits) -> Bools:
+    """bool[channels]: where numbers leave their range little by little, without a fault. Rain and clear air leap."""
+    t = traits
+    smooth = t.numeric & (t.timely | t.short) & ~(t.output | t.errors | t.constant | t.atom | t.flat)
+    return smooth & t.whole
 
 
 def _first(own: Own, change: Change, level: str, otherwise: float) -> float:

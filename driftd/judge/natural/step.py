@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
-from driftd.judge.natural import slow_requests, standing
+from driftd.judge.natural import leaps, slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
-from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_of
+from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
+from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -204,6 +205,7 @@ def _ticks(
         _slow(learned, limits, scale, witness, len(day_hops), None, fires, stills)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
     fires += slow_requests.of_hops(learned, limits, near, len(near_hops))
+    fires += _leaps(learned, limits, near, len(near_hops))
     if _paging(state, fires):
         calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(
@@ -264,16 +266,17 @@ def _fast(
         name = named(learned, int(change[i]), c, counters, ticks.sums[t, c], before)
         level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
-            name = name._replace(value=float(told[i]))  # since the change; one tick is eight values
+            name = name._replace(value=float(told[i]))  # without the tick in which it began
         holds = False
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
-            if jump < JUMP and learned.traits.short:
-                continue
-            if jump < JUMP or (np.isnan(jump) and not learned.traits.short):
-                name, level = name._replace(kind=Kind.GRADUAL), TICKET
-            elif jump < JUMP_OF_UNSURE:
-                level = TICKET
+            if not _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters):
+                if jump < JUMP and learned.traits.short:
+                    continue
+                if jump < JUMP or (np.isnan(jump) and not learned.traits.short):
+                    name, level = name._replace(kind=Kind.GRADUAL), TICKET
+                elif jump < JUMP_OF_UNSURE:
+                    level = TICKET
             holds = learned.traits.short and bool(np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
@@ -337,6 +340,27 @@ def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) 
         return np.nan if known >= HOPS[0] else np.inf
     moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
     return float(np.nan_to_num(np.abs(moved), nan=np.inf))
+
+
+def _leapt(
+    learned: NaturalLearned,
+    limits: Thresholds,
+    near: Runs,
+    change: int,
+    channel: int,
+    since: float,
+    now: float,
+    counters: Counts,
+) -> bool:
+    """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page."""
+    before = int(np.searchsorted(near.end, since, side="right")) - 1
+    if before < 0 or not limits.sizes.leaps[channel] or max(now - since, since - near.end[before]) > 2 * PAUSE:
+        return False
+    sums = np.stack([near.sums[before], near.sums[before]])
+    sums[1, channel] = counters
+    least = leaps.FAR if change == FAR else GREAT[learned.traits.short]
+    leapt = leaps.leap(learned.limits, learned.negative, sums[0], sums[1]).over(learned.strides, least)
+    return bool(leapt[channel])
 
 
 def _slow(
@@ -413,6 +437,36 @@ def _slow(
     return after
 
 
+def _leaps(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
+    """What has leapt out of its range with one of the last ``new`` hops, and stays there: a ticket, or a page."""
+    sizes, t = limits.sizes, learned.traits
+    stays = leaps.gone(hops.sums) & sizes.leaps & np.isfinite(sizes.ticket[FAR])
+    stays[: len(hops) - new] = False
+    if not stays.any():
+        return []
+    about = learned.strides, learned.limits, learned.negative
+    some, great = (leaps.of_hops(*about, hops, x) for x in (SOME, GREAT[t.short]))
+    stays &= some | leaps.beyond(*about, hops.sums)
+    usual, fires = learned.near.centre[STATISTICS.index(Change.NEW)], []
+    for h, c in np.argwhere(stays).tolist():
+        page = great[h, c] and np.isfinite(sizes.page[FAR, c])
+        level = PAGE if page or not some[h, c] else TICKET
+        end, first = float(hops.end[h]), max(h - BACK, 0)
+        share = hops.sums[first : h + 1, c, f.NEW] / np.maximum(hops.sums[first : h + 1, c, f.LIVE], 1)
+        since = float(hops.start[h])
+        if len(share) > BACK and share[-2] > share[0]:  # it began within the hop before
+            since = float(hops.end[h - 1] - (share[-2] - share[0]) * (hops.end[h - 1] - hops.start[h - 1]))
+        name = named(learned, NEW, c, hops.sums[h, c], hops.sums[h, c], _level_before(hops, c, since, end))
+        size, rest = float(share[-1] - usual[c]), 2 * (end - float(hops.start[h]))
+        fires.append(
+            Fire(
+                end, level, c, name, size, size, since, rest, size / NEARLY, 1, NEARLY, NEW, size, name,
+                float(hops.start[h]), size, holds=not some[h, c],
+            )
+        )  # fmt: skip
+    return fires
+
+
 def _of_newest(learned: NaturalLearned, ring: Runs, last: Rows) -> tuple[Floats, Floats, Floats]:
     """The statistics of the newest hop of each window alone."""
     return statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
@@ -444,8 +498,7 @@ def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Co
     share = share_of(name.kind)
     if share is None or learned.traits.empty[channel]:
         return name
-    hits, of = share
-    return name._replace(value=float(counters[hits] / max(counters[of], 1)))
+    return name._replace(value=share_in(counters, *share))
 
 
 def _shaped(

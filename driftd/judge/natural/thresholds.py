@@ -106,7 +106,7 @@ def thresholds(
     return Thresholds(
         _without(learned, page, clocked, CLOCKED_PAGES),
         _without(learned, ticket, clocked, CLOCKED_TICKETS),
-        SizeTable(pages, table.ticket, table.exact, table.stands & ~clocked),
+        SizeTable(pages, table.ticket, table.exact, table.stands & ~clocked, table.leaps & ~clocked),
     )
 
 

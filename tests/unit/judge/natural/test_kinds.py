@@ -95,6 +95,21 @@ def test_a_sentinel_is_told_with_its_share() -> None:
     assert first.value == pytest.approx(0.4, abs=0.15)
 
 
+@pytest.mark.parametrize("share", [0.15, 0.3])
+def test_a_sentinel_stays_out_of_range_with_one_beginning_and_its_share(share: float) -> None:
+    """A share of .3 repeats in .09 of the values: they are not frozen, and no tick's share is that since the change."""
+    turns = told(price, lambda x: np.full(x.shape, -999.0), share, hours=20)
+    assert {t.kind for t in turns} == {Kind.RANGE}
+    assert max(t.since for t in turns) - min(t.since for t in turns) < 600
+    assert [t.value for t in turns] == pytest.approx([share] * len(turns), rel=0.35)
+
+
+def test_a_part_in_another_unit_is_told_with_its_share() -> None:
+    """A hundredfold in a fifth: most of it out of range."""
+    turns = told(price, lambda x: x * 100, 0.2, hours=20)
+    assert all(0.1 < t.value < 0.27 for t in turns if t.kind is Kind.RANGE)
+
+
 def test_numbers_that_move_one_way_are_a_level_whatever_has_shown_it() -> None:
     """One deviation is .38 of the values in other bins, more than the .35 that page."""
     turns = told(normal, lambda x: x + 1, hours=16)

@@ -521,16 +521,16 @@ def test_relations_that_break_are_told_although_no_marginal_moves(week: Stage) -
     assert "age" in {name for name, _, _ in pages}
 
 
-def test_the_share_that_is_told_is_not_that_of_a_pause(week: Stage) -> None:
-    """A quarter of 200 values missing since the change, none of the last 60: told as a quarter, not as nothing."""
+def test_a_share_is_that_of_all_that_came_since_the_change(week: Stage) -> None:
+    """A quarter of 200 values missing since the change: told as a quarter whether none or all of the last ten are."""
     row = week.reference.rows["age"]
     since, latest = (np.zeros(features.FEATURES + week.learned.layout.width, np.int64) for _ in range(2))
     since[[features.EVENTS, features.NULLS, features.LIVE]] = 200, 50, 150
-    latest[[features.EVENTS, features.LIVE]] = 60, 60
+    latest[[features.EVENTS, features.LIVE]] = 10, 10
     told = named(week.learned, CHANGES.index(Change.MISSING), row, since, latest)
     assert (told.kind, told.value) == (Kind.MISSING, 0.25)
-    latest[[features.NULLS, features.LIVE]] = 60, 0
-    assert named(week.learned, CHANGES.index(Change.MISSING), row, since, latest).value == 1.0
+    latest[[features.NULLS, features.LIVE]] = 10, 0
+    assert named(week.learned, CHANGES.index(Change.MISSING), row, since, latest).value == 0.25
 
 
 def wind(columns: Columns) -> None:

@@ -1,0 +1,96 @@
+"""Smooth numbers that leap out of their range: another unit or a sentinel, which no weather looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from driftd.core.fault_counters import CountLimits
+from driftd.judge.natural import leaps
+from driftd.judge.natural.episodes import PAGE, TICKET
+from tests.unit.judge.natural.stage import DAY, HOUR, Columns, Stage
+
+Floats = NDArray[np.float64]
+
+
+def degrees(time: Floats) -> Floats:
+    """Celsius, one sensor: a day's rhythm, and days that differ by some degrees."""
+    day = 2.0 * np.sin(time / DAY / 1.3) + 1.5 * np.sin(time / DAY / 0.7)
+    out: Floats = np.round(14 + 5 * np.sin(2 * np.pi * time / DAY - 2) + day, 1)
+    return out
+
+
+def ordinary(columns: Columns, _: NDArray[np.bool_]) -> None:
+    columns["temp"] = degrees(columns["time"])
+
+
+@cache
+def stage(days: float) -> Stage:
+    return Stage.of(np.random.default_rng(90), days, change=ordinary)
+
+
+def levels(days: float, wrong: Callable[[Floats], Floats]) -> list[tuple[int, float]]:
+    """Level and hour of what opens of the temperature, where it is ``wrong`` for 12 hours from 6 on."""
+
+    def breaks(columns: Columns, on: NDArray[np.bool_]) -> None:
+        ordinary(columns, on)
+        columns["temp"][on] = wrong(columns["temp"][on])
+
+    at = stage(days)
+    turns = at.turns(np.random.default_rng(91), 24, breaks, at=6, ends=18)
+    temp = at.channel("temp")
+    return [(t.level, (t.time - at.begin) / HOUR) for t in turns if t.channel == temp and t.level > t.before]
+
+
+@pytest.mark.parametrize("days", [1.0, 3.0, 7.0])
+@pytest.mark.parametrize(
+    ("wrong", "least"),
+    [
+        pytest.param(lambda t: t * 1.8 + 32, PAGE, id="Fahrenheit"),
+        pytest.param(lambda t: -t, TICKET, id="the other sign"),
+        pytest.param(np.zeros_like, TICKET, id="all 0"),
+        pytest.param(lambda t: np.full(t.shape, -1.0), TICKET, id="all -1"),
+        pytest.param(lambda t: np.full(t.shape, -999.0), PAGE, id="all -999"),
+    ],
+)
+def test_a_smooth_number_that_leaps_is_told_within_the_hour(
+    days: float, wrong: Callable[[Floats], Floats], least: int
+) -> None:
+    told = levels(days, wrong)
+    assert told, "nothing was said"
+    assert max(level for level, _ in told) >= least
+    assert 6 < told[0][1] < 7
+
+
+@pytest.mark.parametrize("days", [1.0, 3.0, 7.0])
+@pytest.mark.parametrize("degrees_an_hour", [2.0, 5.0])
+def test_a_front_pages_nobody(days: float, degrees_an_hour: float) -> None:
+    """It is 10 degrees colder after some hours, or after two."""
+
+    def front(t: Floats) -> Floats:
+        hours = np.linspace(0, 12, len(t))
+        return np.asarray(t - np.minimum(degrees_an_hour * hours, 10.0), np.float64)
+
+    assert PAGE not in {level for level, _ in levels(days, front)}
+
+
+def test_ordinary_days_leap_nowhere() -> None:
+    for days in (1.0, 3.0):
+        at = stage(days)
+        turns = at.turns(np.random.default_rng(92), 72, ordinary)
+        assert [t for t in turns if t.channel == at.channel("temp") and t.level == PAGE] == []
+
+
+def test_far_numbers_are_surely_a_jump_only_where_every_way_there_is_one() -> None:
+    """From 10..20 to beyond 60 is a leap, or below 2 the jump ln 5; to 22 is neither; where leaps are long, ln 3."""
+    limits = CountLimits(np.array([2.0, 2.0, 2.0]), np.array([60.0, 22.0, 60.0]), np.zeros(3))
+    log = np.array([0.01, 0.01, 1.0])
+    strides = leaps.Strides(np.array([0.1, 0.1, 9.0]), log, np.full(3, 10.0), np.full(3, 20.0))
+    sure = leaps.surely(strides, limits, np.zeros(3), 0.5)
+    assert sure[0] == pytest.approx(0.5 / np.log(5))
+    assert sure[1] > 1  # no share is enough
+    assert sure[2] == pytest.approx(0.5 / np.log(3))
