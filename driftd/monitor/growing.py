@@ -23,7 +23,7 @@ from driftd.core.values import absent
 from driftd.core.window import panes_of
 from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
-from driftd.judge.natural.kinds import KINDS
+from driftd.judge.natural.kinds import KINDS, Kind
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.step import Verdict
@@ -225,19 +225,25 @@ def _learned(
 
 
 def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
-    """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about. Not of
-    tickets of a constant: it is none.
-    """
+    """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about."""
     growth = model.growth
     if growth is None:
         return
-    turns = [turn for turn in verdict.turns if turn.before == PAGE or not learned.traits.constant[turn.channel]]
+    turns = [t for t in verdict.turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind)]
     faults = np.concatenate([growth.faults, _faults(turns, _span(model))])
     history = growth.history
     if history is not None:
         peaks = peaks_of(learned.fast, len(learned.traits.numeric), verdict.g)
         history = history.add(hours_of(learned.layout, verdict.ticks), peaks, verdict.cells)
     model.growth = replace(growth, history=history, faults=faults)
+
+
+def _is_the_world(learned: NaturalLearned, channel: int, kind: Kind) -> bool:
+    """Whether a ticket is learned at once: a constant that changes is none, and answers follow the world, so that a
+    score of Sundays would be new on each of them.
+    """
+    traits = learned.traits
+    return kind not in LOST and bool(traits.constant[channel] or traits.output[channel])
 
 
 def _span(model: ModelState) -> float:
@@ -294,7 +300,7 @@ def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:
 
 def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
     """Of channels with something open that must not be learned: a page, a gross one of LOST, or another change that
-    has not lasted as long as the reference. That a constant makes a ticket is learned at once.
+    has not lasted as long as the reference.
     """
     reference, natural = model.reference, model.natural
     if reference is None:
@@ -309,7 +315,7 @@ def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
             never = episodes.level[row] == PAGE or (kind in LOST and episodes.size[row] >= GROSS)
-            if never or (now - begin < span and not learned.traits.constant[row]):
+            if never or (now - begin < span and not _is_the_world(learned, row, kind)):
                 since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
     return tuple(Gap(reference.channels[row].name, begin, np.inf, why) for row, (begin, why) in sorted(since.items()))
 

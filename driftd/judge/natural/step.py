@@ -605,7 +605,9 @@ def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
     """
     relations, rows = learned.relations, learned.scores.rows
     assert relations is not None
-    out, lost = np.full(left.shape, -1), 1 - left / usual
+    out = np.full(left.shape, -1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lost = 1 - left / usual  # where there was no relation nothing is lost
     alone = np.count_nonzero(relations.weight, axis=1) == 1
     output = learned.traits.output[rows[relations.rows]]
     for place in np.flatnonzero(learned.traits.awaited[rows]).tolist():

@@ -344,6 +344,17 @@ def test_a_constant_that_changes_at_midnight(hour: float, severity: Severity, kn
     assert ("nov" in learned[-1].bins[learned[-1].rows["city"]].categories) == knows
 
 
+def test_answers_that_follow_the_world_are_learned() -> None:
+    """Scores of Sundays: a ticket on the first, while a day is known, and no page on the second."""
+    own = {key: column.copy() for key, column in columns(9.3).items()}
+    for day in (2.0, 9.0):
+        own["score"][(own["time"] >= BEGIN + day * DAY) & (own["time"] < BEGIN + (day + 0.2) * DAY)] += 2.0
+    _, findings, _ = run(grower(), batch(own))
+    told = [(f.window_end > BEGIN + 8 * DAY, f.severity) for f in findings if f.feature == "score" and f.severity]
+    assert told[0] == (False, Severity.TICKET)
+    assert Severity.PAGE not in {severity for _, severity in told}
+
+
 def test_a_stored_reference_that_was_growing_goes_on() -> None:
     """Its checkpoint is lost: it is used, and the next stage is the first that is longer than it."""
     p = grower(28.0)
