@@ -34,6 +34,10 @@ MOMENTS: Final = 2
 """Columns of Summary.moments."""
 
 
+NAME_BYTES: Final = 400
+"""A name of new_names at most, more or less: its text of 256 characters, and the tuple around it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PaneData:
     """What a pane holds, whoever saw it; the fields as in core.pane.ClosedPane."""
@@ -126,7 +130,8 @@ class PaneBlock:
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None)
+        names = NAME_BYTES * len(self.names)
+        return names + sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None)
 
     @property
     def events(self) -> Counts:
@@ -228,7 +233,8 @@ class EventBlock(PaneBlock):
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None)
+        names = NAME_BYTES * len(self.names)
+        return names + sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None)
 
     @property
     def dense(self) -> PaneBlock:
