@@ -131,7 +131,7 @@ class PaneBlock:
     @property
     def nbytes(self) -> int:
         names = NAME_BYTES * len(self.names)
-        return names + sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None)
+        return names + int(sum(x.nbytes for name in _ARRAYS if (x := getattr(self, name)) is not None))
 
     @property
     def events(self) -> Counts:
@@ -234,7 +234,7 @@ class EventBlock(PaneBlock):
     @property
     def nbytes(self) -> int:
         names = NAME_BYTES * len(self.names)
-        return names + sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None)
+        return names + int(sum(x.nbytes for name in (*_ARRAYS, "every") if (x := getattr(self, name)) is not None))
 
     @property
     def dense(self) -> PaneBlock:
