@@ -36,6 +36,10 @@ MOMENTS: Final = 2
 """Columns of Summary.moments."""
 
 
+NAME_BYTES: Final = 400
+"""A name of new_names at most, more or less: its text of 256 characters, and the tuple around it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PaneData:
     """What a pane holds, whoever saw it; the fields as in core.pane.ClosedPane."""
@@ -133,7 +137,8 @@ class PaneBlock:
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in (*_ARRAYS, "exemplars") if (x := getattr(self, name)) is not None)
+        arrays = sum(x.nbytes for name in (*_ARRAYS, "exemplars") if (x := getattr(self, name)) is not None)
+        return int(arrays) + NAME_BYTES * len(self.names)
 
     @property
     def events(self) -> Counts:
@@ -237,7 +242,8 @@ class EventBlock(PaneBlock):
 
     @property
     def nbytes(self) -> int:
-        return sum(x.nbytes for name in (*_ARRAYS, "exemplars", "every") if (x := getattr(self, name)) is not None)
+        names = (*_ARRAYS, "exemplars", "every")
+        return int(sum(x.nbytes for name in names if (x := getattr(self, name)) is not None)) + NAME_BYTES * len(self.names)
 
     @property
     def dense(self) -> PaneBlock:

@@ -38,6 +38,9 @@ OTHER: Final = 1.25
 """The same of each of two channels that are swapped. Chosen: less, since four distances must say so."""
 MIXED: Final = 0.2
 """Part of a distance that values from before a change add to a deviation. Derived: sqrt(q (1 - q)) of 4 % of them."""
+ROUGHLY: Final = 2.0
+"""Tolerances within which a channel may have become another one, so that no unit is claimed. Chosen: twice as many as a
+swap that is told may be away."""
 EMPTY: Final = 0.002
 """Most of the values that may lie beyond a cut. Chosen: late events from before it."""
 CUT: Final = 0.06
@@ -124,11 +127,12 @@ def of_numbers(look: Look, channel: int) -> list[Caused]:
     """What explains numbers that moved, each rule by itself."""
     then, now = look.then, look.now
     hours, swapped, cut = _hours(look, channel), _swapped(look, channel, then, now), _clipped(look, channel)
+    units = [Caused(Cause.UNIT, c.detail) for c in CONVERSIONS if _converted(look, channel, then, now, c)]
     later = f"{abs(hours)} {plural('hour', abs(hours))} {'later' if hours > 0 else 'earlier'}"
     return [
         *([Caused(Cause.SWAPPED, f"with {swapped}")] if swapped else []),
         *([Caused(Cause.SIGN)] if _sign(look, channel, then, now) else []),
-        *(Caused(Cause.UNIT, c.detail) for c in CONVERSIONS if _converted(look, channel, then, now, c)),
+        *([] if _taken(look, channel, then, now, ROUGHLY) else units),
         *([Caused(Cause.CLIPPED, cut)] if cut else []),
         *([Caused(Cause.HOURS, later)] if hours else []),
         *([Caused(Cause.GRADUAL)] if _gradual(look, channel) else []),
@@ -140,7 +144,7 @@ def of_factor(look: Look, channel: int) -> list[Caused]:
     are 0 as were, and the spread has the same factor.
     """
     then, now = look.then, look.now
-    if _clock(look, channel) is not None or _taken(look, channel, then, now):
+    if _clock(look, channel) is not None or _taken(look, channel, then, now, ROUGHLY):
         return []  # hours are no unit, and it may have become another channel
     n, m = now.n[channel], then.n[channel]
     if np.isfinite(now.log[channel]) and np.isfinite(then.log[channel]):
@@ -199,10 +203,10 @@ def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:
     return look.reference.channels[found[0]].name if len(found) == 1 else ""
 
 
-def _taken(look: Look, channel: int, then: Moments, now: Moments) -> list[int]:
-    """The features that have changed, and that the channel looks like now as they were."""
+def _taken(look: Look, channel: int, then: Moments, now: Moments, most: float = 1.0) -> list[int]:
+    """The features that have changed, and that the channel looks like now as they were: ``most`` tolerances away."""
     others = (i for i in _features(look) if i != channel and _apart(look, i, i, then, now) > OTHER)
-    return [i for i in others if _apart(look, channel, i, then, now) <= 1]
+    return [i for i in others if _apart(look, channel, i, then, now) <= most]
 
 
 def _features(look: Look) -> list[int]:
