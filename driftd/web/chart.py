@@ -94,7 +94,7 @@ class TimeChart:
             y = high - float(axis.place(np.array([value]))[0]) * high
             out.append(
                 Markup('<line class="th-{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>').format(css, y)
-                + text("0%", max(y - 4, 9), label, f"lab {css}", dx=4)
+                + text("0%", y - 4 if y >= TOP else y + TOP, label, f"lab {css}", dx=4)
             )
         out.extend(self._marks())
         if self.last:
@@ -265,6 +265,8 @@ def spark(
     )
 
 
+TOP: Final = 13
+"""Pixels that a label needs above its line; without them it stands below."""
 BULLET: Final = Axis(0.01, 100.0, log=True)
 
 
