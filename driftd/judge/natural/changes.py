@@ -130,6 +130,8 @@ TRAIT_SIZES: Final = (
 """Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
 
 
+OF_THE_HOUR: Final = (*SHAPES, Change.LOW, Change.HIGH, Change.WITHIN, Change.RELATION)
+"""Changes that never page on a reference that has not seen a day. Derived: the hour makes all of them."""
 BEYOND: Final = 0.2
 """By what errors of prediction must exceed the highest rate that is natural (p0) to page. Measured: errors of 40 % page
 where 5 or 10 % are usual, the worst two hours of the demo's flights (78 %, 20 % are usual) do not.

@@ -13,6 +13,7 @@ from driftd.judge.natural.changes import (
     BEYOND,
     CHANGES,
     EXACT,
+    OF_THE_HOUR,
     SIZES,
     TRAIT_SIZES,
     Change,
@@ -21,14 +22,14 @@ from driftd.judge.natural.changes import (
     SizeTable,
     rows_of,
 )
-from driftd.judge.natural.learned import NaturalLearned, Traits
+from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned, Traits
 from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
-    [Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
+NEW, FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
+    [Change.NEW, Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
 ).tolist()
 """Derived: the places of these changes in CHANGES."""
 LOSSES: Final = np.linspace(0, 2, 201)
@@ -102,6 +103,8 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
             has &= ~getattr(t, size.lacks)
         place = np.ix_(rows_of(size.changes), np.flatnonzero(has))
         page[place] = np.maximum(page[place], size.page)
+    if learned.days < WHOLE_DAY:
+        page[rows_of(OF_THE_HOUR)] = page[NEW, t.numeric & ~t.constant] = np.inf
     np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
 
 

@@ -94,7 +94,8 @@ def test_a_reference_of_minutes_says_that_it_has_no_windows() -> None:
     assert reasons(minutes, "amount")[Change.LEVEL] == (
         "too few events: no window to learn from (the reference spans 10 minutes)"
     )
-    assert classes(minutes, "amount") == ("mix",)  # that all values come to one end is seen
+    # that all values come to one end is seen, but may be the hour
+    assert classes(minutes, "amount") == ("level", "mix")
 
 
 def test_a_longer_wait_is_told_only_where_it_shows_a_smaller_change(week: Seen) -> None:

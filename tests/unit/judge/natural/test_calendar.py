@@ -76,6 +76,23 @@ def test_a_number_that_is_0_from_now_on(
     assert worst(stage.turns(rng, 6, later, 1.0), stage, "amount") == level
 
 
+def raised(columns: Columns, on: Flags) -> None:
+    columns["age"] = np.where(on, columns["age"] + 30, columns["age"])
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        pytest.param(raised, TICKET, id="three standard deviations: it may be the afternoon"),
+        pytest.param(becomes("age", np.nan), PAGE, id="no hour makes values missing"),
+        pytest.param(becomes("age", -999.0), PAGE, id="nor all of them far out"),
+    ],
+)
+def test_half_a_day_knows_no_other_hours(rng: np.random.Generator, change: Change, level: int) -> None:
+    stage = Stage.of(rng, 0.5)
+    assert worst(stage.turns(rng, 8, change, 1.2), stage, "age") == level
+
+
 @pytest.mark.parametrize(
     ("first", "last", "near"),
     [
