@@ -12,6 +12,7 @@ from driftd.core.summary import Summary
 from driftd.core.text import numbers, percent
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.step import TURNED
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
@@ -90,7 +91,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
     """What happened, in one sentence."""
     if turn.level == NONE:
         return OVER
-    then, now = percent(usual) if np.isfinite(usual) else "?", percent(value)
+    then, now = percent(usual) if np.isfinite(usual) else "?", percent(max(value, 0.0))
     if turn.kind is Kind.UNIT:
         return multiplied(usual, value)
     if turn.kind is Kind.SPREAD:
@@ -99,6 +100,8 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         return (
             f"the mean moved: {text}" if (text := numbers(usual, value)) else f"the level moved by {turn.size:.2g} sd"
         )
+    if turn.kind is Kind.JOINT and usual - value > TURNED * usual:
+        return "moves against its siblings: their relation has turned round"
     said = {
         Kind.MISSING: f"missing: {then} in the reference, now {now}",
         Kind.REFUSED: f"values of another type: {then} in the reference, now {now}",
