@@ -18,6 +18,8 @@ from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
+SUMMED = 30
+"""Values since a change from which on their own mean is said. Chosen: the standard error is a fifth of a deviation."""
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
@@ -82,6 +84,9 @@ def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) 
         if then is not None and seen is not None:  # the further one: bins have an end, what is remembered has another
             further = now is not None and abs(now - then) > abs(seen - then) and (now > then) is (seen > then)
             now = now if further else seen
+        whole = about.model.hops.begun_after(turn.since)
+        exact = None if whole is None or whole.channel_events[row] < SUMMED else mean_of(reference, whole, row)
+        now = now if exact is None else exact  # sums of values know more than bins
     if now is not None and then is not None:
         return now, then
     return turn.size, 0.0
