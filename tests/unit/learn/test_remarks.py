@@ -56,7 +56,7 @@ def test_predictions_and_labels_without_a_common_value_are_told(labels: tuple[st
     rng = np.random.default_rng(2)
     y, n = rng.random(2_000) < 0.3, 2_000
     fields = {"prediction": [("no", "yes")[int(v)] for v in y], "label": [labels[int(v)] for v in y]}
-    rows = EventBatch("m", np.arange(n), MONDAY + 40.0 * np.arange(n), {"x": rng.normal(size=n)}, fields=fields)
+    rows = EventBatch("m", np.arange(n), MONDAY + np.linspace(0, DAY, n), {"x": rng.normal(size=n)}, fields=fields)
     found = [remark for remark in remarks(build(rows, Learning())) if "in common" in remark]
     assert bool(found) is told
     assert all("prediction (no, yes) and label (No, Yes)" in remark for remark in found)
