@@ -243,7 +243,9 @@ class EventBlock(PaneBlock):
     @property
     def nbytes(self) -> int:
         names = (*_ARRAYS, "exemplars", "every")
-        return int(sum(x.nbytes for name in names if (x := getattr(self, name)) is not None)) + NAME_BYTES * len(self.names)
+        return int(sum(x.nbytes for name in names if (x := getattr(self, name)) is not None)) + NAME_BYTES * len(
+            self.names
+        )
 
     @property
     def dense(self) -> PaneBlock:

@@ -216,6 +216,12 @@ class Hops:
         parts = [hop.summary for hop in hops if hop.end > time]
         return merge(parts) if parts else None
 
+    def begun_after(self, time: float) -> Summary | None:
+        """The hops that hold nothing from before ``time``; None where there are none."""
+        hops = [*self.done, *([self.growing] if self.growing is not None else [])]
+        parts = [hop.summary for hop in hops if hop.start >= time]
+        return merge(parts) if parts else None
+
     def enough(self, windows: Windows) -> bool:
         """Whether the window holds what a judgement needs.
 

@@ -148,11 +148,12 @@ def _scale(reference: Reference) -> Scale:
         x = positions(channel_bins)
         p = counts[row, : len(x)] / total
         away = np.abs(x - np.sum(p * x))
-        sd = np.sqrt(np.sum(p * away**2))
+        most = float(away.max()) or 1.0  # squares of numbers beyond 1e154 are not finite
+        sd = most * np.sqrt(np.sum(p * (away / most) ** 2))
         cdf[row] = np.cumsum(counts[row]) / total
         if sd > 0:
             gaps[row, : len(x) - 1] = np.diff(x) / sd
-            third[row] = np.sum(p * away**3) / sd**3
+            third[row] = np.sum(p * (away / sd) ** 3)
     return Scale(cdf, gaps, third)
 
 

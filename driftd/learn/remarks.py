@@ -75,6 +75,19 @@ def _remarks(reference: Reference) -> Iterator[str]:
             f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) cannot be"
             " compared: prediction_error is not watched, the label itself is"
         )
+    elif prediction is not None and label is not None and _nothing_in_common(reference, prediction, label):
+        yield (
+            f"prediction ({_examples(reference, prediction)}) and label ({_examples(reference, label)}) have no value"
+            " in common: no two are ever equal, so prediction_error shows no change; the label itself does"
+        )
+
+
+def _nothing_in_common(reference: Reference, prediction: int, label: int) -> bool:
+    """Whether both are categories, and none of one is a category of the other."""
+    if reference.numeric[[prediction, label]].any():
+        return False
+    one, other = ({*b.categories, *b.rare} for b in (reference.bins[prediction], reference.bins[label]))
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _short(reference: Reference) -> Iterator[str]:

@@ -17,12 +17,15 @@ from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.kinds import QUANTILES, Kind, Named
+from driftd.judge.natural.step import TURNED
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
 from driftd.monitor.cause import WITH, in_words
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
 
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
+SUMMED = 30
+"""Values since a change from which on their own mean is said. Chosen: the standard error is a fifth of a deviation."""
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
@@ -172,6 +175,9 @@ def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) 
         if then is not None and seen is not None:  # the further one: bins have an end, what is remembered has another
             further = now is not None and abs(now - then) > abs(seen - then) and (now > then) is (seen > then)
             now = now if further else seen
+        whole = about.model.hops.begun_after(turn.since)
+        exact = None if whole is None or whole.channel_events[row] < SUMMED else mean_of(reference, whole, row)
+        now = now if exact is None else exact  # sums of values know more than bins
     if now is not None and then is not None:
         return now, then
     return turn.size, 0.0
@@ -181,7 +187,7 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
     """What happened, in one sentence."""
     if turn.level == NONE:
         return OVER
-    then, now = percent(usual) if np.isfinite(usual) else "?", percent(value)
+    then, now = percent(usual) if np.isfinite(usual) else "?", percent(max(value, 0.0))
     if turn.kind is Kind.UNIT:
         return multiplied(usual, value)
     if turn.kind is Kind.SPREAD:
@@ -192,6 +198,8 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         )
     if turn.kind in QUANTILES:
         return f"slower: {QUANTILES[turn.kind]} {latencies(usual, value)}".rstrip()
+    if turn.kind is Kind.JOINT and usual - value > TURNED * usual:
+        return "moves against its siblings: their relation has turned round"
     said = {
         Kind.MISSING: f"missing: {then} in the reference, now {now}",
         Kind.REFUSED: f"values of another type: {then} in the reference, now {now}",

@@ -117,6 +117,14 @@ class FindingContext:
         return next((by_name[name] for name in names if name in by_name), None)
 
 
+def open_fault(standing: Standing, row: int) -> OpenChange | None:
+    """The open change of a channel, where it is one that plain counts do not tell as well: it is DATED, counts from its
+    own beginning, and tells what is refused from what is missing.
+    """
+    mine = (c for c in standing.changes if c.row == row and c.kind in DATED and np.isfinite(c.value))
+    return next(mine, None)
+
+
 def of_window(
     about: FindingContext, window: Hop, s: Scores, before: NDArray[np.int8] | None, every: bool
 ) -> Iterator[Finding]:
@@ -292,6 +300,9 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
         return "", None, None
     if row == len(about.reference.channels):
         return Kind.JOINT.value, None, None
+    fault = open_fault(about.standing, row)
+    if fault is not None:
+        return fault.kind.value, fault.value, None if np.isnan(fault.usual) else fault.usual
     what, reference = sized(natural, limits.sizes, recent, row), about.reference
     kind, size = what.kind[0], float(what.size[0])
     if kind is Kind.SPREAD:

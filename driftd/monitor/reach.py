@@ -64,6 +64,7 @@ _ASKED: Final = (
 _HOUR: Final = "follows the hour or the weather"
 _STILL: Final = "hardly changes, and the reference spans less than a week"
 _CHURNING: Final = "its values come and go"
+_AWAITED: Final = "may come later: none yet is not missing"
 _FLAT: Final = "most values are one value"
 
 
@@ -122,6 +123,7 @@ def undetectable(
         for change in _asked(reference, learned, row):
             place = CHANGES.index(change)
             exact = proved[row] and change in {Change.LEVEL, Change.MIX, Change.MISSING}
+            exact &= not (change is Change.MISSING and learned.traits.awaited[row])  # no event lacks what may come
             if not (exact or (up[place, row] and (down[place, row] or learned.traits.latency[row]))):
                 way = _DIRECTIONS[int(down[place, row]) - int(up[place, row])]
                 mine.append(Undetectable(change, CLASS_OF[change], way, _why(learned, pace, change, row)))
@@ -177,8 +179,7 @@ def _asked(reference: Reference, learned: NaturalLearned, row: int) -> tuple[Cha
     return tuple(
         change
         for change in _ASKED
-        if (t.numeric[row] or change not in _NUMBERS)
-        and not (change is Change.MISSING and (role.always or role.awaited))
+        if (t.numeric[row] or change not in _NUMBERS) and not (change is Change.MISSING and role.always)
     )
 
 
@@ -205,6 +206,8 @@ def _short(learned: NaturalLearned) -> str:
 def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
     """Why a change is not looked for (fit.looked); empty where the channel's nature does not say it."""
     t = learned.traits
+    if t.awaited[row] and change is Change.MISSING:
+        return _AWAITED
     if t.flat[row] and change not in {Change.MISSING, Change.FROZEN, Change.NEW}:
         return _FLAT
     if t.still[row] and change not in {Change.MISSING, Change.FROZEN, Change.ERRORS}:

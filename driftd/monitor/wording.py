@@ -8,6 +8,7 @@ from typing import Final
 from driftd.core.finding import Finding
 from driftd.core.text import latencies, minute, numbers, percent, percents
 from driftd.judge.natural.kinds import QUANTILES, Kind
+from driftd.judge.natural.step import TURNED
 from driftd.monitor.cause import labelled
 from driftd.monitor.changes import multiplied
 
@@ -44,7 +45,8 @@ def _moved(kind: str, then: float, now: float) -> str:
     if kind in QUANTILES:
         return f"{QUANTILES[kind]} {latencies(then, now)}".rstrip()
     if kind == Kind.JOINT:
-        return f"relation to other channels {then:.2g} -> {now:.2g}"
+        turned = ", it has turned round" if then - now > TURNED * then else ""
+        return f"relation to other channels {then:.2g} -> {max(now, 0.0):.2g}{turned}"  # nothing is the least of it
     told = numbers(then, now)
     return f"{'mean' if kind == Kind.LEVEL else named(kind)} {told}" if told else named(kind)
 

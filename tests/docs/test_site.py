@@ -30,3 +30,13 @@ def test_the_site_is_built_and_holds_the_runbooks(tmp_path: Path) -> None:
     pages = "".join(path.read_text() for path in (tmp_path / "site").rglob("*.html"))
     assert "fonts.googleapis.com" not in pages
     assert 'href="../../alert_rules' not in pages
+
+
+def test_no_merge_has_left_its_marks() -> None:
+    texts = [*ROOT.glob("*.md"), *(p for top in ("docs", "alert_rules", "deploy") for p in (ROOT / top).rglob("*.*"))]
+    marked = [
+        path.relative_to(ROOT)
+        for path in texts
+        if path.suffix in {".md", ".yml", ".yaml", ".json", ".html"} and "\n<<<<<<< " in path.read_text()
+    ]
+    assert marked == []

@@ -294,6 +294,8 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
     least = min(newest.deviation, every.deviation)
     alike = newest.deviation <= most and (flat or least >= usual / much)
     few = newest.n < SURE and every.part(level, usual) < DECISIVE
+    if narrow and _within(learned, channel, newest):
+        return np.nan
     whole, n = _ln_factor(offset, level, moved), newest.n
     if abs(whole) < np.log(FACTOR) or not alike or few or (whole > 0 and _wrong_side(learned, channel, latest)):
         return np.nan
@@ -309,6 +311,12 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
         return float(np.exp(decade))
     constant = not narrow and newest.deviation <= usual * CONSTANT and least >= usual / CONSTANT
     return float(np.exp(whole)) if constant else np.nan
+
+
+def _within(learned: NaturalLearned, channel: int, newest: _Logs) -> bool:
+    """Whether the reference's own hours had such sizes: degrees that come from 0 are ten times as many soon."""
+    size = float(np.exp(min(newest.mean, LARGEST_LOG)) - learned.limits.offset[channel])
+    return bool(learned.strides.least[channel] <= size <= learned.strides.most[channel])
 
 
 class _Logs(NamedTuple):

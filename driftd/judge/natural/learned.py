@@ -274,6 +274,8 @@ class NaturalLearned:
         labels = np.flatnonzero(t.awaited & ~t.errors & ~t.latency)
         errors = np.flatnonzero(t.awaited & t.errors)
         out[:, errors] |= out[:, labels].any(axis=1, keepdims=True)
+        outputs = np.flatnonzero(t.output & ~t.awaited)  # a label is named where its relation to an output broke
+        out[np.ix_(labels, outputs)] |= out[np.ix_(outputs, labels)].T
         return out
 
     @property

@@ -23,6 +23,7 @@ from driftd.judge.natural.changes import (
     rows_of,
 )
 from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned, Traits
+from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.psi import of_correlations
 
 Floats = NDArray[np.float64]
@@ -53,6 +54,9 @@ def sizes_of(
     )
     table.stands[np.isinf(table.page[FROZEN])] = False  # the user wants no page
     _natural(learned, table.page)
+    usual = learned.near.centre[STATISTICS.index(Change.FROZEN)]
+    # of two values the next is often the same: no share of repeats is beyond it by so much
+    table.page[FROZEN, ~learned.traits.numeric & (usual + table.page[FROZEN] >= 1)] = np.inf
     table.stands[np.isfinite(table.page[FROZEN])] = False
     rows = ~learned.traits.numeric  # more of one category is a mix, until nearly all are of one
     table.ticket[FROZEN, rows] = np.maximum(table.ticket, table.page)[FROZEN, rows]

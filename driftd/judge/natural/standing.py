@@ -1,8 +1,8 @@
 """What repeats by itself, and stands still for most of a day: a sensor that hangs, a model that answers all alike.
 
 What is measured once an hour repeats, calm air stands still, and of two answers the next is often the same, so the
-share of repeats pages nobody there (TRAIT_SIZES). How long it lasts does: each value like the one before, in every hop
-of two hours and more.
+share of repeats pages nobody there (TRAIT_SIZES, size_table). How long it lasts does: each value like the one before,
+in every hop of two hours and more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ SELDOM: Final = 0.6
 still for up to 300 hours; temperatures and winds have .4 to .5.
 """
 SELDOM_ANSWERS: Final = 0.8
-"""The same of answers. Chosen: of two classes the rarer has a tenth or more, and a hop of 100 requests expects ten."""
+"""The same of answers and of categories. Chosen: of two classes the rarer has a tenth or more, and a hop of 100
+requests expects ten."""
 REST: Final = 0.2
 """Share of the bin in which a feature may stand still for as long as it wants. Chosen: two tenths of the reference's
 values; visibility is at its end on every clear day.
@@ -54,7 +55,8 @@ def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
     not show it: of a misty day not how long the air is clear, of one night not that all answers are alike then.
     """
     answers = traits.output & ~traits.awaited
-    asked = np.where(answers, same < SELDOM_ANSWERS, traits.numeric & ~traits.output & (same < SELDOM))
+    features = ~traits.output & (same < np.where(traits.numeric, SELDOM, SELDOM_ANSWERS))
+    asked = np.where(answers, same < SELDOM_ANSWERS, features & ~traits.churning)
     longest = _lasts(hops).max(axis=0, initial=0.0)
     least = np.maximum(np.where(answers, LASTS_ANSWERS, LASTS), LONGER * longest)
     return np.where(asked & traits.repetitive & (not traits.short), least, np.inf)
@@ -67,7 +69,8 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     lasts = _lasts(hops)
     values = hops.sums[:, :, f.FEATURES :]
     usual = (values * learned.usual.shares).sum(axis=2) / np.maximum(values.sum(axis=2), 1)
-    rests = ~learned.traits.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
+    t = learned.traits
+    rests = t.numeric & ~t.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
     still = limits.sizes.stands & (lasts >= learned.patience) & ~rests
     still[: len(hops) - new] = False
     silent, fires, needed = 2 * counted(hops.end - hops.start, hops.events), [], SIZES[Change.FROZEN].page

@@ -17,7 +17,7 @@ from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import leaps, slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
@@ -515,6 +515,9 @@ def _shaped(
     size = statistics(learned.usual, counters[None], expected[None])[1][0, :, channel]
     if name.kind is Kind.MIX:
         name = name._replace(value=float(size[STATISTICS.index(Change.MIX)]), usual=0.0)
+    far = abs(size[STATISTICS.index(Change.LEVEL)]) >= SIZES[Change.LEVEL].page
+    if name.kind is Kind.SPREAD and CHANGES[change] is not Change.WITHIN and far:
+        name = name._replace(kind=Kind.LEVEL)  # at the end of the bins all scores are alike
     if name.kind is Kind.SPREAD:
         of = Change.WITHIN if CHANGES[change] is Change.WITHIN else Change.SPREAD
         name = name._replace(value=float(np.exp(size[STATISTICS.index(of)])), usual=1.0)

@@ -94,7 +94,9 @@ def test_a_channel_that_joins_an_open_page_is_shown_but_calls_nobody_again() -> 
         ("missing", 0.7733, 0.7711, "missing 77.1% -> 77.3%"),
         ("missing", 0.77, 0.77, "missing"),
         ("gradual", 0.4, 0.0, "gradual: out of range 0% -> 40%"),
-        ("joint", -0.02, 0.97, "relation to other channels 0.97 -> -0.02"),
+        ("joint", 0.33, 0.98, "relation to other channels 0.98 -> 0.33"),
+        ("joint", -0.02, 0.97, "relation to other channels 0.97 -> 0"),
+        ("joint", -0.72, 0.97, "relation to other channels 0.97 -> 0, it has turned round"),
         ("frozen", None, None, "frozen"),
     ],
 )

@@ -126,3 +126,11 @@ def test_the_level_grows_by_one_sd_a_normal_quantile(rng: np.random.Generator) -
 def test_what_depends_on_the_reference_alone_is_worked_out_once_and_let_go(rng: np.random.Generator) -> None:
     ref = make.reference({"x": rng.normal(size=100)})
     assert scale_of(ref) is scale_of(ref)
+
+
+def test_numbers_whose_squares_are_not_finite_have_the_scale_of_small_ones(rng: np.random.Generator) -> None:
+    """Warnings are errors here."""
+    x = lognormal(rng, 2000)
+    small, large = (scale_of(make.reference({"x": x * by})) for by in (1.0, 2.0**530))
+    assert large.gaps == pytest.approx(small.gaps)
+    assert large.third == pytest.approx(small.third)

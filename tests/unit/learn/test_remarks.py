@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from driftd.core.event import EventBatch
 from driftd.core.reference import ReferenceKind
 from driftd.learn.build import Learning, build
 from driftd.learn.remarks import CANNOT_TELL, remarks
@@ -41,3 +42,21 @@ def test_one_value_alone_and_hardly_any_are_told() -> None:
     assert constant == f"one value alone since the first event: age (7), city (a). {CANNOT_TELL}"
     varies = batch({**own, "age": np.where(np.arange(len(rows)) == 3, 8.0, own["age"])})
     assert "age" not in " ".join(remarks(build(replace(varies), Learning())))
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        pytest.param(("No", "Yes"), True, id="capitals"),
+        pytest.param(("no", "yes"), False, id="the same"),
+        pytest.param(("no", "Yes"), False, id="one of two"),
+    ],
+)
+def test_predictions_and_labels_without_a_common_value_are_told(labels: tuple[str, str], told: bool) -> None:
+    rng = np.random.default_rng(2)
+    y, n = rng.random(2_000) < 0.3, 2_000
+    fields = {"prediction": [("no", "yes")[int(v)] for v in y], "label": [labels[int(v)] for v in y]}
+    rows = EventBatch("m", np.arange(n), MONDAY + np.linspace(0, DAY, n), {"x": rng.normal(size=n)}, fields=fields)
+    found = [remark for remark in remarks(build(rows, Learning())) if "in common" in remark]
+    assert bool(found) is told
+    assert all("prediction (no, yes) and label (No, Yes)" in remark for remark in found)

@@ -21,10 +21,12 @@ from driftd.detectors.adwin import Adwin
 from driftd.detectors.psi import PSI
 from driftd.engine.state import State
 from driftd.ingest.panes import SliceIngest, absorb
+from driftd.judge.natural.kinds import Kind
 from driftd.judge.runtime import learned_of
 from driftd.learn.build import Learning, build
-from driftd.monitor.findings import MODEL, so_many
+from driftd.monitor.findings import MODEL, open_fault, so_many
 from driftd.monitor.settings import ModelSettings
+from driftd.monitor.state import OpenChange, Standing
 from tests.unit.core.make import WINDOWS, events, feed, judged, pipeline_of, wide
 
 
@@ -126,6 +128,17 @@ def test_the_model_says_it_once_in_a_finding_of_its_own(drifted: list[Finding]) 
     assert model.since == pytest.approx(CHANGED, abs=10)
     assert model.tests == 5
     assert model.because.startswith("2 of 4 channels drifted: x, color")
+
+
+def test_the_judge_says_of_an_open_fault_what_natural_variation_said_of_it() -> None:
+    """Its own counts hold an hour from before the fault, and call missing what was refused."""
+
+    def change(row: int, kind: Kind, value: float) -> OpenChange:
+        return OpenChange(row, Status.DRIFT, kind, 0.9, 7200.0, 7800.0, np.nan, value, 0.0, 0.05)
+
+    refused, level = change(1, Kind.REFUSED, 0.98), change(2, Kind.LEVEL, np.nan)
+    standing = Standing(changes=(refused, level))
+    assert [open_fault(standing, row) for row in range(3)] == [None, refused, None]
 
 
 def test_a_ticket_says_why_it_is_no_page(rng: np.random.Generator) -> None:

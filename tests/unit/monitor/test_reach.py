@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
 from driftd.ingest.binning import encode_with
@@ -19,7 +20,7 @@ from driftd.learn.build import Learning, build
 from driftd.learn.natural import learn
 from driftd.monitor.reach import blind, detectable, undetectable, unseen_times
 from tests.unit.core.make import wide
-from tests.unit.judge.natural.stage import Stage
+from tests.unit.judge.natural.stage import Columns, Stage
 
 Seen = tuple[Reference, NaturalLearned, Reach]
 
@@ -69,6 +70,17 @@ def test_a_channel_that_follows_the_hour_sees_faults_and_no_level(week: Seen) ->
 @pytest.mark.parametrize("channel", ["amount", "age", "city", "shop", "error"])
 def test_an_ordinary_channel_of_a_week_is_blind_to_nothing(week: Seen, channel: str) -> None:
     assert (reasons(week, channel), classes(week, channel)) == ({}, ())
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_nobody_promises_to_see_missing_labels(proved: bool) -> None:
+    def answered(columns: Columns, _: NDArray[np.bool_]) -> None:
+        columns["label"] = (columns["score"] > 0.5).astype(float)
+
+    stage = Stage.of(np.random.default_rng(3), 3.0, change=answered)
+    seen = stage.reference, stage.learned, reach(stage.learned, stage.limits, stage.reference)
+    assert reasons(seen, "label", proved=proved)[Change.MISSING] == "may come later: none yet is not missing"
+    assert Change.MISSING not in reasons(seen, "score", proved=proved)
 
 
 def test_a_thin_reference_shows_faults_alone_unless_the_evidence_is_exact() -> None:

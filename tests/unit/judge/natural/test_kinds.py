@@ -117,6 +117,14 @@ def test_numbers_that_move_one_way_are_a_level_whatever_has_shown_it() -> None:
     assert {t.kind for t in turns} == {Kind.LEVEL}
 
 
+@pytest.mark.parametrize("shift", [-2.5, 2.5])
+def test_what_moves_to_the_end_of_the_bins_is_a_level_and_no_narrower_spread(shift: float) -> None:
+    """The scores of bins end where the reference does: there all are alike."""
+    turns = told(normal, lambda x: x + shift, hours=8)
+    assert turns
+    assert Kind.SPREAD not in {t.kind for t in turns}
+
+
 def test_one_way_says_whether_mass_moved_up_or_down_and_not_both() -> None:
     scores = np.array([-1.0, 0.0, 1.0, 2.0])
     usual = np.array([0.25, 0.25, 0.25, 0.25])

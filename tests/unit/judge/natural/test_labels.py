@@ -76,6 +76,15 @@ def test_a_feature_of_other_events_is_named_itself(scored: Stage) -> None:
     assert "label" not in names
 
 
+def test_answers_that_are_missing_do_not_blame_the_label(scored: Stage) -> None:
+    def silent(columns: Columns, on: Flags) -> None:
+        columns["score"][on] = np.nan
+
+    turns = turns_of(scored, answered, silent)
+    assert [(name, kind) for name, kind, _ in scored.pages(turns)] == [("score", "missing")]
+    assert related(scored, turns) == set()
+
+
 def test_flipped_labels_are_one_page_of_errors(labelled: Stage) -> None:
     turns = turns_of(labelled, predicted, flipped)
     assert [(name, kind) for name, kind, _ in labelled.pages(turns)] == [("prediction_error", "errors")]

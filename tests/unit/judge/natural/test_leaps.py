@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driftd.core.fault_counters import CountLimits
+from driftd.core.fault_counters import LOG_UNIT, CountLimits
+from driftd.judge.natural import features as f
 from driftd.judge.natural import leaps
+from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET
+from driftd.judge.natural.kinds import Kind, named
 from tests.unit.judge.natural.stage import DAY, HOUR, Columns, Stage
 
 Floats = NDArray[np.float64]
@@ -83,6 +86,43 @@ def test_ordinary_days_leap_nowhere() -> None:
         at = stage(days)
         turns = at.turns(np.random.default_rng(92), 72, ordinary)
         assert [t for t in turns if t.channel == at.channel("temp") and t.level == PAGE] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [
+        pytest.param(1.0, 10.0, Kind.LEVEL, id="from a night near 0 to an ordinary noon"),
+        pytest.param(14.0, 140.0, Kind.UNIT, id="ten times as many as there ever were"),
+        pytest.param(14.0, 1.4, Kind.UNIT, id="a tenth"),
+    ],
+)
+def test_only_sizes_that_the_reference_never_had_are_another_unit(before: float, now: float, kind: Kind) -> None:
+    at = stage(7.0)
+    temp = at.channel("temp")
+    offset = float(at.learned.limits.offset[temp])
+    counters = np.zeros(f.FEATURES + at.learned.layout.width, np.int64)
+    counters[[f.EVENTS, f.LIVE, f.NONZERO]] = 60
+    log = np.log(now + offset)
+    counters[[f.LOGS, f.LOG_SQUARES]] = np.rint(60 * np.array([log, log**2]) / LOG_UNIT)
+    told = named(at.learned, CHANGES.index(Change.UNIT), temp, counters, counters, float(np.log(before + offset)))
+    assert told.kind is kind
+
+
+def flag(columns: Columns, on: NDArray[np.bool_]) -> None:
+    """Six of ten are "yes"."""
+    columns["city"] = np.where(np.random.default_rng(94).random(len(on)) < 0.6, "yes", "no").astype(object)
+
+
+def test_a_flag_that_has_one_value_for_half_a_day_pages() -> None:
+    def sticks(columns: Columns, on: NDArray[np.bool_]) -> None:
+        flag(columns, on)
+        columns["city"][on] = "yes"
+
+    at = Stage.of(np.random.default_rng(95), 7.0, change=flag)
+    pages = at.pages(at.turns(np.random.default_rng(96), 24, sticks, at=4))
+    assert [(name, kind) for name, kind, _ in pages] == [("city", "frozen")]
+    assert pages[0][2] < 4 + 15
+    assert at.pages(at.turns(np.random.default_rng(97), 24, flag)) == []
 
 
 def test_far_numbers_are_surely_a_jump_only_where_every_way_there_is_one() -> None:

@@ -109,6 +109,14 @@ def test_a_gross_fault_pages_soon_and_by_name(
     assert 0 < (pages[0][2] - 12) * 60 <= minutes
 
 
+@pytest.mark.parametrize("days", [0.4, 1.0])
+def test_calls_that_fail_page_on_a_short_reference_too(days: float) -> None:
+    """Days have not shown how wrong a model can be, but that calls seldom fail."""
+    stage = Stage.of(np.random.default_rng(6), days)
+    pages = stage.pages(stage.turns(np.random.default_rng(7), 8, failing, at=4))
+    assert [(name, kind) for name, kind, _ in pages] == [("error", "errors")]
+
+
 def test_values_of_another_type_are_refused_not_missing(week: Stage) -> None:
     pages = week.pages(week.turns(np.random.default_rng(4), 14, null, at=12, refused="amount"))
     assert [(name, kind) for name, kind, _ in pages] == [("amount", "refused")]
