@@ -267,6 +267,8 @@ def _fast(
         level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
             name = name._replace(value=float(told[i]))  # without the tick in which it began
+        if name.kind is Kind.LEVEL:
+            name = _of_ticks(learned, name, near, end[i], counters, c)
         holds = False
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
@@ -499,6 +501,20 @@ def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Co
     if share is None or learned.traits.empty[channel]:
         return name
     return name._replace(value=share_in(counters, *share))
+
+
+def _of_ticks(learned: NaturalLearned, name: Named, near: Runs, now: float, counters: Counts, channel: int) -> Named:
+    """With the shares of the channel's bins: expected as in the last hop before ``now``, and in ``counters`` int64
+    [columns] since the change.
+    """
+    at = np.searchsorted(near.end, [now], side="right") - 1
+    if at[0] < 0:
+        return name
+    usual = learned.slots.expected(near, at, at)[0, channel]
+    every = np.zeros((len(learned.traits.numeric), len(counters) - f.FEATURES))
+    every[channel] = counters[f.FEATURES :]
+    seen = learned.usual.values(every)[channel]
+    return name._replace(shares=(tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())))
 
 
 def _shaped(

@@ -241,3 +241,14 @@ def test_the_clock_of_events_is_the_same_however_ticks_are_handed_over() -> None
     second = Clock.of(float(end[2]), float(first.lost[-1]), start[3:], end[3:])
     assert second.lost.tolist() == [8700.0]
     assert second.seen(9100.0) == whole.seen(9100.0) == 400.0
+
+
+def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
+    """Two deviations down, from 40 to 20; the hop holds an hour of 40. Beyond the lowest edge bins know no middle."""
+    columns = live(20)
+    on = during(columns, 6, 20)
+    columns["age"][on] -= 20
+    _, found = watched(columns)
+    told = [f for f in found if f.feature == "age" and f.detector == CHANGE and f.kind == Kind.LEVEL and f.value]
+    assert told
+    assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
