@@ -201,8 +201,8 @@ def _sized(standing: Standing, reference: Reference) -> Standing:
 def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDArray[np.bool_]:
     """bool[channels]: whose open episode of the judge has reached the size of a page; it keeps it while it is open.
 
-    Independence is not believed on a short reference, nor that a constant stays one: there natural variation must page
-    as well.
+    Independence is not believed on a short reference, nor that a constant stays one: there natural variation must be
+    exceeded as well, by a page's size.
     """
     natural, limits = detectors.natural, detectors.limits
     if model.judge is None or natural is None or limits is None:
@@ -213,7 +213,7 @@ def _graded(model: ModelState, detectors: DetectorSet, before: Standing) -> NDAr
         return np.zeros(len(before.gross), bool)
     believed = np.isinf(believed_until(learned.span_seconds, model.reference.last))
     gross = before.gross & episodes.open[:-1]
-    changed = {change.row for change in before.changes if change.status is Status.DRIFT}
+    changed = {change.row for change in before.changes}
     for row in np.flatnonzero(episodes.open[:-1] & learned.paging[:-1] & ~gross).tolist():
         recent = model.hops.after(float(episodes.since[row]))
         alone = believed and not natural.traits.constant[row]
