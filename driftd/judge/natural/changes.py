@@ -124,10 +124,7 @@ TRAIT_SIZES: Final = (
     TraitSize((Change.UNIT, Change.RELATION), ("output",), np.inf, "outputs follow the features and the world"),
     TraitSize((Change.FROZEN,), ("awaited", "output"), 0.4, "all labels alike: no day of the world makes them"),
     TraitSize(_BUT_FROZEN, ("awaited", "output"), np.inf, "labels come late and in bursts", lacks="errors"),
-    TraitSize(
-        (Change.ERRORS,), ("awaited", "errors", "output", "short"), 0.4, "days have not shown how wrong a model can be"
-    ),
-    TraitSize((Change.ERRORS,), ("awaited", "errors", "output", "young"), np.inf, "and hours show one part of the day"),
+    TraitSize((Change.ERRORS,), ("awaited", "errors", "output", "young"), np.inf, "hours show one part of the day"),
 )
 """Page sizes by the nature of a channel; of rows that apply the largest counts. Measured: as SIZES."""
 

@@ -272,13 +272,11 @@ def _fast(
         holds = False
         if slow[change[i], c]:
             jump = _jump(near, c, over.since[i], end[i], counters)
-            if not _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters):
-                if jump < JUMP and learned.traits.short:
-                    continue
-                if jump < JUMP or (np.isnan(jump) and not learned.traits.short):
-                    name, level = name._replace(kind=Kind.GRADUAL), TICKET
-                elif jump < JUMP_OF_UNSURE:
-                    level = TICKET
+            leapt = _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
+            if not leapt and jump < JUMP and learned.traits.short:
+                continue
+            if not leapt:
+                name, level = _as_it_came(name, level, jump, short=learned.traits.short)
             holds = learned.traits.short and bool(np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
@@ -293,6 +291,15 @@ def _fast(
             )
         )  # fmt: skip
     return cusum, witness, top
+
+
+def _as_it_came(name: Named, level: int, jump: float, *, short: bool) -> tuple[Named, int]:
+    """What is told, and how, of numbers that may have left what was known little by little: by how far they jumped, NaN
+    where that is forgotten.
+    """
+    if jump < JUMP or (np.isnan(jump) and not short):
+        return name._replace(kind=Kind.GRADUAL), TICKET
+    return name, TICKET if jump < JUMP_OF_UNSURE else level
 
 
 def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:

@@ -155,8 +155,8 @@ def test_a_shift_of_one_channel_is_that_channel_s_one_ticket_and_none_below_the_
     assert [t["channel"] for t in report["tickets"]] == [*told]
 
 
-def of_ratios(values: Iterable[float]) -> Iterable[Any]:
-    return ({"model": "m", "time": T0 + i * 10, "features": {"ratio": float(x)}} for i, x in enumerate(values))
+def of_ratios(values: Iterable[float], each: float = 10) -> Iterable[Any]:
+    return ({"model": "m", "time": T0 + i * each, "features": {"ratio": float(x)}} for i, x in enumerate(values))
 
 
 @pytest.mark.parametrize("values", [1, 6, 50])
@@ -313,36 +313,37 @@ def test_a_version_that_began_with_the_change_is_named(
     replay: Run, released: dict[int, str], named: str | None
 ) -> None:
     del replay
-    events = [*of_ratios(np.random.default_rng(2).normal(size=4000) + 2 * (np.arange(4000) >= 3000))]
+    values = np.random.default_rng(2).normal(size=4000) + 2 * (np.arange(4000) >= 3000)
+    events = [*of_ratios(values, 60)]  # the reference has a day: of less no level pages
     for i, event in enumerate(events):
         version = next((v for at, v in sorted(released.items(), reverse=True) if i >= at), None)
         if version is not None:
             event["version"] = version
     Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
-    words = ["replay", "--events", "events.jsonl", "--reference-events", "1500", "--findings", "found.jsonl"]
+    words = ["replay", "--events", "events.jsonl", "--reference-events", "2900", "--findings", "found.jsonl"]
     with pytest.raises(SystemExit):
         main(words)
     found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
     pages = [f for f in found if f["severity"] == "page"]
     assert {f["feature"] for f in pages} == {"ratio", None}
     assert {f["new_version"] for f in pages} == {named}
-    told = "version 8 answers since 2026-09-01 08:20"
+    told = "version 8 answers since 2026-09-03 02:00"
     assert all((told in f["because"]) is (named is not None) for f in pages)
 
 
-@pytest.mark.parametrize(("new_version", "paged_at"), [("keep", [3000]), ("restart", [3000, 9000])])
+@pytest.mark.parametrize(("new_version", "paged_at"), [("keep", [3000]), ("restart", [3000, 6000])])
 def test_a_new_version_keeps_the_reference_or_gets_its_own(replay: Run, new_version: str, paged_at: list[int]) -> None:
-    """From 3,000 on version 8 answers 2 sd higher; from 9,000 on it drifts by 3 sd of its own."""
+    """From 3,000 on version 8 answers 2 sd higher; from 6,000 on it drifts by 3 sd of its own."""
     del replay
-    at = np.arange(12_000)
-    x = np.random.default_rng(2).normal(size=len(at)) + 2 * (at >= 3000) + 3 * (at >= 9000)
-    events = [e | {"version": "8" if i >= 3000 else "7"} for i, e in enumerate(of_ratios(x))]
+    at = np.arange(8_000)
+    x = np.random.default_rng(2).normal(size=len(at)) + 2 * (at >= 3000) + 3 * (at >= 6000)
+    events = [e | {"version": "8" if i >= 3000 else "7"} for i, e in enumerate(of_ratios(x, 60))]
     Path("events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
-    Path("driftd.yaml").write_text(f"models: [{{name: m, reference: {{events: 1500, new_version: {new_version}}}}}]")
+    Path("driftd.yaml").write_text(f"models: [{{name: m, reference: {{events: 2900, new_version: {new_version}}}}}]")
     with pytest.raises(SystemExit):
         main(["replay", "--events", "events.jsonl", "--findings", "found.jsonl"])
     found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
-    calls = [(f["window_end"] - T0) / 10 for f in found if f["feature"] is None and f["severity"] == "page"]
+    calls = [(f["window_end"] - T0) / 60 for f in found if f["feature"] is None and f["severity"] == "page"]
     assert calls == pytest.approx(paged_at, abs=300)
     assert next(f["new_version"] for f in found if f["feature"] is None and f["severity"] == "page") == "8"
 
