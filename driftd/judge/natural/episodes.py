@@ -268,12 +268,17 @@ class Episodes:
                 after.stay(fire, clock.seen(fire.time))
             elif fire.name.kind is not Kind.JOINT:
                 turns += after.close(fire.time, clock)
-                turns += after.open(fire, clock) if not fire.holds or after.has(fire) else []
+                turns += after.open(fire, clock) if not fire.holds else after.hold(fire, clock)
             elif not after.changed(siblings[fire.channel], fire.since).any() and not after.explained(fire.channel):
                 turns += after.open(fire, clock)
         if len(end):
             turns += after.close(last, clock)
         return after, turns
+
+    def hold(self, fire: Fire, clock: Clock) -> list[Turn]:
+        """Keeps open what is open of the change, at the level that it has."""
+        level = min(fire.level, int(self.level[fire.channel]))
+        return self.open(replace(fire, level=level), clock) if self.has(fire) else []
 
     def has(self, fire: Fire) -> bool:
         """Whether the change is that of an open page, which it has shown itself, or of an open ticket."""

@@ -340,13 +340,13 @@ def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
 
 def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
     """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
-    before it; NaN where that was too long ago to be known. The summer is far from a reference of February; a wrong unit
-    comes at once.
+    before it; NaN where that was too long ago to be known, and enough for a ticket where a reference has just begun and
+    there was none. The summer is far from a reference of February; a wrong unit comes at once.
     """
     known = int(np.searchsorted(near.end, now, side="right"))
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < max(known - HOPS[0], 0):
-        return np.nan if known >= HOPS[0] else np.inf
+        return np.nan if known >= HOPS[0] else JUMP
     moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
     return float(np.nan_to_num(np.abs(moved), nan=np.inf))
 

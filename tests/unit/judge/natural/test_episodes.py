@@ -59,6 +59,15 @@ def test_a_long_episode_is_forgotten_no_faster() -> None:
     assert told(fire(1800.0, 2.0), *many, fire(many[-1].time + STEP, 3.0)) == [(1800.0, TICKET), (again, TICKET)]
 
 
+def test_what_only_holds_raises_no_ticket() -> None:
+    """Whether it jumped is forgotten, so it keeps open what is open, at the level that it has."""
+    first, page = fire(1800.0, 2.0), fire(3600.0, 9.0, PAGE)
+    held = replace(page, since=first.since, holds=True)
+    assert told(first, held) == [(1800.0, TICKET)]
+    assert told(replace(first, holds=True)) == []
+    assert told(first, replace(held, holds=False)) == [(1800.0, TICKET), (3600.0, PAGE)]
+
+
 def test_a_page_is_never_a_habit() -> None:
     again = 1800.0 + 2 * STEP
     assert told(fire(1800.0, 9.0), fire(again, 1.1, PAGE)) == [(1800.0, TICKET), (again, PAGE)]
