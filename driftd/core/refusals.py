@@ -75,19 +75,22 @@ class Refusals:
             where, example = taken_apart(r)
             reason = r.reason.value
             key = (reason, where) if (reason, where) in self.events or len(self.events) < MOST else (reason, "")
-            known = self.events.get(key)
-            self.events[key] = (
-                Refusal(reason, key[1], r.model, 1, example, *source, r.offset)
-                if known is None
-                else replace(known, events=known.events + 1)
-            )
+            known, mine = self.events.get(key), Refusal(reason, key[1], r.model, 1, example, *source, r.offset)
+            first = mine if known is None or _place(mine) < _place(known) else known
+            self.events[key] = replace(first, events=1 if known is None else known.events + 1)
 
     def refused(self, source: TopicPartition, values: Iterable[RefusedValue]) -> None:
-        """The first of each feature stays."""
+        """The first of each feature."""
         for v in values:
-            key = v.model, v.feature
-            if key not in self.values and len(self.values) < MOST:
-                self.values[key] = Refusal("", v.feature, v.model, 0, shape(v.why), *source, v.offset)
+            key, mine = (v.model, v.feature), Refusal("", v.feature, v.model, 0, shape(v.why), *source, v.offset)
+            known = self.values.get(key)
+            if (known is None and len(self.values) < MOST) or (known is not None and _place(mine) < _place(known)):
+                self.values[key] = mine
+
+
+def _place(r: Refusal) -> tuple[int, str, int]:
+    """Which of two examples is the first, in whichever order partitions are read."""
+    return r.offset, r.topic, r.partition
 
 
 def taken_apart(r: Reject) -> tuple[str, str]:

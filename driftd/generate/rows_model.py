@@ -149,7 +149,7 @@ def feature() -> Iterator[Panel]:
         ],
         size=(12, 8),
         limit=1,
-        runbooks=["DriftdFeatureDrift", "DriftdPredictionDrift", "DriftdErrorDrift"],
+        runbooks=["DriftdFeatureDrift", "DriftdPredictionDrift", "DriftdErrorDrift", "DriftdLatencyDrift"],
     )
     known = {name: (registry()[name].metric, registry()[name].title.lower()) for name in faults()}
     yield lines(

@@ -46,6 +46,7 @@ LABELS: Final = {
     "kind": ("missing",),
     "change": ("level",),
     "severity": ("page", "ticket"),
+    "page": ("3",),
     "incident": ("5f1e",),
     "summary": ("fraud: amount 100% missing since 14:20 UTC",),
     "url": ("https://driftd.example/incident?id=5f1e",),

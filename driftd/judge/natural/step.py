@@ -271,7 +271,7 @@ def _fast(
             name = _of_ticks(learned, name, near, end[i], counters, c)
         holds = False
         if slow[change[i], c]:
-            jump = _jump(near, c, over.since[i], end[i], counters)
+            jump = _jump(learned, near, c, over.since[i], end[i], counters)
             leapt = _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
             if not leapt and jump < JUMP and learned.traits.short:
                 continue
@@ -338,17 +338,17 @@ def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
     return float(mean_log(hops.sums[before, channel].astype(np.float64)))
 
 
-def _jump(near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
+def _jump(learned: NaturalLearned, near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
     """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
-    before it; NaN where that was too long ago to be known, and enough for a ticket where a reference has just begun and
-    there was none. The summer is far from a reference of February; a wrong unit comes at once.
+    before it, or of the reference where this has just begun; NaN where that was too long ago to be known. The summer is
+    far from a reference of February; a wrong unit comes at once.
     """
     known = int(np.searchsorted(near.end, now, side="right"))
     before = int(np.searchsorted(near.end, since, side="right")) - 1
-    if before < max(known - HOPS[0], 0):
-        return np.nan if known >= HOPS[0] else JUMP
-    moved = mean_log(counters.astype(np.float64)) - mean_log(near.sums[before, channel].astype(np.float64))
-    return float(np.nan_to_num(np.abs(moved), nan=np.inf))
+    if before < max(known - HOPS[0], 0) and known >= HOPS[0]:
+        return np.nan
+    usual = learned.usual.logs[channel] if before < 0 else mean_log(near.sums[before, channel].astype(np.float64))
+    return float(np.nan_to_num(np.abs(mean_log(counters.astype(np.float64)) - usual), nan=np.inf))
 
 
 def _leapt(
