@@ -29,6 +29,7 @@ from driftd.judge.natural.learned import (
     RINGS,
     SCALES,
     TICK,
+    WHOLE_DAY,
     NaturalLearned,
 )
 from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
@@ -361,7 +362,11 @@ def _leapt(
     now: float,
     counters: Counts,
 ) -> bool:
-    """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page."""
+    """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page. Of less
+    than a day nobody knows how far the night is.
+    """
+    if learned.days < WHOLE_DAY:
+        return False
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < 0 or not limits.sizes.leaps[channel] or max(now - since, since - near.end[before]) > 2 * PAUSE:
         return False
@@ -458,7 +463,7 @@ def _leaps(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) ->
     stays &= some | leaps.beyond(*about, hops.sums)
     usual, fires = learned.near.centre[STATISTICS.index(Change.NEW)], []
     for h, c in np.argwhere(stays).tolist():
-        page = great[h, c] and np.isfinite(sizes.page[FAR, c])
+        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days >= WHOLE_DAY
         level = PAGE if page or not some[h, c] else TICKET
         end, first = float(hops.end[h]), max(h - BACK, 0)
         share = hops.sums[first : h + 1, c, f.NEW] / np.maximum(hops.sums[first : h + 1, c, f.LIVE], 1)
