@@ -24,14 +24,14 @@ ADDRESS = "https://driftd.example/watch"
 QUIET, DRIFTED, AGAIN = slice(0, 14_000), slice(14_000, 24_000), slice(24_000, 40_000)
 
 BEGIN = 1_795_413_600.0
-UNITS = {"temp": (32, 1 / 1.8), "wind_speed": (0, 0.447), "visib": (0, 1.609), "distance": (0, 1.609)}
+UNITS = {"temp": (32, 1 / 1.8), "wind_speed": (0, 0.447), "visib": (0, 1.609), "distance": (0, 1609.0)}
 """What is taken off, and by what the rest is multiplied."""
 
 
 def flights(rng: np.random.Generator) -> list[bytes]:
     """Real flights in random order, so that the weather of a week is no drift; from 14,000 to 24,000 it is.
 
-    There the weather comes in other units: degrees Celsius, metres a second, kilometres. A flight every two seconds:
+    There the weather comes in other units: degrees Celsius, metres a second, kilometres; and distances in metres. A flight every two seconds:
     a change is one only if it lasts for minutes.
     """
     events = [json.loads(v) for v in values(AGAIN.stop)]
@@ -115,13 +115,13 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         drifts = [f for f in driftd.findings().values() if f["status"] == "DRIFT"]
         assert {f["detector"] for f in drifts} <= {"change", "judge", "model"}  # statistics of windows only show
         drifted = {f["feature"] for f in drifts}
-        assert {"temp", "last_temp"} <= drifted
+        assert {"distance", "last_distance"} <= drifted
         assert not {"precip", "carrier", "origin", "hour"} & drifted
         rung = [f for f in drifts if f["feature"] is None and f["severity"] == "page"]
         assert len(rung) == 1
-        assert "temp" in rung[0]["because"]
+        assert "distance" in rung[0]["because"]
         assert page["labels"]["page"] == "1"
-        assert re.search(r"temp: (range|unit|level) since 2026-11-23 \d\d:\d\d UTC", page["annotations"]["description"])
+        assert re.search(r"distance: (range|unit|level) since 2026-11-23 \d\d:\d\d UTC", page["annotations"]["description"])
 
         kafka.produce(topic, events[AGAIN])
         driftd.wait_received(AGAIN.stop)
