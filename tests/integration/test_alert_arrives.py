@@ -31,8 +31,8 @@ UNITS = {"temp": (32, 1 / 1.8), "wind_speed": (0, 0.447), "visib": (0, 1.609), "
 def flights(rng: np.random.Generator) -> list[bytes]:
     """Real flights in random order, so that the weather of a week is no drift; from 14,000 to 24,000 it is.
 
-    There the weather comes in other units: degrees Celsius, metres a second, kilometres; and distances in metres. A flight every two seconds:
-    a change is one only if it lasts for minutes.
+    There the weather comes in other units: degrees Celsius, metres a second, kilometres; and distances in metres. A
+    flight every two seconds: a change is one only if it lasts for minutes.
     """
     events = [json.loads(v) for v in values(AGAIN.stop)]
     order = rng.permutation(len(events))
@@ -121,7 +121,8 @@ def test_drift_in_the_topic_rings_the_pager_and_its_end_resolves(
         assert len(rung) == 1
         assert "distance" in rung[0]["because"]
         assert page["labels"]["page"] == "1"
-        assert re.search(r"distance: (range|unit|level) since 2026-11-23 \d\d:\d\d UTC", page["annotations"]["description"])
+        described = page["annotations"]["description"]
+        assert re.search(r"distance: (range|unit|level) since 2026-11-23 \d\d:\d\d UTC", described)
 
         kafka.produce(topic, events[AGAIN])
         driftd.wait_received(AGAIN.stop)
