@@ -36,6 +36,8 @@ class Answers:
         were = "was" if self.real == 1 else "were"
         false = f"{self.false_alarms} {plural('false alarm', self.false_alarms)}"
         last = "the last page" if self.pages == 1 else f"the last {self.pages} pages"
+        if self.unanswered == self.pages:
+            return f"nobody has said whether {last} {'was' if self.pages == 1 else 'were'} real"
         return f"of {last} {self.real} {were} real, {false}, {self.unanswered} not answered"
 
 

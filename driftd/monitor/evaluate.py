@@ -181,7 +181,7 @@ def evaluate_changes(
     assert reference is not None
     standing = _sized(model.standing, reference)
     before = FindingContext(model, standing, reference, detectors, rules.budget_models)
-    turns = [replace(t, since=before.told_since(t.channel, t.since, t.kind.value)) for t in turns]
+    turns = [replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size)) for t in turns]
     told = caused(before, turns)
     standing = replace(standing, changes=after(standing.changes, told, pane.end))
     context = replace(before, standing=standing)

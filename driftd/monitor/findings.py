@@ -19,6 +19,7 @@ from driftd.judge.learned import Learned
 from driftd.judge.natural.episodes import HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
+from driftd.judge.natural.step import GROSS
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
@@ -45,8 +46,8 @@ SAME_SECONDS: Final = HOLD[PAGE]
 DATED: Final = frozenset(
     {Kind.MISSING, Kind.REFUSED, Kind.FROZEN, Kind.ERRORS, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE}
 )
-"""Kinds of faults that begin at once: counted by the tick, they are dated to a minute or two. The judge dates to a
-micro-batch, which may hold half an hour.
+"""Kinds of faults that begin at once: counted by the tick, they are dated to a minute or two where they are GROSS, and
+plain counts tell their share. The judge dates to a micro-batch; of a smaller fault ticks may have seen a part only.
 """
 
 NAMED = 40
@@ -101,12 +102,14 @@ class FindingContext:
         found = [(name, c.times) for name, c in came.items() if c.last > since and c.first > since - NEAR_SECONDS]
         return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
-    def told_since(self, row: int, since: float, kind: str = "") -> float:
+    def told_since(self, row: int, since: float, kind: str = "", size: float = 0.0) -> float:
         """When a change of a channel began: as it was said already, by whatever found it first, where this is the same
-        change: of the same ``kind``, or begun within SAME_SECONDS. Of a fault that is DATED the judge knows no better.
+        change: of the same ``kind``, or begun within SAME_SECONDS. Of a fault that is DATED and of a
+        GROSS ``size`` the judge knows no better.
         """
         known = [(change.since, change.kind.value) for change in self.standing.changes if change.row == row]
-        if kind not in DATED and self.model.judge is not None and self.model.judge.state.episodes.open[row]:
+        dated = kind in DATED and size >= GROSS
+        if not dated and self.model.judge is not None and self.model.judge.state.episodes.open[row]:
             known.append((float(self.model.judge.state.episodes.since[row]), ""))
         same = (begun for begun, what in known if (kind and kind == what) or abs(begun - since) <= SAME_SECONDS)
         return next(same, since)

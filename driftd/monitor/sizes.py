@@ -17,7 +17,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.shapes import CHANGE_OF, STATISTICS, statistics
+from driftd.judge.natural.shapes import CHANGE_OF, FIRST_SHAPE, RATES, STATISTICS, statistics
 from driftd.judge.natural.thresholds import Thresholds
 
 NOTHING: Final = -1
@@ -32,6 +32,8 @@ square of how far it is beyond natural variation. Measured: of 3,000 calm stretc
 186 had been above 1; 2 are.
 """
 _ERRORS: Final = STATISTICS.index(Change.ERRORS)
+_OF: Final = np.array([*(of for _, _, of in RATES), *[f.LIVE] * (len(STATISTICS) - FIRST_SHAPE)], np.intp)
+"""Of which values each statistic is: where all are missing there are events still."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +72,8 @@ class Sizer:
         fitted, limit = learned.slow[0], self.limits.ticket.slow[0]
         if fitted is not None and limit is not None:
             beyond = (x - fitted.largest.mean) / (limit - fitted.largest.mean)
-            fewer = np.maximum(fitted.events / np.maximum(told[:, :, f.LIVE], 1) - 1, 0.0)
-            beyond = np.sqrt(np.maximum(np.maximum(beyond, 0.0) ** 2 - NOISE * fewer[:, None], 0.0))
+            fewer = np.maximum(fitted.events / np.maximum(told[:, :, _OF], 1) - 1, 0.0)
+            beyond = np.sqrt(np.maximum(np.maximum(beyond, 0.0) ** 2 - NOISE * np.moveaxis(fewer, 2, 1), 0.0))
             ratio = np.where(beyond >= 1, ratio, np.minimum(ratio, beyond))  # NaN: nobody looks at it
         known = np.isfinite(ratio)
         ratio = np.where(known, ratio, -np.inf)

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from driftd import __version__
 from driftd.core.finding import Severity
 from driftd.core.text import clean, duration, plural, when
-from driftd.monitor.view import Snapshot
+from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
 from driftd.web.acts import NOBODY
@@ -94,12 +94,13 @@ def was(word: str) -> Markup:
     )
 
 
-def runbook(snapshot: Snapshot, alert: str) -> Markup:
-    """A link where there is an address; without one the file is named: a dead link helps nobody at night."""
+def runbook(snapshot: Snapshot, alert: str, about: ModelView | None = None) -> Markup:
+    """A link to where somebody keeps them, else to driftd's own, with the name of the model filled in."""
     if not alert:
         return Markup()
     if not snapshot.runbooks:
-        return Markup("<code>runbooks/{}.md</code>").format(alert)
+        known = {} if about is None else {"model": about.name}
+        return Markup('<a href="{}">{}</a>').format(link("/runbook", alert=alert, **known), alert)
     return Markup('<a href="{}/{}.md" rel="noreferrer">{}</a>').format(snapshot.runbooks.rstrip("/"), alert, alert)
 
 
@@ -174,7 +175,7 @@ def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -
         paging=sum(i.now is Severity.PAGE for i in snapshot.incidents),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
         when=lambda t: when(t, now),
-        runbook=lambda alert: runbook(snapshot, alert),
+        runbook=lambda alert: runbook(snapshot, alert, values.get("m")),
         **values,
     )
     return html.encode("utf-8", "replace")

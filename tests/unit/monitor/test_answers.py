@@ -65,6 +65,8 @@ def test_the_last_pages_count() -> None:
     ("known", "text"),
     [
         (Answers(), "no page yet"),
+        (Answers(0, 0, 1), "nobody has said whether the last page was real"),
+        (Answers(0, 0, 11), "nobody has said whether the last 11 pages were real"),
         (Answers(1, 0, 0), "of the last page 1 was real, 0 false alarms, 0 not answered"),
         (Answers(2, 1, 3), "of the last 6 pages 2 were real, 1 false alarm, 3 not answered"),
     ],

@@ -170,7 +170,9 @@ def test_a_change_is_told_since_one_time_whoever_has_found_it(hours: float) -> N
     model.judge.state.episodes.open[row], model.judge.state.episodes.since[row] = True, BEGIN + 60
     assert context.told_since(row, later) == (BEGIN + 60 if hours < 2 else later)
     assert told.told_since(row, BEGIN + 60) == BEGIN
-    assert context.told_since(row, later, Kind.MISSING) == later  # the judge dates to a batch, a fault to a tick
+    assert context.told_since(row, later, Kind.MISSING, 0.9) == later  # the judge dates to a batch, a fault to a tick
+    small = context.told_since(row, later, Kind.MISSING, 0.05)  # ticks may have seen a part of it only
+    assert small == (BEGIN + 60 if hours < 2 else later)
 
 
 def test_no_size_no_ticket_however_sure() -> None:

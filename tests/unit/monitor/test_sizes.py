@@ -25,11 +25,12 @@ FAULT = BEGIN + 20 * HOUR
 
 @cache
 def rows() -> EventBatch:
-    """A day and a half; from its 20th hour on ages are a hundredfold, and 62 % of temperatures missing."""
+    """From the 20th hour on ages are a hundredfold, and 62 % of temperatures and all scores missing."""
     columns = traffic(np.random.default_rng(3), BEGIN, BEGIN + 22.5 * HOUR)
     after = columns["time"] >= FAULT
     columns["age"][after] *= 100
     columns["temp"][after & (np.random.default_rng(1).random(len(after)) < 0.62)] = np.nan
+    columns["score"][after] = np.nan
     return batch(columns)
 
 
@@ -69,6 +70,13 @@ def test_a_share_is_its_lower_bound_over_a_tickets_size() -> None:
     k, n = (np.array([float(np.count_nonzero(x))]) for x in (hour & missing, hour))
     assert sizes[0] == pytest.approx(float(least_rate(k, n)[0]) / SIZES[Change.MISSING].ticket, rel=0.02)
     assert min(channel(ten, reader, "temp")[0]) > 10
+
+
+def test_a_channel_that_is_gone_is_far_off_for_as_long() -> None:
+    for points in watched(1.5)[:2]:
+        sizes, names = channel(points, watched(1.5)[2], "score")
+        assert set(names) == {Change.MISSING}
+        assert min(sizes) > 10
 
 
 def test_a_factor_shows_in_each_stretch_and_what_is_calm_in_none() -> None:

@@ -134,7 +134,7 @@ def test_a_model_s_page_and_the_health_page_say_whether_its_last_pages_were_righ
     (act,) = acts({"do": "feedback", "about": i.id, "verdict": "false_alarm"})
     told = "of the last page 0 were real, 1 false alarm, 0 not answered"
     before, after = (replace(s, incidents=(replace(i, called=i.opened),)) for s in (shown(), with_acts(act)))
-    assert "0 false alarms, 1 not answered" in read("/model?model=fraud", before)
+    assert "nobody has said whether the last page was real" in read("/model?model=fraud", before)
     assert told in read("/model?model=fraud", after)
     assert dict(promises(after))["fraud"] == told
     assert "fraud" not in dict(promises(before))

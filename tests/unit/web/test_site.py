@@ -448,10 +448,11 @@ def test_any_field_in_an_address_is_only_text() -> None:
         assert len(html.of("script")) == 1
 
 
-def test_without_an_address_for_runbooks_the_file_is_named_and_nothing_is_linked() -> None:
+def test_without_an_address_for_runbooks_driftds_own_are_linked_with_the_model_filled_in() -> None:
     html = shown("/model?model=fraud", snapshot(runbooks=""))
-    assert "<code>runbooks/DriftdModelDrift.md</code>" in html
-    assert ".md" not in "".join(str(a.get("href")) for a in Elements(html).of("a"))
+    links = [str(a.get("href")) for a in Elements(html).of("a")]
+    assert "/runbook?alert=DriftdModelDrift&model=fraud" in links
+    assert ".md" not in "".join(links)
 
 
 def test_the_certificate_says_what_a_page_is_worth() -> None:
