@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from driftd.monitor.view import Snapshot
 from driftd.web.pages.frame import Request, link, render
-from driftd.web.runbook import Names, blocks
+from driftd.web.runbook import Names, page_of
 
 
 def page(request: Request, snapshot: Snapshot) -> bytes | None:
     """None for a name that no alert has. Names need not be known: a model may have gone since it rang."""
     alert, names = request.get("alert"), Names(request.get("model"), request.get("feature"), snapshot.external_url)
-    try:
-        found = blocks(alert, names)
-    except KeyError:
-        return None
     about = {"model": names.model, "feature": names.channel}
     known = {name: value for name, value in about.items() if value}
+    try:
+        text = page_of(alert, names, lambda other: link("/runbook", alert=other, **known))
+    except KeyError:
+        return None
     return render(
         "runbook.html",
         request,
         snapshot,
         alert=alert,
-        blocks=found[1:],  # the first is its name
+        text=text,
         names=names,
         watched=any(m.name == names.model for m in snapshot.models),
-        to=lambda other: link("/runbook", alert=other, **known),
     )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from driftd.config.share import runbooks
-from driftd.web.runbook import Names, blocks
+from driftd.web.runbook import Names, page_of
 from driftd.web.site import answer, request_of
 from tests.stage.snapshot import snapshot
 from tests.unit.web.test_site import HOSTILE, PAST, Elements, said, shown
@@ -74,7 +74,7 @@ def test_only_an_alert_s_name_leads_to_a_file(alert: str) -> None:
     found = answer(request_of(f"/runbook?alert={quote(alert)}", None), snapshot)
     assert found.status is HTTPStatus.NOT_FOUND
     with pytest.raises(KeyError):
-        blocks(alert, Names())
+        page_of(alert, Names(), str)
 
 
 def test_every_runbook_is_shown_whole_and_its_links_lead_to_others() -> None:
