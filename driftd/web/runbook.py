@@ -55,6 +55,8 @@ def page_of(alert: str, names: Names, address: Callable[[str], str]) -> Markup:
     for token in tokens:
         if token.type == "fence":
             token.content = names.fill(token.content)
+        elif token.type == "th_open":
+            token.attrs["scope"] = "col"
         elif token.children:
             token.children = [*_filled(token.children, names, address)]
     return Markup(_MARKDOWN.renderer.render(tokens[end + 1 :], _MARKDOWN.options, {}))  # noqa: S704  it has escaped all
