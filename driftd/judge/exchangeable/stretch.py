@@ -29,6 +29,12 @@ Bools = NDArray[np.bool_]
 
 KEPT: Final = MOST_CANDIDATES - 1
 """Candidates after each batch, once there are enough. Derived: there is room for the next batch."""
+FREE: Final = KEPT - 1
+"""The candidate that stands for a free place while there are fewer. Derived: the last of them, so it is free then."""
+
+
+NONE: Final = -1
+"""No two candidates become one."""
 
 
 class Compared(Protocol):
@@ -65,10 +71,8 @@ class Stretch:
 
 
 def ready(evidence: Evidence) -> bool:
-    """Whether a stretch may begin: each batch will make two candidates one, none begins anew, no episode is open."""
-    changes = evidence.changes
-    full = np.count_nonzero(changes.ages) == KEPT
-    return bool(full and not evidence.frozen.any() and np.isfinite(changes.log_weight[0]).all())
+    """Whether a stretch may begin: something was seen in each row, so none begins anew, and no episode is open."""
+    return bool(not evidence.frozen.any() and np.isfinite(evidence.changes.log_weight[0]).all())
 
 
 def stretch(
@@ -87,17 +91,18 @@ def stretch(
     near = np.any(weight + compared.most().reshape(weight.shape) >= enough, axis=1)
     some, exact = near.any(axis=1), np.zeros_like(weight)
     if some.any():
-        wanted = np.repeat(near[:, None], MOST_CANDIDATES, axis=1)
-        wanted[np.arange(len(there)), joins.pair] = wanted[np.arange(len(there)), joins.pair + 1] = False  # known
+        wanted, (batch, older) = np.repeat(near[:, None], MOST_CANDIDATES, axis=1), joins.made
+        wanted[batch, older] = wanted[batch, older + 1] = False  # known
         exact = compared.log_factors(wanted.reshape(-1, near.shape[1])).reshape(weight.shape)
     factor, held, s = np.empty_like(weight), nodes.log_factor.copy(), np.empty_like(weight[:, 0])
-    for batch, (mine, pair) in enumerate(zip(there, joins.pair.tolist(), strict=True)):
-        if some[batch]:  # the others keep what they had
-            held[mine] = np.where(near[batch], exact[batch], held[mine])
+    for i, (mine, pair) in enumerate(zip(there, joins.pair.tolist(), strict=True)):
+        if some[i]:  # the others keep what they had
+            held[mine] = np.where(near[i], exact[i], held[mine])
         now = held[mine]
-        now[pair : pair + 2] = joined[batch]
-        factor[batch] = np.where(np.isneginf(weight[batch]), 0.0, now)
-        s[batch] = np.exp(np.minimum(log_sum_exp(weight[batch] + factor[batch]), CEILING))
+        if pair != NONE:
+            now[pair : pair + 2] = joined[i]
+        factor[i] = np.where(np.isneginf(weight[i]), 0.0, now)
+        s[i] = np.exp(np.minimum(log_sum_exp(weight[i] + factor[i]), CEILING))
     return Stretch(s, nodes.since(joins, weight + factor), factor, nodes, joins)
 
 
@@ -105,9 +110,9 @@ def stretch(
 class _Joins:
     """Which candidates are there with each batch and which two become one, [batches]; candidates are places in _Nodes.
 
-    there   intp[batches, MOST_CANDIDATES]: the oldest first
-    pair    intp[batches]: the place of the older of the two in ``there``
-    wave    intp[batches]: how many joins wait for each other up to this one
+    there   intp[batches, MOST_CANDIDATES]: the oldest first, then FREE while there are fewer
+    pair    intp[batches]: the place of the older of the two in ``there``; NONE while there is room
+    wave    intp[batches]: how many joins wait for each other up to this one; 0 while there is room
     ages    float64[batches, MOST_CANDIDATES]: as in Candidates, after it
     """
 
@@ -119,20 +124,27 @@ class _Joins:
     @classmethod
     def of(cls, ages: Floats, batches: int) -> Self:
         """From the ages before the first batch."""
-        now, wave = [*range(KEPT)], [0] * (KEPT + batches)
+        now, wave = [*range(np.count_nonzero(ages))], [0] * (KEPT + batches)
         there, pairs, every = [], [], []
         for batch in range(batches):
             ages = ages + (ages > 0)
-            ages[KEPT] = 1
+            ages[len(now)] = 1
             now.append(KEPT + batch)
-            there.append([*now])
-            pair = joining_of(ages)
+            there.append([*now, *[FREE] * (MOST_CANDIDATES - len(now))])
+            pair = joining_of(ages) if len(now) == MOST_CANDIDATES else NONE
+            wave.append(0 if pair == NONE else 1 + max(wave[now[pair]], wave[now[pair + 1]]))
+            if pair != NONE:
+                now[pair : pair + 2] = [KEPT + batches + batch]
+                ages = np.append(np.delete(ages, pair + 1), 0.0)
             pairs.append(pair)
-            wave.append(1 + max(wave[now[pair]], wave[now[pair + 1]]))
-            now[pair : pair + 2] = [KEPT + batches + batch]
-            ages = np.append(np.delete(ages, pair + 1), 0.0)
             every.append(ages)
         return cls(np.array(there), np.array(pairs), np.array(wave[KEPT + batches :]), np.array(every))
+
+    @property
+    def made(self) -> tuple[Rows, Rows]:
+        """The batches with which two become one, and the places of the older ones."""
+        batches = np.flatnonzero(self.pair != NONE)
+        return batches, self.pair[batches]
 
     def waves(self) -> Iterator[Rows]:
         """Batches whose joins wait for none but those of the waves before."""
@@ -144,9 +156,8 @@ class _Joins:
         """intp[batches, MOST_CANDIDATES]: ``there`` with the new candidate in the place of the older of the two; the
         younger one's place is free.
         """
-        out = self.there.copy()
-        batches = np.arange(len(out))
-        out[batches, self.pair] = KEPT + len(out) + batches
+        out, (batches, older) = self.there.copy(), self.made
+        out[batches, older] = KEPT + len(out) + batches
         return out
 
 
@@ -209,28 +220,29 @@ class _Nodes:
         """When the likeliest change began, after each batch: ``total`` float64[batches, MOST_CANDIDATES, rows] are ln
         of weight times factor of those that are there.
         """
-        kept, batches = joins.kept, np.arange(len(total))
-        made = kept[batches, joins.pair]
+        kept, (batches, older) = joins.kept, joins.made
+        made = kept[batches, older]
         total = total.copy()
-        total[batches, joins.pair], total[batches, joins.pair + 1] = (
-            self.log_weight[made] + self.log_factor[made],
-            -np.inf,
-        )
+        total[batches, older], total[batches, older + 1] = self.log_weight[made] + self.log_factor[made], -np.inf
         likeliest = np.take_along_axis(kept, np.argmax(total, axis=1), axis=1)
         return np.take_along_axis(self.begun, likeliest, axis=0)
 
     def evidence(self, joins: _Joins, factor: Floats, batch: int) -> Evidence:
         """After ``batch``, with the ``factor`` float64[MOST_CANDIDATES, rows] of those that were there."""
         pair, total, start = int(joins.pair[batch]), self.total[batch], self.start
-        kept = np.delete(joins.kept[batch], pair + 1)
-        after, free = total - self.before[kept], np.zeros((1, *factor.shape[1:]))
-        factor = np.delete(factor, pair + 1, axis=0)
-        factor[pair] = self.log_factor[kept[pair]]
-        changes = Candidates(
-            np.concatenate([after, np.zeros_like(after[:1])]),
-            np.concatenate([self.log_weight[kept], free - np.inf]),
-            np.concatenate([factor, free]),
-            np.concatenate([self.begun[kept], free]),
-            joins.ages[batch].copy(),
-        )
+        kept, ages = joins.kept[batch], joins.ages[batch].copy()
+        begun, factor = self.begun[kept], factor.copy()
+        if pair != NONE:
+            factor[pair] = self.log_factor[kept[pair]]
+            kept = np.append(np.delete(kept, pair + 1), FREE)
+            factor, begun = (_without(x, pair + 1) for x in (factor, begun))
+        free = ages == 0
+        after, log_weight = total - self.before[kept], self.log_weight[kept]
+        after[free], log_weight[free], factor[free] = 0.0, -np.inf, 0.0
+        changes = Candidates(after, log_weight, factor, begun, ages)
         return Evidence(start.grown, start.seen + total, start.frozen, changes)
+
+
+def _without(values: Floats, place: int) -> Floats:
+    """Without the one at ``place``, and a free one at the end: float64[MOST_CANDIDATES, rows]."""
+    return np.concatenate([np.delete(values, place, axis=0), np.zeros_like(values[:1])])

@@ -56,9 +56,10 @@ def changed(part: MicroBatch, *, cross: bool = True, external: float = np.nan) -
 
 
 @settings(max_examples=16)
-@given(st.integers(36, 280), st.integers(1, 60), st.booleans())
+@given(st.integers(3, 280), st.integers(1, 60), st.booleans())
 @example(280, 60, True)  # on the way x rises
 @example(200, 30, False)
+@example(3, 60, True)  # with fewer candidates than there is room for
 def test_the_same_to_the_bit(begin: int, count: int, cross: bool) -> None:
     mine, other = after(begin), after(begin)
     if not cross:
