@@ -79,9 +79,7 @@ def test_channels(change: str, begin: int, batches: int, log_a: float) -> None:
 
 
 @settings(max_examples=15)
-@given(
-    st.sampled_from(["", "correlation"]), st.integers(1, 70), st.integers(1, 29), st.sampled_from([1.0, 1e4, 1e9])
-)
+@given(st.sampled_from(["", "correlation"]), st.integers(1, 70), st.integers(1, 29), st.sampled_from([1.0, 1e4, 1e9]))
 @example("correlation", 60, 29, 1e4)
 @example("", 1, 29, 1e4)
 def test_pairs(change: str, begin: int, batches: int, a: float) -> None:
