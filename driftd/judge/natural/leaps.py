@@ -93,20 +93,21 @@ class Leap:
         return out
 
 
-def leap(limits: CountLimits, negative: Floats, before: Counts, after: Counts) -> Leap:
-    """Between counters int64[..., channels, columns] (natural.features). What lies at the inner end of a channel of one
-    sign, ``negative`` float64[channels] the share below 0, and is larger than before has the other sign.
+def leap(strides: Strides, limits: CountLimits, negative: Floats, before: Counts, after: Counts) -> Leap:
+    """Between counters int64[..., channels, columns] (natural.features); ``negative`` float64[channels]: the share below
+    0.
     """
     then, now = typical(limits, before), typical(limits, after)
-    turned = _inner(negative, after) & (now >= then)
+    turned = _turned(strides, negative, after, now)
     log = np.abs(_logs(limits, now) - _logs(limits, then))
     log = np.where(turned | (now == 0), np.inf, log)
     return Leap(np.abs(np.where(turned, -now, now) - then), np.where(np.isnan(then), np.nan, log))
 
 
-def surely(strides: Strides, limits: CountLimits, negative: Floats, jump: float) -> Floats:
+def surely(strides: Strides, limits: CountLimits, negative: Floats, jump: float, away: Floats) -> Floats:
     """The share of far numbers that makes a jump of ``jump`` (ln of a factor), or a leap, at either end and whatever
-    the level was before: float64[channels], inf where numbers may be far out without either.
+    the level was before: float64[channels], inf where numbers may be far out without either. A jump must lead ``away``
+    float64[channels] ranges of the reference's hops beyond them.
     """
     least = np.maximum(TIMES * strides.far, FAR * strides.range)
     sides = []
@@ -122,6 +123,8 @@ def surely(strides: Strides, limits: CountLimits, negative: Floats, jump: float)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             by_jump = np.where(log > 0, jump / log, np.inf)
+            by_jump = np.where(away > 0, np.maximum(by_jump, away * strides.range / way), by_jump)
+            by_jump = np.where(way > 0, by_jump, np.inf)
             by_leap = np.maximum(least / way, np.where(turned, 0.5, TIMES * strides.log / log))
         by_leap = np.where((way > 0) & (turned | (log > 0)), by_leap, np.inf)
         sides.append(np.nan_to_num(np.minimum(by_jump, by_leap), nan=np.inf))
@@ -133,6 +136,15 @@ def _inner(negative: Floats, sums: Counts) -> Bools:
     """Whether numbers of one sign lie at their end towards the other sign."""
     inner = np.where(negative > 0.5, sums[..., f.HIGH], sums[..., f.LOW])
     out: Bools = (2 * inner > sums[..., f.LIVE]) & (np.minimum(negative, 1 - negative) <= ONE_SIGN)
+    return out
+
+
+def _turned(strides: Strides, negative: Floats, sums: Counts, size: Floats) -> Bools:
+    """Whether numbers of one sign have the other one: they lie beyond their end towards it, and are no smaller than
+    those of the reference.
+    """
+    with np.errstate(invalid="ignore"):
+        out: Bools = _inner(negative, sums) & (size >= strides.least)
     return out
 
 
@@ -170,7 +182,19 @@ def beyond(strides: Strides, limits: CountLimits, negative: Floats, sums: Counts
     size = typical(limits, sums)
     with np.errstate(invalid="ignore"):
         away = np.maximum(size - strides.most, strides.least - size) >= SOME * strides.range
-        out: Bools = gone(sums) & (away | (_inner(negative, sums) & (size >= strides.least)))
+        out: Bools = gone(sums) & (away | _turned(strides, negative, sums, size))
+    return out
+
+
+def ranges_beyond(strides: Strides, limits: CountLimits, negative: Floats, sums: Counts) -> Floats:
+    """float64[..., channels]: how far the typical size lies beyond the reference's hops, in ranges of theirs; beyond 0
+    where numbers of one sign have the other one. NaN where hops were too few.
+    """
+    size = typical(limits, sums)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = np.maximum(size - strides.most, strides.least - size)
+        away = np.where(_turned(strides, negative, sums, size), size + strides.least, away)
+        out: Floats = away / strides.range
     return out
 
 
@@ -183,6 +207,6 @@ def of_hops(strides: Strides, limits: CountLimits, negative: Floats, hops: Runs,
     for back in range(1, BACK + 1):
         if len(hops) <= back:
             continue
-        leapt = leap(limits, negative, hops.sums[:-back], hops.sums[back:]).over(strides, least)
+        leapt = leap(strides, limits, negative, hops.sums[:-back], hops.sums[back:]).over(strides, least)
         out[back:] |= leapt & (clearly[back:] | (over[back:] & ~over[:-back])) & _near(hops, back)[:, None]
     return out

@@ -40,7 +40,7 @@ from driftd.judge.natural.shapes import (
     rate_of,
 )
 from driftd.judge.natural.standing import FROZEN
-from driftd.judge.natural.step import BROKEN, FAR, GROSS, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
+from driftd.judge.natural.step import AWAY, BROKEN, FAR, GROSS, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
 from driftd.judge.natural.thresholds import Limits, Thresholds
 from driftd.judge.sensitivity import shares_of, shifted
 
@@ -188,7 +188,9 @@ def _fast(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, 
         soon = page & (rate - usual[:, None] - noise / np.sqrt(np.maximum(events, 1)) >= GROSS)
         seconds = np.maximum(events / a_second[:, None], np.where(soon, SOON, LATER)) + 2 * pace.tick
         jumps = (change == FAR) & unsure(learned)[change, rules.channel]
-        shares = leaps.surely(learned.strides, learned.limits, learned.negative, JUMP_OF_UNSURE if page else JUMP)
+        away = np.where(learned.traits.timely, AWAY, 0.0) if page else np.zeros(len(learned.traits.timely))
+        jump = JUMP_OF_UNSURE if page else JUMP
+        shares = leaps.surely(learned.strides, learned.limits, learned.negative, jump, away)
         anyway = not page and not learned.traits.short  # far out is a ticket there whether it jumps or not
         shares = np.where(jumps & (not anyway), shares[rules.channel], 0.0)
         seconds = np.where(rate >= shares[:, None], seconds, np.inf)

@@ -32,6 +32,7 @@ from driftd.judge.natural.learned import (
     WHOLE_DAY,
     NaturalLearned,
 )
+from driftd.judge.natural.predictive import LONG_DAYS
 from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
@@ -67,6 +68,11 @@ JUMP: Final = 0.35
 JUMP_OF_UNSURE: Final = 1.0
 """Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
 within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
+AWAY: Final = 1.0
+"""Least distance beyond the reference's hops, in ranges of theirs, of weather that pages. Derived: what is far out is a
+range beyond the range."""
+UNIT: Final = CHANGES.index(Change.UNIT)
+"""Derived: its place in CHANGES."""
 FAR: Final = CHANGES.index(Change.FAR)
 """Derived: its place in CHANGES."""
 NEW: Final = CHANGES.index(Change.NEW)
@@ -277,7 +283,8 @@ def _fast(
             if not leapt and jump < JUMP and learned.traits.short:
                 continue
             if not leapt:
-                name, level = _as_it_came(name, level, jump, short=learned.traits.short)
+                near_by = learned.traits.timely[c] and not _away(learned, counters, c)
+                name, level = _as_it_came(name, level, jump, near_by=near_by, short=learned.traits.short)
             holds = learned.traits.short and bool(np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
@@ -294,13 +301,23 @@ def _fast(
     return cusum, witness, top
 
 
-def _as_it_came(name: Named, level: int, jump: float, *, short: bool) -> tuple[Named, int]:
+def _as_it_came(name: Named, level: int, jump: float, *, near_by: bool, short: bool) -> tuple[Named, int]:
     """What is told, and how, of numbers that may have left what was known little by little: by how far they jumped, NaN
-    where that is forgotten.
+    where that is forgotten; and whether they are ``near_by``, as calm air is near any wind however far its logarithm.
     """
     if jump < JUMP or (np.isnan(jump) and not short):
         return name._replace(kind=Kind.GRADUAL), TICKET
-    return name, TICKET if jump < JUMP_OF_UNSURE else level
+    return name, TICKET if near_by or jump < JUMP_OF_UNSURE else level
+
+
+def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
+    """Whether numbers are a range of the reference's hops beyond them, as far out is; not while they are few, and so
+    where the reference had too few hops to tell.
+    """
+    sums = np.zeros((len(learned.traits.numeric), len(counters)), np.int64)
+    sums[channel] = counters
+    away = leaps.ranges_beyond(learned.strides, learned.limits, learned.negative, sums)[channel]
+    return bool(away >= AWAY or np.isnan(learned.strides.range[channel]))
 
 
 def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:
@@ -323,10 +340,21 @@ def unsure(learned: NaturalLearned) -> Bools:
     """
     out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
     out[FAR] = learned.traits.timely
+    varies = learned.traits.numeric & ~learned.traits.constant
     if learned.traits.short:
-        varies = learned.traits.numeric & ~learned.traits.constant
         out[FAR] |= varies
         out[[NEW, *ENDS]] = varies
+    elif learned.days < LONG_DAYS:
+        out[[NEW, *ENDS]] = varies & learned.traits.timely
+    return out
+
+
+def _weather(learned: NaturalLearned) -> Bools:
+    """bool[len(CHANGES), channels]: where typical sizes that fall or rise by a factor may be the weather of a week that
+    a reference of less than three has not seen.
+    """
+    out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
+    out[UNIT] = learned.traits.timely & (learned.days < LONG_DAYS)
     return out
 
 
@@ -373,7 +401,8 @@ def _leapt(
     sums = np.stack([near.sums[before], near.sums[before]])
     sums[1, channel] = counters
     least = leaps.FAR if change == FAR else GREAT[learned.traits.short]
-    leapt = leaps.leap(learned.limits, learned.negative, sums[0], sums[1]).over(learned.strides, least)
+    about = learned.strides, learned.limits, learned.negative
+    leapt = leaps.leap(*about, sums[0], sums[1]).over(learned.strides, least)
     return bool(leapt[channel])
 
 
@@ -423,6 +452,7 @@ def _slow(
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
+    weather = _weather(learned)
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
@@ -437,6 +467,7 @@ def _slow(
         newest = ring.sums[last[w], c]
         began = since, float(ring.end[last[w]])  # of a constant ticks say when
         pages = firing[0, w, row, c] and not asks_for_less(learned, change, c, began, newest, newest)
+        pages = pages and not (weather[change, c] and not _away(learned, newest, c))
         level = PAGE if pages else TICKET
         needed = limits.sizes.least(change, c, page=level == PAGE)
         fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)

@@ -130,7 +130,55 @@ def test_far_numbers_are_surely_a_jump_only_where_every_way_there_is_one() -> No
     limits = CountLimits(np.array([2.0, 2.0, 2.0]), np.array([60.0, 22.0, 60.0]), np.zeros(3))
     log = np.array([0.01, 0.01, 1.0])
     strides = leaps.Strides(np.array([0.1, 0.1, 9.0]), log, np.full(3, 10.0), np.full(3, 20.0))
-    sure = leaps.surely(strides, limits, np.zeros(3), 0.5)
+    sure = leaps.surely(strides, limits, np.zeros(3), 0.5, np.zeros(3))
     assert sure[0] == pytest.approx(0.5 / np.log(5))
     assert sure[1] > 1  # no share is enough
     assert sure[2] == pytest.approx(0.5 / np.log(3))
+    weather = leaps.surely(strides, limits, np.zeros(3), 0.5, np.ones(3))
+    assert weather[2] > 1  # below 2 is no range of 10 below 10
+
+
+def winds(time: Floats, rng: np.random.Generator) -> Floats:
+    """An hour each 6 to 30, and a sensor that adds some noise."""
+    hours = np.exp(2.5 + 0.4 * np.sin(np.floor(time / HOUR) * 0.9) + 0.3 * np.sin(np.floor(time / HOUR) * 2.3))
+    return np.asarray(hours + rng.normal(0, 1.2, len(time)), np.float64)
+
+
+@pytest.mark.parametrize("days", [1.0, 2.0, 7.0])
+def test_calm_air_pages_nobody_and_another_unit_does(days: float) -> None:
+    """Its logarithm is far from that of any wind, the wind itself is not."""
+    rng = np.random.default_rng(98)
+
+    def ordinary_wind(columns: Columns, _: NDArray[np.bool_]) -> None:
+        columns["temp"] = winds(columns["time"], rng)
+
+    def calm(columns: Columns, on: NDArray[np.bool_]) -> None:
+        ordinary_wind(columns, on)
+        columns["temp"][on] = rng.normal(0, 1.2, on.sum())
+
+    def thousand(columns: Columns, on: NDArray[np.bool_]) -> None:
+        ordinary_wind(columns, on)
+        columns["temp"][on] *= 1000
+
+    at = Stage.of(np.random.default_rng(99), days, change=ordinary_wind)
+    for ends in (7, 9, 16):
+        turns = at.turns(np.random.default_rng(100), 24, calm, at=6, ends=ends)
+        assert [t for t in turns if t.channel == at.channel("temp") and t.level == PAGE] == []
+    assert "temp" in {name for name, _, _ in at.pages(at.turns(rng, 24, thousand, at=6))}
+
+
+@pytest.mark.parametrize("days", [1.0, 3.0, 7.0])
+def test_cold_that_turns_milder_is_no_other_sign(days: float) -> None:
+    """Below all that was seen for hours, and rising again: what is larger than before is not therefore negative."""
+
+    def fahrenheit(columns: Columns, _: NDArray[np.bool_]) -> None:
+        columns["temp"] = np.round(degrees(columns["time"]) * 1.8 + 32, 1)
+
+    def cold(columns: Columns, on: NDArray[np.bool_]) -> None:
+        fahrenheit(columns, on)
+        hours = np.linspace(0, 12, on.sum())
+        columns["temp"][on] = np.round(34 - 3 * np.minimum(hours, 4) + 2 * np.maximum(hours - 4, 0), 1)
+
+    at = Stage.of(np.random.default_rng(101), days, change=fahrenheit)
+    turns = at.turns(np.random.default_rng(102), 24, cold, at=6, ends=18)
+    assert [t for t in turns if t.channel == at.channel("temp") and t.level == PAGE] == []
