@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,34 @@ def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partit
     moved.start()
     assert moved.exit_code() == 4
     assert "models would have other owners" in moved.log
+
+
+def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_is_refused_in_words(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic, panes, rest = kafka.create_topic("shared", 1), kafka.create_topic("panes", 2), uuid.uuid4().hex[:8]
+    plans, state = f"plans-{rest}", f"state-{rest}"
+    shared = {"panes_topic": panes, "plans_topic": plans, "state_topic": state}
+    member = DriftdProcess(tmp_path / "a", settings(kafka, topic, "a", {"enabled": True, **shared}))
+    daemons.append(member)
+    member.start()
+
+    def names(name: str) -> bool:
+        status, text = member.get("/-/ready")
+        return status == 503 and f"topic '{name}' does not exist" in text and f"--create --topic {name} " in text
+
+    member.wait(lambda: names(plans) and names(state), "both topics")
+    kafka.create_named(plans)
+    kafka.create_named(state)
+    member.wait_ready()
+    assert member.value("driftd_ready") == 1
+    asked = member.get("/-/reload", "POST")
+    assert asked[0] == 500
+    assert "members of a group take a new configuration with a restart, one after the other" in asked[1]
+    assert member.value("driftd_config_last_reload_successful") == 0
+    member.reload()
+    member.wait(lambda: member.log.count("configuration refused, the old one keeps running") == 2, "SIGHUP says so, too")
+    assert member.terminate() == 0
 
 
 def children(pid: int) -> list[int]:

@@ -77,6 +77,10 @@ class Exchange(Protocol):
         """
         ...
 
+    def troubles(self) -> Collection[str]:
+        """What is wrong with the topics, and what helps, as far as it is known; waits for nothing."""
+        ...
+
     def flush(self) -> None:
         """Raises ExchangeFailed where something that was sent or saved did not arrive."""
         ...
@@ -133,6 +137,9 @@ class Member(Daemon):
             key for reader in self.readers.values() for key in reader.partition.streams
         } - self.state.models.keys()
         self.reporter.read({key: self.state.counters(key) for key in elsewhere}, self.state.models)
+
+    def _troubles(self) -> Collection[str]:
+        return self.exchange.troubles()
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""
