@@ -275,7 +275,9 @@ def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_i
     assert "members of a group take a new configuration with a restart, one after the other" in asked[1]
     assert member.value("driftd_config_last_reload_successful") == 0
     member.reload()
-    member.wait(lambda: member.log.count("configuration refused, the old one keeps running") == 2, "SIGHUP says so, too")
+    member.wait(
+        lambda: member.log.count("configuration refused, the old one keeps running") == 2, "SIGHUP says so, too"
+    )
     assert member.terminate() == 0
 
 
