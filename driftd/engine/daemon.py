@@ -146,6 +146,10 @@ class Daemon:
         """Only sets a flag: safe in a signal handler."""
         self.stopping = True
 
+    def others(self) -> Collection[str]:
+        """Addresses of other members of the group that judge models. Safe in an HTTP thread."""
+        return ()
+
     def ask_reload(self) -> None:
         """Only sets a flag: safe in a signal handler and from the HTTP thread."""
         self.reloading = True

@@ -15,7 +15,7 @@ import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.engine.exchange.member import Saved
-from driftd.engine.exchange.messages import Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.exchange.messages import Address, Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
 from driftd.sources.kafka.lookout import Lookout
@@ -214,7 +214,7 @@ class KafkaExchange:
     def send(self, messages: Iterable[Message]) -> None:
         said: defaultdict[int, list[bytes]] = defaultdict(list)
         for message in messages:
-            if isinstance(message, Plan | Given):
+            if isinstance(message, Plan | Given | Address):
                 self._answer(message)
                 continue
             to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
@@ -225,11 +225,12 @@ class KafkaExchange:
             for bundle in bundles(self.settings.group_id, waiting, PIECE_BYTES):
                 self._panes.send(encode(bundle), None, [], k)
 
-    def _answer(self, message: Plan | Given) -> None:
+    def _answer(self, message: Plan | Given | Address) -> None:
         data, key = encode(message), key_of(message)
         at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
-        # by its sender as well: the first of all counts
-        for place, piece in Pieces().cut(self._ours(f"{key}|{self._self}"), 0, data):
+        # of an address the last counts; else by its sender as well, for the first of all does
+        name = key if isinstance(message, Address) else f"{key}|{self._self}"
+        for place, piece in Pieces().cut(self._ours(name), 0, data):
             self._plans.send(piece, place, [], at)
 
     def hear(self, *, to_end: bool) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 reader of a partition                                       owner of a model
     Rows, Panes, Read, HandOver, Resumed  -- panes topic -->
-                                          <-- plans topic --  Plan, Given
+                                          <-- plans topic --  Plan, Given, Address
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
 Plan; a reader then asks for what the owner has counted of its partition (HandOver), gets it (Given), and counts itself
@@ -112,6 +112,17 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """The models of partition ``owner`` of the panes topic are judged by the member that is reached at ``url``; of two
+    that say so the one of the greater ``epoch`` does.
+    """
+
+    owner: int
+    epoch: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -123,9 +134,9 @@ class Bundle:
 
 ToOwner = Rows | Panes | Read | HandOver | Resumed
 ToReaders = Plan | Given
-Message = ToOwner | ToReaders
+Message = ToOwner | ToReaders | Address
 
-_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle)
+_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address)
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
 
@@ -212,6 +223,8 @@ def key_of(message: Message) -> str:
             return f"|read|{_named(message.source)}"
         case Plan():
             return f"{message.slice.model}|plan"
+        case Address():
+            return f"|address|{message.owner}"
         case _:
             place = type(message).__name__.lower()
     return f"{message.slice.model}|{place}|{_named(message.source)}"
