@@ -19,7 +19,7 @@ from driftd.decode import codec_of
 from driftd.sources.kafka.client import to_batch
 from driftd.sources.kafka.columns import Stretch
 from driftd.sources.kafka.compression import KEPT_BYTES, XERIAL, Damage
-from driftd.sources.kafka.records import GROUP_BYTES, Unpacker
+from driftd.sources.kafka.records import STRETCH_BYTES, Unpacker
 from driftd.sources.kafka.salvage import MOST_RECORDS
 from driftd.sources.kafka.varint import encoded
 from tests.contract.kafka_batches import CODECS, Record, batch, sealed
@@ -187,9 +187,14 @@ def test_a_batch_that_just_fits_is_held_once_beside_its_records(codec: str) -> N
     assert peak < 2.3 * sum(map(len, values))
 
 
-def test_what_many_batches_are_decoded_from_is_let_go_one_after_the_other() -> None:
-    """Thirty batches that unpack to a megabyte each."""
-    data = b"".join(compressed([b"%d" % n + bytes(1_000_000)], "zstd", n) for n in range(30))
-    stretch, peak = held(data)
-    assert [value[:2] for value in stretch.values if value] == [b"%d" % n + bytes(n < 10) for n in range(30)]
-    assert peak < 30_000_000 + 30_000_000 + 2 * GROUP_BYTES
+def test_what_unpacks_to_much_is_taken_bit_by_bit() -> None:
+    """Sixty batches of a megabyte each, in a fetch of a few kilobytes."""
+    unpacker = Unpacker(b"".join(compressed([b"%d" % n + bytes(1_000_000)], "zstd", n) for n in range(60)), 0, ())
+    read = list[bytes]()
+    tracemalloc.start()
+    while not unpacker.done:
+        read += [value[:2] for value in unpacker.take(10_000).values if value]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read == [b"%d" % n + bytes(n < 10) for n in range(60)]
+    assert peak < 4 * STRETCH_BYTES

@@ -26,9 +26,9 @@ class Addresses:
             self._known = {**self._known, message.owner: message}
 
     def of(self, owner: int) -> str:
-        """Of the member that judges the models of a partition; "" where it has not said."""
+        """Of another member that judges the models of a partition; "" where none has said so."""
         found = self._known.get(owner)
-        return "" if found is None else found.url
+        return "" if found is None or found.url == self.own else found.url
 
     def others(self) -> tuple[str, ...]:
         """Of all other members that judge models."""

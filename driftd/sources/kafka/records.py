@@ -30,9 +30,9 @@ SMALLEST_MESSAGE: Final = 26  # of format v0, the shortest
 LENGTH_END: Final = 12  # base offset and length come before what the length counts
 CRC_START: Final = 21
 SMALLEST_RECORD: Final = 7
-GROUP_BYTES: Final = 8 << 20
-"""They are joined, which takes as much memory again. What is decoded together costs less for being more up to a
-megabyte or so."""
+STRETCH_BYTES: Final = 8 << 20
+"""Of records, decompressed, that are decoded at once, about: events take several times as much while they are. A
+fetch that is compressed may hold ten times its size."""
 FARTHEST: Final = 1 << 62
 """Offset that no topic reaches."""
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
@@ -51,7 +51,7 @@ class Aborted(Protocol):
 
 @dataclass(slots=True)
 class Group:
-    """Batches whose records lie in one buffer, so that they are decoded together: of compressed ones GROUP_BYTES."""
+    """Batches whose records lie in one buffer, so that they are decoded together: of compressed ones STRETCH_BYTES."""
 
     parts: list[bytes]
     batches: list[KafkaBatch] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Group:
 
     def takes(self, size: int, *, compressed: bool) -> bool:
         """Whether records of so many bytes belong into it, too."""
-        return self.compressed == compressed and not (compressed and self.batches[-1].stop + size > GROUP_BYTES)
+        return self.compressed == compressed and not (compressed and self.batches[-1].stop + size > STRETCH_BYTES)
 
 
 class Unpacker:
@@ -87,7 +87,7 @@ class Unpacker:
         self._damaged: Damaged | None = None
         self._refused: dict[int, str] = {}
 
-    def take(self, max_records: int, max_bytes: int = 32 << 20) -> Stretch:
+    def take(self, max_records: int, max_bytes: int = STRETCH_BYTES) -> Stretch:
         """Whole batches until about ``max_records`` or ``max_bytes`` are reached, or the bytes end.
 
         Raises LegacyFormat, before anything was taken, where the stock unpacker is needed.

@@ -16,11 +16,14 @@ A, B, C = (f"http://driftd-{n}.driftd.svc:9477" for n in range(3))
 
 def test_the_greatest_epoch_counts_in_whatever_order_they_come() -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
-        heard = Addresses(A)
+        heard = Addresses("http://new:9477")
         for i in order:
             heard.learn((Address(0, 3, A), Address(0, 5, B), Address(1, 4, C))[i])
         assert (heard.of(0), heard.of(1), heard.of(2)) == (B, C, "")
         assert heard.others() == (B, C)
+    mine = Addresses(B)
+    mine.learn(Address(0, 5, B))
+    assert (mine.of(0), mine.others()) == ("", ()), "it is ours no more, and its new owner has not said so yet"
 
 
 def test_an_address_comes_back_as_it_was_sent_and_replaces_the_one_before() -> None:
