@@ -30,7 +30,7 @@ SMALLEST_MESSAGE: Final = 26  # of format v0, the shortest
 LENGTH_END: Final = 12  # base offset and length come before what the length counts
 CRC_START: Final = 21
 SMALLEST_RECORD: Final = 7
-STRETCH_BYTES: Final = 8 << 20
+STRETCH_BYTES: Final = 4 << 20
 """Of records, decompressed, that are decoded at once, about: events take several times as much while they are. A
 fetch that is compressed may hold ten times its size."""
 FARTHEST: Final = 1 << 62
