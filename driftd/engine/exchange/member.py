@@ -406,7 +406,7 @@ class Member(Daemon):
         if owner is not None:
             return super(Member, self)._judging(key)
         there = self.addresses.of(self.exchange.owner_of(key.model))
-        where = f"the one at {there}" if there else "the one whose page shows it (--url)"
+        where = f"the one at {clean(there, 300)}" if there else "the one whose page shows it (--url)"
         raise ActRefused(
             f"another member of the group judges '{clean(key.model)}': ask {where}", (there,) if there else ()
         )

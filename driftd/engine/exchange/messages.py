@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -29,6 +30,9 @@ from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
 
 VERSION: Final = 1
 """The first byte of every message. A reader that does not know it leaves the message alone."""
+
+MOST_ADDRESS: Final = 300
+"""Characters of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,8 @@ def _require_whole(message: Message | Bundle) -> None:
     if isinstance(message, Bundle):
         if any(part[:2] == bytes((VERSION, _KINDS.index(Bundle))) for part in message.messages):
             raise ValueError("a bundle in a bundle")
+    elif isinstance(message, Address):
+        _require_address(message.url)
     elif isinstance(message, Rows):
         require_rows(message.rows)
     elif isinstance(message, Panes):
@@ -172,6 +178,14 @@ def _require_whole(message: Message | Bundle) -> None:
             require_rows(rows)
         if message.panes is not None:
             require_panes(message.panes)
+
+
+def _require_address(url: str) -> None:
+    """Commands go there: raises ValueError for what is none of a member's."""
+    parts = urlsplit(url)
+    known = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc and parts.port != 0
+    if not (known and url.isprintable() and len(url) <= MOST_ADDRESS):
+        raise ValueError("no address of a member")
 
 
 def bundles(group: str, messages: Iterable[bytes], most: int) -> Iterator[Bundle]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftd.core.errors import MessageUnreadable
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.messages import Address, decode, encode, key_of
 
@@ -31,6 +33,25 @@ def test_an_address_comes_back_as_it_was_sent_and_replaces_the_one_before() -> N
     assert [decode(encode(one)) for one in said] == said
     assert len({key_of(one) for one in said}) == 1
     assert key_of(Address(4, 5, A)) != key_of(said[0])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "d-1:9477",
+        "ftp://d-1",
+        "http://",
+        "http://a:p@d-1",
+        "http://[",
+        "http://d:x",
+        "http://d\n",
+        "http://" + "d" * 300,
+    ],
+)
+def test_what_is_no_address_is_left_out(url: str) -> None:
+    with pytest.raises(MessageUnreadable):
+        decode(encode(Address(0, 1, url)))
 
 
 def test_it_is_said_once_and_again_where_somebody_has_said_otherwise() -> None:
