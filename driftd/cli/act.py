@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from driftd.cli import options
-from driftd.cli.ask import address, asked, sent
+from driftd.cli.ask import address, asked
 from driftd.cli.output import print_json, print_line
 from driftd.core.text import clean
 
@@ -120,6 +120,8 @@ def feedback(incident: str, real: bool, because: str, as_: str, url: str, output
 
 
 def _do(url: str, output: str, *form: tuple[str, str]) -> None:
+    from driftd.cli.group import sent  # noqa: PLC0415
+
     body = sent(url, "/api/v1/act", [field for field in form if field[1]])
     if output == "json":
         print_json(body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -71,20 +71,16 @@ def explain(model: str, channel: str | None, at: str, url: str, output: str) -> 
 
 def asked(url: str, path: str, **query: str) -> dict[str, Any]:
     """The API's answer, as ``fetched``."""
-    return _read(url, fetched(url, path, **query))
+    return read(url, fetched(url, path, **query))
 
 
 def fetched(url: str, path: str, **query: str) -> bytes:
     """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
-    return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
+    return answer_to(url, f"{path}?{urlencode(query, errors='replace')}", None)
 
 
-def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The API's answer to a form. Raises as ``fetched``, and ConfigError where it is refused."""
-    return _read(url, _answer(url, path, urlencode(form, errors="replace").encode()))
-
-
-def _read(url: str, body: bytes) -> dict[str, Any]:
+def read(url: str, body: bytes) -> dict[str, Any]:
+    """The JSON that was answered."""
     import orjson  # noqa: PLC0415
 
     from driftd.core.errors import SourceError  # noqa: PLC0415
@@ -96,12 +92,13 @@ def _read(url: str, body: bytes) -> dict[str, Any]:
     return found
 
 
-def _answer(url: str, target: str, form: bytes | None) -> bytes:
+def answer_to(url: str, target: str, form: bytes | None) -> bytes:
+    """What is answered to a question, or to a form. Raises as ``fetched``, and ActRefused where the form is refused."""
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
     from urllib.request import Request, urlopen  # noqa: PLC0415
 
-    from driftd.core.errors import ConfigError, SourceError  # noqa: PLC0415
+    from driftd.core.errors import ActRefused, ConfigError, SourceError  # noqa: PLC0415
 
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -117,20 +114,23 @@ def _answer(url: str, target: str, form: bytes | None) -> bytes:
             return body
     except HTTPError as e:
         if e.code == 404 or form is not None:
-            raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
+            text, members = _error(e.read(MOST_BYTES))
+            raise (ConfigError(f"{where}: {text}") if form is None else ActRefused(f"{where}: {text}", members)) from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:
         reason = getattr(e, "reason", e)
         raise SourceError(f"{where}: no driftd answers there ({reason}); --url names another") from e
 
 
-def _error(body: bytes) -> str:
+def _error(body: bytes) -> tuple[str, list[str]]:
+    """What is wrong, and members that may be able to do it."""
     import orjson  # noqa: PLC0415
 
     try:
-        return clean(str(orjson.loads(body)["error"]), 300)
-    except (ValueError, KeyError, TypeError):
-        return clean(body.decode(errors="replace").strip(), 300) or "not found"
+        found = orjson.loads(body)
+        return clean(str(found["error"]), 300), [*map(str, found.get("members", ()))]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return clean(body.decode(errors="replace").strip(), 300) or "not found", []
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:

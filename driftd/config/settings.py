@@ -494,6 +494,12 @@ class MembersSection(Section):
     panes_topic: str = Field(default="driftd.panes", description="What members read, for the owner of each model.")
     plans_topic: str = Field(default="driftd.plans", description="What owners tell readers. One partition is enough.")
     state_topic: str = Field(default="driftd.state", description="State of readers and owners; compacted.")
+    address: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        description="Where the command line reaches this member for what another was asked to do. Unset: as "
+        "`http.listen` says, under the host's name where that is all addresses.",
+    )
 
 
 _URL = r"^https?://[^\s/@'\"]+(/[^\s'\"]*)?$"

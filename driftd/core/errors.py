@@ -19,6 +19,7 @@
 Messages say where, what is wrong, what was expected, and what happens or helps.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -36,9 +37,16 @@ class ConfigError(DriftdError):
 
 
 class ActRefused(DriftdError):
-    """What somebody asks a running driftd to do (driftd.core.act) cannot be done; nothing has changed."""
+    """What somebody asks a running driftd to do (driftd.core.act) cannot be done; nothing has changed.
+
+    ``members``: addresses of the members of its group that can do it. ``elsewhere``: any other may be able to.
+    """
 
     exit_code = 2
+
+    def __init__(self, text: str, members: Sequence[str] = (), *, elsewhere: bool = False) -> None:
+        super().__init__(text)
+        self.members, self.elsewhere = tuple(members), elsewhere
 
 
 class SourceError(DriftdError):

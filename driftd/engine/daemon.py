@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
@@ -146,6 +146,10 @@ class Daemon:
         """Only sets a flag: safe in a signal handler."""
         self.stopping = True
 
+    def others(self) -> Collection[str]:
+        """Addresses of other members of the group that judge models. Safe in an HTTP thread."""
+        return ()
+
     def ask_reload(self) -> None:
         """Only sets a flag: safe in a signal handler and from the HTTP thread."""
         self.reloading = True
@@ -186,7 +190,11 @@ class Daemon:
             self.checkpoint()
         if self.rejects is not None:
             self.reporter.dead_letters(self.rejects.sent, self.rejects.failed, self._suppressed)
-        self.reporter.round(self.state, self.source, self.clock.now())
+        self.reporter.round(self.state, self.source, self.clock.now(), self._troubles())
+
+    def _troubles(self) -> Collection[str]:
+        """What is wrong with topics that are needed beside those that are read (of members)."""
+        return ()
 
     def _act(self) -> None:
         """Does what people ask for. They are told when it is saved: kill -9 after that changes nothing."""

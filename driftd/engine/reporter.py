@@ -48,6 +48,9 @@ MOST_NAMED = 10_000
 """Features that are named in the log once: their names come from outside."""
 
 
+MOST_SAID: Final = 100
+SAID_SECONDS: Final = 60.0
+"""A cause that has not been there for so long is told again; several may take turns until then."""
 STATM: Final = Path("/proc/self/statm")
 """Linux: its second number are pages that are resident."""
 
@@ -82,8 +85,8 @@ def counts_of(model: ModelState, counters: Counters, objective: Objective, *, ma
     )
 
 
-def _not_ready(health: Health, *, assigned: bool) -> Iterator[str]:
-    """The reasons why driftd is not ready."""
+def _blind(health: Health, *, assigned: bool) -> Iterator[str]:
+    """The reasons why driftd cannot see what it is to watch."""
     if not health.connected:
         yield f"kafka does not answer: {health.last_error}"
     yield from (f"topic {topic} does not exist" for topic in health.missing_topics)
@@ -121,15 +124,16 @@ class Reporter:
     _arrivals: Arrivals = field(default_factory=Arrivals)
     _quiet: Mapping[Slice, Quiet] = field(default_factory=dict)
     _connected: bool = True
-    _said: str = ""
+    _said: dict[str, float] = field(default_factory=dict)
+    """Causes that kept driftd from something, by when they last did."""
     _time: float = math.nan
     _grouped: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
     _lasting: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
     _causes: dict[str, str] = field(default_factory=dict)
     _promised: tuple[tuple[object, ...], Certificate] | None = None
 
-    def round(self, state: State, source: Source, now: float) -> None:
-        """Everything that is true once a round."""
+    def round(self, state: State, source: Source, now: float, troubles: Collection[str] = ()) -> None:
+        """Everything that is true once a round. ``troubles``: with topics that members need, and what helps."""
         t = self.telemetry
         self.state, self._time = state, now
         self.beat(now)
@@ -155,10 +159,11 @@ class Reporter:
                 "kafka answers again" if health.connected else "kafka does not answer; nothing is lost",
                 extra={"error": health.last_error},
             )
-        blind = tuple(_not_ready(health, assigned=bool(lags)))
+        blind = tuple(_blind(health, assigned=bool(lags)))
         t.set("driftd_ready", not blind)
         # not in the gauge: its alert silences drift, and that is still watched
-        self.not_ready = (*blind, f"nothing is saved: {self._unsaved}") if self._unsaved else blind
+        unsaved = (f"nothing is saved: {self._unsaved}",) if self._unsaved else ()
+        self.not_ready = (*troubles, *blind, *unsaved)
         self.metrics.prune(now)
 
     def beat(self, now: float) -> None:
@@ -465,9 +470,12 @@ class Reporter:
         self.telemetry.set("driftd_dead_letters_total", suppressed, "suppressed")
 
     def out_of_reach(self, error: str) -> None:
-        """One log line a cause; the gauge and readiness tell the rest."""
-        if error != self._said:
-            self._said = error
+        """One log line a cause, and another if it comes back; the gauge and readiness tell the rest."""
+        before = self._said.pop(error, None)
+        self._said[error] = self.heartbeat
+        if len(self._said) > MOST_SAID:
+            del self._said[next(iter(self._said))]
+        if before is None or self.heartbeat - before > SAID_SECONDS:
             log.warning("%s", error)
 
     def checkpointed(self, size: int, now: float, seconds: float) -> None:

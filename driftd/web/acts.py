@@ -91,11 +91,12 @@ def acts_of(form: Mapping[str, Sequence[str]], who: str, now: float, snapshot: S
     if deed in {Deed.ACKNOWLEDGE, Deed.FEEDBACK}:
         found = find(snapshot.incidents, about)
         if found is None:
-            raise ActRefused(f"no incident has the id '{clean(about)}'; 'driftd status' and the pages show the ids")
+            text = f"no incident has the id '{clean(about)}'; 'driftd status' and the pages show the ids"
+            raise ActRefused(text, elsewhere=True)
         return [Act(deed, by, now, why, found.totals[0][0], (), None, None, found.id, verdict)]
     names = [*_models(deed, one("model"), about, bool(one("all")), snapshot)]
     if not names:
-        raise ActRefused("all: driftd has seen no model yet")
+        raise ActRefused("all: driftd has seen no model yet", elsewhere=True)
     return [Act(deed, by, now, why, name, channels, start, end, about, verdict) for name in names]
 
 
@@ -115,7 +116,7 @@ def _models(deed: Deed, name: str, about: str, every: bool, snapshot: Snapshot) 
     elif deed is Deed.CANCEL:
         found = [m.name for m in snapshot.models if any(act.id == about for act in m.acts)]
         if not found:
-            raise ActRefused(f"no maintenance window has the id '{clean(about)}'")
+            raise ActRefused(f"no maintenance window has the id '{clean(about)}'", elsewhere=True)
         yield from found
     else:
         raise ActRefused("model: not given")

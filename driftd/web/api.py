@@ -458,8 +458,10 @@ def _acting() -> dict[str, Any]:
     fields: dict[str, Any] = {name: {"type": "string", "description": text} for name, text in _FORM}
     fields["channel"] = {"type": "array", "items": {"type": "string"}, "description": "Channels; repeat the field."}
     form = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": fields}}}
-    done = {"type": "object", "properties": {"done": {"type": "string"}}}
+    members = {"type": "array", "items": {"type": "string"}, "description": "Addresses of other members of the group."}
+    done = {"type": "object", "properties": {"done": {"type": "string"}, "members": members}}
     problem = {"$ref": "#/components/schemas/Problem"}
+    elsewhere = {"type": "object", "properties": {"error": {"type": "string"}, "members": members}}
     return {
         "summary": "Do something about a model. The answer comes when it is saved.",
         "requestBody": {"required": True, "content": form},
@@ -467,6 +469,7 @@ def _acting() -> dict[str, Any]:
             "200": _response("Done and saved.", done),
             "400": _response("It cannot be done; nothing has changed.", problem),
             "403": {"description": "Neither a login nor this machine, or a page of another site."},
+            "409": _response("Another member of the group can do it, or may be able to: ask it.", elsewhere),
             "503": _response("It is not saved yet.", problem),
         },
     }

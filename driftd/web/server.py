@@ -64,6 +64,7 @@ class Views:
     snapshot   what the web pages show
     act        does what somebody asks for, waits until it is saved, and says what came of it; raises ActRefused, and
                TimeoutError while the loop stands still
+    others     addresses of the other members of a group
     """
 
     metrics: Callable[[bool], bytes]
@@ -72,6 +73,7 @@ class Views:
     reload: Callable[[], tuple[bool, str]]
     snapshot: Callable[[], Snapshot]
     act: Callable[[Sequence[Act]], Done] = nobody_acts
+    others: Callable[[], Collection[str]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +392,7 @@ class _Handler(BaseHTTPRequestHandler):
     def act(self) -> Answer:
         """Does what a form asks for: of a page back to it, else as JSON."""
         views, who = self.server.views, self._who()
-        return answer_act(self._path == "/act", self.body, who, views.snapshot, views.act)
+        return answer_act(self._path == "/act", self.body, who, views.snapshot, views.act, views.others)
 
 
 @dataclass(frozen=True, slots=True)

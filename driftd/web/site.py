@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -66,22 +66,31 @@ def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
 
 
 def answer_act(
-    page: bool, body: bytes, who: str, snapshot: Callable[[], Snapshot], act: Callable[[Sequence[Act]], Done]
+    page: bool,
+    body: bytes,
+    who: str,
+    snapshot: Callable[[], Snapshot],
+    act: Callable[[Sequence[Act]], Done],
+    others: Callable[[], Collection[str]] = tuple,
 ) -> Answer:
-    """Does what the form ``body`` asks for in the name of ``who``; back to the ``page`` it came from, else JSON."""
-    form, status = dict[str, list[str]](), HTTPStatus.OK
+    """Does what the form ``body`` asks for in the name of ``who``; back to the ``page`` it came from, else JSON. That
+    names members of the group: those that can do what this one cannot, and after an act on all models the ``others``.
+    """
+    form, status, members = dict[str, list[str]](), HTTPStatus.OK, list[str]()
     try:
         form = form_of(body)
         done = act(acts_of(form, who, time.time(), snapshot()))
-        text = done.text
+        text, members = done.text, [*others()] if "all" in form else []
         if done.unsaved:
             status, text = HTTPStatus.SERVICE_UNAVAILABLE, f"{done.text}\ndone, but not saved yet: {done.unsaved}"
     except ActRefused as e:
-        status, text = HTTPStatus.BAD_REQUEST, str(e)
+        members = [*(e.members or (others() if e.elsewhere else ()))]
+        status, text = HTTPStatus.CONFLICT if members else HTTPStatus.BAD_REQUEST, str(e)
     except TimeoutError:
         status, text = HTTPStatus.SERVICE_UNAVAILABLE, "the loop has not come round yet; it is done when it does"
     if not page:
-        known = {"done" if status is HTTPStatus.OK else "error": text}
+        known: dict[str, object] = {"done" if status is HTTPStatus.OK else "error": text}
+        known |= {"members": members} if members else {}
         return Answer(orjson.dumps(jsonable(known), option=orjson.OPT_APPEND_NEWLINE), JSON, status)
     back = _back(form.get("back", ["/"])[0])
     if status is HTTPStatus.OK:

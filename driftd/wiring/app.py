@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from driftd.sources.kafka.oauth import TokenSource
     from driftd.sources.kafka.source import KafkaSettings
 
+FLOOD_FETCH_BYTES = 2 << 20
+"""Of a partition at once, where most records of it may be skipped. A round trip to the broker then costs more than the
+records: 80,000 of 6.5 kB took 4.2 s of processor time in fetches of half a megabyte, and 2.1 s in these."""
 PAGE_AFTER_SECONDS = 86_400.0
 """Ten thousand events of a fast stream span minutes and know nothing of the night."""
 PLANNER = "driftd.yaml"
@@ -131,7 +134,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
     def path(value: Path | None) -> str | None:
         return None if value is None else str(value)
 
-    return KafkaSettings(
+    found = KafkaSettings(
         bootstrap_servers=k.bootstrap_servers,
         topics=k.topics,
         group_id=k.group_id,
@@ -155,6 +158,8 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         session_timeout_seconds=k.session_timeout_seconds,
         max_poll_interval_seconds=k.max_poll_interval_seconds,
     )
+    flooded = settings.limits.records_per_second is not None
+    return replace(found, partition_fetch_bytes=FLOOD_FETCH_BYTES) if flooded else found
 
 
 def tokens_of(settings: Settings) -> TokenSource | None:

@@ -15,12 +15,14 @@ import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.engine.exchange.member import Saved
-from driftd.engine.exchange.messages import Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.exchange.messages import Address, Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
+from driftd.sources.kafka.lookout import Lookout
 from driftd.sources.kafka.preflight import preflight
 from driftd.sources.kafka.settings import KafkaSettings
 from driftd.sources.kafka.tail import Kept, Tail
+from driftd.sources.kafka.topics import check_topics
 
 PIECE_BYTES: Final = 900_000
 """Of a state or a plan that is larger, several messages: by default a topic takes batches of 1,048,588 bytes."""
@@ -176,8 +178,10 @@ class KafkaExchange:
     _saved: dict[str, Pieces] = field(init=False, default_factory=dict)
     _counts: dict[str, int] = field(init=False, default_factory=dict)
     _self: str = field(init=False, default_factory=lambda: uuid.uuid4().hex)
+    _lookout: Lookout = field(init=False)
 
     def __post_init__(self) -> None:
+        self._lookout = Lookout(self._find_troubles)
         self._open()
         self._heard = Tail(self.settings, self.plans_topic)
 
@@ -193,10 +197,24 @@ class KafkaExchange:
     def owner_of(self, model: str) -> int:
         return owner_of(model, self.owners)
 
+    def troubles(self) -> Collection[str]:
+        return self._lookout.look()
+
+    def _find_troubles(self) -> list[str]:
+        """Each topic is read and written by every member."""
+        topics = (self.panes_topic, self.plans_topic, self.state_topic)
+        found = dict[str, str]()
+        for one in check_topics(replace(self.settings, topics=topics), dict.fromkeys(topics, "")).topics:
+            if one.problem:
+                unseen = one.partitions == 0 and "permission" not in one.problem
+                what = f" does not exist; {self._cure(one.name)}" if unseen else f": {one.problem} (docs/members.md)"
+                found.setdefault(one.name, f"topic '{one.name}'{what}")
+        return list(found.values())
+
     def send(self, messages: Iterable[Message]) -> None:
         said: defaultdict[int, list[bytes]] = defaultdict(list)
         for message in messages:
-            if isinstance(message, Plan | Given):
+            if isinstance(message, Plan | Given | Address):
                 self._answer(message)
                 continue
             to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
@@ -207,11 +225,12 @@ class KafkaExchange:
             for bundle in bundles(self.settings.group_id, waiting, PIECE_BYTES):
                 self._panes.send(encode(bundle), None, [], k)
 
-    def _answer(self, message: Plan | Given) -> None:
+    def _answer(self, message: Plan | Given | Address) -> None:
         data, key = encode(message), key_of(message)
         at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
-        # by its sender as well: the first of all counts
-        for place, piece in Pieces().cut(self._ours(f"{key}|{self._self}"), 0, data):
+        # of an address the last counts; else by its sender as well, for the first of all does
+        name = key if isinstance(message, Address) else f"{key}|{self._self}"
+        for place, piece in Pieces().cut(self._ours(name), 0, data):
             self._plans.send(piece, place, [], at)
 
     def hear(self, *, to_end: bool) -> list[bytes]:

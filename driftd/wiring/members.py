@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from typing import Final
 
 from driftd.config.settings import Settings
 from driftd.engine.daemon import Clock, Daemon, FindingSink, RejectSink, Timing
+from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.member import Member, View
 from driftd.engine.exchange.reader import Plans
 from driftd.engine.pipeline import Pipeline
@@ -43,6 +46,8 @@ class Outfit:
     findings: list[FindingSink]
     rejects: RejectSink | None
     reload: Callable[[Daemon], bool]
+    url: str
+    """Where its pages are, as it listens."""
 
 
 def member_of(settings: Settings, outfit: Outfit) -> Daemon:
@@ -72,7 +77,17 @@ def member_of(settings: Settings, outfit: Outfit) -> Daemon:
         panes_partitions=lambda: len(source.partitions((topics.panes_topic,))),
         group=outfit.kafka.group_id,
         generation=source.generation,
+        addresses=Addresses(address_of(settings, outfit.url)),
     )
+
+
+def address_of(settings: Settings, url: str) -> str:
+    """Where others reach the pages that are at ``url`` for this host: under its name, where it listens everywhere."""
+    if settings.members.address is not None:
+        return settings.members.address.rstrip("/")
+    host, port = settings.http.address
+    everywhere = host in {"", "0.0.0.0", "::"}  # noqa: S104  (what the user set)
+    return f"{url.partition('://')[0]}://{socket.getfqdn()}:{port}" if everywhere else url.rstrip("/")
 
 
 @dataclass(slots=True)
@@ -113,6 +128,9 @@ class Members:
         name = f"{self.settings.kafka.instance_id or 'member'}-{place}"
         at = f"[{host}]:{port + place}" if ":" in host else f"{host}:{port + place}"
         own = {"members.enabled": "true", "kafka.group_instance_id": name, "http.listen": at}
+        known = self.settings.members.address
+        if known is not None and (begin := re.fullmatch(r"(.*:)(\d+)/?", known)):
+            own["members.address"] = f"{begin[1]}{int(begin[2]) + place}"
         return [word for key, value in own.items() for word in ("--set", f"{key}={value}")]
 
     def _start(self, place: int) -> None:

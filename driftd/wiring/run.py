@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +80,7 @@ def views_of(reporter: Reporter, reload: Reload | None) -> Views:
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
         snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
         act=nobody_acts if reload is None else reload.act,
+        others=tuple if reload is None else reload.others,
     )
 
 
@@ -119,6 +120,9 @@ class Reload:
         if self.daemon is None:
             raise ActRefused("driftd is still starting")
         return self.daemon.desk.ask(acts)
+
+    def others(self) -> Collection[str]:
+        return () if self.daemon is None else self.daemon.others()
 
     def __call__(self, daemon: Daemon) -> bool:
         """Takes the new configuration, or keeps the old one and says why."""
@@ -249,7 +253,7 @@ def _run(loaded: Loaded) -> int:
     letters = settings.kafka.dead_letter_topic
     rejects = DeadLetters(kafka, letters, redaction_of(settings)) if letters else None
     clock = Clock(time.time, time.monotonic)
-    outfit = Outfit(kafka, pipeline, reporter, clock, timing, sinks, rejects, reload)
+    outfit = Outfit(kafka, pipeline, reporter, clock, timing, sinks, rejects, reload, http.url)
     daemon = member_of(settings, outfit) if settings.members.enabled else _alone(settings, outfit)
     daemon.ladder = Ladder(settings.limits.shed_lag_seconds)
     reload.daemon, reload.http = daemon, http

@@ -1,6 +1,7 @@
 """One model at ten times what driftd can take, for a while: with a limit set, and with shedding in its place.
 
 Records of the loud model are arrays without times, so that a producer in Python can send ten times what driftd takes.
+The time of a record is when the broker had it: a producer that falls behind would else hold up event time itself.
 """
 
 from __future__ import annotations
@@ -180,10 +181,11 @@ class Flood:
     begin: float = 0.0
     end: float = 0.0
     rate: float = 0.0
+    _before: int = 0
 
     def __post_init__(self) -> None:
-        create = self.stage.broker.create_topic
-        self.topics = [create(f"{self.name}-quiet"), create(f"{self.name}-loud")]
+        create, configs = self.stage.broker.create_topic, {"message.timestamp.type": "LogAppendTime"}
+        self.topics = [create(f"{self.name}-{what}", configs=configs) for what in ("quiet", "loud")]
         self.flood: Stream
         self.watch = Watch(self.stage.member(self.name, given(self.stage, self.topics, **self.limits)))
 
@@ -200,15 +202,22 @@ class Flood:
     def begin_flood(self, rate: float) -> None:
         """The loud model has so many events a second from now on; by one producer, whose times only grow."""
         self.streams.pop().stop()
-        options = {"linger_ms": 50, "batch_size": 256 << 10}
+        options = {"linger_ms": 50, "batch_size": 256 << 10, "compression_type": "lz4"}
         values = loud(2, MISSING_IN_FLOOD)
         self.flood = Stream(self.stage.broker, self.topics[1], values, 1, rate / EACH, **options)
-        self.begin = time.time()
+        self._before, self.begin = self._records(), time.time()
         self.flood.start()
 
     def end_flood(self) -> None:
         self.end = time.time()
-        self.rate = self.flood.stop() * EACH / (self.end - self.begin)
+        self.rate = (self._records() - self._before) * EACH / (self.end - self.begin)
+        self.flood.stop()
+
+    def _records(self) -> int:
+        """That the broker has of the loud model."""
+        with closing(KafkaConsumer(bootstrap_servers=self.stage.broker.bootstrap)) as consumer:
+            partition = TopicPartition(self.topics[1], 0)
+            return int(consumer.end_offsets([partition])[partition])
 
     def stop(self) -> None:
         for stream in self.streams:

@@ -18,8 +18,8 @@ from driftd.core.event import RejectReason, Schema
 from driftd.decode import codec_of
 from driftd.sources.kafka.client import to_batch
 from driftd.sources.kafka.columns import Stretch
-from driftd.sources.kafka.compression import XERIAL, Damage
-from driftd.sources.kafka.records import Unpacker
+from driftd.sources.kafka.compression import KEPT_BYTES, XERIAL, Damage
+from driftd.sources.kafka.records import STRETCH_BYTES, Unpacker
 from driftd.sources.kafka.salvage import MOST_RECORDS
 from driftd.sources.kafka.varint import encoded
 from tests.contract.kafka_batches import CODECS, Record, batch, sealed
@@ -157,3 +157,44 @@ def test_the_huge_record_is_rejected_with_its_own_reason_and_everything_adds_up(
     assert "in a batch that decompresses to more than 1048576" in reject.detail
     assert sum(map(len, decoded.batches)) == 2
     assert decoded.received == 3
+
+
+def held(data: bytes, **limits: int) -> tuple[Stretch, int]:
+    """What was read, and the most that was held meanwhile."""
+    tracemalloc.start()
+    try:
+        stretch = Unpacker(data, 0, (), **limits).take(10_000)
+        return stretch, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
+def test_a_bomb_is_not_held_until_it_is_known_to_be_one(codec: str) -> None:
+    """A record of 100 MB where 64 MiB may be held."""
+    pack = {"zstd": lambda raw: zstandard.ZstdCompressor(write_content_size=False).compress(raw)}.get(codec)
+    data = compressed([b"good", bytes(100_000_000), b"too"], codec, pack=pack)
+    stretch, peak = held(data)
+    assert (stretch.values, list(stretch.refused)) == ([b"good", None, b"too"], [1])
+    assert peak < KEPT_BYTES + (12 << 20)
+
+
+@each_codec
+def test_a_batch_that_just_fits_is_held_once_beside_its_records(codec: str) -> None:
+    values = [b"%d" % n + bytes(1_000_000) for n in range(60)]
+    stretch, peak = held(compressed(values, codec))
+    assert stretch.values == values
+    assert peak < 2.3 * sum(map(len, values))
+
+
+def test_what_unpacks_to_much_is_taken_bit_by_bit() -> None:
+    """Sixty batches of a megabyte each, in a fetch of a few kilobytes."""
+    unpacker = Unpacker(b"".join(compressed([b"%d" % n + bytes(1_000_000)], "zstd", n) for n in range(60)), 0, ())
+    read = list[bytes]()
+    tracemalloc.start()
+    while not unpacker.done:
+        read += [value[:2] for value in unpacker.take(10_000).values if value]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read == [b"%d" % n + bytes(n < 10) for n in range(60)]
+    assert peak < 4 * STRETCH_BYTES

@@ -37,6 +37,14 @@ def test_an_unpacker_that_looks_different_is_left_alone() -> None:
     assert Consumer._fetcher.PartitionRecords is Other
 
 
+def test_the_next_fetch_goes_out_where_we_say_that_there_is_more() -> None:
+    fetch = inspect.getsource(Fetcher.fetch_records)
+    assert "records, partial = self.fetched_records(" in fetch
+    assert "if not partial:" in fetch
+    assert fetch.index("if not partial:") < fetch.index("self.send_fetches()")
+    assert "in self._nodes_with_pending_fetch_requests:" in inspect.getsource(Fetcher._create_fetch_requests)
+
+
 def test_the_socket_is_read_where_we_replace_it() -> None:
     assert "recvd_data, err = self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
     assert "self._build_transport(node, timeout_at=timeout_at)" in inspect.getsource(KafkaConnectionManager._connect)

@@ -19,7 +19,8 @@ from driftd.core.errors import DriftdError, MessageUnreadable, StateError
 from driftd.core.finding import Finding, MovedBin, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
-from driftd.engine.exchange.messages import Bundle, Given, Message, Plan, Read, decode, encode
+from driftd.engine.exchange.addresses import Addresses
+from driftd.engine.exchange.messages import Address, Bundle, Given, Message, Plan, Read, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint, encode_reference
@@ -115,7 +116,8 @@ def _said() -> list[bytes]:
     rows = faulty(1, 0.4, 0.3)
     group = Group.of(learner, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
     group.run(np.random.default_rng(1), most=200)
-    every = sorted({data for log in (*group.panes, group.plans) for data in log}, key=len)
+    address = encode(Address(0, 3, "https://driftd-1.driftd.svc:9477"))
+    every = sorted({address, *(data for log in (*group.panes, group.plans) for data in log)}, key=len)
     kinds: dict[int, list[bytes]] = {}
     for data in every:
         kinds.setdefault(data[1], []).append(data)
@@ -136,7 +138,7 @@ def messages(_: Path) -> Try:
             return "unreadable"
         again = encode(message)
         assert encode(decode(again)) == again
-        plans = Plans(learner())
+        plans, addresses = Plans(learner()), Addresses("http://driftd-0.driftd.svc:9477")
         owner = Owner(learner(), plans)
         owner.expect(SOURCES)
         reader = Reader(("t", 0), plans.pipeline, plans, epoch=1)
@@ -145,6 +147,8 @@ def messages(_: Path) -> Try:
             for one in (*plans_first, *given, *told, *given, *ends):
                 if isinstance(one, Plan | Given):
                     plans.learn(one)
+                elif isinstance(one, Address):
+                    addresses.learn(one)
                 else:
                     for _outcome in owner.receive(one):
                         pass

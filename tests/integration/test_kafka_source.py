@@ -69,6 +69,22 @@ def test_a_partition_that_is_held_is_read_on_later_and_nothing_of_it_is_lost(kaf
         assert Counter(reader.values) == Counter(numbers(0, 2000))
 
 
+def test_what_was_fetched_is_read_to_its_end_before_the_next_fetch(kafka: Broker, topic: str) -> None:
+    """A fetch that goes out earlier is about the other partitions alone. Where they have nothing new it is answered
+    half a second later, and until then the broker is asked for nothing else.
+    """
+    for first in range(0, 4000, 100):  # a batch each
+        kafka.produce(topic, numbers(first, first + 100), partition=0)
+    with reading(settings(kafka.bootstrap, topic, max_poll_records=100)) as reader:
+        reader.read(100)
+        fetcher = reader.source._reading.consumer._fetcher
+        send, unread = fetcher.send_fetches, list[bool]()
+        fetcher.send_fetches = lambda: (unread.append(bool(fetcher._next_partition_records)), send())
+        assert reader.read(4000) == numbers(0, 4000)
+        reader.until(lambda: len(unread) > 1)
+        assert not any(unread)
+
+
 def test_keys_headers_tombstones_and_times_come_as_they_were_sent(kafka: Broker, topic: str) -> None:
     kafka.produce(
         topic, [b"a"], partition=0, key=b"k", headers=[("h", b"x"), ("h", b"")], timestamp_ms=1_700_000_000_123

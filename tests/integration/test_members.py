@@ -8,12 +8,15 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from driftd.cli import cli
 from tests.servers import find_free_port
 from tests.servers.kafka import Broker, LocalBroker
 from tests.stage.daemon import DriftdProcess, wait_until
@@ -248,6 +251,97 @@ def test_groups_that_use_the_same_topics_leave_each_other_alone_and_other_partit
     moved.start()
     assert moved.exit_code() == 4
     assert "models would have other owners" in moved.log
+
+
+def test_topics_that_are_missing_are_named_with_what_creates_them_and_a_reload_is_refused_in_words(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic, panes, rest = kafka.create_topic("shared", 1), kafka.create_topic("panes", 2), uuid.uuid4().hex[:8]
+    plans, state = f"plans-{rest}", f"state-{rest}"
+    shared = {"panes_topic": panes, "plans_topic": plans, "state_topic": state}
+    member = DriftdProcess(tmp_path / "a", settings(kafka, topic, "a", {"enabled": True, **shared}))
+    daemons.append(member)
+    member.start()
+
+    def names(name: str) -> bool:
+        status, text = member.get("/-/ready")
+        return status == 503 and f"topic '{name}' does not exist" in text and f"--create --topic {name} " in text
+
+    member.wait(lambda: names(plans) and names(state), "both topics")
+    kafka.create_named(plans)
+    kafka.create_named(state)
+    member.wait_ready()
+    assert member.value("driftd_ready") == 1
+    asked = member.get("/-/reload", "POST")
+    assert asked[0] == 500
+    assert "members of a group take a new configuration with a restart, one after the other" in asked[1]
+    assert member.value("driftd_config_last_reload_successful") == 0
+    member.reload()
+    member.wait(
+        lambda: member.log.count("configuration refused, the old one keeps running") == 2, "SIGHUP says so, too"
+    )
+    assert member.terminate() == 0
+
+
+def test_what_one_member_is_asked_is_done_by_the_one_that_judges_the_model(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("shared", 1)
+    topics = {"panes_topic": ("panes", 6), "plans_topic": ("plans", 1), "state_topic": ("state", 1)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    names = [f"m{number}" for number in range(6)]
+    event = '{"model": "%s", "time": %f, "features": {"x": 1.5}}'
+    kafka.produce(topic, [(event % (name, BEGIN + second)).encode() for second in range(20) for name in names])
+    group = [
+        DriftdProcess(tmp_path / name, settings(kafka, topic, name, {"enabled": True, **shared})) for name in ("a", "b")
+    ]
+    daemons += group
+    for member in group:
+        member.start()
+
+    def judged(member: DriftdProcess) -> set[str]:
+        return {model["model"] for model in json.loads(member.get("/api/v1/models")[1])["models"]}
+
+    def shared_out() -> bool:
+        first, second = map(judged, group)
+        return bool(first and second) and not first & second and first | second == set(names)
+
+    wait_until(shared_out, "each judges some models", 120)
+
+    def told(member: DriftdProcess, *words: str) -> str:
+        url = f"http://127.0.0.1:{member.port}"
+        return CliRunner().invoke(cli, [*words, "--url", url], catch_exceptions=False, standalone_mode=False).output
+
+    def acts(member: DriftdProcess) -> list[tuple[str, str]]:
+        done = json.loads(member.get("/api/v1/acts")[1])["acts"]
+        return sorted((act["deed"], act["model"]) for act in done)
+
+    def asked(member: DriftdProcess, model: str) -> tuple[int, dict[str, Any]]:
+        status, body = member.get("/api/v1/act", "POST", f"do=cancel&about=00&model={model}".encode())
+        return status, json.loads(body)
+
+    def all_know() -> bool:
+        """Each names the other, of its models."""
+        return all(
+            (found := asked(member, model))[0] == 409 and found[1]["members"] == [f"http://127.0.0.1:{other.port}"]
+            for member, other in (group, group[::-1])
+            for model in judged(other)
+        )
+
+    wait_until(lambda: shared_out() and all_know(), "each knows where to ask")
+    for model in names:  # of each of them one member is asked that does not judge it
+        stranger = next(member for member in group if model not in judged(member))
+        said = told(stranger, "maintenance", model, "--to", "+1h", "--because", "release")
+        assert said.startswith(f"{model}: nothing rings")
+    wait_until(lambda: all(acts(m) == [("maintenance", name) for name in sorted(judged(m))] for m in group), "one each")
+    assert len(told(group[0], "maintenance", "--all", "--to", "+3h", "--because", "all").splitlines()) == len(names)
+    assert [len(acts(member)) for member in group] == [2 * len(judged(member)) for member in group]
+    goes, stays = group
+    assert goes.terminate() == 0
+    wait_until(lambda: judged(stays) == set(names), "one judges all", 120)
+    assert len(acts(stays)) == 2 * len(names), "acts move with the model"
+    goes.start()
+    wait_until(lambda: shared_out() and all_know(), "who comes later knows where to ask", 120)
 
 
 def children(pid: int) -> list[int]:

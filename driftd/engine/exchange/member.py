@@ -18,8 +18,9 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.text import clean, printable
 from driftd.engine.daemon import Daemon, start_models
+from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
-from driftd.engine.exchange.messages import Bundle, Given, Message, Panes, Plan, Rows, decode
+from driftd.engine.exchange.messages import Address, Bundle, Given, Message, Panes, Plan, Rows, decode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.hashed import require_hashing, require_reference
@@ -77,6 +78,10 @@ class Exchange(Protocol):
         """
         ...
 
+    def troubles(self) -> Collection[str]:
+        """What is wrong with the topics, and what helps, as far as it is known; waits for nothing."""
+        ...
+
     def flush(self) -> None:
         """Raises ExchangeFailed where something that was sent or saved did not arrive."""
         ...
@@ -120,6 +125,7 @@ class Member(Daemon):
     owners: dict[int, Owner] = field(init=False, default_factory=dict)
     epochs: dict[TopicPartition, int] = field(init=False, default_factory=dict)
     group: str = field(kw_only=True)
+    addresses: Addresses = field(kw_only=True, default_factory=Addresses)
     _others: set[str] = field(init=False, default_factory=set)
     """Groups whose messages lie in our panes topic, as far as that was told."""
     _parts: dict[int, Known] = field(init=False, default_factory=dict)
@@ -133,6 +139,9 @@ class Member(Daemon):
             key for reader in self.readers.values() for key in reader.partition.streams
         } - self.state.models.keys()
         self.reporter.read({key: self.state.counters(key) for key in elsewhere}, self.state.models)
+
+    def _troubles(self) -> Collection[str]:
+        return self.exchange.troubles()
 
     def _hold(self) -> None:
         """What was sent is judged before more is read: a backlog would else wait in memory."""
@@ -173,6 +182,8 @@ class Member(Daemon):
                     require_reference(message.reference, self.pipeline.hashing)
                 if isinstance(message, Plan | Given):
                     self.plans.learn(message)
+                elif isinstance(message, Address):
+                    self.addresses.learn(message)
 
     def _readable(self, data: bytes | None) -> Iterator[Message]:
         try:
@@ -215,7 +226,7 @@ class Member(Daemon):
             return
         now = self.clock.now()
         for message in (message for data in records.values for message in self._readable(data)):
-            if isinstance(message, Plan | Given):
+            if isinstance(message, Plan | Given | Address):
                 continue
             for outcome in owner.receive(message):
                 self._known(owner)
@@ -241,6 +252,7 @@ class Member(Daemon):
                 self._tell(outcome)
                 self.reporter.beat(self.clock.now())
             self.exchange.send(owner.answers())
+        self.exchange.send(self.addresses.to_tell((k, self.epochs[self.panes_topic, k]) for k in self.owners))
         self._view()
 
     def _view(self) -> None:
@@ -393,9 +405,14 @@ class Member(Daemon):
             return owner.owned.state
         if owner is not None:
             return super(Member, self)._judging(key)
+        there = self.addresses.of(self.exchange.owner_of(key.model))
+        where = f"the one at {clean(there, 300)}" if there else "the one whose page shows it (--url)"
         raise ActRefused(
-            f"another member of the group judges '{clean(key.model)}': ask the one whose page shows it (--url)"
+            f"another member of the group judges '{clean(key.model)}': ask {where}", (there,) if there else ()
         )
+
+    def others(self) -> Collection[str]:
+        return self.addresses.others()
 
     def _perform(self, act: Act) -> str:
         said = super(Member, self)._perform(act)

@@ -2,7 +2,7 @@
 
 reader of a partition                                       owner of a model
     Rows, Panes, Read, HandOver, Resumed  -- panes topic -->
-                                          <-- plans topic --  Plan, Given
+                                          <-- plans topic --  Plan, Given, Address
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
 Plan; a reader then asks for what the owner has counted of its partition (HandOver), gets it (Given), and counts itself
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -29,6 +30,9 @@ from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
 
 VERSION: Final = 1
 """The first byte of every message. A reader that does not know it leaves the message alone."""
+
+MOST_ADDRESS: Final = 300
+"""Characters of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,17 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """The models of partition ``owner`` of the panes topic are judged by the member that is reached at ``url``; of two
+    that say so the one of the greater ``epoch`` does.
+    """
+
+    owner: int
+    epoch: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -123,9 +138,9 @@ class Bundle:
 
 ToOwner = Rows | Panes | Read | HandOver | Resumed
 ToReaders = Plan | Given
-Message = ToOwner | ToReaders
+Message = ToOwner | ToReaders | Address
 
-_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle)
+_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address)
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
 
@@ -152,6 +167,8 @@ def _require_whole(message: Message | Bundle) -> None:
     if isinstance(message, Bundle):
         if any(part[:2] == bytes((VERSION, _KINDS.index(Bundle))) for part in message.messages):
             raise ValueError("a bundle in a bundle")
+    elif isinstance(message, Address):
+        _require_address(message.url)
     elif isinstance(message, Rows):
         require_rows(message.rows)
     elif isinstance(message, Panes):
@@ -161,6 +178,14 @@ def _require_whole(message: Message | Bundle) -> None:
             require_rows(rows)
         if message.panes is not None:
             require_panes(message.panes)
+
+
+def _require_address(url: str) -> None:
+    """Commands go there: raises ValueError for what is none of a member's."""
+    parts = urlsplit(url)
+    known = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc and parts.port != 0
+    if not (known and url.isprintable() and len(url) <= MOST_ADDRESS):
+        raise ValueError("no address of a member")
 
 
 def bundles(group: str, messages: Iterable[bytes], most: int) -> Iterator[Bundle]:
@@ -212,6 +237,8 @@ def key_of(message: Message) -> str:
             return f"|read|{_named(message.source)}"
         case Plan():
             return f"{message.slice.model}|plan"
+        case Address():
+            return f"|address|{message.owner}"
         case _:
             place = type(message).__name__.lower()
     return f"{message.slice.model}|{place}|{_named(message.source)}"

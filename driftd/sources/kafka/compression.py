@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from io import BytesIO
 from typing import Final
 
 import lz4.frame  # type: ignore[import-untyped]
@@ -13,6 +14,9 @@ import snappy  # type: ignore[import-untyped]
 import zstandard
 
 PIECE: Final = 1 << 20
+KEPT_BYTES: Final = 8 << 20
+"""Of a batch before it is known that all of it fits. A larger one is decompressed twice: fetches bring batches of a
+megabyte, and few of them are packed as tightly."""
 XERIAL: Final = b"\x82SNAPPY\x00"
 
 
@@ -45,15 +49,25 @@ NOT_DECOMPRESSED: Final = (
 
 
 def decompress(codec: int, data: bytes, max_bytes: int) -> bytes:
-    """A batch's records, decompressed; never more than ``max_bytes`` of them (a bomb raises Unreadable)."""
+    """A batch's records, decompressed; never more than ``max_bytes`` of them (a bomb raises Unreadable), in little more
+    memory than they take.
+    """
     found: list[bytes] = []
     size = 0
     for piece in pieces(codec, data, max_bytes):
         size += len(piece)
         if size > max_bytes:
             raise too_large(max_bytes)
-        found.append(piece)
-    return found[0] if len(found) == 1 else b"".join(found)
+        if size <= KEPT_BYTES or (not found and size == len(piece)):  # all at once
+            found.append(piece)
+        else:
+            found.clear()
+    if found:
+        return found[0] if len(found) == 1 else b"".join(found)
+    whole = BytesIO()
+    for piece in pieces(codec, data, max_bytes):
+        whole.write(piece)
+    return whole.getvalue()
 
 
 def pieces(codec: int, data: bytes, max_bytes: int) -> Iterator[bytes]:

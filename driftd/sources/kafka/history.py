@@ -84,6 +84,7 @@ class _Range:
         self._reading.consumer = consumer
         self._obstacles = Obstacles(self._reading)
         self._fast = patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
+        patches.finish_partitions(consumer)
         patches.receive_in_large_pieces(consumer)
         patches.notice_oversized(consumer, self._obstacles.oversized.append)
         self._ends = {(one.topic, one.partition): end for one, end in ends.items()}

@@ -14,6 +14,8 @@
 9. Records are asked for by the id of the topic where brokers have ids (Fetch 13, KIP-516). By name, a topic that was
    made anew would answer from our position in the old one until the metadata tells.
 10. A static member may leave its group when it closes: others have all that it knew, and need not wait for its session.
+11. No fetch goes out before a partition that was answered is at its end. The stock fetcher asks for the others then, is
+    not answered while they have nothing new (up to 500 ms), and asks no broker for two things at a time.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -180,6 +182,21 @@ def pick_up_parked(consumer: Any) -> None:
     pending = getattr(fetcher, "_next_partition_records", None)
     if pending is not None and not pending:
         fetcher._next_partition_records = None
+
+
+def finish_partitions(consumer: Any) -> bool:
+    """Part 11, for a consumer that hands over stretches: of one answer there may be several."""
+    fetcher: Any = getattr(consumer, "_fetcher", None)
+    stock = getattr(fetcher, "fetched_records", None)
+    if stock is None or not hasattr(fetcher, "_next_partition_records"):
+        return False
+
+    def fetched_records(max_records: int | None = None, update_offsets: bool = True) -> Any:
+        found, more = stock(max_records, update_offsets=update_offsets)
+        return found, more or bool(fetcher._next_partition_records)
+
+    fetcher.fetched_records = fetched_records
+    return True
 
 
 def receive_in_large_pieces(consumer: Any) -> bool:

@@ -30,6 +30,9 @@ SMALLEST_MESSAGE: Final = 26  # of format v0, the shortest
 LENGTH_END: Final = 12  # base offset and length come before what the length counts
 CRC_START: Final = 21
 SMALLEST_RECORD: Final = 7
+STRETCH_BYTES: Final = 4 << 20
+"""Of records, decompressed, that are decoded at once, about: events take several times as much while they are. A
+fetch that is compressed may hold ten times its size."""
 FARTHEST: Final = 1 << 62
 """Offset that no topic reaches."""
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
@@ -48,11 +51,15 @@ class Aborted(Protocol):
 
 @dataclass(slots=True)
 class Group:
-    """Batches whose records lie in one buffer, so that they are decoded together."""
+    """Batches whose records lie in one buffer, so that they are decoded together: of compressed ones STRETCH_BYTES."""
 
     parts: list[bytes]
     batches: list[KafkaBatch] = field(default_factory=list)
     compressed: bool = False
+
+    def takes(self, size: int, *, compressed: bool) -> bool:
+        """Whether records of so many bytes belong into it, too."""
+        return self.compressed == compressed and not (compressed and self.batches[-1].stop + size > STRETCH_BYTES)
 
 
 class Unpacker:
@@ -80,7 +87,7 @@ class Unpacker:
         self._damaged: Damaged | None = None
         self._refused: dict[int, str] = {}
 
-    def take(self, max_records: int, max_bytes: int = 32 << 20) -> Stretch:
+    def take(self, max_records: int, max_bytes: int = STRETCH_BYTES) -> Stretch:
         """Whole batches until about ``max_records`` or ``max_bytes`` are reached, or the bytes end.
 
         Raises LegacyFormat, before anything was taken, where the stock unpacker is needed.
@@ -93,7 +100,9 @@ class Unpacker:
                 break
             records += batch.count
             size += batch.stop - batch.start
-        stretches = [self._decode(group) for group in groups]
+        stretches: list[Stretch | None] = []
+        while groups:  # each lets go of what it was decoded from before the next one is
+            stretches.append(self._decode(groups.pop(0)))
         return self._join(stretches)
 
     def _next_batch(self, groups: list[Group]) -> KafkaBatch | None:
@@ -173,6 +182,7 @@ class Unpacker:
         if self._damaged is not None and self._damaged.first < group.batches[0].base_offset:
             return None
         buffer = group.parts[0] if len(group.parts) == 1 else b"".join(group.parts)
+        group.parts.clear()
         try:
             return decode(buffer, group.batches)
         except (Unreadable, IndexError):
@@ -224,7 +234,7 @@ def place(batch: KafkaBatch, codec: int, data: bytes, groups: list[Group], max_b
     size = batch.stop - batch.start if records is None else len(records)
     if not 0 <= batch.count <= size // SMALLEST_RECORD:
         raise Unreadable(Damage.MALFORMED, f"the batch claims {batch.count} records")
-    if not groups or groups[-1].compressed != bool(codec):
+    if not groups or not groups[-1].takes(size, compressed=bool(codec)):
         groups.append(Group([] if codec else [data], compressed=bool(codec)))
     group = groups[-1]
     if records is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
 
 from driftd.sources.kafka.compression import Unreadable
@@ -80,13 +81,13 @@ class _Stream:
 def salvage(pieces: Iterator[bytes], count: int, max_bytes: int) -> Salvaged:
     """Reads the batch's ``count`` records one by one until something ends it; keeps ``max_bytes`` of them at most."""
     stream = _Stream(pieces, STREAMED * max_bytes)
-    records, huge = bytearray(), dict[int, int]()
+    records, huge = BytesIO(), dict[int, int]()
     done = next_delta = 0
     try:
         while done < min(count, MOST_RECORDS):
             length = stream.length()
             fits = length <= max_bytes // LARGEST_SHARE
-            if length < 0 or (fits and len(records) + length > max_bytes):
+            if length < 0 or (fits and records.tell() + length > max_bytes):
                 break
             body = stream.take(length if fits else _HEAD)
             _, at = varint(body, 1)
@@ -95,8 +96,8 @@ def salvage(pieces: Iterator[bytes], count: int, max_bytes: int) -> Salvaged:
                 stream.take(length - _HEAD, keep=False)
                 body = body[:at] + _NULL + _NULL + _NOTHING
                 huge[delta] = length
-            records += encoded(len(body)) + body
+            records.write(encoded(len(body)) + body)
             done, next_delta = done + 1, delta + 1
     except (_Ended, Unreadable, IndexError):
         pass
-    return Salvaged(bytes(records), done, huge, next_delta)
+    return Salvaged(records.getvalue(), done, huge, next_delta)

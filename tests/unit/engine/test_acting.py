@@ -15,6 +15,7 @@ from driftd.core.slice import Slice
 from driftd.engine.acting import perform
 from driftd.engine.desk import Done
 from driftd.engine.exchange.member import Member, View
+from driftd.engine.exchange.messages import Address
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans
 from driftd.monitor.state import ModelState
@@ -177,3 +178,8 @@ def test_a_member_says_who_can_where_it_does_not_judge_the_model() -> None:
         member._judging(Slice("elsewhere"))
     with pytest.raises(ActRefused, match="no model 'n'"):
         member._judging(Slice("n"))
+    member.addresses.learn(Address(1, 3, "http://d-1:9477"))
+    with pytest.raises(ActRefused, match="ask the one at http://d-1:9477") as refused:
+        member._judging(Slice("elsewhere"))
+    assert refused.value.members == ("http://d-1:9477",)
+    assert member.others() == ("http://d-1:9477",)

@@ -341,6 +341,32 @@ def test_a_partition_that_nobody_reads_makes_driftd_unready() -> None:
     assert told.telemetry.get("driftd_ready") == 0
 
 
+def test_causes_that_take_turns_are_told_once_each_and_again_when_they_come_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = reporter(pipeline(learn_events=LEARNED))
+
+    def say(now: float, *causes: str) -> list[str]:
+        caplog.clear()
+        told.beat(now)
+        for cause in causes:
+            told.out_of_reach(cause)
+        return [record.getMessage() for record in caplog.records]
+
+    assert say(0, "no plans", "no state", "no plans", "no state") == ["no plans", "no state"]
+    assert [say(now, "no plans", "no state") for now in range(1, 200, 20)] == [[]] * 10
+    assert say(600, "no state") == ["no state"]
+
+
+def test_a_topic_that_members_need_makes_driftd_unready_and_silences_no_drift() -> None:
+    p, source = pipeline(learn_events=LEARNED), MemorySource({CELL: []})
+    told = reporter(p)
+    source.seek({CELL: 0})
+    told.round(State(), source, 0.0, ["topic 'driftd.plans' does not exist; create it: kafka-topics.sh"])
+    assert told.not_ready == ("topic 'driftd.plans' does not exist; create it: kafka-topics.sh",)
+    assert told.telemetry.get("driftd_ready") == 1
+
+
 def test_a_model_that_stops_is_silent_on_metrics_and_pages_while_others_send(rng: np.random.Generator) -> None:
     p, state = pipeline(), State()
     told, source = reporter(p), MemorySource({CELL: []})

@@ -167,13 +167,28 @@ def test_a_model_in_maintenance_says_so_and_its_windows_can_be_ended() -> None:
     assert [line for line in lines if line.endswith(", in maintenance until 08:01: nothing rings")] != []
 
 
-def sent(form: dict[str, str], *, page: bool = False, done: Done | Exception | None = None) -> Answer:
+def sent(
+    form: dict[str, str], *, page: bool = False, done: Done | Exception | None = None, others: tuple[str, ...] = ()
+) -> Answer:
     def act(_: object) -> Done:
         if isinstance(done, Exception):
             raise done
         return done or Done("noted")
 
-    return answer_act(page, urlencode(form).encode(), "anna", shown, act)
+    return answer_act(page, urlencode(form).encode(), "anna", shown, act, lambda: others)
+
+
+def test_members_that_can_do_it_are_named_and_of_all_models_the_others() -> None:
+    there, every = "http://d-1:9477", ("http://d-1:9477", "http://d-2:9477")
+    one = sent(REBASELINE, done=ActRefused("another member judges it", (there,)), others=every)
+    assert one.status is HTTPStatus.CONFLICT
+    assert orjson.loads(one.body) == {"error": "another member judges it", "members": [there]}
+    unknown = {"do": "acknowledge", "about": "nobody-knows"}
+    assert orjson.loads(sent(unknown, others=every).body)["members"] == [*every]
+    assert sent(unknown).status is HTTPStatus.BAD_REQUEST
+    window = {"do": "maintenance", "all": "1", "to": "+2h", "because": "release"}
+    assert orjson.loads(sent(window, others=every).body) == {"done": "noted", "members": [*every]}
+    assert orjson.loads(sent(REBASELINE, others=every).body) == {"done": "noted"}
 
 
 def test_the_answer_says_what_came_of_it() -> None:

@@ -20,7 +20,7 @@ from driftd.engine.daemon import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build
-from driftd.wiring.app import PAGE_AFTER_SECONDS, pipeline_of, references_of
+from driftd.wiring.app import PAGE_AFTER_SECONDS, kafka_settings, pipeline_of, references_of
 from tests.unit.core.make import stream
 
 DAY = 86_400.0
@@ -126,3 +126,16 @@ def test_a_reference_of_another_kind_is_taken_up_and_the_judge_goes_on(tmp_path:
     assert reference is not None
     assert reference.kind is ReferenceKind.ROLLING
     assert state.models[Slice("m")].judge is guard is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "fetched"),
+    [
+        pytest.param("{}", 1 << 19, id="what is fetched is decoded: less memory"),
+        pytest.param("{events_per_second: 100}", 1 << 19, id="so it is with this limit"),
+        pytest.param("{records_per_second: 100}", 2 << 20, id="most of it may be skipped"),
+    ],
+)
+def test_more_is_fetched_at_once_where_records_are_skipped(tmp_path: Path, limits: str, fetched: int) -> None:
+    kafka = "kafka: {bootstrap_servers: [b:9092], topics: [t]}"
+    assert kafka_settings(load(tmp_path, f"{kafka}\nlimits: {limits}")).partition_fetch_bytes == fetched

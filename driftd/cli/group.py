@@ -1,0 +1,83 @@
+"""What is asked of one member of a group is done by the one that can, and what is for all models by every one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from driftd.cli.ask import answer_to, read
+from driftd.core.errors import ActRefused, SourceError
+from driftd.core.text import clean
+
+
+def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The answer to a form. Raises ActRefused where it is refused, SourceError where nobody answers.
+
+    A member that cannot do it names those that may be able to; each of them is asked once.
+    """
+    data = urlencode(form, errors="replace").encode()
+    if ("all", "1") in form:
+        return _sent_to_all(url, path, data)
+    try:
+        return _sent(url, path, data)
+    except ActRefused as e:
+        refused = e
+    why = list[ActRefused | SourceError]()
+    for member in refused.members:
+        try:
+            return _sent(_as_there(url, member), path, data)
+        except ActRefused as e:
+            why += [] if e.members else [e]
+        except SourceError as e:
+            why.append(e)
+    raise why[0] if why else refused
+
+
+def _sent_to_all(url: str, path: str, data: bytes) -> dict[str, Any]:
+    """Raises ActRefused, too, where some members have done it and others have not."""
+    done, left, nothing = list[str](), list[str](), ActRefused("")
+    try:
+        body = _sent(url, path, data)
+        done, members = [str(body["done"])], [*map(str, body.get("members", ()))]
+    except ActRefused as e:
+        if not e.members:
+            raise
+        members, nothing = [*e.members], e
+    for member in members:
+        try:
+            done.append(str(_sent(_as_there(url, member), path, data)["done"]))
+        except ActRefused as e:
+            left += [] if e.members else [str(e)]  # else it judges no model
+        except SourceError as e:
+            left.append(str(e))
+    if left:
+        lines = [clean(line, 400) for text in done for line in text.splitlines()]
+        raise ActRefused("\n".join([*lines, "not done everywhere:", *left]))
+    if not done:
+        raise nothing
+    return {"done": "\n".join(done), "members": members}
+
+
+def _sent(url: str, path: str, data: bytes) -> dict[str, Any]:
+    return read(url, answer_to(url, path, data))
+
+
+def _as_there(url: str, member: str) -> str:
+    """The member's address, with the login of ``url``. Raises ActRefused where it might go to a stranger: which
+    addresses there are is said in a topic.
+    """
+    first, then = urlsplit(url), urlsplit(member)
+    login, at, _ = first.netloc.rpartition("@")
+    if not at:
+        return member
+    safe = "@" not in then.netloc and (then.scheme == "https" or first.scheme == "http")
+    if not safe or _domain(first.hostname or "") != _domain(then.hostname or ""):
+        raise ActRefused(f"{clean(member)} can do it, but the login is not sent there by itself: give it in --url")
+    return f"{then.scheme}://{login}@{then.netloc}{then.path}"
+
+
+def _domain(host: str) -> str:
+    """Of ``driftd-0.driftd.svc`` what all replicas have; of an address, and of a name without a dot, all of it."""
+    first, _, rest = host.partition(".")
+    return host if not rest or first.isdigit() or ":" in host else rest

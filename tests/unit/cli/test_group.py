@@ -1,0 +1,154 @@
+"""Commands are done by the member of a group that can do them: real servers, one a member; logins stay with friends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import bcrypt
+import pytest
+from click.testing import CliRunner
+
+from driftd.cli import cli
+from driftd.cli.group import _as_there
+from driftd.core.act import Act
+from driftd.core.errors import ActRefused, DriftdError
+from driftd.engine.desk import Done
+from driftd.monitor.view import Snapshot
+from driftd.web import HttpServer, Views
+from tests.stage.snapshot import incidents, snapshot
+
+GONE = "http://127.0.0.1:9"
+
+
+@dataclass
+class Member:
+    """Judges ``models``; ``done`` are the acts that were done here."""
+
+    models: tuple[str, ...]
+    ids: bool = False
+    others: list[str] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
+    done: list[Act] = field(default_factory=list)
+
+    def shown(self) -> Snapshot:
+        every = snapshot()
+        mine = [model for model in every.models if model.name in self.models]
+        return replace(every, models=mine, incidents=every.incidents if self.ids else ())
+
+    def act(self, acts: Sequence[Act]) -> Done:
+        for act in acts:
+            if act.model not in self.models:
+                there = self.owners.get(act.model)
+                raise ActRefused(f"another member judges '{act.model}'", (there,) if there else ())
+            if act.why == "no":
+                raise ActRefused("it cannot be")
+        self.done += acts
+        return Done("\n".join(f"{act.model}: noted" for act in acts))
+
+    @contextmanager
+    def served(self, web_config: Path | None = None) -> Iterator[str]:
+        views = Views(
+            lambda _: b"", lambda: 0.0, lambda: (), lambda: (True, ""), self.shown, self.act, lambda: self.others
+        )
+        server = HttpServer(("127.0.0.1", 0), views, web_config=web_config)
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.close(1)
+
+
+@pytest.fixture
+def group() -> Iterator[tuple[Member, Member, str, str]]:
+    """The first judges fraud and has the incident; the second judges the rest."""
+    names = [model.name for model in snapshot().models]
+    first, second = Member(("fraud",), ids=True), Member(tuple(name for name in names if name != "fraud"))
+    with first.served() as here, second.served() as there:
+        first.others, second.others = [there], [here]
+        first.owners, second.owners = dict.fromkeys(names, there), {"fraud": here}
+        yield first, second, here, there
+
+
+def told(*words: str) -> str:
+    return CliRunner().invoke(cli, words, catch_exceptions=False, standalone_mode=False).output
+
+
+def test_an_act_is_done_by_the_member_that_judges_the_model(group: tuple[Member, Member, str, str]) -> None:
+    first, second, here, there = group
+    for url in (here, there):
+        assert told("rebaseline", "fraud", "--because", "cents", "--url", url) == "fraud: noted\n"
+    assert [act.model for act in first.done] == ["fraud", "fraud"]
+    assert second.done == []
+    with pytest.raises(ActRefused, match="it cannot be"):
+        told("rebaseline", "fraud", "--because", "no", "--url", there)
+
+
+def test_an_incident_is_found_at_whatever_member_knows_it(group: tuple[Member, Member, str, str]) -> None:
+    first, _, _, there = group
+    second = [Member(()) for _ in range(2)]
+    with second[0].served() as a, second[1].served() as b:
+        second[0].others = [GONE, b, there, *group[1].others]
+        told("ack", incidents()[0].id, "--as", "anna", "--url", a)
+        assert [act.about for act in first.done] == [incidents()[0].id]
+        second[0].others = [b]
+        second[1].others = [a]
+        with pytest.raises(ActRefused, match="no incident has the id"):
+            told("ack", "nobody-knows", "--url", a)
+
+
+def test_what_is_for_all_models_is_done_by_all_members(group: tuple[Member, Member, str, str]) -> None:
+    first, second, here, there = group
+    empty = Member((), others=[here, there])
+    with empty.served() as nothing:
+        for url in (here, nothing):
+            first.done.clear()
+            second.done.clear()
+            told("maintenance", "--all", "--to", "+2h", "--because", "release", "--url", url)
+            assert sorted(act.model for act in (*first.done, *second.done)) == sorted(
+                model.name for model in snapshot().models
+            )
+        empty.others = []
+        with pytest.raises(ActRefused, match="seen no model"):
+            told("maintenance", "--all", "--to", "+2h", "--because", "release", "--url", nothing)
+    first.others.append(GONE)
+    with pytest.raises(ActRefused) as refused:
+        told("maintenance", "--all", "--to", "+2h", "--because", "release", "--url", here)
+    assert "fraud: noted" in str(refused.value)
+    assert "not done everywhere:\n127.0.0.1:9: no driftd answers there" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "member", "expected"),
+    [
+        pytest.param("http://d-0:9477", "http://elsewhere:9477", "http://elsewhere:9477", id="no login"),
+        pytest.param("http://a:b@d-0:9477", "http://d-0:9478", "http://a:b@d-0:9478", id="the same host"),
+        pytest.param("https://a:b@d-0.d.svc", "https://d-1.d.svc:1", "https://a:b@d-1.d.svc:1", id="another replica"),
+        pytest.param("https://a:b@10.0.0.1", "https://10.0.0.1:2", "https://a:b@10.0.0.1:2", id="the same address"),
+        pytest.param("https://a:b@d-0.d.svc", "http://d-1.d.svc", None, id="in the clear"),
+        pytest.param("https://a:b@10.0.0.1", "https://10.0.0.2", None, id="another address"),
+        pytest.param("https://a:b@d-0.d.svc", "https://evil.example", None, id="another domain"),
+        pytest.param("https://a:b@d-0.d.svc", "https://d.svc.evil.example", None, id="a domain that begins so"),
+        pytest.param("https://a:b@d-0", "https://d-1", None, id="names without a domain"),
+        pytest.param("https://a:b@d-0.d.svc", "https://x@d-1.d.svc", None, id="an address with a login"),
+    ],
+)
+def test_a_login_is_sent_on_to_replicas_alone(url: str, member: str, expected: str | None) -> None:
+    if expected is not None:
+        assert _as_there(url, member) == expected
+        return
+    with pytest.raises(ActRefused, match="the login is not sent there by itself"):
+        _as_there(url, member)
+
+
+def test_each_member_wants_the_login(group: tuple[Member, Member, str, str], tmp_path: Path) -> None:
+    secret = bcrypt.hashpw(b"p", bcrypt.gensalt(4)).decode()
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{anna: {secret}}}\n")
+    _, second, _, there = group
+    with Member(("fraud",)).served(tmp_path / "web.yml") as guarded:
+        second.owners = {"fraud": guarded}
+        with pytest.raises(DriftdError, match="user and password required"):
+            told("rebaseline", "fraud", "--because", "x", "--url", there)
+        told("rebaseline", "fraud", "--because", "x", "--url", there.replace("//", "//anna:p@"))
