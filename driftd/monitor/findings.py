@@ -16,10 +16,9 @@ from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import minute, numbers, percents, plural
 from driftd.core.window import Hop
 from driftd.judge.learned import Learned
-from driftd.judge.natural.episodes import HOLD, PAGE
+from driftd.judge.natural.episodes import GROSS, HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
-from driftd.judge.natural.step import GROSS
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
@@ -467,10 +466,13 @@ def about_model(
     names: tuple[str, ...],
     *,
     calls: bool,
+    grown: Sequence[str] = (),
 ) -> Finding:
-    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody."""
+    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody, about
+    the channels that have ``grown`` where there are any.
+    """
     severity = Severity.PAGE if calls else Severity.TICKET if Status.WARNING is status > previous else None
-    first = about.first(names)
+    first = about.first([*grown, *names])
     share = len(names) / len(about.reference.channels)
     known = starts[np.isfinite(starts)]
     return Finding(

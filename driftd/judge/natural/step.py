@@ -19,7 +19,7 @@ from driftd.judge.natural import leaps, slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.cusum import Cusum, run
-from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
+from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
 from driftd.judge.natural.learned import (
@@ -32,7 +32,7 @@ from driftd.judge.natural.learned import (
     WHOLE_DAY,
     NaturalLearned,
 )
-from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
+from driftd.judge.natural.recovery import LEFT, STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.seen import Recent, Witness
@@ -40,6 +40,7 @@ from driftd.judge.natural.shapes import (
     CHANGE_OF,
     FIRST_SHAPE,
     FIRST_TWICE,
+    RATES,
     STATISTICS,
     least_rate,
     mean_log,
@@ -52,12 +53,11 @@ Counts = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-GROSS: Final = 0.45
-"""A share that rose by so much need last only SOON seconds, a smaller one LATER. Measured: set on the open seeds 11, 12
-and 13 of tests/quality/everyday.
-"""
 SOON: Final = 300.0
 """Seconds from the change to the page of a gross share. Chosen: three ticks; a page within minutes."""
+SOME_HITS: Final = 2.0
+"""Hits that a change must have made among the newest values for these to say that it is over. Chosen: none come of two
+with probability .14, and the next tick says it then."""
 LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
@@ -251,6 +251,7 @@ def _fast(
     rows = np.arange(len(newest))
     k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
     now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
+    gone = _gone(k / np.maximum(n, 1) - fast.usual[over.rule], n, size)
     end = ticks.end[over.tick]
     hop, shown = _hop(learned, near, over.rule, end)
     age = end - over.since
@@ -289,6 +290,7 @@ def _fast(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
+                int(k[i]), int(n[i]), bool(gone[i]),
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -301,6 +303,15 @@ def _as_it_came(name: Named, level: int, jump: float, *, short: bool) -> tuple[N
     if jump < JUMP or (np.isnan(jump) and not short):
         return name._replace(kind=Kind.GRADUAL), TICKET
     return name, TICKET if jump < JUMP_OF_UNSURE else level
+
+
+def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:
+    """Whether a change of a rate by ``size`` is over: the ``newest`` of so many values show less than half of it, where
+    they should have shown some.
+    """
+    with np.errstate(invalid="ignore"):
+        out: Bools = (newest < LEFT * size) & (events * size >= SOME_HITS)
+    return out
 
 
 def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:
@@ -413,6 +424,9 @@ def _slow(
         return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
     ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
     _, shown, now = (v - fitted.centre for v in _of_newest(learned, ring, last))
+    events = ring.sums[last][:, :, [of for _, _, of in RATES]].transpose(0, 2, 1)
+    gone = np.zeros(over.shape[1:], bool)
+    gone[:, :FIRST_SHAPE] = _gone(shown[:, :FIRST_SHAPE], events, size[:, :FIRST_SHAPE])
     begun = _begun(ring.start[first], ring.end[last], size, shown)
     if runs is not None:
         lengths = _lengths(over, runs[0])
@@ -446,6 +460,7 @@ def _slow(
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]), False,
                 partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
+                over=bool(gone[w, row, c]),
             )
         )  # fmt: skip
     return after

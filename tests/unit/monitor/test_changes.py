@@ -254,3 +254,22 @@ def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
     told = [f for f in found if f.feature == "age" and f.detector == CHANGE and f.kind == Kind.LEVEL and f.value]
     assert told
     assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
+
+
+def test_a_page_that_turns_gross_calls_again_and_says_what_it_was() -> None:
+    columns = live(16)
+    rng = np.random.default_rng(11)
+    age = (columns["time"] - BEGIN) / HOUR
+    columns["amount"][(age >= 4) & (age < 8) & (rng.random(len(age)) < 0.25)] = np.nan
+    columns["amount"][(age >= 8) & (age < 14)] = np.nan
+    _, found = watched(columns)
+    calls = [f for f in found if f.opens_page]
+    assert len(calls) == 2
+    assert all(call.kind == "missing" and call.channels == ("amount",) for call in calls)
+    assert calls[1].previous is Status.DRIFT
+    assert calls[1].window_end - BEGIN == pytest.approx(8.1 * HOUR, abs=0.2 * HOUR)
+    assert calls[1].since == pytest.approx(BEGIN + 8 * HOUR, abs=600)
+    assert calls[1].value == pytest.approx(1.0, abs=0.05)
+    (grown,) = [f for f in found if f.feature == "amount" and f.previous is f.status is Status.DRIFT and f.severity]
+    assert "it has grown: missing 2" in grown.because
+    assert len({f.id for f in found}) == len(found)
