@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.config.settings import Settings
+from driftd.core.event import EventBatch
 from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -273,3 +274,30 @@ def test_a_page_that_turns_gross_calls_again_and_says_what_it_was() -> None:
     (grown,) = [f for f in found if f.feature == "amount" and f.previous is f.status is Status.DRIFT and f.severity]
     assert "it has grown: missing 2" in grown.because
     assert len({f.id for f in found}) == len(found)
+
+
+def independent(rng: np.random.Generator, begin: float, days: float, per_day: int = 2_000) -> EventBatch:
+    """Events that do not depend on each other, nor on the hour."""
+    time = np.sort(begin + days * DAY * rng.random(int(days * per_day)))
+    features = {"amount": rng.normal(50, 10, time.size), "age": rng.normal(40, 9, time.size)}
+    return EventBatch("m", np.arange(time.size), time, features, fields={})
+
+
+@pytest.mark.parametrize(("refused", "kind"), [(True, "refused"), (False, "missing")])
+def test_the_judge_says_what_is_refused_and_what_is_missing(refused: bool, kind: str) -> None:
+    """1.5 %: only exact evidence sees it."""
+    rng = np.random.default_rng(12)
+    reference = build(independent(rng, BEGIN - 15 * DAY, 15.0), Learning())
+    rows = independent(rng, BEGIN, 4.0)
+    gone = (rows.times > BEGIN + DAY) & (rng.random(len(rows)) < 0.015)
+    rows.columns["amount"][gone] = np.nan  # type: ignore[index]
+    if refused:
+        rows = replace(rows, refused={"amount": gone})
+    p, state, found = pipeline_of(Settings()), State(), list[Finding]()
+    p.adopt(state, Slice("m"), reference)
+    for part in np.array_split(np.arange(len(rows)), 20):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    said = [f for f in found if f.feature == "amount" and f.severity is not None]
+    assert [(f.detector, f.kind) for f in said] == [(JUDGE, kind)]
+    assert said[0].value == pytest.approx(0.015, abs=0.01)
+    assert said[0].reference_value == 0.0
