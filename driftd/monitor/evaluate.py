@@ -29,7 +29,8 @@ from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
 from driftd.judge.learned import believed_until
 from driftd.judge.natural.episodes import Turn
-from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.kinds import SHAPES, Kind
+from driftd.judge.natural.known_hours import hours_known
 from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
@@ -272,7 +273,8 @@ def _weighs_windows(model: ModelState) -> bool:
 
 def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:
     """Whether what came since a change differs by at least ``DetectorSet.effects``, PSI on the reference's bins, and by
-    what makes a ticket (``SizeTable.exact``).
+    what makes a ticket (``SizeTable.exact``). Levels, spreads and mixes of hours that the reference has not seen are
+    the hour's.
     """
 
     def large(row: int, since: float) -> bool:
@@ -283,7 +285,11 @@ def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:
         if beyond_chance(then, now)[0] < detectors.effects[row]:
             return False
         natural, limits = detectors.natural, detectors.limits
-        return natural is None or limits is None or bool(sized(natural, limits.sizes, recent, row).matters[0])
+        if natural is None or limits is None:
+            return True
+        what = sized(natural, limits.sizes, recent, row)
+        seen = hours_known(natural.hours, np.array(since), np.array(recent.last))
+        return bool(what.matters[0]) and (bool(seen) or what.kind[0] not in SHAPES)
 
     return Effects(large, detectors.effects)
 

@@ -18,6 +18,7 @@ from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
+from driftd.judge.natural.known_hours import LEAST_DAYS
 from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned, row_of
 from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.learned import (
@@ -230,6 +231,7 @@ def learn(
         _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]),
         Strides.of(limits, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
         _latency(reference, runs, blocks, traits, slow[0]),
+        np.array([first, reference.last]) if LEAST_DAYS <= blocks.days < WHOLE_DAY else None,
     )  # fmt: skip
 
 

@@ -18,9 +18,11 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural import leaps, slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
+from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
+from driftd.judge.natural.known_hours import hours_known
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
 from driftd.judge.natural.learned import (
     HOPS,
@@ -73,6 +75,8 @@ NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
 ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
 """Derived: their places in CHANGES."""
+_SHAPED: Final = np.array([change in OF_SHAPE for change in STATISTICS])
+"""Derived: the statistics of a distribution, which has its hours."""
 RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
@@ -414,6 +418,8 @@ def _slow(
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
         large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    strange = ~hours_known(learned.hours, ring.start[first], ring.end[last])
+    over[:, strange[:, None] & _SHAPED] = False
     rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
     usual = fitted.largest.mean
     far = ((x > usual + STAYS * (ticket - usual)) & large[1])[:, FIRST_SHAPE:].any(axis=1)

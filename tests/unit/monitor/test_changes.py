@@ -301,3 +301,19 @@ def test_the_judge_says_what_is_refused_and_what_is_missing(refused: bool, kind:
     assert [(f.detector, f.kind) for f in said] == [(JUDGE, kind)]
     assert said[0].value == pytest.approx(0.015, abs=0.01)
     assert said[0].reference_value == 0.0
+
+
+@pytest.mark.parametrize(("hours", "told"), [(12.0, False), (24.0, True)], ids=["half a day", "a day"])
+def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours: float, told: bool) -> None:
+    rng = np.random.default_rng(13)
+    reference = build(independent(rng, BEGIN - hours * HOUR, hours / 24, 12_000), Learning())
+    rows = independent(rng, BEGIN, 0.4, 12_000)
+    evening = rows.times > BEGIN + 2 * HOUR
+    rows.columns["amount"][evening] += 4.0  # type: ignore[index,operator]
+    rows.columns["age"][evening & (rng.random(len(rows)) < 0.4)] = np.nan  # type: ignore[index]
+    p, state, found = pipeline_of(Settings()), State(), list[Finding]()
+    p.adopt(state, Slice("m"), reference)
+    for part in np.array_split(np.arange(len(rows)), 10):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    assert any(f.feature == "amount" and f.severity for f in found) is told
+    assert any(f.feature == "age" and f.severity is Severity.PAGE for f in found)
