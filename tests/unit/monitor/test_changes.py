@@ -290,7 +290,7 @@ def test_the_judge_says_what_is_refused_and_what_is_missing(refused: bool, kind:
     reference = build(independent(rng, BEGIN - 15 * DAY, 15.0), Learning())
     rows = independent(rng, BEGIN, 4.0)
     gone = (rows.times > BEGIN + DAY) & (rng.random(len(rows)) < 0.015)
-    rows.columns["amount"][gone] = np.nan  # type: ignore[index]
+    np.asarray(rows.columns["amount"])[gone] = np.nan
     if refused:
         rows = replace(rows, refused={"amount": gone})
     p, state, found = pipeline_of(Settings()), State(), list[Finding]()
@@ -309,8 +309,9 @@ def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours:
     reference = build(independent(rng, BEGIN - hours * HOUR, hours / 24, 12_000), Learning())
     rows = independent(rng, BEGIN, 0.4, 12_000)
     evening = rows.times > BEGIN + 2 * HOUR
-    rows.columns["amount"][evening] += 4.0  # type: ignore[index,operator]
-    rows.columns["age"][evening & (rng.random(len(rows)) < 0.4)] = np.nan  # type: ignore[index]
+    amount, age = (np.asarray(rows.columns[name]) for name in ("amount", "age"))  # the columns themselves
+    amount[evening] += 4.0
+    age[evening & (rng.random(len(rows)) < 0.4)] = np.nan
     p, state, found = pipeline_of(Settings()), State(), list[Finding]()
     p.adopt(state, Slice("m"), reference)
     for part in np.array_split(np.arange(len(rows)), 10):
