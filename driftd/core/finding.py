@@ -62,7 +62,8 @@ class Finding:
     takes the channel for ("" where nothing is known). ``channels``, of a model as a whole that is DRIFT: those whose
     episodes are open and page, the one that broke first first.
 
-    ``severity`` is None where nothing begins. ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
+    ``severity`` is None where nothing begins; a grosser fault under an open page begins.
+    ``kind`` names the change (judge.natural.kinds.Kind); ``value`` since it
     began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
     are None where there is no such number. ``new_version``: the version of the model that began to answer about then.
     ``cause`` (judge.natural.cause.Cause) says what has broken, "" where nothing finer than the kind is known, and

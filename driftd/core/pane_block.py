@@ -20,7 +20,7 @@ from driftd.core.errors import BinsDiffer
 from driftd.core.event_sums import EventSums, merged
 from driftd.core.exemplars import Exemplar, Exemplars
 from driftd.core.exemplars import merged as merged_exemplars
-from driftd.core.fault_counters import COLUMNS, FaultCounters
+from driftd.core.fault_counters import COLUMNS, REFUSED, FaultCounters
 from driftd.core.new_names import NewName, added
 from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
@@ -166,6 +166,12 @@ class PaneBlock:
     def products_of(self, starts: Rows) -> Counts | None:
         """``products`` alone."""
         return None if self.products is None else segment_sums(self.products, starts)
+
+    @property
+    def refused(self) -> Counts:
+        """int64[k, channels]: values of another type."""
+        column: Counts = self.sums[:, :, REFUSED - COLUMNS - MOMENTS]
+        return column
 
     def summary(self, place: int) -> Summary:
         """The summary of the pane at ``place``; it holds none of this block's arrays."""

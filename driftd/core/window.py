@@ -12,8 +12,10 @@ with ten thousand a second therefore need no different settings. A hop that reac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil, floor, nan
 from typing import Any
 
@@ -115,14 +117,29 @@ class TimedDetection:
     since: float = nan
 
 
+Refused = tuple[tuple[int, int], ...]
+"""(row, values) of those that have any, by row."""
+
+
+def added(refused: Iterable[Refused]) -> Refused:
+    """Of all of them."""
+    total = Counter[int]()
+    for row, n in chain.from_iterable(refused):
+        total[row] += n
+    return tuple(sorted(total.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A finished or growing run of panes. ``start`` and ``end`` are pane borders in epoch seconds."""
+    """A finished or growing run of panes. ``start`` and ``end`` are pane borders in epoch seconds; ``refused``: how
+    many values of which channels were of another type. To the summary they are missing.
+    """
 
     start: float
     end: float
     summary: Summary
     alarms: tuple[TimedDetection, ...] = ()
+    refused: Refused = ()
 
 
 @dataclass(slots=True)
@@ -139,6 +156,7 @@ class Hops:
         alarms: tuple[TimedDetection, ...],
         windows: Windows,
         first: int | None = None,
+        refused: Refused = (),
     ) -> bool:
         """Takes one closed pane in, or those from ``first`` to ``pane``, none of which but the last may finish a hop;
         in ascending order. Says whether that finished a hop.
@@ -147,9 +165,10 @@ class Hops:
         end, hop = (pane + 1) * windows.pane_seconds, self.growing
         if hop is None:
             begin = windows.hop_start(self.done[-1].end if self.done else start, start)
-            hop = Hop(begin, end, summary, alarms)
+            hop = Hop(begin, end, summary, alarms, refused)
         else:
-            hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms)
+            both = added((hop.refused, refused)) if refused else hop.refused
+            hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms, both)
         self.growing = hop
         if windows.ends_hop(hop.end - hop.start, hop.summary.events):
             self.finish(windows)
@@ -216,6 +235,11 @@ class Hops:
         parts = [hop.summary for hop in hops if hop.end > time]
         return merge(parts) if parts else None
 
+    def refused_after(self, time: float) -> Refused:
+        """Of what ``after`` gives."""
+        hops = [*self.done, *([self.growing] if self.growing is not None else [])]
+        return added(hop.refused for hop in hops if hop.end > time)
+
     def begun_after(self, time: float) -> Summary | None:
         """The hops that hold nothing from before ``time``; None where there are none."""
         hops = [*self.done, *([self.growing] if self.growing is not None else [])]
@@ -241,4 +265,5 @@ class Hops:
 def together(hops: Sequence[Hop]) -> Hop:
     """Hops that follow each other as one."""
     alarms = tuple(a for h in hops for a in h.alarms)
-    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms)
+    refused = added(h.refused for h in hops)
+    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms, refused)

@@ -27,6 +27,7 @@ from driftd.judge.natural.predictive import SHORT_DAYS, blocks_of
 from driftd.judge.natural.relations import CELL_SECONDS, Scores, scores_of
 from driftd.judge.natural.runs import Runs, borders
 from driftd.judge.natural.step import Products
+from driftd.learn.gaps import masked
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -99,7 +100,11 @@ class Prepared:
         layout, scores = Layout.of(reference, normal), scores_of(reference, normal, encoded.bins)
         whole = ~_unknown(reference.channels, encoded.bins)[scores.rows].any(axis=0)
         products = products_of(scores, encoded.bins[:, whole], rows.times[whole])
-        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn)
+        labels = np.array([c.role is Role.LABEL for c in reference.channels], bool)
+        # to its bins a label that is left out, and one that did not come, are the same
+        begin, end = (masked(reference.channels, at, drawn.gaps).T for at in (told.ticks.start, told.ticks.end))
+        away = (begin | end) & labels
+        runs = fit.runs_of(layout, told.ticks, told.novel, products.at, products.sums, drawn, away)
         return cls(layout, told.ticks, runs, limits, scores)
 
 

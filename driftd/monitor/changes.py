@@ -12,11 +12,11 @@ import numpy as np
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import latencies, numbers, percent
+from driftd.core.text import latencies, minute, numbers, percent
 from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
-from driftd.judge.natural.kinds import QUANTILES, Kind, Named
+from driftd.judge.natural.kinds import QUANTILES, Kind, Named, share_of
 from driftd.judge.natural.step import TURNED
 from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
 from driftd.monitor.cause import WITH, in_words
@@ -34,12 +34,15 @@ NOT_KNOWN: Final = Caused("")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A turn as it is told: with its cause, and whether there is a finding about it."""
+    """A turn as it is told: with its cause, whether there is a finding about it, and what was told of the change before
+    it grew.
+    """
 
     turn: Turn
     cause: str = ""
     detail: str = ""
     new: bool = True
+    before: OpenChange | None = None
 
 
 def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
@@ -61,7 +64,8 @@ def caused(about: FindingContext, turns: Sequence[Turn]) -> list[Told]:
         if NONE not in {turn.level, turn.before} and same and _says_more(before, found):
             found = before
         known[turn.channel] = (turn.kind, found)
-        out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before))
+        smaller = next((c for c in about.standing.changes if turn.grew and c.row == turn.channel), None)
+        out.append(Told(turn, str(found.cause), found.detail, not turn.looks or found != before, smaller))
         if found.cause == Cause.SWAPPED and found != before:
             out += _told_of_other(about, turn, found, known, {t.channel for t in turns})
     return out
@@ -125,7 +129,7 @@ def after(changes: Sequence[OpenChange], told: Sequence[Told], at: float) -> tup
 def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: float) -> Iterator[Finding]:
     """What opened, rose, got a better name or closed with the pane from ``start`` to ``end``."""
     reference = about.reference
-    for turn, cause, detail in ((t.turn, t.cause, t.detail) for t in told if t.new):
+    for turn, cause, detail, smaller in ((t.turn, t.cause, t.detail, t.before) for t in told if t.new):
         row, status, opened = turn.channel, STATUS[turn.level], turn.level != NONE
         summary = about.recent(turn.since) if opened else None
         value, usual = value_and_usual(about, turn, summary)
@@ -135,6 +139,7 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
         events = 0 if summary is None else int(summary.channel_events[row])
         why = because(about, turn, value, usual)
         why += in_words(cause, detail, reference.channels[row].name, percent(value)) if opened else ""
+        why += "" if smaller is None else _has_grown(smaller)
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -155,13 +160,19 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
             effective_events=about.effective(row, events),
             tests=about.tests,
             regime=about.regime(row),
-            severity=SEVERITY[status] if turn.level > turn.before else None,
+            severity=SEVERITY[status] if turn.level > turn.before or turn.grew else None,
             kind=turn.kind.value,
             value=known(value),
             reference_value=known(usual),
             cause=cause,
             detail=detail,
         )
+
+
+def _has_grown(before: OpenChange) -> str:
+    """What somebody was called for before."""
+    share = f" {percent(before.value)}" if share_of(before.kind) and np.isfinite(before.value) else ""
+    return f"; it has grown: {before.kind.value}{share} since {minute(before.since)}"
 
 
 def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) -> tuple[float, float]:

@@ -11,12 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import JOINT
-from driftd.core.finding import CHANGE, DRIFT, JUDGE, LEARNING, OK, WARNING, Finding, Joint, Judgement, Scores, Status
+from driftd.core.finding import (
+    CHANGE,
+    DRIFT,
+    JUDGE,
+    LEARNING,
+    OK,
+    WARNING,
+    Finding,
+    Joint,
+    Judgement,
+    Scores,
+    Severity,
+    Status,
+)
 from driftd.core.reference import Reference
 from driftd.core.window import Hop, Windows
 from driftd.judge.learned import believed_until
 from driftd.judge.natural.episodes import Turn
-from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.kinds import SHAPES, Kind
+from driftd.judge.natural.known_hours import hours_known
 from driftd.judge.natural.sizes import sized
 from driftd.judge.step import Effects, Judged, MicroBatch
 from driftd.judge.tickets import selected, window_evidence
@@ -181,7 +195,9 @@ def evaluate_changes(
     assert reference is not None
     standing = _sized(model.standing, reference)
     before = FindingContext(model, standing, reference, detectors, rules.budget_models)
-    turns = [replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size)) for t in turns]
+    turns = [
+        t if t.grew else replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size)) for t in turns
+    ]
     told = caused(before, turns)
     standing = replace(standing, changes=after(standing.changes, told, pane.end))
     context = replace(before, standing=standing)
@@ -257,7 +273,8 @@ def _weighs_windows(model: ModelState) -> bool:
 
 def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:
     """Whether what came since a change differs by at least ``DetectorSet.effects``, PSI on the reference's bins, and by
-    what makes a ticket (``SizeTable.exact``).
+    what makes a ticket (``SizeTable.exact``). Levels, spreads and mixes of hours that the reference has not seen are
+    the hour's.
     """
 
     def large(row: int, since: float) -> bool:
@@ -268,7 +285,11 @@ def effects_of(model: ModelState, detectors: DetectorSet) -> Effects:
         if beyond_chance(then, now)[0] < detectors.effects[row]:
             return False
         natural, limits = detectors.natural, detectors.limits
-        return natural is None or limits is None or bool(sized(natural, limits.sizes, recent, row).matters[0])
+        if natural is None or limits is None:
+            return True
+        what = sized(natural, limits.sizes, recent, row)
+        seen = hours_known(natural.hours, np.array(since), np.array(recent.last))
+        return bool(what.matters[0]) and (bool(seen) or what.kind[0] not in SHAPES)
 
     return Effects(large, detectors.effects)
 
@@ -306,13 +327,16 @@ class _Composer:
         names = drifted_names(context, worst, joint)
         because = self._because(context, window, worst, joint, names, at)
         joined = self._joined(status, names, found, at)
-        told = joined or self._told(status, at)
+        grown = _grown(found)
+        told = joined or bool(grown) or self._told(status, at)
         findings = [*found]
         if told:
             ended = window if at is None else replace(window, end=at)
-            starts = self._page_starts(since, names, joint, joined=joined)
-            calls = self._calls(status, ended.end, joined=joined)
-            findings.append(about_model(context, ended, status, standing.status, starts, because, names, calls=calls))
+            starts = self._page_starts(since, names if joined else grown or names, joint, joined=joined)
+            calls = self._calls(status, ended.end, news=joined or bool(grown))
+            findings.append(
+                about_model(context, ended, status, standing.status, starts, because, names, calls=calls, grown=grown)
+            )
         findings = [with_version(self.model, f) for f in findings]
         after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
         judgement = Judgement(
@@ -351,13 +375,15 @@ class _Composer:
             return True
         return self.rules.every_window and at is None and self.standing.judged > 0
 
-    def _calls(self, status: Status, now: float, *, joined: bool) -> bool:
-        """Whether somebody is called: a page opens, or a channel joins so long after the last call that it is news."""
+    def _calls(self, status: Status, now: float, *, news: bool) -> bool:
+        """Whether somebody is called: a page opens, or a channel joins or turns gross so long after the last call that
+        it is ``news``.
+        """
         if status is not Status.DRIFT:
             return False
         paged = self.model.paged
         long_ago = not paged or now - paged[-1] >= CALL_AGAIN_SECONDS
-        return self.standing.status is not Status.DRIFT or (joined and long_ago)
+        return self.standing.status is not Status.DRIFT or (news and long_ago)
 
     def _since(self) -> NDArray[np.float64]:
         """float64[channels]: since when each channel's ticket or episode lasts."""
@@ -396,6 +422,11 @@ class _Composer:
         if not names and at is None and not self.model.hops.enough(self.rules.windows):
             return "too few events since; the last verdict stands"
         return of_model(context, worst, joint, names)
+
+
+def _grown(found: Sequence[Finding]) -> tuple[str, ...]:
+    """The channels whose page was told, and is told again as another fault."""
+    return tuple(f.feature for f in found if f.feature and f.severity is Severity.PAGE and f.previous is Status.DRIFT)
 
 
 def _too_few(window: Hop, windows: Windows) -> str:

@@ -14,12 +14,11 @@ from driftd.core.finding import DRIFT, JUDGE, WARNING, Finding, Joint, MovedBin,
 from driftd.core.reference import Reference
 from driftd.core.summary import MISSING, UNSEEN, Summary
 from driftd.core.text import minute, numbers, percents, plural
-from driftd.core.window import Hop
+from driftd.core.window import Hop, Refused
 from driftd.judge.learned import Learned
-from driftd.judge.natural.episodes import HOLD, PAGE
+from driftd.judge.natural.episodes import GROSS, HOLD, PAGE
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.sizes import sized
-from driftd.judge.natural.step import GROSS
 from driftd.judge.step import Judged, MicroBatch
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.attribution import divergences, mean_of, moved_bins
@@ -33,6 +32,9 @@ WINDOW_ALONE: Final = "this window differs; the evidence is below the page thres
 
 _COLUMN: Final = {Kind.MISSING: MISSING, Kind.NEW_VALUE: UNSEEN}
 """Kinds that are about the share of one column of Summary.counts."""
+
+MOSTLY: Final = 0.5
+"""Part of what is missing, to the judge, from which on it is told as values of another type."""
 
 SEVERITY: Final = {Status.OK: None, Status.WARNING: Severity.TICKET, Status.DRIFT: Severity.PAGE}
 """What a finding is that has just got this status."""
@@ -178,7 +180,7 @@ def of_suspects(about: FindingContext, window: Hop, suspected: NDArray[np.bool_]
         events = int(window.summary.channel_events[row])
         statistic, threshold = (float(np.log1p(v)) for v in (judge.state.s[row], about.detectors.a[row]))
         moved = moved_bins(reference, window.summary, row, surprising=True) if opened else ()
-        kind, value, usual = _change(about, window.summary if opened else None, row)
+        kind, value, usual = _change(about, window.summary if opened else None, row, window.refused)
         parts = [WINDOW_ALONE, *_moves_in_words(reference, window.summary, row, moved)]
         yield Finding(
             slice=about.model.slice,
@@ -260,7 +262,8 @@ def _episode(about: FindingContext, batch: MicroBatch, judged: Judged, row: int,
     if opened and row < len(about.reference.channels):
         moved = moved_bins(about.reference, summary, row, surprising=True)
     statistic, threshold = float(np.log1p(s)), float(np.log1p(a))
-    kind, value, usual = _change(about, summary if opened else None, row)
+    refused = () if since is None else about.model.hops.refused_after(since)
+    kind, value, usual = _change(about, summary if opened else None, row, refused)
     return Finding(
         slice=about.model.slice,
         feature=subject.name,
@@ -296,8 +299,12 @@ def _pages(about: FindingContext, row: int) -> bool:
     return row < len(about.reference.channels) and bool(about.standing.gross[row])
 
 
-def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[str, float | None, float | None]:
-    """Kind, value and reference value of what the judge has seen; "" and None where that cannot be said."""
+def _change(
+    about: FindingContext, recent: Summary | None, row: int, refused: Refused
+) -> tuple[str, float | None, float | None]:
+    """Kind, value and reference value of what the judge has seen; "" and None where that cannot be said. Of values that
+    are missing most may be ``refused`` ones: that is what a person can mend.
+    """
     natural, limits = about.detectors.natural, about.detectors.limits
     if recent is None or natural is None or limits is None:
         return "", None, None
@@ -317,7 +324,9 @@ def _change(about: FindingContext, recent: Summary | None, row: int) -> tuple[st
         return kind.value, usual + size, usual
     if kind in _COLUMN:
         now, then = recent.counts[row], reference.summary.counts[row]
-        column = _COLUMN[kind]
+        column, wrong = _COLUMN[kind], dict(refused).get(row, 0)
+        if kind is Kind.MISSING and wrong >= MOSTLY * now[column]:
+            return Kind.REFUSED.value, wrong / max(now.sum(), 1), 0.0
         return kind.value, now[column] / max(now.sum(), 1), then[column] / max(then.sum(), 1)
     return kind.value, mean_of(reference, recent, row), mean_of(reference, reference.summary, row)
 
@@ -467,10 +476,13 @@ def about_model(
     names: tuple[str, ...],
     *,
     calls: bool,
+    grown: Sequence[str] = (),
 ) -> Finding:
-    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody."""
+    """The finding about the model as a whole: one episode, however many channels it has. It ``calls`` somebody, about
+    the channels that have ``grown`` where there are any.
+    """
     severity = Severity.PAGE if calls else Severity.TICKET if Status.WARNING is status > previous else None
-    first = about.first(names)
+    first = about.first([*grown, *names])
     share = len(names) / len(about.reference.channels)
     known = starts[np.isfinite(starts)]
     return Finding(

@@ -15,7 +15,7 @@ from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
-from driftd.core.window import TimedDetection
+from driftd.core.window import Refused, TimedDetection
 from driftd.judge.natural.learned import TICK, NaturalLearned
 from driftd.judge.natural.relations import cells_of
 from driftd.judge.natural.runs import Runs, begins
@@ -26,7 +26,8 @@ from driftd.monitor.state import ModelState
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
-    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered. ``names`` keep their panes.
+    core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered. ``names`` keep their panes;
+    ``refused`` as in core.window.Hop.
     """
 
     first: int
@@ -36,6 +37,7 @@ class Run:
     cross: NDArray[np.int64] | None
     versions: Mapping[str, tuple[int, int]]
     names: tuple[NewName, ...]
+    refused: Refused = ()
 
 
 def take_in(model: ModelState, message: ClosedPanes | RawRows) -> None:
@@ -127,6 +129,9 @@ def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
     first, last = runs.numbers.tolist(), panes.numbers[np.asarray(cuts[1:]) - 1].tolist()
     detections = sorted(panes.detections, key=lambda d: (d[0], d[1].time, d[1].detector, d[1].channel))
     versions = _answered(panes.versions, runs.numbers, np.array(last))
+    refused = dict[int, list[tuple[int, int]]]()
+    for place, row in np.argwhere(runs.refused > 0).tolist():
+        refused.setdefault(place, []).append((row, int(runs.refused[place, row])))
     for place, (begin, end) in enumerate(zip(first, last, strict=True)):
         yield Run(
             begin,
@@ -136,6 +141,7 @@ def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
             None if runs.cross is None else runs.cross[place].copy(),
             versions[place],
             panes.names_of(begin, end),
+            tuple(refused.get(place, ())),
         )
 
 

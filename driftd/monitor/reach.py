@@ -206,7 +206,8 @@ def _short(learned: NaturalLearned) -> str:
 def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:
     """Why a change is not looked for (fit.looked); empty where the channel's nature does not say it."""
     t = learned.traits
-    if t.awaited[row] and change is Change.MISSING:
+    labels = learned.layout.labels
+    if t.awaited[row] and change is Change.MISSING and (labels is None or not labels[row]):
         return _AWAITED
     if t.flat[row] and change not in {Change.MISSING, Change.FROZEN, Change.NEW}:
         return _FLAT

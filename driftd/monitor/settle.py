@@ -146,7 +146,7 @@ def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]
     hops, out = model.hops, list[_Hopped]()
     for run in runs:
         hops = hops.copy()
-        full = hops.add(run.number, run.summary, run.detections, known.windows, run.first)
+        full = hops.add(run.number, run.summary, run.detections, known.windows, run.first, run.refused)
         out.append(_Hopped(hops, full))
     reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
     if whole and reference is not None and reference.kind is ReferenceKind.FIXED:

@@ -23,6 +23,9 @@ Rows = NDArray[np.intp]
 
 DELTAS: Final = np.array([0.1, 0.6])
 """d: how far p1 lies between p0 and 1. Chosen: one for small faults, one for gross ones."""
+PART: Final = 0.75
+"""Part of the way from p0 to the larger p1, from which on the rate that its sum has seen is what is told. Chosen: there
+that sum leaves 0 with the fault, while the other may have done so hours before, for a small one."""
 NAT: Final = 2**16
 """Units of g in one nat. Chosen: each increment is rounded by less than 1e-5 nats, and sums are exact."""
 CAP_NATS: Final = 60.0
@@ -93,7 +96,7 @@ class Cusum:
 @dataclass(frozen=True, slots=True, eq=False)
 class Over:
     """Where g reached its limit: ``tick``, ``rule`` intp[m] in order of ticks; int64[m] and ``since`` float64[m] as in
-    Cusum, of the delta whose g is largest.
+    Cusum, of the delta whose g is largest, and of the larger delta where so many were hits since its own left 0 (PART).
     """
 
     tick: Rows
@@ -148,10 +151,15 @@ def _run(state: Cusum, rules: Rules, sums: Counts, start: Floats, limit: Floats)
     found = Over.none()
     if len(over):
         told = _since(state, over, k[:, over], n[:, over], start, _last_zero(g[:, over]))
-        best = g[:, over].argmax(axis=2)
         tick, place = np.nonzero(top[:, over] >= limit[over])
-        chosen = tick, place, best[tick, place]
-        found = Over(tick, over[place], *(part[chosen] for part in told))
+        best = g[tick, over[place]].argmax(axis=1)
+        hits, events = told[0][tick, place, -1], told[1][tick, place, -1]
+        p0 = rules.p0[over[place]]
+        gross = hits >= (p0 + PART * DELTAS[-1] * (1 - p0)) * np.maximum(events, 1)
+        gross &= g[tick, over[place], -1] >= limit[over[place]] * NAT
+        chosen = tick, place, np.where(gross, len(DELTAS) - 1, best)
+        k_, n_, k_first, n_first, since = told
+        found = Over(tick, over[place], k_[chosen], n_[chosen], k_first[chosen], n_first[chosen], since[chosen])
     told = _since(state, np.arange(len(rules.channel)), k, n, start, _last_zero(g)[-1:])
     return Cusum(g[-1], *(part[-1] for part in told)), found, top
 

@@ -8,6 +8,9 @@ makes no ticket of its own for twelve hours: the page said it.
 
 A ticket of a shape ends only when its windows are not even half as far from usual as a ticket's limit (recovery.STAYS).
 
+A page that is open must not hide a second, grosser fault: a rate that has grown to a gross one since somebody was
+called (25 % missing, then all) is told again, and calls again.
+
 A window of a day still holds a change hours after it has ended: what keeps a ticket open are windows at most one step
 longer than the shortest that has shown it. A page is kept open, and one that has ended comes back, only by what its
 newest values show. That a relation broke says nothing where the channel itself or a sibling has a page of its own: it
@@ -33,9 +36,14 @@ from driftd.judge.natural.kinds import KINDS, SHAPES, WITHOUT, Kind, Named, Shar
 from driftd.judge.natural.learned import TICK
 from driftd.judge.natural.recovery import BIT, LEFT, Calm, Still
 from driftd.judge.natural.seen import Seen
+from driftd.judge.natural.shapes import RATES
 
 Floats = NDArray[np.float64]
 
+GROSS: Final = 0.45
+"""A share that rose by so much need last only step.SOON seconds, a smaller one LATER; one that grows to it under an
+open page is another fault. Measured: set on the open seeds 11, 12 and 13 of tests/quality/everyday.
+"""
 NONE: Final = 0
 """Level without an episode. Derived: levels are ordered, worst last."""
 TICKET: Final = 1
@@ -80,6 +88,9 @@ Derived: values or answers are wrong in them. Numbers that are far out, or stand
 they made 7 more tickets in the ten months of the demo."""
 _SHAPES: Final = tuple(KINDS.index(kind) for kind in SHAPES)
 """Derived: their places in KINDS."""
+RATES_OF: Final = {CHANGES.index(change): (hits, of) for change, hits, of in RATES}
+"""The columns of the hits of each rate, and of how many. Derived: as shapes.RATES; the ends of a channel move with its
+level, which has a rhythm."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
 FINER: Final = (Kind.FROZEN, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
@@ -88,6 +99,16 @@ AGAIN: Final = 1 << len(CHANGES)
 """The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
 LOWERED: Final = AGAIN << 1
 """The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
+TWICE: Final = 2.0
+"""Times what somebody was called for, from which on a gross rate calls again. Chosen: rhythm makes half as much more of
+the share that a broken client has, not as much again; from 5 % on there are three calls at most."""
+SETTLED: Final = 600.0
+"""Seconds after a call in which what is seen belongs to it, and two ticks at least. Chosen: so long a small change must
+last; all rates that a gross fault moves are over their limit by then."""
+AWAKE: Final = 1800.0
+"""Seconds after a call in which the channel calls for nothing else. Chosen: as monitor.evaluate.CALL_AGAIN_SECONDS."""
+LASTS: Final = 300.0
+"""Seconds, and two ticks at least, that a rate has been so much larger. Chosen: as step.SOON, of a gross share."""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time, and the most that a tick counts. Chosen: a quarter of a page's
 hold, so that it takes four ticks to end a page, however long they last; shorter pauses are ordinary."""
@@ -102,7 +123,8 @@ class Fire:
     are called. ``shown``: the least size in the newest whole hop (20 minutes or more), which began at ``hop``.
     ``holds``: whether it jumped when it began is forgotten, so it keeps open what is open of it, and opens nothing.
     ``seen`` gives what all channels showed, of which the channel has had so many ``values`` since. ``lowered``: it is a
-    ticket because it may be the calendar's (natural.calendar), and stays one.
+    ticket because it may be the calendar's (natural.calendar), and stays one. ``hits`` and ``of`` are a rate's in its
+    newest tick. ``over``: a rate whose newest values clearly do not show it any more: a sum, or a window, still does.
     """
 
     time: float
@@ -129,6 +151,12 @@ class Fire:
     """Derived: none are known there."""
     lowered: bool = False
     """Derived: most pages are pages."""
+    hits: int = 0
+    """Derived: as ``of``."""
+    of: int = 0
+    """Derived: windows have no tick of their own."""
+    over: bool = False
+    """Derived: what is no rate is not over so soon."""
 
     @property
     def stale(self) -> bool:
@@ -145,7 +173,8 @@ def counted(seconds: Floats, events: NDArray[np.int64]) -> Floats:
 class Turn:
     """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end
     of the tick with which that was seen, just after ``time``; the other fields as in Fire and Named. ``looks``: nothing
-    but that more values are there to say the cause by.
+    but that more values are there to say the cause by. ``grew``: a page whose fault has become so much grosser at
+    ``since`` that somebody has to be called again.
     """
 
     time: float
@@ -168,6 +197,8 @@ class Turn:
     """Derived: what ended has nothing to show."""
     looks: bool = False
     """Derived: most turns change something."""
+    grew: bool = False
+    """Derived: most faults stay as they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,8 +239,11 @@ class Episodes:
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
     over, and AGAIN; of a ticket LOWERED alone. ``looked`` int64: values since the change when its cause was last looked
-    for. ``until`` is by the clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds without
-    events up to then (Clock).
+    for. ``called`` float64: when a page last called, by the clock of events; ``base`` float64[len(CHANGES), channels]:
+    how large its rates were about then; ``more`` float64[3, len(CHANGES), channels]: since when they have been so much
+    larger, and their hits and values since; ``grew`` when what was last told of it began, where that is later than
+    ``since``. ``until`` is by the clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds
+    without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -229,6 +263,10 @@ class Episodes:
     reach: NDArray[np.int64]
     shown: NDArray[np.int64]
     looked: NDArray[np.int64]
+    called: Floats
+    base: Floats
+    more: Floats
+    grew: Floats
     last: float
     lost: float
 
@@ -236,9 +274,11 @@ class Episodes:
     def start(cls, channels: int) -> Self:
         zero, nan, none = np.zeros(channels, np.int64), np.full(channels, np.nan), np.zeros((3, channels))
         unknown = np.full(channels, len(KINDS) - 1)
+        rates = np.zeros((len(CHANGES), channels))
         return cls(
-            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero, np.nan, 0.0
-        )
+            zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero,
+            nan, rates, _none(channels), nan, np.nan, 0.0,
+        )  # fmt: skip
 
     def step(
         self,
@@ -307,7 +347,8 @@ class Episodes:
     def _end(self, c: int, time: float, known: float) -> Turn:
         turn = self._turn(c, time, known, int(self.level[c]), NONE)
         self.end[c], self.level[c], self.shown[c] = time, NONE, 0
-        for name in ("since", "until", "size", "least", "factor", "value", "usual", "needed"):
+        self.base[:, c], self.more[:, :, c] = 0.0, _none(1)[:, :, 0]
+        for name in ("called", "grew", "since", "until", "size", "least", "factor", "value", "usual", "needed"):
             getattr(self, name)[c] = np.nan
         return turn
 
@@ -332,13 +373,15 @@ class Episodes:
         """Opens an episode, makes a page of a ticket, gives it a better name, or keeps it open."""
         c, before = fire.channel, int(self.level[fire.channel])
         if before == NONE:
-            if self._says_nothing(fire):
+            if fire.over or self._says_nothing(fire):
                 return []
             fire = self._afresh(fire)
-        if before == TICKET and self._was_lowered(fire):
+        if before == TICKET and (fire.over or self._was_lowered(fire)):
             fire = replace(fire, level=TICKET)
         if fire.lowered and before < PAGE:
             self.shown[c] = LOWERED
+        if (turns := self._grown(fire, before, clock)) is not None:
+            return turns
         if fire.level == PAGE:
             self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
             self.paged[c] = fire.time
@@ -352,7 +395,7 @@ class Episodes:
             self.habit[group, c] = max(known, fire.ratio - 1)
         self._hold(fire, before, clock.seen(fire.time) + max(HOLD[level], fire.rest))
         kind = KINDS.index(fire.name.kind)
-        if fire.level < before or (fire.level == before and kind >= self.kind[c]):
+        if fire.level < before or (fire.level == before and (fire.over or kind >= self.kind[c])):
             return self._measured(fire) if self._known_better(fire) or self._fell(fire) else self._looked(fire)
         # a new country under a ticket about a campaign is not as old as the campaign; a page has one beginning
         other = kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE]
@@ -361,7 +404,46 @@ class Episodes:
         self.level[c], self.kind[c] = level, kind
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
-        return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares))]
+        turn = replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)
+        return [self._seen(fire, replace(turn, grew=level > before and bool(np.isfinite(self.grew[c]))))]
+
+    def _grown(self, fire: Fire, before: int, clock: Clock) -> list[Turn] | None:
+        """The same page, where one of its rates has become gross, and so much larger than it was when somebody was
+        called that this is another fault; [] where it has not lasted yet. What is seen soon after a call belongs to
+        what was called for. None where nothing has grown.
+        """
+        c, k, now = fire.channel, fire.change, clock.seen(fire.time)
+        if before < PAGE and fire.level == PAGE:
+            self.called[c] = now
+            gross = before == TICKET and fire.size >= max(GROSS, TWICE * self.size[c]) and k in RATES_OF
+            self.grew[c] = fire.since if gross and fire.since > self.since[c] else np.nan
+        if max(before, fire.level) < PAGE or not fire.of or fire.holds or k not in RATES_OF:
+            return None
+        if now - self.called[c] <= max(SETTLED, fire.rest):
+            self.base[k, c] = max(fire.size, fire.now)
+        base = float(self.base[k, c])
+        if fire.level < PAGE or not fire.now >= max(GROSS, TWICE * base, base + fire.needed):
+            self.more[:, k, c] = _none(1)[:, k, 0]
+            return None
+        first, began = np.isnan(self.more[0, k, c]), fire.time - fire.rest / 2
+        rest = (0, 0) if first else (fire.hits, fire.of)  # the first tick holds values from before it
+        self.more[:, k, c] = np.fmin(self.more[0, k, c], began), *(self.more[1:, k, c] + rest)
+        begun, hits, of = self.more[:, k, c].tolist()
+        self._hold(fire, before, now + max(HOLD[PAGE], fire.rest))
+        if now - self.called[c] < AWAKE:
+            return None
+        if first or now - clock.seen(begun) < LASTS:
+            return []
+        self.called[c], self.kind[c] = now, KINDS.index(fire.fresh.kind)
+        self.grew[c] = fire.since if abs(fire.since - begun) < SETTLED else begun
+        self.base[k, c], self.more[:, :, c] = fire.now, _none(1)[:, :, 0]
+        self.shown[c] |= BIT[k]
+        self.paged[c] = self.own[c] = fire.time
+        rate = share_of(fire.fresh.kind) == RATES_OF[k]
+        self.size[c], self.least[c], self.factor[c] = fire.now, fire.now, fire.fresh.factor
+        self.value[c] = hits / of if rate else fire.fresh.value
+        self.usual[c], self.needed[c] = fire.fresh.usual, fire.needed
+        return [self._seen(fire, replace(self._turn(c, fire.time, fire.time, PAGE, PAGE), grew=True))]
 
     def _seen(self, fire: Fire, turn: Turn) -> Turn:
         """With what all channels showed."""
@@ -371,7 +453,7 @@ class Episodes:
     def _looked(self, fire: Fire) -> list[Turn]:
         """The same episode, where there are so many more values of the same change that its cause may show by now."""
         c, level = fire.channel, int(self.level[fire.channel])
-        same = abs(fire.since - float(self.since[c])) <= HOLD[PAGE]
+        same = abs(fire.since - self._told_since(c)) <= HOLD[PAGE]
         if not same or KINDS[int(self.kind[c])] not in FINER or fire.stale or fire.seen is None:
             return []
         if fire.values < LOOK * max(int(self.looked[c]), 1):
@@ -388,7 +470,10 @@ class Episodes:
         rose again is counted from then on, which is no share since the change.
         """
         c = fire.channel
-        if fire.time - fire.since < WHOLE * (fire.time - self.since[c]):
+        mine, told = fire.time - fire.since, fire.time - self._told_since(c)
+        if fire.over or (fire.hop >= fire.since and fire.shown < LEFT * fire.least):
+            return False
+        if mine < WHOLE * told or (np.isfinite(self.grew[c]) and told < WHOLE * mine):
             return False
         if KINDS.index(fire.name.kind) != self.kind[c] or fire.reach or fire.stale or share_of(fire.name.kind) is None:
             return False
@@ -406,6 +491,8 @@ class Episodes:
         """The same episode, with what is known of its size by now."""
         c, level = fire.channel, int(self.level[fire.channel])
         self.size[c], self.least[c], self.value[c] = fire.size, fire.least, fire.name.value
+        if fire.of:
+            self.base[fire.change, c] = fire.size  # somebody was called for less than it seemed
         return [self._seen(fire, self._turn(c, fire.time, fire.time, level, level))]
 
     def _says_nothing(self, fire: Fire) -> bool:
@@ -475,12 +562,21 @@ class Episodes:
         habit, end = float(self.habit[row, fire.channel]), float(self.end[fire.channel])
         return habit if np.isnan(end) else habit * 0.5 ** (max(fire.time - end, 0.0) / FORGET)
 
+    def _told_since(self, c: int) -> float:
+        return float(self.since[c] if np.isnan(self.grew[c]) else self.grew[c])
+
     def _turn(self, c: int, time: float, known: float, before: int, level: int) -> Turn:
+        since = self._told_since(c) if level > NONE else float(self.since[c])  # none of it is learned
         return Turn(
             time, known, c, before, level, KINDS[int(self.kind[c])], float(self.size[c]), float(self.least[c]),
-            float(self.since[c]), float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
+            since, float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
             int(self.reach[c]), float(self.needed[c]),
         )  # fmt: skip
+
+
+def _none(channels: int) -> Floats:
+    """``Episodes.more`` where nothing has grown."""
+    return np.array([np.nan, 0.0, 0.0])[:, None, None] * np.ones((len(CHANGES), channels))
 
 
 def _group(fire: Fire) -> int:

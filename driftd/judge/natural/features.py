@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 EVENTS: Final = 0
 """Events that the channel applies to. Derived: a column, as all that follow."""
 NULLS: Final = 1
-"""Missing values, without refused ones. Derived: a column."""
+"""Missing values, without refused ones; of a label the events that came without one. Derived: a column."""
 REFUSED: Final = 2
 """Values of another type. Derived: a column."""
 LIVE: Final = 3
@@ -70,13 +70,15 @@ _CHUNK: Final = 256
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """How bins become features. ``table`` int64[channels, width, 7]: LIVE, NEW, LOW, HIGH, SCORES, SCORE_SQUARES and
-    EVENTS of each bin; bool[channels]: ``numeric``, ``errors`` (0 or 1), ``outputs``.
+    EVENTS of each bin; bool[channels]: ``numeric``, ``errors`` (0 or 1), ``outputs``, ``labels``.
     """
 
     table: Counts
     numeric: Bools
     errors: Bools
     outputs: Bools
+    labels: Bools | None = None
+    """Derived: references of a driftd before it do not have them."""
 
     @classmethod
     def of(cls, reference: Reference, scores: Counts) -> Layout:
@@ -97,7 +99,8 @@ class Layout:
         table = np.stack([live, new, low, high, z, z * z, every], axis=2).astype(np.int64)
         roles = {Role.PREDICTION, Role.SCORE, Role.LABEL, Role.PREDICTION_ERROR}
         outputs = np.array([c.role in roles for c in reference.channels], bool)
-        return cls(table, numeric, errors, outputs)
+        labels = np.array([c.role is Role.LABEL for c in reference.channels], bool)
+        return cls(table, numeric, errors, outputs, labels)
 
     @property
     def width(self) -> int:
@@ -114,6 +117,11 @@ class Layout:
             out[low : low + _CHUNK, :, REPEATED] = _alike(part[:, :, UNSEEN:]).T
         out[:, :, REFUSED] = faults[:, :, fault_counters.REFUSED]
         out[:, :, NULLS] = counts[:, :, MISSING] - out[:, :, REFUSED]
+        if self.labels is not None and self.labels.any():
+            # an event without a label counts nowhere in its bins: the other channels have it
+            every = out[:, :, EVENTS].max(axis=1, keepdims=True)
+            out[:, self.labels, NULLS] += every - out[:, self.labels, EVENTS]
+            out[:, self.labels, EVENTS] = every
         out[:, :, FAR] = faults[:, :, fault_counters.FAR]
         np.minimum(out[:, :, REPEATED], faults[:, :, fault_counters.REPEATED], out=out[:, :, REPEATED])
         out[:, :, HOT] = faults[:, :, fault_counters.HOT]

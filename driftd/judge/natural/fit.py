@@ -18,6 +18,7 @@ from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.history import peaks_of_rules
+from driftd.judge.natural.known_hours import LEAST_DAYS
 from driftd.judge.natural.latency import TESTS, Lasting, LatencyLearned, row_of
 from driftd.judge.natural.leaps import Strides
 from driftd.judge.natural.learned import (
@@ -157,10 +158,20 @@ def scores_table(reference: Reference) -> Counts:
 
 
 def runs_of(
-    layout: Layout, ticks: Runs, novel: Counts, begun: Floats, cells: Counts, drawn: Drawn = ALL
+    layout: Layout,
+    ticks: Runs,
+    novel: Counts,
+    begun: Floats,
+    cells: Counts,
+    drawn: Drawn = ALL,
+    left_out: Bools | None = None,
 ) -> ReferenceRuns:
-    """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has."""
+    """``ticks``: sums as in Layout.features; ``novel`` int64[ticks, channels]: values that no other block has;
+    ``left_out`` bool[ticks, channels]: what is not learned from, where counters do not say it.
+    """
     features = layout.features(ticks.sums)
+    if left_out is not None:
+        features[left_out] = 0
     features[:, :, f.NEW] = novel
     told = Runs(ticks.start, ticks.end, ticks.events, features)
     every = Runs(
@@ -203,22 +214,24 @@ def learn(
     blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
     awaited = np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool)
     days = blocks.known(runs.ticks, awaited)
+    labels = np.zeros(len(z), bool) if layout.labels is None else layout.labels
     zeros = 1 - sums[:, f.NONZERO] / np.maximum(sums[:, f.LIVE], 1)
     traits = _traits(reference, layout, runs, blocks, days, awaited, blank)
     usual = _usual(reference, runs.rings[0], blank)
     slots = slots_of(blocks.days)
-    slow = [_slow(scale, runs, blocks, days, traits, usual, slots, limits) for scale in SCALES]
+    slow = [_slow(scale, runs, blocks, days, traits, usual, slots, limits, labels) for scale in SCALES]
     ring = runs.rings[0]
     values = usual.values(ring.sums[:, :, f.FEATURES :].astype(np.float64))
     hours = Slots.of(values, slot_of(ring, slots), slots)
     related, relations = _relations(reference, runs, blocks, traits, scores)
     assert slow[0] is not None
     return NaturalLearned(
-        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits), slow[0], slow[1],
-        slow[2], relations, related[0], related[1], related[2], related[3], deviation,
+        limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits, labels), slow[0],
+        slow[1], slow[2], relations, related[0], related[1], related[2], related[3], deviation,
         _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]),
         Strides.of(limits, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
         _latency(reference, runs, blocks, traits, slow[0]),
+        np.array([first, reference.last]) if LEAST_DAYS <= blocks.days < WHOLE_DAY else None,
     )  # fmt: skip
 
 
@@ -342,6 +355,7 @@ def _slow(
     usual: Usual,
     slots: int,
     limits: CountLimits,
+    labels: Bools,
 ) -> SlowLearned | None:
     ring = runs.rings[0] if scale is SCALES[0] else runs.rings[1]
     events, hop = scale.of(int(runs.ticks.events.sum()))
@@ -355,7 +369,7 @@ def _slow(
     tau[STATISTICS.index(Change.NEW), traits.many] = TAU_MANY
     shapes = np.array([c in SHAPES for c in STATISTICS])
     tau[shapes[:, None] & traits.hourly] = TAU_HOURLY
-    where = looked(traits, known, limits.low)
+    where = looked(traits, known, limits.low, labels)
     where[Change.NEW] = where[Change.NEW] & ~(traits.young | traits.empty)
     mine = np.array([where[c] & (SCALES.index(scale) in WHERE[c]) & (known >= scale.least_days) for c in STATISTICS])
     mine[STATISTICS.index(Change.UNIT) + 1, traits.latency] = False  # downwards: faster
@@ -374,14 +388,16 @@ def _centre(runs: ReferenceRuns, size: Floats) -> Floats:
     return out
 
 
-def looked(traits: Traits, days: Floats, low: Floats) -> dict[Change, Bools]:
-    """bool[channels] by change: where it says something of a channel; ``days`` float64[channels] it is learned from."""
+def looked(traits: Traits, days: Floats, low: Floats, labels: Bools) -> dict[Change, Bools]:
+    """bool[channels] by change: where it says something of a channel; ``days`` float64[channels] it is learned from.
+    ``labels`` may come with their events: those that always did can be missing.
+    """
     t = traits
     old = ~t.young
     shape = ~((t.timely & ~t.hourly) | t.thin | t.flat | t.still) & t.whole
     tail = t.numeric & shape & ~(t.timely | t.output | t.atom | t.errors)
     every = {
-        Change.MISSING: ~t.awaited,
+        Change.MISSING: ~t.awaited | labels,
         Change.REFUSED: ~t.awaited,
         Change.FAR: t.numeric & np.isfinite(low) & (t.constant | ~((t.still & t.atom) | (t.flat & (days < FLAT_DAYS)))),
         Change.UNIT: t.numeric & old & ~(t.still | t.flat | t.errors) & np.isfinite(low),
@@ -424,13 +440,15 @@ def _latency(
     return LatencyLearned(row, reference.bins[row].edges, usual, largest)
 
 
-def _fast(runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, limits: CountLimits) -> FastLearned:
+def _fast(
+    runs: ReferenceRuns, blocks: Blocks, days: Floats, traits: Traits, limits: CountLimits, labels: Bools
+) -> FastLearned:
     ring, ticks = runs.rings[0], runs.ticks
     events, _ = SCALES[0].of(int(ticks.events.sum()))
     first, last = windows(ring, len(ring), SCALES[0].seconds, events)
     sums = summed(ring, first, last)
     block = blocks.of(ring.start[first], ring.end[last])
-    where = looked(traits, days, limits.low)
+    where = looked(traits, days, limits.low, labels)
     total = ticks.sums.sum(axis=0)
     silent, still = ((s[:, :, f.EVENTS] == 0) & ~traits.awaited for s in (sums, ticks.sums))
     found: list[tuple[Change, int, int, int, float, float]] = []

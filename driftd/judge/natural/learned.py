@@ -263,6 +263,8 @@ class NaturalLearned:
     events: int
     latency: LatencyLearned | None = None
     """Derived: models whose events state none have no such channel, nor have references of a driftd before it."""
+    hours: Floats | None = None
+    """Derived: most references have seen all hours of a day (natural.known_hours)."""
 
     @cached_property
     def siblings(self) -> Bools:

@@ -21,6 +21,7 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural import leaps
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.cusum import NAT
+from driftd.judge.natural.episodes import GROSS
 from driftd.judge.natural.fit import DAY
 from driftd.judge.natural.latency import TESTS
 from driftd.judge.natural.learned import RELATION_SCALES, RINGS, SCALES, TICK, NaturalLearned, SlowLearned
@@ -40,7 +41,7 @@ from driftd.judge.natural.shapes import (
     rate_of,
 )
 from driftd.judge.natural.standing import FROZEN
-from driftd.judge.natural.step import AWAY, BROKEN, FAR, GROSS, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
+from driftd.judge.natural.step import AWAY, BROKEN, FAR, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
 from driftd.judge.natural.thresholds import Limits, Thresholds
 from driftd.judge.sensitivity import shares_of, shifted
 

@@ -48,7 +48,7 @@ class Sized(NamedTuple):
 def sized(learned: NaturalLearned, sizes: SizeTable, recent: Summary, row: int | None = None) -> Sized:
     """``recent``: what came since the change; of one channel alone where ``row`` is given."""
     rows = slice(None) if row is None else slice(row, row + 1)
-    counts, layout = recent.counts[rows], replace(learned.layout, table=learned.layout.table[rows])
+    counts, layout = recent.counts[rows], replace(learned.layout, table=learned.layout.table[rows], labels=None)
     none = np.zeros((len(counts), COLUMNS), np.int64)
     told = layout.features(np.concatenate([counts, none, recent.moments[rows]], axis=1)[None])
     usual = Usual(*(getattr(learned.usual, f.name)[rows] for f in fields(Usual)))

@@ -18,9 +18,11 @@ from driftd.judge.natural import features as f
 from driftd.judge.natural import leaps, slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
+from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, run
-from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
+from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
+from driftd.judge.natural.known_hours import hours_known
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
 from driftd.judge.natural.learned import (
     HOPS,
@@ -33,7 +35,7 @@ from driftd.judge.natural.learned import (
     NaturalLearned,
 )
 from driftd.judge.natural.predictive import LONG_DAYS
-from driftd.judge.natural.recovery import STAYS, Calm, Still, of_hops, of_relations
+from driftd.judge.natural.recovery import LEFT, STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
 from driftd.judge.natural.seen import Recent, Witness
@@ -41,6 +43,7 @@ from driftd.judge.natural.shapes import (
     CHANGE_OF,
     FIRST_SHAPE,
     FIRST_TWICE,
+    RATES,
     STATISTICS,
     least_rate,
     mean_log,
@@ -53,12 +56,11 @@ Counts = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-GROSS: Final = 0.45
-"""A share that rose by so much need last only SOON seconds, a smaller one LATER. Measured: set on the open seeds 11, 12
-and 13 of tests/quality/everyday.
-"""
 SOON: Final = 300.0
 """Seconds from the change to the page of a gross share. Chosen: three ticks; a page within minutes."""
+SOME_HITS: Final = 2.0
+"""Hits that a change must have made among the newest values for these to say that it is over. Chosen: none come of two
+with probability .14, and the next tick says it then."""
 LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
@@ -79,6 +81,8 @@ NEW: Final = CHANGES.index(Change.NEW)
 """Derived: its place in CHANGES."""
 ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
 """Derived: their places in CHANGES."""
+_SHAPED: Final = np.array([change in OF_SHAPE for change in STATISTICS])
+"""Derived: the statistics of a distribution, which has its hours."""
 RELATION: Final = CHANGES.index(Change.RELATION)
 """Derived: its place in CHANGES."""
 TOP_RELATION: Final = 0.15
@@ -257,6 +261,7 @@ def _fast(
     rows = np.arange(len(newest))
     k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
     now = np.where(n > 0, least_rate(k, n) - fast.usual[over.rule], np.nan)
+    gone = _gone(k / np.maximum(n, 1) - fast.usual[over.rule], n, size)
     end = ticks.end[over.tick]
     hop, shown = _hop(learned, near, over.rule, end)
     age = end - over.since
@@ -296,6 +301,7 @@ def _fast(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
+                int(k[i]), int(n[i]), bool(gone[i]),
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -318,6 +324,15 @@ def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
     sums[channel] = counters
     away = leaps.ranges_beyond(learned.strides, learned.limits, learned.negative, sums)[channel]
     return bool(away >= AWAY or np.isnan(learned.strides.range[channel]))
+
+
+def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:
+    """Whether a change of a rate by ``size`` is over: the ``newest`` of so many values show less than half of it, where
+    they should have shown some.
+    """
+    with np.errstate(invalid="ignore"):
+        out: Bools = (newest < LEFT * size) & (events * size >= SOME_HITS)
+    return out
 
 
 def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[Floats, Floats]:
@@ -432,6 +447,8 @@ def _slow(
     with np.errstate(invalid="ignore"):
         over = np.stack([x > page, x > ticket])
         large = np.stack([least >= limits.sizes.page[CHANGE_OF], least >= limits.sizes.ticket[CHANGE_OF]])
+    strange = ~hours_known(learned.hours, ring.start[first], ring.end[last])
+    over[:, strange[:, None] & _SHAPED] = False
     rest = 2 * counted(ring.end[last] - ring.start[last], ring.events[last])
     usual = fitted.largest.mean
     far = ((x > usual + STAYS * (ticket - usual)) & large[1])[:, FIRST_SHAPE:].any(axis=1)
@@ -442,6 +459,9 @@ def _slow(
         return after if runs is None else (np.zeros_like(runs[0]), np.full_like(runs[1], np.nan))
     ratio = (x - fitted.largest.mean) / (ticket - fitted.largest.mean)
     _, shown, now = (v - fitted.centre for v in _of_newest(learned, ring, last))
+    events = ring.sums[last][:, :, [of for _, _, of in RATES]].transpose(0, 2, 1)
+    gone = np.zeros(over.shape[1:], bool)
+    gone[:, :FIRST_SHAPE] = _gone(shown[:, :FIRST_SHAPE], events, size[:, :FIRST_SHAPE])
     begun = _begun(ring.start[first], ring.end[last], size, shown)
     if runs is not None:
         lengths = _lengths(over, runs[0])
@@ -477,6 +497,7 @@ def _slow(
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]), False,
                 partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
+                over=bool(gone[w, row, c]),
             )
         )  # fmt: skip
     return after

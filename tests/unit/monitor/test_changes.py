@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.config.settings import Settings
+from driftd.core.event import EventBatch
 from driftd.core.finding import CHANGE, JUDGE, Finding, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
@@ -254,3 +255,66 @@ def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
     told = [f for f in found if f.feature == "age" and f.detector == CHANGE and f.kind == Kind.LEVEL and f.value]
     assert told
     assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
+
+
+def test_a_page_that_turns_gross_calls_again_and_says_what_it_was() -> None:
+    columns = live(16)
+    rng = np.random.default_rng(11)
+    age = (columns["time"] - BEGIN) / HOUR
+    columns["amount"][(age >= 4) & (age < 8) & (rng.random(len(age)) < 0.25)] = np.nan
+    columns["amount"][(age >= 8) & (age < 14)] = np.nan
+    _, found = watched(columns)
+    calls = [f for f in found if f.opens_page]
+    assert len(calls) == 2
+    assert all(call.kind == "missing" and call.channels == ("amount",) for call in calls)
+    assert calls[1].previous is Status.DRIFT
+    assert calls[1].window_end - BEGIN == pytest.approx(8.1 * HOUR, abs=0.2 * HOUR)
+    assert calls[1].since == pytest.approx(BEGIN + 8 * HOUR, abs=600)
+    assert calls[1].value == pytest.approx(1.0, abs=0.05)
+    (grown,) = [f for f in found if f.feature == "amount" and f.previous is f.status is Status.DRIFT and f.severity]
+    assert "it has grown: missing 2" in grown.because
+    assert len({f.id for f in found}) == len(found)
+
+
+def independent(rng: np.random.Generator, begin: float, days: float, per_day: int = 2_000) -> EventBatch:
+    """Events that do not depend on each other, nor on the hour."""
+    time = np.sort(begin + days * DAY * rng.random(int(days * per_day)))
+    features = {"amount": rng.normal(50, 10, time.size), "age": rng.normal(40, 9, time.size)}
+    return EventBatch("m", np.arange(time.size), time, features, fields={})
+
+
+@pytest.mark.parametrize(("refused", "kind"), [(True, "refused"), (False, "missing")])
+def test_the_judge_says_what_is_refused_and_what_is_missing(refused: bool, kind: str) -> None:
+    """1.5 %: only exact evidence sees it."""
+    rng = np.random.default_rng(12)
+    reference = build(independent(rng, BEGIN - 15 * DAY, 15.0), Learning())
+    rows = independent(rng, BEGIN, 4.0)
+    gone = (rows.times > BEGIN + DAY) & (rng.random(len(rows)) < 0.015)
+    np.asarray(rows.columns["amount"])[gone] = np.nan
+    if refused:
+        rows = replace(rows, refused={"amount": gone})
+    p, state, found = pipeline_of(Settings()), State(), list[Finding]()
+    p.adopt(state, Slice("m"), reference)
+    for part in np.array_split(np.arange(len(rows)), 20):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    said = [f for f in found if f.feature == "amount" and f.severity is not None]
+    assert [(f.detector, f.kind) for f in said] == [(JUDGE, kind)]
+    assert said[0].value == pytest.approx(0.015, abs=0.01)
+    assert said[0].reference_value == 0.0
+
+
+@pytest.mark.parametrize(("hours", "told"), [(12.0, False), (24.0, True)], ids=["half a day", "a day"])
+def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours: float, told: bool) -> None:
+    rng = np.random.default_rng(13)
+    reference = build(independent(rng, BEGIN - hours * HOUR, hours / 24, 12_000), Learning())
+    rows = independent(rng, BEGIN, 0.4, 12_000)
+    evening = rows.times > BEGIN + 2 * HOUR
+    amount, age = (np.asarray(rows.columns[name]) for name in ("amount", "age"))  # the columns themselves
+    amount[evening] += 4.0
+    age[evening & (rng.random(len(rows)) < 0.4)] = np.nan
+    p, state, found = pipeline_of(Settings()), State(), list[Finding]()
+    p.adopt(state, Slice("m"), reference)
+    for part in np.array_split(np.arange(len(rows)), 10):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    assert any(f.feature == "amount" and f.severity for f in found) is told
+    assert any(f.feature == "age" and f.severity is Severity.PAGE for f in found)

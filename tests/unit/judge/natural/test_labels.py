@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from driftd.core.reference import Drawn, Gap
+from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import Turn
 from driftd.judge.natural.kinds import Kind
-from tests.unit.judge.natural.stage import Columns, Stage
+from driftd.judge.natural.runtime import natural_of
+from driftd.learn.build import Learning, build
+from tests.unit.judge.natural.stage import DAY, MONDAY, Columns, Stage, batch, traffic
 
 Flags = NDArray[np.bool_]
 Fault = Callable[[Columns, Flags], None]
@@ -89,3 +93,58 @@ def test_flipped_labels_are_one_page_of_errors(labelled: Stage) -> None:
     turns = turns_of(labelled, predicted, flipped)
     assert [(name, kind) for name, kind, _ in labelled.pages(turns)] == [("prediction_error", "errors")]
     assert related(labelled, turns) == set()
+
+
+@pytest.fixture(scope="module")
+def partly() -> Stage:
+    """A reference in which 30 % of the events have a label."""
+    return Stage.of(np.random.default_rng(4), 7.0, change=partly_labelled)
+
+
+def partly_labelled(columns: Columns, on: Flags) -> None:
+    answered(columns, on)
+    columns["label"][np.random.default_rng(len(on)).random(on.size) > 0.3] = np.nan
+
+
+def unchanged(_columns: Columns, _on: Flags) -> None:
+    """Nothing breaks."""
+
+
+def no_label(columns: Columns, on: Flags) -> None:
+    columns["label"][on] = np.nan
+
+
+def of_labels(turns: list[Turn], stage: Stage) -> list[tuple[Kind, int, float]]:
+    """Kind, level and hour of what opened about the label."""
+    mine = [t for t in turns if t.channel == stage.channel("label") and t.level > t.before]
+    return [(t.kind, t.level, (t.time - stage.begin) / 3600.0) for t in mine]
+
+
+def test_labels_that_came_with_all_events_and_stop_are_a_ticket(labelled: Stage) -> None:
+    (ticket,) = of_labels(turns_of(labelled, predicted, no_label), labelled)
+    assert ticket[:2] == (Kind.MISSING, 1)
+    assert 6.0 < ticket[2] < 7.0
+
+
+def test_labels_that_come_with_some_events_are_missed_when_all_of_them_stop(partly: Stage) -> None:
+    (ticket,) = of_labels(turns_of(partly, partly_labelled, no_label), partly)
+    assert ticket[:2] == (Kind.MISSING, 1)
+    assert 6.0 < ticket[2] < 10.0
+    assert of_labels(turns_of(partly, partly_labelled, unchanged), partly) == []
+
+
+def test_hours_without_labels_that_are_left_out_are_not_learned() -> None:
+    rng = np.random.default_rng(6)
+    columns = traffic(rng, MONDAY, MONDAY + DAY)
+    predicted(columns, np.ones(len(columns["time"]), bool))
+    columns["label"][columns["time"] > MONDAY + 0.8 * DAY] = np.nan
+    rows = batch(columns)
+    gap = Gap("label", MONDAY + 0.8 * DAY, np.inf)
+    usual = []
+    for drawn in (Drawn(early=True), Drawn(early=True, gaps=(gap,))):
+        learned = natural_of(build(rows, Learning(), 1, drawn))
+        assert learned is not None
+        fast, row = learned.fast, int(np.flatnonzero(learned.layout.labels)[0])  # type: ignore[arg-type]
+        mine = (fast.rules.channel == row) & (fast.change == CHANGES.index(Change.MISSING))
+        usual.append(fast.usual[mine].tolist())
+    assert usual == [[], [0.0]]  # where they were learned, labels that stop are how things are
