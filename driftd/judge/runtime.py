@@ -113,6 +113,13 @@ class ModelJudge:
             self.state = replace(self.state, evidence=self.state.evidence.without(closed))
         self.forget_pairs()
 
+    def rebin(self, bins_id: str, rows: Sequence[int]) -> None:
+        """Goes on with panes on bins that differ in the channels ``rows`` alone, which it does not judge."""
+        for name in ("waiting", "slot"):
+            batch = getattr(self, name)
+            if batch is not None:
+                setattr(self, name, replace(batch, summary=batch.summary.without(rows, bins_id)))
+
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""
         if self.waiting is not None and self.waiting.cross is not None:

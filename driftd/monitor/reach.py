@@ -195,12 +195,13 @@ def _why(learned: NaturalLearned, pace: Pace, change: Change, row: int) -> str:
     if fast.any() or slow:
         if window < least:
             return f"too few values: {window:.0f} in a window, {least} are needed"
-        return f"its limit is beyond what its values can reach{_short(learned)}"
-    return _not_looked(learned, change, row) or f"too few events: no window to learn from{_short(learned)}"
+        return f"its limit is beyond what its values can reach{_short(learned, row)}"
+    return _not_looked(learned, change, row) or f"too few events: no window to learn from{_short(learned, row)}"
 
 
-def _short(learned: NaturalLearned) -> str:
-    return f" (the reference spans {duration(learned.days * DAY)})" if learned.traits.short else ""
+def _short(learned: NaturalLearned, row: int) -> str:
+    days = float(learned.days_known[row])
+    return f" (the reference spans {duration(days * DAY)})" if learned.short[row] else ""
 
 
 def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:

@@ -274,11 +274,11 @@ def _fast(
         if slow[change[i], c]:
             jump = _jump(learned, near, c, over.since[i], end[i], counters)
             leapt = _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
-            if not leapt and jump < JUMP and learned.traits.short:
+            if not leapt and jump < JUMP and learned.short[c]:
                 continue
             if not leapt:
-                name, level = _as_it_came(name, level, jump, short=learned.traits.short)
-            holds = learned.traits.short and bool(np.isnan(jump))
+                name, level = _as_it_came(name, level, jump, short=bool(learned.short[c]))
+            holds = bool(learned.short[c] and np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
         level = TICKET if lowered else level
@@ -323,10 +323,9 @@ def unsure(learned: NaturalLearned) -> Bools:
     """
     out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
     out[FAR] = learned.traits.timely
-    if learned.traits.short:
-        varies = learned.traits.numeric & ~learned.traits.constant
-        out[FAR] |= varies
-        out[[NEW, *ENDS]] = varies
+    varies = learned.short & learned.traits.numeric & ~learned.traits.constant
+    out[FAR] |= varies
+    out[[NEW, *ENDS]] = varies
     return out
 
 
@@ -365,14 +364,14 @@ def _leapt(
     """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page. Of less
     than a day nobody knows how far the night is.
     """
-    if learned.days < WHOLE_DAY:
+    if learned.days_known[channel] < WHOLE_DAY:
         return False
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < 0 or not limits.sizes.leaps[channel] or max(now - since, since - near.end[before]) > 2 * PAUSE:
         return False
     sums = np.stack([near.sums[before], near.sums[before]])
     sums[1, channel] = counters
-    least = leaps.FAR if change == FAR else GREAT[learned.traits.short]
+    least = leaps.FAR if change == FAR else GREAT[int(learned.short[channel])]
     leapt = leaps.leap(learned.limits, learned.negative, sums[0], sums[1]).over(learned.strides, least)
     return bool(leapt[channel])
 
@@ -422,7 +421,8 @@ def _slow(
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
-    firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
+    firing[0] &= ~unsure(learned)[CHANGE_OF]
+    firing[1] &= ~(unsure(learned) & learned.short)[CHANGE_OF]
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
@@ -453,17 +453,18 @@ def _slow(
 
 def _leaps(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
     """What has leapt out of its range with one of the last ``new`` hops, and stays there: a ticket, or a page."""
-    sizes, t = limits.sizes, learned.traits
+    sizes = limits.sizes
     stays = leaps.gone(hops.sums) & sizes.leaps & np.isfinite(sizes.ticket[FAR])
     stays[: len(hops) - new] = False
     if not stays.any():
         return []
     about = learned.strides, learned.limits, learned.negative
-    some, great = (leaps.of_hops(*about, hops, x) for x in (SOME, GREAT[t.short]))
+    some, *each = (leaps.of_hops(*about, hops, x) for x in (SOME, *GREAT))
+    great = np.where(learned.short, each[1], each[0])
     stays &= some | leaps.beyond(*about, hops.sums)
     usual, fires = learned.near.centre[STATISTICS.index(Change.NEW)], []
     for h, c in np.argwhere(stays).tolist():
-        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days >= WHOLE_DAY
+        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days_known[c] >= WHOLE_DAY
         level = PAGE if page or not some[h, c] else TICKET
         end, first = float(hops.end[h]), max(h - BACK, 0)
         share = hops.sums[first : h + 1, c, f.NEW] / np.maximum(hops.sums[first : h + 1, c, f.LIVE], 1)
@@ -652,7 +653,7 @@ def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
     """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
     channels = len(before.traits.numeric)
-    return replace(state, cusum=_moved(state.cusum, before, after, {row: row for row in range(channels)}))
+    return replace(state, cusum=moved(state.cusum, before, after, {row: row for row in range(channels)}))
 
 
 def carried(
@@ -663,10 +664,10 @@ def carried(
     """
     channels, fresh = len(after.traits.numeric), start(after)
     episodes = state.episodes.moved([*rows], [*rows.values()], channels, SCALES[0].seconds)
-    return replace(fresh, cusum=_moved(state.cusum, before, after, rows), episodes=episodes)
+    return replace(fresh, cusum=moved(state.cusum, before, after, rows), episodes=episodes)
 
 
-def _moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
+def moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
     """What the rates of the channels ``rows`` have shown, for the rules of ``after``."""
     known = ((rows.get(channel), change) for channel, change in _rules_of(before))
     places = {key: i for i, key in enumerate(known)}
