@@ -55,13 +55,20 @@ def require_renewable(model: ModelState, act: Act, settings: ModelSettings, pane
         _require_beside(model, model.reference, act, settings, pane_seconds)
 
 
+def renews(model: ModelState, settings: ModelSettings) -> bool:
+    """Whether channels alone can be learned anew: of a reference that has grown by itself."""
+    if model.reference is None or settings.given or settings.grow_seconds is None:
+        return False
+    return model.wants_rows or model.reference.reason in {GROWING, GROWN}
+
+
 def _require_beside(
     model: ModelState, reference: Reference, act: Act, settings: ModelSettings, pane_seconds: float
 ) -> None:
     """Of channels of a model whose events are not kept any more: they are learned from what comes."""
     name, now = clean(model.name), now_of(model, pane_seconds)
     whole = f"The whole model can (name no channel): {takes(settings)}, and sees all changes again after a day"
-    if settings.grow_seconds is None or reference.reason not in {GROWING, GROWN}:
+    if not renews(model, settings):
         what = "was given by somebody" if settings.grow_seconds is not None else _once(reference)
         raise ActRefused(
             f"the reference of '{name}' {what}: a channel of it alone cannot be learned anew. {whole}. A size in "

@@ -31,7 +31,7 @@ def incidents() -> tuple[Incident, ...]:
 
 def shown(**over: object) -> Snapshot:
     known = snapshot(**({"incidents": incidents()} | over))
-    return replace(known, models=[replace(m, keeps_events=True) for m in known.models])
+    return replace(known, models=[replace(m, keeps_events=True, renews=True) for m in known.models])
 
 
 def acts(form: dict[str, str], who: str = "anna", given: Snapshot | None = None) -> list[Act]:
