@@ -237,11 +237,12 @@ class Pipeline:
         """
         key, step = Slice(act.model), _Step()
         model, seconds = state.models[key], self.monitor.windows.pane_seconds
-        renewal.require_renewable(model, act, self.monitor.settings(key), seconds)
+        renewal.require_renewable(model, act, self.monitor.settings(key), self._counted(state, key))
         if act.channels and model.wants_rows:
             renewal.renew(model, act, seconds)
         elif act.channels:
-            begun = max(renewal.now_of(model, seconds) if act.start is None else act.start, self._counted(state, key))
+            begun = self._counted(state, key)
+            begun = begun if act.start is None else max(act.start, begun)
             step.learned.append(self.monitor.renew(model, act, begun, step.evaluated))
         else:
             self.monitor.rebaseline(state.models, act, step.evaluated)

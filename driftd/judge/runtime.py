@@ -113,8 +113,15 @@ class ModelJudge:
             self.state = replace(self.state, evidence=self.state.evidence.without(closed))
         self.forget_pairs()
 
-    def rebin(self, bins_id: str, rows: Sequence[int]) -> None:
-        """Goes on with panes on bins that differ in the channels ``rows`` alone, which it does not judge."""
+    def leave(self, rows: Sequence[int], bins_id: str) -> None:
+        """Goes on without the channels ``rows``, in which alone the bins differ: what it has seen of them is no
+        evidence.
+        """
+        mine = np.isin(self.learned.rows, [*rows])
+        if mine.any():
+            s = self.state.s.copy()
+            s[self.learned.rows[mine]] = 0.0
+            self.state = replace(self.state, evidence=self.state.evidence.without(mine), s=s)
         for name in ("waiting", "slot"):
             batch = getattr(self, name)
             if batch is not None:

@@ -176,6 +176,7 @@ def reach(model: ModelState, settings: ModelSettings) -> tuple[Reference | None,
     held = tuple(gap.channel for gap in gaps)
     stage = _passed(growth.wait)
     again = stage == growth.stage and set(growth.held) <= set(held)  # who has waited for so long waits on
+    again = again and growth.wait != settings.grow_seconds  # the last stage need not be one of STAGES
     if model.reference is not None and growth.sample is not None:
         again = again and not renewed and not any(_unknown(model.reference, growth.sample.rows))
     if again or (growth.sample is not None and not renewed and model.standing.gross.any()):

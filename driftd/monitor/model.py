@@ -251,10 +251,9 @@ class Monitor:
         known, anew = self.detectors(before).natural, self.detectors(reference).natural
         if model.natural is not None and known is not None and anew is not None:
             model.natural = regrafted(model.natural, known, anew, rows)
-        if before.id != reference.id:
-            model.hops = model.hops.changed(lambda summary: summary.without(rows, reference.id))
-            if model.judge is not None:
-                model.judge.rebin(reference.id, rows)
+        model.hops = model.hops.changed(lambda summary: summary.without(rows, reference.id))
+        if model.judge is not None:
+            model.judge.leave(rows, reference.id)
         places = () if anew is None else [p for p, row in enumerate(anew.scores.rows.tolist()) if row in rows]
         model.timeline = model.timeline.regrafted(
             self.reader(reference), lambda block: block.with_rows(rows, places, reference.id, None)

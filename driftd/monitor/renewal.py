@@ -27,19 +27,14 @@ from driftd.learn.sample import Sample
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth, ModelState, Renewal
 
-
-def now_of(model: ModelState, pane_seconds: float) -> float:
-    """The end of what was judged."""
-    assert model.taken is not None
-    return (model.taken + 1) * pane_seconds
-
-
 MOST_BESIDE: Final = 8
 """Acts whose channels are learned anew beside the others at the same time, each with a sample of its own: 10 MB."""
 
 
-def require_renewable(model: ModelState, act: Act, settings: ModelSettings, pane_seconds: float) -> None:
-    """Raises ActRefused where the model, or the channels of the act, cannot be learned anew."""
+def require_renewable(model: ModelState, act: Act, settings: ModelSettings, now: float) -> None:
+    """Raises ActRefused where the model, or the channels of the act, cannot be learned anew. ``now``: the end of what
+    was counted.
+    """
     name = clean(model.name)
     if settings.given:
         raise ActRefused(
@@ -52,7 +47,7 @@ def require_renewable(model: ModelState, act: Act, settings: ModelSettings, pane
             f"'{name}' has no channel '{clean(unknown[0])}'{did_you_mean(unknown[0], model.reference.rows)}"
         )
     if act.channels and not model.wants_rows:
-        _require_beside(model, model.reference, act, settings, pane_seconds)
+        _require_beside(model, model.reference, act, settings, now)
 
 
 def renews(model: ModelState, settings: ModelSettings) -> bool:
@@ -62,11 +57,9 @@ def renews(model: ModelState, settings: ModelSettings) -> bool:
     return model.wants_rows or model.reference.reason in {GROWING, GROWN}
 
 
-def _require_beside(
-    model: ModelState, reference: Reference, act: Act, settings: ModelSettings, pane_seconds: float
-) -> None:
+def _require_beside(model: ModelState, reference: Reference, act: Act, settings: ModelSettings, now: float) -> None:
     """Of channels of a model whose events are not kept any more: they are learned from what comes."""
-    name, now = clean(model.name), now_of(model, pane_seconds)
+    name = clean(model.name)
     whole = f"The whole model can (name no channel): {takes(settings)}, and sees all changes again after a day"
     if not renews(model, settings):
         what = "was given by somebody" if settings.grow_seconds is not None else _once(reference)

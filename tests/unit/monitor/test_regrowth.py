@@ -13,15 +13,18 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from driftd.core.errors import ActRefused
 from driftd.core.event import EventBatch, concatenate
 from driftd.core.finding import Finding, Status
 from driftd.core.reference import Reference
+from driftd.engine.acting import perform
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.judge.natural.runtime import natural_of
 from driftd.learn import sample
 from driftd.learn.remarks import remarks
 from driftd.learn.renewed import renewed_of
+from driftd.monitor import regrowth
 from driftd.monitor.state import ModelState
 from tests.unit.core.make import feed, frozen, thawed
 from tests.unit.judge.natural.stage import HOUR
@@ -228,9 +231,9 @@ def test_what_is_open_ends_for_the_act_and_it_is_watched_again_on_bins_of_its_ow
 
 def test_the_stretch_that_is_asked_for_is_learned_from_and_no_more() -> None:
     w = watch()
-    start, end = BEGIN + 32 * HOUR, BEGIN + 33 * HOUR
+    start, end = BEGIN + 32 * HOUR, BEGIN + 34 * HOUR
     said = w.act(act("age", start=start, end=end))
-    assert "learned anew from what comes from 2026-09-29 17:00 UTC on to 2026-09-29 18:00 UTC" in said
+    assert "learned anew from what comes from 2026-09-29 17:00 UTC on to 2026-09-29 19:00 UTC" in said
     w.until(32)
     assert [r.blind for r in renewed_of(of(w.state.models[KEY]))] == [True]
     w.until(36)
@@ -249,7 +252,7 @@ def test_what_was_before_is_not_kept_and_the_answer_says_so() -> None:
 
 def test_a_channel_with_few_events_waits_and_says_when_it_is_tried_again() -> None:
     w = watch()
-    w.rows = w.rows.take(np.flatnonzero((w.rows.times < BEGIN + ACT * HOUR) | (w.rows.offsets % 40 == 0)))
+    w.rows = w.rows.take(np.flatnonzero((w.rows.times < BEGIN + ACT * HOUR) | (w.rows.offsets % 10 == 0)))
     w.act(act("age"))
     go(w, *np.arange(ACT, 36.1))
     model = w.state.models[KEY]
@@ -284,7 +287,7 @@ def test_a_second_act_begins_again_and_one_for_the_model_ends_all() -> None:
     w.until(33)
     w.act(act())
     assert w.state.models[KEY].regrowths == ()
-    w.until(34)
+    w.until(36)
     assert renewed_of(of(w.state.models[KEY])) == ()
 
 
@@ -309,7 +312,7 @@ def test_a_reference_that_has_grown_to_its_end_lets_a_channel_learn_anew() -> No
     model = w.state.models[KEY]
     assert model.growth is None
     w.act(act("age"))
-    assert not w.until(34.5)
+    assert not w.until(35)
     model = w.state.models[KEY]
     assert [r.blind for r in renewed_of(of(model))] == [False]
     assert model.arrived == {}
@@ -320,7 +323,7 @@ def test_whose_checkpoint_was_lost_begin_again() -> None:
     w.act(act("age"))
     w.until(31.5)
     w.state.models[KEY].regrowths = ()
-    w.until(33)
+    w.until(34)
     assert [r.blind for r in renewed_of(of(w.state.models[KEY]))] == [False]
 
 
