@@ -124,6 +124,7 @@ class DetectorSet:
         if learned is not None:
             n_detectors = np.array(_n_detectors(reference, paging), np.intp)
             a = learned.thresholds(false_alarms_per_month, models, n_detectors)
+            a[:-1][renewed] = np.nan
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
@@ -145,15 +146,15 @@ class DetectorSet:
         learned = self.judged
         if learned is None:
             return reference.model
-        names = tuple(c.name for c in reference.channels)
+        names, rest = tuple(c.name for c in reference.channels), np.append(self.renewed, not self.pairs_hold)
         k = len(names) + (1 if learned.joint else 0)
         return ModelGuarantee(
             reference.model,
             (*names, JOINT)[:k],
             (*learned.regime.tolist(), "joint")[:k],
             (*learned.why.tolist(), learned.joint_why)[:k],
-            pages=learned.paging[:k],
-            judged=(learned.watched & ~np.append(self.renewed, not self.pairs_hold))[:k],
+            pages=(learned.paging & ~rest)[:k],
+            judged=(learned.watched & ~rest)[:k],
             a=self.a[:k],
             monthly=np.maximum(learned.rates * MONTH_SECONDS, 1.0)[:k],
             n_detectors=np.array([*_n_detectors(reference, self.paging), 1.0])[:k],
@@ -171,7 +172,7 @@ class DetectorSet:
         judged = self.judged
         if judged is None:
             return np.zeros(len(shown), bool)
-        return (judged.independent | judged.clocked) & shown & ~self.renewed
+        return (judged.independent | judged.clocked) & shown
 
     @property
     def pairs_hold(self) -> bool:
