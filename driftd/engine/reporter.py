@@ -332,13 +332,13 @@ class Reporter:
         return known[1]
 
     def _view(self, m: ModelState, state: State) -> ModelView:
-        monitor, reference = self.pipeline.monitor, m.reference
+        monitor, reference, renewed = self.pipeline.monitor, m.reference, regrowth.told(m)
         return ModelView(
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
             counts_of(m, state.counters(m.slice), self._objective(m.slice)),
-            "; ".join(filter(None, (growing.told(m), *regrowth.told(m)))),
+            "; ".join(filter(None, (growing.told(m), *renewed.values()))),
             self.unwatched_of(m),
             m.timeline,
             None if reference is None else monitor.reader(reference),
@@ -350,6 +350,7 @@ class Reporter:
             *self._windows(m),
             m.growth is not None and m.growth.sample is not None,
             renewal.renews(m, monitor.settings(m.slice)),
+            renewed,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

@@ -11,7 +11,6 @@ bins and what was learned take their places in the model's reference (learn.graf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import inf, nan
 
@@ -173,14 +172,10 @@ def _built(reference: Reference, r: Regrowth, settings: ModelSettings) -> tuple[
     return built, names
 
 
-def told(model: ModelState) -> Iterator[str]:
-    """A sentence for each channel that is learned anew, for people."""
-    if model.reference is not None:
-        at = {name: r.growth.begun + r.growth.wait for r in model.regrowths for name in r.channels}
-        yield from renewals(replace(m, due=at.get(m.channel, m.due)) for m in renewed_of(model.reference))
-
-
-def ready(model: ModelState, channel: str) -> float:
-    """When it is watched again, if enough of it has come by then."""
-    at = (r.growth.begun + r.growth.wait for r in model.regrowths if channel in r.channels)
-    return next(at, nan)
+def told(model: ModelState) -> dict[str, str]:
+    """A sentence for each channel that is learned anew, or was, for people."""
+    if model.reference is None:
+        return {}
+    at = {name: r.growth.begun + r.growth.wait for r in model.regrowths for name in r.channels}
+    marks = [replace(m, due=at.get(m.channel, m.due)) for m in renewed_of(model.reference)]
+    return dict(zip((m.channel for m in marks), renewals(marks), strict=True))

@@ -257,7 +257,7 @@ def test_a_channel_with_few_events_waits_and_says_when_it_is_tried_again() -> No
     go(w, *np.arange(ACT, 36.1))
     model = w.state.models[KEY]
     assert [r.blind for r in renewed_of(of(model))] == [True]
-    (told,) = regrowth.told(model)
+    (told,) = regrowth.told(model).values()
     assert "age: cannot see: learning again since 2026-09-29 16:00 UTC, ready at 2026-09-29 21:00 UTC" in told
     go(w, 36, 37.3)  # a hundred are enough after six hours
     assert [r.blind for r in renewed_of(of(w.state.models[KEY]))] == [False]
