@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from driftd.core.reference import Reference, bins_id
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.graft import grafted
-from driftd.judge.natural.runtime import natural_of, table_of
+from driftd.judge.natural.runtime import exchanged, natural_of
 from driftd.judge.regime import Regime
 from driftd.learn import incidents
 from driftd.learn.gaps import PREFIX as GAPS
@@ -83,7 +83,7 @@ def graft(base: Reference, source: Reference, names: Sequence[str], marks: Itera
     )
     learned, known, own = dict(base.learned), natural_of(base), natural_of(source)
     if known is not None and own is not None:
-        learned |= table_of(grafted(known, own, rows))
+        learned = exchanged(learned, grafted(known, own, rows))
     out = replace(
         base,
         bins=tuple(bins),

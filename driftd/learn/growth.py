@@ -26,7 +26,7 @@ from driftd.judge.natural.history import MOMENTS, History, hours_of, peaks_of
 from driftd.judge.natural.learned import THIN_EVENTS, NaturalLearned
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.runtime import natural_of, table_of
+from driftd.judge.natural.runtime import exchanged, natural_of
 from driftd.learn.gaps import PREFIX as GAPS
 from driftd.learn.gaps import gaps_of, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
@@ -119,5 +119,5 @@ def grown(reference: Reference, history: History, gaps: Sequence[Gap]) -> Refere
         anew = replace(anew, **{name: getattr(learned, name) for name in RELATED})
     before = [gap for gap in gaps_of(reference) if np.isinf(gap.start)]
     kept = {name: part for name, part in out.learned.items() if not name.startswith(GAPS)}
-    out = replace(out, learned={**kept, **table_of(anew), **table_of_gaps([*before, *gaps])})
+    out = replace(out, learned={**exchanged(kept, anew), **table_of_gaps([*before, *gaps])})
     return replace(graft(out, reference, [r.channel for r in aside]), version=out.version) if aside else out
