@@ -31,6 +31,7 @@ from driftd.ingest.fault_counts import Carry
 from driftd.ingest.state import START, Pace, PartitionState, Stream
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
@@ -221,13 +222,14 @@ class RegrowthSnapshot:
     end: float
     because: str
     growth: GrowthSnapshot
+    cells: Runs | None
 
     @classmethod
     def of(cls, r: Regrowth) -> RegrowthSnapshot:
-        return cls(r.channels, r.end, r.because, GrowthSnapshot.of(r.growth))
+        return cls(r.channels, r.end, r.because, GrowthSnapshot.of(r.growth), r.cells)
 
     def restore(self) -> Regrowth:
-        return Regrowth(self.channels, self.end, self.because, self.growth.restore())
+        return Regrowth(self.channels, self.end, self.because, self.growth.restore(), self.cells)
 
 
 @dataclass(frozen=True, slots=True)

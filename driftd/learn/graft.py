@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Reference, bins_id
 from driftd.core.summary import FIRST_VALUE
-from driftd.judge.natural.graft import grafted
+from driftd.judge.natural.graft import grafted, related
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.runtime import exchanged, natural_of
 from driftd.judge.regime import Regime
 from driftd.learn import incidents
@@ -66,9 +67,15 @@ def _told(texts: NDArray[Any] | None, rows: Sequence[int], text: str) -> NDArray
     return np.array(every, np.str_)
 
 
-def graft(base: Reference, source: Reference, names: Sequence[str], marks: Iterable[Renewed] = ()) -> Reference:
+def graft(
+    base: Reference,
+    source: Reference,
+    names: Sequence[str],
+    marks: Iterable[Renewed] = (),
+    cells: Runs | None = None,
+) -> Reference:
     """The next version of ``base``, with the channels ``names`` as ``source`` has them, which has no more than ``room``
-    bins of them; ``marks`` of them.
+    bins of them; ``marks`` of them. ``cells``: what their relations are learned from, None where they wait.
     """
     rows = {base.rows[name]: source.rows[name] for name in names}
     bins = [*base.bins]
@@ -83,7 +90,8 @@ def graft(base: Reference, source: Reference, names: Sequence[str], marks: Itera
     )
     learned, known, own = dict(base.learned), natural_of(base), natural_of(source)
     if known is not None and own is not None:
-        learned = exchanged(learned, grafted(known, own, rows))
+        anew = grafted(known, own, rows)
+        learned = exchanged(learned, anew if cells is None else related(anew, [*rows], cells))
     out = replace(
         base,
         bins=tuple(bins),

@@ -135,10 +135,8 @@ def renewals(renewed: Iterable[Renewed]) -> Iterator[str]:
             )
             continue
         anew = "" if isnan(r.due) else f", learned anew at {minute(r.due)} UTC"
-        yield (
-            f"{name}: its new normal is {duration(r.last - r.since)} from {since} UTC on{anew}; its relations to other "
-            "channels are not watched"
-        )
+        rests = "" if r.related else "; its relations to other channels are not watched"
+        yield f"{name}: its new normal is {duration(r.last - r.since)} from {since} UTC on{anew}{rests}"
 
 
 def _from_the_start(reference: Reference) -> Iterator[str]:

@@ -6,7 +6,7 @@ amount   .........|          |##########      . as it was, # learned from; betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
@@ -23,13 +23,15 @@ PREFIX: Final = "renewed."
 @dataclass(frozen=True, slots=True)
 class Renewed:
     """A channel that is learned from ``since`` on, up to ``last``, and anew at ``due``; epoch seconds. ``last`` NaN: it
-    is not watched yet, and will not be before ``due``. ``due`` NaN: it has learned all that it will.
+    is not watched yet, and will not be before ``due``. ``due`` NaN: it has learned all that it will. ``related``: its
+    relations to others are watched again.
     """
 
     channel: str
     since: float
     last: float
     due: float
+    related: bool = False
 
     @property
     def blind(self) -> bool:
@@ -40,13 +42,14 @@ def renewed_of(reference: Reference) -> tuple[Renewed, ...]:
     table = reference.learned
     if f"{PREFIX}channel" not in table:
         return ()
-    spans = table[f"{PREFIX}span"].tolist()
-    return tuple(Renewed(name, *span) for name, span in zip(table[f"{PREFIX}channel"].tolist(), spans, strict=True))
+    columns = (table[PREFIX + name].tolist() for name in ("channel", "span", "related"))
+    every = ((name, *span, related) for name, span, related in zip(*columns, strict=True))
+    return tuple(Renewed(*mark) for mark in every)
 
 
-def rows_of(reference: Reference, *, blind: bool = False) -> list[int]:
-    """The rows of the channels that were learned anew; ``blind``: of those that are not watched yet alone."""
-    return [reference.rows[r.channel] for r in renewed_of(reference) if r.blind or not blind]
+def rows_of(reference: Reference, which: Callable[[Renewed], bool] = bool) -> list[int]:
+    """The rows of the channels that were learned anew, all or ``which``."""
+    return [reference.rows[r.channel] for r in renewed_of(reference) if which(r)]
 
 
 def table_of(renewed: Iterable[Renewed]) -> dict[str, NDArray[Any]]:
@@ -57,6 +60,7 @@ def table_of(renewed: Iterable[Renewed]) -> dict[str, NDArray[Any]]:
     return {
         f"{PREFIX}channel": np.array([r.channel for r in every], np.str_),
         f"{PREFIX}span": np.array([(r.since, r.last, r.due) for r in every], np.float64),
+        f"{PREFIX}related": np.array([r.related for r in every], bool),
     }
 
 

@@ -24,7 +24,7 @@ from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
 from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, rested, thresholds
 from driftd.judge.runtime import learned_of
-from driftd.learn.renewed import rows_of
+from driftd.learn.renewed import Renewed, rows_of
 from driftd.learn.variation import level
 from driftd.monitor.reach import blind
 from driftd.monitor.state import Verdict
@@ -108,14 +108,15 @@ class DetectorSet:
         """
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         natural, learned = natural_of(reference), learned_of(reference)
-        renewed, blind = (_flags(reference, rows_of(reference, blind=b)) for b in (False, True))
+        renewed, blind = _flags(reference, rows_of(reference)), _flags(reference, rows_of(reference, _is_blind))
+        unrelated = _flags(reference, rows_of(reference, _is_unrelated))
         limits = None
         if natural is not None:
             pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
             table = sizes_of(natural, [sizes(channel) for channel in reference.channels], effects)
             clocked = None if learned is None else learned.clocked
             limits = thresholds(natural, pages, tickets_per_month, table, clocked)
-            limits = rested(natural, limits, renewed, blind) if renewed.any() else limits
+            limits = rested(natural, limits, unrelated, blind) if renewed.any() else limits
         tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
         windows, chosen = _chosen(reference, choose, tickets, renewed, blind)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
@@ -187,6 +188,14 @@ class DetectorSet:
     @property
     def detectors(self) -> tuple[str, ...]:
         return (*self.windows, *self.sequential)
+
+
+def _is_blind(mark: Renewed) -> bool:
+    return mark.blind
+
+
+def _is_unrelated(mark: Renewed) -> bool:
+    return not mark.related
 
 
 def _flags(reference: Reference, rows: Sequence[int]) -> NDArray[np.bool_]:

@@ -25,6 +25,7 @@ from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
 from driftd.judge.natural.kinds import KINDS, Kind
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.runs import joined
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
@@ -238,7 +239,7 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
     """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about."""
     growth = model.growth
     if model.regrowths:
-        model.regrowths = tuple(_saw(model, learned, r, verdict.turns) for r in model.regrowths)
+        model.regrowths = tuple(_saw(model, learned, r, verdict) for r in model.regrowths)
     if growth is None:
         return
     faults = np.concatenate([growth.faults, _faults(_learnable(learned, verdict.turns), _span(model))])
@@ -253,12 +254,13 @@ def _learnable(learned: NaturalLearned, turns: Iterable[Turn]) -> list[Turn]:
     return [t for t in turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind)]
 
 
-def _saw(model: ModelState, learned: NaturalLearned, r: Regrowth, turns: Iterable[Turn]) -> Regrowth:
+def _saw(model: ModelState, learned: NaturalLearned, r: Regrowth, verdict: Verdict) -> Regrowth:
     assert model.reference is not None
     rows = [model.reference.rows[name] for name in r.channels]
-    mine = [t for t in _learnable(learned, turns) if t.channel in rows]
+    mine = [t for t in _learnable(learned, verdict.turns) if t.channel in rows]
     faults = np.concatenate([r.growth.faults, _faults(mine, r.growth.wait)])
-    return replace(r, growth=replace(r.growth, faults=faults)) if mine else r
+    cells = r.cells if r.cells is None or not len(verdict.cells) else joined([r.cells, verdict.cells])
+    return replace(r, growth=replace(r.growth, faults=faults), cells=cells)
 
 
 def _is_the_world(learned: NaturalLearned, channel: int, kind: Kind) -> bool:

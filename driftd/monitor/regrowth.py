@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, nan
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,10 @@ from numpy.typing import NDArray
 from driftd.core.act import Act
 from driftd.core.event import EventBatch
 from driftd.core.reference import Drawn, Gap, Reference, ReferenceKind
+from driftd.core.units import DAY_SECONDS
 from driftd.core.window import panes_of
+from driftd.judge.natural.runs import Runs
+from driftd.judge.natural.runtime import natural_of
 from driftd.learn.build import build
 from driftd.learn.graft import graft, marked, room
 from driftd.learn.growth import STAGES
@@ -30,6 +34,9 @@ from driftd.learn.sample import Sample
 from driftd.monitor import growing, renewal
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth, ModelState, Regrowth
+
+RELATED_SECONDS: Final = 0.75 * DAY_SECONDS
+"""Cells of relations from which on these are watched again. Chosen: a day without the stages before it."""
 
 
 def begin(model: ModelState, pane_seconds: float) -> None:
@@ -127,10 +134,33 @@ def _stage(
     following = min(following, last) if wait < last else following
     done = whole and wait >= last
     following = following if whole else wait + growing.AGAIN_SECONDS
-    _keep(model, r, None if done else _until(r, following))
-    due_at = nan if done else r.growth.begun + following
-    marks = [Renewed(name, r.growth.begun, min(now, r.end), due_at) for name in names]
-    return graft(reference, built, names, marks), names
+    cells, begun = _cells(model, r), r.growth.begun
+    _keep(model, r, None if done else replace(_until(r, following), cells=_begun(reference, r)))
+    due_at = nan if done else begun + following
+    marks = [Renewed(name, begun, min(now, r.end), due_at, cells is not None) for name in names]
+    return graft(reference, built, names, marks, cells), names
+
+
+def _begun(reference: Reference, r: Regrowth) -> Runs | None:
+    """The cells of its relations, from the first stage on that it has bins of its own."""
+    learned = natural_of(reference)
+    if r.cells is not None or learned is None or learned.relations is None:
+        return r.cells
+    return Runs.empty(len(learned.relations.rows), 2)
+
+
+def _cells(model: ModelState, r: Regrowth) -> Runs | None:
+    """What its relations are learned from: those of a day, without its faults; None where there is less."""
+    assert model.reference is not None
+    if r.cells is None or not len(r.cells):
+        return None
+    outside = np.ones(len(r.cells), bool)
+    outside[0] = False  # it began before
+    for _, start, end in growing.left_out(r.growth).tolist():
+        outside &= (r.cells.end <= start) | (r.cells.start >= end)
+    cells = Runs(*(getattr(r.cells, name)[outside] for name in ("start", "end", "events", "sums")))
+    lasts = float((cells.end - cells.start).sum())
+    return cells if lasts >= RELATED_SECONDS else None
 
 
 def _until(r: Regrowth, wait: float) -> Regrowth:

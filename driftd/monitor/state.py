@@ -20,6 +20,7 @@ from driftd.core.summary import Summary
 from driftd.core.window import Hops
 from driftd.judge.natural.history import History
 from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 from driftd.learn.sample import Sample
@@ -138,13 +139,15 @@ class Growth:
 class Regrowth:
     """``channels`` that are learned anew beside the others, from ``growth.begun`` on (to ``end``, inf where it goes
     on), because somebody asked: their own way from half an hour to four weeks. ``growth.faults`` has rows of the
-    model's reference.
+    model's reference. ``cells``: of the model's relations (natural.step) since they have bins of their own; None
+    before.
     """
 
     channels: tuple[str, ...]
     end: float
     because: str
     growth: Growth
+    cells: Runs | None = None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,16 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import CountLimits
 from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.episodes import Episodes
+from driftd.judge.natural.fit import relation_of
 from driftd.judge.natural.leaps import Strides
-from driftd.judge.natural.learned import FastLearned, NaturalLearned, SlowLearned, Traits
+from driftd.judge.natural.learned import (
+    RELATION_SCALES,
+    FastLearned,
+    NaturalLearned,
+    RelationLearned,
+    SlowLearned,
+    Traits,
+)
 from driftd.judge.natural.predictive import Predictive
 from driftd.judge.natural.relations import Scores
 from driftd.judge.natural.runs import Runs
@@ -27,6 +35,11 @@ from driftd.judge.natural.step import NaturalState, Ring, moved
 from driftd.judge.natural.thresholds import tests_of
 
 Floats = NDArray[np.float64]
+HALF: Final = 0.5
+"""Part of the correlations that the reference had. Chosen: a relation is gone at BROKEN (natural.step), and half of one
+has somewhere to fall."""
+RELATION_FIELDS: Final = ("relation_soon", "relation_near", "relation_day", "relation_long")
+"""Derived: the fields of NaturalLearned by RELATION_SCALES."""
 Places = Mapping[int, int]
 """The rows of channels, and where they are in what they are taken from."""
 
@@ -61,6 +74,26 @@ def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places) -> Natur
         own_blocks=lengths,
         tests=tests_of(base),
     )
+
+
+def related(base: NaturalLearned, rows: Sequence[int], cells: Runs) -> NaturalLearned:
+    """With relations of the channels ``rows``, and to them, as usual as they are in ``cells``; those of which less than
+    HALF is left are no relations any more.
+    """
+    relations = base.relations
+    if relations is None or not len(cells):
+        return base
+    mine = relations.about(np.isin(base.scores.rows, [*rows]))
+    span, out = float(cells.end[-1] - cells.start[0]), dict[str, Any]()
+    for name, scale, fitted in zip(RELATION_FIELDS, RELATION_SCALES, base.related, strict=True):
+        if fitted is None:
+            continue
+        old, found = fitted.largest, relation_of(scale, relations, cells, span)
+        now = replace(old, mean=np.full(len(mine), np.nan)) if found is None else found.largest
+        mean = np.where(now.mean >= HALF, now.mean, np.nan)
+        pairs = (mean, old.mean), (now.deviation, old.deviation), (now.freedom, old.freedom)
+        out[name] = RelationLearned(Predictive(*(np.where(mine, new, known) for new, known in pairs)))
+    return replace(base, **out)
 
 
 def regrafted(state: NaturalState, before: NaturalLearned, after: NaturalLearned, rows: Sequence[int]) -> NaturalState:

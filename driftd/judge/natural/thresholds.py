@@ -110,11 +110,11 @@ def thresholds(
     )
 
 
-def rested(learned: NaturalLearned, limits: Thresholds, renewed: Bools, blind: Bools) -> Thresholds:
-    """Where channels were learned anew beside the others, bool[channels]: relations that rest on one of the ``renewed``
-    say nothing, and of those that are ``blind`` nothing says anything. The others' limits stay.
+def rested(learned: NaturalLearned, limits: Thresholds, unrelated: Bools, blind: Bools) -> Thresholds:
+    """Where channels were learned anew beside the others, bool[channels]: relations that rest on one that is
+    ``unrelated`` say nothing, and of those that are ``blind`` nothing says anything. The others' limits stay.
     """
-    page, ticket = (_unrelated(learned, level, renewed) for level in (limits.page, limits.ticket))
+    page, ticket = (_unrelated(learned, level, unrelated) for level in (limits.page, limits.ticket))
     if not blind.any():
         return Thresholds(page, ticket, limits.sizes)
     if learned.latency is not None and blind[learned.latency.row]:
@@ -126,8 +126,7 @@ def rested(learned: NaturalLearned, limits: Thresholds, renewed: Bools, blind: B
 def _unrelated(learned: NaturalLearned, limits: Limits, rows: Bools) -> Limits:
     if learned.relations is None:
         return limits
-    mine = rows[learned.scores.rows]
-    silent = mine[learned.relations.rows] | (learned.relations.weight[:, mine] != 0).any(axis=1)
+    silent = learned.relations.about(rows[learned.scores.rows])
     related = tuple(None if limit is None else np.where(silent, -np.inf, limit) for limit in limits.related)
     return replace(limits, related=related)
 

@@ -160,7 +160,7 @@ def test_in_a_group_readers_hear_that_the_model_learns_anew_and_so_it_does(rng: 
 
 def test_in_a_group_a_channel_alone_learns_anew(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner counts the model meanwhile, as while a reference is young."""
-    monkeypatch.setattr(sample, "MOST_VALUES", 12_000)
+    monkeypatch.setattr(sample, "MOST_VALUES", 40_000)
     rows = regrowing.rows()
     rows = rows.take(np.flatnonzero(rows.times < regrowing.BEGIN + 34 * HOUR))
     group = Group.of(lambda: regrowing.grower(28.0), by_key(rows, rows.offsets % 2), 2, 1)

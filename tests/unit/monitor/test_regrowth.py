@@ -41,7 +41,7 @@ PHASES = (Phase.explicit, Phase.generate)
 @pytest.fixture(autouse=True)
 def _busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if the model had far more events than a sample holds: bins stay after a day."""
-    monkeypatch.setattr(sample, "MOST_VALUES", 12_000)
+    monkeypatch.setattr(sample, "MOST_VALUES", 40_000)
     yield
     until_then.cache_clear()
 
@@ -116,6 +116,12 @@ def parts(p: Pipeline, state: State, but: Sequence[str]) -> dict[str, Any]:
         out[f"fast {level}"] = limits.fast[rules]
         out[f"slow {level}"] = [None if x is None else x[:, mine].tobytes() for x in limits.slow]
         out[f"sizes {level}"] = getattr(detectors.limits.sizes, level)[:, mine]
+    assert learned.relations is not None
+    apart = ~learned.relations.about(~np.isin(learned.scores.rows, mine))
+    for level in ("page", "ticket"):
+        related = getattr(detectors.limits, level).related
+        out[f"related {level}"] = [None if x is None else x[apart].tobytes() for x in related]
+    out["cells"] = natural.cells.sums[:, apart]
     out["a"] = detectors.a[:-1][mine]
     out["detectors"] = {
         kind: [g.channels[mine].tobytes() for g in groups] for kind, groups in detectors.windows.items()
@@ -328,6 +334,47 @@ def test_whose_checkpoint_was_lost_begin_again() -> None:
     w.state.models[KEY].regrowths = ()
     w.until(34)
     assert [r.blind for r in renewed_of(of(w.state.models[KEY]))] == [False]
+
+
+def test_its_relations_rest_and_are_watched_again_after_a_day() -> None:
+    """None of them makes a finding meanwhile, although the values that they were learned from are gone."""
+    w = watch()
+    w.rows = faulty(3.1, ("age", 30, 99, 100.0))
+    w.act(act("age"))
+    go(w, ACT, 40, 54)
+    assert mean_limit(w) == (-np.inf, -np.inf)
+    go(w, 54, 56)
+    (mark,) = renewed_of(of(w.state.models[KEY]))
+    assert mark.related
+    limit, others = mean_limit(w)
+    assert 0.3 < limit < 1
+    assert 0.3 < others < 1
+    assert found_of(w.findings, ["age"]) == []
+    assert [f.kind for f in w.findings if f.feature == "age"] == ["unit"]  # what the act has ended
+    times = w.rows.times - BEGIN
+    age = np.asarray(w.rows.columns["age"]).copy()
+    broken = np.flatnonzero(times > 58 * HOUR)
+    age[broken] = np.random.default_rng(1).permutation(age[broken])
+    w.rows = replace(w.rows, columns={**w.rows.columns, "age": age})
+    assert {(f.feature, f.kind) for f in go(w, 56, 60, 66) if f.feature is not None} & {
+        ("age", "joint"),
+        ("*", "joint"),
+    }
+
+
+def mean_limit(w: Watch) -> tuple[float, float]:
+    """Below which the relation of age makes a ticket, and the least of those that rest on it."""
+    reference = of(w.state.models[KEY])
+    learned, limits = natural_of(reference), w.p.monitor.detectors(reference).limits
+    assert learned is not None
+    assert limits is not None
+    assert learned.relations is not None
+    rows, near = learned.scores.rows.tolist(), limits.ticket.related[1]
+    assert near is not None
+    place = rows.index(reference.rows["age"])
+    own = learned.relations.rows.tolist().index(place)
+    others = np.flatnonzero(learned.relations.weight[:, place] != 0)
+    return float(near[own]), float(near[others].min())
 
 
 def test_the_next_stage_of_the_model_leaves_it_alone() -> None:
