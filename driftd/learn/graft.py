@@ -73,9 +73,12 @@ def graft(
     names: Sequence[str],
     marks: Iterable[Renewed] = (),
     cells: Runs | None = None,
+    *,
+    beside: bool = True,
 ) -> Reference:
     """The next version of ``base``, with the channels ``names`` as ``source`` has them, which has no more than ``room``
-    bins of them; ``marks`` of them. ``cells``: what their relations are learned from, None where they wait.
+    bins of them; ``marks`` of them. ``cells``: what their relations are learned from, None where they wait;
+    ``beside`` as in ``grafted``.
     """
     rows = {base.rows[name]: source.rows[name] for name in names}
     bins = [*base.bins]
@@ -90,7 +93,7 @@ def graft(
     )
     learned, known, own = dict(base.learned), natural_of(base), natural_of(source)
     if known is not None and own is not None:
-        anew = grafted(known, own, rows)
+        anew = grafted(known, own, rows, beside=beside)
         learned = exchanged(learned, anew if cells is None else related(anew, [*rows], cells))
     out = replace(
         base,

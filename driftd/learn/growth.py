@@ -120,4 +120,6 @@ def grown(reference: Reference, history: History, gaps: Sequence[Gap]) -> Refere
     before = [gap for gap in gaps_of(reference) if np.isinf(gap.start)]
     kept = {name: part for name, part in out.learned.items() if not name.startswith(GAPS)}
     out = replace(out, learned={**exchanged(kept, anew), **table_of_gaps([*before, *gaps])})
-    return replace(graft(out, reference, [r.channel for r in aside]), version=out.version) if aside else out
+    if not aside:
+        return out
+    return replace(graft(out, reference, [r.channel for r in aside], beside=False), version=out.version)

@@ -44,8 +44,10 @@ Places = Mapping[int, int]
 """The rows of channels, and where they are in what they are taken from."""
 
 
-def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places) -> NaturalLearned:
-    """``base`` with what ``source`` has learned of the channels in ``rows``. Relations are those of ``base``."""
+def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places, *, beside: bool = True) -> NaturalLearned:
+    """``base`` with what ``source`` has learned of the channels in ``rows``. Relations are those of ``base``; ``beside``:
+    so are the tests that share the budget, since the others go on.
+    """
     to, width = [*rows], base.layout.width
     short, long = source.days_known, source.block_lengths
     days, lengths = _own(base.own_days, len(base.traits.numeric)), _own(base.own_blocks, len(base.traits.numeric))
@@ -72,7 +74,7 @@ def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places) -> Natur
         latency=base.latency if base.latency is None or base.latency.row not in to else _latency(source, rows),
         own_days=days,
         own_blocks=lengths,
-        tests=tests_of(base),
+        tests=tests_of(base) if beside else None,
     )
 
 

@@ -186,7 +186,8 @@ def test_the_others_are_as_without_the_act(channel: str, cuts: list[float]) -> N
     assert {name for name in before if before[name] != after[name]} == set()
 
 
-@settings(max_examples=2, deadline=None, phases=PHASES)
+@settings(max_examples=1, deadline=None, phases=PHASES)
+@example([31.6, 32.7], restart=True)
 @given(
     cuts=st.lists(st.floats(ACT + 0.05, 33.4), min_size=2, max_size=6, unique=True).map(sorted), restart=st.booleans()
 )
@@ -343,9 +344,20 @@ def test_its_relations_rest_and_are_watched_again_after_a_day() -> None:
     w.act(act("age"))
     go(w, ACT, 40, 54)
     assert mean_limit(w) == (-np.inf, -np.inf)
+    before = natural_of(of(w.state.models[KEY]))
     go(w, 54, 56)
     (mark,) = renewed_of(of(w.state.models[KEY]))
     assert mark.related
+    now = natural_of(of(w.state.models[KEY]))
+    assert before is not None
+    assert before.relations is not None
+    assert before.relation_near is not None
+    assert now is not None
+    assert now.relation_near is not None
+    place = before.scores.rows.tolist().index(of(w.state.models[KEY]).rows["age"])
+    mine = before.relations.about(np.arange(len(before.scores.rows)) == place)
+    changed = before.relation_near.largest.mean != now.relation_near.largest.mean
+    assert changed.tolist() == mine.tolist()
     limit, others = mean_limit(w)
     assert 0.3 < limit < 1
     assert 0.3 < others < 1
@@ -400,8 +412,7 @@ def test_the_next_stage_of_the_model_leaves_it_alone() -> None:
     assert before is not None
     assert now.near.largest.mean[:, row].tobytes() == before.near.largest.mean[:, row].tobytes()
     assert np.isfinite(now.near.largest.mean[:, row]).any()
-    assert now.tests is not None
     assert before.tests is not None
-    assert now.tests.sum() > before.tests.sum()  # of three days there are windows of a third of a day, too
+    assert now.tests is None  # the others have been learned anew, so that all share the budget anew
     assert (now.block_lengths / HOUR).round().tolist() == [3 if i == row else 9 for i in range(len(other.channels))]
     assert now.days_known.round(1).tolist() == [1.0 if i == row else 3.0 for i in range(len(other.channels))]
