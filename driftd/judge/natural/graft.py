@@ -45,8 +45,8 @@ Places = Mapping[int, int]
 
 
 def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places, *, beside: bool = True) -> NaturalLearned:
-    """``base`` with what ``source`` has learned of the channels in ``rows``. Relations are those of ``base``; ``beside``:
-    so are the tests that share the budget, since the others go on.
+    """``base`` with what ``source`` has learned of the channels in ``rows``. Relations are those of ``base``;
+    ``beside``: so are the tests that share the budget, since the others go on.
     """
     to, width = [*rows], base.layout.width
     short, long = source.days_known, source.block_lengths

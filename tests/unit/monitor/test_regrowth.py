@@ -187,7 +187,7 @@ def test_the_others_are_as_without_the_act(channel: str, cuts: list[float]) -> N
 
 
 @settings(max_examples=1, deadline=None, phases=PHASES)
-@example([31.6, 32.7], restart=True)
+@example([31.6, 32.7], True)
 @given(
     cuts=st.lists(st.floats(ACT + 0.05, 33.4), min_size=2, max_size=6, unique=True).map(sorted), restart=st.booleans()
 )
