@@ -28,7 +28,7 @@ from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import Growth, ModelState, Renewal
 
 MOST_BESIDE: Final = 8
-"""Acts whose channels are learned anew beside the others at the same time, each with a sample of its own: 10 MB."""
+"""Acts whose channels are learned anew beside the others at the same time, each with a sample of its own: 15 MB."""
 
 
 def require_renewable(model: ModelState, act: Act, settings: ModelSettings, now: float) -> None:
