@@ -108,6 +108,8 @@ def reach(model: ModelState, pane: int, settings: ModelSettings, pane_seconds: f
     """
     assert model.reference is not None
     reference, names = model.reference, list[str]()
+    if settings.grow_seconds is None:  # somebody has changed it since the act
+        settings = replace(settings, grow_seconds=STAGES[-1])
     for r in model.regrowths:
         if _last(r.growth.begun + r.growth.wait, pane_seconds) <= pane:
             reference, learned = _stage(model, reference, r, settings)

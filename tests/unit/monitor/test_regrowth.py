@@ -26,9 +26,9 @@ from driftd.learn.remarks import remarks
 from driftd.learn.renewed import renewed_of
 from driftd.monitor import regrowth
 from driftd.monitor.state import ModelState
-from tests.unit.core.make import feed, frozen, thawed
+from tests.unit.core.make import feed, frozen, pipeline_of, thawed
 from tests.unit.judge.natural.stage import HOUR
-from tests.unit.monitor.test_growing import BEGIN, KEY, A, grower
+from tests.unit.monitor.test_growing import BEGIN, KEY, WINDOWS, A, grower
 from tests.unit.monitor.test_rebaseline import Watch, act, faulty, pages
 
 ACT = 31.0
@@ -326,6 +326,14 @@ def test_a_reference_that_has_grown_to_its_end_lets_a_channel_learn_anew() -> No
     model = w.state.models[KEY]
     assert [r.blind for r in renewed_of(of(model))] == [False]
     assert model.arrived == {}
+
+
+def test_other_settings_do_not_leave_it_unwatched() -> None:
+    w = watch()
+    w.act(act("age"))
+    w.p = pipeline_of(replace(w.p.monitor.default, grow_seconds=None), WINDOWS)
+    w.until(33.5)
+    assert [r.blind for r in renewed_of(of(w.state.models[KEY]))] == [False]
 
 
 def test_whose_checkpoint_was_lost_begin_again() -> None:
