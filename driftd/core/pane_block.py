@@ -24,7 +24,7 @@ from driftd.core.fault_counters import COLUMNS, REFUSED, FaultCounters
 from driftd.core.new_names import NewName, added
 from driftd.core.products import CrossSums
 from driftd.core.segments import segment_sums
-from driftd.core.summary import LATENCY_BINS, Summary
+from driftd.core.summary import LATENCY_BINS, NO_EXTREMES, Summary
 from driftd.core.window import TimedDetection
 
 Counts = NDArray[np.int64]
@@ -154,6 +154,29 @@ class PaneBlock:
     def values(self) -> Self:
         """What its channels were, without what only the judge wants to know."""
         return replace(self, cross=None, products=None, detections=(), versions={}, exemplars=None, names=())
+
+    def with_rows(self, rows: Sequence[int], places: Sequence[int], bins_id: str, fresh: PaneBlock | None) -> PaneBlock:
+        """On bins that differ in the channels ``rows`` alone: of these, and of their ``places`` among products, as in
+        ``fresh``, which has some of these panes; nothing elsewhere. Pairs (``cross``) are left out.
+        """
+        old, mine, at = self.dense, [*rows], [1 + place for place in places]
+        sums, extremes, products = old.sums.copy(), old.extremes.copy(), old.products
+        sums[:, mine], extremes[:, mine] = 0, NO_EXTREMES
+        if products is not None:
+            products = products.copy()
+            products[:, at], products[:, :, at] = 0, 0
+        names = [name for name in old.names if name[1] not in mine]
+        if fresh is not None:
+            new = fresh.dense
+            _, here, there = np.intersect1d(old.numbers, new.numbers, assume_unique=True, return_indices=True)
+            for row in mine:
+                sums[here, row], extremes[here, row] = new.sums[there, row], new.extremes[there, row]
+            if products is not None and (known := new.products) is not None:
+                for place in at:
+                    products[here, place], products[here, :, place] = known[there, place], known[there, :, place]
+            names += [name for name in new.names if name[1] in mine]
+        about: dict[str, Any] = {"cross": None, "products": products, "names": added(names)}
+        return replace(old, bins_id=bins_id, sums=sums, extremes=extremes, **about)
 
     def sums_of(self, starts: Rows) -> Counts:
         """``sums`` alone of runs of panes that begin at the places ``starts``, the first at 0."""

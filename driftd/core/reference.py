@@ -278,10 +278,10 @@ _LATENCY_STEPS: Final = tuple(2.0 ** (k / 2) for k in range(1, 14))
 0.2 s is still told from others when it takes 18 s."""
 
 
-def tail_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
+def tail_bins(values: NDArray[np.float64], bins: int = 20, most: int | None = None) -> Bins:
     """Bins of latencies: quantiles up to the 99 % quantile, then half octaves far beyond everything that was seen. So
     they tell how long requests take that take far longer than any of the reference. Where most latencies are one
-    value, or none is above 0, as ``numeric_bins``.
+    value, none is above 0, or those were more than ``most``, as ``numeric_bins``.
     """
     x = np.sort(values[np.isfinite(values)]) + 0.0
     if not len(x) or x[int(0.5 * (len(x) - 1))] <= 0:
@@ -290,6 +290,8 @@ def tail_bins(values: NDArray[np.float64], bins: int = 20) -> Bins:
     with np.errstate(over="ignore"):
         edges = np.unique(np.concatenate([ranks, ranks[-1] * np.array(_LATENCY_STEPS)]))
     edges = edges[(edges > x[0]) & (edges < np.finfo(float).max / 4)]
+    if most is not None and len(edges) + 2 > most:
+        return numeric_bins(values, bins)
     return bins_from_edges(np.concatenate([[np.nextafter(x[0], -np.inf)], edges * (1 + FLOAT32_NOISE)]))
 
 
@@ -315,9 +317,9 @@ def bins_from_edges(edges: NDArray[np.float64], labels: Sequence[str] = (), *, d
     return Bins(Kind.NUMERIC, edges, (), frozenset(), names, discrete=discrete)
 
 
-def category_bins(values: Iterable[str | None], top: int = TOP) -> Bins:
+def category_bins(values: Iterable[str | None], top: int = TOP, most: int | None = None) -> Bins:
     """The ``top`` most frequent categories (ties by name), up to MOST_TOP of those seen SEEN times, then one bin for
-    the rest.
+    the rest; ``most`` bins in all.
     """
     seen: dict[str, int] = {}
     for v in values:
@@ -326,6 +328,7 @@ def category_bins(values: Iterable[str | None], top: int = TOP) -> Bins:
     ranked = sorted(seen, key=lambda v: (-seen[v], v))
     identifier = len(ranked) > MAX_KNOWN
     own = max(top, sum(seen[v] >= SEEN for v in ranked[:MOST_TOP]))
+    own = own if most is None else min(own, most - 1)
     rare = frozenset(ranked[own:MAX_KNOWN])
     head = tuple(ranked[:own])
     once = sum(n == 1 for n in seen.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -17,6 +17,9 @@ UNSEEN: Final = 1
 """Column that counts categories the reference never saw."""
 FIRST_VALUE: Final = 2
 """First column that counts values: below the reference's minimum for numbers, the top category otherwise."""
+
+NO_EXTREMES: Final = (np.inf, -np.inf)
+"""Of a channel without values."""
 
 MOMENT_UNIT: Final = 2.0**-20
 MOMENT_CLIP: Final = 32.0
@@ -68,7 +71,7 @@ class Summary:
             0,
             np.zeros((channels, width), np.int64),
             np.zeros((channels, 2), np.int64),
-            np.tile(np.array([np.inf, -np.inf]), (channels, 1)),
+            np.tile(np.array(NO_EXTREMES), (channels, 1)),
             np.zeros(LATENCY_BINS, np.int64),
             np.zeros(len(LATENCY_LE) + 1, np.int64),
         )
@@ -89,6 +92,13 @@ class Summary:
 
     def merge(self, other: Summary) -> Summary:
         return merge((self, other))
+
+    def without(self, rows: Sequence[int], bins_id: str) -> Summary:
+        """On bins that differ in the channels ``rows`` alone, of which nothing is known then."""
+        mine = [*rows]
+        counts, moments, extremes = self.counts.copy(), self.moments.copy(), self.extremes.copy()
+        counts[mine], moments[mine], extremes[mine] = 0, 0, NO_EXTREMES
+        return replace(self, bins_id=bins_id, counts=counts, moments=moments, extremes=extremes)
 
     def latency_quantiles(self, q: Iterable[float]) -> list[float]:
         """Latencies in seconds at the quantiles ``q`` (0..1), within LATENCY_ERROR; NaN without latencies."""

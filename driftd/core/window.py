@@ -13,8 +13,8 @@ with ten thousand a second therefore need no different settings. A hop that reac
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil, floor, nan
 from typing import Any
@@ -228,6 +228,11 @@ class Hops:
     def copy(self) -> Hops:
         """One that goes on by itself."""
         return Hops(self.growing, [*self.done])
+
+    def changed(self, change: Callable[[Summary], Summary]) -> Hops:
+        """With other summaries."""
+        growing = self.growing and replace(self.growing, summary=change(self.growing.summary))
+        return Hops(growing, [replace(hop, summary=change(hop.summary)) for hop in self.done])
 
     def after(self, time: float) -> Summary | None:
         """All that is remembered of what came after ``time``, to the hop; None where that is nothing."""

@@ -68,8 +68,8 @@ def _of_rows(rows: RowsSnapshot) -> Iterator[Values]:
 def _rows_of(model: ModelSnapshot, streams: Iterable[StreamSnapshot]) -> Iterator[RowsSnapshot]:
     yield from model.rows
     yield from (arrived.rows for arrived in (*model.arrived, *model.recent))
-    if model.growth is not None:
-        yield from (rows for rows in model.growth.rows or () if isinstance(rows, RowsSnapshot))
+    for growth in model.growths:
+        yield from (rows for rows in growth.rows or () if isinstance(rows, RowsSnapshot))
     for stream in streams:
         yield from (*stream.rows, *stream.held)
 

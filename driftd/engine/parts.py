@@ -22,6 +22,7 @@ from driftd.core.errors import CheckpointCorrupt, StateError
 from driftd.core.reference import Reference
 from driftd.engine.snapshot import (
     Checkpoint,
+    GrowthSnapshot,
     ModelSnapshot,
     RowsSnapshot,
     TimelineSnapshot,
@@ -121,15 +122,13 @@ def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, di
         return found[1]
 
     def named(model: ModelSnapshot) -> ModelSnapshot:
-        reference, growth = model.reference, model.growth
+        reference = model.reference
         if isinstance(reference, Reference):
             reference = short(reference, encode_reference)
-        if growth is not None and growth.rows is not None:
-            rows = [r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES) for r in growth.rows]
-            growth = replace(growth, rows=rows)
+        model = _sampled(model, lambda r: r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES))
         t = model.timeline
         sealed = [p if isinstance(p, str) else short(p, encode_points, LEAST_BYTES) for p in t.sealed]
-        return replace(model, reference=reference, growth=growth, timeline=replace(t, sealed=sealed))
+        return replace(model, reference=reference, timeline=replace(t, sealed=sealed))
 
     return replace(checkpoint, models=[named(model) for model in checkpoint.models]), now, fresh
 
@@ -147,14 +146,12 @@ def whole(checkpoint: Checkpoint, read: Callable[[str], bytes]) -> tuple[Checkpo
         return out
 
     def complete(model: ModelSnapshot) -> ModelSnapshot:
-        reference, growth = model.reference, model.growth
+        reference = model.reference
         if isinstance(reference, str):
             reference = value(reference, decode_reference)
-        if growth is not None and growth.rows is not None:
-            rows = [value(r, decode_rows) if isinstance(r, str) else r for r in growth.rows]
-            growth = replace(growth, rows=[*rows])
+        model = _sampled(model, lambda r: value(r, decode_rows) if isinstance(r, str) else r)
         timeline = replace(model.timeline, sealed=[*_whole(model.timeline, value)])
-        return replace(model, reference=reference, growth=growth, timeline=timeline)
+        return replace(model, reference=reference, timeline=timeline)
 
     return replace(checkpoint, models=[complete(model) for model in checkpoint.models]), known
 
@@ -163,10 +160,20 @@ def names_in(checkpoint: Checkpoint) -> frozenset[str]:
     """The parts that the checkpoint names."""
     found: set[str] = set()
     for model in checkpoint.models:
-        rows = [] if model.growth is None else model.growth.rows or []
+        rows = [r for growth in model.growths for r in growth.rows or []]
         parts = (model.reference, *rows, *model.timeline.sealed)
         found.update(part for part in parts if isinstance(part, str))
     return frozenset(found)
+
+
+def _sampled(model: ModelSnapshot, change: Callable[[RowsSnapshot | str], RowsSnapshot | str]) -> ModelSnapshot:
+    """With other rows of what is learned from."""
+
+    def changed(growth: GrowthSnapshot) -> GrowthSnapshot:
+        return growth if growth.rows is None else replace(growth, rows=[change(r) for r in growth.rows])
+
+    growth = None if model.growth is None else changed(model.growth)
+    return replace(model, growth=growth, regrowths=[replace(r, growth=changed(r.growth)) for r in model.regrowths])
 
 
 def _whole(timeline: TimelineSnapshot, value: Callable[[str, Callable[[bytes], Points]], Points]) -> Iterator[Points]:

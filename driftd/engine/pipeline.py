@@ -6,7 +6,7 @@ settle:  rows -> open panes -> ClosedPanes -> monitor -> findings, model by mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
@@ -236,15 +236,30 @@ class Pipeline:
         Raises ActRefused where that cannot be.
         """
         key, step = Slice(act.model), _Step()
-        renewal.require_renewable(state.models[key], act, self.monitor.settings(key))
-        if act.channels:
-            renewal.renew(state.models[key], act, self.monitor.windows.pane_seconds)
+        model, seconds = state.models[key], self.monitor.windows.pane_seconds
+        renewal.require_renewable(model, act, self.monitor.settings(key), self._counted(state, key))
+        if act.channels and model.wants_rows:
+            renewal.renew(model, act, seconds)
+        elif act.channels:
+            begun = self._counted(state, key)
+            begun = begun if act.start is None else max(act.start, begun)
+            step.learned.append(self.monitor.renew(model, act, begun, step.evaluated))
         else:
             self.monitor.rebaseline(state.models, act, step.evaluated)
             self._hold_rows(state, key)
         outcome = step.outcome()
         state.findings += len(outcome.findings)
         return outcome
+
+    def _counted(self, state: State, key: Slice) -> float:
+        """Until when there are panes of the model that were counted already, epoch seconds: of later ones all events
+        are kept where somebody wants to learn from them.
+        """
+        open_ = [mine.streams[key].panes for mine in state.partitions.values() if key in mine.streams]
+        last = [int(block.numbers[-1]) for block in open_ if block is not None]
+        model, seconds = state.models[key], self.monitor.windows.pane_seconds
+        last += [int(m.panes.numbers[-1]) for messages in model.pending.values() for m in messages]
+        return (max([model.taken or 0, *last]) + 1) * seconds
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
@@ -305,6 +320,9 @@ class Pipeline:
         model = state.models[key]
         if model.reference is not None and self._evaluate(state, pane, key, step):
             return True
+        if (regrown := self.monitor.regrown(model, pane)) is not None:
+            self._graft(state, key, *regrown, step)
+            return True
         reference, left, because = self.monitor.grow(model)
         if reference is not None and left is not None:
             self.monitor.end_all(model, pane, step.evaluated, because)
@@ -313,6 +331,29 @@ class Pipeline:
             self.monitor.adopt(state.models, key, reference)
             step.learned.append(reference)
         return True
+
+    def _graft(self, state: State, key: Slice, reference: Reference, rows: Sequence[int], step: _Step) -> None:
+        """Goes on with a reference that differs in the channels ``rows`` alone; of panes that wait these are counted
+        anew.
+        """
+        if not rows:
+            return
+        model, seconds = state.models[key], self.monitor.windows.pane_seconds
+        self.monitor.graft(model, reference, rows)
+        about, names = self.about(state, key), {reference.channels[row].name for row in rows}
+        for source, messages in model.pending.items():
+            held = [arrived.rows for arrived in model.arrived.get(source, ())]
+            model.pending[source] = [
+                replace(m, panes=panes.recounted(about, m.panes, rows, held, seconds)) for m in messages
+            ]
+        for mine in state.partitions.values():
+            stream = mine.streams.get(key)
+            if stream is not None:
+                for detector in [known for known in stream.sequential if known[1] in names]:
+                    del stream.sequential[detector]
+                if stream.panes is not None:
+                    stream.panes = panes.recounted(about, stream.panes, rows, stream.held, seconds)
+        step.learned.append(reference)
 
     def _adopt_anew(
         self,
@@ -386,13 +427,13 @@ class Pipeline:
         reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
         if reference is None:
             return SliceIngest(exclude=exclude)
-        known, hold = self._ingest.get(key), state.models[key].wants_rows or self.monitor.settings(key).restart
+        known, hold = self._ingest.get(key), state.models[key].holds_rows or self.monitor.settings(key).restart
         shed = self.shed > 0
         if known is None or known.reference is not reference or (known.hold, known.shed) != (hold, shed):
             detectors = self.monitor.detectors(reference)
-            pairs = None if detectors.judged is None else detectors.judged.pairs
+            pairs = None if detectors.judged is None or not detectors.pairs_hold else detectors.judged.pairs
             natural = detectors.natural
-            faults = None if natural is None else FaultCounting(natural.limits, natural.scores)
+            faults = None if natural is None else FaultCounting(natural.limits, natural.scores, natural.scores.rows)
             known = self._ingest[key] = SliceIngest(
                 reference,
                 pairs,

@@ -31,7 +31,7 @@ from driftd.learn.remarks import unwatched
 from driftd.metrics.aggregates import ModelCounts, Page
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
-from driftd.monitor import growing
+from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.alert_texts import called, texts_of
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
@@ -337,13 +337,13 @@ class Reporter:
         return known[1]
 
     def _view(self, m: ModelState, state: State) -> ModelView:
-        monitor, reference = self.pipeline.monitor, m.reference
+        monitor, reference, renewed = self.pipeline.monitor, m.reference, regrowth.told(m)
         return ModelView(
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
             counts_of(m, state.counters(m.slice), self._objective(m.slice)),
-            growing.told(m),
+            "; ".join(filter(None, (growing.told(m), *renewed.values()))),
             self.unwatched_of(m),
             m.timeline,
             None if reference is None else monitor.reader(reference),
@@ -354,6 +354,8 @@ class Reporter:
             m.acts,
             *self._windows(m),
             m.growth is not None and m.growth.sample is not None,
+            renewal.renews(m, monitor.settings(m.slice)),
+            renewed,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

@@ -31,12 +31,13 @@ from driftd.ingest.fault_counts import Carry
 from driftd.ingest.state import START, Pace, PartitionState, Stream
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
 from driftd.monitor.exemplars import Recent
-from driftd.monitor.state import Came, Growth, ModelState, Period, Renewal, Standing
+from driftd.monitor.state import Came, Growth, ModelState, Period, Regrowth, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
 FindDetector = Callable[[Reference, str, str], SequentialDetector | None]
@@ -214,6 +215,24 @@ class GrowthSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class RegrowthSnapshot:
+    """A Regrowth."""
+
+    channels: tuple[str, ...]
+    end: float
+    because: str
+    growth: GrowthSnapshot
+    cells: Runs | None
+
+    @classmethod
+    def of(cls, r: Regrowth) -> RegrowthSnapshot:
+        return cls(r.channels, r.end, r.because, GrowthSnapshot.of(r.growth), r.cells)
+
+    def restore(self) -> Regrowth:
+        return Regrowth(self.channels, self.end, self.because, self.growth.restore(), self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineSnapshot:
     """A Timeline; by step the open sums, the points since the sealed ones, and these. On disk some of ``sealed`` are
     names of driftd.engine.parts.
@@ -271,6 +290,12 @@ class ModelSnapshot:
     heard: float = nan
     retired: bool = False
     configured: bool = False
+    regrowths: list[RegrowthSnapshot] = field(default_factory=list)
+
+    @property
+    def growths(self) -> list[GrowthSnapshot]:
+        """Of the model, and of channels of it."""
+        return [*([] if self.growth is None else [self.growth]), *(r.growth for r in self.regrowths)]
 
     @classmethod
     def of(cls, m: ModelState) -> ModelSnapshot:
@@ -304,6 +329,7 @@ class ModelSnapshot:
             m.heard,
             m.retired,
             m.configured,
+            [RegrowthSnapshot.of(r) for r in m.regrowths],
         )
 
     def restore(self) -> ModelState:
@@ -335,6 +361,7 @@ class ModelSnapshot:
             incidents=self.incidents,
             exemplars=self.exemplars,
             names=self.names,
+            regrowths=tuple(r.restore() for r in self.regrowths),
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

@@ -57,6 +57,8 @@ class FaultCounting:
 
     limits: CountLimits
     scores: CrossSums
+    rows: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    """The channels of ``scores``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +211,22 @@ def _rate(reference: Reference, row: int) -> float:
     """Events a second of a channel, as in the reference."""
     events, span = int(reference.summary.counts[row].sum()), reference.last - reference.first
     return max(events, 1) / max(span, 1.0)
+
+
+def recounted(
+    about: SliceIngest, block: PaneBlock, rows: Sequence[int], held: Sequence[EventBatch], pane_seconds: float
+) -> PaneBlock:
+    """Panes on the bins of ``about.reference``, which differ from theirs in the channels ``rows`` alone: these are
+    counted anew from the events that are ``held`` of the panes.
+    """
+    assert about.reference is not None
+    known = [] if about.faults is None else about.faults.rows.tolist()
+    places = [known.index(row) for row in rows if row in known]
+    fresh = None
+    if held:
+        batch = concatenate(held)
+        fresh, _ = counted(about, about.reference, Stream(), batch, panes_of(batch.times, pane_seconds))
+    return block.with_rows(rows, places, about.reference.id, fresh)
 
 
 def take_closed(

@@ -113,6 +113,20 @@ class ModelJudge:
             self.state = replace(self.state, evidence=self.state.evidence.without(closed))
         self.forget_pairs()
 
+    def leave(self, rows: Sequence[int], bins_id: str) -> None:
+        """Goes on without the channels ``rows``, in which alone the bins differ: what it has seen of them is no
+        evidence.
+        """
+        mine = np.isin(self.learned.rows, [*rows])
+        if mine.any():
+            s = self.state.s.copy()
+            s[self.learned.rows[mine]] = 0.0
+            self.state = replace(self.state, evidence=self.state.evidence.without(mine), s=s)
+        for name in ("waiting", "slot"):
+            batch = getattr(self, name)
+            if batch is not None:
+                setattr(self, name, replace(batch, summary=batch.summary.without(rows, bins_id)))
+
     def forget_pairs(self) -> None:
         """Takes what pairs of channels have shown so far out of the evidence, unless their episode is open."""
         if self.waiting is not None and self.waiting.cross is not None:

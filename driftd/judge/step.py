@@ -6,7 +6,7 @@ of the season's clock (seasonal.season). Evidence of the joint path is the mean 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Final, NamedTuple
@@ -95,6 +95,18 @@ def ended(state: JudgeState, a: Floats) -> Judged:
     with np.errstate(invalid="ignore"):
         ratio = state.s / a
     return Judged(state.s, ratio, state.episodes.since, none, np.flatnonzero(is_open), np.zeros_like(is_open), None)
+
+
+def ended_of(state: JudgeState, a: Floats, rows: Sequence[int]) -> tuple[Judged, JudgeState]:
+    """The open episodes of ``rows`` end; and the state after that."""
+    before = state.episodes
+    mine = np.isin(np.arange(len(before.opened)), [*rows]) & before.open
+    now = replace(before, opened=np.where(mine, np.nan, before.opened), since=np.where(mine, np.nan, before.since))
+    after = replace(state, episodes=now)
+    none = np.zeros(0, np.intp)
+    with np.errstate(invalid="ignore"):
+        ratio = state.s / a
+    return Judged(state.s, ratio, before.since, none, np.flatnonzero(mine), now.open, None), after
 
 
 def of_events(

@@ -52,7 +52,8 @@ class Learning:
 
     ``kinds`` fixes the kind of some features; the others are inferred. ``classes``: None to infer whether the
     prediction is a class. ``bins`` quantile bins a number, ``top`` bins a category. A reference that spans less than
-    ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``kind`` is what windows are compared with;
+    ``least_span_seconds`` makes tickets, never pages (driftd.judge). ``most_bins``: of values, for any channel (None:
+    as many as it takes). ``kind`` is what windows are compared with;
     ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
     period of a rolling one. Events in ``exclude`` are left out. ``hashing``: what the decoder has made of the values.
     """
@@ -70,6 +71,7 @@ class Learning:
     period_seconds: float = 7 * 86400.0
     exclude: tuple[Exclusion, ...] = ()
     hashing: Hashing = NOT_HASHED
+    most_bins: int | None = None
 
     @property
     def pane_seconds(self) -> float:
@@ -194,9 +196,10 @@ def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning)
         return bins_from_edges(np.array([np.nextafter(0.0, -1.0), 0.0, 1.0]), ("0", "1"), discrete=True)
     column = channel.values(rows, classes)
     if channel.kind is Kind.NUMERIC:
-        binned = tail_bins if channel.role is Role.LATENCY else numeric_bins
-        return binned(as_numbers(column) if column is not None else np.empty(0), learning.bins)
-    return category_bins(as_categories(column) if column is not None else [], learning.top)
+        numbers, most = as_numbers(column) if column is not None else np.empty(0), learning.most_bins
+        inner = learning.bins if most is None else min(learning.bins, most - 2)  # the outer two are open
+        return tail_bins(numbers, inner, most) if channel.role is Role.LATENCY else numeric_bins(numbers, inner)
+    return category_bins(as_categories(column) if column is not None else [], learning.top, learning.most_bins)
 
 
 def _locations(

@@ -26,11 +26,13 @@ from driftd.judge.natural.history import MOMENTS, History, hours_of, peaks_of
 from driftd.judge.natural.learned import THIN_EVENTS, NaturalLearned
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs
-from driftd.judge.natural.runtime import natural_of, table_of
+from driftd.judge.natural.runtime import exchanged, natural_of
 from driftd.learn.gaps import PREFIX as GAPS
 from driftd.learn.gaps import gaps_of, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
+from driftd.learn.graft import graft
 from driftd.learn.natural import Prepared
+from driftd.learn.renewed import renewed_of
 
 Floats = NDArray[np.float64]
 
@@ -86,13 +88,17 @@ def _related(learned: NaturalLearned) -> int:
 
 def grown(reference: Reference, history: History, gaps: Sequence[Gap]) -> Reference | None:
     """The reference of all hours but the channels' ``gaps``: natural variation and counts are new, bins and what the
-    judge learned are as they were; so are relations while a gap of one of their channels lasts. None where there is too
-    little.
+    judge learned are as they were; so are relations while a gap of one of their channels lasts, and channels that are
+    learned anew beside the others (learn.renewed). None where there is too little.
     """
     learned = natural_of(reference)
     if learned is None:
         return None
-    spans = np.array([(reference.rows[g.channel], g.start, g.end) for g in gaps], np.float64).reshape(-1, 3)
+    aside = renewed_of(reference)
+    spans = np.array(
+        [*((reference.rows[g.channel], g.start, g.end) for g in gaps),
+         *((reference.rows[r.channel], -np.inf, np.inf) for r in aside)], np.float64
+    ).reshape(-1, 3)  # fmt: skip
     related = learned.scores.rows
     hours, peaks, cells = history.whole(spans, related)
     if len(hours) < LEAST_HOURS:
@@ -113,4 +119,7 @@ def grown(reference: Reference, history: History, gaps: Sequence[Gap]) -> Refere
         anew = replace(anew, **{name: getattr(learned, name) for name in RELATED})
     before = [gap for gap in gaps_of(reference) if np.isinf(gap.start)]
     kept = {name: part for name, part in out.learned.items() if not name.startswith(GAPS)}
-    return replace(out, learned={**kept, **table_of(anew), **table_of_gaps([*before, *gaps])})
+    out = replace(out, learned={**exchanged(kept, anew), **table_of_gaps([*before, *gaps])})
+    if not aside:
+        return out
+    return replace(graft(out, reference, [r.channel for r in aside], beside=False), version=out.version)

@@ -49,7 +49,8 @@ HALF_DAY: Final = 43_200.0
 WEEK: Final = 14 * HALF_DAY
 WEEKEND: Final = (3 * HALF_DAY, 9 * HALF_DAY)
 """A weekend with half a day around it for other time zones, in seconds since Thursday, when the epoch's weeks begin."""
-_PREFIX: Final = "incidents."
+PREFIX: Final = "incidents."
+"""In ``Reference.learned``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,11 @@ def table_of(incidents: list[Incident]) -> Mapping[str, NDArray[Any]]:
     """What belongs beside the reference: ``Reference.learned``."""
     if not incidents:
         return {}
-    return {_PREFIX + name: np.array([getattr(i, name) for i in incidents]) for name in Incident.__slots__}
+    return {PREFIX + name: np.array([getattr(i, name) for i in incidents]) for name in Incident.__slots__}
 
 
 def incidents_of(reference: Reference) -> Iterator[Incident]:
-    table = [reference.learned.get(_PREFIX + name) for name in Incident.__slots__]
+    table = [reference.learned.get(PREFIX + name) for name in Incident.__slots__]
     if all(column is not None for column in table):
         for row in zip(*(column.tolist() for column in table if column is not None), strict=True):
             yield Incident(*row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import floor, inf
+from math import floor, inf, isnan
 from typing import Final
 
 from driftd.core.channel import Role
@@ -12,7 +12,9 @@ from driftd.core.summary import MISSING, UNSEEN
 from driftd.core.text import did_you_mean, duration, minute, percent, plural, printable, utc
 from driftd.core.units import DAY_SECONDS
 from driftd.learn.gaps import gaps_of
+from driftd.learn.growth import LEAST_EVENTS
 from driftd.learn.incidents import Incident, incidents_of
+from driftd.learn.renewed import Renewed, renewed_of
 
 _SHOWN = 3
 """Values of a channel that a sentence names."""
@@ -67,6 +69,7 @@ def _remarks(reference: Reference) -> Iterator[str]:
     yield from _incidents(reference)
     yield from _short(reference)
     yield from _gaps(reference)
+    yield from renewals(renewed_of(reference))
     yield from _from_the_start(reference)
     rows = reference.rows
     prediction, label = rows.get(Role.PREDICTION), rows.get(Role.LABEL)
@@ -119,6 +122,21 @@ def _gaps(reference: Reference) -> Iterator[str]:
                 f"{name}: waits{kind} since {minute(gap.start)} UTC, and is known up to then. The other channels grow; "
                 "it catches up when that is over"
             )
+
+
+def renewals(renewed: Iterable[Renewed]) -> Iterator[str]:
+    """Of channels that are learned anew beside the others, or were: a sentence each."""
+    for r in renewed:
+        name, since = printable(r.channel), minute(r.since)
+        if r.blind:
+            yield (
+                f"{name}: cannot see: learning again since {since} UTC, ready at {minute(r.due)} UTC if {LEAST_EVENTS} "
+                "events of it have come by then"
+            )
+            continue
+        anew = "" if isnan(r.due) else f", learned anew at {minute(r.due)} UTC"
+        rests = "" if r.related else "; its relations to other channels are not watched"
+        yield f"{name}: its new normal is {duration(r.last - r.since)} from {since} UTC on{anew}{rests}"
 
 
 def _from_the_start(reference: Reference) -> Iterator[str]:

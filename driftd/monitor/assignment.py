@@ -22,8 +22,9 @@ from driftd.judge.natural.learned import NaturalLearned
 from driftd.judge.natural.reach import reach
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
-from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, thresholds
+from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, rested, thresholds
 from driftd.judge.runtime import learned_of
+from driftd.learn.renewed import Renewed, rows_of
 from driftd.learn.variation import level
 from driftd.monitor.reach import blind
 from driftd.monitor.state import Verdict
@@ -71,6 +72,8 @@ class DetectorSet:
     than the judge (it pays for the reference's error, they need no reference).
 
     ``natural`` is what faults and changes are judged by, with its ``limits``; None where nothing was learned.
+    ``renewed`` bool[channels]: those that were learned anew beside the others, which only natural variation judges;
+    ``blind``: those of them of which nothing is known yet, which nothing judges.
     ``tickets`` bool[channels]: where window and sequential detectors make tickets, because the user chose them or
     nothing else watches; elsewhere they say how much and where.
     """
@@ -85,6 +88,8 @@ class DetectorSet:
     natural: NaturalLearned | None
     limits: Thresholds | None
     tickets: NDArray[np.bool_]
+    renewed: NDArray[np.bool_]
+    blind: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -103,24 +108,28 @@ class DetectorSet:
         """
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         natural, learned = natural_of(reference), learned_of(reference)
+        renewed, blind = _flags(reference, rows_of(reference)), _flags(reference, rows_of(reference, _is_blind))
+        unrelated = _flags(reference, rows_of(reference, _is_unrelated))
         limits = None
         if natural is not None:
             pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
             table = sizes_of(natural, [sizes(channel) for channel in reference.channels], effects)
             clocked = None if learned is None else learned.clocked
             limits = thresholds(natural, pages, tickets_per_month, table, clocked)
+            limits = rested(natural, limits, unrelated, blind) if renewed.any() else limits
         tickets = np.array([natural is None or asked(channel) for channel in reference.channels], bool)
-        windows, chosen = _chosen(reference, choose, tickets)
+        windows, chosen = _chosen(reference, choose, tickets, renewed, blind)
         tests = len(chosen) + sum(int(g.channels.sum()) for groups in windows.values() for g in groups)
         paging = _paging(reference, chosen)
         a = np.full(len(reference.channels) + 1, np.nan)
         if learned is not None:
             n_detectors = np.array(_n_detectors(reference, paging), np.intp)
             a = learned.thresholds(false_alarms_per_month, models, n_detectors)
+            a[:-1][renewed] = np.nan
         sequential: dict[str, list[tuple[int, SequentialDetector]]] = {}
         for row, detector in chosen:
             sequential.setdefault(detector.kind, []).append((row, _within_budget(detector, reference, row, a)))
-        return cls(windows, sequential, tests, learned, a, effects, paging, natural, limits, tickets)
+        return cls(windows, sequential, tests, learned, a, effects, paging, natural, limits, tickets, renewed, blind)
 
     def sequential_of_errors(self, reference: Reference) -> Mapping[str, Sequence[tuple[int, SequentialDetector]]]:
         """Those of channels that say whether the service or the prediction was wrong."""
@@ -138,15 +147,15 @@ class DetectorSet:
         learned = self.judged
         if learned is None:
             return reference.model
-        names = tuple(c.name for c in reference.channels)
+        names, rest = tuple(c.name for c in reference.channels), np.append(self.renewed, not self.pairs_hold)
         k = len(names) + (1 if learned.joint else 0)
         return ModelGuarantee(
             reference.model,
             (*names, JOINT)[:k],
             (*learned.regime.tolist(), "joint")[:k],
             (*learned.why.tolist(), learned.joint_why)[:k],
-            pages=learned.paging[:k],
-            judged=learned.watched[:k],
+            pages=(learned.paging & ~rest)[:k],
+            judged=(learned.watched & ~rest)[:k],
             a=self.a[:k],
             monthly=np.maximum(learned.rates * MONTH_SECONDS, 1.0)[:k],
             n_detectors=np.array([*_n_detectors(reference, self.paging), 1.0])[:k],
@@ -162,7 +171,14 @@ class DetectorSet:
         """
         shown = np.isfinite(self.a[:-1])
         judged = self.judged
-        return np.zeros(len(shown), bool) if judged is None else (judged.independent | judged.clocked) & shown
+        if judged is None:
+            return np.zeros(len(shown), bool)
+        return (judged.independent | judged.clocked) & shown
+
+    @property
+    def pairs_hold(self) -> bool:
+        """Whether pairs of channels still say something: none of them was learned anew beside the others."""
+        return self.judged is None or not self.renewed[self.judged.pairs.rows].any()
 
     def _blind(self, reference: Reference) -> tuple[tuple[str, ...], ...]:
         if self.natural is None or self.limits is None:
@@ -174,20 +190,38 @@ class DetectorSet:
         return (*self.windows, *self.sequential)
 
 
+def _is_blind(mark: Renewed) -> bool:
+    return mark.blind
+
+
+def _is_unrelated(mark: Renewed) -> bool:
+    return not mark.related
+
+
+def _flags(reference: Reference, rows: Sequence[int]) -> NDArray[np.bool_]:
+    out = np.zeros(len(reference.channels), bool)
+    out[[*rows]] = True
+    return out
+
+
 def _chosen(
-    reference: Reference, choose: Chooser, asked: NDArray[np.bool_]
+    reference: Reference,
+    choose: Chooser,
+    asked: NDArray[np.bool_],
+    renewed: NDArray[np.bool_],
+    blind: NDArray[np.bool_],
 ) -> tuple[dict[str, list[DetectorGroup]], list[tuple[int, SequentialDetector]]]:
     """The window detectors that apply, with their channels, by kind; the sequential ones with their rows.
 
     Sequential detectors take values for independent. By themselves they watch only channels that are: on others they
-    would tell the rhythm of the day.
+    would tell the rhythm of the day. Of channels that are ``blind`` there is nothing to compare with.
     """
     learned = learned_of(reference)
-    sure = asked if learned is None else asked | learned.independent
+    sure = asked if learned is None else asked | (learned.independent & ~renewed)
     windows: dict[str, dict[WindowDetector, NDArray[np.bool_]]] = {}
     sequential: list[tuple[int, SequentialDetector]] = []
     for row, channel in enumerate(reference.channels):
-        for detector in choose(channel):
+        for detector in () if blind[row] else choose(channel):
             if not isinstance(detector, WindowDetector):
                 sequential += [(row, detector)] * bool(sure[row])
             elif detector.applies(reference)[row]:

@@ -163,26 +163,33 @@ def evaluate_episodes(
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=batch.end)
 
 
-def evaluate_end(model: ModelState, detectors: DetectorSet, rules: Rules) -> Evaluation | None:
-    """Nothing will follow: the tickets of windows end; None where there are no windows."""
+def evaluate_end(
+    model: ModelState, detectors: DetectorSet, rules: Rules, rows: Sequence[int] | None = None
+) -> Evaluation | None:
+    """Nothing will follow, of the channels ``rows`` (None: of all): the tickets of windows end; None where there are no
+    windows.
+    """
     reference, window = model.reference, model.hops.window(rules.windows)
     if reference is None or window is None or model.judgement is None:
         return None
-    before, none = _sized(model.standing, reference), np.zeros(len(reference.channels), np.int8)
+    before, ends = _sized(model.standing, reference), np.zeros(len(reference.channels), bool)
+    ends[slice(None) if rows is None else [*rows]] = True
     own = {JUDGE, CHANGE}
-    scores = tuple(replace(s, status=none) for s in model.judgement.scores if s.detector not in own)
+    shown = (s for s in model.judgement.scores if s.detector not in own)
+    scores = tuple(replace(s, status=np.where(ends, np.int8(OK), s.status)) for s in shown)
     verdicts = {s.detector: Verdict(s.status, s.detections) for s in scores}
     context = FindingContext(model, before, reference, detectors, rules.budget_models)
     found: list[Finding] = []
     for s in scores:
         known = before.verdicts.get(s.detector)
         found += of_window(context, window, s, None if known is None else known.status, every=False)
-    found += of_suspects(context, window, none.astype(bool))
+    suspected = before.suspected & ~ends if len(before.suspected) == len(ends) else np.zeros(len(ends), bool)
+    found += of_suspects(context, window, suspected)
     standing = replace(
         before,
         verdicts={**before.verdicts, **verdicts},
-        since=np.full(len(none), np.nan),
-        suspected=none.astype(bool),
+        since=np.where(ends, np.nan, before.since),
+        suspected=suspected,
     )
     return _Composer(model, reference, detectors, rules, standing).compose(window, scores, found)
 
@@ -249,7 +256,7 @@ def suspects(model: ModelState, detectors: DetectorSet, window: Hop, rules: Rule
     if model.judge is None or not _weighs_windows(model):
         return np.zeros(len(model.reference.channels), bool)
     state, learned = model.judge.state, model.judge.learned
-    watched = learned.independent & ~state.episodes.open[:-1]
+    watched = learned.independent & ~state.episodes.open[:-1] & ~detectors.renewed
     e, rows = np.full(len(watched), np.nan), learned.rows
     e[rows] = window_evidence(learned.shape, state.evidence, window.summary.counts[rows])
     e[~watched] = np.nan
@@ -323,6 +330,7 @@ class _Composer:
             worst = np.maximum(worst, np.int8(LEARNING))
         since = self._since()
         status = _model_status(worst, joint, learning=learning)
+        worst = np.where(self.detectors.blind, np.maximum(worst, np.int8(LEARNING)), worst)
         context = FindingContext(self.model, standing, self.reference, self.detectors, self.rules.budget_models)
         names = drifted_names(context, worst, joint)
         because = self._because(context, window, worst, joint, names, at)
@@ -446,8 +454,9 @@ def evidence(model: ModelState, standing: Standing, detectors: DetectorSet) -> t
         return None, None
     state, learned = model.judge.state, model.judge.learned
     open_, pages = state.episodes.open, learned.paging
-    s = np.where(learned.watched, np.log1p(state.s), np.nan)
-    a = np.where(learned.watched, np.log1p(detectors.a), np.nan)
+    watched = learned.watched & ~np.append(detectors.renewed, False)
+    s = np.where(watched, np.log1p(state.s), np.nan)
+    a = np.where(watched, np.log1p(detectors.a), np.nan)
     if detectors.natural is not None:
         pages = np.append(standing.gross, False)
     status = np.where(open_, np.where(pages, DRIFT, WARNING), OK).astype(np.int8)

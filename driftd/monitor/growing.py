@@ -25,6 +25,7 @@ from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
 from driftd.judge.natural.kinds import KINDS, Kind
 from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
+from driftd.judge.natural.runs import joined
 from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.step import Verdict
 from driftd.learn.build import Learning, build
@@ -40,10 +41,11 @@ from driftd.learn.growth import (
     grown,
     seeded,
 )
+from driftd.learn.renewed import renewed_of
 from driftd.learn.sample import Sample
 from driftd.monitor.renewal import is_ready
 from driftd.monitor.settings import ModelSettings
-from driftd.monitor.state import Growth, ModelState
+from driftd.monitor.state import Growth, ModelState, Regrowth
 from driftd.monitor.warmup import note_versions
 
 AGAIN_SECONDS: Final = 600.0
@@ -127,26 +129,33 @@ def _unknown(reference: Reference, batches: Iterable[EventBatch]) -> Iterator[tu
                 yield rows, here
 
 
-def take_rows(model: ModelState, pane: int, pane_seconds: float) -> None:
-    """Takes the events that have arrived up to ``pane`` into the sample."""
+def take_rows(model: ModelState, pane: int, pane_seconds: float) -> list[tuple[TopicPartition, RawRows]]:
+    """Takes the events that have arrived up to ``pane`` into the sample; and says which they were, by their source."""
     growth = model.growth
-    if growth is None or not model.arrived:
-        return
-    sample, later = growth.sample, dict[TopicPartition, list[RawRows]]()
+    if (growth is None and not model.regrowths) or not model.arrived:
+        return []
+    taken = list[tuple[TopicPartition, RawRows]]()
+    sample, later = None if growth is None else growth.sample, dict[TopicPartition, list[RawRows]]()
     if model.reference is None:
         note_versions(model, [m for messages in model.arrived.values() for m in messages], pane_seconds)
     for source, messages in sorted(model.arrived.items()):
         for message in messages:
             mine = message.panes <= pane
-            if sample is not None and mine.any():
-                index = np.flatnonzero(mine)
-                sample = sample.add(message.rows.take(index), message.panes[index], source[1])
+            if mine.any():
+                part = _part(message, mine)
+                sample = None if sample is None else sample.add(part.rows, part.panes, source[1])
+                taken.append((source, part))
             if not mine.all():
-                index = np.flatnonzero(~mine)
-                rest = replace(message, rows=message.rows.take(index), panes=message.panes[index])
-                later.setdefault(source, []).append(rest)
+                later.setdefault(source, []).append(_part(message, ~mine))
     model.arrived = later
-    model.growth = replace(growth, sample=sample)
+    if growth is not None:
+        model.growth = replace(growth, sample=sample)
+    return taken
+
+
+def _part(message: RawRows, mine: NDArray[np.bool_]) -> RawRows:
+    index = np.flatnonzero(mine)
+    return replace(message, rows=message.rows.take(index), panes=message.panes[index])
 
 
 def left(model: ModelState) -> dict[TopicPartition, EventBatch]:
@@ -163,10 +172,12 @@ def reach(model: ModelState, settings: ModelSettings) -> tuple[Reference | None,
         model.growth = replace(growth, wait=growth.wait + AGAIN_SECONDS)
         return None, ""
     growth, renewed = _renewed(model, growth)
-    gaps = tuple(gap for gap in open_gaps(model, growth.begun + growth.wait) if gap.channel not in renewed)
+    aside = {*renewed, *_aside(model)}
+    gaps = tuple(gap for gap in open_gaps(model, growth.begun + growth.wait) if gap.channel not in aside)
     held = tuple(gap.channel for gap in gaps)
     stage = _passed(growth.wait)
     again = stage == growth.stage and set(growth.held) <= set(held)  # who has waited for so long waits on
+    again = again and growth.wait != settings.grow_seconds  # the last stage need not be one of STAGES
     if model.reference is not None and growth.sample is not None:
         again = again and not renewed and not any(_unknown(model.reference, growth.sample.rows))
     if again or (growth.sample is not None and not renewed and model.standing.gross.any()):
@@ -227,15 +238,29 @@ def _learned(
 def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
     """Keeps what natural.step has seen, and of pages and tickets that ended the time that they were about."""
     growth = model.growth
+    if model.regrowths:
+        model.regrowths = tuple(_saw(model, learned, r, verdict) for r in model.regrowths)
     if growth is None:
         return
-    turns = [t for t in verdict.turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind)]
-    faults = np.concatenate([growth.faults, _faults(turns, _span(model))])
+    faults = np.concatenate([growth.faults, _faults(_learnable(learned, verdict.turns), _span(model))])
     history = growth.history
     if history is not None:
         peaks = peaks_of(learned.fast, len(learned.traits.numeric), verdict.g)
         history = history.add(hours_of(learned.layout, verdict.ticks), peaks, verdict.cells)
     model.growth = replace(growth, history=history, faults=faults)
+
+
+def _learnable(learned: NaturalLearned, turns: Iterable[Turn]) -> list[Turn]:
+    return [t for t in turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind)]
+
+
+def _saw(model: ModelState, learned: NaturalLearned, r: Regrowth, verdict: Verdict) -> Regrowth:
+    assert model.reference is not None
+    rows = [model.reference.rows[name] for name in r.channels]
+    mine = [t for t in _learnable(learned, verdict.turns) if t.channel in rows]
+    faults = np.concatenate([r.growth.faults, _faults(mine, r.growth.wait)])
+    cells = r.cells if r.cells is None or not len(verdict.cells) else joined([r.cells, verdict.cells])
+    return replace(r, growth=replace(r.growth, faults=faults), cells=cells)
 
 
 def _is_the_world(learned: NaturalLearned, channel: int, kind: Kind) -> bool:
@@ -292,15 +317,21 @@ def gaps_over(model: ModelState, growth: Growth) -> tuple[Gap, ...]:
     """Those of faults that have ended."""
     if model.reference is None:
         return ()
-    names = [channel.name for channel in model.reference.channels]
+    names, aside = [channel.name for channel in model.reference.channels], _aside(model)
+    every = ((int(row), start, end) for row, start, end in left_out(growth).tolist())
     return tuple(
-        Gap(names[int(row)], start, end) for row, start, end in left_out(growth).tolist() if int(row) < len(names)
+        Gap(names[row], start, end) for row, start, end in every if row < len(names) and names[row] not in aside
     )
 
 
-def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
+def _aside(model: ModelState) -> set[str]:
+    """The channels that are learned anew beside the others (driftd.monitor.regrowth)."""
+    return set() if model.reference is None else {r.channel for r in renewed_of(model.reference)}
+
+
+def open_gaps(model: ModelState, now: float, span: float | None = None) -> tuple[Gap, ...]:
     """Of channels with something open that must not be learned: a page, a gross one of LOST, or another change that
-    has not lasted as long as the reference.
+    has not lasted as long as the reference, ``span`` seconds (None: the model's).
     """
     reference, natural = model.reference, model.natural
     if reference is None:
@@ -310,7 +341,8 @@ def open_gaps(model: ModelState, now: float) -> tuple[Gap, ...]:
         begun = model.judge.state.episodes.since
         since |= {row: (float(begun[row]), "") for row in np.flatnonzero(model.standing.gross).tolist()}
     if natural is not None:
-        episodes, span, learned = natural.episodes, reference.last - reference.first, natural_of(reference)
+        episodes, learned = natural.episodes, natural_of(reference)
+        span = reference.last - reference.first if span is None else span
         assert learned is not None
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
@@ -332,6 +364,12 @@ def _next(stage: int, wait: float, held: Sequence[str], settings: ModelSettings)
     """When it is tried again, ``stage`` stages and ``wait`` seconds after the beginning; soon while channels wait."""
     length = _length(stage, settings)
     return min(length if length > wait else np.inf, wait + WAIT_SECONDS if held else np.inf)
+
+
+def following(wait: float, settings: ModelSettings) -> float:
+    """The length of the first stage that is longer; inf where there is none."""
+    length = _length(_passed(wait), settings)
+    return length if length > wait else np.inf
 
 
 def _passed(seconds: float) -> int:

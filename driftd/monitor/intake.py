@@ -73,7 +73,7 @@ def _take_rows(model: ModelState, message: RawRows) -> None:
     if through is not None and (message.panes <= through).any():
         new = np.flatnonzero(message.panes > through)
         message = replace(message, rows=message.rows.take(new), panes=message.panes[new])
-    if len(message.rows) and model.wants_rows:
+    if len(message.rows) and model.holds_rows:
         model.arrived.setdefault(message.source, []).append(message)
     if len(message.rows) and model.reference is not None:
         model.recent.append(message)

@@ -17,12 +17,13 @@ from driftd.core.text import utc
 from driftd.core.window import Hop, Hops, Windows
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.graft import regrafted
 from driftd.judge.natural.slots import Slots
 from driftd.judge.natural.step import carried, refitted
 from driftd.judge.natural.thresholds import TICKET_BUDGET
 from driftd.judge.runtime import ModelJudge
-from driftd.judge.step import MicroBatch, ended
-from driftd.monitor import growing, renewal
+from driftd.judge.step import MicroBatch, ended, ended_of
+from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.assignment import DetectorSet
 from driftd.monitor.evaluate import (
     Evaluation,
@@ -100,7 +101,7 @@ class Monitor:
     def bins_stay(self, model: ModelState) -> bool:
         """Whether the bins of the model's reference are those that its events will always be counted on."""
         reference = model.reference
-        if reference is None or model.wants_rows or self.settings(model.slice).restart:
+        if reference is None or model.holds_rows or self.settings(model.slice).restart:
             return False
         return reference.kind is not ReferenceKind.ROLLING
 
@@ -114,10 +115,25 @@ class Monitor:
 
     def due(self, model: ModelState, reached: int) -> int | None:
         """The last pane of the next stage of the model's growth, if it has come; what arrived before it is taken in."""
+        seconds = self.windows.pane_seconds
         growing.begin(model, self.settings(model.slice))
-        pane = growing.due(model, reached, self.windows.pane_seconds)
-        growing.take_rows(model, reached if pane is None else pane, self.windows.pane_seconds)
+        regrowth.begin(model, seconds)
+        ways = growing.due(model, reached, seconds), regrowth.due(model, reached, seconds)
+        pane = min((last for last in ways if last is not None), default=None)
+        for source, taken in growing.take_rows(model, reached if pane is None else pane, seconds):
+            regrowth.add(model, taken.rows, taken.panes, source[1])
         return pane
+
+    def regrown(self, model: ModelState, pane: int) -> tuple[Reference, Sequence[int]] | None:
+        """With the stage that ends with ``pane``: the model's reference with channels that were learned anew beside the
+        others, and their rows, none where they wait. None where no such stage ends.
+        """
+        seconds = self.windows.pane_seconds
+        last = regrowth.due(model, pane, seconds)
+        if last is None or model.reference is None:
+            return None
+        reference, names = regrowth.reach(model, pane, self.settings(model.slice), seconds)
+        return reference, [reference.rows[name] for name in names]
 
     def grow(self, model: ModelState) -> tuple[Reference | None, Mapping[TopicPartition, EventBatch] | None, str]:
         """The model's reference at the stage that is due, None where it waits. With bins of its own: and the rows after
@@ -139,13 +155,26 @@ class Monitor:
             return ()
         empty = Summary.empty(reference.id, len(reference.channels), reference.width)
         hop, detectors = Hop(pane * seconds, (pane + 1) * seconds, empty), self.detectors(reference)
-        turns = [] if model.natural is None else model.natural.episodes.end_all(hop.end)
-        if turns := [turn for turn in turns if turn.channel not in held]:
-            keep(self, model, _because(evaluate_changes(model, detectors, self.rules(), hop, turns), because), out)
+        turns = self._end_changes(model, pane, out, because, held)
         if model.judge is not None:
             batch = MicroBatch(hop.start, hop.end, empty, None, np.full(len(reference.channels), np.nan))
             judged, model.judge = ended(model.judge.state, detectors.a), ModelJudge.of(reference)
             keep(self, model, _because(evaluate_episodes(model, detectors, self.rules(), batch, judged), because), out)
+        return turns
+
+    def _end_changes(
+        self, model: ModelState, pane: int, out: Evaluated, because: str, held: Sequence[int]
+    ) -> Sequence[Turn]:
+        """What natural variation holds open ends, but for the channels that are held."""
+        reference, seconds = model.reference, self.windows.pane_seconds
+        if reference is None or model.natural is None:
+            return ()
+        empty = Summary.empty(reference.id, len(reference.channels), reference.width)
+        hop = Hop(pane * seconds, (pane + 1) * seconds, empty)
+        turns = [turn for turn in model.natural.episodes.end_all(hop.end) if turn.channel not in held]
+        if turns:
+            found = evaluate_changes(model, self.detectors(reference), self.rules(), hop, turns)
+            keep(self, model, _because(found, because), out)
         return turns
 
     def retire(self, model: ModelState, out: Evaluated, because: str) -> None:
@@ -179,6 +208,60 @@ class Monitor:
         self._close_timeline(model)
         self.forget(model.reference)
         models[key] = model.afresh(growth, model.through)
+
+    def renew(self, model: ModelState, act: Act, begun: float, out: Evaluated) -> Reference:
+        """Lets channels of a model whose events are not kept learn anew beside the others, from ``begun`` on: what is
+        open on them ends. The model's reference that says so.
+        """
+        assert model.reference is not None
+        rows = [model.reference.rows[name] for name in act.channels]
+        self._end_rows(model, model.reference, out, act.by, rows)
+        if model.growth is not None:
+            held = tuple(name for name in model.growth.held if name not in act.channels)
+            model.growth = replace(model.growth, held=held)
+        reference = regrowth.started(model, act, begun)
+        self.graft(model, reference, rows)
+        return reference
+
+    def _end_rows(
+        self, model: ModelState, reference: Reference, out: Evaluated, because: str, rows: Sequence[int]
+    ) -> None:
+        """What is open on some channels ends, and on relations that rest on them."""
+        assert model.taken is not None
+        detectors, rules = self.detectors(reference), self.rules()
+        model.judgement = self.judgement(model) if model.judgement is None else model.judgement
+        others = [row for row in range(len(reference.channels)) if row not in rows]
+        self._end_changes(model, model.taken, out, because, others)
+        if model.judge is not None:
+            seconds, empty = self.windows.pane_seconds, Summary.empty(reference.id, len(reference.channels), 1)
+            pairs = np.isin(model.judge.learned.pairs.rows, [*rows]).any()
+            mine = [*rows, *([len(reference.channels)] if pairs else [])]
+            judged, model.judge.state = ended_of(model.judge.state, detectors.a, mine)
+            start = model.taken * seconds
+            batch = MicroBatch(start, start + seconds, empty, None, np.full(len(reference.channels), np.nan))
+            keep(self, model, _because(evaluate_episodes(model, detectors, rules, batch, judged), because), out)
+        keep(self, model, _because(evaluate_end(model, detectors, rules, rows), because), out)
+
+    def graft(self, model: ModelState, reference: Reference, rows: Sequence[int]) -> None:
+        """Goes on with a reference that differs in the channels ``rows`` alone: these begin anew, the others do not
+        notice. Panes that wait are not on its bins yet.
+        """
+        before = model.reference
+        assert before is not None
+        known, anew = self.detectors(before).natural, self.detectors(reference).natural
+        if model.natural is not None and known is not None and anew is not None:
+            model.natural = regrafted(model.natural, known, anew, rows)
+        model.hops = model.hops.changed(lambda summary: summary.without(rows, reference.id))
+        if model.judge is not None:
+            model.judge.leave(rows, reference.id)
+        places = () if anew is None else [p for p, row in enumerate(anew.scores.rows.tolist()) if row in rows]
+        model.timeline = model.timeline.regrafted(
+            self.reader(reference), lambda block: block.with_rows(rows, places, reference.id, None)
+        )
+        model.standing = _without(model.standing, rows)
+        model.names = {name: came for name, came in model.names.items() if reference.rows[name] not in rows}
+        model.reference = reference
+        self.forget(before)
 
     def adopt(self, models: Models, key: Slice, reference: Reference, *, anew: bool = False) -> None:
         """Makes ``reference`` the slice's from here on; what was judged on another reference's bins, or before it was
@@ -316,6 +399,23 @@ def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:
         return None
     found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
     return replace(evaluation, judgement=replace(evaluation.judgement, findings=found))
+
+
+def _without(standing: Standing, rows: Sequence[int]) -> Standing:
+    """Where the model stands, with nothing of the channels ``rows``."""
+    mine, verdicts = [*rows], {}
+    for kind, verdict in standing.verdicts.items():
+        status = verdict.status.copy()
+        status[mine] = 0
+        verdicts[kind] = Verdict(status, verdict.detections)
+    flags = {}
+    for name, nothing in (("since", np.nan), ("suspected", False), ("gross", False)):
+        values = getattr(standing, name).copy()
+        if len(values):
+            values[mine] = nothing
+        flags[name] = values
+    changes = tuple(change for change in standing.changes if change.row not in mine)
+    return replace(standing, verdicts=verdicts, changes=changes, **flags)
 
 
 def _standing(before: Standing, rows: Mapping[int, int], channels: int) -> Standing:

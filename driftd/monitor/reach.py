@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.reference import Reference
-from driftd.core.text import duration, percent
+from driftd.core.text import duration, minute, percent
 from driftd.judge.natural.changes import CHANGES, SHAPES, Change
 from driftd.judge.natural.learned import SCALES, THIN_EVENTS, NaturalLearned
 from driftd.judge.natural.reach import UP, Pace, Reach
 from driftd.judge.natural.shapes import LEAST_RATE, LEAST_SHAPE, STATISTICS
+from driftd.learn.renewed import Renewed, renewed_of
 
 Bools = NDArray[np.bool_]
 
@@ -117,7 +118,7 @@ def undetectable(
     pace, ways = Pace.of(reference, 1.0), np.zeros((3, len(CHANGES), len(reference.channels)), bool)
     ways[seen.direction, seen.change, seen.channel] = True
     up, down = ways[0] | ways[UP], ways[0] | ways[-UP]
-    out = []
+    out, waits = [], {reference.rows[r.channel]: r for r in renewed_of(reference) if r.blind}
     for row in range(len(reference.channels)):
         mine = []
         for change in _asked(reference, learned, row):
@@ -126,9 +127,14 @@ def undetectable(
             exact &= not (change is Change.MISSING and learned.traits.awaited[row])  # no event lacks what may come
             if not (exact or (up[place, row] and (down[place, row] or learned.traits.latency[row]))):
                 way = _DIRECTIONS[int(down[place, row]) - int(up[place, row])]
-                mine.append(Undetectable(change, CLASS_OF[change], way, _why(learned, pace, change, row)))
+                why = _again(waits[row]) if row in waits else _why(learned, pace, change, row)
+                mine.append(Undetectable(change, CLASS_OF[change], way, why))
         out.append(tuple(mine))
     return out
+
+
+def _again(mark: Renewed) -> str:
+    return f"learning again since {minute(mark.since)} UTC, ready at {minute(mark.due)} UTC"
 
 
 def _classes(sees: Bools) -> set[ChangeClass]:
@@ -195,12 +201,13 @@ def _why(learned: NaturalLearned, pace: Pace, change: Change, row: int) -> str:
     if fast.any() or slow:
         if window < least:
             return f"too few values: {window:.0f} in a window, {least} are needed"
-        return f"its limit is beyond what its values can reach{_short(learned)}"
-    return _not_looked(learned, change, row) or f"too few events: no window to learn from{_short(learned)}"
+        return f"its limit is beyond what its values can reach{_short(learned, row)}"
+    return _not_looked(learned, change, row) or f"too few events: no window to learn from{_short(learned, row)}"
 
 
-def _short(learned: NaturalLearned) -> str:
-    return f" (the reference spans {duration(learned.days * DAY)})" if learned.traits.short else ""
+def _short(learned: NaturalLearned, row: int) -> str:
+    days = float(learned.days_known[row])
+    return f" (the reference spans {duration(days * DAY)})" if learned.short[row] else ""
 
 
 def _not_looked(learned: NaturalLearned, change: Change, row: int) -> str:

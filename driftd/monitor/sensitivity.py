@@ -222,7 +222,7 @@ def _guaranteed(of: ModelGuarantee | str, learned: Learned | None, row: int) -> 
     why, judged = of.why[row], bool(of.judged[row])
     a = float(of.a[row]) if judged else float("nan")
     apart = a / float(learned.rate[row]) if judged and learned.rate[row] > 0 else float("nan")
-    unknown = "" if learned.independent[row] else SEASONAL if learned.seasonal[row] else why
+    unknown = "" if learned.independent[row] and judged else SEASONAL if learned.seasonal[row] else why
     if learned.seasonal[row] and not of.pages[row]:
         why += _lacking(learned, why)
     return _Guaranteed(of.regime[row], bool(of.pages[row]), why, a, apart, unknown)

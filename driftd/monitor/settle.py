@@ -255,8 +255,13 @@ def _seen(known: Known, model: ModelState, run: Run, reference: Reference) -> Mi
             row = reference.rows[detection.channel]
             external_since[row] = np.fmin(external_since[row], detection.since)
     start, end = run.first * seconds, run.number * seconds + seconds
-    cross = None if model.standing.changes else run.cross
-    return MicroBatch(start, end, run.summary, cross, external_since)
+    detectors = known.detectors(reference)
+    cross = None if model.standing.changes or not detectors.pairs_hold else run.cross
+    summary = run.summary
+    if detectors.renewed.any():  # it knows nothing of them
+        counts = np.where(detectors.renewed[:, None], 0, summary.counts)
+        summary = replace(summary, counts=counts)
+    return MicroBatch(start, end, summary, cross, external_since)
 
 
 def _judge_window(

@@ -20,6 +20,7 @@ from driftd.core.summary import Summary
 from driftd.core.window import Hops
 from driftd.judge.natural.history import History
 from driftd.judge.natural.kinds import Kind
+from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 from driftd.learn.sample import Sample
@@ -134,6 +135,21 @@ class Growth:
     renewals: tuple[Renewal, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Regrowth:
+    """``channels`` that are learned anew beside the others, from ``growth.begun`` on (to ``end``, inf where it goes
+    on), because somebody asked: their own way from half an hour to four weeks. ``growth.faults`` has rows of the
+    model's reference. ``cells``: of the model's relations (natural.step) since they have bins of their own; None
+    before.
+    """
+
+    channels: tuple[str, ...]
+    end: float
+    because: str
+    growth: Growth
+    cells: Runs | None = None
+
+
 @dataclass(slots=True)
 class ModelState:
     """One slice on the model side.
@@ -142,7 +158,7 @@ class ModelState:
     the panes that came in since, by source and each once; ``arrived`` the raw rows, by source, and ``through`` the last
     pane of which each source's rows are in. ``recent``: the raw rows of the last hops, where a new version of the model
     gets a reference of its own. ``rows`` and ``learned``: events that are held for the reference.
-    ``growth``: None where the reference does not grow (any more).
+    ``growth``: None where the reference does not grow (any more); ``regrowths``: those of channels beside the others.
     ``heard``: when its last events came in, wall time in epoch seconds (NaN: not known); a ``retired`` model is on no
     page until events come again; ``configured``: the user names it.
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
@@ -170,6 +186,7 @@ class ModelState:
     standing: Standing = field(default_factory=Standing)
     period: Period | None = None
     growth: Growth | None = None
+    regrowths: tuple[Regrowth, ...] = ()
     versions: dict[str, float] = field(default_factory=dict)
     started: dict[str, float] = field(default_factory=dict)
     pages: int = 0
@@ -190,6 +207,11 @@ class ModelState:
     def wants_rows(self) -> bool:
         """Whether a reference will be learned from its events."""
         return self.reference is None or (self.growth is not None and self.growth.sample is not None)
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether anything will be: the reference, or channels of it."""
+        return self.wants_rows or bool(self.regrowths)
 
     @property
     def name(self) -> str:

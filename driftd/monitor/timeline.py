@@ -7,7 +7,7 @@ minute   [       ][       ]   when the next one begins: shares, mean and quantil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -300,6 +300,17 @@ class Timeline:
                 Level(None, level.sealed, level.tail if still is None else level.tail.then(reader.points(still, step)))
                 for step, level, still in zip(STEPS, self.levels, self._open(), strict=True)
             ),
+        )
+
+    def regrafted(self, reader: ValueReader, change: Callable[[PaneBlock], PaneBlock]) -> Timeline:
+        """On bins that differ in some channels alone; ``change`` makes open sums those of the new ones. What is open of
+        the other channels goes on.
+        """
+        still = [level.open for level in self.levels]
+        known = self._on(reader) if self.channels else self
+        levels = zip(known.levels, still, strict=True)
+        return replace(
+            known, levels=tuple(replace(v, open=None if block is None else change(block)) for v, block in levels)
         )
 
     def points(self, step: int, reader: ValueReader | None) -> Points:

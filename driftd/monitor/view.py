@@ -27,7 +27,8 @@ class ModelView:
     ``timeline`` with the ``reader`` of its open sums; ``hours``: what is usual by hour, None where that is not known;
     ``started``: when each version began to answer; ``quiet`` while it sends nothing. ``acts``: what people did about
     it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
-    ringing now; ``keeps_events``: one channel alone can be learned anew.
+    ringing now; ``keeps_events``: the model can learn anew from events that were; ``renews``: one channel alone can be
+    learned anew, and ``renewed`` what is to be said of those that are, or were.
     """
 
     name: str
@@ -46,6 +47,8 @@ class ModelView:
     windows: tuple[Act, ...] = ()
     muted: Act | None = None
     keeps_events: bool = False
+    renews: bool = False
+    renewed: Mapping[str, str] = field(default_factory=dict)
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""

@@ -27,12 +27,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 HOUR = 3600.0
 WHY = "amounts are in cents from now on"
 PER_HOUR = 900
+MANY = 5
+"""Times as many events an hour do not fit into the sample of the first day: after it they are not kept."""
 
 
-def traffic(begin: float, end: float, factor: float) -> list[bytes]:
+def traffic(begin: float, end: float, factor: float, times_as_many: int = 1) -> list[bytes]:
     """A model whose amounts are ``factor`` times as large as in the beginning."""
     rng = np.random.default_rng(int(begin))
-    times = np.sort(rng.uniform(begin, end, int(PER_HOUR * (end - begin) / HOUR)))
+    times = np.sort(rng.uniform(begin, end, times_as_many * int(PER_HOUR * (end - begin) / HOUR)))
     amounts, ages = factor * np.exp(rng.normal(3, 0.6, len(times))), rng.normal(40, 10, len(times))
     shops = rng.choice(["a", "b", "c"], len(times), p=[0.5, 0.3, 0.2])
     return [
@@ -61,8 +63,8 @@ class Shop:
         self.driftd = DriftdProcess(folder, {"kafka": kafka_settings, "state": state, "windows": windows})
         self.sent = 0
 
-    def send(self, begin: float, end: float, factor: float = 1.0) -> None:
-        events = traffic(begin, end, factor)
+    def send(self, begin: float, end: float, factor: float = 1.0, times_as_many: int = 1) -> None:
+        events = traffic(begin, end, factor, times_as_many)
         with self.kafka.producer() as producer:
             for event in events:
                 producer.send(self.topic, event)
@@ -121,6 +123,29 @@ def test_done_is_saved_the_new_normal_is_quiet_and_the_next_fault_pages(shop: Sh
     time.sleep(3)  # it reads them
     assert shop.driftd.value("driftd_model_status", model="shop") == 0
     shop.send(now - 0.3 * HOUR, now, 10_000)
+    shop.wait(3)
+    assert shop.told("amount")[-1]["severity"] == "page"
+
+
+def test_a_channel_of_a_model_whose_events_are_not_kept_is_learned_from_what_comes(shop: Shop) -> None:
+    now = time.time() // 60 * 60
+    shop.send(now - 30 * HOUR, now - 3 * HOUR, 1, MANY)
+    shop.send(now - 3 * HOUR, now - 2 * HOUR, 100, MANY)
+    shop.driftd.start()
+    shop.wait(3)
+    said = shop.cli("rebaseline", "shop", "amount", "--because", WHY, "--as", "anna")
+    shop.driftd.kill9()
+    assert said.startswith(f"amount: learned anew from what comes from {at_minute(now - 2 * HOUR)[:-1]}")
+    assert shop.told("amount")[-1]["because"] == f"rebaseline by local as anna: {WHY}"
+    shop.driftd.start()
+    shop.driftd.wait_ready()
+    shop.wait(0)
+    assert "amount: cannot see: learning again since" in shop.driftd.get("/model?model=shop")[1]
+    assert "not watched, it is learned anew" in shop.driftd.get("/channel?model=shop&channel=amount")[1]
+    shop.send(now - 2 * HOUR, now - HOUR, 100, MANY)
+    shop.driftd.wait(lambda: "amount: its new normal is" in shop.driftd.get("/model?model=shop")[1], "learned")
+    assert shop.driftd.value("driftd_model_status", model="shop") == 0
+    shop.send(now - HOUR, now - 0.3 * HOUR, 10_000, MANY)
     shop.wait(3)
     assert shop.told("amount")[-1]["severity"] == "page"
 

@@ -72,7 +72,8 @@ class Stretch:
 
 def ready(evidence: Evidence) -> bool:
     """Whether a stretch may begin: something was seen in each row, so none begins anew, and no episode is open."""
-    return bool(not evidence.frozen.any() and np.isfinite(evidence.changes.log_weight[0]).all())
+    changes = evidence.changes
+    return bool(changes.ages[0] and not evidence.frozen.any() and np.isfinite(changes.log_weight[0]).all())
 
 
 def stretch(

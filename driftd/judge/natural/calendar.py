@@ -48,7 +48,7 @@ def asks_for_less(
     what, t = CHANGES[change], learned.traits
     if what in BROKEN:
         return False
-    weekless, zeros = learned.days < STILL_DAYS, learned.zeros
+    weekless, zeros = bool(learned.days_known[channel] < STILL_DAYS), learned.zeros
     at_rest = t.numeric[channel] and not t.output[channel] and newest[f.LIVE] and not newest[f.NONZERO]
     if weekless and at_rest and zeros is not None and zeros[channel] >= ZEROS:
         return True

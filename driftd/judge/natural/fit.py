@@ -489,20 +489,21 @@ def _relations(
     if related is None or (runs.drawn.early and blocks.days < WHOLE_DAY):
         return nothing, None
     relations, cells = related
-    out: list[RelationLearned | None] = []
-    for scale in RELATION_SCALES:
-        first, last = windows(cells, len(cells), scale.seconds, scale.events)
-        span = blocks.seconds * blocks.n
-        if len(first) < LEAST_WINDOWS or span < scale.least_days * DAY:
-            out.append(None)
-            continue
-        left = relations.left(summed(cells, first, last), events_of(cells, first, last))
-        n = float(np.clip(span / np.median(cells.end[last] - cells.start[first]), 2, MOST_WINDOWS))
-        freedom = NU0 + n - 1
-        variance = (NU0 * TAU[Change.RELATION] ** 2 + n * left.var(axis=0, ddof=1)) / freedom
-        deviation = np.sqrt(variance * (1 + 1 / n))
-        out.append(RelationLearned(Predictive(left.mean(axis=0), deviation, np.full(len(deviation), freedom))))
-    return out, relations
+    span = blocks.seconds * blocks.n
+    return [relation_of(scale, relations, cells, span) for scale in RELATION_SCALES], relations
+
+
+def relation_of(scale: Scale, relations: Relations, cells: Runs, span: float) -> RelationLearned | None:
+    """From whole cells of ``span`` seconds; None where they are too few for the scale."""
+    first, last = windows(cells, len(cells), scale.seconds, scale.events)
+    if len(first) < LEAST_WINDOWS or span < scale.least_days * DAY:
+        return None
+    left = relations.left(summed(cells, first, last), events_of(cells, first, last))
+    n = float(np.clip(span / np.median(cells.end[last] - cells.start[first]), 2, MOST_WINDOWS))
+    freedom = NU0 + n - 1
+    variance = (NU0 * TAU[Change.RELATION] ** 2 + n * left.var(axis=0, ddof=1)) / freedom
+    deviation = np.sqrt(variance * (1 + 1 / n))
+    return RelationLearned(Predictive(left.mean(axis=0), deviation, np.full(len(deviation), freedom)))
 
 
 def _related(

@@ -94,8 +94,8 @@ class Leap:
 
 
 def leap(strides: Strides, limits: CountLimits, negative: Floats, before: Counts, after: Counts) -> Leap:
-    """Between counters int64[..., channels, columns] (natural.features); ``negative`` float64[channels]: the share below
-    0.
+    """Between counters int64[..., channels, columns] (natural.features); ``negative`` float64[channels]: the share that
+    is below 0.
     """
     then, now = typical(limits, before), typical(limits, after)
     turned = _turned(strides, negative, after, now)

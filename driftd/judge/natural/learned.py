@@ -16,7 +16,7 @@ from driftd.judge.natural.cusum import Rules
 from driftd.judge.natural.features import Layout
 from driftd.judge.natural.latency import LatencyLearned
 from driftd.judge.natural.leaps import Strides
-from driftd.judge.natural.predictive import Predictive
+from driftd.judge.natural.predictive import SHORT_DAYS, Predictive
 from driftd.judge.natural.relations import Relations, Scores
 from driftd.judge.natural.shapes import RATES, Usual
 from driftd.judge.natural.slots import Slots
@@ -265,6 +265,29 @@ class NaturalLearned:
     """Derived: models whose events state none have no such channel, nor have references of a driftd before it."""
     hours: Floats | None = None
     """Derived: most references have seen all hours of a day (natural.known_hours)."""
+    own_days: Floats | None = None
+    own_blocks: Floats | None = None
+    """float64[channels], of those that were grafted (natural.graft): the days that each was learned from, and seconds
+    of their blocks; NaN of the others. Derived: none was."""
+    tests: NDArray[np.int64] | None = None
+    """int64[len(CHANGES)]: tests that share the budget, where channels were grafted since. Derived: those that are."""
+
+    @cached_property
+    def days_known(self) -> Floats:
+        """float64[channels]: the days of the reference that each was learned with."""
+        return np.full(len(self.traits.numeric), self.days) if self.own_days is None else _or(self.own_days, self.days)
+
+    @cached_property
+    def block_lengths(self) -> Floats:
+        """float64[channels], seconds."""
+        every = np.full(len(self.traits.numeric), self.block_seconds)
+        return every if self.own_blocks is None else _or(self.own_blocks, self.block_seconds)
+
+    @cached_property
+    def short(self) -> Bools:
+        """bool[channels]: learned from few days (Traits.short)."""
+        few: Bools = self.days_known < SHORT_DAYS
+        return few
 
     @cached_property
     def siblings(self) -> Bools:
@@ -287,3 +310,7 @@ class NaturalLearned:
     @property
     def related(self) -> tuple[RelationLearned | None, ...]:
         return self.relation_soon, self.relation_near, self.relation_day, self.relation_long
+
+
+def _or(own: Floats, every: float) -> Floats:
+    return np.where(np.isnan(own), every, own)

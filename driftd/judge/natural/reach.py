@@ -192,8 +192,8 @@ def _fast(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, 
         away = np.where(learned.traits.timely, AWAY, 0.0) if page else np.zeros(len(learned.traits.timely))
         jump = JUMP_OF_UNSURE if page else JUMP
         shares = leaps.surely(learned.strides, learned.limits, learned.negative, jump, away)
-        anyway = not page and not learned.traits.short  # far out is a ticket there whether it jumps or not
-        shares = np.where(jumps & (not anyway), shares[rules.channel], 0.0)
+        anyway = (not page) & ~learned.short[rules.channel]  # far out is a ticket there whether it jumps or not
+        shares = np.where(jumps & ~anyway, shares[rules.channel], 0.0)
         seconds = np.where(rate >= shares[:, None], seconds, np.inf)
     for horizon in HORIZONS:
         by_then = seconds <= horizon
@@ -248,8 +248,8 @@ def _slow(
             ),
         ]
     )
-    if page or learned.traits.short:
-        least[unsure(learned)[CHANGE_OF]] = np.inf  # whether numbers came far out at once shows in ticks alone
+    unseen = unsure(learned) & (learned.short | page)
+    least[unseen[CHANGE_OF]] = np.inf  # whether numbers came far out at once shows in ticks alone
     twice = 2 * window + hop if scale == 0 else window + hop
     channel = np.arange(least.shape[1])
     for row, place in enumerate(CHANGE_OF.tolist()):

@@ -126,6 +126,11 @@ class Relations:
     weight: Floats
     strongest: Floats
 
+    def about(self, places: Bools) -> Bools:
+        """bool[k]: those of a channel of ``places`` bool[m], or to one."""
+        out: Bools = places[self.rows] | (self.weight[:, places] != 0).any(axis=1)
+        return out
+
     @classmethod
     def of(cls, reference: Reference, scores: Scores, cells: Counts, timely: Bools) -> Self:
         """From the cells int64[cells, m + 1, m + 1] of the reference. ``timely`` bool[channels]: those whose level is

@@ -20,6 +20,11 @@ def table_of(learned: NaturalLearned) -> arrays.Table:
     return {_PREFIX + name: part for name, part in arrays.dump(learned).items()}
 
 
+def exchanged(table: Mapping[str, NDArray[Any]], learned: NaturalLearned) -> dict[str, NDArray[Any]]:
+    """``Reference.learned`` with it in place of what was learned before."""
+    return {**{name: part for name, part in table.items() if not name.startswith(_PREFIX)}, **table_of(learned)}
+
+
 def natural_of(reference: Reference) -> NaturalLearned | None:
     """None where nothing was learned with the reference: it was made of counts alone."""
     table: Mapping[str, NDArray[Any]] = {

@@ -22,7 +22,7 @@ from driftd.judge.natural.changes import (
     SizeTable,
     rows_of,
 )
-from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned, Traits
+from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.psi import of_correlations
 
@@ -50,7 +50,7 @@ def sizes_of(
         np.array([[_first(o.table, c, "ticket", SIZES[c].ticket) for o in own] for c in CHANGES]),
         np.array([[_first(o.table, c, "ticket", EXACT.get(c, np.inf)) for o in own] for c in CHANGES]),
         np.isfinite(learned.patience),
-        leaping(learned.traits),
+        leaping(learned),
     )
     table.stands[np.isinf(table.page[FROZEN])] = False  # the user wants no page
     _natural(learned, table.page)
@@ -76,10 +76,10 @@ def sizes_of(
     return table
 
 
-def leaping(traits: Traits) -> Bools:
+def leaping(learned: NaturalLearned) -> Bools:
     """bool[channels]: where numbers leave their range little by little, without a fault. Rain and clear air leap."""
-    t = traits
-    smooth = t.numeric & (t.timely | t.short) & ~(t.output | t.errors | t.constant | t.atom | t.flat)
+    t = learned.traits
+    smooth = t.numeric & (t.timely | learned.short) & ~(t.output | t.errors | t.constant | t.atom | t.flat)
     return smooth & t.whole
 
 
@@ -107,8 +107,9 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
             has &= ~getattr(t, size.lacks)
         place = np.ix_(rows_of(size.changes), np.flatnonzero(has))
         page[place] = np.maximum(page[place], size.page)
-    if learned.days < WHOLE_DAY:
-        page[rows_of(OF_THE_HOUR)] = page[NEW, t.numeric & ~t.constant] = np.inf
+    few = learned.days_known < WHOLE_DAY
+    page[np.ix_(rows_of(OF_THE_HOUR), np.flatnonzero(few))] = np.inf
+    page[NEW, few & t.numeric & ~t.constant] = np.inf
     np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
 
 

@@ -285,12 +285,11 @@ def _fast(
         if slow[change[i], c]:
             jump = _jump(learned, near, c, over.since[i], end[i], counters)
             leapt = _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
-            if not leapt and jump < JUMP and learned.traits.short:
+            if not leapt and jump < JUMP and learned.short[c]:
                 continue
             if not leapt:
-                near_by = learned.traits.timely[c] and not _away(learned, counters, c)
-                name, level = _as_it_came(name, level, jump, near_by=near_by, short=learned.traits.short)
-            holds = learned.traits.short and bool(np.isnan(jump))
+                name, level = _as_it_came(learned, c, counters, name, level, jump)
+            holds = bool(learned.short[c] and np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
         level = TICKET if lowered else level
@@ -307,13 +306,24 @@ def _fast(
     return cusum, witness, top
 
 
-def _as_it_came(name: Named, level: int, jump: float, *, near_by: bool, short: bool) -> tuple[Named, int]:
+def _as_it_came(
+    learned: NaturalLearned, channel: int, counters: Counts, name: Named, level: int, jump: float
+) -> tuple[Named, int]:
     """What is told, and how, of numbers that may have left what was known little by little: by how far they jumped, NaN
-    where that is forgotten; and whether they are ``near_by``, as calm air is near any wind however far its logarithm.
+    where that is forgotten. Calm air is near any wind, however far its logarithm.
     """
-    if jump < JUMP or (np.isnan(jump) and not short):
+    if jump < JUMP or (np.isnan(jump) and not learned.short[channel]):
         return name._replace(kind=Kind.GRADUAL), TICKET
+    near_by = learned.traits.timely[channel] and not _away(learned, counters, channel)
     return name, TICKET if near_by or jump < JUMP_OF_UNSURE else level
+
+
+def _weather(learned: NaturalLearned, change: int, channel: int, newest: Counts) -> bool:
+    """Whether a typical size that fell or rose by a factor may be the weather of a week that a reference of less than
+    three has not seen.
+    """
+    short = learned.traits.timely[channel] and learned.days_known[channel] < LONG_DAYS
+    return bool(change == UNIT and short and not _away(learned, newest, channel))
 
 
 def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
@@ -356,20 +366,8 @@ def unsure(learned: NaturalLearned) -> Bools:
     out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
     out[FAR] = learned.traits.timely
     varies = learned.traits.numeric & ~learned.traits.constant
-    if learned.traits.short:
-        out[FAR] |= varies
-        out[[NEW, *ENDS]] = varies
-    elif learned.days < LONG_DAYS:
-        out[[NEW, *ENDS]] = varies & learned.traits.timely
-    return out
-
-
-def _weather(learned: NaturalLearned) -> Bools:
-    """bool[len(CHANGES), channels]: where typical sizes that fall or rise by a factor may be the weather of a week that
-    a reference of less than three has not seen.
-    """
-    out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
-    out[UNIT] = learned.traits.timely & (learned.days < LONG_DAYS)
+    out[FAR] |= learned.short & varies
+    out[[NEW, *ENDS]] = varies & (learned.short | (learned.traits.timely & (learned.days_known < LONG_DAYS)))
     return out
 
 
@@ -408,14 +406,14 @@ def _leapt(
     """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page. Of less
     than a day nobody knows how far the night is.
     """
-    if learned.days < WHOLE_DAY:
+    if learned.days_known[channel] < WHOLE_DAY:
         return False
     before = int(np.searchsorted(near.end, since, side="right")) - 1
     if before < 0 or not limits.sizes.leaps[channel] or max(now - since, since - near.end[before]) > 2 * PAUSE:
         return False
     sums = np.stack([near.sums[before], near.sums[before]])
     sums[1, channel] = counters
-    least = leaps.FAR if change == FAR else GREAT[learned.traits.short]
+    least = leaps.FAR if change == FAR else GREAT[int(learned.short[channel])]
     about = learned.strides, learned.limits, learned.negative
     leapt = leaps.leap(*about, sums[0], sums[1]).over(learned.strides, least)
     return bool(leapt[channel])
@@ -471,8 +469,8 @@ def _slow(
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
-    firing[: 2 if learned.traits.short else 1] &= ~unsure(learned)[CHANGE_OF]
-    weather = _weather(learned)
+    firing[0] &= ~unsure(learned)[CHANGE_OF]
+    firing[1] &= ~(unsure(learned) & learned.short)[CHANGE_OF]
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
@@ -486,11 +484,12 @@ def _slow(
             name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
         newest = ring.sums[last[w], c]
         began = since, float(ring.end[last[w]])  # of a constant ticks say when
-        pages = firing[0, w, row, c] and not asks_for_less(learned, change, c, began, newest, newest)
-        pages = pages and not (weather[change, c] and not _away(learned, newest, c))
-        level = PAGE if pages else TICKET
-        needed = limits.sizes.least(change, c, page=level == PAGE)
-        fresh = named(learned, change, c, ring.sums[last[w], c], ring.sums[last[w], c], before)
+        less = asks_for_less(learned, change, c, began, newest, newest) or _weather(learned, change, c, newest)
+        level = PAGE if firing[0, w, row, c] and not less else TICKET
+        needed, fresh = (
+            limits.sizes.least(change, c, page=level == PAGE),
+            named(learned, change, c, newest, newest, before),
+        )
         fires.append(
             Fire(
                 float(ring.end[last[w]]), level, c, name, float(size[w, row, c]), float(least[w, row, c]),
@@ -505,17 +504,18 @@ def _slow(
 
 def _leaps(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
     """What has leapt out of its range with one of the last ``new`` hops, and stays there: a ticket, or a page."""
-    sizes, t = limits.sizes, learned.traits
+    sizes = limits.sizes
     stays = leaps.gone(hops.sums) & sizes.leaps & np.isfinite(sizes.ticket[FAR])
     stays[: len(hops) - new] = False
     if not stays.any():
         return []
     about = learned.strides, learned.limits, learned.negative
-    some, great = (leaps.of_hops(*about, hops, x) for x in (SOME, GREAT[t.short]))
+    some, *each = (leaps.of_hops(*about, hops, x) for x in (SOME, *GREAT))
+    great = np.where(learned.short, each[1], each[0])
     stays &= some | leaps.beyond(*about, hops.sums)
     usual, fires = learned.near.centre[STATISTICS.index(Change.NEW)], []
     for h, c in np.argwhere(stays).tolist():
-        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days >= WHOLE_DAY
+        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days_known[c] >= WHOLE_DAY
         level = PAGE if page or not some[h, c] else TICKET
         end, first = float(hops.end[h]), max(h - BACK, 0)
         share = hops.sums[first : h + 1, c, f.NEW] / np.maximum(hops.sums[first : h + 1, c, f.LIVE], 1)
@@ -704,7 +704,7 @@ def _common(learned: NaturalLearned, left: Floats, usual: Floats) -> Counts:
 def refitted(state: NaturalState, before: NaturalLearned, after: NaturalLearned) -> NaturalState:
     """The state of a reference that was learned anew on the same bins: a rate that is watched on keeps its g."""
     channels = len(before.traits.numeric)
-    return replace(state, cusum=_moved(state.cusum, before, after, {row: row for row in range(channels)}))
+    return replace(state, cusum=moved(state.cusum, before, after, {row: row for row in range(channels)}))
 
 
 def carried(
@@ -715,10 +715,10 @@ def carried(
     """
     channels, fresh = len(after.traits.numeric), start(after)
     episodes = state.episodes.moved([*rows], [*rows.values()], channels, SCALES[0].seconds)
-    return replace(fresh, cusum=_moved(state.cusum, before, after, rows), episodes=episodes)
+    return replace(fresh, cusum=moved(state.cusum, before, after, rows), episodes=episodes)
 
 
-def _moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
+def moved(cusum: Cusum, before: NaturalLearned, after: NaturalLearned, rows: Mapping[int, int]) -> Cusum:
     """What the rates of the channels ``rows`` have shown, for the rules of ``after``."""
     known = ((rows.get(channel), change) for channel, change in _rules_of(before))
     places = {key: i for i, key in enumerate(known)}

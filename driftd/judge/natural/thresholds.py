@@ -6,7 +6,7 @@ each may fire with probability alpha = F share / (tests * blocks a month) in a b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -95,7 +95,7 @@ def thresholds(
     """``page_budget`` and ``ticket_budget``: false alarms a month for this model on this path. ``clocked``
     bool[channels]: whose weeks the judge knows (judge.seasonal).
     """
-    tests = _tests(learned)
+    tests = tests_of(learned)
     table = sizes_of(learned) if sizes is None else sizes
     page, ticket = (_limits(learned, tests, b, page=p) for b, p in ((page_budget, True), (ticket_budget, False)))
     if clocked is None or not clocked.any():
@@ -110,6 +110,27 @@ def thresholds(
     )
 
 
+def rested(learned: NaturalLearned, limits: Thresholds, unrelated: Bools, blind: Bools) -> Thresholds:
+    """Where channels were learned anew beside the others, bool[channels]: relations that rest on one that is
+    ``unrelated`` say nothing, and of those that are ``blind`` nothing says anything. The others' limits stay.
+    """
+    page, ticket = (_unrelated(learned, level, unrelated) for level in (limits.page, limits.ticket))
+    if not blind.any():
+        return Thresholds(page, ticket, limits.sizes)
+    if learned.latency is not None and blind[learned.latency.row]:
+        page, ticket = (replace(level, latency=np.full(len(level.latency), np.inf)) for level in (page, ticket))
+    table = replace(limits.sizes, stands=limits.sizes.stands & ~blind, leaps=limits.sizes.leaps & ~blind)
+    return Thresholds(_without(learned, page, blind, ()), _without(learned, ticket, blind, ()), table)
+
+
+def _unrelated(learned: NaturalLearned, limits: Limits, rows: Bools) -> Limits:
+    if learned.relations is None:
+        return limits
+    silent = learned.relations.about(rows[learned.scores.rows])
+    related = tuple(None if limit is None else np.where(silent, -np.inf, limit) for limit in limits.related)
+    return replace(limits, related=related)
+
+
 def _without(learned: NaturalLearned, limits: Limits, rows: Bools, but: tuple[Change, ...]) -> Limits:
     """Limits that no statistic of ``rows`` bool[channels] reaches, but those of some changes."""
     silent = np.array([c not in but for c in STATISTICS])[:, None] & rows
@@ -122,8 +143,10 @@ def _without(learned: NaturalLearned, limits: Limits, rows: Bools, but: tuple[Ch
     return Limits(np.where(fast, np.inf, limits.fast), slow, related, limits.latency)
 
 
-def _tests(learned: NaturalLearned) -> dict[Change, int]:
-    """How many tests there are of each kind of change, over channels, scales and directions."""
+def tests_of(learned: NaturalLearned) -> NDArray[np.int64]:
+    """How many tests there are of each of CHANGES, over channels, scales and directions: int64[len(CHANGES)]."""
+    if learned.tests is not None:
+        return learned.tests
     out = dict.fromkeys(Change, 0)
     for i in learned.fast.change.tolist():
         out[CHANGES[i]] += 1
@@ -133,13 +156,13 @@ def _tests(learned: NaturalLearned) -> dict[Change, int]:
                 out[change] += int(np.isfinite(scale.largest.mean[row]).sum())
     if learned.relations is not None:
         out[Change.RELATION] = 2 * len(learned.relations.rows)
-    return out
+    return np.array([out[c] for c in CHANGES], np.int64)
 
 
-def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *, page: bool) -> Limits:
+def _limits(learned: NaturalLearned, tests: NDArray[np.int64], budget: float, *, page: bool) -> Limits:
     kappa = KAPPA_PAGE if page else KAPPA_TICKET
-    blocks = MONTH_SECONDS / learned.block_seconds
-    share = np.array([budget * SIZES[c].share / max(tests[c], 1) for c in CHANGES])
+    blocks = MONTH_SECONDS / learned.block_lengths
+    share = np.array([budget * SIZES[c].share / max(n, 1) for c, n in zip(CHANGES, tests.tolist(), strict=True)])
     of = np.array([CHANGES.index(c) for c in STATISTICS])
     slow: list[Floats | None] = []
     for i, scale in enumerate(learned.slow):
@@ -153,14 +176,15 @@ def _limits(learned: NaturalLearned, tests: dict[Change, int], budget: float, *,
         related.append(None if fitted is None else _below(fitted.largest, alpha, KAPPA_RELATION[0 if page else 1]))
     mine = share[learned.fast.change]
     evidence = np.log(MONTH_SECONDS / TICK[0] / mine)
-    fast = np.fmax(evidence, learned.fast.largest.limit(mine / blocks, kappa))
-    return Limits(fast, tuple(slow), tuple(related), _latency(learned, budget / blocks, kappa))
+    fast = np.fmax(evidence, learned.fast.largest.limit(mine / blocks[learned.fast.rules.channel], kappa))
+    return Limits(fast, tuple(slow), tuple(related), _latency(learned, budget, blocks, kappa))
 
 
-def _latency(learned: NaturalLearned, budget: float, kappa: float) -> Floats:
-    """``budget`` of a block."""
+def _latency(learned: NaturalLearned, budget: float, blocks: Floats, kappa: float) -> Floats:
+    """``blocks`` float64[channels] of a month."""
     if learned.latency is None:
         return np.zeros(0)
+    budget /= float(blocks[learned.latency.row])
     shares = np.array([latency.SIZES[test.change].share for test in latency.TESTS])
     return learned.latency.largest.limit(budget * shares, kappa)
 

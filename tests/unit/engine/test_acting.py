@@ -18,10 +18,14 @@ from driftd.engine.exchange.member import Member, View
 from driftd.engine.exchange.messages import Address
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans
+from driftd.learn import sample
+from driftd.learn.renewed import renewed_of
 from driftd.monitor.state import ModelState
 from tests.unit.engine.exchange.group import Group, by_key
 from tests.unit.engine.exchange.test_group import faulty, learner
 from tests.unit.engine.test_daemon import A, Stage, drifting, full_disk, quiet
+from tests.unit.judge.natural.stage import HOUR
+from tests.unit.monitor import test_regrowth as regrowing
 
 M = Slice("m")
 
@@ -122,18 +126,23 @@ def test_a_loop_that_stands_still_is_said_and_the_act_is_done_when_it_goes_on() 
     assert stage.state.models[M].acts == (maintenance(),)
 
 
+def until(group: Group, rng: np.random.Generator, time: float) -> None:
+    """The group reads and judges up to about then."""
+    for _ in range(400):
+        for member in group.members:
+            group.turn(member, rng, 400, time)
+        if all(group.parts[s].times[min(r.partition.next_offset, len(group.parts[s]) - 1)] > time
+               for m in group.members for s, r in m.readers.items()):  # fmt: skip
+            break
+    group.finish()
+
+
 def test_in_a_group_readers_hear_that_the_model_learns_anew_and_so_it_does(rng: np.random.Generator) -> None:
     rows = faulty(3, 1.5, 0.9)
     parts = by_key(rows, np.arange(len(rows)) % 2)
     group = Group.of(learner, parts, 2, 1)
     half = float(np.quantile(rows.times, 0.7))
-    for _ in range(400):
-        for member in group.members:
-            group.turn(member, rng, 400, half)
-        if all(group.parts[s].times[min(r.partition.next_offset, len(group.parts[s]) - 1)] > half
-               for m in group.members for s, r in m.readers.items()):  # fmt: skip
-            break
-    group.finish()
+    until(group, rng, half)
     (owner,) = [owner for member in group.members for owner in member.owners.values()]
     first = owner.owned.state.models[M].reference
     assert first is not None
@@ -148,6 +157,30 @@ def test_in_a_group_readers_hear_that_the_model_learns_anew_and_so_it_does(rng: 
     assert after is not None
     assert after.first > half - 7200
     assert after.first > first.last
+
+
+def test_in_a_group_a_channel_alone_learns_anew(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner counts the model meanwhile, as while a reference is young."""
+    monkeypatch.setattr(sample, "MOST_VALUES", 40_000)
+    rows = regrowing.rows()
+    rows = rows.take(np.flatnonzero(rows.times < regrowing.BEGIN + 34 * HOUR))
+    group = Group.of(lambda: regrowing.grower(28.0), by_key(rows, rows.offsets % 2), 2, 1)
+    until(group, rng, regrowing.BEGIN + regrowing.ACT * HOUR)
+    (owner,) = [owner for member in group.members for owner in member.owners.values()]
+    assert group.planned[-1].reference is not None
+    before = owner.owned.state.models[M].reference
+    outcome, said = perform(owner.owned.state, owner.pipeline, Act(Deed.REBASELINE, "anna", 1e9, "new", "m", ("age",)))
+    assert "age: learned anew from what comes" in said
+    group.note(outcome)
+    group.run(rng, 4000)
+    assert group.planned[-1].reference is None
+    after = owner.owned.state.models[M].reference
+    assert before is not None
+    assert after is not None
+    assert [r.blind for r in renewed_of(after)] == [False]
+    row, other = after.rows["age"], after.rows["amount"]
+    assert after.center[row] == pytest.approx(100 * before.center[row], rel=0.1)
+    assert after.center[other] == before.center[other]
 
 
 class Owners:

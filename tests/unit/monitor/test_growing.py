@@ -492,3 +492,12 @@ def test_a_fault_that_lasts_is_not_over_while_it_lasts_nor_learned(channel: str)
     assert ends < closed_at < ends + 2.5
     row = learned[-1].rows[channel]
     assert learned[-1].bins[row].edges[-1] < 1000
+
+
+@pytest.mark.usefixtures("_busy")
+def test_the_last_stage_is_where_the_user_wants_it() -> None:
+    """Also between two of the stages that there are."""
+    state, _, learned = run(grower(1.25), batch(columns(1.6)))
+    assert state.models[KEY].growth is None
+    assert spans(learned)[-1] == pytest.approx(30, abs=0.2)
+    assert learned[-1].reason == GROWN

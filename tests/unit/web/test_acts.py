@@ -31,7 +31,7 @@ def incidents() -> tuple[Incident, ...]:
 
 def shown(**over: object) -> Snapshot:
     known = snapshot(**({"incidents": incidents()} | over))
-    return replace(known, models=[replace(m, keeps_events=True) for m in known.models])
+    return replace(known, models=[replace(m, keeps_events=True, renews=True) for m in known.models])
 
 
 def acts(form: dict[str, str], who: str = "anna", given: Snapshot | None = None) -> list[Act]:
@@ -153,6 +153,20 @@ def test_who_may_not_act_reads_why_and_sees_no_form(target: str) -> None:
     assert NOBODY.split(":")[0] in alone
     assert 'method="post"' in known
     assert NOBODY.split(":")[0] not in known
+
+
+def test_a_channel_that_is_learned_anew_says_so_and_the_form_what_comes_of_it() -> None:
+    told = "hour: cannot see: learning again since 2026-11-29 05:00 UTC, ready at 2026-11-29 05:30 UTC"
+    known = shown()
+    models = [replace(m, keeps_events=False, renewed={"hour": told}) for m in known.models]
+    page = read("/channel?model=fraud&channel=hour", replace(known, models=models), "local")
+    assert told in page
+    assert (
+        "from what comes from now on: its events are not kept any more. For half an hour and 500 events it is" in page
+    )
+    assert 'name="to"' in page
+    fixed = replace(known, models=[replace(m, renews=False) for m in known.models])
+    assert "One channel alone cannot be learned anew" in read("/channel?model=fraud&channel=hour", fixed, "local")
 
 
 def test_a_model_in_maintenance_says_so_and_its_windows_can_be_ended() -> None:
