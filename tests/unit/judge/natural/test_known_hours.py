@@ -67,7 +67,9 @@ def test_in_its_own_hours_it_tells_them(daytime: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [(null, Kind.MISSING), (hundredfold, Kind.UNIT), (frozen, Kind.FROZEN)], ids=["null", "hundredfold", "frozen"]
+    ("fault", "kind"),
+    [(null, Kind.MISSING), (hundredfold, Kind.UNIT), (frozen, Kind.FROZEN)],
+    ids=["null", "hundredfold", "frozen"],
 )
 def test_gross_faults_page_in_the_hours_that_were_not_seen(daytime: Stage, fault: Change, kind: Kind) -> None:
     turns = daytime.turns(np.random.default_rng(5), 12.0, by_night_and(fault), at=3.0, ends=9.0)
