@@ -57,7 +57,7 @@ class Unwrapped(NamedTuple):
     values: Sequence[bytes | None]
     refused: Mapping[int, Refused]
     times: NDArray[np.float64]
-    ids: Sequence[str | None]
+    ids: Sequence[str | None] | None
 
 
 class JsonCodec:
@@ -279,7 +279,8 @@ class _Run:
         timestamp = float(self.records.timestamps[index])
         if self.unwrapped is None:
             return Context(timestamp)
-        return Context(timestamp, float(self.unwrapped.times[index]), self.unwrapped.ids[index])
+        ids = self.unwrapped.ids
+        return Context(timestamp, float(self.unwrapped.times[index]), None if ids is None else ids[index])
 
     def _reject(self, index: int, refused: Refused) -> Reject:
         return Reject(index, int(self.records.offsets[index]), refused.reason, refused.detail, refused.model)
@@ -351,7 +352,8 @@ class _Run:
         return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
 
     def _envelope_ids(self, rows: NDArray[np.intp]) -> list[str | None] | None:
-        return None if self.unwrapped is None else [self.unwrapped.ids[row] for row in rows.tolist()]
+        ids = None if self.unwrapped is None else self.unwrapped.ids
+        return None if ids is None else [ids[row] for row in rows.tolist()]
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
         """A doubtful event on the strict path, which refuses it or counts a label."""
