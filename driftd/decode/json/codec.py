@@ -1,6 +1,6 @@
 """Records of JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md).
 
-    records -> envelopes opened -> mapping of the topic, if it has one -> JsonCodec -> hints
+records -> envelopes opened -> mapping of the topic, if it has one -> JsonCodec -> hints
 """
 
 from __future__ import annotations

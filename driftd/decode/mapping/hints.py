@@ -8,21 +8,10 @@ from typing import Any, Final
 from driftd.core.event import Reject, RejectReason
 from driftd.decode.json.strict import DECODE_ERRORS, DETAIL_CHARS
 from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.familiar import NAMES
 from driftd.decode.mapping.leaves import as_list, as_object, walk
 from driftd.decode.mapping.spec import CALLED, UNITS, RecordMapping, Source, spell
 
-NAMES: Final = {
-    "model": ("model_name", "modelName", "model_id", "modelId", "inferenceservicename", "service"),
-    "time": ("timestamp", "ts", "event_time", "eventTime", "request_time", "created_at", "datetime", "ts_ms", "when"),
-    "prediction": ("predicted", "pred", "y_pred", "yhat", "output", "predicted_class", "predictions", "result"),
-    "score": ("probability", "proba", "confidence", "prob"),
-    "label": ("y_true", "target", "ground_truth", "actual"),
-    "latency": ("latency_ms", "duration_ms", "latency_us", "elapsed_ms", "execution_duration_ms", "duration"),
-    "id": ("request_id", "requestId", "event_id", "prediction_id", "uuid", "databricks_request_id"),
-    "version": ("model_version", "modelVersion"),
-    "features": ("inputs", "input", "instance", "request", "payload", "attributes", "x"),
-}
-"""Names that mean a field in most records, the surest first."""
 _UNMAPPED: Final = RecordMapping()
 
 

@@ -1,7 +1,7 @@
 """Paths into JSON: all of a mapping in one pass over the record, or one after the other.
 
-    paths  ts, request.inputs, result.list[0]  ->  structs nested as the paths are; a leaf is the value's bytes
-                                                    what is behind [0] is walked to, from the leaf before it
+paths  ts, request.inputs, result.list[0]  ->  structs nested as the paths are; a leaf is the value's bytes
+                                                what is behind [0] is walked to, from the leaf before it
 """
 
 from __future__ import annotations

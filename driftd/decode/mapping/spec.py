@@ -29,7 +29,9 @@ TIMED: Final = frozenset({"time", "latency_seconds"})
 CONSTANT: Final = frozenset({"model", "version", "variant"})
 """Fields that may have the same value in all records."""
 
-_STEP: Final = re.compile(r'\[(?P<index>\d{1,4})\]|(?P<dot>\.?)(?:"(?P<quoted>[^"\\\x00-\x1f]+)"|(?P<plain>[^.\[\]"\\\s]+))')
+_STEP: Final = re.compile(
+    r'\[(?P<index>\d{1,4})\]|(?P<dot>\.?)(?:"(?P<quoted>[^"\\\x00-\x1f]+)"|(?P<plain>[^.\[\]"\\\s]+))'
+)
 
 
 def parse(text: str) -> Path:
