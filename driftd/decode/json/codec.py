@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
 from driftd.decode.cloudevents import unwrap
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.hints import hinted
-from driftd.decode.mapping.rewrite import Rewriter
-
-_ANY: Final = 1 << 62
-"""What a mapping has put together may be larger than its record, whose own size was looked at before."""
+from driftd.decode.mapping.shape import MappedShape
+from driftd.decode.mapping.spec import RecordMapping
 
 
 class EventsCodec:
@@ -26,21 +23,22 @@ class EventsCodec:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._json = JsonCodec(limits)
-        self._mapped = JsonCodec(replace(limits, record_bytes=_ANY))
-        self._rewriters: dict[str, Rewriter] = {}
+        self._mapped: dict[str, JsonCodec] = {}
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
-        unwrapped, mapping, json = unwrap(records, self.limits), self.limits.mappings.of(records.source), self._json
-        values = records.values if unwrapped is None else unwrapped.values
-        if mapping is not None:
-            rewriter = self._rewriters.get(records.source)
-            if rewriter is None:
-                rewriter = self._rewriters[records.source] = Rewriter(mapping, self.limits)
-            unwrapped, json = rewriter.unwrapped(values, unwrapped), self._mapped
-        decoded = json.decode(records, schemas, unwrapped)
+        unwrapped, mapping = unwrap(records, self.limits), self.limits.mappings.of(records.source)
+        codec = self._json if mapping is None else self._codec_of(records.source, mapping)
+        decoded = codec.decode(records, schemas, unwrapped)
         if decoded.rejects:
+            values = records.values if unwrapped is None else unwrapped.values
             decoded = replace(decoded, rejects=[hinted(r, values[r.index], mapping) for r in decoded.rejects])
         return explained(decoded, records.refused) if records.refused else decoded
+
+    def _codec_of(self, source: str, mapping: RecordMapping) -> JsonCodec:
+        """One for each topic, because compiled schemas are those of its mapping."""
+        if source not in self._mapped:
+            self._mapped[source] = JsonCodec(self.limits, shape=MappedShape(mapping, self.limits))
+        return self._mapped[source]
 
 
 def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:

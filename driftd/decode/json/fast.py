@@ -60,6 +60,24 @@ class Unwrapped(NamedTuple):
     ids: Sequence[str | None] | None
 
 
+class Shape:
+    """What records look like: driftd's own events. Those of a mapping are driftd.decode.mapping.shape."""
+
+    def compile(self, schema: Schema, spare: Iterable[str] = ()) -> CompiledSchema:
+        return CompiledSchema(schema, spare)
+
+    def decoder(self, compiled: Sequence[CompiledSchema]) -> Callable[[Any], Any]:
+        """What the fast path decodes one event with; it may refuse whatever it likes."""
+        return decoder_for(compiled).decode
+
+    def own(self, value: Any) -> Any:
+        """One event as driftd's own, for the strict path. Raises Refused."""
+        return value
+
+
+_OWN: Final = Shape()
+
+
 class JsonCodec:
     """Decodes records whose value is an event or an array of events, as docs/events.md describes them.
 
@@ -67,8 +85,9 @@ class JsonCodec:
     sends everything down the strict path (tests compare the two). Raises nothing for what a record holds.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True, shape: Shape = _OWN) -> None:
         self.limits = limits
+        self.shape = shape
         self._fast = fast
         self.compiled: dict[str, CompiledSchema] = {}
         self._decodes: list[CompiledSchema] = []
@@ -88,13 +107,13 @@ class JsonCodec:
         known = self.compiled.get(schema.model)
         if known is not None and (known.schema is schema or known.schema == schema):
             return known
-        return CompiledSchema(schema, known.spare if known is not None else ())
+        return self.shape.compile(schema, known.spare if known is not None else ())
 
     def decoder(self) -> Callable[[Any], Any]:
         wanted = [*self.compiled.values()]
         if len(wanted) != len(self._decodes) or any(a is not b for a, b in zip(wanted, self._decodes, strict=True)):
             self._decodes = wanted
-            self._decode = decoder_for(wanted).decode if wanted and self._fast else _refuse
+            self._decode = self.shape.decoder(wanted) if wanted and self._fast else _refuse
         return self._decode
 
 
@@ -158,8 +177,14 @@ class _Run:
             [reject for _, reject in self.rejects],
             self.dropped,
             [value for growth in self.growths.values() for value in growth.refused.values()],
-            unwatched(raws[-1], self.compiled, self.limits) if raws and raws[-1] else (),
+            self._unwatched(raws[-1]) if raws and raws[-1] else (),
         )
+
+    def _unwatched(self, value: bytes | Raw) -> list[tuple[str, str]]:
+        try:
+            return unwatched(self.codec.shape.own(value), self.compiled, self.limits)
+        except Refused:
+            return []
 
     # -- before decoding --
 
@@ -222,7 +247,7 @@ class _Run:
     def _event(self, index: int, value: bytes | Raw) -> Any:
         """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped, or a label alone)."""
         try:
-            model, fields = fields_of(value, self.limits)
+            model, fields = fields_of(self.codec.shape.own(value), self.limits)
             growth = self._growth(model)
             schema = growth.schema if growth is not None else Schema(model, open=False)
             accepted = accept(model, fields, schema, self.limits, self._context(index))
@@ -272,8 +297,15 @@ class _Run:
 
     def _recompile(self) -> None:
         for model, growth in self.growths.items():
-            self.compiled[model] = _renewed(self.compiled.get(model), growth)
+            self.compiled[model] = self._renewed(model, growth)
         self.debt, self.stale = 0, False
+
+    def _renewed(self, model: str, growth: _Growth) -> CompiledSchema:
+        """The model's schema as it is after what was learned; the same one if that was nothing."""
+        known = self.compiled.get(model)
+        if known is None or known.schema is not growth.schema or len(known.spare) != len(growth.spare):
+            return self.codec.shape.compile(growth.schema, growth.spare)
+        return known
 
     def _context(self, index: int) -> Context:
         timestamp = float(self.records.timestamps[index])
@@ -328,7 +360,7 @@ class _Run:
             rows = rows[positions]
         growth = self.growths.get(model)
         if growth is not None:
-            self.compiled[model] = _renewed(self.compiled.get(model), growth)
+            self.compiled[model] = self._renewed(model, growth)
         compiled = self.compiled[model]
         table = Table(events)
         timestamps = self.records.timestamps[rows]
@@ -371,13 +403,6 @@ def _refused(events: Sequence[Any]) -> dict[str, FlagColumn]:
                 out[name] = np.zeros(len(events), np.bool_)
             out[name][i] = True
     return out
-
-
-def _renewed(known: CompiledSchema | None, growth: _Growth) -> CompiledSchema:
-    """The model's schema as it is after what was learned; the same one if that was nothing."""
-    if known is None or known.schema is not growth.schema or len(known.spare) != len(growth.spare):
-        return CompiledSchema(growth.schema, growth.spare)
-    return known
 
 
 def _refuse(_: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Final
 NAMES: Final = {
     "model": ("model_name", "modelName", "model_id", "modelId", "inferenceservicename", "service"),
     "time": ("timestamp", "ts", "event_time", "eventTime", "request_time", "created_at", "datetime", "ts_ms", "when"),
-    "prediction": ("predicted", "pred", "y_pred", "yhat", "output", "predicted_class", "predictions", "result"),
+    "prediction": ("predicted", "pred", "y_pred", "yhat", "output", "predicted_class", "class", "class_id", "predictions", "result"),
     "score": ("probability", "proba", "confidence", "prob"),
     "label": ("y_true", "target", "ground_truth", "actual"),
     "latency": ("latency_ms", "duration_ms", "latency_us", "elapsed_ms", "execution_duration_ms", "duration"),

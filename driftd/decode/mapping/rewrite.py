@@ -14,14 +14,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
 from msgspec import Raw, ValidationError
 from msgspec.json import encode
 
 from driftd.core.event import RejectReason
-from driftd.decode.json.fast import Unwrapped
-from driftd.decode.json.strict import DECODE_ERRORS, Refused, examine, got, malformed
-from driftd.decode.limits import MAX_DEPTH, Limits
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, got, malformed
+from driftd.decode.limits import Limits
 from driftd.decode.mapping.leaves import Leaves, as_list, as_object, walk
 from driftd.decode.mapping.spec import ROOT, TIMED, UNITS, Path, RecordMapping, Source, parse
 
@@ -77,45 +75,14 @@ class Rewriter:
             for i, (rest, convert) in enumerate(zip(self._leaves.rests, converts, strict=True))
             if rest or convert is not None
         ]
-        self._skip = frozenset() if self._under is None else _skipped(mapping, self._under)
+        self._skip = frozenset() if self._under is None else skipped(mapping, self._under)
 
-    def unwrapped(self, values: Sequence[bytes | None], before: Unwrapped | None) -> Unwrapped:
-        """The events of records; ``before``: what their envelopes said."""
-        refused = {} if before is None else {**before.refused}
-        times = np.full(len(values), math.nan) if before is None else before.times
-        ids = None if before is None else before.ids
-        looked_at = self._examined(values, refused)
-        out: list[Any] = []
-        rest = iter(looked_at)
-        while True:
-            try:
-                out.extend(map(self._fast, rest))  # on an exception the results before it stay in ``out``
-                break
-            except _OTHER_SHAPE:
-                try:
-                    out.append(self._slow(looked_at[len(out)]))
-                except Refused as refusal:
-                    refused[len(out)] = refusal
-                    out.append(b"")
-        for i, value in enumerate(values):
-            if not value:
-                out[i] = value
-        return Unwrapped(out, refused, times, ids)
-
-    def _examined(self, values: Sequence[bytes | None], refused: dict[int, Refused]) -> list[bytes]:
-        """What may be read; what may not is ``refused``, unless it is nothing at all."""
-        out = [value or b"{}" for value in values]
-        harmless = min(self._limits.record_bytes, 2 * MAX_DEPTH)
-        if max(map(len, out), default=0) > harmless or not all(map(bytes.isascii, out)):
-            for i, value in enumerate(out):
-                if len(value) > harmless or not value.isascii():
-                    try:
-                        examine(value, self._limits)
-                    except Refused as refusal:
-                        refused.setdefault(i, refusal)
-        for i in refused:
-            out[i] = b"{}"
-        return out
+    def rewritten(self, value: Any) -> bytes:
+        """A record, or an array of them. Raises Refused where nothing can be read from it."""
+        try:
+            return self._fast(value)
+        except _OTHER_SHAPE:
+            return self._slow(value)
 
     def _fast(self, value: Any) -> bytes:
         leaves = self._leaves
@@ -224,7 +191,7 @@ def _member(name: str, value: bytes) -> bytes:
     return b'"%b": %b' % (name.encode(), value)
 
 
-def _skipped(mapping: RecordMapping, under: Path) -> frozenset[str]:
+def skipped(mapping: RecordMapping, under: Path) -> frozenset[str]:
     """Names, with dots, that are no features: what is read as something else, and what is ignored."""
     read = [p for s in mapping.sources.values() for p in ([s.path] if isinstance(s, Source) else s.values()) if p]
     read += mapping.features.paths.values()

@@ -199,8 +199,9 @@ def test_a_payload_of_another_producer_is_refused_in_words(
     replay: Run, capsys: pytest.CaptureFixture[str], payload: Any
 ) -> None:
     code, report, err = replay([payload] * 50, 20)
-    first = "events.jsonl/0@0: model: missing; rejected (missing_field)"
-    nothing = "None of the 50 events could be used; docs/events.md describes an event."
+    path = "model_name" if "model_name" in payload else "{value: NAME}"
+    first = f"events.jsonl/0@0: model: missing; rejected (missing_field); mapping: `model: {path}`"
+    nothing = "None of the 50 events could be used; 'driftd check --sample' shows why."
     assert code == 2
     assert report["remarks"] == [first, nothing]
     assert report["months"] == 0

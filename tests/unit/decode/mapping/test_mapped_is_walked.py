@@ -10,9 +10,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftd.core.event import Kind, Schema
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
-from driftd.decode.mapping.rewrite import Rewriter
+from driftd.decode.json.fast import JsonCodec
+from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import ROOT, UNITS, FeatureSource, Mappings, Path, RecordMapping, Source, spell
 from tests.unit.decode.make import NOW, outcome, records
 
@@ -145,18 +147,20 @@ def test_any_record_is_what_plain_python_finds_in_it(mapping: RecordMapping, doc
     assert stripped(mapped) == stripped(outcome(EventsCodec(LIMITS), [records(plain)], {}))
 
 
-@given(mappings(), st.lists(documents, min_size=1, max_size=4))
-def test_one_pass_finds_what_step_by_step_finds(mapping: RecordMapping, documents: list[Any]) -> None:
-    rewriter = Rewriter(mapping, LIMITS)
-    for document in documents:
-        value = json.dumps(document).encode()
-        try:
-            fast = rewriter._fast(value)
-        except Exception:
-            continue  # left to the other, which is what the other is for
-        assert json.loads(fast) == json.loads(rewriter._slow(value))
+@given(mappings(), st.lists(documents, min_size=1, max_size=6), st.booleans(), st.booleans())
+def test_one_pass_gives_what_the_strict_path_gives(
+    mapping: RecordMapping, documents: list[Any], known: bool, is_open: bool
+) -> None:
+    shape = MappedShape(mapping, LIMITS)
+    features = {name: Kind.ANY for name in ("a", "a.b", "ts", "\u00e9")} if known else {}
+    schemas = {"m": Schema("m", features, open=is_open, max_features=6)}
+    # again and again: the first time teaches the schema that the others are decoded with
+    stretches = [records(documents, start=9 * i) for i in range(3)]
+    fast = outcome(JsonCodec(LIMITS, shape=shape), stretches, schemas)
+    assert fast == outcome(JsonCodec(LIMITS, shape=shape, fast=False), stretches, schemas)
 
 
-def test_the_reference_can_tell(mapping: RecordMapping = RecordMapping({"time": Source(("ts",), unit="ms")})) -> None:
+def test_the_reference_can_tell() -> None:
+    mapping = RecordMapping({"time": Source(("ts",), unit="ms")})
     assert event(mapping, {"ts": 1000, "model": "m"})["time"] == 1.0
     assert math.isclose(event(mapping, {"ts": " 1.5 "})["time"], 0.0015)
