@@ -63,6 +63,9 @@ class Unwrapped(NamedTuple):
 class Shape:
     """What records look like: driftd's own events. Those of a mapping are driftd.decode.mapping.shape."""
 
+    extra: int = 0
+    """Features of an event that need no name in its record."""
+
     def compile(self, schema: Schema, spare: Iterable[str] = ()) -> CompiledSchema:
         return CompiledSchema(schema, spare)
 
@@ -151,6 +154,8 @@ class _Run:
     def __init__(self, codec: JsonCodec, records: RecordBatch, unwrapped: Unwrapped | None) -> None:
         self.codec = codec
         self.limits = codec.limits
+        most = codec.limits.features_per_event
+        self.crowd = replace(codec.limits, features_per_event=max(most - codec.shape.extra, 0))
         self.records = records
         self.unwrapped = unwrapped
         self.values: Sequence[Any] = records.values if unwrapped is None else unwrapped.values
@@ -194,12 +199,12 @@ class _Run:
         values = [*self.values]
         lengths = [*map(len, filter(None, values))]
         # a value of n bytes nests at most n / 2 levels and holds at most n / 4 features
-        harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.limits.features_per_event)
+        harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.crowd.features_per_event)
         if len(lengths) < len(values) or max(lengths, default=0) > harmless or not all(map(bytes.isascii, values)):
             doubtful = [i for i, v in enumerate(values) if not v or len(v) > harmless or not v.isascii()]
             for i in doubtful:
                 try:
-                    if crowded(examine(values[i], self.limits), self.limits):
+                    if crowded(examine(values[i], self.limits), self.crowd):
                         values[i] = b""
                 except Refused as refused:
                     self.unfit.setdefault(i, self._reject(i, refused))
@@ -238,7 +243,7 @@ class _Run:
         outcomes = []
         for item in items:
             try:
-                outcomes.append(self._event(index, item) if crowded(item, self.limits) else decode(item))
+                outcomes.append(self._event(index, item) if crowded(item, self.crowd) else decode(item))
             except DECODE_ERRORS:
                 outcomes.append(self._event(index, item))
         self.exploded.append((index, items))

@@ -36,10 +36,10 @@ class Indirect(Exception):
 class _Leaf:
     """One value: its ``type``, and the ``attribute`` that it should have, "" where any will do."""
 
-    __slots__ = ("attribute", "key", "type")
+    __slots__ = ("attribute", "key", "required", "type")
 
-    def __init__(self, key: str, kind: Any, attribute: str = "") -> None:
-        self.key, self.type, self.attribute = key, kind, attribute
+    def __init__(self, key: str, kind: Any, attribute: str = "", *, required: bool = False) -> None:
+        self.key, self.type, self.attribute, self.required = key, kind, attribute, required
 
 
 class _Node:
@@ -89,7 +89,8 @@ class _Node:
                 continue
             if isinstance(entry, _Leaf):
                 attribute = entry.attribute or f"x{n}"
-                fields.append((attribute, entry.type, NODEFAULT if self.exact else NULL if entry.type is Raw else None))
+                empty: Any = NULL if entry.type is Raw else None
+                fields.append((attribute, entry.type, NODEFAULT if self.exact or entry.required else empty))
                 found[entry.key] = prefix + attribute
             else:
                 attribute = f"n{n}"
@@ -104,6 +105,7 @@ class _Node:
             fields,
             rename=rename,
             array_like=array,
+            kw_only=not array,
             forbid_unknown_fields=self.closed or self.exact,
             namespace=namespace,
             gc=False,
@@ -146,8 +148,11 @@ class MappedSchema(CompiledSchema):
             elif under is not None and not features.names:
                 self._feature(under, name, attribute, kind, real=home is under)
         for name, path in picked.items():
-            if name not in columns:
-                root.put(path, _Leaf(f"?{name}", NEVER if self.schema.open else Raw))
+            if name not in columns and self.schema.open:
+                # there in every event, if only as null: until it has a column no event is for the fast path
+                root.inside["\x7fnever"] = _Leaf("\x7f", NEVER, required=True)
+            elif name not in columns:
+                root.put(path, _Leaf(f"?{name}", Raw))
             if under is not None:
                 self._feature(under, name, f"?{name}.", FEATURE[Kind.ANY], real=False)
         if under is not None and not features.names:

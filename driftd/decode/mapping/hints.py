@@ -10,7 +10,7 @@ from driftd.decode.json.strict import DECODE_ERRORS, DETAIL_CHARS
 from driftd.decode.mapping.frames import frame_of
 from driftd.decode.mapping.familiar import NAMES
 from driftd.decode.mapping.leaves import as_list, as_object, walk
-from driftd.decode.mapping.spec import CALLED, UNITS, RecordMapping, Source, spell
+from driftd.decode.mapping.spec import CALLED, TIMED, UNITS, RecordMapping, Source, spell
 
 _UNMAPPED: Final = RecordMapping()
 
@@ -69,7 +69,8 @@ def _type_hint(field: str, why: str, value: bytes | None, mapping: RecordMapping
     if why.endswith("got a list"):
         return f"mapping: `{key}: {at}[0]` takes its first"
     if "a number" in why.partition(", got")[0] and why.endswith(("got a string", '"')) and "a string" not in why[:40]:
-        return f"mapping: `{key}: {{path: {at}, type: number}}` reads numbers that are text"
+        how = "unit: s" if field in TIMED else "type: number"
+        return f"mapping: `{key}: {{path: {at}, {how}}}` reads numbers that are text"
     if why.startswith("expected a string,") and why.endswith(("got a number", "got a boolean")):
         return f"mapping: `{key}: {{path: {at}, type: text}}`"
     return ""

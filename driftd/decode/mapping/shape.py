@@ -24,6 +24,7 @@ class MappedShape(Shape):
     def __init__(self, mapping: RecordMapping, limits: Limits) -> None:
         self._mapping = mapping
         self.own = Rewriter(mapping, limits).rewritten  # type: ignore[method-assign]
+        self.extra = len(mapping.features.names) + len(mapping.features.paths)
         model = mapping.sources["model"]
         assert isinstance(model, Source)
         self._tag = str(model.path[0]) if model.path else None
