@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel
+
 from driftd.config import describe
 from driftd.config.errors import dotted
 from driftd.config.settings import (
@@ -75,6 +77,13 @@ def show(value: Any, path: str) -> str:
             return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
         case dict():
             return ", ".join(f"{name}: {show(v, '')}" for name, v in value.items()) or "none"
+        case BaseModel():
+            return _section(value)
+    return str(value)
+
+
+def _section(value: BaseModel) -> str:
+    match value:
         case SizeSetting():
             return " ".join(f"{k} {_size(getattr(value, k))}" for k in sorted(value.model_fields_set, reverse=True))
         case DetectorSettings():

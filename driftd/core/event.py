@@ -105,7 +105,8 @@ class Reject:
     """One record, or one event of an array record, that is not usable.
 
     ``index`` is the record's place in its batch. ``detail`` is for logs and dead letters only, at most
-    200 characters, and never carries the payload. ``hint``: what in driftd.yaml would have it accepted, if that is known.
+    200 characters, and never carries the payload. ``hint``: what in driftd.yaml would have
+    it accepted, if that is known.
     """
 
     index: int

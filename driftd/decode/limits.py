@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from driftd.decode.mapping.spec import Mappings
@@ -41,7 +41,7 @@ class Limits:
     max_features: int = 200
     show_values: bool = True
     hasher: Hasher | None = None
-    mappings: Mappings = Mappings()
+    mappings: Mappings = field(default_factory=Mappings)
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -1,5 +1,6 @@
 """A topic of records that another program shaped: mapped, read through a real broker, and told about."""
 
+# ruff: noqa: E501  (records stand in one line, as on the wire)
 from __future__ import annotations
 
 import json
@@ -66,7 +67,10 @@ def test_a_mapped_topic_is_read_and_its_drift_is_found(kafka: Broker, tmp_path: 
     words = ("--topic", topic, *source, "--reference-events", "1000", "--findings", "found.jsonl", *WINDOWS)
     done = driftd(tmp_path, "replay", *words)
     assert done.returncode == 0, done.stderr
-    assert f"read {EVENTS} = accepted {EVENTS * 99 // 100} + rejected {EVENTS // 100} (bad_time {EVENTS // 100})" in done.stderr
+    assert (
+        f"read {EVENTS} = accepted {EVENTS * 99 // 100} + rejected {EVENTS // 100} (bad_time {EVENTS // 100})"
+        in done.stderr
+    )
     findings = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
     told = {(f["model"], f["feature"]) for f in findings if f["status"] in {"WARNING", "DRIFT"}}
     assert ("fraud", "amount") in told

@@ -10,7 +10,7 @@ refuse, for whatever reason, is put into driftd's own shape (rewrite.py) and dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, Final
 
@@ -18,10 +18,20 @@ from msgspec import NODEFAULT, Raw, defstruct
 
 from driftd.core.event import Kind, Schema
 from driftd.decode.fields import COLUMNS, FIELDS, Holds
-from driftd.decode.json.compiled import FEATURE, MAX_SPARE, NEVER, PREDICTION, TYPES, CompiledSchema, getters, plain, tuples
+from driftd.decode.json.compiled import (
+    FEATURE,
+    MAX_SPARE,
+    NEVER,
+    PREDICTION,
+    TYPES,
+    CompiledSchema,
+    getters,
+    plain,
+    tuples,
+)
 from driftd.decode.mapping.leaves import NULL
-from driftd.decode.mapping.spec import ROOT, UNITS, Path, RecordMapping, Source, Step
 from driftd.decode.mapping.rewrite import skipped
+from driftd.decode.mapping.spec import ROOT, UNITS, Path, RecordMapping, Source, Step
 
 _READ: Final = ("time", "version", "id", *(f.name for f in COLUMNS))
 """What columns are read from, besides the features."""
@@ -56,7 +66,7 @@ class _Node:
     def at(self, path: Path) -> _Node:
         node = self
         for step in path:
-            inner = node._get(step)
+            inner = node.get(step)
             if inner is None:
                 inner = node.inside[step] = _Node()
             if isinstance(inner, _Leaf):
@@ -66,11 +76,11 @@ class _Node:
 
     def put(self, path: Path, leaf: _Leaf) -> None:
         node = self.at(path[:-1])
-        if node._get(path[-1]) is not None:
+        if node.get(path[-1]) is not None:
             raise Indirect
         node.inside[path[-1]] = leaf
 
-    def _get(self, step: Step) -> _Leaf | _Node | None:
+    def get(self, step: Step) -> _Leaf | _Node | None:
         if any(isinstance(step, int) is not isinstance(other, int) for other in self.inside):
             raise Indirect
         return self.inside.get(step)
@@ -130,9 +140,9 @@ class MappedSchema(CompiledSchema):
 
     def _build(self) -> None:
         root, features = _Node(), self._mapping.features
-        reads: dict[str, Callable[[Any], Any]] = {}
         namespace: dict[str, Any] = {"owner": self.schema.model}
-        tag = self._fields(root, namespace)
+        tag = self._tag()
+        self._fields(root, namespace)
         picked = features.paths
         under = None if features.under is None else root.at(features.under)
         alone = under is not None and features.under != ROOT and not picked
@@ -142,30 +152,36 @@ class MappedSchema(CompiledSchema):
                 raise Indirect
             self._listed(under)
         columns = self._columns()
-        for name, (attribute, kind) in columns.items():
-            if name in picked:
-                root.put(picked[name], _Leaf(attribute, kind))
-            elif under is not None and not features.names:
-                self._feature(under, name, attribute, kind, real=home is under)
-        for name, path in picked.items():
-            if name not in columns and self.schema.open:
-                # there in every event, if only as null: until it has a column no event is for the fast path
-                root.inside["\x7fnever"] = _Leaf("\x7f", NEVER, required=True)
-            elif name not in columns:
-                root.put(path, _Leaf(f"?{name}", Raw))
-            if under is not None:
-                self._feature(under, name, f"?{name}.", FEATURE[Kind.ANY], real=False)
-        if under is not None and not features.names:
-            self._ignored(under, tag.get("tag_field") if under is root else None)
-            _close(under, closed=self.schema.open or any(not plain(name) for name in self.names))
+        inside = under if not features.names else None
+        if inside is not None:
+            for name, (attribute, kind) in columns.items():
+                if name not in picked:
+                    self._feature(inside, name, attribute, kind, real=home is inside)
+        self._picked(root, inside, columns)
+        if inside is not None:
+            self._ignored(inside, tag.get("tag_field") if inside is root else None)
+            _close(inside, closed=self.schema.open or any(not plain(name) for name in self.names))
         if alone and under is not None:
             under.nullable = True
         if tag.get("tag_field") in root.inside:
             raise Indirect
-        self._assemble(root, home, columns, namespace, reads, tag)
+        self._assemble(root, home, columns, namespace, tag)
+
+    def _picked(self, root: _Node, under: _Node | None, columns: dict[str, tuple[str, Any]]) -> None:
+        """Features with paths of their own; those of the same names under the other path must be values too."""
+        for name, path in self._mapping.features.paths.items():
+            if name in columns:
+                root.put(path, _Leaf(*columns[name]))
+            elif self.schema.open:
+                # there in every event, if only as null: until it has a column no event is for the fast path
+                root.inside["\x7fnever"] = _Leaf("\x7f", NEVER, required=True)
+            else:
+                root.put(path, _Leaf(f"?{name}", Raw))
+            if under is not None:
+                self._feature(under, name, f"?{name}.", FEATURE[Kind.ANY], real=False)
 
     def _assemble(
-        self, root: _Node, home: _Node, columns: dict[str, Any], namespace: dict[str, Any], reads: Any, tag: Any
+        self, root: _Node, home: _Node, columns: dict[str, Any], namespace: dict[str, Any], tag: dict[str, Any]
     ) -> None:
         """The structs, and properties for what is not an attribute where it is looked for."""
         places: dict[str, str] = {}
@@ -202,20 +218,26 @@ class MappedSchema(CompiledSchema):
             return self.flat(*map(features.get, self.names))
         return self.flat(**{a: v for a in features.columns if (v := getattr(features, a)) is not None})
 
-    def _fields(self, root: _Node, namespace: dict[str, Any]) -> dict[str, Any]:
-        """Puts leaves of all fields but features; says how the models are told apart."""
-        tag: dict[str, Any] = {}
+    def _tag(self) -> dict[str, Any]:
+        """How the models are told apart: by a name at the top, or not at all."""
+        source = self._mapping.sources["model"]
+        assert isinstance(source, Source)
+        if source.type or (source.path is not None and len(source.path) != 1):
+            raise Indirect
+        if source.path is not None:
+            return {"tag_field": str(source.path[0]), "tag": self.schema.model}
+        if source.value != self.schema.model:
+            raise Indirect
+        return {}
+
+    def _fields(self, root: _Node, namespace: dict[str, Any]) -> None:
+        """Puts leaves of all fields but the model and features."""
         for name, source in self._mapping.sources.items():
             if not isinstance(source, Source):
                 for n, path in enumerate(source.values()):
                     root.put(path, _Leaf(f"{name}.{n}", _PARTS[_HOLDS[name]]))
             elif name == "model":
-                if source.type or (source.path is not None and len(source.path) != 1):
-                    raise Indirect
-                if source.path is not None:
-                    tag = {"tag_field": str(source.path[0]), "tag": self.schema.model}
-                elif source.value != self.schema.model:
-                    raise Indirect
+                continue
             elif source.path is None:
                 if isinstance(source.value, bool) or (name == "variant" and isinstance(source.value, float)):
                     raise Indirect
@@ -225,7 +247,6 @@ class MappedSchema(CompiledSchema):
             else:
                 kind = float | None if source.type == "number" else self._type(name)
                 root.put(source.path, _Leaf(name, kind, name if len(source.path) == 1 and not source.unit else ""))
-        return tag
 
     def _type(self, name: str) -> Any:
         return PREDICTION[self.schema.prediction] if name == "prediction" else TYPES[_HOLDS[name]]
@@ -262,7 +283,7 @@ class MappedSchema(CompiledSchema):
         if not plain(name) or not all(parts):
             return
         try:
-            if under._get(parts[0]) is None or len(parts) > 1:
+            if under.get(parts[0]) is None or len(parts) > 1:
                 under.put(tuple(parts), _Leaf(attribute, kind, attribute if real and len(parts) == 1 else ""))
         except Indirect:
             return

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from driftd.core.event import Reject, RejectReason
 from driftd.decode.json.strict import DECODE_ERRORS, DETAIL_CHARS
-from driftd.decode.mapping.frames import frame_of
 from driftd.decode.mapping.familiar import NAMES
+from driftd.decode.mapping.frames import frame_of
 from driftd.decode.mapping.leaves import as_list, as_object, walk
 from driftd.decode.mapping.spec import CALLED, TIMED, UNITS, RecordMapping, Source, spell
 

@@ -50,7 +50,7 @@ class Leaves:
         self._places = [next(at[p[:n]] for n in range(1, len(p) + 1) if p[:n] in at) for p in paths]
         self.rests = [p[len(ends[place]) :] for p, place in zip(paths, self._places, strict=True)]
         """What is left of each path behind the bytes that ``read`` gives."""
-        self._struct, attributes = _struct({end: i for end, i in at.items()})
+        self._struct, attributes = _struct(at)
         self.decode: Callable[[Any], Any] = Decoder(self._struct).decode
         self.read: Callable[[Any], tuple[Any, ...]] = _getter([attributes[place] for place in self._places])
 

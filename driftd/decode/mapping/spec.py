@@ -21,7 +21,7 @@ UNITS: Final[Mapping[str, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 MAX_STEPS: Final = 32
 """Of one path. Chosen: deeper than any record that people name fields of."""
 KEYS: Final[Mapping[str, str]] = {f.option or f.name: f.name for f in FIELDS}
-"""Key of a mapping to the event's field: they differ where the field's name has a unit, which a mapping gives itself."""
+"""Key of a mapping to the event's field: they differ where the name has a unit, which mappings give themselves."""
 CALLED: Final[Mapping[str, str]] = {name: key for key, name in KEYS.items()}
 NAMED: Final = frozenset(f.name for f in FIELDS if f.holds in {Holds.NUMBERS, Holds.STRINGS})
 """Fields that are objects: a mapping gives a path to one, or a path for each name."""

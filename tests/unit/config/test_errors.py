@@ -24,13 +24,16 @@ MISTAKES = [
     (
         "mapping: {prediction: result..class}",
         (
-            "driftd.yaml:1: mapping.prediction: expected names with dots, and [0] for lists, such as request.inputs[0]; "
-            "not so at character 7, got 'result..class'"
+            "driftd.yaml:1: mapping.prediction: expected names with dots, and [0] for lists, such as "
+            "request.inputs[0]; not so at character 7, got 'result..class'"
         ),
     ),
     (
         "mapping: {prediction: .}",
-        "driftd.yaml:1: mapping.prediction: expected a path into the record; only features.under may be the record, '.'",
+        (
+            "driftd.yaml:1: mapping.prediction: expected a path into the record; only features.under may be the "
+            "record, '.'"
+        ),
     ),
     (
         "mapping:\n  score: p\n  label: p",
@@ -43,8 +46,8 @@ MISTAKES = [
     (
         "mapping: {id: {value: x}}",
         (
-            "driftd.yaml:1: mapping.id.value: only model, variant, version may be the same in all records; give a path, "
-            "or null for none"
+            "driftd.yaml:1: mapping.id.value: only model, variant, version may be the same in all records; give a "
+            "path, or null for none"
         ),
     ),
     (

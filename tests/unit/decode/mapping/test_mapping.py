@@ -1,5 +1,6 @@
 """What a mapping reads, what it refuses and in which words, for JSON and for flat files."""
 
+# ruff: noqa: E501  (records stand in one line, as on the wire)
 from __future__ import annotations
 
 import json
@@ -198,12 +199,21 @@ def flat(folder: Path, text: str, mapping: Any) -> Decoded:
 
 
 def test_columns_of_a_flat_file_are_mapped_by_name_with_their_units(tmp_path: Path) -> None:
-    mapping = {"model": {"value": "m"}, "time": {"path": "when", "unit": "us"}, "latency": {"path": "took", "unit": "ms"}}
+    mapping = {
+        "model": {"value": "m"},
+        "time": {"path": "when", "unit": "us"},
+        "latency": {"path": "took", "unit": "ms"},
+    }
     text = "when,in.a,in.b,took,other\n86400000000,1,DE,250,9\n"
     batch = only(flat(tmp_path, text, {**mapping, "features": "in", "prediction": "other"}))
     ((_, time, found, _, _),) = rows(batch)
     assert (batch.model, time) == ("m", 86400.0)
-    assert {name: value for name, (_, value) in found.items()} == {"a": 1.0, "b": "DE", "(latency)": 0.25, "(prediction)": 9.0}
+    assert {name: value for name, (_, value) in found.items()} == {
+        "a": 1.0,
+        "b": "DE",
+        "(latency)": 0.25,
+        "(prediction)": 9.0,
+    }
     picked = flat(tmp_path, text, {**mapping, "features": {"paths": {"size": "in.a"}}})
     assert [*only(picked).columns] == ["size"]
 
