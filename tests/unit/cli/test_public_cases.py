@@ -216,7 +216,8 @@ def test_a_payload_of_another_producer_is_refused_in_words(
 def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
     code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
     assert code == 0
-    assert report["remarks"] == ["events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"]
+    first = "events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"
+    assert report["remarks"] == [f"{first}; mapping: `model: {{path: model, type: text}}`"]
 
 
 def with_a_late_feature(late: Callable[[int], Value], n: int = 5000) -> Iterable[Any]:
