@@ -11,7 +11,7 @@ import pytest
 
 from driftd.config.mapping import mappings_of
 from driftd.config.settings import MappingSection
-from driftd.core.event import Decoded, RejectReason
+from driftd.core.event import Decoded, Kind, RejectReason, Schema
 from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.frames import frame_of
 from driftd.decode.mapping.propose import propose
@@ -255,3 +255,24 @@ def test_a_known_shape_is_recognised_and_its_proposal_uses_the_record(shape: str
 @pytest.mark.parametrize("values", [[b"{"], [None], [b"3"], [b"[" * 10_000], [b"\xff"], [b"{}"]])
 def test_what_is_no_object_has_no_proposal(values: list[bytes | None]) -> None:
     assert propose(values, "topic") is None
+
+
+def test_units_and_nested_features_are_read_in_one_pass_too() -> None:
+    known = {"fraud": Schema("fraud", {"a": Kind.NUMERIC, "b.c": Kind.CATEGORICAL}, Kind.NUMERIC)}
+    mapping = {**MAPPING, "latency": {"path": "took", "unit": "us"}}
+    batch = only(decode(mapping, {**RECORD, "took": 1500}, schemas=known))
+    ((_, time, found, _, _),) = rows(batch)
+    assert time == NOW
+    assert {name: value for name, (_, value) in found.items()} == {
+        "a": 1.5,
+        "b.c": "x",
+        "(latency)": 0.0015,
+        "(prediction)": 1.0,
+    }
+
+
+def test_flattened_names_cannot_multiply_what_a_record_holds() -> None:
+    mappings = mappings_of(MappingSection.model_validate(MAPPING))
+    assert mappings.default is not None
+    value = json.dumps({"req": {"in": {"k" * 100_000: {f"x{i}": i for i in range(500)}}}}).encode()
+    assert len(MappedShape(mappings.default, Limits()).own(value)) < 2 * len(value)
