@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     epilog=options.examples(
         ("driftd check", "driftd.yaml and DRIFTD_... variables, and the broker they name"),
         ("driftd check --config driftd.yaml --offline", "in CI, where there is no broker"),
+        ("driftd check --sample records.jsonl", "what driftd reads in a file or a topic, and a mapping for it"),
         (
             "driftd check --offline --false-alarms-per-month 10",
             "what is detected sooner with ten false pages a month",
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
     ),
 )
 @options.settings("bootstrap_servers", "topic", "group_id", "start", "state_dir", "listen", "false_alarms")
+@click.option(
+    "--sample",
+    "sampled",
+    metavar="FILE|TOPIC",
+    help="Read some records and show the events that driftd makes of them; propose a mapping if it cannot use them.",
+)
+@click.option(
+    "--records", default=100, show_default=True, type=click.IntRange(1, 100_000), help="With --sample: how many."
+)
 @click.option("--offline", is_flag=True, help="Do not connect to the broker.")
 @click.option(
     "--all",
@@ -41,14 +51,18 @@ if TYPE_CHECKING:
     help="Show settings that have their defaults, every size of change, and details of the judge.",
 )
 @options.output
-def check(output: str, offline: bool, everything: bool, **given: Any) -> int:
+def check(output: str, offline: bool, everything: bool, sampled: str | None, records: int, **given: Any) -> int:
     """Validate the configuration, ask the broker, and show what driftd would detect and how often it may page.
 
     What a channel can see depends on its rate and its variation, so it is shown for models that have a reference. Exit
     codes: 0 no problems, 2 a mistake in the configuration, 3 the broker cannot be reached or read, or a topic not be
-    written, 4 the state cannot be saved.
+    written, 4 the state cannot be saved. With --sample: 0 if any record could be used, else 2.
     """
     loaded = options.load(given)
+    if sampled is not None:
+        from driftd.cli.sample import sample  # noqa: PLC0415
+
+        return sample(loaded, sampled, records, output)
     alarms = loaded.settings.alarms
     report = {
         "config": str(loaded.path) if loaded.path else None,

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from driftd.config import memory
+from driftd.config import mapping, memory
 from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
@@ -33,6 +33,7 @@ def apart(settings: Settings) -> Iterator[Mistake]:
     yield from _models(settings)
     yield from _detectors(settings)
     yield from _sizes(settings)
+    yield from mapping.mistakes(settings.mapping)
 
 
 def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:

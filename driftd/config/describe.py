@@ -11,7 +11,18 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from driftd.config.settings import Detectors, ExcludedStretch, Feature, Model, Settings, SizeSetting
+from driftd.config.settings import (
+    Detectors,
+    ExcludedStretch,
+    Feature,
+    FeaturesMapping,
+    FieldMapping,
+    MappedNames,
+    MappingFields,
+    Model,
+    Settings,
+    SizeSetting,
+)
 from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
@@ -25,7 +36,8 @@ _PLAIN: Final = {
 }
 _ITEMS: Final[dict[type[BaseModel] | None, str]] = {Model: "models", ExcludedStretch: "time ranges"}
 
-_MAPPED: Final[dict[Any, str]] = {Feature: "features", SizeSetting: "sizes"}
+_MAPPED: Final[dict[Any, str]] = {Feature: "features", SizeSetting: "sizes", MappingFields: "mappings"}
+_PATHS: Final[dict[Any, str]] = {FieldMapping: "path or mapping", FeaturesMapping: "path or mapping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +120,10 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         return _type(args[0], annotation.__metadata__)
     if annotation in get_args(Detectors):
         return "list of detectors"
+    if set(get_args(MappedNames)) <= set(args):
+        return "path or mapping"
     if origin is None:
-        return "duration" if _duration(metadata) else _PLAIN[annotation]
+        return "duration" if _duration(metadata) else (_PATHS.get(annotation) or _PLAIN[annotation])
     return _generic(origin, args)
 
 

@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel
+
 from driftd.config import describe
 from driftd.config.errors import dotted
 from driftd.config.settings import (
     DetectorSettings,
     ExcludedStretch,
     Feature,
+    FeaturesMapping,
+    FieldMapping,
+    MappingFields,
     ModelAlarms,
     ReferenceFrom,
     Settings,
@@ -72,10 +77,19 @@ def show(value: Any, path: str) -> str:
             return f"{spell_moment(value.from_)}/{spell_moment(value.to)} {value.why}".strip()
         case dict():
             return ", ".join(f"{name}: {show(v, '')}" for name, v in value.items()) or "none"
+        case BaseModel():
+            return _section(value)
+    return str(value)
+
+
+def _section(value: BaseModel) -> str:
+    match value:
         case SizeSetting():
             return " ".join(f"{k} {_size(getattr(value, k))}" for k in sorted(value.model_fields_set, reverse=True))
         case DetectorSettings():
             return _detector(value)
+        case FieldMapping() | FeaturesMapping() | MappingFields():
+            return _mapping(value)
         case Feature():
             return _feature(value)
     return str(value)
@@ -88,6 +102,15 @@ def _number(value: float, path: str) -> str:
 def _detector(chosen: DetectorSettings) -> str:
     options = " ".join(f"{k}={v}" for k, v in chosen.options.items())
     return f"{chosen.kind}({options})" if options else chosen.kind
+
+
+def _mapping(value: FieldMapping | FeaturesMapping | MappingFields) -> str:
+    given = {name: getattr(value, name) for name in sorted(value.model_fields_set)}
+    first = next(iter(given), "")
+    if len(given) == 1 and first in {"path", "under"}:
+        return str(given[first])
+    shown = ", ".join(f"{name}: {show(v, '')}" for name, v in given.items())
+    return f"{{{shown}}}"
 
 
 def _size(value: float | None) -> str:

@@ -13,6 +13,7 @@ from driftd.config.values import (
     Broker,
     FilePath,
     HostName,
+    Mapped,
     Moment,
     Name,
     Named,
@@ -23,6 +24,7 @@ from driftd.config.values import (
     TokenUrl,
     Topic,
     Typed,
+    Under,
     spell_moment,
     split_address,
 )
@@ -568,6 +570,62 @@ class RulesSection(Section):
     )
 
 
+class FieldMapping(Section):
+    """Where one field is, as a path, or what it is in all records."""
+
+    path: str | None = None
+    value: str | float | bool | None = None
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    type: Literal["number", "text"] | None = None
+
+
+class FeaturesMapping(Section):
+    """What is under a path, lists by names, and single values by path."""
+
+    under: str | None = None
+    names: Annotated[tuple[Name, ...], Several] = ()
+    paths: dict[Name, str] = Field(default_factory=dict)
+    ignore: Annotated[tuple[str, ...], Several] = ()
+
+
+MappedField = Annotated[FieldMapping, Mapped]
+MappedNames = dict[Name, str] | str
+
+
+class MappingFields(Section):
+    model: MappedField | None = Field(
+        default=None, description="Path of the model's name, or `{value: fraud}` for all records."
+    )
+    version: MappedField | None = Field(default=None, description="Path of the model's version, or `{value: ...}`.")
+    time: MappedField | None = Field(
+        default=None,
+        description="Path of the time: RFC 3339, or a number; `{path: ts, unit: ms}` if it is not of seconds.",
+    )
+    features: Annotated[FeaturesMapping, Under] | None = Field(
+        default=None,
+        description="Path that the features are under, or a mapping with `under`, `names`, `paths`, `ignore`.",
+    )
+    variant: MappedField | None = Field(default=None, description="Path of the variant, or `{value: ...}`.")
+    id: MappedField | None = Field(default=None, description="Path of the id.")
+    prediction: MappedField | None = Field(default=None, description="Path of the prediction.")
+    score: MappedField | None = Field(default=None, description="Path of the score.")
+    label: MappedField | None = Field(default=None, description="Path of the label.")
+    latency: MappedField | None = Field(
+        default=None, description="Path of the latency; `{path: took, unit: ms}` if it is not of seconds."
+    )
+    error: MappedField | None = Field(default=None, description="Path of what is set where the call failed.")
+    cost: MappedNames | None = Field(default=None, description="Path of an object of numbers, or a path by name.")
+    segments: MappedNames | None = Field(default=None, description="Path of an object of texts, or a path by name.")
+
+
+class MappingSection(MappingFields):
+    topics: Annotated[dict[Topic, MappingFields], Several] = Field(
+        default_factory=dict,
+        description="A mapping for single topics, with the keys above, in place of the one for all. For files: by the "
+        "file's name.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings. ``Settings()`` is the defaults: only ``load`` reads files and the environment."""
 
@@ -582,6 +640,9 @@ class Settings(BaseSettings):
     )
 
     kafka: KafkaSection = Field(default=KafkaSection(), description="Source of the events.")
+    mapping: MappingSection = Field(
+        default=MappingSection(), description="Where the fields are in records that have another shape."
+    )
     models: Annotated[tuple[Model, ...], Several] = Field(
         default=(), description="Models that are configured; discovery adds others."
     )

@@ -98,6 +98,26 @@ def _typed(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else {} if value is None else value
 
 
+def _object(value: str) -> Any:
+    """Text that begins like a JSON object is one, as the environment has it."""
+    if value.strip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError as e:
+            raise ValueError(f"not valid JSON: {e}") from e
+    return None
+
+
+def _mapped(value: Any) -> Any:
+    """``request.id`` is short for ``{path: request.id}``."""
+    return _object(value) or {"path": value} if isinstance(value, str) else value
+
+
+def _under(value: Any) -> Any:
+    """``request.inputs`` is short for ``{under: request.inputs}``."""
+    return _object(value) or {"under": value} if isinstance(value, str) else value
+
+
 def split_address(value: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``; an empty host means all interfaces."""
     match = _ADDRESS.fullmatch(value)
@@ -166,6 +186,8 @@ Moment = Annotated[float, BeforeValidator(moment)]
 Stretched = BeforeValidator(stretch)
 Named = BeforeValidator(_named)
 Typed = BeforeValidator(_typed)
+Mapped = BeforeValidator(_mapped)
+Under = BeforeValidator(_under)
 Address = Annotated[str, AfterValidator(_address)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Name = Annotated[str, AfterValidator(_name)]

@@ -105,7 +105,8 @@ class Reject:
     """One record, or one event of an array record, that is not usable.
 
     ``index`` is the record's place in its batch. ``detail`` is for logs and dead letters only, at most
-    200 characters, and never carries the payload.
+    200 characters, and never carries the payload. ``hint``: what in driftd.yaml would have
+    it accepted, if that is known.
     """
 
     index: int
@@ -113,12 +114,14 @@ class Reject:
     reason: RejectReason
     detail: str
     model: str | None = None
+    hint: str = ""
 
 
 def rejection(records: RecordBatch, reject: Reject) -> str:
     """What is wrong with one of the records, and where: ``predictions/3@18211: model: missing; rejected (...)``."""
     where = f"{records.source}/{records.partition}@{reject.offset}"
-    return f"{where}: {reject.detail}; rejected ({reject.reason.value})"
+    helps = f"; {reject.hint}" if reject.hint else ""
+    return f"{where}: {reject.detail}; rejected ({reject.reason.value}){helps}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from driftd.decode.mapping.spec import Mappings
 
 if TYPE_CHECKING:  # the command line's help imports this module and waits for nothing heavy
     from driftd.core.hashing import Hasher
@@ -16,7 +18,7 @@ LATEST_TIME: Final = 7_258_118_400.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the codecs refuse, and how much they may discover.
+    """What the codecs read, what they refuse, and how much they may discover.
 
     record_bytes       a record's value, before anything is decoded
     features_per_event distinct names in one event's ``features``
@@ -27,6 +29,7 @@ class Limits:
     max_features       ``Schema.max_features`` of a discovered model
     show_values        whether what is said of a bad record may quote short values and times of it
     hasher             replaces values of categories; None: they stay as they are
+    mappings           where the fields are in records that are not of driftd's own shape
     """
 
     record_bytes: int = 262_144
@@ -38,6 +41,7 @@ class Limits:
     max_features: int = 200
     show_values: bool = True
     hasher: Hasher | None = None
+    mappings: Mappings = field(default_factory=Mappings)
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -85,7 +85,7 @@ class FirstRejected:
         told = tuple(self._told.values())
         if accounts.accepted or not accounts.read:
             return told
-        return *told, f"None of the {accounts.read:,} events could be used; docs/events.md describes an event."
+        return *told, f"None of the {accounts.read:,} events could be used; 'driftd check --sample' shows why."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings, SizeSetting
+from driftd.config.mapping import mappings_of
 from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
 from driftd.core.errors import ConfigError
@@ -193,6 +194,7 @@ def limits_of(settings: Settings) -> Limits:
         max_features=settings.discovery.max_features,
         show_values=not settings.privacy.hides,
         hasher=hasher_of(settings),
+        mappings=mappings_of(settings.mapping),
     )
 
 

@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from driftd.core.hashing import Hasher
 from driftd.decode import Codec, Limits
 from driftd.decode.json.codec import EventsCodec
 from driftd.decode.json.fast import JsonCodec
+from driftd.decode.mapping.spec import ROOT, FeatureSource, Mappings, RecordMapping, Source, parse
 
 EVENTS = 20_000
 BATCH = 2_000
@@ -65,6 +67,49 @@ def measure(name: str, codec: Codec, stretch: list[RecordBatch], schemas: Mappin
     print(f"{name:58s} {best / events * 1e6:7.2f}   {np.mean([len(v or b'') for v in batch.values]):6.0f}   {rejected}")
 
 
+def source(path: str, **other: str) -> Source:
+    return Source(parse(path), **other)
+
+
+def flat(e: dict[str, Any]) -> dict[str, Any]:
+    return {**_renamed(e), **e["features"], "y": e["prediction"], "took_ms": e["latency_seconds"] * 1e3}
+
+
+def nested(e: dict[str, Any]) -> dict[str, Any]:
+    result = {"class": e["prediction"], "took_ms": e["latency_seconds"] * 1e3}
+    return {**_renamed(e), "request": {"inputs": e["features"]}, "result": result}
+
+
+def listed(e: dict[str, Any]) -> dict[str, Any]:
+    return {**_renamed(e), "instances": [[*e["features"].values()]], "predictions": [e["prediction"]]}
+
+
+def _renamed(e: dict[str, Any]) -> dict[str, Any]:
+    return {"ts": round(e["time"] * 1e3), "request_id": e["id"], "model_name": "fraud", "model_version": "7"}
+
+
+NAMES = (*(f"num_{i:02d}" for i in range(16)), *(f"cat_{i}" for i in range(4)))
+FIELDS = {
+    "model": source("model_name"),
+    "version": source("model_version"),
+    "time": source("ts", unit="ms"),
+    "id": source("request_id"),
+}
+FLAT = FIELDS | {"prediction": source("y"), "latency_seconds": source("took_ms", unit="ms")}
+NESTED = FIELDS | {"prediction": source("result.class"), "latency_seconds": source("result.took_ms", unit="ms")}
+LISTED = FIELDS | {"prediction": source("predictions[0]")}
+MAPPED = (
+    ("a flat record, times and latencies in ms", RecordMapping(FLAT, FeatureSource(ROOT)), flat),
+    ("nested, features under request.inputs", RecordMapping(NESTED, FeatureSource(parse("request.inputs"))), nested),
+    ("a list with names", RecordMapping(LISTED, FeatureSource(parse("instances[0]"), NAMES)), listed),
+    (
+        "an id of numbers as text: records are rewritten",
+        RecordMapping(FLAT | {"id": source("request_id", type="text")}, FeatureSource(ROOT)),
+        flat,
+    ),
+)
+
+
 def main() -> None:
     rng = random.Random(7)
     one = {"fraud": schema("fraud")}
@@ -97,6 +142,9 @@ def main() -> None:
     measure("fast: arrays of 10 events", fast, batches(arrays), one)
     measure("fast: CloudEvents, binary mode", fast, batches(plain, binary), one)
     measure("fast: not ASCII", fast, batches([v.replace(b'"red"', '"\u00e9"'.encode()) for v in plain]), one)
+    for name, mapping, write in MAPPED:
+        codec = EventsCodec(Limits(mappings=Mappings(mapping)))
+        measure(f"mapped: {name}", codec, batches([json.dumps(write(json.loads(v))).encode() for v in plain]), one)
     closed = EventsCodec(Limits(discover=False))
     measure("drop: model not configured", closed, batches(plain), {})
     full = {"fraud": Schema("fraud", dict(list(one["fraud"].features.items())[:10]), Kind.NUMERIC, max_features=10)}

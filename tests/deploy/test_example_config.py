@@ -39,7 +39,7 @@ def test_setting_is_shown(path: str) -> None:
     assert key == section or re.search(rf"^[ #-]*{re.escape(key)}:", body, flags=re.MULTILINE), path
 
 
-@pytest.mark.parametrize("section", ["models", "detectors", "findings"])
+@pytest.mark.parametrize("section", ["mapping", "models", "detectors", "findings"])
 def test_example_that_is_commented_out_is_valid(section: str, tmp_path: Path) -> None:
     example = re.search(rf"^# {section}:\n(#.*\n)*", PATH.read_text(), flags=re.MULTILINE)
     assert example

@@ -1,4 +1,7 @@
-"""Records of JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md)."""
+"""Records of JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md).
+
+records -> envelopes opened -> mapping of the topic, if it has one -> JsonCodec -> hints
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
 from driftd.decode.cloudevents import unwrap
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
+from driftd.decode.mapping.hints import hinted
+from driftd.decode.mapping.shape import MappedShape
+from driftd.decode.mapping.spec import RecordMapping
 
 
 class EventsCodec:
@@ -17,10 +23,22 @@ class EventsCodec:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._json = JsonCodec(limits)
+        self._mapped: dict[str, JsonCodec] = {}
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
-        decoded = self._json.decode(records, schemas, unwrap(records, self.limits))
+        unwrapped, mapping = unwrap(records, self.limits), self.limits.mappings.of(records.source)
+        codec = self._json if mapping is None else self._codec_of(records.source, mapping)
+        decoded = codec.decode(records, schemas, unwrapped)
+        if decoded.rejects:
+            values = records.values if unwrapped is None else unwrapped.values
+            decoded = replace(decoded, rejects=[hinted(r, values[r.index], mapping) for r in decoded.rejects])
         return explained(decoded, records.refused) if records.refused else decoded
+
+    def _codec_of(self, source: str, mapping: RecordMapping) -> JsonCodec:
+        """One for each topic, because compiled schemas are those of its mapping."""
+        if source not in self._mapped:
+            self._mapped[source] = JsonCodec(self.limits, shape=MappedShape(mapping, self.limits))
+        return self._mapped[source]
 
 
 def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:

@@ -34,7 +34,7 @@ PREDICTION: Final[dict[Kind, Any]] = {
     Kind.ANY: float | str | bool | list[float] | None,
 }
 MAX_SPARE: Final = 256
-_NEVER = Annotated[int, Meta(gt=0, lt=0)]
+NEVER = Annotated[int, Meta(gt=0, lt=0)]
 """A type that no JSON value has."""
 
 
@@ -59,7 +59,7 @@ not usable, and why.
 class _Nameless(Struct, tag_field="model", tag="", gc=False):
     """No event: msgspec wants to see ``model`` only where it has several structs to choose from."""
 
-    never: _NEVER
+    never: NEVER
 
 
 class CompiledSchema:
@@ -88,7 +88,7 @@ class CompiledSchema:
             gc=False,
         )
         self.empty = self.features()
-        self.getters = _getters([*schema.features.values()])
+        self.getters = getters([*schema.features.values()])
         self.spare_values = tuples([f"s{i}" for i in range(len(self.spare))]) if self.spare and self.full else None
 
     def _features(self) -> Any:
@@ -98,7 +98,7 @@ class CompiledSchema:
         # has, and unknown names are refused: so an event that carries the feature is left to the strict path.
         odd = {attribute for attribute, name in columns.items() if not plain(name)}
         fields: list[Any] = [
-            (attribute, (_NEVER if attribute in odd else FEATURE[self.schema.features[name]]) | None, None)
+            (attribute, (NEVER if attribute in odd else FEATURE[self.schema.features[name]]) | None, None)
             for attribute, name in columns.items()
         ]
         fields += [(attribute, FEATURE[Kind.ANY] if self.full else None, None) for attribute in spares]
@@ -130,14 +130,16 @@ def tuples(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*attributes)
 
 
-def _getters(kinds: Sequence[Kind]) -> dict[Kind, Callable[[Any], tuple[Any, ...]]]:
+def getters(kinds: Sequence[Kind]) -> dict[Kind, Callable[[Any], tuple[Any, ...]]]:
     """For each kind among the features, what reads its features off an event."""
     return {kind: tuples([f"f{i}" for i, k in enumerate(kinds) if k is kind]) for kind in Kind if kind in kinds}
 
 
-def decoder_for(schemas: Iterable[CompiledSchema]) -> Decoder[Any]:
+def decoder_for(schemas: Iterable[CompiledSchema], tag_field: str = "model") -> Decoder[Any]:
     """Decodes an event of any of the ``schemas``, told apart by ``model`` wherever it stands in the event."""
     union: Any = _Nameless
+    if tag_field != "model":
+        union = defstruct("Nameless", [("never", NEVER)], tag_field=tag_field, tag="", gc=False)
     for compiled in schemas:
         if compiled.schema.model:
             union |= compiled.envelope

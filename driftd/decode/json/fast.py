@@ -57,7 +57,28 @@ class Unwrapped(NamedTuple):
     values: Sequence[bytes | None]
     refused: Mapping[int, Refused]
     times: NDArray[np.float64]
-    ids: Sequence[str | None]
+    ids: Sequence[str | None] | None
+
+
+class Shape:
+    """What records look like: driftd's own events. Those of a mapping are driftd.decode.mapping.shape."""
+
+    extra: int = 0
+    """Features of an event that need no name in its record."""
+
+    def compile(self, schema: Schema, spare: Iterable[str] = ()) -> CompiledSchema:
+        return CompiledSchema(schema, spare)
+
+    def decoder(self, compiled: Sequence[CompiledSchema]) -> Callable[[Any], Any]:
+        """What the fast path decodes one event with; it may refuse whatever it likes."""
+        return decoder_for(compiled).decode
+
+    def own(self, value: Any) -> Any:
+        """One event as driftd's own, for the strict path. Raises Refused."""
+        return value
+
+
+_OWN: Final = Shape()
 
 
 class JsonCodec:
@@ -67,8 +88,9 @@ class JsonCodec:
     sends everything down the strict path (tests compare the two). Raises nothing for what a record holds.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, fast: bool = True, shape: Shape = _OWN) -> None:
         self.limits = limits
+        self.shape = shape
         self._fast = fast
         self.compiled: dict[str, CompiledSchema] = {}
         self._decodes: list[CompiledSchema] = []
@@ -88,13 +110,13 @@ class JsonCodec:
         known = self.compiled.get(schema.model)
         if known is not None and (known.schema is schema or known.schema == schema):
             return known
-        return CompiledSchema(schema, known.spare if known is not None else ())
+        return self.shape.compile(schema, known.spare if known is not None else ())
 
     def decoder(self) -> Callable[[Any], Any]:
         wanted = [*self.compiled.values()]
         if len(wanted) != len(self._decodes) or any(a is not b for a, b in zip(wanted, self._decodes, strict=True)):
             self._decodes = wanted
-            self._decode = decoder_for(wanted).decode if wanted and self._fast else _refuse
+            self._decode = self.shape.decoder(wanted) if wanted and self._fast else _refuse
         return self._decode
 
 
@@ -132,6 +154,8 @@ class _Run:
     def __init__(self, codec: JsonCodec, records: RecordBatch, unwrapped: Unwrapped | None) -> None:
         self.codec = codec
         self.limits = codec.limits
+        most = codec.limits.features_per_event
+        self.crowd = replace(codec.limits, features_per_event=max(most - codec.shape.extra, 0))
         self.records = records
         self.unwrapped = unwrapped
         self.values: Sequence[Any] = records.values if unwrapped is None else unwrapped.values
@@ -158,8 +182,14 @@ class _Run:
             [reject for _, reject in self.rejects],
             self.dropped,
             [value for growth in self.growths.values() for value in growth.refused.values()],
-            unwatched(raws[-1], self.compiled, self.limits) if raws and raws[-1] else (),
+            self._unwatched(raws[-1]) if raws and raws[-1] else (),
         )
+
+    def _unwatched(self, value: bytes | Raw) -> list[tuple[str, str]]:
+        try:
+            return unwatched(self.codec.shape.own(value), self.compiled, self.limits)
+        except Refused:
+            return []
 
     # -- before decoding --
 
@@ -169,12 +199,12 @@ class _Run:
         values = [*self.values]
         lengths = [*map(len, filter(None, values))]
         # a value of n bytes nests at most n / 2 levels and holds at most n / 4 features
-        harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.limits.features_per_event)
+        harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.crowd.features_per_event)
         if len(lengths) < len(values) or max(lengths, default=0) > harmless or not all(map(bytes.isascii, values)):
             doubtful = [i for i, v in enumerate(values) if not v or len(v) > harmless or not v.isascii()]
             for i in doubtful:
                 try:
-                    if crowded(examine(values[i], self.limits), self.limits):
+                    if crowded(examine(values[i], self.limits), self.crowd):
                         values[i] = b""
                 except Refused as refused:
                     self.unfit.setdefault(i, self._reject(i, refused))
@@ -213,7 +243,7 @@ class _Run:
         outcomes = []
         for item in items:
             try:
-                outcomes.append(self._event(index, item) if crowded(item, self.limits) else decode(item))
+                outcomes.append(self._event(index, item) if crowded(item, self.crowd) else decode(item))
             except DECODE_ERRORS:
                 outcomes.append(self._event(index, item))
         self.exploded.append((index, items))
@@ -222,7 +252,7 @@ class _Run:
     def _event(self, index: int, value: bytes | Raw) -> Any:
         """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped, or a label alone)."""
         try:
-            model, fields = fields_of(value, self.limits)
+            model, fields = fields_of(self.codec.shape.own(value), self.limits)
             growth = self._growth(model)
             schema = growth.schema if growth is not None else Schema(model, open=False)
             accepted = accept(model, fields, schema, self.limits, self._context(index))
@@ -272,14 +302,22 @@ class _Run:
 
     def _recompile(self) -> None:
         for model, growth in self.growths.items():
-            self.compiled[model] = _renewed(self.compiled.get(model), growth)
+            self.compiled[model] = self._renewed(model, growth)
         self.debt, self.stale = 0, False
+
+    def _renewed(self, model: str, growth: _Growth) -> CompiledSchema:
+        """The model's schema as it is after what was learned; the same one if that was nothing."""
+        known = self.compiled.get(model)
+        if known is None or known.schema is not growth.schema or len(known.spare) != len(growth.spare):
+            return self.codec.shape.compile(growth.schema, growth.spare)
+        return known
 
     def _context(self, index: int) -> Context:
         timestamp = float(self.records.timestamps[index])
         if self.unwrapped is None:
             return Context(timestamp)
-        return Context(timestamp, float(self.unwrapped.times[index]), self.unwrapped.ids[index])
+        ids = self.unwrapped.ids
+        return Context(timestamp, float(self.unwrapped.times[index]), None if ids is None else ids[index])
 
     def _reject(self, index: int, refused: Refused) -> Reject:
         return Reject(index, int(self.records.offsets[index]), refused.reason, refused.detail, refused.model)
@@ -327,7 +365,7 @@ class _Run:
             rows = rows[positions]
         growth = self.growths.get(model)
         if growth is not None:
-            self.compiled[model] = _renewed(self.compiled.get(model), growth)
+            self.compiled[model] = self._renewed(model, growth)
         compiled = self.compiled[model]
         table = Table(events)
         timestamps = self.records.timestamps[rows]
@@ -351,7 +389,8 @@ class _Run:
         return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
 
     def _envelope_ids(self, rows: NDArray[np.intp]) -> list[str | None] | None:
-        return None if self.unwrapped is None else [self.unwrapped.ids[row] for row in rows.tolist()]
+        ids = None if self.unwrapped is None else self.unwrapped.ids
+        return None if ids is None else [ids[row] for row in rows.tolist()]
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
         """A doubtful event on the strict path, which refuses it or counts a label."""
@@ -369,13 +408,6 @@ def _refused(events: Sequence[Any]) -> dict[str, FlagColumn]:
                 out[name] = np.zeros(len(events), np.bool_)
             out[name][i] = True
     return out
-
-
-def _renewed(known: CompiledSchema | None, growth: _Growth) -> CompiledSchema:
-    """The model's schema as it is after what was learned; the same one if that was nothing."""
-    if known is None or known.schema is not growth.schema or len(known.spare) != len(growth.spare):
-        return CompiledSchema(growth.schema, growth.spare)
-    return known
 
 
 def _refuse(_: Any) -> Any:

@@ -60,6 +60,7 @@ _EXPECTED_PREDICTION: Final = {
 }
 _VALUE_ALONE: Final = frozenset({RejectReason.WRONG_TYPE, RejectReason.NOT_FINITE})
 """What is wrong with a feature's value and not with the event."""
+_UNITS: Final = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
 _EXPECTED_TIME: Final = next(f.expected for f in FIELDS if f.holds is Holds.TIME)
 
 
@@ -266,7 +267,7 @@ def _event_time(time: float | datetime | None, limits: Limits, context: Context)
         if math.isnan(time):
             raise Refused(RejectReason.BAD_TIME, "time: missing, and the record has no timestamp")
     if not 0 <= time < LATEST_TIME:
-        hint = "; it looks like milliseconds" if LATEST_TIME <= time < LATEST_TIME * 1000 else ""
+        hint = next((f"; it looks like {unit}" for unit, per in _UNITS if 0 < time / per < LATEST_TIME), "")
         where = "after the year 2200" if time > 0 else "before 1970"
         number = f"{time:.6g}" if limits.show_values else "a number"
         raise Refused(RejectReason.BAD_TIME, f"time: expected epoch seconds, got {number}, {where}{hint}")

@@ -69,6 +69,7 @@ class FlatCodec:
     ) -> None:
         self.layout = layout
         self.features = layout.features(list(columns))
+        """Column by feature."""
         self.model = model
         self.version = version if "version" not in layout.columns else None
         self.limits = limits
@@ -82,6 +83,9 @@ class FlatCodec:
 
         Raises ConfigError where the layout does not fit them.
         """
+        mapping = limits.mappings.of(PurePath(path).name)
+        if mapping is not None:
+            layout = layout.over(Layout.of(mapping, columns, path))
         found = layout.resolve(columns, path)
         model = layout.columns.get("model") or PurePath(path.removesuffix(".gz").removesuffix(".zst")).stem
         return cls(found, found.needed(columns), model, layout.columns.get("version"), limits, texts, path)
@@ -89,7 +93,7 @@ class FlatCodec:
     def require_types(self, schema: Any) -> None:
         """Raises ConfigError for columns that cannot be read, of a file that has types."""
         mistakes = []
-        for name in {*self.features, *self.layout.columns.values()}:
+        for name in {*self.features.values(), *self.layout.columns.values()}:
             kind = schema.field(name).type
             if not (read.supported(kind) or (name == self.layout.columns.get("prediction") and read.is_list(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
@@ -163,7 +167,8 @@ class _Run:
         column = self.parts.get("time")
         if column is None:
             return self.rows.offsets[self.good].astype(np.float64)
-        return read.times(self.columns[column], column in self.codec.dated, self.faults)
+        each = self.codec.layout.units.get("time")
+        return read.times(self.columns[column], column in self.codec.dated, self.faults, each)
 
     def _groups(self, models: list[Any] | None) -> list[tuple[str, Indices]]:
         whole = np.array([i for i in range(len(self.good)) if i not in self.faults], np.intp)
@@ -200,8 +205,8 @@ class _Run:
         if len(batch):
             self.batches.append(batch)
         if not schema.open:
-            new = [name for name in self.codec.features if name not in schema.features]
-            self.unwatched += [(model, name) for name in new if part.column(name).null_count < len(indices)]
+            new = [(n, c) for n, c in self.codec.features.items() if n not in schema.features]
+            self.unwatched += [(model, name) for name, column in new if part.column(column).null_count < len(indices)]
         self.refused += self._first_refused(part, times)
 
     def _first_refused(self, part: _Part, times: NumericColumn) -> Iterator[RefusedValue]:
@@ -269,12 +274,13 @@ class _Part:
         room = max(0, self.schema.max_features - len(out))
         for name in new[:room]:
             out[name] = self.feature(name, Kind.ANY)
-        return out, sum(len(self.indices) - self.column(name).null_count for name in new[room:])
+        return out, sum(len(self.indices) - self.column(there[name]).null_count for name in new[room:])
 
     def feature(self, name: str, kind: Kind) -> Column:
         faults: Faults = {}
         where = _where(name)
-        column, text = self.column(name), self.run.codec.texts.get(name)
+        source = self.run.codec.features[name]
+        column, text = self.column(source), self.run.codec.texts.get(source)
         if kind is Kind.CATEGORICAL:
             read.require_finite(column, where, faults, text)
         hasher = self.run.codec.limits.hasher
@@ -301,6 +307,8 @@ class _Part:
             column = read.FIELD[field.holds](self.column(name), wanted, field.name, self.faults, text)
             if hasher is not None:
                 column = hasher.answer(self.schema.model, column, kind)
+            if field.name in self.run.codec.layout.units:
+                column = as_numbers(column) / self.run.codec.layout.units[field.name]
             if not field.signed:
                 self.require_unsigned(field.name, as_numbers(column))
             if present(column):

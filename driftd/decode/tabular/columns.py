@@ -224,19 +224,19 @@ FIELD: Final[Mapping[Holds, Callable[[Any, Kind, str, Faults, bool | None], Colu
 """(column, kind of the model's predictions, the field's name, faults, numeric_text) -> the field's values."""
 
 
-def times(column: Any, dated: bool, faults: Faults) -> NumericColumn:
+def times(column: Any, dated: bool, faults: Faults, each: float | None = None) -> NumericColumn:
     """Epoch seconds. Numbers are seconds, milli-, micro- or nanoseconds by their size, unless the type says more
-    (``dated``); text is that or RFC 3339, in UTC where it names no offset.
+    (``dated``), or so many make a second (``each``); text is that or RFC 3339, in UTC where it names no offset.
     """
     if pa.types.is_string(column.type):
         parsed, strange = _parsed(column)
-        out = _scaled(np.array(parsed.to_numpy(zero_copy_only=False), np.float64))
+        out = _scaled(np.array(parsed.to_numpy(zero_copy_only=False), np.float64), each)
         texts = column.to_pylist()
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
             out[i] = _moment(texts[i])
     else:
         out = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-        out = out if dated else _scaled(out)
+        out = out if dated else _scaled(out, each)
     with np.errstate(invalid="ignore"):
         wrong = ~((out >= 0) & (out < LATEST_TIME))
     for i in np.flatnonzero(wrong).tolist():
@@ -245,7 +245,9 @@ def times(column: Any, dated: bool, faults: Faults) -> NumericColumn:
     return out
 
 
-def _scaled(values: NumericColumn) -> NumericColumn:
+def _scaled(values: NumericColumn, each: float | None) -> NumericColumn:
+    if each is not None:
+        return values / each
     out = values.copy()
     low = 0.0
     for limit, divisor in _EPOCH_UNITS:

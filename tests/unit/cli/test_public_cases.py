@@ -199,8 +199,9 @@ def test_a_payload_of_another_producer_is_refused_in_words(
     replay: Run, capsys: pytest.CaptureFixture[str], payload: Any
 ) -> None:
     code, report, err = replay([payload] * 50, 20)
-    first = "events.jsonl/0@0: model: missing; rejected (missing_field)"
-    nothing = "None of the 50 events could be used; docs/events.md describes an event."
+    path = "model_name" if "model_name" in payload else "{value: NAME}"
+    first = f"events.jsonl/0@0: model: missing; rejected (missing_field); mapping: `model: {path}`"
+    nothing = "None of the 50 events could be used; 'driftd check --sample' shows why."
     assert code == 2
     assert report["remarks"] == [first, nothing]
     assert report["months"] == 0
@@ -215,7 +216,8 @@ def test_a_payload_of_another_producer_is_refused_in_words(
 def test_one_bad_event_among_good_ones_is_named(replay: Run) -> None:
     code, report, _ = replay([*of_ratios(ratios(30)), {"model": 7}, {"model": 8}], 20)
     assert code == 0
-    assert report["remarks"] == ["events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"]
+    first = "events.jsonl/0@30: model: expected a string, got a number; rejected (wrong_type)"
+    assert report["remarks"] == [f"{first}; mapping: `model: {{path: model, type: text}}`"]
 
 
 def with_a_late_feature(late: Callable[[int], Value], n: int = 5000) -> Iterable[Any]:

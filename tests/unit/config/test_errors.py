@@ -10,6 +10,63 @@ from driftd.core.errors import ConfigError
 
 MISTAKES = [
     (
+        "mapping: {modle: a}",
+        "driftd.yaml:1: mapping: unknown key 'modle'; did you mean 'model'?",
+    ),
+    (
+        "mapping:\n  model: {path: a, value: fraud}",
+        "driftd.yaml:2: mapping.model: expected a path or a value, got both; such as `model: request.model`",
+    ),
+    (
+        "mapping: {time: {path: ts, unit: m}}",
+        "driftd.yaml:1: mapping.time.unit: expected one of s, ms, us, ns, got 'm'; did you mean 'ms'?",
+    ),
+    (
+        "mapping: {prediction: result..class}",
+        (
+            "driftd.yaml:1: mapping.prediction: expected names with dots, and [0] for lists, such as "
+            "request.inputs[0]; not so at character 7, got 'result..class'"
+        ),
+    ),
+    (
+        "mapping: {prediction: .}",
+        (
+            "driftd.yaml:1: mapping.prediction: expected a path into the record; only features.under may be the "
+            "record, '.'"
+        ),
+    ),
+    (
+        "mapping:\n  score: p\n  label: p",
+        "driftd.yaml:3: mapping.label: 'p' is the path of score already; give each field a path of its own",
+    ),
+    (
+        "mapping:\n  topics:\n    clicks:\n      time: a\n      prediction: a.b",
+        "driftd.yaml:4: mapping.topics.clicks.time: 'a' must be a value here, and prediction is inside it",
+    ),
+    (
+        "mapping: {id: {value: x}}",
+        (
+            "driftd.yaml:1: mapping.id.value: only model, variant, version may be the same in all records; give a "
+            "path, or null for none"
+        ),
+    ),
+    (
+        "mapping: {label: {path: l, unit: ms}}",
+        "driftd.yaml:1: mapping.label.unit: only time and latency have units",
+    ),
+    (
+        "mapping: {time: {path: l, type: number}}",
+        "driftd.yaml:1: mapping.time.type: time has no type to choose; see unit",
+    ),
+    (
+        "mapping: {features: {under: x, names: [a, a]}}",
+        "driftd.yaml:1: mapping.features: feature 'a' appears twice; give each a name of its own",
+    ),
+    (
+        "mapping: {features: {under: ., names: [a]}}",
+        "driftd.yaml:1: mapping.features.names: the record is no list; give features.under a path",
+    ),
+    (
         "windws: {}",
         "driftd.yaml:1: unknown key 'windws'; did you mean 'windows'?",
     ),

@@ -1,0 +1,307 @@
+"""`driftd check --sample`: some records of a file or a topic, and what driftd makes of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from driftd.cli.output import print_json, print_line, print_table
+from driftd.core.text import clean, plural
+
+if TYPE_CHECKING:
+    from driftd.config import Loaded
+    from driftd.core.event import Decoded, EventBatch, RecordBatch
+    from driftd.decode import Codec
+    from driftd.decode.mapping.propose import Proposal
+
+SHOWN: Final = 5
+"""Events in the table: more make it no clearer."""
+SHOWN_FEATURES: Final = 8
+_CELL: Final = 60
+
+
+def sample(loaded: Loaded, what: str, most: int, output: str) -> int:
+    """Prints the events, what could not be used, and a mapping if that would do better. 2 if no event can be used."""
+    records = list(_records(loaded, what, most))
+    tried = Tried.of(loaded, records, what)
+    report = tried.report()
+    if output == "json":
+        print_json(report)
+    else:
+        _print(report, what)
+    return 0 if report["accepted"] else 2
+
+
+class Tried:
+    """The sample, decoded with the configuration and, where that uses too little, with a mapping of driftd's own."""
+
+    def __init__(self, decoded: list[Decoded], records: list[RecordBatch], hidden: bool) -> None:
+        self.decoded, self.records, self.hidden = decoded, records, hidden
+        self.proposal: Proposal | None = None
+        self.would: int | None = None
+
+    @classmethod
+    def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
+        from driftd.wiring.app import limits_of  # noqa: PLC0415
+
+        batches = [batch for _, batch in records]
+        out = cls([codec.decode(batch, {}) for codec, batch in records], batches, loaded.settings.privacy.hides)
+        if (out.accepted < out.received or out.refused) and not any(hasattr(batch, "table") for batch in batches):
+            out._propose(limits_of(loaded.settings), Path(what).name)
+        return out
+
+    def _propose(self, limits: Any, name: str) -> None:
+        """Keeps a proposal that would use more of the sample than the configuration does."""
+        from time import time  # noqa: PLC0415
+
+        import numpy as np  # noqa: PLC0415
+
+        from driftd.config.mapping import mappings_of  # noqa: PLC0415
+        from driftd.config.settings import MappingSection  # noqa: PLC0415
+        from driftd.decode import codec_of  # noqa: PLC0415
+        from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
+        from driftd.decode.mapping.propose import propose  # noqa: PLC0415
+
+        values: list[bytes | None] = []
+        for batch in self.records:
+            opened = unwrap(batch, limits)
+            values += batch.values if opened is None else opened.values
+        proposal = propose(values, name)
+        if proposal is None:
+            return
+        mappings = mappings_of(MappingSection.model_validate(proposal.mapping))
+        codec = codec_of(replace(limits, mappings=mappings))
+        # a file has no timestamps, and the topic that the mapping is for will
+        timed = [replace(b, timestamps=np.where(np.isnan(b.timestamps), time(), b.timestamps)) for b in self.records]
+        tried = Tried([codec.decode(batch, {}) for batch in timed], timed, self.hidden)
+        self.would = tried.accepted
+        if proposal.mapping and (tried.accepted, -tried.refused) > (self.accepted, -self.refused):
+            self.proposal = proposal
+
+    @property
+    def received(self) -> int:
+        return sum(decoded.received for decoded in self.decoded)
+
+    @property
+    def accepted(self) -> int:
+        return sum(map(_accepted, self.decoded))
+
+    @property
+    def refused(self) -> int:
+        """Values of features, in events that can be used."""
+        return sum(int(f.sum()) for d in self.decoded for batch in d.batches for f in batch.refused.values())
+
+    def report(self) -> dict[str, Any]:
+        events = [e for d in self.decoded for batch in d.batches for e in _events(batch, self.hidden)]
+        proposal = self.proposal
+        return {
+            "received": self.received,
+            "accepted": self.accepted,
+            "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
+            "rejected": self._rejected(),
+            "refused_values": self._refused(),
+            "frame": self._frame(),
+            "proposal": None
+            if proposal is None
+            else {
+                "recognised": proposal.shapes,
+                "mapping": proposal.mapping,
+                "would_accept": self.would,
+                "remarks": proposal.remarks,
+            },
+        }
+
+    def _rejected(self) -> list[dict[str, Any]]:
+        """By reason and words: how many, and the offset of the first."""
+        first: dict[tuple[str, str, str], int] = {}
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for decoded in self.decoded:
+            for r in decoded.rejects:
+                key = (r.reason.value, r.detail, r.hint)
+                first.setdefault(key, r.offset)
+                counts[key] += 1
+        return [
+            {"reason": key[0], "detail": key[1], "hint": key[2], "count": n, "offset": first[key]}
+            for key, n in counts.most_common(SHOWN)
+        ]
+
+    def _refused(self) -> list[dict[str, Any]]:
+        """The first of each feature; how many."""
+        why = {(v.model, v.feature): v.why for decoded in self.decoded for v in reversed(decoded.refused)}
+        counts: Counter[tuple[str, str]] = Counter()
+        for decoded in self.decoded:
+            for batch in decoded.batches:
+                counts.update({(batch.model, name): int(flags.sum()) for name, flags in batch.refused.items()})
+        return [{"model": m, "feature": f, "count": counts[m, f], "detail": text} for (m, f), text in why.items()]
+
+    def _frame(self) -> str | None:
+        from driftd.decode.mapping.frames import frame_of  # noqa: PLC0415
+
+        for batch in self.records:
+            headers = batch.headers or [()] * len(batch)
+            for value, own in zip(batch.values, headers, strict=True):
+                if frame := frame_of(value, own):
+                    return frame
+        return None
+
+
+def _accepted(decoded: Decoded) -> int:
+    return sum(len(batch) + batch.label_only for batch in decoded.batches)
+
+
+def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, RecordBatch]]:
+    """The first records of the file, or of the topic of that name."""
+    from driftd.sources import Gap  # noqa: PLC0415
+    from driftd.wiring.app import kafka_settings, limits_of  # noqa: PLC0415
+
+    limits = limits_of(loaded.settings)
+    events: Any
+    if Path(what).exists() or what == "-":
+        from driftd.sources.files.source import open_events  # noqa: PLC0415
+
+        events = open_events(what, None, limits)
+    else:
+        from driftd.core.errors import ConfigError  # noqa: PLC0415
+        from driftd.sources.kafka.stretch import TopicEvents  # noqa: PLC0415
+
+        kafka = loaded.settings.kafka.model_copy(update={"topics": (what,)})
+        if not kafka.bootstrap_servers:
+            raise ConfigError(f"--sample {what}: no such file; for a topic give --bootstrap-servers")
+        settings = kafka_settings(loaded.settings.model_copy(update={"kafka": kafka}))
+        events = TopicEvents(settings, what, None, None, limits)
+    left = most
+    for batch in events.batches(most):
+        if left <= 0:
+            return
+        if not isinstance(batch, Gap) and len(batch):
+            taken = batch if len(batch) <= left else _first(batch, left)
+            left -= len(taken)
+            yield events.codec, taken
+
+
+def _first(batch: RecordBatch, n: int) -> RecordBatch:
+    headers, keys = batch.headers, batch.keys
+    return replace(
+        batch,
+        offsets=batch.offsets[:n],
+        timestamps=batch.timestamps[:n],
+        values=batch.values[:n],
+        next_offset=int(batch.offsets[n]),
+        headers=None if headers is None else headers[:n],
+        keys=None if keys is None else keys[:n],
+    )
+
+
+def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
+    """What driftd has of each event; without values where privacy hides them."""
+    from driftd.core.event import versions  # noqa: PLC0415
+
+    names = versions(batch)
+    for i in range(min(len(batch), SHOWN)):
+        features = {name: _value(column[i]) for name, column in batch.columns.items()}
+        fields = {name: _value(column[i]) for name, column in batch.fields.items()}
+        there = {name: v for name, v in {"version": names[i], **fields}.items() if v is not None}
+        if hidden:
+            there, features = dict.fromkeys(there, "(hidden)"), dict.fromkeys(features, "(hidden)")
+        yield {
+            "offset": int(batch.offsets[i]),
+            "time": float(batch.times[i]),
+            "model": batch.model,
+            **there,
+            "features": features,
+        }
+
+
+def _value(value: Any) -> Any:
+    """As Python has it; missing is None."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  NaN
+
+
+def _print(report: Mapping[str, Any], what: str) -> None:
+    from driftd.core.text import minute  # noqa: PLC0415
+
+    received = report["received"]
+    print_line(
+        f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
+    )
+    if report["frame"]:
+        print_line(
+            f"  Framed by a {report['frame']}. driftd reads JSON: have the producer send JSON without it.", "red"
+        )
+    if report["events"]:
+        plain = {"offset", "time", "model", "features"}
+        columns = list(dict.fromkeys(name for e in report["events"] for name in e if name not in plain))
+        rows = [
+            (
+                str(e["offset"]),
+                f"{minute(e['time'])} UTC",
+                clean(e["model"], _CELL),
+                *(_cell(e.get(name)) for name in columns),
+                _features(e["features"]),
+            )
+            for e in report["events"]
+        ]
+        print_table(("offset", "time", "model", *columns, "features"), rows, indent=2)
+    for r in report["rejected"]:
+        print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
+        if r["hint"]:
+            print_line(f"    {clean(r['hint'], 200)}")
+    for r in report["refused_values"]:
+        print_line(
+            f"  {r['count']} values refused: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}"
+        )
+    _print_proposal(report)
+
+
+def _print_proposal(report: Mapping[str, Any]) -> None:
+    proposal = report["proposal"]
+    if proposal is None:
+        if not report["accepted"] and report["received"]:
+            print_line("  No mapping that driftd knows of would make events of these records; see docs/events.md.")
+        return
+    print_line()
+    known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
+    print_line(
+        f"{known}With this in driftd.yaml {proposal['would_accept']} of {report['received']} could be used:", "bold"
+    )
+    print_line()
+    for line in yaml_of(proposal["mapping"]):
+        print_line(line)
+    print_line()
+    for remark in proposal["remarks"]:
+        print_line(f"Note: {clean(remark, 200)}.")
+
+
+def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
+    """The block for driftd.yaml."""
+    yield "mapping:"
+    for key, value in mapping.items():
+        yield f"  {key}: {_yaml(value)}"
+
+
+def _yaml(value: Any) -> str:
+    import json  # noqa: PLC0415
+
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_yaml(k)}: {_yaml(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in {"true", "false", "null"}
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else clean(str(value), _CELL)
+
+
+def _features(features: Mapping[str, Any]) -> str:
+    shown = [f"{clean(name, 40)}={_cell(value)}" for name, value in [*features.items()][:SHOWN_FEATURES]]
+    more = f" and {len(features) - SHOWN_FEATURES} more" if len(features) > SHOWN_FEATURES else ""
+    return ", ".join(shown) + more

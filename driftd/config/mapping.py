@@ -1,0 +1,117 @@
+"""`mapping:` in driftd.yaml: what is wrong with it, and what the decoder takes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from driftd.config.settings import FeaturesMapping, FieldMapping, MappingFields, MappingSection
+from driftd.config.yamlfile import Place
+from driftd.decode.mapping.spec import (
+    CALLED,
+    CONSTANT,
+    KEYS,
+    NAMED,
+    TIMED,
+    FeatureSource,
+    Mappings,
+    Path,
+    RecordMapping,
+    Source,
+    parse,
+)
+
+Mistake = tuple[Place, str]
+_TYPED: Final = frozenset(KEYS.values()) - TIMED - {"error", "features"} - NAMED
+"""Fields that text and numbers may be taken for one another in."""
+
+
+def mappings_of(section: MappingSection) -> Mappings:
+    """Of settings without mistakes."""
+    topics = {topic: record_mapping(fields) for topic, fields in section.topics.items()}
+    given = section.model_fields_set - {"topics"}
+    return Mappings(record_mapping(section) if given else None, topics)
+
+
+def record_mapping(section: MappingFields) -> RecordMapping:
+    fields: dict[str, Source | Mapping[str, Path]] = {}
+    for key, name in KEYS.items():
+        chosen = getattr(section, key)
+        if isinstance(chosen, FieldMapping):
+            path = None if chosen.path is None else parse(chosen.path)
+            fields[name] = Source(path, chosen.value, chosen.unit or "", chosen.type or "")
+        elif isinstance(chosen, str):
+            fields[name] = Source(parse(chosen))
+        elif isinstance(chosen, dict):
+            fields[name] = {inner: parse(text) for inner, text in chosen.items()}
+    features = section.features
+    return RecordMapping(fields, FeatureSource() if features is None else _features(features))
+
+
+def _features(f: FeaturesMapping) -> FeatureSource:
+    """``paths`` alone are all features there are; without either they are where driftd's own are."""
+    own = None if f.paths and not f.names and not f.ignore else ("features",)
+    under = own if f.under is None else parse(f.under)
+    return FeatureSource(under, f.names, {name: parse(text) for name, text in f.paths.items()}, f.ignore)
+
+
+def mistakes(section: MappingSection) -> Iterator[Mistake]:
+    """Of the mapping for all, and of each topic's."""
+    yield from _mistakes(("mapping",), section)
+    for topic, fields in section.topics.items():
+        yield from _mistakes(("mapping", "topics", topic), fields)
+
+
+def _mistakes(here: Place, section: MappingFields) -> Iterator[Mistake]:
+    bad = [*_fields(here, section), *_paths(here, section)]
+    yield from bad
+    if not bad:
+        for where, why in record_mapping(section).mistakes():
+            yield (*here, *where.split(".", 2)), why
+
+
+def _fields(here: Place, section: MappingFields) -> Iterator[Mistake]:
+    for key, name in KEYS.items():
+        chosen = getattr(section, key)
+        if not isinstance(chosen, FieldMapping):
+            continue
+        given = chosen.model_fields_set & {"path", "value"}
+        if len(given) != 1:
+            got = "both" if given else "neither"
+            yield (*here, key), f"expected a path or a value, got {got}; such as `{key}: request.{key}`"
+        if chosen.value is not None and name not in CONSTANT:
+            fixed = ", ".join(sorted(map(CALLED.__getitem__, CONSTANT)))
+            yield (*here, key, "value"), f"only {fixed} may be the same in all records; give a path, or null for none"
+        if chosen.unit is not None and name not in TIMED:
+            yield (*here, key, "unit"), "only time and latency have units"
+        if chosen.type is not None and name not in _TYPED:
+            yield (*here, key, "type"), f"{key} has no type to choose" + ("; see unit" if name in TIMED else "")
+
+
+def _paths(here: Place, section: MappingFields) -> Iterator[Mistake]:
+    """Those that cannot be read; only the features may be the record itself."""
+    for place, text in _texts(section):
+        try:
+            path = parse(text)
+        except ValueError as error:
+            yield (*here, *place), f"{error}, got {text[:60]!r}"
+        else:
+            if not path and place != ("features", "under"):
+                yield (*here, *place), "expected a path into the record; only features.under may be the record, '.'"
+
+
+def _texts(section: MappingFields) -> Iterator[tuple[Place, str]]:
+    for key in KEYS:
+        chosen = getattr(section, key)
+        if isinstance(chosen, FieldMapping) and chosen.path is not None:
+            yield (key,), chosen.path
+        elif isinstance(chosen, str):
+            yield (key,), chosen
+        elif isinstance(chosen, dict):
+            yield from (((key, name), text) for name, text in chosen.items())
+    if section.features is not None:
+        f = section.features
+        if f.under is not None:
+            yield ("features", "under"), f.under
+        yield from ((("features", "paths", name), text) for name, text in f.paths.items())
+        yield from ((("features", "ignore"), text) for text in f.ignore)

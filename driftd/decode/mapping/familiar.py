@@ -1,0 +1,29 @@
+"""Names that fields have elsewhere: what hints and proposals go by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMES: Final = {
+    "model": ("model_name", "modelName", "model_id", "modelId", "inferenceservicename", "service"),
+    "time": ("timestamp", "ts", "event_time", "eventTime", "request_time", "created_at", "datetime", "ts_ms", "when"),
+    "prediction": (
+        "predicted",
+        "pred",
+        "y_pred",
+        "yhat",
+        "output",
+        "predicted_class",
+        "class",
+        "class_id",
+        "predictions",
+        "result",
+    ),
+    "score": ("probability", "proba", "confidence", "prob"),
+    "label": ("y_true", "target", "ground_truth", "actual"),
+    "latency": ("latency_ms", "duration_ms", "latency_us", "elapsed_ms", "execution_duration_ms", "duration"),
+    "id": ("request_id", "requestId", "event_id", "prediction_id", "uuid", "databricks_request_id"),
+    "version": ("model_version", "modelVersion"),
+    "features": ("inputs", "input", "instance", "request", "payload", "attributes", "x"),
+}
+"""Names that mean a field in most records, the surest first."""

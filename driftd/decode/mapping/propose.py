@@ -1,0 +1,254 @@
+"""A mapping for records that somebody else has shaped: what they are recognised as, and where the fields seem to be.
+
+A proposal, for people to read: names decide, and times by their size. `driftd check --sample` tries it on the sample.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec.json import Decoder
+
+from driftd.decode.fields import FIELDS
+from driftd.decode.json.strict import DECODE_ERRORS
+from driftd.decode.limits import LATEST_TIME
+from driftd.decode.mapping.familiar import NAMES
+from driftd.decode.mapping.spec import CALLED, KEYS, UNITS, Path, spell
+
+_MOST_STEPS: Final = 6
+_MOST_PATHS: Final = 2000
+"""Paths of one record that are looked at. Chosen: a record of more has another shape than one event's."""
+_EPOCH_2000: Final = 946_684_800.0
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
+_SUFFIX: Final = {"ms": "ms", "us": "us", "ns": "ns", "millis": "ms", "micros": "us"}
+_any: Final = Decoder(Any)
+
+
+@dataclass(slots=True)
+class Proposal:
+    """``shapes``: what was recognised, in words; ``mapping`` as driftd.yaml has it; ``remarks`` for who reads it."""
+
+    shapes: list[str] = field(default_factory=list)
+    mapping: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
+    """For records of which ``name`` is the topic or file. None where none of them is a JSON object."""
+    records = [record for value in values for record in _records(value)]
+    if not records:
+        return None
+    found = Proposal()
+    # the record with the most in it: others may leave fields out
+    record = max(records, key=lambda r: len(_paths(r)))
+    inside, prefix = _opened(record, found)
+    values_at = {prefix + path: value for path, value in _paths(inside).items()}
+    outside = {path: value for path, value in _paths(record).items() if path not in values_at}
+    _oip(values_at, found)
+    for key in ("model", "time", "prediction", "score", "label", "latency", "id", "version"):
+        if key not in found.mapping:
+            _by_name(key, values_at, found) or _by_name(key, outside, found)
+    if "model" not in found.mapping:
+        found.mapping["model"] = {"value": re.sub(r"\.[a-z0-9.]+$", "", name) or "MODEL"}
+        found.remarks.append("no record names its model; give the model's name as the value")
+    if "features" not in found.mapping:
+        _features(values_at, prefix, found)
+    order = [CALLED[f.name] for f in FIELDS]
+    found.mapping = {key: found.mapping[key] for key in order if key in found.mapping}
+    found.mapping = {k: v for k, v in found.mapping.items() if k == "features" or v != KEYS[k]}
+    if "time" not in found.mapping and not isinstance(record.get("time"), str | int | float):
+        found.remarks.append("no record has a time: on a topic that of the Kafka record counts, a file has none")
+    if any(str(record.get("type", "")).endswith(f"inference.{half}") for half in ("request", "response")):
+        found.remarks.append("requests and answers are records of their own here, and a mapping joins none")
+    return found
+
+
+def _records(value: bytes | None) -> list[dict[str, Any]]:
+    try:
+        record = _any.decode(value or b"null")
+    except DECODE_ERRORS:
+        return []
+    return [r for r in (record if isinstance(record, list) else [record]) if isinstance(r, dict) and r]
+
+
+def _paths(record: Any) -> dict[Path, Any]:
+    """Every path with its value, the shallow first; of lists the first item."""
+    out: dict[Path, Any] = {}
+    level: list[tuple[Path, Any]] = [((), record)]
+    while level and len(out) < _MOST_PATHS:
+        below: list[tuple[Path, Any]] = []
+        for path, value in level:
+            for step, inner in _members(value):
+                out[*path, step] = inner
+                if len(path) + 1 < _MOST_STEPS:
+                    below.append(((*path, step), inner))
+        level = below
+    return out
+
+
+def _members(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from ((name, inner) for name, inner in value.items() if _sayable(name))
+    elif isinstance(value, list) and value:
+        yield 0, value[0]
+
+
+def _sayable(name: str) -> bool:
+    return 0 < len(name) <= 128 and name.isprintable() and '"' not in name and "\\" not in name
+
+
+def _opened(record: dict[str, Any], found: Proposal) -> tuple[dict[str, Any], Path]:
+    """What is inside the envelopes, and where that is."""
+    prefix: Path = ()
+    inside = record
+    if "specversion" in record and "type" in record and isinstance(record.get("data"), dict):
+        found.shapes.append("CloudEvents envelope in the record's value")
+        found.remarks.append("a producer that sets content-type: application/cloudevents+json needs no mapping for it")
+        prefix, inside = ("data",), record["data"]
+        found.mapping |= {key: key for key in ("time", "id") if key in record}
+        for name in ("inferenceservicename", "source"):
+            if isinstance(record.get(name), str) and "model" not in found.mapping:
+                found.mapping["model"] = name
+    payload = inside.get("payload") if "schema" in inside else None
+    if isinstance(payload, dict):
+        prefix, inside = (*prefix, "payload"), payload
+    if "op" in inside and isinstance(inside.get("after"), dict):
+        found.shapes.append("Debezium envelope")
+        found.remarks.append("deletes (after: null) have no fields and are rejected")
+        if isinstance(inside.get("source"), dict) and "ts_ms" in inside["source"]:
+            found.mapping["time"] = {"path": spell((*prefix, "source", "ts_ms")), "unit": "ms"}
+        prefix, inside = (*prefix, "after"), inside["after"]
+    return inside, prefix
+
+
+def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
+    """Bodies of the open inference protocol, wherever they are: V1's instances and predictions, V2's tensors."""
+    for path, value in values_at.items():
+        if not isinstance(value, list) or not value:
+            continue
+        first = value[0]
+        tensors = isinstance(first, dict) and isinstance(first.get("data"), list) and "name" in first
+        match path[-1]:
+            case "instances" if "features" not in found.mapping:
+                _shape(found, "open inference protocol V1")
+                found.mapping["features"] = _row(spell((*path, 0)), first)
+                _one_row(len(value), found)
+            case "predictions" if "prediction" not in found.mapping:
+                _shape(found, "open inference protocol V1")
+                found.mapping["prediction"] = spell((*path, 0))
+                _one_row(len(value), found)
+            case "inputs" if tensors and "features" not in found.mapping:
+                _shape(found, "open inference protocol V2")
+                found.mapping["features"] = _tensors(value, path)
+                _one_row(max((t.get("shape") or [1])[0] for t in value), found)
+            case "ndarray" if isinstance(first, list) and first:
+                _shape(found, "Seldon's data.ndarray")
+                names = values_at.get((*path[:-1], "names"))
+                # an answer stands beside its request, or by itself
+                if "features" not in found.mapping and isinstance(names, list) and "response" not in path:
+                    found.mapping["features"] = {"under": spell((*path, 0)), "names": [*map(str, names)]}
+                elif "prediction" not in found.mapping:
+                    found.mapping["prediction"] = spell((*path, 0, 0))
+                _one_row(len(value), found)
+            case "outputs" if tensors and "prediction" not in found.mapping:
+                _shape(found, "open inference protocol V2")
+                found.mapping["prediction"] = spell((*path, 0, "data", 0))
+
+
+def _shape(found: Proposal, shape: str) -> None:
+    if shape not in found.shapes:
+        found.shapes.append(shape)
+
+
+def _one_row(rows: Any, found: Proposal) -> None:
+    remark = "a record holds several rows; a mapping reads the first"
+    if isinstance(rows, int) and rows > 1 and remark not in found.remarks:
+        found.remarks.append(remark)
+
+
+def _row(path: str, row: Any) -> dict[str, Any]:
+    if isinstance(row, list):
+        return {"under": path, "names": [f"f{i}" for i in range(len(row))]}
+    return {"under": path}
+
+
+def _tensors(tensors: list[Any], path: Path) -> dict[str, Any]:
+    """A feature for each tensor; for a single tensor with columns, a name for each of them."""
+    if len(tensors) == 1 and len(tensors[0]["data"]) > 1 and (tensors[0].get("shape") or [0])[0] == 1:
+        name, size = str(tensors[0]["name"]), len(tensors[0]["data"])
+        return {"under": spell((*path, 0, "data")), "names": [f"{name}[{i}]" for i in range(size)]}
+    named = [(i, t) for i, t in enumerate(tensors) if isinstance(t, dict) and isinstance(t.get("data"), list)]
+    return {"paths": {str(t["name"]): spell((*path, i, "data", 0)) for i, t in named}}
+
+
+def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
+    """The shallowest path whose last name says that it is the field, and whose value may be one."""
+    own = "latency_seconds" if key == "latency" else key
+    used = set(map(str, _used(found.mapping)))
+    for name in (own, *NAMES[key]):
+        for path, value in values_at.items():
+            if path[-1] != name or spell(path) in used:
+                continue
+            source = _source(key, path, value)
+            if source is not None:
+                found.mapping[key] = source
+                return True
+    return False
+
+
+def _used(mapping: Mapping[str, Any]) -> Iterator[str]:
+    for value in mapping.values():
+        if isinstance(value, str):
+            yield value
+        elif "path" in value:
+            yield value["path"]
+
+
+def _source(key: str, path: Path, value: Any) -> Any:
+    """How the mapping gives it; None where the value cannot be the field's."""
+    text = spell(path)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        number = float(value)
+    match key:
+        case "time":
+            if number is not None:
+                unit = next((u for u, per in UNITS.items() if _EPOCH_2000 <= number / per < LATEST_TIME / 2), None)
+                return None if unit is None else _with_unit(text, unit, isinstance(value, str))
+            return text if isinstance(value, str) and _RFC3339.match(value) else None
+        case "latency":
+            unit = _SUFFIX.get(str(path[-1]).rpartition("_")[2], "s")
+            return None if number is None else _with_unit(text, unit, isinstance(value, str))
+        case "model":
+            return text if isinstance(value, str) and value else None
+        case "prediction" if isinstance(value, list) and value and not isinstance(value[0], list | dict):
+            return spell((*path, 0)) if len(value) == 1 else text
+        case "score" if isinstance(value, dict):
+            return text
+        case "score" if isinstance(value, str):
+            return None if number is None else {"path": text, "type": "number"}
+        case "label" | "prediction" | "score" | "id" | "version":
+            return text if isinstance(value, int | float | str) else None
+    return None
+
+
+def _with_unit(path: str, unit: str, is_text: bool) -> Any:
+    return path if unit == "s" and not is_text else {"path": path, "unit": unit}
+
+
+def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> None:
+    """The object or list that is called like features; else what is beside the prediction."""
+    for name in ("features", *NAMES["features"]):
+        for path, value in values_at.items():
+            if path[-1] == name and isinstance(value, dict | list) and value:
+                inner = value[0] if isinstance(value, list) and isinstance(value[0], list) else value
+                at = (*path, 0) if inner is not value else path
+                found.mapping["features"] = _row(spell(at), inner) if isinstance(inner, list) else spell(at)
+                return
+    used = {*_used(found.mapping), *(spell((*prefix, f.name)) for f in FIELDS)}
+    left = [p for p, v in values_at.items() if len(p) == len(prefix) + 1 and not isinstance(v, list | dict)]
+    if any(spell(path) not in used for path in left):
+        found.mapping["features"] = {"under": spell(prefix)}

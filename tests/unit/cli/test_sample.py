@@ -1,0 +1,77 @@
+"""`driftd check --sample`: what it prints of records that can and cannot be used, and what it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftd.cli import main
+from tests.unit.decode.make import NOW
+
+
+@pytest.fixture
+def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.chdir(tmp_path)
+
+    def run(values: list[Any], *words: str, config: str = "") -> tuple[int, str]:
+        lines = [v if isinstance(v, bytes) else json.dumps(v).encode() for v in values]
+        Path("records.jsonl").write_bytes(b"\n".join(lines))
+        Path("driftd.yaml").write_text(config or "{}")
+        with pytest.raises(SystemExit) as leaving:
+            main(["check", "--sample", "records.jsonl", *words])
+        return int(leaving.value.code or 0), capsys.readouterr().out
+
+    return run
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "time": NOW, "features": {"x": 1.5, "y": "DE"}, "prediction": 1, **fields}
+
+
+def test_events_of_driftd_s_own_shape_are_shown_without_a_proposal(sample: Any) -> None:
+    code, out = sample([event(), event(score=0.25)])
+    assert code == 0
+    assert "2 events, 2 can be used" in out
+    assert "x=1.5, y=DE" in out
+    assert "mapping" not in out
+
+
+def test_every_value_that_cannot_be_used_has_its_reason(sample: Any) -> None:
+    config = "models: [{name: m, features: {x: numeric}}]"
+    code, out = sample([event(), event(features={"x": [1]}), event(latency_seconds="5"), b"{"], config=config)
+    assert code == 0
+    assert "4 events, 2 can be used" in out
+    assert "1 values refused: m: x: expected" in out
+    assert "1 rejected (wrong_type), first at 2: latency_seconds: expected a number of seconds" in out
+    assert "mapping: `latency: {path: latency_seconds, unit: s}` reads numbers that are text" in out
+    assert "1 rejected (not_json), first at 3" in out
+
+
+def test_no_more_records_are_read_than_are_asked_for(sample: Any) -> None:
+    code, out = sample([event()] * 9, "--records", "4", "--output", "json")
+    assert (code, json.loads(out)["received"]) == (0, 4)
+
+
+def test_a_frame_is_named_and_nothing_usable_is_exit_code_2(sample: Any) -> None:
+    code, out = sample([b"\0\0\0\0\x07" + b"abc"])
+    assert code == 2
+    assert "Framed by a schema registry, schema id 7" in out
+
+
+def test_hidden_values_are_not_shown(sample: Any) -> None:
+    config = "privacy: {dead_letters: drop}"
+    code, out = sample([event(features={"x": "Jane-4111"}, prediction="Jane-4111")], config=config)
+    assert code == 0
+    assert "x=(hidden)" in out
+    assert "4111" not in out
+
+
+def test_nested_features_of_driftd_s_own_events_are_proposed_as_names_with_dots(sample: Any) -> None:
+    code, out = sample([event(features={"user": {"age": 3}})])
+    assert code == 0
+    assert "mapping:\n  features: features\n" in out
+    code, out = sample([event(features={"user": {"age": 3}})], config="mapping: {features: features}")
+    assert "user.age=3" in out

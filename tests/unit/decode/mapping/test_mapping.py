@@ -1,0 +1,278 @@
+"""What a mapping reads, what it refuses and in which words, for JSON and for flat files."""
+
+# ruff: noqa: E501  (records stand in one line, as on the wire)
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftd.config.mapping import mappings_of
+from driftd.config.settings import MappingSection
+from driftd.core.event import Decoded, Kind, RejectReason, Schema
+from driftd.decode import Limits, codec_of
+from driftd.decode.mapping.frames import frame_of
+from driftd.decode.mapping.propose import propose
+from driftd.decode.mapping.shape import MappedShape
+from driftd.decode.mapping.spec import MAX_STEPS, parse, spell
+from driftd.sources.files.source import open_events
+from tests.unit.decode.make import NOW, accounted, only, records, refused, rows
+
+HOSTILE: list[bytes | None] = [
+    None,
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"[[]]",
+    b"[{}, 3]",
+    b'"text"',
+    b"\xff",
+    b'{"ts": 1e400}',
+    b'{"ts": {}, "req": []}',
+    b'{"req": {"in": ' + b'{"a":' * 400 + b"1" + b"}" * 402,
+    b'{"req": {"in": {"' + b"k" * 70_000 + b'": {"a": 1, "b": 2}}}}',
+    json.dumps({"req": {"in": {f"x{i}": {"y": 1} for i in range(1200)}}}).encode(),
+    b'{"\\ud800": 1, "req": {"in": {"\\ud800": 1}}}',
+    b'{"req": null, "out": [null]}',
+    b'{"req": {"in": {"a": 1}}, "req": {"in": 7}}',
+    b"{" + b" " * 300_000 + b"}",
+]
+RECORD: dict[str, Any] = {"ts": NOW * 1e3, "req": {"in": {"a": 1.5, "b": {"c": "x"}}}, "out": [1, 2], "m": "fraud"}
+MAPPING: dict[str, Any] = {
+    "model": "m",
+    "time": {"path": "ts", "unit": "ms"},
+    "features": "req.in",
+    "prediction": "out[0]",
+}
+
+
+def decode(mapping: dict[str, Any], *values: Any, limits: Limits | None = None, schemas: Any = None) -> Decoded:
+    mappings = mappings_of(MappingSection.model_validate(mapping))
+    fields = {name: getattr(limits or Limits(), name) for name in Limits.__slots__}
+    return codec_of(Limits(**{**fields, "mappings": mappings})).decode(records(values), schemas or {})
+
+
+def test_paths_constants_units_and_nested_features_make_an_event() -> None:
+    batch = only(decode(MAPPING, RECORD, {**RECORD, "ts": f"{NOW * 1e3}"}))
+    assert batch.model == "fraud"
+    assert batch.times.tolist() == [NOW, NOW]
+    assert batch.columns == {"a": [1.5, 1.5], "b.c": ["x", "x"]}
+    assert batch.prediction == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "record", "expected"),
+    [
+        ({"latency": {"path": "took", "unit": "ms"}}, {"took": 250}, {"(latency)": 0.25}),
+        ({"score": {"path": "p", "type": "number"}}, {"p": "0.25"}, {"(score)": 0.25}),
+        ({"label": {"path": "y", "type": "text"}}, {"y": 7}, {"(label)": "7"}),
+        ({"prediction": "p.q[1].r"}, {"p": {"q": [0, {"r": "yes"}]}}, {"(prediction)": "yes"}),
+        ({"prediction": '"p.q"."r s"'}, {"p.q": {"r s": 3}}, {"(prediction)": 3.0}),
+        ({"features": {"under": "x[0]", "names": ["a", "b"]}}, {"x": [[1, "DE"], [2]]}, {"a": 1.0, "b": "DE"}),
+        ({"features": {"paths": {"a": "x[1].v", "b": "y"}}}, {"x": [{}, {"v": 4}], "y": 5}, {"a": 4.0, "b": 5.0}),
+        ({"features": {"under": ".", "ignore": ["host"]}}, {"host": {"n": 1}, "a": {"b": 2}}, {"a.b": 2.0}),
+        ({"features": {"under": "x", "paths": {"a": "y"}}}, {"x": {"b": 1}, "y": 2}, {"a": 2.0, "b": 1.0}),
+        ({"error": {"value": None}}, {"error": "what the user typed"}, {}),
+        ({"prediction": "label"}, {"label": 1}, {"(prediction)": 1.0}),
+    ],
+)
+def test_a_field_of_any_shape_is_read(mapping: Any, record: Any, expected: Any) -> None:
+    extra = {"features": {"z": 1}} if "features" not in mapping else {}
+    decoded = decode({"model": {"value": "m"}, **mapping}, {**extra, **record})
+    ((_, time, found, failed, _),) = rows(only(decoded))
+    found.pop("z", None)
+    assert (time, {name: value for name, (_, value) in found.items()}, failed) == (NOW, expected, False)
+
+
+def test_a_topic_has_a_mapping_of_its_own_and_others_that_for_all() -> None:
+    section = MappingSection.model_validate({**MAPPING, "topics": {"other": {"model": "name"}}})
+    codec = codec_of(Limits(mappings=mappings_of(section)))
+    assert only(codec.decode(records([RECORD]), {})).model == "fraud"
+    other = records([{"name": "n", "features": {"a": 1}}])
+    object.__setattr__(other, "source", "other")
+    assert only(codec.decode(other, {})).model == "n"
+    section = MappingSection.model_validate({"topics": {"other": {"model": "name"}}})
+    plain = codec_of(Limits(mappings=mappings_of(section))).decode(records([{"model": "m", "prediction": 1}]), {})
+    assert only(plain).model == "m"
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("features", ["req.in", ".", {"under": "req.in", "paths": {"z": "out[1]"}}])
+def test_hostile_records_are_counted_and_their_neighbours_kept(features: Any, value: bytes | None) -> None:
+    decoded = decode({**MAPPING, "features": features}, RECORD, value, RECORD)
+    assert accounted(decoded)
+    assert {0, 2} <= {o for batch in decoded.batches for o in batch.offsets.tolist()}
+    assert all(0 < len(r.detail) <= 200 and len(r.hint) <= 200 for r in decoded.rejects)
+
+
+def test_what_is_flattened_is_bounded() -> None:
+    long = {"k" * 100: {"l" * 100: {"a": 1}}}
+    assert refused(decode(MAPPING, {**RECORD, "req": {"in": long}})).reason is RejectReason.NAME_TOO_LONG
+    many = {f"x{i}": {"y": 1} for i in range(1001)}
+    assert refused(decode(MAPPING, {**RECORD, "req": {"in": many}})).reason is RejectReason.TOO_MANY_FEATURES
+
+
+@pytest.mark.parametrize(
+    ("mapping", "record", "reason", "hint"),
+    [
+        ({}, {"model_name": "m"}, "missing_field", "mapping: `model: model_name`"),
+        ({}, {"x": 1}, "missing_field", "mapping: `model: {value: NAME}`"),
+        ({}, {"model": "m", "inputs": {}}, "missing_field", "mapping: `features: {under: inputs}`"),
+        ({}, {"model": "m", "prediction": 1, "time": NOW * 1e3}, "bad_time", "mapping: `time: {path: time, unit: ms}`"),
+        ({"time": "a.t"}, {"model": "m", "prediction": 1, "a": {"t": NOW * 1e9}}, "bad_time", "mapping: `time: {path: a.t, unit: ns}`"),
+        ({"time": {"path": "t", "unit": "ms"}}, {"model": "m", "prediction": 1, "t": NOW * 1e6}, "bad_time", "mapping: `time: {path: t, unit: us}`"),
+        ({}, {"model": "m", "features": [1, 2, 3]}, "wrong_type", "mapping: `features: {under: features, names: [NAME, NAME, ...]}`"),
+        ({"features": {"under": "x", "names": ["a"]}}, {"model": "m", "x": [1, 2]}, "wrong_type", "the mapping has 1 names, and the list 2 values"),
+        ({}, {"model": "m", "prediction": {"a": 1}}, "wrong_type", "mapping: a path into it, such as `prediction: prediction.NAME`"),
+        ({"score": "p"}, {"model": "m", "prediction": 1, "p": "0.5"}, "wrong_type", "mapping: `score: {path: p, type: number}` reads numbers that are text"),
+        ({}, {"model": 3, "prediction": 1}, "wrong_type", "mapping: `model: {path: model, type: text}`"),
+        ({}, {"model": "m", "prediction": 1, "latency_seconds": -1}, "wrong_type", ""),
+    ],
+)  # fmt: skip
+def test_the_hint_is_a_line_that_would_have_it_accepted(mapping: Any, record: Any, reason: str, hint: str) -> None:
+    reject = refused(decode(mapping, record))
+    assert (reject.reason.value, reject.hint) == (reason, hint)
+
+
+def test_a_hint_names_nothing_of_the_record_but_known_names() -> None:
+    reject = refused(decode({}, {"model": "m", "prediction": {"4111": "Jane"}}))
+    assert "4111" not in reject.hint + reject.detail
+
+
+FRAMES = {
+    b"\0\0\x01\x86\xca{}": "schema registry, schema id 100042",
+    bytes.fromhex("01897917622336418696 74299b90a802e2") + b"{}": "schema registry, schema GUID 89791762-2336-4186-9674-299b90a802e2",
+    b"\0" + (7).to_bytes(8) + b"{}": "Apicurio registry, global id 7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", FRAMES)
+def test_a_frame_of_a_schema_registry_is_named(value: bytes) -> None:
+    assert frame_of(value) == FRAMES[value]
+    reject = refused(decode({}, value))
+    assert reject.reason in {RejectReason.NOT_JSON, RejectReason.NOT_UTF8}
+    assert reject.hint == f"framed by a {FRAMES[value]}: driftd reads JSON"
+
+
+def test_the_header_of_a_frame_is_named_and_json_is_none() -> None:
+    assert frame_of(b"{}", [("__value_schema_id", b"\1" + bytes(16))]) is not None
+    assert frame_of(b'{"a": 1}', [("content-type", b"json")]) is None
+
+
+@pytest.mark.parametrize("text", ["a", "a.b[0].c", '"a.b"."c d"', "a[0][12]", "."])
+def test_a_path_is_spelled_as_it_is_parsed(text: str) -> None:
+    assert spell(parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "a..b", ".a", "a.", "[0]", "a[x]", "a b", 'a."', ".".join("a" * (MAX_STEPS + 1))])
+def test_what_is_no_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "direct"),
+    [
+        (MAPPING, True),
+        ({**MAPPING, "features": "."}, True),
+        ({**MAPPING, "features": {"under": "x[0]", "names": ["a"]}}, True),
+        ({**MAPPING, "model": "a.b"}, False),
+        ({**MAPPING, "id": {"path": "n", "type": "text"}}, False),
+    ],
+)
+def test_most_mappings_are_decoded_in_one_pass(mapping: Any, direct: bool) -> None:
+    mappings = mappings_of(MappingSection.model_validate(mapping))
+    assert mappings.default is not None
+    assert MappedShape(mappings.default, Limits()).direct is direct
+
+
+def flat(folder: Path, text: str, mapping: Any) -> Decoded:
+    file = folder / "x.csv"
+    file.write_text(text)
+    mappings = mappings_of(MappingSection.model_validate(mapping))
+    events = open_events(str(file), None, Limits(mappings=mappings))
+    (batch,) = events.batches()
+    return events.codec.decode(batch, {})
+
+
+def test_columns_of_a_flat_file_are_mapped_by_name_with_their_units(tmp_path: Path) -> None:
+    mapping = {
+        "model": {"value": "m"},
+        "time": {"path": "when", "unit": "us"},
+        "latency": {"path": "took", "unit": "ms"},
+    }
+    text = "when,in.a,in.b,took,other\n86400000000,1,DE,250,9\n"
+    batch = only(flat(tmp_path, text, {**mapping, "features": "in", "prediction": "other"}))
+    ((_, time, found, _, _),) = rows(batch)
+    assert (batch.model, time) == ("m", 86400.0)
+    assert {name: value for name, (_, value) in found.items()} == {
+        "a": 1.0,
+        "b": "DE",
+        "(latency)": 0.25,
+        "(prediction)": 9.0,
+    }
+    picked = flat(tmp_path, text, {**mapping, "features": {"paths": {"size": "in.a"}}})
+    assert [*only(picked).columns] == ["size"]
+
+
+def test_a_column_that_the_mapping_names_and_the_file_has_not_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"mapping\.prediction: no column 'amuont'; did you mean 'amount'"):
+        flat(tmp_path, "amount\n1\n", {"prediction": "amuont"})
+
+
+V2 = {
+    "model_name": "iris",
+    "id": "a",
+    "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}, {"name": "y", "shape": [1], "data": [2]}],
+    "outputs": [{"name": "p", "shape": [1], "datatype": "INT64", "data": [1]}],
+}  # fmt: skip
+V1 = {"instances": [[1, 2]], "predictions": [0]}
+SHAPES: dict[str, Any] = {
+    "open inference protocol V2": V2,
+    "open inference protocol V1": V1,
+    "CloudEvents envelope in the record's value": {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "time": "2026-11-23T06:00:00Z", "data": V1},
+    "Debezium envelope": {"payload": {"op": "c", "after": {"model": "m", "amount": 2, "y_pred": 1}, "source": {"ts_ms": NOW * 1e3}}, "schema": {}},
+    "Seldon's data.ndarray": {"request": {"data": {"names": ["a"], "ndarray": [[1]]}}, "response": {"data": {"ndarray": [[0.5]]}}},
+    "": {"ts": NOW * 1e3, "amount": 2.5, "prediction": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_known_shape_is_recognised_and_its_proposal_uses_the_record(shape: str) -> None:
+    proposal = propose([json.dumps(SHAPES[shape]).encode()], "topic")
+    assert proposal is not None
+    assert (shape in proposal.shapes) is bool(shape)
+    batch = only(decode(proposal.mapping, SHAPES[shape]))
+    assert len(batch) == 1
+    assert batch.prediction is not None
+    assert batch.columns
+    assert not batch.refused
+
+
+@pytest.mark.parametrize("values", [[b"{"], [None], [b"3"], [b"[" * 10_000], [b"\xff"], [b"{}"]])
+def test_what_is_no_object_has_no_proposal(values: list[bytes | None]) -> None:
+    assert propose(values, "topic") is None
+
+
+def test_units_and_nested_features_are_read_in_one_pass_too() -> None:
+    known = {"fraud": Schema("fraud", {"a": Kind.NUMERIC, "b.c": Kind.CATEGORICAL}, Kind.NUMERIC)}
+    mapping = {**MAPPING, "latency": {"path": "took", "unit": "us"}}
+    batch = only(decode(mapping, {**RECORD, "took": 1500}, schemas=known))
+    ((_, time, found, _, _),) = rows(batch)
+    assert time == NOW
+    assert {name: value for name, (_, value) in found.items()} == {
+        "a": 1.5,
+        "b.c": "x",
+        "(latency)": 0.0015,
+        "(prediction)": 1.0,
+    }
+
+
+def test_flattened_names_cannot_multiply_what_a_record_holds() -> None:
+    mappings = mappings_of(MappingSection.model_validate(MAPPING))
+    assert mappings.default is not None
+    value = json.dumps({"req": {"in": {"k" * 100_000: {f"x{i}": i for i in range(500)}}}}).encode()
+    assert len(MappedShape(mappings.default, Limits()).own(value)) < 2 * len(value)
