@@ -164,18 +164,23 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    """The values of the last stretch alone: what it has none of is told as none, and not as it was before."""
+    from driftd.core.text import when  # noqa: PLC0415
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
     yield _line(
         c["status"], f"{c['model']} {c['channel']}", c["what"] or "nothing has changed", c["since"], now, _size(c)
     )
+    if body["times"]:
+        first, step = body["times"][-1] - body["step_seconds"] / 2, body["step_seconds"]
+        yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"
     for s in body["series"]:
-        values, usual = ([x for x in s[side] if x is not None] for side in ("values", "usual"))
-        if values:
+        value, usual = (next(iter(s[side][-1:]), None) for side in ("values", "usual"))
+        if any(x is not None for x in s["values"]):
             spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
-            beside = f"  usual {spell(usual[-1])}" if usual else ""
-            yield f"  {clean(s['name'], 40):<20} {spell(values[-1]):>10}{beside}"
+            beside = "" if usual is None else f"  usual {spell(usual)}"
+            yield f"  {clean(s['name'], 40):<20} {'none' if value is None else spell(value):>10}{beside}"
     if c["regime"]:
         yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"
     if c["cannot_see"]:

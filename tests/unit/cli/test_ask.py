@@ -11,10 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from driftd.cli import cli
+from driftd.cli.ask import channel_lines
 from driftd.core.errors import ConfigError, SourceError
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import HttpServer, Views
+from driftd.web.format import number
+from driftd.web.site import answer, request_of
 from tests.stage.snapshot import NOW, incidents, snapshot
 from tests.unit.web.test_site import HOSTILE, hostile
 
@@ -67,6 +70,15 @@ def test_explain_says_what_where_and_what_to_do(url: str) -> None:
     one = told("explain", "fraud", "hour", "--url", url)
     assert "mean" in one
     assert "regime               independent" in one
+
+
+def test_explain_has_the_values_of_the_last_stretch_and_none_that_are_older() -> None:
+    body = json.loads(answer(request_of("/api/v1/channel?model=fraud&channel=hour", None), snapshot).body)
+    mean = next(s for s in body["series"] if s["name"] == "mean")
+    mean["values"][-1] = None
+    lines = [line.replace("\u00a0", " ").split() for line in channel_lines(body)]
+    assert ["values", "of", "05:59", "to", "06:00"] in lines
+    assert ["mean", "none", "usual", number(mean["usual"][-1])] in lines
 
 
 def test_json_is_the_apis(url: str) -> None:
