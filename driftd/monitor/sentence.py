@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Final
@@ -30,6 +30,8 @@ _SHARES: Final = {
     Kind.GRADUAL: "{name} moved away slowly, {share} out of range",
 }
 """Kinds that are about a share: what is said, with what is usual in brackets behind it."""
+_SHOWN: Final = 2
+"""Models whose sizes have room in a sentence."""
 _FAILED: Final = {"is": "{share} of requests fail", "was": "{share} of requests failed"}
 _LARGE: Final = 1000.0
 """Factors above it are told as "over 1,000 times"."""
@@ -80,6 +82,8 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
     """What has happened, what may stand in brackets behind it, and what has not."""
     be, many = "is" if i.ended is None else "was", len(i.models) > 1
     first = _common(i) or i.first
+    if many and not i.everything and (each := _by_model(i, names, be, bracket=bracket)):
+        return each, "", ""
     said, aside = _phrase(cut(first.channel, names), first, be, names)
     aside = aside if bracket else ""
     if i.everything and len(i.parts) > 1:
@@ -87,7 +91,6 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         count = f"all {total}" if changed >= total else f"{changed} of {total}"
         return f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
     if many:
-        said = said if _common(i) else f"{said} in {cut(first.model, names)}, others alike"
         shown = [cut(model, names) for model in i.models[:2]]
         rest = len(i.models) - len(shown)
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
@@ -97,6 +100,32 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+
+
+def _by_model(i: Incident, names: int, be: str, *, bracket: bool) -> str:
+    """What each model has, with its size, where that is not the same in all; "" where it is. Of the shortest names
+    there is room for one model.
+    """
+    common, pipelines = _common(i), i.pipelines
+    mine = {p.model: p for p in reversed(i.strongest) if common is None or p.channel == common.channel}
+    told = dict[str, list[str]]()
+    for model in sorted(i.models, key=lambda model: model not in pipelines):
+        changed, total = pipelines.get(model, (0, 0))
+        part = mine[model]
+        phrase = _phrase(cut(part.channel, names), part, be, names)[0]
+        told.setdefault(f"{changed} of {total} channels changed" if changed else phrase, []).append(model)
+    if len(told) == 1 and not pipelines:
+        return ""
+    every = [*told.items()]
+    shown = every[:_SHOWN] if names > _NAMES[-1] else every[:1]
+    rest = sum(len(models) for _, models in every[len(shown) :]) if names > _NAMES[-1] else 0
+    text = ", ".join(f"{said} in {_first_of(models, names, pipelines if bracket else {})}" for said, models in shown)
+    return text + (f"; {rest} more {plural('model', rest)}" if rest else "")
+
+
+def _first_of(models: Sequence[str], names: int, pipelines: Collection[str]) -> str:
+    name = cut(models[0], names) + (" (probably the pipeline)" if models[0] in pipelines else "")
+    return name if len(models) == 1 else f"{name} and {len(models) - 1} more"
 
 
 def _version(i: Incident) -> str:

@@ -157,7 +157,27 @@ def test_several_models() -> None:
     same = together(i for k in range(5) for i in of(f"m{k}", "amount", "missing", 1.0))
     assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC; m0, m1 and 3 more"
     (kind,) = together([*of("a", "age", "missing", 0.6), *of("b", "sex", "missing", 0.5)])
-    assert sentence(kind, NOW) == "2 models: age 60% missing in a, others alike (usually 0%) since 14:20 UTC; a and b"
+    assert sentence(kind, NOW) == "2 models: age 60% missing in a, sex 50% missing in b since 14:20 UTC"
+    (sizes,) = together(i for k, v in enumerate([0.99, 0.98, 0.99, 0.6]) for i in of(f"m{k}", "amount", "missing", v))
+    assert sentence(sizes, NOW) == (
+        "4 models: amount 99% missing in m0 and 1 more, amount 98% missing in m1; 1 more model since 14:20 UTC"
+    )
+
+
+def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline_stays_told() -> None:
+    def of(model: str, channels: str, value: float) -> tuple[Incident, ...]:
+        told = [finding(c, BEGIN + 60, PAGE, since=BEGIN, value=value, model=model) for c in channels]
+        return folded((), told, 8)
+
+    alone = "nulls: 5 of 8 channels changed (a 100% missing) since 14:20 UTC; probably the pipeline"
+    apart = together([*of("nulls", "abcde", 1.0), *of("nl", "a", 0.13)])
+    assert {sentence(i, NOW) for i in apart} == {
+        alone, "nl: a 13% missing (usually 0%) since 14:20 UTC; 7 other channels unchanged"
+    }  # fmt: skip
+    (whole,) = together([*of("nulls", "abcde", 1.0), *of("nl", "a", 0.6)])
+    assert sentence(whole, NOW) == (
+        "2 models: 5 of 8 channels changed in nulls (probably the pipeline), a 60% missing in nl since 14:20 UTC"
+    )
 
 
 def test_an_ended_one_says_from_when_to_when() -> None:
