@@ -56,6 +56,8 @@ def status(url: str, output: str) -> None:
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
     """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
+    if at and channel is None:
+        raise click.UsageError("--at is of a channel: driftd explain MODEL CHANNEL --at TIME")
     if channel is None:
         body = asked(url, "/api/v1/model", model=model)
         lines = model_lines(body)
@@ -75,7 +77,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
 
 
 def fetched(url: str, path: str, **query: str) -> bytes:
-    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there or makes no sense."""
     return _answer(url, f"{path}?{urlencode(query, errors='replace')}", None)
 
 
@@ -116,7 +118,7 @@ def _answer(url: str, target: str, form: bytes | None) -> bytes:
             body: bytes = answer.read(MOST_BYTES)
             return body
     except HTTPError as e:
-        if e.code == 404 or form is not None:
+        if e.code in {400, 404} or form is not None:
             raise ConfigError(f"{where}: {_error(e.read(MOST_BYTES))}") from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
     except (OSError, HTTPException, ValueError) as e:

@@ -320,8 +320,10 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     m = _named(request, snapshot)
-    found = None if m is None else channel_line(m, request.get("channel"), snapshot)
-    if m is None or m.judgement is None or found is None:
+    if m is None:
+        return Problem(f"no model is called {request.get('model')!r}")
+    found = channel_line(m, request.get("channel"), snapshot)
+    if m.judgement is None or found is None:
         return Problem(f"model {request.get('model')!r} has no channel {request.get('channel')!r} that was judged")
     line, view = found
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
@@ -446,6 +448,8 @@ def _operation(route: Route) -> dict[str, Any]:
     out: dict[str, Any] = {"summary": route.summary, "responses": {"200": _response("The answer.", schema)}}
     if route.required:
         out["responses"]["404"] = _response("There is no such thing.", {"$ref": "#/components/schemas/Problem"})
+    if any(parameter in route.parameters for parameter in (_RANGE, _AS_OF, _WHICH)):
+        out["responses"]["400"] = _response("A value makes no sense.", {"$ref": "#/components/schemas/Problem"})
     out["parameters"] = [
         {"name": name, "in": "query", "required": i < route.required, "description": text, "schema": {"type": "string"}}
         for i, (name, text) in enumerate(route.parameters)

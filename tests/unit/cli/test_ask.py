@@ -8,10 +8,11 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 
 from driftd.cli import cli
-from driftd.cli.ask import channel_lines
+from driftd.cli.ask import channel_lines, fetched
 from driftd.core.errors import ConfigError, SourceError
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
@@ -95,6 +96,19 @@ def test_who_is_not_there_is_said_with_its_own_exit_code(url: str) -> None:
         told("status", "--url", "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match="expected http://HOST:PORT"):
         told("status", "--url", "file:///etc/passwd")
+
+
+def test_an_unknown_path_of_the_api_answers_as_the_api_does(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such path; /api/v1/openapi\.json has all"):
+        fetched(url, "/api/v1/nope")
+
+
+def test_a_time_that_makes_no_sense_is_refused(url: str) -> None:
+    for at in ("yesterday", "1950-01-01"):
+        with pytest.raises(ConfigError, match=rf"as_of: expected a time that has been, .* and not '{at}'"):
+            told("explain", "fraud", "hour", "--at", at, "--url", url)
+    with pytest.raises(UsageError, match="--at is of a channel"):
+        told("explain", "fraud", "--at", "2026-11-23 05:00", "--url", url)
 
 
 def test_a_password_in_the_address_is_written_as_addresses_are(tmp_path: Path) -> None:
