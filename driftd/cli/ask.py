@@ -136,12 +136,13 @@ def _error(body: bytes) -> str:
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.core.text import plural, when  # noqa: PLC0415
 
     now = body["time"]
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
     yield clean(body["sentence"], 300)
-    yield f"{len(body['models'])} models{reached} (UTC)"
+    models = len(body["models"])
+    yield f"{models:,} {plural('model', models)}{reached} (UTC)"
     for i in body["incidents"]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
@@ -156,12 +157,16 @@ def _muted(m: Mapping[str, Any], now: float) -> str:
 
 
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    """How channels move together is told where it changed, and is no channel."""
+    from driftd.core.text import plural  # noqa: PLC0415
+
     now, m = body["time"], body["model"]
     yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
         yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))
-    yield f"{len(body['channels']) - len(changed)} channels are calm"
+    calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
+    yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
     yield from _where(changed[0] if changed else None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -282,6 +282,22 @@ def _merged(group: Sequence[Incident]) -> Incident:
 def find(incidents: Iterable[Incident], id_: str) -> Incident | None:
     """By the id of the whole, or of what is in it: an id that was told once leads there for good."""
     return next((i for i in incidents if i.id == id_ or id_ in i.ids), None)
+
+
+def changed_now(incidents: Iterable[Incident]) -> dict[str, set[str]]:
+    """By model, the channels that any of its incidents holds open."""
+    out: dict[str, set[str]] = {}
+    for p in (p for i in incidents if i.ended is None for p in i.parts):
+        if p.now is not None and p.channel != JOINT:
+            out.setdefault(p.model, set()).add(p.channel)
+    return out
+
+
+def unchanged(i: Incident, changed: Mapping[str, Collection[str]]) -> int:
+    """Channels of its models that neither take part in it nor are in ``changed`` (``changed_now``)."""
+    parts = {(p.model, p.channel) for p in i.parts if p.channel != JOINT}
+    others = {(model, channel) for model, _ in i.totals for channel in changed.get(model, ())}
+    return max(sum(total for _, total in i.totals) - len(parts | others), 0)
 
 
 def open_ones(incidents: Iterable[Incident]) -> Iterator[Incident]:

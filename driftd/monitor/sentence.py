@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT, Role
-from driftd.core.incident import Incident, Part
+from driftd.core.incident import Incident, Part, unchanged
 from driftd.core.text import at_utc, clean, latencies, numbers, percent, plural, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind
@@ -39,9 +39,13 @@ _LONG: Final = 40
 """Characters of two numbers that nobody reads at night."""
 
 
-def sentence(i: Incident, now: float, *, values: bool = True) -> str:
+_ALONE: Final[Mapping[str, Collection[str]]] = {}
+
+
+def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] = _ALONE, values: bool = True) -> str:
     """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
-    told, and nothing else: the text stays the same until a finding or midnight changes it.
+    told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are the channels
+    that other incidents hold open (core.incident.changed_now): they are not unchanged.
 
     Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
     is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
@@ -50,10 +54,10 @@ def sentence(i: Incident, now: float, *, values: bool = True) -> str:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach in _attempts():
-        text = _composed(i, now, names, bracket=bracket, reach=reach)
+        text = _composed(i, now, names, changed, bracket=bracket, reach=reach)
         if len(text) <= MOST:
             return text
-    text = _composed(plain, now, _NAMES[-1], bracket=False, reach=False)
+    text = _composed(plain, now, _NAMES[-1], changed, bracket=False, reach=False)
     return clean(text, MOST)
 
 
@@ -69,8 +73,10 @@ def _attempts() -> Iterator[tuple[int, bool, bool]]:
     yield from ((most, False, False) for most in _NAMES)
 
 
-def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool) -> str:
-    said, aside, rest = _what(i, names, bracket=bracket)
+def _composed(
+    i: Incident, now: float, names: int, changed: Mapping[str, Collection[str]], *, bracket: bool, reach: bool
+) -> str:
+    said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
     rest = _version(i) + rest
     models = i.models
     who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
@@ -78,7 +84,7 @@ def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool
     return " ".join(parts) + (rest if reach and i.ended is None else "")
 
 
-def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
+def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, str, str]:
     """What has happened, what may stand in brackets behind it, and what has not."""
     be, many = "is" if i.ended is None else "was", len(i.models) > 1
     first = _common(i) or i.first
@@ -96,7 +102,7 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
     told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
     alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
-    more, calm = len(alive), i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
+    more = len(alive)
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""

@@ -21,7 +21,7 @@ from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
+from driftd.web.acts import ActLine, about_incident, act_line, act_lines
 from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
@@ -43,8 +43,8 @@ from driftd.web.incidents import (
     PartLine,
     advice,
     example_lines,
-    incident_line,
     incident_lines,
+    lines_of,
     named,
     nearby,
     open_lines,
@@ -370,7 +370,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
     runbook, hint = advice(found.first)
-    line = incident_line(found, snapshot.now, looked_at(snapshot))
+    (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)
     return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, effects(found, snapshot))

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.finding import Finding
-from driftd.core.incident import Incident, together
+from driftd.core.incident import Incident, changed_now, together
 from driftd.judge.natural.kinds import Kind
+from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import MOST, cut, sentence
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
@@ -178,6 +179,19 @@ def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline
     assert sentence(whole, NOW) == (
         "2 models: 5 of 8 channels changed in nulls (probably the pipeline), a 60% missing in nl since 14:20 UTC"
     )
+
+
+def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:
+    later = [finding(c, BEGIN + 9000, PAGE, since=BEGIN + 8900, kind="mix") for c in ("a", "b", "c")]
+    first, second = folded((), [one("unit", 4500, 45), *later, finding("c", BEGIN + 9900, OK, PAGE)], 13)
+    every = changed_now((first, second))
+    assert every == {"fraud": {"amount", "a", "b"}}
+    assert sentence(first, NOW, changed=every) == (
+        "fraud: amount is 100 times larger since 14:20 UTC; 10 other channels unchanged"
+    )
+    (text, *_) = texts_of((first, second), NOW, "")
+    assert {t.summary.rpartition("; ")[2] for t in texts_of((first,), NOW, "")} == {"12 other channels unchanged"}
+    assert "12" not in text.summary
 
 
 def test_an_ended_one_says_from_when_to_when() -> None:
