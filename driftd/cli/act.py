@@ -16,8 +16,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _text(*names: str, help: str, metavar: str = "TEXT", required: bool = False) -> Callable[[F], F]:  # noqa: A002
-    default = None if required else ""
-    return click.option(*names, metavar=metavar, default=default, required=required, show_default=False, help=help)
+    if required:  # with any default, also None, click takes it as given
+        return click.option(*names, metavar=metavar, required=True, help=help)
+    return click.option(*names, metavar=metavar, default="", show_default=False, help=help)
 
 
 _name = _text("--as", "as_", metavar="NAME", help="Who you are, for the history.")
@@ -79,9 +80,15 @@ def maintenance(
 
     What is found is told and shown all the same; what lasts when the window is over rings then.
     """
+    if every and model is not None:
+        raise click.UsageError(f"'{clean(model)}' and --all contradict each other: name one model, or give --all")
+    if cancel and (every or from_ or to):
+        raise click.UsageError("--cancel ends a window by its id: --all, --from and --to say nothing about it")
     if cancel:
         _do(url, output, ("do", "cancel"), ("about", cancel), ("model", model or ""), ("because", because), ("as", as_))
     elif model is None and not every:
+        if because or from_ or to:
+            raise click.UsageError("whose maintenance? name a MODEL, or give --all")
         _list(asked(url, "/api/v1/acts"), output)
     else:
         named = ("all", "1") if every else ("model", model or "")
@@ -108,13 +115,16 @@ def ack(incident: str, note: str, as_: str, url: str, output: str) -> None:
     )
 )
 @click.argument("incident")
-@click.option("--real/--false-alarm", "real", default=None, required=True, help="Whether something was wrong.")
+@click.option("--real", is_flag=True, show_default=False, help="Something was wrong.")
+@click.option("--false-alarm", is_flag=True, show_default=False, help="Nothing was wrong.")
 @_text("--because", help=_why)
 @_name
 @address
 @options.output
-def feedback(incident: str, real: bool, because: str, as_: str, url: str, output: str) -> None:
+def feedback(incident: str, real: bool, false_alarm: bool, because: str, as_: str, url: str, output: str) -> None:
     """Say whether an INCIDENT was real; driftd counts false ones beside the promised budget."""
+    if real == false_alarm:
+        raise click.UsageError("was it real? give one of --real and --false-alarm")
     verdict = "real" if real else "false_alarm"
     _do(url, output, ("do", "feedback"), ("about", incident), ("verdict", verdict), ("because", because), ("as", as_))
 

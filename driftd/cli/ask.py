@@ -56,6 +56,8 @@ def status(url: str, output: str) -> None:
 @options.output
 def explain(model: str, channel: str | None, at: str, url: str, output: str) -> None:
     """Say what has changed on MODEL, or on one CHANNEL of it, and where to look."""
+    if at and channel is None:
+        raise click.UsageError("--at is of a channel: driftd explain MODEL CHANNEL --at TIME")
     if channel is None:
         body = asked(url, "/api/v1/model", model=model)
         lines = model_lines(body)
@@ -75,7 +77,7 @@ def asked(url: str, path: str, **query: str) -> dict[str, Any]:
 
 
 def fetched(url: str, path: str, **query: str) -> bytes:
-    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there."""
+    """Raises SourceError where nobody answers, ConfigError where what is asked for is not there or makes no sense."""
     return answer_to(url, f"{path}?{urlencode(query, errors='replace')}", None)
 
 
@@ -113,7 +115,7 @@ def answer_to(url: str, target: str, form: bytes | None) -> bytes:
             body: bytes = answer.read(MOST_BYTES)
             return body
     except HTTPError as e:
-        if e.code == 404 or form is not None:
+        if e.code in {400, 404} or form is not None:
             text, members = _error(e.read(MOST_BYTES))
             raise (ConfigError(f"{where}: {text}") if form is None else ActRefused(f"{where}: {text}", members)) from e
         raise SourceError(f"{where}: {e.code} {e.reason}") from e
@@ -134,12 +136,13 @@ def _error(body: bytes) -> tuple[str, list[str]]:
 
 
 def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
-    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.core.text import plural, when  # noqa: PLC0415
 
     now = body["time"]
     reached = f", complete up to {when(min(body['complete_to'], now), now)}" if body["complete_to"] is not None else ""
     yield clean(body["sentence"], 300)
-    yield f"{len(body['models'])} models{reached} (UTC)"
+    models = len(body["models"])
+    yield f"{models:,} {plural('model', models)}{reached} (UTC)"
     for i in body["incidents"]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
@@ -154,28 +157,37 @@ def _muted(m: Mapping[str, Any], now: float) -> str:
 
 
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    """How channels move together is told where it changed, and is no channel."""
+    from driftd.core.text import plural  # noqa: PLC0415
+
     now, m = body["time"], body["model"]
     yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
         yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))
-    yield f"{len(body['channels']) - len(changed)} channels are calm"
+    calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
+    yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
     yield from _where(changed[0] if changed else None)
 
 
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
+    """The values of the last stretch alone: what it has none of is told as none, and not as it was before."""
+    from driftd.core.text import when  # noqa: PLC0415
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
     yield _line(
         c["status"], f"{c['model']} {c['channel']}", c["what"] or "nothing has changed", c["since"], now, _size(c)
     )
+    if body["times"]:
+        first, step = body["times"][-1] - body["step_seconds"] / 2, body["step_seconds"]
+        yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"
     for s in body["series"]:
-        values, usual = ([x for x in s[side] if x is not None] for side in ("values", "usual"))
-        if values:
+        value, usual = (next(iter(s[side][-1:]), None) for side in ("values", "usual"))
+        if any(x is not None for x in s["values"]):
             spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
-            beside = f"  usual {spell(usual[-1])}" if usual else ""
-            yield f"  {clean(s['name'], 40):<20} {spell(values[-1]):>10}{beside}"
+            beside = "" if usual is None else f"  usual {spell(usual)}"
+            yield f"  {clean(s['name'], 40):<20} {'none' if value is None else spell(value):>10}{beside}"
     if c["regime"]:
         yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"
     if c["cannot_see"]:

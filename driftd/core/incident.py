@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -152,8 +152,14 @@ class Incident:
     @property
     def everything(self) -> bool:
         """Whether so many channels of each model have changed at once that it is a pipeline rather than a feature."""
+        return len(self.pipelines) == len(self.totals)
+
+    @property
+    def pipelines(self) -> dict[str, tuple[int, int]]:
+        """The models of which so many channels have changed: how many, and of how many."""
         mine = Counter(p.model for p in self.parts if p.channel != JOINT)
-        return all(mine[model] >= max(LEAST_EVERYTHING, total / 2) for model, total in self.totals)
+        many = ((model, mine[model], total) for model, total in self.totals)
+        return {model: (n, total) for model, n, total in many if n >= max(LEAST_EVERYTHING, total / 2)}
 
 
 PIPELINE: Final = "pipeline"
@@ -181,12 +187,17 @@ def shortened(timeline: Sequence[Entry]) -> tuple[Entry, ...]:
 
 SAME_START: Final = 600.0
 """Changes of models that began within so many seconds may have one cause. Chosen: a start is known to minutes."""
+ALIKE: Final = 2.0
+"""Times as large as another model's a change may be and have its cause. Chosen: a producer that fails does so for about
+the same share of all that read it; 13% of one model and all of another are two faults."""
+_BY_FACTOR: Final = frozenset({"unit", "level", "latency_p50", "latency_p99"})
+"""Kinds whose value is a number of the channel; of the others it is a share or a factor already."""
 
 
 def together(incidents: Iterable[Incident]) -> list[Incident]:
-    """Incidents of single models, those with one cause as one: the same start, and the same kind, a channel of the same
-    name, or everything at once. Newest first. What belongs together depends on nothing but the incidents: each joins
-    the first before it that it is like, so a chain of many small steps is not one cause.
+    """Incidents of single models, those with one cause as one: the same start, and everything at once, or a channel of
+    the same name or the same kind, of a like size. Newest first. What belongs together depends on nothing but the
+    incidents: each joins the first before it that it is like, so a chain of many small steps is not one cause.
     """
     groups: list[list[Incident]] = []
     at: dict[int, list[tuple[_Look, list[Incident]]]] = {}
@@ -207,20 +218,40 @@ class _Look:
     """What two incidents are compared by."""
 
     since: float
-    kind: str
-    channels: frozenset[str]
+    first: Part
+    channels: Mapping[str, Part]
     everything: bool
 
     @classmethod
     def of(cls, i: Incident) -> _Look:
-        return cls(i.since, i.kind, frozenset(p.channel for p in i.parts) - {JOINT}, i.everything)
+        strongest = i.strongest
+        channels = {p.channel: p for p in reversed(strongest) if p.channel != JOINT}
+        return cls(i.since, strongest[0], channels, i.everything)
 
     def like(self, other: _Look) -> bool:
         if abs(self.since - other.since) > SAME_START:
             return False
         if self.everything and other.everything:
             return True
-        return not self.channels.isdisjoint(other.channels) or (bool(self.kind) and self.kind == other.kind)
+        if any(_alike(self.channels[name], other.channels[name]) for name in self.channels.keys() & other.channels):
+            return True
+        return bool(self.first.kind) and self.first.kind == other.first.kind and _alike(self.first, other.first)
+
+
+def _alike(a: Part, b: Part) -> bool:
+    """Whether two changes may be one by their size; of different kinds, and where one is not known, nobody can say."""
+    x, y = _measure(a), _measure(b)
+    if a.kind != b.kind or x is None or y is None or x == y:
+        return True
+    return x * y > 0 and 1 / ALIKE <= x / y <= ALIKE
+
+
+def _measure(p: Part) -> float | None:
+    """What two models have in common of a change: the share, or how many times as much it is."""
+    value, usual = p.value, p.reference_value
+    if p.kind not in _BY_FACTOR or value is None:
+        return value
+    return value / usual if usual else None
 
 
 def _models_meet(group: Sequence[Incident], incident: Incident) -> bool:
@@ -251,6 +282,22 @@ def _merged(group: Sequence[Incident]) -> Incident:
 def find(incidents: Iterable[Incident], id_: str) -> Incident | None:
     """By the id of the whole, or of what is in it: an id that was told once leads there for good."""
     return next((i for i in incidents if i.id == id_ or id_ in i.ids), None)
+
+
+def changed_now(incidents: Iterable[Incident]) -> dict[str, set[str]]:
+    """By model, the channels that any of its incidents holds open."""
+    out: dict[str, set[str]] = {}
+    for p in (p for i in incidents if i.ended is None for p in i.parts):
+        if p.now is not None and p.channel != JOINT:
+            out.setdefault(p.model, set()).add(p.channel)
+    return out
+
+
+def unchanged(i: Incident, changed: Mapping[str, Collection[str]]) -> int:
+    """Channels of its models that neither take part in it nor are in ``changed`` (``changed_now``)."""
+    parts = {(p.model, p.channel) for p in i.parts if p.channel != JOINT}
+    others = {(model, channel) for model, _ in i.totals for channel in changed.get(model, ())}
+    return max(sum(total for _, total in i.totals) - len(parts | others), 0)
 
 
 def open_ones(incidents: Iterable[Incident]) -> Iterator[Incident]:

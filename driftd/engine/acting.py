@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from driftd.core.act import Act, Deed, remembered, windows
 from driftd.core.errors import ActRefused
 from driftd.core.slice import Slice
@@ -9,6 +11,9 @@ from driftd.core.text import minute
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.monitor import renewal
+
+_LATE_SECONDS: Final = 60.0
+"""What is typed as a time is known to the minute."""
 
 
 def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
@@ -19,12 +24,16 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
     key = Slice(act.model)
     model, outcome, said = state.models[key], Outcome(), f"noted: {act.by}"
     match act.deed:
+        case Deed.FEEDBACK:
+            verdict = "real" if act.verdict == "real" else "a false alarm"
+            said = f"noted: incident {act.about} was {verdict} ({act.by})"
         case Deed.REBASELINE:
             outcome = pipeline.rebaseline(state, act)
             monitor = pipeline.monitor
             said = renewal.told(state.models[key], act, monitor.settings(key), monitor.windows.pane_seconds)
         case Deed.MAINTENANCE:
-            said = f"{act.model}: nothing rings from {minute(act.start)} to {minute(act.end)} UTC (id {act.id})"
+            span = f"from {minute(act.start)} to {minute(act.end)} UTC (id {act.id})"
+            said = f"{act.model}: nothing rings {span}{_begun(act)}"
         case Deed.CANCEL:
             if act.about not in {window.id for window in windows(model.acts) if (window.end or 0.0) > act.when}:
                 raise ActRefused(f"no maintenance window '{act.about}' of '{act.model}' that is not over")
@@ -32,3 +41,9 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
     after = state.models[key]
     after.acts = remembered(after.acts, act)
     return outcome, said
+
+
+def _begun(act: Act) -> str:
+    """What a window that began before it was asked for does not do."""
+    late = act.start is not None and act.when - act.start >= _LATE_SECONDS
+    return "; what rang before now has rung" if late else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from driftd.core.finding import Severity
-from driftd.core.incident import Incident
+from driftd.core.incident import Incident, changed_now
 from driftd.metrics.aggregates import IncidentText
 from driftd.monitor.sentence import sentence
 
@@ -30,19 +30,19 @@ def texts_of(
     """
     pages = [i for i in incidents if i.now is Severity.PAGE]
     tickets = [i for i in incidents if i.now is Severity.TICKET]
+    changed = changed_now(incidents)
     if pages:
-        text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url)
+        text = _text(max(pages, key=lambda i: (i.called or 0.0, i.opened)), now, external_url, changed)
         yield text if whole is None else replace(text, summary=sentence(whole, now))
     for i in sorted(tickets, key=lambda i: -i.opened)[:MOST_TICKETS]:
-        yield _text(i, now, external_url)
+        yield _text(i, now, external_url, changed)
 
 
-def _text(i: Incident, now: float, external_url: str) -> IncidentText:
+def _text(i: Incident, now: float, external_url: str, changed: Mapping[str, Collection[str]]) -> IncidentText:
     first, severity = i.first, i.now or i.severity
     url = incident_url(external_url, i.id)
-    return IncidentText(
-        i.id, severity.value, first.kind or "unknown", first.channel, sentence(i, now, values=False), url
-    )
+    summary = sentence(i, now, changed=changed, values=False)
+    return IncidentText(i.id, severity.value, first.kind or "unknown", first.channel, summary, url)
 
 
 def incident_url(external_url: str, id_: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT, Role
-from driftd.core.incident import Incident, Part
+from driftd.core.incident import Incident, Part, unchanged
 from driftd.core.text import at_utc, clean, latencies, numbers, percent, plural, when
 from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import QUANTILES, Kind
@@ -30,6 +30,8 @@ _SHARES: Final = {
     Kind.GRADUAL: "{name} moved away slowly, {share} out of range",
 }
 """Kinds that are about a share: what is said, with what is usual in brackets behind it."""
+_SHOWN: Final = 2
+"""Models whose sizes have room in a sentence."""
 _FAILED: Final = {"is": "{share} of requests fail", "was": "{share} of requests failed"}
 _LARGE: Final = 1000.0
 """Factors above it are told as "over 1,000 times"."""
@@ -37,9 +39,13 @@ _LONG: Final = 40
 """Characters of two numbers that nobody reads at night."""
 
 
-def sentence(i: Incident, now: float, *, values: bool = True) -> str:
+_ALONE: Final[Mapping[str, Collection[str]]] = {}
+
+
+def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] = _ALONE, values: bool = True) -> str:
     """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
-    told, and nothing else: the text stays the same until a finding or midnight changes it.
+    told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are the channels
+    that other incidents hold open (core.incident.changed_now): they are not unchanged.
 
     Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
     is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
@@ -48,10 +54,10 @@ def sentence(i: Incident, now: float, *, values: bool = True) -> str:
         i = replace(i, parts=tuple(replace(p, detail="") if p.cause in OF_VALUES else p for p in i.parts))
     text, plain = "", replace(i, parts=tuple(replace(p, cause="", detail="") for p in i.parts))
     for names, bracket, reach in _attempts():
-        text = _composed(i, now, names, bracket=bracket, reach=reach)
+        text = _composed(i, now, names, changed, bracket=bracket, reach=reach)
         if len(text) <= MOST:
             return text
-    text = _composed(plain, now, _NAMES[-1], bracket=False, reach=False)
+    text = _composed(plain, now, _NAMES[-1], changed, bracket=False, reach=False)
     return clean(text, MOST)
 
 
@@ -67,8 +73,10 @@ def _attempts() -> Iterator[tuple[int, bool, bool]]:
     yield from ((most, False, False) for most in _NAMES)
 
 
-def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool) -> str:
-    said, aside, rest = _what(i, names, bracket=bracket)
+def _composed(
+    i: Incident, now: float, names: int, changed: Mapping[str, Collection[str]], *, bracket: bool, reach: bool
+) -> str:
+    said, aside, rest = _what(i, names, unchanged(i, changed), bracket=bracket)
     rest = _version(i) + rest
     models = i.models
     who = cut(models[0], names) if len(models) == 1 else f"{len(models)} models"
@@ -76,10 +84,12 @@ def _composed(i: Incident, now: float, names: int, *, bracket: bool, reach: bool
     return " ".join(parts) + (rest if reach and i.ended is None else "")
 
 
-def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
+def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, str, str]:
     """What has happened, what may stand in brackets behind it, and what has not."""
     be, many = "is" if i.ended is None else "was", len(i.models) > 1
     first = _common(i) or i.first
+    if many and not i.everything and (each := _by_model(i, names, be, bracket=bracket)):
+        return each, "", ""
     said, aside = _phrase(cut(first.channel, names), first, be, names)
     aside = aside if bracket else ""
     if i.everything and len(i.parts) > 1:
@@ -87,16 +97,41 @@ def _what(i: Incident, names: int, *, bracket: bool) -> tuple[str, str, str]:
         count = f"all {total}" if changed >= total else f"{changed} of {total}"
         return f"{count} channels changed", f"({said})" if bracket else "", "; probably the pipeline"
     if many:
-        said = said if _common(i) else f"{said} in {cut(first.model, names)}, others alike"
         shown = [cut(model, names) for model in i.models[:2]]
         rest = len(i.models) - len(shown)
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
     told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
     alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
-    more, calm = len(alive), i.totals[0][1] - len({p.channel for p in i.parts} - {JOINT})
+    more = len(alive)
     if more > 0:
         said, aside = f"{said}{f' {aside}' if aside else ''} and {more} more {plural('channel', more)} changed", ""
     return said, aside, f"; {calm} other {plural('channel', calm)} unchanged" if calm > 0 else ""
+
+
+def _by_model(i: Incident, names: int, be: str, *, bracket: bool) -> str:
+    """What each model has, with its size, where that is not the same in all; "" where it is. Of the shortest names
+    there is room for one model.
+    """
+    common, pipelines = _common(i), i.pipelines
+    mine = {p.model: p for p in reversed(i.strongest) if common is None or p.channel == common.channel}
+    told = dict[str, list[str]]()
+    for model in sorted(i.models, key=lambda model: model not in pipelines):
+        changed, total = pipelines.get(model, (0, 0))
+        part = mine[model]
+        phrase = _phrase(cut(part.channel, names), part, be, names)[0]
+        told.setdefault(f"{changed} of {total} channels changed" if changed else phrase, []).append(model)
+    if len(told) == 1 and not pipelines:
+        return ""
+    every = [*told.items()]
+    shown = every[:_SHOWN] if names > _NAMES[-1] else every[:1]
+    rest = sum(len(models) for _, models in every[len(shown) :]) if names > _NAMES[-1] else 0
+    text = ", ".join(f"{said} in {_first_of(models, names, pipelines if bracket else {})}" for said, models in shown)
+    return text + (f"; {rest} more {plural('model', rest)}" if rest else "")
+
+
+def _first_of(models: Sequence[str], names: int, pipelines: Collection[str]) -> str:
+    name = cut(models[0], names) + (" (probably the pipeline)" if models[0] in pipelines else "")
+    return name if len(models) == 1 else f"{name} and {len(models) - 1} more"
 
 
 def _version(i: Incident) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from driftd.core.act import MOST_NAME, MOST_WORDS, Act, Deed
 from driftd.core.errors import ActRefused
 from driftd.core.incident import Incident, find
-from driftd.core.text import clean, did_you_mean, minute
+from driftd.core.text import clean, did_you_mean, duration, minute
 from driftd.core.units import MONTH_SECONDS
 from driftd.monitor.answers import Answers, answers
 from driftd.monitor.view import ModelView, Snapshot
@@ -27,6 +27,8 @@ NOBODY: Final = (
 )
 _AGO: Final = re.compile(r"([+-])(\d{1,6})(s|m|h|d)")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+LONGEST_SECONDS: Final = 31 * 86_400.0
+"""Of a maintenance window that somebody types. Chosen: a month; one that is mistyped or forgotten hides all faults."""
 _VERDICTS: Final = ("real", "false_alarm")
 WORDS: Final = {
     Deed.REBASELINE: "new normal",
@@ -109,6 +111,8 @@ def _deed(text: str) -> Deed:
 
 def _models(deed: Deed, name: str, about: str, every: bool, snapshot: Snapshot) -> Iterator[str]:
     """The models that an act is about: one; all of them; or that of the window that is cancelled."""
+    if every and name:
+        raise ActRefused(f"model and all: '{clean(name)}' and all models contradict each other; give one of the two")
     if every and deed is Deed.MAINTENANCE:
         yield from (m.name for m in snapshot.models)
     elif name:
@@ -129,6 +133,11 @@ def _span(deed: Deed, begin: str, to: str, now: float) -> tuple[float | None, fl
         start = now if start is None else start
         if end is None or end <= max(start, now):
             raise ActRefused("to: expected a time after 'from' and after now, such as +2h or 2026-12-01 03:07")
+        if end - start > LONGEST_SECONDS:
+            raise ActRefused(
+                f"to: {duration(end - start)} is more than the {duration(LONGEST_SECONDS)} that a window may last;"
+                " a longer one is planned in driftd.yaml (maintenance)"
+            )
     elif start is not None and end is not None and end <= start:
         raise ActRefused("to: expected a time after 'from'")
     if deed is Deed.REBASELINE and start is not None and start > now:

@@ -21,7 +21,7 @@ from driftd.monitor import timeline as t
 from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
-from driftd.web.acts import ActLine, about_incident, act_line, act_lines, looked_at
+from driftd.web.acts import ActLine, about_incident, act_line, act_lines
 from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
@@ -43,8 +43,8 @@ from driftd.web.incidents import (
     PartLine,
     advice,
     example_lines,
-    incident_line,
     incident_lines,
+    lines_of,
     named,
     nearby,
     open_lines,
@@ -320,8 +320,10 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     m = _named(request, snapshot)
-    found = None if m is None else channel_line(m, request.get("channel"), snapshot)
-    if m is None or m.judgement is None or found is None:
+    if m is None:
+        return Problem(f"no model is called {request.get('model')!r}")
+    found = channel_line(m, request.get("channel"), snapshot)
+    if m.judgement is None or found is None:
         return Problem(f"model {request.get('model')!r} has no channel {request.get('channel')!r} that was judged")
     line, view = found
     stretch = Stretch.asked(request.get("range"), request.get("as_of"), snapshot.now, line.since)
@@ -368,7 +370,7 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     if found is None:
         return Problem(f"no incident has the id {request.get('id')!r}; a model remembers its last {MOST_ENDED}")
     runbook, hint = advice(found.first)
-    line = incident_line(found, snapshot.now, looked_at(snapshot))
+    (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)
     return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, effects(found, snapshot))
@@ -446,6 +448,8 @@ def _operation(route: Route) -> dict[str, Any]:
     out: dict[str, Any] = {"summary": route.summary, "responses": {"200": _response("The answer.", schema)}}
     if route.required:
         out["responses"]["404"] = _response("There is no such thing.", {"$ref": "#/components/schemas/Problem"})
+    if any(parameter in route.parameters for parameter in (_RANGE, _AS_OF, _WHICH)):
+        out["responses"]["400"] = _response("A value makes no sense.", {"$ref": "#/components/schemas/Problem"})
     out["parameters"] = [
         {"name": name, "in": "query", "required": i < route.required, "description": text, "schema": {"type": "string"}}
         for i, (name, text) in enumerate(route.parameters)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.finding import Severity
-from driftd.core.incident import Entry, Incident, Part, Step, find, open_ones
+from driftd.core.incident import Entry, Incident, Part, Step, changed_now, find, open_ones, unchanged
 from driftd.core.text import plural
 from driftd.monitor.cause import labelled
 from driftd.monitor.sentence import began, sentence, size_in_words
@@ -114,14 +114,15 @@ class ExampleLine:
     changed: tuple[str, ...]
 
 
-def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> IncidentLine:
-    """``looked``: who looks at which incident (driftd.web.acts.looked_at)."""
-    changed = len({(p.model, p.channel) for p in i.parts if p.channel != JOINT})
+def incident_line(
+    i: Incident, now: float, looked: Mapping[str, str], changed: Mapping[str, Collection[str]]
+) -> IncidentLine:
+    """``looked``: who looks at which incident (driftd.web.acts.looked_at); ``changed``: core.incident.changed_now."""
     return IncidentLine(
         i.id,
         (i.now or i.severity).value,
         i.ended is None,
-        sentence(i, now),
+        sentence(i, now, changed=changed),
         i.kind or None,
         i.cause or None,
         i.detail or None,
@@ -133,7 +134,7 @@ def incident_line(i: Incident, now: float, looked: Mapping[str, str]) -> Inciden
         i.ended,
         i.models,
         len(i.parts),
-        max(sum(total for _, total in i.totals) - changed, 0),
+        unchanged(i, changed),
         i.ids,
     )
 
@@ -152,8 +153,8 @@ def incident_lines(snapshot: Snapshot, model: str = "", status: str = "") -> lis
 
 
 def lines_of(incidents: Iterable[Incident], snapshot: Snapshot) -> list[IncidentLine]:
-    looked = looked_at(snapshot)
-    return [incident_line(i, snapshot.now, looked) for i in incidents]
+    looked, changed = looked_at(snapshot), changed_now(snapshot.incidents)
+    return [incident_line(i, snapshot.now, looked, changed) for i in incidents]
 
 
 def statuses(i: Incident) -> tuple[str, str]:
@@ -244,6 +245,7 @@ def _versions(i: Incident, snapshot: Snapshot) -> Iterator[Nearby]:
 
 
 def _others(i: Incident, snapshot: Snapshot) -> Iterator[Nearby]:
+    changed = changed_now(snapshot.incidents)
     for other in snapshot.incidents:
         if other.id != i.id and abs(other.since - i.since) <= NEAR_SECONDS:
-            yield Nearby(other.since, other.models[0], sentence(other, snapshot.now), other.id)
+            yield Nearby(other.since, other.models[0], sentence(other, snapshot.now, changed=changed), other.id)

@@ -45,9 +45,8 @@ class Stretch:
 
     @classmethod
     def asked(cls, name: str, as_of: str, now: float, since: float | None) -> Stretch:
-        """From the address; what makes no sense there is as if it were not given."""
+        """From the address, of which driftd.web.query has refused what makes no sense."""
         at = read_time(as_of) if as_of else None
-        at = at if at is not None and 0 <= at <= now else None
         end = now if at is None else at
         if name in RANGES:
             return cls(Span(end - RANGES[name], end), name, at)

@@ -27,6 +27,7 @@ from driftd.monitor.view import Snapshot
 from driftd.sources.renewed import Renewed
 from driftd.web import guard
 from driftd.web.acts import NOBODY
+from driftd.web.api import DOCUMENT
 from driftd.web.pages import frame
 from driftd.web.passwords import TooManyPasswords, user_of
 from driftd.web.site import ACTING, JSON, MAX_FIELDS, PATHS, TEXT, Answer, answer, answer_act, request_of
@@ -251,6 +252,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _refusal(self) -> Answer | None:
         """What is wrong with the request, or None; after it the connection has a slot and the deadline of an answer."""
         route = _ROUTES.get(self._path)
+        if route is None and self._path.startswith("/api/"):
+            body = orjson.dumps({"error": f"no such path; {DOCUMENT} has all"}, option=orjson.OPT_APPEND_NEWLINE)
+            return Answer(body, JSON, HTTPStatus.NOT_FOUND)
         if route is None:
             known = "\n".join(_ROUTES)
             return Answer(f"no such path; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)

@@ -22,6 +22,7 @@ from driftd.web import api
 from driftd.web.acts import acts_of, form_of
 from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model, runbook
 from driftd.web.pages.frame import Request
+from driftd.web.query import refused
 
 MAX_FIELDS: Final = 12
 """Of a query."""
@@ -59,10 +60,13 @@ def answer(request: Request, snapshot: Callable[[], Snapshot]) -> Answer:
         return _see(frame.model_link(request.get("model")))
     if request.path == api.DOCUMENT:
         return Answer(api.document(), JSON)
+    known = snapshot()
+    if wrong := refused(request, known.now):
+        return _bad(request, known, wrong)
     if request.path in api.ROUTES:
-        body, found = api.answer(request, snapshot())
+        body, found = api.answer(request, known)
         return Answer(body, JSON, HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
-    return _PAGES[request.path](request, snapshot())
+    return _PAGES[request.path](request, known)
 
 
 def answer_act(
@@ -184,6 +188,15 @@ def _runbook(request: Request, snapshot: Snapshot) -> Answer:
     if body is None:
         return _missing(request, snapshot, f"No alert is called {request.get('alert') or '(no name)'}", "")
     return Answer(body, HTML)
+
+
+def _bad(request: Request, snapshot: Snapshot, wrong: Mapping[str, str]) -> Answer:
+    text = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+    if request.path in api.ROUTES:
+        return Answer(orjson.dumps({"error": text}, option=orjson.OPT_APPEND_NEWLINE), JSON, HTTPStatus.BAD_REQUEST)
+    back = request.with_(**dict.fromkeys(wrong))
+    body = frame.render("message.html", request, snapshot, text=text, more="", back=back)
+    return Answer(body, HTML, HTTPStatus.BAD_REQUEST)
 
 
 def _missing(

@@ -13,7 +13,7 @@ from driftd.core.incident import Incident
 from driftd.monitor.view import Snapshot
 from driftd.monitor.wording import named as kind_in_words
 from driftd.web import words
-from driftd.web.acts import about_incident, looked_at
+from driftd.web.acts import about_incident
 from driftd.web.chart import bullet
 from driftd.web.effects import effects
 from driftd.web.facts import channel_line
@@ -23,7 +23,7 @@ from driftd.web.incidents import (
     PartLine,
     advice,
     example_lines,
-    incident_line,
+    lines_of,
     named,
     nearby,
     part_lines,
@@ -63,7 +63,7 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
 
 
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
-    parts, line = part_lines(i), incident_line(i, snapshot.now, looked_at(snapshot))
+    parts, (line,) = part_lines(i), lines_of((i,), snapshot)
     alert, hint = advice(i.first)
     examples = _examples(i)
     return {

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 
 from driftd.cli import cli
+from driftd.cli.ask import channel_lines, fetched
 from driftd.core.errors import ConfigError, SourceError
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import HttpServer, Views
+from driftd.web.format import number
+from driftd.web.site import answer, request_of
 from tests.stage.snapshot import NOW, incidents, snapshot
 from tests.unit.web.test_site import HOSTILE, hostile
 
@@ -61,12 +65,21 @@ def test_a_report_is_written_to_one_file(url: str, tmp_path: Path) -> None:
 def test_explain_says_what_where_and_what_to_do(url: str) -> None:
     text = told("explain", "fraud", "--url", url)
     assert "PAGE      cat_country: missing 0% → 24% since 05:53 (8 min), 1.2 times a page's size" in text
-    assert "4 channels are calm" in text
+    assert "\n3 channels are calm\n" in text  # of 6; how they move together is no channel
     assert "Look: Values are missing" in text
     assert "Runbook: DriftdMissingValues" in text
     one = told("explain", "fraud", "hour", "--url", url)
     assert "mean" in one
     assert "regime               independent" in one
+
+
+def test_explain_has_the_values_of_the_last_stretch_and_none_that_are_older() -> None:
+    body = json.loads(answer(request_of("/api/v1/channel?model=fraud&channel=hour", None), snapshot).body)
+    mean = next(s for s in body["series"] if s["name"] == "mean")
+    mean["values"][-1] = None
+    lines = [line.replace("\u00a0", " ").split() for line in channel_lines(body)]
+    assert ["values", "of", "05:59", "to", "06:00"] in lines
+    assert ["mean", "none", "usual", number(mean["usual"][-1])] in lines
 
 
 def test_json_is_the_apis(url: str) -> None:
@@ -83,6 +96,19 @@ def test_who_is_not_there_is_said_with_its_own_exit_code(url: str) -> None:
         told("status", "--url", "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match="expected http://HOST:PORT"):
         told("status", "--url", "file:///etc/passwd")
+
+
+def test_an_unknown_path_of_the_api_answers_as_the_api_does(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such path; /api/v1/openapi\.json has all"):
+        fetched(url, "/api/v1/nope")
+
+
+def test_a_time_that_makes_no_sense_is_refused(url: str) -> None:
+    for at in ("yesterday", "1950-01-01"):
+        with pytest.raises(ConfigError, match=rf"as_of: expected a time that has been, .* and not '{at}'"):
+            told("explain", "fraud", "hour", "--at", at, "--url", url)
+    with pytest.raises(UsageError, match="--at is of a channel"):
+        told("explain", "fraud", "--at", "2026-11-23 05:00", "--url", url)
 
 
 def test_a_password_in_the_address_is_written_as_addresses_are(tmp_path: Path) -> None:

@@ -58,6 +58,24 @@ def test_an_act_is_saved_before_it_is_answered() -> None:
     assert stage.state.models[M].acts == (maintenance(),)
 
 
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (Act(Deed.FEEDBACK, "anna", 1e9, "", "m", about="5d0c", verdict="false_alarm"),
+         "noted: incident 5d0c was a false alarm (feedback by anna)"),
+        (Act(Deed.FEEDBACK, "anna", 1e9, "cents", "m", about="5d0c", verdict="real"),
+         "noted: incident 5d0c was real (feedback by anna: cents)"),
+        (Act(Deed.MAINTENANCE, "anna", 1e9, "retrain", "m", (), 1e9, 1e9 + 3600), ")"),
+        (Act(Deed.MAINTENANCE, "anna", 1e9, "retrain", "m", (), 1e9 - 8e5, 1e9 + 3600),
+         "; what rang before now has rung"),
+    ],
+)  # fmt: skip
+def test_the_answer_names_what_was_done(act: Act, said: str) -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    assert asked(stage, act).text.endswith(said)
+
+
 def test_the_answer_says_that_it_could_not_be_saved() -> None:
     stage = Stage(quiet(A))
     stage.go(0, 4)

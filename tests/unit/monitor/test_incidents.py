@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -197,6 +198,29 @@ def test_several_models_with_the_same_start_and_channel_kind_or_everything_are_o
     assert one.ids == (fraud[0].id, same_kind[0].id, same_channel[0].id)
     assert find(grouped, same_kind[0].id) is one
     assert find(grouped, "none") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "mine", "other", "one"),
+    [
+        ("missing", (1.0, 0.009), (0.55, 0.0), True),
+        ("missing", (1.0, 0.009), (0.13, 0.0), False),
+        ("unit", (4500.0, 45.0), (2.0, 0.02), True),  # 100 times each
+        ("unit", (4500.0, 45.0), (45.0, 4500.0), False),
+        ("level", (30.0, 20.0), (-30.0, 20.0), False),
+        ("level", (30.0, 0.0), (1.0, 20.0), True),  # 0 has no quotient: nobody can say
+    ],
+)
+def test_the_same_channel_of_another_size_is_another_cause(
+    kind: str, mine: tuple[float, float], other: tuple[float, float], *, one: bool
+) -> None:
+    of_each = ((model, value, usual) for model, (value, usual) in (("a", mine), ("b", other)))
+    found = [
+        i
+        for model, value, usual in of_each
+        for i in of(finding("amount", 600, PAGE, kind=kind, model=model, value=value, usual=usual))
+    ]
+    assert len(together(found)) == (1 if one else 2)
 
 
 def test_all_channels_at_once_are_one_cause_whatever_they_are_called() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftd.core.finding import Finding
-from driftd.core.incident import Incident, together
+from driftd.core.incident import Incident, changed_now, together
 from driftd.judge.natural.kinds import Kind
+from driftd.monitor.alert_texts import texts_of
 from driftd.monitor.incidents import folded
 from driftd.monitor.sentence import MOST, cut, sentence
 from tests.unit.monitor.test_incidents import OK, PAGE, TICKET, call, finding
@@ -157,7 +158,40 @@ def test_several_models() -> None:
     same = together(i for k in range(5) for i in of(f"m{k}", "amount", "missing", 1.0))
     assert sentence(same[0], NOW) == "5 models: amount 100% missing (usually 0%) since 14:20 UTC; m0, m1 and 3 more"
     (kind,) = together([*of("a", "age", "missing", 0.6), *of("b", "sex", "missing", 0.5)])
-    assert sentence(kind, NOW) == "2 models: age 60% missing in a, others alike (usually 0%) since 14:20 UTC; a and b"
+    assert sentence(kind, NOW) == "2 models: age 60% missing in a, sex 50% missing in b since 14:20 UTC"
+    (sizes,) = together(i for k, v in enumerate([0.99, 0.98, 0.99, 0.6]) for i in of(f"m{k}", "amount", "missing", v))
+    assert sentence(sizes, NOW) == (
+        "4 models: amount 99% missing in m0 and 1 more, amount 98% missing in m1; 1 more model since 14:20 UTC"
+    )
+
+
+def test_what_another_model_has_takes_no_number_from_a_pipeline_and_the_pipeline_stays_told() -> None:
+    def of(model: str, channels: str, value: float) -> tuple[Incident, ...]:
+        told = [finding(c, BEGIN + 60, PAGE, since=BEGIN, value=value, model=model) for c in channels]
+        return folded((), told, 8)
+
+    alone = "nulls: 5 of 8 channels changed (a 100% missing) since 14:20 UTC; probably the pipeline"
+    apart = together([*of("nulls", "abcde", 1.0), *of("nl", "a", 0.13)])
+    assert {sentence(i, NOW) for i in apart} == {
+        alone, "nl: a 13% missing (usually 0%) since 14:20 UTC; 7 other channels unchanged"
+    }  # fmt: skip
+    (whole,) = together([*of("nulls", "abcde", 1.0), *of("nl", "a", 0.6)])
+    assert sentence(whole, NOW) == (
+        "2 models: 5 of 8 channels changed in nulls (probably the pipeline), a 60% missing in nl since 14:20 UTC"
+    )
+
+
+def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:
+    later = [finding(c, BEGIN + 9000, PAGE, since=BEGIN + 8900, kind="mix") for c in ("a", "b", "c")]
+    first, second = folded((), [one("unit", 4500, 45), *later, finding("c", BEGIN + 9900, OK, PAGE)], 13)
+    every = changed_now((first, second))
+    assert every == {"fraud": {"amount", "a", "b"}}
+    assert sentence(first, NOW, changed=every) == (
+        "fraud: amount is 100 times larger since 14:20 UTC; 10 other channels unchanged"
+    )
+    (text, *_) = texts_of((first, second), NOW, "")
+    assert {t.summary.rpartition("; ")[2] for t in texts_of((first,), NOW, "")} == {"12 other channels unchanged"}
+    assert "12" not in text.summary
 
 
 def test_an_ended_one_says_from_when_to_when() -> None:

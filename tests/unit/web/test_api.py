@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import jsonschema
@@ -129,12 +130,37 @@ def test_a_channel_has_its_values_over_time_and_gaps_are_null() -> None:
     assert next(s for s in shares["shares"] if s["bin"] == "FR")["reference"] == 0.25
 
 
-def test_as_of_and_range_choose_the_time_and_nonsense_is_as_if_it_were_not_there() -> None:
+def test_as_of_and_range_choose_the_time() -> None:
     target = "/api/v1/channel?model=fraud&channel=hour"
     then = body(f"{target}&range=6h&as_of=2026-11-23+05:30")
     assert max(then["times"]) <= END - 1800 + then["step_seconds"]
-    assert body(f"{target}&range=zzz&as_of=9999-99")["times"] == body(target)["times"]
-    assert body(f"{target}&as_of=9999-01-01")["times"] == body(target)["times"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(f"/api/v1/channel?model=fraud&channel=hour&{bad}" for bad in ("range=999y", "as_of=-5", "as_of=9999-99-99")),
+        *(f"/channel?model=fraud&channel=hour&{bad}" for bad in ("range=999y", "as_of=yesterday", "as_of=9999-01-01")),
+        *(f"/model?model=fraud&{bad}" for bad in ("range=%3Cb%3E", "as_of=1950-01-01")),
+        *(f"/?{bad}" for bad in ("status=bogus", "kind=bogus", "sort=bogus")),
+        *(f"/incidents?{bad}" for bad in ("status=bogus", "kind=bogus")),
+        *(f"/findings?{bad}" for bad in ("status=open", "as_of=tomorrow")),
+        "/api/v1/incidents?status=bogus",
+    ],
+)
+def test_what_makes_no_sense_in_an_address_is_refused_and_said(target: str) -> None:
+    found = answer(request_of(f"{target}&refresh=off", None), snapshot)
+    field = target.rpartition("&")[2].rpartition("?")[2].partition("=")[0]
+    assert found.status is HTTPStatus.BAD_REQUEST
+    assert f"{field}: expected " in (
+        orjson.loads(found.body)["error"] if target.startswith("/api/") else found.body.decode()
+    )
+    assert answer(request_of(target.partition(f"{field}=")[0] + f"{field}=", None), snapshot).status is HTTPStatus.OK
+
+
+def test_who_is_not_there_is_named_by_the_model_or_by_the_channel() -> None:
+    assert body("/api/v1/channel?model=evil&channel=x")["error"] == "no model is called 'evil'"
+    assert body("/api/v1/channel?model=fraud&channel=x")["error"].startswith("model 'fraud' has no channel 'x'")
 
 
 @pytest.mark.parametrize(("range_", "step"), [("1h", 60), ("6h", 60), ("48h", 600), ("7d", 3600), ("1y", 86_400)])

@@ -409,7 +409,6 @@ def test_search_filter_and_sort_stand_in_the_address() -> None:
     assert names("/?q=nobody") == []
     assert "No model is like that." in said("/?q=nobody")
     assert 'value="&lt;b&gt;&#34;"' in shown('/?q=<b>"')
-    assert names("/?status=%3Cscript%3E&sort=x") == names("/")
 
 
 def test_old_addresses_and_the_choice_of_colours() -> None:
@@ -442,7 +441,7 @@ def test_every_page_says_when_driftd_is_blind(target: str) -> None:
 
 
 def test_any_field_in_an_address_is_only_text() -> None:
-    for target in ("/?path=x&self=y&query=z&<script>=1", "/model?model=fraud&path=x&range=<b>&as_of=%00"):
+    for target in ("/?path=x&self=y&query=z&<script>=1", "/model?model=fraud&path=x&range=<b>&as_of=%00&<i>=1"):
         html = Elements(shown(target))
         assert len(html.of("h1")) == 1
         assert len(html.of("script")) == 1
