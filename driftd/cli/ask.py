@@ -144,7 +144,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
-        yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
+        yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
 
 
 def _muted(m: Mapping[str, Any], now: float) -> str:
@@ -155,10 +155,10 @@ def _muted(m: Mapping[str, Any], now: float) -> str:
 
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     now, m = body["time"], body["model"]
-    yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
+    yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
-        yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))
+        yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
     yield f"{len(body['channels']) - len(changed)} channels are calm"
     yield from _where(changed[0] if changed else None)
 
@@ -167,9 +167,8 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
-    yield _line(
-        c["status"], f"{c['model']} {c['channel']}", c["what"] or "nothing has changed", c["since"], now, _size(c)
-    )
+    said = c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
+    yield _line(c["status"], f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
     for s in body["series"]:
         values, usual = ([x for x in s[side] if x is not None] for side in ("values", "usual"))
         if values:
@@ -183,12 +182,16 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _where(c if c["hint"] else None)
 
 
-def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
+def _of_model(m: Mapping[str, Any]) -> str:
+    return f"{clean(m['model'], 60)}: {m['sentence']}"
+
+
+def _line(status: str, said: str, since: float | None, now: float, more: str = "") -> str:
     from driftd.core.text import when  # noqa: PLC0415
     from driftd.web.format import age  # noqa: PLC0415
 
     began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
-    return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()
+    return f"{status.upper():<9} {clean(said, 270)}{began}{more}".rstrip()
 
 
 def _size(c: Mapping[str, Any]) -> str:

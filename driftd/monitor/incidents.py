@@ -112,7 +112,7 @@ def _is_another(p: Part, f: Finding) -> bool:
 
 
 def _opened(f: Finding, channels: int) -> Incident:
-    part, entry = _new_part(f), _entry(f, Step.JOINED)
+    part, entry = part_of(f), _entry(f, Step.JOINED)
     return Incident(f.id, part.since, f.window_end, (part,), (entry,), ((f.model, channels),), ids=(f.id,))
 
 
@@ -121,7 +121,7 @@ def _grown(i: Incident, f: Finding) -> Incident:
     known = next((p for p in i.parts if p.channel == f.feature), None)
     if known is None or not known.open:
         others = tuple(p for p in i.parts if p is not known)
-        part = _new_part(f)
+        part = part_of(f)
         if known is not None:
             part = replace(part, since=min(known.since, part.since), severity=worst((known.severity, part.severity)))
         return _noted(replace(i, parts=(*others, part)), _entry(f, Step.JOINED))
@@ -173,7 +173,8 @@ def _calmed(i: Incident, channel: str, detector: str, at: float) -> Incident:
     return out if any(p.open for p in out.parts) else replace(out, ended=at)
 
 
-def _new_part(f: Finding) -> Part:
+def part_of(f: Finding) -> Part:
+    """What a finding of a channel says of it."""
     severity = _severity(f)
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,

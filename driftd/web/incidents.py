@@ -199,11 +199,10 @@ def named(snapshot: Snapshot, id_: str) -> Incident | None:
 
 
 def advice(p: Part) -> tuple[str, str]:
-    """The alert whose runbook helps, and where to look."""
-    row = _ROWS.get(p.channel, Role.FEATURE.row)
-    if p.channel == JOINT:
-        return "DriftdModelDrift", words.TOGETHER_HINT
-    return words.hint(p.kind, (row.alert, row.hint))
+    """The alert that fires, and where to look."""
+    row, status = _ROWS.get(p.channel, Role.FEATURE.row), (p.now or p.severity).value
+    hint = words.TOGETHER_HINT if p.channel == JOINT else words.hint(p.kind, p.cause, row.hint)
+    return words.runbook(status, p.kind, row), hint
 
 
 def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
