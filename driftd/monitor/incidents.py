@@ -52,7 +52,7 @@ def _take(out: list[Incident], f: Finding, channels: int) -> None:
     at = _holding(out, f.feature)
     if f.status < Status.WARNING:
         if at is not None:
-            out[at] = _calmed(out[at], f.feature, f.detector, f.window_end)
+            out[at] = _calmed(out[at], f.feature, f.detector, f.window_end, f.detail)
         return
     carried: tuple[tuple[str, Severity], ...] = ()
     if at is not None and _is_another(_part(out[at], f.feature), f):
@@ -160,7 +160,8 @@ def _with(p: Part, f: Finding) -> Part:
     )
 
 
-def _calmed(i: Incident, channel: str, detector: str, at: float) -> Incident:
+def _calmed(i: Incident, channel: str, detector: str, at: float, why: str = "") -> Incident:
+    """``why``: an act or another reference ended it, no value did."""
     part = _part(i, channel)
     left = tuple(held for held in part.open if held[0] != detector)
     if left == part.open:
@@ -169,7 +170,7 @@ def _calmed(i: Incident, channel: str, detector: str, at: float) -> Incident:
     out = replace(i, parts=tuple(after if p is part else p for p in i.parts))
     if left:
         return out
-    out = _noted(out, Entry(at, Step.CALMED, part.model, channel))
+    out = _noted(out, Entry(at, Step.CALMED, part.model, channel, detail=why))
     return out if any(p.open for p in out.parts) else replace(out, ended=at)
 
 

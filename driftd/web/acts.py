@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from driftd.core.act import MOST_NAME, MOST_WORDS, Act, Deed
 from driftd.core.errors import ActRefused
-from driftd.core.incident import Incident, find
+from driftd.core.incident import Incident, Step, find
 from driftd.core.text import clean, did_you_mean, minute
 from driftd.core.units import MONTH_SECONDS
 from driftd.monitor.answers import Answers, answers
@@ -155,9 +155,15 @@ def act_lines(m: ModelView) -> list[ActLine]:
 
 
 def about_incident(snapshot: Snapshot, i: Incident) -> list[ActLine]:
-    """Newest first."""
+    """Newest first; with what ended a part of it."""
     ids = {i.id, *i.ids}
-    found = (act for m in snapshot.models for act in m.acts if act.about in ids)
+    ends = [(e.model, e.detail) for e in i.timeline if e.step is Step.CALMED and e.detail]
+    found = (
+        act
+        for m in snapshot.models
+        for act in m.acts
+        if act.about in ids or any(m.name == model and act.by in why for model, why in ends)
+    )
     return [act_line(act) for act in sorted(found, key=lambda act: -act.when)]
 
 

@@ -25,7 +25,6 @@ _STEPS: Final = {
     Step.ROSE: "pages now",
     Step.NAMED: "is known better",
     Step.CALLED: "somebody was called",
-    Step.CALMED: "is over",
 }
 
 
@@ -225,10 +224,12 @@ def _part(p: Part) -> PartLine:
 
 
 def _entry(e: Entry) -> EntryLine:
-    text = _STEPS[e.step]
+    text = _STEPS.get(e.step, "")
     if e.step in {Step.JOINED, Step.ROSE, Step.NAMED} and (e.kind or e.channel == JOINT):
         what = "; ".join(filter(None, [words.what(e.kind, e.value, e.reference_value), labelled(e.cause, e.detail)]))
         text = what if e.step is Step.JOINED else f"{text}: {what}"
+    if e.step is Step.CALMED:
+        text = words.over(e.detail)
     status = None if e.severity is None else Severity(e.severity).value
     return EntryLine(e.time, e.step.value, e.model, e.channel, status, text)
 

@@ -60,10 +60,15 @@ def what(kind: str, value: float | None, usual: float | None) -> str:
     return text or named(kind) or "has changed"
 
 
+def over(why: str) -> str:
+    """``why``: what ended it, where no value did."""
+    return f"is over: {clean(why, 300)}" if why else "is over"
+
+
 def told(finding: Finding) -> str:
     """What a finding said, in the words of the pages."""
     if finding.status < Status.WARNING:
-        return "is over"
+        return "the reference is learned" if finding.previous is Status.LEARNING else over(finding.detail)
     if finding.kind and finding.feature is not None:
         return size_in_words(part_of(finding))
     return clean(finding.because.replace("->", "→"), 200)
