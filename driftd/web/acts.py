@@ -25,6 +25,7 @@ NOBODY: Final = (
     "Read only: from another machine acting needs a password or a certificate (http.web_config). On driftd's own "
     "machine it needs none."
 )
+REPLAY: Final = "This is a replay: it shows what was found, and nothing can be done here."
 _AGO: Final = re.compile(r"([+-])(\d{1,6})(s|m|h|d)")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _VERDICTS: Final = ("real", "false_alarm")
