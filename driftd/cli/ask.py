@@ -147,7 +147,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
-        yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
+        yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
 
 
 def _muted(m: Mapping[str, Any], now: float) -> str:
@@ -161,10 +161,10 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.core.text import plural  # noqa: PLC0415
 
     now, m = body["time"], body["model"]
-    yield _line(m["status"], m["model"], m["sentence"], m["since"], now, _muted(m, now))
+    yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
-        yield _line(c["status"], c["channel"], c["what"], c["since"], now, _size(c))
+        yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
     calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
     yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
     yield from _where(changed[0] if changed else None)
@@ -176,9 +176,8 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
-    yield _line(
-        c["status"], f"{c['model']} {c['channel']}", c["what"] or "nothing has changed", c["since"], now, _size(c)
-    )
+    said = c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
+    yield _line(c["status"], f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
     if body["times"]:
         first, step = body["times"][-1] - body["step_seconds"] / 2, body["step_seconds"]
         yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"
@@ -195,12 +194,16 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _where(c if c["hint"] else None)
 
 
-def _line(status: str, name: str, what: str, since: float | None, now: float, more: str = "") -> str:
+def _of_model(m: Mapping[str, Any]) -> str:
+    return f"{clean(m['model'], 60)}: {m['sentence']}"
+
+
+def _line(status: str, said: str, since: float | None, now: float, more: str = "") -> str:
     from driftd.core.text import when  # noqa: PLC0415
     from driftd.web.format import age  # noqa: PLC0415
 
     began = "" if since is None else f" since {when(since, now)} ({age(now - since)})"
-    return f"{status.upper():<9} {clean(name, 60)}: {clean(what, 200)}{began}{more}".rstrip()
+    return f"{status.upper():<9} {clean(said, 270)}{began}{more}".rstrip()
 
 
 def _size(c: Mapping[str, Any]) -> str:

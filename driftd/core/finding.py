@@ -67,7 +67,7 @@ class Finding:
     began and ``reference_value`` say how large it is in what the kind is about: a share, a mean, a typical size. Both
     are None where there is no such number. ``new_version``: the version of the model that began to answer about then.
     ``cause`` (judge.natural.cause.Cause) says what has broken, "" where nothing finer than the kind is known, and
-    ``detail`` more of it in a few words.
+    ``detail`` more of it in a few words; of an end it is what ended it, where that was an act or another reference.
     """
 
     slice: Slice

@@ -28,7 +28,7 @@ class Step(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a timeline: ``step`` happened to ``channel`` (None: a call) at ``time``, event time as it was told.
-    ``severity`` is that of the channel then, None where it is over.
+    ``severity`` is that of the channel then, None where it is over; ``detail`` is then why, where no value ended it.
     """
 
     time: float

@@ -52,7 +52,7 @@ def _take(out: list[Incident], f: Finding, channels: int) -> None:
     at = _holding(out, f.feature)
     if f.status < Status.WARNING:
         if at is not None:
-            out[at] = _calmed(out[at], f.feature, f.detector, f.window_end)
+            out[at] = _calmed(out[at], f.feature, f.detector, f.window_end, f.detail)
         return
     carried: tuple[tuple[str, Severity], ...] = ()
     if at is not None and _is_another(_part(out[at], f.feature), f):
@@ -112,7 +112,7 @@ def _is_another(p: Part, f: Finding) -> bool:
 
 
 def _opened(f: Finding, channels: int) -> Incident:
-    part, entry = _new_part(f), _entry(f, Step.JOINED)
+    part, entry = part_of(f), _entry(f, Step.JOINED)
     return Incident(f.id, part.since, f.window_end, (part,), (entry,), ((f.model, channels),), ids=(f.id,))
 
 
@@ -121,7 +121,7 @@ def _grown(i: Incident, f: Finding) -> Incident:
     known = next((p for p in i.parts if p.channel == f.feature), None)
     if known is None or not known.open:
         others = tuple(p for p in i.parts if p is not known)
-        part = _new_part(f)
+        part = part_of(f)
         if known is not None:
             part = replace(part, since=min(known.since, part.since), severity=worst((known.severity, part.severity)))
         return _noted(replace(i, parts=(*others, part)), _entry(f, Step.JOINED))
@@ -160,7 +160,8 @@ def _with(p: Part, f: Finding) -> Part:
     )
 
 
-def _calmed(i: Incident, channel: str, detector: str, at: float) -> Incident:
+def _calmed(i: Incident, channel: str, detector: str, at: float, why: str = "") -> Incident:
+    """``why``: an act or another reference ended it, no value did."""
     part = _part(i, channel)
     left = tuple(held for held in part.open if held[0] != detector)
     if left == part.open:
@@ -169,11 +170,12 @@ def _calmed(i: Incident, channel: str, detector: str, at: float) -> Incident:
     out = replace(i, parts=tuple(after if p is part else p for p in i.parts))
     if left:
         return out
-    out = _noted(out, Entry(at, Step.CALMED, part.model, channel))
+    out = _noted(out, Entry(at, Step.CALMED, part.model, channel, detail=why))
     return out if any(p.open for p in out.parts) else replace(out, ended=at)
 
 
-def _new_part(f: Finding) -> Part:
+def part_of(f: Finding) -> Part:
+    """What a finding of a channel says of it."""
     severity = _severity(f)
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,

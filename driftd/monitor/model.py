@@ -394,10 +394,10 @@ class Monitor:
 
 
 def _because(evaluation: Evaluation | None, because: str) -> Evaluation | None:
-    """With other words in its findings."""
+    """With other words in its findings: what ends so ends for a reason that no value shows."""
     if evaluation is None:
         return None
-    found = tuple(replace(f, because=because) for f in evaluation.judgement.findings)
+    found = tuple(replace(f, because=because, detail=because) for f in evaluation.judgement.findings)
     return replace(evaluation, judgement=replace(evaluation.judgement, findings=found))
 
 

@@ -67,6 +67,12 @@ def size_in_words(p: Part) -> str:
     return f"{said} {bracket}".strip()
 
 
+def change_in_words(name: str, p: Part) -> str:
+    """``amount is 100 times larger (3 → 300)``, ``lat and lon have swapped``: the same, with the name."""
+    said, bracket = _phrase(cut(name, _NAMES[0]), p, "is" if p.ended is None else "was")
+    return f"{said} {bracket}".strip()
+
+
 def _attempts() -> Iterator[tuple[int, bool, bool]]:
     yield _NAMES[0], True, True
     yield _NAMES[0], True, False

@@ -72,6 +72,7 @@ class Snapshot:
     pages, "" where that is not known. ``refusals``: what was turned away, by field; ``memory``: bytes that the process
     takes and may take (None: unlimited), None where that is not known; ``rate_limits``: the most a second, by what;
     ``expiries``: until when certificates are valid, by what they are for, NaN where they cannot be read.
+    ``replay``: of events that were kept, so nothing can be done, and what is named as a topic may be a file.
     """
 
     now: float
@@ -90,6 +91,7 @@ class Snapshot:
     memory: tuple[int, int | None] | None = None
     rate_limits: Mapping[str, float] = field(default_factory=dict)
     expiries: Mapping[str, float] = field(default_factory=dict)
+    replay: bool = False
 
     def guarantee(self, model: str) -> ModelGuarantee | None:
         """The model's part of the certificate."""

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from driftd.core.act import MOST_NAME, MOST_WORDS, Act, Deed
 from driftd.core.errors import ActRefused
-from driftd.core.incident import Incident, find
+from driftd.core.incident import Incident, Step, find
 from driftd.core.text import clean, did_you_mean, duration, minute
 from driftd.core.units import MONTH_SECONDS
 from driftd.monitor.answers import Answers, answers
@@ -25,6 +25,7 @@ NOBODY: Final = (
     "Read only: from another machine acting needs a password or a certificate (http.web_config). On driftd's own "
     "machine it needs none."
 )
+REPLAY: Final = "This is a replay: it shows what was found, and nothing can be done here."
 _AGO: Final = re.compile(r"([+-])(\d{1,6})(s|m|h|d)")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST_SECONDS: Final = 31 * 86_400.0
@@ -165,9 +166,15 @@ def act_lines(m: ModelView) -> list[ActLine]:
 
 
 def about_incident(snapshot: Snapshot, i: Incident) -> list[ActLine]:
-    """Newest first."""
+    """Newest first; with what ended a part of it."""
     ids = {i.id, *i.ids}
-    found = (act for m in snapshot.models for act in m.acts if act.about in ids)
+    ends = [(e.model, e.detail) for e in i.timeline if e.step is Step.CALMED and e.detail]
+    found = (
+        act
+        for m in snapshot.models
+        for act in m.acts
+        if act.about in ids or any(m.name == model and act.by in why for model, why in ends)
+    )
     return [act_line(act) for act in sorted(found, key=lambda act: -act.when)]
 
 

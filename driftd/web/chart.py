@@ -7,7 +7,7 @@ an inner picture, 1000 wide, that is stretched.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -69,19 +69,27 @@ class TimeChart:
 
     def svg_with_caption(self) -> Markup:
         """As a figure: the title and unit, then the picture."""
+        room = room_for(map(self._spell, self._axis.ticks()))
         return Markup(
-            '<figure><figcaption><b>{}</b> <span class="unit">{}</span></figcaption><div class="plot">{}</div></figure>'
-        ).format(self.title, self.unit, self.svg())
+            '<figure><figcaption><b>{}</b> <span class="unit">{}</span></figcaption>'
+            '<div class="plot{}">{}</div></figure>'
+        ).format(self.title, self.unit, room, self.svg())
 
-    def svg(self) -> Markup:
+    @property
+    def _spell(self) -> Callable[[float], str]:
+        return share if self.shares else number
+
+    @property
+    def _axis(self) -> Axis:
         shown = [line.values for line in self.lines]
         shown += [np.array([v]) for v, _, _ in self.limits]
         if self.band is not None:
             shown += [self.band.low, self.band.high]
-        most = 1.0 if self.shares else math.inf
-        axis = Axis.of(shown, from_zero=self.shares or self.from_zero, most=most)
-        high = self.height
-        out = [y_axis(axis, high, share if self.shares else number), _x_axis(self.span, high)]
+        return Axis.of(shown, from_zero=self.shares or self.from_zero, most=1.0 if self.shares else math.inf)
+
+    def svg(self) -> Markup:
+        axis, high = self._axis, self.height
+        out = [y_axis(axis, high, self._spell), _x_axis(self.span, high)]
         out.append(stretched(high))
         if self.band is not None:
             out.append(self._band(axis))
@@ -90,15 +98,16 @@ class TimeChart:
             if path:
                 out.append(Markup('<path class="{}" d="{}"/>').format(line.css, path))
         out.append(Markup("</svg>"))
+        last = self._last_place(axis) if self.last else None
         for value, label, css in self.limits:
             y = high - float(axis.place(np.array([value]))[0]) * high
             out.append(
                 Markup('<line class="th-{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>').format(css, y)
-                + text("0%", y - 4 if y >= TOP else y + TOP, label, f"lab {css}", dx=4)
+                + text("0%", self._beside(y, last), label, f"lab {css}", dx=4)
             )
         out.extend(self._marks())
-        if self.last:
-            out.append(self._last(axis))
+        if last is not None:
+            out.append(self._last(*last))
         return svg(high, self.said, out)
 
     def _band(self, axis: Axis) -> Markup:
@@ -128,25 +137,37 @@ class TimeChart:
                 lab = "lab now" if mark.css == "cp" else "lab"
                 yield text(f"{place:.2%}", 6, mark.label, lab, dx=-6 if left else 6, anchor="end" if left else "start")
 
-    def _last(self, axis: Axis) -> Markup:
-        """At the end of the line, under it where it is high up."""
+    @staticmethod
+    def _beside(y: float, last: tuple[float, float] | None) -> float:
+        """Where the label of a limit stands: above its line, but not over the last value; at the top further below."""
+        places = [y + TOP, y + 2 * TOP + 4] if y < TOP else [y - 4, y + TOP]
+        return next((at for at in places if last is None or abs(at - last[1]) >= TOP - 1), places[-1])
+
+    def _last_place(self, axis: Axis) -> tuple[float, float] | None:
+        """Where the last value is written: at the end of the line, under it where it is high up."""
         line = self.lines[-1]
         known = np.flatnonzero(~np.isnan(line.values))
         if not len(known):
-            return Markup()
+            return None
         x = float(self.span.place(line.times[known[-1:]])[0])
         y = self.height - float(axis.place(line.values[known[-1:]])[0]) * self.height
-        below = y < 24
+        return x, y + 17 if y < 24 else y - 7
+
+    def _last(self, x: float, y: float) -> Markup:
         left = x > 0.5
-        css = "lab now" if line.css == "l-now" else "lab"
-        return text(
-            f"{x:.2%}",
-            y + 17 if below else y - 7,
-            self.last,
-            css,
-            dx=-2 if left else 4,
-            anchor="end" if left else "start",
-        )
+        css = "lab now" if self.lines[-1].css == "l-now" else "lab"
+        return text(f"{x:.2%}", y, self.last, css, dx=-2 if left else 4, anchor="end" if left else "start")
+
+
+def pixels(label: str) -> int:
+    """About how wide a label of a chart is: of 12 pixels' type, whose digits are 7 wide."""
+    return sum(4 if c in ",. " else 7 for c in label)
+
+
+def room_for(labels: Iterable[str]) -> str:
+    """The class of a picture whose labels of y need more room than is left for most (driftd.css)."""
+    most = max(map(pixels, labels), default=0)
+    return "" if most <= ROOM else " y-long" if most <= LONG else " y-longer"
 
 
 def stretched(height: int) -> Markup:
@@ -265,6 +286,10 @@ def spark(
     )
 
 
+ROOM: Final = 36
+"""Pixels that labels of y have on a phone: the padding of .plot there, without the gap."""
+LONG: Final = 66
+"""The same of .y-long; .y-longer has 100, and no number is longer (format.number)."""
 TOP: Final = 13
 """Pixels that a label needs above its line; without them it stands below."""
 BULLET: Final = Axis(0.01, 100.0, log=True)

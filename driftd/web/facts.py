@@ -12,7 +12,12 @@ import numpy as np
 from driftd.core.channel import JOINT
 from driftd.core.event import Kind
 from driftd.core.finding import CHANGE, JUDGE, Finding, Judgement, Status
+from driftd.core.incident import Part
 from driftd.core.text import plural, when
+from driftd.judge.natural.cause import Cause
+from driftd.monitor.cause import WITH
+from driftd.monitor.incidents import part_of
+from driftd.monitor.sentence import change_in_words, size_in_words
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
@@ -25,8 +30,9 @@ Opened = Mapping[tuple[str, str, str], Finding]
 @dataclass(frozen=True, slots=True)
 class ChannelLine:
     """A channel in one line. ``status``: page, ticket, learning or ok. ``what`` happened, in words; ``value`` since the
-    change and ``usual`` in what the ``kind`` is about. ``size`` over the least that makes a ``size_of`` (page, ticket),
-    or over the threshold of a window's statistic. ``hint``: where to look; ``runbook``: the alert that has one.
+    change and ``usual`` in what the ``kind`` is about; ``cause`` what has broken, with ``detail``, as far as that is
+    known; ``sentence`` the same with the channel's name. ``size`` over the least that makes a ``size_of`` (page,
+    ticket), or over the threshold of a window's statistic. ``hint``: where to look; ``runbook``: the alert that fires.
     """
 
     model: str
@@ -36,7 +42,10 @@ class ChannelLine:
     status: str
     since: float | None
     what: str
+    sentence: str
     kind: str | None
+    cause: str | None
+    detail: str | None
     value: float | None
     usual: float | None
     size: float | None
@@ -167,8 +176,9 @@ def _worst_of(j: Judgement, snapshot: Snapshot, opened: Opened) -> tuple[Channel
 
 def sentence(first: ChannelLine, alike: Sequence[str] = ()) -> str:
     """What is worst, with all channels that are ``alike``."""
-    names = [first.channel, *(name for name in alike if name != first.channel)]
-    return f"{words.several(names) if len(names) > 1 else words.channel_name(first.channel)}: {first.what}"
+    told = {first.channel, (first.detail or "").removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
+    others = [name for name in alike if name not in told]
+    return f"{first.sentence}, like {words.several(others)}" if others else first.sentence
 
 
 def since_when(text: str, since: float | None, now: float) -> str:
@@ -216,17 +226,24 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
     changed = v.status >= Status.WARNING
     value, usual = (None, None) if told is None or not changed else (told.value, told.reference_value)
     size, size_of = _size(v)
-    own = v.role.row.alert, v.role.row.hint
-    alert, advice = words.hint(v.kind, own, v.firing) if changed else ("", "")
+    part = None if told is None or not (changed and kind) else part_of(told)
+    cause, detail = (None, None) if part is None else (part.cause or None, part.detail or None)
+    word = words.STATUS_WORDS[v.status]
+    advice = words.hint(v.kind, cause or "", v.role.row.hint, v.firing) if changed else ""
+    alert = words.runbook(word, v.kind, v.role.row) if changed else ""
+    what = _what(v, part, kind) if changed else ""
     return ChannelLine(
         model,
         v.name,
         v.role.value.replace("_", " "),
         "number" if j.reference.channels[v.row].kind is Kind.NUMERIC else "category",
-        words.STATUS_WORDS[v.status],
+        word,
         v.since if changed else None,
-        _what(v, kind, value, usual) if changed else "",
+        what,
+        _sentence(v.name, part, what) if changed else "",
         kind if changed and kind else None,
+        cause,
+        detail,
         value,
         usual,
         size,
@@ -240,9 +257,13 @@ def _line(v: ChannelView, opened: Opened) -> ChannelLine:
     )
 
 
-def _what(v: ChannelView, kind: str, value: float | None, usual: float | None) -> str:
-    if kind:
-        return words.what(kind, value, usual)
+def _sentence(name: str, part: Part | None, what: str) -> str:
+    return f"{words.channel_name(name)}: {what}" if part is None else change_in_words(name, part)
+
+
+def _what(v: ChannelView, part: Part | None, kind: str) -> str:
+    if part is not None or kind:
+        return words.what(kind, None, None) if part is None else size_in_words(part)
     if moved := v.moved:
         label, before, after = moved[0]
         return f"{words.name(label)}: {before:.1%} → {after:.1%} of the events"
@@ -263,13 +284,14 @@ def _together(j: Judgement, opened: Opened, *, changed: bool = False) -> list[Ch
     told = opened.get((j.model, JOINT, JUDGE))
     fires = joint.status >= Status.WARNING
     said = "" if told is None else told.because.split("; ")[-1]
+    what = (said or "two channels no longer move together") if fires else ""
     ratio = math.expm1(joint.statistic) / max(math.expm1(joint.threshold), 1e-9)
     return [
         ChannelLine(
             j.model, JOINT, "joint", "pairs", words.STATUS_WORDS[joint.status], _known(joint.since) if fires else None,
-            (said or "two channels no longer move together") if fires else "", "joint" if fires else None, None, None,
+            what, f"{words.TOGETHER}: {what}" if fires else "", "joint" if fires else None, None, None, None, None,
             ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
-            "DriftdModelDrift" if fires else "",
+            (words.PAGES if joint.status is Status.DRIFT else "DriftdFeatureDrift") if fires else "",
         )
     ]  # fmt: skip
 

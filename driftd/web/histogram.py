@@ -6,13 +6,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from markupsafe import Markup
 
-from driftd.web.chart import stretched, svg, text, y_axis
+from driftd.web.chart import pixels, stretched, svg, text, y_axis
 from driftd.web.format import number, share
 from driftd.web.scales import Axis, Floats
+
+PHONE: Final = 280
+"""Pixels that it is wide on a phone of 390, and in a column of a narrow desk DESK."""
+DESK: Final = 420
+GAP: Final = 8
+"""Pixels between two labels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,21 +79,31 @@ class Histogram:
     def _values(self, room: float) -> Iterator[Markup]:
         n = len(self.reference)
         if self.edges is None:
-            every = 1 + (n - 1) // 8
+            widest = max(map(pixels, self.labels), default=0) + GAP
+            every = 1 + max(n - 1, 0) * widest // int(PHONE * room)
             for i, label in enumerate(self.labels):
                 if i % every == 0:
                     yield text(f"{(i + 0.5) / n * room:.2%}", self.height + 17, label, "", anchor="middle")
             return
         low, high = float(self.edges[0]), float(self.edges[-1])
         axis = Axis(low, high, log=self.log)
-        for i, tick in enumerate(axis.ticks()):
+        ends = {"opt": -math.inf, "": -math.inf}
+        for tick in axis.ticks():
             x = float(axis.place(np.array([tick]))[0]) * room
             if self.apart and x > 0.93 * room:
                 continue  # the first bar apart is named there
-            css = "opt" if i % 2 else ""
+            start = "start" if x < 0.02 else "middle"
+            taken = {css: (pixels(number(tick)) + GAP) / wide for css, wide in (("", PHONE), ("opt", DESK))}
+            left = {css: x if start == "start" else x - part / 2 for css, part in taken.items()}
+            css = "" if left[""] >= ends[""] else "opt"
+            if left["opt"] < ends["opt"]:
+                continue
+            ends["opt"] = left["opt"] + taken["opt"]
+            if not css:
+                ends[""] = left[""] + taken[""]
             yield Markup('<line class="axis" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
                 x * 100, self.height, self.height + 4
-            ) + text(f"{x:.2%}", self.height + 17, number(tick), css, anchor="start" if x < 0.02 else "middle")
+            ) + text(f"{x:.2%}", self.height + 17, number(tick), css, anchor=start)
 
     def _titles(self, places: Sequence[float]) -> Iterator[Markup]:
         for i, (a, b) in enumerate(pairwise(places)):

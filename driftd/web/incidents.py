@@ -25,7 +25,6 @@ _STEPS: Final = {
     Step.ROSE: "pages now",
     Step.NAMED: "is known better",
     Step.CALLED: "somebody was called",
-    Step.CALMED: "is over",
 }
 
 
@@ -200,11 +199,10 @@ def named(snapshot: Snapshot, id_: str) -> Incident | None:
 
 
 def advice(p: Part) -> tuple[str, str]:
-    """The alert whose runbook helps, and where to look."""
-    row = _ROWS.get(p.channel, Role.FEATURE.row)
-    if p.channel == JOINT:
-        return "DriftdModelDrift", words.TOGETHER_HINT
-    return words.hint(p.kind, (row.alert, row.hint))
+    """The alert that fires, and where to look."""
+    row, status = _ROWS.get(p.channel, Role.FEATURE.row), (p.now or p.severity).value
+    hint = words.TOGETHER_HINT if p.channel == JOINT else words.hint(p.kind, p.cause, row.hint)
+    return words.runbook(status, p.kind, row), hint
 
 
 def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
@@ -227,10 +225,12 @@ def _part(p: Part) -> PartLine:
 
 
 def _entry(e: Entry) -> EntryLine:
-    text = _STEPS[e.step]
+    text = _STEPS.get(e.step, "")
     if e.step in {Step.JOINED, Step.ROSE, Step.NAMED} and (e.kind or e.channel == JOINT):
         what = "; ".join(filter(None, [words.what(e.kind, e.value, e.reference_value), labelled(e.cause, e.detail)]))
         text = what if e.step is Step.JOINED else f"{text}: {what}"
+    if e.step is Step.CALMED:
+        text = words.over(e.detail)
     status = None if e.severity is None else Severity(e.severity).value
     return EntryLine(e.time, e.step.value, e.model, e.channel, status, text)
 

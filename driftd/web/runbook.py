@@ -21,6 +21,8 @@ from driftd.config.share import RUNBOOKS, runbooks, shared
 OURS: Final = "http://driftd:9477"
 """driftd's address as the runbooks have it."""
 _HINT: Final = re.compile(r" ?\(replace MODEL(?:, FEATURE)?\)|^Replace MODEL(?:, FEATURE)?:$")
+_SCROLLS: Final = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>'
+"""A table on a phone: wider than that, and moved alone. Text has no "<table>": it is escaped."""
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -59,7 +61,9 @@ def page_of(alert: str, names: Names, address: Callable[[str], str]) -> Markup:
             token.attrs["scope"] = "col"
         elif token.children:
             token.children = [*_filled(token.children, names, address)]
-    return Markup(_MARKDOWN.renderer.render(tokens[end + 1 :], _MARKDOWN.options, {}))  # noqa: S704  it has escaped all
+    html = _MARKDOWN.renderer.render(tokens[end + 1 :], _MARKDOWN.options, {})
+    html = html.replace("<table>", _SCROLLS).replace("</table>", "</table></div>")
+    return Markup(html)  # noqa: S704  it has escaped all
 
 
 def _filled(tokens: Sequence[Token], names: Names, address: Callable[[str], str]) -> Iterator[Token]:

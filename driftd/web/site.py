@@ -99,8 +99,10 @@ def answer_act(
     back = _back(form.get("back", ["/"])[0])
     if status is HTTPStatus.OK:
         return _see(back)
-    request = Request("/", {}, who=who)
-    return Answer(frame.render("message.html", request, snapshot(), text=text, more="", back=back), HTML, status)
+    request = Request("/", {"refresh": "off"}, who=who)  # no address of its own: to refresh it is to ask for another
+    typed = [(name, value) for name, values in form.items() if name != "back" for value in values]
+    body = frame.render("message.html", request, snapshot(), text=text, more="", back=back, typed=typed)
+    return Answer(body, HTML, status)
 
 
 def _back(address: str) -> str:
@@ -202,7 +204,7 @@ def _bad(request: Request, snapshot: Snapshot, wrong: Mapping[str, str]) -> Answ
 def _missing(
     request: Request, snapshot: Snapshot, text: str, more: str = "It may have been retired, or renamed."
 ) -> Answer:
-    body = frame.render("message.html", request, snapshot, text=text, more=more, back="/")
+    body = frame.render("message.html", request, snapshot, text=text, more=more, back="/", typed=())
     return Answer(body, HTML, HTTPStatus.NOT_FOUND)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.text import when
+from driftd.core.text import duration, when
 from driftd.judge.natural.changes import Change
 from driftd.monitor import timeline as t
 from driftd.monitor.sizes import NOTHING, name_of
@@ -68,14 +68,19 @@ def sizes_of(m: ModelView, row: int, since: float | None, stretch: Stretch) -> S
 def size_chart(sizes: Sizes, line: ChannelLine, stretch: Stretch, now: float) -> TimeChart:
     """In a page's sizes where there are such pages, else in a ticket's."""
     unit = 1.0 if sizes.page is None else sizes.page
-    of = "" if sizes.kind is None else f" ({_WORDS[Change(sizes.kind)]})"
+    of = "" if sizes.kind is None else f" ({_word(Change(sizes.kind), line.values)})"
     limits = [(1.0 / unit, f"a ticket{of if sizes.page is None else ''}", "ticket")]
     if sizes.page is not None:
         limits.append((1.0, f"a page{of}", "page"))
     at = np.array(sizes.times)
     values = np.array([np.nan if x is None else x / unit for x in sizes.over_ticket], np.float64)
     known = values[np.isfinite(values)]
-    last = f"{times(float(known[-1]))} ×" if len(known) else ""
+    last = times(float(known[-1])) if len(known) else ""
+    if (open_ := _open_size(line, sizes, unit)) is not None:
+        limits.append((open_, f"the open change as a whole: {times(open_)}", "now"))
+        last = f"{last} × in the last {duration(sizes.step_seconds)}" if last else ""
+    elif last:
+        last = f"{last} ×"
     drawn, gap = np.maximum(values, LEAST), 1.6 * sizes.step_seconds
     lines = [Line(at, drawn, gap=gap)]
     marks = []
@@ -89,6 +94,20 @@ def size_chart(sizes: Sizes, line: ChannelLine, stretch: Stretch, now: float) ->
         "Size of the largest change", f"times what makes a {what}, log scale", said, stretch.span, lines, marks=marks,
         last=last, height=130, limits=limits,
     )  # fmt: skip
+
+
+def _open_size(line: ChannelLine, sizes: Sizes, unit: float) -> float | None:
+    """That of the open change over all its time, in the chart's sizes: a single stretch may show nothing of it."""
+    if line.size is None or line.status not in {"page", "ticket"} or line.size_of == "threshold":
+        return None
+    if line.size_of == "ticket":
+        return line.size / unit
+    return None if sizes.page is None else line.size
+
+
+def _word(change: Change, values: str) -> str:
+    """Numbers that the reference has not are out of its range: only categories have new values."""
+    return "values out of range" if change is Change.NEW and values == "number" else _WORDS[change]
 
 
 def day_of_sizes(m: ModelView, now: float) -> tuple[Floats, Floats, Span]:

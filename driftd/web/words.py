@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from driftd.core.channel import JOINT
+from driftd.core.channel import JOINT, RoleRow
 from driftd.core.finding import Finding, Status
 from driftd.core.text import clean, plural
 from driftd.detectors.registry import faults
+from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
+from driftd.monitor.incidents import part_of
+from driftd.monitor.sentence import size_in_words
 from driftd.monitor.wording import changed, named
 
 MOST_NAME: Final = 60
@@ -19,6 +22,8 @@ STATUS_WORDS: Final[Mapping[Status, str]] = {
     Status.LEARNING: "learning",
     Status.OK: "ok",
 }
+PAGES: Final = "DriftdModelDrift"
+"""The alert that calls somebody."""
 TOGETHER: Final = "how channels move together"
 _HINTS: Final[Mapping[str, str]] = {
     Kind.FROZEN: "Values repeat: is a cache, a job or a sensor stuck?",
@@ -26,6 +31,17 @@ _HINTS: Final[Mapping[str, str]] = {
     Kind.JOINT: "It no longer moves with its siblings: check a join, a mapping or a sign.",
 }
 """Where to look, for kinds that are no fault of a detector."""
+_BY_CAUSE: Final[Mapping[str, str]] = {
+    Cause.TYPE: "Values came as another type: was the producer's schema or serialisation released anew?",
+    Cause.SWAPPED: "Two fields carry each other's values: did a mapping or the order of columns change?",
+    Cause.UNIT: "Values came in another unit: did a unit, a currency or a scale change at the source?",
+    Cause.SIGN: "Values came with the other sign: did a convention (debit, credit; east, west) change?",
+    Cause.CLIPPED: "A limit cuts the values: look for a cap, or a narrower type, upstream.",
+    Cause.HOURS: "Hours moved as one: look for a time zone, or clocks that were changed.",
+    Cause.RENAMED: "Known values came under new names: did their spelling or their codes change?",
+    Cause.JOIN: "Values belong to other events: check the keys and the order of a join.",
+}
+"""Where to look, for causes that say more than their kind."""
 TOGETHER_HINT: Final = "Each channel alone may look normal. Check a join, a mapping or a sign between the two."
 
 
@@ -44,25 +60,39 @@ def what(kind: str, value: float | None, usual: float | None) -> str:
     return text or named(kind) or "has changed"
 
 
+def over(why: str) -> str:
+    """``why``: what ended it, where no value did."""
+    return f"is over: {clean(why, 300)}" if why else "is over"
+
+
 def told(finding: Finding) -> str:
     """What a finding said, in the words of the pages."""
     if finding.status < Status.WARNING:
-        return "is over"
-    if finding.kind:
-        return what(finding.kind, finding.value, finding.reference_value)
+        return "the reference is learned" if finding.previous is Status.LEARNING else over(finding.detail)
+    if finding.kind and finding.feature is not None:
+        return size_in_words(part_of(finding))
     return clean(finding.because.replace("->", "→"), 200)
 
 
-def hint(kind: str, own: tuple[str, str], firing: Sequence[str] = ()) -> tuple[str, str]:
-    """The alert whose runbook helps, and where to look in a sentence: by kind, else by the worst detector that fires,
-    else the channel's ``own``.
+def hint(kind: str, cause: str, own: str, firing: Sequence[str] = ()) -> str:
+    """Where to look, in a sentence: by cause, else by kind, else by the worst detector that fires, else as the
+    channel's role has it (``own``).
     """
     known = faults()
     if kind:
-        by_kind = {k: (fault.alert, fault.hint) for fault in known.values() for k in fault.changes}
-        return by_kind.get(kind, (own[0], _HINTS.get(kind, own[1])))
-    first = next((d for d in firing if d in known), None)
-    return own if first is None else (known[first].alert, known[first].hint)
+        by_kind = {k: fault.hint for fault in known.values() for k in fault.changes}
+        return _BY_CAUSE.get(cause) or by_kind.get(kind) or _HINTS.get(kind, own)
+    return next((known[d].hint for d in firing if d in known), own)
+
+
+def runbook(status: str, kind: str, role: RoleRow) -> str:
+    """The alert that fires for such a channel (alert_rules): of a page one for the whole model, of a ticket that of its
+    kind, but for errors, which have one.
+    """
+    if status == "page":
+        return PAGES
+    by_kind = {k: fault.alert for fault in faults().values() for k in fault.changes}
+    return role.alert if role.errors else by_kind.get(kind, role.alert)
 
 
 def several(names: Sequence[str]) -> str:

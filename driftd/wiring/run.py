@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -78,7 +78,7 @@ def views_of(reporter: Reporter, reload: Reload | None) -> Views:
         age=lambda: time.time() - reporter.heartbeat,
         not_ready=lambda: _not_ready(reporter, live=reload is not None),
         reload=reload.from_http if reload is not None else lambda: (False, "nothing to reload"),
-        snapshot=lambda: reporter.snapshot(time.time() if reload is not None else None),
+        snapshot=lambda: reporter.snapshot(time.time()) if reload else replace(reporter.snapshot(None), replay=True),
         act=nobody_acts if reload is None else reload.act,
         others=tuple if reload is None else reload.others,
     )

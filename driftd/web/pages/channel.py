@@ -16,7 +16,7 @@ from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.acts import act_lines
-from driftd.web.chart import bullet, pair
+from driftd.web.chart import bullet, pair, pixels
 from driftd.web.episodes import episodes
 from driftd.web.facts import ChannelLine, channel_line
 from driftd.web.format import large, number, share, times
@@ -29,6 +29,8 @@ from driftd.web.sizes import size_chart, sizes_of
 from driftd.web.snapshot import ChannelView
 
 BARS = 24
+MOST_BEYOND = 56
+"""Pixels of the name of a bar beside the others: a fifth of a phone's width."""
 MOST_CATEGORIES = 12
 _STATISTICS = {CHANGE: "size of the change"}
 LONG_TAIL = 6.0
@@ -144,7 +146,9 @@ def _histogram(bins: Bins, before: Floats, after: Floats, line: ChannelLine, bot
         return Histogram("value", said, p[1:-1], q[1:-1], labels=labels, apart=apart)
     edges, log = _bars(bins)
     (old, *old_ends), (new, *new_ends) = (_spread(bins, x, edges) for x in (p, q))
-    for label, x, y in zip((f"< {number(edges[0])}", f"> {number(edges[-1])}"), old_ends, new_ends, strict=True):
+    beyond = (f"< {number(edges[0])}", f"> {number(edges[-1])}")
+    short = max(map(pixels, beyond)) <= MOST_BEYOND
+    for label, x, y in zip(beyond if short else ("below", "above"), old_ends, new_ends, strict=True):
         apart += [(label, x, y)] * bool(x or y)
     return Histogram("value", said, old, new, edges=edges, log=log, apart=apart, medians=medians)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -20,7 +20,7 @@ from driftd.core.text import clean, duration, plural, when
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import format as spelled
 from driftd.web import words
-from driftd.web.acts import NOBODY
+from driftd.web.acts import NOBODY, REPLAY
 from driftd.web.facts import ModelLine, Opened, model_line, worst_first
 
 REFRESH_SECONDS: Final = 30
@@ -30,6 +30,8 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 STATIC: Final = {"driftd.css": "text/css; charset=utf-8", "driftd.js": "text/javascript; charset=utf-8"}
 THEMES: Final = ("auto", "light", "dark")
+ACTED_ON: Final = frozenset({"/model", "/channel", "/incident"})
+"""Pages with forms to act: without a script nothing refreshes them, for it would take away what somebody types."""
 SHAPES: Final = {"page": "▲", "ticket": "◆", "blind": "■", "learning": "○", "ok": "✓"}
 """Shape, word and colour say the status, so none is needed alone."""
 WORDS: Final = {
@@ -153,7 +155,7 @@ def environment() -> Environment:
         "shapes": SHAPES,
         "words": WORDS,
         "themes": THEMES,
-        "read_only": NOBODY,
+        "asked": {"because": "Because", "from": "From (UTC)", "to": "To (UTC)", "as": "Your name, if you like"},
     }
     return out
 
@@ -167,11 +169,15 @@ def model_lines(snapshot: Snapshot, opened: Opened | None = None) -> list[ModelL
 def render(template: str, request: Request, snapshot: Snapshot, **values: Any) -> bytes:
     """A page as UTF-8 HTML. Every name from outside is escaped."""
     now = snapshot.now
+    if snapshot.replay:
+        request = replace(request, who="")
     page = environment().get_template(template)
     html = page.render(
         request=request,
         snapshot=snapshot,
         now=now,
+        read_only=REPLAY if snapshot.replay else NOBODY,
+        forms=bool(request.who) and request.path in ACTED_ON,
         paging=sum(i.now is Severity.PAGE for i in snapshot.incidents),
         reached=snapshot.reached if isfinite(snapshot.reached) else None,
         when=lambda t: when(t, now),

@@ -46,7 +46,7 @@ def test_status_is_one_line_a_model_worst_first(url: str) -> None:
     assert lines[0] == sentence(incident, NOW)
     assert lines[1] == "4 models (UTC)"
     assert lines[2] == f"PAGE      {sentence(incident, NOW)} [{incident.id}]"
-    assert lines[3] == "PAGE      fraud: cat_country: missing 0% → 24% since 05:53 (8 min)"
+    assert lines[3] == "PAGE      fraud: cat_country 24% missing (usually 0%) since 05:53 (8 min)"
     assert [line.split()[0] for line in lines[3:]] == ["PAGE", "TICKET", "LEARNING", "OK"]
 
 
@@ -64,10 +64,10 @@ def test_a_report_is_written_to_one_file(url: str, tmp_path: Path) -> None:
 
 def test_explain_says_what_where_and_what_to_do(url: str) -> None:
     text = told("explain", "fraud", "--url", url)
-    assert "PAGE      cat_country: missing 0% → 24% since 05:53 (8 min), 1.2 times a page's size" in text
+    assert "PAGE      cat_country 24% missing (usually 0%) since 05:53 (8 min), 1.2 times a page's size" in text
     assert "\n3 channels are calm\n" in text  # of 6; how they move together is no channel
     assert "Look: Values are missing" in text
-    assert "Runbook: DriftdMissingValues" in text
+    assert "Runbook: DriftdModelDrift" in text
     one = told("explain", "fraud", "hour", "--url", url)
     assert "mean" in one
     assert "regime               independent" in one

@@ -99,7 +99,7 @@ def test_a_channel_learns_anew_and_the_others_do_not_notice() -> None:
     before = w.state.models[KEY].reference
     assert "age: learned anew from what came since 2026-09-28 17:00 UTC" in w.act(act("age", start=BEGIN + 8 * HOUR))
     found = w.until(13)
-    assert [(f.feature, f.status, f.because) for f in found if f.feature is not None] == [
+    assert [(f.feature, f.status, f.detail) for f in found if f.feature is not None] == [
         ("age", Status.OK, f"rebaseline by anna: {WHY}")
     ]
     after = w.state.models[KEY].reference

@@ -16,7 +16,7 @@ from driftd.core.incident import Incident
 from driftd.engine.desk import Done
 from driftd.monitor.incidents import folded
 from driftd.monitor.view import Snapshot
-from driftd.web.acts import NOBODY, acts_of, form_of, said
+from driftd.web.acts import NOBODY, REPLAY, acts_of, form_of, said
 from driftd.web.guarantee import promises
 from driftd.web.site import Answer, answer, answer_act, request_of
 from tests.stage.snapshot import NOW, snapshot
@@ -232,3 +232,33 @@ def test_a_page_shows_what_is_wrong() -> None:
     assert found.status is HTTPStatus.BAD_REQUEST
     assert b"because: say why" in found.body
     assert b'href="/model?model=fraud"' in found.body
+
+
+@pytest.mark.parametrize("target", ["/model?model=fraud", "/channel?model=fraud&channel=hour", "/incident?id={id}"])
+def test_a_replay_has_no_forms_and_says_so(target: str) -> None:
+    known = replace(snapshot(), replay=True)
+    target = target.format(id=known.incidents[0].id)
+    page = read(target, known, "local")
+    assert 'method="post"' not in page
+    assert REPLAY in page
+    assert "kafka-console-consumer" not in page
+    assert REPLAY not in read(target, snapshot(), "local")
+
+
+def test_without_a_script_nothing_refreshes_where_somebody_types() -> None:
+    refresh = '<noscript><meta http-equiv="refresh"'
+    assert refresh in read("/model?model=fraud", shown())
+    assert refresh not in read("/model?model=fraud", shown(), "local")
+    assert refresh in read("/health", shown(), "local")
+
+
+def test_what_is_refused_can_be_asked_again_as_it_was_typed() -> None:
+    form = {"do": "rebaseline", "model": "fraud", "channel": "hour", "because": '"cents" <b>', "from": "yesterday",
+            "back": "/model?model=fraud"}  # fmt: skip
+    body = sent(form, page=True).body.decode()
+    assert 'name="because" value="&#34;cents&#34; &lt;b&gt;"' in body
+    assert 'name="from" value="yesterday"' in body
+    for name in ("do", "model", "channel", "back"):
+        assert f'type="hidden" name="{name}" value="{form[name]}"' in body
+    assert "data-refresh" not in body
+    assert "refresh" not in body.split("</head>")[0]

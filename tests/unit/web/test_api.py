@@ -110,7 +110,7 @@ def test_sentences_and_numbers_are_those_of_the_pages() -> None:
     assert fleet["sentence"] in said("/")
     assert [m["model"] for m in fleet["models"]] == ["fraud", "churn", "pricing", "recommendations"]
     first = body("/api/v1/model?model=fraud")["channels"][0]
-    assert (first["channel"], first["what"], first["size"]) == ("cat_country", "missing 0% → 24%", 1.2)
+    assert (first["channel"], first["what"], first["size"]) == ("cat_country", "24% missing (usually 0%)", 1.2)
     assert first["hint"] in said("/model?model=fraud")
     assert (first["value"], first["usual"], first["since"]) == (0.24, 0.0, END - 420)
 

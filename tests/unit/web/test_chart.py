@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
+from driftd.web.chart import Line, Mark, TimeChart, bullet, pixels, spark
 from driftd.web.histogram import Histogram
 from driftd.web.scales import HAIR, Axis, Span
 
@@ -123,3 +123,45 @@ def test_a_bullet_has_its_tick_where_things_begin_to_count() -> None:
     assert 'width="50.0%"' in str(bullet(1.0, "said"))
     assert 'width="100.0%"' in str(bullet(1e9, "said", "page"))
     assert "svg" not in str(bullet(None, "said"))
+
+
+@pytest.mark.parametrize(
+    ("values", "room"),
+    [
+        pytest.param([0.0, 9.7], "plot", id="few digits"),
+        pytest.param([1e6, 9e6], "plot y-long", id="millions"),
+        pytest.param([4.3e9, 4.5e9], "plot y-longer", id="ten digits"),
+        pytest.param([-9e11, 9e11], "plot y-longer", id="the longest"),
+    ],
+)
+def test_labels_of_y_have_room_for_their_text(values: list[float], room: str) -> None:
+    chart = TimeChart("Mean", "", "said", Span(0, 10), [Line(np.array([1.0, 9.0]), np.array(values))])
+    html = str(chart.svg_with_caption())
+    assert f'<div class="{room}">' in html
+    labels = re.findall(r'text-anchor="end">([-0-9,.]+)</text>', html)
+    assert max(map(pixels, labels)) <= {"plot": 36, "plot y-long": 66, "plot y-longer": 100}[room]
+
+
+def test_a_limit_is_not_written_over_the_last_value() -> None:
+    line = Line(np.array([1.0, 9.0]), np.array([50.0, math.inf]))
+    for height in (74, 110, 150):
+        chart = TimeChart("x", "", "s", Span(0, 10), [line], last="> 100", height=height,
+                          limits=[(100.0, "the greatest", "ref")])  # fmt: skip
+        found = dict(re.findall(r'y="([-0-9.]+)" dx="[^"]*" text-anchor="\w+">([^<]*)<', str(chart.svg())))
+        at = {label: float(y) for y, label in found.items()}
+        assert abs(at["the greatest"] - at["&gt; 100"]) >= 12
+
+
+def test_labels_under_a_histogram_do_not_meet() -> None:
+    edges = np.linspace(4.1e9, 4.6e9, 25)
+    bars = np.full(24, 1 / 24)
+    for apart in ([], [("missing", 0.1, 0.1)]):
+        html = str(Histogram("v", "s", bars, bars, edges=edges, apart=apart).svg())
+        found = re.findall(r'<text( class="opt")? x="([0-9.]+)%" y="187.0" dx="0" text-anchor="(\w+)">([0-9,]+)<', html)
+        for wide, shown in ((280, [f for f in found if not f[0]]), (420, found)):
+            assert shown
+            ends = 0.0
+            for _, x, anchor, label in shown:
+                begin = float(x) / 100 * wide - (pixels(label) / 2 if anchor == "middle" else 0)
+                assert begin >= ends
+                ends = begin + pixels(label)

@@ -96,3 +96,11 @@ def test_an_incident_leads_to_what_to_do_about_its_model() -> None:
     assert f"model={PAST.first.model}" in mine
     assert f"feature={PAST.first.channel}" in mine
     assert answer(request_of(mine, None), snapshot).status is HTTPStatus.OK
+
+
+def test_a_table_is_moved_alone_on_a_phone() -> None:
+    page = shown("/runbook?alert=DriftdModelDrift")
+    assert page.count("<table>") == page.count("</table></div>") > 0
+    assert page.count('<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>') == page.count(
+        "<table>"
+    )

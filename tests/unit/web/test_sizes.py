@@ -18,7 +18,9 @@ from tests.unit.monitor.test_sizes import FAULT, model_after
 
 NOW = FAULT + 2.5 * HOUR
 LINE = ChannelLine(
-    "m", "temp", "feature", "number", "page", FAULT, "missing", "missing", 0.62, 0.0, 3.0, "page", True, None, None, (),
+    "m", "temp", "feature", "number", "page", FAULT, "62% missing", "temp 62% missing",
+    "missing", None, None, 0.62, 0.0, 3.0, "page",
+    True, None, None, (),
     "", "",
 )  # fmt: skip
 
@@ -54,11 +56,24 @@ def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
     found = sizes(6)
     assert found.page is not None
     chart = size_chart(found, LINE, stretch(6), NOW)
-    assert [(round(at, 4), css) for at, _, css in chart.limits] == [(round(1 / found.page, 4), "ticket"), (1.0, "page")]
+    assert [(round(at, 4), css) for at, _, css in chart.limits[:2]] == [
+        (round(1 / found.page, 4), "ticket"),
+        (1.0, "page"),
+    ]
     assert chart.limits[1][1] == "a page (missing values)"
+    assert chart.limits[2:] == [(3.0, "the open change as a whole: 3", "now")]
+    assert chart.last.endswith(" × in the last 10 minutes")
     assert chart.unit.startswith("times what makes a page")
     assert min(np.nanmin(line.values) for line in chart.lines) >= LEAST
     assert [mark.time for mark in chart.marks] == [FAULT]
+    new = size_chart(replace(found, kind="new"), LINE, stretch(6), NOW)
+    assert new.limits[1][1] == "a page (values out of range)"
+    slow = replace(LINE, status="ticket", size=4.3, size_of="ticket")
+    assert size_chart(replace(found, page=None), slow, stretch(6), NOW).limits[1] == (
+        4.3, "the open change as a whole: 4.3", "now",
+    )  # fmt: skip
+    categories = replace(LINE, values="category")
+    assert size_chart(replace(found, kind="new"), categories, stretch(6), NOW).limits[1][1] == "a page (new values)"
     own = size_chart(replace(found, page=None), replace(LINE, status="ok"), stretch(6), NOW)
     assert own.limits == [(1.0, "a ticket (missing values)", "ticket")]
     assert own.marks == []
