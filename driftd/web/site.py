@@ -197,7 +197,7 @@ def _bad(request: Request, snapshot: Snapshot, wrong: Mapping[str, str]) -> Answ
     if request.path in api.ROUTES:
         return Answer(orjson.dumps({"error": text}, option=orjson.OPT_APPEND_NEWLINE), JSON, HTTPStatus.BAD_REQUEST)
     back = request.with_(**dict.fromkeys(wrong))
-    body = frame.render("message.html", request, snapshot, text=text, more="", back=back)
+    body = frame.render("message.html", request, snapshot, text=text, more="", back=back, typed=())
     return Answer(body, HTML, HTTPStatus.BAD_REQUEST)
 
 
