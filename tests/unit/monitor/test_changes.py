@@ -21,6 +21,7 @@ from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.sizes import sized
 from driftd.learn.build import Learning, build
+from driftd.monitor.changes import multiplied
 from driftd.monitor.findings import FindingContext
 from driftd.monitor.state import OpenChange
 from driftd.wiring.app import pipeline_of
@@ -254,3 +255,8 @@ def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
     told = [f for f in found if f.feature == "age" and f.detector == CHANGE and f.kind == Kind.LEVEL and f.value]
     assert told
     assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
+
+
+def test_a_typical_size_has_no_exponent() -> None:
+    assert multiplied(4.4091e9, 4.4091e11) == "about 100 times larger, typical size was 4,409,000,000"
+    assert multiplied(37.5, 0.375) == "about 100 times smaller, typical size was 37.5"
