@@ -41,7 +41,15 @@ def _loaded(given: Mapping[str, Any]) -> Loaded:
 
 
 def _write(files: Mapping[str, str], out: Path | None) -> None:
-    """Each into the folder, saying so; to standard output one after the other."""
+    """Each into the folder, saying so; to standard output one after the other. On standard error, which links lead
+    nowhere, since nobody has said where they should.
+    """
+    from driftd.generate.configured import GRAFANA, RUNBOOKS  # noqa: PLC0415
+
+    examples = {RUNBOOKS: "--runbooks", GRAFANA: "--dashboards"}
+    missing = [f"{url} ({option})" for url, option in examples.items() if any(url in text for text in files.values())]
+    if missing:
+        click.echo(f"warning: links lead to an example: {', '.join(missing)}; give your own", err=True)
     if out is None:
         click.echo("".join(files.values()), nl=False)
         return

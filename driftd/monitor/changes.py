@@ -238,5 +238,5 @@ def multiplied(then: float, now: float) -> str:
     times = max(now / then, then / now)
     text = f"{float(f'{times:.2g}'):,.10g} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
     if float(f"{times:.6g}") == 10 ** round(log10(times)):
-        return f"about {text}, typical size was {then:,.4g}"
+        return f"about {text}, typical size was {float(f'{then:.4g}'):,.10g}"
     return f"{text}, typical size {numbers(then, now)}"

@@ -85,7 +85,7 @@ class FirstRejected:
         told = tuple(self._told.values())
         if accounts.accepted or not accounts.read:
             return told
-        return *told, f"None of the {accounts.read:,} events could be used; 'driftd check --sample' shows why."
+        return *told, f"{_none_of(accounts.read)} could be used; 'driftd check --sample' shows why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +253,7 @@ class Replay:
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
         return outcome
+
+
+def _none_of(events: int) -> str:
+    return "The one event" if events == 1 else f"None of the {events:,} events"

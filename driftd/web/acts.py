@@ -184,11 +184,15 @@ def looked_at(snapshot: Snapshot) -> dict[str, str]:
     return {act.about: act.who for act in acts if act.deed is Deed.ACKNOWLEDGE}
 
 
-def verdicts(snapshot: Snapshot) -> dict[str, int]:
-    """What people said of the incidents of the last 30 days; of each the last one counts."""
+def verdicts(snapshot: Snapshot) -> Counter[tuple[bool, str]]:
+    """What people said of the incidents of the last 30 days, and whether these called somebody; of each the last one
+    counts. One that nobody remembers counts as a call: no false page may be lost.
+    """
     acts = sorted((act for m in snapshot.models for act in m.acts), key=lambda act: act.when)
     last = {a.about: a for a in acts if a.deed is Deed.FEEDBACK and a.when > snapshot.now - MONTH_SECONDS}
-    return Counter(act.verdict for act in last.values())
+    known = {id_: i for i in snapshot.incidents for id_ in (i.id, *i.ids)}
+    paged = {about: about not in known or known[about].called is not None for about in last}
+    return Counter((paged[act.about], act.verdict) for act in last.values())
 
 
 def answers_of(snapshot: Snapshot) -> dict[str, Answers]:

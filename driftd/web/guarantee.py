@@ -34,16 +34,25 @@ def promises(snapshot: Snapshot) -> list[tuple[str, str]]:
     ]
 
 
-def _judged(c: Certificate, said: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """What people said, beside what was promised."""
-    real, false = said.get("real", 0), said.get("false_alarm", 0)
-    every, budget = real + false, f"the budget is {c.budget:g} false {plural('page', c.budget)} a month"
-    if not every:
+def _judged(c: Certificate, said: Mapping[tuple[bool, str], int]) -> Iterator[tuple[str, str]]:
+    """What people said: of pages beside what was promised of them, and of tickets, which have no budget."""
+    told = [_counted(said, page, word) for page, word in ((True, "page"), (False, "ticket"))]
+    if not any(told):
         text = "nobody has said of an incident of the last 30 days whether it was real (driftd feedback)"
     else:
-        were = "was a false alarm" if false == 1 else "were false alarms"
-        text = f"{false} of {every} {plural('incident', every)} of the last 30 days {were}, people said; {budget}"
+        pages, tickets = told
+        budget = f", people said; the budget is {c.budget:g} false {plural('page', c.budget)} a month"
+        parts = [f"{pages}{budget}" if pages else "", tickets + ("" if pages else ", people said")]
+        text = "; ".join(part for part, there in zip(parts, told, strict=True) if there)
     yield "Judged", text
+
+
+def _counted(said: Mapping[tuple[bool, str], int], page: bool, word: str) -> str:
+    """``1 of 2 pages of the last 30 days was a false alarm``; "" where nobody has said anything of one."""
+    false = said.get((page, "false_alarm"), 0)
+    every = false + said.get((page, "real"), 0)
+    were = "was a false alarm" if false == 1 else "were false alarms"
+    return f"{false} of {every} {plural(word, every)} of the last 30 days {were}" if every else ""
 
 
 def _by_model(known: Mapping[str, Answers]) -> Iterator[tuple[str, str]]:

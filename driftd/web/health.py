@@ -7,10 +7,11 @@ from math import isnan
 from typing import Final, NamedTuple
 
 from driftd.core.event import places
-from driftd.core.text import duration
+from driftd.core.text import clean, duration, plural
 from driftd.engine.degradation import LEVELS
 from driftd.learn.remarks import remarks, unwatched
 from driftd.monitor.view import Snapshot
+from driftd.web.facts import silent_seconds
 from driftd.web.format import age, date_of
 
 LAG_SECONDS: Final = 300.0
@@ -20,6 +21,8 @@ SOON_SECONDS: Final = 7 * 86_400.0
 MB: Final = 1e6
 SOME: Final = 0.01
 """Share of the received events from which on refused ones are worth a runbook."""
+MOST_SILENT: Final = 5
+"""Models without events that are named."""
 
 
 class Fact(NamedTuple):
@@ -37,7 +40,7 @@ def health(snapshot: Snapshot) -> list[Fact]:
     """What is known, in the order in which it is shown."""
     return [
         _ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot), *_limits(snapshot),
-        *_certificates(snapshot), *_references(snapshot),
+        *_certificates(snapshot), *_silent(snapshot), *_references(snapshot),
     ]  # fmt: skip
 
 
@@ -56,7 +59,9 @@ def _kafka(snapshot: Snapshot) -> Iterator[Fact]:
     yield Fact("Kafka", text, alert)
     lag = t.rows("driftd_consumer_lag_records")
     behind = max((v for _, v in t.rows("driftd_consumer_lag_seconds")), default=0.0)
-    records = f"{sum(v for _, v in lag):,.0f} records, {duration(behind)}, over {len(lag)} partitions"
+    records = (
+        f"{sum(v for _, v in lag):,.0f} records, {duration(behind)}, over {len(lag):,} {plural('partition', len(lag))}"
+    )
     yield Fact("Lag", records if lag else "no partitions", "DriftdConsumerLag" if behind > LAG_SECONDS else "")
     yield _members(snapshot)
     yield _checkpoint(snapshot)
@@ -127,6 +132,15 @@ def _events(snapshot: Snapshot) -> Iterator[Fact]:
         text = f"{count:,.0f} ({reasons})" if reasons else f"{count:,.0f}"
         yield Fact(outcome.capitalize(), text, alert if count > SOME * received else "")
     yield Fact("Late", f"{events.get('late', 0):,.0f}")
+
+
+def _silent(snapshot: Snapshot) -> Iterator[Fact]:
+    """Models of which nothing arrives, longest first: driftd sees nothing of them."""
+    silent = sorted(((s, m.name) for m in snapshot.models if (s := silent_seconds(m)) is not None), reverse=True)
+    if silent:
+        named = ", ".join(f"{clean(name, 60)} for {age(seconds)}" for seconds, name in silent[:MOST_SILENT])
+        rest = len(silent) - MOST_SILENT
+        yield Fact("Silent", named + (f" and {rest} more" if rest > 0 else ""), "DriftdNoData")
 
 
 def _references(snapshot: Snapshot) -> Iterator[Fact]:

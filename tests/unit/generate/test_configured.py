@@ -158,7 +158,22 @@ def test_the_operators_object_and_one_file_have_the_rules_of_all_files() -> None
 def generate(*words: str) -> str:
     done = CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
+
+
+def warned(*words: str) -> str:
+    return CliRunner().invoke(cli, ["generate", *words], catch_exceptions=False).stderr
+
+
+def test_links_that_lead_to_an_example_are_told_in_one_line_apart_from_the_rules() -> None:
+    own = ("--runbooks", "https://wiki.corp", "--dashboards", "https://grafana.corp")
+    assert warned("rules", *own) == ""
+    assert warned("dashboards", *own[:2]) == ""
+    assert warned("rules") == (
+        "warning: links lead to an example: https://runbooks.example.com/driftd (--runbooks), "
+        "https://grafana.example.com (--dashboards); give your own\n"
+    )
+    assert "(--runbooks); give" in warned("rules", *own[2:], "--set", "http.external_url=https://driftd.corp")
 
 
 def test_rules_are_written_into_a_folder_or_to_standard_output(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from driftd.judge.natural.episodes import PAGE, Clock, Episodes, Fire
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.sizes import sized
 from driftd.learn.build import Learning, build
+from driftd.monitor.changes import multiplied
 from driftd.monitor.findings import FindingContext
 from driftd.monitor.state import OpenChange
 from driftd.wiring.app import pipeline_of
@@ -318,3 +319,8 @@ def test_the_judge_leaves_levels_to_the_hours_that_the_reference_has_seen(hours:
         found += feed(p, state, CELL, rows.take(part)).findings
     assert any(f.feature == "amount" and f.severity for f in found) is told
     assert any(f.feature == "age" and f.severity is Severity.PAGE for f in found)
+
+
+def test_a_typical_size_has_no_exponent() -> None:
+    assert multiplied(4.4091e9, 4.4091e11) == "about 100 times larger, typical size was 4,409,000,000"
+    assert multiplied(37.5, 0.375) == "about 100 times smaller, typical size was 37.5"

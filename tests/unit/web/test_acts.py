@@ -124,10 +124,22 @@ def test_of_several_verdicts_on_an_incident_the_last_one_counts() -> None:
     (first,) = acts({"do": "feedback", "about": i.id, "verdict": "real"})
     (other,) = acts({"do": "feedback", "about": i.id, "verdict": "false_alarm"})
     assert "nobody has said" in dict(promises(shown()))["Judged"]
-    assert "0 of 1 incident" in dict(promises(with_acts(first)))["Judged"]
-    both = dict(promises(with_acts(first, replace(other, when=NOW + 1))))["Judged"]
-    assert (
-        both == "1 of 1 incident of the last 30 days was a false alarm, people said; the budget is 1 false page a month"
+    assert i.called is None
+    assert "0 of 1 ticket of the last 30 days were false alarms" in dict(promises(with_acts(first)))["Judged"]
+    both = with_acts(first, replace(other, when=NOW + 1))
+    ticket = "1 of 1 ticket of the last 30 days was a false alarm, people said"
+    page = "1 of 1 page of the last 30 days was a false alarm, people said; the budget is 1 false page a month"
+    assert dict(promises(both))["Judged"] == ticket
+    assert dict(promises(replace(both, incidents=(replace(i, called=i.opened),))))["Judged"] == page
+
+
+def test_the_budget_of_false_pages_stands_beside_pages_alone() -> None:
+    (i,) = incidents()
+    page, ticket = replace(i, called=i.opened), replace(i, id="ticket", ids=("ticket",))
+    said_of = [Act(Deed.FEEDBACK, "anna", NOW, "", "fraud", about=x.id, verdict="false_alarm") for x in (page, ticket)]
+    assert dict(promises(replace(with_acts(*said_of), incidents=(page, ticket))))["Judged"] == (
+        "1 of 1 page of the last 30 days was a false alarm, people said; the budget is 1 false page a month; "
+        "1 of 1 ticket of the last 30 days was a false alarm"
     )
 
 

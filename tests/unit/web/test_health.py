@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from driftd.metrics.aggregates import ModelCounts
 from driftd.monitor.view import ModelView
 from driftd.web.health import Fact, health
 from driftd.web.site import answer, request_of
-from tests.stage.snapshot import NOW, snapshot
+from tests.stage.snapshot import NOW, snapshot, telemetry
 from tests.unit.core.make import frozen, pipeline, thawed
 from tests.unit.web.test_site import said
 
@@ -52,6 +53,18 @@ XAIgJTP5U9yKdBZywltJ7CGp8EivEG+75C4UlYfvOTUs7HU=
 
 def reject(detail: str, offset: int = 5, reason: RejectReason = WRONG) -> Reject:
     return Reject(0, offset, reason, detail, "fraud")
+
+
+def test_a_silent_model_is_not_seen_and_a_partition_is_one() -> None:
+    silent = facts()["Silent"]
+    assert silent.text.replace("\u00a0", " ") == "churn for 1 h 6 min"
+    assert silent.alert == "DriftdNoData"
+    assert "driftd sees everything" not in answer(request_of("/health", None), snapshot).body.decode()
+    there = [replace(m, quiet=None) for m in snapshot().models]
+    assert "Silent" not in facts(models=there)
+    one = telemetry()
+    one.replace("driftd_consumer_lag_records", {("predictions", "0"): 12.0})
+    assert facts(telemetry=one)["Lag"].text.endswith("over 1 partition")
 
 
 def facts(**over: object) -> dict[str, Fact]:
