@@ -144,7 +144,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
-        yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
+        yield _line(m["status"], _of_model(m), m["since"], now, f"{_silence(m, now)}{_muted(m, now)}")
 
 
 def _muted(m: Mapping[str, Any], now: float) -> str:
@@ -155,7 +155,7 @@ def _muted(m: Mapping[str, Any], now: float) -> str:
 
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     now, m = body["time"], body["model"]
-    yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
+    yield _line(m["status"], _of_model(m), m["since"], now, f"{_silence(m, now)}{_muted(m, now)}")
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
         yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
@@ -167,8 +167,12 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
-    said = c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
-    yield _line(c["status"], f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
+    status, said = c["status"], c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
+    if body["silence"]:
+        status, said = (status, said) if c["sentence"] else ("SILENT", f"{clean(c['channel'], 60)}: not known now")
+    yield _line(status, f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
+    if body["silence"]:
+        yield f"  {clean(c['model'], 60)}: {body['silence']}"
     for s in body["series"]:
         values, usual = ([x for x in s[side] if x is not None] for side in ("values", "usual"))
         if values:
@@ -184,6 +188,17 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_model(m: Mapping[str, Any]) -> str:
     return f"{clean(m['model'], 60)}: {m['sentence']}"
+
+
+def _silence(m: Mapping[str, Any], now: float) -> str:
+    """Of a model whose sentence says something else."""
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import age  # noqa: PLC0415
+
+    if m["silent_seconds"] is None or m["channel"] is None:
+        return ""
+    last = "" if m["last_event"] is None else f"; the last is of {when(m['last_event'], now)}"
+    return f", no event for {age(m['silent_seconds'])}{last}"
 
 
 def _line(status: str, said: str, since: float | None, now: float, more: str = "") -> str:

@@ -18,7 +18,7 @@ from driftd.web import words
 from driftd.web.acts import act_lines
 from driftd.web.chart import bullet, pair, pixels
 from driftd.web.episodes import episodes
-from driftd.web.facts import ChannelLine, channel_line
+from driftd.web.facts import ChannelLine, channel_line, silence_in_words
 from driftd.web.format import large, number, share, times
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
@@ -79,6 +79,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
+        silent=silence_in_words(m, snapshot.now),
         reference=reference,
         stretch=stretch,
         ranges=RANGES,
