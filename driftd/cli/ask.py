@@ -147,7 +147,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
         who = f" ({clean(i['acknowledged'], 100)} looks at it)" if i["acknowledged"] else ""
         yield f"{i['status'].upper():<9} {clean(i['sentence'], 200)} [{i['id']}]{who}"
     for m in body["models"]:
-        yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
+        yield _line(m["status"], _of_model(m), m["since"], now, f"{_silence(m, now)}{_muted(m, now)}")
 
 
 def _muted(m: Mapping[str, Any], now: float) -> str:
@@ -161,7 +161,7 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.core.text import plural  # noqa: PLC0415
 
     now, m = body["time"], body["model"]
-    yield _line(m["status"], _of_model(m), m["since"], now, _muted(m, now))
+    yield _line(m["status"], _of_model(m), m["since"], now, f"{_silence(m, now)}{_muted(m, now)}")
     changed = [c for c in body["channels"] if c["status"] in {"page", "ticket"}]
     for c in changed:
         yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
@@ -176,8 +176,12 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
     from driftd.web.format import number, share  # noqa: PLC0415
 
     c, now = body["channel"], body["time"]
-    said = c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
-    yield _line(c["status"], f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
+    status, said = c["status"], c["sentence"] or f"{clean(c['channel'], 60)}: nothing has changed"
+    if body["silence"]:
+        status, said = (status, said) if c["sentence"] else ("SILENT", f"{clean(c['channel'], 60)}: not known now")
+    yield _line(status, f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
+    if body["silence"]:
+        yield f"  {clean(c['model'], 60)}: {body['silence']}"
     if body["times"]:
         first, step = body["times"][-1] - body["step_seconds"] / 2, body["step_seconds"]
         yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"
@@ -196,6 +200,17 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_model(m: Mapping[str, Any]) -> str:
     return f"{clean(m['model'], 60)}: {m['sentence']}"
+
+
+def _silence(m: Mapping[str, Any], now: float) -> str:
+    """Of a model whose sentence says something else."""
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import age  # noqa: PLC0415
+
+    if m["silent_seconds"] is None or m["channel"] is None:
+        return ""
+    last = "" if m["last_event"] is None else f"; the last is of {when(m['last_event'], now)}"
+    return f", no event for {age(m['silent_seconds'])}{last}"
 
 
 def _line(status: str, said: str, since: float | None, now: float, more: str = "") -> str:

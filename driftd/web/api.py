@@ -31,6 +31,7 @@ from driftd.web.facts import (
     channel_lines,
     fleet_headline,
     model_line,
+    silence_in_words,
     worst_first,
 )
 from driftd.web.guarantee import promises
@@ -149,7 +150,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """``series`` at ``times``, the middle of stretches of ``step_seconds``; ``events_per_second`` of the model."""
+    """``series`` at ``times``, the middle of stretches of ``step_seconds``; ``events_per_second`` of the model;
+    ``silence``: that it sends nothing, in words; "" where it does, or where that is natural.
+    """
 
     time: float
     channel: ChannelLine
@@ -162,6 +165,7 @@ class Channel:
     window_end: float
     sizes: Sizes | None
     statistics: list[Statistic]
+    silence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +351,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         m.judgement.window_end,
         sizes_of(m, view.row, line.since, stretch),
         _statistics(view),
+        silence_in_words(m, snapshot.now),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from driftd.monitor.incidents import part_of
 from driftd.monitor.sentence import change_in_words, size_in_words
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
+from driftd.web.format import NBSP, age
 from driftd.web.snapshot import ChannelView, channel, channels, watches_changes
 
 STALE_TIMES: Final = 2.0
@@ -62,8 +63,9 @@ class ChannelLine:
 class ModelLine:
     """A model in one line; ``sentence`` says what is worst on it, ``channel`` where. ``events_per_second`` in its last
     window; ``learning`` 0 to 1, where it has not been judged yet; ``muted_until``: it is in maintenance until then.
-    ``silent_seconds``: how long nothing has arrived, null where that is natural; ``last_event`` is event time, which is
-    old while old events arrive.
+    ``silent_seconds``: how long nothing has arrived, null where that is natural: then nobody knows how the model is, so
+    it is never ok, and ``events_per_second`` is null. ``last_event`` is event time, which is old while old events
+    arrive.
     """
 
     model: str
@@ -106,6 +108,29 @@ def channel_line(m: ModelView, name: str, snapshot: Snapshot) -> tuple[ChannelLi
 
 def model_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
     """The model's line: a page has a hundred models of a hundred channels, so few of them are looked at."""
+    line = _judged_line(m, snapshot, opened)
+    if line.silent_seconds is None:
+        return line
+    line = replace(line, events_per_second=None)
+    if line.status in {"page", "ticket"}:
+        return line
+    status = "page" if m.quiet is not None and m.quiet.due == "page" else "ticket"
+    return replace(line, status=status, sentence=silence_in_words(m, snapshot.now), learning=None)
+
+
+def silence_in_words(m: ModelView, now: float) -> str:
+    """``no event for 13 min, where 300 an hour are usual; the last is of 05:47``; "" where that is natural."""
+    seconds = silent_seconds(m)
+    if seconds is None:
+        return ""
+    usual = 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
+    beside, last = f", where {usual:,.0f} an hour are usual" if usual >= 1 else "", m.counts.last_event
+    return f"no event for {age(seconds).replace(NBSP, ' ')}{beside}" + (
+        f"; the last is of {when(last, now)}" if _known(last) else ""
+    )
+
+
+def _judged_line(m: ModelView, snapshot: Snapshot, opened: Opened) -> ModelLine:
     j = m.judgement
     last, muted_until = m.counts.last_event, None if m.muted is None else m.muted.end
     if j is None:
@@ -194,11 +219,14 @@ def fleet_headline(
     pages = [(line.model, since_when(line.sentence, line.since, now)) for line in lines if line.status == "page"]
     tickets = [line.model for line in lines if line.status == "ticket"]
     learning = sum(line.status == "learning" for line in lines)
+    silent = next((line for line in lines if line.status == "ticket" and line.channel is None), None)
     text = words.fleet(pages, tickets, learning, len(lines))
     if pages and incidents:
         rest = len(incidents) - 1
         more = f" ({rest} more {plural('incident', rest)})" if rest else ""
         text = f"{incidents[0]}{more}"
+    if silent is not None and len(tickets) == 1 and not pages:
+        text = f"No page. {words.name(silent.model)}: {silent.sentence}"
     status = "page" if pages else "ticket" if tickets else "learning" if learning == len(lines) else "ok"
     if not_ready:
         return "blind", f"driftd is not ready: {'; '.join(not_ready)}" + (f". {text}" if pages else "")

@@ -64,7 +64,7 @@ def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
     """Pages of what stands still at the end of one of the last ``new`` hops; not of features where they often are, or
-    at 0: clear and calm air.
+    at 0: clear and calm air; nor of decisions while the scores behind them move.
     """
     lasts = _lasts(hops)
     values = hops.sums[:, :, f.FEATURES :]
@@ -72,6 +72,7 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     t = learned.traits
     rests = t.numeric & ~t.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
     still = limits.sizes.stands & (lasts >= learned.patience) & ~rests
+    still &= ~(decisions(t) & _move(hops, lasts, t)[:, None])
     still[: len(hops) - new] = False
     silent, fires, needed = 2 * counted(hops.end - hops.start, hops.events), [], SIZES[Change.FROZEN].page
     for h, c in np.argwhere(still).tolist():
@@ -86,6 +87,22 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
             )
         )  # fmt: skip
     return fires
+
+
+def decisions(traits: Traits) -> Bools:
+    """bool[channels]: answers of a few values. A quiet morning may have one of them for hours."""
+    out: Bools = traits.output & ~traits.awaited & traits.repetitive
+    return out
+
+
+def _move(hops: Runs, lasts: Floats, traits: Traits) -> Bools:
+    """bool[hops]: whether answers of many values, such as scores, differed in the hop: then the model is no constant,
+    whatever it decides.
+    """
+    t = traits
+    scores = t.output & ~t.awaited & ~t.repetitive & ~t.errors & ~t.latency & t.numeric
+    out: Bools = ((lasts == 0) & (hops.sums[:, :, f.LIVE] > 0))[:, scores].any(axis=1)
+    return out
 
 
 def _lasts(hops: Runs) -> Floats:

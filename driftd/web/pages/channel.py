@@ -12,13 +12,14 @@ from markupsafe import Markup
 from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.core.reference import Bins
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
+from driftd.judge.natural.kinds import Kind
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.acts import act_lines
 from driftd.web.chart import bullet, pair, pixels
 from driftd.web.episodes import episodes
-from driftd.web.facts import ChannelLine, channel_line
+from driftd.web.facts import ChannelLine, channel_line, silence_in_words
 from driftd.web.format import large, number, share, times
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
@@ -79,6 +80,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
+        beside=usual_and_now(line.kind, usual, current),
+        silent=silence_in_words(m, snapshot.now),
         reference=reference,
         stretch=stretch,
         ranges=RANGES,
@@ -98,6 +101,14 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         acts=[act for act in act_lines(m) if not act.channels or name in act.channels],
         past=[e for e in episodes(mine) if e.ended is not None][:10],
     )
+
+
+def usual_and_now(kind: str | None, usual: Floats, now: Floats) -> str:
+    """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
+    before, after = float(usual[t.TYPICAL]), float(now[t.TYPICAL])
+    if kind != Kind.UNIT or not (math.isfinite(before) and math.isfinite(after)):
+        return ""
+    return f"typical size {number(before)} → {number(after)}"
 
 
 def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str, str, str]]:

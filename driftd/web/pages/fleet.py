@@ -13,8 +13,7 @@ from driftd.core.text import duration
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.monitor.wording import named
 from driftd.web.chart import spark
-from driftd.web.facts import ModelLine, fleet_headline, silent_seconds
-from driftd.web.format import age
+from driftd.web.facts import ModelLine, fleet_headline, silence_in_words
 from driftd.web.incidents import open_lines
 from driftd.web.pages.frame import Request, model_lines, render
 from driftd.web.series import day_spark
@@ -32,7 +31,7 @@ SORTS: Final[dict[str, tuple[str, Callable[[ModelLine], Any] | None]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line with its pictures; ``silent``: how long nothing has come, "" where that is usual."""
+    """A line with its pictures; ``silent``: that nothing comes, "" where its sentence says so."""
 
     line: ModelLine
     sizes: Markup
@@ -80,18 +79,10 @@ def chosen(lines: Sequence[ModelLine], request: Request) -> list[ModelLine]:
     return out if key is None else sorted(out, key=key)
 
 
-def silent(m: ModelView) -> str:
-    """For how long a model has been silent, where that is worth saying, and what is usual."""
-    seconds = silent_seconds(m)
-    if seconds is None:
-        return ""
-    usual = 0.0 if m.quiet is None or m.quiet.usual is None else m.quiet.usual.usual
-    return age(seconds) + (f", where {usual:,.0f} an hour are usual" if usual >= 1 else "")
-
-
 def _row(line: ModelLine, m: ModelView, snapshot: Snapshot) -> Row:
+    silent = "" if line.channel is None else silence_in_words(m, snapshot.now)
     if not m.timeline.channels:
-        return Row(line, Markup(), Markup(), silent(m))
+        return Row(line, Markup(), Markup(), silent)
     hot = line.status if line.channel is not None and line.status in {"page", "ticket"} else None
     since = line.since if hot else None
     ago = "" if since is None else f", changed {duration(max(snapshot.now - since, 0.0))} ago"
@@ -100,4 +91,4 @@ def _row(line: ModelLine, m: ModelView, snapshot: Snapshot) -> Row:
     sizes = spark(times, values, span, said, since=since, css=hot or "page", axis=DAY_AXIS, ticket=1.0)
     _, events, span = day_spark(m, 0, 0, snapshot.now)
     drawn = spark(*events, span, f"events of {line.model}, last 24 hours")
-    return Row(line, sizes, drawn, silent(m))
+    return Row(line, sizes, drawn, silent)

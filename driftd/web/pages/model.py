@@ -18,11 +18,10 @@ from driftd.web import words
 from driftd.web.acts import act_lines, answers_of
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.episodes import Episode, episodes
-from driftd.web.facts import ChannelLine, channel_lines, model_line
+from driftd.web.facts import ChannelLine, channel_lines, model_line, silence_in_words
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
 from driftd.web.objectives import objective_charts, objective_lines
-from driftd.web.pages.fleet import silent
 from driftd.web.pages.frame import Request, render
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 
@@ -57,7 +56,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         joint=JOINT,
         advice=list(advice(m, len([c for c in channels if c.status in {"page", "ticket"}]))),
         latency=_latency(m),
-        silent=silent(m),
+        silent=silence_in_words(m, snapshot.now),
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],

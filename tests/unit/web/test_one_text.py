@@ -1,11 +1,14 @@
 """A fault has one text, one hint and one runbook, wherever somebody reads of it."""
 
+import numpy as np
 import pytest
 
 from driftd.cli.ask import channel_lines, model_lines, status_lines
 from driftd.core.finding import CHANGE, Finding, Severity, Status
+from driftd.monitor import timeline as t
 from driftd.monitor.incidents import folded
 from driftd.web import ModelView, Snapshot
+from driftd.web.pages.channel import usual_and_now
 from tests.stage.judgement import END, changes, finding, judgement
 from tests.stage.snapshot import snapshot
 from tests.unit.web.test_api import body
@@ -81,3 +84,17 @@ def test_one_fault_has_the_runbook_of_the_alert_that_fires(status: Status, kind:
         assert alert in found
         others = {"DriftdModelDrift", "DriftdMissingValues", "DriftdFeatureDrift"} - {alert}
         assert not [other for other in others if other in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual", "now", "says"),
+    [
+        pytest.param("unit", 20.91, 2031.0, "typical size 20.9 → 2,030", id="another unit"),
+        pytest.param("unit", 20.91, np.nan, "", id="nothing known since"),
+        pytest.param("missing", 20.91, 21.0, "", id="whose sentence has its numbers"),
+    ],
+)
+def test_the_head_of_another_unit_has_what_is_usual_and_now(kind: str, usual: float, now: float, says: str) -> None:
+    sides = np.full((2, t.WIDTH), np.nan)
+    sides[:, t.TYPICAL] = usual, now
+    assert usual_and_now(kind, *sides) == says
