@@ -25,7 +25,7 @@ from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
 from driftd.web.pages.values import charts_of, spell_value
 from driftd.web.scales import LOG_FROM, Floats
-from driftd.web.series import RANGES, Stretch, summary_values
+from driftd.web.series import RANGES, Stretch, Values, summary_values
 from driftd.web.sizes import size_chart, sizes_of
 from driftd.web.snapshot import ChannelView
 
@@ -80,7 +80,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         snapshot,
         m=m,
         line=line,
-        beside=usual_and_now(line.kind, usual, current),
+        beside=usual_and_now(line.kind, Values.of(m, stretch), row, since),
         silent=silence_in_words(m, snapshot.now),
         reference=reference,
         stretch=stretch,
@@ -103,11 +103,16 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     )
 
 
-def usual_and_now(kind: str | None, usual: Floats, now: Floats) -> str:
+def usual_and_now(kind: str | None, found: Values, row: int, since: float | None) -> str:
     """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
-    before, after = float(usual[t.TYPICAL]), float(now[t.TYPICAL])
-    if kind != Kind.UNIT or not (math.isfinite(before) and math.isfinite(after)):
+    if kind != Kind.UNIT or since is None or row >= found.values.shape[1]:
         return ""
+    values = found.values[:, row, t.TYPICAL]
+    known, begun = np.isfinite(values), found.times >= since
+    sides = values[known & ~begun], values[known & begun]
+    if not all(len(side) for side in sides):
+        return ""
+    before, after = (float(np.median(side)) for side in sides)
     return f"typical size {number(before)} → {number(after)}"
 
 

@@ -9,6 +9,7 @@ from driftd.monitor import timeline as t
 from driftd.monitor.incidents import folded
 from driftd.web import ModelView, Snapshot
 from driftd.web.pages.channel import usual_and_now
+from driftd.web.series import Values
 from tests.stage.judgement import END, changes, finding, judgement
 from tests.stage.snapshot import snapshot
 from tests.unit.web.test_api import body
@@ -95,6 +96,7 @@ def test_one_fault_has_the_runbook_of_the_alert_that_fires(status: Status, kind:
     ],
 )
 def test_the_head_of_another_unit_has_what_is_usual_and_now(kind: str, usual: float, now: float, says: str) -> None:
-    sides = np.full((2, t.WIDTH), np.nan)
-    sides[:, t.TYPICAL] = usual, now
-    assert usual_and_now(kind, *sides) == says
+    values = np.full((4, 1, t.WIDTH), np.nan)
+    values[:, 0, t.TYPICAL] = usual, np.nan, now, now
+    found = Values(1.0, np.arange(4.0), np.ones((4, t.TOTALS)), values)
+    assert usual_and_now(kind, found, 0, 2.0) == says
