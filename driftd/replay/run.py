@@ -85,7 +85,7 @@ class FirstRejected:
         told = tuple(self._told.values())
         if accounts.accepted or not accounts.read:
             return told
-        return *told, f"{_none_of(accounts.read)} could be used; 'driftd check --sample' shows why."
+        return *told, f"{_none_of(accounts.read)} be used; 'driftd check --sample' shows why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +256,4 @@ class Replay:
 
 
 def _none_of(events: int) -> str:
-    return "The one event" if events == 1 else f"None of the {events:,} events"
+    return "The one event could not" if events == 1 else f"None of the {events:,} events could"
