@@ -34,7 +34,7 @@ FREE: Final = KEPT - 1
 
 
 NONE: Final = -1
-"""No two candidates become one."""
+"""No two candidates become one. Derived: it is no place."""
 
 
 class Compared(Protocol):
