@@ -239,18 +239,22 @@ def test_a_model_that_gives_all_requests_the_same_class_pages(week: Stage, score
 
 
 def test_a_rare_decision_may_stay_away_for_a_quiet_day() -> None:
-    """One answer in nine is a yes."""
+    """A yes comes in clusters of hours, and is one answer in eight: half a day without one is no constant model."""
     rng = np.random.default_rng(111)
 
     def decided(columns: Columns, on: Flags) -> None:
-        columns["score"] = np.where((rng.random(on.size) < 0.11) & ~on, 0.9, 0.1) + 0.05 * rng.random(on.size)
+        busy = 0.12 * (1 + np.sin(2 * np.pi * columns["time"] / (5 * HOUR)))
+        columns["score"] = np.where((rng.random(on.size) < busy) & ~on, 0.9, 0.1) + 0.05 * rng.random(on.size)
 
     def usual(columns: Columns, on: Flags) -> None:
         decided(columns, np.zeros_like(on))
 
     stage = Stage.of(np.random.default_rng(112), 7.0, change=usual)
-    turns = stage.turns(np.random.default_rng(113), 30, decided, at=6, ends=22)
-    assert not [t for t in turns if t.channel == stage.channel("prediction") and t.level == PAGE]
+    prediction = stage.channel("prediction")
+    for ends, pages in ((20, 0), (46, 1)):
+        turns = stage.turns(np.random.default_rng(113), 48, decided, at=6, ends=ends)
+        assert sum(t.channel == prediction and t.level == PAGE for t in turns) >= pages
+        assert pages or not [t for t in turns if t.channel == prediction and t.level == PAGE]
 
 
 def test_a_new_category_among_small_ones_is_not_a_renamed_one(week: Stage) -> None:
