@@ -36,6 +36,10 @@ FAR: Final = 1.0
 """Least one of numbers that are far out already. Derived: far out is a range beyond the range."""
 PAUSE: Final = 1800.0
 """Seconds between hops after which nobody knows how a number got there. Chosen: as episodes.SILENCE."""
+NIGHT: Final = 6 * 3600.0
+"""The same of a leap that ends FAR ranges beyond the range. Chosen: hours without events, in which another unit may
+begin; a front of six hours does not go so far in the number and in its logarithm.
+"""
 NEARLY: Final = 0.9
 """Least share of the newest values that is out of the range. Chosen: all, but for what a change of hop leaves."""
 ONE_SIGN: Final = 0.02
@@ -65,7 +69,7 @@ class Strides:
         log = _logs(limits, size)
         far, longest = np.zeros(size.shape[1]), np.zeros(size.shape[1])
         for back in range(1, BACK + 1):
-            near = _near(hops, back)[:, None]
+            near = _near(hops, back, PAUSE)[:, None]
             for values, out in ((size, far), (log, longest)):
                 way = np.abs(values[back:] - values[:-back])
                 np.fmax(out, np.where(near, np.nan_to_num(way), 0.0).max(axis=0, initial=0.0), out=out)
@@ -162,9 +166,9 @@ def _logs(limits: CountLimits, size: Floats) -> Floats:
     return out
 
 
-def _near(hops: Runs, back: int) -> Bools:
-    """bool[hops - back]: whether there is no pause between a hop and the one so many before."""
-    pause = np.append(hops.start[1:] - hops.end[:-1] > PAUSE, False)[: max(len(hops) - 1, 0)]
+def _near(hops: Runs, back: int, seconds: float) -> Bools:
+    """bool[hops - back]: whether there is no pause of ``seconds`` between a hop and the one so many before."""
+    pause = np.append(hops.start[1:] - hops.end[:-1] > seconds, False)[: max(len(hops) - 1, 0)]
     total = np.append(0, np.cumsum(pause))
     out: Bools = total[back:] == total[: len(total) - back]
     return out[: max(len(hops) - back, 0)]
@@ -204,9 +208,11 @@ def of_hops(strides: Strides, limits: CountLimits, negative: Floats, hops: Runs,
     """
     out = np.zeros(hops.sums.shape[:2], bool)
     over, clearly = gone(hops.sums), beyond(strides, limits, negative, hops.sums)
+    away = ranges_beyond(strides, limits, negative, hops.sums) >= FAR
     for back in range(1, BACK + 1):
         if len(hops) <= back:
             continue
         leapt = leap(strides, limits, negative, hops.sums[:-back], hops.sums[back:]).over(strides, least)
-        out[back:] |= leapt & (clearly[back:] | (over[back:] & ~over[:-back])) & _near(hops, back)[:, None]
+        known = _near(hops, back, PAUSE)[:, None] | (_near(hops, back, NIGHT)[:, None] & away[back:])
+        out[back:] |= leapt & (clearly[back:] | (over[back:] & ~over[:-back])) & known
     return out

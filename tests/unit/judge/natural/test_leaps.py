@@ -15,6 +15,7 @@ from driftd.judge.natural import leaps
 from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET
 from driftd.judge.natural.kinds import Kind, named
+from driftd.judge.natural.runs import Runs
 from tests.unit.judge.natural.stage import DAY, HOUR, Columns, Stage
 
 Floats = NDArray[np.float64]
@@ -182,3 +183,25 @@ def test_cold_that_turns_milder_is_no_other_sign(days: float) -> None:
     at = Stage.of(np.random.default_rng(101), days, change=fahrenheit)
     turns = at.turns(np.random.default_rng(102), 24, cold, at=6, ends=18)
     assert [t for t in turns if t.channel == at.channel("temp") and t.level == PAGE] == []
+
+
+@pytest.mark.parametrize(
+    ("pause", "now", "told"),
+    [
+        pytest.param(60.0, 59.0, True, id="at once"),
+        pytest.param(5000.0, 59.0, True, id="after an hour without events"),
+        pytest.param(5000.0, 30.0, False, id="after an hour, near the range"),
+        pytest.param(30_000.0, 59.0, False, id="after a night nobody knows how"),
+    ],
+)
+def test_a_unit_that_changes_in_a_pause_is_told(pause: float, now: float, told: bool) -> None:
+    """Celsius of 6 to 23 become Fahrenheit."""
+    limits = CountLimits(np.array([-45.0]), np.array([75.0]), np.array([0.7]))
+    strides = leaps.Strides(np.array([1.0]), np.array([0.1]), np.array([6.0]), np.array([23.0]))
+    sums = np.zeros((2, 1, f.FEATURES), np.int64)
+    sums[:, :, [f.EVENTS, f.LIVE, f.NONZERO]] = 60
+    sums[:, 0, f.LOGS] = np.rint(60 * np.log(np.array([15.0, now]) + 0.7) / LOG_UNIT)
+    sums[1, 0, f.NEW] = 60
+    start = np.array([0.0, 1200.0 + pause])
+    hops = Runs(start, start + 1200.0, np.full(2, 60), sums)
+    assert leaps.of_hops(strides, limits, np.zeros(1), hops, leaps.SOME)[1, 0] == told
