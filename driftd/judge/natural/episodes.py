@@ -321,11 +321,14 @@ class Episodes:
         return self.open(replace(fire, level=level), clock) if self.has(fire) else []
 
     def has(self, fire: Fire) -> bool:
-        """Whether the change is that of an open page, which it has shown itself, or of an open ticket."""
+        """Whether the change is that of an open page, which it has shown itself, or of an open ticket: of hops, which do
+        not know when it began, of the same kind.
+        """
         c = fire.channel
         if self.level[c] == PAGE:
             return bool(self.shown[c] & BIT[fire.change])
-        return bool(self.level[c] == TICKET and self.since[c] == fire.since)
+        same = self.since[c] == fire.since or (fire.reach > 0 and KINDS[int(self.kind[c])] is fire.name.kind)
+        return bool(self.level[c] == TICKET and same)
 
     def close(self, now: float, clock: Clock) -> list[Turn]:
         """Ends what has been silent for long enough when the tick ends at ``now``."""

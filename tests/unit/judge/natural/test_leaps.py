@@ -70,6 +70,21 @@ def test_a_smooth_number_that_leaps_is_told_within_the_hour(
     assert 6 < told[0][1] < 7
 
 
+@pytest.mark.parametrize("days", [1.0, 3.0])
+def test_a_ticket_of_a_leap_lasts_as_long_as_the_numbers_are_away(days: float) -> None:
+    def breaks(columns: Columns, on: NDArray[np.bool_]) -> None:
+        ordinary(columns, on)
+        columns["temp"][on] = columns["temp"][on] + 26.0
+
+    at = stage(days)
+    temp = at.channel("temp")
+    turns = [t for t in at.turns(np.random.default_rng(103), 60, breaks, at=6, ends=40) if t.channel == temp]
+    assert turns[0].level == TICKET
+    assert (turns[0].time - at.begin) / HOUR < 7.5
+    over = [(t.time - at.begin) / HOUR for t in turns if t.level < TICKET]
+    assert not over or over[0] >= 40
+
+
 @pytest.mark.parametrize("days", [1.0, 3.0, 7.0])
 @pytest.mark.parametrize("degrees_an_hour", [2.0, 5.0])
 def test_a_front_pages_nobody(days: float, degrees_an_hour: float) -> None:
