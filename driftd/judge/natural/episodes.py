@@ -321,8 +321,8 @@ class Episodes:
         return self.open(replace(fire, level=level), clock) if self.has(fire) else []
 
     def has(self, fire: Fire) -> bool:
-        """Whether the change is that of an open page, which it has shown itself, or of an open ticket: of hops, which do
-        not know when it began, of the same kind.
+        """Whether the change is that of an open page, which it has shown itself, or of an open ticket; hops do not know
+        when it began, there it is one of the same kind.
         """
         c = fire.channel
         if self.level[c] == PAGE:
