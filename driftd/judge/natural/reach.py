@@ -189,7 +189,7 @@ def _fast(learned: NaturalLearned, level: Limits, sizes: Floats, pace: Pace, *, 
         soon = page & (rate - usual[:, None] - noise / np.sqrt(np.maximum(events, 1)) >= GROSS)
         seconds = np.maximum(events / a_second[:, None], np.where(soon, SOON, LATER)) + 2 * pace.tick
         jumps = (change == FAR) & unsure(learned)[change, rules.channel]
-        away = np.where(learned.traits.timely, AWAY, 0.0) if page else np.zeros(len(learned.traits.timely))
+        away = np.where(learned.traits.timely & page, np.take(AWAY, learned.short.astype(np.intp)), 0.0)
         jump = JUMP_OF_UNSURE if page else JUMP
         shares = leaps.surely(learned.strides, learned.limits, learned.negative, jump, away)
         anyway = (not page) & ~learned.short[rules.channel]  # far out is a ticket there whether it jumps or not

@@ -70,9 +70,9 @@ JUMP: Final = 0.35
 JUMP_OF_UNSURE: Final = 1.0
 """Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
 within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
-AWAY: Final = 1.0
-"""Least distance beyond the reference's hops, in ranges of theirs, of weather that pages. Derived: what is far out is a
-range beyond the range."""
+AWAY: Final = (1.0, 1.5)
+"""Least distance beyond the reference's hops, in ranges of theirs, of weather that pages, on references of weeks and of
+days. Chosen: what is far out is a range beyond the range; a windy day is a range of its own away from calm air."""
 UNIT: Final = CHANGES.index(Change.UNIT)
 """Derived: its place in CHANGES."""
 FAR: Final = CHANGES.index(Change.FAR)
@@ -333,7 +333,7 @@ def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
     sums = np.zeros((len(learned.traits.numeric), len(counters)), np.int64)
     sums[channel] = counters
     away = leaps.ranges_beyond(learned.strides, learned.limits, learned.negative, sums)[channel]
-    return bool(away >= AWAY or np.isnan(learned.strides.range[channel]))
+    return bool(away >= AWAY[int(learned.short[channel])] or np.isnan(learned.strides.range[channel]))
 
 
 def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:

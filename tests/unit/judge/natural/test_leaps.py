@@ -160,13 +160,13 @@ def winds(time: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(hours + rng.normal(0, 1.2, len(time)), np.float64)
 
 
-@pytest.mark.parametrize("days", [1.0, 2.0, 7.0])
-def test_calm_air_pages_nobody_and_another_unit_does(days: float) -> None:
-    """Its logarithm is far from that of any wind, the wind itself is not."""
+@pytest.mark.parametrize(("days", "windy"), [(1.0, 0.0), (2.0, 0.0), (7.0, 0.0), (1.0, 16.0)])
+def test_calm_air_pages_nobody_and_another_unit_does(days: float, windy: float) -> None:
+    """Its logarithm is far from that of any wind, the wind itself is not; after a ``windy`` day by a day's range."""
     rng = np.random.default_rng(98)
 
     def ordinary_wind(columns: Columns, _: NDArray[np.bool_]) -> None:
-        columns["temp"] = winds(columns["time"], rng)
+        columns["temp"] = winds(columns["time"], rng) + windy
 
     def calm(columns: Columns, on: NDArray[np.bool_]) -> None:
         ordinary_wind(columns, on)
