@@ -79,7 +79,12 @@ def test_what_was_fetched_is_read_to_its_end_before_the_next_fetch(kafka: Broker
         reader.read(100)
         fetcher = reader.source._reading.consumer._fetcher
         send, unread = fetcher.send_fetches, list[bool]()
-        fetcher.send_fetches = lambda: (unread.append(bool(fetcher._next_partition_records)), send())
+
+        def noted() -> object:
+            unread.append(bool(fetcher._next_partition_records))
+            return send()
+
+        fetcher.send_fetches = noted
         assert reader.read(4000) == numbers(0, 4000)
         reader.until(lambda: len(unread) > 1)
         assert not any(unread)

@@ -80,7 +80,7 @@ def text(value: Any) -> Any:
 
 
 def flat(value: dict[str, Any], skip: set[str], prefix: str = "") -> dict[str, Any]:
-    out = {}
+    out: dict[str, Any] = {}
     for key, inner in value.items():
         name = prefix + key
         if name not in skip:
