@@ -33,10 +33,6 @@ NEW, FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
     [Change.NEW, Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
 ).tolist()
 """Derived: the places of these changes in CHANGES."""
-TWO_DAYS: Final = 1.9
-"""Days of a reference from which on errors of prediction page. Measured: after a day with 3.5 % of them the next two
-weeks had six evenings with 50 to 70 %. Chosen: two days, less what is cut off them.
-"""
 LOSSES: Final = np.linspace(0, 2, 201)
 """Parts of a correlation that may be lost: all that there are, in steps. Chosen: a hundredth."""
 
@@ -125,7 +121,7 @@ def _least_errors(learned: NaturalLearned) -> Floats:
     out = np.where(t.awaited & t.output & t.errors, np.inf, 0.0)
     rules = np.flatnonzero((fast.change == ERRORS) & np.isinf(out[fast.rules.channel]))
     out[fast.rules.channel[rules]] = fast.rules.p0[rules] - fast.usual[rules] + BEYOND
-    return np.where((out > 0) & (learned.days_known < TWO_DAYS), np.inf, out)
+    return out
 
 
 def least_of_effect(learned: NaturalLearned, effects: Floats) -> Floats:

@@ -121,18 +121,3 @@ def test_errors_of_prediction_page_by_what_they_exceed_the_worst_natural_hours()
         row = reference.rows["prediction_error"]
         pages.append(sizes_of(learned).least(CHANGES.index(Change.ERRORS), row, page=True))
     assert 0.2 < pages[0] < 0.35 < pages[1]
-
-
-@pytest.mark.parametrize(("days", "pages"), [(1.0, False), (2.0, True)])
-def test_errors_of_prediction_of_one_day_page_nobody(days: float, pages: bool) -> None:
-    rows = batch(traffic(np.random.default_rng(8), MONDAY, MONDAY + days * DAY))
-    prediction = np.asarray(rows.fields["prediction"])
-    wrong = np.random.default_rng(9).random(len(rows)) < 0.05
-    reference = build(
-        replace(rows, fields={**rows.fields, "label": np.where(wrong, 1 - prediction, prediction)}), Learning()
-    )
-    learned = natural_of(reference)
-    assert learned is not None
-    row, errors = reference.rows["prediction_error"], CHANGES.index(Change.ERRORS)
-    assert np.isfinite(sizes_of(learned).least(errors, row, page=True)) == pages
-    assert np.isfinite(sizes_of(learned).least(errors, row, page=False))
