@@ -91,16 +91,25 @@ def read(url: str, body: bytes) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(body)
     except ValueError as e:
         raise SourceError(f"{clean(url)}: no driftd answers there ({e}); --url names another") from e
+    if not isinstance(found, dict):
+        raise SourceError(f"{clean(url)}: no driftd answers there; --url names another")
     return found
 
 
 def answer_to(url: str, target: str, form: bytes | None) -> bytes:
-    """What is answered to a question, or to a form. Raises as ``fetched``, and ActRefused where the form is refused."""
+    """What is answered to a question, or to a form. Raises as ``fetched``, and ActRefused where the form is refused.
+
+    A redirect is not followed: it would take the login along to whatever it names, and leave the form behind.
+    """
     from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError  # noqa: PLC0415
-    from urllib.request import Request, urlopen  # noqa: PLC0415
+    from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
 
     from driftd.core.errors import ActRefused, ConfigError, SourceError  # noqa: PLC0415
+
+    class Stay(HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            """The answer is an error then, as where there is no handler."""
 
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -111,10 +120,13 @@ def answer_to(url: str, target: str, form: bytes | None) -> bytes:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
     try:
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with build_opener(Stay).open(request, timeout=TIMEOUT_SECONDS) as answer:
             body: bytes = answer.read(MOST_BYTES)
             return body
     except HTTPError as e:
+        if 300 <= e.code < 400:
+            there = clean(e.headers.get("Location", "elsewhere"), 200)
+            raise SourceError(f"{where}: leads to {there}; give the address of driftd in --url") from e
         if e.code in {400, 404} or form is not None:
             text, members = _error(e.read(MOST_BYTES))
             raise (ConfigError(f"{where}: {text}") if form is None else ActRefused(f"{where}: {text}", members)) from e
@@ -130,7 +142,8 @@ def _error(body: bytes) -> tuple[str, list[str]]:
 
     try:
         found = orjson.loads(body)
-        return clean(str(found["error"]), 300), [*map(str, found.get("members", ()))]
+        members = found.get("members", ())
+        return clean(str(found["error"]), 300), [*map(str, members)] if isinstance(members, list) else []
     except (ValueError, KeyError, TypeError, AttributeError):
         return clean(body.decode(errors="replace").strip(), 300) or "not found", []
 
@@ -181,7 +194,7 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
         status, said = (status, said) if c["sentence"] else ("SILENT", f"{clean(c['channel'], 60)}: not known now")
     yield _line(status, f"{clean(c['model'], 60)}: {said}", c["since"], now, _size(c))
     if body["silence"]:
-        yield f"  {clean(c['model'], 60)}: {body['silence']}"
+        yield f"  {clean(c['model'], 60)}: {clean(body['silence'], 200)}"
     if body["times"]:
         first, step = body["times"][-1] - body["step_seconds"] / 2, body["step_seconds"]
         yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from driftd.cli.ask import answer_to, read
 from driftd.core.errors import ActRefused, SourceError
 from driftd.core.text import clean
+
+_REPLICA: Final = re.compile(r"(.*-)\d+(\..+)")
+"""A name of one replica among several, such as ``driftd-0.driftd.svc``; what is before and after its number."""
 
 
 def sent(url: str, path: str, form: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -39,14 +43,14 @@ def _sent_to_all(url: str, path: str, data: bytes) -> dict[str, Any]:
     done, left, nothing = list[str](), list[str](), ActRefused("")
     try:
         body = _sent(url, path, data)
-        done, members = [str(body["done"])], [*map(str, body.get("members", ()))]
+        done, members = [body["done"]], [*map(str, body.get("members", ()))]
     except ActRefused as e:
         if not e.members:
             raise
         members, nothing = [*e.members], e
     for member in members:
         try:
-            done.append(str(_sent(_as_there(url, member), path, data)["done"]))
+            done.append(_sent(_as_there(url, member), path, data)["done"])
         except ActRefused as e:
             left += [] if e.members else [str(e)]  # else it judges no model
         except SourceError as e:
@@ -60,7 +64,10 @@ def _sent_to_all(url: str, path: str, data: bytes) -> dict[str, Any]:
 
 
 def _sent(url: str, path: str, data: bytes) -> dict[str, Any]:
-    return read(url, answer_to(url, path, data))
+    body = read(url, answer_to(url, path, data))
+    if not isinstance(body.get("done"), str):
+        raise SourceError(f"{clean(url)}: no driftd answers there; --url names another")
+    return body
 
 
 def _as_there(url: str, member: str) -> str:
@@ -72,12 +79,12 @@ def _as_there(url: str, member: str) -> str:
     if not at:
         return member
     safe = "@" not in then.netloc and (then.scheme == "https" or first.scheme == "http")
-    if not safe or _domain(first.hostname or "") != _domain(then.hostname or ""):
+    if not safe or not _alike(first.hostname or "", then.hostname or ""):
         raise ActRefused(f"{clean(member)} can do it, but the login is not sent there by itself: give it in --url")
     return f"{then.scheme}://{login}@{then.netloc}{then.path}"
 
 
-def _domain(host: str) -> str:
-    """Of ``driftd-0.driftd.svc`` what all replicas have; of an address, and of a name without a dot, all of it."""
-    first, _, rest = host.partition(".")
-    return host if not rest or first.isdigit() or ":" in host else rest
+def _alike(one: str, other: str) -> bool:
+    """Whether they are one host, or replicas whose names differ in their number alone."""
+    known, there = _REPLICA.fullmatch(one), _REPLICA.fullmatch(other)
+    return one == other or (known is not None and there is not None and known.groups() == there.groups())

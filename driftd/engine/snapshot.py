@@ -220,16 +220,15 @@ class RegrowthSnapshot:
 
     channels: tuple[str, ...]
     end: float
-    because: str
     growth: GrowthSnapshot
     cells: Runs | None
 
     @classmethod
     def of(cls, r: Regrowth) -> RegrowthSnapshot:
-        return cls(r.channels, r.end, r.because, GrowthSnapshot.of(r.growth), r.cells)
+        return cls(r.channels, r.end, GrowthSnapshot.of(r.growth), r.cells)
 
     def restore(self) -> Regrowth:
-        return Regrowth(self.channels, self.end, self.because, self.growth.restore(), self.cells)
+        return Regrowth(self.channels, self.end, self.growth.restore(), self.cells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ amount   .........|          |##########      . as it was, # learned from; betwe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
@@ -45,11 +45,6 @@ def renewed_of(reference: Reference) -> tuple[Renewed, ...]:
     columns = (table[PREFIX + name].tolist() for name in ("channel", "span", "related"))
     every = ((name, *span, related) for name, span, related in zip(*columns, strict=True))
     return tuple(Renewed(*mark) for mark in every)
-
-
-def rows_of(reference: Reference, which: Callable[[Renewed], bool] = bool) -> list[int]:
-    """The rows of the channels that were learned anew, all or ``which``."""
-    return [reference.rows[r.channel] for r in renewed_of(reference) if which(r)]
 
 
 def table_of(renewed: Iterable[Renewed]) -> dict[str, NDArray[Any]]:

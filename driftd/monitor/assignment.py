@@ -24,7 +24,7 @@ from driftd.judge.natural.runtime import natural_of
 from driftd.judge.natural.size_table import sizes_of
 from driftd.judge.natural.thresholds import TICKET_BUDGET, Thresholds, rested, thresholds
 from driftd.judge.runtime import learned_of
-from driftd.learn.renewed import Renewed, rows_of
+from driftd.learn.renewed import Renewed, renewed_of
 from driftd.learn.variation import level
 from driftd.monitor.reach import blind
 from driftd.monitor.state import Verdict
@@ -108,8 +108,10 @@ class DetectorSet:
         """
         effects = np.array([effect(channel) for channel in reference.channels], np.float64)
         natural, learned = natural_of(reference), learned_of(reference)
-        renewed, blind = _flags(reference, rows_of(reference)), _flags(reference, rows_of(reference, _is_blind))
-        unrelated = _flags(reference, rows_of(reference, _is_unrelated))
+        marks = renewed_of(reference)
+        renewed = _flags(reference, marks)
+        blind = _flags(reference, (mark for mark in marks if mark.blind))
+        unrelated = _flags(reference, (mark for mark in marks if not mark.related))
         limits = None
         if natural is not None:
             pages = min(false_alarms_per_month, max(false_alarms_per_month / models, LEAST_SHARE))
@@ -190,17 +192,9 @@ class DetectorSet:
         return (*self.windows, *self.sequential)
 
 
-def _is_blind(mark: Renewed) -> bool:
-    return mark.blind
-
-
-def _is_unrelated(mark: Renewed) -> bool:
-    return not mark.related
-
-
-def _flags(reference: Reference, rows: Sequence[int]) -> NDArray[np.bool_]:
+def _flags(reference: Reference, marks: Iterable[Renewed]) -> NDArray[np.bool_]:
     out = np.zeros(len(reference.channels), bool)
-    out[[*rows]] = True
+    out[[reference.rows[mark.channel] for mark in marks]] = True
     return out
 
 

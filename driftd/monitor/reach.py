@@ -134,7 +134,7 @@ def undetectable(
 
 
 def _again(mark: Renewed) -> str:
-    return f"learning again since {minute(mark.since)} UTC, ready at {minute(mark.due)} UTC"
+    return f"learning again since {minute(mark.since)} UTC, ready at {minute(mark.due)} UTC at the earliest"
 
 
 def _classes(sees: Bools) -> set[ChangeClass]:

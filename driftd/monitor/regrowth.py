@@ -47,7 +47,7 @@ def begin(model: ModelState, pane_seconds: float) -> None:
     lost = tuple(r.channel for r in renewed_of(model.reference) if r.blind and r.channel not in known)
     if lost:
         begun = (model.taken + 1) * pane_seconds
-        model.regrowths = (*model.regrowths, Regrowth(lost, inf, "", _start(begun)))
+        model.regrowths = (*model.regrowths, Regrowth(lost, inf, _start(begun)))
 
 
 def _start(begun: float) -> Growth:
@@ -58,7 +58,7 @@ def started(model: ModelState, act: Act, begun: float) -> Reference:
     """The act's channels begin to be learned anew at ``begun``; the reference that says so."""
     assert model.reference is not None
     others = (replace(r, channels=tuple(c for c in r.channels if c not in act.channels)) for r in model.regrowths)
-    mine = Regrowth(act.channels, inf if act.end is None else act.end, act.by, _start(begun))
+    mine = Regrowth(act.channels, inf if act.end is None else act.end, _start(begun))
     model.regrowths = (*(r for r in others if r.channels), mine)
     return marked(model.reference, [Renewed(name, begun, nan, begun + STAGES[0]) for name in act.channels])
 

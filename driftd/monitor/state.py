@@ -145,7 +145,6 @@ class Regrowth:
 
     channels: tuple[str, ...]
     end: float
-    because: str
     growth: Growth
     cells: Runs | None = None
 

@@ -69,7 +69,8 @@ def _promises(c: Certificate, pages: int, recent: int) -> Iterator[tuple[str, st
         yield "Channels", "no model has a judge yet: nothing pages" + _unjudged(c.unjudged)
         return
     room = f"; the budget is shared by up to {c.models} models" if c.models > models + len(c.unjudged) else ""
-    yield "At most", f"{c.bound:.2g} expected false pages a month from the models known now{room}"
+    bound = f"{c.bound:.2g}"
+    yield "At most", f"{bound} expected false {plural('page', float(bound))} a month from the models known now{room}"
     yield "Counted", f"{recent:,} {plural('page', recent)} in the last 30 days, {pages:,} since monitoring began"
     yield "Pages", f"{c.paging:,} of {c.channels:,} channels{_unjudged(c.unjudged)}"
     yield "Threshold", f"A is {large(c.least)} events or more: without drift one false alarm in so many events"

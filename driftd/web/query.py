@@ -20,7 +20,7 @@ def _one_of(words: Collection[str]) -> Check:
     def check(value: str, _: float) -> str:
         if value in words:
             return ""
-        return f"expected one of {', '.join(words)}, and not '{clean(value)}'{did_you_mean(value, words)}"
+        return f"expected one of {', '.join(words)}, and not '{clean(value)}'{did_you_mean(value, words, listed=False)}"
 
     return check
 

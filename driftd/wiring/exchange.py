@@ -294,6 +294,7 @@ class KafkaExchange:
                 raise ExchangeFailed(why)
 
     def close(self) -> None:
+        self._lookout.close()
         self._heard.close()
         self._close()
 

@@ -137,6 +137,7 @@ def test_consumers_of_another_kind_are_left_alone() -> None:
     assert not patches.finish_rebalances(consumer)
     assert not patches.notice_oversized(consumer, lambda _: None)
     assert not patches.fetch_by_id(consumer)
+    assert not patches.finish_partitions(consumer)
     assert patches.ask_for_assignments(consumer, "g") is None
     assert patches.partitions_of(consumer, "t") == set()
     assert patches.is_connected(consumer)

@@ -31,8 +31,6 @@ KEPT: Final = MOST_CANDIDATES - 1
 """Candidates after each batch, once there are enough. Derived: there is room for the next batch."""
 FREE: Final = KEPT - 1
 """The candidate that stands for a free place while there are fewer. Derived: the last of them, so it is free then."""
-
-
 NONE: Final = -1
 """No two candidates become one. Derived: it is no place."""
 

@@ -277,7 +277,7 @@ class Episodes:
         rates = np.zeros((len(CHANGES), channels))
         return cls(
             zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero,
-            nan, rates, _none(channels), nan, np.nan, 0.0,
+            nan, rates, _nothing()[:, None, None] * np.ones((len(CHANGES), channels)), nan, np.nan, 0.0,
         )  # fmt: skip
 
     def step(
@@ -350,7 +350,7 @@ class Episodes:
     def _end(self, c: int, time: float, known: float) -> Turn:
         turn = self._turn(c, time, known, int(self.level[c]), NONE)
         self.end[c], self.level[c], self.shown[c] = time, NONE, 0
-        self.base[:, c], self.more[:, :, c] = 0.0, _none(1)[:, :, 0]
+        self.base[:, c], self.more[:, :, c] = 0.0, _nothing()[:, None]
         for name in ("called", "grew", "since", "until", "size", "least", "factor", "value", "usual", "needed"):
             getattr(self, name)[c] = np.nan
         return turn
@@ -426,7 +426,7 @@ class Episodes:
             self.base[k, c] = max(fire.size, fire.now)
         base = float(self.base[k, c])
         if fire.level < PAGE or not fire.now >= max(GROSS, TWICE * base, base + fire.needed):
-            self.more[:, k, c] = _none(1)[:, k, 0]
+            self.more[:, k, c] = _nothing()
             return None
         first, began = np.isnan(self.more[0, k, c]), fire.time - fire.rest / 2
         rest = (0, 0) if first else (fire.hits, fire.of)  # the first tick holds values from before it
@@ -439,7 +439,7 @@ class Episodes:
             return []
         self.called[c], self.kind[c] = now, KINDS.index(fire.fresh.kind)
         self.grew[c] = fire.since if abs(fire.since - begun) < SETTLED else begun
-        self.base[k, c], self.more[:, :, c] = fire.now, _none(1)[:, :, 0]
+        self.base[k, c], self.more[:, :, c] = fire.now, _nothing()[:, None]
         self.shown[c] |= BIT[k]
         self.paged[c] = self.own[c] = fire.time
         rate = share_of(fire.fresh.kind) == RATES_OF[k]
@@ -577,9 +577,9 @@ class Episodes:
         )  # fmt: skip
 
 
-def _none(channels: int) -> Floats:
-    """``Episodes.more`` where nothing has grown."""
-    return np.array([np.nan, 0.0, 0.0])[:, None, None] * np.ones((len(CHANGES), channels))
+def _nothing() -> Floats:
+    """Of ``Episodes.more`` where nothing has grown: no start, no hits of no values."""
+    return np.array([np.nan, 0.0, 0.0])
 
 
 def _group(fire: Fire) -> int:

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.units import DAY_SECONDS
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -19,8 +21,6 @@ LEAST_DAYS: Final = 0.2
 their clocks often count events."""
 MOSTLY: Final = 0.5
 """Part of a stretch that must lie in hours that were seen. Chosen: half; an hour later levels have hardly moved."""
-DAY: Final = 86_400.0
-"""Derived: seconds of a day."""
 
 
 def hours_known(span: Floats | None, start: Floats, end: Floats) -> Bools:
@@ -30,8 +30,8 @@ def hours_known(span: Floats | None, start: Floats, end: Floats) -> Bools:
     if span is None:
         return np.ones(np.shape(start), bool)
     first, last = (float(t) for t in span)
-    day = np.floor((start - first) / DAY) * DAY
-    both = [np.minimum(end, last + d) - np.maximum(start, first + d) for d in (day, day + DAY)]
+    day = np.floor((start - first) / DAY_SECONDS) * DAY_SECONDS
+    both = [np.minimum(end, last + d) - np.maximum(start, first + d) for d in (day, day + DAY_SECONDS)]
     seen = sum(np.maximum(part, 0.0) for part in both)
     out: Bools = seen >= MOSTLY * np.maximum(end - start, 1.0)
     return out

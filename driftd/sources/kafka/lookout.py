@@ -12,6 +12,8 @@ from driftd.core.errors import DriftdError
 EVERY_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 3.0
 """After an answer that names a trouble: somebody may be about to mend it."""
+CLOSE_SECONDS: Final = 5.0
+"""A broker that answers at all has done so by then."""
 
 
 class Lookout:
@@ -34,6 +36,11 @@ class Lookout:
             self._thread = threading.Thread(target=self._find, name="driftd-topics", daemon=True)
             self._thread.start()
         return self._troubles
+
+    def close(self) -> None:
+        """Waits for an answer that is under way."""
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
     def _find(self) -> None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import bcrypt
@@ -12,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from driftd.cli import cli
-from driftd.cli.group import _as_there
+from driftd.cli.group import _as_there, sent
 from driftd.core.act import Act
-from driftd.core.errors import ActRefused, DriftdError
+from driftd.core.errors import ActRefused, DriftdError, SourceError
 from driftd.engine.desk import Done
 from driftd.monitor.view import Snapshot
 from driftd.web import HttpServer, Views
@@ -132,6 +134,9 @@ def test_what_is_for_all_models_is_done_by_all_members(group: tuple[Member, Memb
         pytest.param("https://a:b@d-0.d.svc", "https://evil.example", None, id="another domain"),
         pytest.param("https://a:b@d-0.d.svc", "https://d.svc.evil.example", None, id="a domain that begins so"),
         pytest.param("https://a:b@d-0", "https://d-1", None, id="names without a domain"),
+        pytest.param("https://a:b@driftd.com", "https://evil.com", None, id="the same top level"),
+        pytest.param("https://a:b@driftd.co.uk", "https://evil.co.uk", None, id="the same public suffix"),
+        pytest.param("https://a:b@d-0.d.svc", "https://evil-0.d.svc", None, id="another service of the domain"),
         pytest.param("https://a:b@d-0.d.svc", "https://x@d-1.d.svc", None, id="an address with a login"),
     ],
 )
@@ -152,3 +157,59 @@ def test_each_member_wants_the_login(group: tuple[Member, Member, str, str], tmp
         with pytest.raises(DriftdError, match="user and password required"):
             told("rebaseline", "fraud", "--because", "x", "--url", there)
         told("rebaseline", "fraud", "--because", "x", "--url", there.replace("//", "//anna:p@"))
+
+
+@contextmanager
+def stranger(status: int, headers: dict[str, str], body: bytes) -> Iterator[tuple[str, list[str | None]]]:
+    """A server that answers all alike; and what login it was shown."""
+    shown = list[str | None]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            shown.append(self.headers.get("Authorization"))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Nothing is told."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", shown
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_redirect_takes_no_login_along() -> None:
+    with stranger(200, {}, b'{"done": "yes"}') as (there, shown):
+        with (
+            stranger(302, {"Location": f"http://{there}/act"}, b"") as (here, _),
+            pytest.raises(SourceError, match=f"leads to http://{there}/act; give the address of driftd in --url"),
+        ):
+            sent(f"http://a:b@{here}", "/act", [("do", "acknowledge")])
+        assert shown == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'"yes"', b'{"done": 1}'])
+def test_who_answers_otherwise_is_no_driftd(body: bytes) -> None:
+    with stranger(200, {}, body) as (there, _), pytest.raises(SourceError, match="no driftd answers there"):
+        sent(f"http://{there}", "/act", [("do", "acknowledge")])
+
+
+def test_members_that_are_no_list_are_none() -> None:
+    with (
+        stranger(409, {}, b'{"error": "no", "members": "http://evil"}') as (there, _),
+        pytest.raises(ActRefused) as refused,
+    ):
+        sent(f"http://{there}", "/act", [("do", "acknowledge")])
+    assert refused.value.members == ()

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural.episodes import PAGE, Turn
 from driftd.judge.natural.kinds import SHAPES, Kind
-from driftd.judge.natural.known_hours import DAY, hours_known
-from tests.unit.judge.natural.stage import HOUR, MONDAY, Change, Columns, Stage
+from driftd.judge.natural.known_hours import hours_known
+from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Change, Columns, Stage
 
 Flags = NDArray[np.bool_]
 BEGIN, END = 8.0, 20.0
