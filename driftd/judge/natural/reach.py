@@ -41,8 +41,9 @@ from driftd.judge.natural.shapes import (
     rate_of,
 )
 from driftd.judge.natural.standing import FROZEN
-from driftd.judge.natural.step import AWAY, BROKEN, FAR, JUMP, JUMP_OF_UNSURE, LATER, SOON, unsure
+from driftd.judge.natural.step import BROKEN, LATER, SOON
 from driftd.judge.natural.thresholds import Limits, Thresholds
+from driftd.judge.natural.unsure import AWAY, FAR, JUMP, JUMP_OF_UNSURE, unsure
 from driftd.judge.sensitivity import shares_of, shifted
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
-from driftd.judge.natural import leaps, slow_requests, standing
+from driftd.judge.natural import slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
@@ -23,7 +23,6 @@ from driftd.judge.natural.cusum import Cusum, run
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
 from driftd.judge.natural.known_hours import hours_known
-from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
 from driftd.judge.natural.learned import (
     HOPS,
     RELATION_CELLS,
@@ -31,10 +30,8 @@ from driftd.judge.natural.learned import (
     RINGS,
     SCALES,
     TICK,
-    WHOLE_DAY,
     NaturalLearned,
 )
-from driftd.judge.natural.predictive import LONG_DAYS
 from driftd.judge.natural.recovery import LEFT, STAYS, Calm, Still, of_hops, of_relations
 from driftd.judge.natural.relations import Cells
 from driftd.judge.natural.runs import Runs, cut, events_of, joined, summed, windows
@@ -46,10 +43,19 @@ from driftd.judge.natural.shapes import (
     RATES,
     STATISTICS,
     least_rate,
-    mean_log,
     statistics,
 )
 from driftd.judge.natural.thresholds import Thresholds
+from driftd.judge.natural.unsure import (
+    JUMP,
+    as_it_came,
+    jumped,
+    leaps_of_hops,
+    leapt_out,
+    level_before,
+    unsure,
+    weather,
+)
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -65,22 +71,6 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
-JUMP: Final = 0.35
-"""Least change of ln abs(x) within hours that is a jump. Chosen: 40 %; degrees Celsius read as Fahrenheit are more."""
-JUMP_OF_UNSURE: Final = 1.0
-"""Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
-within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
-AWAY: Final = (1.0, 1.5)
-"""Least distance beyond the reference's hops, in ranges of theirs, of weather that pages, on references of weeks and of
-days. Chosen: what is far out is a range beyond the range; a windy day is a range of its own away from calm air."""
-UNIT: Final = CHANGES.index(Change.UNIT)
-"""Derived: its place in CHANGES."""
-FAR: Final = CHANGES.index(Change.FAR)
-"""Derived: its place in CHANGES."""
-NEW: Final = CHANGES.index(Change.NEW)
-"""Derived: its place in CHANGES."""
-ENDS: Final = (CHANGES.index(Change.LOW), CHANGES.index(Change.HIGH))
-"""Derived: their places in CHANGES."""
 _SHAPED: Final = np.array([change in OF_SHAPE for change in STATISTICS])
 """Derived: the statistics of a distribution, which has its hours."""
 RELATION: Final = CHANGES.index(Change.RELATION)
@@ -216,7 +206,7 @@ def _ticks(
         _slow(learned, limits, scale, witness, len(day_hops), None, fires, stills)
     fires += standing.of_hops(learned, limits, day, len(day_hops))
     fires += slow_requests.of_hops(learned, limits, near, len(near_hops))
-    fires += _leaps(learned, limits, near, len(near_hops))
+    fires += leaps_of_hops(learned, limits, near, len(near_hops))
     if _paging(state, fires):
         calms += of_hops(learned, limits, near, len(near_hops))
     after = replace(
@@ -274,7 +264,7 @@ def _fast(
     for i in np.flatnonzero(page | ticket).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
-        before = _level_before(near, c, over.since[i], end[i])
+        before = level_before(near, c, over.since[i], end[i])
         name = named(learned, int(change[i]), c, counters, ticks.sums[t, c], before)
         level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
@@ -283,12 +273,12 @@ def _fast(
             name = _of_ticks(learned, name, near, end[i], counters, c)
         holds = False
         if slow[change[i], c]:
-            jump = _jump(learned, near, c, over.since[i], end[i], counters)
-            leapt = _leapt(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
+            jump = jumped(learned, near, c, over.since[i], end[i], counters)
+            leapt = leapt_out(learned, limits, near, int(change[i]), c, over.since[i], end[i], counters)
             if not leapt and jump < JUMP and learned.short[c]:
                 continue
             if not leapt:
-                name, level = _as_it_came(learned, c, counters, name, level, jump)
+                name, level = as_it_came(learned, c, counters, name, level, jump)
             holds = bool(learned.short[c] and np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
         lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
@@ -304,36 +294,6 @@ def _fast(
             )
         )  # fmt: skip
     return cusum, witness, top
-
-
-def _as_it_came(
-    learned: NaturalLearned, channel: int, counters: Counts, name: Named, level: int, jump: float
-) -> tuple[Named, int]:
-    """What is told, and how, of numbers that may have left what was known little by little: by how far they jumped, NaN
-    where that is forgotten. Calm air is near any wind, however far its logarithm.
-    """
-    if jump < JUMP or (np.isnan(jump) and not learned.short[channel]):
-        return name._replace(kind=Kind.GRADUAL), TICKET
-    near_by = learned.traits.timely[channel] and not _away(learned, counters, channel)
-    return name, TICKET if near_by or jump < JUMP_OF_UNSURE else level
-
-
-def _weather(learned: NaturalLearned, change: int, channel: int, newest: Counts) -> bool:
-    """Whether a typical size that fell or rose by a factor may be the weather of a week that a reference of less than
-    three has not seen.
-    """
-    short = learned.traits.timely[channel] and learned.days_known[channel] < LONG_DAYS
-    return bool(change == UNIT and short and not _away(learned, newest, channel))
-
-
-def _away(learned: NaturalLearned, counters: Counts, channel: int) -> bool:
-    """Whether numbers are a range of the reference's hops beyond them, as far out is; not while they are few, and so
-    where the reference had too few hops to tell.
-    """
-    sums = np.zeros((len(learned.traits.numeric), len(counters)), np.int64)
-    sums[channel] = counters
-    away = leaps.ranges_beyond(learned.strides, learned.limits, learned.negative, sums)[channel]
-    return bool(away >= AWAY[int(learned.short[channel])] or np.isnan(learned.strides.range[channel]))
 
 
 def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:
@@ -357,66 +317,6 @@ def _hop(learned: NaturalLearned, near: Runs, rule: Rows, end: Floats) -> tuple[
     hits, of = (sums[row, column[rule]].astype(np.float64) for column in (rules.hits, rules.of))
     above = np.where(of > 0, least_rate(hits, of) - learned.fast.usual[rule], -np.inf)
     return np.where(at >= 0, near.start[at], -np.inf), np.where(at >= 0, above, -np.inf)
-
-
-def unsure(learned: NaturalLearned) -> Bools:
-    """bool[len(CHANGES), channels]: where numbers leave what the reference has seen little by little, without a fault:
-    weather, and whatever was seen for a few days only.
-    """
-    out = np.zeros((len(CHANGES), len(learned.traits.numeric)), bool)
-    out[FAR] = learned.traits.timely
-    varies = learned.traits.numeric & ~learned.traits.constant
-    out[FAR] |= learned.short & varies
-    out[[NEW, *ENDS]] = varies & (learned.short | (learned.traits.timely & (learned.days_known < LONG_DAYS)))
-    return out
-
-
-def _level_before(hops: Runs, channel: int, since: float, now: float) -> float:
-    """The mean of the logarithms in the last hop that ended by ``since``; NaN where it is forgotten ``now``."""
-    known = int(np.searchsorted(hops.end, now, side="right"))
-    before = int(np.searchsorted(hops.end, since, side="right")) - 1
-    if before < max(known - HOPS[0], 0):
-        return np.nan
-    return float(mean_log(hops.sums[before, channel].astype(np.float64)))
-
-
-def _jump(learned: NaturalLearned, near: Runs, channel: int, since: float, now: float, counters: Counts) -> float:
-    """By how much numbers jumped: ln of the factor between their typical size since the change and that of the last hop
-    before it, or of the reference where this has just begun; NaN where that was too long ago to be known. The summer is
-    far from a reference of February; a wrong unit comes at once.
-    """
-    known = int(np.searchsorted(near.end, now, side="right"))
-    before = int(np.searchsorted(near.end, since, side="right")) - 1
-    if before < max(known - HOPS[0], 0) and known >= HOPS[0]:
-        return np.nan
-    usual = learned.usual.logs[channel] if before < 0 else mean_log(near.sums[before, channel].astype(np.float64))
-    return float(np.nan_to_num(np.abs(mean_log(counters.astype(np.float64)) - usual), nan=np.inf))
-
-
-def _leapt(
-    learned: NaturalLearned,
-    limits: Thresholds,
-    near: Runs,
-    change: int,
-    channel: int,
-    since: float,
-    now: float,
-    counters: Counts,
-) -> bool:
-    """Whether numbers have leapt within an hour, from the last hop before the change, as far as makes a page. Of less
-    than a day nobody knows how far the night is.
-    """
-    if learned.days_known[channel] < WHOLE_DAY:
-        return False
-    before = int(np.searchsorted(near.end, since, side="right")) - 1
-    if before < 0 or not limits.sizes.leaps[channel] or max(now - since, since - near.end[before]) > 2 * PAUSE:
-        return False
-    sums = np.stack([near.sums[before], near.sums[before]])
-    sums[1, channel] = counters
-    least = leaps.FAR if change == FAR else GREAT[int(learned.short[channel])]
-    about = learned.strides, learned.limits, learned.negative
-    leapt = leaps.leap(*about, sums[0], sums[1]).over(learned.strides, least)
-    return bool(leapt[channel])
 
 
 def _slow(
@@ -474,7 +374,7 @@ def _slow(
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
         since = float(begun[w, row, c])
-        before = _level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
+        before = level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
         begins = np.clip(np.searchsorted(ring.start, [since]), first[w], last[w])  # the first hop that is all after it
         counters = summed(ring, begins, last[w : w + 1])[0]
         name = _with_share(
@@ -484,7 +384,7 @@ def _slow(
             name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
         newest = ring.sums[last[w], c]
         began = since, float(ring.end[last[w]])  # of a constant ticks say when
-        less = asks_for_less(learned, change, c, began, newest, newest) or _weather(learned, change, c, newest)
+        less = asks_for_less(learned, change, c, began, newest, newest) or weather(learned, change, c, newest)
         level = PAGE if firing[0, w, row, c] and not less else TICKET
         needed, fresh = (
             limits.sizes.least(change, c, page=level == PAGE),
@@ -500,37 +400,6 @@ def _slow(
             )
         )  # fmt: skip
     return after
-
-
-def _leaps(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
-    """What has leapt out of its range with one of the last ``new`` hops, and stays there: a ticket, or a page."""
-    sizes = limits.sizes
-    stays = leaps.gone(hops.sums) & sizes.leaps & np.isfinite(sizes.ticket[FAR])
-    stays[: len(hops) - new] = False
-    if not stays.any():
-        return []
-    about = learned.strides, learned.limits, learned.negative
-    some, *each = (leaps.of_hops(*about, hops, x) for x in (SOME, *GREAT))
-    great = np.where(learned.short, each[1], each[0])
-    stays &= some | leaps.beyond(*about, hops.sums)
-    usual, fires = learned.near.centre[STATISTICS.index(Change.NEW)], []
-    for h, c in np.argwhere(stays).tolist():
-        page = great[h, c] and np.isfinite(sizes.page[FAR, c]) and learned.days_known[c] >= WHOLE_DAY
-        level = PAGE if page or not some[h, c] else TICKET
-        end, first = float(hops.end[h]), max(h - BACK, 0)
-        share = hops.sums[first : h + 1, c, f.NEW] / np.maximum(hops.sums[first : h + 1, c, f.LIVE], 1)
-        since = float(hops.start[h])
-        if len(share) > BACK and share[-2] > share[0]:  # it began within the hop before
-            since = float(hops.end[h - 1] - (share[-2] - share[0]) * (hops.end[h - 1] - hops.start[h - 1]))
-        name = named(learned, NEW, c, hops.sums[h, c], hops.sums[h, c], _level_before(hops, c, since, end))
-        size, rest = float(share[-1] - usual[c]), 2 * (end - float(hops.start[h]))
-        fires.append(
-            Fire(
-                end, level, c, name, size, size, since, rest, size / NEARLY, 1, NEARLY, NEW, size, name,
-                float(hops.start[h]), size, holds=not some[h, c],
-            )
-        )  # fmt: skip
-    return fires
 
 
 def _of_newest(learned: NaturalLearned, ring: Runs, last: Rows) -> tuple[Floats, Floats, Floats]:
