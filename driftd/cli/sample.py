@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -279,20 +279,13 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
 
 def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
     """The block for driftd.yaml."""
+    import yaml  # noqa: PLC0415
+
     yield "mapping:"
     for key, value in mapping.items():
-        yield f"  {key}: {_yaml(value)}"
-
-
-def _yaml(value: Any) -> str:
-    import json  # noqa: PLC0415
-
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_yaml(k)}: {_yaml(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value))}]"
-    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in {"true", "false", "null"}
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML
+        # as a list of one, because text that stands alone would end with "..."
+        listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf)
+        yield f"  {key}: {listed.strip()[1:-1]}"
 
 
 def _cell(value: Any) -> str:
