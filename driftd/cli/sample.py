@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -279,13 +278,11 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
 
 def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
     """The block for driftd.yaml."""
-    import yaml  # noqa: PLC0415
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
 
     yield "mapping:"
     for key, value in mapping.items():
-        # as a list of one, because text that stands alone would end with "..."
-        listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf)
-        yield f"  {key}: {listed.strip()[1:-1]}"
+        yield f"  {key}: {flow(value)}"
 
 
 def _cell(value: Any) -> str:

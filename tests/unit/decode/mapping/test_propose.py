@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from driftd.cli.sample import yaml_of
 from driftd.config.mapping import mappings_of, mistakes
 from driftd.config.settings import MappingSection
+from driftd.config.yamlfile import read
 from driftd.decode import Limits, codec_of
 from driftd.decode.mapping.familiar import NAMES
 from driftd.decode.mapping.propose import propose
@@ -52,6 +55,14 @@ JSON = st.recursive(
 )
 
 
+def read_back(text: str) -> Any:
+    """As driftd reads it, whose YAML is not PyYAML's."""
+    with NamedTemporaryFile() as file:
+        file.write(text.encode())
+        file.flush()
+        return read(Path(file.name), "driftd.yaml").data
+
+
 @given(st.dictionaries(st.sampled_from(WORDS) | st.text(), JSON, min_size=1, max_size=6) | JSON)
 @example({"inputs": [{"name": "a", "data": [[1, 2]], "shape": [1, 2]}, 3]})
 @example({"inputs": [{"name": "a", "data": [1], "shape": ["x"]}, {"name": "b", "data": [1], "shape": [3]}]})
@@ -59,8 +70,9 @@ JSON = st.recursive(
 @example({"inputs": [{"name": "", "data": [1]}]})
 @example({"inputs": [{"name": "a", "data": [1]}, {"name": "a", "data": [2]}]})
 @example({"names": ["a", "a"], "ndarray": [[1, 2]]})
+@example({"names": ["1e3", "-.5", "+7"], "ndarray": [[1, 2, 3]]})
 @example({"instances": [[]], "predictions": []})
-@example({"inputs": [{"name": "no", "data": [1]}, {"name": "TRUE", "data": [1]}, {"name": "12", "data": [1]}]})
+@example({"inputs": [{"name": "no", "data": [1]}, {"name": "TRUE", "data": [1]}, {"name": "1e3", "data": [1]}]})
 @example({"x": {"{a": 1, "no": 2}, "{ts": 1_795_413_611, "on": {"pred": [1]}, "model_name": "m"})
 @example({"predictions": [{"confidence": 0.5}]})
 @example({"predictions": [[{"confidence": 0.5}]]})
@@ -74,7 +86,9 @@ def test_any_json_has_a_proposal_that_is_a_mapping_or_none(value: Any) -> None:
         return
     section = MappingSection.model_validate(proposal.mapping)
     assert not [*mistakes(section)]
-    assert yaml.safe_load("\n".join(yaml_of(proposal.mapping))) == {"mapping": proposal.mapping}
+    text = "\n".join(yaml_of(proposal.mapping))
+    assert yaml.safe_load(text) == {"mapping": proposal.mapping}
+    assert read_back(text) == {"mapping": proposal.mapping}
     assert accounted(codec_of(Limits(mappings=mappings_of(section))).decode(records([written]), {}))
 
 
