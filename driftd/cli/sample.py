@@ -13,7 +13,7 @@ from driftd.core.text import clean, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.core.event import Decoded, EventBatch, RecordBatch
+    from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject
     from driftd.decode import Codec
     from driftd.decode.mapping.propose import Proposal
 
@@ -115,17 +115,20 @@ class Tried:
         }
 
     def _rejected(self) -> list[dict[str, Any]]:
-        """By reason and words: how many, and the offset of the first."""
-        first: dict[tuple[str, str, str], int] = {}
-        counts: Counter[tuple[str, str, str]] = Counter()
+        """By kind: the first, and how many."""
+        from driftd.decode.mapping.hints import kind_of  # noqa: PLC0415
+
+        first: dict[tuple[str, str], Reject] = {}
+        counts: Counter[tuple[str, str]] = Counter()
         for decoded in self.decoded:
             for r in decoded.rejects:
-                key = (r.reason.value, r.detail, r.hint)
-                first.setdefault(key, r.offset)
-                counts[key] += 1
+                kind = kind_of(r)
+                first.setdefault(kind, r)
+                counts[kind] += 1
+        shown = [(first[kind], n) for kind, n in counts.most_common(SHOWN)]
         return [
-            {"reason": key[0], "detail": key[1], "hint": key[2], "count": n, "offset": first[key]}
-            for key, n in counts.most_common(SHOWN)
+            {"reason": r.reason.value, "detail": r.detail, "hint": r.hint, "count": n, "offset": r.offset}
+            for r, n in shown
         ]
 
     def _refused(self) -> list[dict[str, Any]]:

@@ -75,3 +75,11 @@ def test_nested_features_of_driftd_s_own_events_are_proposed_as_names_with_dots(
     assert "mapping:\n  features: features\n" in out
     code, out = sample([event(features={"user": {"age": 3}})], config="mapping: {features: features}")
     assert "user.age=3" in out
+
+
+def test_rejects_that_differ_in_numbers_only_are_one_line_with_the_hint(sample: Any) -> None:
+    late = [event(time=NOW * 1e3 + 1e6 * i) for i in range(8)]
+    _, out = sample([event(), *late, *late], config="{}")
+    assert out.count("rejected (bad_time)") == 1
+    assert "16 rejected (bad_time), first at 1: time: expected epoch seconds" in out
+    assert "mapping: `time: {path: time, unit: ms}`" in out
