@@ -45,12 +45,14 @@ class Tried:
 
     @classmethod
     def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
+        from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
         from driftd.wiring.app import limits_of  # noqa: PLC0415
 
         batches = [batch for _, batch in records]
+        of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
         out = cls([codec.decode(batch, {}) for codec, batch in records], batches, loaded.settings.privacy.hides)
-        if (out.accepted < out.received or out.refused) and not any(hasattr(batch, "table") for batch in batches):
-            out._propose(limits_of(loaded.settings), Path(what).name)
+        if of_json and (out.accepted < out.received or out.refused):
+            out._propose(limits_of(loaded.settings), "" if what == "-" else Path(what).name)
         return out
 
     def _propose(self, limits: Any, name: str) -> None:
@@ -177,25 +179,12 @@ def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, Reco
         events = TopicEvents(settings, what, None, None, limits)
     left = most
     for batch in events.batches(most):
-        if left <= 0:
-            return
         if not isinstance(batch, Gap) and len(batch):
-            taken = batch if len(batch) <= left else _first(batch, left)
+            taken = batch.first(left)
             left -= len(taken)
             yield events.codec, taken
-
-
-def _first(batch: RecordBatch, n: int) -> RecordBatch:
-    headers, keys = batch.headers, batch.keys
-    return replace(
-        batch,
-        offsets=batch.offsets[:n],
-        timestamps=batch.timestamps[:n],
-        values=batch.values[:n],
-        next_offset=int(batch.offsets[n]),
-        headers=None if headers is None else headers[:n],
-        keys=None if keys is None else keys[:n],
-    )
+            if not left:  # the next may be a long time coming
+                return
 
 
 def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:

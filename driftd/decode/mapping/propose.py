@@ -37,7 +37,7 @@ class Proposal:
 
 
 def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
-    """For records of which ``name`` is the topic or file. None where none of them is a JSON object."""
+    """For records of which ``name`` is the topic or file, "" for standard input. None where none is a JSON object."""
     records = [record for value in values for record in _records(value)]
     if not records:
         return None
