@@ -41,7 +41,12 @@ if TYPE_CHECKING:
     help="Read some records and show the events that driftd makes of them; propose a mapping if it cannot use them.",
 )
 @click.option(
-    "--records", default=100, show_default=True, type=click.IntRange(1, 100_000), help="With --sample: how many."
+    "--records",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="With --sample: how many.",
 )
 @click.option("--offline", is_flag=True, help="Do not connect to the broker.")
 @click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +13,7 @@ from driftd.core.text import clean, plural
 
 if TYPE_CHECKING:
     from driftd.config import Loaded
-    from driftd.core.event import Decoded, EventBatch, RecordBatch
+    from driftd.core.event import Decoded, EventBatch, RecordBatch, Reject
     from driftd.decode import Codec
     from driftd.decode.mapping.propose import Proposal
 
@@ -46,12 +45,14 @@ class Tried:
 
     @classmethod
     def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
+        from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
         from driftd.wiring.app import limits_of  # noqa: PLC0415
 
         batches = [batch for _, batch in records]
+        of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
         out = cls([codec.decode(batch, {}) for codec, batch in records], batches, loaded.settings.privacy.hides)
-        if (out.accepted < out.received or out.refused) and not any(hasattr(batch, "table") for batch in batches):
-            out._propose(limits_of(loaded.settings), Path(what).name)
+        if of_json and (out.accepted < out.received or out.refused):
+            out._propose(limits_of(loaded.settings), "" if what == "-" else Path(what).name)
         return out
 
     def _propose(self, limits: Any, name: str) -> None:
@@ -116,17 +117,20 @@ class Tried:
         }
 
     def _rejected(self) -> list[dict[str, Any]]:
-        """By reason and words: how many, and the offset of the first."""
-        first: dict[tuple[str, str, str], int] = {}
-        counts: Counter[tuple[str, str, str]] = Counter()
+        """By kind: the first, and how many."""
+        from driftd.decode.mapping.hints import kind_of  # noqa: PLC0415
+
+        first: dict[tuple[str, str], Reject] = {}
+        counts: Counter[tuple[str, str]] = Counter()
         for decoded in self.decoded:
             for r in decoded.rejects:
-                key = (r.reason.value, r.detail, r.hint)
-                first.setdefault(key, r.offset)
-                counts[key] += 1
+                kind = kind_of(r)
+                first.setdefault(kind, r)
+                counts[kind] += 1
+        shown = [(first[kind], n) for kind, n in counts.most_common(SHOWN)]
         return [
-            {"reason": key[0], "detail": key[1], "hint": key[2], "count": n, "offset": first[key]}
-            for key, n in counts.most_common(SHOWN)
+            {"reason": r.reason.value, "detail": r.detail, "hint": r.hint, "count": n, "offset": r.offset}
+            for r, n in shown
         ]
 
     def _refused(self) -> list[dict[str, Any]]:
@@ -175,25 +179,12 @@ def _records(loaded: Loaded, what: str, most: int) -> Iterator[tuple[Codec, Reco
         events = TopicEvents(settings, what, None, None, limits)
     left = most
     for batch in events.batches(most):
-        if left <= 0:
-            return
         if not isinstance(batch, Gap) and len(batch):
-            taken = batch if len(batch) <= left else _first(batch, left)
+            taken = batch.first(left)
             left -= len(taken)
             yield events.codec, taken
-
-
-def _first(batch: RecordBatch, n: int) -> RecordBatch:
-    headers, keys = batch.headers, batch.keys
-    return replace(
-        batch,
-        offsets=batch.offsets[:n],
-        timestamps=batch.timestamps[:n],
-        values=batch.values[:n],
-        next_offset=int(batch.offsets[n]),
-        headers=None if headers is None else headers[:n],
-        keys=None if keys is None else keys[:n],
-    )
+            if not left:  # the next may be a long time coming
+                return
 
 
 def _events(batch: EventBatch, hidden: bool) -> Iterator[dict[str, Any]]:
@@ -279,20 +270,11 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
 
 def yaml_of(mapping: Mapping[str, Any]) -> Iterator[str]:
     """The block for driftd.yaml."""
+    from driftd.config.yamlfile import flow  # noqa: PLC0415
+
     yield "mapping:"
     for key, value in mapping.items():
-        yield f"  {key}: {_yaml(value)}"
-
-
-def _yaml(value: Any) -> str:
-    import json  # noqa: PLC0415
-
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_yaml(k)}: {_yaml(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value))}]"
-    plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and value not in {"true", "false", "null"}
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)  # JSON is YAML
+        yield f"  {key}: {flow(value)}"
 
 
 def _cell(value: Any) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from driftd.config.settings import FeaturesMapping, FieldMapping, MappingFields, MappingSection
 from driftd.config.yamlfile import Place
+from driftd.core.values import category
+from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.spec import (
     CALLED,
     CONSTANT,
@@ -24,6 +28,8 @@ from driftd.decode.mapping.spec import (
 Mistake = tuple[Place, str]
 _TYPED: Final = frozenset(KEYS.values()) - TIMED - {"error", "features"} - NAMED
 """Fields that text and numbers may be taken for one another in."""
+
+_LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 def mappings_of(section: MappingSection) -> Mappings:
@@ -82,10 +88,27 @@ def _fields(here: Place, section: MappingFields) -> Iterator[Mistake]:
         if chosen.value is not None and name not in CONSTANT:
             fixed = ", ".join(sorted(map(CALLED.__getitem__, CONSTANT)))
             yield (*here, key, "value"), f"only {fixed} may be the same in all records; give a path, or null for none"
+        elif wrong := _constant(name, chosen.value):
+            yield (*here, key, "value"), wrong
         if chosen.unit is not None and name not in TIMED:
             yield (*here, key, "unit"), "only time and latency have units"
         if chosen.type is not None and name not in _TYPED:
             yield (*here, key, "type"), f"{key} has no type to choose" + ("; see unit" if name in TIMED else "")
+
+
+def _constant(name: str, value: str | float | bool | None) -> str | None:
+    """What is wrong with the value of all records: with it the decoder would refuse every one."""
+    if isinstance(value, str):
+        size, longest = len(value.encode("utf-8", "surrogatepass")), DEFAULT_LIMITS.name_bytes
+        if name == "model" and not 0 < size <= longest:
+            return f"expected a name of 1 to {longest} bytes, got {size}"
+        return "expected text, got half of a UTF-16 pair" if _LONE.search(value) else None
+    number = isinstance(value, float) and math.isfinite(value)
+    if value is None or (number and name == "version"):
+        return None
+    got = str(value).lower() if isinstance(value, bool) else category(value)
+    quoted = f"; with quotes, '{got}', it is text" if number else ""
+    return f"expected text{' or a number' if name == 'version' else ''}, got {got}{quoted}"
 
 
 def _paths(here: Place, section: MappingFields) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,22 @@ def read(path: Path, name: str) -> Document:
     reader = _Reader(name)
     data = reader.value(root, ())
     return Document(data, reader.lines, tuple(reader.mistakes))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that ``read`` takes for a number, besides what YAML 1.1 takes for something else."""
+
+
+_Dumper.add_implicit_resolver(_TAG + "float", re.compile(rf"(?:{_FLOAT.pattern})$"), [*"+-.0123456789"])
+
+
+def flow(value: Any) -> str:
+    """Text, or lists and mappings of it, in one line of YAML."""
+    # as a list of one, because text that stands alone would end with "..."
+    listed: str = yaml.dump(
+        [value], Dumper=_Dumper, default_flow_style=True, allow_unicode=True, sort_keys=False, width=math.inf
+    )
+    return listed.strip()[1:-1]
 
 
 def _where(error: yaml.MarkedYAMLError, name: str) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import chain
 from math import isnan
 from types import NoneType
-from typing import Final, cast
+from typing import Final, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,20 @@ class RecordBatch:
     @property
     def topic_partition(self) -> TopicPartition:
         return self.source, self.partition
+
+    def first(self, n: int) -> Self:
+        """The first ``n`` records, where there are more; reading goes on behind them."""
+        if n >= len(self):
+            return self
+        return replace(
+            self,
+            offsets=self.offsets[:n],
+            timestamps=self.timestamps[:n],
+            values=self.values[:n],
+            next_offset=int(self.offsets[n]),
+            keys=None if self.keys is None else self.keys[:n],
+            headers=None if self.headers is None else self.headers[:n],
+        )
 
 
 @dataclass(frozen=True, slots=True)

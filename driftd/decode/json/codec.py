@@ -12,7 +12,7 @@ from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
 from driftd.decode.cloudevents import unwrap
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
-from driftd.decode.mapping.hints import hinted
+from driftd.decode.mapping.hints import with_hints
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import RecordMapping
 
@@ -31,7 +31,7 @@ class EventsCodec:
         decoded = codec.decode(records, schemas, unwrapped)
         if decoded.rejects:
             values = records.values if unwrapped is None else unwrapped.values
-            decoded = replace(decoded, rejects=[hinted(r, values[r.index], mapping) for r in decoded.rejects])
+            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, mapping))
         return explained(decoded, records.refused) if records.refused else decoded
 
     def _codec_of(self, source: str, mapping: RecordMapping) -> JsonCodec:

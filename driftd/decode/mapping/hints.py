@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,9 +17,32 @@ from driftd.decode.mapping.spec import CALLED, TIMED, UNITS, RecordMapping, Sour
 _UNMAPPED: Final = RecordMapping()
 
 
-def hinted(reject: Reject, value: bytes | None, mapping: RecordMapping | None) -> Reject:
+def with_hints(
+    rejects: Sequence[Reject], values: Sequence[bytes | None], mapping: RecordMapping | None
+) -> list[Reject]:
+    """The first of each kind with the hint, if there is one: nobody is shown more, and to look for a hint takes as long
+    as to decode.
+    """
+    seen: set[tuple[str, str]] = set()
+    out: list[Reject] = []
+    for reject in rejects:
+        kind = kind_of(reject)
+        out.append(reject if kind in seen else _hinted(reject, values[reject.index], mapping or _UNMAPPED))
+        seen.add(kind)
+    return out
+
+
+def kind_of(reject: Reject) -> tuple[str, str]:
+    """Rejects are of one kind if their details differ in numbers only."""
+    return reject.reason.value, _NUMBER.sub("#", reject.detail)
+
+
+_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
+
+
+def _hinted(reject: Reject, value: bytes | None, mapping: RecordMapping) -> Reject:
     """With the hint, if there is one that is no longer than a detail may be."""
-    hint = _hint(reject, value, mapping or _UNMAPPED)
+    hint = _hint(reject, value, mapping)
     return replace(reject, hint=hint) if 0 < len(hint) <= DETAIL_CHARS else reject
 
 
@@ -27,6 +52,8 @@ def _hint(reject: Reject, value: bytes | None, mapping: RecordMapping) -> str:
         case RejectReason.NOT_JSON | RejectReason.NOT_UTF8:
             frame = frame_of(value)
             return f"framed by a {frame}: driftd reads JSON" if frame else ""
+        case RejectReason.MISSING_FIELD if _is_given(field, mapping):
+            return ""  # somebody chose the path, and it is this record that has nothing there
         case RejectReason.MISSING_FIELD if field == "model":
             return f"mapping: `model: {found_name('model', value) or '{value: NAME}'}`"
         case RejectReason.MISSING_FIELD if field == "features" and "missing" in why:
@@ -34,11 +61,24 @@ def _hint(reject: Reject, value: bytes | None, mapping: RecordMapping) -> str:
             return f"mapping: `features: {{under: {under}}}`" if under else "`driftd check --sample` proposes a mapping"
         case RejectReason.BAD_TIME if "looks like" in why:
             return _unit_hint(why.partition("looks like ")[2], mapping.sources["time"])
-        case RejectReason.BAD_TIME:
+        case RejectReason.BAD_TIME if not _reads_text("time", mapping):
             return "a mapping's `unit` reads numbers that are text" if why.endswith("got a string") else ""
         case RejectReason.WRONG_TYPE:
             return _type_hint(field, why, value, mapping)
     return ""
+
+
+def _is_given(field: str, mapping: RecordMapping) -> bool:
+    """Whether the field is read from where somebody said."""
+    if field == "features":
+        return mapping.features != _UNMAPPED.features
+    return field in mapping.fields and mapping.path_of(field) is not None
+
+
+def _reads_text(field: str, mapping: RecordMapping) -> bool:
+    """Whether text of a number is read already."""
+    source = mapping.sources.get(field)
+    return isinstance(source, Source) and (source.unit != "" or source.type == "number")
 
 
 def _unit_hint(looks_like: str, source: object) -> str:
@@ -68,6 +108,8 @@ def _type_hint(field: str, why: str, value: bytes | None, mapping: RecordMapping
         return f"mapping: a path into it, such as `{key}: {at}.NAME`"
     if why.endswith("got a list"):
         return f"mapping: `{key}: {at}[0]` takes its first"
+    if _reads_text(field, mapping):
+        return ""
     if "a number" in why.partition(", got")[0] and why.endswith(("got a string", '"')) and "a string" not in why[:40]:
         how = "unit: s" if field in TIMED else "type: number"
         return f"mapping: `{key}: {{path: {at}, {how}}}` reads numbers that are text"

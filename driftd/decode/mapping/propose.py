@@ -14,9 +14,9 @@ from msgspec.json import Decoder
 
 from driftd.decode.fields import FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
-from driftd.decode.limits import LATEST_TIME
+from driftd.decode.limits import DEFAULT_LIMITS, LATEST_TIME
 from driftd.decode.mapping.familiar import NAMES
-from driftd.decode.mapping.spec import CALLED, KEYS, UNITS, Path, spell
+from driftd.decode.mapping.spec import CALLED, KEYS, MAX_INDEX, UNITS, Path, parse, spell
 
 _MOST_STEPS: Final = 6
 _MOST_PATHS: Final = 2000
@@ -37,7 +37,7 @@ class Proposal:
 
 
 def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
-    """For records of which ``name`` is the topic or file. None where none of them is a JSON object."""
+    """For records of which ``name`` is the topic or file, "" for standard input. None where none is a JSON object."""
     records = [record for value in values for record in _records(value)]
     if not records:
         return None
@@ -129,33 +129,52 @@ def _oip(values_at: Mapping[Path, Any], found: Proposal) -> None:
     for path, value in values_at.items():
         if not isinstance(value, list) or not value:
             continue
-        first = value[0]
-        tensors = isinstance(first, dict) and isinstance(first.get("data"), list) and "name" in first
+        first, tensors = value[0], _tensors_of(value)
         match path[-1]:
             case "instances" if "features" not in found.mapping:
                 _shape(found, "open inference protocol V1")
                 found.mapping["features"] = _row(spell((*path, 0)), first)
                 _one_row(len(value), found)
-            case "predictions" if "prediction" not in found.mapping:
+            case "predictions" if not isinstance(first, dict) and "prediction" not in found.mapping:
                 _shape(found, "open inference protocol V1")
                 found.mapping["prediction"] = spell((*path, 0))
                 _one_row(len(value), found)
             case "inputs" if tensors and "features" not in found.mapping:
                 _shape(found, "open inference protocol V2")
-                found.mapping["features"] = _tensors(value, path)
-                _one_row(max((t.get("shape") or [1])[0] for t in value), found)
+                found.mapping["features"] = _tensors(tensors, path)
+                _one_row(max(_rows(tensor) for tensor in tensors.values()), found)
             case "ndarray" if isinstance(first, list) and first:
                 _shape(found, "Seldon's data.ndarray")
                 names = values_at.get((*path[:-1], "names"))
                 # an answer stands beside its request, or by itself
                 if "features" not in found.mapping and isinstance(names, list) and "response" not in path:
-                    found.mapping["features"] = {"under": spell((*path, 0)), "names": [*map(str, names)]}
+                    found.mapping["features"] = _row(spell((*path, 0)), first, [*map(str, names)])
                 elif "prediction" not in found.mapping:
                     found.mapping["prediction"] = spell((*path, 0, 0))
                 _one_row(len(value), found)
             case "outputs" if tensors and "prediction" not in found.mapping:
                 _shape(found, "open inference protocol V2")
-                found.mapping["prediction"] = spell((*path, 0, "data", 0))
+                found.mapping["prediction"] = spell((*path, min(tensors), "data", 0))
+
+
+def _tensors_of(items: list[Any]) -> dict[int, dict[str, Any]]:
+    """Those of a list that are tensors which a path can reach, by their place in it."""
+    return {
+        i: t
+        for i, t in enumerate(items[: MAX_INDEX + 1])
+        if isinstance(t, dict) and isinstance(t.get("data"), list) and _nameable([t.get("name")])
+    }
+
+
+def _rows(tensor: Mapping[str, Any]) -> int:
+    shape = tensor.get("shape")
+    return shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) else 1
+
+
+def _nameable(names: Sequence[Any]) -> bool:
+    """Whether features may have these names, each its own."""
+    fit = all(isinstance(n, str) and _sayable(n) and len(n.encode()) <= DEFAULT_LIMITS.name_bytes for n in names)
+    return fit and len(set(names)) == len(names)
 
 
 def _shape(found: Proposal, shape: str) -> None:
@@ -169,28 +188,34 @@ def _one_row(rows: Any, found: Proposal) -> None:
         found.remarks.append(remark)
 
 
-def _row(path: str, row: Any) -> dict[str, Any]:
-    if isinstance(row, list):
-        return {"under": path, "names": [f"f{i}" for i in range(len(row))]}
-    return {"under": path}
+def _row(path: str, row: Any, names: Sequence[str] = ()) -> dict[str, Any]:
+    """``names`` are those of a list's items, where they are as many and can be features' names."""
+    if not isinstance(row, list) or not row:
+        return {"under": path}
+    fit = len(names) == len(row) and _nameable(names)
+    return {"under": path, "names": [*names] if fit else [f"f{i}" for i in range(len(row))]}
 
 
-def _tensors(tensors: list[Any], path: Path) -> dict[str, Any]:
+def _tensors(tensors: Mapping[int, dict[str, Any]], path: Path) -> dict[str, Any]:
     """A feature for each tensor; for a single tensor with columns, a name for each of them."""
-    if len(tensors) == 1 and len(tensors[0]["data"]) > 1 and (tensors[0].get("shape") or [0])[0] == 1:
-        name, size = str(tensors[0]["name"]), len(tensors[0]["data"])
-        return {"under": spell((*path, 0, "data")), "names": [f"{name}[{i}]" for i in range(size)]}
-    named = [(i, t) for i, t in enumerate(tensors) if isinstance(t, dict) and isinstance(t.get("data"), list)]
-    return {"paths": {str(t["name"]): spell((*path, i, "data", 0)) for i, t in named}}
+    if len(tensors) == 1:
+        ((at, only),) = tensors.items()
+        if len(only["data"]) > 1 and only.get("shape") and _rows(only) == 1:
+            names = [f"{only['name']}[{i}]" for i in range(len(only["data"]))]
+            return _row(spell((*path, at, "data")), only["data"], names)
+    paths: dict[str, str] = {}
+    for i, tensor in tensors.items():
+        paths.setdefault(tensor["name"], spell((*path, i, "data", 0)))
+    return {"paths": paths}
 
 
 def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
     """The shallowest path whose last name says that it is the field, and whose value may be one."""
     own = "latency_seconds" if key == "latency" else key
-    used = set(map(str, _used(found.mapping)))
+    used = [*_used(found.mapping)]
     for name in (own, *NAMES[key]):
         for path, value in values_at.items():
-            if path[-1] != name or spell(path) in used:
+            if path[-1] != name or any(path[: len(other)] == other[: len(path)] for other in used):
                 continue
             source = _source(key, path, value)
             if source is not None:
@@ -199,12 +224,15 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
     return False
 
 
-def _used(mapping: Mapping[str, Any]) -> Iterator[str]:
+def _used(mapping: Mapping[str, Any]) -> Iterator[Path]:
+    """What is read as a value: nothing else can be read from inside it."""
     for value in mapping.values():
         if isinstance(value, str):
-            yield value
+            yield parse(value)
         elif "path" in value:
-            yield value["path"]
+            yield parse(value["path"])
+        else:
+            yield from map(parse, value.get("paths", {}).values())
 
 
 def _source(key: str, path: Path, value: Any) -> Any:
@@ -248,7 +276,7 @@ def _features(values_at: Mapping[Path, Any], prefix: Path, found: Proposal) -> N
                 at = (*path, 0) if inner is not value else path
                 found.mapping["features"] = _row(spell(at), inner) if isinstance(inner, list) else spell(at)
                 return
-    used = {*_used(found.mapping), *(spell((*prefix, f.name)) for f in FIELDS)}
+    used = {*_used(found.mapping), *((*prefix, f.name) for f in FIELDS)}
     left = [p for p, v in values_at.items() if len(p) == len(prefix) + 1 and not isinstance(v, list | dict)]
-    if any(spell(path) not in used for path in left):
+    if any(path not in used for path in left):
         found.mapping["features"] = {"under": spell(prefix)}

@@ -20,6 +20,8 @@ UNITS: Final[Mapping[str, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """How many of a unit make a second."""
 MAX_STEPS: Final = 32
 """Of one path. Chosen: deeper than any record that people name fields of."""
+MAX_INDEX: Final = 9999
+"""Of an item of a list: as ``parse`` reads it, four digits."""
 KEYS: Final[Mapping[str, str]] = {f.option or f.name: f.name for f in FIELDS}
 """Key of a mapping to the event's field: they differ where the name has a unit, which mappings give themselves."""
 CALLED: Final[Mapping[str, str]] = {name: key for key, name in KEYS.items()}
@@ -63,13 +65,13 @@ def _at(text: str, at: int) -> str:
 
 
 def spell(path: Path) -> str:
-    """The text that ``parse`` reads back."""
+    """The text that ``parse`` reads back, and that settings do not take for a JSON object."""
     out = ""
     for step in path:
         if isinstance(step, int):
             out += f"[{step}]"
         else:
-            name = step if re.fullmatch(r'[^.\[\]"\\\s]+', step) else f'"{step}"'
+            name = step if re.fullmatch(r'[^.\[\]"\\\s{]+', step) else f'"{step}"'
             out += f".{name}" if out else name
     return out or "."
 

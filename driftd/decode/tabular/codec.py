@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,13 @@ class Rows(RecordBatch):
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def first(self, n: int) -> Self:
+        part = RecordBatch.first(self, n)
+        good = np.asarray(self.good, np.intp)
+        there = int(np.searchsorted(good, n))
+        broken = tuple((offset, why) for offset, why in self.broken if offset < part.next_offset)
+        return replace(part, table=self.table.slice(0, there), good=good[:there], broken=broken)
 
 
 class FlatCodec:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from driftd.core.errors import ConfigError
 from driftd.core.text import did_you_mean
-from driftd.decode.fields import PARTS
-from driftd.decode.mapping.spec import UNITS, Path, RecordMapping, Source, spell
+from driftd.core.values import category
+from driftd.decode.fields import PARTS, Field
+from driftd.decode.mapping.spec import UNITS, Path, RecordMapping, Source, parse, spell
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +18,25 @@ class Layout:
     the file has one. Columns that play no part and are not in ``ignore`` are features.
 
     The model and the version may be given themselves where the file has no such column. ``units``: how many of a
-    field's unit make a second. ``under``: features are the columns that begin with it, and a dot; ``only``: they are
-    these, by name. ``by`` says what asked for the columns.
+    field's unit make a second. ``under``: features are the columns that begin with it, and a dot, or all where it is
+    ""; ``picked``: these are, too, by name, and alone where ``under`` is None. Of a mapping are ``mapped``, the fields
+    that it asks for, and ``unread``, columns that it says are no features.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     units: Mapping[str, float] = field(default_factory=dict)
-    under: str = ""
-    only: Mapping[str, str] = field(default_factory=dict)
-    by: str = "--"
+    under: str | None = ""
+    picked: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    mapped: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, mapping: RecordMapping, columns: Sequence[str], file: str) -> Layout:
         """A mapping's, for a file of these columns. Raises ConfigError for paths that no column can have."""
         asked: dict[str, str] = {}
         units: dict[str, float] = {}
-        ignore = [*mapping.features.ignore]
+        unread: list[str] = []
         for part in PARTS:
             source = mapping.fields.get(part.name)
             if not isinstance(source, Source):
@@ -43,21 +46,28 @@ class Layout:
                 if source.unit:
                     units[part.name] = UNITS[source.unit]
             elif source.value is not None:
-                asked[part.name] = str(source.value)
+                asked[part.name] = category(source.value)
             elif part.name in columns:
-                ignore.append(part.name)
-        under = ".".join(map(str, mapping.features.under or ()))
-        under = under if any(c.startswith(f"{under}.") for c in columns) else ""
-        only = {name: _column(path, "features.paths", file) for name, path in mapping.features.paths.items()}
-        wanted = only if mapping.features.under is None else {}
-        return cls(asked, tuple(ignore), units, under, wanted, "mapping.")
+                unread.append(part.name)
+        features = mapping.features
+        under = None if features.under is None else ".".join(map(str, features.under))
+        if under is not None and not any(c.startswith(f"{under}.") for c in columns):
+            under = ""
+        for text in features.ignore:
+            name = _column(((under,) if under else ()) + parse(text), "features.ignore", file)
+            unread += [c for c in columns if _within(c, name)] or [name]
+        unread += [c for c in columns if any(_within(c, name) for name in _elsewhere(mapping))]
+        picked = {name: _column(path, "features.paths", file) for name, path in features.paths.items()}
+        return cls(asked, (), units, under, picked, tuple(unread), frozenset(asked))
 
     def over(self, other: Layout) -> Layout:
-        """This where it says something, else the other."""
-        units = {name: each for name, each in other.units.items() if name not in self.columns}
-        by = self.by if self.columns else other.by
-        return Layout(
-            {**other.columns, **self.columns}, (*other.ignore, *self.ignore), units, other.under, other.only, by
+        """This where it says something, else the other, a mapping's."""
+        return replace(
+            other,
+            columns={**other.columns, **self.columns},
+            ignore=self.ignore,
+            units={name: each for name, each in other.units.items() if name not in self.columns},
+            mapped=other.mapped - self.columns.keys(),
         )
 
     def resolve(self, columns: Sequence[str], file: str) -> Layout:
@@ -74,16 +84,18 @@ class Layout:
             if name is not None:
                 found[part.name] = name
                 if name in options:
-                    both = f"as {self.by}{options[name]} and as {self.by}{part.option}"
+                    both = f"as {options[name]} and as {self._option(part)}"
                     mistakes.append(f"{file}: column '{name}' is asked for {both}")
-                options[name] = part.option
+                options[name] = self._option(part)
             elif asked and not part.literal:
-                mistakes.append(f"{file}: {self.by}{part.option}: no column '{asked}'{did_you_mean(asked, columns)}")
+                where = self._option(part)
+                mistakes.append(f"{file}: {where}: no column '{asked}'{did_you_mean(asked, columns)}")
         mistakes += [
             f"{file}: {where}: no column '{c}'{did_you_mean(c, columns)}"
             for where, wanted in (
-                ("--ignore" if self.by == "--" else "mapping.features.ignore", self.ignore),
-                ("mapping.features.paths", self.only.values()),
+                ("--ignore", self.ignore),
+                ("mapping.features.ignore", self.unread),
+                ("mapping.features.paths", self.picked.values()),
             )
             for c in wanted
             if c not in columns
@@ -91,6 +103,10 @@ class Layout:
         if mistakes:
             raise ConfigError("\n".join(mistakes))
         return replace(self, columns=found)
+
+    def _option(self, part: Field) -> str:
+        """What asked for the field's column."""
+        return f"mapping.{part.option}" if part.name in self.mapped else f"--{part.option}"
 
     def _column_of(self, part: str, columns: Sequence[str]) -> str | None:
         """The column of the file that plays the part: the one asked for, or that of its own name, unless taken."""
@@ -102,12 +118,13 @@ class Layout:
         """The other columns by the features' names, of a resolved layout. A column without a name is an index that
         somebody wrote along.
         """
-        if self.only:
-            return dict(self.only)
-        used = {*self.columns.values(), *self.ignore}
-        there = {c: c for c in columns if c and c not in used}
+        picked = {name: c for name, c in self.picked.items() if c not in self.ignore}
+        if self.under is None:
+            return picked
+        used = {*self.columns.values(), *self.ignore, *self.unread, *self.picked.values()}
         start = f"{self.under}." if self.under else ""
-        return {c.removeprefix(start): c for c in there if c.startswith(start) and c != start}
+        under = [c for c in columns if c and c not in used and c.startswith(start) and c != start]
+        return {**{c.removeprefix(start): c for c in under}, **picked}
 
     def needed(self, columns: Sequence[str]) -> list[str]:
         """The columns that play a part or are features, of a resolved layout."""
@@ -119,3 +136,16 @@ def _column(path: Path, where: str, file: str) -> str:
     if any(isinstance(step, int) for step in path):
         raise ConfigError(f"{file}: mapping.{where}: '{spell(path)}' is in a list, and a flat file has columns alone")
     return ".".join(map(str, path))
+
+
+def _within(column: str, name: str) -> bool:
+    """Whether it is the column of that name, or of something in it."""
+    return column == name or column.startswith(f"{name}.")
+
+
+def _elsewhere(mapping: RecordMapping) -> list[str]:
+    """What a mapping reads as fields that flat files have no column for: no features here either."""
+    flat = {part.name for part in PARTS}
+    sources = [source for name, source in mapping.fields.items() if name not in flat]
+    paths = [p for s in sources for p in ([s.path] if isinstance(s, Source) else s.values()) if p]
+    return [".".join(map(str, path)) for path in paths]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,3 +77,53 @@ def test_nested_features_of_driftd_s_own_events_are_proposed_as_names_with_dots(
     assert "mapping:\n  features: features\n" in out
     code, out = sample([event(features={"user": {"age": 3}})], config="mapping: {features: features}")
     assert "user.age=3" in out
+
+
+def test_rejects_that_differ_in_numbers_only_are_one_line_with_the_hint(sample: Any) -> None:
+    late = [event(time=NOW * 1e3 + 1e6 * i) for i in range(8)]
+    _, out = sample([event(), *late, *late], config="{}")
+    assert out.count("rejected (bad_time)") == 1
+    assert "16 rejected (bad_time), first at 1: time: expected epoch seconds" in out
+    assert "mapping: `time: {path: time, unit: ms}`" in out
+
+
+class Slow(io.BytesIO):
+    """Standard input that has these lines, and then nothing for a long time."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(-1 if size is None else size)
+        assert line, "waits for more than it was asked to read"
+        return line
+
+
+def of_stdin(value: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    lines = b"".join(json.dumps(value).encode() + b"\n" for _ in range(4))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=Slow(lines), isatty=lambda: False))
+    with pytest.raises(SystemExit):
+        main(["check", "--sample", "-", "--records", "4", *words])
+
+
+def test_standard_input_is_not_read_on_when_there_is_enough(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_stdin(event(), monkeypatch)
+    assert "4 events, 4 can be used" in capsys.readouterr().out
+
+
+def test_the_model_of_standard_input_is_proposed_as_a_name_to_fill_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_stdin({"ts": NOW, "x": 1, "pred": 2}, monkeypatch)
+    assert "  model: {value: MODEL}\n" in capsys.readouterr().out
+
+
+def test_a_sample_of_a_flat_file_ends_within_a_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # a block of CSV is a megabyte: the second one has more rows than are left of the sample, a broken one among them
+    rows = [f"{i},{'x' * 30_000}" if i not in {3, 40, 60} else "broken" for i in range(100)]
+    (tmp_path / "wide.csv").write_text("\n".join(["a,b", *rows]))
+    with pytest.raises(SystemExit):
+        main(["check", "--sample", str(tmp_path / "wide.csv"), "--records", "50", "--output", "json"])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["received"], report["accepted"]) == (50, 48)
+    assert sum(r["count"] for r in report["rejected"]) == 2
+    assert report["proposal"] is None

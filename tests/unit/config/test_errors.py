@@ -51,6 +51,27 @@ MISTAKES = [
         ),
     ),
     (
+        "mapping: {model: {value: 3}}",
+        "driftd.yaml:1: mapping.model.value: expected text, got 3; with quotes, '3', it is text",
+    ),
+    (
+        "mapping: {topics: {clicks: {variant: {value: 2.5}}}}",
+        ("driftd.yaml:1: mapping.topics.clicks.variant.value: expected text, got 2.5; with quotes, '2.5', it is text"),
+    ),
+    (
+        "mapping: {version: {value: true}}",
+        "driftd.yaml:1: mapping.version.value: expected text or a number, got true",
+    ),
+    ("mapping: {variant: {value: false}}", "driftd.yaml:1: mapping.variant.value: expected text, got false"),
+    (
+        "mapping: {model: {value: ''}}",
+        "driftd.yaml:1: mapping.model.value: expected a name of 1 to 128 bytes, got 0",
+    ),
+    (
+        'mapping: {variant: {value: "\\ud800"}}',
+        "driftd.yaml:1: mapping.variant.value: expected text, got half of a UTF-16 pair",
+    ),
+    (
         "mapping: {label: {path: l, unit: ms}}",
         "driftd.yaml:1: mapping.label.unit: only time and latency have units",
     ),

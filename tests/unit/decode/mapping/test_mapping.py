@@ -130,11 +130,33 @@ def test_what_is_flattened_is_bounded() -> None:
         ({"score": "p"}, {"model": "m", "prediction": 1, "p": "0.5"}, "wrong_type", "mapping: `score: {path: p, type: number}` reads numbers that are text"),
         ({}, {"model": 3, "prediction": 1}, "wrong_type", "mapping: `model: {path: model, type: text}`"),
         ({}, {"model": "m", "prediction": 1, "latency_seconds": -1}, "wrong_type", ""),
+        ({"features": {"under": "x[0]"}}, {"model": "m", "x": []}, "missing_field", ""),
+        ({"features": {"under": "x"}}, {"model": "m", "inputs": {}}, "missing_field", ""),
+        ({"features": {"paths": {}, "ignore": ["a"]}}, {"model": "m", "inputs": {}}, "missing_field", ""),
+        ({"model": "a.b"}, {"model_name": "m", "prediction": 1}, "missing_field", ""),
+        ({"model": {"value": None}}, {"prediction": 1}, "missing_field", "mapping: `model: {value: NAME}`"),
+        ({"score": "p"}, {"model_name": "m", "prediction": 1}, "missing_field", "mapping: `model: model_name`"),
+        ({"time": {"path": "t", "unit": "ms"}}, {"model": "m", "prediction": 1, "t": "soon"}, "bad_time", ""),
+        ({"score": {"path": "p", "type": "number"}}, {"model": "m", "prediction": 1, "p": "much"}, "wrong_type", ""),
+        ({"latency": {"path": "p", "unit": "ms"}}, {"model": "m", "prediction": 1, "p": "long"}, "wrong_type", ""),
     ],
 )  # fmt: skip
 def test_the_hint_is_a_line_that_would_have_it_accepted(mapping: Any, record: Any, reason: str, hint: str) -> None:
     reject = refused(decode(mapping, record))
     assert (reject.reason.value, reject.hint) == (reason, hint)
+
+
+def test_the_first_of_each_kind_has_the_hint() -> None:
+    late = [{**RECORD, "ts": NOW * 1e6 + 1e9 * i} for i in range(3)]
+    text, listed, framed = {**RECORD, "score": "0.5"}, {**RECORD, "score": [1]}, b"\0\0\0\0\x07abc"
+    rejects = decode(MAPPING, *late, text, framed, text, listed, late[0], framed, listed).rejects
+    assert len(rejects) == 10
+    assert {r.index: r.hint for r in rejects if r.hint} == {
+        0: "mapping: `time: {path: ts, unit: us}`",
+        3: "mapping: `score: {path: score, type: number}` reads numbers that are text",
+        4: "framed by a schema registry, schema id 7: driftd reads JSON",
+        6: "mapping: `score: score[0]` takes its first",
+    }
 
 
 def test_a_hint_names_nothing_of_the_record_but_known_names() -> None:
