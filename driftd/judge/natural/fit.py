@@ -225,11 +225,12 @@ def learn(
     hours = Slots.of(values, slot_of(ring, slots), slots)
     related, relations = _relations(reference, runs, blocks, traits, scores)
     assert slow[0] is not None
+    negative = _negative(reference)
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits, labels), slow[0],
         slow[1], slow[2], relations, related[0], related[1], related[2], related[3], deviation,
-        _negative(reference), zeros, patience(traits, _same(reference, runs), runs.rings[1]),
-        Strides.of(limits, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
+        negative, zeros, patience(traits, _same(reference, runs), runs.rings[1]),
+        Strides.of(limits, negative, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
         _latency(reference, runs, blocks, traits, slow[0]),
         np.array([first, reference.last]) if LEAST_DAYS <= blocks.days < WHOLE_DAY else None,
     )  # fmt: skip

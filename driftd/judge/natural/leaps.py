@@ -51,20 +51,23 @@ TINY: Final = 1e-300
 @dataclass(frozen=True, slots=True, eq=False)
 class Strides:
     """float64[channels]: the longest way of a typical size within BACK hops of the reference, ``far`` in the number and
-    ``log`` in its logarithm; the ``least`` and the ``most`` of all hops. NaN where hops are too few.
+    ``log`` in its logarithm; the ``least`` and the ``most`` of all hops. NaN where hops are too few. ``inside``:
+    the least of the hops that do not lie at the end towards the other sign, or beyond it, as those of a reference may
+    that has grown since its bins were made; NaN where there are none.
     """
 
     far: Floats
     log: Floats
     least: Floats
     most: Floats
+    inside: Floats
 
     @property
     def range(self) -> Floats:
         return self.most - self.least
 
     @classmethod
-    def of(cls, limits: CountLimits, hops: Runs) -> Strides:
+    def of(cls, limits: CountLimits, negative: Floats, hops: Runs) -> Strides:
         size = typical(limits, hops.sums)
         log = _logs(limits, size)
         far, longest = np.zeros(size.shape[1]), np.zeros(size.shape[1])
@@ -76,7 +79,9 @@ class Strides:
         known = np.isfinite(size).sum(axis=0) > BACK
         least = np.where(np.isfinite(size), size, np.inf).min(axis=0, initial=np.inf)
         most = np.where(np.isfinite(size), size, -np.inf).max(axis=0, initial=-np.inf)
-        return cls(*(np.where(known, v, np.nan) for v in (far, longest, least, most)))
+        within = np.where(_inner(negative, hops.sums), np.nan, size)
+        inside = np.fmin.reduce(within, axis=0, initial=np.nan)
+        return cls(*(np.where(known, v, np.nan) for v in (far, longest, least, most, inside)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,10 +150,10 @@ def _inner(negative: Floats, sums: Counts) -> Bools:
 
 def _turned(strides: Strides, negative: Floats, sums: Counts, size: Floats) -> Bools:
     """Whether numbers of one sign have the other one: they lie beyond their end towards it, and are no smaller than
-    those of the reference.
+    those of the reference on this side of it.
     """
     with np.errstate(invalid="ignore"):
-        out: Bools = _inner(negative, sums) & (size >= strides.least)
+        out: Bools = _inner(negative, sums) & (size >= strides.inside)
     return out
 
 

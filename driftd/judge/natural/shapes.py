@@ -72,6 +72,12 @@ LEAST_WITHIN: Final = 1e-5
 """Least variance within a tick, in that of the reference. Derived: sums are whole numbers of MOMENT_UNIT, so of 8
 values at 32 standard deviations the rounding alone may be 7e-6; a number that counts events has less.
 """
+NEIGHBOURS: Final = 2.0
+"""Most that the moved share of a number is of the greatest difference of its distribution functions. Derived: what
+values make that go to two places, one on either side. Where all values of a number that repeats (prices, distances)
+move by a twentieth of a deviation each goes to the next bin: of flights' distances a third moved, and the functions
+differ by a tenth.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +172,9 @@ def _shape(usual: Usual, s: Floats, expected: Floats) -> tuple[Floats, Floats, F
     chance = (np.count_nonzero(expected > 0.5 / n[:, :, None], axis=2) - 1) / n
     distance = np.sqrt(np.maximum((2 * np.arccos(cosine)) ** 2 - chance, 0.0))
     noise = 0.5 * np.sqrt(2 / np.pi * expected * np.clip(1 - expected, 0, 1) / n[:, :, None]).sum(axis=2)
-    moved = np.sqrt(np.maximum((0.5 * np.abs(seen - expected).sum(axis=2)) ** 2 - noise**2, 0.0))
+    moved = 0.5 * np.abs(seen - expected).sum(axis=2)
+    far = NEIGHBOURS * np.abs((seen - expected).cumsum(axis=2)).max(axis=2)
+    moved = np.sqrt(np.maximum(np.where(usual.numeric, np.minimum(moved, far), moved) ** 2 - noise**2, 0.0))
     mean, usual_mean = (seen * usual.scores).sum(axis=2), (expected * usual.scores).sum(axis=2)
     square, usual_square = (seen * usual.scores**2).sum(axis=2), (expected * usual.scores**2).sum(axis=2)
     variance, usual_variance = square - mean**2, usual_square - usual_mean**2

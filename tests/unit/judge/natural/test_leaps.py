@@ -145,7 +145,7 @@ def test_far_numbers_are_surely_a_jump_only_where_every_way_there_is_one() -> No
     """From 10..20 to beyond 60 is a leap, or below 2 the jump ln 5; to 22 is neither; where leaps are long, ln 3."""
     limits = CountLimits(np.array([2.0, 2.0, 2.0]), np.array([60.0, 22.0, 60.0]), np.zeros(3))
     log = np.array([0.01, 0.01, 1.0])
-    strides = leaps.Strides(np.array([0.1, 0.1, 9.0]), log, np.full(3, 10.0), np.full(3, 20.0))
+    strides = leaps.Strides(np.array([0.1, 0.1, 9.0]), log, np.full(3, 10.0), np.full(3, 20.0), np.full(3, 10.0))
     sure = leaps.surely(strides, limits, np.zeros(3), 0.5, np.zeros(3))
     assert sure[0] == pytest.approx(0.5 / np.log(5))
     assert sure[1] > 1  # no share is enough
@@ -212,7 +212,7 @@ def test_cold_that_turns_milder_is_no_other_sign(days: float) -> None:
 def test_a_unit_that_changes_in_a_pause_is_told(pause: float, now: float, told: bool) -> None:
     """Celsius of 6 to 23 become Fahrenheit."""
     limits = CountLimits(np.array([-45.0]), np.array([75.0]), np.array([0.7]))
-    strides = leaps.Strides(np.array([1.0]), np.array([0.1]), np.array([6.0]), np.array([23.0]))
+    strides = leaps.Strides(np.array([1.0]), np.array([0.1]), np.array([6.0]), np.array([23.0]), np.array([6.0]))
     sums = np.zeros((2, 1, f.FEATURES), np.int64)
     sums[:, :, [f.EVENTS, f.LIVE, f.NONZERO]] = 60
     sums[:, 0, f.LOGS] = np.rint(60 * np.log(np.array([15.0, now]) + 0.7) / LOG_UNIT)
@@ -220,3 +220,24 @@ def test_a_unit_that_changes_in_a_pause_is_told(pause: float, now: float, told: 
     start = np.array([0.0, 1200.0 + pause])
     hops = Runs(start, start + 1200.0, np.full(2, 60), sums)
     assert leaps.of_hops(strides, limits, np.zeros(1), hops, leaps.SOME)[1, 0] == told
+
+
+@pytest.mark.parametrize(("now", "told"), [(31.0, False), (43.0, True)])
+def test_beyond_bins_that_were_made_early_is_no_other_sign_where_the_reference_itself_has_been(
+    now: float, told: bool
+) -> None:
+    """Degrees Fahrenheit: bins of 32 and more, and a day of 29 that was learned later. 31 is no -31; -43 is one."""
+    limits = CountLimits(np.array([-45.0]), np.array([120.0]), np.array([0.7]))
+
+    def hops(sizes: list[float], cold: int) -> Runs:
+        sums = np.zeros((len(sizes), 1, f.FEATURES), np.int64)
+        sums[:, :, [f.EVENTS, f.LIVE, f.NONZERO]] = 60
+        sums[:, 0, f.LOGS] = np.rint(60 * np.log(np.array(sizes) + 0.7) / LOG_UNIT)
+        sums[cold, 0, [f.NEW, f.LOW]] = 60
+        start = np.arange(len(sizes)) * np.float64(1200)
+        return Runs(start, start + 1200.0, np.full(len(sizes), 60), sums)
+
+    learned = hops([46.0, 43.0, 40.0, 36.0, 29.0, 36.0, 40.0, 43.0], cold=4)
+    strides = leaps.Strides.of(limits, np.zeros(1), learned)
+    told_now = leaps.of_hops(strides, limits, np.zeros(1), hops([46.0, 43.0, now], cold=2), leaps.GREAT[0])
+    assert told_now[2, 0] == told
