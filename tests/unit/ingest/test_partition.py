@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from driftd.core.event import EventBatch, LateReason
+from driftd.core.event import EventBatch, LateReason, concatenate, versions
 from driftd.core.pane import ClosedPanes, Counters, merge_counters
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.ingest.panes import SliceIngest, absorb, take_closed
-from driftd.ingest.partition import take
+from driftd.ingest.partition import MOST_BATCHES, take
 from driftd.ingest.state import PartitionState
 from driftd.learn.build import Learning, build
 from tests.unit.core.make import WINDOWS, events, stream
@@ -115,3 +115,13 @@ def test_counts_of_refused_values_add_up_in_any_order() -> None:
     a, b, c = (Counters(refused=r) for r in ({"x": 1}, {"x": 2, "y": 3}, {}))
     assert merge_counters([a, b, c]).refused == merge_counters([c, b, a]).refused == {"x": 3, "y": 3}
     assert a.refused == {"x": 1}
+
+
+def test_few_batches_wait_side_by_side_whatever_came_in_how_many(reference: Reference) -> None:
+    partition = PartitionState(0)
+    for i in range(3 * MOST_BATCHES):
+        take(partition, [at(1000 + i, version=f"v{i // 100}")], WINDOWS, None, lambda _: SliceIngest(reference))
+    rows = partition.streams[KEY].rows
+    assert len(rows) < MOST_BATCHES
+    assert concatenate(rows).times.tolist() == [1000.0 + i for i in range(3 * MOST_BATCHES)]
+    assert [*versions(concatenate(rows))] == [f"v{i // 100}" for i in range(3 * MOST_BATCHES)]
