@@ -103,8 +103,8 @@ def test_partitions_of_a_topic_wait_for_each_other() -> None:
         pytest.param(32_000, 1, True, id="enough"),
         pytest.param(319_000, 10, False, id="ten models, each has fewer"),
         pytest.param(320_000, 10, True, id="ten models, each has as many"),
-        pytest.param(1_600_000, 1000, False, id="a thousand models"),
-        pytest.param(1_700_000, 1000, True, id="a thousand models hold more values than may wait"),
+        pytest.param(6_500_000, 1000, False, id="a thousand models"),
+        pytest.param(6_600_000, 1000, True, id="a thousand models hold more values than may wait"),
     ],
 )
 def test_what_waits_counts_by_its_events_and_its_values(rows: int, models: int, *, judged: bool) -> None:
