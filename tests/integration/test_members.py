@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
 import time
 import uuid
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -337,10 +340,26 @@ def test_what_one_member_is_asked_is_done_by_the_one_that_judges_the_model(
     wait_until(lambda: all(acts(m) == [("maintenance", name) for name in sorted(judged(m))] for m in group), "one each")
     assert len(told(group[0], "maintenance", "--all", "--to", "+3h", "--because", "all").splitlines()) == len(names)
     assert [len(acts(member)) for member in group] == [2 * len(judged(member)) for member in group]
+    model = min(judged(group[1]))
+    form = {
+        "do": "maintenance",
+        "model": model,
+        "to": "+5h",
+        "because": "typed & sent",
+        "back": f"/model?model={model}",
+    }
+    status, page = group[0].get("/act", "POST", urlencode(form).encode())
+    assert status == 409
+    (link,) = re.findall(rf'href="http://127.0.0.1:{group[1].port}(/asked[^"]*)"', page)
+    shown = group[1].get(unescape(link))[1].partition('action="/act">')[2].partition("Do it")[0]
+    typed = {name: unescape(value) for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', shown)}
+    assert typed == form
+    group[1].get("/act", "POST", urlencode(typed).encode())
+    assert len(acts(group[1])) == 2 * len(judged(group[1])) + 1
     goes, stays = group
     assert goes.terminate() == 0
     wait_until(lambda: judged(stays) == set(names), "one judges all", 120)
-    assert len(acts(stays)) == 2 * len(names), "acts move with the model"
+    assert len(acts(stays)) == 2 * len(names) + 1, "acts move with the model"
     goes.start()
     wait_until(lambda: shared_out() and all_know(), "who comes later knows where to ask", 120)
 
