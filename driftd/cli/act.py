@@ -52,7 +52,7 @@ def rebaseline(
     What is open on it ends with your reason.
     """
     named = [("channel", channel) for channel in channels]
-    _do(url, output, ("do", "rebaseline"), ("model", model), ("from", from_), ("to", to), ("because", because),
+    do(url, output, ("do", "rebaseline"), ("model", model), ("from", from_), ("to", to), ("because", because),
         ("as", as_), *named)  # fmt: skip
 
 
@@ -85,14 +85,14 @@ def maintenance(
     if cancel and (every or from_ or to):
         raise click.UsageError("--cancel ends a window by its id: --all, --from and --to say nothing about it")
     if cancel:
-        _do(url, output, ("do", "cancel"), ("about", cancel), ("model", model or ""), ("because", because), ("as", as_))
+        do(url, output, ("do", "cancel"), ("about", cancel), ("model", model or ""), ("because", because), ("as", as_))
     elif model is None and not every:
         if because or from_ or to:
             raise click.UsageError("whose maintenance? name a MODEL, or give --all")
         _list(asked(url, "/api/v1/acts"), output)
     else:
         named = ("all", "1") if every else ("model", model or "")
-        _do(url, output, ("do", "maintenance"), named, ("from", from_), ("to", to), ("because", because), ("as", as_))
+        do(url, output, ("do", "maintenance"), named, ("from", from_), ("to", to), ("because", because), ("as", as_))
 
 
 @click.command(
@@ -105,7 +105,7 @@ def maintenance(
 @options.output
 def ack(incident: str, note: str, as_: str, url: str, output: str) -> None:
     """Say that you look at an INCIDENT."""
-    _do(url, output, ("do", "acknowledge"), ("about", incident), ("because", note), ("as", as_))
+    do(url, output, ("do", "acknowledge"), ("about", incident), ("because", note), ("as", as_))
 
 
 @click.command(
@@ -126,10 +126,11 @@ def feedback(incident: str, real: bool, false_alarm: bool, because: str, as_: st
     if real == false_alarm:
         raise click.UsageError("was it real? give one of --real and --false-alarm")
     verdict = "real" if real else "false_alarm"
-    _do(url, output, ("do", "feedback"), ("about", incident), ("verdict", verdict), ("because", because), ("as", as_))
+    do(url, output, ("do", "feedback"), ("about", incident), ("verdict", verdict), ("because", because), ("as", as_))
 
 
-def _do(url: str, output: str, *form: tuple[str, str]) -> None:
+def do(url: str, output: str, *form: tuple[str, str]) -> None:
+    """Asks for it, and prints what came of it."""
     from driftd.cli.group import sent  # noqa: PLC0415
 
     body = sent(url, "/api/v1/act", [field for field in form if field[1]])

@@ -22,6 +22,7 @@ class Deed(StrEnum):
     CANCEL = "cancel"  # the window ``about`` ends with the act
     ACKNOWLEDGE = "acknowledge"  # somebody looks at the incident ``about``
     FEEDBACK = "feedback"  # the incident ``about`` was ``real`` or a ``false_alarm``
+    FORGET = "forget"  # the model is removed, with all that is known of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,11 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
             if act.about not in {window.id for window in windows(model.acts) if (window.end or 0.0) > act.when}:
                 raise ActRefused(f"no maintenance window '{act.about}' of '{act.model}' that is not over")
             said = f"{act.model}: the window {act.about} is over"
+        case Deed.FORGET:
+            raise ActRefused(
+                "this driftd keeps its state in a directory, and a model is taken out of there while it does not run: "
+                "stop it, driftd forget MODEL, start it"
+            )
     after = state.models[key]
     after.acts = remembered(after.acts, act)
     return outcome, said

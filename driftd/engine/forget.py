@@ -10,9 +10,12 @@ import numpy as np
 from driftd.core.pane import merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
+from driftd.core.text import clean, plural
 from driftd.engine.parts import names_in
 from driftd.engine.snapshot import Checkpoint, encode_checkpoint
+from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile, ReferenceStore, write_file
+from driftd.monitor.state import ModelState
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,32 @@ class StateDirectory:
         newest = [c for _, c in self._checkpoints[-1:]]
         mine = [m.restore() for c in newest for m in c.models if m.slice.model == model]
         streams = [s for c in newest for p in c.partitions for s in p.streams if s.slice.model == model]
-        judged = sum(int(np.count_nonzero(m.judge.state.episodes.open)) for m in mine if m.judge is not None)
         return Forgotten(
             model,
             tuple(r for r in self.references if r.model == model),
             merge_counters(s.counters for s in streams).events,
             sum(m.pages for m in mine),
-            judged + sum(len(m.standing.changes) for m in mine),
+            sum(map(_open_episodes, mine)),
         )
+
+
+def removal(state: State, model: str) -> str:
+    """What a member lets go of that judges the model, in a sentence."""
+    mine = [m for key, m in state.models.items() if key.model == model]
+    events = sum(m.reference.summary.events for m in mine if m.reference is not None)
+    counts = [
+        f"its reference of {events:,} {plural('event', events)}" if events else "no reference",
+        *(
+            f"{n:,} {plural(word, n)}"
+            for n, word in ((sum(map(_open_episodes, mine)), "open episode"), (sum(m.pages for m in mine), "page"))
+        ),
+    ]
+    return f"{clean(model)}: forgotten by all members, with {', '.join(counts)}; nobody is told that anything ended"
+
+
+def _open_episodes(model: ModelState) -> int:
+    judged = 0 if model.judge is None else int(np.count_nonzero(model.judge.state.episodes.open))
+    return judged + len(model.standing.changes)
 
 
 def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:

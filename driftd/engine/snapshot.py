@@ -373,7 +373,7 @@ class ModelSnapshot:
 @dataclass(frozen=True, slots=True)
 class ExchangeSnapshot:
     """What members that share models know of each other (driftd.engine.exchange): ``epoch`` of who wrote it; of a
-    reader ``counting``, (phase, plan) by slice; of an owner the rest, as in its Owned.
+    reader ``counting``, (phase, plan) by slice; of both ``forgotten``; of an owner the rest, as in its Owned.
     """
 
     counting: list[tuple[Slice, str, str]] = field(default_factory=list)
@@ -389,6 +389,7 @@ class ExchangeSnapshot:
     told: list[tuple[Slice, str]] = field(default_factory=list)
     late: int = 0
     foreign: int = 0
+    forgotten: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ WORDS: Final = {
     Deed.CANCEL: "maintenance ended",
     Deed.ACKNOWLEDGE: "acknowledged",
     Deed.FEEDBACK: "judged",
+    Deed.FORGET: "forgotten",
 }
 
 
@@ -83,7 +84,7 @@ def acts_of(form: Mapping[str, Sequence[str]], who: str, now: float, snapshot: S
     deed = _deed(one("do"))
     claimed, why = one("as", MOST_NAME), one("because")
     by = f"{who} as {claimed}" if claimed else who
-    if not why and deed in {Deed.REBASELINE, Deed.MAINTENANCE}:
+    if not why and deed in {Deed.REBASELINE, Deed.MAINTENANCE, Deed.FORGET}:
         raise ActRefused("because: say why; whoever reads it later has nothing else")
     start, end = _span(deed, one("from"), one("to"), now)
     channels = tuple(dict.fromkeys(c for c in form.get("channel", []) if c))

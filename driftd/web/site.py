@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from driftd.core.act import Act
+from driftd.core.act import Act, Deed
 from driftd.core.errors import ActRefused
 from driftd.core.text import jsonable
 from driftd.engine.desk import Done
@@ -29,6 +29,8 @@ MAX_FIELDS: Final = 12
 TEXT: Final = "text/plain; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
+_FIELDS: Final = ("do", "model", "channel", "about", "all", "verdict", "because", "from", "to", "as")
+"""Of the forms of pages."""
 _YEAR: Final = 31_536_000
 _KEPT: Final = (("Cache-Control", f"private, max-age={_YEAR}, immutable"),)
 
@@ -101,8 +103,45 @@ def answer_act(
         return _see(back)
     request = Request("/", {"refresh": "off"}, who=who)  # no address of its own: to refresh it is to ask for another
     typed = [(name, value) for name, values in form.items() if name != "back" for value in values]
-    body = frame.render("message.html", request, snapshot(), text=text, more="", back=back, typed=typed)
-    return Answer(body, HTML, status)
+    there = [(member, _there(member, typed)) for member in members if status is HTTPStatus.CONFLICT]
+    return Answer(_message(request, snapshot(), text, back=back, typed=typed, there=there), HTML, status)
+
+
+def _there(member: str, typed: Sequence[tuple[str, str]]) -> str:
+    """The page of another member where what was typed here can be sent: a login of ours is none of its business, and a
+    form that we sent on it would refuse, as one of another site's.
+    """
+    fields = dict(typed)
+    if not fields.keys() <= set(_FIELDS) or len(fields) < len(typed):
+        return f"{member}/"  # no form of a page
+    return member + frame.link("/asked", **fields)
+
+
+def _asked(request: Request, snapshot: Snapshot) -> Answer:
+    """What was typed elsewhere, to be looked at and sent: an address alone does nothing."""
+    typed = [(name, value) for name in _FIELDS if (value := request.get(name))]
+    if request.get("do") not in {deed.value for deed in Deed}:
+        return _missing(request, snapshot, "Nothing is asked for here", "")
+    back = frame.model_link(request.get("model")) if request.get("model") else "/"
+    text = "Not done yet: look at it, and send it"
+    return Answer(
+        _message(replace(request, query={**request.query, "refresh": "off"}), snapshot, text, back=back, typed=typed),
+        HTML,
+    )
+
+
+def _message(
+    request: Request,
+    snapshot: Snapshot,
+    text: str,
+    *,
+    back: str,
+    more: str = "",
+    typed: Sequence[tuple[str, str]] = (),
+    there: Sequence[tuple[str, str]] = (),
+) -> bytes:
+    """A page of one sentence; with what somebody ``typed``, and ``there``, addresses of members and links to them."""
+    return frame.render("message.html", request, snapshot, text=text, more=more, back=back, typed=typed, there=there)
 
 
 def _back(address: str) -> str:
@@ -197,15 +236,13 @@ def _bad(request: Request, snapshot: Snapshot, wrong: Mapping[str, str]) -> Answ
     if request.path in api.ROUTES:
         return Answer(orjson.dumps({"error": text}, option=orjson.OPT_APPEND_NEWLINE), JSON, HTTPStatus.BAD_REQUEST)
     back = request.with_(**dict.fromkeys(wrong))
-    body = frame.render("message.html", request, snapshot, text=text, more="", back=back, typed=())
-    return Answer(body, HTML, HTTPStatus.BAD_REQUEST)
+    return Answer(_message(request, snapshot, text, back=back), HTML, HTTPStatus.BAD_REQUEST)
 
 
 def _missing(
     request: Request, snapshot: Snapshot, text: str, more: str = "It may have been retired, or renamed."
 ) -> Answer:
-    body = frame.render("message.html", request, snapshot, text=text, more=more, back="/", typed=())
-    return Answer(body, HTML, HTTPStatus.NOT_FOUND)
+    return Answer(_message(request, snapshot, text, back="/", more=more), HTML, HTTPStatus.NOT_FOUND)
 
 
 _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
@@ -218,6 +255,7 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/findings": _findings,
     "/health": _health,
     "/runbook": _runbook,
+    "/asked": _asked,
 }
 _STATIC: Final = frozenset(f"/static/{name}" for name in frame.STATIC)
 ACTING: Final = ("/act", api.ACT)

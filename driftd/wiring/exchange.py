@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 import zlib
 from collections import defaultdict
@@ -15,7 +16,7 @@ import msgspec
 
 from driftd.core.errors import ExchangeFailed, SourceError, StateError
 from driftd.engine.exchange.member import Saved
-from driftd.engine.exchange.messages import Address, Given, Message, Plan, Read, bundles, encode, key_of, small
+from driftd.engine.exchange.messages import Address, Forget, Given, Message, Plan, Read, bundles, encode, key_of, small
 from driftd.engine.parts import part_name
 from driftd.sinks.kafka import Sender
 from driftd.sources.kafka.lookout import Lookout
@@ -97,6 +98,14 @@ class Pieces:
         self._pieces[name] = dict.fromkeys(self._pieces[name], b"")
         return saved
 
+    def gone(self, name: str) -> list[tuple[bytes, None]]:
+        """Keys of all that lies under a name, without a value: it is to be deleted. Nothing of it is kept."""
+        self.known.pop(name, None)
+        return [(_key(name, place), None) for place in sorted(self._pieces.pop(name, {}))]
+
+    def names(self) -> list[str]:
+        return [*self._pieces]
+
     def cut(
         self, name: str, epoch: int, payload: bytes, fresh: Mapping[str, bytes] = NO_PARTS, named: Collection[str] = ()
     ) -> list[tuple[bytes, bytes | None]]:
@@ -162,6 +171,12 @@ def _part_places(manifest: Manifest, part: str) -> list[str]:
     return [f"{manifest.epoch}.{part}.{i}" for i in range(manifest.parts[part])]
 
 
+def answers_about(model: str, names: Iterable[str]) -> list[str]:
+    """Of what was said in the plans topic, by ``group NUL key|sender``, what is a plan of the model or was given."""
+    mine = re.compile(re.escape(model) + r"\|(plan|given\|[\w.-]+/\d+)\|[0-9a-f]{32}", re.ASCII)
+    return [name for name in names if mine.fullmatch(name.partition("\0")[2])]
+
+
 @dataclass(slots=True)
 class KafkaExchange:
     """Panes, plans and state of a group, each a topic."""
@@ -214,7 +229,7 @@ class KafkaExchange:
     def send(self, messages: Iterable[Message]) -> None:
         said: defaultdict[int, list[bytes]] = defaultdict(list)
         for message in messages:
-            if isinstance(message, Plan | Given | Address):
+            if isinstance(message, Plan | Given | Address | Forget):
                 self._answer(message)
                 continue
             to = range(self.owners) if isinstance(message, Read) else [self.owner_of(message.slice.model)]
@@ -225,13 +240,21 @@ class KafkaExchange:
             for bundle in bundles(self.settings.group_id, waiting, PIECE_BYTES):
                 self._panes.send(encode(bundle), None, [], k)
 
-    def _answer(self, message: Plan | Given | Address) -> None:
+    def _answer(self, message: Plan | Given | Address | Forget) -> None:
         data, key = encode(message), key_of(message)
-        at = zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
-        # of an address the last counts; else by its sender as well, for the first of all does
-        name = key if isinstance(message, Address) else f"{key}|{self._self}"
+        # by its sender as well where the first of all counts, and not the last
+        name = f"{key}|{self._self}" if isinstance(message, Plan | Given) else key
         for place, piece in Pieces().cut(self._ours(name), 0, data):
-            self._plans.send(piece, place, [], at)
+            self._plans.send(piece, place, [], self._plans_partition(key))
+
+    def forget(self, model: str) -> None:
+        for name in answers_about(model, self._said.names()):
+            key = name.partition("\0")[2].rpartition("|")[0]
+            for place, nothing in self._said.gone(name):
+                self._plans.send(nothing, place, [], self._plans_partition(key))
+
+    def _plans_partition(self, key: str) -> int:
+        return zlib.crc32(key.encode()) % self._partitions(self.plans_topic)
 
     def hear(self, *, to_end: bool) -> list[bytes]:
         found = self._heard.to_end() if to_end else self._heard.poll()

@@ -40,6 +40,7 @@ def killed(stage: Stage, outcome: Outcome, daemon: DriftdProcess, topic: str, ti
         stage.broker.kill9()
         time.sleep(DOWN_SECONDS)
         stage.broker.start()
+        stream.renew()
         returned, before = time.monotonic(), daemon.value("driftd_events_received_total")
         fill(stage.broker, topic, [b"not an event"])
         daemon.wait_received(before + 1)

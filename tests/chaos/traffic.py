@@ -110,6 +110,7 @@ class Stream(threading.Thread):
         super().__init__(daemon=True)
         self.sent = 0
         self.rate = rate
+        self._renew = threading.Event()
         self._plan = broker, topic, values, partitions, producer
         self._halt = threading.Event()
 
@@ -119,6 +120,10 @@ class Stream(threading.Thread):
         sending = broker.producer(**producer)
         try:
             for value in values:
+                if self._renew.is_set():
+                    self._renew.clear()
+                    sending.close(timeout=0)
+                    sending = broker.producer(**producer)
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
                 if self.sent % every == 0 and (ahead := began + self.sent / self.rate - time.monotonic()) > 0:
@@ -128,6 +133,12 @@ class Stream(threading.Thread):
             sending.flush(timeout=300)
         finally:
             sending.close(timeout=10)  # without a time it may wait for ever
+
+    def renew(self) -> None:
+        """Goes on with another producer: kafka-python's may send nothing more after its broker was killed. What it has
+        not sent is lost; who counts, counts the topic.
+        """
+        self._renew.set()
 
     def stop(self) -> int:
         """Ends it now; how many it has sent."""

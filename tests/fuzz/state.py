@@ -20,7 +20,7 @@ from driftd.core.finding import Finding, MovedBin, Severity, Status
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.engine.exchange.addresses import Addresses
-from driftd.engine.exchange.messages import Address, Bundle, Given, Message, Plan, Read, decode, encode
+from driftd.engine.exchange.messages import Address, Bundle, Forget, Given, Message, Plan, Read, decode, encode
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
 from driftd.engine.snapshot import decode_checkpoint, encode_checkpoint, encode_reference
@@ -117,7 +117,8 @@ def _said() -> list[bytes]:
     group = Group.of(learner, by_key(rows, np.arange(len(rows)) % 2), members=2, owners=1)
     group.run(np.random.default_rng(1), most=200)
     address = encode(Address(0, 3, "https://driftd-1.driftd.svc:9477"))
-    every = sorted({address, *(data for log in (*group.panes, group.plans) for data in log)}, key=len)
+    forget = encode(Forget("m", 1))
+    every = sorted({address, forget, *(data for log in (*group.panes, group.plans) for data in log)}, key=len)
     kinds: dict[int, list[bytes]] = {}
     for data in every:
         kinds.setdefault(data[1], []).append(data)
@@ -128,7 +129,7 @@ def messages(_: Path) -> Try:
     """A message is one that can be sent again, or MessageUnreadable; members live through all that are taken."""
     said = [message for data in _said() for message in _unbundled(decode(data))]
     plans_first = [one for one in said if isinstance(one, Plan | Given)]
-    told = [one for one in said if not isinstance(one, Plan | Given)]
+    told = [one for one in said if not isinstance(one, Plan | Given | Forget)]
     ends = [Read((topic, number), 1 << 40, 1 << 40, LATE, idle=False) for topic, number in SOURCES]
 
     def attempt(data: bytes) -> Hashable:
@@ -145,8 +146,9 @@ def messages(_: Path) -> Try:
         try:
             given = _unbundled(message)
             for one in (*plans_first, *given, *told, *given, *ends):
-                if isinstance(one, Plan | Given):
+                if isinstance(one, Plan | Given | Forget):
                     plans.learn(one)
+                    owner.forget()
                 elif isinstance(one, Address):
                     addresses.learn(one)
                 else:

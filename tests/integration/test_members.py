@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
 import time
 import uuid
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaConsumer, TopicPartition
 
 from driftd.cli import cli
 from tests.servers import find_free_port
-from tests.servers.kafka import Broker, LocalBroker
+from tests.servers.kafka import Broker, LocalBroker, closing
 from tests.stage.daemon import DriftdProcess, wait_until
 from tests.unit.judge.natural.stage import HOUR, MONDAY, NAMES, traffic
 
@@ -336,12 +340,102 @@ def test_what_one_member_is_asked_is_done_by_the_one_that_judges_the_model(
     wait_until(lambda: all(acts(m) == [("maintenance", name) for name in sorted(judged(m))] for m in group), "one each")
     assert len(told(group[0], "maintenance", "--all", "--to", "+3h", "--because", "all").splitlines()) == len(names)
     assert [len(acts(member)) for member in group] == [2 * len(judged(member)) for member in group]
+    model = min(judged(group[1]))
+    form = {
+        "do": "maintenance",
+        "model": model,
+        "to": "+5h",
+        "because": "typed & sent",
+        "back": f"/model?model={model}",
+    }
+    status, page = group[0].get("/act", "POST", urlencode(form).encode())
+    assert status == 409
+    (link,) = re.findall(rf'href="http://127.0.0.1:{group[1].port}(/asked[^"]*)"', page)
+    shown = group[1].get(unescape(link))[1].partition('action="/act">')[2].partition("Do it")[0]
+    typed = {name: unescape(value) for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', shown)}
+    assert typed == form
+    group[1].get("/act", "POST", urlencode(typed).encode())
+    assert len(acts(group[1])) == 2 * len(judged(group[1])) + 1
     goes, stays = group
     assert goes.terminate() == 0
     wait_until(lambda: judged(stays) == set(names), "one judges all", 120)
-    assert len(acts(stays)) == 2 * len(names), "acts move with the model"
+    assert len(acts(stays)) == 2 * len(names) + 1, "acts move with the model"
     goes.start()
     wait_until(lambda: shared_out() and all_know(), "who comes later knows where to ask", 120)
+
+
+def test_a_model_that_any_member_is_asked_to_forget_is_gone_from_all_of_them_and_from_their_topics(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    """Also over kill -9 of all. The word ``atlantis`` is in the reference and in the plan of the model alone."""
+    topic = kafka.create_topic("shared", 2)
+    topics = {"panes_topic": ("panes", 6), "plans_topic": ("plans", 2), "state_topic": ("state", 2)}
+    shared = {name: kafka.create_topic(prefix, count) for name, (prefix, count) in topics.items()}
+    names = ["gone", *(f"m{number}" for number in range(5))]
+
+    def send(begin: float, count: int, models: list[str]) -> None:
+        for partition in range(2):
+            moments = [(begin + 2 * i + partition, i) for i in range(count // 2)]
+            kafka.produce(topic, [event(name, *at) for at in moments for name in models], partition=partition)
+
+    def event(model: str, when: float, number: int) -> bytes:
+        places = ("atlantis", "utopia") if model == "gone" else ("here", "there")
+        features = {"place": places[number % 2], "x": number % 17}
+        return json.dumps({"model": model, "time": when, "features": features}).encode()
+
+    group = [
+        DriftdProcess(tmp_path / name, settings(kafka, topic, name, {"enabled": True, **shared}))
+        for name in ("a", "b", "c")
+    ]
+    daemons += group
+    for member in group:
+        member.start()
+
+    def judged(member: DriftdProcess) -> set[str]:
+        return {model["model"] for model in json.loads(member.get("/api/v1/models")[1])["models"]}
+
+    def counted(model: str) -> float:
+        return sum(member.value("driftd_predictions_total", model=model) for member in group)
+
+    def lies_in(topic: str) -> bool:
+        """Whether the word will stay there when it is compacted."""
+        return any(b"atlantis" in value for value in compacted(kafka, topic).values())
+
+    send(BEGIN, 3_000, names)
+    wait_until(lambda: all(counted(name) == 3_000 for name in names), "all events", 120)
+    wait_until(lambda: lies_in(shared["plans_topic"]) and lies_in(shared["state_topic"]), "a plan and a checkpoint", 60)
+    wait_until(lambda: sum(map(len, map(judged, group))) == len(names), "each is judged by one")
+    stranger = next(member for member in group if "gone" not in judged(member))
+    url = f"http://127.0.0.1:{stranger.port}"
+    words = ["forget", "gone", "--because", "retired", "--url", url]
+    said = CliRunner().invoke(cli, words, catch_exceptions=False, standalone_mode=False).output
+    assert said.startswith("gone: forgotten by all members, with its reference of ")
+    wait_until(lambda: not any("gone" in judged(m) or 'model="gone"' in m.get("/metrics")[1] for m in group), "gone")
+    wait_until(lambda: not lies_in(shared["plans_topic"]) and not lies_in(shared["state_topic"]), "nothing is left", 60)
+    for member in group:
+        member.kill9()
+    for member in group:
+        member.start()
+    send(BEGIN + 4_000, 1_000, ["gone", "m1"])
+    wait_until(lambda: counted("m1") == 4_000, "the others go on", 120)
+    wait_until(lambda: counted("gone") == 1_000, "it begins anew")
+    assert sum(m.value("driftd_events_received_total") for m in group) == 3_000 * len(names) + 2_000
+    assert [member.terminate() for member in group] == [0, 0, 0]
+
+
+def compacted(broker: Broker, topic: str) -> dict[tuple[int, bytes], bytes]:
+    """The last value of each key, where it is not deleted."""
+    found: dict[tuple[int, bytes], bytes] = {}
+    with closing(KafkaConsumer(bootstrap_servers=broker.bootstrap)) as consumer:
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
+                for record in records:
+                    found[record.partition, record.key] = record.value or b""
+    return found
 
 
 def children(pid: int) -> list[int]:

@@ -17,7 +17,8 @@ def reader_cell(reader: Reader, saved: float) -> Checkpoint:
     seconds, hashing = pipeline.monitor.windows.pane_seconds, pipeline.hashing
     out = Checkpoint.of(reader.state, pipeline.sequential_of, seconds, saved, hashing)
     counting = [(key, c.phase.value, c.plan) for key, c in sorted(reader.counting.items())]
-    return replace(out, models=[], exchange=ExchangeSnapshot(counting, reader.epoch))
+    exchange = ExchangeSnapshot(counting, reader.epoch, forgotten=sorted(reader.forgotten.items()))
+    return replace(out, models=[], exchange=exchange)
 
 
 def restore_reader(cell: Checkpoint, source: TopicPartition, plans: Plans, epoch: int) -> Reader:
@@ -26,7 +27,7 @@ def restore_reader(cell: Checkpoint, source: TopicPartition, plans: Plans, epoch
     assert cell.exchange is not None
     state = cell.restore(pipeline.sequential_of, plans.models)
     counting = {key: Counting(Phase(phase), plan) for key, phase, plan in cell.exchange.counting}
-    return Reader(source, pipeline, plans, state, counting, epoch)
+    return Reader(source, pipeline, plans, state, counting, epoch, dict(cell.exchange.forgotten))
 
 
 def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
@@ -48,6 +49,7 @@ def owner_cell(owner: Owner, epoch: int, saved: float) -> Checkpoint:
         sorted(owned.told.items()),
         owned.late,
         owned.foreign,
+        sorted(owned.forgotten.items()),
     )
     return replace(out, exchange=exchange)
 
@@ -68,5 +70,6 @@ def restore_owner(cell: Checkpoint, pipeline: Pipeline, plans: Plans) -> Owner:
         dict(known.told),
         known.late,
         known.foreign,
+        dict(known.forgotten),
     )
     return Owner(pipeline, plans, owned)

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from driftd.core.act import Act
+from driftd.core.act import Act, Deed
 from driftd.core.errors import ActRefused, ExchangeFailed, MessageUnreadable, SourceError, StateError
 from driftd.core.event import Decoded, RecordBatch, TopicPartition
 from driftd.core.pane import Counters
@@ -20,9 +20,20 @@ from driftd.core.text import clean, printable
 from driftd.engine.daemon import Daemon, start_models
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
-from driftd.engine.exchange.messages import Address, Bundle, Given, Message, Panes, Plan, Rows, decode
+from driftd.engine.exchange.messages import (
+    Address,
+    Bundle,
+    Forget,
+    Given,
+    Message,
+    Panes,
+    Plan,
+    Rows,
+    decode,
+)
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.forget import removal
 from driftd.engine.hashed import require_hashing, require_reference
 from driftd.engine.parts import Known, names_in, shorten, whole
 from driftd.engine.saving import written
@@ -36,6 +47,8 @@ MOST_WAITING: Final = 40
 """Records of the panes topic that wait for a member before it reads no more events. In a backlog a record has what
 somebody has read in a poll, a few thousand events."""
 MOST_GROUPS: Final = 100
+TURNS: Final = 2
+"""Checkpoints until what was forgotten has left the state topic: two versions of each take turns."""
 SOON_SECONDS: Final = 0.02
 """Between two looks at the plans topic while something is waited for."""
 
@@ -66,6 +79,10 @@ class Exchange(Protocol):
 
     def hear(self, *, to_end: bool) -> Iterable[bytes]:
         """What has come in the plans topic since it was last asked; ``to_end``: all that was sent before now."""
+        ...
+
+    def forget(self, model: str) -> None:
+        """Takes the model's plans out of the plans topic, as far as they have been heard, and what was given."""
         ...
 
     def load(self, names: Collection[str]) -> Mapping[str, Saved]:
@@ -132,8 +149,12 @@ class Member(Daemon):
     """Of each owner, what lies in the state topic already."""
     _waiting: set[TopicPartition] = field(init=False, default_factory=set)
     """Ours, and not begun: no broker answered."""
+    _turns: int = field(init=False, default=0)
+    """Checkpoints that are to be written though nothing has changed."""
 
     def round(self) -> None:
+        if self._turns and not self._dirty:
+            self._turns, self._dirty = self._turns - 1, True
         super(Member, self).round()
         elsewhere = {
             key for reader in self.readers.values() for key in reader.partition.streams
@@ -180,10 +201,30 @@ class Member(Daemon):
             for message in self._readable(data):
                 if isinstance(message, Plan) and message.reference is not None:
                     require_reference(message.reference, self.pipeline.hashing)
-                if isinstance(message, Plan | Given):
+                if isinstance(message, Plan | Given | Forget):
                     self.plans.learn(message)
                 elif isinstance(message, Address):
                     self.addresses.learn(message)
+        if self._let_go():
+            self._turns = TURNS
+
+    def _let_go(self) -> bool:
+        """Of models that were forgotten; whether there were any. Those that are configured begin anew."""
+        known = [*(r.forgotten for r in self.readers.values()), *(o.owned.forgotten for o in self.owners.values())]
+        if all(self.plans.forgotten == one for one in known):
+            return False
+        for reader in self.readers.values():
+            reader.forget()
+        for owner in self.owners.values():
+            gone = owner.forget()
+            for model in gone:
+                self.reporter.metrics.remove(model)
+                self.state.refusals.forget(model)
+            if gone:
+                state = owner.owned.state
+                self.reporter.judged(start_models(state, self.pipeline, self.given, gone.__contains__), state)
+        self._view()
+        return True
 
     def _readable(self, data: bytes | None) -> Iterator[Message]:
         try:
@@ -226,7 +267,7 @@ class Member(Daemon):
             return
         now = self.clock.now()
         for message in (message for data in records.values for message in self._readable(data)):
-            if isinstance(message, Plan | Given | Address):
+            if isinstance(message, Plan | Given | Address | Forget):
                 continue
             for outcome in owner.receive(message):
                 self._known(owner)
@@ -363,6 +404,7 @@ class Member(Daemon):
     def _judge(self, k: int, saved: Checkpoint | None) -> int | str:
         """Judges the models of a partition of the panes topic; from where."""
         owner = Owner(self.pipeline, self.plans) if saved is None else restore_owner(saved, self.pipeline, self.plans)
+        owner.forget()
         state = owner.owned.state
         judgements = start_models(state, self.pipeline, self.given, lambda name: self.exchange.owner_of(name) == k)
         self.owners[k] = owner
@@ -415,9 +457,27 @@ class Member(Daemon):
         return self.addresses.others()
 
     def _perform(self, act: Act) -> str:
-        said = super(Member, self)._perform(act)
+        said = self._forget(act) if act.deed is Deed.FORGET else super(Member, self)._perform(act)
         self._view()
         return said
+
+    def _forget(self, act: Act) -> str:
+        """All members forget the model when they hear of it, and so do we: whoever takes over from us does it, too."""
+        state = self._judging(Slice(act.model))
+        told = removal(state, act.model)
+        try:
+            self._hear(to_end=True)
+            self.exchange.send([self.owners[self.exchange.owner_of(act.model)].forgetting(act.model)])
+            self.exchange.flush()
+            self._hear(to_end=True)
+            self.exchange.forget(act.model)
+        except SourceError as e:
+            raise ActRefused(f"{clean(act.model)}: perhaps not forgotten: {e}; ask again") from e
+        except ExchangeFailed as e:
+            self._again(e)
+            raise ActRefused(f"{clean(act.model)}: perhaps not forgotten: {e}; ask again") from e
+        self.reporter.acted(act)
+        return told
 
     def _retire(self) -> None:
         for owner in self.owners.values():

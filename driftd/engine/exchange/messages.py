@@ -2,7 +2,7 @@
 
 reader of a partition                                       owner of a model
     Rows, Panes, Read, HandOver, Resumed  -- panes topic -->
-                                          <-- plans topic --  Plan, Given, Address
+                                          <-- plans topic --  Plan, Given, Address, Forget
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
 Plan; a reader then asks for what the owner has counted of its partition (HandOver), gets it (Given), and counts itself
@@ -33,6 +33,8 @@ VERSION: Final = 1
 
 MOST_ADDRESS: Final = 300
 """Characters of an address."""
+MOST_NUMBER: Final = 1 << 53
+"""Of what is forgotten, so that a greater one can be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,16 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """A model is to be forgotten by all who know of it: whoever judges it, whoever counts it, and the plans of its
+    slices up to the ``number``. Greater numbers come later; who has done it once remembers the number.
+    """
+
+    model: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -138,9 +150,12 @@ class Bundle:
 
 ToOwner = Rows | Panes | Read | HandOver | Resumed
 ToReaders = Plan | Given
-Message = ToOwner | ToReaders | Address
+ToAll = Address | Forget
+Message = ToOwner | ToReaders | ToAll
 
-_KINDS: Final[tuple[type[Message | Bundle], ...]] = (Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address)
+_KINDS: Final[tuple[type[Message | Bundle], ...]] = (
+    *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget),
+)
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
 
@@ -169,15 +184,22 @@ def _require_whole(message: Message | Bundle) -> None:
             raise ValueError("a bundle in a bundle")
     elif isinstance(message, Address):
         _require_address(message.url)
+    elif isinstance(message, Forget):
+        if not 0 < message.number < MOST_NUMBER:
+            raise ValueError("no number of what is forgotten")
     elif isinstance(message, Rows):
         require_rows(message.rows)
     elif isinstance(message, Panes):
         require_panes(message.panes)
     elif isinstance(message, Given):
-        for rows in (*message.stream.rows, *message.stream.held):
-            require_rows(rows)
-        if message.panes is not None:
-            require_panes(message.panes)
+        _require_given(message)
+
+
+def _require_given(message: Given) -> None:
+    for rows in (*message.stream.rows, *message.stream.held):
+        require_rows(rows)
+    if message.panes is not None:
+        require_panes(message.panes)
 
 
 def _require_address(url: str) -> None:
@@ -239,9 +261,17 @@ def key_of(message: Message) -> str:
             return f"{message.slice.model}|plan"
         case Address():
             return f"|address|{message.owner}"
+        case Forget():
+            return f"{message.model}|forget"
         case _:
             place = type(message).__name__.lower()
     return f"{message.slice.model}|{place}|{_named(message.source)}"
+
+
+def number_of(plan: str) -> int:
+    """Plans of a slice are numbered: ``bins/number``."""
+    number = plan.rpartition("/")[2]
+    return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def _named(source: TopicPartition) -> str:

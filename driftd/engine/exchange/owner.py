@@ -12,7 +12,19 @@ from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.pane import ClosedPanes
 from driftd.core.slice import Slice
 from driftd.core.window import panes_of
-from driftd.engine.exchange.messages import Given, HandOver, Panes, Plan, Read, Resumed, Rows, ToOwner, ToReaders
+from driftd.engine.exchange.messages import (
+    Forget,
+    Given,
+    HandOver,
+    Panes,
+    Plan,
+    Read,
+    Resumed,
+    Rows,
+    ToOwner,
+    ToReaders,
+    number_of,
+)
 from driftd.engine.exchange.reader import Plans, rows_from
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.shapes import fits
@@ -38,7 +50,7 @@ class Owned:
     ``asked``: those whose reader wants to count; ``handed``: the plan by which it does; ``limits``: the last pane that
     is judged until the reader has sent what was open when it asked; ``resumed``: those where that came before we knew
     what was given. ``told``: the name of each slice's plan. ``late``: events that came when their pane was
-    judged; ``foreign``: panes on other bins than the slice's.
+    judged; ``foreign``: panes on other bins than the slice's. ``forgotten``: of models that were, the number.
     """
 
     next_offset: int = 0
@@ -53,6 +65,7 @@ class Owned:
     told: dict[Slice, str] = field(default_factory=dict)
     late: int = 0
     foreign: int = 0
+    forgotten: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +122,36 @@ class Owner:
         """What readers have to know since it was last asked."""
         answers, self._answers = self._answers, []
         return answers
+
+    def forgetting(self, model: str) -> Forget:
+        """What makes all members forget a model, this one too."""
+        plans = [number_of(name) for key, name in self.owned.told.items() if key.model == model]
+        return Forget(model, 1 + max(self.plans.forgotten.get(model, 0), *plans, 0))
+
+    def forget(self) -> list[str]:
+        """Lets go of the models that were forgotten since it last looked, and of what it has been sent of them; their
+        names, where it judged them.
+        """
+        owned, gone = self.owned, list[str]()
+        for model in self.plans.forgotten_since(owned.forgotten):
+            keys = {key for key in owned.state.models if key.model == model}
+            for key in keys:
+                del owned.state.models[key]
+                owned.told.pop(key, None)
+                self._drop_handing(key)
+                for source, mine in owned.state.partitions.items():
+                    mine.streams.pop(key, None)
+                    # a reader that goes on from an older checkpoint sends again what was read by then
+                    owned.sent[source, key] = max(owned.sent.get((source, key), 0), mine.next_offset)
+            owned.state.refusals.forget(model)
+            gone += [model] if keys else []
+        return gone
+
+    def _drop_handing(self, key: Slice) -> None:
+        """Who counts the slice is open again."""
+        for known in (self.owned.asked, self.owned.resumed, self.owned.handed, self.owned.limits):
+            for at in [at for at in known if at[1] == key]:
+                known.discard(at) if isinstance(known, set) else known.pop(at)
 
     def _follows(self, message: HandOver | Panes) -> bool:
         """Whether its sender counts, or will, on bins that we know."""
@@ -236,16 +279,15 @@ class Owner:
     def _plan(self) -> None:
         """Tells the readers of slices whose bins stay from now on, and of those whose bins may change again."""
         for key, model in self.owned.state.models.items():
-            bins, _, number = self.owned.told.get(key, "").rpartition("/")
-            if self._settled(model) == bins:
+            told = self.owned.told.get(key, "")
+            if self._settled(model) == told.rpartition("/")[0]:
                 continue
             # numbered: what was given for the same bins an earlier time is not meant
-            name = f"{self._settled(model)}/{int(number or 0) + 1}"
+            number = 1 + max(number_of(told), self.plans.forgotten.get(key.model, 0))
+            name = f"{self._settled(model)}/{number}"
             self._answers.append(Plan(key, name, model.reference if self._settled(model) else None))
             self.owned.told[key] = name
-            for known in (self.owned.asked, self.owned.resumed, self.owned.handed, self.owned.limits):
-                for at in [at for at in known if at[1] == key]:
-                    known.discard(at) if isinstance(known, set) else known.pop(at)
+            self._drop_handing(key)
 
     def _settled(self, model: ModelState) -> str:
         """The bins on which readers count the slice; "" where its owner does."""

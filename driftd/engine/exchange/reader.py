@@ -13,7 +13,18 @@ from driftd.core.event import Decoded, EventBatch, RecordBatch, TopicPartition, 
 from driftd.core.pane import ClosedPanes
 from driftd.core.slice import Slice
 from driftd.core.window import closed_through
-from driftd.engine.exchange.messages import Given, HandOver, Panes, Read, Resumed, Rows, ToOwner, ToReaders
+from driftd.engine.exchange.messages import (
+    Forget,
+    Given,
+    HandOver,
+    Panes,
+    Read,
+    Resumed,
+    Rows,
+    ToOwner,
+    ToReaders,
+    number_of,
+)
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import RowsSnapshot
 from driftd.engine.state import State
@@ -47,16 +58,22 @@ class Counting:
 @dataclass(slots=True)
 class Plans:
     """What the owners have said, from the beginning of the plans topic on. ``models`` has the references of the plans:
-    it is the models of every reader's state.
+    it is the models of every reader's state. ``forgotten``: of a model the number up to which its plans are.
     """
 
     pipeline: Pipeline
     models: dict[Slice, ModelState] = field(default_factory=dict)
     names: dict[Slice, str] = field(default_factory=dict)
     given: dict[tuple[TopicPartition, Slice, str], Given] = field(default_factory=dict)
+    forgotten: dict[str, int] = field(default_factory=dict)
 
-    def learn(self, message: ToReaders) -> None:
+    def learn(self, message: ToReaders | Forget) -> None:
+        if isinstance(message, Forget):
+            self._forget(message)
+            return
         key = message.slice
+        if number_of(message.plan if isinstance(message, Given) else message.name) <= self.forgotten.get(key.model, 0):
+            return  # partitions of the topic are not heard in one order
         if isinstance(message, Given):
             self.given.setdefault((message.source, key, message.plan), message)
             return
@@ -66,6 +83,25 @@ class Plans:
             self.models[key] = ModelState(key, message.reference)
             self.pipeline.schemas.forget(key.model)
 
+    def _forget(self, message: Forget) -> None:
+        if message.number <= self.forgotten.get(message.model, 0):
+            return
+        self.forgotten[message.model] = message.number
+        for key in [k for k, name in self.names.items() if self._is_old(message, k, name)]:
+            del self.names[key], self.models[key]
+        for at in [(source, k, plan) for source, k, plan in self.given if self._is_old(message, k, plan)]:
+            del self.given[at]
+        self.pipeline.schemas.forget(message.model)
+
+    def _is_old(self, message: Forget, key: Slice, plan: str) -> bool:
+        return key.model == message.model and number_of(plan) <= message.number
+
+    def forgotten_since(self, known: dict[str, int]) -> list[str]:
+        """The models that were forgotten since it was last asked with the numbers that are ``known``."""
+        models = [model for model, number in self.forgotten.items() if number > known.get(model, 0)]
+        known.update(self.forgotten)
+        return models
+
 
 @dataclass(slots=True)
 class Reader:
@@ -73,7 +109,7 @@ class Reader:
 
     ``state`` has the partition, the models' references where a plan has come, and no more of the models. ``counting``
     says of each slice who counts it. ``epoch`` as in messages.Read: a reader says that it is there before it hears the
-    plans topic to its end, and sends nothing else before.
+    plans topic to its end, and sends nothing else before. ``forgotten``: of models that it has forgotten the number.
     """
 
     source: TopicPartition
@@ -82,6 +118,7 @@ class Reader:
     state: State = field(default_factory=State)
     counting: dict[Slice, Counting] = field(default_factory=dict)
     epoch: int = 0
+    forgotten: dict[str, int] = field(default_factory=dict)
     _told: tuple[int, int | None, bool] | None = None
     _cut: dict[Slice, int] = field(default_factory=dict)
     """The last pane that was taken out of a slice's stream."""
@@ -100,16 +137,27 @@ class Reader:
         return any(c.phase is Phase.WAITS for c in self.counting.values())
 
     def take(self, records: RecordBatch) -> Decoded:
+        self.forget()
         return self.pipeline.take(self.state, records)
 
     def send(self, *, idle: bool = False) -> Iterator[ToOwner]:
         """What the owners have to know by now, in order."""
+        self.forget()
         for key, stream in sorted(self.partition.streams.items()):
             yield from self._send(key, stream)
         read, closed = self.read(idle=idle), self._closed()
         if self._told != (read.epoch, closed, idle):  # what is closed is all that others go by
             self._told = read.epoch, closed, idle
             yield read
+
+    def forget(self) -> None:
+        """Lets go of the models that were forgotten since it last looked: what comes is counted from the first on."""
+        for model in self.plans.forgotten_since(self.forgotten):
+            known = self.partition.streams, self.counting, self._cut
+            for key in {k for one in known for k in one if k.model == model}:
+                for one in known:
+                    one.pop(key, None)
+            self.state.refusals.forget(model)
 
     def read(self, *, idle: bool = False) -> Read:
         """How far the partition has been read."""

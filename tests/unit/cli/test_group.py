@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 
 from driftd.cli import cli
 from driftd.cli.group import _as_there, sent
-from driftd.core.act import Act
+from driftd.core.act import Act, Deed
 from driftd.core.errors import ActRefused, DriftdError, SourceError
 from driftd.engine.desk import Done
 from driftd.monitor.view import Snapshot
@@ -86,6 +88,23 @@ def test_an_act_is_done_by_the_member_that_judges_the_model(group: tuple[Member,
     assert second.done == []
     with pytest.raises(ActRefused, match="it cannot be"):
         told("rebaseline", "fraud", "--because", "no", "--url", there)
+
+
+def test_a_model_is_forgotten_by_the_member_that_judges_it_where_members_share_models_or_are_asked(
+    group: tuple[Member, Member, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _, there = group
+    assert told("forget", "fraud", "--because", "retired", "--url", there) == "fraud: noted\n"
+    monkeypatch.setattr(sys.modules["driftd.cli.forget"], "URL", there)
+    enabled = ("--set", "members.enabled=true")
+    assert told("forget", "fraud", *enabled, "--because", "again", "--as", "anna") == "fraud: noted\n"
+    assert [(act.deed, act.why) for act in first.done] == [(Deed.FORGET, "retired"), (Deed.FORGET, "again")]
+    assert first.done[1].who.endswith("as anna")
+    assert second.done == []
+    with pytest.raises(ActRefused, match="because: say why"):
+        told("forget", "fraud", *enabled)
+    with pytest.raises(UsageError, match="leave them out"):
+        told("forget", "fraud", "--because", "retired", "--state-dir", str(tmp_path))
 
 
 def test_an_incident_is_found_at_whatever_member_knows_it(group: tuple[Member, Member, str, str]) -> None:

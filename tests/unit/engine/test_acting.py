@@ -44,6 +44,15 @@ def asked(stage: Stage, *acts: Act) -> Done:
         return answer.result()
 
 
+def test_a_daemon_that_has_a_state_directory_forgets_nothing_while_it_runs() -> None:
+    stage = Stage(quiet(A))
+    stage.go(0, 4)
+    with pytest.raises(ActRefused, match="stop it, driftd forget MODEL, start it"):
+        asked(stage, Act(Deed.FORGET, "anna", 1e9, "retired", "m"))
+    assert list(stage.state.models) == [M]
+    assert stage.state.models[M].acts == ()
+
+
 def test_an_act_is_saved_before_it_is_answered() -> None:
     stage = Stage(quiet(A))
     stage.go(0, 4)

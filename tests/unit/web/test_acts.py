@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from html import unescape
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 import pytest
@@ -217,6 +219,30 @@ def test_members_that_can_do_it_are_named_and_of_all_models_the_others() -> None
     window = {"do": "maintenance", "all": "1", "to": "+2h", "because": "release"}
     assert orjson.loads(sent(window, others=every).body) == {"done": "noted", "members": [*every]}
     assert orjson.loads(sent(REBASELINE, others=every).body) == {"done": "noted"}
+
+
+def test_a_page_leads_to_the_member_that_can_with_what_was_typed_and_nothing_is_done_before_it_is_sent_there() -> None:
+    """The page of the one is asked as a browser does it: links are followed, forms are sent as they stand."""
+    typed = REBASELINE | {"channel": "hour", "because": 'cents & <b>"', "as": "Zoë", "back": "/model?model=fraud"}
+    refused = ActRefused("another member judges it", ("http://d-1:9477",))
+    page = sent(typed, page=True, done=refused).body.decode()
+    assert 'method="post"' not in page
+    (target,) = re.findall(r'href="(http://d-1:9477[^"]*)"', page)
+    url = urlsplit(unescape(target))
+    there = read(f"{url.path}?{url.query}", shown(), "local")
+    assert "do <b>rebaseline</b>, model <b>fraud</b>, channel <b>hour</b>" in there
+    form = there[there.index('<form class="bar" method="post" action="/act">') : there.index("Do it")]
+    fields = {name: unescape(value) for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', form)}
+    assert fields == typed
+    assert NOBODY in unescape(read(f"{url.path}?{url.query}", shown()))
+    assert 'method="post"' not in read(f"{url.path}?{url.query}", shown())
+    assert answer(request_of("/asked?do=harm&model=fraud", None, "local"), shown).status is HTTPStatus.NOT_FOUND
+    many = urlencode([*REBASELINE.items(), ("channel", "a"), ("channel", "b")]).encode()
+
+    def act(_: object) -> Done:
+        raise refused
+
+    assert 'href="http://d-1:9477/"' in answer_act(True, many, "anna", shown, act, tuple).body.decode()
 
 
 def test_the_answer_says_what_came_of_it() -> None:

@@ -14,7 +14,7 @@ from driftd.engine.exchange.member import Saved
 from driftd.engine.parts import part_name
 from driftd.sources.kafka.tail import Kept
 from driftd.wiring import exchange
-from driftd.wiring.exchange import Pieces, owner_of
+from driftd.wiring.exchange import Pieces, answers_about, owner_of
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +108,28 @@ def test_who_was_thought_dead_does_not_overwrite_who_came_after() -> None:
     log += messages(zombie, "x", 1, b"stale" * 9)
     assert read(log)["x"] == b"new" * 9
     assert read(compacted(log))["x"] == b"new" * 9
+
+
+def test_what_was_said_of_a_forgotten_model_is_found_among_names_like_it_and_deleted() -> None:
+    """Names of models may have any characters; those of topics may not."""
+    keys = [
+        *("a|plan", "a|given|t.x/0", "a|given|t-y/11"),
+        *("a|plan|plan", "a|given|t/0|plan", "a|given|t/0|given|t/0", "aa|plan", "b|plan", "a|forget", "|address|0"),
+    ]
+    names = [f"g\0{key}|{'0f' * 16}" for key in keys]
+    log = [kept for name in names for kept in messages(Pieces(), name, 0, b"0123456789abc")]
+    writer = Pieces()
+    for kept in log:
+        writer.take(kept)
+    found = answers_about("a", writer.names())
+    assert found == names[:3]
+    gone = [Kept(0, key, value) for name in found for key, value in writer.gone(name)]
+    assert set(map(_name_of, compacted([*log, *gone]))) == set(names[3:])
+    assert answers_about("a|given|t/0", names) == [names[4], names[5]]
+
+
+def _name_of(kept: Kept) -> str:
+    return kept.key.partition(b"\0")[2].decode()
 
 
 def test_models_are_spread_over_owners_by_a_hash_that_any_engine_has() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driftd.core.event import Decoded, EventBatch, TopicPartition
 from driftd.core.finding import Finding
 from driftd.core.reference import Reference
+from driftd.core.slice import Slice
 from driftd.engine.exchange.cells import owner_cell, reader_cell, restore_owner, restore_reader
 from driftd.engine.exchange.messages import Message, Plan, decode, encode
 from driftd.engine.exchange.owner import Owner
@@ -134,6 +135,18 @@ class Group:
             self.start_reader(source, self.members[(place + n) % len(self.members)])
         for n, k in enumerate(dead.owners):
             self.start_owner(k, self.members[(place + n + 1) % len(self.members)])
+
+    def forget(self, model: str) -> None:
+        """As a member does it that judges the model: it says so in the plans topic, and saves."""
+        (owner,) = [o for m in self.members for o in m.owners.values() if Slice(model) in o.owned.state.models]
+        self.plans.append(encode(owner.forgetting(model)))
+        for member in self.members:
+            self.hear(member, 1 << 30)
+            for reader in member.readers.values():
+                reader.forget()
+            for judge in member.owners.values():
+                judge.forget()
+            self.save(member)
 
     def left(self) -> dict[TopicPartition, float]:
         """The time of the next event of each partition that is not read to its end."""

@@ -12,6 +12,7 @@ from driftd.core.event import Decoded, EventBatch
 from driftd.core.finding import Finding
 from driftd.core.slice import Slice
 from driftd.core.window import Windows
+from driftd.engine.exchange.reader import Phase
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import State
 from driftd.learn.build import Learning
@@ -103,3 +104,31 @@ def test_a_reference_that_grows_is_one_for_all(monkeypatch: pytest.MonkeyPatch, 
     assert len({plan.name for plan in group.planned}) == 1
     assert len({reference.version for reference in group.learned}) == 4
     assert [repr(f) for f in group.told] == [repr(f) for f in expected]
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(0.0, 8), (0.15, 9)])
+def test_a_model_that_was_forgotten_is_learned_anew_as_by_a_process_that_never_saw_it(kills: float, seed: int) -> None:
+    """Readers count it by then, on bins that must not come back; nor may what lies in the plans topic."""
+    rows = faulty(seed, 1.0, 0.9)
+    parts = by_key(rows, np.random.default_rng(seed).integers(0, 3, len(rows)))
+    at = BEGIN + 10 * HOUR
+    first, rest = (
+        [part.take(np.flatnonzero(when(part.times, at))) for part in parts] for when in (np.less, np.greater_equal)
+    )
+    group = Group.of(learner, first, 3, owners=2)
+    group.run(np.random.default_rng(seed), most=150, kills=kills)
+    before = {plan.name for plan in group.planned}
+    assert len(before) == 1
+    assert not [f for f in group.told if f.severity == "page"]
+    group.findings.clear()
+    group.forget("m")
+    assert not any(o.owned.state.models for m in group.members for o in m.owners.values())
+    assert not any(r.partition.streams for m in group.members for r in m.readers.values())
+    group.parts = {("t", k): part for k, part in enumerate(parts)}
+    group.run(np.random.default_rng(seed), most=150, kills=kills)
+    expected = one(learner, rest)
+    assert len(expected) > 2
+    assert [repr(f) for f in group.told] == [repr(f) for f in expected]
+    assert len({plan.name for plan in group.planned} - before) == 1
+    counting = [r.counting[Slice("m")].phase for m in group.members for r in m.readers.values()]
+    assert counting == [Phase.COUNTS] * len(parts)

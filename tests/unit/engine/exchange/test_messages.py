@@ -14,6 +14,7 @@ from driftd.core.pane_block import PaneBlock
 from driftd.core.slice import Slice
 from driftd.engine.exchange.messages import (
     Bundle,
+    Forget,
     Given,
     HandOver,
     Message,
@@ -52,6 +53,13 @@ def said() -> list[Message]:
 def test_every_kind_of_message_comes_back_as_it_was_sent(said: list[Message]) -> None:
     assert {type(m) for m in said} == {Rows, Panes, Read, HandOver, Resumed, Plan, Given}
     assert all(encode(decode(encode(m))) == encode(m) for m in said)
+
+
+@pytest.mark.parametrize("number", [-1, 0, 1 << 53, 1 << 60])
+def test_a_number_after_which_nothing_could_be_forgotten_is_refused(number: int) -> None:
+    with pytest.raises(MessageUnreadable, match="no number"):
+        decode(encode(Forget("m", number)))
+    assert decode(encode(Forget("m", 7))) == Forget("m", 7)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b"\x02\x00", b"\x01\x63", b"\x01\x00abc", b"{}"])
