@@ -31,8 +31,10 @@ from driftd.web.incidents import (
 )
 from driftd.web.pages.frame import Request, render, static
 from driftd.web.pages.values import charts_of
+from driftd.web.runbook import step
 from driftd.web.scales import Span
 from driftd.web.series import LEAST_SECONDS, Stretch
+from driftd.web.todo import names_of, todo
 
 MOST_PARTS: Final = 60
 MOST_CHARTS: Final = 2
@@ -48,7 +50,9 @@ class Row:
 def page(request: Request, snapshot: Snapshot) -> bytes | None:
     """None where no incident has the id."""
     found = named(snapshot, request.get("id"))
-    return None if found is None else render("incident.html", request, snapshot, **_values(found, snapshot))
+    return (
+        None if found is None else render("incident.html", request, snapshot, acting=True, **_values(found, snapshot))
+    )
 
 
 def report(request: Request, snapshot: Snapshot) -> bytes | None:
@@ -59,7 +63,7 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
     base = snapshot.external_url.rstrip("/")
     values = _values(found, snapshot) | {"address": lambda path: f"{base}{path}" if base else ""}
     css = Markup(static("driftd.css").decode())  # noqa: S704  ours
-    return render("report.html", request, snapshot, css=css, **values)
+    return render("report.html", request, snapshot, css=css, acting=False, **values)
 
 
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "effects": effects(i, snapshot),
         "examples": examples,
         "last_example": examples[-1][1][-1] if examples else None,
+        "steps": [step(text, names_of(i, snapshot)) for text in todo(i, snapshot)],
         "charts": list(_charts(i, snapshot)),
         "acts": about_incident(snapshot, i),
         "joint": JOINT,
