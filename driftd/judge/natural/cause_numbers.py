@@ -36,8 +36,10 @@ APART: Final = 3.0
 """By how many tolerances what is seen must lie from what was. Chosen: what a cause hardly changes does not show it."""
 OTHER: Final = 1.25
 """The same of each of two channels that are swapped. Chosen: less, since four distances must say so."""
+LATE: Final = 0.04
+"""Share of the values that may be from before a change, whose start is an estimate. Chosen: two minutes of an hour."""
 MIXED: Final = 0.2
-"""Part of a distance that values from before a change add to a deviation. Derived: sqrt(q (1 - q)) of 4 % of them."""
+"""Part of a distance that these add to a deviation. Derived: sqrt(q (1 - q)) of LATE."""
 ROUGHLY: Final = 2.0
 """Tolerances within which a channel may have become another one, so that no unit is claimed. Chosen: twice as many as a
 swap that is told may be away."""
@@ -162,13 +164,14 @@ def of_factor(look: Look, channel: int) -> list[Caused]:
     return [Caused(Cause.UNIT, f"{'x' if moved > 0 else '/'} {near[0]:,.10g}")]
 
 
-def _near(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
-    """How far the mean of channel ``i`` in ``a`` lies from that of ``j`` in ``b``, in what chance and the hour explain;
-    of the logarithms where ``sizes`` are compared.
+def _near(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: float) -> float:
+    """How far the mean of channel ``i`` in ``a`` lies from that of ``j`` in ``b``, in what chance, the hour and a
+    share of ``late`` values, as ``i`` had them in ``b``, explain; of the logarithms where ``sizes`` are compared.
     """
     chance = 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])
     seen, usual, deviation = (a.log, b.log, b.log_deviation) if sizes else (a.mean, b.mean, b.deviation)
-    return float(np.abs(seen[i] - usual[j]) / (deviation[j] * (NEAR + chance)))
+    off = np.maximum(np.abs(seen[i] - usual[j]) - late * np.abs(usual[i] - usual[j]), 0.0)
+    return float(off / (deviation[j] * (NEAR + chance)))
 
 
 def _ratio(seen: float, expected: float, n: float, m: float) -> float:
@@ -183,15 +186,18 @@ def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
     return float(np.nan_to_num(np.abs(a.zeros[i] - b.zeros[j]) / tolerance))  # a reference does not say
 
 
-def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
+def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: float = LATE) -> float:
     """How far the numbers of channel ``i`` in ``a`` are from those of ``j`` in ``b``, in what may be: the worst of what
     both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it.
     """
     sizes = bool(sizes and np.isfinite(a.log[i]) and np.isfinite(b.log[j]))
-    parts = [_zeros(a, i, b, j), _near(a, i, b, j, sizes=sizes)]
+    parts = [_zeros(a, i, b, j), _near(a, i, b, j, sizes=sizes, late=late)]
     seen, usual = (a.log_deviation, b.log_deviation) if sizes else (a.deviation, b.deviation)
+    level = b.log if sizes else b.mean
     if np.isfinite(seen[i]):  # else it is too small to be told beside the channel's own
-        parts.append(_ratio(seen[i], usual[j], a.n[i], b.n[j]))
+        mixed = late * (1 - late) * (level[i] - level[j]) ** 2
+        left = np.sqrt(np.maximum(seen[i] ** 2 - mixed, min(seen[i], usual[j]) ** 2))
+        parts.append(_ratio(left, usual[j], a.n[i], b.n[j]))
     return float(np.max(parts))
 
 
@@ -206,18 +212,18 @@ def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:
 def _taken(look: Look, channel: int, then: Moments, now: Moments, most: float = 1.0) -> list[int]:
     """The features that have changed, and that the channel looks like now as they were: ``most`` tolerances away."""
     others = (i for i in _features(look) if i != channel and _apart(look, i, i, then, now) > OTHER)
-    return [i for i in others if _apart(look, channel, i, then, now) <= most]
+    return [i for i in others if _apart(look, channel, i, then, now, LATE * most) <= most]
 
 
 def _features(look: Look) -> list[int]:
     return [i for i, c in enumerate(look.reference.channels) if c.role is Role.FEATURE and look.reference.numeric[i]]
 
 
-def _apart(look: Look, i: int, j: int, then: Moments, now: Moments) -> float:
+def _apart(look: Look, i: int, j: int, then: Moments, now: Moments, late: float = LATE) -> float:
     """How far what ``i`` shows is from what ``j`` showed."""
     a, b = look.learned.negative[i], look.learned.negative[j]
     positive, negative = max(a, b) <= ONE_SIGN, min(a, b) >= 1 - ONE_SIGN
-    return _distance(now, i, then, j, sizes=positive or negative)
+    return _distance(now, i, then, j, sizes=positive or negative, late=late)
 
 
 def _sign(look: Look, channel: int, then: Moments, now: Moments) -> bool:

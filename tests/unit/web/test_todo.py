@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,17 +34,17 @@ AT = "2026-11-23 05:50"
 
 def incident(kind: str, cause: str = "", detail: str = "", channel: str = "amount", **over: object) -> Incident:
     values: dict[str, object] = {"value": 3.0, "reference_value": 0.5, "severity": Severity.PAGE, "since": BEGAN}
-    told = finding("m", channel, detector=CHANGE, kind=kind, cause=cause, detail=detail, **(values | over))  # type: ignore[arg-type]
+    told = finding("m", channel, detector=CHANGE, kind=kind, cause=cause, detail=detail, **(values | over))
     return folded((), [told], 6)[0]
 
 
-def given(i: Incident, *, renews: bool = True, file: bool = False, **over: object) -> Snapshot:
+def given(i: Incident, *, renews: bool = True, file: bool = False, **over: Any) -> Snapshot:
     m = ModelView("m", judgement("m", ["amount", "fee"]), renews=renews, given=file)
     values: dict[str, object] = {"models": [m], "findings": [], "incidents": [i]}
     return snapshot(**(values | over))
 
 
-def told(i: Incident, **over: object) -> list[str]:
+def told(i: Incident, **over: Any) -> list[str]:
     found: list[str] = body(f"/api/v1/incident?id={i.id}", given(i, **over))["steps"]
     return found
 
