@@ -152,32 +152,22 @@ def of_factor(look: Look, channel: int) -> list[Caused]:
     if np.isfinite(now.log[channel]) and np.isfinite(then.log[channel]):
         moved = now.log[channel] - then.log[channel]
         error = then.log_deviation[channel] * np.sqrt(1 / n + 1 / m)
-        alike = _ratio(now.log_deviation[channel], then.log_deviation[channel], n, m)
+        alike = float(_ratio(now.log_deviation[channel], then.log_deviation[channel], n, m))
     else:
         moved = np.log(now.mean[channel] / then.mean[channel])
         error = np.abs(then.deviation[channel] / then.mean[channel]) * np.sqrt(1 / n + 1 / m)
         known = np.isfinite(now.deviation[channel])  # else it is too small to be told
-        alike = _ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m) if known else 0.0
+        alike = float(_ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m)) if known else 0.0
     near = [k for k in FACTORS if abs(abs(moved) - np.log(k)) <= ROUND + 2 * error]
     if len(near) != 1 or not max(alike, _zeros(now, channel, then, channel)) <= 1:
         return []
     return [Caused(Cause.UNIT, f"{'x' if moved > 0 else '/'} {near[0]:,.10g}")]
 
 
-def _near(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: float) -> float:
-    """How far the mean of channel ``i`` in ``a`` lies from that of ``j`` in ``b``, in what chance, the hour and a
-    share of ``late`` values, as ``i`` had them in ``b``, explain; of the logarithms where ``sizes`` are compared.
-    """
-    chance = 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])
-    seen, usual, deviation = (a.log, b.log, b.log_deviation) if sizes else (a.mean, b.mean, b.deviation)
-    off = np.maximum(np.abs(seen[i] - usual[j]) - late * np.abs(usual[i] - usual[j]), 0.0)
-    return float(off / (deviation[j] * (NEAR + chance)))
-
-
-def _ratio(seen: float, expected: float, n: float, m: float) -> float:
-    """The same of two deviations: 1 is as far as they may differ."""
+def _ratio(seen: float, expected: float | Floats, n: float, m: float) -> Floats:
+    """How far two deviations are from each other: 1 is as far as they may differ."""
     tolerance = np.log(ALIKE) + 3 * np.sqrt(0.5 / n + 0.5 / m)
-    return float(np.abs(np.log(seen / expected)) / tolerance)
+    return np.asarray(np.abs(np.log(seen / np.asarray(expected))) / tolerance)
 
 
 def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
@@ -188,17 +178,22 @@ def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
 
 def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: float = LATE) -> float:
     """How far the numbers of channel ``i`` in ``a`` are from those of ``j`` in ``b``, in what may be: the worst of what
-    both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it.
+    both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it. A share of the
+    numbers, ``late`` at most, may be of ``i`` in ``b``: as many as explain mean and deviation together.
     """
     sizes = bool(sizes and np.isfinite(a.log[i]) and np.isfinite(b.log[j]))
-    parts = [_zeros(a, i, b, j), _near(a, i, b, j, sizes=sizes, late=late)]
-    seen, usual = (a.log_deviation, b.log_deviation) if sizes else (a.deviation, b.deviation)
-    level = b.log if sizes else b.mean
-    if np.isfinite(seen[i]):  # else it is too small to be told beside the channel's own
-        mixed = late * (1 - late) * (level[i] - level[j]) ** 2
-        left = np.sqrt(np.maximum(seen[i] ** 2 - mixed, min(seen[i], usual[j]) ** 2))
-        parts.append(_ratio(left, usual[j], a.n[i], b.n[j]))
-    return float(np.max(parts))
+    mean, level = (a.log[i], b.log) if sizes else (a.mean[i], b.mean)
+    deviation, usual = (a.log_deviation[i], b.log_deviation[j]) if sizes else (a.deviation[i], b.deviation[j])
+    tolerance, apart = usual * (NEAR + 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])), level[i] - level[j]
+    wider = (deviation**2 - usual**2) / apart**2
+    some = np.array([0.0, (mean - level[j]) / apart, 0.5 - np.sqrt(max(0.25 - wider, 0.0))])
+    q = np.clip(np.nan_to_num(some), 0.0, late)
+    q = q if np.isfinite(apart) else np.zeros(1)
+    off = np.abs(mean - level[j] - q * np.nan_to_num(apart)) / tolerance
+    if np.isfinite(deviation):  # else it is too small to be told beside the channel's own
+        expected = np.sqrt(usual**2 + q * (1 - q) * np.nan_to_num(apart) ** 2)
+        off = np.maximum(off, _ratio(deviation, expected, a.n[i], b.n[j]))
+    return float(np.maximum(off.min(), _zeros(a, i, b, j)))
 
 
 def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:

@@ -157,3 +157,17 @@ def test_a_runbook_without_a_channel_takes_the_one_whose_alert_it_is() -> None:
     assert about(known, steps.PAGES, "m", "", "").channel == "amount"
     assert about(known, "DriftdFeatureDrift", "m", "", "").channel == ""
     assert about(known, "DriftdDown", "m", "", "").since == ""
+
+
+def test_the_page_says_which_of_two_starts_it_means() -> None:
+    told = [
+        finding("m", name, detector=CHANGE, kind="missing", value=1.0, reference_value=0.0, severity=Severity.PAGE,
+                since=since, window_end=BEGAN + 600)
+        for name, since in (("amount", BEGAN), ("fee", BEGAN - 1200), (JOINT, BEGAN))
+    ]  # fmt: skip
+    (i,) = folded((), told, 6)
+    page = said(f"/incident?id={i.id}", given(i))
+    assert "Since 05:50 11 min ago, told 06:00; the first change began 05:30, told 06:00" in page
+    assert "1 model, 2 channels 4 other channels unchanged" in page
+    (one,) = folded((), told[:1], 6)
+    assert "the first change began" not in said(f"/incident?id={one.id}", given(one))
