@@ -352,7 +352,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
         m.judgement.window_start,
         m.judgement.window_end,
-        sizes_of(m, view.row, line.since, stretch),
+        sizes_of(m, view.row, line.since, stretch, line.kind),
         _statistics(view),
         silence_in_words(m, snapshot.now),
     )

@@ -208,7 +208,7 @@ def sentence(first: ChannelLine, alike: Sequence[str] = ()) -> str:
 
 
 def since_when(text: str, since: float | None, now: float) -> str:
-    return text if since is None else f"{text} since {when(since, now)}"
+    return text if since is None else f"{text} since {when(since, now)} UTC"
 
 
 def fleet_headline(

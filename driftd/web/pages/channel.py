@@ -69,7 +69,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
     usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
-    sizes = sizes_of(m, row, since, stretch)
+    sizes = sizes_of(m, row, since, stretch, line.kind)
     sized = None if sizes is None else size_chart(sizes, line, stretch, snapshot.now)
     numeric = bool(reference.numeric[row])
     mine = [f for f in snapshot.findings if f.model == m.name and f.feature == name]
