@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -26,8 +30,37 @@ from driftd.core.errors import DriftdError
 INTERRUPTED = 130
 
 
+class ReaderGone(Exception):
+    """Standard output was closed by its reader, as ``head`` does."""
+
+
+class Commands(click.Group):
+    """click takes an output that was closed for a failure (1), and does not say of what."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as e:
+        poll = select.poll()  # not every pipe that breaks is the one to our reader
+        poll.register(1, 0)
+        if poll.poll(0):
+            raise ReaderGone from e
+        raise
+
+
 @click.group(
     name="driftd",
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog=examples(
         ("driftd demo", "find drift in real data, without Kafka"),
@@ -77,8 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = e.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:
-        # the reader of our output has closed it; Python would report that once more when it flushes at exit
-        sys.stdout = None
+    except ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python reports it once more when it flushes at exit
         code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -116,8 +116,8 @@ def replay(
     """Run events through the pipeline at full speed; report the pages and tickets that this configuration opens.
 
     The same events and references give the same findings, byte for byte. The first lines say which references of the
-    state directory are used. The exit code is 0 also when drift was found, and 2 if no event could be used. The last
-    line on standard error accounts for every event.
+    state directory are used. The exit code is 0 also when drift was found, and 2 if no event could be used or there
+    was none. The last line on standard error accounts for every event.
     """
     if findings == "-" and output == "json":
         raise click.UsageError("--findings - and --output json would both write to standard output")
@@ -136,6 +136,8 @@ def replay(
     _report(loaded, results, output, to_stdout=findings != "-", asked=given["reference_events"])
     for remark in results[0].remarks:
         print_line(remark, err=True)
+    if not results[0].accounts.read:
+        print_line(f"{events.name}: there is no event in it", err=True)
     print_line(str(results[0].accounts), err=True)
     return 2 if results[0].unusable else 0
 

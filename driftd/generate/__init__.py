@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from driftd.config.share import shared
+from driftd.config.share import RUNBOOKS, shared
 from driftd.core.errors import ConfigError
 from driftd.generate import chart, docs, rules
 from driftd.generate.dashboard import dashboard
+from driftd.monitor.steps import ALERTS
 
 Renew = Callable[[str], str]
 
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, dict[str, Renew]]] = {
         "docs/detectors.md": docs.detectors,
         "docs/config.md": docs.configuration,
         "docs/runbooks.md": lambda text: docs.runbooks(text, rules.alerts()),
+        **{f"{RUNBOOKS}/{alert}.md": partial(docs.branches, alert) for alert in ALERTS},
     },
     "dashboard": {"deploy/grafana/dashboards/driftd.json": lambda _: dashboard()},
     "rules": {"alert_rules/drift.yml": rules.drift, "alert_rules/quality.yml": lambda _: rules.quality()},

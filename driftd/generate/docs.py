@@ -15,6 +15,7 @@ from driftd.core.event import Kind
 from driftd.detectors.registry import defaults_for, in_order, is_sequential, registry, settings_of
 from driftd.metrics.catalogue import SECTIONS
 from driftd.metrics.exposition import Metric
+from driftd.monitor.steps import in_markdown
 
 _BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _FIELD: Final = re.compile(r"^(Unit|Settings|Fed|Reads|Returns|Detects|Noise|Raises|Source): +", re.MULTILINE)
@@ -129,6 +130,11 @@ def runbooks(text: str, alerts: Iterable[tuple[str, str, str]]) -> str:
     """The index of runbooks; ``alerts`` are names, severities and areas."""
     head = ("alert", "severity", "area")
     return fill(text, {"runbooks": lambda: table(head, ((f"[{a}]({RUNBOOKS}{a}.md)", *more) for a, *more in alerts))})
+
+
+def branches(alert: str, text: str) -> str:
+    """A runbook with what to do by kind and cause, as the page of an incident has it."""
+    return fill(text, {"branches": partial(in_markdown, alert)})
 
 
 def _settings(name: str) -> str:

@@ -147,13 +147,15 @@ def _with(p: Part, f: Finding) -> Part:
     )
     if not f.kind or (p.kind and f.detector != CHANGE and CHANGE in before):
         return out
+    since = p.since if f.since is None else f.since
     return replace(
         out,
         kind=f.kind,
         value=f.value,
         reference_value=f.reference_value,
         size=f.ratio,
-        since=_since(f) if f.since is not None else p.since,
+        since=since,
+        told=f.window_end if since > p.told else p.told,  # another change of it, while something holds the first open
         new_version=f.new_version or p.new_version,
         cause=f.cause,
         detail=f.detail,

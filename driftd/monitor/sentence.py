@@ -43,9 +43,9 @@ _ALONE: Final[Mapping[str, Collection[str]]] = {}
 
 
 def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] = _ALONE, values: bool = True) -> str:
-    """``fraud: amount is 100 times larger since 14:20 UTC; 12 other channels unchanged``. ``now`` decides how a day is
-    told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are the channels
-    that other incidents hold open (core.incident.changed_now): they are not unchanged.
+    """``fraud: amount is 100 times larger (usually 20) since 14:20 UTC; 12 other channels unchanged``. ``now`` decides
+    how a day is told, and nothing else: the text stays the same until a finding or midnight changes it. ``changed`` are
+    the channels that other incidents hold open (core.incident.changed_now): they are not unchanged.
 
     Where it is too long it loses first what is unchanged, then what is in brackets, then the middle of names, then what
     is known beyond the kind; never model, channel, size and time. Without ``values`` it has none that came in events.
@@ -62,7 +62,7 @@ def sentence(i: Incident, now: float, *, changed: Mapping[str, Collection[str]] 
 
 
 def size_in_words(p: Part) -> str:
-    """``is 100 times larger``, ``62% missing (usually 0.2%)``: what has happened to a channel, without its name."""
+    """``is 100 times larger (usually 20)``, ``62% missing``: what has happened to a channel, without its name."""
     said, bracket = _phrase("", p, "is" if p.ended is None else "was")
     return f"{said} {bracket}".strip()
 
@@ -107,6 +107,7 @@ def _what(i: Incident, names: int, calm: int, *, bracket: bool) -> tuple[str, st
         rest = len(i.models) - len(shown)
         return said, aside, f"; {', '.join(shown)} and {rest} more" if rest else f"; {' and '.join(shown)}"
     told = {first.channel, first.detail.removeprefix(WITH) if first.cause == Cause.SWAPPED else ""}
+    told.add(JOINT)  # how channels move together is no channel
     alive = [p for p in i.parts if (p.ended is None or i.ended is not None) and p.channel not in told]
     more = len(alive)
     if more > 0:
@@ -163,13 +164,13 @@ def _phrase(name: str, p: Part, be: str, most: int = _NAMES[0]) -> tuple[str, st
         return told, ""
     if p.kind == Kind.JOINT:
         return f"{name} no longer moves with other channels", ""
+    if p.kind == Kind.MIX:
+        return f"{name} has another mix" + (f", {_share(value)} of the values moved" if value and value > 0 else ""), ""
     if not p.kind or value is None or usual is None or not (isfinite(value) and isfinite(usual)):
         return f"{name} has changed{_named(p.kind)}", ""
     if p.kind in _SHARES:
         text = _FAILED[be] if p.kind == Kind.ERRORS and p.channel == Role.ERROR else _SHARES[Kind(p.kind)]
         return text.format(name=name, be=be, share=_share(value)), f"(usually {_share(usual)})"
-    if p.kind == Kind.MIX:
-        return f"{name} has another mix" + (f", {_share(value)} of the values moved" if value > 0 else ""), ""
     if p.kind == Kind.SPREAD:
         return f"{name} varies {times(value)} as much as usual", ""
     if p.kind in QUANTILES:
@@ -206,9 +207,9 @@ def _larger(then: float, now: float) -> str:
 
 
 def _numbers(p: Part, then: float, now: float) -> str:
-    """A power of ten stands for what is near it, and says nothing of the size now."""
+    """A power of ten stands for what is near it: it says what is usual, and nothing of the size now."""
     if p.kind == Kind.UNIT and _is_power_of_ten(now / then if then else 0.0):
-        return ""
+        return f"(usually {float(f'{then:.3g}'):,.10g})"
     told = numbers(then, now).replace("->", "→")
     return f"({'mean ' if p.kind == Kind.LEVEL else ''}{told})" if told and len(told) <= _LONG else ""
 
@@ -226,7 +227,17 @@ def times(factor: float) -> str:
 
 def began(i: Incident) -> float:
     """Since when what the sentence tells has lasted; of an incident that is over, when its first change began."""
-    return (_common(i) or i.first).since if i.ended is None else i.since
+    return (_common(i) or i.first).since if i.ended is None else first_began(i)
+
+
+def first_began(i: Incident) -> float:
+    """When the first of its changes began: one that was told later may have begun before."""
+    return min(i.since, *(p.since for p in i.parts))
+
+
+def first_told(i: Incident) -> float:
+    """When somebody could first know what the sentence tells."""
+    return (_common(i) or i.first).told if i.ended is None else i.opened
 
 
 def _time(i: Incident, now: float) -> str:

@@ -64,8 +64,8 @@ class Replayed:
 
     @property
     def unusable(self) -> bool:
-        """There were events, and none could be used."""
-        return self.accounts.read > 0 and not self.accounts.accepted
+        """No event could be used, or there was none."""
+        return not self.accounts.accepted
 
     @classmethod
     def of(cls, state: State) -> Replayed:

@@ -86,6 +86,8 @@ def acts_of(form: Mapping[str, Sequence[str]], who: str, now: float, snapshot: S
     by = f"{who} as {claimed}" if claimed else who
     if not why and deed in {Deed.REBASELINE, Deed.MAINTENANCE, Deed.FORGET}:
         raise ActRefused("because: say why; whoever reads it later has nothing else")
+    if why and not any(c.isalnum() for c in why):  # as runbooks have it: pasted, and not filled in
+        raise ActRefused(f"because: '{clean(why)}' says nothing; put the reason in its place")
     start, end = _span(deed, one("from"), one("to"), now)
     channels = tuple(dict.fromkeys(c for c in form.get("channel", []) if c))
     verdict = one("verdict")

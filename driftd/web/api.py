@@ -55,9 +55,11 @@ from driftd.web.incidents import (
 from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
+from driftd.web.runbook import in_text
 from driftd.web.series import Stretch, Values, usual_of
 from driftd.web.sizes import Sizes, sizes_of
 from driftd.web.snapshot import ChannelView
+from driftd.web.todo import names_of, todo
 
 DOCUMENT: Final = "/api/v1/openapi.json"
 ACT: Final = "/api/v1/act"
@@ -198,7 +200,7 @@ class Incidents:
 class Incident:
     """One cause: ``parts`` strongest first, ``timeline`` in order, ``nearby`` what else happened at that time;
     ``hint``: where to look; ``runbook``: the alert that has one. ``examples``: events of before and after, to look up;
-    ``effects``: what came of it, by model.
+    ``effects``: what came of it, by model; ``steps``: what to do, in order, with names and times filled in.
     """
 
     time: float
@@ -211,6 +213,7 @@ class Incident:
     acts: list[ActLine]
     examples: list[ExampleLine]
     effects: list[Effect]
+    steps: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +352,7 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
         [Share(label, *_list(np.array([p, q]))) for label, p, q in view.bins],
         m.judgement.window_start,
         m.judgement.window_end,
-        sizes_of(m, view.row, line.since, stretch),
+        sizes_of(m, view.row, line.since, stretch, line.kind),
         _statistics(view),
         silence_in_words(m, snapshot.now),
     )
@@ -378,7 +381,9 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     (line,) = lines_of((found,), snapshot)
     parts, timeline, acts = part_lines(found), timeline_of(found), about_incident(snapshot, found)
     near, examples = nearby(found, snapshot), example_lines(found)
-    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, effects(found, snapshot))
+    names, touched = names_of(found, snapshot), effects(found, snapshot)
+    steps = [in_text(text, names) for text in todo(found, snapshot)]
+    return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, touched, steps)
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:

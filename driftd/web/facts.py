@@ -18,6 +18,7 @@ from driftd.judge.natural.cause import Cause
 from driftd.monitor.cause import WITH
 from driftd.monitor.incidents import part_of
 from driftd.monitor.sentence import change_in_words, size_in_words
+from driftd.monitor.steps import PAGES
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.format import NBSP, age
@@ -207,7 +208,7 @@ def sentence(first: ChannelLine, alike: Sequence[str] = ()) -> str:
 
 
 def since_when(text: str, since: float | None, now: float) -> str:
-    return text if since is None else f"{text} since {when(since, now)}"
+    return text if since is None else f"{text} since {when(since, now)} UTC"
 
 
 def fleet_headline(
@@ -319,7 +320,7 @@ def _together(j: Judgement, opened: Opened, *, changed: bool = False) -> list[Ch
             j.model, JOINT, "joint", "pairs", words.STATUS_WORDS[joint.status], _known(joint.since) if fires else None,
             what, f"{words.TOGETHER}: {what}" if fires else "", "joint" if fires else None, None, None, None, None,
             ratio, "threshold", True, None, None, (), words.TOGETHER_HINT if fires else "",
-            (words.PAGES if joint.status is Status.DRIFT else "DriftdFeatureDrift") if fires else "",
+            (PAGES if joint.status is Status.DRIFT else "DriftdFeatureDrift") if fires else "",
         )
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from driftd.core.finding import Severity
 from driftd.core.incident import Entry, Incident, Part, Step, changed_now, find, open_ones, unchanged
 from driftd.core.text import plural
 from driftd.monitor.cause import labelled
-from driftd.monitor.sentence import began, sentence, size_in_words
+from driftd.monitor.sentence import began, first_began, first_told, sentence, size_in_words
 from driftd.monitor.view import Snapshot
 from driftd.web import words
 from driftd.web.acts import looked_at
@@ -31,8 +31,9 @@ _STEPS: Final = {
 @dataclass(frozen=True, slots=True)
 class IncidentLine:
     """An incident in one line. ``status``: page or ticket, the worst that it has been; ``open``: whether it lasts;
-    ``sentence`` as alerts have it. ``since``: as the sentence has it; ``opened``: when it was first told; ``called``:
-    when somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
+    ``sentence`` as alerts have it. ``since``: as the sentence has it, ``told``: when that was first told;
+    ``first_since``: when the first of its changes began, ``opened``: when the first was told; ``called``: when
+    somebody was last called; ``acknowledged``: who looks at it. ``ids``: of all parts of it that once were
     incidents of their own.
     """
 
@@ -45,6 +46,8 @@ class IncidentLine:
     detail: str | None
     new_version: str | None
     since: float
+    told: float
+    first_since: float
     opened: float
     called: float | None
     acknowledged: str | None
@@ -127,12 +130,14 @@ def incident_line(
         i.detail or None,
         i.new_version,
         began(i),
+        first_told(i),
+        first_began(i),
         i.opened,
         i.called,
         next((looked[id_] for id_ in (i.id, *i.ids) if id_ in looked), None),
         i.ended,
         i.models,
-        len(i.parts),
+        len({(p.model, p.channel) for p in i.parts if p.channel != JOINT}),
         unchanged(i, changed),
         i.ids,
     )

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from driftd.core.text import duration, when
 from driftd.judge.natural.changes import Change
+from driftd.judge.natural.kinds import changes_called
+from driftd.judge.natural.shapes import STATISTICS
 from driftd.monitor import timeline as t
 from driftd.monitor.sizes import NOTHING, name_of
 from driftd.monitor.view import ModelView
@@ -48,13 +50,15 @@ class Sizes:
     page: float | None
 
 
-def sizes_of(m: ModelView, row: int, since: float | None, stretch: Stretch) -> Sizes | None:
-    """None where nothing was learned that sizes could be taken against."""
+def sizes_of(m: ModelView, row: int, since: float | None, stretch: Stretch, called: str | None = None) -> Sizes | None:
+    """None where nothing was learned that sizes could be taken against. ``called``: the kind of the change that is open
+    ``since``.
+    """
     found = _found(m, row, stretch)
     if found is None or m.reader is None or m.reader.sizer is None:
         return None
     step, at, size, largest = found
-    kind = _kind(largest, at + step / 2 > since if since is not None else None)
+    kind = _kind(largest, at + step / 2 > since if since is not None else None, called)
     page = np.inf if kind is None else m.reader.sizer.page_over_ticket(kind, row)
     return Sizes(
         step,
@@ -133,8 +137,14 @@ def _found(m: ModelView, row: int, stretch: Stretch) -> tuple[float, Floats, Flo
     return seconds, at, part.sizes[:, row].astype(np.float64), part.largest[:, row]
 
 
-def _kind(largest: NDArray[np.int8], mine: NDArray[np.bool_] | None) -> int | None:
-    """The statistic that was the largest most often, of the stretches that are ``mine`` if there are any."""
+def _kind(largest: NDArray[np.int8], mine: NDArray[np.bool_] | None, called: str | None) -> int | None:
+    """The statistic that was the largest most often, of the stretches that are ``mine`` if there are any; of those that
+    are ``called`` so, if that is known: what is open may seldom be what was largest.
+    """
     chosen = largest if mine is None or not mine.any() else largest[mine]
-    counts = np.bincount(chosen[chosen != NOTHING])
+    counts = np.bincount(chosen[chosen != NOTHING], minlength=len(STATISTICS))
+    asked = set() if called is None else set(changes_called(called))
+    alike = [i for i, change in enumerate(STATISTICS) if change in asked]
+    if alike:
+        return max(alike, key=lambda i: counts[i])
     return int(counts.argmax()) if counts.any() else None

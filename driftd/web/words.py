@@ -13,6 +13,7 @@ from driftd.judge.natural.cause import Cause
 from driftd.judge.natural.kinds import Kind
 from driftd.monitor.incidents import part_of
 from driftd.monitor.sentence import size_in_words
+from driftd.monitor.steps import PAGES, ticket_alert
 from driftd.monitor.wording import changed, named
 
 MOST_NAME: Final = 60
@@ -22,8 +23,6 @@ STATUS_WORDS: Final[Mapping[Status, str]] = {
     Status.LEARNING: "learning",
     Status.OK: "ok",
 }
-PAGES: Final = "DriftdModelDrift"
-"""The alert that calls somebody."""
 TOGETHER: Final = "how channels move together"
 _HINTS: Final[Mapping[str, str]] = {
     Kind.FROZEN: "Values repeat: is a cache, a job or a sensor stuck?",
@@ -89,10 +88,7 @@ def runbook(status: str, kind: str, role: RoleRow) -> str:
     """The alert that fires for such a channel (alert_rules): of a page one for the whole model, of a ticket that of its
     kind, but for errors, which have one.
     """
-    if status == "page":
-        return PAGES
-    by_kind = {k: fault.alert for fault in faults().values() for k in fault.changes}
-    return role.alert if role.errors else by_kind.get(kind, role.alert)
+    return PAGES if status == "page" else ticket_alert(kind, role)
 
 
 def several(names: Sequence[str]) -> str:

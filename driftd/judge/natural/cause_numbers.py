@@ -36,8 +36,10 @@ APART: Final = 3.0
 """By how many tolerances what is seen must lie from what was. Chosen: what a cause hardly changes does not show it."""
 OTHER: Final = 1.25
 """The same of each of two channels that are swapped. Chosen: less, since four distances must say so."""
+LATE: Final = 0.04
+"""Share of the values that may be from before a change, whose start is an estimate. Chosen: two minutes of an hour."""
 MIXED: Final = 0.2
-"""Part of a distance that values from before a change add to a deviation. Derived: sqrt(q (1 - q)) of 4 % of them."""
+"""Part of a distance that these add to a deviation. Derived: sqrt(q (1 - q)) of LATE."""
 ROUGHLY: Final = 2.0
 """Tolerances within which a channel may have become another one, so that no unit is claimed. Chosen: twice as many as a
 swap that is told may be away."""
@@ -150,31 +152,22 @@ def of_factor(look: Look, channel: int) -> list[Caused]:
     if np.isfinite(now.log[channel]) and np.isfinite(then.log[channel]):
         moved = now.log[channel] - then.log[channel]
         error = then.log_deviation[channel] * np.sqrt(1 / n + 1 / m)
-        alike = _ratio(now.log_deviation[channel], then.log_deviation[channel], n, m)
+        alike = float(_ratio(now.log_deviation[channel], then.log_deviation[channel], n, m))
     else:
         moved = np.log(now.mean[channel] / then.mean[channel])
         error = np.abs(then.deviation[channel] / then.mean[channel]) * np.sqrt(1 / n + 1 / m)
         known = np.isfinite(now.deviation[channel])  # else it is too small to be told
-        alike = _ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m) if known else 0.0
+        alike = float(_ratio(now.deviation[channel], np.exp(moved) * then.deviation[channel], n, m)) if known else 0.0
     near = [k for k in FACTORS if abs(abs(moved) - np.log(k)) <= ROUND + 2 * error]
     if len(near) != 1 or not max(alike, _zeros(now, channel, then, channel)) <= 1:
         return []
     return [Caused(Cause.UNIT, f"{'x' if moved > 0 else '/'} {near[0]:,.10g}")]
 
 
-def _near(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
-    """How far the mean of channel ``i`` in ``a`` lies from that of ``j`` in ``b``, in what chance and the hour explain;
-    of the logarithms where ``sizes`` are compared.
-    """
-    chance = 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])
-    seen, usual, deviation = (a.log, b.log, b.log_deviation) if sizes else (a.mean, b.mean, b.deviation)
-    return float(np.abs(seen[i] - usual[j]) / (deviation[j] * (NEAR + chance)))
-
-
-def _ratio(seen: float, expected: float, n: float, m: float) -> float:
-    """The same of two deviations: 1 is as far as they may differ."""
+def _ratio(seen: float, expected: float | Floats, n: float, m: float) -> Floats:
+    """How far two deviations are from each other: 1 is as far as they may differ."""
     tolerance = np.log(ALIKE) + 3 * np.sqrt(0.5 / n + 0.5 / m)
-    return float(np.abs(np.log(seen / expected)) / tolerance)
+    return np.asarray(np.abs(np.log(seen / np.asarray(expected))) / tolerance)
 
 
 def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
@@ -183,16 +176,24 @@ def _zeros(a: Moments, i: int, b: Moments, j: int) -> float:
     return float(np.nan_to_num(np.abs(a.zeros[i] - b.zeros[j]) / tolerance))  # a reference does not say
 
 
-def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool) -> float:
+def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: float = LATE) -> float:
     """How far the numbers of channel ``i`` in ``a`` are from those of ``j`` in ``b``, in what may be: the worst of what
-    both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it.
+    both tell, NaN where that is too little. ``sizes``: both have one sign, so their logarithms say it. A share of the
+    numbers, ``late`` at most, may be of ``i`` in ``b``: as many as explain mean and deviation together.
     """
     sizes = bool(sizes and np.isfinite(a.log[i]) and np.isfinite(b.log[j]))
-    parts = [_zeros(a, i, b, j), _near(a, i, b, j, sizes=sizes)]
-    seen, usual = (a.log_deviation, b.log_deviation) if sizes else (a.deviation, b.deviation)
-    if np.isfinite(seen[i]):  # else it is too small to be told beside the channel's own
-        parts.append(_ratio(seen[i], usual[j], a.n[i], b.n[j]))
-    return float(np.max(parts))
+    mean, level = (a.log[i], b.log) if sizes else (a.mean[i], b.mean)
+    deviation, usual = (a.log_deviation[i], b.log_deviation[j]) if sizes else (a.deviation[i], b.deviation[j])
+    tolerance, apart = usual * (NEAR + 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])), level[i] - level[j]
+    wider = (deviation**2 - usual**2) / apart**2
+    some = np.array([0.0, (mean - level[j]) / apart, 0.5 - np.sqrt(max(0.25 - wider, 0.0))])
+    q = np.clip(np.nan_to_num(some), 0.0, late)
+    q = q if np.isfinite(apart) else np.zeros(1)
+    off = np.abs(mean - level[j] - q * np.nan_to_num(apart)) / tolerance
+    if np.isfinite(deviation):  # else it is too small to be told beside the channel's own
+        expected = np.sqrt(usual**2 + q * (1 - q) * np.nan_to_num(apart) ** 2)
+        off = np.maximum(off, _ratio(deviation, expected, a.n[i], b.n[j]))
+    return float(np.maximum(off.min(), _zeros(a, i, b, j)))
 
 
 def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:
@@ -206,18 +207,18 @@ def _swapped(look: Look, channel: int, then: Moments, now: Moments) -> str:
 def _taken(look: Look, channel: int, then: Moments, now: Moments, most: float = 1.0) -> list[int]:
     """The features that have changed, and that the channel looks like now as they were: ``most`` tolerances away."""
     others = (i for i in _features(look) if i != channel and _apart(look, i, i, then, now) > OTHER)
-    return [i for i in others if _apart(look, channel, i, then, now) <= most]
+    return [i for i in others if _apart(look, channel, i, then, now, LATE * most) <= most]
 
 
 def _features(look: Look) -> list[int]:
     return [i for i, c in enumerate(look.reference.channels) if c.role is Role.FEATURE and look.reference.numeric[i]]
 
 
-def _apart(look: Look, i: int, j: int, then: Moments, now: Moments) -> float:
+def _apart(look: Look, i: int, j: int, then: Moments, now: Moments, late: float = LATE) -> float:
     """How far what ``i`` shows is from what ``j`` showed."""
     a, b = look.learned.negative[i], look.learned.negative[j]
     positive, negative = max(a, b) <= ONE_SIGN, min(a, b) >= 1 - ONE_SIGN
-    return _distance(now, i, then, j, sizes=positive or negative)
+    return _distance(now, i, then, j, sizes=positive or negative, late=late)
 
 
 def _sign(look: Look, channel: int, then: Moments, now: Moments) -> bool:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.core.reference import Bins
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
-from driftd.judge.natural.kinds import Kind
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
@@ -23,7 +22,7 @@ from driftd.web.facts import ChannelLine, channel_line, silence_in_words
 from driftd.web.format import large, number, share, times
 from driftd.web.histogram import Histogram
 from driftd.web.pages.frame import Request, render
-from driftd.web.pages.values import charts_of, spell_value
+from driftd.web.pages.values import charts_of, spell_value, usual_and_now
 from driftd.web.scales import LOG_FROM, Floats
 from driftd.web.series import RANGES, Stretch, Values, summary_values
 from driftd.web.sizes import size_chart, sizes_of
@@ -70,7 +69,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
     counts = (m.judgement.summary if hop is None else hop.summary).counts[row]
     usual, current = summary_values(m, row, since) if m.reader is not None else (np.full(t.WIDTH, np.nan),) * 2
     charts, hourly = charts_of(m, view, line, stretch, snapshot)
-    sizes = sizes_of(m, row, since, stretch)
+    sizes = sizes_of(m, row, since, stretch, line.kind)
     sized = None if sizes is None else size_chart(sizes, line, stretch, snapshot.now)
     numeric = bool(reference.numeric[row])
     mine = [f for f in snapshot.findings if f.model == m.name and f.feature == name]
@@ -101,19 +100,6 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         acts=[act for act in act_lines(m) if not act.channels or name in act.channels],
         past=[e for e in episodes(mine) if e.ended is not None][:10],
     )
-
-
-def usual_and_now(kind: str | None, found: Values, row: int, since: float | None) -> str:
-    """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
-    if kind != Kind.UNIT or since is None or row >= found.values.shape[1]:
-        return ""
-    values = found.values[:, row, t.TYPICAL]
-    known, begun = np.isfinite(values), found.times >= since
-    sides = values[known & ~begun], values[known & begun]
-    if not all(len(side) for side in sides):
-        return ""
-    before, after = (float(np.median(side)) for side in sides)
-    return f"typical size {number(before)} → {number(after)}"
 
 
 def _numbers(bins: Bins, usual: Floats, now: Floats) -> Iterator[tuple[str, str, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,9 +29,11 @@ from driftd.web.incidents import (
     timeline_of,
 )
 from driftd.web.pages.frame import Request, render, static
-from driftd.web.pages.values import charts_of
+from driftd.web.pages.values import charts_of, usual_and_now
+from driftd.web.runbook import step
 from driftd.web.scales import Span
-from driftd.web.series import LEAST_SECONDS, Stretch
+from driftd.web.series import LEAST_SECONDS, Stretch, Values
+from driftd.web.todo import names_of, todo
 
 MOST_PARTS: Final = 60
 MOST_CHARTS: Final = 2
@@ -48,7 +49,9 @@ class Row:
 def page(request: Request, snapshot: Snapshot) -> bytes | None:
     """None where no incident has the id."""
     found = named(snapshot, request.get("id"))
-    return None if found is None else render("incident.html", request, snapshot, **_values(found, snapshot))
+    return (
+        None if found is None else render("incident.html", request, snapshot, acting=True, **_values(found, snapshot))
+    )
 
 
 def report(request: Request, snapshot: Snapshot) -> bytes | None:
@@ -59,13 +62,13 @@ def report(request: Request, snapshot: Snapshot) -> bytes | None:
     base = snapshot.external_url.rstrip("/")
     values = _values(found, snapshot) | {"address": lambda path: f"{base}{path}" if base else ""}
     css = Markup(static("driftd.css").decode())  # noqa: S704  ours
-    return render("report.html", request, snapshot, css=css, **values)
+    return render("report.html", request, snapshot, css=css, acting=False, **values)
 
 
 def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
     parts, (line,) = part_lines(i), lines_of((i,), snapshot)
     alert, hint = advice(i.first)
-    examples = _examples(i)
+    examples, (charts, beside) = _examples(i), _charts(i, snapshot)
     return {
         "line": line,
         "hint": hint,
@@ -79,7 +82,9 @@ def _values(i: Incident, snapshot: Snapshot) -> dict[str, Any]:
         "effects": effects(i, snapshot),
         "examples": examples,
         "last_example": examples[-1][1][-1] if examples else None,
-        "charts": list(_charts(i, snapshot)),
+        "steps": [step(text, names_of(i, snapshot)) for text in todo(i, snapshot)],
+        "charts": charts,
+        "beside": beside,
         "acts": about_incident(snapshot, i),
         "joint": JOINT,
         "known": {m.name for m in snapshot.models},
@@ -109,17 +114,20 @@ def _by_then(changed: tuple[str, ...]) -> str:
     return f"Since the change of {words.several([words.channel_name(channel) for channel in changed])}"
 
 
-def _charts(i: Incident, snapshot: Snapshot) -> Iterator[Markup]:
-    """The strongest channel over time: from before the change to now, or to as long after its end."""
+def _charts(i: Incident, snapshot: Snapshot) -> tuple[list[Markup], str]:
+    """The strongest channel over time: from before the change to now, or to as long after its end; and what its numbers
+    were before and since, where its sentence does not say so.
+    """
     part = i.first
     m = next((m for m in snapshot.models if m.name == part.model), None)
     found = None if m is None else channel_line(m, part.channel, snapshot)
     if m is None or found is None:
-        return
+        return [], ""
     line, view = found
     end = snapshot.now if i.ended is None else i.ended
     around = max((end - i.since) / 2, LEAST_SECONDS / 2)
     last = end if i.ended is None else min(end + around, snapshot.now)
     stretch = Stretch(Span(i.since - around, last), "", None)
-    for chart in charts_of(m, view, line, stretch, snapshot)[0][:MOST_CHARTS]:
-        yield chart.svg_with_caption()
+    charts = charts_of(m, view, line, stretch, snapshot)[0][:MOST_CHARTS]
+    until_end = Values.of(m, Stretch(Span(i.since - around, end), "", None))
+    return [chart.svg_with_caption() for chart in charts], usual_and_now(part.kind, until_end, view.row, part.since)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from driftd.monitor.view import Snapshot
 from driftd.web.pages.frame import Request, link, render
-from driftd.web.runbook import Names, page_of
+from driftd.web.runbook import page_of
+from driftd.web.todo import about
 
 
 def page(request: Request, snapshot: Snapshot) -> bytes | None:
     """None for a name that no alert has. Names need not be known: a model may have gone since it rang."""
-    alert, names = request.get("alert"), Names(request.get("model"), request.get("feature"), snapshot.external_url)
-    about = {"model": names.model, "feature": names.channel}
-    known = {name: value for name, value in about.items() if value}
+    alert, model, channel = request.get("alert"), request.get("model"), request.get("feature")
+    names = about(snapshot, alert, model, channel, request.get("incident"))
+    asked = {"model": model, "feature": channel, "incident": names.incident}
+    known = {name: value for name, value in asked.items() if value}
     try:
         text = page_of(alert, names, lambda other: link("/runbook", alert=other, **known))
     except KeyError:

@@ -140,3 +140,16 @@ def spell_value(bins: Bins, value: float) -> str:
     if math.isinf(value) and len(bins.edges):
         return f"> {number(float(bins.edges[-1]))}" if value > 0 else f"< {number(float(bins.edges[0]))}"
     return number(value)
+
+
+def usual_and_now(kind: str | None, found: Values, row: int, since: float | None) -> str:
+    """``typical size 20.9 → 2,030`` of another unit: a factor alone says nothing of the values that came."""
+    if kind != ChangeKind.UNIT or since is None or row >= found.values.shape[1]:
+        return ""
+    values = found.values[:, row, t.TYPICAL]
+    known, begun = np.isfinite(values), found.times >= since
+    sides = values[known & ~begun], values[known & begun]
+    if not all(len(side) for side in sides):
+        return ""
+    before, after = (float(np.median(side)) for side in sides)
+    return f"typical size {number(before)} → {number(after)}"

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from driftd.cli import cli, main, output
+from driftd.cli import _reader_may_go, cli, main, output
 from driftd.cli.reports import _nothing
 from driftd.config import Settings
 from driftd.core.act import Act, Deed
@@ -420,6 +420,31 @@ def test_replay_says_how_fast_it_was_where_it_cannot_spoil_the_output(run: Any) 
     _, out, err = run("replay", "--events", events(), *COLUMNS, *WINDOWS)
     assert re.search(r"3,001 events in [\d.]+ s: [\d,]+ a second", err)
     assert " a second" not in out
+
+
+def test_without_an_event_there_is_nothing_to_trust(run: Any, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    code, out, err = run("replay", "--events", str(empty))
+    assert (code, out) == (2, "Nothing was watched: no event was accepted.\n")
+    assert "empty.jsonl: there is no event in it\nread 0 = accepted 0" in err
+
+
+def test_who_has_read_enough_is_no_failure() -> None:
+    """``driftd detectors | head -0``: the reader has gone before anything is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    for command in (["detectors"], ["--help"], ["replay", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "driftd", *command], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+    os.close(writer)
+
+
+def test_another_pipe_that_breaks_is_no_reader_that_has_gone() -> None:
+    with pytest.raises(BrokenPipeError), _reader_may_go():
+        raise BrokenPipeError
 
 
 def test_replay_says_when_nothing_was_watched(run: Any) -> None:

@@ -13,6 +13,7 @@ from driftd.core.finding import Finding, Severity, Status
 from driftd.core.incident import MOST_ENTRIES, Incident, Step, find, open_ones, together
 from driftd.core.slice import Slice
 from driftd.monitor.incidents import MOST_ENDED, MOST_PARTS, SAME_SECONDS, folded, settled
+from driftd.monitor.sentence import began, first_began, first_told
 
 OK, TICKET, PAGE = Status.OK, Status.WARNING, Status.DRIFT
 SEVERITY = {OK: None, TICKET: Severity.TICKET, PAGE: Severity.PAGE}
@@ -246,3 +247,24 @@ def test_two_incidents_of_one_model_stay_two_and_another_model_joins_the_first()
     mine = of(finding("x", 600, PAGE), finding("x", 700, OK, PAGE), finding("x", 800, PAGE))
     other = of(finding("x", 650, PAGE, model="b"))
     assert [i.models for i in together([*mine, *other])] == [("fraud",), ("b", "fraud")]
+
+
+def test_nothing_is_told_before_it_began() -> None:
+    """ticket 0 ...... judge still holds ...... another change of the channel, told later, with a start of its own"""
+    first = finding("amount", 600, TICKET, since=0, kind="mix", value=0.07)
+    judge = finding("amount", 700, TICKET, since=0, kind="", detector="judge")
+    over = finding("amount", 9000, OK, TICKET)
+    again = finding("amount", 90_000, TICKET, since=80_000, kind="mix", value=0.22)
+    (i,) = of(first, judge, over, again)
+    assert [(p.since, p.told) for p in i.parts] == [(80_000, 90_000)]
+    assert (began(i), first_told(i), first_began(i)) == (80_000, 90_000, 0)
+
+
+def test_what_was_told_later_may_have_begun_before() -> None:
+    (i,) = of(finding("amount", 600, PAGE, since=300, kind="missing", value=1.0),
+              finding("age", 700, PAGE, since=120, kind="missing", value=1.0))  # fmt: skip
+    assert (began(i), first_told(i), first_began(i)) == (300, 600, 120)
+    (ended,) = of(finding("amount", 600, PAGE, since=300, kind="missing", value=1.0),
+                  finding("age", 700, PAGE, since=120, kind="missing", value=1.0),
+                  finding("amount", 1700, OK, PAGE), finding("age", 1800, OK, PAGE))  # fmt: skip
+    assert (began(ended), ended.ended) == (120, 1800)

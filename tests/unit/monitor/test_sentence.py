@@ -34,9 +34,9 @@ KNOWN: Sequence[tuple[str, str, float, float, str]] = [
     ("missing", "country", 1.0, 0.002, "country 100% missing (usually 0.2%)"),
     ("refused", "amount", 0.52, 0.0, "amount 52% of another type (usually 0%)"),
     ("frozen", "face_score", 0.98, 0.031, "face_score is frozen, 98% repeats (usually 3.1%)"),
-    ("unit", "amount", 4500.0, 45.0, "amount is 100 times larger"),
+    ("unit", "amount", 4500.0, 45.0, "amount is 100 times larger (usually 45)"),
     ("unit", "amount", 62.1, 3.1, "amount is 20 times larger (3.1 → 62.1)"),
-    ("unit", "amount", 0.045, 45.0, "amount is 1,000 times smaller"),
+    ("unit", "amount", 0.045, 45.0, "amount is 1,000 times smaller (usually 45)"),
     ("range", "income", 0.31, 0.001, "income 31% out of range (usually 0.1%)"),
     ("new_value", "device", 0.012, 0.0, "device 1.2% new values (usually 0%)"),
     ("renamed", "country", 0.061, 0.0, "country is renamed, 6.1% new values for known ones (usually 0%)"),
@@ -133,14 +133,23 @@ def test_without_numbers_or_a_kind_it_still_says_what_where_and_when() -> None:
     )
 
 
+def test_how_channels_move_together_is_no_channel() -> None:
+    joint = finding("*", BEGIN + 300, TICKET, kind="joint", detector="judge", since=BEGIN)
+    assert said(one("unit", 4500, 45), joint) == (
+        "fraud: amount is 100 times larger (usually 45) since 14:20 UTC; 12 other channels unchanged"
+    )
+
+
 def test_several_channels_and_all_of_them() -> None:
     amount = one("unit", 4500, 45)
     more = [amount, one("missing", 0.3, 0, "age"), one("level", 0.2, 0.1, "score")]
     assert said(*more) == (
-        "fraud: amount is 100 times larger and 2 more channels changed since 14:20 UTC; 10 other channels unchanged"
+        "fraud: amount is 100 times larger (usually 45) and 2 more channels changed since 14:20 UTC; "
+        "10 other channels unchanged"
     )
     assert said(*more[:2]) == (
-        "fraud: amount is 100 times larger and 1 more channel changed since 14:20 UTC; 11 other channels unchanged"
+        "fraud: amount is 100 times larger (usually 45) and 1 more channel changed since 14:20 UTC; "
+        "11 other channels unchanged"
     )
     assert said(*more, channels=4) == (
         "fraud: 3 of 4 channels changed (amount is 100 times larger) since 14:20 UTC; probably the pipeline"
@@ -187,7 +196,7 @@ def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:
     every = changed_now((first, second))
     assert every == {"fraud": {"amount", "a", "b"}}
     assert sentence(first, NOW, changed=every) == (
-        "fraud: amount is 100 times larger since 14:20 UTC; 10 other channels unchanged"
+        "fraud: amount is 100 times larger (usually 45) since 14:20 UTC; 10 other channels unchanged"
     )
     (text, *_) = texts_of((first, second), NOW, "")
     assert {t.summary.rpartition("; ")[2] for t in texts_of((first,), NOW, "")} == {"12 other channels unchanged"}
@@ -196,9 +205,9 @@ def test_what_other_incidents_of_the_model_hold_open_is_not_unchanged() -> None:
 
 def test_an_ended_one_says_from_when_to_when() -> None:
     told = one("unit", 4500, 45), finding("amount", BEGIN + 2580, OK, PAGE)
-    assert said(*told) == "fraud: amount was 100 times larger from 14:20 to 15:03 UTC"
+    assert said(*told) == "fraud: amount was 100 times larger (usually 45) from 14:20 to 15:03 UTC"
     assert said(told[0], finding("amount", BEGIN + 86_400, OK, PAGE), now=BEGIN + 90_000) == (
-        "fraud: amount was 100 times larger from Mon 14:20 to 14:20 UTC"
+        "fraud: amount was 100 times larger (usually 45) from Mon 14:20 to 14:20 UTC"
     )
 
 

@@ -8,7 +8,7 @@ from driftd.core.finding import CHANGE, Finding, Severity, Status
 from driftd.monitor import timeline as t
 from driftd.monitor.incidents import folded
 from driftd.web import ModelView, Snapshot
-from driftd.web.pages.channel import usual_and_now
+from driftd.web.pages.values import usual_and_now
 from driftd.web.series import Values
 from tests.stage.judgement import END, changes, finding, judgement
 from tests.stage.snapshot import snapshot

@@ -91,11 +91,12 @@ def model(name: str, status: Status) -> ModelView:
         pytest.param([Status.OK, Status.WARNING], (), "No page. m1 has a ticket", id="a ticket is no page"),
         pytest.param([Status.WARNING] * 2, (), "No page. 2 models have tickets", id="two tickets"),
         pytest.param(
-            [Status.WARNING, Status.DRIFT], (), "m1: amount: 30..40: 25.0% → 70.0% of the events since 05:53", id="w"
+            [Status.WARNING, Status.DRIFT], (),
+            "m1: amount: 30..40: 25.0% → 70.0% of the events since 05:53 UTC", id="w",
         ),
         pytest.param(
             [Status.DRIFT] * 2, (),
-            "m0: amount: 30..40: 25.0% → 70.0% of the events since 05:53; 1 more model pages", id="two page",
+            "m0: amount: 30..40: 25.0% → 70.0% of the events since 05:53 UTC; 1 more model pages", id="two page",
         ),
         pytest.param([Status.OK], ("no partitions",), "driftd is not ready: no partitions", id="blind before quiet"),
     ],

@@ -52,6 +52,19 @@ def test_points_of_ten_minutes_of_days_and_hours_of_longer() -> None:
     assert min(after) > 10
 
 
+def test_the_limits_are_those_of_the_kind_that_is_open() -> None:
+    """The largest since then was missing values, and the open change is another one."""
+    m = view()
+    assert m.reader is not None
+    row = m.reader.channels.index("temp")
+    mix = sizes_of(m, row, FAULT, stretch(6), "mix")
+    assert mix is not None
+    assert (mix.kind, mix.page) == ("mix", None)  # of a young reference a mix pages nobody
+    chart = size_chart(mix, replace(LINE, kind="mix", status="ticket", size=2.0, size_of="ticket"), stretch(6), NOW)
+    assert chart.limits[0] == (1.0, "a ticket (a mix)", "ticket")
+    assert sizes_of(m, row, FAULT, stretch(6), "joint") == sizes_of(m, row, FAULT, stretch(6))
+
+
 def test_the_chart_is_in_a_pages_sizes_with_both_thresholds() -> None:
     found = sizes(6)
     assert found.page is not None

@@ -24,25 +24,45 @@ def week() -> Stage:
     return Stage.of(np.random.default_rng(1), 7.0)
 
 
-def counters(columns: Columns) -> NDArray[np.int64]:
-    stage = week()
+def places(columns: Columns, _: object = None) -> None:
+    """Latitudes and longitudes of the middle of Europe: as far from each other as degrees C and F."""
+    some = np.random.default_rng(5)
+    columns["age"] = 51 + 3 * some.normal(size=columns["time"].size)
+    columns["temp"] = 10.5 + 3 * some.normal(size=columns["time"].size)
+
+
+@cache
+def week_of_places() -> Stage:
+    return Stage.of(np.random.default_rng(1), 7.0, change=places)
+
+
+def counters(columns: Columns, stage: Stage) -> NDArray[np.int64]:
     panes, _ = stage.counters(columns)
     told = stage.learned.layout.features(panes.sums)
     every = np.concatenate([told, panes.sums[:, :, : stage.learned.layout.width]], axis=2)
     return np.asarray(every.sum(axis=0), np.int64)
 
 
-def said(change: Callable[[Columns], None], kind: Kind = Kind.RANGE, channel: str = "amount") -> Caused | None:
-    """Of the two hours after a change, beside the two before it."""
-    stage, noon = week(), week().begin + 12 * HOUR
+def said(
+    change: Callable[[Columns], None],
+    kind: Kind = Kind.RANGE,
+    channel: str = "amount",
+    stage: Stage | None = None,
+    natural: Callable[[Columns], None] = lambda _: None,
+) -> Caused | None:
+    """Of the two hours after a change, beside the two before it; ``natural`` is in both."""
+    stage = week() if stage is None else stage
+    noon = stage.begin + 12 * HOUR
     then = traffic(np.random.default_rng(2), noon - 2 * HOUR, noon)
     now = traffic(np.random.default_rng(3), noon, noon + 2 * HOUR)
+    natural(then)
+    natural(now)
     change(now)
-    since, row = counters(now), stage.channel(channel)
+    since, row = counters(now, stage), stage.channel(channel)
     usual = stage.learned.usual.shares
     spans = (noon - 2 * HOUR, noon), (noon, noon + 2 * HOUR)
     parts = np.array([[*spans[1], float(len(now["time"]))]])
-    seen = Seen(counters(then), since, *spans, usual, parts, np.zeros((0, len(since))))
+    seen = Seen(counters(then, stage), since, *spans, usual, parts, np.zeros((0, len(since))))
     extremes = (np.inf, -np.inf) if now[channel].dtype == object else (now[channel].min(), now[channel].max())
     return cause_of(Look(stage.reference, stage.learned, seen, extremes), Named(kind), row)
 
@@ -93,6 +113,28 @@ def test_a_rule_holds_for_its_cause_and_not_for_what_looks_like_it(
     change: Callable[[Columns], None], cause: Caused | None
 ) -> None:
     assert said(change) == cause
+
+
+@pytest.mark.parametrize(
+    ("late", "cause"),
+    [
+        pytest.param(0.0, SWAP, id="since its very start"),
+        pytest.param(0.03, SWAP, id="the first values are of before it"),
+        pytest.param(0.06, None, id="too many are: nobody knows, and it is no unit"),
+        pytest.param(0.15, None, id="far too many"),
+    ],
+)
+@pytest.mark.parametrize(("channel", "other"), [("age", "temp"), ("temp", "age")])
+def test_swapped_columns_are_no_unit_however_their_start_was_estimated(
+    late: float, cause: Cause | None, channel: str, other: str
+) -> None:
+    def swapped(columns: Columns) -> None:
+        n = columns["time"].size
+        since, (a, b) = np.arange(n) >= late * n, (columns["age"], columns["temp"])
+        columns["age"], columns["temp"] = np.where(since, b, a), np.where(since, a, b)
+
+    found = said(swapped, channel=channel, stage=week_of_places(), natural=places)
+    assert found == (None if cause is None else Caused(cause, f"with {other}"))
 
 
 def test_degrees_that_moved_are_no_conversion() -> None:

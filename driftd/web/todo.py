@@ -1,0 +1,74 @@
+"""What to do about one incident: the steps of its cause with its names and times, and what is to be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftd.core.channel import JOINT
+from driftd.core.incident import Incident, Part, find, open_ones
+from driftd.core.text import minute, plural
+from driftd.judge.natural.cause import Cause
+from driftd.monitor import branches, steps
+from driftd.monitor.cause import WITH
+from driftd.monitor.sentence import began
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.incidents import advice
+from driftd.web.runbook import Names
+
+
+def todo(i: Incident, snapshot: Snapshot) -> list[str]:
+    """In their order, as Markdown (driftd.monitor.steps)."""
+    return [*(_while_open(i, snapshot) if i.ended is None else _after(i)), *([] if snapshot.replay else [_said(i)])]
+
+
+def names_of(i: Incident, snapshot: Snapshot, part: Part | None = None) -> Names:
+    """What is filled into them: those of ``part``, else of the strongest."""
+    p = i.first if part is None else part
+    other = p.detail.removeprefix(WITH) if p.cause == Cause.SWAPPED else ""
+    channel = "" if p.channel == JOINT else p.channel
+    since = began(i) if part is None and i.ended is None else p.since
+    return Names(p.model, channel, snapshot.external_url.rstrip("/"), minute(since), i.id, other, i.new_version or "")
+
+
+def about(snapshot: Snapshot, alert: str, model: str, channel: str, id_: str) -> Names:
+    """What is filled into the runbook of an alert: from the incident ``id_``, else from the one that is open on the
+    channel, or on one whose alert it is, of several the last; the names alone where there is none.
+    """
+    found = find(snapshot.incidents, id_) if id_ else None
+    mine = [found] if found is not None else sorted(open_ones(snapshot.incidents), key=lambda i: -i.opened)
+    for i in mine:
+        for p in i.strongest:
+            if p.model == model and (p.channel == channel if channel else advice(p)[0] == alert):
+                return names_of(i, snapshot, p)
+    return Names(model, channel, snapshot.external_url.rstrip("/"))
+
+
+def _while_open(i: Incident, snapshot: Snapshot) -> Iterator[str]:
+    if not snapshot.replay:
+        yield f"Say that you look at it, so that nobody else does: {branches.ACK}."
+    branch = steps.branch_of(i.kind, i.cause, i.first.channel)
+    if i.new_version is not None:
+        yield "Version `VERSION` began to answer about then: roll it back first, then look on."
+    yield from branch.steps
+    m = next((m for m in snapshot.models if m.name == i.first.model), None)
+    if branch.stays and m is not None and m.judgement is not None and not snapshot.replay:
+        others = len(i.models) - 1
+        also = f" The same for the other {plural('model', others)}." if others else ""
+        yield f"{steps.new_normal(branch, _command(i.first, m))}{also}"
+
+
+def _command(p: Part, m: ModelView) -> str:
+    """How the model, or the channel alone, learns anew."""
+    if m.given:
+        return branches.BUILD
+    return branches.REBASELINE if m.renews and p.channel != JOINT else branches.WHOLE
+
+
+def _after(i: Incident) -> Iterator[str]:
+    span = f"{minute(i.since)} to {minute(i.ended)} UTC"
+    yield f"Answers from {span}: the model's owner decides whether they are made again."
+    yield "Keep that time out of later references: `learning.exclude` in driftd.yaml, with the reason."
+
+
+def _said(i: Incident) -> str:
+    return f"{'When it is over' if i.ended is None else 'Then'}, say whether it was real: {branches.VERDICT}."
