@@ -215,8 +215,8 @@ class Reporter:
         for reason, n in state.dropped.items():
             t.set("driftd_events_dropped_total", n, reason)
         self._late(state)
-        limit = self.pipeline.max_models
-        t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
+        limit, wholes = self.pipeline.max_models, sum(not key.part for key in state.models)
+        t.set("driftd_discovery_limit_reached", limit is not None and wholes >= limit, "models")
         ignored = False
         there = [m for m in state.models.values() if not m.retired]
         t.set("driftd_retired_models", len(state.models) - len(there))
