@@ -62,6 +62,11 @@ class Base(Protocol):
         """Those from ``key`` on, in the order of their bytes."""
         ...
 
+    @property
+    def bytes(self) -> int:
+        """What it takes."""
+        ...
+
     def __len__(self) -> int: ...
 
 
