@@ -19,6 +19,7 @@ from driftd.core.slice import Slice
 from driftd.engine import label_store, store
 from driftd.engine.label_store import LabelStore
 from driftd.engine.pipeline import Pipeline
+from driftd.engine.quiet import Arrivals
 from driftd.engine.snapshot import Checkpoint, encode_checkpoint
 from driftd.engine.state import State
 from driftd.engine.store import CheckpointFile
@@ -156,6 +157,25 @@ def test_labels_go_on_while_predictions_rest() -> None:
     assert state.outcomes.frontier is not None
     assert model.taken == state.outcomes.frontier
     assert state.outcomes.frontier * p.monitor.windows.pane_seconds > later.times[-1] - 50
+
+
+def test_labels_that_stop_are_missed_while_predictions_go_on() -> None:
+    p, state = joining(horizon=3600.0), State()
+    rows = replace(predictions(), times=1000.0 + 4.0 * np.arange(N))  # two hours
+    for _ in read_on(p, state, rows, labels(rows), lambda: 40):
+        pass
+    p.settle(state, end=True)
+    arrivals, due = Arrivals(), dict[Slice, list[float]]()
+    for minute in range(30):
+        more = replace(state.counters(FRAUD), events=N + minute)  # predictions arrive every minute
+        for key, quiet in arrivals.quiet(
+            {FRAUD: more, PART: state.counters(PART)}, state.models, minute * 60.0, 0.0
+        ).items():
+            if quiet.due:
+                due.setdefault(key, []).append(minute * 60.0)
+    assert due.keys() == {PART}
+    assert due[PART][0] == 300.0  # five minutes, as of any model: 14 labels a minute have come
+    assert due[PART][-1] == 29 * 60.0
 
 
 def test_labels_that_are_only_counted_have_no_slice() -> None:

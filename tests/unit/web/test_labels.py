@@ -38,7 +38,7 @@ def test_the_page_of_a_model_says_what_became_of_its_labels() -> None:
         "Labels that come later",
         "1,000 of 1,010",
         "7 wait for their prediction, 3 late",
-        "Coverage 98 %",
+        "Coverage 98",
         "500 predictions wait for theirs, 2 predictions have no id",
         "half within 10 minutes",
         "nine in ten within 1 day",
