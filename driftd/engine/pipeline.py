@@ -69,8 +69,9 @@ class Pipeline:
 
     ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
     may be silent; ``limits`` how many records and events a second are taken in; ``shed`` the level of
-    driftd.engine.degradation. ``labels``: how those that come later are joined, None where they are counted only;
-    ``shows_ids``: whether ids of events may be seen.
+    driftd.engine.degradation. ``labels``: how those that come later are joined, None where they are counted only,
+    and ``most_slices`` how many models and parts are judged at the most; ``shows_ids``: whether ids of events may be
+    seen.
     """
 
     codec: Codec
@@ -80,6 +81,7 @@ class Pipeline:
     limits: RateLimits = NO_LIMITS
     shed: int = 0
     labels: Joining | None = None
+    most_slices: int = 0
     shows_ids: bool = True
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
@@ -146,11 +148,11 @@ class Pipeline:
         self._add_pairs(state, pairs)
 
     def _add_pairs(self, state: State, pairs: joined.Pairs) -> None:
-        """What was joined are events of the model's labels. As many models and parts are judged as share the budget."""
+        """What was joined are events of the model's labels, which are judged where there is room for another slice."""
         for source, batch in pairs:
             key = Slice(batch.model)
             if key not in state.models:
-                if len(state.models) >= self.monitor.budget_models:
+                if len(state.models) >= self.most_slices:
                     continue
                 state.models[key] = ModelState(key)
             events = joined.in_time(state, batch, self.monitor.windows.pane_seconds)

@@ -63,17 +63,17 @@ def pipeline_of(
     """
     discover, joining = settings.discovery.enabled, joining_of(settings)
     configured = {m.name: model_settings(settings, m) for m in settings.models}
+    # where labels are expected they have a share of their own; else those of models that were not discovered, if any
+    each = 2 if joining is not None and joining.always else 1
+    shares = max(settings.discovery.max_models if discover else 0, len(configured) * each, 1)
     monitor = Monitor(
         windows=_windows(settings),
         default=model_settings(settings, None),
         configured=configured,
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
         tickets_per_month=settings.alarms.tickets_per_month,
-        # a share for every model that may still be discovered, or for each model's labels: the budget holds whatever
-        # comes, and in any order
-        budget_models=max(
-            settings.discovery.max_models if discover else 0, len(configured) * (1 if joining is None else 2), 1
-        ),
+        # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
+        budget_models=shares,
         every_window=every_window,
         keeps_values=settings.state.values and shown,
     )
@@ -84,6 +84,7 @@ def pipeline_of(
         retire_seconds=settings.windows.retire_seconds,
         limits=RateLimits(settings.limits.records_per_second, settings.limits.events_per_second),
         labels=joining,
+        most_slices=max(shares, 2 * len(configured)),
         shows_ids=not settings.privacy.hides,
     )
 

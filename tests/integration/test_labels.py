@@ -141,7 +141,8 @@ def bits(c: Checkpoint) -> bytes:
 
 def facts(c: Checkpoint) -> Iterator[bytes]:
     """What does not depend on the order in which the partitions of predictions and labels were read: with it pairs come
-    in another order, and how often a value repeats the one before is another number.
+    in another order, and how often a value repeats the one before is another number. Ids of examples are not kept
+    while a model is learned.
     """
     for p in c.partitions:
         streams = [
@@ -151,9 +152,8 @@ def facts(c: Checkpoint) -> Iterator[bytes]:
         yield bits(replace(NOTHING, partitions=[replace(p, streams=streams)]))
     empty = ModelSnapshot.of(ModelState(Slice("")))
     for m in c.models:
-        same = {
-            name: getattr(m, name) for name in ("slice", "reference", "taken", "hops", "judge", "told", "incidents")
-        }
+        same = {name: getattr(m, name) for name in ("slice", "reference", "taken", "hops", "judge", "told")}
+        same["incidents"] = tuple(replace(i, examples=()) for i in m.incidents)
         yield bits(replace(NOTHING, models=[replace(empty, **same)]))
     yield bits(replace(NOTHING, outcomes=c.outcomes, received=c.received, accepted=c.accepted, findings=c.findings))
 

@@ -34,8 +34,8 @@ N, RATE, DELAY = 2000, 5.0, 45.0
 
 
 def joining(p: Pipeline | None = None, horizon: float = 120.0, *, most: int = 100_000) -> Pipeline:
-    p = p or pipeline(learn_events=300, budget_models=10)
-    p.labels = Joining(horizon, most, always=True)
+    p = p or pipeline(learn_events=300)
+    p.labels, p.most_slices = Joining(horizon, most, always=True), 10
     return p
 
 
@@ -188,8 +188,9 @@ def test_labels_that_are_only_counted_have_no_slice() -> None:
     assert not state.outcomes.counts
 
 
-def test_as_many_models_and_parts_are_judged_as_share_the_budget() -> None:
-    p, state, rows = joining(pipeline(learn_events=300, budget_models=1)), State(), predictions()
+def test_no_more_models_and_parts_are_judged_than_may_be() -> None:
+    p, state, rows = joining(), State(), predictions()
+    p.most_slices = 1
     for _ in read_on(p, state, rows, labels(rows), lambda: 500):
         pass
     assert state.models.keys() == {FRAUD}
