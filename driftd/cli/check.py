@@ -74,6 +74,7 @@ def check(output: str, offline: bool, everything: bool, sampled: str | None, rec
         "settings": [{"setting": s, "value": v, "origin": o} for s, v, o in loaded.rows()],
         **models(loaded.settings),
         "discovery": loaded.settings.discovery.model_dump(),
+        "labels": _labels(loaded.settings),
         "alarms": alarms.model_dump() | alarms.model_dump(include={"sizes"}, exclude_unset=True),
         "kafka": None if offline else kafka(loaded),
         "state": None if offline else state(loaded.settings),
@@ -282,11 +283,27 @@ def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
         )
     else:
         print_line("Discovery: off. Events of models that are not configured are dropped and counted.")
+    print_line(_labels(loaded.settings))
     if report["problems"]:
         count = len(report["problems"])
         print_line(f"{count} {plural('problem', count)} found.", "bold red")
     else:
         print_line("No problems found." if report["kafka"] else "No problems found (broker not contacted).", "green")
+
+
+def _labels(settings: Settings) -> str:
+    """What becomes of labels that come alone."""
+    from driftd.core.text import duration  # noqa: PLC0415
+
+    labels = settings.labels
+    if settings.members.enabled:
+        return "Labels that come alone: counted only. Members join none, since each reads a part of them."
+    if labels.join == "never":
+        return "Labels that come alone: counted only (labels.join: never)."
+    return (
+        f"Labels that come alone: joined to predictions by id, within {duration(labels.horizon_seconds)}. This process "
+        f"must read both: another one in group '{clean(settings.kafka.group_id, 100)}' would join a part of them."
+    )
 
 
 def _print_settings(loaded: Loaded, *, everything: bool) -> None:

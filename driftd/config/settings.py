@@ -399,6 +399,25 @@ class AlarmsSection(Section):
     )
 
 
+class LabelsSection(Section):
+    join: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Labels that come alone are joined to their predictions by `id`. `auto`: predictions of a model "
+        "wait for labels from its first label on; `always`: from the start; `never`: such labels are counted only. "
+        "Members (`members.enabled`) never join.",
+    )
+    horizon_seconds: Annotated[PositiveSeconds, Field(ge=60)] = Field(
+        default=604_800.0,
+        description="How long after its prediction a label may come, in event time. A later one is counted as late.",
+    )
+    max_pending: Annotated[int, Typed] = Field(
+        default=1_000_000,
+        ge=1000,
+        description="Predictions and labels that are kept for the join, of all models. Where more come within the "
+        "horizon, a sample is joined, chosen by a hash of the id.",
+    )
+
+
 class LimitsSection(Section):
     record_bytes: int = Field(default=262_144, ge=1024, description="A larger record is rejected unread.")
     features_per_event: int = Field(default=1000, ge=1, description="An event with more features is rejected.")
@@ -656,6 +675,7 @@ class Settings(BaseSettings):
     slo: SloSection = Field(
         default=SloSection(), description="Objectives of the services, for the alerts about error and latency budgets."
     )
+    labels: LabelsSection = Field(default=LabelsSection(), description="Labels that come after their predictions.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")
     members: MembersSection = Field(

@@ -220,3 +220,5 @@ class Channel:
 
 ALONE: Final = tuple(Channel(role.value, role, role.row.kind) for role in Role if role is not Role.FEATURE)
 """The channels that every model may have beside its features."""
+OUTCOMES: Final = tuple(channel for channel in ALONE if channel.role in {Role.LABEL, Role.PREDICTION_ERROR})
+"""Those of joined labels: what was predicted is watched when it is predicted."""

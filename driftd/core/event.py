@@ -173,6 +173,22 @@ Column = NumericColumn | FlagColumn | AnyColumn
 
 
 @dataclass(frozen=True, slots=True)
+class LabelBatch:
+    """Labels that came alone, of one model in one stretch of one partition, in offset order: offsets int64[n]; times
+    float64[n], when each label became known; ``ids`` of the predictions that they are for; ``labels`` as in EventBatch,
+    none missing.
+    """
+
+    offsets: NDArray[np.int64]
+    times: NDArray[np.float64]
+    ids: Sequence[Scalar]
+    labels: AnyColumn
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
 class EventBatch:
     """The usable events of one model in one stretch of one partition, as columns, in offset order.
 
@@ -187,7 +203,7 @@ class EventBatch:
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
     ``latency_seconds`` float64; ``error`` bool, true where the service failed.
 
-    ``version`` of the model is text where all events have the same, else a sequence. ``label_only`` counts events that
+    ``version`` of the model is text where all events have the same, else a sequence. ``labels_alone``: events that
     carry a label and an id but nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts
     values of features beyond the schema's limit.
 
@@ -206,7 +222,7 @@ class EventBatch:
     columns: Mapping[str, Column]
     fields: Mapping[str, Column] = field(default_factory=dict)
     version: str | Sequence[str | None] | None = None
-    label_only: int = 0
+    labels_alone: LabelBatch | None = None
     ignored_features: int = 0
     refused: Mapping[str, FlagColumn] = field(default_factory=dict)
     partitions: NDArray[np.int64] | None = None
@@ -214,6 +230,11 @@ class EventBatch:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def label_only(self) -> int:
+        """How many labels came alone."""
+        return 0 if self.labels_alone is None else len(self.labels_alone)
 
     @property
     def prediction(self) -> Column | None:
@@ -244,7 +265,7 @@ class EventBatch:
             columns={name: take(column, index) for name, column in self.columns.items()},
             fields={name: take(column, index) for name, column in self.fields.items()},
             version=_take_version(self.version, index),
-            label_only=0,
+            labels_alone=None,
             ignored_features=0,
             refused=flagged({name: flags[index] for name, flags in self.refused.items()}),
             partitions=None if self.partitions is None else self.partitions[index],
@@ -254,6 +275,10 @@ class EventBatch:
     def of_partition(self, number: int) -> EventBatch:
         """The same events, as those of a partition among others."""
         return replace(self, partitions=np.full(len(self), number))
+
+    def without_ids(self) -> EventBatch:
+        """The same events, where nobody may see what identifies them."""
+        return self if self.ids is None else replace(self, ids=None)
 
     def compact(self) -> EventBatch:
         """The same events, columns that hold nothing but numbers as float64, without ids: what waits should be small
@@ -304,12 +329,20 @@ def concatenate(batches: Sequence[EventBatch]) -> EventBatch:
         columns=_joined([b.columns for b in batches], sizes),
         fields=_joined([b.fields for b in batches], sizes),
         version=_version(batches),
-        label_only=sum(b.label_only for b in batches),
+        labels_alone=_joined_labels([b.labels_alone for b in batches if b.labels_alone is not None]),
         ignored_features=sum(b.ignored_features for b in batches),
         refused=_joined_flags([b.refused for b in batches], sizes),
         partitions=_joined_partitions(batches),
         ids=_joined_ids(batches),
     )
+
+
+def _joined_labels(parts: Sequence[LabelBatch]) -> LabelBatch | None:
+    if not parts:
+        return None
+    offsets, times = np.concatenate([p.offsets for p in parts]), np.concatenate([p.times for p in parts])
+    ids, labels = (chain.from_iterable(part) for part in ([p.ids for p in parts], [p.labels for p in parts]))
+    return LabelBatch(offsets, times, [*ids], [*labels])
 
 
 def _joined_partitions(batches: Sequence[EventBatch]) -> NDArray[np.int64] | None:

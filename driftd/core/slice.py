@@ -1,13 +1,22 @@
-"""What is watched: a model, or one variant or segment of it."""
+"""What is watched: a model, or a part of it that is watched by itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Self
+
+LABELS: Final = "labels"
+"""The part of a model that its joined labels are: predictions with the labels that came for them later."""
+PARTS: Final = (LABELS,)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slice:
-    """The key of everything that is watched. ``variant`` and ``segment`` are empty for the whole model."""
+    """The key of everything that is watched. ``variant`` and ``segment`` are empty for the whole model.
+
+    ``model`` is the name under which it is watched and shown. A part has a name of its own, ``fraud/labels``, under
+    which it has all that a model has: a reference, findings, pages, series. Its settings are those of the model.
+    """
 
     model: str
     variant: str = ""
@@ -15,3 +24,18 @@ class Slice:
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.model, self.variant, self.segment)))
+
+    @classmethod
+    def of_labels(cls, model: str) -> Self:
+        return cls(f"{model}/{LABELS}")
+
+    @property
+    def part(self) -> str:
+        """Which part of a model it is; "" for a model."""
+        head, _, tail = self.model.rpartition("/")
+        return tail if head and tail in PARTS else ""
+
+    @property
+    def whole(self) -> str:
+        """The name of the model that it is a part of; its own where it is none."""
+        return self.model.rpartition("/")[0] if self.part else self.model

@@ -28,6 +28,7 @@ class Limits:
     max_models         schemas given plus models discovered
     max_features       ``Schema.max_features`` of a discovered model
     show_values        whether what is said of a bad record may quote short values and times of it
+    keep_ids           whether batches have ids: somebody may see them, or labels are joined by them
     hasher             replaces values of categories; None: they stay as they are
     mappings           where the fields are in records that are not of driftd's own shape
     """
@@ -40,6 +41,7 @@ class Limits:
     max_models: int = 100
     max_features: int = 200
     show_values: bool = True
+    keep_ids: bool = True
     hasher: Hasher | None = None
     mappings: Mappings = field(default_factory=Mappings)
 

@@ -11,6 +11,8 @@ from driftd.core.pane import merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
 from driftd.core.text import clean, plural
+from driftd.core.slice import Slice
+from driftd.engine import label_store
 from driftd.engine.parts import names_in
 from driftd.engine.snapshot import Checkpoint, encode_checkpoint
 from driftd.engine.state import State
@@ -64,26 +66,30 @@ class StateDirectory:
                 write_file(path, encode_checkpoint(others))
         self._files.parts.keep(kept)
         store = ReferenceStore(self.folder / "references")
+        label_store.forget(self.folder / label_store.NAME, model)
         for reference in told.references:
             store.remove(reference)
         return told
 
     def _about(self, model: str) -> Forgotten:
         newest = [c for _, c in self._checkpoints[-1:]]
-        mine = [m.restore() for c in newest for m in c.models if m.slice.model == model]
+        mine = [m.restore() for c in newest for m in c.models if _is_of(m.slice, model)]
         streams = [s for c in newest for p in c.partitions for s in p.streams if s.slice.model == model]
         return Forgotten(
             model,
-            tuple(r for r in self.references if r.model == model),
+            tuple(r for r in self.references if _is_of(Slice(r.model), model)),
             merge_counters(s.counters for s in streams).events,
             sum(m.pages for m in mine),
             sum(map(_open_episodes, mine)),
         )
 
 
+def _is_of(key: Slice, model: str) -> bool:
+    """Whether it is the model, or a part of it."""
+    return model in {key.model, key.whole}
 def removal(state: State, model: str) -> str:
     """What a member lets go of that judges the model, in a sentence."""
-    mine = [m for key, m in state.models.items() if key.model == model]
+    mine = [m for key, m in state.models.items() if _is_of(key, model)]
     events = sum(m.reference.summary.events for m in mine if m.reference is not None)
     counts = [
         f"its reference of {events:,} {plural('event', events)}" if events else "no reference",
@@ -108,8 +114,11 @@ def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:
         checkpoint,
         refused_events=[*refusals.events.values()],
         refused_values=[*refusals.values.values()],
-        models=[m for m in checkpoint.models if m.slice.model != model],
+        outcomes=replace(
+            checkpoint.outcomes, counts={k: v for k, v in checkpoint.outcomes.counts.items() if k != model}
+        ),
+        models=[m for m in checkpoint.models if not _is_of(m.slice, model)],
         partitions=[
-            replace(p, streams=[s for s in p.streams if s.slice.model != model]) for p in checkpoint.partitions
+            replace(p, streams=[s for s in p.streams if not _is_of(s.slice, model)]) for p in checkpoint.partitions
         ],
     )

@@ -24,10 +24,12 @@ from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
 from driftd.decode import Codec
 from driftd.detectors import SequentialDetector
+from driftd.engine import joined
 from driftd.engine.degradation import halvings
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State, together
 from driftd.ingest import panes, partition, rate_limit
+from driftd.ingest.outcomes.join import Joining, sweep
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.state import PartitionState, Stream
@@ -67,7 +69,9 @@ class Pipeline:
 
     ``max_models`` is how many models discovery may find, None without discovery; ``retire_seconds`` how long a model
     may be silent; ``limits`` how many records and events a second are taken in; ``shed`` the level of
-    driftd.engine.degradation.
+    driftd.engine.degradation. ``labels``: how those that come later are joined, None where they are counted only,
+    and ``most_slices`` how many models and parts are judged at the most; ``shows_ids``: whether ids of events may be
+    seen.
     """
 
     codec: Codec
@@ -76,6 +80,9 @@ class Pipeline:
     retire_seconds: float = inf
     limits: RateLimits = NO_LIMITS
     shed: int = 0
+    labels: Joining | None = None
+    most_slices: int = 0
+    shows_ids: bool = True
     schemas: Schemas = field(init=False)
     _ingest: dict[Slice, SliceIngest] = field(init=False, default_factory=dict)
 
@@ -125,7 +132,9 @@ class Pipeline:
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
-        batches, sampled_out = rate_limit.thin_events(mine, source, decoded.batches, self.limits)
+        pairs = [] if self.labels is None else joined.join(state, source, decoded.batches, self.labels)
+        whole = decoded.batches if self.shows_ids else [batch.without_ids() for batch in decoded.batches]
+        batches, sampled_out = rate_limit.thin_events(mine, source, whole, self.limits)
         if sampled_out:
             state.dropped[DropReason.RATE_LIMIT.value] += sampled_out
         self.schemas.widen(batches)
@@ -136,6 +145,19 @@ class Pipeline:
         state.accepted += partition.take(
             mine, batches, self.monitor.windows, state.frontier, lambda key: self.about(state, key)
         )
+        self._add_pairs(state, pairs)
+
+    def _add_pairs(self, state: State, pairs: joined.Pairs) -> None:
+        """What was joined are events of the model's labels, which are judged where there is room for another slice."""
+        for source, batch in pairs:
+            key = Slice(batch.model)
+            if key not in state.models:
+                if len(state.models) >= self.most_slices:
+                    continue
+                state.models[key] = ModelState(key)
+            events = joined.in_time(state, batch, self.monitor.windows.pane_seconds)
+            events = events if self.shows_ids else events.without_ids()
+            partition.add(state.partitions[source], events, lambda key: self.about(state, key))
 
     def settle(self, state: State, idle: frozenset[TopicPartition] = NOBODY, *, end: bool = False) -> Outcome:
         """Closes panes, hands them to the model side and evaluates what came in.
@@ -168,10 +190,16 @@ class Pipeline:
         """Moves the frontier to ``reached`` and evaluates model by model; what came of each, and of each stage of a
         reference that grows. Models in ``at_most`` go no further than that.
         """
-        state.frontier = reached
+        moved, state.frontier = end or reached != state.frontier, reached
+        if self.labels is not None:
+            sweep(state.outcomes, (reached + 1) * self.monitor.windows.pane_seconds, self.labels)
         limits = {} if at_most is None else at_most
         for key in sorted(state.models):
-            for step in self._close(state, min(reached, limits.get(key, reached)), key, end=end):
+            apart = self.labels is not None and bool(key.part)
+            to = state.outcomes.frontier if apart else min(reached, limits.get(key, reached))
+            if to is None or not (apart or moved or self.labels is None):
+                continue
+            for step in self._close(state, to, key, end=end):
                 outcome = step.outcome()
                 state.findings += len(outcome.findings)
                 yield outcome
@@ -262,24 +290,39 @@ class Pipeline:
         return (max([model.taken or 0, *last]) + 1) * seconds
 
     def _closing(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
-        """The last pane that closes now; None where none does. At the end what is closed already is evaluated too."""
-        reached = self._reached(state, idle, end=end)
-        return None if reached == state.frontier and not end else reached
+        """The last pane that closes now; None where none does. At the end what is closed already is evaluated too.
+        That of joined labels is moved; where it alone moves, the frontier stays.
+        """
+        events = {at: p.latest for at, p in state.partitions.items() if np.isfinite(p.latest) or p.labelled == -np.inf}
+        reached = self._reached(state, events, idle, state.frontier, end=end)
+        if self.labels is None or reached is None:
+            return None if reached == state.frontier and not end else reached
+        before, each = state.outcomes.frontier, {at: joined.seen(p) for at, p in state.partitions.items()}
+        state.outcomes.frontier = self._reached(state, each, idle, before, end=end)
+        return None if (reached, before) == (state.frontier, state.outcomes.frontier) and not end else reached
 
-    def _reached(self, state: State, idle: frozenset[TopicPartition], *, end: bool) -> int | None:
-        """The last pane that may be closed now."""
+    def _reached(
+        self,
+        state: State,
+        latest: Mapping[TopicPartition, float],
+        idle: frozenset[TopicPartition],
+        before: int | None,
+        *,
+        end: bool,
+    ) -> int | None:
+        """The last pane that may be closed now, by the ``latest`` times of partitions (-inf: nothing was read)."""
         windows = self.monitor.windows
         if end:
-            latest = [p.latest for p in state.partitions.values() if np.isfinite(p.latest)]
-            return int(panes_of(np.array([max(latest)]), windows.pane_seconds)[0]) if latest else state.frontier
+            known = [time for time in latest.values() if np.isfinite(time)]
+            return int(panes_of(np.array([max(known)]), windows.pane_seconds)[0]) if known else before
         idle |= {source for source, p in state.partitions.items() if p.released}
         closed = {
-            source: closed_through(p.latest - windows.out_of_orderness_seconds, windows.pane_seconds)
-            if np.isfinite(p.latest)
+            at: closed_through(time - windows.out_of_orderness_seconds, windows.pane_seconds)
+            if np.isfinite(time)
             else None
-            for source, p in state.partitions.items()
+            for at, time in latest.items()
         }
-        return frontier(closed, idle, state.frontier)
+        return frontier(closed, idle, before)
 
     def _absorb(self, state: State) -> None:
         """The events since the last settle go into their panes."""

@@ -26,6 +26,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
+from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.learn.remarks import unwatched
 from driftd.metrics.aggregates import ModelCounts, Page
@@ -65,7 +66,14 @@ def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
     return True
 
 
-def counts_of(model: ModelState, counters: Counters, objective: Objective, *, maintenance: bool = False) -> ModelCounts:
+def counts_of(
+    model: ModelState,
+    counters: Counters,
+    objective: Objective,
+    joins: LabelCounts | None = None,
+    *,
+    maintenance: bool = False,
+) -> ModelCounts:
     """The model's counters as exposition wants them."""
     return ModelCounts(
         counters.events,
@@ -82,6 +90,7 @@ def counts_of(model: ModelState, counters: Counters, objective: Objective, *, ma
         counters.sampled_out,
         maintenance,
         objective,
+        joins,
     )
 
 
@@ -215,8 +224,8 @@ class Reporter:
         for reason, n in state.dropped.items():
             t.set("driftd_events_dropped_total", n, reason)
         self._late(state)
-        limit = self.pipeline.max_models
-        t.set("driftd_discovery_limit_reached", limit is not None and len(state.models) >= limit, "models")
+        limit, wholes = self.pipeline.max_models, sum(not key.part for key in state.models)
+        t.set("driftd_discovery_limit_reached", limit is not None and wholes >= limit, "models")
         ignored = False
         there = [m for m in state.models.values() if not m.retired]
         t.set("driftd_retired_models", len(state.models) - len(there))
@@ -224,8 +233,12 @@ class Reporter:
         known = {model.slice: state.counters(model.slice) for model in there}
         for model in there:
             ignored = ignored or known[model.slice].ignored_features > 0
-            self._count(model, known[model.slice])
+            self._count(model, known[model.slice], state.outcomes.counts.get(model.name))
         t.set("driftd_discovery_limit_reached", ignored, "features")
+        waits = state.outcomes
+        t.set("driftd_label_sample_ratio", 0.5**waits.halvings)
+        t.set("driftd_label_store_entries", waits.pending.size)
+        t.set("driftd_label_store_bytes", 0 if waits.pending.base is None else waits.pending.base.bytes)
         promise = self.certificate()
         t.set("driftd_false_alarms_budget", promise.budget)
         t.set("driftd_false_alarms_bound", float(f"{promise.bound:.6g}"))
@@ -253,8 +266,9 @@ class Reporter:
         self.telemetry.replace("driftd_events_late_total", late)
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
-    def _count(self, model: ModelState, counters: Counters) -> None:
-        counts = counts_of(model, counters, self._objective(model.slice), maintenance=self._in_maintenance(model))
+    def _count(self, model: ModelState, counters: Counters, joins: LabelCounts | None) -> None:
+        quiet, objective = self._in_maintenance(model), self._objective(model.slice)
+        counts = counts_of(model, counters, objective, joins, maintenance=quiet)
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
@@ -342,7 +356,7 @@ class Reporter:
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
-            counts_of(m, state.counters(m.slice), self._objective(m.slice)),
+            counts_of(m, state.counters(m.slice), self._objective(m.slice), state.outcomes.counts.get(m.name)),
             "; ".join(filter(None, (growing.told(m), *renewed.values()))),
             self.unwatched_of(m),
             m.timeline,
@@ -369,7 +383,8 @@ class Reporter:
             if model is not None:
                 quiet = self._in_maintenance(model)
                 objective = self._objective(model.slice)
-                counts = counts_of(model, state.counters(model.slice), objective, maintenance=quiet)
+                joins = state.outcomes.counts.get(model.name)
+                counts = counts_of(model, state.counters(model.slice), objective, joins, maintenance=quiet)
                 self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 

@@ -17,9 +17,10 @@ UNCONFIGURED = "the configuration no longer has the model"
 def heard(state: State, batches: Iterable[EventBatch], now: float) -> None:
     """Events have come in at ``now``, wall time in epoch seconds: their models are there, and there again."""
     for batch in batches:
-        model = state.models.get(Slice(batch.model))
-        if model is not None:
-            model.heard, model.retired = now, False
+        keys = [Slice(batch.model), *([Slice.of_labels(batch.model)] if batch.label_only else [])]
+        for key in keys:
+            if (model := state.models.get(key)) is not None:
+                model.heard, model.retired = now, False
 
 
 def configured(state: State, pipeline: Pipeline) -> None:
@@ -35,7 +36,7 @@ def leaving(state: State, pipeline: Pipeline, now: float, *, caught_up: bool) ->
     for key, model in sorted(state.models.items()):
         if model.retired:
             continue
-        if key.model not in pipeline.monitor.configured and (model.configured or not pipeline.monitor.default.discover):
+        if key.whole not in pipeline.monitor.configured and (model.configured or not pipeline.monitor.default.discover):
             yield key, UNCONFIGURED
         elif isnan(model.heard):  # the checkpoint does not say when
             model.heard = now if any(key in p.streams for p in state.partitions.values()) else nan

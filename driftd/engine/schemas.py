@@ -32,6 +32,8 @@ class Schemas:
 
     def _wanted(self, key: Slice) -> bool:
         """A model that left the configuration is unknown again where nothing is discovered."""
+        if key.part:  # its events come out of a join
+            return False
         return self.monitor.default.discover or key.model in self.monitor.configured
 
     def widen(self, batches: Iterable[EventBatch]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, nan
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -28,6 +28,9 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
 from driftd.ingest.fault_counts import Carry
+from driftd.ingest.outcomes.counts import LabelCounts
+from driftd.ingest.outcomes.join import Outcomes
+from driftd.ingest.outcomes.pending import Pending
 from driftd.ingest.state import START, Pace, PartitionState, Stream
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
@@ -156,6 +159,7 @@ class PartitionSnapshot:
     worst_lateness: dict[str, float]
     topic_id: str
     pace: Pace = START
+    labelled: float = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +397,25 @@ class ExchangeSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomesSnapshot:
+    """Outcomes, but for what waits: that lies in driftd.engine.label_store, and ``generation`` says as of when."""
+
+    generation: int = 0
+    halvings: int = 0
+    swept: int | None = None
+    frontier: int | None = None
+    counts: dict[str, LabelCounts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, o: Outcomes) -> OutcomesSnapshot:
+        return cls(o.pending.generation, o.halvings, o.swept, o.frontier, dict(sorted(o.counts.items())))
+
+    def restore(self) -> Outcomes:
+        pending = Pending(generation=self.generation)
+        return Outcomes(pending, dict(self.counts), self.halvings, self.swept, self.frontier)
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
     one process reads and judges. ``hashing``: what the decoder had made of the values.
@@ -413,6 +436,7 @@ class Checkpoint:
     hashing: Hashing = NOT_HASHED
     refused_events: list[Refusal] = field(default_factory=list)
     refused_values: list[Refusal] = field(default_factory=list)
+    outcomes: OutcomesSnapshot = field(default_factory=OutcomesSnapshot)
 
     @classmethod
     def of(
@@ -438,6 +462,7 @@ class Checkpoint:
                     p.worst_lateness,
                     p.topic_id,
                     p.pace,
+                    p.labelled,
                 )
                 for source, p in sorted(state.partitions.items())
             ],
@@ -452,6 +477,7 @@ class Checkpoint:
             hashing=hashing,
             refused_events=[*state.refusals.events.values()],
             refused_values=[*state.refusals.values.values()],
+            outcomes=OutcomesSnapshot.of(state.outcomes),
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -462,10 +488,19 @@ class Checkpoint:
         state.rejected, state.dropped = Counter(self.rejected), Counter(self.dropped)
         state.awaited = frozenset(self.awaited)
         state.refusals = Refusals.of(self.refused_events, self.refused_values)
+        state.outcomes = self.outcomes.restore()
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(
-                p.next_offset, p.latest, p.released, streams, Counter(p.late), p.worst_lateness, p.topic_id, p.pace
+                p.next_offset,
+                p.latest,
+                p.released,
+                streams,
+                Counter(p.late),
+                p.worst_lateness,
+                p.topic_id,
+                p.pace,
+                p.labelled,
             )
         return state
 

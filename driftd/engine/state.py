@@ -13,6 +13,7 @@ from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
 from driftd.core.slice import Slice
+from driftd.ingest.outcomes.join import Outcomes
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
 
@@ -24,6 +25,7 @@ FirstRefused = tuple[TopicPartition, RefusedValue]
 class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
     ``awaited``: topics that did not exist when they were last looked for. ``refusals``: what was turned away, by field.
+    ``outcomes``: predictions and labels that wait for each other.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -38,6 +40,7 @@ class State:
     findings: int = 0
     awaited: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
     @property
     def late(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import tempfile
@@ -22,7 +23,9 @@ from driftd.core.errors import (
     StateUnwritable,
 )
 from driftd.core.reference import Reference
+from driftd.engine import label_store
 from driftd.engine.hashed import require_hashing
+from driftd.engine.label_store import LabelStore, Unusable
 from driftd.engine.parts import Parts
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import (
@@ -33,7 +36,10 @@ from driftd.engine.snapshot import (
     encode_reference,
 )
 from driftd.engine.state import State
+from driftd.ingest.outcomes import join
 from driftd.learn.growth import GROWING, GROWN
+
+log = logging.getLogger("driftd")
 
 MAGIC = b"driftd\n"
 FORMAT = 12
@@ -221,6 +227,7 @@ class CheckpointFile:
         self.path = folder / "checkpoint"
         self.previous = folder / "checkpoint.previous"
         self.parts = Parts(folder / "parts", write_files, read_file)
+        self.labels = LabelStore(folder / label_store.NAME)
         self._clock = clock
         self._writer = ThreadPoolExecutor(1, "driftd-checkpoint")
         self._writing: Future[int] | None = None
@@ -234,18 +241,44 @@ class CheckpointFile:
         being written.
         """
         self._wait()
-        pane_seconds = pipeline.monitor.windows.pane_seconds
+        if trouble := self._attach(state):
+            log.error("%s", trouble)
+        pending = state.outcomes.pending
+        changes = pending.hand_over(kept=self.labels.at >= pending.generation)
+        generation, pane_seconds = pending.generation, pipeline.monitor.windows.pane_seconds
         whole = Checkpoint.of(state, pipeline.sequential_of, pane_seconds, self._clock(), pipeline.hashing)
         checkpoint, put_parts = self.parts.named(whole)
         payload = encode_checkpoint(checkpoint)
 
         def write() -> int:
-            size = put_parts() + write_file(self.path, payload, previous=self.previous)
+            size = put_parts()
+            self.labels.write(changes, generation)  # before the checkpoint that names it
+            size += write_file(self.path, payload, previous=self.previous)
             self.parts.saved(checkpoint)
+            self.labels.saved(generation)
             return size
 
         self._writing = self._writer.submit(write)
         return self._writing
+
+    def _attach(self, state: State, *, anew: bool = False) -> str:
+        """What waits to be joined lies in our database, as the state has seen it; "" or what was lost with it."""
+        pending = state.outcomes.pending
+        if pending.base is self.labels and not anew and not self.labels.broken:
+            return ""
+        why = self.labels.broken
+        if not why:
+            try:
+                self.labels.open(pending.generation)
+            except Unusable as e:
+                why = str(e)
+        if not why:
+            pending.base, pending.size = self.labels, len(self.labels) + len(pending.changed)
+            return ""
+        kept, lost = self.labels.set_aside(), join.lose(state.outcomes)
+        state.outcomes.pending.base = self.labels
+        aside = f"; kept as {kept}" if kept else ""
+        return f"{why}{aside}; {lost:,} predictions and labels that waited for each other are lost, and counted"
 
     def _wait(self) -> None:
         if self._writing is not None:
@@ -274,10 +307,11 @@ class CheckpointFile:
             if said or path == self.previous:
                 saved = datetime.fromtimestamp(checkpoint.saved, UTC)
                 said.append(f"going on from the checkpoint before it, saved {saved:%Y-%m-%d %H:%M:%S} UTC")
-            return state, ", ".join(said)
+            return state, ", ".join(filter(None, (*said, self._attach(state, anew=True))))
         if said:
             said.append("starting from committed offsets, LEARNING")
-        return State(), ", ".join(said)
+        state = State()
+        return state, ", ".join(filter(None, (*said, self._attach(state, anew=True))))
 
     def read(self, path: Path) -> Checkpoint:
         """The checkpoint at ``path``, with its parts. Raises StateError."""

@@ -15,6 +15,7 @@ from typing import Final
 from driftd.config import Settings
 from driftd.config.values import spell_seconds
 from driftd.core.errors import ConfigError
+from driftd.core.slice import PARTS
 from driftd.generate import rules
 
 RUNBOOKS: Final = "https://runbooks.example.com/driftd"
@@ -123,9 +124,14 @@ def _field(rule: str, name: str, value: str) -> str:
 def of_model(label: str, owners: Mapping[str, Mapping[str, str]]) -> str:
     """A label that depends on the alert's model, as a template of Prometheus; it has none for other models."""
     branches = [
-        f'if eq $labels.model "{_go(m)}" }}}}{facts[label]}{{{{' for m, facts in owners.items() if label in facts
+        f"if eq $labels.model {_names(m)} }}}}{facts[label]}{{{{" for m, facts in owners.items() if label in facts
     ]
     return f"{{{{ {' else '.join(branches)} end }}}}" if branches else ""
+
+
+def _names(model: str) -> str:
+    """Of the model and its parts, one of which the alert may be about."""
+    return " ".join(f'"{_go(name)}"' for name in (model, *(f"{model}/{part}" for part in PARTS)))
 
 
 def _go(name: str) -> str:

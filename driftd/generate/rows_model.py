@@ -195,6 +195,32 @@ def service() -> Iterator[Panel]:
         unit="eps",
         runbooks=["DriftdNoData", "DriftdModelSilent"],
     )
+    joins = 'sum by (outcome) (rate(driftd_{}_joins_total{{model="$model"}}[$__rate_interval])) > 0'
+    yield lines(
+        "Labels that come later",
+        "Labels that came alone and predictions that wait for one, by what became of them; docs/labels.md.",
+        [(joins.format("label"), "label {{outcome}}"), (joins.format("prediction"), "prediction {{outcome}}")],
+        size=(8, 8),
+        unit="eps",
+        runbooks=["DriftdLabelsStopped"],
+    )
+    delay = 'sum by (le) (rate(driftd_label_delay_seconds_bucket{model="$model"}[$__rate_interval]))'
+    yield lines(
+        "Label delay",
+        "Quantiles of the time from a prediction to its label, of labels that were joined.",
+        [(f"histogram_quantile({q}, {delay})", f"p{q * 100:g}") for q in (0.5, 0.9, 0.99)],
+        size=(8, 8),
+        unit="s",
+        runbooks=["DriftdLabelsStopped"],
+    )
+    yield lines(
+        "Label coverage",
+        "Share of predictions that got a label, of those that have one or are beyond labels.horizon_seconds.",
+        [('max by (model) (driftd_label_coverage_ratio{model=~"$model"})', "labelled")],
+        size=(8, 8),
+        unit="percentunit",
+        runbooks=["DriftdLabelsStopped"],
+    )
     yield lines(
         "Errors",
         "Share of predictions with a service error, by arrival at driftd; and the objective's budget "

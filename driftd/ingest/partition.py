@@ -37,7 +37,7 @@ def take(
     accepted = 0
     for on_time in _on_time(partition, [b for b in batches if len(b)], windows, frontier):
         accepted += len(on_time)
-        _add(partition, on_time, about)
+        add(partition, on_time, about)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
             accepted += batch.label_only
@@ -103,7 +103,8 @@ def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[
     worst[reason.value] = max(worst.get(reason.value, 0.0), float(seconds.max()))
 
 
-def _add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
+def add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
+    """Takes events in that come for open panes."""
     key = Slice(batch.model)
     stream, settings = partition.streams.get(key), about(key)
     if stream is None:

@@ -115,7 +115,7 @@ def thin_events(
         gone = len(batch) - int(np.count_nonzero(stays))
         if gone:
             left = batch.take(np.flatnonzero(stays))
-            batch = replace(left, label_only=batch.label_only, ignored_features=batch.ignored_features)  # noqa: PLW2901
+            batch = replace(left, labels_alone=batch.labels_alone, ignored_features=batch.ignored_features)  # noqa: PLW2901
             stream.counters = stream.counters.merge(Counters(sampled_out=gone))
         kept.append(batch)
         dropped += gone

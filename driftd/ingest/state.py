@@ -52,7 +52,7 @@ class Stream:
 @dataclass(slots=True)
 class PartitionState:
     """``next_offset`` is the position that belongs to everything else here, in the topic that has ``topic_id`` ("" if
-    the source has no ids); ``latest`` the greatest event time.
+    the source has no ids); ``latest`` the greatest event time, and ``labelled`` that of labels that came alone.
 
     A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
     ``late`` counts late events by LateReason; ``worst_lateness`` has the greatest of each reason, in seconds.
@@ -66,3 +66,4 @@ class PartitionState:
     worst_lateness: dict[str, float] = field(default_factory=dict)
     topic_id: str = ""
     pace: Pace = START
+    labelled: float = -np.inf

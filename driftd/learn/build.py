@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.channel import ALONE, Channel, Role, incomparable
+from driftd.core.channel import ALONE, OUTCOMES, Channel, Role, incomparable
 from driftd.core.errors import ReferenceMismatch
 from driftd.core.event import EventBatch, Kind, Schema
 from driftd.core.hashing import NOT_HASHED, Hashing
@@ -28,6 +28,7 @@ from driftd.core.reference import (
     outside,
     tail_bins,
 )
+from driftd.core.slice import LABELS, Slice
 from driftd.core.summary import Summary
 from driftd.core.values import as_categories, as_numbers, infer_kind, present, same_number
 from driftd.core.window import Windows
@@ -181,7 +182,8 @@ def schema_of(reference: Reference) -> Schema:
 
 def _channels(rows: EventBatch, kinds: Mapping[str, Kind], classes: bool) -> tuple[Channel, ...]:
     out: list[Channel] = []
-    for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *ALONE):
+    alone = OUTCOMES if Slice(rows.model).part == LABELS else ALONE
+    for channel in (*(Channel.of_feature(name, kinds.get(name, Kind.ANY)) for name in sorted(rows.columns)), *alone):
         values = channel.values(rows, classes)
         if values is None or not present(values):  # nothing to compare with: a column that came later, or never
             continue

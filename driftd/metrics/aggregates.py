@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
 from driftd.core.objective import USUAL, Objective
+from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
+from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.judge.budget import ModelGuarantee
 from driftd.metrics.exposition import histogram, labels, sample
 
@@ -28,6 +30,7 @@ class ModelCounts:
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
     ``maintenance``: whether a window keeps it from ringing. ``objective``: what is allowed of failures and latency.
+    ``joins``: what became of labels that came alone, None where none are joined.
     """
 
     predictions: int = 0
@@ -44,6 +47,7 @@ class ModelCounts:
     sampled_out: int = 0
     maintenance: bool = False
     objective: Objective = USUAL
+    joins: LabelCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +139,50 @@ def quiet_lines(model: str, seconds: Mapping[str, float]) -> Iterator[tuple[str,
         yield name, sample(name, about, float(f"{value:.0f}"))
 
 
+def join_lines(model: str, c: LabelCounts) -> Iterator[tuple[str, bytes]]:
+    """What became of labels that came alone, and of predictions that wait for some."""
+    me = {"model": model}
+    families = {
+        ("driftd_label_joins_total", "outcome"): {
+            "joined": c.joined,
+            "late": c.late,
+            "unmatched": c.unmatched,
+            "duplicate": c.duplicates,
+            "correction": c.corrections,
+            "unsampled": c.unsampled_labels,
+            "lost": c.lost_labels,
+        },
+        ("driftd_prediction_joins_total", "outcome"): {
+            "labelled": c.joined + c.own,
+            "unlabelled": c.unlabelled,
+            "duplicate": c.duplicate_predictions,
+            "conflict": c.conflicts,
+            "unsampled": c.unsampled,
+            "lost": c.lost,
+            "no_id": c.no_id,
+        },
+        ("driftd_joins_waiting", "what"): {"predictions": c.waiting, "labels": c.early},
+    }
+    for (name, label), rows in families.items():
+        yield name, b"".join(sample(name, me | {label: key}, n) for key, n in rows.items())
+    for name, value in (("driftd_label_coverage_ratio", c.coverage), ("driftd_last_label_timestamp_seconds", c.last)):
+        if math.isfinite(value):
+            yield name, sample(name, me, value)
+    name = "driftd_label_delay_seconds"
+    yield name, histogram(name, model, DELAY_LE, c.delays.tolist(), c.delay_seconds)
+
+
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     me = {"model": model}
     if math.isfinite(c.last_event):
         name = "driftd_last_event_timestamp_seconds"
         yield name, sample(name, me, c.last_event)
+    if Slice(model).part:  # its events are those of the model: in a sum they would count twice
+        for name, mine in (("driftd_pages_total", c.pages), ("driftd_maintenance", int(c.maintenance))):
+            yield name, sample(name, me, mine)
+        return
+    if c.joins is not None:
+        yield from join_lines(model, c.joins)
     rows = {
         "driftd_predictions_total": c.predictions,
         "driftd_prediction_errors_total": c.prediction_errors,

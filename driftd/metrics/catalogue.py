@@ -201,6 +201,39 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter("driftd_labels_total", "labels", "Labels that came with their prediction.", _MODEL),
         counter("driftd_unjoined_labels_total", "labels", "Labels that came without their prediction.", _MODEL),
         counter(
+            "driftd_label_joins_total",
+            "labels",
+            "What became of labels that came alone: joined, late, unmatched, duplicate, correction, unsampled or lost.",
+            (*_MODEL, "outcome"),
+        ),
+        counter(
+            "driftd_prediction_joins_total",
+            "predictions",
+            "What became of predictions with an id that wait for a label: labelled, unlabelled, duplicate, conflict, "
+            "unsampled or lost; and no_id.",
+            (*_MODEL, "outcome"),
+        ),
+        gauge(
+            "driftd_joins_waiting",
+            "",
+            "Predictions that wait for their label, and labels that wait for their prediction, now.",
+            (*_MODEL, "what"),
+        ),
+        gauge(
+            "driftd_label_coverage_ratio",
+            "ratio",
+            "Share of predictions that got a label, of those that have one or are beyond labels.horizon_seconds.",
+            _MODEL,
+        ),
+        gauge("driftd_last_label_timestamp_seconds", "seconds", "Latest time of a label that came alone.", _MODEL),
+        Metric(
+            "driftd_label_delay_seconds",
+            "histogram",
+            "seconds",
+            (*_MODEL, "le"),
+            "How long after its prediction a joined label became known.",
+        ),
+        counter(
             "driftd_ignored_features_total",
             "values",
             "Feature values passed over because the model has too many features.",
@@ -337,6 +370,13 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge("driftd_checkpoint_bytes", "bytes", "Bytes that the last checkpoint wrote."),
         gauge("driftd_checkpoint_duration_seconds", "seconds", "How long the last checkpoint took."),
         counter("driftd_checkpoint_failures_total", "checkpoints", "Checkpoints that could not be written."),
+        gauge(
+            "driftd_label_sample_ratio",
+            "ratio",
+            "Share of ids that are joined: below 1 where more wait than labels.max_pending.",
+        ),
+        gauge("driftd_label_store_entries", "", "Predictions and labels that are kept for the join."),
+        gauge("driftd_label_store_bytes", "bytes", "Size of what is kept for the join, on disk."),
     ),
     "driftd itself": (
         gauge("driftd_build_info", "", "Always 1; the version that runs.", ("version",)),

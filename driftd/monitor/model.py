@@ -64,12 +64,19 @@ class Monitor:
     every_window: bool = False
     tickets_per_month: float = TICKET_BUDGET
     keeps_values: bool = True
+    _parts: dict[str, ModelSettings] = field(default_factory=dict)
     _readers: dict[tuple[str, int], ValueReader] = field(default_factory=dict)
     _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
     _guarantees: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
 
     def settings(self, key: Slice) -> ModelSettings:
-        return self.configured.get(key.model, self.default)
+        known = self.configured.get(key.model)
+        if known is None and key.part:
+            whole = self.configured.get(key.whole, self.default)
+            known = self._parts.get(key.model)
+            if known is None:
+                known = self._parts[key.model] = whole.of_part
+        return self.default if known is None else known
 
     def detectors(self, reference: Reference) -> DetectorSet:
         key = reference.id, reference.version

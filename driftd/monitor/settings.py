@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act
 from driftd.core.event import Kind, Schema
@@ -38,6 +38,11 @@ class ModelSettings:
     maintenance: tuple[Act, ...] = ()
     given: bool = False
     objective: Objective = USUAL
+
+    @property
+    def of_part(self) -> ModelSettings:
+        """Those of a part of the model, which has no features, and no reference of the user's."""
+        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False)
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

@@ -72,7 +72,8 @@ class Plan:
     """What who counts must know: how rows are decoded, and of the models whose bins stay how they are counted.
 
     ``schemas`` are all models' that are known, and ``max_features`` the limit of others; ``exclude`` has what to leave
-    out of configured models, ``others`` says it of those that are not. ``wanted``: None where all events are.
+    out of configured models, ``others`` says it of those that are not. ``wanted``: None where all events are;
+    ``shows_ids``: whether ids of events may be seen.
     """
 
     codec: Codec
@@ -83,6 +84,7 @@ class Plan:
     others: SliceIngest
     max_features: int
     wanted: Wanted | None = None
+    shows_ids: bool = True
 
     @classmethod
     def of(cls, pipeline: Pipeline, state: State, wanted: Wanted | None = None) -> Plan:
@@ -91,7 +93,7 @@ class Plan:
         exclude = {name: SliceIngest(exclude=s.learning.exclude) for name, s in monitor.configured.items()}
         others = SliceIngest(exclude=monitor.default.learning.exclude)
         schemas, most = dict(pipeline.schemas.of(state)), monitor.default.max_features
-        return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most, wanted)
+        return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most, wanted, pipeline.shows_ids)
 
     def about(self, key: Slice) -> SliceIngest:
         return self.slices.get(key) or self.exclude.get(key.model, self.others)
@@ -198,6 +200,7 @@ class _Tally:
             self.offset = int(records.offsets[0])
         mine.next_offset = records.next_offset
         decoded = plan.codec.decode(records, self.schemas)
+        batches = decoded.batches if plan.shows_ids else [batch.without_ids() for batch in decoded.batches]
         self.received += decoded.received
         self.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
         for reject in decoded.rejects:
@@ -208,13 +211,13 @@ class _Tally:
             if of not in self.refused or value.time < self.refused[of].time:
                 self.refused[of] = value
         self.unwatched.update(dict.fromkeys(decoded.unwatched))
-        for batch in decoded.batches:
+        for batch in batches:
             self.schemas.setdefault(batch.model, Schema(batch.model, max_features=plan.max_features))
             if len(batch):
                 begin = float(batch.times.min())
                 self.first[batch.model] = min(begin, self.first.get(batch.model, inf))
                 self.earliest = min(self.earliest, int(panes_of(np.array([begin]), plan.windows.pane_seconds)[0]))
-        self.accepted += partition.take(mine, decoded.batches, plan.windows, None, plan.about)
+        self.accepted += partition.take(mine, batches, plan.windows, None, plan.about)
 
 
 def _part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:

@@ -7,6 +7,7 @@ from math import isnan
 from typing import Final, NamedTuple
 
 from driftd.core.event import places
+from driftd.core.slice import Slice
 from driftd.core.text import clean, duration, plural
 from driftd.engine.degradation import LEVELS
 from driftd.learn.remarks import remarks, unwatched
@@ -40,7 +41,7 @@ def health(snapshot: Snapshot) -> list[Fact]:
     """What is known, in the order in which it is shown."""
     return [
         _ready(snapshot), *_kafka(snapshot), *_events(snapshot), _configuration(snapshot), *_limits(snapshot),
-        *_certificates(snapshot), *_silent(snapshot), *_references(snapshot),
+        *_labels(snapshot), *_certificates(snapshot), *_silent(snapshot), *_references(snapshot),
     ]  # fmt: skip
 
 
@@ -98,6 +99,16 @@ def _limits(snapshot: Snapshot) -> Iterator[Fact]:
         yield Fact("Rate limit", f"{most_a_second:,.0f} {what} a second of a {of}; {dropped:,.0f} left out so far")
 
 
+def _labels(snapshot: Snapshot) -> Iterator[Fact]:
+    """What waits for the join of labels, where any does."""
+    t = snapshot.telemetry
+    waiting, ratio = t.get("driftd_label_store_entries"), t.get("driftd_label_sample_ratio")
+    if waiting:
+        sampled = f"; a sample of 1 in {1 / ratio:,.0f} by id is joined (labels.max_pending)" if 0 < ratio < 1 else ""
+        size = t.get("driftd_label_store_bytes") / MB
+        yield Fact("Labels", f"{waiting:,.0f} predictions and labels kept for the join, {size:,.0f} MB{sampled}")
+
+
 def _certificates(snapshot: Snapshot) -> Iterator[Fact]:
     for what, expiry in snapshot.expiries.items():
         left = expiry - snapshot.now
@@ -140,7 +151,8 @@ def _silent(snapshot: Snapshot) -> Iterator[Fact]:
     if silent:
         named = ", ".join(f"{clean(name, 60)} for {age(seconds)}" for seconds, name in silent[:MOST_SILENT])
         rest = len(silent) - MOST_SILENT
-        yield Fact("Silent", named + (f" and {rest} more" if rest > 0 else ""), "DriftdNoData")
+        alert = "DriftdLabelsStopped" if all(Slice(name).part for _, name in silent) else "DriftdNoData"
+        yield Fact("Silent", named + (f" and {rest} more" if rest > 0 else ""), alert)
 
 
 def _references(snapshot: Snapshot) -> Iterator[Fact]:

@@ -28,6 +28,7 @@ from driftd.engine.daemon import LEARNED_BY
 from driftd.engine.hashed import require_reference
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.store import ReferenceStore, read_reference
+from driftd.ingest.outcomes.join import Joining
 from driftd.ingest.rate_limit import RateLimits
 from driftd.judge.natural.changes import Change, Own, OwnSize, OwnSizes, from_user
 from driftd.learn.build import Learning
@@ -60,8 +61,11 @@ def pipeline_of(
     """The pipeline that the settings describe; ``codec`` is that of Kafka records unless given. ``shown``: whether
     somebody looks at the models' values over time, on pages or for silence.
     """
-    discover = settings.discovery.enabled
+    discover, joining = settings.discovery.enabled, joining_of(settings)
     configured = {m.name: model_settings(settings, m) for m in settings.models}
+    # where labels are expected they have a share of their own; else those of models that were not discovered, if any
+    each = 2 if joining is not None and joining.always else 1
+    shares = max(settings.discovery.max_models if discover else 0, len(configured) * each, 1)
     monitor = Monitor(
         windows=_windows(settings),
         default=model_settings(settings, None),
@@ -69,7 +73,7 @@ def pipeline_of(
         false_alarms_per_month=settings.alarms.false_alarms_per_month,
         tickets_per_month=settings.alarms.tickets_per_month,
         # a share for every model that may still be discovered: the budget holds whatever comes, and in any order
-        budget_models=max(settings.discovery.max_models if discover else 0, len(configured), 1),
+        budget_models=shares,
         every_window=every_window,
         keeps_values=settings.state.values and shown,
     )
@@ -79,7 +83,18 @@ def pipeline_of(
         max_models=settings.discovery.max_models if discover else None,
         retire_seconds=settings.windows.retire_seconds,
         limits=RateLimits(settings.limits.records_per_second, settings.limits.events_per_second),
+        labels=joining,
+        most_slices=max(shares, 2 * len(configured)),
+        shows_ids=not settings.privacy.hides,
     )
+
+
+def joining_of(settings: Settings) -> Joining | None:
+    """How labels that come alone are joined; None where they are not. Members would each know a part of them."""
+    labels = settings.labels
+    if labels.join == "never" or settings.members.enabled:
+        return None
+    return Joining(labels.horizon_seconds, labels.max_pending, always=labels.join == "always")
 
 
 def references_of(settings: Settings) -> dict[str, Reference]:
@@ -193,6 +208,7 @@ def limits_of(settings: Settings) -> Limits:
         max_models=max(settings.discovery.max_models, len(settings.models)),
         max_features=settings.discovery.max_features,
         show_values=not settings.privacy.hides,
+        keep_ids=not settings.privacy.hides or joining_of(settings) is not None,
         hasher=hasher_of(settings),
         mappings=mappings_of(settings.mapping),
     )

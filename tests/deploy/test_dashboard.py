@@ -34,6 +34,8 @@ UNKNOWN_TO_THE_SDK: Final = {
 }
 LABELS: Final = {
     "model": ("fraud",),
+    "outcome": ("joined",),
+    "what": ("labels",),
     "feature": ("amount",),
     "detector": ("psi",),
     "quantile": ("0.5",),

@@ -30,7 +30,7 @@ APART: Final = 900.0
 SETTLED_SECONDS: Final = 45.0
 """So long nothing new may arrive before all is told."""
 SILENT_SECONDS: Final = 1500.0
-SILENCE: Final = {"DriftdNoData", "DriftdModelSilent"}
+SILENCE: Final = {"DriftdNoData", "DriftdModelSilent", "DriftdLabelsStopped"}
 HEAD: Final = """\
 # Alerts, as they arrive
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Column, EventBatch, Kind, NumericColumn, Scalar, Schema
+from driftd.core.event import Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
 from driftd.core.hashing import Hasher
 from driftd.core.values import MAX_CATEGORY_CHARS, category
 from driftd.decode.fields import COLUMNS, Holds
@@ -39,7 +39,13 @@ class Table:
 
     def without(self, places: Collection[int]) -> Table:
         """The events but for those at these places."""
-        stays = [place not in places for place in range(len(self.times))]
+        return self._those([place not in places for place in range(len(self.times))])
+
+    def only(self, places: Collection[int]) -> Table:
+        """The events at these places."""
+        return self._those([place in places for place in range(len(self.times))])
+
+    def _those(self, stays: Sequence[bool]) -> Table:
         out = Table(())
         out.times, out.features, out.versions, out.ids = (
             tuple(compress(column, stays)) for column in (self.times, self.features, self.versions, self.ids)
@@ -65,34 +71,62 @@ class Table:
             return self.ids if _filled(self.ids) else None
         return [other if mine is None else mine for mine, other in zip(self.ids, fallback, strict=True)]
 
-    def doubtful(self, times: NumericColumn, timestamps: NDArray[np.float64], future_seconds: float) -> set[int]:
-        """Events that the strict path must look at, because types alone do not say that they are good."""
+    def labels_alone(self, ids: Sequence[Any] | None) -> set[int]:
+        """Events that are a label with an id, and have neither prediction nor features."""
+        if ids is None:
+            return set()
+        labels = self.fields["label"]
+        return {i for i in self._empty() if labels[i] is not None and ids[i] is not None}
+
+    def doubtful(
+        self, times: NumericColumn, timestamps: NDArray[np.float64], future_seconds: float, alone: Collection[int] = ()
+    ) -> set[int]:
+        """Events that the strict path must look at, because types alone do not say that they are good; ``alone``: those
+        of ``labels_alone``.
+        """
         with np.errstate(invalid="ignore"):
             good = (times >= 0) & (times < LATEST_TIME) & ~(times > timestamps + future_seconds)
             for values in (self.fields[f.name] for f in COLUMNS if not f.signed):
                 if _filled(values):
                     good &= ~(np.array(values, np.float64) < 0)
         bad = set() if good.all() else set(np.flatnonzero(~good).tolist())
-        return bad | self._without_norm_or_anything()
+        return bad | self._empty().difference(alone) | self._without_norm()
 
-    def _without_norm_or_anything(self) -> set[int]:
-        """Events whose prediction is a list too large for a norm, or that have neither prediction nor features."""
-        out: set[int] = set()
+    def _empty(self) -> set[int]:
+        """Events that have neither prediction nor features."""
         predictions = self.fields["prediction"]
-        types = set(map(type, predictions))
-        if NoneType in types and NoneType in set(map(type, self.features)):
-            pairs = zip(self.features, predictions, strict=True)
-            out.update(i for i, (f, p) in enumerate(pairs) if f is None and p is None)
-        if list in types:
-            out.update(i for i, p in enumerate(predictions) if isinstance(p, list) and math.isinf(math.hypot(*p)))
-        return out
+        if NoneType not in set(map(type, predictions)) or NoneType not in set(map(type, self.features)):
+            return set()
+        pairs = zip(self.features, predictions, strict=True)
+        return {i for i, (f, p) in enumerate(pairs) if f is None and p is None}
+
+    def _without_norm(self) -> set[int]:
+        """Events whose prediction is a list too large for a norm."""
+        predictions = self.fields["prediction"]
+        if list not in set(map(type, predictions)):
+            return set()
+        return {i for i, p in enumerate(predictions) if isinstance(p, list) and math.isinf(math.hypot(*p))}
+
+    def label_batch(
+        self,
+        model: str,
+        offsets: NDArray[np.int64],
+        times: NumericColumn,
+        ids: Sequence[Any],
+        hasher: Hasher | None = None,
+    ) -> LabelBatch:
+        """The labels of events that are nothing else."""
+        labels: Column = _scalars(self.fields["label"])
+        if hasher is not None:
+            labels = hasher.answer(model, labels, Kind.ANY)
+        return LabelBatch(offsets, times, ids, scalars(labels))
 
     def batch(
         self,
         compiled: CompiledSchema,
         offsets: NDArray[np.int64],
         times: NumericColumn,
-        label_only: int,
+        labels_alone: LabelBatch | None,
         ignored: int,
         hasher: Hasher | None = None,
     ) -> EventBatch:
@@ -109,7 +143,7 @@ class Table:
             columns=_feature_columns(compiled, features, hasher),
             fields=self._field_columns(compiled.schema, hasher),
             version=version_of(self.versions),
-            label_only=label_only,
+            labels_alone=labels_alone,
             ignored_features=ignored,
         )
 

@@ -123,12 +123,11 @@ class JsonCodec:
 class _Growth:
     """What one call learns about one model before its schema is compiled anew."""
 
-    __slots__ = ("ignored", "label_only", "refused", "schema", "spare")
+    __slots__ = ("ignored", "refused", "schema", "spare")
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.spare: dict[str, None] = {}
-        self.label_only = 0
         self.ignored = 0
         self.refused: dict[str, RefusedValue] = {}  # the first of each feature
 
@@ -250,7 +249,7 @@ class _Run:
         return outcomes
 
     def _event(self, index: int, value: bytes | Raw) -> Any:
-        """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped, or a label alone)."""
+        """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped)."""
         try:
             model, fields = fields_of(self.codec.shape.own(value), self.limits)
             growth = self._growth(model)
@@ -277,12 +276,11 @@ class _Run:
         if accepted.nulls or accepted.over:
             self.stale = growth.add_spare((*accepted.nulls, *accepted.over)) or self.stale
         growth.ignored += len(accepted.over)
-        growth.label_only += accepted.label_only
         for name, why in accepted.event.refused.items():
             if name not in growth.refused:
                 offset = int(self.records.offsets[index])
                 growth.refused[name] = RefusedValue(schema.model, name, offset, accepted.event.time, why)
-        return None if accepted.label_only else accepted.event
+        return accepted.event
 
     def _growth(self, model: str) -> _Growth | None:
         """The model's state in this call; None when it is not known and may not be discovered."""
@@ -339,22 +337,15 @@ class _Run:
     def _grouped(self, events: list[Any]) -> dict[str, list[int] | None]:
         """Positions of each model's events, models in order of appearance; None for all of them."""
         owners = {getattr(t, "owner", None) for t in set(map(type, events))}
-        labelled = self._labelled()
         if len(owners) == 1 and isinstance(owner := owners.pop(), str):
-            return {owner: None, **{model: [] for model in labelled if model != owner}}
+            return {owner: None}
         groups: dict[str, list[int]] = {}
         for position, event in enumerate(events):
             if isinstance(event, Reject):
                 self.rejects.append((position, event))
             elif event is not None:
                 groups.setdefault(event.owner, []).append(position)
-        for model in labelled:
-            groups.setdefault(model, [])
         return {**groups}
-
-    def _labelled(self) -> list[str]:
-        """Models that got labels without an event."""
-        return [model for model, growth in self.growths.items() if growth.label_only]
 
     # Whole, because its steps narrow the same rows, times and table, and each piece would have to pass them on.
     def _batch(
@@ -371,21 +362,30 @@ class _Run:
         timestamps = self.records.timestamps[rows]
         fallback = self.unwrapped.times[rows] if self.unwrapped is not None else None
         times = table.event_times(timestamps, fallback)
-        doubtful = table.doubtful(times, timestamps, self.limits.future_seconds)
-        if doubtful:
-            for i in sorted(doubtful):
-                self._look_again(i if positions is None else positions[i], int(rows[i]), values)
+        ids = table.event_ids(self._envelope_ids(rows))
+        alone = table.labels_alone(ids)
+        doubtful = table.doubtful(times, timestamps, self.limits.future_seconds, alone)
+        for i in sorted(doubtful):
+            self._look_again(i if positions is None else positions[i], int(rows[i]), values)
+        labels = None
+        alone -= doubtful
+        if alone and ids is not None:
+            there = sorted(alone)
+            offsets, mine = self.records.offsets[rows[there]], [ids[i] for i in there]
+            labels = table.only(alone).label_batch(model, offsets, times[there], mine, self.limits.hasher)
+        if doubtful or alone:
             growth = self.growths.get(model)
-            keep = [i for i in range(len(events)) if i not in doubtful]
+            gone = doubtful | alone
+            keep = [i for i in range(len(events)) if i not in gone]
             events = [events[i] for i in keep]
-            table, rows, times = table.without(doubtful), rows[keep], times[keep]
-        label_only, ignored = (growth.label_only, growth.ignored) if growth is not None else (0, 0)
-        if not len(times) and not label_only:
+            table, rows, times = table.without(gone), rows[keep], times[keep]
+            ids = None if ids is None else [ids[i] for i in keep]
+        ignored = growth.ignored if growth is not None else 0
+        if not len(times) and labels is None:
             return None
-        offsets, hasher = self.records.offsets[rows], self.limits.hasher
-        batch = table.batch(compiled, offsets, times, label_only, ignored, hasher)
-        if self.limits.show_values:
-            batch = replace(batch, ids=table.event_ids(self._envelope_ids(rows)))
+        batch = table.batch(compiled, self.records.offsets[rows], times, labels, ignored, self.limits.hasher)
+        if self.limits.keep_ids:
+            batch = replace(batch, ids=ids)
         return replace(batch, refused=_refused(events)) if growth is not None and growth.refused else batch
 
     def _envelope_ids(self, rows: NDArray[np.intp]) -> list[str | None] | None:
@@ -393,7 +393,7 @@ class _Run:
         return None if ids is None else [ids[row] for row in rows.tolist()]
 
     def _look_again(self, position: int, row: int, values: Sequence[Any]) -> None:
-        """A doubtful event on the strict path, which refuses it or counts a label."""
+        """A doubtful event on the strict path, which refuses it."""
         outcome = self._event(row, values[position])
         if isinstance(outcome, Reject):
             self.rejects.append((position, outcome))

@@ -92,14 +92,12 @@ class Context(NamedTuple):
 class Accepted(NamedTuple):
     """A usable event. ``event`` is a StrictEnvelope, its ``owner`` the model; ``new`` are features to discover,
     ``nulls`` unknown names without a value that are none of them, ``over`` unknown names beyond the schema's limit.
-    ``label_only``: there is nothing to monitor.
     """
 
     event: Any
     new: Sequence[str] = ()
     nulls: Sequence[str] = ()
     over: Sequence[str] = ()
-    label_only: bool = False
 
 
 class _Features(NamedTuple):
@@ -212,7 +210,7 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
     if event.features is not None or event.prediction is not None:
         return Accepted(event, features.new, features.nulls, features.over)
     if event.label is not None and (event.id is not None or context.fallback_id is not None):
-        return Accepted(event, label_only=True)
+        return Accepted(event)  # a label alone
     wanted = "label without id" if event.label is not None else "missing, and so are prediction and label"
     raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
 

@@ -253,7 +253,7 @@ class _Part:
             version=self.version(),
             ignored_features=ignored,
             refused={name: self.flags(faults) for name, faults in self.refused.items()},
-            ids=self.ids() if self.run.codec.limits.show_values else None,
+            ids=self.ids() if self.run.codec.limits.keep_ids else None,
         )
 
     def ids(self) -> list[Scalar] | None:

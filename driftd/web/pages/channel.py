@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from driftd.core.finding import CHANGE, JUDGE, Status
 from driftd.core.reference import Bins
+from driftd.core.slice import Slice
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
@@ -81,6 +82,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView, name: str) -> bytes
         line=line,
         beside=usual_and_now(line.kind, Values.of(m, stretch), row, since),
         silent=silence_in_words(m, snapshot.now),
+        part=Slice(m.name).part,
         reference=reference,
         stretch=stretch,
         ranges=RANGES,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from driftd.core.channel import JOINT
 from driftd.core.finding import Status
+from driftd.core.slice import Slice
 from driftd.metrics.aggregates import QUANTILES
 from driftd.monitor import timeline as t
 from driftd.monitor.view import ModelView, Snapshot
@@ -21,6 +22,7 @@ from driftd.web.episodes import Episode, episodes
 from driftd.web.facts import ChannelLine, channel_lines, model_line, silence_in_words
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
+from driftd.web.labels import label_line
 from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.frame import Request, render
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
@@ -57,6 +59,9 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         advice=list(advice(m, len([c for c in channels if c.status in {"page", "ticket"}]))),
         latency=_latency(m),
         silent=silence_in_words(m, snapshot.now),
+        part=Slice(m.name).part,
+        whole=Slice(m.name).whole,
+        labels=label_line(m, snapshot),
         stretch=stretch,
         ranges=RANGES,
         charts=[chart.svg_with_caption() for chart in _charts(m, stretch, snapshot) if not chart.empty],

@@ -647,3 +647,18 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
         for done in (1000, 5000, 6000):
             bar.update(Progress(done, 10_000, "rows"))
     assert capsys.readouterr().err == "driftd replay: 5,000 rows (50%)\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "joined to predictions by id, within 7 days"),
+        (("labels.join=never",), "counted only (labels.join: never)"),
+        (("members.enabled=true",), "Members join none, since each reads a part"),
+    ],
+)
+def test_check_says_what_becomes_of_labels_that_come_alone(run: Any, words: tuple[str, ...], says: str) -> None:
+    options = [part for word in words for part in ("--set", word)]
+    _, out, _ = run("check", "--offline", *options)
+    assert says in " ".join(out.split())
+    assert says in json.loads(run("check", "--offline", "--output", "json", *options)[1])["labels"]

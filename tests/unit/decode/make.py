@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from driftd.core.event import Decoded, EventBatch, Headers, Kind, RecordBatch, Reject, Schema, versions
+from driftd.core.event import Decoded, EventBatch, Headers, Kind, RecordBatch, Reject, Scalar, Schema, versions
 from driftd.decode import Codec, Limits
 from driftd.decode.json.codec import EventsCodec
 
@@ -90,6 +90,14 @@ def rows(batch: EventBatch) -> list[tuple[Any, ...]]:
     return out
 
 
+def labels_alone(batch: EventBatch) -> list[tuple[int, float, Scalar, Scalar]]:
+    """Offset, time, id and label of each label that came alone."""
+    alone = batch.labels_alone
+    if alone is None:
+        return []
+    return [*zip(alone.offsets.tolist(), alone.times.tolist(), alone.ids, alone.labels, strict=True)]
+
+
 def _nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
@@ -116,11 +124,11 @@ def outcome(
         known = grown(known, decoded, max_features)
         for batch in decoded.batches:
             model = models.setdefault(
-                batch.model, {"rows": [], "versions": set(), "label_only": 0, "ignored": 0, "features": ()}
+                batch.model, {"rows": [], "versions": set(), "labels": [], "ignored": 0, "features": ()}
             )
             model["rows"] += rows(batch)
             model["versions"] |= set(versions(batch)) - {None}
-            model["label_only"] += batch.label_only
+            model["labels"] += labels_alone(batch)
             model["ignored"] += batch.ignored_features
             model["features"] = tuple(batch.columns)
     told = {"rejects": rejects, "dropped": dropped, "refused": first}

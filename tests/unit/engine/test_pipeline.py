@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from driftd.core.event import (
     Decoded,
     EventBatch,
+    LabelBatch,
     RecordBatch,
     RefusedValue,
     Reject,
@@ -305,7 +306,8 @@ def test_what_a_model_has_judged_stays_judged_when_an_idle_partition_wakes_up() 
 def test_rejects_labels_and_drops_balance() -> None:
     p, state = pipeline(), State()
     batch = events([1000.0], [0.0], ["red"])
-    labels = EventBatch("m", np.empty(0, np.int64), np.empty(0), {}, label_only=2)
+    alone = LabelBatch(np.arange(2), np.array([1.0, 2.0]), ["a", "b"], [1.0, 0.0])
+    labels = EventBatch("m", np.empty(0, np.int64), np.empty(0), {}, labels_alone=alone)
     rejects = [Reject(0, 1, RejectReason.NOT_JSON, "truncated")]
     p.ingest(state, A, 5, Decoded(4, [batch, labels], rejects))
     assert state.balanced

@@ -89,14 +89,14 @@ def test_alerts_about_a_model_have_its_owner_and_no_others_have_one() -> None:
     assert "DriftdModelDrift" in of_models
     assert "DriftdDown" not in of_models
     labels = found["DriftdNoData"]["labels"]
-    assert labels["team"] == '{{ if eq $labels.model "fraud" }}risk{{ end }}'
-    assert labels["owner"] == '{{ if eq $labels.model "a\\"b" }}a@b.c{{ end }}'
+    assert labels["team"] == '{{ if eq $labels.model "fraud" "fraud/labels" }}risk{{ end }}'
+    assert labels["owner"] == '{{ if eq $labels.model "a\\"b" "a\\"b/labels" }}a@b.c{{ end }}'
 
 
 def test_a_label_of_several_models() -> None:
     owners = {"a": {"team": "one"}, "b": {"owner": "x"}, "c": {"team": "two"}}
     assert of_model("team", owners) == (
-        '{{ if eq $labels.model "a" }}one{{ else if eq $labels.model "c" }}two{{ end }}'
+        '{{ if eq $labels.model "a" "a/labels" }}one{{ else if eq $labels.model "c" "c/labels" }}two{{ end }}'
     )
     assert of_model("team", {}) == ""
 

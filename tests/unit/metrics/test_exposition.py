@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.finding import JUDGE, Joint, Status
 from driftd.core.reference import Gap, Reference
+from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
 from driftd.metrics.aggregates import IncidentText, ModelCounts, Page
@@ -35,6 +36,26 @@ COUNTS = ModelCounts(
     last_event=END - 1.5,
     latency_le=np.array([0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
     latency_seconds=12.25,
+)
+
+
+JOINS = LabelCounts(
+    predictions=25,
+    labels=11,
+    waiting=10,
+    joined=7,
+    own=1,
+    unlabelled=2,
+    duplicate_predictions=3,
+    conflicts=1,
+    unsampled=1,
+    early=2,
+    late=1,
+    duplicates=1,
+    no_id=4,
+    last=END,
+    delays=np.array([0, 0, 5, 0, 0, 2, 0, 0, 0, 0]),
+    delay_seconds=500_000.5,
 )
 
 
@@ -458,6 +479,7 @@ def big_page() -> MetricsSink:
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
+    s.count("m0", replace(COUNTS, joins=JOINS))
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)
@@ -475,6 +497,44 @@ def test_every_metric_of_the_table_is_on_the_full_page_and_no_family_twice() -> 
     families = [f.name for f in text_string_to_metric_families(big_page().render().decode())]
     assert len(families) == len(set(families))
     assert set(families) >= {n.removesuffix("_total") for n in METRICS}
+
+
+def test_what_became_of_labels_that_came_alone() -> None:
+    assert JOINS.balanced
+    s = sink()
+    s.count("m", replace(COUNTS, joins=JOINS))
+    about = [x for x in lines(s.render(), "driftd_") if "join" in x or "_label_" in x]
+    assert [x for x in about if not x.endswith(" 0") and "_bucket" not in x] == [
+        'driftd_label_joins_total{model="m",outcome="joined"} 7',
+        'driftd_label_joins_total{model="m",outcome="late"} 1',
+        'driftd_label_joins_total{model="m",outcome="duplicate"} 1',
+        'driftd_prediction_joins_total{model="m",outcome="labelled"} 8',
+        'driftd_prediction_joins_total{model="m",outcome="unlabelled"} 2',
+        'driftd_prediction_joins_total{model="m",outcome="duplicate"} 3',
+        'driftd_prediction_joins_total{model="m",outcome="conflict"} 1',
+        'driftd_prediction_joins_total{model="m",outcome="unsampled"} 1',
+        'driftd_prediction_joins_total{model="m",outcome="no_id"} 4',
+        'driftd_joins_waiting{model="m",what="predictions"} 10',
+        'driftd_joins_waiting{model="m",what="labels"} 2',
+        'driftd_label_coverage_ratio{model="m"} 0.8',
+        f'driftd_last_label_timestamp_seconds{{model="m"}} {number(END)}',
+        'driftd_label_delay_seconds_sum{model="m"} 500000.5',
+        'driftd_label_delay_seconds_count{model="m"} 7',
+    ]
+    assert 'driftd_label_delay_seconds_bucket{model="m",le="3600.0"} 5' in about
+
+
+def test_events_of_a_part_are_not_counted_a_second_time() -> None:
+    s = sink()
+    s.count("m", COUNTS)
+    s.count("m/labels", replace(COUNTS, pages=1))
+    of_part = [x.partition("{")[0] for x in lines(s.render(), "driftd_") if '"m/labels"' in x]
+    assert of_part == [
+        "driftd_model_status",
+        "driftd_pages_total",
+        "driftd_maintenance",
+        "driftd_last_event_timestamp_seconds",
+    ]
 
 
 def test_the_kind_of_an_open_change_is_a_label() -> None:

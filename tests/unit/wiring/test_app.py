@@ -20,7 +20,7 @@ from driftd.engine.daemon import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build
-from driftd.wiring.app import PAGE_AFTER_SECONDS, kafka_settings, pipeline_of, references_of
+from driftd.wiring.app import PAGE_AFTER_SECONDS, kafka_settings, limits_of, pipeline_of, references_of
 from tests.unit.core.make import stream
 
 DAY = 86_400.0
@@ -139,3 +139,32 @@ def test_a_reference_of_another_kind_is_taken_up_and_the_judge_goes_on(tmp_path:
 def test_more_is_fetched_at_once_where_records_are_skipped(tmp_path: Path, limits: str, fetched: int) -> None:
     kafka = "kafka: {bootstrap_servers: [b:9092], topics: [t]}"
     assert kafka_settings(load(tmp_path, f"{kafka}\nlimits: {limits}")).partition_fetch_bytes == fetched
+
+
+@pytest.mark.parametrize(
+    ("text", "shares", "slices", "always"),
+    [
+        pytest.param("{}", 2, 4, False, id="labels may come: room for two more slices"),
+        pytest.param("labels: {join: always}", 4, 4, True, id="labels are expected: a share of the budget each"),
+        pytest.param("labels: {join: never}", 2, 4, None, id="counted only"),
+        pytest.param("members: {enabled: true}", 2, 4, None, id="members join none"),
+        pytest.param("discovery: {enabled: true, max_models: 9}", 9, 9, False, id="a share of models to come"),
+    ],
+)
+def test_what_labels_take_of_the_budget(
+    tmp_path: Path, text: str, shares: int, slices: int, always: bool | None
+) -> None:
+    models = "models: [{name: a}, {name: b}]"
+    discovery = "" if "discovery" in text else "discovery: {enabled: false}\n"
+    pipeline = pipeline_of(load(tmp_path, f"{models}\n{discovery}{'' if text == '{}' else text}\n"))
+    assert (pipeline.monitor.budget_models, pipeline.most_slices) == (shares, slices)
+    assert (None if pipeline.labels is None else pipeline.labels.always) is always
+
+
+def test_ids_are_decoded_for_the_join_and_shown_to_nobody_where_privacy_hides_them(tmp_path: Path) -> None:
+    hides = "privacy: {dead_letters: drop}\n"
+    for labels, kept in (("", True), ("labels: {join: never}\n", False)):
+        settings = load(tmp_path, hides + labels)
+        assert limits_of(settings).keep_ids is kept
+        assert not pipeline_of(settings).shows_ids
+    assert pipeline_of(load(tmp_path, "")).shows_ids

@@ -94,7 +94,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $branches := list }}
 {{- range $model, $facts := .owners }}
 {{- with get $facts $label }}
-{{- $branches = append $branches (printf "if eq $labels.model %q }}%s{{" $model .) }}
+{{- $branches = append $branches (printf "if eq $labels.model %q %q }}%s{{" $model (printf "%s/labels" $model) .) }}
 {{- end }}
 {{- end }}
 {{- if $branches }}

@@ -11,7 +11,7 @@ from driftd.core.event import DropReason, Kind, RejectReason, Schema
 from driftd.core.values import category
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
-from tests.unit.decode.make import NOW, accounted, decode, m, only, records, refusals, refused
+from tests.unit.decode.make import NOW, accounted, decode, labels_alone, m, only, records, refusals, refused
 
 R = RejectReason
 
@@ -364,6 +364,24 @@ def test_labels_alone_are_counted_and_have_no_row() -> None:
     )
     batch = only(decoded)
     assert (len(batch), batch.label_only, decoded.received) == (1, 2, 3)
+    assert [row[2:] for row in labels_alone(batch)] == [("9f", 1.0), (4, "no")]
+
+
+@pytest.mark.parametrize("schema", [None, Schema("m", {"x": Kind.NUMERIC}, open=False)], ids=["first", "known"])
+def test_labels_alone_keep_place_time_id_and_value(schema: Schema | None) -> None:
+    decoded = decode(
+        {"model": "m", "id": "9f", "label": True, "time": 7.5},
+        m(id="x"),
+        [{"model": "m", "id": 4, "label": "no"}, {"model": "m", "id": "b", "label": 2, "time": 8}, m(id=5, label=1)],
+        {"model": "m", "label": 1},
+        schema=schema,
+    )
+    (batch,) = decoded.batches
+    assert labels_alone(batch) == [(0, 7.5, "9f", "true"), (2, NOW, 4, "no"), (2, 8.0, "b", 2.0)]
+    assert batch.ids == ["x", 5]
+    assert [(r.reason, r.detail) for r in decoded.rejects] == [
+        (RejectReason.MISSING_FIELD, "features: label without id")
+    ]
 
 
 def test_models_come_apart_whatever_the_order_of_keys() -> None:

@@ -1,0 +1,82 @@
+"""What a model's page says of labels that come later: how many were joined, how late they are, when the last came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, isnan
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.slice import Slice
+from driftd.core.text import duration, when
+from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
+from driftd.monitor.view import ModelView, Snapshot
+from driftd.web.format import share
+
+QUANTILES: Final = (0.5, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFact:
+    term: str
+    value: str
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLine:
+    """``part``: under which name the joined labels are watched, "" where they are not yet."""
+
+    facts: tuple[LabelFact, ...]
+    part: str
+
+
+def label_line(m: ModelView, snapshot: Snapshot) -> LabelLine | None:
+    """None of a model without labels that come alone."""
+    c, part = m.counts.joins, Slice.of_labels(m.name).model
+    if c is None or not (c.labels or c.waiting):
+        return None
+    known = part if any(other.name == part for other in snapshot.models) else ""
+    return LabelLine((_joined(c), _coverage(c), *_delay(c), *_last(c, snapshot.now)), known)
+
+
+def _joined(c: LabelCounts) -> LabelFact:
+    others = {
+        "wait for their prediction": c.early,
+        "without a prediction": c.unmatched,
+        "late": c.late,
+        "sent twice": c.duplicates,
+        "corrected": c.corrections,
+        "not in the sample": c.unsampled_labels,
+        "lost": c.lost_labels,
+    }
+    rest = ", ".join(f"{n:,} {what}" for what, n in others.items() if n)
+    return LabelFact("Labels joined", f"{c.joined:,} of {c.labels:,}", rest)
+
+
+def _coverage(c: LabelCounts) -> LabelFact:
+    waiting = f"{c.waiting:,} predictions wait for theirs" if c.waiting else ""
+    no_id = f"{c.no_id:,} predictions have no id" if c.no_id else ""
+    value = "not known yet" if isnan(c.coverage) else share(c.coverage)
+    return LabelFact("Coverage", value, ", ".join(filter(None, (waiting, no_id))))
+
+
+def _delay(c: LabelCounts) -> list[LabelFact]:
+    found = [quantile(c.delays, q) for q in QUANTILES]
+    if not c.joined:
+        return []
+    half, most = (f"within {duration(x)}" if isfinite(x) else f"more than {duration(DELAY_LE[-1])}" for x in found)
+    return [LabelFact("Delay", f"half {half}", f"nine in ten {most}")]
+
+
+def quantile(delays: NDArray[np.int64], q: float) -> float:
+    """The end of the bucket that the quantile is in, seconds; inf in the last one, and of nothing."""
+    total = int(delays.sum())
+    place = int(np.searchsorted(np.cumsum(delays), q * total)) if total else len(DELAY_LE)
+    return DELAY_LE[place] if place < len(DELAY_LE) else np.inf
+
+
+def _last(c: LabelCounts, now: float) -> list[LabelFact]:
+    return [LabelFact("Last label", when(c.last, now))] if isfinite(c.last) else []
