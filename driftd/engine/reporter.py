@@ -356,6 +356,7 @@ class Reporter:
             m.growth is not None and m.growth.sample is not None,
             renewal.renews(m, monitor.settings(m.slice)),
             renewed,
+            m.quality,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

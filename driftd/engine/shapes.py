@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftd.core.exemplars import ID_BYTES, Exemplars
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
 from driftd.engine.snapshot import RowsSnapshot
@@ -64,6 +66,7 @@ def require_panes(block: PaneBlock) -> None:
     if not {number for number, _ in block.detections} <= numbers:
         raise ValueError("panes: a detection in no pane of them")
     _require_names(block, numbers, channels)
+    _require_outcomes(block.outcomes, block.numbers)
     for version, panes in block.versions.items():
         if panes.ndim != 1 or panes.dtype.kind != "i" or not set(panes.tolist()) <= numbers:
             raise ValueError(f"panes: version {version!r}: expected numbers of panes")
@@ -81,6 +84,16 @@ def _require_names(block: PaneBlock, numbers: set[int], channels: int) -> None:
         raise ValueError("panes: names of new categories in no pane of them, or not in order")
     if not all(0 <= row < channels for _, row, _, _ in block.names):
         raise ValueError("panes: names of new categories of no channel")
+
+
+def _require_outcomes(outcomes: Outcomes, numbers: NDArray[np.int64]) -> None:
+    for sums in outcomes.values():
+        _require("outcomes", sums.keys, (len(sums.keys),), "i")
+        _require("outcomes", sums.values, (len(sums.keys),), "i")
+        if sums.width < 1 or not len(sums) or (np.diff(sums.keys) <= 0).any():
+            raise ValueError("panes: outcomes not in order, or none")
+        if not np.isin(sums.rows, numbers).all():
+            raise ValueError("panes: outcomes in no pane of them")
 
 
 def fits(block: PaneBlock, reference: Reference) -> bool:

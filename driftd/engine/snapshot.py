@@ -37,6 +37,7 @@ from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
 from driftd.monitor.exemplars import Recent
+from driftd.monitor.quality import Quality
 from driftd.monitor.state import Came, Growth, ModelState, Period, Regrowth, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
@@ -290,6 +291,7 @@ class ModelSnapshot:
     retired: bool = False
     configured: bool = False
     regrowths: list[RegrowthSnapshot] = field(default_factory=list)
+    quality: Quality | None = None
 
     @property
     def growths(self) -> list[GrowthSnapshot]:
@@ -329,6 +331,7 @@ class ModelSnapshot:
             m.retired,
             m.configured,
             [RegrowthSnapshot.of(r) for r in m.regrowths],
+            m.quality,
         )
 
     def restore(self) -> ModelState:
@@ -361,6 +364,7 @@ class ModelSnapshot:
             exemplars=self.exemplars,
             names=self.names,
             regrowths=tuple(r.restore() for r in self.regrowths),
+            quality=self.quality,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

@@ -36,7 +36,7 @@ from driftd.engine.state import State
 from driftd.learn.growth import GROWING, GROWN
 
 MAGIC = b"driftd\n"
-FORMAT = 11
+FORMAT = 12
 _HEADER = len(MAGIC) + 2 + 8 + 32  # magic, format, length of the payload, its SHA-256
 
 
