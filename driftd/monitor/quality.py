@@ -65,81 +65,76 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What is over: it changes once an hour, so a checkpoint writes it once. ``hours``: sums of the last ones."""
+
+    hours: SparseSums
+    by_hour: History
+    by_day: History
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Quality:
     """Of one model; ``scheme`` as in Scoring.id; ``since``: the beginning of the first pane that counts so, epoch
-    seconds. ``last``: the last pane's end.
+    seconds; ``last``: the end of the last one. ``hour`` and ``day`` are not over. ``seen``: when each version of
+    ``total`` last had an event.
     """
 
     scheme: str
     since: float
     last: float
-    hours: SparseSums
+    hour: SparseSums
     day: SparseSums
     total: Mapping[str, SparseSums]
-    past_hours: History
-    past_days: History
+    past: Past
     seen: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def start(cls, scoring: Scoring, since: float) -> Quality:
         none = SparseSums(scoring.width, np.zeros(0, np.int64), np.zeros(0, np.int64))
         empty = History.none(len(statistics(scoring)))
-        return cls(scoring.id, since, since, none, none, {}, empty, empty)
+        return cls(scoring.id, since, since, none, none, {}, Past(none, empty, empty))
 
     def take(self, scoring: Scoring, outcomes: Outcomes, pane_seconds: float) -> Quality:
         """With closed panes, which are later than all before."""
         mine = scoring.own(outcomes)
         if not mine:
             return self
-        every = merged([*mine.values()])
-        last = (int(every.rows[-1]) + 1) * pane_seconds
-        hours, past_hours = _over(scoring, self.hours, every.grouped(pane_seconds / HOUR), self.past_hours, MOST_HOURS)
-        day, past_days = _over(scoring, self.day, every.grouped(pane_seconds / DAY_SECONDS), self.past_days, MOST_DAYS)
-        newest = int(hours.rows[-1])
+        every, past = merged([*mine.values()]), self.past
+        hour, hours_over = _cut(merged([self.hour, every.grouped(pane_seconds / HOUR)]))
+        day, days_over = _cut(merged([self.day, every.grouped(pane_seconds / DAY_SECONDS)]))
+        if len(hours_over):
+            newest = int(hour.rows[-1])
+            past = replace(
+                past,
+                hours=merged([past.hours, hours_over]).between(newest - HOURS, newest - 1),
+                by_hour=past.by_hour.then(History.of(scoring, hours_over), MOST_HOURS),
+            )
+        if len(days_over):
+            past = replace(past, by_day=past.by_day.then(History.of(scoring, days_over), MOST_DAYS))
         seen = dict(self.seen) | {name: (int(s.rows[-1]) + 1) * pane_seconds for name, s in mine.items()}
         total, seen = _bounded(_added(self.total, at(mine, 0)), seen)
-        return Quality(
-            self.scheme,
-            self.since,
-            last,
-            hours.between(newest - HOURS, newest),
-            day.between(int(day.rows[-1]), int(day.rows[-1])),
-            total,
-            past_hours,
-            past_days,
-            seen,
-        )
+        last = (int(every.rows[-1]) + 1) * pane_seconds
+        return Quality(self.scheme, self.since, last, hour, day, total, past, seen)
 
     def recent(self, hours: int) -> SparseSums | None:
         """The last so many whole hours and the one that is not over; None where nothing came."""
-        if not len(self.hours):
+        if not len(self.hour):
             return None
-        newest = int(self.hours.rows[-1])
-        return self.hours.between(newest - hours, newest)
+        newest = int(self.hour.rows[-1])
+        return merged([self.past.hours.between(newest - hours, newest - 1), self.hour])
 
     def history(self, scoring: Scoring, days: bool) -> History:
         """Hours, or days, with the one that is not over."""
-        past, still = (self.past_days, self.day) if days else (self.past_hours, self._open_hour)
+        past, still = (self.past.by_day, self.day) if days else (self.past.by_hour, self.hour)
         return past.then(History.of(scoring, still), MOST_DAYS if days else MOST_HOURS)
 
-    @property
-    def _open_hour(self) -> SparseSums:
-        if not len(self.hours):
-            return self.hours
-        newest = int(self.hours.rows[-1])
-        return self.hours.between(newest, newest)
 
-
-def _over(
-    scoring: Scoring, before: SparseSums, more: SparseSums, past: History, most: int
-) -> tuple[SparseSums, History]:
-    """Both sums together, and the statistics of what is over with them: all rows since the last of ``before`` but for
-    the new last one.
-    """
-    whole = merged([before, more])
-    first = int(before.rows[-1]) if len(before) else int(whole.rows[0])
-    last = int(whole.rows[-1])
-    return whole, past.then(History.of(scoring, whole.between(first, last - 1)), most)
+def _cut(sums: SparseSums) -> tuple[SparseSums, SparseSums]:
+    """The last row, and those before it: they are over."""
+    rows = sums.rows
+    first, last = int(rows[0]), int(rows[-1])
+    return sums.between(last, last), sums.between(first, last - 1)
 
 
 def _added(one: Mapping[str, SparseSums], other: Mapping[str, SparseSums]) -> dict[str, SparseSums]:
@@ -170,7 +165,7 @@ def taken(
         return before
     if before is None or before.scheme != scoring.id:
         anew = Quality.start(scoring, first)
-        if before is not None and before.past_days.values.shape[1:] == anew.past_days.values.shape[1:]:
-            anew = replace(anew, past_hours=before.past_hours, past_days=before.past_days)
+        if before is not None and before.past.by_day.values.shape[1:] == anew.past.by_day.values.shape[1:]:
+            anew = replace(anew, past=replace(anew.past, by_hour=before.past.by_hour, by_day=before.past.by_day))
         before = anew
     return before.take(scoring, outcomes, seconds)

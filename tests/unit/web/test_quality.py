@@ -157,8 +157,8 @@ def test_classes_by_name_are_no_markup_and_those_that_nobody_knew_are_told(rng: 
     assert "<b>cat" not in page
     assert "&lt;b&gt;" in page
     assert m.quality is not None
-    late = replace(m.quality, hours=m.quality.total["1"].at(0)) if "1" in m.quality.total else m.quality
-    q = quality_of(replace(m, quality=late))
+    first = replace(m.quality, hour=m.quality.total["1"])  # as if they were all of the last hour
+    q = quality_of(replace(m, quality=first))
     assert q is not None
     assert q.remarks == ["50 events had a class that the reference has not; accuracy counts them."]
 
