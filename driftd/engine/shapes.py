@@ -12,6 +12,7 @@ from driftd.core.exemplars import ID_BYTES, Exemplars
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
@@ -99,7 +100,10 @@ def _require_outcomes(outcomes: Outcomes, numbers: NDArray[np.int64]) -> None:
 def fits(block: PaneBlock, reference: Reference) -> bool:
     """Whether the panes were counted on the bins of the reference."""
     shape = len(reference.channels), reference.width + COLUMNS + MOMENTS
-    return block.bins_id == reference.id and block.sums.shape[1:] == shape
+    if block.bins_id != reference.id or block.sums.shape[1:] != shape:
+        return False
+    scoring = Scoring.of(reference.learned) if block.outcomes else None
+    return scoring is None or all(sums.width == scoring.width for sums in scoring.own(block.outcomes).values())
 
 
 def _require(name: str, array: Any, shape: tuple[int, ...], kind: str) -> None:

@@ -111,6 +111,8 @@ def test_a_cut_loses_nothing_and_what_stays_is_its_own(numbers: Sequence[int], l
     before, after = block.cut(last)
     assert_same(before, {n: pane for n, pane in panes.items() if n <= last})
     assert_same(after, {n: pane for n, pane in panes.items() if n > last})
+    for part in filter(None, (before, after)):
+        assert all(set(sums.rows.tolist()) <= set(part.numbers.tolist()) for sums in part.outcomes.values())
     if before is not None and after is not None:  # else a thousand panes wait in memory for one that is open
         assert after.sums.base is None
 

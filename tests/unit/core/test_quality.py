@@ -103,6 +103,7 @@ def test_a_class_without_counts_of_its_own_is_right_only_where_it_is_the_same() 
     assert found["accuracy"][0] == 0.5
     whole = sums_of(Scoring(("a", "b")), batch).whole
     assert confusion_of(Scoring(("a", "b")), whole).tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 2]]
+    assert found["recall_macro"][0] == 0.5  # of a and b; the rest is no class
 
 
 def test_the_area_is_the_share_of_pairs_in_order_and_its_variance_delongs(rng: np.random.Generator) -> None:

@@ -17,6 +17,7 @@ from driftd.core.slice import Slice
 from driftd.engine.state import State
 from driftd.ingest.quality import outcomes
 from driftd.monitor.quality import MOST_DAYS, MOST_VERSIONS, Quality, taken
+from driftd.monitor.state import ModelState
 from tests.unit.core.make import feed, frozen, pipeline, stream, thawed
 
 TWO = Scoring(("0", "1"), positive=1)
@@ -128,3 +129,8 @@ def test_what_a_model_was_like_is_the_same_after_a_restart_and_however_it_was_re
     window = model.hops.window(p.monitor.windows)
     assert window is not None
     assert events(scoring, scoring.own(window.outcomes)["1"].whole) == window.summary.events
+
+
+def test_a_model_that_learns_anew_keeps_what_it_was_like() -> None:
+    q = after(right_and_wrong(3, 8, 2))
+    assert ModelState(Slice("m"), quality=q).afresh().quality is q
