@@ -18,6 +18,9 @@ from driftd.core.reference import Reference
 from driftd.core.values import as_numbers, category, comparable, number_in, present
 from driftd.ingest.quality import outcomes
 
+NEAR: Final = 4.0
+"""Scales between the means about which labels are summed. Derived: at most two standard deviations off, R2 loses one
+digit of twelve."""
 LEAST_EACH: Final = 20
 """Predictions of each class from which on their scores say whose probability they are."""
 NEARLY_ALL: Final = 0.99
@@ -63,7 +66,10 @@ def _numbers(reference: Reference) -> Scoring:
     by_role = {channel.role: row for row, channel in enumerate(reference.channels) if reference.numeric[row]}
     row = by_role.get(Role.LABEL, by_role.get(Role.PREDICTION))
     center, spread = (0.0, 1.0) if row is None else (float(reference.center[row]), float(reference.scale[row]))
-    return Scoring(numbers=True, center=center if isfinite(center) else 0.0, scale=_power(spread))
+    scale = _power(spread)
+    # near it is enough, and so a reference that is learned anew counts as the one before
+    near = np.rint(center / (NEAR * scale)) * NEAR * scale if isfinite(center) else 0.0
+    return Scoring(numbers=True, center=float(near), scale=scale)
 
 
 def _power(spread: float) -> float:

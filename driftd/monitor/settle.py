@@ -98,7 +98,7 @@ def settle(known: Known, model: ModelState, reached: int, out: Evaluated, *, end
     if panes is not None and model.reference is not None and known.keeps_values:
         reader = known.reader(model.reference)
         model.timeline = model.timeline.take(panes, reader, known.windows.pane_seconds)
-    if panes is not None and model.reference is not None and panes.outcomes:
+    if panes is not None and model.reference is not None and panes.outcomes and known.keeps_values:
         begin, scoring = int(panes.numbers[0]) * known.windows.pane_seconds, known.scoring(model.reference)
         model.quality = taken(model.quality, scoring, panes.outcomes, begin, known.windows.pane_seconds)
     if panes is not None:
