@@ -180,7 +180,30 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
         yield _line(c["status"], c["sentence"], c["since"], now, _size(c))
     calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
     yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
+    yield from _quality(body["quality"], now)
     yield from _where(changed[0] if changed else None)
+
+
+def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
+    """How right the model is, in the last 24 hours in which labels came, and usually."""
+    from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.quality import Quantity, cell  # noqa: PLC0415
+
+    if q is None:
+        return
+    about = "" if q["positive"] is None else f"; precision, recall and scores are about {clean(q['positive'], 60)}"
+    yield f"Labels: {q['events'].get('day', 0):,} events in the 24 hours to {when(q['last'], now)}{about}"
+    for line in q["lines"]:
+        day, usual = (
+            None if found is None else cell(line["statistic"], Quantity(**found))
+            for found in (line["values"].get(name) for name in ("day", "reference"))
+        )
+        if day is not None:
+            between = f" ({day.interval})" if day.interval else ""
+            beside = "" if usual is None else f"  usual {usual.text}"
+            yield f"  {line['statistic']:<20} {day.text:>10}{between}{beside}".replace("\u00a0", " ")
+    for remark in q["remarks"]:
+        yield f"  {clean(remark, 200)}"
 
 
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -26,6 +26,8 @@ from driftd.config.settings import (
 from driftd.config.values import spell_moment, spell_seconds
 from driftd.config.yamlfile import Place
 
+_MODEL: Final = r"models\[(\d+)\]\.(name|task|positive|detectors|reference\.\w+|alarms\.\w+|features)(.*)"
+
 
 def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]:
     """Origins of every setting, ``default`` where nobody gave it."""
@@ -37,6 +39,7 @@ def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]
         leaves: list[Place] = [
             ("name",),
             ("task",),
+            ("positive",),
             ("detectors",),
             *(("reference", k) for k in ReferenceFrom.model_fields),
             *(("alarms", k) for k in ModelAlarms.model_fields),
@@ -49,7 +52,7 @@ def complete(settings: Settings, origins: Mapping[Place, str]) -> dict[str, str]
 
 def value_of(settings: Settings, path: str) -> Any:
     value: Any = settings
-    match = re.match(r"models\[(\d+)\]\.(name|task|detectors|reference\.\w+|alarms\.\w+|features)(.*)", path, re.DOTALL)
+    match = re.match(_MODEL, path, re.DOTALL)
     if match:
         value = settings.models[int(match.group(1))]
         for key in match.group(2).split("."):

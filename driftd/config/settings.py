@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from driftd.config.values import (
@@ -248,6 +257,11 @@ _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
 
+def _as_text(value: object) -> object:
+    """``positive: 1`` means the class "1"."""
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
 class Model(Section):
     name: Name = Field(description="Name of the model, as in the events' field `model`.")
     owner: str | None = Field(
@@ -267,6 +281,11 @@ class Model(Section):
     task: Literal["auto", "classification", "regression"] = Field(
         default="auto",
         description="Classification or regression: how predictions are compared with labels. Auto: inferred.",
+    )
+    positive: Annotated[str, BeforeValidator(_as_text)] | None = Field(
+        default=None,
+        description="The class that precision, recall and scores are about. Unset: 1 of 0 and 1, else the one of two "
+        "that is predicted where scores are high, else the rarer one.",
     )
     reference: ReferenceFrom = Field(
         default=ReferenceFrom(), description="Where the reference comes from. Unset: `learning`."

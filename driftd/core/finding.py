@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -164,7 +165,7 @@ class Judgement:
     ``summary`` is the window's. ``status`` is what the model as a whole came to; ``channel_status``
     int8[channels], the worst over the detectors; ``since`` float64[channels], NaN where nothing has changed.
     ``joint`` is the evidence about how channels move together, None where nobody looks. ``kinds`` has the kind of each
-    open fault or change, by channel (row).
+    open fault or change, by channel (row). ``outcomes``: of the window's events with a label, by version.
     """
 
     slice: Slice
@@ -181,6 +182,7 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
     joint: Joint | None = None
     kinds: Mapping[int, str] = field(default_factory=dict)
+    outcomes: Outcomes = field(default_factory=dict)
 
     @property
     def model(self) -> str:

@@ -21,6 +21,7 @@ from driftd.core.exemplars import Exemplar
 from driftd.core.fault_counters import FaultCounters
 from driftd.core.new_names import NewName
 from driftd.core.pane_block import PaneBlock, PaneData
+from driftd.core.quality.sums import Outcomes
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE, Summary
 from driftd.core.window import TimedDetection
@@ -88,7 +89,7 @@ class ClosedPane:
     one with the greater offset holds more and replaces the other. ``cross`` int64 as in judge.exchangeable.joint, None
     without pairs. ``faults`` None where judge.natural learned nothing; ``products`` int64 as in its ``relations``.
     ``versions``: those of the model that answered in the pane; ``exemplar``: one event of it, None where none is known;
-    ``names``: new categories (core.new_names).
+    ``names``: new categories (core.new_names); ``outcomes``: sums of events with a label.
     Totals stay with the source that counts them (ADR 13); what the model side needs of them is in the summary.
     """
 
@@ -104,6 +105,7 @@ class ClosedPane:
     products: NDArray[np.int64] | None = None
     exemplar: Exemplar | None = None
     names: tuple[NewName, ...] = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
     @property
     def alone(self) -> ClosedPanes:
@@ -117,6 +119,7 @@ class ClosedPane:
             self.products,
             self.exemplar,
             self.names,
+            self.outcomes,
         )
         return ClosedPanes(self.slice, self.source, self.offset, PaneBlock.of(self.number, data))
 
@@ -140,7 +143,7 @@ class ClosedPanes:
         for number, p in self.panes.each():
             yield ClosedPane(
                 self.slice, number, self.source, self.offset, p.summary, p.cross, p.detections, p.versions, p.faults,
-                p.products, p.exemplar, p.names,
+                p.products, p.exemplar, p.names, p.outcomes,
             )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from driftd.core.exemplars import merged as merged_exemplars
 from driftd.core.fault_counters import COLUMNS, REFUSED, FaultCounters
 from driftd.core.new_names import NewName, added
 from driftd.core.products import CrossSums
+from driftd.core.quality import sums as quality
+from driftd.core.quality.sums import Outcomes
 from driftd.core.segments import segment_sums
 from driftd.core.summary import LATENCY_BINS, NO_EXTREMES, Summary
 from driftd.core.window import TimedDetection
@@ -52,6 +54,7 @@ class PaneData:
     products: Counts | None = None
     exemplar: Exemplar | None = None
     names: tuple[NewName, ...] = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +72,7 @@ class PaneBlock:
     detections each with its pane; ``versions`` int64[j]: the panes in which each answered, in ascending order
     exemplars  one event of each pane, by its place; None where nobody knows any, or of several sources
     names      of new categories, as core.new_names has them
+    outcomes   of events with a label, by pane number; empty where none has one
     """
 
     bins_id: str
@@ -86,6 +90,7 @@ class PaneBlock:
     versions: Mapping[str, Counts] = field(default_factory=dict)
     exemplars: Exemplars | None = None
     names: tuple[NewName, ...] = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
     @classmethod
     def of(cls, number: int, pane: PaneData) -> Self:
@@ -108,6 +113,7 @@ class PaneBlock:
             {version: np.array([number], np.int64) for version in sorted(pane.versions)},
             None if pane.exemplar is None else Exemplars.of(pane.exemplar),
             tuple((number, *name[1:]) for name in pane.names),
+            quality.at(pane.outcomes, number),
         )
 
     def each(self) -> Iterator[tuple[int, PaneData]]:
@@ -125,6 +131,7 @@ class PaneBlock:
                     None if block.products is None else block.products[place].copy(),
                     None if self.exemplars is None else self.exemplars.at(place),
                     self.names_of(number, number),
+                    quality.between(self.outcomes, number, number),
                 ),
             )
 
@@ -138,7 +145,7 @@ class PaneBlock:
     @property
     def nbytes(self) -> int:
         arrays = sum(x.nbytes for name in (*_ARRAYS, "exemplars") if (x := getattr(self, name)) is not None)
-        return int(arrays) + NAME_BYTES * len(self.names)
+        return int(arrays) + NAME_BYTES * len(self.names) + _outcome_bytes(self.outcomes)
 
     @property
     def events(self) -> Counts:
@@ -153,7 +160,9 @@ class PaneBlock:
     @property
     def values(self) -> Self:
         """What its channels were, without what only the judge wants to know."""
-        return replace(self, cross=None, products=None, detections=(), versions={}, exemplars=None, names=())
+        return replace(
+            self, cross=None, products=None, detections=(), versions={}, exemplars=None, names=(), outcomes={}
+        )
 
     def with_rows(self, rows: Sequence[int], places: Sequence[int], bins_id: str, fresh: PaneBlock | None) -> PaneBlock:
         """On bins that differ in the channels ``rows`` alone: of these, and of their ``places`` among products, as in
@@ -214,7 +223,7 @@ class PaneBlock:
 
     def summed(self, starts: Sequence[int] | Rows) -> PaneBlock:
         """Runs of panes as one each, under the number of their first: they begin at the places ``starts``, the first at
-        0. Detections, versions and names stay with their panes; exemplars nobody asks runs for.
+        0. Detections, versions, names and outcomes stay with their panes; exemplars nobody asks runs for.
         """
         if len(starts) == len(self):
             return self.dense
@@ -244,6 +253,7 @@ class PaneBlock:
             detections=tuple((number, d) for number, d in self.detections if first <= number <= last),
             versions={version: at for version, at in kept.items() if len(at)},
             names=self.names_of(first, last),
+            outcomes=quality.between(self.outcomes, first, last),
         )
 
     def changed(self, change: Callable[[Any], Any]) -> Self:
@@ -272,9 +282,8 @@ class EventBlock(PaneBlock):
     @property
     def nbytes(self) -> int:
         names = (*_ARRAYS, "exemplars", "every")
-        return int(sum(x.nbytes for name in names if (x := getattr(self, name)) is not None)) + NAME_BYTES * len(
-            self.names
-        )
+        arrays = sum(x.nbytes for name in names if (x := getattr(self, name)) is not None)
+        return int(arrays) + NAME_BYTES * len(self.names) + _outcome_bytes(self.outcomes)
 
     @property
     def dense(self) -> PaneBlock:
@@ -283,7 +292,7 @@ class EventBlock(PaneBlock):
 
     @property
     def values(self) -> Self:
-        return replace(self, pairs=None, scores=None, detections=(), versions={}, exemplars=None, names=())
+        return replace(self, pairs=None, scores=None, detections=(), versions={}, exemplars=None, names=(), outcomes={})
 
     def sums_of(self, starts: Rows) -> Counts:
         return self.every.summed(starts)
@@ -341,6 +350,7 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         "detections": tuple(chain.from_iterable(b.detections for b in blocks)),
         "exemplars": merged_exemplars([b.exemplars for b in blocks], places, len(numbers)),
         "names": added(name for b in blocks for name in b.names),
+        "outcomes": quality.added(b.outcomes for b in blocks),
         "versions": {v: at[0] if len(at) == 1 else np.unique(np.concatenate(at)) for v, at in versions.items()},
     }
     events = [b for b in blocks if isinstance(b, EventBlock)]
@@ -350,6 +360,10 @@ def merge(blocks: Sequence[PaneBlock]) -> PaneBlock:
         return block_of(every, events[0].pairs, events[0].scores, **arrays)
     blocks = [b.dense for b in blocks]
     return PaneBlock(**arrays, **{name: _added(of(name), places, len(numbers)) for name in _COUNTS})
+
+
+def _outcome_bytes(outcomes: Outcomes) -> int:
+    return sum(sums.nbytes for sums in outcomes.values())
 
 
 def _places(numbers: Counts, mine: Counts) -> Places:

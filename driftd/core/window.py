@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil, floor, nan
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.event import TopicPartition
+from driftd.core.quality import sums as quality
+from driftd.core.quality.sums import Outcomes
 from driftd.core.summary import Summary, merge
 
 HISTORY_WINDOWS = 4
@@ -132,7 +135,8 @@ def added(refused: Iterable[Refused]) -> Refused:
 @dataclass(frozen=True, slots=True)
 class Hop:
     """A finished or growing run of panes. ``start`` and ``end`` are pane borders in epoch seconds; ``refused``: how
-    many values of which channels were of another type. To the summary they are missing.
+    many values of which channels were of another type. To the summary they are missing. ``outcomes``: of its events
+    with a label, each version as one row.
     """
 
     start: float
@@ -140,6 +144,7 @@ class Hop:
     summary: Summary
     alarms: tuple[TimedDetection, ...] = ()
     refused: Refused = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -157,6 +162,7 @@ class Hops:
         windows: Windows,
         first: int | None = None,
         refused: Refused = (),
+        outcomes: Outcomes = MappingProxyType({}),
     ) -> bool:
         """Takes one closed pane in, or those from ``first`` to ``pane``, none of which but the last may finish a hop;
         in ascending order. Says whether that finished a hop.
@@ -165,10 +171,11 @@ class Hops:
         end, hop = (pane + 1) * windows.pane_seconds, self.growing
         if hop is None:
             begin = windows.hop_start(self.done[-1].end if self.done else start, start)
-            hop = Hop(begin, end, summary, alarms, refused)
+            hop = Hop(begin, end, summary, alarms, refused, outcomes)
         else:
             both = added((hop.refused, refused)) if refused else hop.refused
-            hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms, both)
+            right = quality.added((hop.outcomes, outcomes)) if outcomes else hop.outcomes
+            hop = Hop(hop.start, end, merge((hop.summary, summary)), hop.alarms + alarms, both, right)
         self.growing = hop
         if windows.ends_hop(hop.end - hop.start, hop.summary.events):
             self.finish(windows)
@@ -271,4 +278,5 @@ def together(hops: Sequence[Hop]) -> Hop:
     """Hops that follow each other as one."""
     alarms = tuple(a for h in hops for a in h.alarms)
     refused = added(h.refused for h in hops)
-    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms, refused)
+    outcomes = quality.added(h.outcomes for h in hops)
+    return Hop(hops[0].start, hops[-1].end, merge(h.summary for h in hops), alarms, refused, outcomes)

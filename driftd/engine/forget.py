@@ -10,8 +10,8 @@ import numpy as np
 from driftd.core.pane import merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
-from driftd.core.text import clean, plural
 from driftd.core.slice import Slice
+from driftd.core.text import clean, plural
 from driftd.engine import label_store
 from driftd.engine.parts import names_in
 from driftd.engine.snapshot import Checkpoint, encode_checkpoint
@@ -87,6 +87,8 @@ class StateDirectory:
 def _is_of(key: Slice, model: str) -> bool:
     """Whether it is the model, or a part of it."""
     return model in {key.model, key.whole}
+
+
 def removal(state: State, model: str) -> str:
     """What a member lets go of that judges the model, in a sentence."""
     mine = [m for key, m in state.models.items() if _is_of(key, model)]

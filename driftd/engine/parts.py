@@ -1,7 +1,7 @@
 """What a checkpoint shares with the one before it, in files of its own: written once, named by their content.
 
 checkpoint            -> parts/a.part  parts/b.part      references, events that one is learned from,
-                                                               values over time
+                                                               values over time, how right a model was
 checkpoint.previous   -> parts/a.part  parts/c.part      d.part, which neither names, is removed
 """
 
@@ -26,13 +26,16 @@ from driftd.engine.snapshot import (
     ModelSnapshot,
     RowsSnapshot,
     TimelineSnapshot,
+    decode_past,
     decode_points,
     decode_reference,
     decode_rows,
+    encode_past,
     encode_points,
     encode_reference,
     encode_rows,
 )
+from driftd.monitor.quality import Past
 from driftd.monitor.timeline import Points
 
 LEAST_BYTES: Final = 65_536
@@ -44,7 +47,7 @@ SUFFIX: Final = ".part"
 Identity = tuple[int, ...]
 Known = dict[Identity, tuple[object, str | msgspec.Raw]]
 """The name of each part, or what it is encoded to where it is small."""
-_T = TypeVar("_T", Reference, RowsSnapshot, Points)
+_T = TypeVar("_T", Reference, RowsSnapshot, Points, Past)
 
 
 @dataclass(slots=True)
@@ -128,7 +131,10 @@ def shorten(checkpoint: Checkpoint, known: Known) -> tuple[Checkpoint, Known, di
         model = _sampled(model, lambda r: r if isinstance(r, str) else short(r, encode_rows, LEAST_BYTES))
         t = model.timeline
         sealed = [p if isinstance(p, str) else short(p, encode_points, LEAST_BYTES) for p in t.sealed]
-        return replace(model, reference=reference, timeline=replace(t, sealed=sealed))
+        quality = model.quality
+        if quality is not None and isinstance(quality.past, Past):
+            quality = replace(quality, past=short(quality.past, encode_past, LEAST_BYTES))
+        return replace(model, reference=reference, timeline=replace(t, sealed=sealed), quality=quality)
 
     return replace(checkpoint, models=[named(model) for model in checkpoint.models]), now, fresh
 
@@ -151,7 +157,10 @@ def whole(checkpoint: Checkpoint, read: Callable[[str], bytes]) -> tuple[Checkpo
             reference = value(reference, decode_reference)
         model = _sampled(model, lambda r: value(r, decode_rows) if isinstance(r, str) else r)
         timeline = replace(model.timeline, sealed=[*_whole(model.timeline, value)])
-        return replace(model, reference=reference, timeline=timeline)
+        quality = model.quality
+        if quality is not None and isinstance(quality.past, str):
+            quality = replace(quality, past=value(quality.past, decode_past))
+        return replace(model, reference=reference, timeline=timeline, quality=quality)
 
     return replace(checkpoint, models=[complete(model) for model in checkpoint.models]), known
 
@@ -161,7 +170,8 @@ def names_in(checkpoint: Checkpoint) -> frozenset[str]:
     found: set[str] = set()
     for model in checkpoint.models:
         rows = [r for growth in model.growths for r in growth.rows or []]
-        parts = (model.reference, *rows, *model.timeline.sealed)
+        past = None if model.quality is None else model.quality.past
+        parts = (model.reference, *rows, *model.timeline.sealed, past)
         found.update(part for part in parts if isinstance(part, str))
     return frozenset(found)
 
@@ -181,11 +191,11 @@ def _whole(timeline: TimelineSnapshot, value: Callable[[str, Callable[[bytes], P
         yield value(points, decode_points) if isinstance(points, str) else points
 
 
-def _identity(value: Reference | RowsSnapshot | Points) -> Identity:
+def _identity(value: Reference | RowsSnapshot | Points | Past) -> Identity:
     """Equal for the same objects only, as long as somebody holds them. A snapshot of rows is made anew for each
     checkpoint, its columns are not.
     """
-    if isinstance(value, Reference | Points):
+    if isinstance(value, Reference | Points | Past):
         return (id(value),)
     columns = map(_column, (*value.columns, *value.fields, *value.refused))
     return (id(value.offsets), id(value.times), id(value.version), *map(id, columns))

@@ -18,6 +18,7 @@ from driftd.core.act import Act
 from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
+from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.values import present
@@ -485,6 +486,7 @@ class Pipeline:
                 faults,
                 hold,
                 shed,
+                Scoring.of(reference.learned),
             )
         return known
 

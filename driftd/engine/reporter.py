@@ -371,6 +371,7 @@ class Reporter:
             renewal.renews(m, monitor.settings(m.slice)),
             renewed,
             monitor.settings(m.slice).given,
+            m.quality,
         )
 
     def judged(self, judgements: Iterable[Judgement], state: State) -> None:

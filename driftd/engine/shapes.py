@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftd.core.exemplars import ID_BYTES, Exemplars
 from driftd.core.fault_counters import COLUMNS
 from driftd.core.new_names import added
 from driftd.core.pane_block import MOMENTS, PaneBlock
+from driftd.core.quality.scoring import Scoring
+from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
 from driftd.engine.snapshot import RowsSnapshot
@@ -64,6 +67,7 @@ def require_panes(block: PaneBlock) -> None:
     if not {number for number, _ in block.detections} <= numbers:
         raise ValueError("panes: a detection in no pane of them")
     _require_names(block, numbers, channels)
+    _require_outcomes(block.outcomes, block.numbers)
     for version, panes in block.versions.items():
         if panes.ndim != 1 or panes.dtype.kind != "i" or not set(panes.tolist()) <= numbers:
             raise ValueError(f"panes: version {version!r}: expected numbers of panes")
@@ -83,10 +87,23 @@ def _require_names(block: PaneBlock, numbers: set[int], channels: int) -> None:
         raise ValueError("panes: names of new categories of no channel")
 
 
+def _require_outcomes(outcomes: Outcomes, numbers: NDArray[np.int64]) -> None:
+    for sums in outcomes.values():
+        _require("outcomes", sums.keys, (len(sums.keys),), "i")
+        _require("outcomes", sums.values, (len(sums.keys),), "i")
+        if sums.width < 1 or not len(sums) or (np.diff(sums.keys) <= 0).any():
+            raise ValueError("panes: outcomes not in order, or none")
+        if not np.isin(sums.rows, numbers).all():
+            raise ValueError("panes: outcomes in no pane of them")
+
+
 def fits(block: PaneBlock, reference: Reference) -> bool:
     """Whether the panes were counted on the bins of the reference."""
     shape = len(reference.channels), reference.width + COLUMNS + MOMENTS
-    return block.bins_id == reference.id and block.sums.shape[1:] == shape
+    if block.bins_id != reference.id or block.sums.shape[1:] != shape:
+        return False
+    scoring = Scoring.of(reference.learned) if block.outcomes else None
+    return scoring is None or all(sums.width == scoring.width for sums in scoring.own(block.outcomes).values())
 
 
 def _require(name: str, array: Any, shape: tuple[int, ...], kind: str) -> None:

@@ -20,6 +20,7 @@ from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.incident import Incident
 from driftd.core.pane import ClosedPanes, Counters, RawRows
 from driftd.core.pane_block import PaneBlock, PaneData, merge
+from driftd.core.quality.sums import SparseSums
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusal, Refusals
 from driftd.core.slice import Slice
@@ -40,6 +41,7 @@ from driftd.judge.runtime import ModelJudge, learned_of
 from driftd.judge.step import MicroBatch
 from driftd.learn.sample import Sample
 from driftd.monitor.exemplars import Recent
+from driftd.monitor.quality import Past, Quality
 from driftd.monitor.state import Came, Growth, ModelState, Period, Regrowth, Renewal, Standing
 from driftd.monitor.timeline import Level, Points, Timeline
 
@@ -259,6 +261,28 @@ class TimelineSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySnapshot:
+    """A Quality. On disk ``past`` is a name of driftd.engine.parts where it is large."""
+
+    scheme: str
+    since: float
+    last: float
+    hour: SparseSums
+    day: SparseSums
+    total: Mapping[str, SparseSums]
+    past: Past | str
+    seen: Mapping[str, float]
+
+    @classmethod
+    def of(cls, q: Quality) -> QualitySnapshot:
+        return cls(q.scheme, q.since, q.last, q.hour, q.day, q.total, q.past, q.seen)
+
+    def restore(self) -> Quality:
+        assert not isinstance(self.past, str)
+        return Quality(self.scheme, self.since, self.last, self.hour, self.day, self.total, self.past, self.seen)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSnapshot:
     """A ModelState without its judgement, which is evaluated anew. On disk the reference is a name of
     driftd.engine.parts.
@@ -294,6 +318,7 @@ class ModelSnapshot:
     retired: bool = False
     configured: bool = False
     regrowths: list[RegrowthSnapshot] = field(default_factory=list)
+    quality: QualitySnapshot | None = None
 
     @property
     def growths(self) -> list[GrowthSnapshot]:
@@ -333,6 +358,7 @@ class ModelSnapshot:
             m.retired,
             m.configured,
             [RegrowthSnapshot.of(r) for r in m.regrowths],
+            None if m.quality is None else QualitySnapshot.of(m.quality),
         )
 
     def restore(self) -> ModelState:
@@ -365,6 +391,7 @@ class ModelSnapshot:
             exemplars=self.exemplars,
             names=self.names,
             regrowths=tuple(r.restore() for r in self.regrowths),
+            quality=None if self.quality is None else self.quality.restore(),
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)
@@ -514,6 +541,7 @@ _CHECKPOINT: Final = TypedCodec(Checkpoint)
 _REFERENCE: Final = TypedCodec(Reference)
 _ROWS: Final = TypedCodec(RowsSnapshot)
 _POINTS: Final = TypedCodec(Points)
+_PAST: Final = TypedCodec(Past)
 _WRONG: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
 
 
@@ -551,6 +579,15 @@ def encode_points(points: Points) -> bytes:
 def decode_points(data: bytes) -> Points:
     """Raises CheckpointCorrupt when the data is not what ``encode_points`` made."""
     return _decoded(_POINTS, data, "not values over time")
+
+
+def encode_past(past: Past) -> bytes:
+    return _PAST.encode(past)
+
+
+def decode_past(data: bytes) -> Past:
+    """Raises CheckpointCorrupt when the data is not what ``encode_past`` made."""
+    return _decoded(_PAST, data, "not how right a model was")
 
 
 def _decoded(codec: TypedCodec[_T], data: bytes, otherwise: str) -> _T:

@@ -15,6 +15,7 @@ def dashboard() -> str:
         Row("Can a page be trusted?", rows_models.trust()),
         Row("Model $model", rows_model.model()),
         Row("Feature $feature of $model", rows_model.feature()),
+        Row("How right $model is", rows_model.performance()),
         Row("Service of $model", rows_model.service()),
         Row("driftd itself", rows_driftd.driftd()),
     ]

@@ -182,6 +182,52 @@ def _with_threshold(metric: str, name: str, threshold: str) -> list[Query]:
     return [(f"{worst}({metric}{FEATURE})", name), (f"{worst}({metric}_threshold{FEATURE})", threshold)]
 
 
+def performance() -> Iterator[Panel]:
+    """By statistic: those of a model that has none of them are not there."""
+
+    def of(names: str, ending: str = "") -> str:
+        return f'max by (statistic) (driftd_model_quality{ending}{{model="$model", statistic=~"{names}"}})'
+
+    shares, losses, numbers = (
+        "accuracy|precision|recall|f1|auc|average_precision",
+        "log_loss|brier|calibration_error",
+        ("mae|rmse|bias"),
+    )
+    yield lines(
+        "How right the model is",
+        "Shares and areas of the last judged window, of events with a label; and of the reference (dashed). No data "
+        "without labels.",
+        [(of(shares), "{{statistic}}"), (of(shares, "_reference"), "{{statistic}}, reference threshold")],
+        size=(12, 8),
+        runbooks=["DriftdErrorDrift"],
+    )
+    yield lines(
+        "Accuracy and its interval",
+        "95 % of independent events; the mean absolute error where predictions are numbers.",
+        [
+            (of("accuracy|mae"), "{{statistic}}"),
+            (of("accuracy|mae", "_lower"), "{{statistic}}, lower"),
+            (of("accuracy|mae", "_upper"), "{{statistic}}, upper"),
+        ],
+        size=(12, 8),
+        runbooks=["DriftdErrorDrift"],
+    )
+    yield lines(
+        "Losses and errors",
+        "Less is better. Errors are in the unit of the label.",
+        [(of(f"{losses}|{numbers}"), "{{statistic}}")],
+        size=(12, 8),
+        runbooks=["DriftdErrorDrift"],
+    )
+    yield lines(
+        "Events with a label",
+        "In the last judged window.",
+        [('max(driftd_model_labelled_events{model="$model"})', "events")],
+        size=(12, 8),
+        runbooks=["DriftdErrorDrift"],
+    )
+
+
 def service() -> Iterator[Panel]:
     def rate(metric: str) -> str:
         return f'sum(rate({metric}{{model="$model"}}[$__rate_interval]))'

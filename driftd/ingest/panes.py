@@ -18,12 +18,14 @@ from driftd.core.new_names import NewName, added
 from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.products import CrossSums
+from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Exclusion, Reference
 from driftd.core.slice import Slice
 from driftd.core.values import category
 from driftd.core.window import TimedDetection, panes_of
 from driftd.ingest.binning import Encoded, block_with, encode_with
 from driftd.ingest.fault_counts import Carry, flags, refused_values
+from driftd.ingest.quality import outcomes
 from driftd.ingest.state import PartitionState, Stream
 
 
@@ -68,7 +70,7 @@ class SliceIngest:
     Without a ``reference`` events are kept as rows. ``sequential`` maps a detector's kind to (row, detector) pairs.
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
     events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
-    keep up.
+    keep up. ``scoring``: how events with a label are counted, None where predictions are not known.
     """
 
     reference: Reference | None = None
@@ -78,6 +80,7 @@ class SliceIngest:
     faults: FaultCounting | None = None
     hold: bool = False
     shed: bool = False
+    scoring: Scoring | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +122,9 @@ def counted(
     fresh = block_with(reference, batch, encoded, by_pane, flagged, about.pairs, scores)
     names = () if flagged is None else _new_names(reference, batch, panes, flagged[HOT])
     seen = Exemplars.first(batch, by_pane.first)
-    fresh = replace(fresh, versions=_versions_in(batch, panes, by_pane), exemplars=seen, names=names)
+    found = outcomes(about.scoring, batch, panes)
+    versions = _versions_in(batch, panes, by_pane)
+    fresh = replace(fresh, versions=versions, exemplars=seen, names=names, outcomes=found)
     rows = sorted({row for pairs in about.sequential.values() for row, _ in pairs})
     return fresh, Readings(batch.times, {row: _reading(reference, encoded, row) for row in rows})
 

@@ -36,7 +36,7 @@ from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
 from driftd.judge.learned import learn, sightings
 from driftd.judge.natural.runtime import table_of
-from driftd.learn import incidents, natural, variation
+from driftd.learn import incidents, natural, quality, variation
 from driftd.learn.comparison import slots_of
 from driftd.learn.gaps import gaps_in, masked, without
 from driftd.learn.gaps import table_of as table_of_gaps
@@ -57,6 +57,7 @@ class Learning:
     as many as it takes). ``kind`` is what windows are compared with;
     ``windows`` how the reference is cut to measure its natural variation (None: it is not), ``period_seconds`` the
     period of a rolling one. Events in ``exclude`` are left out. ``hashing``: what the decoder has made of the values.
+    ``positive``: the class whose precision and recall are told (None: inferred).
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Learning:
     exclude: tuple[Exclusion, ...] = ()
     hashing: Hashing = NOT_HASHED
     most_bins: int | None = None
+    positive: str | None = None
 
     @property
     def pane_seconds(self) -> float:
@@ -122,9 +124,19 @@ def build(rows: EventBatch, learning: Learning, version: int = 1, drawn: Drawn =
     )
     return replace(
         reference,
-        learned={**_judged(reference, each, rows, encoded, learning, drawn), **table_of_gaps(gaps)},
+        learned={
+            **_judged(reference, each, rows, encoded, learning, drawn),
+            **table_of_gaps(gaps),
+            **quality.table(reference, _right(reference, each, rows), learning.positive),
+        },
         natural=_natural(reference, rows, encoded, learning),
     )
+
+
+def _right(reference: Reference, each: Sequence[EventBatch], rows: EventBatch) -> EventBatch:
+    """The events that say how right the model was: not those of a time in which its errors were a fault."""
+    row = reference.rows.get(Role.PREDICTION_ERROR.value)
+    return rows if row is None else each[row]
 
 
 def _included(rows: EventBatch, exclude: Sequence[Exclusion]) -> EventBatch:

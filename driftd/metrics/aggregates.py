@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from driftd.core.channel import Channel
 from driftd.core.finding import Judgement, Status
 from driftd.core.objective import USUAL, Objective
+from driftd.core.quality.estimates import estimates, events, statistics
+from driftd.core.quality.scoring import Scoring
+from driftd.core.quality.sums import merged
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
@@ -103,6 +106,26 @@ def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
         if not math.isnan(seconds):
             name = "driftd_window_latency_seconds"
             yield name, sample(name, me | {"quantile": str(q)}, float(f"{seconds:.6g}"))
+
+
+def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
+    """How right the model was in the window, and in the reference; nothing where the window has no labels."""
+    scoring = Scoring.of(j.reference.learned) if j.outcomes else None
+    own = [] if scoring is None else [*scoring.own(j.outcomes).values()]
+    if scoring is None or not own:
+        return
+    me, whole, usual = {"model": j.model}, merged(own).whole, scoring.known(j.reference.learned)
+    yield "driftd_model_labelled_events", sample("driftd_model_labelled_events", me, int(events(scoring, whole)))
+    known = [("", 0), ("_lower", 1), ("_upper", 2)]
+    tables = [(estimates(scoring, whole), known)]
+    if usual is not None:
+        tables.append((estimates(scoring, usual.whole), [("_reference", 0)]))
+    for values, columns in tables:
+        for ending, column in columns:
+            name = f"driftd_model_quality{ending}"
+            for statistic, value in zip(statistics(scoring), values[:, column].tolist(), strict=True):
+                if math.isfinite(value):
+                    yield name, sample(name, me | {"statistic": statistic.name}, float(f"{value:.6g}"))
 
 
 def promise_lines(j: Judgement, cover: ModelGuarantee | None) -> Iterator[tuple[str, bytes]]:

@@ -7,12 +7,14 @@ from typing import Final
 
 from driftd.core.event import DropReason, RejectReason
 from driftd.core.finding import CHANGE, JUDGE, Status
+from driftd.core.quality.estimates import STATISTICS as STATISTICS_OF
 from driftd.detectors.registry import in_order, is_sequential, registry
 from driftd.metrics.exposition import Metric
 
 _CHANNEL: Final = ("model", "feature")
 _VERDICT: Final = ("model", "feature", "detector")
 _MODEL: Final = ("model",)
+_QUALITY: Final = ("model", "statistic")
 _PARTITION: Final = ("topic", "partition")
 BLIND_CHANGES: Final = ("fault", "level", "mix")
 """Classes of change that a channel may be unable to see (monitor.reach)."""
@@ -182,6 +184,21 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             (*_MODEL, "quantile"),
             "Latency quantiles of the last judged window, within 2 %.",
         ),
+        gauge(
+            "driftd_model_labelled_events",
+            "events",
+            "Events of the last judged window with a label and a prediction; absent without any.",
+            _MODEL,
+        ),
+        gauge(
+            "driftd_model_quality",
+            "",
+            f"How right the model was in the last judged window: {', '.join(s.name for s in STATISTICS_OF)}.",
+            _QUALITY,
+        ),
+        gauge("driftd_model_quality_lower", "", "Lower end of its interval at 95 %, where it has one.", _QUALITY),
+        gauge("driftd_model_quality_upper", "", "Upper end of the interval.", _QUALITY),
+        gauge("driftd_model_quality_reference", "", "The same of the reference, where that has labels.", _QUALITY),
         gauge(
             "driftd_model_silence_seconds",
             "seconds",

@@ -25,6 +25,7 @@ from driftd.metrics.aggregates import (
     learning_lines,
     page_line,
     promise_lines,
+    quality_lines,
     quiet_lines,
     window_lines,
 )
@@ -131,7 +132,7 @@ class MetricsSink:
         model.judgement, model.learning, model.silent = judgement, None, False
         model.counts = counts or model.counts
         model.cover = cover
-        model.window = _collect((*window_lines(judgement), *promise_lines(judgement, cover)))
+        model.window = _collect((*window_lines(judgement), *quality_lines(judgement), *promise_lines(judgement, cover)))
         model.wanted = sum(int(shown.sum()) for _, _, _, shown, _ in self._columns(model, judgement))
         self._share_out(changed=model)
         self._dropped += model.wanted - model.exported
@@ -327,8 +328,9 @@ class MetricsSink:
 
     def _room(self, wanted: int) -> int:
         """How many series the limit leaves for features, which want ``wanted``."""
-        # aggregates are counted only where they could matter: a model has about 34 of them, and its refused values
-        close = wanted + sum(50 + len(m.counts.refused) for m in self._models.values()) > self._limit
+        # aggregates are counted only where they could matter: a model has about 34 of them, with labels up to 50 more,
+        # and its refused values
+        close = wanted + sum(100 + len(m.counts.refused) for m in self._models.values()) > self._limit
         aggregates = sum(_lines(_aggregates(m)) for m in self._models.values()) if close else 0
         return max(0, self._limit - aggregates)
 

@@ -362,6 +362,7 @@ class _Composer:
             tuple(findings),
             joint,
             standing.kinds,
+            window.outcomes,
         )
         return Evaluation(judgement, after)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from driftd.core.exemplars import Exemplars
 from driftd.core.new_names import NewName
 from driftd.core.pane import ClosedPane, ClosedPanes, RawRows
 from driftd.core.pane_block import PaneBlock, merge
+from driftd.core.quality import sums as quality
+from driftd.core.quality.sums import Outcomes
 from driftd.core.segments import segment_sums
 from driftd.core.summary import Summary
 from driftd.core.window import Refused, TimedDetection
@@ -27,7 +29,7 @@ from driftd.monitor.state import ModelState
 class Run:
     """Panes of a slice that follow each other, ``first`` to ``number``, of all sources together; the fields as in
     core.pane.ClosedPane. ``versions``: the first and the last pane in which each answered. ``names`` keep their panes;
-    ``refused`` as in core.window.Hop.
+    ``refused`` and ``outcomes`` as in core.window.Hop.
     """
 
     first: int
@@ -38,6 +40,7 @@ class Run:
     versions: Mapping[str, tuple[int, int]]
     names: tuple[NewName, ...]
     refused: Refused = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
 
 def take_in(model: ModelState, message: ClosedPanes | RawRows) -> None:
@@ -142,6 +145,7 @@ def together(panes: PaneBlock, cuts: Sequence[int]) -> Iterator[Run]:
             versions[place],
             panes.names_of(begin, end),
             tuple(refused.get(place, ())),
+            quality.at(quality.between(panes.outcomes, begin, end), 0) if panes.outcomes else {},
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from driftd.core.act import Act, windows
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.finding import CHANGE, Judgement
+from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
@@ -67,6 +68,7 @@ class Monitor:
     _parts: dict[str, ModelSettings] = field(default_factory=dict)
     _readers: dict[tuple[str, int], ValueReader] = field(default_factory=dict)
     _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
+    _scorings: dict[tuple[str, int], Scoring | None] = field(default_factory=dict)
     _guarantees: dict[tuple[str, int], ModelGuarantee | str] = field(default_factory=dict)
 
     def settings(self, key: Slice) -> ModelSettings:
@@ -99,6 +101,13 @@ class Monitor:
             objective = self.settings(Slice(reference.model)).objective
             known = self._readers[key] = ValueReader.of(reference, sizer, objective)
         return known
+
+    def scoring(self, reference: Reference) -> Scoring | None:
+        """How events with a label are counted."""
+        key = reference.id, reference.version
+        if key not in self._scorings:
+            self._scorings[key] = Scoring.of(reference.learned)
+        return self._scorings[key]
 
     def hours(self, reference: Reference) -> Slots | None:
         """What is usual at each hour; None where nothing was learned of hours."""
@@ -395,6 +404,7 @@ class Monitor:
         self._detectors.pop(key, None)
         self._readers.pop(key, None)
         self._guarantees.pop(key, None)
+        self._scorings.pop(key, None)
 
     def rules(self) -> Rules:
         return Rules(self.windows, self.false_alarms_per_month, self.budget_models, self.every_window)

@@ -12,6 +12,7 @@ import numpy as np
 from driftd.core.act import Act
 from driftd.core.finding import Judgement
 from driftd.core.pane_block import PaneBlock
+from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.core.units import MONTH_SECONDS
@@ -37,6 +38,7 @@ from driftd.monitor.exemplars import exemplified
 from driftd.monitor.incidents import folded, settled
 from driftd.monitor.intake import Run, counted, take_out, together
 from driftd.monitor.maintenance import muted
+from driftd.monitor.quality import taken
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.state import ModelState
 from driftd.monitor.timeline import ValueReader
@@ -81,6 +83,8 @@ class Known(Protocol):
 
     def reader(self, reference: Reference) -> ValueReader: ...
 
+    def scoring(self, reference: Reference) -> Scoring | None: ...
+
     def rules(self) -> Rules: ...
 
     def maintenance(self, model: ModelState) -> tuple[Act, ...]: ...
@@ -94,6 +98,9 @@ def settle(known: Known, model: ModelState, reached: int, out: Evaluated, *, end
     if panes is not None and model.reference is not None and known.keeps_values:
         reader = known.reader(model.reference)
         model.timeline = model.timeline.take(panes, reader, known.windows.pane_seconds)
+    if panes is not None and model.reference is not None and panes.outcomes and known.keeps_values:
+        begin, scoring = int(panes.numbers[0]) * known.windows.pane_seconds, known.scoring(model.reference)
+        model.quality = taken(model.quality, scoring, panes.outcomes, begin, known.windows.pane_seconds)
     if panes is not None:
         turns = _turns(known, model, panes)
         cuts = _cuts(known, model, panes, turns)
@@ -146,7 +153,7 @@ def _hops(known: Known, model: ModelState, runs: Sequence[Run]) -> list[_Hopped]
     hops, out = model.hops, list[_Hopped]()
     for run in runs:
         hops = hops.copy()
-        full = hops.add(run.number, run.summary, run.detections, known.windows, run.first, run.refused)
+        full = hops.add(run.number, run.summary, run.detections, known.windows, run.first, run.refused, run.outcomes)
         out.append(_Hopped(hops, full))
     reference, whole = model.reference, [after for after in out if after.full and after.hops.enough(known.windows)]
     if whole and reference is not None and reference.kind is ReferenceKind.FIXED:

@@ -25,6 +25,7 @@ from driftd.judge.natural.step import NaturalState
 from driftd.judge.runtime import ModelJudge
 from driftd.learn.sample import Sample
 from driftd.monitor.exemplars import Recent
+from driftd.monitor.quality import Quality
 from driftd.monitor.timeline import Timeline
 
 
@@ -162,12 +163,12 @@ class ModelState:
     page until events come again; ``configured``: the user names it.
     ``versions``: the end of the last pane in which each version of the model answered, ``started`` the beginning of its
     first, of these and of the first of all. ``pages`` counts pages since
-    the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its channels
-    were over time; ``told``: its last findings, the newest last; ``incidents``: what these were
-    parts of, in the order in which they opened, and ``exemplars`` events that these may name. ``acts``: what people did
-    about it, the newest last; ``muted``: what would have rung in a maintenance window and is open still, with the
-    severity that it would have had. ``names``: new categories that came again and again, by channel, as many as
-    core.new_names keeps and hops remember.
+    the beginning, ``paged`` has the times of those of the last 30 days, in event time. ``timeline``: what its
+    channels were over time; ``quality``: how right it was, None before the first label; ``told``: its last
+    findings, the newest last; ``incidents``: what these were parts of, in the order in which they opened, and
+    ``exemplars`` events that these may name. ``acts``: what people did about it, the newest last; ``muted``: what
+    would have rung in a maintenance window and is open still, with the severity that it would have had. ``names``:
+    new categories that came again and again, by channel, as many as core.new_names keeps and hops remember.
     """
 
     slice: Slice
@@ -194,6 +195,7 @@ class ModelState:
     retired: bool = False
     configured: bool = False
     timeline: Timeline = field(default_factory=Timeline)
+    quality: Quality | None = None
     told: tuple[Finding, ...] = ()
     acts: tuple[Act, ...] = ()
     muted: tuple[Finding, ...] = ()
@@ -246,6 +248,7 @@ class ModelState:
             retired=self.retired,
             configured=self.configured,
             timeline=self.timeline,
+            quality=self.quality,
             told=self.told,
             acts=self.acts,
             incidents=self.incidents,

@@ -16,6 +16,7 @@ from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.natural.slots import Slots
 from driftd.metrics.aggregates import ModelCounts
 from driftd.metrics.telemetry import Telemetry
+from driftd.monitor.quality import Quality
 from driftd.monitor.silence import Quiet
 from driftd.monitor.timeline import Timeline, ValueReader
 
@@ -29,6 +30,7 @@ class ModelView:
     it, the newest last; ``windows``: its maintenance windows that are not over, ``muted`` the one that keeps it from
     ringing now; ``keeps_events``: the model can learn anew from events that were; ``renews``: one channel alone can be
     learned anew, and ``renewed`` what is to be said of those that are, or were. ``given``: its reference is a file.
+    ``quality``: how right it was, None before the first label.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ModelView:
     renews: bool = False
     renewed: Mapping[str, str] = field(default_factory=dict)
     given: bool = False
+    quality: Quality | None = None
 
     def since(self, time: float) -> Hop | None:
         """What is remembered of the time after ``time``, as one; it begins with the hop in which that lies."""

@@ -262,6 +262,7 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
             period_seconds=source.period_seconds or settings.learning.period_seconds,
             exclude=tuple(Exclusion(e.from_, e.to, e.why) for e in (*settings.learning.exclude, *source.exclude)),
             hashing=_hashing(settings),
+            positive=_positive(settings, model),
         ),
         learn_events=events or LEARN_EVENTS,
         learn_seconds=seconds,
@@ -277,6 +278,15 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         given=source.path is not None,
         objective=_objective(settings, model),
     )
+
+
+def _positive(settings: Settings, model: Model | None) -> str | None:
+    """As events have it: a class that is hashed in them is known by its hash."""
+    hasher = hasher_of(settings)
+    if model is None or model.positive is None or hasher is None:
+        return None if model is None else model.positive
+    (hashed_,) = hasher.answer(model.name, [model.positive], Kind.CATEGORICAL)
+    return str(hashed_)
 
 
 def _objective(settings: Settings, model: Model | None) -> Objective:

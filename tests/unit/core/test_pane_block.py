@@ -16,6 +16,8 @@ from driftd.core.fault_counters import FaultCounters
 from driftd.core.new_names import added
 from driftd.core.pane import ClosedPane
 from driftd.core.pane_block import PaneBlock, PaneData, merge
+from driftd.core.quality.sums import SparseSums
+from driftd.core.quality.sums import added as added_sums
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE, Summary
 from driftd.core.summary import merge as merge_summaries
@@ -39,7 +41,8 @@ def pane_of(seed: int, *, timed: bool = True) -> PaneData:
     faults, products = FaultCounters(rng.integers(0, 9, (3, 7))), rng.integers(0, 9, (3, 3))
     exemplar = Exemplar(float(rng.random()), int(rng.integers(0, 1 << 40)), str(rng.choice(["", "9f3c", "ü"])))
     names = added((0, int(rng.integers(3)), str(rng.integers(12)), 1) for _ in range(rng.integers(0, 20)))
-    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, exemplar, names)
+    outcomes = {str(v): SparseSums.of(9, rng.integers(0, 9, 4), rng.integers(1, 5, 4)) for v in rng.permutation(3)[:2]}
+    return PaneData(summary, hits, rng.integers(0, 9, 5), versions, faults, products, exemplar, names, outcomes)
 
 
 def block_of(panes: Panes) -> PaneBlock:
@@ -59,6 +62,7 @@ def by_hand(one: PaneData, other: PaneData) -> PaneData:
         np.add(one.products, other.products),  # type: ignore[arg-type]
         min((e for e in (one.exemplar, other.exemplar) if e is not None), key=lambda e: e.offset),
         added((*one.names, *other.names)),
+        added_sums((one.outcomes, other.outcomes)),
     )
 
 
@@ -70,8 +74,12 @@ def assert_same(block: PaneBlock | None, panes: Panes) -> None:
         assert (mine.detections, mine.versions) == (pane.detections, pane.versions)
         assert mine.names == tuple((number, *name[1:]) for name in pane.names)
         for one, other in ((mine.summary, pane.summary), (mine, pane)):
-            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults", "names"}):
+            for name in (f.name for f in fields(one) if f.name not in {"summary", "faults", "names", "outcomes"}):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+        assert mine.outcomes.keys() == pane.outcomes.keys()
+        for version, sums in pane.outcomes.items():
+            assert mine.outcomes[version].rows.tolist() == [number]
+            np.testing.assert_array_equal(mine.outcomes[version].whole, sums.whole)
         assert (mine.faults is None) == (pane.faults is None)
         if mine.faults is not None and pane.faults is not None:
             np.testing.assert_array_equal(mine.faults.values, pane.faults.values)
@@ -103,6 +111,8 @@ def test_a_cut_loses_nothing_and_what_stays_is_its_own(numbers: Sequence[int], l
     before, after = block.cut(last)
     assert_same(before, {n: pane for n, pane in panes.items() if n <= last})
     assert_same(after, {n: pane for n, pane in panes.items() if n > last})
+    for part in filter(None, (before, after)):
+        assert all(set(sums.rows.tolist()) <= set(part.numbers.tolist()) for sums in part.outcomes.values())
     if before is not None and after is not None:  # else a thousand panes wait in memory for one that is open
         assert after.sums.base is None
 
@@ -153,6 +163,7 @@ def test_closed_panes_are_as_many_messages_of_one_pane() -> None:
         p.products,
         p.exemplar,
         p.names,
+        p.outcomes,
     )
     (again,) = message.alone.each()
     assert (again.slice, again.number, again.source, again.offset) == (Slice("m"), 7, ("t", 0), 5)

@@ -21,6 +21,7 @@ from driftd.engine.store import CheckpointFile, read_file
 from driftd.learn.build import Learning
 from driftd.monitor.settings import ModelSettings
 from tests.unit.core.make import choose, feed, frozen, pipeline_of, stream
+from tests.unit.monitor.test_quality import TWO, after, right_and_wrong
 
 SOURCE = ("t", 0)
 N = 11_000
@@ -170,3 +171,34 @@ def test_small_batches_stay_in_the_checkpoint(tmp_path: Path, monkeypatch: pytes
     assert len(on_disk(tmp_path)) == 1  # the reference
     CheckpointFile(tmp_path, lambda: 0.0).save(state, p)
     assert frozen(p, loaded(tmp_path, p)) == frozen(p, state)
+
+
+def test_how_right_a_model_was_is_written_once_an_hour(tmp_path: Path) -> None:
+    file, p, state = made(tmp_path)
+    model = state.models[Slice("m")]
+    before = names_of_past(file, p, state)
+    q = model.quality = after(right_and_wrong(3, 8, 2), right_and_wrong(365, 6, 4))
+    first = names_of_past(file, p, state)
+    model.quality = q.take(TWO, right_and_wrong(370, 1, 1), 10.0)
+    assert names_of_past(file, p, state) == first != before
+    model.quality = model.quality.take(TWO, right_and_wrong(800, 1, 1), 10.0)
+    assert names_of_past(file, p, state) != first
+    again = loaded(tmp_path, p).models[Slice("m")].quality
+    assert again is not None
+    for days in (False, True):
+        np.testing.assert_array_equal(
+            again.history(TWO, days=days).values, model.quality.history(TWO, days=days).values
+        )
+    recent, known = again.recent(24), model.quality.recent(24)
+    assert recent is not None
+    assert known is not None
+    np.testing.assert_array_equal(recent.whole, known.whole)
+
+
+def names_of_past(file: CheckpointFile, p: Pipeline, state: State) -> str:
+    """The part that has the past of the model's quality."""
+    file.save(state, p)
+    quality = decode_checkpoint(read_file(file.path)).models[0].quality
+    assert quality is not None
+    assert isinstance(quality.past, str)
+    return quality.past

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
-from driftd.core.finding import JUDGE, Joint, Status
+from driftd.core.event import EventBatch
+from driftd.core.finding import JUDGE, Joint, Judgement, Status
+from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Gap, Reference
 from driftd.ingest.outcomes.counts import LabelCounts
+from driftd.ingest.quality import outcomes
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
 from driftd.metrics.aggregates import IncidentText, ModelCounts, Page
@@ -478,13 +481,23 @@ def big_page() -> MetricsSink:
         on = reference(f"m{k}", names)
         verdicts = [*(scores(d, [0.5, *[0.01] * 30]) for d in every), evidence([2.0, *[0.01] * 30])]
         joint = Joint(2.0, 13.8, Status.OK, NAN)
-        s.update(judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"}), COUNTS, sighted(on))
+        j = judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"})
+        s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
     s.count("m0", replace(COUNTS, joins=JOINS))
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)
     s.quiet({"m3": {"": 400.4, "page": math.inf, "ticket": 300}})
     return s
+
+
+def labelled(j: Judgement) -> Judgement:
+    """With labels in its window and in its reference."""
+    scoring, fields = Scoring(("0", "1"), positive=1), {"label": [1.0, 0.0, 1.0], "prediction": [1.0, 0.0, 0.0]}
+    batch = EventBatch(j.model, np.arange(3), np.arange(3.0), {}, fields)
+    found = outcomes(scoring, batch, np.zeros(3, np.int64))
+    learned = {**j.reference.learned, **scoring.table(next(iter(found.values())))}
+    return replace(j, outcomes=found, reference=replace(j.reference, learned=learned))
 
 
 def sighted(on: Reference) -> ModelGuarantee:

@@ -14,13 +14,21 @@ from driftd import config
 from driftd.cli.replay import learn_all
 from driftd.config import Flag
 from driftd.core.errors import ConfigError
+from driftd.core.event import Kind
 from driftd.core.reference import Exclusion, Reference, ReferenceKind
 from driftd.core.slice import Slice
 from driftd.engine.daemon import start_models
 from driftd.engine.state import State
 from driftd.engine.store import ReferenceStore
 from driftd.learn.build import Learning, build
-from driftd.wiring.app import PAGE_AFTER_SECONDS, kafka_settings, limits_of, pipeline_of, references_of
+from driftd.wiring.app import (
+    PAGE_AFTER_SECONDS,
+    hasher_of,
+    kafka_settings,
+    limits_of,
+    pipeline_of,
+    references_of,
+)
 from tests.unit.core.make import stream
 
 DAY = 86_400.0
@@ -168,3 +176,27 @@ def test_ids_are_decoded_for_the_join_and_shown_to_nobody_where_privacy_hides_th
         assert limits_of(settings).keep_ids is kept
         assert not pipeline_of(settings).shows_ids
     assert pipeline_of(load(tmp_path, "")).shows_ids
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("models: [{name: m}]", None, id="inferred"),
+        pytest.param("models: [{name: m, positive: fraud}]", "fraud", id="by name"),
+        pytest.param("models: [{name: m, positive: 1}]", "1", id="a number is a class, too"),
+        pytest.param("models: [{name: m, positive: true}]", "True", id="and so is a truth"),
+        pytest.param("models: [{name: o, positive: fraud}]", None, id="of another model"),
+    ],
+)
+def test_the_positive_class_is_the_one_that_the_user_names(tmp_path: Path, text: str, expected: str | None) -> None:
+    assert pipeline_of(load(tmp_path, text)).monitor.settings(Slice("m")).learning.positive == expected
+
+
+def test_a_positive_class_is_known_by_its_hash_where_events_have_that(tmp_path: Path) -> None:
+    key = "0123456789abcdef" * 2
+    text = f"privacy: {{hash_text: true, key: {key}}}\nmodels: [{{name: m, positive: fraud}}]"
+    settings = load(tmp_path, text)
+    hasher = hasher_of(settings)
+    assert hasher is not None
+    (known,) = hasher.answer("m", ["fraud"], Kind.CATEGORICAL)
+    assert pipeline_of(settings).monitor.settings(Slice("m")).learning.positive == known != "fraud"

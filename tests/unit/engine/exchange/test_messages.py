@@ -10,8 +10,11 @@ import pytest
 
 from driftd.core.errors import MessageUnreadable
 from driftd.core.event import TopicPartition
-from driftd.core.pane_block import PaneBlock
+from driftd.core.pane_block import PaneBlock, PaneData
+from driftd.core.quality.scoring import Scoring
+from driftd.core.quality.sums import SparseSums
 from driftd.core.slice import Slice
+from driftd.core.summary import Summary
 from driftd.engine.exchange.messages import (
     Bundle,
     Forget,
@@ -31,7 +34,9 @@ from driftd.engine.exchange.messages import (
 )
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans, Reader
+from driftd.engine.shapes import fits
 from driftd.engine.snapshot import RowsSnapshot
+from driftd.learn.build import Learning, build
 from tests.unit.core.make import NoCodec, stream
 from tests.unit.engine.exchange.group import Group, by_key
 from tests.unit.engine.exchange.test_group import faulty, learner
@@ -125,6 +130,36 @@ def test_exemplars_travel_with_their_panes_and_others_are_refused(said: list[Mes
     ):
         with pytest.raises(MessageUnreadable, match="exemplars"):
             decode(encode(replace(whole, panes=replace(whole.panes, exemplars=wrong))))
+
+
+def test_outcomes_travel_with_their_panes_and_others_are_refused(said: list[Message]) -> None:
+    whole = max((m for m in said if isinstance(m, Panes)), key=lambda m: len(m.panes))
+    number = int(whole.panes.numbers[0])
+    mine = SparseSums.of(9, np.array([number * 9 + 2, number * 9 + 5]), np.array([3, 4]))
+    again = decode(encode(replace(whole, panes=replace(whole.panes, outcomes={"x": mine}))))
+    assert isinstance(again, Panes)
+    assert again.panes.outcomes["x"].whole.tolist() == [0, 0, 3, 0, 0, 4, 0, 0, 0]
+    for wrong in (
+        replace(mine, keys=mine.keys[::-1]),
+        replace(mine, values=mine.values[:1]),
+        replace(mine, keys=mine.keys.astype(np.float64)),
+        replace(mine, keys=mine.keys - 9 * number - 9),
+        replace(mine, width=0),
+        SparseSums(9, mine.keys[:0], mine.values[:0]),
+    ):
+        with pytest.raises(MessageUnreadable, match="outcomes"):
+            decode(encode(replace(whole, panes=replace(whole.panes, outcomes={"x": wrong}))))
+
+
+def test_outcomes_of_another_width_than_the_references_do_not_fit_it(rng: np.random.Generator) -> None:
+    reference = build(stream(rng, 200), Learning(bins=5))
+    scoring = Scoring.of(reference.learned)
+    assert scoring is not None
+    empty = Summary.empty(reference.id, len(reference.channels), reference.width)
+    for width, right in ((scoring.width, True), (9, False)):
+        sums = SparseSums(width, np.array([2]), np.array([1]))
+        block = PaneBlock.of(0, PaneData(empty, outcomes={scoring.id + "1": sums}))
+        assert fits(block, reference) is right
 
 
 def _each(message: Panes) -> list[PaneBlock]:

@@ -1,0 +1,1 @@
+"""How right a model is: sums over events that have a label and a prediction, and what follows from them."""

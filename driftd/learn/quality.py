@@ -1,0 +1,131 @@
+"""How labelled events of a model will be counted, and how right it was in the reference: learned with its bins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from math import frexp, isfinite, ldexp
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.channel import Role
+from driftd.core.event import Column, EventBatch
+from driftd.core.quality.scoring import MOST_CLASSES, Scoring
+from driftd.core.quality.sums import added
+from driftd.core.reference import Reference
+from driftd.core.values import as_numbers, category, comparable, number_in, present
+from driftd.ingest.quality import outcomes
+
+NEAR: Final = 4.0
+"""Scales between the means about which labels are summed. Derived: at most two standard deviations off, R2 loses one
+digit of twelve."""
+LEAST_EACH: Final = 20
+"""Predictions of each class from which on their scores say whose probability they are."""
+NEARLY_ALL: Final = 0.99
+"""Of them."""
+
+
+def table(reference: Reference, rows: EventBatch, positive: str | None) -> Mapping[str, NDArray[Any]]:
+    """What belongs beside the reference: ``Reference.learned``. ``rows``: those that say how right it was;
+    ``positive``: the class that the user named.
+    """
+    scoring = _scoring(reference, rows, positive)
+    if scoring is None:
+        return {}
+    known = added([{"": sums.at(0)} for sums in outcomes(scoring, rows, np.zeros(len(rows), np.int64)).values()])
+    return scoring.table(known.get(""))
+
+
+def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Scoring | None:
+    if rows.prediction is None or not present(rows.prediction):
+        return None
+    if not reference.classes:
+        return _numbers(reference)
+    prediction = comparable(rows.prediction)
+    seen = _counted(prediction)
+    both = seen + (_counted(comparable(rows.label)) if rows.label is not None else Counter())
+    if both.keys() <= {"0", "1"}:  # one of them may not have come yet
+        both = Counter({"0": 1, "1": 1}) + both
+    kept = sorted(sorted(both), key=lambda text: -both[text])[:MOST_CLASSES]
+    classes = tuple(sorted(kept, key=_in_order))
+    if positive is not None and (named := _text(positive)) in classes:
+        place, predicted = classes.index(named), _of_predicted(prediction, rows, classes)
+        return Scoring(classes, positive=place, of_predicted=predicted and len(classes) == 2)
+    if len(classes) != 2:
+        return Scoring(classes)
+    predicted = _of_predicted(prediction, rows, classes)
+    return Scoring(
+        classes, positive=_positive(prediction, rows, classes, seen, predicted=predicted), of_predicted=predicted
+    )
+
+
+def _numbers(reference: Reference) -> Scoring:
+    """About the mean of the reference's labels, or of its predictions where it has none."""
+    by_role = {channel.role: row for row, channel in enumerate(reference.channels) if reference.numeric[row]}
+    row = by_role.get(Role.LABEL, by_role.get(Role.PREDICTION))
+    center, spread = (0.0, 1.0) if row is None else (float(reference.center[row]), float(reference.scale[row]))
+    scale = _power(spread)
+    # near it is enough, and so a reference that is learned anew counts as the one before
+    near = np.rint(center / (NEAR * scale)) * NEAR * scale if isfinite(center) else 0.0
+    return Scoring(numbers=True, center=float(near), scale=scale)
+
+
+def _power(spread: float) -> float:
+    """The power of two that is no less: whole numbers stay exact."""
+    if not isfinite(spread) or spread <= 0:
+        return 1.0
+    mantissa, exponent = frexp(spread)
+    return ldexp(1.0, max(-900, min(900, exponent - (mantissa == 0.5))))
+
+
+def _counted(column: Column) -> Counter[str]:
+    """How often each class came, by its text."""
+    if isinstance(column, np.ndarray):
+        values, times = np.unique(column[~np.isnan(column)], return_counts=True)
+        return Counter({category(v): n for v, n in zip(values.tolist(), times.tolist(), strict=True)})
+    found = Counter[str]()
+    for value, n in Counter(v for v in column if v is not None).items():
+        found[category(value)] += n
+    return found
+
+
+def _in_order(text: str) -> tuple[bool, float, str]:
+    """Numbers by size, then texts."""
+    value = number_in(text)
+    return (True, 0.0, text) if isinstance(value, str) else (False, value, "")
+
+
+def _text(named: str) -> str:
+    return category(number_in(named))
+
+
+def _scores_of(prediction: Column, rows: EventBatch, classes: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """The scores of the predictions of each class."""
+    if rows.score is None:
+        return [np.zeros(0) for _ in classes]
+    score, known = as_numbers(rows.score), [number_in(text) for text in classes]
+    if isinstance(prediction, np.ndarray):
+        masks = [prediction == value if isinstance(value, float) else np.zeros(len(score), bool) for value in known]
+    else:
+        masks = [np.fromiter((v == value for v in prediction), bool, len(score)) for value in known]
+    return [score[mask & ~np.isnan(score)] for mask in masks]
+
+
+def _of_predicted(prediction: Column, rows: EventBatch, classes: tuple[str, ...]) -> bool:
+    """Whether scores are of the class that was predicted: of two classes then nearly none is below one half."""
+    each = _scores_of(prediction, rows, classes)
+    return all(len(s) >= LEAST_EACH and np.mean((s >= 0.5) & (s <= 1)) >= NEARLY_ALL for s in each)
+
+
+def _positive(
+    prediction: Column, rows: EventBatch, classes: tuple[str, ...], seen: Counter[str], *, predicted: bool
+) -> int:
+    """1 of 0 and 1; else the class that is predicted where scores are high, else the one that is predicted less."""
+    if classes == ("0", "1"):
+        return 1
+    each = _scores_of(prediction, rows, classes)
+    if not predicted and all(len(s) for s in each):
+        return int(np.argmax([s.mean() for s in each]))
+    return 1 if seen[classes[1]] <= seen[classes[0]] else 0

@@ -1,0 +1,170 @@
+"""How right a model is, as the API, the page, `driftd explain` and /metrics say it: the numbers that one counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import numpy as np
+import orjson
+import pytest
+
+from driftd.cli.ask import model_lines
+from driftd.core.event import EventBatch
+from driftd.core.slice import Slice
+from driftd.engine.state import State
+from driftd.metrics.aggregates import quality_lines
+from driftd.monitor.view import ModelView
+from driftd.web import api
+from driftd.web.quality import Quantity, cell, quality_of, spelled
+from driftd.web.site import answer, request_of
+from tests.stage.snapshot import snapshot
+from tests.unit.core.make import feed, pipeline
+
+DAY = 86_400
+BEGIN = 20_000 * DAY
+N = 3000
+SECONDS = 100
+"""Between two events: three and a half days in all."""
+
+
+def rows(rng: np.random.Generator, **other: Any) -> EventBatch:
+    """Right in 80 of 100, in 60 of 100 since the second day; version 2 from then on."""
+    times, late = BEGIN + SECONDS * np.arange(N, dtype=float), np.arange(N) >= DAY // SECONDS
+    label = (rng.random(N) < 0.3).astype(float)
+    right = rng.random(N) < np.where(late, 0.6, 0.8)
+    fields: dict[str, Any] = {
+        "prediction": np.where(right, label, 1 - label), "label": label.tolist(),
+        "score": np.clip(np.where(right, label, 1 - label) * 0.6 + 0.4 * rng.random(N), 0, 1), **other,
+    }  # fmt: skip
+    fields = {name: column for name, column in fields.items() if column is not None}
+    return EventBatch("m", np.arange(N), times, {"x": rng.normal(size=N)}, fields, np.where(late, "2", "1").tolist())
+
+
+def view_of(batch: EventBatch) -> ModelView:
+    p, state = pipeline(learn_events=200), State()
+    feed(p, state, ("t", 0), batch)
+    p.settle(state, end=True)
+    m = state.models[Slice("m")]
+    assert m.reference is not None
+    return ModelView(
+        "m", m.judgement, timeline=m.timeline, reader=p.monitor.reader(m.reference), hops=m.hops, quality=m.quality
+    )
+
+
+def share_right(batch: EventBatch, which: slice) -> float:
+    return float(np.mean(np.asarray(batch.fields["prediction"])[which] == np.asarray(batch.fields["label"])[which]))
+
+
+def body_of(m: ModelView) -> dict[str, Any]:
+    known = snapshot(models=(m,), findings=[])
+    found: dict[str, Any] = orjson.loads(answer(request_of("/api/v1/model?model=m", None), lambda: known).body)
+    return found
+
+
+def test_the_api_has_the_shares_that_one_counts(rng: np.random.Generator) -> None:
+    batch = rows(rng)
+    body = body_of(view_of(batch))
+    q = body["quality"]
+    accuracy = next(line for line in q["lines"] if line["statistic"] == "accuracy")["values"]
+    last_day = slice(int(np.ceil((N * SECONDS // 3600 - 24) * 3600 / SECONDS)), N)
+    assert accuracy["reference"]["value"] == pytest.approx(share_right(batch, slice(200)))
+    assert accuracy["since"]["value"] == pytest.approx(share_right(batch, slice(200, N)))
+    assert accuracy["day"]["value"] == pytest.approx(share_right(batch, last_day))
+    assert accuracy["day"]["low"] < accuracy["day"]["value"] < accuracy["day"]["high"]
+    assert (q["events"]["reference"], q["events"]["since"], q["positive"]) == (200, N - 200, "1")
+    assert [v["version"] for v in q["versions"]] == ["2", "1"]
+    of_version = {v["version"]: v["values"]["accuracy"]["value"] for v in q["versions"]}
+    assert of_version["1"] == pytest.approx(share_right(batch, slice(200, DAY // SECONDS)))
+    assert {c["name"]: c["labels"] for c in q["classes"]}.keys() == {"0", "1"}
+    document = orjson.loads(api.document())
+    jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
+
+
+def test_hours_are_the_hours_own(rng: np.random.Generator) -> None:
+    batch = rows(rng)
+    q = quality_of(view_of(batch))
+    assert q is not None
+    series = next(s for s in q.series if s.statistic == "accuracy")
+    assert q.step_seconds == 3600
+    for at, value in zip(q.times[1:], series.values[1:], strict=True):  # a part of the first was learned from
+        first, last = (int(np.ceil((at + side - BEGIN) / SECONDS)) for side in (-1800, 1800))
+        assert value == pytest.approx(share_right(batch, slice(first, last)), abs=1e-6)
+
+
+def test_the_page_and_explain_say_the_same(rng: np.random.Generator) -> None:
+    m = view_of(rows(rng))
+    known = snapshot(models=(m,), findings=[])
+    page = answer(request_of("/model?model=m", None), lambda: known).body.decode()
+    lines = [line.replace("\u00a0", " ") for line in model_lines(body_of(m))]
+    assert "How right it is" in page
+    accuracy = next(line for line in lines if line.startswith("  accuracy"))
+    q = quality_of(m)
+    assert q is not None
+    values = next(line for line in q.lines if line.statistic == "accuracy").values
+    for name in ("day", "reference"):
+        said = spelled("accuracy", values[name].value)
+        assert said.replace("\u00a0", " ") in accuracy
+        assert said in page
+    assert "By version" in page
+    assert "Accuracy" in page
+
+
+def test_metrics_have_the_window_with_its_interval_and_the_reference(rng: np.random.Generator) -> None:
+    m = view_of(rows(rng))
+    assert m.judgement is not None
+    text = b"".join(line for _, line in quality_lines(m.judgement)).decode()
+    q = quality_of(m)
+    assert q is not None
+    accuracy = next(line for line in q.lines if line.statistic == "accuracy").values["window"]
+    assert f'driftd_model_quality{{model="m",statistic="accuracy"}} {accuracy.value:.6g}' in text
+    assert f'driftd_model_quality_lower{{model="m",statistic="accuracy"}} {accuracy.low:.6g}' in text
+    assert 'driftd_model_quality_reference{model="m",statistic="auc"}' in text
+    assert f'driftd_model_labelled_events{{model="m"}} {q.events["window"]}' in text
+    assert "precision_macro" in text
+    assert "nan" not in text.lower()
+
+
+def test_without_labels_nothing_is_said(rng: np.random.Generator) -> None:
+    m = view_of(rows(rng, label=[None] * N))
+    assert m.quality is None
+    assert body_of(m)["quality"] is None
+    assert m.judgement is not None
+    assert [*quality_lines(m.judgement)] == []
+    known = snapshot(models=(m,), findings=[])
+    assert "How right it is" not in answer(request_of("/model?model=m", None), lambda: known).body.decode()
+
+
+def test_numbers_have_errors_in_the_unit_of_the_label(rng: np.random.Generator) -> None:
+    label = rng.normal(500, 40, N)
+    m = view_of(rows(rng, label=label.tolist(), prediction=label + 3, score=None))
+    q = quality_of(m)
+    assert q is not None
+    values = {line.statistic: line.values["since"].value for line in q.lines}
+    assert [values["mae"], values["bias"]] == pytest.approx([3, 3])
+    assert q.positive is None
+    assert q.classes == []
+
+
+def test_classes_by_name_are_no_markup_and_those_that_nobody_knew_are_told(rng: np.random.Generator) -> None:
+    names = np.array(["<b>", "cat", "dog"])[rng.integers(0, 3, N)]
+    odd = [*names[:200].tolist(), *["bird"] * 50, *names[250:].tolist()]
+    m = view_of(rows(rng, prediction=names.tolist(), label=odd, score=None))
+    known = snapshot(models=(m,), findings=[])
+    page = answer(request_of("/model?model=m", None), lambda: known).body.decode()
+    assert "By class" in page
+    assert "<b>cat" not in page
+    assert "&lt;b&gt;" in page
+    assert m.quality is not None
+    first = replace(m.quality, hour=m.quality.total["1"])  # as if they were all of the last hour
+    q = quality_of(replace(m, quality=first))
+    assert q is not None
+    assert q.remarks == ["50 events had a class that the reference has not; accuracy counts them."]
+
+
+def test_values_are_written_with_their_interval() -> None:
+    assert cell("accuracy", Quantity(0.9474, 0.941, 0.9526)).interval.replace("\u00a0", " ") == "94.1 % to 95.3 %"
+    assert spelled("accuracy", 0.99964).replace("\u00a0", " ") == "99.96 %"
+    assert spelled("mae", 12.5) == "12.5"
+    assert cell("auc", None).text == "–"
