@@ -17,6 +17,7 @@ from driftd.core.errors import StateUnwritable
 from driftd.core.event import Decoded, EventBatch, LabelBatch
 from driftd.core.slice import Slice
 from driftd.engine import label_store, store
+from driftd.engine.forget import StateDirectory
 from driftd.engine.label_store import LabelStore
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
@@ -311,6 +312,16 @@ def read_some(tmp_path: Path, upto: int) -> tuple[CheckpointFile, Pipeline, Stat
             break
     file.save(state, p)
     return file, p, state, rows, later
+
+
+def test_who_forgets_a_model_forgets_its_labels_and_what_waits(tmp_path: Path) -> None:
+    file, p, state, _, _ = read_some(tmp_path, 60)
+    assert state.models.keys() == {FRAUD, PART}
+    file.labels.close()
+    StateDirectory(tmp_path).forget("fraud")
+    found, trouble = CheckpointFile(tmp_path, lambda: 0.0).load(p)
+    assert trouble == ""
+    assert (found.models, found.outcomes.counts, found.outcomes.pending.size) == ({}, {}, 0)
 
 
 @pytest.mark.parametrize("damage", ["missing", "rubbish", "of another time"])
