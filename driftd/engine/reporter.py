@@ -327,7 +327,7 @@ class Reporter:
         rates = self.pipeline.limits
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
-            {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+            {"models": (sum(not m.slice.part for m in there), limit), "series": (self.metrics.series, self.metrics.limit)},
             self._grouped_incidents([*state.models.values()]), self.external_url, state.refusals, self._memory(),
             {what: most for what, most in (("records", rates.records_per_second), ("events", rates.events_per_second))
              if most is not None},
