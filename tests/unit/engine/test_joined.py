@@ -162,7 +162,7 @@ def test_labels_go_on_while_predictions_rest() -> None:
 
 def test_labels_that_stop_are_missed_while_predictions_go_on() -> None:
     p, state = joining(horizon=3600.0), State()
-    rows = replace(predictions(), times=1000.0 + 4.0 * np.arange(N))  # two hours
+    rows = replace(predictions(), times=np.arange(N, dtype=np.float64) * 4 + 1000)  # two hours
     for _ in read_on(p, state, rows, labels(rows), lambda: 40):
         pass
     p.settle(state, end=True)
