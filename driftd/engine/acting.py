@@ -6,12 +6,14 @@ from typing import Final
 
 from driftd.core.act import Act, Deed, remembered, windows
 from driftd.core.errors import ActRefused
-from driftd.core.slice import Slice
+from driftd.core.slice import PARTS, Slice
 from driftd.core.text import minute
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.monitor import renewal
 
+_OF_PARTS_TOO: Final = frozenset({Deed.MAINTENANCE, Deed.CANCEL})
+"""What is true of a model is true of its labels."""
 _LATE_SECONDS: Final = 60.0
 """What is typed as a time is known to the minute."""
 
@@ -43,8 +45,10 @@ def perform(state: State, pipeline: Pipeline, act: Act) -> tuple[Outcome, str]:
                 "this driftd keeps its state in a directory, and a model is taken out of there while it does not run: "
                 "stop it, driftd forget MODEL, start it"
             )
-    after = state.models[key]
-    after.acts = remembered(after.acts, act)
+    parts = [Slice(f"{act.model}/{part}") for part in PARTS] if act.deed in _OF_PARTS_TOO else []
+    for each in (key, *parts):
+        if (after := state.models.get(each)) is not None:
+            after.acts = remembered(after.acts, act)
     return outcome, said
 
 

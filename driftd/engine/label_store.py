@@ -152,11 +152,11 @@ class LabelStore:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def _read(self, query: str, values: Sequence[Any]) -> Iterator[tuple[Key, Entry]]:
-        if self._reader is None and self.at and not self.broken:
-            self._reader = _connected(self.path)
-        if self._reader is None:
+        if self.broken or not (self._reader or self.at):
             return
         try:
+            if self._reader is None:
+                self._reader = _connected(self.path)
             rows: list[_Row] = self._reader.execute(query, values).fetchall()
             for key, model, time, value in rows:
                 yield key, _entry(model, time, value or b"")
@@ -176,7 +176,7 @@ class LabelStore:
                 self._writer = _connected(self.path)
                 self._writer.executescript(_TABLES)
             _commit(self._writer, changes, generation, self._named[0] if len(self._named) == CHECKPOINTS else 0)
-        except sqlite3.Error as e:
+        except (sqlite3.Error, OSError) as e:
             if getattr(e, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
                 self.broken = f"{self.path}: {e}"
             raise StateUnwritable(f"{self.path}: cannot be written: {e}; the last good one is kept") from e

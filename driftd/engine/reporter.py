@@ -324,10 +324,10 @@ class Reporter:
         findings = tuple(sorted(told, key=lambda f: -f.window_end))
         seconds, limit = self.pipeline.monitor.windows.pane_seconds, self.pipeline.max_models
         reached = math.nan if state.frontier is None else (state.frontier + 1) * seconds
-        rates = self.pipeline.limits
+        rates, wholes = self.pipeline.limits, sum(not m.slice.part for m in there)
         return Snapshot(
             now, models, findings, self.not_ready, self.telemetry, self.runbooks, self.certificate(), reached, seconds,
-            {"models": (len(models), limit), "series": (self.metrics.series, self.metrics.limit)},
+            {"models": (wholes, limit), "series": (self.metrics.series, self.metrics.limit)},
             self._grouped_incidents([*state.models.values()]), self.external_url, state.refusals, self._memory(),
             {what: most for what, most in (("records", rates.records_per_second), ("events", rates.events_per_second))
              if most is not None},

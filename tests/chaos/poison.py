@@ -28,7 +28,7 @@ CHEAP: Final = (
     b'{"model":"fraud","time":1795413600000,"features":{"amount":1.0}}',
     b'{"model":"fraud","time":1795413600,"features":{"country":"\xff\xfe"}}',
     b"\x00\x01\x02\x03",
-    gzip.compress(b'{"model":"fraud"}'),
+    gzip.compress(mtime=0, data=b'{"model":"fraud"}'),
     b"",
 )
 DEEP: Final = b'{"model":"fraud","features":{"amount":' + b"[" * 200_000 + b"]" * 20_000 + b"}}"

@@ -18,9 +18,11 @@ from driftd.engine.exchange.member import Member, View
 from driftd.engine.exchange.messages import Address
 from driftd.engine.exchange.owner import Owner
 from driftd.engine.exchange.reader import Plans
+from driftd.engine.state import State
 from driftd.learn import sample
 from driftd.learn.renewed import renewed_of
 from driftd.monitor.state import ModelState
+from tests.unit.core.make import pipeline
 from tests.unit.engine.exchange.group import Group, by_key
 from tests.unit.engine.exchange.test_group import faulty, learner
 from tests.unit.engine.test_daemon import A, Stage, drifting, full_disk, quiet
@@ -245,3 +247,15 @@ def test_a_member_says_who_can_where_it_does_not_judge_the_model() -> None:
         member._judging(Slice("elsewhere"))
     assert refused.value.members == ("http://d-1:9477",)
     assert member.others() == ("http://d-1:9477",)
+
+
+def test_maintenance_of_a_model_is_that_of_its_labels_too() -> None:
+    state, p = State(models={key: ModelState(key) for key in (M, Slice("m/labels"), Slice("other"))}), pipeline()
+    window = maintenance()
+    perform(state, p, window)
+    perform(state, p, Act(Deed.FEEDBACK, "anna", 2e9, "", "m", about="5f1e", verdict="real"))
+    assert state.models[Slice("m/labels")].acts == (window,)
+    assert state.models[Slice("other")].acts == ()
+    cancel = Act(Deed.CANCEL, "anna", 1.5e9, "", "m", about=window.id)
+    perform(state, p, cancel)
+    assert state.models[Slice("m/labels")].acts == (window, cancel)

@@ -17,6 +17,7 @@ from driftd.core.errors import StateUnwritable
 from driftd.core.event import Decoded, EventBatch, LabelBatch
 from driftd.core.slice import Slice
 from driftd.engine import label_store, store
+from driftd.engine.forget import StateDirectory
 from driftd.engine.label_store import LabelStore
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
@@ -161,7 +162,7 @@ def test_labels_go_on_while_predictions_rest() -> None:
 
 def test_labels_that_stop_are_missed_while_predictions_go_on() -> None:
     p, state = joining(horizon=3600.0), State()
-    rows = replace(predictions(), times=1000.0 + np.arange(N) * np.float64(4))  # two hours
+    rows = replace(predictions(), times=np.arange(N, dtype=np.float64) * 4 + 1000)  # two hours
     for _ in read_on(p, state, rows, labels(rows), lambda: 40):
         pass
     p.settle(state, end=True)
@@ -311,6 +312,16 @@ def read_some(tmp_path: Path, upto: int) -> tuple[CheckpointFile, Pipeline, Stat
             break
     file.save(state, p)
     return file, p, state, rows, later
+
+
+def test_who_forgets_a_model_forgets_its_labels_and_what_waits(tmp_path: Path) -> None:
+    file, p, state, _, _ = read_some(tmp_path, 60)
+    assert state.models.keys() == {FRAUD, PART}
+    file.labels.close()
+    StateDirectory(tmp_path).forget("fraud")
+    found, trouble = CheckpointFile(tmp_path, lambda: 0.0).load(p)
+    assert trouble == ""
+    assert (found.models, found.outcomes.counts, found.outcomes.pending.size) == ({}, {}, 0)
 
 
 @pytest.mark.parametrize("damage", ["missing", "rubbish", "of another time"])

@@ -130,8 +130,20 @@ def test_damage_while_it_runs_is_noticed(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_keeps_the_changes(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises((StateUnwritable, OSError)):
-        LabelStore(tmp_path / "file" / NAME).write({A: waits(1.0)}, 1)
+    store = LabelStore(tmp_path / "file" / NAME)
+    with pytest.raises(StateUnwritable, match="cannot be written"):
+        store.write({A: waits(1.0)}, 1)
+    assert (store.at, store.broken) == (0, "")
+
+
+def test_a_database_that_cannot_be_opened_while_it_runs_is_noticed(tmp_path: Path) -> None:
+    store = LabelStore(tmp_path / NAME)
+    store.write({A: waits(1.0)}, 1)
+    store.close()
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).mkdir()
+    assert store.find([A]) == {}
+    assert "unable to open" in store.broken
 
 
 def test_a_model_is_forgotten(tmp_path: Path) -> None:

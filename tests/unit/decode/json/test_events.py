@@ -11,6 +11,7 @@ from driftd.core.event import DropReason, Kind, RejectReason, Schema
 from driftd.core.values import category
 from driftd.decode import Limits
 from driftd.decode.json.codec import EventsCodec
+from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping, Source
 from tests.unit.decode.make import NOW, accounted, decode, labels_alone, m, only, records, refusals, refused
 
 R = RejectReason
@@ -462,3 +463,11 @@ def test_model_names_stay_bounded() -> None:
     decoded = decode(*(m(model=str(i)) for i in range(5000)))
     assert len(decoded.batches) == 100
     assert decoded.dropped == {DropReason.MODEL_LIMIT: 4900}
+
+
+def test_a_topic_of_labels_has_a_mapping_of_its_own() -> None:
+    """docs/labels.md: that of the predictions takes the features from the record itself."""
+    label = RecordMapping({"model": Source(("m",)), "id": Source(("rid",)), "label": Source(("truth",))})
+    mappings = Mappings(RecordMapping({"model": Source(("m",))}, FeatureSource(())), {"events": label})
+    (batch,) = decode({"m": "fraud", "rid": "a", "truth": 0, "time": 9}, limits=Limits(mappings=mappings)).batches
+    assert (len(batch), labels_alone(batch)) == (0, [(0, 9.0, "a", 0.0)])
