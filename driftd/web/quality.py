@@ -324,12 +324,14 @@ def spelled(statistic: str, value: float) -> str:
 class EstimatedQuality:
     """How right the model should be in the last judged window by its scores alone, if a score means what it meant in
     the reference; ``values`` by statistic, empty where it cannot be said. ``outside``: the share of its events with a
-    score of which the reference has no label. ``sentence``: the same for people.
+    score of which the reference has no label. ``contradicted``: the window's labels have
+    another accuracy, their intervals lie apart. ``sentence``: the same for people.
     """
 
     events: int
     outside: float
     values: dict[str, Quantity]
+    contradicted: bool
     sentence: str
 
 
@@ -340,10 +342,29 @@ def estimated_of(m: ModelView) -> EstimatedQuality | None:
         return None
     each = zip(STATISTICS, found.values, strict=True)
     values = {name: q for name, row in each if (q := _quantity(row)) is not None}
-    return EstimatedQuality(found.events, found.outside, values, _estimated(found, values))
+    seen, said = _seen_accuracy(m), values.get("accuracy")
+    apart = seen is not None and said is not None and _apart(said, seen)
+    return EstimatedQuality(
+        found.events, found.outside, values, apart, _estimated(found, values, seen if apart else None)
+    )
 
 
-def _estimated(found: Estimate, values: Mapping[str, Quantity]) -> str:
+def _seen_accuracy(m: ModelView) -> Quantity | None:
+    """By the labels of the last judged window."""
+    seen = _seen(m)
+    if seen is None or "window" not in seen.sums or seen.scoring.numbers:
+        return None
+    return _quantity(estimates(seen.scoring, seen.sums["window"].whole)[0])
+
+
+def _apart(one: Quantity, other: Quantity) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.high < other.low or other.high < one.low
+
+
+def _estimated(found: Estimate, values: Mapping[str, Quantity], seen: Quantity | None) -> str:
+    """``seen``: what contradicts it."""
     if not found.known:
         if found.outside > MOST_OUTSIDE:
             part = spelled("accuracy", found.outside)
@@ -351,4 +372,7 @@ def _estimated(found: Estimate, values: Mapping[str, Quantity]) -> str:
         return f"No estimate: that needs {LEAST_EVENTS} events with a score, and as many labels in the reference."
     said = cell("accuracy", values["accuracy"])
     rest = ", ".join(f"{name} {spelled(name, values[name].value)}" for name in STATISTICS[1:] if name in values)
-    return f"Accuracy {said.text} ({said.interval}){f', {rest}' if rest else ''}."
+    labels = (
+        "" if seen is None else f" Its labels say {spelled('accuracy', seen.value)}: scores mean something else now."
+    )
+    return f"Accuracy {said.text} ({said.interval}){f', {rest}' if rest else ''}.{labels}"

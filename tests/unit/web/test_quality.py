@@ -153,6 +153,28 @@ def test_where_labels_end_the_scores_say_how_right_it_should_be(rng: np.random.G
     jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
 
 
+def test_labels_that_contradict_the_estimate_are_told(rng: np.random.Generator) -> None:
+    """Right in 80 of 100, then in 60, with the same scores."""
+    batch = rows(rng)
+    m = view_of(batch, learn=800, window=800)
+    body = body_of(m)
+    window = next(line for line in body["quality"]["lines"] if line["statistic"] == "accuracy")["values"]["window"]
+    assert body["estimated"]["contradicted"]
+    assert f"Its labels say {spelled('accuracy', window['value'])}" in body["estimated"]["sentence"]
+    steady = batch.take(np.arange(800))
+    again = EventBatch(
+        "m",
+        np.arange(2400),
+        BEGIN + SECONDS * np.arange(2400.0),
+        {"x": rng.normal(size=2400)},
+        {name: np.tile(np.asarray(column, float), 3) for name, column in steady.fields.items()},
+        "1",
+    )
+    calm = body_of(view_of(again, learn=800, window=800))["estimated"]
+    assert not calm["contradicted"]
+    assert "labels say" not in calm["sentence"]
+
+
 def test_without_labels_nothing_is_said(rng: np.random.Generator) -> None:
     m = view_of(rows(rng, label=[None] * N))
     assert m.quality is None
