@@ -172,6 +172,7 @@ def _muted(m: Mapping[str, Any], now: float) -> str:
 def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     """How channels move together is told where it changed, and is no channel."""
     from driftd.core.text import plural  # noqa: PLC0415
+    from driftd.web.format import NBSP  # noqa: PLC0415
 
     now, m = body["time"], body["model"]
     yield _line(m["status"], _of_model(m), m["since"], now, f"{_silence(m, now)}{_muted(m, now)}")
@@ -181,6 +182,8 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     calm = sum(c["role"] != "joint" for c in body["channels"]) - sum(c["role"] != "joint" for c in changed)
     yield f"{calm} {plural('channel', calm)} {'is' if calm == 1 else 'are'} calm"
     yield from _quality(body["quality"], now)
+    if body["estimated"] is not None:
+        yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
     yield from _where(changed[0] if changed else None)
 
 

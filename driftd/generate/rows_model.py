@@ -208,6 +208,7 @@ def performance() -> Iterator[Panel]:
             (of("accuracy|mae"), "{{statistic}}"),
             (of("accuracy|mae", "_lower"), "{{statistic}}, lower"),
             (of("accuracy|mae", "_upper"), "{{statistic}}, upper"),
+            (of("accuracy", "_estimate"), "{{statistic}} by scores alone"),
         ],
         size=(12, 8),
         runbooks=["DriftdErrorDrift"],

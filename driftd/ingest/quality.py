@@ -52,7 +52,7 @@ def outcomes(scoring: Scoring | None, batch: EventBatch, panes: Counts) -> dict[
         rows, names = _rows(scoring, batch, panes, here)
         found = _numbers(scoring, predicted[here], true[here])
     else:
-        codes, truth = _codes(scoring, prediction), _codes(scoring, label)
+        codes, truth = codes_of(scoring, prediction), codes_of(scoring, label)
         here = np.flatnonzero((codes >= 0) & (truth >= 0))
         if not len(here):
             return {}
@@ -67,7 +67,7 @@ def outcomes(scoring: Scoring | None, batch: EventBatch, panes: Counts) -> dict[
     return _summed(scoring, rows, names, found)
 
 
-def _codes(scoring: Scoring, column: Column) -> NDArray[np.intp]:
+def codes_of(scoring: Scoring, column: Column) -> NDArray[np.intp]:
     """The place of each value among the classes, the number of these for any other, -1 where it is missing."""
     other, known = len(scoring.classes), scoring.codes
     if isinstance(column, np.ndarray):

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Role
 from driftd.core.reference import Reference, bins_id
 from driftd.core.summary import FIRST_VALUE
 from driftd.judge.natural.graft import grafted, related
@@ -24,6 +25,7 @@ from driftd.learn import incidents
 from driftd.learn.gaps import PREFIX as GAPS
 from driftd.learn.gaps import gaps_of
 from driftd.learn.gaps import table_of as table_of_gaps
+from driftd.learn.quality import BY_SCORE
 from driftd.learn.renewed import PREFIX, Renewed, renewed_of, with_marks
 from driftd.learn.renewed import table_of as table_of_marks
 
@@ -95,6 +97,8 @@ def graft(
     if known is not None and own is not None:
         anew = grafted(known, own, rows, beside=beside)
         learned = exchanged(learned, anew if cells is None else related(anew, [*rows], cells))
+    if Role.SCORE.value in names:
+        learned.pop(BY_SCORE, None)  # of bins that are no more
     out = replace(
         base,
         bins=tuple(bins),

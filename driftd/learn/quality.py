@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import Role
 from driftd.core.event import Column, EventBatch
-from driftd.core.quality.scoring import MOST_CLASSES, Scoring
+from driftd.core.quality.scoring import MOST_CLASSES, PREFIX, Scoring
 from driftd.core.quality.sums import added
+from driftd.core.quality.unlabelled import FALSE_POSITIVE, TRUE_POSITIVE, Estimate, estimate
 from driftd.core.reference import Reference
+from driftd.core.summary import MISSING
 from driftd.core.values import as_numbers, category, comparable, number_in, present
-from driftd.ingest.quality import outcomes
+from driftd.ingest.quality import codes_of, outcomes
 
+BY_SCORE: Final = f"{PREFIX}by_score"
+"""In ``Reference.learned``: int64[width, 4], by the columns of the score's counts."""
 NEAR: Final = 4.0
 """Scales between the means about which labels are summed. Derived: at most two standard deviations off, R2 loses one
 digit of twelve."""
@@ -35,7 +39,38 @@ def table(reference: Reference, rows: EventBatch, positive: str | None) -> Mappi
     if scoring is None:
         return {}
     known = added([{"": sums.at(0)} for sums in outcomes(scoring, rows, np.zeros(len(rows), np.int64)).values()])
-    return scoring.table(known.get(""))
+    return {**scoring.table(known.get("")), **_by_score(reference, scoring, rows)}
+
+
+def _by_score(reference: Reference, scoring: Scoring, rows: EventBatch) -> Mapping[str, NDArray[Any]]:
+    """What the labels said of the events in each bin of the score (core.quality.unlabelled)."""
+    row = reference.rows.get(Role.SCORE.value)
+    if scoring.numbers or row is None or rows.score is None or rows.label is None or rows.prediction is None:
+        return {}
+    prediction, label = codes_of(scoring, comparable(rows.prediction)), codes_of(scoring, comparable(rows.label))
+    here = np.flatnonzero((prediction >= 0) & (label >= 0) & (prediction < len(scoring.classes)))
+    if not len(here):
+        return {}
+    prediction, label = prediction[here], label[here]
+    if scoring.positive < 0:
+        kind = np.where(prediction == label, TRUE_POSITIVE, FALSE_POSITIVE)
+    else:
+        kind = 2 * (label == scoring.positive) + (prediction == scoring.positive)
+    bins = reference.bins[row].place(as_numbers(rows.score)[here])
+    counts = np.bincount(bins * 4 + kind, minlength=reference.width * 4).reshape(-1, 4)
+    return {BY_SCORE: counts.astype(np.int64)}
+
+
+def estimate_of(reference: Reference, counts: NDArray[np.int64]) -> Estimate | None:
+    """How right the model should be in a window with these ``counts`` int64[channels, width]; None where the reference
+    has no labels with a score.
+    """
+    row, table = reference.rows.get(Role.SCORE.value), reference.learned.get(BY_SCORE)
+    scoring = Scoring.of(reference.learned)
+    if row is None or table is None or scoring is None or table.shape != (counts.shape[1], 4):
+        return None
+    here = np.arange(len(table)) != MISSING
+    return estimate(table * here[:, None], counts[row] * here, scoring.positive >= 0)
 
 
 def _scoring(reference: Reference, rows: EventBatch, positive: str | None) -> Scoring | None:

@@ -16,10 +16,12 @@ from driftd.core.objective import USUAL, Objective
 from driftd.core.quality.estimates import estimates, events, statistics
 from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import merged
+from driftd.core.quality.unlabelled import STATISTICS
 from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.judge.budget import ModelGuarantee
+from driftd.learn.quality import estimate_of
 from driftd.metrics.exposition import histogram, labels, sample
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -109,7 +111,10 @@ def window_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
 
 
 def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
-    """How right the model was in the window, and in the reference; nothing where the window has no labels."""
+    """How right the model was in the window, and in the reference; nothing where the window has no labels. And how
+    right it should be by its scores.
+    """
+    yield from _estimate_lines(j)
     scoring = Scoring.of(j.reference.learned) if j.outcomes else None
     own = [] if scoring is None else [*scoring.own(j.outcomes).values()]
     if scoring is None or not own:
@@ -126,6 +131,17 @@ def quality_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
             for statistic, value in zip(statistics(scoring), values[:, column].tolist(), strict=True):
                 if math.isfinite(value):
                     yield name, sample(name, me | {"statistic": statistic.name}, float(f"{value:.6g}"))
+
+
+def _estimate_lines(j: Judgement) -> Iterator[tuple[str, bytes]]:
+    found = estimate_of(j.reference, j.summary.counts)
+    if found is not None:
+        for column, ending in enumerate(("", "_lower", "_upper")):
+            name = f"driftd_model_quality_estimate{ending}"
+            for statistic, value in zip(STATISTICS, found.values[:, column].tolist(), strict=True):
+                if math.isfinite(value):
+                    about = {"model": j.model, "statistic": statistic}
+                    yield name, sample(name, about, float(f"{value:.6g}"))
 
 
 def promise_lines(j: Judgement, cover: ModelGuarantee | None) -> Iterator[tuple[str, bytes]]:

@@ -200,6 +200,14 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         gauge("driftd_model_quality_upper", "", "Upper end of the interval.", _QUALITY),
         gauge("driftd_model_quality_reference", "", "The same of the reference, where that has labels.", _QUALITY),
         gauge(
+            "driftd_model_quality_estimate",
+            "",
+            "How right the model should be in the last judged window by its scores: accuracy, precision, recall, f1.",
+            _QUALITY,
+        ),
+        gauge("driftd_model_quality_estimate_lower", "", "Lower end of its interval at 95 %: accuracy.", _QUALITY),
+        gauge("driftd_model_quality_estimate_upper", "", "Upper end of the interval.", _QUALITY),
+        gauge(
             "driftd_model_silence_seconds",
             "seconds",
             "How long nothing of the model has arrived; absent below a minute.",

@@ -55,7 +55,7 @@ from driftd.web.incidents import (
 from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
-from driftd.web.quality import ModelQuality, quality_of
+from driftd.web.quality import EstimatedQuality, ModelQuality, estimated_of, quality_of
 from driftd.web.runbook import in_text
 from driftd.web.series import Stretch, Values, usual_of
 from driftd.web.sizes import Sizes, sizes_of
@@ -86,7 +86,7 @@ class Fleet:
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
-    is, null without labels.
+    is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score.
     """
 
     time: float
@@ -97,6 +97,7 @@ class Model:
     acts: list[ActLine]
     objectives: list[ObjectiveLine]
     quality: ModelQuality | None
+    estimated: EstimatedQuality | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +327,9 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
         reference = Reference(r.version, r.id, r.kind.value, r.first, r.last, r.summary.events)
     channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
     line, window = model_line(m, snapshot, opened), None if j is None else _window(j)
-    return Model(snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m))
+    return Model(
+        snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m), estimated_of(m)
+    )
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:

@@ -24,7 +24,9 @@ from driftd.core.quality.estimates import (
 from driftd.core.quality.scores import tie_bound
 from driftd.core.quality.scoring import BAD_SCORE, OTHER, Scoring
 from driftd.core.quality.sums import SparseSums, merged
+from driftd.core.quality.unlabelled import LEAST_EVENTS, MOST_OUTSIDE, STATISTICS, Estimate
 from driftd.core.text import plural
+from driftd.learn.quality import estimate_of
 from driftd.monitor.quality import HOUR, HOURS, History, Quality
 from driftd.monitor.view import ModelView
 from driftd.web.chart import Band, Line, TimeChart
@@ -316,3 +318,61 @@ def spelled(statistic: str, value: float) -> str:
     percent = 100 * value
     places = 1 if 0.1 <= percent <= 99.9 or percent in {0.0, 100.0} else 2
     return f"{percent:.{places}f}{NBSP}%"
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedQuality:
+    """How right the model should be in the last judged window by its scores alone, if a score means what it meant in
+    the reference; ``values`` by statistic, empty where it cannot be said. ``outside``: the share of its events with a
+    score of which the reference has no label. ``contradicted``: the window's labels have
+    another accuracy, their intervals lie apart. ``sentence``: the same for people.
+    """
+
+    events: int
+    outside: float
+    values: dict[str, Quantity]
+    contradicted: bool
+    sentence: str
+
+
+def estimated_of(m: ModelView) -> EstimatedQuality | None:
+    """None where the reference has no labels with a score."""
+    found = None if m.judgement is None else estimate_of(m.judgement.reference, m.judgement.summary.counts)
+    if found is None:
+        return None
+    each = zip(STATISTICS, found.values, strict=True)
+    values = {name: q for name, row in each if (q := _quantity(row)) is not None}
+    seen, said = _seen_accuracy(m), values.get("accuracy")
+    apart = seen is not None and said is not None and _apart(said, seen)
+    return EstimatedQuality(
+        found.events, found.outside, values, apart, _estimated(found, values, seen if apart else None)
+    )
+
+
+def _seen_accuracy(m: ModelView) -> Quantity | None:
+    """By the labels of the last judged window."""
+    seen = _seen(m)
+    if seen is None or "window" not in seen.sums or seen.scoring.numbers:
+        return None
+    return _quantity(estimates(seen.scoring, seen.sums["window"].whole)[0])
+
+
+def _apart(one: Quantity, other: Quantity) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.high < other.low or other.high < one.low
+
+
+def _estimated(found: Estimate, values: Mapping[str, Quantity], seen: Quantity | None) -> str:
+    """``seen``: what contradicts it."""
+    if not found.known:
+        if found.outside > MOST_OUTSIDE:
+            part = spelled("accuracy", found.outside)
+            return f"No estimate: the reference has no labels for the scores of {part} of the events."
+        return f"No estimate: that needs {LEAST_EVENTS} events with a score, and as many labels in the reference."
+    said = cell("accuracy", values["accuracy"])
+    rest = ", ".join(f"{name} {spelled(name, values[name].value)}" for name in STATISTICS[1:] if name in values)
+    labels = (
+        "" if seen is None else f" Its labels say {spelled('accuracy', seen.value)}: scores mean something else now."
+    )
+    return f"Accuracy {said.text} ({said.interval}){f', {rest}' if rest else ''}.{labels}"

@@ -25,7 +25,7 @@ from driftd.web.incidents import open_lines
 from driftd.web.labels import label_line
 from driftd.web.objectives import objective_charts, objective_lines
 from driftd.web.pages.frame import Request, render
-from driftd.web.quality import quality_card
+from driftd.web.quality import estimated_of, quality_card
 from driftd.web.series import RANGES, Stretch, Values, column_of, day_spark, versions_begun
 
 MOST_EPISODES = 20
@@ -71,6 +71,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
             for of, chart in zip(objective_lines(m, snapshot), objective_charts(m, snapshot), strict=True)
         ],
         quality=quality_card(m),
+        estimated=estimated_of(m),
         blind=[c for c in channels if c.cannot_see],
         past=_past(snapshot, m.name),
         acts=act_lines(m),

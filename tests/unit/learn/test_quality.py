@@ -11,7 +11,10 @@ import pytest
 from driftd.core.event import EventBatch
 from driftd.core.quality.estimates import estimates, statistics
 from driftd.core.quality.scoring import Scoring
+from driftd.ingest.binning import encode_with, summarise_with
 from driftd.learn.build import Learning, build
+from driftd.learn.graft import graft
+from driftd.learn.quality import estimate_of
 
 
 def learned(
@@ -102,3 +105,46 @@ def test_two_ways_of_counting_have_two_ids() -> None:
     one = Scoring(("a", "b"), positive=1)
     assert one.id == Scoring(("a", "b"), positive=1).id
     assert len({one.id, replace(one, positive=0).id, replace(one, of_predicted=True).id, Scoring(("b",)).id}) == 4
+
+
+def test_without_labels_the_accuracy_follows_from_the_scores(rng: np.random.Generator) -> None:
+    n = 4000
+    score = np.where(np.arange(n) < 2000, rng.random(n), rng.beta(2, 3, n))  # then more scores are near one half
+    truth, predicted = (rng.random(n) < score).astype(float), (score >= 0.5).astype(float)
+    fields = {"prediction": predicted, "score": score, "label": truth}
+    batch = EventBatch("m", np.arange(n), np.arange(n, dtype=float), {"x": rng.random(n)}, fields)
+    reference = build(batch.take(np.arange(2000)), Learning())
+    later = batch.take(np.arange(2000, n))
+    counts = summarise_with(reference, later, encode_with(reference, later), np.zeros(2000, np.int64))[0].counts
+    found = estimate_of(reference, counts)
+    assert found is not None
+    _, low, high = found.values[0]
+    assert low < np.mean(predicted[2000:] == truth[2000:]) < high
+    usual = np.mean(predicted[:2000] == truth[:2000])
+    assert not low < usual < high  # it is the scores that it follows
+
+
+def test_there_is_no_estimate_where_the_reference_has_no_labels_or_predictions_are_numbers() -> None:
+    rows = np.arange(600, dtype=float)
+    for fields in (
+        {"prediction": rows % 2, "score": rows / 600},
+        {"prediction": rows, "label": rows, "score": rows / 600},
+    ):
+        batch = EventBatch("m", np.arange(600), rows, {"x": rows}, fields)
+        reference = build(batch, Learning())
+        assert estimate_of(reference, reference.summary.counts) is None
+
+
+def test_a_score_that_is_learned_anew_has_no_outcomes_of_its_old_bins(rng: np.random.Generator) -> None:
+    rows = np.arange(600, dtype=float)
+
+    def batch(score: np.ndarray) -> EventBatch:
+        fields = {"prediction": rows % 2, "label": rows % 2, "score": score}
+        return EventBatch("m", np.arange(600), rows, {"x": rows}, fields)
+
+    base, source = build(batch(rng.random(600)), Learning()), build(batch(rng.random(600) / 2), Learning())
+    assert estimate_of(base, base.summary.counts) is not None
+    for names, known in ((["score"], False), (["x"], True)):
+        out = graft(base, source, names)
+        assert (estimate_of(out, out.summary.counts) is not None) is known
+        assert Scoring.of(out.learned) is not None

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
-from driftd.core.event import EventBatch
+from driftd.core.channel import Channel, Role
+from driftd.core.event import EventBatch, Kind
 from driftd.core.finding import JUDGE, Joint, Judgement, Status
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Gap, Reference
@@ -22,6 +23,7 @@ from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.ingest.quality import outcomes
 from driftd.judge.budget import ModelGuarantee
 from driftd.learn.gaps import table_of
+from driftd.learn.quality import BY_SCORE
 from driftd.metrics.aggregates import IncidentText, ModelCounts, Page
 from driftd.metrics.catalogue import BLIND_CHANGES, METRICS, STATISTICS
 from driftd.metrics.exposition import MAX_LABEL_BYTES, Lines, label_value, labels, number
@@ -492,12 +494,14 @@ def big_page() -> MetricsSink:
 
 
 def labelled(j: Judgement) -> Judgement:
-    """With labels in its window and in its reference."""
+    """With labels in its window and in its reference, and scores."""
     scoring, fields = Scoring(("0", "1"), positive=1), {"label": [1.0, 0.0, 1.0], "prediction": [1.0, 0.0, 0.0]}
     batch = EventBatch(j.model, np.arange(3), np.arange(3.0), {}, fields)
     found = outcomes(scoring, batch, np.zeros(3, np.int64))
     learned = {**j.reference.learned, **scoring.table(next(iter(found.values())))}
-    return replace(j, outcomes=found, reference=replace(j.reference, learned=learned))
+    learned[BY_SCORE] = np.full((j.reference.width, 4), 100)
+    channels = (Channel("score", Role.SCORE, Kind.NUMERIC), *j.reference.channels[1:])
+    return replace(j, outcomes=found, reference=replace(j.reference, learned=learned, channels=channels))
 
 
 def sighted(on: Reference) -> ModelGuarantee:

@@ -20,7 +20,7 @@ from driftd.web import api
 from driftd.web.quality import Quantity, cell, quality_of, spelled
 from driftd.web.site import answer, request_of
 from tests.stage.snapshot import snapshot
-from tests.unit.core.make import feed, pipeline
+from tests.unit.core.make import WINDOWS, feed, pipeline
 
 DAY = 86_400
 BEGIN = 20_000 * DAY
@@ -42,8 +42,8 @@ def rows(rng: np.random.Generator, **other: Any) -> EventBatch:
     return EventBatch("m", np.arange(N), times, {"x": rng.normal(size=N)}, fields, np.where(late, "2", "1").tolist())
 
 
-def view_of(batch: EventBatch) -> ModelView:
-    p, state = pipeline(learn_events=200), State()
+def view_of(batch: EventBatch, learn: int = 200, window: int = 40) -> ModelView:
+    p, state = pipeline(learn_events=learn, windows=replace(WINDOWS, min_events=window)), State()
     feed(p, state, ("t", 0), batch)
     p.settle(state, end=True)
     m = state.models[Slice("m")]
@@ -126,10 +126,59 @@ def test_metrics_have_the_window_with_its_interval_and_the_reference(rng: np.ran
     assert "nan" not in text.lower()
 
 
+def test_where_labels_end_the_scores_say_how_right_it_should_be(rng: np.random.Generator) -> None:
+    batch = rows(rng)
+    label = np.asarray(batch.fields["label"], float)
+    label[1000:] = np.nan
+    batch = replace(batch, fields={**batch.fields, "label": label})
+    m = view_of(batch, learn=1000, window=800)
+    assert m.judgement is not None
+    body = body_of(m)
+    assert body["quality"] is None
+    assert body["estimated"]["events"] == m.judgement.summary.events
+    accuracy = body["estimated"]["values"]["accuracy"]
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert accuracy["value"] == pytest.approx(share_right(batch, slice(1000)), abs=0.05)
+    said = body["estimated"]["sentence"]
+    assert said.startswith(f"Accuracy {spelled('accuracy', accuracy['value'])}")
+    known = snapshot(models=(m,), findings=[])
+    page = answer(request_of("/model?model=m", None), lambda: known).body.decode()
+    assert said in page
+    assert "no labels have come since" in page
+    assert said.replace("\u00a0", " ") in "\n".join(model_lines(body))
+    text = b"".join(line for _, line in quality_lines(m.judgement)).decode()
+    assert f'driftd_model_quality_estimate{{model="m",statistic="accuracy"}} {accuracy["value"]:.6g}' in text
+    assert "driftd_model_quality{" not in text
+    document = orjson.loads(api.document())
+    jsonschema.validate(body, {"$ref": "#/components/schemas/Model", "components": document["components"]})
+
+
+def test_labels_that_contradict_the_estimate_are_told(rng: np.random.Generator) -> None:
+    """Right in 80 of 100, then in 60, with the same scores."""
+    batch = rows(rng)
+    m = view_of(batch, learn=800, window=800)
+    body = body_of(m)
+    window = next(line for line in body["quality"]["lines"] if line["statistic"] == "accuracy")["values"]["window"]
+    assert body["estimated"]["contradicted"]
+    assert f"Its labels say {spelled('accuracy', window['value'])}" in body["estimated"]["sentence"]
+    steady = batch.take(np.arange(800))
+    again = EventBatch(
+        "m",
+        np.arange(2400),
+        BEGIN + SECONDS * np.arange(2400.0),
+        {"x": rng.normal(size=2400)},
+        {name: np.tile(np.asarray(column, float), 3) for name, column in steady.fields.items()},
+        "1",
+    )
+    calm = body_of(view_of(again, learn=800, window=800))["estimated"]
+    assert not calm["contradicted"]
+    assert "labels say" not in calm["sentence"]
+
+
 def test_without_labels_nothing_is_said(rng: np.random.Generator) -> None:
     m = view_of(rows(rng, label=[None] * N))
     assert m.quality is None
-    assert body_of(m)["quality"] is None
+    assert (body_of(m)["quality"], body_of(m)["estimated"]) == (None, None)
     assert m.judgement is not None
     assert [*quality_lines(m.judgement)] == []
     known = snapshot(models=(m,), findings=[])
