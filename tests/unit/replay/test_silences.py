@@ -108,7 +108,7 @@ def test_the_report_tells_them_of_models_that_had_a_reference(capsys: pytest.Cap
 
 def test_a_replay_looks_for_them_from_the_first_reference_on(tmp_path: Path) -> None:
     """A reference that grows ends later than the silence."""
-    path, start = tmp_path / "e.jsonl", MONDAY + DAY + 3 * HOUR
+    path, start = tmp_path / "e.jsonl", MONDAY + 9 * HOUR
     times = without(MONDAY + np.arange(0, 1.5 * DAY, 20.0), start, 3.5)
     path.write_text("".join(f'{{"model":"m","time":{t},"features":{{"x":{t % 7}}}}}\n' for t in times))
     loaded, source = config.load(None, env={}, flags={}), open_events(str(path), None)
