@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from driftd.replay.drivers import Replayed
     from driftd.replay.report import Page, Report, Tickets
     from driftd.replay.run import RefusedFeature
+    from driftd.replay.silences import Silent
 
 LEAST_THIRD = 100
 """Events of a reference below which none is proposed."""
+EACH_MINUTE = 600
+"""Events an hour from which on they are told by the minute."""
 _SHOWN = 30
 """Rows of a table for people; scripts get all."""
 
@@ -38,6 +41,23 @@ def text(report: Report, accepted: int, asked: int | None = None) -> None:
     if report.pages:
         header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels that broke, the first first")
         output.print_table(header, _page_rows(report), indent=4)
+    _tickets(report)
+    if report.silences:
+        many = len(report.silences)
+        output.print_line(f"  {many} {plural('silence', many)}, longer than is natural for the model:")
+        heads = ("no events from (UTC)", "model", "to (UTC)", "lasted", "usual then", "long enough for")
+        output.print_table(heads, map(_silence_row, report.silences[:_SHOWN]), indent=4)
+        if many > _SHOWN:
+            output.print_line(f"    and {many - _SHOWN} more; --output json has all")
+
+
+def _silence_row(s: Silent) -> tuple[str, ...]:
+    end = minute(s.end) if s.ended else "still silent"
+    usual = f"{s.usual:,.0f} an hour" if s.usual < EACH_MINUTE else f"{s.usual / 60:,.0f} a minute"
+    return minute(s.start), s.model, end, duration(s.end - s.start), usual, f"a {s.severity}"
+
+
+def _tickets(report: Report) -> None:
     if not report.tickets:
         output.print_line("  No tickets.")
         return
@@ -188,5 +208,6 @@ def fields(result: Replayed) -> dict[str, Any]:
             }
             for t in report.tickets
         ],
+        "silences": [asdict(s) for s in report.silences],
         "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},
     }  # fmt: skip

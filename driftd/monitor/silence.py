@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.slots import is_weekend
-from driftd.monitor.timeline import STEPS, Timeline
+from driftd.monitor.timeline import STEPS
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +48,14 @@ _TODAY: Final = 12
 """Hours that are not asked how busy such an hour is usually."""
 _FIRST: Final = 3
 """Ten-minute stretches of which the quietest is believed for the next hour where no other day is known."""
+
+
+class Events(Protocol):
+    """What is remembered of a model's events; a Timeline is it."""
+
+    def events(self, step: int) -> tuple[NDArray[np.int64], Floats]:
+        """Numbers of stretches of STEPS[step] seconds, and how many events each had. A number may come twice."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class _Hours:
         return np.where(n == 0, 0.0, np.where(n == 1, low / 2, low))
 
 
-def silence(timeline: Timeline, last: float) -> Silence:
+def silence(timeline: Events, last: float) -> Silence:
     """What is known of a model whose last event was at ``last``, epoch seconds; that hour need not be over."""
     hour = int(last // _HOUR_SECONDS)
     known = _known(timeline, hour)
@@ -121,7 +129,7 @@ def silence(timeline: Timeline, last: float) -> Silence:
     return Silence(min(soon, ticket), page, usual)
 
 
-def _stretches(timeline: Timeline, step: int, before: float) -> tuple[int, Floats]:
+def _stretches(timeline: Events, step: int, before: float) -> tuple[int, Floats]:
     """The number of the first stretch that is known from its beginning, and the events of each up to ``before``."""
     end = int(before // STEPS[step])
     numbers, each = timeline.events(step)
@@ -133,7 +141,7 @@ def _stretches(timeline: Timeline, step: int, before: float) -> tuple[int, Float
     return first, events
 
 
-def _known(timeline: Timeline, hour: int) -> _Hours:
+def _known(timeline: Events, hour: int) -> _Hours:
     return _Hours(*_stretches(timeline, _HOUR, hour * _HOUR_SECONDS))
 
 
@@ -145,7 +153,7 @@ def _expected(known: _Hours, first: int, n: int, step: int) -> Floats:
     return known.low(hours)[place] / each if n else np.zeros(0)
 
 
-def _busy(timeline: Timeline, known: _Hours, last: float) -> float:
+def _busy(timeline: Events, known: _Hours, last: float) -> float:
     """How busy the last hour was beside the quietest alike, 1 at most: a quiet holiday misses events later."""
     first, events = _stretches(timeline, _TEN, last)
     n = min(_RECENT, len(events))
@@ -154,7 +162,7 @@ def _busy(timeline: Timeline, known: _Hours, last: float) -> float:
     return 1.0 if usual <= 0 else min(1.0, float(events[len(events) - n :].sum()) / usual)
 
 
-def _gap(timeline: Timeline, known: _Hours, last: float, busy: float) -> float:
+def _gap(timeline: Events, known: _Hours, last: float, busy: float) -> float:
     """The third longest gap of the last hours by the minute, of the last days by ten minutes: in events that were
     expected meanwhile, so that nights are none.
     """
@@ -188,7 +196,7 @@ def _until(low: Floats, last: float, needed: float) -> float:
     return max(LEAST_SECONDS, float(reached - 1 + part) * _HOUR_SECONDS - begun)
 
 
-def _first_day(timeline: Timeline, last: float) -> tuple[float, float]:
+def _first_day(timeline: Events, last: float) -> tuple[float, float]:
     """Before another such hour is known: seconds, from the quietest of the last stretches, believed for an hour; and
     events an hour.
     """

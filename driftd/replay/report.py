@@ -16,6 +16,7 @@ from scipy.special import pdtr
 
 from driftd.core.finding import CHANGE, Finding, Judgement, Scores, Severity, Status
 from driftd.core.units import MONTH_SECONDS
+from driftd.replay.silences import Silent
 
 CONFIDENCE: Final = 0.99
 """Probability that chance alone pages no more often than ``Report.explained``."""
@@ -77,6 +78,7 @@ class Report:
     found: Mapping[tuple[str, str], Found]
     thresholds: Mapping[tuple[str, str, str], float]
     """Of (model, channel, detector), when it was last judged."""
+    silences: tuple[Silent, ...] = ()
 
     @property
     def months(self) -> float:

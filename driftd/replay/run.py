@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Final, Self
 
@@ -24,6 +24,7 @@ from driftd.replay import merging
 from driftd.replay.counting import Counted
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
+from driftd.replay.silences import Arrived, Silent
 from driftd.replay.stretches import Stretches
 from driftd.sources import Gap
 
@@ -127,6 +128,9 @@ class Replay:
     _done: set[TopicPartition] = field(default_factory=set)
     _waiting: int = 0
     _values: int = 0
+    _arrived: dict[str, Arrived] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
+    """By model, the end of its first reference; one that grows ends later and later."""
 
     @classmethod
     def of(
@@ -136,7 +140,7 @@ class Replay:
         pipeline.begin(state, references)
         for topic_partition in partitions:
             state.partitions.setdefault(topic_partition, PartitionState(0))
-        return cls(pipeline, state)
+        return cls(pipeline, state, _since=dict.fromkeys(references, -np.inf))
 
     def take(self, records: RecordBatch | Gap) -> Outcome:
         """Takes the next records in. An empty batch says that its partition has ended."""
@@ -154,6 +158,8 @@ class Replay:
         self._note(decoded.refused)
         self._unwatched.update(dict.fromkeys(decoded.unwatched))
         for batch in decoded.batches:
+            if len(batch):
+                self._arrived.setdefault(batch.model, Arrived(batch.model)).note(batch.times)
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
         self._waiting += len(records)
@@ -187,7 +193,13 @@ class Replay:
         return self._kept(self.pipeline.settle(self.state, end=True))
 
     def report(self) -> Report:
-        return self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
+        report = self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
+        return replace(report, silences=tuple(self._silences()))
+
+    def _silences(self) -> Iterator[Silent]:
+        """Of models from their reference on, in order of time; not of a history that is counted elsewhere."""
+        found = [s for a in self._arrived.values() if a.model in self._since for s in a.all(self.ended)]
+        yield from sorted((s for s in found if s.start >= self._since[s.model]), key=lambda s: (s.start, s.model))
 
     def remarks(self) -> tuple[str, ...]:
         """What was rejected; and by model what its reference cannot be used for, and what it does not have."""
@@ -252,6 +264,7 @@ class Replay:
         self._unwatched.update(dict.fromkeys(outcome.unwatched))
         for reference in outcome.learned:
             self.began = float(np.fmin(self.began, reference.last))
+            self._since.setdefault(reference.model, reference.last)
         return outcome
 
 

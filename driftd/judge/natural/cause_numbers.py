@@ -186,7 +186,7 @@ def _distance(a: Moments, i: int, b: Moments, j: int, *, sizes: bool, late: floa
     deviation, usual = (a.log_deviation[i], b.log_deviation[j]) if sizes else (a.deviation[i], b.deviation[j])
     tolerance, apart = usual * (NEAR + 3 * np.sqrt(1 / a.n[i] + 1 / b.n[j])), level[i] - level[j]
     wider = (deviation**2 - usual**2) / apart**2
-    some = np.array([0.0, (mean - level[j]) / apart, 0.5 - np.sqrt(max(0.25 - wider, 0.0))])
+    some = np.array([0.0, (mean - level[j]) / apart, (1 - np.sqrt(max(1 - 4 * wider, 0.0))) / 2])
     q = np.clip(np.nan_to_num(some), 0.0, late)
     q = q if np.isfinite(apart) else np.zeros(1)
     off = np.abs(mean - level[j] - q * np.nan_to_num(apart)) / tolerance

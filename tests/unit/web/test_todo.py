@@ -145,6 +145,7 @@ def test_a_runbook_has_the_time_of_the_change_that_it_is_about_and_no_other() ->
     assert f'driftd rebaseline m amount --from "{AT}" --because "..."' in page
     assert f"incident {i.id} , since {AT} UTC" in page
     assert "SINCE" not in page
+    assert "For each:" in page
     other = said("/runbook?alert=DriftdFeatureDrift&model=m&feature=fee", given(i))
     assert '--from "SINCE"' in other
     assert "No incident of it is open: replace SINCE and INCIDENT" in other
