@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
+from kafka.errors import KafkaTimeoutError
 
 from tests.servers.kafka import Broker
 
@@ -122,7 +124,8 @@ class Stream(threading.Thread):
             for value in values:
                 if self._renew.is_set():
                     self._renew.clear()
-                    sending.close(timeout=0)
+                    with contextlib.suppress(KafkaTimeoutError):  # of what it has not sent
+                        sending.close(timeout=0)
                     sending = broker.producer(**producer)
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
