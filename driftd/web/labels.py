@@ -14,6 +14,7 @@ from driftd.core.text import duration, when
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web.format import share
+from driftd.web.quality import HEADLINES, USUAL, cell, quality_of
 
 QUANTILES: Final = (0.5, 0.9)
 
@@ -38,8 +39,9 @@ def label_line(m: ModelView, snapshot: Snapshot) -> LabelLine | None:
     c, part = m.counts.joins, Slice.of_labels(m.name).model
     if c is None or not (c.labels or c.waiting):
         return None
-    known = part if any(other.name == part for other in snapshot.models) else ""
-    return LabelLine((_joined(c), _coverage(c), *_delay(c), *_last(c, snapshot.now)), known)
+    known = next((other for other in snapshot.models if other.name == part), None)
+    facts = (_joined(c), _coverage(c), *_delay(c), *_last(c, snapshot.now), *(() if known is None else _right(known)))
+    return LabelLine(facts, "" if known is None else part)
 
 
 def _joined(c: LabelCounts) -> LabelFact:
@@ -69,6 +71,18 @@ def _delay(c: LabelCounts) -> list[LabelFact]:
         return []
     half, most = (f"within {duration(x)}" if isfinite(x) else f"more than {duration(DELAY_LE[-1])}" for x in found)
     return [LabelFact("Delay", f"half {half}", f"nine in ten {most}")]
+
+
+def _right(part: ModelView) -> list[LabelFact]:
+    """The first headline of how right the model was, of the last 24 hours with labels."""
+    q = quality_of(part)
+    for line in [] if q is None else sorted(q.lines, key=lambda line: line.statistic not in HEADLINES):
+        now, usual = line.values.get("day"), line.values.get(USUAL)
+        if now is not None:
+            told = "" if usual is None else f"usual {cell(line.statistic, usual).text}, "
+            what = f"{told}of the labels of 24 hours"
+            return [LabelFact(line.title, cell(line.statistic, now).text, what)]
+    return []
 
 
 def quantile(delays: NDArray[np.int64], q: float) -> float:

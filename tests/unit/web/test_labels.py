@@ -40,7 +40,7 @@ def test_the_page_of_a_model_says_what_became_of_its_labels() -> None:
         "7 wait for their prediction, 3 late",
         "Coverage 98",
         "500 predictions wait for theirs, 2 predictions have no id",
-        "half within 10 minutes",
+        "half within 1 hour",
         "nine in ten within 1 day",
         "watched as m/labels",
     ):

@@ -14,13 +14,16 @@ from driftd.cli.ask import model_lines
 from driftd.core.event import EventBatch
 from driftd.core.slice import Slice
 from driftd.engine.state import State
-from driftd.metrics.aggregates import quality_lines
+from driftd.ingest.outcomes.counts import LabelCounts
+from driftd.metrics.aggregates import ModelCounts, quality_lines
 from driftd.monitor.view import ModelView
 from driftd.web import api
 from driftd.web.quality import Quantity, cell, quality_of, spelled
 from driftd.web.site import answer, request_of
-from tests.stage.snapshot import snapshot
+from tests.stage.judgement import judgement
+from tests.stage.snapshot import snapshot, view
 from tests.unit.core.make import WINDOWS, feed, pipeline
+from tests.unit.web.test_site import said
 
 DAY = 86_400
 BEGIN = 20_000 * DAY
@@ -217,3 +220,14 @@ def test_values_are_written_with_their_interval() -> None:
     assert spelled("accuracy", 0.99964).replace("\u00a0", " ") == "99.96 %"
     assert spelled("mae", 12.5) == "12.5"
     assert cell("auc", None).text == "–"
+
+
+def test_the_page_of_a_model_says_how_right_its_labels_that_came_later_show_it(rng: np.random.Generator) -> None:
+    batch = rows(rng)
+    part = replace(view_of(batch), name="fraud/labels")
+    known = view(judgement("fraud", ["x"]), ModelCounts(9_000, joins=LabelCounts(labels=3000, joined=3000)))
+    accuracy = next(line for line in body_of(view_of(batch))["quality"]["lines"] if line["statistic"] == "accuracy")
+    text = said("/model?model=fraud", snapshot(models=(known, part), findings=[]))
+    assert f"Accuracy {spelled('accuracy', accuracy['values']['day']['value'])}" in text
+    assert "of the labels of 24 hours" in text
+    assert "of the labels of 24 hours" not in said("/model?model=fraud", snapshot(models=(known,), findings=[]))
