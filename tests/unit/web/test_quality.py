@@ -228,6 +228,6 @@ def test_the_page_of_a_model_says_how_right_its_labels_that_came_later_show_it(r
     known = view(judgement("fraud", ["x"]), ModelCounts(9_000, joins=LabelCounts(labels=3000, joined=3000)))
     accuracy = next(line for line in body_of(view_of(batch))["quality"]["lines"] if line["statistic"] == "accuracy")
     text = said("/model?model=fraud", snapshot(models=(known, part), findings=[]))
-    assert f"Accuracy {spelled('accuracy', accuracy['values']['day']['value'])}" in text
+    assert f"Accuracy {spelled('accuracy', accuracy['values']['day']['value'])}".replace("\u00a0", " ") in text
     assert "of the labels of 24 hours" in text
     assert "of the labels of 24 hours" not in said("/model?model=fraud", snapshot(models=(known,), findings=[]))
