@@ -210,8 +210,7 @@ class Sender:
     def _close(self, timeout_seconds: float) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(errors.KafkaError, AssertionError):
-                producer.close(timeout=timeout_seconds)
+            end_producer(producer, timeout_seconds)
 
 
 def explained(error: Exception) -> str:
@@ -255,6 +254,17 @@ def open_producer(settings: KafkaSettings, linger_seconds: float = LINGER_SECOND
         for one in opened:
             one.close()
         raise SourceError(f"{settings.where}: {error}") from None
+
+
+def end_producer(producer: Any, timeout_seconds: float) -> None:
+    """Closes it. One that has messages left raises then, and its thread goes on for ever: that is ended, too."""
+    try:
+        producer.close(timeout=timeout_seconds)
+    except (errors.KafkaError, AssertionError):
+        sender = getattr(producer, "_sender", None)  # kafka-python's own, of which nothing public ends it
+        if sender is not None:
+            sender.force_close()
+            producer._closed = True  # noqa: SLF001  (else its finalizer waits, and complains, once more)
 
 
 @dataclass(slots=True)

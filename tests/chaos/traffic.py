@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 import time
@@ -10,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
-from kafka.errors import KafkaTimeoutError
 
+from driftd.sinks.kafka import end_producer
 from tests.servers.kafka import Broker
 
 START: Final = 1_795_413_600.0
@@ -124,8 +123,7 @@ class Stream(threading.Thread):
             for value in values:
                 if self._renew.is_set():
                     self._renew.clear()
-                    with contextlib.suppress(KafkaTimeoutError):  # of what it has not sent
-                        sending.close(timeout=0)
+                    end_producer(sending, 0.0)
                     sending = broker.producer(**producer)
                 sending.send(topic, value, partition=self.sent % partitions)
                 self.sent += 1
@@ -135,7 +133,7 @@ class Stream(threading.Thread):
                     break
             sending.flush(timeout=300)
         finally:
-            sending.close(timeout=10)  # without a time it may wait for ever
+            end_producer(sending, 10.0)  # without a time it may wait for ever
 
     def renew(self) -> None:
         """Goes on with another producer: kafka-python's may send nothing more after its broker was killed. What it has

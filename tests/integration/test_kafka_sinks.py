@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from driftd.core.slice import Slice
 from driftd.sinks.kafka import DeadLetters, KafkaFindings, Sender
 from tests.integration.kafka_helpers import reading, secure, settings
 from tests.servers.kafka import USER, Broker, LocalBroker
+from tests.stage.daemon import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -189,6 +191,21 @@ def test_findings_arrive_as_json_under_their_model(kafka: Broker) -> None:
     assert [one["model"] for one in found] == ["fraud", "churn"]
     assert found[0]["id"] == finding("fraud").id
     assert keys == [b"fraud", b"churn"]
+
+
+def test_a_sender_that_is_closed_while_no_broker_answers_leaves_no_thread_behind(own_kafka: LocalBroker) -> None:
+    """kafka-python raises where messages are left, and its thread goes on."""
+    topic, before = own_kafka.create_topic("left"), set(threading.enumerate())
+    sender = Sender(settings(own_kafka.bootstrap, topic), topic)
+    sender.send(b"1", None, [])
+    assert sender.flush(30) == 0
+    own_kafka.kill9()
+    try:
+        sender.send(b"2", None, [])
+        sender.close(0.0)
+        wait_until(lambda: not set(threading.enumerate()) - before, "the producer's threads end", 30)
+    finally:
+        own_kafka.start()
 
 
 def test_findings_wait_for_a_broker_that_comes_back(own_kafka: LocalBroker) -> None:
