@@ -22,10 +22,9 @@ def run(stage: Stage) -> Outcome:
     for part in range(huge):
         begin = START + part * total / huge * 0.002
         sent += fill(broker, topic, events(total // huge, rubbish=0, late=0, begin=begin), PARTITIONS)
-        limits = {"max_request_size": 200 << 20, "request_timeout_ms": 60_000}
+        limits = {"max_request_size": 200 << 20, "request_timeout_ms": 240_000, "delivery_timeout_ms": 300_000}
         with broker.producer(**limits) as producer:
-            producer.send(topic, bytes(HUGE_BYTES), partition=part % PARTITIONS)
-            producer.flush(timeout=300)
+            producer.send(topic, bytes(HUGE_BYTES), partition=part % PARTITIONS).get(timeout=300)
             sent += 1
     sent += close(broker, topic, START + total * 0.002, PARTITIONS)
     daemon = stage.member("huge", settings(broker, topic, kafka={"dead_letter_topic": letters}))
