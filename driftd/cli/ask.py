@@ -184,6 +184,7 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _quality(body["quality"], now)
     if body["estimated"] is not None:
         yield f"By its scores alone, the last window: {clean(body['estimated']['sentence'].replace(NBSP, ' '), 200)}"
+    yield from _cost(body["cost"])
     yield from _where(changed[0] if changed else None)
 
 
@@ -207,6 +208,21 @@ def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
             yield f"  {line['statistic']:<20} {day.text:>10}{between}{beside}".replace("\u00a0", " ")
     for remark in q["remarks"]:
         yield f"  {clean(remark, 200)}"
+
+
+def _cost(c: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the model costs this month, and by version."""
+    from driftd.web.cost import money  # noqa: PLC0415
+
+    if c is None:
+        return
+    yield f"Cost: {c['sentence']}"
+    for v in c["versions"]:
+        each = "" if v["per_success"] is None else f", {money(v['per_success'])} for each success"
+        lacks = f", {v['unpriced']:,} without a price" if v["unpriced"] else ""
+        tokens = f"{v['tokens_in']:,} tokens in, {v['tokens_out']:,} out"
+        name = clean(v["version"] or "-", 20)
+        yield f"  {name:<20} {money(v['amount']):>10} {c['currency']}{each}; {v['events']:,} events{lacks}, {tokens}"
 
 
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from driftd.config.settings import (
     MappedNames,
     MappingFields,
     Model,
+    PriceSetting,
     Settings,
     SizeSetting,
 )
@@ -34,7 +35,11 @@ _PLAIN: Final = {
     Path: "path",
     SecretStr: "secret",
 }
-_ITEMS: Final[dict[type[BaseModel] | None, str]] = {Model: "models", ExcludedStretch: "time ranges"}
+_ITEMS: Final[dict[type[BaseModel] | None, str]] = {
+    Model: "models",
+    ExcludedStretch: "time ranges",
+    PriceSetting: "prices",
+}
 
 _MAPPED: Final[dict[Any, str]] = {Feature: "features", SizeSetting: "sizes", MappingFields: "mappings"}
 _PATHS: Final[dict[Any, str]] = {FieldMapping: "path or mapping", FeaturesMapping: "path or mapping"}
@@ -89,7 +94,7 @@ def _walk(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
             continue
         env = "" if "[]" in path else env_name(path)
         yield Setting(path, _type(info.annotation, info.metadata), _default(info), env, info.description or "")
-        if inner is not None and path == "models":
+        if inner is not None and path in {"models", "prices.models"}:
             yield from _walk(inner, f"{path}[].")
         if inner is Feature:
             yield from _walk(inner, f"{path}.<feature>.")

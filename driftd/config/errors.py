@@ -113,9 +113,6 @@ def section_at(place: Place) -> type[BaseModel]:
 
 def _unknown(parent: Place, key: str) -> str:
     names = [info.alias or name for name, info in section_at(parent).model_fields.items()]
-    near = did_you_mean(key, names, listed=False)
-    if near:
-        return near
     homes = [s.path.rpartition(".")[0] for s in describe.settings() if s.path.rpartition(".")[2] == key and s.env]
     if homes and not parent:
         return f"; it belongs under '{homes[0]}:'"

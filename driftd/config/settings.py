@@ -253,6 +253,42 @@ class ModelSlo(Section):
     latency_seconds: LatencyBound | None = Field(default=None, description="Unset: `slo.latency_seconds`.")
 
 
+Amount = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+"""Money, in the currency of ``prices``."""
+
+
+class PriceSetting(Section):
+    """What models and versions cost whose names match; ``*`` stands for any text."""
+
+    model: str = Field(default="*", min_length=1, description="Names of models; `*` stands for any text: `chat*`.")
+    version: str = Field(default="*", min_length=1, description="The same of their versions.")
+    input: Amount = Field(default=0.0, description="Money for a million input tokens.")
+    output: Amount = Field(default=0.0, description="Money for a million output tokens, those of reasoning too.")
+    cached: Amount | None = Field(default=None, description="For input tokens read from a cache. Unset: `input`.")
+    cache_write: Amount | None = Field(default=None, description="For those written to one. Unset: `input`.")
+    event: Amount = Field(default=0.0, description="Money for each event.")
+    second: Amount = Field(default=0.0, description="Money for each second of `latency_seconds`.")
+
+
+class PricesSection(Section):
+    currency: str = Field(
+        default="USD",
+        pattern=r"^[A-Z]{3}$",
+        description="Currency of prices, of budgets and of the amounts that events state: three letters.",
+    )
+    models: Annotated[tuple[PriceSetting, ...], Several] = Field(
+        default=(),
+        description="Prices by model and version: `[{model: 'chat*', input: 3, output: 15}]`. Of several that match "
+        "the most exact counts. An amount that an event states goes first.",
+    )
+
+
+class ModelCost(Section):
+    budget: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] | None = Field(
+        default=None, description="Money that it may cost in a calendar month (UTC). Unset: no alert about its cost."
+    )
+
+
 _OWNER = r"^[\w@.+/ -]{1,100}$"
 """It becomes a part of a template of Prometheus."""
 
@@ -292,6 +328,7 @@ class Model(Section):
     )
     alarms: ModelAlarms = Field(default=ModelAlarms(), description="Sizes of tickets and pages. Unset: `alarms`.")
     slo: ModelSlo = Field(default=ModelSlo(), description="Objectives of its service. Unset: `slo`.")
+    cost: ModelCost = Field(default=ModelCost(), description="What it may cost.")
     maintenance: Exclusions = Field(
         default=(), description="Planned maintenance of this model, in addition to `maintenance`."
     )
@@ -694,6 +731,7 @@ class Settings(BaseSettings):
     slo: SloSection = Field(
         default=SloSection(), description="Objectives of the services, for the alerts about error and latency budgets."
     )
+    prices: PricesSection = Field(default=PricesSection(), description="What events cost that do not say it.")
     labels: LabelsSection = Field(default=LabelsSection(), description="Labels that come after their predictions.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")

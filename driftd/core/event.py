@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
@@ -201,7 +201,8 @@ class EventBatch:
     fills is absent. ``prediction`` is as features are (a list of numbers has become its Euclidean norm); ``label``
     is as a feature of any kind, whatever the predictions are;
     ``score`` float64 (a class -> probability object has become the predicted class's probability, else the largest);
-    ``latency_seconds`` float64; ``error`` bool, true where the service failed.
+    ``latency_seconds`` float64; ``error`` bool, true where the service failed; ``cost.amount``, ``cost.tokens_in`` and
+    others float64 (driftd.core.cost).
 
     ``version`` of the model is text where all events have the same, else a sequence. ``labels_alone``: events that
     carry a label and an id but nothing to monitor: they are accepted and have no row here. ``ignored_features`` counts
@@ -275,6 +276,10 @@ class EventBatch:
     def of_partition(self, number: int) -> EventBatch:
         """The same events, as those of a partition among others."""
         return replace(self, partitions=np.full(len(self), number))
+
+    def without_fields(self, names: Collection[str]) -> EventBatch:
+        """The same events, but for these fields."""
+        return replace(self, fields={n: c for n, c in self.fields.items() if n not in names}) if names else self
 
     def without_ids(self) -> EventBatch:
         """The same events, where nobody may see what identifies them."""

@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.cost import NOTHING, Spending
 from driftd.core.event import EventBatch, TopicPartition
 from driftd.core.exemplars import Exemplar
 from driftd.core.fault_counters import FaultCounters
@@ -38,7 +39,7 @@ class Counters:
     ``excluded`` counts accepted events of excluded stretches: neither learned from nor judged. ``latency_le``
     int64[len(LATENCY_LE) + 1]: the Prometheus histogram's buckets, not cumulative; ``latency_ns`` the latencies' sum.
     ``refused`` counts the refused values of each feature, without those of excluded events. ``sampled_out`` counts
-    events beyond the rate limit, which are none of the others.
+    events beyond the rate limit, which are none of the others. ``spending``: what the accepted events cost.
     """
 
     events: int = 0
@@ -52,6 +53,7 @@ class Counters:
     latency_ns: int = 0
     last_event: float = -np.inf
     sampled_out: int = 0
+    spending: Spending = NOTHING
 
     def merge(self, other: Counters) -> Counters:
         return Counters(
@@ -66,6 +68,7 @@ class Counters:
             self.latency_ns + other.latency_ns,
             max(self.last_event, other.last_event),
             self.sampled_out + other.sampled_out,
+            self.spending.merge(other.spending),
         )
 
 

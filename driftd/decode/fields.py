@@ -7,6 +7,7 @@ comes from here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -114,10 +115,23 @@ FIELDS: Final = (
         option="error",
         help="Column that is set where the service failed.",
     ),
-    Field("cost", Holds.NUMBERS, "an object of numbers"),
+    Field("cost", Holds.NUMBERS, "an object of numbers", column=True),
     Field("segments", Holds.STRINGS, "an object of strings"),
 )
 COLUMNS: Final = tuple(field for field in FIELDS if field.column)
 """Those that batches have columns of."""
+COSTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "amount": ("response_cost",),
+    "tokens_in": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    "tokens_out": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "tokens_cached": ("gen_ai.usage.cache_read.input_tokens",),
+    "tokens_cache_write": ("gen_ai.usage.cache_creation.input_tokens",),
+    "tokens_reasoning": ("gen_ai.usage.reasoning.output_tokens",),
+}
+"""What ``cost`` may say, and the names that OpenTelemetry and LiteLLM have for it. Its columns are ``cost.amount`` and
+so on."""
+COST_NAMES: Final = frozenset(COSTS).union(*COSTS.values())
+MOST_COST: Final = 1e9
+"""More is refused, of money and of tokens: nobody means it, and sums of it would end."""
 PARTS: Final = tuple(field for field in FIELDS if field.option)
 """Those that a flat file may have a column of; every other column is a feature."""

@@ -468,10 +468,11 @@ class Pipeline:
 
     def about(self, state: State, key: Slice) -> SliceIngest:
         """What the partition side must know of the slice."""
-        reference, exclude = state.models[key].reference, self.monitor.settings(key).learning.exclude
+        reference, settings = state.models[key].reference, self.monitor.settings(key)
+        exclude, prices = settings.learning.exclude, settings.prices
         if reference is None:
-            return SliceIngest(exclude=exclude)
-        known, hold = self._ingest.get(key), state.models[key].holds_rows or self.monitor.settings(key).restart
+            return SliceIngest(exclude=exclude, prices=prices)
+        known, hold = self._ingest.get(key), state.models[key].holds_rows or settings.restart
         shed = self.shed > 0
         if known is None or known.reference is not reference or (known.hold, known.shed) != (hold, shed):
             detectors = self.monitor.detectors(reference)
@@ -487,6 +488,7 @@ class Pipeline:
                 hold,
                 shed,
                 Scoring.of(reference.learned),
+                prices,
             )
         return known
 

@@ -16,7 +16,6 @@ from driftd.core.certificates import expiry_of
 from driftd.core.event import LateReason, RecordBatch, RefusedValue, Reject, TopicPartition, places, rejection
 from driftd.core.finding import Finding, Judgement, Status
 from driftd.core.incident import SAME_START, Incident, find, together
-from driftd.core.objective import Objective
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.core.text import printable
@@ -34,6 +33,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.alert_texts import called, texts_of
+from driftd.monitor.settings import ModelSettings
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
 from driftd.monitor.view import ModelView, Snapshot
@@ -69,7 +69,7 @@ def _is_new(named: set[tuple[str, str]], what: tuple[str, str]) -> bool:
 def counts_of(
     model: ModelState,
     counters: Counters,
-    objective: Objective,
+    settings: ModelSettings,
     joins: LabelCounts | None = None,
     *,
     maintenance: bool = False,
@@ -89,8 +89,11 @@ def counts_of(
         counters.latency_ns / 1e9,
         counters.sampled_out,
         maintenance,
-        objective,
+        settings.objective,
         joins,
+        counters.spending,
+        settings.prices.currency,
+        settings.budget,
     )
 
 
@@ -200,11 +203,11 @@ class Reporter:
             self.metrics.remove(model)
         self._elsewhere = elsewhere
         for key, counters in elsewhere.items():
-            counts = counts_of(ModelState(key), counters, self._objective(key))
+            counts = counts_of(ModelState(key), counters, self._settings(key))
             self.metrics.count(key.model, counts, elsewhere=True)
 
-    def _objective(self, key: Slice) -> Objective:
-        return self.pipeline.monitor.settings(key).objective
+    def _settings(self, key: Slice) -> ModelSettings:
+        return self.pipeline.monitor.settings(key)
 
     def exchanged(self, late: int, foreign: int) -> None:
         """Of what other members sent: what came too late, and what does not fit."""
@@ -267,8 +270,8 @@ class Reporter:
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
     def _count(self, model: ModelState, counters: Counters, joins: LabelCounts | None) -> None:
-        quiet, objective = self._in_maintenance(model), self._objective(model.slice)
-        counts = counts_of(model, counters, objective, joins, maintenance=quiet)
+        quiet, settings = self._in_maintenance(model), self._settings(model.slice)
+        counts = counts_of(model, counters, settings, joins, maintenance=quiet)
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
@@ -356,7 +359,7 @@ class Reporter:
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
-            counts_of(m, state.counters(m.slice), self._objective(m.slice), state.outcomes.counts.get(m.name)),
+            counts_of(m, state.counters(m.slice), self._settings(m.slice), state.outcomes.counts.get(m.name)),
             "; ".join(filter(None, (growing.told(m), *renewed.values()))),
             self.unwatched_of(m),
             m.timeline,
@@ -383,9 +386,9 @@ class Reporter:
             counts = None
             if model is not None:
                 quiet = self._in_maintenance(model)
-                objective = self._objective(model.slice)
+                settings = self._settings(model.slice)
                 joins = state.outcomes.counts.get(model.name)
-                counts = counts_of(model, state.counters(model.slice), objective, joins, maintenance=quiet)
+                counts = counts_of(model, state.counters(model.slice), settings, joins, maintenance=quiet)
                 self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 

@@ -288,3 +288,26 @@ def service() -> Iterator[Panel]:
         unit="s",
         runbooks=["DriftdLatencyBudgetBurnFast", "DriftdLatencyBudgetBurnSlow"],
     )
+    spent = 'sum by (model, currency) (driftd_cost_month{model=~"$model"})'
+    yield lines(
+        "Cost this month",
+        "Money of the calendar month (UTC), what it comes to by its end, and the budget; no data where no event says "
+        "what it costs or has a price.",
+        [
+            (spent, "spent"),
+            (spent.replace("month{", "month_forecast{"), "forecast"),
+            ('max by (model, currency) (driftd_cost_budget{model=~"$model"})', "budget threshold"),
+        ],
+        size=(8, 8),
+        runbooks=["DriftdCostBudgetBurnFast", "DriftdCostBudgetExceeded"],
+    )
+    spent, events, failed = (
+        f'sum by (version) (increase(driftd_cost_{name}total{{model=~"$model"}}[1h]))'
+        for name in ("", "events_", "failed_events_")
+    )
+    yield lines(
+        "Money per success",
+        "Money of all events of the last hour, failed ones too, for each that did not fail; by version.",
+        [(f"{spent} / ({events} - {failed})", "{{version}}")],
+        size=(8, 8),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from driftd.core.cost import FREE, NOTHING, Prices
 from driftd.core.event import EventBatch, FlagColumn
 from driftd.core.pane import Counters, added
 from driftd.core.summary import LATENCY_LE
@@ -15,13 +16,14 @@ LONGEST_SECONDS = 1e6
 """A latency counts as at most eleven days in the sum, so that no record can overflow it."""
 
 
-def counted(before: Counters, batch: EventBatch, kept: EventBatch) -> Counters:
+def counted(before: Counters, batch: EventBatch, kept: EventBatch, prices: Prices = FREE) -> Counters:
     """``before``, and the accepted events; ``kept`` are those outside excluded stretches."""
     le, total = before.latency_le, before.latency_ns
     if batch.latency_seconds is not None:
         seconds = batch.latency_seconds[~np.isnan(batch.latency_seconds)]
         le = le + np.bincount(np.searchsorted(LATENCY_LE, seconds), minlength=len(LATENCY_LE) + 1)
         total += int(np.rint(np.minimum(seconds, LONGEST_SECONDS) * 1e9).astype(np.int64).sum())
+    spent = prices.spending(batch)
     return Counters(
         before.events + len(batch),
         before.excluded + len(batch) - len(kept),
@@ -34,6 +36,7 @@ def counted(before: Counters, batch: EventBatch, kept: EventBatch) -> Counters:
         total,
         max(before.last_event, float(batch.times.max())),
         before.sampled_out,
+        before.spending if spent is NOTHING else before.spending.merge(spent).bounded(),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.by_pane import ByPane
+from driftd.core.cost import FREE, Prices
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.exemplars import Exemplars
 from driftd.core.fault_counters import HOT, CountLimits
@@ -71,6 +72,7 @@ class SliceIngest:
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
     events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
     keep up. ``scoring``: how events with a label are counted, None where predictions are not known.
+    ``prices``: what events cost that do not say it.
     """
 
     reference: Reference | None = None
@@ -81,6 +83,7 @@ class SliceIngest:
     hold: bool = False
     shed: bool = False
     scoring: Scoring | None = None
+    prices: Prices = FREE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

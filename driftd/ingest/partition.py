@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core import values
+from driftd.core.cost import cost_fields
 from driftd.core.event import EventBatch, LateReason, RefusedValue, concatenate
 from driftd.core.pane import Counters
 from driftd.core.reference import outside
@@ -113,7 +114,8 @@ def add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
     if settings.exclude:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
-    stream.counters = counted(stream.counters, batch, kept)
+    stream.counters = counted(stream.counters, batch, kept, settings.prices)
+    kept = kept.without_fields(cost_fields(kept))
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
         if len(stream.rows) >= MOST_BATCHES:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.channel import Channel
+from driftd.core.cost import NOTHING, TOKENS, Month, Spending
 from driftd.core.finding import Judgement, Status
 from driftd.core.objective import USUAL, Objective
 from driftd.core.quality.estimates import estimates, events, statistics
@@ -35,7 +36,8 @@ class ModelCounts:
     ``latency_seconds`` their sum. ``last_event`` is the latest event time in epoch seconds;
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
     ``maintenance``: whether a window keeps it from ringing. ``objective``: what is allowed of failures and latency.
-    ``joins``: what became of labels that came alone, None where none are joined.
+    ``joins``: what became of labels that came alone, None where none are joined. ``spending`` in ``currency``;
+    ``budget`` of a month, None where nobody says.
     """
 
     predictions: int = 0
@@ -53,6 +55,9 @@ class ModelCounts:
     maintenance: bool = False
     objective: Objective = USUAL
     joins: LabelCounts | None = None
+    spending: Spending = NOTHING
+    currency: str = "USD"
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,31 @@ def join_lines(model: str, c: LabelCounts) -> Iterator[tuple[str, bytes]]:
     yield name, histogram(name, model, DELAY_LE, c.delays.tolist(), c.delay_seconds)
 
 
+def cost_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
+    """What a model's events have cost, and what they may."""
+    me, money = {"model": model}, {"model": model, "currency": c.currency}
+    for version, s in sorted(c.spending.versions.items()):
+        mine = me | {"version": version}
+        yield "driftd_cost_total", sample("driftd_cost_total", mine | {"currency": c.currency}, float(s.money))
+        for name, n in (
+            ("driftd_cost_events_total", s.events),
+            ("driftd_cost_failed_events_total", s.failed),
+            ("driftd_unpriced_events_total", s.unpriced),
+        ):
+            yield name, sample(name, mine, n)
+        for of in TOKENS:
+            kind = of.removeprefix("tokens_")
+            yield "driftd_tokens_total", sample("driftd_tokens_total", mine | {"type": kind}, getattr(s, of))
+    month = Month.of(c.spending.days, c.last_event) if math.isfinite(c.last_event) else Month(0.0, None)
+    for name, value in (
+        ("driftd_cost_month", month.spent),
+        ("driftd_cost_month_forecast", month.forecast),
+        ("driftd_cost_budget", c.budget),
+    ):
+        if value is not None:
+            yield name, sample(name, money, value)
+
+
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     me = {"model": model}
     if math.isfinite(c.last_event):
@@ -235,6 +265,8 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     }
     for name, value in rows.items():
         yield name, sample(name, me, value)
+    if c.spending.versions or c.budget is not None:
+        yield from cost_lines(model, c)
     for feature, n in sorted(c.refused.items()):
         name = "driftd_values_refused_total"
         yield name, sample(name, me | {"feature": Channel.of_feature(feature).name}, n)

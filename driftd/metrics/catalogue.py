@@ -15,6 +15,9 @@ _CHANNEL: Final = ("model", "feature")
 _VERDICT: Final = ("model", "feature", "detector")
 _MODEL: Final = ("model",)
 _QUALITY: Final = ("model", "statistic")
+_VERSION: Final = ("model", "version")
+_MONEY: Final = ("model", "currency")
+_MONEY_OF: Final = ("model", "version", "currency")
 _PARTITION: Final = ("topic", "partition")
 BLIND_CHANGES: Final = ("fault", "level", "mix")
 """Classes of change that a channel may be unable to see (monitor.reach)."""
@@ -292,6 +295,23 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             (*_MODEL, "le"),
             "Latency of predictions, as the events state it.",
         ),
+        counter("driftd_cost_total", "", "Money that events cost: as they state it, else by prices.", _MONEY_OF),
+        counter(
+            "driftd_tokens_total",
+            "tokens",
+            "Tokens; cached and cache_write are parts of in, reasoning of out.",
+            (*_VERSION, "type"),
+        ),
+        counter("driftd_cost_events_total", "events", "Events whose tokens or money are known.", _VERSION),
+        counter("driftd_cost_failed_events_total", "events", "Those of them that failed.", _VERSION),
+        counter("driftd_unpriced_events_total", "events", "Those whose tokens are known, and no price.", _VERSION),
+        gauge(
+            "driftd_cost_month", "", "Money of the calendar month (UTC) of the latest event; members add up.", _MONEY
+        ),
+        gauge(
+            "driftd_cost_month_forecast", "", "The same at the end of the month, by the days of the last week.", _MONEY
+        ),
+        gauge("driftd_cost_budget", "", "Money that a month may cost (models[].cost.budget).", _MONEY),
     ),
     "Events": (
         counter("driftd_events_received_total", "events", "Events read; each event of an array record counts."),

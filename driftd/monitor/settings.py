@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from driftd.core.act import Act
+from driftd.core.cost import FREE, Prices
 from driftd.core.event import Kind, Schema
 from driftd.core.objective import USUAL, Objective
 from driftd.judge.natural.changes import OwnSizes
@@ -21,6 +22,7 @@ class ModelSettings:
     detectors, ``sizes`` which sizes the user wants of it; ``sized`` names the channels with
     sizes of their own. ``restart``: a new version of the model gets a new reference. ``maintenance``: windows that the
     user has planned. ``given``: the reference is the user's file, and nobody else's. ``objective`` of its service.
+    ``prices`` of all models; ``budget``: the money that it may cost a month, None where nobody says.
     """
 
     choose: Chooser
@@ -38,11 +40,13 @@ class ModelSettings:
     maintenance: tuple[Act, ...] = ()
     given: bool = False
     objective: Objective = USUAL
+    prices: Prices = FREE
+    budget: float | None = None
 
     @property
     def of_part(self) -> ModelSettings:
         """Those of a part of the model, which has no features, and no reference of the user's."""
-        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False)
+        return replace(self, learning=replace(self.learning, kinds={}), sized=(), given=False, prices=FREE, budget=None)
 
     def learning_schema(self, model: str, discovered: Iterable[str] = ()) -> Schema:
         """What is decoded while the reference is learned: the configured features, and the discovered ones."""

@@ -90,8 +90,10 @@ class Plan:
     def of(cls, pipeline: Pipeline, state: State, wanted: Wanted | None = None) -> Plan:
         monitor = pipeline.monitor
         settled = {key: pipeline.about(state, key) for key, m in state.models.items() if monitor.bins_stay(m)}
-        exclude = {name: SliceIngest(exclude=s.learning.exclude) for name, s in monitor.configured.items()}
-        others = SliceIngest(exclude=monitor.default.learning.exclude)
+        exclude = {
+            name: SliceIngest(exclude=s.learning.exclude, prices=s.prices) for name, s in monitor.configured.items()
+        }
+        others = SliceIngest(exclude=monitor.default.learning.exclude, prices=monitor.default.prices)
         schemas, most = dict(pipeline.schemas.of(state)), monitor.default.max_features
         return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most, wanted, pipeline.shows_ids)
 

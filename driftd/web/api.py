@@ -22,6 +22,7 @@ from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.acts import ActLine, about_incident, act_line, act_lines
+from driftd.web.cost import ModelCost, cost_of
 from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
 from driftd.web.facts import (
@@ -86,7 +87,8 @@ class Fleet:
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model with its channels, largest change first; ``window``: the last that was judged; ``quality``: how right it
-    is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score.
+    is, null without labels; ``estimated``: how right it should be, null where the reference has no labels with a score;
+    ``cost``: what it has cost, null where no event says.
     """
 
     time: float
@@ -98,6 +100,7 @@ class Model:
     objectives: list[ObjectiveLine]
     quality: ModelQuality | None
     estimated: EstimatedQuality | None
+    cost: ModelCost | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +331,9 @@ def model(request: Request, snapshot: Snapshot) -> Model | Problem:
     channels, objectives = channel_lines(m, snapshot, opened), objective_lines(m, snapshot)
     line, window = model_line(m, snapshot, opened), None if j is None else _window(j)
     return Model(
-        snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m), estimated_of(m)
-    )
+        snapshot.now, line, window, channels, reference, act_lines(m), objectives, quality_of(m), estimated_of(m),
+        cost_of(m),
+    )  # fmt: skip
 
 
 def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:

@@ -14,6 +14,7 @@ from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Setti
 from driftd.config.mapping import mappings_of
 from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
+from driftd.core.cost import Price, Prices
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.core.finding import JUDGE
@@ -277,6 +278,8 @@ def model_settings(settings: Settings, model: Model | None) -> ModelSettings:
         maintenance=_maintenance(settings, model),
         given=source.path is not None,
         objective=_objective(settings, model),
+        prices=_prices(settings),
+        budget=None if model is None else model.cost.budget,
     )
 
 
@@ -300,6 +303,10 @@ def _objective(settings: Settings, model: Model | None) -> Objective:
     return Objective(
         budget(wanted["success_objective"]), budget(wanted["latency_objective"]), wanted["latency_seconds"]
     )
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(tuple(Price(**p.model_dump()) for p in settings.prices.models), settings.prices.currency)
 
 
 def _maintenance(settings: Settings, model: Model | None) -> tuple[Act, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, compress
 from operator import attrgetter
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.event import Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
 from driftd.core.hashing import Hasher
 from driftd.core.values import MAX_CATEGORY_CHARS, category
-from driftd.decode.fields import COLUMNS, Holds
+from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
 
@@ -89,8 +89,27 @@ class Table:
             for values in (self.fields[f.name] for f in COLUMNS if not f.signed):
                 if _filled(values):
                     good &= ~(np.array(values, np.float64) < 0)
+            for _, amounts in self._costs():
+                good &= ~((amounts < 0) | (amounts > MOST_COST))
         bad = set() if good.all() else set(np.flatnonzero(~good).tolist())
         return bad | self._empty().difference(alone) | self._without_norm()
+
+    def costs(self) -> dict[str, NumericColumn]:
+        """What ``cost`` says, by column; an own name goes before another's."""
+        out: dict[str, NumericColumn] = {}
+        for name, column in self._costs():
+            out[name] = np.where(np.isnan(out[name]), column, out[name]) if name in out else column
+        return {name: column for name, column in out.items() if not np.isnan(column).all()}
+
+    def _costs(self) -> Iterator[tuple[str, NumericColumn]]:
+        """Each name that any event has."""
+        values = self.fields["cost"]
+        if not _filled(values):
+            return
+        there: set[str] = set().union(*filter(None, values))
+        for name, others in COSTS.items():
+            for key in (k for k in (name, *others) if k in there):
+                yield f"cost.{name}", np.array([v.get(key) if v else None for v in values], np.float64)
 
     def _empty(self) -> set[int]:
         """Events that have neither prediction nor features."""
@@ -149,11 +168,11 @@ class Table:
 
     def _field_columns(self, schema: Schema, hasher: Hasher | None) -> dict[str, Column]:
         """Those that any event fills."""
-        out: dict[str, Column] = {}
+        out: dict[str, Column] = {**self.costs()}
         kind = _before(schema.prediction, hasher)
         for field in COLUMNS:
             values = self.fields[field.name]
-            if _filled(values):
+            if field.holds is not Holds.NUMBERS and _filled(values):
                 column = _COLUMN[field.holds](values, kind, self.fields["prediction"])
                 if column is not None:
                     out[field.name] = column

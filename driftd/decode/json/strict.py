@@ -22,7 +22,7 @@ from msgspec import DecodeError, MsgspecError, Raw, ValidationError, defstruct
 from msgspec.json import Decoder
 
 from driftd.core.event import Kind, RejectReason, Schema
-from driftd.decode.fields import FIELDS, Holds
+from driftd.decode.fields import COST_NAMES, FIELDS, MOST_COST, Holds
 from driftd.decode.json.compiled import FEATURE, PREDICTION, TYPES, CompiledSchema, StrictEnvelope
 from driftd.decode.limits import LATEST_TIME, MAX_DEPTH, Limits
 
@@ -205,6 +205,8 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
             if not signed and value is not None and value < 0:
                 raise Refused(RejectReason.WRONG_TYPE, f"{name}: expected 0 or more, got a negative number")
             setattr(event, name, value)
+    if event.cost:
+        _require_costs(event.cost)
     if isinstance(event.prediction, list) and math.isinf(math.hypot(*event.prediction)):
         raise Refused(RejectReason.NOT_FINITE, "prediction: the norm of the list is beyond the range of a float")
     if event.features is not None or event.prediction is not None:
@@ -213,6 +215,13 @@ def _accept(model: str, fields: Any, schema: Schema, limits: Limits, context: Co
         return Accepted(event)  # a label alone
     wanted = "label without id" if event.label is not None else "missing, and so are prediction and label"
     raise Refused(RejectReason.MISSING_FIELD, f"features: {wanted}")
+
+
+def _require_costs(cost: Mapping[str, float | None]) -> None:
+    for name, value in cost.items():
+        if name in COST_NAMES and value is not None and not 0 <= value <= MOST_COST:
+            what = "0 or more, got a negative number" if value < 0 else f"at most {MOST_COST:,.0f}"
+            raise Refused(RejectReason.WRONG_TYPE, f"cost.{name}: expected {what}")
 
 
 def _features(raw: Raw, schema: Schema, limits: Limits) -> _Features:

@@ -10,7 +10,7 @@ refuse, for whatever reason, is put into driftd's own shape (rewrite.py) and dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
@@ -197,7 +197,7 @@ class MappedSchema(CompiledSchema):
         home.properties["columns"] = tuple(wanted)
         for name in _READ:
             if name not in namespace and places.get(name) != name:
-                namespace[name] = self._reader(name, places.get(name))
+                namespace[name] = self._reader(name, places)
         if home is root:
             always = self._mapping.features.under is not None or bool(self._mapping.features.paths)
             namespace["features"] = property(lambda event: event) if always else None
@@ -251,11 +251,14 @@ class MappedSchema(CompiledSchema):
     def _type(self, name: str) -> Any:
         return PREDICTION[self.schema.prediction] if name == "prediction" else TYPES[_HOLDS[name]]
 
-    def _reader(self, name: str, place: str | None) -> Any:
+    def _reader(self, name: str, places: Mapping[str, str]) -> Any:
+        source, place = self._mapping.sources[name], places.get(name)
+        if not isinstance(source, Source):
+            parts = [(inner, attrgetter(places[f"{name}.{n}"])) for n, inner in enumerate(source)]
+            return property(lambda event: {inner: get(event) for inner, get in parts})
         if place is None:
             return None
-        source = self._mapping.sources[name]
-        if isinstance(source, Source) and source.unit:
+        if source.unit:
             get, each = attrgetter(place), UNITS[source.unit]
 
             def scaled(event: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.json import Decoder
 
-from driftd.decode.fields import FIELDS
+from driftd.decode.fields import COSTS, FIELDS
 from driftd.decode.json.strict import DECODE_ERRORS
 from driftd.decode.limits import DEFAULT_LIMITS, LATEST_TIME
 from driftd.decode.mapping.familiar import NAMES
@@ -51,6 +51,7 @@ def propose(values: Sequence[bytes | None], name: str) -> Proposal | None:
     for key in ("model", "time", "prediction", "score", "label", "latency", "id", "version"):
         if key not in found.mapping:
             _by_name(key, values_at, found) or _by_name(key, outside, found)
+    _costs({**outside, **values_at}, found)
     if "model" not in found.mapping:
         found.mapping["model"] = {"value": re.sub(r"\.[a-z0-9.]+$", "", name) or "MODEL"}
         found.remarks.append("no record names its model; give the model's name as the value")
@@ -222,6 +223,22 @@ def _by_name(key: str, values_at: Mapping[Path, Any], found: Proposal) -> bool:
                 found.mapping[key] = source
                 return True
     return False
+
+
+def _costs(values_at: Mapping[Path, Any], found: Proposal) -> None:
+    """Tokens and money under the names that others have for them, wherever they are."""
+    paths: dict[str, str] = {}
+    for name, others in COSTS.items():
+        for other in others:
+            for path, value in values_at.items():
+                if other in {path[-1], ".".join(map(str, path))} and _is_number(value):
+                    paths.setdefault(name, spell(path))
+    if paths:
+        found.mapping["cost"] = paths
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _used(mapping: Mapping[str, Any]) -> Iterator[Path]:

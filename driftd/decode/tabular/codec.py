@@ -30,7 +30,7 @@ from driftd.core.event import (
 )
 from driftd.core.hashing import ANSWERS
 from driftd.core.values import as_numbers, present
-from driftd.decode.fields import COLUMNS, Holds
+from driftd.decode.fields import COLUMNS, MOST_COST, Holds
 from driftd.decode.json.columns import version_of
 from driftd.decode.limits import Limits
 from driftd.decode.tabular import columns as read
@@ -100,7 +100,7 @@ class FlatCodec:
     def require_types(self, schema: Any) -> None:
         """Raises ConfigError for columns that cannot be read, of a file that has types."""
         mistakes = []
-        for name in {*self.features.values(), *self.layout.columns.values()}:
+        for name in {*self.features.values(), *self.layout.columns.values(), *self.layout.costs.values()}:
             kind = schema.field(name).type
             if not (read.supported(kind) or (name == self.layout.columns.get("prediction") and read.is_list(kind))):
                 mistakes.append(f"{self._path}: column '{name}' is of type {kind}; leave it out with --ignore {name}")
@@ -320,6 +320,14 @@ class _Part:
                 self.require_unsigned(field.name, as_numbers(column))
             if present(column):
                 out[field.name] = column
+        for where, name in self.run.codec.layout.costs.items():
+            amounts = read.numbers(self.column(name), where, self.faults)
+            self.require_unsigned(where, amounts)
+            with np.errstate(invalid="ignore"):
+                for i in np.flatnonzero(amounts > MOST_COST).tolist():
+                    self.faults.setdefault(i, (RejectReason.WRONG_TYPE, f"{where}: expected at most {MOST_COST:,.0f}"))
+            if present(amounts):
+                out[where] = amounts
         return out
 
     def require_unsigned(self, name: str, values: NumericColumn) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from driftd.core.errors import ConfigError
 from driftd.core.text import did_you_mean
 from driftd.core.values import category
-from driftd.decode.fields import PARTS, Field
+from driftd.decode.fields import COSTS, PARTS, Field
 from driftd.decode.mapping.spec import UNITS, Path, RecordMapping, Source, parse, spell
 
 
@@ -21,6 +21,7 @@ class Layout:
     field's unit make a second. ``under``: features are the columns that begin with it, and a dot, or all where it is
     ""; ``picked``: these are, too, by name, and alone where ``under`` is None. Of a mapping are ``mapped``, the fields
     that it asks for, and ``unread``, columns that it says are no features.
+    ``costs``: the column of each ``cost.NAME``; else that of this name, or of another of driftd.decode.fields.COSTS.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Layout:
     picked: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     mapped: frozenset[str] = frozenset()
+    costs: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, mapping: RecordMapping, columns: Sequence[str], file: str) -> Layout:
@@ -58,7 +60,11 @@ class Layout:
             unread += [c for c in columns if _within(c, name)] or [name]
         unread += [c for c in columns if any(_within(c, name) for name in _elsewhere(mapping))]
         picked = {name: _column(path, "features.paths", file) for name, path in features.paths.items()}
-        return cls(asked, (), units, under, picked, tuple(unread), frozenset(asked))
+        given = mapping.fields.get("cost")
+        paths = {} if given is None or isinstance(given, Source) else given
+        named = {inner: name for name, others in COSTS.items() for inner in (name, *others)}
+        costs = {f"cost.{named[n]}": _column(path, "cost", file) for n, path in paths.items() if n in named}
+        return cls(asked, (), units, under, picked, tuple(unread), frozenset(asked), costs)
 
     def over(self, other: Layout) -> Layout:
         """This where it says something, else the other, a mapping's."""
@@ -100,9 +106,21 @@ class Layout:
             for c in wanted
             if c not in columns
         ]
+        mistakes += [
+            f"{file}: mapping.{where}: no column '{c}'{did_you_mean(c, columns)}"
+            for where, c in self.costs.items()
+            if c not in columns
+        ]
         if mistakes:
             raise ConfigError("\n".join(mistakes))
-        return replace(self, columns=found)
+        used = {*found.values(), *self.ignore, *self.unread, *self.picked.values()}
+        costs = dict(self.costs)
+        for name, others in COSTS.items():
+            key = f"cost.{name}"
+            there = [c for c in (key, *others) if c in columns and c not in used]
+            if there and key not in costs:
+                costs[key] = there[0]
+        return replace(self, columns=found, costs=costs)
 
     def _option(self, part: Field) -> str:
         """What asked for the field's column."""
@@ -121,14 +139,14 @@ class Layout:
         picked = {name: c for name, c in self.picked.items() if c not in self.ignore}
         if self.under is None:
             return picked
-        used = {*self.columns.values(), *self.ignore, *self.unread, *self.picked.values()}
+        used = {*self.columns.values(), *self.costs.values(), *self.ignore, *self.unread, *self.picked.values()}
         start = f"{self.under}." if self.under else ""
         under = [c for c in columns if c and c not in used and c.startswith(start) and c != start]
         return {**{c.removeprefix(start): c for c in under}, **picked}
 
     def needed(self, columns: Sequence[str]) -> list[str]:
         """The columns that play a part or are features, of a resolved layout."""
-        needed = {*self.columns.values(), *self.features(columns).values()}
+        needed = {*self.columns.values(), *self.costs.values(), *self.features(columns).values()}
         return [c for c in columns if c in needed]
 
 

@@ -18,6 +18,7 @@ from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import words
 from driftd.web.acts import act_lines, answers_of
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
+from driftd.web.cost import cost_of, money
 from driftd.web.episodes import Episode, episodes
 from driftd.web.facts import ChannelLine, channel_lines, model_line, silence_in_words
 from driftd.web.format import number, times
@@ -72,6 +73,8 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         ],
         quality=quality_card(m),
         estimated=estimated_of(m),
+        cost=cost_of(m),
+        money=money,
         blind=[c for c in channels if c.cannot_see],
         past=_past(snapshot, m.name),
         acts=act_lines(m),

@@ -79,6 +79,7 @@ def rows(batch: EventBatch) -> list[tuple[Any, ...]]:
     """The batch event by event, what is missing left out, so that batches of different columns compare."""
     there = [("latency", batch.latency_seconds), ("score", batch.score), ("label", batch.label)]
     fields = [*batch.columns.items(), *((f"({k})", v) for k, v in [*there, ("prediction", batch.prediction)])]
+    fields += [(f"({k})", v) for k, v in batch.fields.items() if k.startswith("cost.")]
     out = []
     for i in range(len(batch)):
         cells = {name: column[i] for name, column in fields if column is not None}

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.core.channel import Channel, Role
+from driftd.core.cost import Money, Spend, Spending
 from driftd.core.event import EventBatch, Kind
 from driftd.core.finding import JUDGE, Joint, Judgement, Status
 from driftd.core.quality.scoring import Scoring
@@ -467,6 +468,12 @@ def test_a_model_that_sends_nothing_says_for_how_long_and_what_is_due() -> None:
     assert not lines(s.render(), "driftd_model_silence")
 
 
+SPENDING = Spending(
+    {"7": Spend(3, 1, 1, Money(2, 500_000_000), 900, 80), "8": Spend(1, money=Money(1))},
+    {"2026-11-01": Money(2), "2026-11-02": Money(1, 500_000_000)},
+)
+
+
 def big_page() -> MetricsSink:
     registry = CollectorRegistry()
     telemetry = Telemetry()
@@ -485,7 +492,7 @@ def big_page() -> MetricsSink:
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         j = judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"})
         s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
-    s.count("m0", replace(COUNTS, joins=JOINS))
+    s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0))
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)

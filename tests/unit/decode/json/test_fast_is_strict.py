@@ -63,6 +63,7 @@ plausible = st.fixed_dictionaries(
         "latency_seconds": st.sampled_from([0.1, 0, None]),
         "error": st.sampled_from([None, False, True, "", "late", {"code": 1}, 0]),
         "version": st.sampled_from(["7", 7, None]),
+        "cost": st.dictionaries(st.sampled_from(["amount", "tokens_in", "x"]), st.sampled_from([0, 2.5, -1, None])),
     },
 )
 ANYTHING: dict[str, st.SearchStrategy[Any]] = {
@@ -77,7 +78,10 @@ ANYTHING: dict[str, st.SearchStrategy[Any]] = {
     "error": odd,
     "version": odd,
     "variant": odd,
-    "cost": st.one_of(odd, st.dictionaries(st.sampled_from(["usd"]), odd)),
+    "cost": st.one_of(
+        odd,
+        st.dictionaries(st.sampled_from(["usd", "tokens_in", "gen_ai.usage.input_tokens"]), st.one_of(odd, numbers)),
+    ),
     "segments": st.one_of(odd, st.dictionaries(st.sampled_from(["country"]), odd)),
     "unknown": odd,
 }
