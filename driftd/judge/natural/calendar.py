@@ -13,16 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural import features as f
-from driftd.judge.natural.changes import CHANGES, Change
+from driftd.judge.natural.changes import CHANGES, OF_THE_HOUR, Change
 from driftd.judge.natural.kinds import STANDING
 from driftd.judge.natural.learned import STILL_DAYS, NaturalLearned
 
+Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 WEEK: Final = 7 * 86_400.0
 """Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
 WEEKEND: Final = (1.5 * 86_400.0, 4.5 * 86_400.0)
 """A weekend with half a day around it, in such seconds. Chosen: for other time zones."""
+WHOLE_WEEKEND: Final = (2 * 86_400.0, 4 * 86_400.0)
+"""Saturday and Sunday in UTC, in such seconds. Derived."""
+SEEN: Final = 86_400.0
+"""Seconds of a weekend with events that a reference must hold to know one. Chosen: half of it."""
+STAYS: Final = 43_200.0
+"""Seconds after a weekend in which what began with it is not there for good. Chosen: windows of most of a day hold some
+of it."""
 MIDNIGHTS: Final = 1800.0
 """Seconds between the midnights of time zones. Derived: zones differ by whole and half hours, but for three."""
 NEAR_MIDNIGHT: Final = 60.0
@@ -35,19 +44,37 @@ BROKEN: Final = (Change.MISSING, Change.REFUSED, Change.ERRORS)
 """Changes that no calendar makes. Derived: of values that are missing or of another type, and of errors."""
 
 
+def holds_a_weekend(start: Floats, end: Floats, events: Counts) -> Bools:
+    """bool[channels]: whether stretches from ``start`` to ``end`` float64[n] with ``events`` int64[n, channels] hold
+    half of a weekend.
+    """
+    since = start % WEEK
+    part = np.minimum(since + (end - start), WHOLE_WEEKEND[1]) - np.maximum(since, WHOLE_WEEKEND[0])
+    out: Bools = (np.maximum(part, 0.0)[:, None] * (events > 0)).sum(axis=0) >= SEEN
+    return out
+
+
+def of_a_weekend(since: float, now: float) -> bool:
+    """Whether it began with a weekend that is not over yet."""
+    begun = since % WEEK
+    return WEEKEND[0] <= begun < WEEKEND[1] and begun + now - since < WEEKEND[1] + STAYS
+
+
 def asks_for_less(
     learned: NaturalLearned, change: int, channel: int, began: tuple[float, float], since: Counts, newest: Counts
 ) -> bool:
     """Whether a page is a ticket only. The change ``began`` between these times; counters ``since`` then and of the
     ``newest`` values.
 
-    Of a constant: a number that varies now, as clear air does one day; what comes with a midnight; and with the
-    weekend, that a reference of less than a week has not seen. Of a number that such a reference knows as 0 at times:
-    that it is 0 now.
+    Of a distribution, where the reference holds no weekend: what began with one, while that lasts. Of a constant: a
+    number that varies now, as clear air does one day; what comes with a midnight; and with the weekend, that a
+    reference of less than a week has not seen. Of a number that such a reference knows as 0 at times: that it is 0 now.
     """
     what, t = CHANGES[change], learned.traits
     if what in BROKEN:
         return False
+    if not learned.weekend[channel] and what in OF_THE_HOUR and of_a_weekend(*began):
+        return True
     weekless, zeros = bool(learned.days_known[channel] < STILL_DAYS), learned.zeros
     at_rest = t.numeric[channel] and not t.output[channel] and newest[f.LIVE] and not newest[f.NONZERO]
     if weekless and at_rest and zeros is not None and zeros[channel] >= ZEROS:

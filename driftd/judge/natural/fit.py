@@ -14,6 +14,7 @@ from driftd.core.reference import ALL, Drawn, Reference
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN
 from driftd.judge.exchangeable.shape import normal_scores
 from driftd.judge.natural import features as f
+from driftd.judge.natural.calendar import holds_a_weekend
 from driftd.judge.natural.changes import SHAPES, Change, rows_of
 from driftd.judge.natural.cusum import Cusum, Rules, run
 from driftd.judge.natural.features import Layout
@@ -226,11 +227,12 @@ def learn(
     related, relations = _relations(reference, runs, blocks, traits, scores)
     assert slow[0] is not None
     negative = _negative(reference)
+    weekend = holds_a_weekend(runs.ticks.start, runs.ticks.end, runs.ticks.sums[:, :, f.EVENTS])
     return NaturalLearned(
         limits, scores, layout, traits, usual, hours, _fast(runs, blocks, days, traits, limits, labels), slow[0],
         slow[1], slow[2], relations, related[0], related[1], related[2], related[3], deviation,
         negative, zeros, patience(traits, _same(reference, runs), runs.rings[1]),
-        Strides.of(limits, negative, ring), blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
+        Strides.of(limits, negative, ring), weekend, blocks.seconds, blocks.days, int(runs.ticks.events.sum()),
         _latency(reference, runs, blocks, traits, slow[0]),
         np.array([first, reference.last]) if LEAST_DAYS <= blocks.days < WHOLE_DAY else None,
     )  # fmt: skip

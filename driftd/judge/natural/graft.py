@@ -71,6 +71,7 @@ def grafted(base: NaturalLearned, source: NaturalLearned, rows: Places, *, besid
         zeros=base.zeros if zeros is None else zeros,
         patience=_put(base.patience, source.patience, rows),
         strides=_each(Strides, base.strides, source.strides, rows),
+        weekend=_put(base.weekend, source.weekend, rows),
         latency=base.latency if base.latency is None or base.latency.row not in to else _latency(source, rows),
         own_days=days,
         own_blocks=lengths,

@@ -235,7 +235,7 @@ class NaturalLearned:
     float64[channels] of ln|x|: what a unit change is named by; ``negative`` float64[channels]: the share of the numbers
     that are below 0, ``zeros`` of those that are 0 (None: it was not counted yet); ``patience`` float64[channels]:
     seconds that numbers must stand still to page (natural.standing); ``strides``: how far they go within minutes
-    (natural.leaps).
+    (natural.leaps); ``weekend`` bool[channels]: which were learned over a weekend (natural.calendar).
     """
 
     limits: CountLimits
@@ -258,6 +258,7 @@ class NaturalLearned:
     zeros: Floats | None
     patience: Floats
     strides: Strides
+    weekend: Bools
     block_seconds: float
     days: float
     events: int

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
-from driftd.judge.natural.calendar import asks_for_less
+from driftd.judge.natural.calendar import asks_for_less, of_a_weekend
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, run
@@ -521,10 +521,12 @@ def _relations(
         common = _common(learned, left, usual)
         for w, k in np.argwhere(levels > NONE).tolist():
             d, c, level = float(fall[w, k]), int(rows[k]), int(levels[w, k])
-            needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             since = float(cells.start[first[w]])
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             now = float(newest[last[w] - (len(cells) - len(new)), k])
+            if not learned.weekend[c] and of_a_weekend(since, known[w]):
+                level = TICKET
+            needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             if common[w, k] >= 0:  # the one that many relations share
                 c, level = int(common[w, k]), TICKET
                 needed = limits.sizes.least(RELATION, c, page=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driftd.judge.natural.calendar import at_midnight
+from driftd.judge.natural.calendar import at_midnight, holds_a_weekend
 from driftd.judge.natural.episodes import PAGE, TICKET, Turn
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Change, Columns, Stage
 
@@ -104,3 +104,37 @@ def test_half_a_day_knows_no_other_hours(rng: np.random.Generator, change: Chang
 )
 def test_a_midnight_is_on_a_whole_or_half_hour(first: float, last: float, near: bool) -> None:
     assert at_midnight(first, last) == near
+
+
+@pytest.mark.parametrize(
+    ("days", "begins", "hours", "level"),
+    [
+        pytest.param(4.0, 5.0, 44.0, TICKET, id="a weekend that was not seen"),
+        pytest.param(4.0, 3.0, 44.0, PAGE, id="two days in the middle of the week"),
+        pytest.param(9.0, 5.0, 44.0, PAGE, id="a weekend was seen, and was as other days"),
+        pytest.param(4.0, 5.0, 96.0, PAGE, id="it is there after the weekend, too"),
+    ],
+)
+def test_another_level_that_begins_with_a_weekend(
+    rng: np.random.Generator, days: float, begins: float, hours: float, level: int
+) -> None:
+    stage = Stage.of(rng, days, MONDAY + 14 * DAY + begins * DAY)
+
+    def older(c: Columns, on: Flags) -> None:
+        c["age"] = c["age"] + np.where(on, 4 * np.std(c["age"]), 0.0)
+
+    assert worst(stage.turns(rng, hours + 24, older, 2.0, 2.0 + hours), stage, "age") == level
+
+
+def test_values_that_are_missing_page_on_a_weekend_too(rng: np.random.Generator) -> None:
+    stage = Stage.of(rng, 4.0, MONDAY + 19 * DAY)
+    assert worst(stage.turns(rng, 8, becomes("age", np.nan), 2.0), stage, "age") == PAGE
+
+
+def test_half_a_weekend_with_events_is_one() -> None:
+    hour = MONDAY + 4 * DAY + HOUR * np.arange(72)  # Friday to Sunday
+    events = np.zeros((72, 3), np.int64)
+    events[:, 0] = 5
+    events[:47, 1] = 5  # until Saturday 23:00
+    events[:48, 2] = 5
+    assert holds_a_weekend(hour, hour + HOUR, events).tolist() == [True, False, True]
