@@ -224,7 +224,8 @@ def _below(model: Mapping[str, Any]) -> Iterator[str]:
 
 def unseen(times: Sequence[str]) -> str:
     """What the reference does not hold, in words."""
-    return f"The reference has not seen {_either(times)}: what such a time changes can make a page or a ticket."
+    said = f"The reference has not seen {_either(times)}: what such a time changes can make a page or a ticket"
+    return f"{said}, a weekend's levels and mixes a ticket." if "a weekend" in times else f"{said}."
 
 
 def _either(names: Sequence[str]) -> str:
