@@ -34,6 +34,9 @@ UNKNOWN_TO_THE_SDK: Final = {
 }
 LABELS: Final = {
     "model": ("fraud",),
+    "statistic": ("accuracy",),
+    "currency": ("USD",),
+    "type": ("input",),
     "outcome": ("joined",),
     "what": ("labels",),
     "feature": ("amount",),
@@ -151,7 +154,7 @@ def test_query_keeps_to_what_exists(title: str, query: str) -> None:
     assert metrics_in(query) <= METRICS.keys() | histogram, title
     assert set(re.findall(r"\b(?:driftd|model|partition):[\w:]+", query)) <= recorded()
     assert set(re.findall(r"\$(\w+)", query)) <= VARIABLES.keys() | {"__rate_interval"}
-    assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["$__rate_interval"], ["$__rate_interval"] * 2)
+    assert re.findall(r"\[(.*?)\]", query) in ([], ["30d"], ["1h"] * 3, ["$__rate_interval"], ["$__rate_interval"] * 2)
 
 
 def test_provisioning_leads_to_the_folder_and_data_source_that_compose_mounts() -> None:

@@ -125,7 +125,7 @@ def test_alerts_about_models_wait_as_long_as_a_judgement_takes(window: str, hops
     [
         (
             {"disabled": ["DriftdDwon"]},
-            r"rules\.disabled: DriftdDwon: no such alert; expected some of DriftdModelDrift, ",
+            r"rules\.disabled: DriftdDwon: no such alert; expected some of DriftdCostBudgetBurnFast, ",
         ),
         ({"severities": {"Driftd": "info"}}, r"rules\.severities: Driftd: no such alert"),
         ({"labels": {"a-b": "x"}}, r"rules\.labels: 'a-b': expected a label's name"),

@@ -195,7 +195,7 @@ def test_ids_come_with_events_and_not_where_values_are_hidden() -> None:
     for known in ({}, {"m": Schema("m", {"x": Kind.NUMERIC})}):  # strictly, and fast
         (batch,) = JsonCodec().decode(records, known).batches
         assert [as_id(i) for i in batch.ids or ()] == [b"9f3c", b"7", b""]
-        (hidden,) = JsonCodec(Limits(show_values=False)).decode(records, known).batches
+        (hidden,) = JsonCodec(Limits(keep_ids=False)).decode(records, known).batches
         assert hidden.ids is None
 
 
