@@ -34,7 +34,7 @@ UNKNOWN_TO_THE_SDK: Final = {
 }
 LABELS: Final = {
     "model": ("fraud",),
-    "statistic": ("accuracy",),
+    "statistic": ("accuracy", "auc", "log_loss"),
     "currency": ("USD",),
     "type": ("input",),
     "outcome": ("joined",),
