@@ -90,7 +90,7 @@ def simulate(n_ref: int, seed: int) -> dict[str, int]:
         pq.write_table(pa.table(columns), file, compression="lz4")
         findings, _ = ours.replay(file, n_ref, budget(MONTH_SECONDS, len(SHIFTS) + 2, RUN_LENGTH), ())
     out: dict[str, int] = {}
-    for alarm in ours.alarms_of(findings, {}, np.arange(n, dtype=np.float64)):
+    for alarm in ours.alarms_of(findings, {}, np.arange(n, dtype=np.float64), tickets=True):
         shift_name = alarm.feature.removeprefix("shift_")
         if alarm.index >= change and alarm.feature in columns:
             out.setdefault(shift_name, alarm.index - change)
