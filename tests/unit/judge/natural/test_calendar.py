@@ -132,7 +132,7 @@ def test_values_that_are_missing_page_on_a_weekend_too(rng: np.random.Generator)
 
 
 def test_half_a_weekend_with_events_is_one() -> None:
-    hour = MONDAY + 4 * DAY + HOUR * np.arange(72)  # Friday to Sunday
+    hour = np.arange(72, dtype=np.float64) * HOUR + (MONDAY + 4 * DAY)  # Friday to Sunday
     events = np.zeros((72, 3), np.int64)
     events[:, 0] = 5
     events[:47, 1] = 5  # until Saturday 23:00
