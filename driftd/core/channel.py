@@ -14,7 +14,7 @@ from typing import Final, Self
 import numpy as np
 
 from driftd.core.event import Column, EventBatch, Kind, NumericColumn, scalars
-from driftd.core.values import as_numbers, comparable, infer_kind
+from driftd.core.values import as_numbers, comparable, infer_kind, truths_as_numbers
 
 JOINT: Final = "*"
 """Stands for a channel's name in what is said about how channels move together."""
@@ -211,11 +211,15 @@ class Channel:
         return self.name.removeprefix(_FEATURES) if self.role is Role.FEATURE else None
 
     def values(self, batch: EventBatch, classes: bool) -> Column | None:
-        """The channel's values in the batch; None where no event has one. Numeric labels read as they are compared."""
+        """The channel's values in the batch; None where no event has one. Numeric labels read as they are compared, and
+        of numeric predictions true is 1.
+        """
         column = self.role.row.read(batch, self.feature or "", classes)
-        if self.role is Role.LABEL and self.kind is Kind.NUMERIC and column is not None:
+        if column is None or self.kind is not Kind.NUMERIC:
+            return column
+        if self.role is Role.LABEL:
             return comparable(column)
-        return column
+        return truths_as_numbers(column) if self.role is Role.PREDICTION else column
 
 
 ALONE: Final = tuple(Channel(role.value, role, role.row.kind) for role in Role if role is not Role.FEATURE)

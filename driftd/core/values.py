@@ -78,6 +78,15 @@ def comparable(column: Column) -> Column:
     return values if any(isinstance(v, str) for v in texts.values()) else as_numbers(values)
 
 
+def truths_as_numbers(column: Column) -> Column:
+    """The column with 1 for "true" and 0 for "false", as booleans are decoded before it is known that others are
+    numbers.
+    """
+    if isinstance(column, np.ndarray) or not _TRUTH.keys() & set(column):
+        return column
+    return [_TRUTH.get(v, v) if isinstance(v, str) else v for v in column]
+
+
 def number_in(text: str) -> float | str:
     """What beyond 2^53 would lose digits stays text, and so does 01234, which is a code."""
     if (truth := _TRUTH.get(text.lower())) is not None:

@@ -26,7 +26,7 @@ class Schemas:
                 self._known[key.model] = (
                     schema_of(model.reference)
                     if model.reference is not None and not model.wants_rows
-                    else self._learning(key, _discovered(state, key), _kinds(model.reference))
+                    else self._learning(key, _discovered(state, key), _known(model.reference))
                 )
         return self._known
 
@@ -41,22 +41,23 @@ class Schemas:
         for batch in batches:
             schema = self._known.get(batch.model)
             if schema is None or (schema.open and not batch.columns.keys() <= schema.features.keys()):
-                known = schema.features if schema is not None else {}
-                found = {*known, *batch.columns}
-                self._known[batch.model] = self._learning(Slice(batch.model), found, known)
+                self._known[batch.model] = self._learning(Slice(batch.model), {*batch.columns}, schema)
 
     def forget(self, model: str) -> None:
         self._known.pop(model, None)
 
-    def _learning(self, key: Slice, discovered: set[str], known: Mapping[str, Kind]) -> Schema:
+    def _learning(self, key: Slice, discovered: set[str], known: Schema | None) -> Schema:
         """``known`` kinds stay: those of a reference that grows."""
-        schema = self.monitor.settings(key).learning_schema(key.model, {*discovered, *known})
-        told = {name: kind for name, kind in known.items() if kind is not Kind.ANY}
-        return replace(schema, features={**schema.features, **told})
+        if known is None:
+            return self.monitor.settings(key).learning_schema(key.model, discovered)
+        schema = self.monitor.settings(key).learning_schema(key.model, {*discovered, *known.features})
+        told = {name: kind for name, kind in known.features.items() if kind is not Kind.ANY}
+        prediction = schema.prediction if known.prediction is Kind.ANY else known.prediction
+        return replace(schema, features={**schema.features, **told}, prediction=prediction)
 
 
-def _kinds(reference: Reference | None) -> Mapping[str, Kind]:
-    return {} if reference is None else schema_of(reference).features
+def _known(reference: Reference | None) -> Schema | None:
+    return None if reference is None else schema_of(reference)
 
 
 def _discovered(state: State, key: Slice) -> set[str]:

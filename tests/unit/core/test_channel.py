@@ -131,3 +131,14 @@ def test_text_and_numbers_without_a_common_value_cannot_be_compared(
     prediction: Any, label: Any, expected: bool
 ) -> None:
     assert incomparable(batch(prediction=prediction, label=label), True) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(Kind.NUMERIC, [1.0, 0.0, 1.0, "yes", None]), (Kind.CATEGORICAL, ["true", 0.0, 1.0, "yes", None])],
+)
+def test_true_is_1_where_predictions_are_numbers_although_it_was_decoded_before_that_was_known(
+    kind: Kind, expected: list[Any]
+) -> None:
+    given = batch(prediction=["true", 0.0, 1.0, "yes", None])
+    assert list(Channel("prediction", Role.PREDICTION, kind).values(given, True) or ()) == expected
