@@ -236,13 +236,15 @@ def _sensitivity(delays: Sequence[sensitivity.Delay]) -> list[str]:
         "",
         f"One false alarm in A = {sensitivity.RUN_LENGTH:.0e} events of a channel; {len(sensitivity.SHIFTS)} channels,",
         f"one event a second, panes of ten events. The shift comes {sensitivity.BEFORE:,} events after the reference",
-        f"and must be found within {sensitivity.AFTER:,}. Medians are over all seeds; *never* if fewer than half find",
-        "it.",
+        f"and must be found (a ticket or a page) within {sensitivity.AFTER:,}. Medians are over all seeds; *never* if",
+        "fewer than half find it.",
         "",
         "- *Any test*: 2 ln A / shift^2 events, the smallest mean delay of any test with that run length and an exact",
         "  reference (Lorden 1971, Lai 1998; asymptotic in A).",
         f"- *Allowing for the reference*: 2 ln A / (shift - eps)^2, eps = {sensitivity.DEVIATIONS} / sqrt(reference):",
         "  a test that assumes the reference's error at its worst. A test that averages over it can be faster.",
+        "- At one event a second 30,000 events are eight hours. A reference of part of a day says nothing of levels in",
+        "  hours that it has not seen (docs/judge.md), and the shift comes in such hours: this row shows that rule.",
         "",
         *table(
             [
