@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
-from driftd.judge.natural.calendar import asks_for_less, of_a_weekend
+from driftd.judge.natural.calendar import asks_for_less, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, run
@@ -281,7 +281,12 @@ def _fast(
                 name, level = as_it_came(learned, c, counters, name, level, jump)
             holds = bool(learned.short[c] and np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
-        lowered = asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c]) and level == PAGE
+        lowered = level == PAGE and (
+            asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c])
+            or waits_for_monday(
+                learned, int(change[i]), c, (began[0], float(end[i])), bound[i] / limits.sizes.page[change[i], c]
+            )
+        )
         level = TICKET if lowered else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
@@ -384,7 +389,11 @@ def _slow(
             name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
         newest = ring.sums[last[w], c]
         began = since, float(ring.end[last[w]])  # of a constant ticks say when
-        less = asks_for_less(learned, change, c, began, newest, newest) or weather(learned, change, c, newest)
+        less = (
+            asks_for_less(learned, change, c, began, newest, newest)
+            or weather(learned, change, c, newest)
+            or waits_for_monday(learned, change, c, began, float(least[w, row, c] / limits.sizes.page[change, c]))
+        )
         level = PAGE if firing[0, w, row, c] and not less else TICKET
         needed, fresh = (
             limits.sizes.least(change, c, page=level == PAGE),
@@ -524,7 +533,7 @@ def _relations(
             since = float(cells.start[first[w]])
             name = Named(Kind.JOINT, value=float(left[w, k]), usual=float(usual[k]))
             now = float(newest[last[w] - (len(cells) - len(new)), k])
-            if not learned.weekend[c] and of_a_weekend(since, known[w]):
+            if waits_for_monday(learned, RELATION, c, (since, known[w]), d / limits.sizes.page[RELATION, c]):
                 level = TICKET
             needed = limits.sizes.least(RELATION, c, page=level == PAGE)
             if common[w, k] >= 0:  # the one that many relations share
