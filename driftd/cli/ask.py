@@ -191,6 +191,7 @@ def model_lines(body: Mapping[str, Any]) -> Iterator[str]:
 def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
     """How right the model is, in the last 24 hours in which labels came, and usually."""
     from driftd.core.text import when  # noqa: PLC0415
+    from driftd.web.format import NBSP  # noqa: PLC0415
     from driftd.web.quality import Quantity, cell  # noqa: PLC0415
 
     if q is None:
@@ -205,7 +206,7 @@ def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
         if day is not None:
             between = f" ({day.interval})" if day.interval else ""
             beside = "" if usual is None else f"  usual {usual.text}"
-            yield f"  {line['statistic']:<20} {day.text:>10}{between}{beside}".replace("\u00a0", " ")
+            yield f"  {line['statistic']:<20} {day.text:>10}{between}{beside}".replace(NBSP, " ")
     for remark in q["remarks"]:
         yield f"  {clean(remark, 200)}"
 
@@ -213,16 +214,17 @@ def _quality(q: Mapping[str, Any] | None, now: float) -> Iterator[str]:
 def _cost(c: Mapping[str, Any] | None) -> Iterator[str]:
     """What the model costs this month, and by version."""
     from driftd.web.cost import money  # noqa: PLC0415
+    from driftd.web.format import NBSP  # noqa: PLC0415
 
     if c is None:
         return
-    yield f"Cost: {c['sentence']}"
+    yield f"Cost: {clean(c['sentence'].replace(NBSP, ' '), 200)}"
     for v in c["versions"]:
         each = "" if v["per_success"] is None else f", {money(v['per_success'])} for each success"
         lacks = f", {v['unpriced']:,} without a price" if v["unpriced"] else ""
         tokens = f"{v['tokens_in']:,} tokens in, {v['tokens_out']:,} out"
-        name = clean(v["version"] or "-", 20)
-        yield f"  {name:<20} {money(v['amount']):>10} {c['currency']}{each}; {v['events']:,} events{lacks}, {tokens}"
+        name, amount = clean(v["version"] or "-", 20), f"{money(v['amount']):>10} {clean(c['currency'], 10)}"
+        yield f"  {name:<20} {amount}{each}; {v['events']:,} events{lacks}, {tokens}"
 
 
 def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
