@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from driftd.core.channel import Role
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.pane import RawRows
 from driftd.core.reference import Drawn, Gap, Reference
@@ -55,8 +56,10 @@ WAIT_SECONDS: Final = 3600.0
 MOST_GROWTH: Final = 2.0
 """Times as long as it should, a reference grows at most: for channels that wait."""
 GROSS: Final = 0.45
-"""Size (a share, or ln of a factor) from which one of LOST is never learned, ticket or page. A smaller change is
-learned once it has lasted as long as the reference."""
+"""Size (a share, or ln of a factor) from which one of LOST, or errors, are not learned while they last, ticket or page.
+A smaller change is learned once it has lasted as long as the reference."""
+UNWANTED: Final = (*LOST, Kind.ERRORS)
+"""Kinds that nobody wants to be normal. Chosen: answers that turn wrong two hours after the start are no new habit."""
 NEARLY: Final = 0.9
 """Part of a stage that a reference spans at least: it ends with an event."""
 SEES: Final = (
@@ -330,7 +333,7 @@ def _aside(model: ModelState) -> set[str]:
 
 
 def open_gaps(model: ModelState, now: float, span: float | None = None) -> tuple[Gap, ...]:
-    """Of channels with something open that must not be learned: a page, a gross one of LOST, or another change that
+    """Of channels with something open that must not be learned: a page, a gross one of UNWANTED, or another change that
     has not lasted as long as the reference, ``span`` seconds (None: the model's).
     """
     reference, natural = model.reference, model.natural
@@ -346,9 +349,13 @@ def open_gaps(model: ModelState, now: float, span: float | None = None) -> tuple
         assert learned is not None
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
-            never = episodes.level[row] == PAGE or (kind in LOST and episodes.size[row] >= GROSS)
+            never = episodes.level[row] == PAGE or (kind in UNWANTED and episodes.size[row] >= GROSS)
             if never or (now - begin < span and not _is_the_world(learned, row, kind)):
                 since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
+            wrong = never and kind is Kind.ERRORS and reference.channels[row].role is Role.PREDICTION_ERROR
+            answers = reference.rows.get(Role.PREDICTION)
+            if wrong and answers is not None:  # nor are the answers that are wrong
+                since.setdefault(answers, (begin, kind.value))
     return tuple(Gap(reference.channels[row].name, begin, np.inf, why) for row, (begin, why) in sorted(since.items()))
 
 

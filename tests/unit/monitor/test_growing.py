@@ -316,6 +316,25 @@ def test_a_gross_fault_is_not_learned_although_nobody_wanted_to_be_called() -> N
     assert state.models[KEY].growth is not None
 
 
+def test_answers_that_turn_wrong_soon_after_the_first_stage_do_not_become_normal() -> None:
+    """Labels are the opposite of the answers: 5 % are wrong, then 95 %. No stage learns it, and the ticket stays."""
+    own = {key: column.copy() for key, column in columns(1.3).items()}
+    own["label"] = own["score"] > 0.5
+    wrong = np.random.default_rng(3).random(len(own["time"])) < 0.05
+    own["label"] = np.where(wrong ^ (own["time"] >= BEGIN + 3.5 * HOUR), ~own["label"], own["label"])
+    rows = batch({**own, "label": own["label"].astype(float)})
+    state, findings, learned = run(grower(), rows)
+    told = [f for f in findings if f.feature == "prediction_error" and f.detector == "change"]
+    assert [(f.kind, f.severity) for f in told[:1]] == [("errors", Severity.TICKET)]
+    assert not [f for f in told if f.status is Status.OK]
+    last = learned[-1]
+    assert spans(learned)[-1] == pytest.approx(24.0, abs=0.2)
+    counts = last.summary.counts[last.rows["prediction_error"], FIRST_VALUE:]
+    assert counts[2] / counts.sum() == pytest.approx(0.05, abs=0.03)
+    assert {gap.channel for gap in gaps_of(last)} == {"prediction", "prediction_error"}
+    assert state.models[KEY].growth is not None
+
+
 def test_a_ticket_ends_when_the_reference_is_learned_anew() -> None:
     """A level that rose after a day is a ticket; at the stage of three days it is how things are."""
     own = {key: column.copy() for key, column in columns(3.3).items()}
