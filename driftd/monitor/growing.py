@@ -22,6 +22,7 @@ from driftd.core.text import duration
 from driftd.core.units import DAY_SECONDS
 from driftd.core.values import absent
 from driftd.core.window import panes_of
+from driftd.judge.natural.calendar import of_a_weekend
 from driftd.judge.natural.episodes import HOLD, LOST, NONE, PAGE, TICKET, Turn
 from driftd.judge.natural.history import History, hours_of, peaks_of
 from driftd.judge.natural.kinds import KINDS, Kind
@@ -60,6 +61,8 @@ GROSS: Final = 0.45
 A smaller change is learned once it has lasted as long as the reference."""
 UNWANTED: Final = (*LOST, Kind.ERRORS)
 """Kinds that nobody wants to be normal. Chosen: answers that turn wrong two hours after the start are no new habit."""
+OF_A_WEEKEND: Final = (Kind.LEVEL, Kind.SPREAD, Kind.MIX, Kind.JOINT)
+"""Kinds that a weekend makes by itself. Derived: as calendar.waits_for_monday."""
 NEARLY: Final = 0.9
 """Part of a stage that a reference spans at least: it ends with an event."""
 SEES: Final = (
@@ -254,7 +257,7 @@ def saw(model: ModelState, learned: NaturalLearned, verdict: Verdict) -> None:
 
 
 def _learnable(learned: NaturalLearned, turns: Iterable[Turn]) -> list[Turn]:
-    return [t for t in turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind)]
+    return [t for t in turns if t.before == PAGE or not _is_the_world(learned, t.channel, t.kind, t.since, t.time)]
 
 
 def _saw(model: ModelState, learned: NaturalLearned, r: Regrowth, verdict: Verdict) -> Regrowth:
@@ -266,12 +269,13 @@ def _saw(model: ModelState, learned: NaturalLearned, r: Regrowth, verdict: Verdi
     return replace(r, growth=replace(r.growth, faults=faults), cells=cells)
 
 
-def _is_the_world(learned: NaturalLearned, channel: int, kind: Kind) -> bool:
-    """Whether a ticket is learned at once: a constant that changes is none, and answers follow the world, so that a
-    score of Sundays would be new on each of them.
+def _is_the_world(learned: NaturalLearned, channel: int, kind: Kind, since: float, now: float) -> bool:
+    """Whether a ticket is learned at once: a constant that changes is none, answers follow the world, so that a score
+    of Sundays would be new on each of them, and the first weekend is one.
     """
     traits = learned.traits
-    return kind not in LOST and bool(traits.constant[channel] or traits.output[channel])
+    weekend = kind in OF_A_WEEKEND and not learned.weekend[channel] and of_a_weekend(since, now)
+    return kind not in LOST and bool(traits.constant[channel] or traits.output[channel] or weekend)
 
 
 def _span(model: ModelState) -> float:
@@ -350,7 +354,7 @@ def open_gaps(model: ModelState, now: float, span: float | None = None) -> tuple
         for row in np.flatnonzero(episodes.level > NONE).tolist():
             kind, begin = KINDS[int(episodes.kind[row])], float(episodes.since[row])
             never = episodes.level[row] == PAGE or (kind in UNWANTED and episodes.size[row] >= GROSS)
-            if never or (now - begin < span and not _is_the_world(learned, row, kind)):
+            if never or (now - begin < span and not _is_the_world(learned, row, kind, begin, now)):
                 since[row] = min(begin, since.get(row, (np.inf,))[0]), kind.value
             wrong = never and kind is Kind.ERRORS and reference.channels[row].role is Role.PREDICTION_ERROR
             answers = reference.rows.get(Role.PREDICTION)

@@ -113,13 +113,20 @@ class Over:
         return cls(places, places, zero, zero, zero, zero, np.zeros(0))
 
     @property
-    def rate(self) -> Floats:
-        """float64[m]: since the change. The tick in which it began has values from before it, and is chosen for its
-        hits: the others say more, where they hold enough.
+    def rest(self) -> tuple[Floats, Floats]:
+        """Hits and events since the change, float64[m]. The tick in which it began has values from before it, and is
+        chosen for its hits: the others say more, where they hold enough.
         """
         k, n = self.hits - self.hits_first, self.events - self.events_first
-        rest = n >= LEAST_REST
-        out: Floats = np.where(rest, k, self.hits) / np.maximum(np.where(rest, n, self.events), 1)
+        enough = n >= LEAST_REST
+        hits, events = np.where(enough, k, self.hits), np.where(enough, n, self.events)
+        return hits.astype(np.float64), events.astype(np.float64)
+
+    @property
+    def rate(self) -> Floats:
+        """float64[m]: since the change."""
+        hits, events = self.rest
+        out: Floats = hits / np.maximum(events, 1)
         return out
 
 

@@ -61,6 +61,7 @@ from driftd.judge.natural.shapes import (
     STATISTICS,
     Usual,
     angle,
+    near_atoms,
     rate_of,
     spread_within,
     statistics,
@@ -85,6 +86,11 @@ is a feature has .04 to .08, weather .5 and more.
 """
 STILL: Final = 0.9
 """Share of repeats above which a feature is still. Chosen: its values last ten events and more."""
+STAYING: Final = 0.5
+"""Part of the repeats that chance does not make, up to which values do not stay. Chosen: half of what could."""
+SOME_OTHERS: Final = 20
+"""Values that are not the most frequent one, from which on it shows how they come. Chosen: the hour after a midnight has
+fewer."""
 FLAT: Final = 0.97
 """Share of one bin above which a channel is flat. Chosen: a window of 100 holds three other values."""
 FLAT_DAYS: Final = 20.0
@@ -212,7 +218,7 @@ def learn(
     some = np.maximum(sums[:, f.NONZERO], 1)
     mean = sums[:, f.LOGS] * LOG_UNIT / some
     deviation: Floats = np.sqrt(np.maximum(sums[:, f.LOG_SQUARES] * LOG_UNIT / some - mean**2, 0.0))
-    blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric)
+    blank = Usual(np.zeros(z.shape), z, np.zeros(len(z)), mean, last, reference.numeric, _near(reference))
     awaited = np.array([c.role.row.awaited or c.role is Role.ERROR for c in reference.channels], bool)
     days = blocks.known(runs.ticks, awaited)
     labels = np.zeros(len(z), bool) if layout.labels is None else layout.labels
@@ -262,7 +268,7 @@ def _traits(
     return Traits(
         timely=timely,
         hourly=hourly,
-        still=feature & (same > STILL) & (days < STILL_DAYS),
+        still=feature & (same > STILL) & ~_scattered(reference, same) & (days < STILL_DAYS),
         flat=most > FLAT * live,
         atom=most > ATOM * live,
         repetitive=same > REPETITIVE,
@@ -295,6 +301,18 @@ def _same(reference: Reference, runs: ReferenceRuns) -> Floats:
     """float64[channels]: the share of values that are like the one before."""
     live = np.maximum(reference.summary.counts[:, UNSEEN:].sum(axis=1), 1)
     out: Floats = runs.ticks.sums[:, :, f.REPEATED].sum(axis=0) / live
+    return out
+
+
+def _scattered(reference: Reference, same: Floats) -> Bools:
+    """bool[channels]: whether values repeat because most are alike, not because they stay: one kind of customers in
+    nine of ten events. A weekday that has changed once stays.
+    """
+    counts = reference.summary.counts[:, UNSEEN:].astype(np.float64)
+    live = np.maximum(counts.sum(axis=1), 1)
+    chance = ((counts / live[:, None]) ** 2).sum(axis=1)
+    others = live - counts.max(axis=1)
+    out: Bools = (others >= SOME_OTHERS) & (same - chance <= STAYING * (1 - chance))
     return out
 
 
@@ -346,7 +364,19 @@ def _usual(reference: Reference, ring: Runs, blank: Usual) -> Usual:
     first, last = windows(ring, len(ring), SCALES[0].seconds, SCALES[0].of(reference.summary.events)[0])
     within = spread_within(summed(ring, first, last).astype(np.float64)) if len(first) else np.zeros((1, len(total)))
     middle = np.array([np.median(w[np.isfinite(w)]) if np.isfinite(w).any() else 0.0 for w in within.T])
-    return Usual(shares, blank.scores, middle, blank.logs, blank.last, blank.numeric)
+    return Usual(shares, blank.scores, middle, blank.logs, blank.last, blank.numeric, blank.near)
+
+
+def _near(reference: Reference) -> NDArray[np.intp]:
+    """``Usual.near`` of the reference's channels."""
+    out = np.tile(np.arange(reference.width), (len(reference.channels), 1))
+    for row in np.flatnonzero(reference.numeric).tolist():
+        middles = reference.bins[row].middles
+        counts = reference.summary.counts[row, FIRST_VALUE:][: len(middles)]
+        shares = counts / max(int(counts.sum()), 1)
+        deviation = float(np.sqrt(max(shares @ middles**2 - (shares @ middles) ** 2, 0.0)))
+        out[row, FIRST_VALUE : FIRST_VALUE + len(middles)] = FIRST_VALUE + near_atoms(middles, shares, deviation)
+    return out
 
 
 def _slow(

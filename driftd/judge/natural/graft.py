@@ -177,6 +177,8 @@ def _usual(base: Usual, source: Usual, rows: Places, width: int) -> Usual:
     for f in fields(Usual):
         here, there = getattr(base, f.name), getattr(source, f.name)
         out[f.name] = _put(here, there if there.ndim == 1 else _wide(there, width), rows)
+    fewer = source.near.shape[1]
+    out["near"][[*rows], fewer:] = np.arange(fewer, width)  # bins that it has not are alone
     return Usual(**out)
 
 

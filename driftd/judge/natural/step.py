@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
-from driftd.judge.natural.calendar import asks_for_less, waits_for_monday
+from driftd.judge.natural.calendar import asks_for_less, may_be_a_report, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, run
@@ -246,7 +246,8 @@ def _fast(
         return cusum, witness, top
     rate, told = over.hits / np.maximum(over.events, 1), over.rate
     size = rate - fast.usual[over.rule]
-    bound = least_rate(over.hits.astype(np.float64), over.events.astype(np.float64)) - fast.usual[over.rule]
+    both = (over.hits.astype(np.float64), over.events.astype(np.float64)), over.rest  # half a tick before it dilutes
+    bound = np.max([least_rate(*each) for each in both], axis=0) - fast.usual[over.rule]
     newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
     rows = np.arange(len(newest))
     k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
@@ -287,7 +288,8 @@ def _fast(
                 learned, int(change[i]), c, (began[0], float(end[i])), bound[i] / limits.sizes.page[change[i], c]
             )
         )
-        level = TICKET if lowered else level
+        if lowered or may_be_a_report(learned, int(change[i]), c, float(age[i]), float(bound[i])):
+            level = TICKET
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
@@ -393,6 +395,7 @@ def _slow(
             asks_for_less(learned, change, c, began, newest, newest)
             or weather(learned, change, c, newest)
             or waits_for_monday(learned, change, c, began, float(least[w, row, c] / limits.sizes.page[change, c]))
+            or may_be_a_report(learned, change, c, began[1] - began[0], float(least[w, row, c]))
         )
         level = PAGE if firing[0, w, row, c] and not less else TICKET
         needed, fresh = (
