@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -89,8 +90,8 @@ STILL: Final = 0.9
 STAYING: Final = 0.5
 """Part of the repeats that chance does not make, up to which values do not stay. Chosen: half of what could."""
 SOME_OTHERS: Final = 20
-"""Values that are not the most frequent one, from which on it shows how they come. Chosen: the hour after a midnight has
-fewer."""
+"""Values that are not the most frequent one, from which on it shows how they come. Chosen: the hour after a midnight
+has fewer."""
 FLAT: Final = 0.97
 """Share of one bin above which a channel is flat. Chosen: a window of 100 holds three other values."""
 FLAT_DAYS: Final = 20.0
@@ -374,7 +375,7 @@ def _near(reference: Reference) -> NDArray[np.intp]:
         middles = reference.bins[row].middles
         counts = reference.summary.counts[row, FIRST_VALUE:][: len(middles)]
         shares = counts / max(int(counts.sum()), 1)
-        deviation = float(np.sqrt(max(shares @ middles**2 - (shares @ middles) ** 2, 0.0)))
+        deviation = sqrt(max(float(shares @ middles**2 - (shares @ middles) ** 2), 0.0))
         out[row, FIRST_VALUE : FIRST_VALUE + len(middles)] = FIRST_VALUE + near_atoms(middles, shares, deviation)
     return out
 

@@ -73,8 +73,8 @@ LEAST_WITHIN: Final = 1e-5
 values at 32 standard deviations the rounding alone may be 7e-6; a number that counts events has less.
 """
 UNIT_OF_LEVEL: Final = 4.0
-"""Most that ln of a factor is of the level that it makes, in deviations, on numbers that are often 0. Chosen: of numbers
-spread over five orders of magnitude; 0 that becomes 0.1 joins the numbers whose logarithms are told."""
+"""Most that ln of a factor is of the level that it makes, in deviations, on numbers that are often 0. Chosen: as of
+numbers spread over five orders of magnitude; 0 that becomes 0.1 joins the numbers whose logarithms are told."""
 TINY_SHARE: Final = 1e-12
 """Derived: groups without a share have no score."""
 NEIGHBOURS: Final = 2.0

@@ -19,7 +19,7 @@ from driftd.judge.natural import slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less, may_be_a_report, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
-from driftd.judge.natural.cusum import Cusum, run
+from driftd.judge.natural.cusum import Cusum, Over, run
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
 from driftd.judge.natural.known_hours import hours_known
@@ -236,18 +236,14 @@ def _fast(
 ) -> tuple[Cusum, Witness, Floats]:
     """Rates that jump; ``rings``: the near hops up to the last tick, and those of days."""
     fast, near = learned.fast, rings[0]
-    least = np.fmin(limits.page.fast, limits.ticket.fast)
-    rules = fast.rules.above(limits.fast)
+    least, rules = np.fmin(limits.page.fast, limits.ticket.fast), fast.rules.above(limits.fast)
     rests = 2 * counted(ticks.end - ticks.start, ticks.events)
     cusum, over, top = run(state.cusum, rules, ticks.sums, ticks.start, least)
     recent = Recent.of(state.recent, fast.rules.channel, ticks, top >= CALM_NATS)
     witness = Witness(learned, *rings, recent, ticks.end)
     if not len(over.tick):
         return cusum, witness, top
-    rate, told = over.hits / np.maximum(over.events, 1), over.rate
-    size = rate - fast.usual[over.rule]
-    both = (over.hits.astype(np.float64), over.events.astype(np.float64)), over.rest  # half a tick before it dilutes
-    bound = np.max([least_rate(*each) for each in both], axis=0) - fast.usual[over.rule]
+    size, bound = (rate - fast.usual[over.rule] for rate in _rates_since(over))
     newest = ticks.sums[over.tick, fast.rules.channel[over.rule]]
     rows = np.arange(len(newest))
     k, n = (newest[rows, column[over.rule]].astype(np.float64) for column in (fast.rules.hits, fast.rules.of))
@@ -269,7 +265,7 @@ def _fast(
         name = named(learned, int(change[i]), c, counters, ticks.sums[t, c], before)
         level = PAGE if page[i] else TICKET
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
-            name = name._replace(value=float(told[i]))  # without the tick in which it began
+            name = name._replace(value=float(over.rate[i]))  # without the tick in which it began
         if name.kind is Kind.LEVEL:
             name = _of_ticks(learned, name, near, end[i], counters, c)
         holds = False
@@ -282,11 +278,10 @@ def _fast(
                 name, level = as_it_came(learned, c, counters, name, level, jump)
             holds = bool(learned.short[c] and np.isnan(jump))
         began = float(over.since[i]), float(over.since[i]) + 2 * float(ticks.end[t] - ticks.start[t])
+        times = float(bound[i] / limits.sizes.page[change[i], c])
         lowered = level == PAGE and (
             asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c])
-            or waits_for_monday(
-                learned, int(change[i]), c, (began[0], float(end[i])), bound[i] / limits.sizes.page[change[i], c]
-            )
+            or waits_for_monday(learned, int(change[i]), c, (began[0], float(end[i])), times)
         )
         if lowered or may_be_a_report(learned, int(change[i]), c, float(age[i]), float(bound[i])):
             level = TICKET
@@ -301,6 +296,16 @@ def _fast(
             )
         )  # fmt: skip
     return cusum, witness, top
+
+
+def _rates_since(over: Over) -> tuple[Floats, Floats]:
+    """Each rate since its change and its lower bound, float64[m]; of all values, or without the tick in which it began,
+    which has some from before: whichever says more.
+    """
+    both = (over.hits.astype(np.float64), over.events.astype(np.float64)), over.rest
+    least = np.stack([least_rate(*each) for each in both])
+    rates = np.stack([hits / np.maximum(events, 1) for hits, events in both])
+    return np.where(least[1] > least[0], rates[1], rates[0]), least.max(axis=0)
 
 
 def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:
