@@ -138,3 +138,54 @@ def test_half_a_weekend_with_events_is_one() -> None:
     events[:47, 1] = 5  # until Saturday 23:00
     events[:48, 2] = 5
     assert holds_a_weekend(hour, hour + HOUR, events).tolist() == [True, False, True]
+
+
+def lost(share: float, name: str = "temp") -> Change:
+    """A part of the values is missing: every k-th."""
+
+    def change(columns: Columns, on: Flags) -> None:
+        part = (np.arange(len(on)) * share) % 1 < share
+        columns[name] = np.where(on & part, np.nan, columns[name])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "hours", "level"),
+    [
+        pytest.param("temp", 0.35, 1.0, TICKET, id="one of three stations, for an hour"),
+        pytest.param("temp", 0.35, 2.0, PAGE, id="for two hours: no report that was lost"),
+        pytest.param("temp", 1.0, 1.0, PAGE, id="all of them"),
+        pytest.param("amount", 0.35, 1.0, PAGE, id="a number of each event"),
+    ],
+)
+def test_a_report_that_is_lost(rng: np.random.Generator, name: str, share: float, hours: float, level: int) -> None:
+    stage = Stage.of(rng, 7.0, MONDAY + 14 * DAY + 11 * HOUR)
+    assert worst(stage.turns(rng, 8, lost(share, name), 1.0, 1.0 + hours), stage, name) == level
+
+
+def one_in_nine(columns: Columns, on: Flags) -> None:
+    """95 % of the events have the same country, whichever the hour."""
+    columns["city"] = np.where(np.arange(len(on)) % 20 == 7, "b", "a").astype(object)
+
+
+def test_what_most_events_have_does_not_stand_still(rng: np.random.Generator) -> None:
+    """Two days of them: that it is renamed pages by name, as of any other category."""
+    stage = Stage.of(rng, 2.0, MONDAY + 14 * DAY + 9.3 * HOUR, one_in_nine)
+    assert not stage.learned.traits.still[stage.channel("city")]
+
+    def later(c: Columns, on: Flags) -> None:
+        one_in_nine(c, on)
+        c["city"][on & (c["city"] == "a")] = "A"
+
+    turns = stage.turns(rng, 4, later, 1.0)
+    assert [(name, kind) for name, kind, _ in stage.pages(turns)] == [("city", "renamed")]
+
+
+def test_a_weekday_that_changed_once_stands_still(rng: np.random.Generator) -> None:
+    stage = Stage.of(rng, 1.2, MONDAY + 14 * DAY + 9.3 * HOUR, weekdays)
+    assert stage.learned.traits.still[stage.channel("city")]
+
+
+def weekdays(columns: Columns, on: Flags) -> None:
+    columns["city"] = (columns["time"] // DAY).astype(int).astype(str).astype(object)
