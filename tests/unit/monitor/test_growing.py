@@ -374,6 +374,19 @@ def test_answers_that_follow_the_world_are_learned() -> None:
     assert Severity.PAGE not in {severity for _, severity in told}
 
 
+def test_the_first_weekend_is_learned_and_the_next_is_none() -> None:
+    """Other customers on Saturdays and Sundays: the first weekend makes a ticket, the second nothing."""
+    own = {key: column.copy() for key, column in columns(13.5).items()}
+    days = (own["time"] - MONDAY) / DAY
+    own["age"][days % 7 >= 5] += 12  # more than a standard deviation
+    _, findings, learned = run(grower(), batch(own))
+    told = [(f.window_end < MONDAY + 9 * DAY, f.severity) for f in findings if f.feature == "age" and f.severity]
+    assert told
+    assert {severity for _, severity in told} == {Severity.TICKET}
+    assert all(first for first, _ in told)
+    assert not [gap for gap in gaps_of(learned[-1]) if gap.channel == "age"]
+
+
 def test_a_stored_reference_that_was_growing_goes_on() -> None:
     """Its checkpoint is lost: it is used, and the next stage is the first that is longer than it."""
     p = grower(28.0)
