@@ -125,6 +125,7 @@ class Fire:
     ``seen`` gives what all channels showed, of which the channel has had so many ``values`` since. ``lowered``: it is a
     ticket because it may be the calendar's (natural.calendar), and stays one. ``hits`` and ``of`` are a rate's in its
     newest tick. ``over``: a rate whose newest values clearly do not show it any more: a sum, or a window, still does.
+    ``waits``: it would page, and may be over soon by itself (natural.calendar); it explains its siblings like a page.
     """
 
     time: float
@@ -157,6 +158,8 @@ class Fire:
     """Derived: windows have no tick of their own."""
     over: bool = False
     """Derived: what is no rate is not over so soon."""
+    waits: bool = False
+    """Derived: most do not wait."""
 
     @property
     def stale(self) -> bool:
@@ -389,6 +392,7 @@ class Episodes:
             self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
             self.paged[c] = fire.time
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
+        self.own[c] = fire.time if fire.waits else self.own[c]
         level = max(before, fire.level)
         if level == TICKET:
             group = _group(fire)

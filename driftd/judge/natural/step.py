@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
-from driftd.judge.natural.calendar import asks_for_less, may_be_a_report, waits_for_monday
+from driftd.judge.natural.calendar import asks_for_less, may_pass, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, Over, run
@@ -283,8 +283,8 @@ def _fast(
             asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c])
             or waits_for_monday(learned, int(change[i]), c, (began[0], float(end[i])), times)
         )
-        if lowered or may_be_a_report(learned, int(change[i]), c, float(age[i]), float(bound[i])):
-            level = TICKET
+        waits = level == PAGE and may_pass(learned, int(change[i]), c, float(age[i]), float(bound[i]))
+        level = TICKET if lowered or waits else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
         fires.append(
@@ -292,7 +292,7 @@ def _fast(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
-                int(k[i]), int(n[i]), bool(gone[i]),
+                int(k[i]), int(n[i]), bool(gone[i]), waits,
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -400,7 +400,7 @@ def _slow(
             asks_for_less(learned, change, c, began, newest, newest)
             or weather(learned, change, c, newest)
             or waits_for_monday(learned, change, c, began, float(least[w, row, c] / limits.sizes.page[change, c]))
-            or may_be_a_report(learned, change, c, began[1] - began[0], float(least[w, row, c]))
+            or may_pass(learned, change, c, began[1] - began[0], float(least[w, row, c]))
         )
         level = PAGE if firing[0, w, row, c] and not less else TICKET
         needed, fresh = (

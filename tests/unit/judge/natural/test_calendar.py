@@ -187,5 +187,5 @@ def test_a_weekday_that_changed_once_stands_still(rng: np.random.Generator) -> N
     assert stage.learned.traits.still[stage.channel("city")]
 
 
-def weekdays(columns: Columns, on: Flags) -> None:
+def weekdays(columns: Columns, _on: Flags) -> None:
     columns["city"] = (columns["time"] // DAY).astype(int).astype(str).astype(object)

@@ -95,6 +95,24 @@ def test_flipped_labels_are_one_page_of_errors(labelled: Stage) -> None:
     assert related(labelled, turns) == set()
 
 
+@pytest.mark.parametrize(("hours", "pages"), [(1.2, 0), (4.0, 1)], ids=["a bad hour", "a bad evening"])
+def test_answers_that_are_wrong_more_often_page_once_they_stay_so(labelled: Stage, hours: float, pages: int) -> None:
+    """Four in five of the labels are the opposite: for an hour a ticket, for longer a page."""
+
+    def often(columns: Columns, on: Flags) -> None:
+        some = on & (np.random.default_rng(6).random(on.size) < 0.8)
+        columns["label"][some] = 1 - columns["label"][some]
+
+    def change(columns: Columns, on: Flags) -> None:
+        predicted(columns, np.ones(on.size, bool))
+        often(columns, on)
+
+    turns = labelled.turns(np.random.default_rng(5), 24, change, at=6, ends=6 + hours)
+    mine = [t for t in turns if t.channel == labelled.channel("prediction_error") and t.level > t.before]
+    assert [t.kind for t in mine][:1] == [Kind.ERRORS]
+    assert [name for name, _, _ in labelled.pages(turns)] == ["prediction_error"] * pages
+
+
 @pytest.fixture(scope="module")
 def partly() -> Stage:
     """A reference in which 30 % of the events have a label."""
