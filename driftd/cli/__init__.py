@@ -22,6 +22,7 @@ from driftd.cli.forget import forget
 from driftd.cli.generate import generate
 from driftd.cli.incident_report import report
 from driftd.cli.options import examples
+from driftd.cli.receive import receive
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
 from driftd.cli.run import run
@@ -86,7 +87,7 @@ def version() -> None:
 
 
 for command in (
-    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(run, receive, check, status, explain, report, rebaseline, maintenance, ack, feedback),
     *(demo, replay, reference, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)
