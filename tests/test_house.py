@@ -12,8 +12,9 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 ORDER: Final = (
-    *("client", "core", "ingest", "judge", "detectors", "learn", "decode", "sources", "config", "metrics", "sinks"),
-    *("monitor", "engine", "web", "receive", "wiring", "replay", "spark", "data", "generate", "cli", "__main__"),
+    *("client", "core", "ingest", "judge", "detectors", "learn", "migrate", "decode", "sources", "config", "metrics"),
+    *("sinks", "monitor", "engine", "web", "receive", "wiring", "replay", "spark", "data", "generate", "cli"),
+    "__main__",
 )
 CORE: Final = frozenset({"core", "ingest", "judge", "detectors", "learn", "decode", "monitor"})
 CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state", "replay/counting", "replay/merging"})
