@@ -12,8 +12,9 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 ORDER: Final = (
-    *("core", "ingest", "judge", "detectors", "learn", "decode", "sources", "config", "metrics", "sinks", "monitor"),
-    *("engine", "web", "wiring", "replay", "spark", "data", "generate", "cli", "__main__"),
+    *("client", "core", "ingest", "judge", "detectors", "learn", "migrate", "decode", "sources", "config", "metrics"),
+    *("sinks", "monitor", "engine", "web", "receive", "wiring", "replay", "spark", "data", "generate", "cli"),
+    "__main__",
 )
 CORE: Final = frozenset({"core", "ingest", "judge", "detectors", "learn", "decode", "monitor"})
 CLOCKLESS: Final = frozenset({"engine/pipeline", "engine/state", "replay/counting", "replay/merging"})
@@ -111,6 +112,14 @@ def test_a_room_imports_only_from_rooms_before_it(room: str) -> None:
 
 def test_the_package_itself_imports_nothing() -> None:
     assert list(imports(ast.parse((ROOT / "driftd" / "__init__.py").read_text()), ("driftd",))) == []
+
+
+def test_the_client_imports_nothing_of_the_daemon() -> None:
+    """A service that logs its predictions pays for the client alone."""
+    mine = [module for module in MODULES if place(module)[1] == "client"]
+    ours = [name for m in mine for name in imports(ast.parse(m.read_text()), place(m)[:-1]) if "driftd" in name]
+    assert ours
+    assert {".".join(name.split(".")[:2]) for name in ours} == {"driftd.client"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

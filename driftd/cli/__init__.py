@@ -20,8 +20,10 @@ from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
+from driftd.cli.imports import import_
 from driftd.cli.incident_report import report
 from driftd.cli.options import examples
+from driftd.cli.receive import receive
 from driftd.cli.reference import reference
 from driftd.cli.replay import demo, replay
 from driftd.cli.run import run
@@ -86,8 +88,8 @@ def version() -> None:
 
 
 for command in (
-    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
-    *(demo, replay, reference, forget, detectors, config, completion, generate),
+    *(run, receive, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(demo, replay, reference, import_, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)
 

@@ -152,7 +152,7 @@ def models(settings: Settings) -> dict[str, Any]:
         choose = chooser(settings, model)
         channels = list(reference.channels) if reference else list(_expected(model))
         found = None
-        if reference is not None:
+        if reference is not None and reference.learned:  # else it holds counts alone, as the remarks say
             monitor = pipeline.monitor
             found = sensitivity_of(
                 reference,
@@ -348,7 +348,8 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
         return
     rows = [(c["channel"], c["role"], _type(c), _spelled(c["detectors"])) for c in model["channels"]]
     print_table(("channel", "role", "type", "detectors"), rows, indent=2)
-    print_line("  Sensitivity is shown once there is a reference: after learning, or 'driftd reference build'.")
+    if "version" not in model["reference"]:
+        print_line("  Sensitivity is shown once there is a reference: after learning, or 'driftd reference build'.")
 
 
 def _spelled_reference(reference: dict[str, Any]) -> str:

@@ -143,7 +143,7 @@ def _keep(built: list[Built], loaded: Loaded, to_file: str | None) -> list[Built
         return [replace(one, reference=stored.add(one.reference)) for one in built]
     if len(built) > 1:
         raise click.UsageError(f"--to-file takes one model, the events have {len(built)}; name one of them")
-    _write(Path(to_file), built[0].reference)
+    write(Path(to_file), built[0].reference)
     return built
 
 
@@ -168,7 +168,7 @@ def store(loaded: Loaded) -> ReferenceStore:
     return ReferenceStore(loaded.settings.state.directory / "references")
 
 
-def _write(path: Path, built: Reference) -> None:
+def write(path: Path, built: Reference) -> None:
     from driftd.engine.snapshot import encode_reference  # noqa: PLC0415
     from driftd.engine.store import write_file  # noqa: PLC0415
 

@@ -100,7 +100,8 @@ def print_certificate(of: Mapping[str, Any]) -> None:
     shared = f", shared by {models:,} models (including those that may still be discovered)" if models > 1 else ""
     output.print_line(f"Certificate: budget of {budget:g} false {plural('page', budget)} a month{shared}", "bold")
     if not of["channels"]:
-        output.print_line("  No model has a reference yet. Until then nothing pages.")
+        what = "that pages" if of["models_without_a_judge"] else "yet"
+        output.print_line(f"  No model has a reference {what}. Until then nothing pages.")
         return
     output.print_line(
         f"  The judge's evidence pages on {of['paging']} of {of['channels']} channels and opens tickets on "

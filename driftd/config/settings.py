@@ -610,6 +610,28 @@ class HttpSection(Section):
         return split_address(self.listen)
 
 
+class ReceiveSection(Section):
+    """Of `driftd receive`; `driftd run` reads none of it."""
+
+    listen: Address = Field(default="127.0.0.1:9478", description="Address that `driftd receive` takes events on.")
+    topic: Topic | None = Field(
+        default=None, description="Topic that the events are written to. Unset: that of `kafka.topics`, if it is one."
+    )
+    body_bytes: Annotated[int, Field(ge=1024, le=16 << 20)] = Field(
+        default=1 << 20, description="A larger request is refused (413)."
+    )
+    requests: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=32, description="Requests at a time that wait for Kafka; one more gets 429 and may try again."
+    )
+    ack_seconds: Annotated[Seconds, Field(ge=2, le=45)] = Field(
+        default=10.0, description="How long Kafka may take to acknowledge the events of a request; then it gets 503."
+    )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return split_address(self.listen)
+
+
 class LogSection(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level that is logged."
@@ -742,6 +764,9 @@ class Settings(BaseSettings):
         default=PrivacySection(), description="What of the events' values leaves the process."
     )
     http: HttpSection = Field(default=HttpSection(), description="HTTP server.")
+    receive: ReceiveSection = Field(
+        default=ReceiveSection(), description="Events over HTTP, of `driftd receive`; `driftd run` reads none of it."
+    )
     log: LogSection = Field(default=LogSection(), description="Log.")
     maintenance: Exclusions = Field(
         default=(),

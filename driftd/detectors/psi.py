@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftd.core.event import Kind
 from driftd.core.reference import Reference
 from driftd.core.summary import Summary
-from driftd.detectors import EVERY_KIND, Fault, Group
+from driftd.detectors import EVERY_KIND, Fault, Group, _evidently
 from driftd.detectors._bins import Floats, everywhere, merged, where_both
 
 
@@ -21,6 +21,8 @@ class PSI:
 
     ``PSI = sum((q - p) * ln(q / p))`` over the merged bins, missing and unseen included; p and q are the
     shares of reference and window after half a count is added to each bin.
+    With ``binning: evidently`` the number is Evidently's, for comparisons during a migration: the same for categories
+    and for up to 20 different numbers, near it for others.
     Unit: nats; 0 for equal shares, no upper bound.
 
     Settings: ``effect``, the least PSI that matters (0.1, the customary border between "no change" and
@@ -43,11 +45,14 @@ class PSI:
     default_for: ClassVar[frozenset[Group]] = frozenset({"features", "outputs"})
     fault: ClassVar[Fault | None] = None
     effect: float = 0.1
+    binning: str = field(default="driftd", metadata={"choices": ("driftd", "evidently")})
 
     def applies(self, reference: Reference) -> NDArray[np.bool_]:
         return everywhere(reference)
 
     def statistic(self, reference: Reference, current: Summary) -> Floats:
+        if self.binning == "evidently":
+            return _evidently.psi(reference, current)
         both = merged(reference, current)
         p = (both.reference + 0.5) / (both.n + 0.5 * both.bins)[..., None]
         q = (both.current + 0.5) / (both.m + 0.5 * both.bins)[..., None]

@@ -87,7 +87,11 @@ def _fields(name: str) -> tuple[Field[Any], ...]:
 
 
 def _checked(where: str, field: Field[Any], value: Any) -> Any:
-    """``value`` as the type of the field's default."""
+    """``value`` as the type of the field's default; text is one of the field's choices."""
+    if choices := field.metadata.get("choices"):
+        if value not in choices:
+            raise ConfigError(f"{where}: expected {' or '.join(choices)}, got {value!r}")
+        return value
     if not isinstance(field.default, bool):
         return _checked_number(where, field, value)
     if not isinstance(value, bool):

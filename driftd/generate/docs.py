@@ -13,7 +13,7 @@ from driftd.core.channel import Role
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
 from driftd.detectors.registry import defaults_for, in_order, is_sequential, registry, settings_of
-from driftd.metrics.catalogue import SECTIONS
+from driftd.metrics.catalogue import RECEIVE, SECTIONS
 from driftd.metrics.exposition import Metric
 from driftd.monitor.steps import in_markdown
 
@@ -39,7 +39,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def metrics(text: str) -> str:
-    return fill(text, {name: partial(metric_table, rows) for name, rows in SECTIONS.items()})
+    return fill(text, {name: partial(metric_table, rows) for name, rows in {**SECTIONS, "Receive": RECEIVE}.items()})
 
 
 def metric_table(rows: Iterable[Metric]) -> str:

@@ -20,6 +20,11 @@ _SHOWN = 3
 """Values of a channel that a sentence names."""
 EXCEL = 20_000.0, 60_000.0
 """Days since 1899-12-30, as Excel counts them. Chosen: 1954 to 2064."""
+COUNTS_ALONE: Final = (
+    "the reference holds counts alone: how its values followed each other in time, and how its columns hang together, "
+    "is unknown. Windows are compared with it, and make tickets where detectors are chosen; nothing pages. 'driftd "
+    "reference build', from events or a table, gives all of it"
+)
 CANNOT_TELL: Final = "driftd cannot tell whether that is right"
 NEARLY_ALL: Final = 0.9
 """Share of missing values from which on a feature has hardly any. Chosen: nobody builds a model on a tenth of it."""
@@ -65,6 +70,8 @@ def unknown_channels(reference: Reference, sized: Iterable[str]) -> tuple[str, .
 
 
 def _remarks(reference: Reference) -> Iterator[str]:
+    if not reference.learned:
+        yield COUNTS_ALONE
     yield from excel_dates(reference.first, reference.last)
     yield from _incidents(reference)
     yield from _short(reference)

@@ -500,6 +500,28 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
 }
 """Heading of docs/metrics.md -> its metrics, in the order of the page and of /metrics."""
 
+RECEIVE: Final = (
+    counter("driftd_receive_requests_total", "", "Requests to /events, by the status of their answer.", ("code",)),
+    counter("driftd_receive_events_received_total", "events", "Events that came; written or refused."),
+    counter("driftd_receive_events_written_total", "events", "Events that the topic acknowledged."),
+    counter(
+        "driftd_receive_events_refused_total",
+        "events",
+        "Events that were not written, or not acknowledged (unavailable).",
+        ("reason",),
+    ),
+    counter("driftd_receive_written_bytes_total", "bytes", "Bytes of the events that the topic acknowledged."),
+    Metric(
+        "driftd_receive_write_duration_seconds",
+        "histogram",
+        "seconds",
+        ("le",),
+        "How long Kafka took for the events of a request.",
+    ),
+    gauge("driftd_receive_topic_writable", "", "1 while the topic can be written, else 0."),
+)
+"""Metrics of `driftd receive`, a process of its own."""
+
 METRICS: Final[dict[str, Metric]] = {m.name: m for rows in SECTIONS.values() for m in rows}
 
 STATISTICS: Final[dict[str, str]] = {

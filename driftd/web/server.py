@@ -1,52 +1,30 @@
-"""The HTTP server: few paths, few threads, a deadline on everything."""
+"""The daemon's HTTP: pages, data, acts, metrics, health, readiness, reload."""
 
 from __future__ import annotations
 
-import logging
-import re
-import socket
-import ssl
-import sys
-import threading
-import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from driftd.core.act import Act
-from driftd.core.errors import ActRefused, ConfigError
+from driftd.core.errors import ActRefused
 from driftd.core.text import jsonable
 from driftd.engine.desk import Done
 from driftd.metrics.exposition import CONTENT_TYPE
 from driftd.monitor.view import Snapshot
-from driftd.sources.renewed import Renewed
-from driftd.web import guard
 from driftd.web.acts import NOBODY
+from driftd.web.answer import JSON, Answer
 from driftd.web.api import DOCUMENT
-from driftd.web.pages import frame
-from driftd.web.passwords import TooManyPasswords, user_of
-from driftd.web.site import ACTING, JSON, MAX_FIELDS, PATHS, TEXT, Answer, answer, answer_act, request_of
-from driftd.web.slots import Pool, Slots
-from driftd.web.webconfig import WebConfig, load
+from driftd.web.httpd import Handler, Route, RouteServer, ServerLimits, no_path
+from driftd.web.site import ACTING, MAX_FIELDS, PATHS, answer, answer_act, request_of
+from driftd.web.slots import Pool
 
-log = logging.getLogger("driftd.http")
-
-MAX_BODY_BYTES: Final = 32_768
 HEALTHY_SECONDS: Final = 60.0
 """Without a round of the loop; then liveness fails."""
-_SECURITY: Final = {
-    "Content-Security-Policy": frame.CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # with no-referrer a browser's form sends Origin: null, and would be refused
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 def nobody_acts(_: Sequence[Act]) -> Done:
@@ -77,26 +55,8 @@ class Views:
     others: Callable[[], Collection[str]] = tuple
 
 
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """``connections`` at a time whose request is read, ``answers`` at a time of each kind (driftd.web.slots.Pool);
-    ``request_seconds`` to send a request, ``response_seconds`` to take the answer.
-
-    Liveness fails after ``healthy_seconds`` without a round of the daemon's loop.
-    """
-
-    connections: int = 32
-    answers: int = 8
-    request_seconds: float = 10.0
-    response_seconds: float = 60.0
-    healthy_seconds: float = HEALTHY_SECONDS
-
-
-class HttpServer:
-    """Serves the pages and their data (driftd.web.site), /metrics, /-/healthy, /-/ready and /-/reload from its threads.
-
-    A connection carries one request. Probes need no password. Probes, scrapes, pages, reloads and checks of passwords
-    have slots of their own (driftd.web.slots).
+class HttpServer(RouteServer):
+    """Serves the pages and their data (driftd.web.site), /metrics, /-/healthy, /-/ready and /-/reload.
 
     Raises: ConfigError if the address is taken or the web.config file is wrong.
     """
@@ -110,316 +70,59 @@ class HttpServer:
         hosts: Collection[str] = (),
         limits: ServerLimits | None = None,
     ) -> None:
-        self._web_config = web_config
-        self._server = _Server(address, views, web_config, frozenset(hosts), limits or ServerLimits())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, also where 0 was asked for."""
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        host = str(self._server.server_address[0])
-        scheme = "http" if self._server.web.tls is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    @property
-    def certificate(self) -> Path | None:
-        """The file of the certificate that clients see; None without TLS, or where it is in web.config itself."""
-        tls = self._server.web.tls
-        return None if tls is None else tls.certificate
-
-    def check_web_config(self) -> None:
-        """Raises ConfigError where the file is no good now; what it says is in force with the next connection."""
-        if self._web_config is not None:
-            load(self._web_config)
-
-    def close(self, timeout_seconds: float = 5.0) -> None:
-        """Accepts no more connections, gives answers in progress so long to finish, then cuts them off."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-        self._server.slots.finish(timeout_seconds)
+        routes = _routes(views)
+        super().__init__(address, routes, web_config=web_config, hosts=hosts, limits=limits, missing=_missing)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 512
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        views: Views,
-        web_config: Path | None,
-        hosts: frozenset[str],
-        limits: ServerLimits,
-    ) -> None:
-        self.views, self.hosts, self.limits = views, hosts, limits
-        self.loopback = guard.is_loopback(address[0])
-        self.web = WebConfig(files=() if web_config is None else (web_config,))
-        self._renewed = Renewed(
-            lambda: self.web.files,
-            lambda: self.web if web_config is None else load(web_config, self.web),
-            lambda text: log.error("%s", text),
-        )
-        self.web = self._renewed.get()
-        self.slots = Slots(dict.fromkeys(Pool, limits.answers) | {Pool.REQUEST: limits.connections})
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        try:
-            super().__init__(address, _Handler)
-        except OSError as e:
-            raise ConfigError(
-                f"http.listen {address[0]}:{address[1]}: {e.strerror or e}; choose another address or stop what uses it"
-            ) from e
-
-    def server_bind(self) -> None:
-        # not HTTPServer's, which asks the resolver for the host's full name and may wait for it
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "driftd", int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self.slots.admit(request, self.limits.request_seconds)
-        super().process_request(request, client_address)
-
-    def close_request(self, request: Any) -> None:
-        self.slots.drop(request)
-        super().close_request(request)
-
-    def service_actions(self) -> None:
-        self.slots.cut_overdue()
-
-    def get_request(self) -> tuple[Any, Any]:
-        request, address = super().get_request()
-        # Here alone: files are looked at once for each connection, and no thread waits for another one's look.
-        self.web = self._renewed.get()
-        if self.web.tls is not None:
-            # the handshake waits for the client, so it belongs to the connection's own thread
-            request = self.web.tls.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
-        return request, address
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (the library's signature)
-        error = sys.exception()
-        if isinstance(error, OSError):  # TLS that failed, a client that went away or was cut off
-            log.debug("connection from %s given up: %s", client_address[0], error)
-        else:
-            log.error("an HTTP request could not be answered", exc_info=error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    request: socket.socket
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        self.request.settimeout(self.server.limits.request_seconds)
-        super().setup()
-        self.web, self.body = self.server.web, b""
-        if isinstance(self.request, ssl.SSLSocket):
-            self.request.do_handshake()
-            if self.web.tls is not None and (why := self.web.tls.refuses(self.request)):
-                log.warning("%s: refused: %s", self.client_address[0], why)
-                raise ConnectionAbortedError(why)
-
-    def do_GET(self) -> None:
-        self.server.slots.work(self.request)
-        answer = self._refusal() or self._answer()
-        self.server.slots.wait_for_client(self.request)
-        self._send(answer)
-
-    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 (the library's names)
-
-    def _answer(self) -> Answer:
-        try:
-            return _ROUTES[self._path].answer(self)
-        except Exception:
-            log.exception("%s could not be answered", self._path)
-            return Answer(b"driftd failed to answer; its log has the reason\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
-
-    @property
-    def _path(self) -> str:
-        return self.path.partition("?")[0]
-
-    def _refusal(self) -> Answer | None:
-        """What is wrong with the request, or None; after it the connection has a slot and the deadline of an answer."""
-        route = _ROUTES.get(self._path)
-        if route is None and self._path.startswith("/api/"):
-            body = orjson.dumps({"error": f"no such path; {DOCUMENT} has all"}, option=orjson.OPT_APPEND_NEWLINE)
-            return Answer(body, JSON, HTTPStatus.NOT_FOUND)
-        if route is None:
-            known = "\n".join(_ROUTES)
-            return Answer(f"no such path; there are\n{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
-        if self.command not in route.methods:
-            allow = (("Allow", ", ".join(route.methods)),)
-            return Answer(f"use {route.methods[0]}\n".encode(), status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
-        refused = guard.refused_host(self.headers, self.server.hosts, loopback=self.server.loopback)
-        if refused:
-            return Answer(f"{refused}\n".encode(), status=HTTPStatus.MISDIRECTED_REQUEST)
-        return (
-            self._refused_rate(route.pool)
-            or self._refused_user(route.pool)
-            or self._refused_write()
-            or self._refused_slot(route.pool)
-        )
-
-    def _refused_rate(self, pool: Pool) -> Answer | None:
-        limit = self.web.rate_limit
-        if limit is None or pool is Pool.PROBE or limit.allows():
-            return None
-        wait = (("Retry-After", "1"),)
-        return Answer(b"too many requests\n", status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
-
-    def _refused_slot(self, pool: Pool) -> Answer | None:
-        seconds = self.server.limits.response_seconds
-        if not self.server.slots.move(self.request, pool, seconds):
-            busy = HTTPStatus.TOO_MANY_REQUESTS if pool is Pool.BCRYPT else HTTPStatus.SERVICE_UNAVAILABLE
-            return Answer(b"busy with others; try again\n", status=busy, headers=(("Retry-After", "1"),))
-        self.request.settimeout(seconds)
-        return None
-
-    def _refused_user(self, pool: Pool) -> Answer | None:
-        passwords, given = self.web.passwords, self.headers["Authorization"]
-        if passwords is None or pool is Pool.PROBE:
-            return None
-        accepted = passwords.remembered(given)
-        if accepted is None and (refused := self._refused_slot(Pool.BCRYPT)) is not None:
-            return refused
-        try:
-            if accepted or passwords.accept(given, str(self.client_address[0])):
-                return None
-        except TooManyPasswords as e:
-            wait = (("Retry-After", f"{e.seconds:.0f}"),)
-            return Answer(f"{e}\n".encode(), status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
-        ask = (("WWW-Authenticate", 'Basic realm="driftd", charset="UTF-8"'),)
-        return Answer(b"user and password required\n", status=HTTPStatus.UNAUTHORIZED, headers=ask)
-
-    def _refused_write(self) -> Answer | None:
-        """What changes something needs a login or this machine, and no page of another site."""
-        if self.command not in {"POST", "PUT"}:
-            return None
-        if refused := guard.refused_origin(self.headers):
-            return Answer(f"{refused}\n".encode(), status=HTTPStatus.FORBIDDEN)
-        if not self._who():
-            return Answer(_ROUTES[self._path].alone.encode() + b"\n", status=HTTPStatus.FORBIDDEN)
-        length = self.headers.get("Content-Length", "0")
-        # with more digits the number may not fit into a read, and Python refuses to parse thousands of them
-        known = re.fullmatch("[0-9]{1,9}", length) is not None and "Transfer-Encoding" not in self.headers
-        if not known or int(length) > MAX_BODY_BYTES:
-            text = f"a body of more than {MAX_BODY_BYTES} bytes, or of unknown length\n".encode()
-            return Answer(text, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        self.body = self.rfile.read(int(length))
-        return None
-
-    def _who(self) -> str:
-        """By which name the client is known; "" where it may not change anything."""
-        user = user_of(self.headers["Authorization"]) if self.web.passwords is not None else ""
-        client = str(self.client_address[0])
-        return guard.known_as(self.request, client, self.headers, user=user)
-
-    def _send(self, answer: Answer) -> None:
-        body, zipped = answer.body, answer.gzipped
-        if not zipped and len(body) > 1400 and self._takes_gzip():
-            press = zlib.compressobj(1, zlib.DEFLATED, 31)
-            body, zipped = press.compress(body) + press.flush(), True
-        self.send_response(answer.status)
-        headers = {"Content-Type": answer.type, "Content-Length": str(len(body)), "Vary": "Accept-Encoding"}
-        if zipped:
-            headers["Content-Encoding"] = "gzip"
-        for name, value in (headers | _SECURITY | dict(self.web.headers) | dict(answer.headers)).items():
-            if value:
-                self.send_header(name, value)
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _takes_gzip(self) -> bool:
-        for item in self.headers.get("Accept-Encoding", "").split(","):
-            coding, _, q = item.partition(";")
-            if coding.strip().lower() in {"gzip", "*"}:
-                return q.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-        return False
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """What the library finds wrong (malformed, too long, unknown method), without its HTML."""
-        body = f"{message or HTTPStatus(code).phrase}\n".encode("ascii", "replace")
-        self.request_version = self.protocol_version  # of what could not be read nothing is known: answer in full
-        self.send_response(code)
-        for name, value in {"Content-Type": TEXT, "Content-Length": str(len(body)), **_SECURITY}.items():
-            self.send_header(name, value)
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def version_string(self) -> str:
-        return "driftd"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's signature)
-        log.debug("%s %s", self.client_address[0], format % args)
-
-    def metrics(self) -> Answer:
-        gzip = self._takes_gzip()
-        return Answer(self.server.views.metrics(gzip), CONTENT_TYPE, gzipped=gzip)
-
-    def healthy(self) -> Answer:
-        age, limit = self.server.views.age(), self.server.limits.healthy_seconds
-        text = f"last round of the loop {age:.1f} s ago; more than {limit:g} s is unhealthy\n".encode()
-        return Answer(text, status=HTTPStatus.OK if age <= limit else HTTPStatus.SERVICE_UNAVAILABLE)
-
-    def ready(self) -> Answer:
-        reasons = list(self.server.views.not_ready())
-        body = orjson.dumps(jsonable({"ready": not reasons, "reasons": reasons}), option=orjson.OPT_APPEND_NEWLINE)
-        return Answer(body, JSON, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)
-
-    def reload(self) -> Answer:
-        taken, text = self.server.views.reload()
-        status = HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR
-        return Answer(f"{text}\n".encode("utf-8", "replace"), status=status)
-
-    def site(self) -> Answer:
-        try:
-            request = request_of(self.path, self.headers["Cookie"], self._who())
-        except ValueError:
-            text = f"more than {MAX_FIELDS} query fields\n"
-            return Answer(text.encode(), status=HTTPStatus.BAD_REQUEST)
-        return answer(request, self.server.views.snapshot)
-
-    def act(self) -> Answer:
-        """Does what a form asks for: of a page back to it, else as JSON."""
-        views, who = self.server.views, self._who()
-        return answer_act(self._path == "/act", self.body, who, views.snapshot, views.act, views.others)
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """``alone``: what is said to who may not, where the path changes something."""
-
-    methods: tuple[str, ...]
-    pool: Pool
-    answer: Callable[[_Handler], Answer]
-    alone: str = ""
+def _missing(path: str, known: Collection[str]) -> Answer:
+    if not path.startswith("/api/"):
+        return no_path(path, known)
+    body = orjson.dumps({"error": f"no such path; {DOCUMENT} has all"}, option=orjson.OPT_APPEND_NEWLINE)
+    return Answer(body, JSON, HTTPStatus.NOT_FOUND)
 
 
 _READ: Final = ("GET", "HEAD")
-_ROUTES: Final = {
-    **dict.fromkeys(PATHS, _Route(_READ, Pool.PAGE, _Handler.site)),
-    "/metrics": _Route(_READ, Pool.SCRAPE, _Handler.metrics),
-    "/-/healthy": _Route(_READ, Pool.PROBE, _Handler.healthy),
-    "/-/ready": _Route(_READ, Pool.PROBE, _Handler.ready),
-    "/-/reload": _Route(
-        ("POST", "PUT"),
-        Pool.RELOAD,
-        _Handler.reload,
-        "from another machine this needs a password or a certificate (http.web_config); SIGHUP does the same",
-    ),
-    **dict.fromkeys(ACTING, _Route(("POST",), Pool.RELOAD, _Handler.act, NOBODY)),
-}
+
+
+def _routes(views: Views) -> Mapping[str, Route]:
+    def metrics(handler: Handler) -> Answer:
+        gzip = handler.takes_gzip()
+        return Answer(views.metrics(gzip), CONTENT_TYPE, gzipped=gzip)
+
+    def healthy(_: Handler) -> Answer:
+        age = views.age()
+        text = f"last round of the loop {age:.1f} s ago; more than {HEALTHY_SECONDS:g} s is unhealthy\n".encode()
+        return Answer(text, status=HTTPStatus.OK if age <= HEALTHY_SECONDS else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def ready(_: Handler) -> Answer:
+        reasons = list(views.not_ready())
+        body = orjson.dumps(jsonable({"ready": not reasons, "reasons": reasons}), option=orjson.OPT_APPEND_NEWLINE)
+        return Answer(body, JSON, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)
+
+    def reload(_: Handler) -> Answer:
+        taken, text = views.reload()
+        status = HTTPStatus.OK if taken else HTTPStatus.INTERNAL_SERVER_ERROR
+        return Answer(f"{text}\n".encode("utf-8", "replace"), status=status)
+
+    def site(handler: Handler) -> Answer:
+        try:
+            request = request_of(handler.path, handler.headers["Cookie"], handler.who())
+        except ValueError:
+            text = f"more than {MAX_FIELDS} query fields\n"
+            return Answer(text.encode(), status=HTTPStatus.BAD_REQUEST)
+        return answer(request, views.snapshot)
+
+    def act(handler: Handler) -> Answer:
+        """Does what a form asks for: of a page back to it, else as JSON."""
+        page, who = handler.address == "/act", handler.who()
+        return answer_act(page, handler.body, who, views.snapshot, views.act, views.others)
+
+    alone = "from another machine this needs a password or a certificate (http.web_config); SIGHUP does the same"
+    return {
+        **dict.fromkeys(PATHS, Route(_READ, Pool.PAGE, site)),
+        "/metrics": Route(_READ, Pool.SCRAPE, metrics),
+        "/-/healthy": Route(_READ, Pool.PROBE, healthy),
+        "/-/ready": Route(_READ, Pool.PROBE, ready),
+        "/-/reload": Route(("POST", "PUT"), Pool.RELOAD, reload, alone),
+        **dict.fromkeys(ACTING, Route(("POST",), Pool.RELOAD, act, NOBODY)),
+    }

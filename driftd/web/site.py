@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -20,28 +20,17 @@ from driftd.monitor.incidents import MOST_ENDED
 from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import api
 from driftd.web.acts import acts_of, form_of
+from driftd.web.answer import HTML, JSON, Answer
 from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model, runbook
 from driftd.web.pages.frame import Request
 from driftd.web.query import refused
 
 MAX_FIELDS: Final = 12
 """Of a query."""
-TEXT: Final = "text/plain; charset=utf-8"
-HTML: Final = "text/html; charset=utf-8"
-JSON: Final = "application/json"
 _FIELDS: Final = ("do", "model", "channel", "about", "all", "verdict", "because", "from", "to", "as")
 """Of the forms of pages."""
 _YEAR: Final = 31_536_000
 _KEPT: Final = (("Cache-Control", f"private, max-age={_YEAR}, immutable"),)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    body: bytes
-    type: str = TEXT
-    status: HTTPStatus = HTTPStatus.OK
-    gzipped: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 def request_of(target: str, cookies: str | None, who: str = "") -> Request:

@@ -21,6 +21,7 @@ class Pool(Enum):
     SCRAPE = "scrape"
     PAGE = "page"
     RELOAD = "reload"
+    EVENTS = "events"
 
 
 class _Stage(Enum):

@@ -129,16 +129,19 @@ def _as_wanted(reference: Reference, kind: ReferenceKind | None) -> Reference:
     return replace(reference, kind=kind)
 
 
-def kafka_settings(settings: Settings) -> KafkaSettings:
-    """What the Kafka source and sinks need; raises ConfigError when there is no broker or no topic."""
+def kafka_settings(settings: Settings, topics: tuple[str, ...] | None = None) -> KafkaSettings:
+    """What the Kafka source and sinks need; ``topics`` instead of those of the settings. Raises ConfigError when there
+    is no broker or no topic.
+    """
     from driftd.sources.kafka.source import KafkaSettings  # noqa: PLC0415  kafka-python takes 0.2 s to import
 
     k = settings.kafka
+    topics = k.topics if topics is None else topics
     missing = [
         f"kafka.{name}: not set; give {flag}, DRIFTD_KAFKA__{name.upper()}, or kafka.{name} in driftd.yaml"
         for name, flag, value in (
             ("bootstrap_servers", "--bootstrap-servers", k.bootstrap_servers),
-            ("topics", "--topic", k.topics),
+            ("topics", "--topic", topics),
         )
         if not value
     ]
@@ -153,7 +156,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
 
     found = KafkaSettings(
         bootstrap_servers=k.bootstrap_servers,
-        topics=k.topics,
+        topics=topics,
         group_id=k.group_id,
         group_instance_id=k.instance_id,
         client_id=k.client_id,

@@ -229,3 +229,28 @@ def test_findings_wait_for_a_broker_that_comes_back(own_kafka: LocalBroker) -> N
     with reading(settings(own_kafka.bootstrap, topic)) as reader:
         models = {json.loads(value or b"")["model"] for value in reader.read(2)}
     assert models == {"one", "two"}
+
+
+def test_messages_in_flight_when_a_long_outage_begins_arrive_when_it_is_over(
+    own_kafka: LocalBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Longer than the producer tries: its records expire, and kafka-python would never send again."""
+    topic = own_kafka.create_topic("long", partitions=2)
+    sender = Sender(replace(settings(own_kafka.bootstrap, topic), request_timeout_seconds=1.0), topic)
+    sender.send(b"first", None, [])
+    assert sender.flush(20) == 0
+    away = threading.Timer(0.3, own_kafka.kill9)
+    away.start()
+    sent = 1
+    while away.is_alive():
+        sender.send(b"%d" % sent, None, [])
+        sent += 1
+        time.sleep(0.001)
+    assert own_kafka.process is None
+    wait_until(lambda: sender.flush(2) and "Expiring" in caplog.text, "records expire")
+    own_kafka.start()
+    wait_until(lambda: sender.flush(5) == 0, "all of them arrive")
+    assert (sender.delivered, sender.given_up) == (sent, 0)
+    sender.close()
+    with reading(settings(own_kafka.bootstrap, topic)) as reader:
+        reader.until(lambda: len({*reader.values}) == sent)

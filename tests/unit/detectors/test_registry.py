@@ -30,7 +30,7 @@ def test_people_read_shapes_before_faults_before_what_sees_every_value() -> None
 def test_settings_are_those_given_and_else_the_defaults() -> None:
     assert build("psi") == PSI()
     assert build("psi", effect=1) == PSI(effect=1.0)
-    assert settings_of("psi") == {"effect": 0.1}
+    assert settings_of("psi") == {"effect": 0.1, "binning": "driftd"}
 
 
 @pytest.mark.parametrize(

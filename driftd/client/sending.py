@@ -1,0 +1,181 @@
+"""Ways to get events out of the process: over HTTP to `driftd receive`, or to Kafka with a library that is there."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+MOST_ANSWER_BYTES: Final = 65_536
+_NEVER: Final = frozenset({400, 413, 415, 422})
+"""Answers that will be the same next time."""
+_USER_AGENT: Final = "driftd-client"
+
+
+class Unavailable(Exception):
+    """The events were not taken now, and may be later: after ``seconds`` where the other side says so."""
+
+    def __init__(self, text: str, seconds: float | None = None) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class Refused(Exception):
+    """The events will never be taken. ``too_large``: fewer at once might be."""
+
+    def __init__(self, text: str, *, too_large: bool = False) -> None:
+        super().__init__(text)
+        self.too_large = too_large
+
+
+class Send(Protocol):
+    """Sends events and returns once they are safe; how many of them were refused for good.
+
+    Raises: Unavailable, or any other exception, to be asked again; Refused where that would not help.
+    """
+
+    def __call__(self, events: Sequence[bytes]) -> int: ...
+
+
+def sender(url: str, options: Mapping[str, Any], timeout_seconds: float) -> Send:
+    """By the scheme of ``url``: http, https, or kafka (kafka://broker1:9092,broker2:9092/TOPIC). Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        return HttpSend(parts, timeout_seconds, **options)
+    topic = parts.path.strip("/")
+    if parts.scheme == "kafka" and parts.netloc and topic:
+        return KafkaSend(parts.netloc.split(","), topic, timeout_seconds, options)
+    raise ValueError(f"expected http://HOST:PORT/events or kafka://HOST:PORT/TOPIC, got {parts.scheme}://...")
+
+
+class HttpSend:
+    """To an address that takes JSON lines. ``user`` and ``password``, ``token``, TLS files as Python's ssl has them.
+
+    A connection a request: the other side may be any of several, and closes it anyway.
+    """
+
+    def __init__(
+        self,
+        url: SplitResult,
+        timeout_seconds: float,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        cafile: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._host, self._port, self._timeout = url.hostname or "", url.port, timeout_seconds
+        self._path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        self._tls: ssl.SSLContext | None = None
+        if url.scheme == "https":
+            self._tls = ssl.create_default_context(cafile=cafile)
+            if certfile is not None:
+                self._tls.load_cert_chain(certfile, keyfile)
+        self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": _USER_AGENT, **(headers or {})}
+        user = user or (unquote(url.username) if url.username else None)
+        password = password or (unquote(url.password) if url.password else None)
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        elif user is not None:
+            both = base64.b64encode(f"{user}:{password or ''}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {both}"
+
+    def __call__(self, events: Sequence[bytes]) -> int:
+        status, retry_after, body = self._post(b"\n".join(events) + b"\n")
+        text = body.decode("utf-8", "replace").strip().partition("\n")[0][:200]
+        if 200 <= status < 300:
+            return _refused_of(body)
+        if status in _NEVER:
+            raise Refused(f"HTTP {status}: {text}", too_large=status == 413)
+        raise Unavailable(f"HTTP {status}: {text}", float(retry_after) if retry_after.isdigit() else None)
+
+    def _post(self, body: bytes) -> tuple[int, str, bytes]:
+        if self._tls is None:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        else:
+            connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
+        try:
+            connection.request("POST", self._path, body, self._headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers.get("Retry-After", ""), answer.read(MOST_ANSWER_BYTES)
+        finally:
+            connection.close()
+
+
+def _refused_of(body: bytes) -> int:
+    """What `driftd receive` says of events that it has not taken; 0 of any other answer."""
+    try:
+        answer = json.loads(body)
+        return max(0, int(answer["refused"]))
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+class KafkaSend:
+    """To a topic, acknowledged by all replicas, with kafka-python. ``options`` are KafkaProducer's.
+
+    The producer is opened with the first events, by the thread that sends: that may take seconds, and it must not be
+    taken along into a process that forks. One that failed is given up, and opened anew.
+    """
+
+    def __init__(
+        self, servers: Sequence[str], topic: str, timeout_seconds: float, options: Mapping[str, Any] | None = None
+    ) -> None:
+        try:
+            import kafka  # noqa: PLC0415  (optional: only who sends to Kafka needs it)
+        except ImportError:
+            raise ValueError("kafka://... needs the package kafka-python; or send to `driftd receive`") from None
+        self._library, self._servers, self._topic, self._timeout = kafka, [*servers], topic, timeout_seconds
+        self._options, self._process = dict(options or {}), 0
+        self._producer: Any = None
+        self._inherited: list[Any] = []
+
+    def __call__(self, events: Sequence[bytes]) -> int:
+        too_large = self._library.errors.MessageSizeTooLargeError
+        if self._process != os.getpid():
+            # kept, not ended: a producer of the parent would wait for a thread that is not here
+            self._inherited, self._process, self._producer = [self._producer], os.getpid(), None
+        if self._producer is None:
+            self._producer = self._open()
+        refused = 0
+        try:
+            sent = [self._producer.send(self._topic, event) for event in events]
+            for future in sent:
+                try:
+                    future.get(timeout=self._timeout)
+                except too_large:
+                    refused += 1
+        except Exception:
+            producer, self._producer = self._producer, None
+            _end(producer)
+            raise
+        return refused
+
+    def _open(self) -> Any:
+        return self._library.KafkaProducer(
+            **{
+                "bootstrap_servers": self._servers,
+                "client_id": _USER_AGENT,
+                "acks": "all",
+                "request_timeout_ms": round(self._timeout * 1000),
+                "delivery_timeout_ms": round(self._timeout * 1000) + 1000,
+                "max_block_ms": round(self._timeout * 1000),
+            }
+            | self._options
+        )
+
+
+def _end(producer: Any) -> None:
+    """What it still has is sent anew by the next one; its own thread must not go on with it."""
+    try:
+        producer.close(timeout=0)
+    except Exception:  # noqa: BLE001  (the library raises what it likes; the reason for ending it is raised instead)
+        return

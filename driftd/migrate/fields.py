@@ -1,0 +1,58 @@
+"""JSON of other platforms, field by field: what is there, or a sentence on what was expected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+from driftd.migrate.columns import Unreadable
+
+
+def read(raw: bytes, what: str) -> Any:
+    """Raises Unreadable."""
+    try:
+        # orjson refuses NaN, which json of Python writes where a statistic is not known
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as e:
+        raise Unreadable(f"not JSON: {e}; expected {what}") from None
+
+
+def mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable(f"{where}: expected an object")
+    return value
+
+
+def items(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Unreadable(f"{where}: expected a list")
+    return value
+
+
+def number(value: Any, where: str) -> float:
+    """A finite number; protobuf's JSON has 64-bit integers as text."""
+    try:
+        out = float(value)
+    except (TypeError, ValueError):
+        raise Unreadable(f"{where}: expected a number") from None
+    if isinstance(value, bool) or not math.isfinite(out):
+        raise Unreadable(f"{where}: expected a finite number")
+    return out
+
+
+def count(value: Any, where: str) -> int:
+    out = number(value, where)
+    if out < 0:
+        raise Unreadable(f"{where}: expected a count, 0 or more")
+    return round(out)
+
+
+def maybe(value: Any) -> float:
+    """NaN where it is not a finite number."""
+    try:
+        out = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return out if math.isfinite(out) else math.nan

@@ -1,0 +1,135 @@
+"""A request's body as records of the topic: JSON, JSON lines, and the three modes of CloudEvents over HTTP."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
+
+from driftd.core.event import Headers
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCH: Final = "application/cloudevents-batch+json"
+LINES: Final = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")
+JSON: Final = "application/json"
+KNOWN: Final = (JSON, LINES[0], STRUCTURED, BATCH)
+
+
+class BadRequest(Exception):
+    """Nothing of the request can be used: the status and what to say."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``envelope``: a CloudEvent, whose content is nobody's business here."""
+
+    value: bytes
+    key: bytes | None = None
+    headers: Headers = ()
+    envelope: bool = False
+
+
+class _Keyed(Struct, gc=False):
+    partitionkey: str | None = None
+
+
+_list: Final = Decoder(list[Raw])
+_keyed: Final = Decoder(_Keyed)
+
+
+def records_of(headers: Message, body: bytes, most_bytes: int) -> list[Record]:
+    """In the order in which they stand. A compressed body has at most ``most_bytes`` when it is unpacked.
+
+    Raises: BadRequest.
+    """
+    kind = headers.get_content_type() if headers["Content-Type"] else ""
+    body = _unpacked(headers.get("Content-Encoding", "identity").strip().lower(), body, most_bytes)
+    if headers["ce-specversion"] is not None:
+        return [_binary(headers, body)]
+    if kind == STRUCTURED:
+        return [_structured(body)]
+    if kind == BATCH:
+        return [_structured(item) for item in _items(body)]
+    if kind == JSON or kind in LINES:
+        out = [Record(value) for value in (_values(body) if kind == JSON else _lines(body))]
+        if not out:
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "no events in it")
+        return out
+    raise BadRequest(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        f"content-type: expected {', '.join(KNOWN)}, or headers of a CloudEvent (ce-specversion), got {kind or 'none'}",
+    )
+
+
+def _unpacked(encoding: str, body: bytes, most: int) -> bytes:
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise BadRequest(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content-encoding: expected gzip or none")
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        out = unpack.decompress(body, most)
+    except zlib.error:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "content-encoding says gzip, and the body is not") from None
+    if unpack.unconsumed_tail or (not unpack.eof and len(out) == most):
+        raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {most} bytes when it is unpacked")
+    if not unpack.eof:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "a gzip that is cut short")
+    return out
+
+
+def _values(body: bytes) -> Iterator[bytes]:
+    """An event, or an array of events."""
+    return iter(_items(body)) if body.lstrip()[:1] == b"[" else iter([body] if body.strip() else [])
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    for line in body.split(b"\n"):
+        yield from _values(line)
+
+
+def _items(body: bytes) -> list[bytes]:
+    try:
+        found = [bytes(item) for item in _list.decode(body)]
+    except DecodeError as e:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, f"not an array of JSON: {e}") from None
+    if not found:
+        raise BadRequest(HTTPStatus.BAD_REQUEST, "no events in it")
+    return found
+
+
+def _structured(value: bytes) -> Record:
+    try:
+        key = _keyed.decode(value).partitionkey
+    except DecodeError:  # of another type, or no JSON: the envelope is checked with all others
+        key = None
+    return Record(value, _text(key), [("content-type", STRUCTURED.encode())], envelope=True)
+
+
+def _binary(headers: Message, body: bytes) -> Record:
+    """Attributes as HTTP has them (percent-encoded, ``ce-id``) become those of Kafka (``ce_id``)."""
+    given = {name.lower(): value for name, value in headers.items()}
+    own = [(f"ce_{name[3:]}", _decoded(value)) for name, value in given.items() if name.startswith("ce-")]
+    if "content-type" in given:
+        own.append(("content-type", _decoded(given["content-type"])))
+    key = _decoded(given["ce-partitionkey"]) if "ce-partitionkey" in given else None
+    return Record(body, key, own, envelope=True)
+
+
+def _decoded(value: str) -> bytes:
+    return unquote_to_bytes(value.strip().encode("latin-1", "replace"))
+
+
+def _text(key: str | None) -> bytes | None:
+    return None if key is None else key.encode("utf-8", "replace")

@@ -1,0 +1,157 @@
+"""How events leave the process over HTTP: what is asked, and what each answer means."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from driftd.client import Client, Drop, Stats
+
+Answered = tuple[int, dict[str, str], bytes]
+OK: Answered = (200, {}, b'{"received": 1, "written": 1, "refused": 0}\n')
+
+
+class Other:
+    """The other side: answers in turn, the last one for ever, and remembers what it was asked."""
+
+    def __init__(self, *answers: Answered) -> None:
+        self.answers, self.asked = [*answers], list[tuple[str, dict[str, str], bytes]]()
+        self.url = ""
+
+    def answer(self) -> Answered:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def events(self) -> list[Any]:
+        return [json.loads(line) for _, _, body in self.asked for line in body.splitlines()]
+
+
+@contextmanager
+def listening(*answers: Answered) -> Iterator[Other]:
+    other = Other(*answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            other.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status, headers, text = other.answer()
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(text))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    other.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield other
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_events_are_lines_of_one_request() -> None:
+    with listening(OK) as other:
+        with Client(f"{other.url}/events?x=1", linger_seconds=30) as client:
+            client.log("m", {"x": "é\n"})
+            client.log("m", {"x": 2})
+        ((path, headers, body),) = other.asked
+    assert path == "/events?x=1"
+    assert headers["content-type"] == "application/x-ndjson"
+    assert "authorization" not in headers
+    assert body.count(b"\n") == 2
+    assert [e["features"]["x"] for e in other.events] == ["é\n", 2]
+    assert client.stats() == Stats(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "options", "expected"),
+    [
+        ("", {"user": "app", "password": "p:w"}, "Basic " + base64.b64encode(b"app:p:w").decode()),
+        ("app:p%3Aw@", {}, "Basic " + base64.b64encode(b"app:p:w").decode()),
+        ("", {"token": "t0"}, "Bearer t0"),
+    ],
+)
+def test_a_login_is_sent_along(userinfo: str, options: dict[str, Any], expected: str) -> None:
+    with listening(OK) as other:
+        with Client(other.url.replace("http://", f"http://{userinfo}"), **options) as client:
+            client.log("m", {"x": 1})
+        ((path, headers, _),) = other.asked
+    assert (path, headers["authorization"]) == ("/", expected)
+
+
+def test_what_the_other_side_refused_of_a_batch_is_counted() -> None:
+    said = b'{"received": 3, "written": 2, "refused": 1}'
+    with listening((200, {}, said)) as other, Client(other.url, linger_seconds=30) as client:
+        for n in range(3):
+            client.log("m", {"x": n})
+        client.close()
+    assert client.stats() == Stats(3, 2, 0, {Drop.REFUSED: 1}, 0, "1 events were refused")
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 429, 500, 503])
+def test_an_answer_that_may_be_another_next_time_is_asked_for_again(status: int) -> None:
+    with listening((status, {"Retry-After": "0"}, b"not now\n"), OK) as other:
+        with Client(other.url) as client:
+            client.log("m", {"x": 1})
+            assert client.flush(60)
+        assert len(other.asked) == 2
+    assert client.stats() == Stats(1, 1, 0, {}, 0, f"HTTP {status}: not now")
+
+
+def test_retry_after_is_heeded() -> None:
+    with listening((429, {"Retry-After": "7"}, b""), OK) as other:
+        client = Client(other.url, give_up_seconds=6)
+        client.log("m", {"x": 1})
+        assert client.flush(60)
+        client.close()
+        assert len(other.asked) == 1, "7 seconds are more than 6"
+    assert client.stats().dropped == {Drop.UNDELIVERED: 1}
+
+
+@pytest.mark.parametrize("status", [400, 415, 422])
+def test_an_answer_that_stays_the_same_drops_the_batch(status: int) -> None:
+    with listening((status, {}, b"model: missing\nmore\n")) as other:
+        with Client(other.url) as client:
+            client.log("m", {"x": 1})
+        assert len(other.asked) == 1
+    assert client.stats() == Stats(1, 0, 0, {Drop.REFUSED: 1}, 0, f"HTTP {status}: model: missing")
+
+
+def test_a_body_that_is_too_large_comes_in_halves() -> None:
+    with listening((413, {}, b"too large"), OK) as other:
+        with Client(other.url, linger_seconds=30) as client:
+            for n in range(4):
+                client.log("m", {"x": n})
+        assert [body.count(b"\n") for _, _, body in other.asked] == [4, 2, 2]
+    assert client.stats() == Stats(4, 4)
+
+
+def test_nobody_listening_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with listening(OK) as other:
+        url = other.url
+    client = Client(url, give_up_seconds=0)
+    client.log("m", {"x": 1})
+    assert client.flush(60)
+    client.close()
+    assert client.stats().dropped == {Drop.UNDELIVERED: 1}
+    assert client.stats().last_error.startswith("ConnectionRefusedError")
+    assert "events cannot be sent, and wait: ConnectionRefusedError" in caplog.text
+
+
+def test_kafka_without_its_library_is_told_where_the_client_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kafka", None)
+    with pytest.raises(ValueError, match="needs the package kafka-python"):
+        Client("kafka://broker:9092/predictions")

@@ -1,0 +1,123 @@
+"""Bodies of requests become records; what cannot is refused with its reason."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from email.message import Message
+from typing import Final
+
+import pytest
+
+from driftd.receive.body import BadRequest, Record, records_of
+
+MOST: Final = 10_000
+BATCH: Final = "application/cloudevents-batch+json"
+STRUCTURED: Final = "application/cloudevents+json"
+
+
+def headers(**given: str) -> Message:
+    out = Message()
+    for name, value in given.items():
+        out[name.replace("_", "-")] = value
+    return out
+
+
+def read(body: bytes, content_type: str = "application/json", **more: str) -> list[Record]:
+    return records_of(headers(Content_Type=content_type, **more), body, MOST)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "values"),
+    [
+        ("application/json", b'{"model": "m"}', [b'{"model": "m"}']),
+        ("application/json; charset=utf-8", b' {"a": [1, 2]}\n', [b' {"a": [1, 2]}\n']),
+        ("application/json", b'[{"a": 1},  {"b": [2]}]', [b'{"a": 1}', b'{"b": [2]}']),
+        ("application/json", b"garbage", [b"garbage"]),
+        ("application/x-ndjson", b'{"a":1}\n\n{"b":2}\r\n', [b'{"a":1}', b'{"b":2}\r']),
+        ("application/jsonl", b'[{"a":1},{"b":2}]\n{"c":3}', [b'{"a":1}', b'{"b":2}', b'{"c":3}']),
+        ("Application/X-NDJSON", b"{}", [b"{}"]),
+    ],
+)
+def test_plain_events_are_a_record_each_as_they_came(content_type: str, body: bytes, values: list[bytes]) -> None:
+    found = read(body, content_type)
+    assert [r.value for r in found] == values
+    assert {(r.key, tuple(r.headers), r.envelope) for r in found} == {(None, (), False)}
+
+
+def test_a_structured_cloud_event_stays_as_it_is_and_its_partition_key_is_the_records() -> None:
+    body = b'{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "partitionkey": "k", "data": {"model": "m"}}'
+    (record,) = read(body, STRUCTURED + "; charset=utf-8")
+    assert record == Record(body, b"k", [("content-type", STRUCTURED.encode())], envelope=True)
+
+
+def test_a_batch_of_cloud_events_becomes_structured_ones_since_kafka_has_no_batches() -> None:
+    records = read(b'[{"id": "1"}, {"id": "2", "partitionkey": 5}]', BATCH)
+    assert [r.value for r in records] == [b'{"id": "1"}', b'{"id": "2", "partitionkey": 5}']
+    assert {r.headers[0] for r in records} == {("content-type", STRUCTURED.encode())}
+    assert [r.key for r in records] == [None, None]
+
+
+def test_attributes_in_headers_get_kafkas_names_and_lose_their_percent_signs() -> None:
+    (record,) = read(
+        b'{"instances": [[6.8, 2.8]]}',
+        Ce_SpecVersion="1.0",
+        Ce_Id="7d0c",
+        Ce_Type="org.kubeflow.serving.inference.request",
+        Ce_Source="http://localhost:9081/",
+        Ce_Inferenceservicename="Euro%20%E2%82%AC",
+        Ce_Partitionkey="k1",
+        Authorization="secret",
+    )
+    assert dict(record.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": b"7d0c",
+        "ce_type": b"org.kubeflow.serving.inference.request",
+        "ce_source": b"http://localhost:9081/",
+        "ce_inferenceservicename": "Euro €".encode(),
+        "ce_partitionkey": b"k1",
+        "content-type": b"application/json",
+    }
+    assert (record.key, record.value, record.envelope) == (b"k1", b'{"instances": [[6.8, 2.8]]}', True)
+
+
+def test_a_compressed_body_is_unpacked_up_to_its_bound() -> None:
+    body = json.dumps({"a": "x" * 2000}).encode()
+    assert read(gzip.compress(body), Content_Encoding="gzip")[0].value == body
+    for size, status in ((MOST, 200), (MOST + 1, 413), (100 * MOST, 413)):
+        packed = gzip.compress(b"x" * size)
+        try:
+            read(packed, Content_Encoding="gzip")
+            found = 200
+        except BadRequest as e:
+            found = e.status
+        assert found == status, size
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "more", "status", "text"),
+    [
+        ("text/csv", b"a,b", {}, 415, "expected application/json, application/x-ndjson, .* got text/csv"),
+        ("application/x-www-form-urlencoded", b"{}", {}, 415, "got application/x-www-form-urlencoded"),
+        ("application/cloudevents+avro", b"x", {}, 415, "got application/cloudevents[+]avro"),
+        ("application/json", b"{}", {"Content_Encoding": "br"}, 415, "content-encoding: expected gzip"),
+        ("application/json", b"{}", {"Content_Encoding": "gzip"}, 400, "says gzip, and the body is not"),
+        ("application/json", gzip.compress(b"{}", mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "cut short"),
+        ("application/json", b"", {}, 400, "no events in it"),
+        ("application/json", b"[]", {}, 400, "no events in it"),
+        ("application/x-ndjson", b"\n \n", {}, 400, "no events in it"),
+        ("application/json", b'[{"a": 1}, {"b"', {}, 400, "not an array of JSON"),
+        (BATCH, b"{}", {}, 400, "not an array of JSON"),
+    ],
+)
+def test_what_is_no_request_is_told(
+    content_type: str, body: bytes, more: dict[str, str], status: int, text: str
+) -> None:
+    with pytest.raises(BadRequest, match=text) as refused:
+        read(body, content_type, **more)
+    assert refused.value.status == status
+
+
+def test_no_content_type_is_told_as_such() -> None:
+    with pytest.raises(BadRequest, match="got none"):
+        records_of(headers(), b"{}", MOST)
