@@ -244,10 +244,13 @@ def channel_lines(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {'values of':<20} {when(first, now)} to {when(first + step, now)}"
     for s in body["series"]:
         value, usual = (next(iter(s[side][-1:]), None) for side in ("values", "usual"))
-        if any(x is not None for x in s["values"]):
-            spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
+        spell = number if s["name"] in {"mean", "p5", "p50", "p95", "typical_size"} else share
+        last = "none" if value is None else spell(value)
+        if value is None and s.get("last"):  # beyond the reference's values
+            last = clean(s["last"], 40)
+        if last != "none" or any(x is not None for x in s["values"]):
             beside = "" if usual is None else f"  usual {spell(usual)}"
-            yield f"  {clean(s['name'], 40):<20} {'none' if value is None else spell(value):>10}{beside}"
+            yield f"  {clean(s['name'], 40):<20} {last:>10}{beside}"
     if c["regime"]:
         yield f"  regime               {c['regime']}: {clean(c['regime_because'] or '', 300)}"
     if c["cannot_see"]:

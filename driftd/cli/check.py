@@ -257,14 +257,16 @@ def _reference(settings: Settings, model: Model | None, reference: Reference | N
 
 
 def _print(loaded: Loaded, report: dict[str, Any], *, everything: bool) -> None:
-    from driftd.cli import sensitivity  # noqa: PLC0415
+    from driftd.cli import reach, sensitivity  # noqa: PLC0415
 
     _print_settings(loaded, everything=everything)
     _print_kafka(report["kafka"])
     for problem in report["state"]["problems"] if report["state"] else ():
         print_line(problem, "red")
+    letters: dict[str, str] = {}
     for model in report["models"]:
-        _print_model(model, everything=everything)
+        _print_model(model, letters, everything=everything)
+    reach.print_legend([m for m in report["models"] if m["window"] is not None], letters, everything=everything)
     print_line()
     for line in report["remarks"]:
         print_line(clean(line, 600), "red")
@@ -331,18 +333,18 @@ def _print_kafka(kafka: dict[str, Any] | None) -> None:
             print_line(f"  {problem}", "red")
 
 
-def _print_model(model: dict[str, Any], *, everything: bool) -> None:
+def _print_model(model: dict[str, Any], letters: dict[str, str], *, everything: bool) -> None:
     from driftd.cli import reach, sensitivity  # noqa: PLC0415
 
     print_line()
     print_line(f"Model: {clean(model['model'])}" + ("" if model["configured"] else " (discovered)"), "bold")
-    print_line(f"  {_spelled_reference(model['reference'])}")
+    print_line(f"  {_spelled_reference(model['reference'], model['window'])}")
     if model["pages"] is not None:
         print_line(f"  Pages: {_spelled_pages(model['pages'])} (driftd feedback)")
     for line in (*model["unknown_channels"], *model["remarks"]):
         print_line(f"  {clean(line, 600)}", "red")
     if model["window"] is not None:
-        reach.print_reach(model, everything=everything)
+        reach.print_reach(model, letters, everything=everything)
         if everything:
             sensitivity.print_judge(model)
         return
@@ -352,11 +354,12 @@ def _print_model(model: dict[str, Any], *, everything: bool) -> None:
         print_line("  Sensitivity is shown once there is a reference: after learning, or 'driftd reference build'.")
 
 
-def _spelled_reference(reference: dict[str, Any]) -> str:
+def _spelled_reference(reference: dict[str, Any], window: dict[str, Any] | None) -> str:
     if "version" in reference:
         span = f"{minute(reference['first'])} to {minute(reference['last'])} UTC"
         source = f", {reference['source']}" if reference["source"] else ""
-        return f"Reference v{reference['version']}: {reference['events']:,} events, {span}{source}"
+        rate = "" if window is None else f" ({window['events_per_second'] * 86400:,.0f} a day)"
+        return f"Reference v{reference['version']}: {reference['events']:,} events{rate}, {span}{source}"
     if reference["grow_seconds"]:
         return (
             "Reference: grows by itself. Faults (missing, refused, frozen, far out) after 30 min and 500 events, "

@@ -14,10 +14,10 @@ from driftd.monitor.findings import so_many
 from driftd.monitor.wording import named, said
 from driftd.replay.report import lasting
 
-PAGE, JOINS, TICKET, NOW, OVER, SAME = "PAGE", "joins", "ticket", "now", "over", "same"
-STYLES: Final = {PAGE: "bold red", JOINS: "red", TICKET: "yellow", NOW: "", OVER: "green", SAME: ""}
-"""PAGE: somebody is called. JOINS: a page of the model is open already. NOW: an open change has got a better
-name, or its size is known better.
+PAGE, JOINS, BACK, TICKET, NOW, OVER, SAME = "PAGE", "joins", "back", "ticket", "now", "over", "same"
+STYLES: Final = {PAGE: "bold red", JOINS: "red", BACK: "red", TICKET: "yellow", NOW: "", OVER: "green", SAME: ""}
+"""PAGE: somebody is called. JOINS: a page of the model is open already. BACK: what somebody was called for has come
+back within the hour. NOW: an open change has got a better name, or its size is known better.
 """
 _SHAPES: Final = frozenset({"", Kind.LEVEL, Kind.SPREAD, Kind.MIX, Kind.UNKNOWN})
 """Kinds of which the bins that moved say more than the name."""
@@ -46,7 +46,7 @@ def lines(judgement: Judgement) -> Iterator[Line]:
     yield from _tickets([f for f in channels if f.severity is Severity.TICKET])
     yield from _over(model, channels)
     for f in channels:
-        if f.status is f.previous:
+        if f.status is f.previous or (f.times > 1 and f.severity is None and f.status is Status.DRIFT):
             yield _same(f)
 
 
@@ -82,7 +82,8 @@ def _page(model: Finding) -> Iterator[Line]:
 def _same(f: Finding) -> Line:
     """A change that is open still and has got a better name, or every window was asked for."""
     if f.detector == CHANGE:
-        return _head(f, NOW, f"{channel(f.feature)}: {said(f)}")
+        back = f.times > 1 and f.severity is None
+        return _head(f, BACK if back else NOW, f"{channel(f.feature)}: {said(f)}")
     return _head(f, SAME, f"{f.feature}: {_measured(f)}; {f.status.name}")
 
 

@@ -1,5 +1,5 @@
 """One table a model for `driftd check`: what each channel can see, within how long, what it cannot see and why. A row a
-channel, and with --all a row each kind of change with all sizes.
+channel, and with --all a row each kind of change with all sizes. What columns and letters mean comes once, at the end.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from math import ceil, exp, inf
 from typing import Any, Final
 
 from driftd.cli import output
-from driftd.core.text import duration, plural
+from driftd.core.text import clean, duration, plural
 
 _SHORT_HEAD: Final = ("channel", "faults", "level: page / ticket", "mix: page / ticket", "cannot see")
 _HEAD: Final = ("channel", "change", "seen from this size on, and within how long")
@@ -23,36 +23,56 @@ _NAMES: Final = {
     "level": "shift", "spread": "spread", "within": "spread within minutes", "mix": "", "new": "new values",
 }  # fmt: skip
 _LEVELS: Final = ("page", "ticket")
+_SHOWN: Final = 5
+"""Models that are named together."""
 _ENDS: Final = frozenset({"low", "high"})
 _FACTORS: Final = frozenset({"unit", "spread", "within"})
 _FEW_POINTS: Final = 10
 """Points up to which sizes are shown in whole points, above in fives; factors up to which they have a decimal."""
 
 
-def print_reach(model: Mapping[str, Any], *, everything: bool = False) -> None:
-    """A row a channel; ``everything``: rows of each kind of change."""
+def print_reach(model: Mapping[str, Any], reasons: dict[str, str], *, everything: bool = False) -> None:
+    """A row a channel; ``everything``: rows of each kind of change. ``reasons``: the letters of what channels cannot
+    see, as far as they have been used.
+    """
     if everything:
         _print_details(model)
     else:
-        _print_rows(model)
-    for line in _below(model):
+        _print_rows(model, reasons)
+    for line in _relations(model):
         output.print_line(f"  {line}")
 
 
-def _print_rows(model: Mapping[str, Any]) -> None:
-    """Reasons are letters, which are told below."""
-    reasons: dict[str, str] = {}
+def _print_rows(model: Mapping[str, Any], reasons: dict[str, str]) -> None:
     rows = []
     for c in model["channels"]:
         blind = [f"{', '.join(names)} ({_letter(reasons, _briefly(why))})" for why, names in _reasons(c).items()]
         rows.append((c["channel"], _faults(c), _shape(c, "level"), _shape(c, "mix"), ", ".join(blind) or "-"))
     output.print_table(_SHORT_HEAD, rows, indent=2, whole=True)
-    for why, letter in reasons.items():
-        output.print_line(f"  ({letter}) {why}")
+
+
+def print_legend(models: Sequence[Mapping[str, Any]], reasons: Mapping[str, str], *, everything: bool = False) -> None:
+    """What the tables of these ``models`` mean, and what their references have not seen."""
+    if not models:
+        return
+    output.print_line()
     output.print_line(
-        "  Faults: within how long they page, the first and the last of them. Level: the least shift in standard "
-        "deviations. Mix: the least part of the values, in points of percent. 'driftd check --all' has every size."
+        "Sizes are the smallest that are found 9 times in 10, in points of percent or standard deviations (sd), at the "
+        "rate of the reference."
     )
+    if not everything:
+        output.print_line(
+            "Faults: within how long they page, the first and the last of them. Level: the least shift in standard "
+            "deviations. Mix: the least part of the values, in points of percent. 'driftd check --all' has every size."
+        )
+    for why, letter in reasons.items():
+        output.print_line(f"({letter}) {why}")
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for model in models:
+        alike.setdefault(tuple(model["unseen"]), []).append(model["model"])
+    for times, names in alike.items():
+        if times:
+            output.print_line(unseen(times, names if len(models) > 1 else ()))
 
 
 def _briefly(why: str) -> str:
@@ -200,31 +220,30 @@ def _reasons(c: Mapping[str, Any]) -> dict[str, list[str]]:
     return reasons
 
 
-def _below(model: Mapping[str, Any]) -> Iterator[str]:
-    """What the columns mean, relations, and what the reference has not seen."""
-    a_day = model["window"]["events_per_second"] * 86400
-    yield (
-        f"Smallest sizes that are found 9 times in 10, in points of percent or standard deviations (sd), at the "
-        f"reference's {a_day:,.0f} events a day."
-    )
+def _relations(model: Mapping[str, Any]) -> Iterator[str]:
+    """From which loss of them on, and within how long."""
     related = [s for c in model["channels"] for s in c["sees"] if s["class"] == "relation"]
-    for level in ("page", "ticket"):
+    said = []
+    for level in _LEVELS:
         mine = [s for s in related if s["severity"] == level]
         if mine:
             n = len({c["channel"] for c in model["channels"] if any(s in c["sees"] for s in mine)})
             most = max(s["within_seconds"] for s in mine)
-            least, largest = (100 * f(s["least"] for s in mine) for f in (min, max))
-            yield (
-                f"Relations to siblings ({n} {plural('channel', n)}): a loss of {least:.0f} to {largest:.0f}% of the "
-                f"correlations: {level} in {_time(most)}."
-            )
-    if model["unseen"]:
-        yield unseen(model["unseen"])
+            least, largest = (f"{100 * min(f(s['least'] for s in mine), 1.0):.0f}" for f in (min, max))
+            sizes = least if least == largest else f"{least} to {largest}"
+            said.append(f"{level} from a loss of {sizes}% in {_time(most)} ({n} {plural('channel', n)})")
+    if said:
+        yield f"Relations to siblings: {'; '.join(said)}."
 
 
-def unseen(times: Sequence[str]) -> str:
-    """What the reference does not hold, in words."""
-    said = f"The reference has not seen {_either(times)}: what such a time changes can make a page or a ticket"
+def unseen(times: Sequence[str], models: Sequence[str] = ()) -> str:
+    """What the reference, or those of ``models``, do not hold, in words."""
+    who = "The reference has"
+    if models:
+        shown = ", ".join(clean(name, 60) for name in models[:_SHOWN])
+        more = f" and {len(models) - _SHOWN} more" if len(models) > _SHOWN else ""
+        who = f"The references of {shown}{more} have" if len(models) > 1 else f"The reference of {shown} has"
+    said = f"{who} not seen {_either(times)}: what such a time changes can make a page or a ticket"
     return f"{said}, a weekend's levels and mixes a ticket." if "a weekend" in times else f"{said}."
 
 

@@ -58,12 +58,14 @@ def _silence_row(s: Silent) -> tuple[str, ...]:
 
 
 def _tickets(report: Report) -> None:
+    became = "became a page" if report.risen == 1 else "became pages"
+    rose = f" {report.risen} more {became}." if report.risen else ""
     if not report.tickets:
-        output.print_line("  No tickets.")
+        output.print_line(f"  No tickets but {report.risen} that {became}." if report.risen else "  No tickets.")
         return
     total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
     output.print_line(
-        f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}. Tickets page nobody."
+        f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}. Tickets page nobody.{rose}"
     )
     rows = list(_ticket_rows(report))
     output.print_table(("channel", "first (UTC)", "tickets by kind (total time open)"), rows[:_SHOWN], indent=4)
@@ -208,6 +210,7 @@ def fields(result: Replayed) -> dict[str, Any]:
             }
             for t in report.tickets
         ],
+        "tickets_that_became_pages": report.risen,
         "silences": [asdict(s) for s in report.silences],
         "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},
     }  # fmt: skip

@@ -212,14 +212,12 @@ class Channel:
 
     def values(self, batch: EventBatch, classes: bool) -> Column | None:
         """The channel's values in the batch; None where no event has one. Numeric labels read as they are compared, and
-        of numeric predictions true is 1.
+        of other numbers true is 1.
         """
         column = self.role.row.read(batch, self.feature or "", classes)
         if column is None or self.kind is not Kind.NUMERIC:
             return column
-        if self.role is Role.LABEL:
-            return comparable(column)
-        return truths_as_numbers(column) if self.role is Role.PREDICTION else column
+        return comparable(column) if self.role is Role.LABEL else truths_as_numbers(column)
 
 
 ALONE: Final = tuple(Channel(role.value, role, role.row.kind) for role in Role if role is not Role.FEATURE)

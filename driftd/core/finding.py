@@ -69,6 +69,8 @@ class Finding:
     are None where there is no such number. ``new_version``: the version of the model that began to answer about then.
     ``cause`` (judge.natural.cause.Cause) says what has broken, "" where nothing finer than the kind is known, and
     ``detail`` more of it in a few words; of an end it is what ended it, where that was an act or another reference.
+    ``times``: how often a fault that comes and goes has come since ``first_since``, None where it came once; one that
+    came back within the hour has no severity.
     """
 
     slice: Slice
@@ -98,6 +100,8 @@ class Finding:
     new_version: str | None = None
     cause: str = ""
     detail: str = ""
+    times: int = 1
+    first_since: float | None = None
 
     @property
     def model(self) -> str:

@@ -47,7 +47,8 @@ class Entry:
 class Part:
     """A channel that takes part. ``kind``, ``value``, ``reference_value``, ``cause`` and ``detail`` as in the last
     Finding that had them, so counted from the start of the change; ``size`` over the least that makes such a page or
-    ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity.
+    ticket. ``severity``: the worst it has had; ``open``: which detectors hold it open, and at which severity. ``times``
+    and ``first_since`` as in Finding.
     """
 
     model: str
@@ -64,6 +65,8 @@ class Part:
     new_version: str | None = None
     cause: str = ""
     detail: str = ""
+    times: int = 1
+    first_since: float | None = None
 
     @property
     def now(self) -> Severity | None:

@@ -18,7 +18,7 @@ from driftd.core.channel import Channel
 from driftd.core.event import Column, Kind, Scalar
 from driftd.core.hashing import NOT_HASHED, Hashing
 from driftd.core.summary import FIRST_VALUE, MISSING, UNSEEN, Summary
-from driftd.core.values import FLOAT32_NOISE, MAX_CATEGORY_CHARS, category, same_number
+from driftd.core.values import FLOAT32_NOISE, MAX_CATEGORY_CHARS, category, other_spellings, same_number
 
 TOP: Final = 30
 """Most frequent categories that have a bin of their own, however rare. Chosen: a line for each fits on a page."""
@@ -72,6 +72,7 @@ class Bins:
         known: dict[Scalar, int] = dict.fromkeys(self.rare, other)
         known.update((c, FIRST_VALUE + i) for i, c in enumerate(self.categories))
         known[None] = MISSING
+        known.update((text, known[c]) for text, c in other_spellings({*self.categories, *self.rare}).items())
         return known
 
     @property

@@ -46,6 +46,12 @@ def _both(text: Callable[[float, int], str], pair: tuple[float, float], digits: 
     return next((f"{then} -> {now}" for then, now in told if then != now), "")
 
 
+def ordinal(n: int) -> str:
+    """``1st``, ``2nd``, ``12th``."""
+    ending = "th" if n % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
+
+
 def duration(seconds: float) -> str:
     """Two digits and one unit: ``30 minutes``, ``1.3 days``, ``16 months``; "-" where there is none."""
     if not isfinite(seconds):

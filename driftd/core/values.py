@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +16,8 @@ MAX_CATEGORY_CHARS: Final = 256
 FLOAT32_NOISE: Final = 2.0**-22
 """Relative difference that a few roundings to float32 make; each makes 2^-24 at most."""
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
+TRUTHS: Final = {**_TRUTH, "True": 1.0, "False": 0.0, "1": 1.0, "0": 0.0}
+"""Texts that are 1 and 0 where the others are numbers, and the same categories where they are text."""
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -79,12 +81,27 @@ def comparable(column: Column) -> Column:
 
 
 def truths_as_numbers(column: Column) -> Column:
-    """The column with 1 for "true" and 0 for "false", as booleans are decoded before it is known that others are
-    numbers.
-    """
-    if isinstance(column, np.ndarray) or not _TRUTH.keys() & set(column):
+    """The column with 1 and 0 for TRUTHS, as booleans are decoded before it is known that others are numbers."""
+    if isinstance(column, np.ndarray) or not TRUTHS.keys() & set(column):
         return column
-    return [_TRUTH.get(v, v) if isinstance(v, str) else v for v in column]
+    return [TRUTHS.get(v, v) if isinstance(v, str) else v for v in column]
+
+
+def other_spellings(categories: Collection[str]) -> dict[str, str]:
+    """Further texts for categories that are TRUTHS and nothing else: each with the category that it means."""
+    if not TRUTHS.keys() >= set(categories):
+        return {}
+    by_truth = {TRUTHS[c]: c for c in categories}
+    return {text: by_truth[t] for text, t in TRUTHS.items() if t in by_truth and text not in categories}
+
+
+def one_spelling(values: Sequence[str | None]) -> Sequence[str | None]:
+    """Categories; where they are TRUTHS, and some are spelled in two ways, "true" and "false"."""
+    found = {v for v in set(values) if v is not None}
+    if not TRUTHS.keys() >= found or len({TRUTHS[v] for v in found}) == len(found):
+        return values
+    names = {text: "true" if t else "false" for text, t in TRUTHS.items()}
+    return [None if v is None else names[v] for v in values]
 
 
 def number_in(text: str) -> float | str:
@@ -97,18 +114,18 @@ def number_in(text: str) -> float | str:
 
 
 def refuse_text(batch: EventBatch, numeric: Iterable[str]) -> tuple[EventBatch, dict[str, FlagColumn]]:
-    """Of a batch that was decoded before the kinds were known: text in the features ``numeric`` is refused, as the
-    decoder does from then on. The batch, and which values were text, by feature.
+    """Of a batch that was decoded before the kinds were known: text in the features ``numeric`` is refused, but for
+    TRUTHS, as the decoder does from then on. The batch, and which values were text, by feature.
     """
     text = {}
     for name in numeric:
         column = batch.columns.get(name)
         if column is not None and not isinstance(column, np.ndarray):
-            text[name] = np.fromiter((isinstance(v, str) for v in column), np.bool_, len(column))
+            text[name] = np.fromiter((isinstance(v, str) and v not in TRUTHS for v in column), np.bool_, len(column))
     text = flagged(text)
     if not text:
         return batch, {}
-    columns = {name: as_numbers(batch.columns[name]) for name in text}
+    columns = {name: as_numbers(truths_as_numbers(batch.columns[name])) for name in text}
     refused = {name: flags | batch.refused[name] if name in batch.refused else flags for name, flags in text.items()}
     return replace(batch, columns={**batch.columns, **columns}, refused={**batch.refused, **refused}), text
 

@@ -24,7 +24,6 @@ MOST_BATCHES: Final = 64
 """Batches of a slice that wait side by side. A batch of 16 events of five features takes three times its numbers in
 memory; of a thousand models each read brings so few.
 """
-_BOOLEANS: Final = frozenset({"true", "false"})
 SliceOf = Callable[[Slice], SliceIngest]
 
 
@@ -60,9 +59,8 @@ def refuse_text(
         rows, text = values.refuse_text(before, numeric)
         for name, flags in text.items():
             at = int(np.argmax(flags))
-            what = "a boolean" if before.columns[name][at] in _BOOLEANS else "a string"
-            why = f"expected a number, got {what}"
-            value = RefusedValue(rows.model, name, int(rows.offsets[at]), float(rows.times[at]), why)
+            offset, time = int(rows.offsets[at]), float(rows.times[at])
+            value = RefusedValue(rows.model, name, offset, time, "expected a number, got a string")
             first[name] = min(first.get(name, value), value, key=attrgetter("offset"))
         stream.counters = stream.counters.merge(Counters(refused=refusals(text)))
         return rows

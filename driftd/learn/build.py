@@ -30,7 +30,7 @@ from driftd.core.reference import (
 )
 from driftd.core.slice import LABELS, Slice
 from driftd.core.summary import Summary
-from driftd.core.values import as_categories, as_numbers, infer_kind, present, same_number
+from driftd.core.values import as_categories, as_numbers, infer_kind, one_spelling, present, same_number
 from driftd.core.window import Windows
 from driftd.ingest.binning import Encoded, encode, summarise
 from driftd.judge import runtime
@@ -213,7 +213,8 @@ def _bins(channel: Channel, rows: EventBatch, classes: bool, learning: Learning)
         numbers, most = as_numbers(column) if column is not None else np.empty(0), learning.most_bins
         inner = learning.bins if most is None else min(learning.bins, most - 2)  # the outer two are open
         return tail_bins(numbers, inner, most) if channel.role is Role.LATENCY else numeric_bins(numbers, inner)
-    return category_bins(as_categories(column) if column is not None else [], learning.top, learning.most_bins)
+    categories = one_spelling(as_categories(column)) if column is not None else []
+    return category_bins(categories, learning.top, learning.most_bins)
 
 
 def _locations(

@@ -62,8 +62,8 @@ def mean_of(reference: Reference, summary: Summary, row: int) -> float | None:
     count = int(summary.counts[row, FIRST_VALUE:].sum())
     if not reference.numeric[row] or count == 0:
         return None
-    scale = float(reference.scale[row])
-    return _rounded(float(reference.center[row]) + float(summary.moments[row, 0]) * MOMENT_UNIT / count * scale, scale)
+    mean = float(summary.moments[row, 0]) * MOMENT_UNIT / count
+    return rounded(reference, row, float(reference.center[row]) + mean * float(reference.scale[row]))
 
 
 def mean_at(reference: Reference, row: int, shares: Sequence[float]) -> float | None:
@@ -75,11 +75,12 @@ def mean_at(reference: Reference, row: int, shares: Sequence[float]) -> float | 
         return None
     middle, counts = reference.bins[row].middles, reference.summary.counts[row, FIRST_VALUE:]
     move = np.asarray(shares)[FIRST_VALUE:] - counts / max(counts.sum(), 1)
-    return _rounded(usual + float(move[: len(middle)] @ middle), float(reference.scale[row]))
+    return rounded(reference, row, usual + float(move[: len(middle)] @ middle))
 
 
-def _rounded(mean: float, scale: float) -> float:
-    return round(mean, 3 - floor(log10(scale))) + 0.0  # never -0
+def rounded(reference: Reference, row: int, mean: float) -> float:
+    """A mean of the channel, to a thousandth of the reference's spread."""
+    return round(mean, 3 - floor(log10(float(reference.scale[row])))) + 0.0  # never -0
 
 
 def divergences(reference: NDArray[np.int64], current: NDArray[np.int64]) -> NDArray[np.float64]:

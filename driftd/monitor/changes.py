@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log10
 from typing import Final
 
 import numpy as np
@@ -12,13 +11,14 @@ import numpy as np
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import latencies, minute, numbers, percent
+from driftd.core.text import latencies, minute, numbers, ordinal, percent
 from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
+from driftd.judge.natural.changes import SIZES, Change
 from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
-from driftd.judge.natural.kinds import QUANTILES, Kind, Named, share_of
+from driftd.judge.natural.kinds import QUANTILES, Kind, Named, power_of_ten, share_of
 from driftd.judge.natural.step import TURNED
-from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares
+from driftd.monitor.attribution import mean_at, mean_of, moved_bins, moved_shares, rounded
 from driftd.monitor.cause import WITH, in_words
 from driftd.monitor.findings import SEVERITY, FindingContext
 from driftd.monitor.state import OpenChange
@@ -139,7 +139,8 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
         events = 0 if summary is None else int(summary.channel_events[row])
         why = because(about, turn, value, usual)
         why += in_words(cause, detail, reference.channels[row].name, percent(value)) if opened else ""
-        why += "" if smaller is None else _has_grown(smaller)
+        why += "" if smaller is None or turn.times > 1 else _has_grown(smaller)
+        why += f"; {ordinal(turn.times)} time since {minute(turn.first)}" if turn.times > 1 else ""
         yield Finding(
             slice=about.model.slice,
             feature=reference.channels[row].name,
@@ -160,12 +161,14 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
             effective_events=about.effective(row, events),
             tests=about.tests,
             regime=about.regime(row),
-            severity=SEVERITY[status] if turn.level > turn.before or turn.grew else None,
+            severity=SEVERITY[status] if (turn.level > turn.before or turn.grew) and not turn.quiet else None,
             kind=turn.kind.value,
             value=known(value),
             reference_value=known(usual),
             cause=cause,
             detail=detail,
+            times=turn.times,
+            first_since=turn.first if turn.times > 1 else None,
         )
 
 
@@ -180,18 +183,39 @@ def value_and_usual(about: FindingContext, turn: Turn, summary: Summary | None) 
     row, reference = turn.channel, about.reference
     if np.isfinite(turn.value) or summary is None:
         return turn.value, turn.usual
-    now, then = mean_of(reference, summary, row), mean_of(reference, reference.summary, row)
+    now, then = mean_since(about, turn, summary), mean_of(reference, reference.summary, row)
     if turn.shares is not None:
-        then, seen = (mean_at(reference, row, shares) for shares in turn.shares)
-        if then is not None and seen is not None:  # the further one: bins have an end, what is remembered has another
-            further = now is not None and abs(now - then) > abs(seen - then) and (now > then) is (seen > then)
-            now = now if further else seen
-        whole = about.model.hops.begun_after(turn.since)
-        exact = None if whole is None or whole.channel_events[row] < SUMMED else mean_of(reference, whole, row)
-        now = now if exact is None else exact  # sums of values know more than bins
-    if now is not None and then is not None:
-        return now, then
-    return turn.size, 0.0
+        then = mean_at(reference, row, turn.shares[0])
+    if now is None or then is None:
+        return turn.size, 0.0
+    return (np.nan, np.nan) if _contradicts(about, turn, now - then) else (now, then)
+
+
+def mean_since(about: FindingContext, turn: Turn, summary: Summary) -> float | None:
+    """The mean of a numeric channel's values since the change, from their sums, as far as they hold nothing from before
+    it: bins have ends. Where values are so large that their sums are clipped, their typical size says how much.
+    """
+    row, reference, middle = turn.channel, about.reference, turn.middle
+    whole = about.model.hops.begun_after(turn.since)
+    now = mean_of(reference, summary if whole is None or whole.channel_events[row] < SUMMED else whole, row)
+    usual = mean_of(reference, reference.summary, row)
+    if now is None or usual is None or middle is None or not middle.n:
+        return now
+    if whole is None or whole.channel_events[row] < SUMMED:
+        now = rounded(reference, row, float(reference.center[row] + middle.mean * reference.scale[row]))
+    clipped = middle.size > abs(now)  # no geometric mean is above the mean of absolute values, and these have one sign
+    one_sign = reference.summary.extremes[row, 0] >= 0 or reference.summary.extremes[row, 1] <= 0
+    return rounded(reference, row, usual * middle.times) if clipped and one_sign and middle.times > 1 else now
+
+
+def _contradicts(about: FindingContext, turn: Turn, moved: float) -> bool:
+    """Whether a mean has ``moved`` the other way than the level did, which a few values can make."""
+    learned = about.detectors.natural
+    if turn.kind is not Kind.LEVEL or turn.shares is None or learned is None:
+        return False
+    usual, seen = (np.asarray(shares) for shares in turn.shares)
+    level = float((seen - usual) @ learned.usual.scores[turn.channel])
+    return level * moved < 0 and abs(level) >= SIZES[Change.LEVEL].ticket
 
 
 def because(about: FindingContext, turn: Turn, value: float, usual: float) -> str:
@@ -205,7 +229,9 @@ def because(about: FindingContext, turn: Turn, value: float, usual: float) -> st
         return f"spread by {value:.2g} times the reference's" if value >= 1 else f"narrower: {value:.2g} of the spread"
     if turn.kind is Kind.LEVEL and about.reference.numeric[turn.channel]:
         return (
-            f"the mean moved: {text}" if (text := numbers(usual, value)) else f"the level moved by {turn.size:.2g} sd"
+            f"the mean moved: {text}"
+            if np.isfinite(value) and (text := numbers(usual, value))
+            else f"the level moved by {turn.size:.2g} sd"
         )
     if turn.kind in QUANTILES:
         return f"slower: {QUANTILES[turn.kind]} {latencies(usual, value)}".rstrip()
@@ -237,6 +263,6 @@ def multiplied(then: float, now: float) -> str:
     """
     times = max(now / then, then / now)
     text = f"{float(f'{times:.2g}'):,.10g} times {'larger' if now >= then else 'smaller'}"  # two digits, no exponent
-    if float(f"{times:.6g}") == 10 ** round(log10(times)):
+    if power_of_ten(times):
         return f"about {text}, typical size was {float(f'{then:.4g}'):,.10g}"
     return f"{text}, typical size {numbers(then, now)}"

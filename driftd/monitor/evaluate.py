@@ -203,7 +203,8 @@ def evaluate_changes(
     standing = _sized(model.standing, reference)
     before = FindingContext(model, standing, reference, detectors, rules.budget_models)
     turns = [
-        t if t.grew else replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size)) for t in turns
+        t if t.grew or t.returned else replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size))
+        for t in turns
     ]
     told = caused(before, turns)
     standing = replace(standing, changes=after(standing.changes, told, pane.end))
@@ -342,6 +343,7 @@ class _Composer:
             ended = window if at is None else replace(window, end=at)
             starts = self._page_starts(since, names if joined else grown or names, joint, joined=joined)
             calls = self._calls(status, ended.end, news=joined or bool(grown))
+            calls = calls and (bool(grown) or not self._came_back(names, found))
             findings.append(
                 about_model(context, ended, status, standing.status, starts, because, names, calls=calls, grown=grown)
             )
@@ -393,6 +395,13 @@ class _Composer:
         paged = self.model.paged
         long_ago = not paged or now - paged[-1] >= CALL_AGAIN_SECONDS
         return self.standing.status is not Status.DRIFT or (news and long_ago)
+
+    def _came_back(self, names: Sequence[str], found: Sequence[Finding]) -> bool:
+        """Whether all that pages now and did not before has come back so soon that nobody is called for it."""
+        quiet = {f.feature for f in found if f.times > 1 and f.severity is None}
+        before = self.standing.named if self.standing.status is Status.DRIFT else ()
+        new = set(names) - set(before)
+        return bool(new) and new <= quiet
 
     def _since(self) -> NDArray[np.float64]:
         """float64[channels]: since when each channel's ticket or episode lasts."""

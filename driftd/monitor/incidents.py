@@ -60,15 +60,22 @@ def _take(out: list[Incident], f: Finding, channels: int) -> None:
         for detector, _ in carried:
             out[at] = _calmed(out[at], f.feature, detector, f.window_end)
         at = None
+    if at is None and f.times > 1:
+        at = _last(out, f.feature)
     if at is not None:
-        out[at] = _grown(out[at], f)
-    elif f.severity is not None:
-        at = _cause(out, f)
-        after = _opened(f, channels) if at is None else _grown(out[at], f)
-        if at is None:
-            at = len(out)
-            out.append(after)
-        out[at] = _held(after, f.feature, carried)
+        out[at] = replace(_grown(out[at], f), ended=None)
+    elif f.severity is not None or f.times > 1:
+        _join(out, f, channels, carried)
+
+
+def _join(out: list[Incident], f: Finding, channels: int, carried: tuple[tuple[str, Severity], ...]) -> None:
+    """An incident of its own for a change of a channel, or the open one that it belongs to."""
+    at = _cause(out, f)
+    after = _opened(f, channels) if at is None else _grown(out[at], f)
+    if at is None:
+        at = len(out)
+        out.append(after)
+    out[at] = _held(after, f.feature or "", carried)
 
 
 def _held(i: Incident, channel: str, carried: tuple[tuple[str, Severity], ...]) -> Incident:
@@ -91,6 +98,11 @@ def _holding(out: list[Incident], channel: str) -> int | None:
     """Where a part of the channel is open."""
     found = (k for k, i in enumerate(out) if i.ended is None and any(p.channel == channel and p.open for p in i.parts))
     return next(found, None)
+
+
+def _last(out: list[Incident], channel: str) -> int | None:
+    """The incident that the channel last took part in."""
+    return next((k for k in reversed(range(len(out))) if any(p.channel == channel for p in out[k].parts)), None)
 
 
 def _cause(out: list[Incident], f: Finding) -> int | None:
@@ -123,7 +135,8 @@ def _grown(i: Incident, f: Finding) -> Incident:
         others = tuple(p for p in i.parts if p is not known)
         part = part_of(f)
         if known is not None:
-            part = replace(part, since=min(known.since, part.since), severity=worst((known.severity, part.severity)))
+            since = part.since if f.times > 1 else min(known.since, part.since)
+            part = replace(part, since=since, severity=worst((known.severity, part.severity)))
         return _noted(replace(i, parts=(*others, part)), _entry(f, Step.JOINED))
     part = _with(known, f)
     after = replace(i, parts=tuple(part if p is known else p for p in i.parts))
@@ -136,7 +149,7 @@ def _grown(i: Incident, f: Finding) -> Incident:
 
 def _said(p: Part) -> tuple[object, ...]:
     """What the sentence says of it."""
-    return p.kind, p.value, p.reference_value, p.cause, p.detail
+    return p.kind, p.value, p.reference_value, p.cause, p.detail, p.times
 
 
 def _with(p: Part, f: Finding) -> Part:
@@ -159,6 +172,8 @@ def _with(p: Part, f: Finding) -> Part:
         new_version=f.new_version or p.new_version,
         cause=f.cause,
         detail=f.detail,
+        times=max(f.times, p.times),
+        first_since=f.first_since or p.first_since,
     )
 
 
@@ -181,7 +196,7 @@ def part_of(f: Finding) -> Part:
     severity = _severity(f)
     return Part(
         f.model, f.feature or "", f.kind, f.value, f.reference_value, f.ratio, _since(f), f.window_end, severity,
-        ((f.detector, severity),), None, f.new_version, f.cause, f.detail,
+        ((f.detector, severity),), None, f.new_version, f.cause, f.detail, f.times, f.first_since,
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from driftd.core.channel import JOINT, Role
 from driftd.core.incident import Incident, Part, unchanged
-from driftd.core.text import at_utc, clean, latencies, numbers, percent, plural, when
+from driftd.core.text import at_utc, clean, latencies, numbers, ordinal, percent, plural, when
 from driftd.judge.natural.cause import Cause
-from driftd.judge.natural.kinds import QUANTILES, Kind
+from driftd.judge.natural.kinds import QUANTILES, Kind, power_of_ten
 from driftd.monitor.cause import OF_VALUES, WITH, phrase
 from driftd.monitor.wording import named
 
@@ -208,14 +208,10 @@ def _larger(then: float, now: float) -> str:
 
 def _numbers(p: Part, then: float, now: float) -> str:
     """A power of ten stands for what is near it: it says what is usual, and nothing of the size now."""
-    if p.kind == Kind.UNIT and _is_power_of_ten(now / then if then else 0.0):
+    if p.kind == Kind.UNIT and power_of_ten(now / then if then else 0.0):
         return f"(usually {float(f'{then:.3g}'):,.10g})"
     told = numbers(then, now).replace("->", "→")
     return f"({'mean ' if p.kind == Kind.LEVEL else ''}{told})" if told and len(told) <= _LONG else ""
-
-
-def _is_power_of_ten(factor: float) -> bool:
-    return factor > 0 and f"{max(factor, 1 / factor):.6e}".startswith("1.000000")
 
 
 def times(factor: float) -> str:
@@ -241,9 +237,10 @@ def first_told(i: Incident) -> float:
 
 
 def _time(i: Incident, now: float) -> str:
-    since = began(i)
+    since, part = began(i), _common(i) or i.first
     if i.ended is None:
-        return f"since {when(since, now)} UTC"
+        again = "" if part.first_since is None else f", {ordinal(part.times)} time since {when(part.first_since, now)}"
+        return f"since {when(since, now)} UTC{again}"
     begin, end = at_utc(since), at_utc(i.ended)
     same_day = begin is not None and end is not None and begin.date() == end.date()
     return f"from {when(since, now)} to {when(i.ended, i.ended if same_day else now)} UTC"

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Final
 
 from driftd.core.finding import Finding
-from driftd.core.text import latencies, minute, numbers, percent, percents
+from driftd.core.text import latencies, minute, numbers, ordinal, percent, percents
 from driftd.judge.natural.kinds import QUANTILES, Kind
 from driftd.judge.natural.step import TURNED
 from driftd.monitor.cause import labelled
@@ -57,4 +57,8 @@ def said(finding: Finding) -> str:
     """
     text = changed(finding.kind, finding.value, finding.reference_value)
     text += f", {why}" if text and (why := labelled(finding.cause, finding.detail)) else ""
-    return f"{text} since {minute(finding.since)}" if text and finding.since is not None else text
+    if not text or finding.since is None:
+        return text
+    first = finding.first_since
+    again = "" if first is None else f", {ordinal(finding.times)} time since {minute(first)}"
+    return f"{text} since {minute(finding.since)}{again}"

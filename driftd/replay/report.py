@@ -79,6 +79,8 @@ class Report:
     thresholds: Mapping[tuple[str, str, str], float]
     """Of (model, channel, detector), when it was last judged."""
     silences: tuple[Silent, ...] = ()
+    risen: int = 0
+    """Tickets that became pages: these are counted as pages alone."""
 
     @property
     def months(self) -> float:
@@ -130,6 +132,7 @@ class Tally:
     _found: dict[tuple[str, str], Found] = field(default_factory=dict)
     _judged: dict[str, Judgement] = field(default_factory=dict)
     _kinds: dict[tuple[str, str], str] = field(default_factory=dict)
+    _risen: int = 0
 
     def take(self, judgements: Iterable[Judgement]) -> None:
         for judgement in judgements:
@@ -150,6 +153,11 @@ class Tally:
         if f.severity is Severity.PAGE:
             pages.append(len(self._pages))
             self._pages.append(self._named(Page(f.model, f.window_end, None, f.since, ()), new or f.channels))
+        elif not pages and not f.severity:  # a fault that comes and goes is one page
+            last = next((i for i in reversed(range(len(self._pages))) if self._pages[i].model == f.model), None)
+            if last is not None:
+                pages.append(last)
+                self._pages[last] = replace(self._pages[last], ended=None)
         elif pages:
             page = self._pages[pages[-1]]
             self._pages[pages[-1]] = self._named(page, (*page.channels, *new))
@@ -180,7 +188,13 @@ class Tally:
         elif f.status is not Status.WARNING and key in self._since:
             lasted = f.window_end - self._since.pop(key)
             before = self._tickets[key]
-            self._tickets[key] = replace(before, seconds=before.seconds + lasted, open=False)
+            if f.status is Status.OK:
+                self._tickets[key] = replace(before, seconds=before.seconds + lasted, open=False)
+                return
+            self._risen += 1
+            self._tickets[key] = replace(before, count=before.count - 1, open=False)
+            if before.count == 1:
+                del self._tickets[key]
 
     def _first(self, model: str, channel: str, page: float | None = None, ticket: float | None = None) -> None:
         before = self._found.get((model, channel), Found())
@@ -205,7 +219,7 @@ class Tally:
             if np.isfinite(value)
         }
         pages, found = tuple(self._pages), dict(sorted(self._found.items()))
-        return Report(start, end, budget, pages, tuple(tickets), found, thresholds)
+        return Report(start, end, budget, pages, tuple(tickets), found, thresholds, risen=self._risen)
 
 
 def _levels(scores: Scores) -> NDArray[np.float64]:

@@ -242,8 +242,11 @@ class Replay:
         )
 
     def _blind(self, model: str, feature: str) -> bool:
-        judgement = self.state.models[Slice(model)].judgement
-        row = None if judgement is None else judgement.reference.rows.get(Channel.of_feature(feature).name)
+        known = self.state.models[Slice(model)]
+        judgement, name = known.judgement, Channel.of_feature(feature).name
+        if known.reference is not None and name not in known.reference.rows:
+            return True  # there was never a usable value to watch
+        row = None if judgement is None else judgement.reference.rows.get(name)
         if judgement is None or row is None:
             return False
         summary = judgement.summary

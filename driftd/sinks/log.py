@@ -59,6 +59,8 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "new_version": f.new_version,
         "cause": f.cause or None,
         "detail": f.detail or None,
+        "times": f.times,
+        "first_since": f.first_since,
     })  # fmt: skip
     return fields
 

@@ -13,7 +13,9 @@ import orjson
 
 from driftd import __version__
 from driftd.core.act import Deed
+from driftd.core.event import Kind
 from driftd.core.finding import Judgement, Status
+from driftd.core.reference import Bins
 from driftd.core.refusals import Refusal
 from driftd.core.text import jsonable
 from driftd.metrics.aggregates import QUANTILES
@@ -35,6 +37,7 @@ from driftd.web.facts import (
     silence_in_words,
     worst_first,
 )
+from driftd.web.format import share
 from driftd.web.guarantee import promises
 from driftd.web.health import health
 from driftd.web.incidents import (
@@ -56,6 +59,7 @@ from driftd.web.incidents import (
 from driftd.web.objectives import ObjectiveLine, objective_lines
 from driftd.web.pages.frame import Request
 from driftd.web.pages.health import limits, partitions, refused, rejected
+from driftd.web.pages.values import spell_value
 from driftd.web.quality import EstimatedQuality, ModelQuality, estimated_of, quality_of
 from driftd.web.runbook import in_text
 from driftd.web.series import Stretch, Values, usual_of
@@ -150,12 +154,14 @@ class Statistic:
 @dataclass(frozen=True, slots=True)
 class Series:
     """Values of ``name`` at ``times``; null where there was none, or where it lies beyond the reference's values.
-    ``usual``: what the reference has at the same times, null where that is not known.
+    ``usual``: what the reference has at the same times, null where that is not known. ``last``: the last value in
+    words, "> 120" where it lies beyond the reference's values; "" where there was none.
     """
 
     name: str
     values: list[float | None]
     usual: list[float | None]
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,10 +354,12 @@ def channel(request: Request, snapshot: Snapshot) -> Channel | Problem:
     values = Values.of(m, stretch)
     usual = usual_of(m, view.row, values.times, values.step).columns if m.reader is not None else {}
     known = view.row < values.values.shape[1]
-    nothing = np.full(len(values.times), np.nan)
+    nothing, bins = np.full(len(values.times), np.nan), m.judgement.reference.bins[view.row]
     series = [
-        Series(name, _list(values.values[:, view.row, c] if known else nothing), _list(usual.get(c, nothing)))
-        for c, name in _columns(m, view.row)
+        Series(name, _list(of), _list(usual.get(c, nothing)), last_in_words(bins, c, of))
+        for c, name, of in (
+            (c, name, values.values[:, view.row, c] if known else nothing) for c, name in _columns(m, view.row)
+        )
     ]
     return Channel(
         snapshot.now,
@@ -516,6 +524,14 @@ def _columns(m: ModelView, row: int) -> list[tuple[int, str]]:
     labels = () if m.reader is None else m.reader.labels[row]
     shares = [(t.FIRST_SHARE + i, f"share of {label}") for i, label in enumerate(labels)]
     return [(t.SHARE_MISSING, "missing"), (t.SHARE_UNSEEN, "unseen"), *shares]
+
+
+def last_in_words(bins: Bins, column: int, values: np.ndarray[Any, Any]) -> str:
+    """The last of a channel's ``values`` in words."""
+    if not len(values) or np.isnan(values[-1]):
+        return ""
+    numbers = bins.kind is Kind.NUMERIC and column != t.SHARE_MISSING
+    return spell_value(bins, float(values[-1])) if numbers else share(float(values[-1]))
 
 
 def _list(values: np.ndarray[Any, Any]) -> list[float | None]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from driftd.core.event import Column, EventBatch, Kind, LabelBatch, NumericColumn, Scalar, Schema, scalars
 from driftd.core.hashing import Hasher
-from driftd.core.values import MAX_CATEGORY_CHARS, category
+from driftd.core.values import MAX_CATEGORY_CHARS, TRUTHS, category
 from driftd.decode.fields import COLUMNS, COSTS, MOST_COST, Holds
 from driftd.decode.json.compiled import CompiledSchema
 from driftd.decode.limits import LATEST_TIME
@@ -199,7 +199,7 @@ def _feature_columns(compiled: CompiledSchema, features: Sequence[Any], hasher: 
     for kind, getter in compiled.getters.items():
         width = sum(k is kind for k in compiled.schema.features.values())
         if kind is Kind.NUMERIC:
-            flat = np.fromiter(chain.from_iterable(map(getter, features)), np.float64, count * width)  # None: NaN
+            flat = _numbers(getter, features, count * width)
             columns[kind] = iter(np.ascontiguousarray(flat.reshape(count, width).T))
         else:
             convert = _categories if _before(kind, hasher) is Kind.CATEGORICAL else _scalars
@@ -211,6 +211,16 @@ def _feature_columns(compiled: CompiledSchema, features: Sequence[Any], hasher: 
         return out
     schema = compiled.schema
     return {name: hasher.feature(schema.model, name, column, schema.features[name]) for name, column in out.items()}
+
+
+def _numbers(getter: Callable[[Any], tuple[Any, ...]], features: Sequence[Any], count: int) -> NumericColumn:
+    """float64[count] of numbers, booleans and TRUTHS; None is NaN."""
+    values = chain.from_iterable(map(getter, features))
+    try:
+        return np.fromiter(values, np.float64, count)
+    except ValueError:  # "true"
+        values = chain.from_iterable(map(getter, features))
+        return np.fromiter((TRUTHS.get(v, v) if type(v) is str else v for v in values), np.float64, count)
 
 
 def _categories(values: Sequence[Any]) -> list[Scalar]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, defstruct
 from msgspec.json import Decoder
 
 from driftd.core.event import Kind, Schema
+from driftd.core.values import TRUTHS
 from driftd.decode.fields import FIELDS, Holds
 
 _Value = float | str | bool | None
@@ -27,7 +28,11 @@ TYPES: Final[Mapping[Holds, Any]] = {
     Holds.STRINGS: dict[str, str | None] | None,
 }
 """What msgspec decodes a field into; model, features and prediction depend on the schema."""
-FEATURE: Final[dict[Kind, Any]] = {Kind.NUMERIC: float | None, Kind.CATEGORICAL: _Value, Kind.ANY: _Value}
+FEATURE: Final[dict[Kind, Any]] = {
+    Kind.NUMERIC: float | bool | Literal[tuple(TRUTHS)] | None,
+    Kind.CATEGORICAL: _Value,
+    Kind.ANY: _Value,
+}
 PREDICTION: Final[dict[Kind, Any]] = {
     Kind.NUMERIC: float | bool | list[float] | None,
     Kind.CATEGORICAL: _Value,

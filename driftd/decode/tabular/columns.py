@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftd.core.event import Column, Kind, NumericColumn, RejectReason, Scalar
-from driftd.core.values import category
+from driftd.core.values import TRUTHS, category
 from driftd.decode.fields import Holds
 from driftd.decode.limits import LATEST_TIME
 
@@ -114,7 +114,7 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
     if is_list(column.type):
         return _norms(column)
     if pa.types.is_string(column.type):
-        column, strange = _parsed(column)
+        column, strange = _parsed(_truths(column))
         for i in np.flatnonzero(strange.to_numpy(zero_copy_only=False)).tolist():
             faults.setdefault(i, (RejectReason.WRONG_TYPE, f"{where}: expected a number, got a string"))
     out = np.array(column.to_numpy(zero_copy_only=False), np.float64)
@@ -122,6 +122,13 @@ def numbers(column: Any, where: str, faults: Faults) -> NumericColumn:
         faults.setdefault(i, (RejectReason.NOT_FINITE, f"{where}: a number beyond the range of a float"))
         out[i] = np.nan
     return out
+
+
+def _truths(column: Any) -> Any:
+    """Text with "1" and "0" for what is true and false in a column of numbers."""
+    for text, truth in TRUTHS.items():
+        column = pc.if_else(pc.equal(column, text), str(int(truth)), column)
+    return column
 
 
 def require_finite(column: Any, where: str, faults: Faults, numeric_text: bool | None) -> None:

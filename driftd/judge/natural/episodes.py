@@ -8,6 +8,12 @@ makes no ticket of its own for twelve hours: the page said it.
 
 A ticket of a shape ends only when its windows are not even half as far from usual as a ticket's limit (recovery.STAYS).
 
+A fault that comes and goes is one: a page of the same kind that comes back within the hour of its end (BACK), and is no
+grosser, calls nobody. How often it came is counted. It calls when it has stayed for an hour.
+
+    shown        |####|        |####|     |####|         |##############
+    told         |call         |2nd       |3rd           |4th       call
+
 A page that is open must not hide a second, grosser fault: a rate that has grown to a gross one since somebody was
 called (25 % missing, then all) is told again, and calls again.
 
@@ -26,13 +32,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import log
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural.changes import CHANGES
-from driftd.judge.natural.kinds import KINDS, SHAPES, WITHOUT, Kind, Named, Shares, share_of
+from driftd.judge.natural.kinds import (
+    KINDS,
+    ROUND,
+    SHAPES,
+    WITHOUT,
+    Kind,
+    Middle,
+    Named,
+    Shares,
+    power_of_ten,
+    share_of,
+)
 from driftd.judge.natural.learned import TICK
 from driftd.judge.natural.recovery import BIT, LEFT, Calm, Still
 from driftd.judge.natural.seen import Seen
@@ -91,12 +109,17 @@ _SHAPES: Final = tuple(KINDS.index(kind) for kind in SHAPES)
 RATES_OF: Final = {CHANGES.index(change): (hits, of) for change, hits, of in RATES}
 """The columns of the hits of each rate, and of how many. Derived: as shapes.RATES; the ends of a channel move with its
 level, which has a rhythm."""
+_TIMES, _FIRST, _ENDED, _MOST, _KIND, _UNTOLD, _SHOWN, _BACK = range(8)
+"""Rows of ``Episodes.came``. Derived."""
+CAME: Final = 8
+"""Derived: how many these are."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
 FINER: Final = (Kind.FROZEN, Kind.UNIT, Kind.RENAMED, Kind.NEW_VALUE, Kind.RANGE, Kind.SPREAD, Kind.LEVEL, Kind.MIX)
 """Kinds whose cause may show later. Derived: the others are causes themselves (natural.causes)."""
 AGAIN: Final = 1 << len(CHANGES)
-"""The bit of a page that came back soon: it never ends by recovery. Derived: the one after the changes'."""
+"""The bit of a page that came back, soon or while it was open: it never ends by recovery. Derived: the one after the
+changes'."""
 LOWERED: Final = AGAIN << 1
 """The bit of a ticket that would be a page but for the calendar. Derived: the one after AGAIN."""
 TWICE: Final = 2.0
@@ -109,6 +132,14 @@ AWAKE: Final = 1800.0
 """Seconds after a call in which the channel calls for nothing else. Chosen: as monitor.evaluate.CALL_AGAIN_SECONDS."""
 LASTS: Final = 300.0
 """Seconds, and two ticks at least, that a rate has been so much larger. Chosen: as step.SOON, of a gross share."""
+BACK: Final = 3600.0
+"""Seconds after a page's end in which its fault may come back without a call, and for which one that came back so must
+stay to call. Chosen: whoever was called looks at it still; a retry or a job of every half hour is no news.
+"""
+WHOLLY: Final = 0.7
+"""Share from which on ticks alone say that it had gone: without it no two in a row are as good as free of it.
+Chosen: of 8 values two or fewer show it once in 90 ticks; of less its sum must have left it.
+"""
 SILENCE: Final = 1800.0
 """Seconds without events that do not count as time, and the most that a tick counts. Chosen: a quarter of a page's
 hold, so that it takes four ticks to end a page, however long they last; shorter pauses are ordinary."""
@@ -177,7 +208,8 @@ class Turn:
     """An episode that opened, rose to a page, got a better name or size, or closed (``level`` 0). ``known`` is the end
     of the tick with which that was seen, just after ``time``; the other fields as in Fire and Named. ``looks``: nothing
     but that more values are there to say the cause by. ``grew``: a page whose fault has become so much grosser at
-    ``since`` that somebody has to be called again.
+    ``since`` that somebody has to be called again. ``times``: how often a page that comes and goes has come since
+    ``first``; ``quiet``: it came back so soon that nobody is called.
     """
 
     time: float
@@ -196,12 +228,23 @@ class Turn:
     """Derived: the shortest window."""
     needed: float = np.nan
     shares: Shares | None = None
+    middle: Middle | None = None
     seen: Seen | None = field(default=None, compare=False)
     """Derived: what ended has nothing to show."""
     looks: bool = False
     """Derived: most turns change something."""
     grew: bool = False
     """Derived: most faults stay as they are."""
+    times: int = 1
+    """Derived: most come once."""
+    first: float = np.nan
+    quiet: bool = False
+    """Derived: most call."""
+
+    @property
+    def returned(self) -> bool:
+        """Whether a page that is open has come again."""
+        return self.quiet and self.before == PAGE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,7 +288,10 @@ class Episodes:
     for. ``called`` float64: when a page last called, by the clock of events; ``base`` float64[len(CHANGES), channels]:
     how large its rates were about then; ``more`` float64[3, len(CHANGES), channels]: since when they have been so much
     larger, and their hits and values since; ``grew`` when what was last told of it began, where that is later than
-    ``since``. ``until`` is by the clock of events; ``last`` is the end of the last tick, and ``lost`` the seconds
+    ``since``. ``came`` float64[8, channels] of pages: how often the last one has come (0: there was none), since when
+    it did so first, when it ended, the largest size that somebody was called for, its kind (place in KINDS), whether it
+    came back untold, when its newest values last showed it, by the clock of events, and when it began that came back
+    with the last tick. ``until`` is by that clock, too; ``last`` is the end of the last tick, and ``lost`` the seconds
     without events up to then (Clock).
     """
 
@@ -270,6 +316,7 @@ class Episodes:
     base: Floats
     more: Floats
     grew: Floats
+    came: Floats
     last: float
     lost: float
 
@@ -280,7 +327,8 @@ class Episodes:
         rates = np.zeros((len(CHANGES), channels))
         return cls(
             zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero,
-            nan, rates, _nothing()[:, None, None] * np.ones((len(CHANGES), channels)), nan, np.nan, 0.0,
+            nan, rates, _nothing()[:, None, None] * np.ones((len(CHANGES), channels)), nan, np.zeros((CAME, channels)),
+            np.nan, 0.0,
         )  # fmt: skip
 
     def step(
@@ -352,6 +400,8 @@ class Episodes:
 
     def _end(self, c: int, time: float, known: float) -> Turn:
         turn = self._turn(c, time, known, int(self.level[c]), NONE)
+        if self.level[c] == PAGE:
+            self.came[_ENDED, c], self.came[_KIND, c] = time, self.kind[c]
         self.end[c], self.level[c], self.shown[c] = time, NONE, 0
         self.base[:, c], self.more[:, :, c] = 0.0, _nothing()[:, None]
         for name in ("called", "grew", "since", "until", "size", "least", "factor", "value", "usual", "needed"):
@@ -386,7 +436,7 @@ class Episodes:
             fire = replace(fire, level=TICKET)
         if fire.lowered and before < PAGE:
             self.shown[c] = LOWERED
-        if (turns := self._grown(fire, before, clock)) is not None:
+        if (turns := self._again(fire, before, clock)) is not None:
             return turns
         if fire.level == PAGE:
             self.shown[c] = (self.shown[c] & ~LOWERED) | self._bits(fire, before)
@@ -394,6 +444,7 @@ class Episodes:
             self.own[c] = self.own[c] if fire.name.kind is Kind.JOINT else fire.time
         self.own[c] = fire.time if fire.waits else self.own[c]
         level = max(before, fire.level)
+        quiet = before < PAGE == level and self._comes_back(fire, clock)
         if level == TICKET:
             group = _group(fire)
             if before == NONE and group == _FAULT:
@@ -411,8 +462,62 @@ class Episodes:
         self.level[c], self.kind[c] = level, kind
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
-        turn = replace(self._turn(c, fire.time, fire.time, before, level), shares=fire.name.shares)
-        return [self._seen(fire, replace(turn, grew=level > before and bool(np.isfinite(self.grew[c]))))]
+        turn = self._turn(c, fire.time, fire.time, before, level)
+        grew = level > before and bool(np.isfinite(self.grew[c]))
+        return [self._seen(fire, replace(turn, grew=grew and not quiet, quiet=quiet))]
+
+    def _again(self, fire: Fire, before: int, clock: Clock) -> list[Turn] | None:
+        """The same page, grown or come back; None for anything else."""
+        turns = self._grown(fire, before, clock)
+        return self._returned(fire, before, clock) if turns is None else turns
+
+    def _comes_back(self, fire: Fire, clock: Clock) -> bool:
+        """Counts how often a page that opens has come; whether nobody is called for it: it was there within the hour
+        and is no grosser than it was then.
+        """
+        c, came, kind = fire.channel, self.came[:, fire.channel], KINDS.index(fire.name.kind)
+        since, shown = max(fire.since, float(np.nan_to_num(self.end[c]))), clock.seen(fire.time)
+        if not came[_TIMES] or came[_KIND] != kind or fire.time - came[_ENDED] > BACK:
+            came[:] = 1, since, np.nan, fire.size, kind, 0, shown, np.nan
+            return False
+        grosser = fire.size >= max(GROSS, TWICE * came[_MOST], came[_MOST] + fire.needed)
+        came[_TIMES] += 1
+        came[_MOST], came[_UNTOLD], came[_SHOWN] = max(came[_MOST], fire.size), not grosser, shown
+        self.grew[c] = np.nan
+        return not grosser
+
+    def _returned(self, fire: Fire, before: int, clock: Clock) -> list[Turn] | None:
+        """The same page, where its fault had gone and has come back while it was open, or has stayed for so long since
+        it came back untold that somebody is called; None for anything else. Of rates ticks know both.
+        """
+        c, came = fire.channel, self.came[:, fire.channel]
+        same = KINDS[int(self.kind[c])] is fire.name.kind
+        if before < PAGE or fire.level < PAGE or not same or fire.holds or (fire.change in RATES_OF and not fire.of):
+            return None
+        if fire.over:
+            return None
+        now, shown = clock.seen(fire.time), float(came[_SHOWN])
+        came[_SHOWN] = now
+        new = clock.seen(fire.since) >= shown  # else the sum still holds the time before, and it began in this tick
+        if fire.of and now - shown >= max(SETTLED, fire.rest) and (new or self.value[c] >= WHOLLY):
+            came[_BACK] = fire.since if new else fire.time - fire.rest / 2
+            return []  # it is counted with the next tick, which is all of it
+        back, began = bool(np.isfinite(came[_BACK])), self._told_since(c)
+        if back:
+            self.grew[c] = began = float(came[_BACK])
+            came[_TIMES] += 1
+            came[_UNTOLD], came[_BACK], self.shown[c] = True, np.nan, self.shown[c] | AGAIN
+        stays = bool(came[_UNTOLD]) and not fire.stale and fire.time - max(fire.since, began) >= BACK
+        if not back and not stays:
+            return None
+        if stays:
+            self.called[c], came[_UNTOLD] = now, False
+        self._hold(fire, before, now + max(HOLD[PAGE], fire.rest))
+        name = fire.fresh if fire.since < began and fire.fresh.kind is fire.name.kind else fire.name
+        self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, name.factor
+        self.value[c], self.usual[c], self.needed[c] = name.value, name.usual, fire.needed
+        turn = self._turn(c, fire.time, fire.time, PAGE, PAGE)
+        return [self._seen(fire, replace(turn, grew=stays, quiet=not stays))]
 
     def _grown(self, fire: Fire, before: int, clock: Clock) -> list[Turn] | None:
         """The same page, where one of its rates has become gross, and so much larger than it was when somebody was
@@ -455,6 +560,8 @@ class Episodes:
     def _seen(self, fire: Fire, turn: Turn) -> Turn:
         """With what all channels showed."""
         self.looked[fire.channel] = fire.values
+        if turn.kind is fire.name.kind:
+            turn = replace(turn, shares=fire.name.shares, middle=fire.name.middle)
         return turn if fire.seen is None else replace(turn, seen=fire.seen())
 
     def _looked(self, fire: Fire) -> list[Turn]:
@@ -478,6 +585,10 @@ class Episodes:
         """
         c = fire.channel
         mine, told = fire.time - fire.since, fire.time - self._told_since(c)
+        if fire.name.kind is Kind.UNIT is KINDS[int(self.kind[c])]:
+            more = not fire.stale and not fire.over and fire.values >= LOOK * max(int(self.looked[c]), 1)
+            better = not power_of_ten(float(self.factor[c]))  # a power of ten stays told: it explains all that is near
+            return more and better and abs(log(fire.name.factor / float(self.factor[c]))) > ROUND
         if fire.over or (fire.hop >= fire.since and fire.shown < LEFT * fire.least):
             return False
         if mine < WHOLE * told or (np.isfinite(self.grew[c]) and told < WHOLE * mine):
@@ -497,7 +608,8 @@ class Episodes:
     def _measured(self, fire: Fire) -> list[Turn]:
         """The same episode, with what is known of its size by now."""
         c, level = fire.channel, int(self.level[fire.channel])
-        self.size[c], self.least[c], self.value[c] = fire.size, fire.least, fire.name.value
+        self.size[c], self.least[c] = fire.size, fire.least
+        self.value[c], self.factor[c] = fire.name.value, fire.name.factor
         if fire.of:
             self.base[fire.change, c] = fire.size  # somebody was called for less than it seemed
         return [self._seen(fire, self._turn(c, fire.time, fire.time, level, level))]
@@ -577,7 +689,8 @@ class Episodes:
         return Turn(
             time, known, c, before, level, KINDS[int(self.kind[c])], float(self.size[c]), float(self.least[c]),
             since, float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
-            int(self.reach[c]), float(self.needed[c]),
+            int(self.reach[c]), float(self.needed[c]), times=max(int(self.came[_TIMES, c]), 1) if level == PAGE else 1,
+            first=float(self.came[_FIRST, c]) if level == PAGE else np.nan,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.fault_counters import LOG_UNIT
+from driftd.core.summary import MOMENT_UNIT
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.learned import NaturalLearned
@@ -111,8 +112,12 @@ MIXED: Final = 0.45
 a mixture of parts q and 1 - q has sqrt(q (1 - q)) of their distance, .4 for a fifth and .5 for a half.
 """
 ROUND: Final = 0.15
-"""How far ln of a factor may lie from that of a power of ten that is told in its place, beside two standard errors.
-Chosen: the hour moves amounts by so much; wrong units are nearly always powers of ten.
+"""How far ln of a factor may lie from that of a power of ten that explains it, beside two standard errors. Chosen: the
+hour moves amounts by so much; wrong units are nearly always powers of ten.
+"""
+ABOUT: Final = 0.7
+"""How far it may lie from one that is told in its place, however few the values. Chosen: half and twice as much; of a
+factor of 30 neither 10 nor 100 may be said.
 """
 DECISIVE: Final = 0.5
 """Least part of the values since the change that one factor must explain, where the newest are too few to say so.
@@ -177,10 +182,23 @@ def kind_by_change(change: int, *, numeric: bool) -> Kind:
     return Kind.NEW_VALUE if kind is Kind.RANGE and not numeric else kind
 
 
+class Middle(NamedTuple):
+    """Where ``n`` numbers lie, from their sums: their ``mean`` in the reference's deviations, each value clipped
+    (core.summary.MOMENT_CLIP), and their typical ``size`` (geometric mean, with the part that is 0), which is not;
+    ``times``: how many times as large those other than 0 typically are as the reference's. NaN where it is not known.
+    """
+
+    n: int
+    mean: float
+    size: float
+    times: float
+
+
 class Named(NamedTuple):
     """A change with its name. ``factor`` of a unit, NaN for others; ``value`` since the change and what is ``usual``:
     the share that the kind is about, of a unit the typical size (geometric mean); NaN for a level, a spread or a mix,
-    of which ``shares`` are those of the bins: usual at the hours of the window that showed it, and in it.
+    of which ``shares`` are those of the bins: usual at the hours of the window that showed it, and in it; ``middle``
+    of the numbers since the change.
     """
 
     kind: Kind
@@ -188,6 +206,7 @@ class Named(NamedTuple):
     value: float = np.nan
     usual: float = np.nan
     shares: Shares | None = None
+    middle: Middle | None = None
 
 
 def named(
@@ -205,13 +224,34 @@ def named(
         return Named(Kind.NEW_VALUE, np.nan, share_in(since, f.LIVE, f.EVENTS), usual)
     kind, factor = kind_of(learned, change, channel, since, latest, before)
     if kind is Kind.UNIT:
-        usual = float(np.exp(learned.usual.logs[channel]))
+        usual = usual_size(learned, channel)
         return Named(kind, factor, usual * factor, usual)
     if kind not in _SHARES:
         return Named(kind, factor)
     hits, of, about = _SHARES[kind]
     usual = float(learned.near.centre[STATISTICS.index(about), channel])
     return Named(kind, factor, share_in(since, hits, of), usual)
+
+
+def power_of_ten(factor: float) -> bool:
+    """Whether a factor, or one over it, is told as a power of ten."""
+    return factor > 0 and f"{max(factor, 1 / factor):.6e}".startswith("1.000000")
+
+
+def usual_size(learned: NaturalLearned, channel: int) -> float:
+    """The typical size of the reference's numbers other than 0."""
+    size, offset = float(np.exp(learned.usual.logs[channel])), float(learned.limits.offset[channel])
+    return max(size - offset, SMALLEST * offset)
+
+
+def middle_of(learned: NaturalLearned, channel: int, counters: Counts) -> Middle:
+    """Of ``counters`` int64[FEATURES + width] of the channel."""
+    n, live = int(counters[f.NONZERO]), int(counters[f.LIVE])
+    mean = float(counters[f.MEAN]) * MOMENT_UNIT / live if live else np.nan
+    log, offset = float(counters[f.LOGS]) * LOG_UNIT / max(n, 1), float(learned.limits.offset[channel])
+    size = max(float(np.exp(min(log, LARGEST_LOG))) - offset, 0.0) if n else np.nan
+    times = size / usual_size(learned, channel) if np.isfinite(learned.usual.logs[channel]) else np.nan
+    return Middle(live, mean, size * n / max(live, 1), times)
 
 
 def share_of(kind: Kind) -> tuple[int, int] | None:
@@ -308,7 +348,7 @@ def _factor(learned: NaturalLearned, channel: int, since: Counts, latest: Counts
     error *= np.exp(newest.mean) / max(np.exp(newest.mean) - offset, SMALLEST * offset)
     decade = DECADE * round(whole / DECADE)
     if abs(whole - decade) <= ROUND + 2 * error:
-        return float(np.exp(decade))
+        return float(np.exp(decade if abs(whole - decade) <= ABOUT else whole))
     constant = not narrow and newest.deviation <= usual * CONSTANT and least >= usual / CONSTANT
     return float(np.exp(whole)) if constant else np.nan
 

@@ -3,7 +3,8 @@
     T = sum_e r_e r0_e / sum_e r0_e**2        over siblings e with .1 < |r0| < .98; 1 intact, 0 nothing left
 
 r is a correlation of normal scores within cells of at least 20 minutes: the hour is taken out. Categories count as
-numbers: the mean of the model's output in the category. A shift of one channel leaves T as it is.
+numbers: the mean of the model's output in the category. A shift of one channel leaves T as it is: a channel whose
+values lie at one end of its bins, with one score for most of them, is mute, and counts as if all its relations held.
 
 A cell carries sums of products of all watched channels, int64[m + 1, m + 1], a column of ones first: they add up over
 partitions and panes. Of a whole cell only two whole numbers a channel are kept, so windows of cells cost little.
@@ -46,7 +47,18 @@ LEAST_TOTAL: Final = 0.02
 """Sum of squares of a channel's correlations with its siblings. Chosen: two siblings at LEAST; with less there is
 nothing to lose.
 """
-
+AWAY: Final = 1.2
+"""Distance of a cell's mean score from that of the reference, in deviations, from which on a channel is mute. Chosen: a
+third of the values lie in the outermost bins then, and have one score each.
+"""
+SHRUNK: Final = 0.7
+"""Part of a sibling's deviation in the reference from which on its scores are measured by their own, in a cell. Chosen:
+by chance 30 values have less once in 300 cells.
+"""
+FLAT: Final = 0.35
+"""The same below which a channel is mute. Chosen: half of SHRUNK; what is left is a few values in other bins."""
+LEAST_SQUARE: Final = 1e-9
+"""Derived: no quotient is by 0."""
 KNOWN: Final = 0.5
 """Least part of the events that a feature must be learned from. Chosen: what the others are related by is the rest."""
 
@@ -119,12 +131,15 @@ def _by_category(bins: NDArray[np.intp], output: Floats, width: int) -> Counts:
 @dataclass(frozen=True, slots=True, eq=False)
 class Relations:
     """``rows`` intp[k]: places in ``Scores.rows`` of the channels that have relations; ``weight`` float64[k, m];
-    ``strongest`` float64[k]: the largest correlation of each with a sibling.
+    ``strongest`` float64[k]: the largest correlation of each with a sibling. ``deviation`` float64[m]: of the scores
+    within cells of the reference, in units of SCORE; None in references of a driftd before it.
     """
 
     rows: Rows
     weight: Floats
     strongest: Floats
+    deviation: Floats | None = None
+    """Derived: see above."""
 
     def about(self, places: Bools) -> Bools:
         """bool[k]: those of a channel of ``places`` bool[m], or to one."""
@@ -150,17 +165,35 @@ class Relations:
         # divided by the siblings' reference deviations; the channel's own is that of the window
         weight = kept[rows] / np.maximum(strength[rows, None], 1e-9) / sd
         n = max(float(cells[:, 0, 0].sum()), 1.0)
-        return cls(rows, weight * np.sqrt(n), np.abs(kept[rows]).max(axis=1, initial=0.0))
+        return cls(rows, weight * np.sqrt(n), np.abs(kept[rows]).max(axis=1, initial=0.0), sd / np.sqrt(n))
 
     def runs(self, start: Sequence[float], end: Sequence[float], cells: Sequence[Counts]) -> Runs:
         """Whole cells as runs: sums int64[cells, k, 2] of a channel's products with its siblings, and squares."""
         if not cells:
             return Runs.empty(len(self.rows), 2)
         every = np.array(cells)
-        s = centred(every)[:, self.rows]
-        moved = np.rint(np.sum(self.weight * s, axis=2))
-        own = np.rint(s[:, np.arange(len(self.rows)), self.rows])
+        moved, own = self._sums(every)
         return Runs(np.array(start), np.array(end), every[:, 0, 0], np.stack([moved, own], axis=2).astype(np.int64))
+
+    def _sums(self, cells: Counts) -> tuple[Floats, Floats]:
+        """A channel's products with its siblings, and its squares, about the means of cells, float64[cells, k]. Of a
+        channel that is mute in a cell both are as if all held; a sibling whose scores are nearly alike is measured by
+        their own deviation.
+        """
+        s, rows = centred(cells), self.rows
+        parts, square = self.weight * s[:, rows], np.maximum(np.diagonal(s, axis1=1, axis2=2), 0.0)
+        if self.deviation is None:
+            return np.rint(parts.sum(axis=2)), np.rint(square[:, rows])
+        usual, n = np.maximum(self.deviation, LEAST_SQUARE), np.maximum(cells[:, :1, 0].astype(np.float64), 1.0)
+        left = np.sqrt(square / n) / usual
+        mute = (left < FLAT) | (np.abs(cells[:, 0, 1:]) * SCORE > AWAY * n)
+        own = np.where(mute, usual**2 * n, square)[:, rows]
+        share = (self.weight * usual) ** 2
+        share /= np.maximum(share.sum(axis=1, keepdims=True), LEAST_SQUARE)
+        parts *= np.where(left < SHRUNK, 1 / np.maximum(left, FLAT), 1.0)[:, None, :]
+        whole = share * np.sqrt(own * n)[:, :, None]
+        moved = np.where(mute[:, None, :] | mute[:, rows, None], whole, parts)
+        return np.rint(moved.sum(axis=2)), np.rint(own)
 
     def left(self, sums: Counts, events: Counts) -> Floats:
         """T of windows, float64[windows, k]."""

@@ -21,7 +21,16 @@ from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, Over, run
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
-from driftd.judge.natural.kinds import SHAPES, Kind, Named, named, one_way, share_in, share_of
+from driftd.judge.natural.kinds import (
+    SHAPES,
+    Kind,
+    Named,
+    middle_of,
+    named,
+    one_way,
+    share_in,
+    share_of,
+)
 from driftd.judge.natural.known_hours import hours_known
 from driftd.judge.natural.learned import (
     HOPS,
@@ -464,7 +473,8 @@ def _of_ticks(learned: NaturalLearned, name: Named, near: Runs, now: float, coun
     every = np.zeros((len(learned.traits.numeric), len(counters) - f.FEATURES))
     every[channel] = counters[f.FEATURES :]
     seen = learned.usual.values(every)[channel]
-    return name._replace(shares=(tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())))
+    shares = tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
+    return name._replace(shares=shares, middle=middle_of(learned, channel, counters))
 
 
 def _shaped(
@@ -487,7 +497,8 @@ def _shaped(
     if name.kind is Kind.SPREAD:
         of = Change.WITHIN if CHANGES[change] is Change.WITHIN else Change.SPREAD
         name = name._replace(value=float(np.exp(size[STATISTICS.index(of)])), usual=1.0)
-    return name._replace(shares=(tuple(usual.tolist()), tuple(seen.tolist())))
+    shares = tuple(usual.tolist()), tuple(seen.tolist())
+    return name._replace(shares=shares, middle=middle_of(learned, channel, counters[channel]))
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:

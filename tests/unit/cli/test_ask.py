@@ -76,10 +76,13 @@ def test_explain_says_what_where_and_what_to_do(url: str) -> None:
 def test_explain_has_the_values_of_the_last_stretch_and_none_that_are_older() -> None:
     body = json.loads(answer(request_of("/api/v1/channel?model=fraud&channel=hour", None), snapshot).body)
     mean = next(s for s in body["series"] if s["name"] == "mean")
-    mean["values"][-1] = None
+    median = next(s for s in body["series"] if s["name"] == "p50")
+    mean["values"][-1], mean["last"] = None, ""
+    median["values"][-1], median["last"] = None, "> 23"
     lines = [line.replace("\u00a0", " ").split() for line in channel_lines(body)]
     assert ["values", "of", "05:59", "to", "06:00"] in lines
     assert ["mean", "none", "usual", number(mean["usual"][-1])] in lines
+    assert ["p50", ">", "23", "usual", number(median["usual"][-1])] in lines  # beyond the reference's values
 
 
 def test_json_is_the_apis(url: str) -> None:

@@ -377,3 +377,29 @@ def test_an_odd_column_asks_for_what_a_person_would_ask_for(
     paged = {c for page in report["pages"] for c in page["channels"]}
     assert alarms(report) == {*asked}
     assert paged == {c for c, severity in asked.items() if severity == "page"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(bool, int), (int, bool), (int, lambda v: str(int(v))), (lambda v: str(int(v)), int), (str, bool)],
+    ids=["true, then 1", "1, then true", '1, then "1"', '"1", then 1', '"True", then true'],
+)
+def test_a_flag_is_the_same_however_its_truths_are_spelled(
+    replay: Run, before: Callable[[bool], Value], after: Callable[[bool], Value]
+) -> None:
+    rng = np.random.default_rng(3)
+    flags = (rng.random(5000) < 0.3).tolist()
+    events = (
+        {"model": "b", "time": T0 + i * 10, "features": {"flag": (before if i < 3000 else after)(v)}, "prediction": 1}
+        for i, v in enumerate(flags)
+    )
+    code, report, err = replay(events, 2000)
+    assert code == 0
+    assert not alarms(report)
+    assert "refused" not in err
+
+
+def test_a_feature_that_never_had_a_usable_value_is_blind(replay: Run) -> None:
+    events = ({"model": "b", "time": T0 + i, "features": {"user": {"age": 3}, "x": i % 5.0}} for i in range(50))
+    _, report, _ = replay(events, 20)
+    assert [(f["feature"], f["values"], f["blind"]) for f in report["refused"]] == [("user", 50, True)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from driftd.cli.reach import print_reach
+from driftd.cli.reach import print_legend, print_reach
 
 
 def seen(change: str, least: float, seconds: float, **over: Any) -> dict[str, Any]:
@@ -25,8 +25,10 @@ def printed(
     unseen: tuple[str, ...] = (),
     everything: bool = True,
 ) -> list[str]:
-    model = {"channels": channels, "window": {"events_per_second": 0.1}, "unseen": unseen}
-    print_reach(model, everything=everything)
+    model = {"model": "m", "channels": channels, "unseen": unseen}
+    letters: dict[str, str] = {}
+    print_reach(model, letters, everything=everything)
+    print_legend([model], letters, everything=everything)
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -70,8 +72,8 @@ def test_channels_with_equal_cells_share_a_row_and_reasons_their_changes(capsys:
         unseen=("a night", "a weekend", "a month end"),
     )
     assert row == "x, y cannot see level down, out of range: why not"
-    assert below[0].endswith("at the reference's 8,640 events a day.")
-    assert "has not seen a night, a weekend or a month end:" in below[1]
+    assert below[1].endswith("at the rate of the reference.")
+    assert "has not seen a night, a weekend or a month end:" in below[2]
 
 
 def test_a_channel_has_one_row_with_what_it_can_see_how_soon_and_what_not_and_why(
@@ -94,7 +96,7 @@ def test_a_channel_has_one_row_with_what_it_can_see_how_soon_and_what_not_and_wh
     assert rows[0] == f"{'x' * 50} 10m-4h 1.1 (12h) / 0.3 (12h) - / +10 (1d) frozen (a), spread up (b)"
     assert rows[1] == "y ticket 15m - - spread up (b)"
     assert rows[2] == "z - - / 0.25 (30m) - -"
-    assert rows[3:5] == ["(a) no room to rise", "(b) why not"]
+    assert rows[-2:] == ["(a) no room to rise", "(b) why not"]
 
 
 def test_a_hundred_channels_are_a_hundred_lines_and_some(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,3 +105,29 @@ def test_a_hundred_channels_are_a_hundred_lines_and_some(capsys: pytest.CaptureF
         return len(printed(capsys, *(channel(f"f{k}", *level) for k in range(count)), everything=False))
 
     assert lines(100) - lines(1) == 99
+
+
+def test_what_tables_mean_is_told_once_and_letters_mean_the_same_in_all_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    blind = [[{"change": "level", "class": "level", "direction": "down", "why": why}] for why in ("why", "why not")]
+    models = [
+        {"model": f"m{k}", "channels": [channel("x", cannot_see=blind[k % 2])], "unseen": ["a night"][: k % 2]}
+        for k in range(4)
+    ]
+    letters: dict[str, str] = {}
+    for model in models:
+        print_reach(model, letters)
+    tables = capsys.readouterr().out
+    assert [line.split()[-1] for line in tables.splitlines()[1::2]] == ["(a)", "(b)", "(a)", "(b)"]
+    print_legend(models, letters)
+    legend = capsys.readouterr().out
+    assert legend.count("Faults: within how long") == 1
+    assert "(a) why\n(b) why not\n" in legend
+    assert "The references of m1, m3 have not seen a night:" in legend
+
+
+def test_no_more_than_all_of_a_relation_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    sees = [seen("relation", least, 86_400, **{"class": "relation"}) for least in (0.68, 1.02)]
+    rows = printed(capsys, channel("x", sees[0]), channel("y", sees[1]), everything=False)
+    assert "Relations to siblings: page from a loss of 68 to 100% in 1 day (2 channels)." in rows

@@ -43,8 +43,8 @@ def test_text_is_refused_once_a_feature_is_known_to_be_numeric() -> None:
         refused={"x": np.array([False, True, False, False])},
     )
     settled, text = refuse_text(rows, ["x", "y", "gone"])
-    np.testing.assert_array_equal(settled.columns["x"], [1, np.nan, np.nan, np.nan])
-    assert flags(settled) == {"x": [False, True, True, True]}
-    assert {name: values.tolist() for name, values in text.items()} == {"x": [False, False, True, True]}
+    np.testing.assert_array_equal(settled.columns["x"], [1, np.nan, np.nan, 1])
+    assert flags(settled) == {"x": [False, True, True, False]}
+    assert {name: values.tolist() for name, values in text.items()} == {"x": [False, False, True, False]}
     assert settled.columns["color"] == rows.columns["color"]
     assert refuse_text(settled, ["x"]) == (settled, {})

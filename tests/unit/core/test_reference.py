@@ -11,7 +11,7 @@ import pytest
 
 from driftd.core.event import Kind
 from driftd.core.reference import MAX_KNOWN, Reference, category_bins, numeric_bins
-from driftd.core.summary import FIRST_VALUE, LATENCY_ERROR, Summary, latency_bins, merge
+from driftd.core.summary import FIRST_VALUE, LATENCY_ERROR, UNSEEN, Summary, latency_bins, merge
 from driftd.core.values import infer_kind
 from driftd.engine.snapshot import decode_reference, encode_reference
 from driftd.ingest.binning import encode_with, summarise_with
@@ -87,6 +87,29 @@ def test_many_values_share_quantile_bins(rng: np.random.Generator) -> None:
 
 def test_categories_seen_once_are_counted_also_beyond_the_top() -> None:
     assert category_bins(["a", "a", "b", "c", "d", None], top=2).once == 3
+
+
+@pytest.mark.parametrize("learned", [["true", "false"], ["0", "1"], ["True", "False"]])
+def test_truths_are_one_category_in_each_spelling(learned: list[str]) -> None:
+    bins = category_bins([learned[0], *learned])
+    first, second = FIRST_VALUE, FIRST_VALUE + 1
+    true, false = (first, second) if learned[0] != "0" else (second, first)
+    spelled: list[Any] = ["true", "false", "True", "False", "1", "0", 1.0, 0.0]
+    assert bins.place(spelled).tolist() == [true, false] * 4
+    assert bins.place(["yes", 2.0]).tolist() == [UNSEEN, UNSEEN]
+
+
+def test_a_category_among_others_has_one_spelling() -> None:
+    assert category_bins(["true", "false", "unknown"]).place(["1", 0.0]).tolist() == [UNSEEN, UNSEEN]
+
+
+def test_truths_that_are_learned_in_two_spellings_are_two_categories() -> None:
+    values: list[Any] = ["true", "false", 1.0, 0.0, None] * 20
+    rows = replace(events([1.0] * 100, [0.0] * 100, ["red"] * 100), columns={"flag": values})
+    reference = build(rows, Learning())
+    bins = reference.bins[reference.rows["flag"]]
+    assert set(bins.categories) == {"true", "false"}
+    assert reference.summary.counts[reference.rows["flag"]].tolist()[:4] == [20, 0, 40, 40]
 
 
 def test_a_feature_of_too_many_values_is_an_identifier() -> None:

@@ -258,6 +258,35 @@ def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
     assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
 
 
+def flagged(hours: float, factor: float) -> tuple[list[Finding], float]:
+    """A flag that is 1 for a third of the events and 0 for the others, times ``factor`` from six hours on: what is told
+    of it, and its mean since then.
+    """
+
+    def flag(columns: Columns, seed: int) -> Floats:
+        return (np.random.default_rng(seed).random(len(columns["time"])) < 1 / 3).astype(np.float64)
+
+    before = traffic(np.random.default_rng(1), BEGIN - 7 * DAY, BEGIN)
+    before["amount"] = flag(before, 5)
+    columns = live(hours)
+    columns["amount"] = flag(columns, 6)
+    on = during(columns, 6, hours)
+    columns["amount"][on] *= factor
+    _, found = watched(columns, reference=build(batch(before), Learning()))
+    return [f for f in found if f.feature == "amount" and f.detector == CHANGE], float(columns["amount"][on].mean())
+
+
+@pytest.mark.parametrize("factor", [3.0, 100.0])
+def test_means_come_from_values_and_not_from_bins_that_have_ends(factor: float) -> None:
+    found, mean = flagged(16, factor)
+    told = [f for f in found if f.kind in {Kind.LEVEL, Kind.UNIT} and f.value and f.reference_value]
+    assert told
+    for finding in told:
+        usual, now = (1.0, factor) if finding.kind == Kind.UNIT else (1 / 3, mean)
+        assert finding.reference_value == pytest.approx(usual, abs=0.02)
+        assert finding.value == pytest.approx(now, rel=0.2)
+
+
 def test_a_page_that_turns_gross_calls_again_and_says_what_it_was() -> None:
     columns = live(16)
     rng = np.random.default_rng(11)
@@ -275,6 +304,51 @@ def test_a_page_that_turns_gross_calls_again_and_says_what_it_was() -> None:
     (grown,) = [f for f in found if f.feature == "amount" and f.previous is f.status is Status.DRIFT and f.severity]
     assert "it has grown: missing 2" in grown.because
     assert len({f.id for f in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("bouts", "calls"),
+    [
+        pytest.param([(6 + k / 2, 6 + k / 2 + 1 / 6) for k in range(8)], [6.0], id="10 minutes of each 30"),
+        pytest.param([(6, 6.5), (7.5, 8.0)], [6.0], id="back within the hour"),
+        pytest.param([(6, 6.5), (11, 11.5)], [6.0, 11.0], id="back hours later: another page"),
+        pytest.param([(6, 6.5), (7.5, 14)], [6.0, 8.5], id="back, and stays for more than an hour"),
+    ],
+)
+def test_a_fault_that_comes_and_goes_is_one_page_with_how_often_it_came(
+    bouts: list[tuple[float, float]], calls: list[float]
+) -> None:
+    columns = live(18)
+    for start, end in bouts:
+        columns["amount"][during(columns, start, end)] = np.nan
+    p, state = pipeline_of(Settings()), State()
+    p.adopt(state, Slice("m"), week())
+    rows, found = batch(columns), list[Finding]()
+    for part in np.array_split(np.arange(len(rows)), 20):
+        found += feed(p, state, CELL, rows.take(part)).findings
+    called = [f for f in found if f.opens_page]
+    assert [(f.window_end - BEGIN) / HOUR for f in called] == pytest.approx(calls, abs=0.35)
+    mine = [f for f in found if f.feature == "amount" and f.detector == CHANGE and f.status is Status.DRIFT]
+    soon = len(bouts) if len(calls) == 1 or calls[1] < 10 else 1
+    assert max(f.times for f in mine) == soon
+    assert len([f for f in mine if f.severity]) == len(calls)
+    model = state.models[Slice("m")]
+    assert model.pages == len(calls)
+    incidents = [i for i in model.incidents if any(p.channel == "amount" for p in i.parts)]
+    assert len(incidents) == (1 if soon > 1 else 2)
+    assert incidents[-1].first.times == soon
+    if soon > 1:
+        assert f"{soon}{'nd' if soon == 2 else 'th'} time since 2026" in mine[-1].because
+
+
+@pytest.mark.parametrize(("second", "calls"), [(0.3, 1), (1.0, 2)])
+def test_what_comes_back_grosser_calls(second: float, calls: int) -> None:
+    columns = live(12)
+    rng = np.random.default_rng(3)
+    for start, end, share in ((6, 6.6, 0.35), (7.5, 8.4, second)):
+        columns["amount"][during(columns, start, end) & (rng.random(len(columns["time"])) < share)] = np.nan
+    _, found = watched(columns)
+    assert len([f for f in found if f.opens_page]) == calls
 
 
 def independent(rng: np.random.Generator, begin: float, days: float, per_day: int = 2_000) -> EventBatch:

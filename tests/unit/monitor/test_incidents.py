@@ -70,6 +70,20 @@ def test_it_opens_grows_calms_and_ends_with_its_last_channel() -> None:
     ]
 
 
+def test_what_comes_back_uncalled_is_the_incident_that_had_ended() -> None:
+    told = [finding("amount", 600, PAGE, since=480), call(600, "amount"), finding("amount", 2400, OK, PAGE)]
+    back = replace(finding("amount", 4000, PAGE, since=3900), severity=None, times=2, first_since=480.0)
+    (ended,) = of(*told)
+    assert ended.ended == 2400
+    (open_,) = of(*told, back)
+    assert (open_.id, open_.ended, open_.called, open_.now) == (ended.id, None, 600, Severity.PAGE)
+    assert (open_.first.times, open_.first.first_since, open_.first.since) == (2, 480, 3900)
+    (again,) = of(*told, back, finding("amount", 9000, OK, PAGE))
+    assert again.ended == 9000
+    (lost,) = of(back)
+    assert lost.ended is None  # nothing is known of the first time
+
+
 def test_it_lasts_while_any_detector_holds_the_channel() -> None:
     evidence = finding("amount", 900, PAGE, detector="judge", kind="level")
     told = [finding("amount", 600, TICKET, kind="unit"), evidence, finding("amount", 5000, OK, TICKET)]

@@ -113,6 +113,20 @@ def test_what_alerts_say_has_no_value_of_an_event_but_the_rest(cause: str, detai
     assert "14:20" in text
 
 
+def test_what_comes_and_goes_says_how_often_and_since_when() -> None:
+    again = replace(finding("amount", NOW + 3600, PAGE, since=NOW + 3500, kind="missing"), severity=None)
+    told = said(
+        one("missing", 1.0, 0.0),
+        finding("amount", NOW, OK, PAGE),
+        replace(again, times=3, first_since=BEGIN),
+        now=NOW + 3600,
+    )
+    assert (
+        told
+        == "fraud: amount 100% missing (usually 0%) since 15:28 UTC, 3rd time since 14:20; 12 other channels unchanged"
+    )
+
+
 def test_a_version_that_began_then_is_named() -> None:
     told = said(replace(one("missing", 1.0, 0.0), new_version="v" * 30))
     assert (

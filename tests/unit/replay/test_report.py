@@ -112,10 +112,13 @@ def test_findings_of_every_window_add_no_ticket() -> None:
     assert [(t.count, t.seconds) for t in report.tickets] == [(1, 900.0)]
 
 
-def test_a_ticket_of_the_judge_that_becomes_a_page_is_a_ticket_no_longer() -> None:
-    report = reported([channel(100, "a", OK, WARNING, "judge"), channel(300, "a", WARNING, DRIFT, "judge")])
-    assert report.tickets == (Tickets("m", "a", "judge", 1, 200.0, 100.0, open=False),)
-    assert report.found["m", "a"] == Found(300.0, 100.0)
+@pytest.mark.parametrize("before", [(), (channel(20, "a", OK, WARNING), channel(50, "a", WARNING, OK))])
+def test_a_ticket_that_becomes_a_page_is_counted_as_a_page_alone(before: Sequence[Finding]) -> None:
+    # (20 ticket  50 over)   100 ticket   300 page
+    report = reported([*before, channel(100, "a", OK, WARNING), channel(300, "a", WARNING, DRIFT)])
+    assert report.tickets == ((Tickets("m", "a", "psi", 1, 30.0, 20.0, open=False),) if before else ())
+    assert report.risen == 1
+    assert report.found["m", "a"] == Found(300.0, 20.0 if before else 100.0)
 
 
 def test_thresholds_are_those_of_the_last_judgement_where_a_detector_judged() -> None:

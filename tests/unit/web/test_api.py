@@ -11,10 +11,13 @@ import numpy as np
 import orjson
 import pytest
 
+from driftd.core.reference import numeric_bins
 from driftd.core.text import when
+from driftd.monitor import timeline as t
 from driftd.monitor.sentence import sentence
 from driftd.monitor.view import Snapshot
 from driftd.web import api
+from driftd.web.format import number
 from driftd.web.site import answer, request_of
 from tests.stage.judgement import END
 from tests.stage.snapshot import NOW, incidents, snapshot
@@ -125,9 +128,20 @@ def test_a_channel_has_its_values_over_time_and_gaps_are_null() -> None:
     assert {len(s[side]) for s in found["series"] for side in ("values", "usual")} == {len(found["times"])}
     assert None in series["mean"]["values"]
     assert series["mean"]["values"][-1] == pytest.approx(25 + np.sin(9.9), abs=1e-4)
+    assert series["mean"]["last"] == number(series["mean"]["values"][-1])
     shares = body("/api/v1/channel?model=fraud&channel=cat_country")
     assert {s["name"] for s in shares["series"]} >= {"missing", "unseen", "share of DE"}
     assert next(s for s in shares["shares"] if s["bin"] == "FR")["reference"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [(t.P50, np.inf, "> 9"), (t.P50, -np.inf, "< 1"), (t.MEAN, 4.5, "4.5"), (t.SHARE_MISSING, 0.25, "25\u00a0%")],
+)
+def test_a_value_beyond_those_of_the_reference_is_told_as_such(column: int, value: float, words: str) -> None:
+    bins = numeric_bins(np.arange(1.0, 10.0))
+    assert api.last_in_words(bins, column, np.array([np.nan, value])) == words
+    assert not api.last_in_words(bins, column, np.array([value, np.nan]))
 
 
 def test_as_of_and_range_choose_the_time() -> None:

@@ -169,7 +169,6 @@ NUMBER, ANYTHING = "expected a number, got ", "expected a string, a number or a 
         pytest.param(Kind.NUMERIC, b'"12,50"', NUMBER + '"12,50"', id="decimal comma"),
         pytest.param(Kind.NUMERIC, b'"Jane Doe"', NUMBER + "a string", id="no payload"),
         pytest.param(Kind.NUMERIC, b'"4111111111111111"', NUMBER + "a string", id="long digits may be a card"),
-        pytest.param(Kind.NUMERIC, b"true", NUMBER + "a boolean", id="bool"),
         pytest.param(Kind.NUMERIC, b'{"k": [1]}', NUMBER + "an object", id="object"),
         pytest.param(Kind.NUMERIC, b"[1]", NUMBER + "a list", id="list"),
         pytest.param(Kind.CATEGORICAL, b"{}", ANYTHING + "an object", id="object among categories"),
@@ -196,6 +195,13 @@ def test_a_value_of_a_wrong_type_is_missing_and_its_event_accepted(
     assert [v if v == v else None for v in batch.columns["x"]] == [one, None, None, None]  # noqa: PLR0124  NaN
     np.testing.assert_array_equal(batch.columns["y"], [np.nan, 2, np.nan, 2])
     assert accounted(decoded)
+
+
+def test_truths_are_1_and_0_in_a_feature_of_numbers_however_they_are_spelled() -> None:
+    spelled = [True, False, "true", "False", "1", "0", 0, 2.5, None]
+    decoded = decode(*(m(features={"x": v}) for v in spelled), schema=Schema("m", {"x": Kind.NUMERIC}))
+    assert not decoded.refused
+    np.testing.assert_array_equal(only(decoded).columns["x"], [1, 0, 1, 0, 1, 0, 0, 2.5, np.nan])
 
 
 def test_an_array_keeps_the_event_whose_value_is_refused() -> None:
