@@ -70,7 +70,8 @@ class Finding:
     ``cause`` (judge.natural.cause.Cause) says what has broken, "" where nothing finer than the kind is known, and
     ``detail`` more of it in a few words; of an end it is what ended it, where that was an act or another reference.
     ``times``: how often a fault that comes and goes has come since ``first_since``, None where it came once; one that
-    came back within the hour has no severity.
+    came back within the hour has no severity. ``since_error_seconds``: the most by which ``since`` is wrong, 19 times
+    in 20; None where nobody knows.
     """
 
     slice: Slice
@@ -102,6 +103,7 @@ class Finding:
     detail: str = ""
     times: int = 1
     first_since: float | None = None
+    since_error_seconds: float | None = None
 
     @property
     def model(self) -> str:

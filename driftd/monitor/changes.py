@@ -88,7 +88,7 @@ def _told_of_other(
             level = next(level for level, status in STATUS.items() if status is c.status)
             again = Turn(
                 turn.time, turn.known, other, level, level, c.kind, c.size, c.size, c.since, c.factor, c.value, c.usual,
-                0, c.needed, looks=True,
+                0, c.needed, looks=True, error=c.error,
             )  # fmt: skip
             yield Told(again, str(mine.cause), mine.detail)
 
@@ -121,7 +121,7 @@ def after(changes: Sequence[OpenChange], told: Sequence[Told], at: float) -> tup
         if t.level != NONE:
             known[t.channel] = OpenChange(
                 t.channel, STATUS[t.level], t.kind, t.size, t.since, at, t.factor, t.value, t.usual, t.needed,
-                one.cause, one.detail,
+                one.cause, one.detail, t.error,
             )  # fmt: skip
     return tuple(change for _, change in sorted(known.items()))
 
@@ -167,6 +167,7 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
             reference_value=known(usual),
             cause=cause,
             detail=detail,
+            since_error_seconds=known(turn.error) if opened else None,
             times=turn.times,
             first_since=turn.first if turn.times > 1 else None,
         )
@@ -195,17 +196,21 @@ def mean_since(about: FindingContext, turn: Turn, summary: Summary) -> float | N
     """The mean of a numeric channel's values since the change, from their sums, as far as they hold nothing from before
     it: bins have ends. Where values are so large that their sums are clipped, their typical size says how much.
     """
-    row, reference, middle = turn.channel, about.reference, turn.middle
+    row, reference = turn.channel, about.reference
+    center, scale = float(reference.center[row]), float(reference.scale[row])
     whole = about.model.hops.begun_after(turn.since)
-    now = mean_of(reference, summary if whole is None or whole.channel_events[row] < SUMMED else whole, row)
+    enough = whole is not None and whole.channel_events[row] >= SUMMED
+    now = mean_of(reference, whole if enough and whole is not None else summary, row)
     usual = mean_of(reference, reference.summary, row)
-    if now is None or usual is None or middle is None or not middle.n:
+    if now is None or usual is None or turn.middle is None:
         return now
-    if whole is None or whole.channel_events[row] < SUMMED:
-        now = rounded(reference, row, float(reference.center[row] + middle.mean * reference.scale[row]))
-    clipped = middle.size > abs(now)  # no geometric mean is above the mean of absolute values, and these have one sign
-    one_sign = reference.summary.extremes[row, 0] >= 0 or reference.summary.extremes[row, 1] <= 0
-    return rounded(reference, row, usual * middle.times) if clipped and one_sign and middle.times > 1 else now
+    low, high = reference.summary.extremes[row]
+    for middle in turn.middle if low >= 0 or high <= 0 else ():
+        # no geometric mean is above the mean of numbers of one sign, but where these are clipped
+        if middle.size > abs(center + middle.mean * scale) and middle.times > 1:
+            return rounded(reference, row, usual * middle.times)
+    since = turn.middle[0]
+    return now if enough or not since.n else rounded(reference, row, center + since.mean * scale)
 
 
 def _contradicts(about: FindingContext, turn: Turn, moved: float) -> bool:

@@ -202,16 +202,20 @@ def evaluate_changes(
     assert reference is not None
     standing = _sized(model.standing, reference)
     before = FindingContext(model, standing, reference, detectors, rules.budget_models)
-    turns = [
-        t if t.grew or t.returned else replace(t, since=before.told_since(t.channel, t.since, t.kind.value, t.size))
-        for t in turns
-    ]
+    turns = [t if t.grew or t.returned else _dated(before, t) for t in turns]
     told = caused(before, turns)
     standing = replace(standing, changes=after(standing.changes, told, pane.end))
     context = replace(before, standing=standing)
     found = [*of_changes(context, told, pane.start, pane.end)]
     window = model.hops.window(rules.windows) or pane
     return _Composer(model, reference, detectors, rules, standing).compose(window, None, found, at=pane.end)
+
+
+def _dated(before: FindingContext, turn: Turn) -> Turn:
+    """With the beginning that was told of its change; it may be wrong by as much more as the two differ."""
+    since = before.told_since(turn.channel, turn.since, turn.kind.value, turn.size)
+    told = (c.error for c in before.standing.changes if c.row == turn.channel and c.since == since)
+    return replace(turn, since=since, error=next(told, turn.error + abs(turn.since - since)))
 
 
 def _sized(standing: Standing, reference: Reference) -> Standing:

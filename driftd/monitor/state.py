@@ -55,6 +55,7 @@ class OpenChange:
     needed: float
     cause: str = ""
     detail: str = ""
+    error: float = np.nan
 
 
 @dataclass(frozen=True, slots=True)

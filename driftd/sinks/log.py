@@ -61,6 +61,7 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "detail": f.detail or None,
         "times": f.times,
         "first_since": f.first_since,
+        "since_error_seconds": f.since_error_seconds,
     })  # fmt: skip
     return fields
 

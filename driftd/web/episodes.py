@@ -24,6 +24,7 @@ class FindingLine:
     what: str
     kind: str | None
     because: str
+    since_error_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def finding_line(f: Finding) -> FindingLine:
         words.told(f),
         f.kind or None,
         f.because,
+        f.since_error_seconds,
     )
 
 

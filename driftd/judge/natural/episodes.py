@@ -45,7 +45,7 @@ from driftd.judge.natural.kinds import (
     SHAPES,
     WITHOUT,
     Kind,
-    Middle,
+    Middles,
     Named,
     Shares,
     power_of_ten,
@@ -111,6 +111,8 @@ RATES_OF: Final = {CHANGES.index(change): (hits, of) for change, hits, of in RAT
 level, which has a rhythm."""
 _TIMES, _FIRST, _ENDED, _MOST, _KIND, _UNTOLD, _SHOWN, _BACK = range(8)
 """Rows of ``Episodes.came``. Derived."""
+_OPEN: Final = (*("called", "grew", "since", "error", "until", "size", "least", "factor", "value", "usual", "needed"),)
+"""Parts of Episodes that are known while an episode is open. Derived."""
 CAME: Final = 8
 """Derived: how many these are."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
@@ -157,6 +159,7 @@ class Fire:
     ticket because it may be the calendar's (natural.calendar), and stays one. ``hits`` and ``of`` are a rate's in its
     newest tick. ``over``: a rate whose newest values clearly do not show it any more: a sum, or a window, still does.
     ``waits``: it would page, and may be over soon by itself (natural.calendar); it explains its siblings like a page.
+    ``error``: the seconds by which ``since`` may be wrong.
     """
 
     time: float
@@ -191,6 +194,8 @@ class Fire:
     """Derived: what is no rate is not over so soon."""
     waits: bool = False
     """Derived: most do not wait."""
+    error: float = np.nan
+    """Derived: a beginning is known as well as it is, or nobody knows."""
 
     @property
     def stale(self) -> bool:
@@ -228,7 +233,7 @@ class Turn:
     """Derived: the shortest window."""
     needed: float = np.nan
     shares: Shares | None = None
-    middle: Middle | None = None
+    middle: Middles | None = None
     seen: Seen | None = field(default=None, compare=False)
     """Derived: what ended has nothing to show."""
     looks: bool = False
@@ -240,6 +245,8 @@ class Turn:
     first: float = np.nan
     quiet: bool = False
     """Derived: most call."""
+    error: float = np.nan
+    """Derived: as in Fire."""
 
     @property
     def returned(self) -> bool:
@@ -279,9 +286,9 @@ class Clock:
 @dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
     """One a channel: ``level`` int64, ``kind`` int64 (places in KINDS); float64: ``since`` when the change began,
-    ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own`` when one that is
-    not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN where there is
-    none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: there was none), the last of
+    ``error`` of that, ``until`` when the episode ends unless something fires, ``paged`` when a page last fired, ``own``
+    when one that is not about its siblings did, ``size``, ``least``, ``factor``, ``value``, ``usual``, ``needed``. NaN
+    where there is none. ``habit`` float64[3, channels]: by how much tickets exceeded their limit (0: none), the last of
     FAULTS, the last of other kinds, and of FAULTS the one before; ``end`` the last end. ``reach`` int64: of the
     shortest window that has shown the change. ``shown`` int64: bits of the changes of a page that are not seen to be
     over, and AGAIN; of a ticket LOWERED alone. ``looked`` int64: values since the change when its cause was last looked
@@ -317,6 +324,7 @@ class Episodes:
     more: Floats
     grew: Floats
     came: Floats
+    error: Floats
     last: float
     lost: float
 
@@ -328,7 +336,7 @@ class Episodes:
         return cls(
             zero, unknown, nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, none, nan, zero, zero, zero,
             nan, rates, _nothing()[:, None, None] * np.ones((len(CHANGES), channels)), nan, np.zeros((CAME, channels)),
-            np.nan, 0.0,
+            nan, np.nan, 0.0,
         )  # fmt: skip
 
     def step(
@@ -404,7 +412,19 @@ class Episodes:
             self.came[_ENDED, c], self.came[_KIND, c] = time, self.kind[c]
         self.end[c], self.level[c], self.shown[c] = time, NONE, 0
         self.base[:, c], self.more[:, :, c] = 0.0, _nothing()[:, None]
-        for name in ("called", "grew", "since", "until", "size", "least", "factor", "value", "usual", "needed"):
+        for name in (
+            "called",
+            "grew",
+            "since",
+            "error",
+            "until",
+            "size",
+            "least",
+            "factor",
+            "value",
+            "usual",
+            "needed",
+        ):
             getattr(self, name)[c] = np.nan
         return turn
 
@@ -458,13 +478,19 @@ class Episodes:
         # a new country under a ticket about a campaign is not as old as the campaign; a page has one beginning
         other = kind != self.kind[c] and fire.since - self.since[c] > HOLD[PAGE]
         anew = before == NONE or (before == TICKET and other)
-        self.since[c] = fire.since if anew else min(fire.since, float(self.since[c]))
+        self._date(fire, anew=anew)
         self.level[c], self.kind[c] = level, kind
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, fire.name.factor
         self.value[c], self.usual[c], self.needed[c] = fire.name.value, fire.name.usual, fire.needed
         turn = self._turn(c, fire.time, fire.time, before, level)
         grew = level > before and bool(np.isfinite(self.grew[c]))
         return [self._seen(fire, replace(turn, grew=grew and not quiet, quiet=quiet))]
+
+    def _date(self, fire: Fire, *, anew: bool) -> None:
+        """Its change is another one, ``anew``, or began before what is known."""
+        c = fire.channel
+        if anew or fire.since < self.since[c]:
+            self.since[c], self.error[c] = fire.since, fire.error
 
     def _again(self, fire: Fire, before: int, clock: Clock) -> list[Turn] | None:
         """The same page, grown or come back; None for anything else."""
@@ -491,15 +517,16 @@ class Episodes:
         it came back untold that somebody is called; None for anything else. Of rates ticks know both.
         """
         c, came = fire.channel, self.came[:, fire.channel]
-        same = KINDS[int(self.kind[c])] is fire.name.kind
-        if before < PAGE or fire.level < PAGE or not same or fire.holds or (fire.change in RATES_OF and not fire.of):
+        if before < PAGE or fire.holds or fire.over or (fire.change in RATES_OF and not fire.of):
             return None
-        if fire.over:
+        now, shown, kind = clock.seen(fire.time), float(came[_SHOWN]), KINDS[int(self.kind[c])]
+        came[_SHOWN] = now if fire.of else shown
+        if fire.level < PAGE or kind is not fire.name.kind:
             return None
-        now, shown = clock.seen(fire.time), float(came[_SHOWN])
-        came[_SHOWN] = now
+        about = share_of(kind)
+        rate = bool(fire.of) and about is not None and about == RATES_OF.get(fire.change)
         new = clock.seen(fire.since) >= shown  # else the sum still holds the time before, and it began in this tick
-        if fire.of and now - shown >= max(SETTLED, fire.rest) and (new or self.value[c] >= WHOLLY):
+        if rate and now - shown >= max(SETTLED, fire.rest) and (new or self.value[c] >= WHOLLY):
             came[_BACK] = fire.since if new else fire.time - fire.rest / 2
             return []  # it is counted with the next tick, which is all of it
         back, began = bool(np.isfinite(came[_BACK])), self._told_since(c)
@@ -691,6 +718,7 @@ class Episodes:
             since, float(self.factor[c]), float(self.value[c]), float(self.usual[c]),
             int(self.reach[c]), float(self.needed[c]), times=max(int(self.came[_TIMES, c]), 1) if level == PAGE else 1,
             first=float(self.came[_FIRST, c]) if level == PAGE else np.nan,
+            error=float(self.error[c]) if np.isnan(self.grew[c]) else np.nan,
         )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def regrafted(state: NaturalState, before: NaturalLearned, after: NaturalLearned
     """The state on what was grafted: the channels ``rows`` begin anew, the others go on."""
     channels, mine = len(after.traits.numeric), [*rows]
     runs, begun, recent = state.runs.copy(), state.begun.copy(), state.recent.copy()
-    runs[:, :, mine], begun[:, mine], recent[mine] = 0, np.nan, 0
+    runs[:, :, mine], begun[:, :, mine], recent[mine] = 0, np.nan, 0
     others = {row: row for row in range(channels) if row not in mine}
     return replace(
         state,

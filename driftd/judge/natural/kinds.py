@@ -194,11 +194,14 @@ class Middle(NamedTuple):
     times: float
 
 
+Middles = tuple[Middle, Middle]
+
+
 class Named(NamedTuple):
     """A change with its name. ``factor`` of a unit, NaN for others; ``value`` since the change and what is ``usual``:
     the share that the kind is about, of a unit the typical size (geometric mean); NaN for a level, a spread or a mix,
     of which ``shares`` are those of the bins: usual at the hours of the window that showed it, and in it; ``middle``
-    of the numbers since the change.
+    of the numbers since the change, and of the newest alone.
     """
 
     kind: Kind
@@ -206,7 +209,7 @@ class Named(NamedTuple):
     value: float = np.nan
     usual: float = np.nan
     shares: Shares | None = None
-    middle: Middle | None = None
+    middle: Middles | None = None
 
 
 def named(
@@ -244,8 +247,12 @@ def usual_size(learned: NaturalLearned, channel: int) -> float:
     return max(size - offset, SMALLEST * offset)
 
 
-def middle_of(learned: NaturalLearned, channel: int, counters: Counts) -> Middle:
-    """Of ``counters`` int64[FEATURES + width] of the channel."""
+def middles(learned: NaturalLearned, channel: int, since: Counts, newest: Counts) -> Middles:
+    """Of counters int64[FEATURES + width] of the channel."""
+    return _middle(learned, channel, since), _middle(learned, channel, newest)
+
+
+def _middle(learned: NaturalLearned, channel: int, counters: Counts) -> Middle:
     n, live = int(counters[f.NONZERO]), int(counters[f.LIVE])
     mean = float(counters[f.MEAN]) * MOMENT_UNIT / live if live else np.nan
     log, offset = float(counters[f.LOGS]) * LOG_UNIT / max(n, 1), float(learned.limits.offset[channel])

@@ -6,7 +6,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -19,13 +19,14 @@ from driftd.judge.natural import slow_requests, standing
 from driftd.judge.natural.calendar import asks_for_less, may_pass, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
-from driftd.judge.natural.cusum import Cusum, Over, run
+from driftd.judge.natural.cusum import Cusum, Over, Rules, run
+from driftd.judge.natural.dating import Dated, Hops, of_rate
 from driftd.judge.natural.episodes import GROSS, NONE, PAGE, TICKET, Episodes, Fire, Turn, counted
 from driftd.judge.natural.kinds import (
     SHAPES,
     Kind,
     Named,
-    middle_of,
+    middles,
     named,
     one_way,
     share_in,
@@ -124,8 +125,8 @@ class Ring:
 class NaturalState:
     """What is kept between steps. ``tick``: panes that wait to become a tick; ``recent`` int64[channels,
     FEATURES + width]: counters since the channel's rates were last calm; ``runs`` int64[2, len(STATISTICS), channels]:
-    for how many hops the near statistics have been over their page and ticket limit; ``begun`` float64[len(STATISTICS),
-    channels]: when the change began that holds them over their ticket limit.
+    for how many hops the near statistics have been over their page and ticket limit; ``begun`` float64[2,
+    len(STATISTICS), channels]: when the change began that holds them over their ticket limit, and its error.
     """
 
     tick: Runs
@@ -166,7 +167,7 @@ def start(learned: NaturalLearned) -> NaturalState:
         Ring(none, none),
         Ring(none, none),
         np.zeros((2, len(STATISTICS), channels), np.int64),
-        np.full((len(STATISTICS), channels), np.nan),
+        np.full((2, len(STATISTICS), channels), np.nan),
         Cells.empty(len(learned.scores.rows)),
         Runs.empty(related, 2),
         Episodes.start(channels),
@@ -260,7 +261,7 @@ def _fast(
     gone = _gone(k / np.maximum(n, 1) - fast.usual[over.rule], n, size)
     end = ticks.end[over.tick]
     hop, shown = _hop(learned, near, over.rule, end)
-    age = end - over.since
+    age, errors = _ages(rules, over, ticks, size + fast.usual[over.rule])
     g = top[over.tick, over.rule]
     channel, change = fast.rules.channel[over.rule], fast.change[over.rule]
     old = age >= np.where(size >= GROSS, SOON, LATER)
@@ -276,7 +277,7 @@ def _fast(
         if share_of(name.kind) == (int(fast.rules.hits[over.rule[i]]), int(fast.rules.of[over.rule[i]])):
             name = name._replace(value=float(over.rate[i]))  # without the tick in which it began
         if name.kind is Kind.LEVEL:
-            name = _of_ticks(learned, name, near, end[i], counters, c)
+            name = _of_ticks(learned, name, near, end[i], (counters, ticks.sums[t, c]), c)
         holds = False
         if slow[change[i], c]:
             jump = jumped(learned, near, c, over.since[i], end[i], counters)
@@ -301,7 +302,7 @@ def _fast(
                 float(end[i]), level, c, name, float(size[i]), float(bound[i]), float(over.since[i]), float(rests[t]),
                 float(ratio[i]), 0, needed, int(change[i]), float(now[i]), fresh, float(hop[i]), float(shown[i]),
                 holds, partial(witness.seen, float(over.since[i]), float(end[i])), int(counters[f.LIVE]), lowered,
-                int(k[i]), int(n[i]), bool(gone[i]), waits,
+                int(k[i]), int(n[i]), bool(gone[i]), waits, float(errors[i]),
             )
         )  # fmt: skip
     return cusum, witness, top
@@ -315,6 +316,12 @@ def _rates_since(over: Over) -> tuple[Floats, Floats]:
     least = np.stack([least_rate(*each) for each in both])
     rates = np.stack([hits / np.maximum(events, 1) for hits, events in both])
     return np.where(least[1] > least[0], rates[1], rates[0]), least.max(axis=0)
+
+
+def _ages(rules: Rules, over: Over, ticks: Runs, rate: Floats) -> tuple[Floats, Floats]:
+    """For how long changes to the ``rate`` have lasted, and how well that is known, float64[k] in seconds."""
+    age = ticks.end[over.tick] - over.since
+    return age, (ticks.end - ticks.start)[over.tick] + of_rate(rate, rules.p0[over.rule], over.events, age)
 
 
 def _gone(newest: Floats, events: Floats | Counts, size: Floats) -> Bools:
@@ -352,7 +359,7 @@ def _slow(
 ) -> tuple[Counts, Floats]:
     """The windows of one scale; ``runs``: of the near scale ``NaturalState.runs`` and ``begun``, given anew."""
     fitted, ring = learned.slow[scale], witness.day if scale else witness.near
-    after = (np.zeros((2, 0, 0), np.int64), np.zeros((0, 0))) if runs is None else runs
+    after = (np.zeros((2, 0, 0), np.int64), np.zeros((2, 0, 0))) if runs is None else runs
     page, ticket = limits.page.slow[scale], limits.ticket.slow[scale]
     if fitted is None or page is None or ticket is None or not new:
         return after
@@ -381,10 +388,10 @@ def _slow(
     events = ring.sums[last][:, :, [of for _, _, of in RATES]].transpose(0, 2, 1)
     gone = np.zeros(over.shape[1:], bool)
     gone[:, :FIRST_SHAPE] = _gone(shown[:, :FIRST_SHAPE], events, size[:, :FIRST_SHAPE])
-    begun = _begun(ring.start[first], ring.end[last], size, shown)
+    hops, begun = _Windows(learned, ring, first, last, fitted.centre), np.zeros(0)
     if runs is not None:
         lengths = _lengths(over, runs[0])
-        begun = _since_first(over[1], lengths[1], begun, runs[1])
+        begun = _since_first(over[1], lengths[1], hops, runs[1])
         after = lengths[:, -1], np.where(over[1, -1], begun[-1], np.nan)
         twice = lengths > (last - first + 1)[:, None, None]
         over[:, :, FIRST_TWICE:] &= twice[:, :, FIRST_TWICE:]
@@ -394,16 +401,14 @@ def _slow(
     firing[1] &= ~(unsure(learned) & learned.short)[CHANGE_OF]
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         change = int(CHANGE_OF[row])
-        since = float(begun[w, row, c])
+        since, error = hops.when(w, row, c, None if runs is None else begun)
         before = level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
-        begins = np.clip(np.searchsorted(ring.start, [since]), first[w], last[w])  # the first hop that is all after it
-        counters = summed(ring, begins, last[w : w + 1])[0]
-        name = _with_share(
-            learned, named(learned, change, c, counters[c], ring.sums[last[w], c], before), c, counters[c]
-        )
+        begins = _whole_after(ring, since, first[w], last[w])
+        counters, newest = summed(ring, begins, last[w : w + 1])[0], ring.sums[last[w], c]
+        name = _with_share(learned, named(learned, change, c, counters[c], newest, before), c, counters[c])
         if name.kind in SHAPES:
-            name = _shaped(learned, name, change, learned.slots.expected(ring, begins, last[w : w + 1])[0], counters, c)
-        newest = ring.sums[last[w], c]
+            expected = learned.slots.expected(ring, begins, last[w : w + 1])[0]
+            name = _shaped(learned, name, change, expected, counters, c, newest)
         began = since, float(ring.end[last[w]])  # of a constant ticks say when
         less = (
             asks_for_less(learned, change, c, began, newest, newest)
@@ -422,7 +427,7 @@ def _slow(
                 since, float(rest[w]), float(ratio[w, row, c]), scale + 1, needed,
                 change, float(now[w, row, c]), fresh, float(ring.start[last[w]]), float(now[w, row, c]), False,
                 partial(witness.seen, since, float(ring.end[last[w]]), counters), int(counters[c, f.LIVE]),
-                over=bool(gone[w, row, c]),
+                over=bool(gone[w, row, c]), error=error,
             )
         )  # fmt: skip
     return after
@@ -433,25 +438,51 @@ def _of_newest(learned: NaturalLearned, ring: Runs, last: Rows) -> tuple[Floats,
     return statistics(learned.usual, ring.sums[last], learned.slots.expected(ring, last, last))
 
 
-def _begun(start: Floats, end: Floats, size: Floats, shown: Floats) -> Floats:
-    """When the change began that windows from ``start`` to ``end`` float64[windows] show, float64[windows, ...]: of a
-    window that shows half of what its newest hop does, the second half has changed.
+@dataclass(slots=True)
+class _Windows:
+    """The windows of a ring with their hops, each asked for once; ``centre`` as in dating.Hops."""
+
+    learned: NaturalLearned
+    ring: Runs
+    first: Rows
+    last: Rows
+    centre: Floats
+    known: dict[int, Hops] = field(default_factory=dict)
+
+    def dated(self, w: int, row: int, channel: int) -> Dated:
+        """When the change of a statistic began that window ``w`` shows."""
+        if w not in self.known:
+            part = slice(int(self.first[w]), int(self.last[w]) + 1)
+            self.known[w] = Hops(self.learned, self.ring.part(part), self.centre)
+        return self.known[w].dated(row, channel)
+
+    def when(self, w: int, row: int, channel: int, begun: Floats | None) -> tuple[float, float]:
+        """That, and its error: of the window's run where it is known (``_since_first``), else of the window alone."""
+        if begun is not None and np.isfinite(begun[w, 0, row, channel]):
+            return float(begun[w, 0, row, channel]), float(begun[w, 1, row, channel])
+        found = self.dated(w, row, channel)
+        return found.since, found.error
+
+
+def _since_first(over: Bools, lengths: Counts, hops: _Windows, before: Floats) -> Floats:
+    """When the change began of each run of windows ``over`` bool[windows, len(STATISTICS), channels], and how well that
+    is known: float64[windows, 2, ...]. The first windows say it, while they hold hops from before it; ``before`` what
+    was known of runs that go on, float64[2, ...].
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.where(shown > 0, np.clip(size / shown, 0.0, 1.0), 1.0)
-    out: Floats = end[:, None, None] - part * (end - start)[:, None, None]
+    out, known = np.empty((len(over), *before.shape)), before.copy()
+    for w in range(len(over)):
+        known[:, ~over[w]] = np.nan
+        for row, c in np.argwhere(over[w] & (lengths[w] <= HOPS[0])).tolist():
+            found = hops.dated(w, row, c)
+            if found.inside or lengths[w, row, c] == 1:
+                known[:, row, c] = found.since, found.error
+        out[w] = known
     return out
 
 
-def _since_first(over: Bools, lengths: Counts, begun: Floats, before: Floats) -> Floats:
-    """``begun`` as the first window of each run of windows ``over`` bool[windows, ...] had it; ``before`` what was
-    known of those that go on.
-    """
-    count = np.arange(1, len(over) + 1).reshape(-1, *[1] * (over.ndim - 1))
-    first = np.maximum.accumulate(np.where(lengths == 1, count, 0), axis=0)
-    known = np.take_along_axis(begun, np.maximum(first - 1, 0), axis=0)
-    out: Floats = np.where(over & (first == 0), before, known)
-    return out
+def _whole_after(ring: Runs, since: float, first: int, last: int) -> Rows:
+    """The first hop of a window that is all after the change, intp[1]."""
+    return np.clip(np.searchsorted(ring.start, [since], side="right"), first, last)
 
 
 def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Counts) -> Named:
@@ -462,23 +493,25 @@ def _with_share(learned: NaturalLearned, name: Named, channel: int, counters: Co
     return name._replace(value=share_in(counters, *share))
 
 
-def _of_ticks(learned: NaturalLearned, name: Named, near: Runs, now: float, counters: Counts, channel: int) -> Named:
+def _of_ticks(
+    learned: NaturalLearned, name: Named, near: Runs, now: float, counters: tuple[Counts, Counts], channel: int
+) -> Named:
     """With the shares of the channel's bins: expected as in the last hop before ``now``, and in ``counters`` int64
-    [columns] since the change.
+    [columns] since the change; and of the newest values alone.
     """
     at = np.searchsorted(near.end, [now], side="right") - 1
     if at[0] < 0:
         return name
     usual = learned.slots.expected(near, at, at)[0, channel]
-    every = np.zeros((len(learned.traits.numeric), len(counters) - f.FEATURES))
-    every[channel] = counters[f.FEATURES :]
+    every = np.zeros((len(learned.traits.numeric), len(counters[0]) - f.FEATURES))
+    every[channel] = counters[0][f.FEATURES :]
     seen = learned.usual.values(every)[channel]
     shares = tuple(usual.tolist()), tuple((seen / max(seen.sum(), 1.0)).tolist())
-    return name._replace(shares=shares, middle=middle_of(learned, channel, counters))
+    return name._replace(shares=shares, middle=middles(learned, channel, *counters))
 
 
 def _shaped(
-    learned: NaturalLearned, name: Named, change: int, expected: Floats, counters: Counts, channel: int
+    learned: NaturalLearned, name: Named, change: int, expected: Floats, counters: Counts, channel: int, newest: Counts
 ) -> Named:
     """With the shares of the channel's bins, ``expected`` float64[channels, width] and in ``counters``, and how much
     that is of a spread or a mix; numbers that moved one way are a level.
@@ -498,7 +531,7 @@ def _shaped(
         of = Change.WITHIN if CHANGES[change] is Change.WITHIN else Change.SPREAD
         name = name._replace(value=float(np.exp(size[STATISTICS.index(of)])), usual=1.0)
     shares = tuple(usual.tolist()), tuple(seen.tolist())
-    return name._replace(shares=shares, middle=middle_of(learned, channel, counters[channel]))
+    return name._replace(shares=shares, middle=middles(learned, channel, counters[channel], newest))
 
 
 def _lengths(over: Bools, before: Counts) -> Counts:
@@ -561,7 +594,7 @@ def _relations(
             fires.append(
                 Fire(
                     known[w], level, c, name, d, d, since, float(rest[w]), float(ratio[w, k]), max(i, 1), needed,
-                    RELATION, now, name, float(cells.start[last[w]]), now,
+                    RELATION, now, name, float(cells.start[last[w]]), now, error=known[w] - since,
                 )
             )  # fmt: skip
     return cell, cells.part(slice(max(len(cells) - RELATION_CELLS, 0), None)), new

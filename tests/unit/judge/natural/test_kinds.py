@@ -100,7 +100,9 @@ def test_a_sentinel_stays_out_of_range_with_one_beginning_and_its_share(share: f
     """A share of .3 repeats in .09 of the values: they are not frozen, and no tick's share is that since the change."""
     turns = told(price, lambda x: np.full(x.shape, -999.0), share, hours=20)
     assert {t.kind for t in turns} == {Kind.RANGE}
-    assert max(t.since for t in turns) - min(t.since for t in turns) < 600
+    began = stage(price).begin + 3 * HOUR
+    assert all(abs(t.since - began) <= t.error for t in turns)
+    assert max(t.since for t in turns) - min(t.since for t in turns) < 1200  # a window knows it to a hop
     assert [t.value for t in turns] == pytest.approx([share] * len(turns), rel=0.35)
 
 
