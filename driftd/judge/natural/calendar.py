@@ -20,6 +20,7 @@ from driftd.judge.natural.learned import STILL_DAYS, NaturalLearned
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 WEEK: Final = 7 * 86_400.0
 """Seconds of a week, since Thursday, when the epoch's weeks begin. Derived."""
@@ -59,6 +60,8 @@ once in six."""
 ZEROS: Final = 0.001
 """Share of the reference's numbers that are 0, from which on a number is at rest there. Chosen: two of a thin
 reference's 2,000; a number that is never 0 has none."""
+MISSING: Final = CHANGES.index(Change.MISSING)
+"""Derived: its place in CHANGES."""
 ENDS: Final = (Change.LOW, Change.HIGH)
 """Derived: shares at the ends of the numbers."""
 BROKEN: Final = (Change.MISSING, Change.REFUSED, Change.ERRORS)
@@ -93,16 +96,22 @@ def waits_for_monday(
     return bool(of_it and not learned.weekend[channel] and of_a_weekend(*began))
 
 
-def may_pass(learned: NaturalLearned, change: int, channel: int, lasts: float, share: float) -> bool:
-    """Whether what has lasted for so many seconds, and is of ``share`` of the values at least, may be over soon by
-    itself: one report that was lost, of what is measured once an hour and the same for many events, and of numbers that
-    hardly varied in a few days, as clear air does; or bad hours, in which a model is wrong more often.
+def reports(learned: NaturalLearned, change: Rows, channel: Rows, lasts: Floats, share: Floats) -> Bools:
+    """bool[k]: whether values that have been missing for so many seconds, ``share`` of them at least, may be one report
+    that was lost, of what is measured once an hour and the same for many events; and of numbers that hardly varied in a
+    few days, as clear air does.
     """
-    what, t = CHANGES[change], learned.traits
-    if what is Change.ERRORS:
-        return bool(t.awaited[channel] and t.output[channel] and lasts < BAD_HOURS and share < MOST_OF_BAD_HOURS)
-    hourly = t.timely[channel] or (learned.short[channel] and t.numeric[channel] and t.flat[channel])
-    return bool(what is Change.MISSING and hourly and lasts < REPORT_SECONDS and share < OF_A_REPORT)
+    t = learned.traits
+    hourly = t.timely | (learned.short & t.numeric & t.flat)
+    out: Bools = (change == MISSING) & hourly[channel] & (lasts < REPORT_SECONDS) & (share < OF_A_REPORT)
+    return out
+
+
+def bad_hours(learned: NaturalLearned, change: int, channel: int, lasts: float, rise: float) -> bool:
+    """Whether errors of prediction that have risen for so many seconds, by ``rise`` at least, may be the world's."""
+    t = learned.traits
+    mine = CHANGES[change] is Change.ERRORS and t.awaited[channel] and t.output[channel]
+    return bool(mine and lasts < BAD_HOURS and rise < MOST_OF_BAD_HOURS)
 
 
 def asks_for_less(

@@ -119,13 +119,14 @@ class Usual:
 
 def near_atoms(middles: Floats, shares: Floats, deviation: float) -> NDArray[np.intp]:
     """For each bin of a number, with its middle and share, float64[bins], the bin that it is taken together with,
-    intp[bins]: next to a value that many have lies what is the same for a reader.
+    intp[bins]: next to a value that many have lies what is the same for a reader. The first and the last are open.
     """
     out = np.arange(len(middles))
     for atom in np.flatnonzero(shares >= ATOM_SHARE).tolist():
         mine = np.abs(middles - middles[atom]) <= NEAR_ATOM * deviation
         beside = np.abs(np.arange(len(middles)) - atom) <= 1
         free = shares < ATOM_SHARE
+        free[[0, -1]] = False  # open ends
         out[mine & beside & free] = atom
     return out
 

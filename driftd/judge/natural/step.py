@@ -5,7 +5,7 @@ state, verdict = step(learned, thresholds, state, panes, products)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from driftd.core.fault_counters import COLUMNS
 from driftd.judge.natural import features as f
 from driftd.judge.natural import slow_requests, standing
-from driftd.judge.natural.calendar import asks_for_less, may_pass, waits_for_monday
+from driftd.judge.natural.calendar import asks_for_less, bad_hours, reports, waits_for_monday
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
 from driftd.judge.natural.changes import SHAPES as OF_SHAPE
 from driftd.judge.natural.cusum import Cusum, Over, Rules, run
@@ -268,7 +268,7 @@ def _fast(
     ratio, slow = g / limits.ticket.fast[over.rule], unsure(learned)
     page = (g >= limits.page.fast[over.rule]) & (bound >= limits.sizes.page[change, channel]) & old
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
-    for i in np.flatnonzero(page | ticket).tolist():
+    for i in np.flatnonzero((page | ticket) & ~reports(learned, change, channel, age, bound)).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
         before = level_before(near, c, over.since[i], end[i])
@@ -293,7 +293,7 @@ def _fast(
             asks_for_less(learned, int(change[i]), c, began, counters, ticks.sums[t, c])
             or waits_for_monday(learned, int(change[i]), c, (began[0], float(end[i])), times)
         )
-        waits = level == PAGE and may_pass(learned, int(change[i]), c, float(age[i]), float(bound[i]))
+        waits = level == PAGE and bad_hours(learned, int(change[i]), c, float(age[i]), float(bound[i]))
         level = TICKET if lowered or waits else level
         needed = limits.sizes.least(int(change[i]), c, page=level == PAGE)
         fresh = named(learned, int(change[i]), c, ticks.sums[t, c], ticks.sums[t, c], before)
@@ -399,9 +399,8 @@ def _slow(
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
     firing[0] &= ~unsure(learned)[CHANGE_OF]
     firing[1] &= ~(unsure(learned) & learned.short)[CHANGE_OF]
-    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+    for w, row, c, since, error in _dated(hops, firing, least, None if runs is None else begun):
         change = int(CHANGE_OF[row])
-        since, error = hops.when(w, row, c, None if runs is None else begun)
         before = level_before(ring, c, float(ring.start[first[w]]), float(ring.end[last[w]]))
         begins = _whole_after(ring, since, first[w], last[w])
         counters, newest = summed(ring, begins, last[w : w + 1])[0], ring.sums[last[w], c]
@@ -414,7 +413,7 @@ def _slow(
             asks_for_less(learned, change, c, began, newest, newest)
             or weather(learned, change, c, newest)
             or waits_for_monday(learned, change, c, began, float(least[w, row, c] / limits.sizes.page[change, c]))
-            or may_pass(learned, change, c, began[1] - began[0], float(least[w, row, c]))
+            or bad_hours(learned, change, c, began[1] - began[0], float(least[w, row, c]))
         )
         level = PAGE if firing[0, w, row, c] and not less else TICKET
         needed, fresh = (
@@ -462,6 +461,19 @@ class _Windows:
             return float(begun[w, 0, row, channel]), float(begun[w, 1, row, channel])
         found = self.dated(w, row, channel)
         return found.since, found.error
+
+
+def _dated(
+    hops: _Windows, firing: Bools, least: Floats, begun: Floats | None
+) -> Iterator[tuple[int, int, int, float, float]]:
+    """Window, statistic and channel of what is ``firing`` bool[2, windows, ...], with when it began and the error of
+    that; but for what may be one lost report.
+    """
+    for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
+        since, error = hops.when(w, row, c, begun)
+        lasts, share = hops.ring.end[hops.last[w : w + 1]] - since, least[w, row, c : c + 1]
+        if not reports(hops.learned, CHANGE_OF[row : row + 1], np.array([c]), lasts, share)[0]:
+            yield w, row, c, since, error
 
 
 def _since_first(over: Bools, lengths: Counts, hops: _Windows, before: Floats) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from driftd.judge.natural.calendar import at_midnight, holds_a_weekend
-from driftd.judge.natural.episodes import PAGE, TICKET, Turn
+from driftd.judge.natural.episodes import NONE, PAGE, TICKET, Turn
 from tests.unit.judge.natural.stage import DAY, HOUR, MONDAY, Change, Columns, Stage
 
 Flags = NDArray[np.bool_]
@@ -153,7 +153,7 @@ def lost(share: float, name: str = "temp") -> Change:
 @pytest.mark.parametrize(
     ("name", "share", "hours", "level"),
     [
-        pytest.param("temp", 0.35, 1.0, TICKET, id="one of three stations, for an hour"),
+        pytest.param("temp", 0.35, 1.0, NONE, id="one of three stations, for an hour"),
         pytest.param("temp", 0.35, 2.0, PAGE, id="for two hours: no report that was lost"),
         pytest.param("temp", 1.0, 1.0, PAGE, id="all of them"),
         pytest.param("amount", 0.35, 1.0, PAGE, id="a number of each event"),
