@@ -135,29 +135,58 @@ class KafkaSend:
             raise ValueError("kafka://... needs the package kafka-python; or send to `driftd receive`") from None
         self._library, self._servers, self._topic, self._timeout = kafka, [*servers], topic, timeout_seconds
         self._options, self._process = dict(options or {}), 0
+        self._too_large = kafka.errors.MessageSizeTooLargeError
         self._producer: Any = None
         self._inherited: list[Any] = []
 
     def __call__(self, events: Sequence[bytes]) -> int:
-        too_large = self._library.errors.MessageSizeTooLargeError
         if self._process != os.getpid():
             # kept, not ended: a producer of the parent would wait for a thread that is not here
             self._inherited, self._process, self._producer = [self._producer], os.getpid(), None
+        refused = self._write(events)
+        if len(refused) == len(events) == 1:
+            return 1
+        # one that is too large takes those with it that share its request
+        return sum(self([events[i]]) for i in refused)
+
+    def _write(self, events: Sequence[bytes]) -> list[int]:
+        """Those that the topic found too large, by their place. Raises what the library raises."""
         if self._producer is None:
             self._producer = self._open()
-        refused = 0
+        refused = []
         try:
-            sent = [self._producer.send(self._topic, event) for event in events]
-            for future in sent:
+            sent = [(i, self._give(event)) for i, event in enumerate(events)]
+            for i, future in sent:
                 try:
-                    future.get(timeout=self._timeout)
-                except too_large:
-                    refused += 1
+                    taken = future is not None and future.get(timeout=self._timeout) is not None
+                except self._too_large:
+                    taken = False
+                if not taken:
+                    refused.append(i)
         except Exception:
-            producer, self._producer = self._producer, None
-            _end(producer)
+            self._end()
             raise
+        if refused:  # it would fail all that follow the same way
+            self._end()
         return refused
+
+    def _give(self, event: bytes) -> Any:
+        """The library's future; None for what it does not take itself."""
+        try:
+            return self._producer.send(self._topic, event)
+        except self._too_large:
+            return None
+
+    def _end(self) -> None:
+        """What it still has is sent anew by the next one; its own thread must not go on with it."""
+        producer, self._producer = self._producer, None
+        try:
+            producer.close(timeout=0)
+        except Exception:  # noqa: BLE001  (it raises where something is left; and its thread then goes on)
+            inner = getattr(producer, "_sender", None)
+            if inner is not None:
+                inner.force_close()
+                producer._closed = True  # noqa: SLF001  (else its finalizer waits, and complains, once more)
 
     def _open(self) -> Any:
         return self._library.KafkaProducer(
@@ -171,11 +200,3 @@ class KafkaSend:
             }
             | self._options
         )
-
-
-def _end(producer: Any) -> None:
-    """What it still has is sent anew by the next one; its own thread must not go on with it."""
-    try:
-        producer.close(timeout=0)
-    except Exception:  # noqa: BLE001  (the library raises what it likes; the reason for ending it is raised instead)
-        return

@@ -21,8 +21,8 @@ class PSI:
 
     ``PSI = sum((q - p) * ln(q / p))`` over the merged bins, missing and unseen included; p and q are the
     shares of reference and window after half a count is added to each bin.
-    With ``binning: evidently`` the number is Evidently's, for comparisons during a migration: the same for categories
-    and for up to 20 different numbers, near it for others.
+    With ``binning`` set to ``evidently`` the number is Evidently's, for comparisons during a migration: the same for
+    categories and for up to 20 different numbers, near it for others.
     Unit: nats; 0 for equal shares, no upper bound.
 
     Settings: ``effect``, the least PSI that matters (0.1, the customary border between "no change" and
