@@ -18,6 +18,7 @@ from driftd.cli.check import check
 from driftd.cli.completion import completion
 from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
+from driftd.cli.experiment import experiment
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
 from driftd.cli.incident_report import report
@@ -86,7 +87,7 @@ def version() -> None:
 
 
 for command in (
-    *(run, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(run, check, status, explain, experiment, report, rebaseline, maintenance, ack, feedback),
     *(demo, replay, reference, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)
