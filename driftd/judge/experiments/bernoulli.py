@@ -16,8 +16,8 @@ Counts = NDArray[np.int64]
 
 PRIOR: Final = 0.18
 """Failures, and as many successes, that each arm is thought to have had before the first: Turner, Ly and Grunwald's."""
-HALVINGS: Final = 60
-"""Of an interval below 1: what is left is less than a float can tell."""
+HALVINGS: Final = 32
+"""Of an interval below 1. What is left, 2e-10, changes a bet by its square: the nearest share is where it is least."""
 
 CLAIMS: Final = ((1, 1), (1, 0), (-1, 1), (-1, 0), (1, -1))
 """What can be shown of b - a: that it is above (1) or below (-1) so many margins. In words: worse by more than the
@@ -29,27 +29,29 @@ def shares(events: Floats, failures: Floats) -> Floats:
     return np.asarray((PRIOR + failures) / (2 * PRIOR + events))
 
 
-def nearest(p: Floats, n: Floats, margin: float) -> Floats:
-    """The share q of a, where that of b is q + ``margin``, that is nearest to ``p`` [..., 2] of ``n`` [..., 2] events:
-    it minimises n_a KL(p_a | q) + n_b KL(p_b | q + margin).
+def nearest(p: Floats, n: Floats, margins: Floats) -> Floats:
+    """The share q of a, where that of b is q + margin, that is nearest to ``p`` [..., 2] of ``n`` [..., 2] events: it
+    minimises n_a KL(p_a | q) + n_b KL(p_b | q + margin). For each of the ``margins``, [..., margins].
     """
-    low, high = np.full(p.shape[:-1], max(0.0, -margin)), np.full(p.shape[:-1], min(1.0, 1.0 - margin))
-    (p_a, p_b), (n_a, n_b) = np.moveaxis(p, -1, 0), np.moveaxis(n, -1, 0)
+    shape = (*p.shape[:-1], len(margins))
+    low, high = np.broadcast_to(np.maximum(0.0, -margins), shape), np.broadcast_to(np.minimum(1.0, 1 - margins), shape)
+    (p_a, p_b), (n_a, n_b) = (np.moveaxis(x, -1, 0)[..., None] for x in (p, n))
     for _ in range(HALVINGS):
         q = (low + high) / 2
-        r = q + margin
+        r = q + margins
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = n_a * (q - p_a) / (q * (1 - q)) + n_b * (r - p_b) / (r * (1 - r))
-        low, high = np.where(slope < 0, q, low), np.where(slope < 0, high, q)
+            falls = n_a * (q - p_a) * (r * (1 - r)) + n_b * (r - p_b) * (q * (1 - q)) < 0
+        low, high = np.where(falls, q, low), np.where(falls, high, q)
     return np.asarray((low + high) / 2)
 
 
-def log_factors(failures: Floats, events: Floats, p: Floats, margin: float) -> Floats:
-    """What panes say for ``p`` against the nearest shares that are ``margin`` apart; all [..., 2], the result [...]."""
-    q = nearest(p, events, margin)
-    null = np.stack([q, q + margin], axis=-1)
+def log_factors(failures: Floats, events: Floats, p: Floats, margins: Floats) -> Floats:
+    """What panes say for ``p`` against the nearest shares that are so far apart; all [..., 2], out [..., margins]."""
+    q = nearest(p, events, margins)
+    null = np.stack([q, q + margins], axis=-1)
+    y, n, mine = (x[..., None, :] for x in (failures, events, p))
     with np.errstate(divide="ignore", invalid="ignore"):
-        steps = failures * np.log(p / null) + (events - failures) * np.log((1 - p) / (1 - null))
+        steps = y * np.log(mine / null) + (n - y) * np.log((1 - mine) / (1 - null))
     return np.asarray(np.nan_to_num(steps.sum(axis=-1), nan=0.0, posinf=0.0, neginf=0.0))
 
 
@@ -66,8 +68,8 @@ def log_steps(failures: Counts, events: Counts, before: tuple[Counts, Counts], m
     p = shares(past[1], past[0])
     both, difference = (events > 0).all(axis=1), p[:, 1] - p[:, 0]
     y, n = failures.astype(np.float64), np.maximum(events, 1e-9)
-    found = {times: log_factors(y, n, p, times * margin) for times in {times for _, times in CLAIMS}}
-    claimed = [both & (sign * (difference - times * margin) > 0) for sign, times in CLAIMS]
-    return np.stack(
-        [np.where(here, found[times], 0.0) for here, (_, times) in zip(claimed, CLAIMS, strict=True)], axis=1
-    )
+    times = np.array([1.0, 0.0, -1.0])
+    found = log_factors(y, n, p, times * margin)[:, [int(1 - at) for _, at in CLAIMS]]
+    far = np.array([at for _, at in CLAIMS]) * margin
+    claimed = both[:, None] & (np.array([sign for sign, _ in CLAIMS]) * (difference[:, None] - far) > 0)
+    return np.where(claimed, found, 0.0)

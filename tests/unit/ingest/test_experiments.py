@@ -90,7 +90,7 @@ def test_sums_are_those_of_the_events_one_by_one() -> None:
 
 def test_a_unit_is_in_one_bucket_and_7_is_that_of_text_7() -> None:
     n = 8
-    fields = {"variant": ["a"] * n, "unit": ["x", "x", 7.0, "7", None, None, None, None]}
+    fields: dict[str, Any] = {"variant": ["a"] * n, "unit": ["x", "x", 7.0, "7", None, None, None, None]}
     batch = EventBatch("m", np.arange(n), np.zeros(n), {}, fields, ids=[None, None, None, None, "x", "x", None, None])
     ready = prepared(batch, (RULE,)).fields["unit"]
     assert isinstance(ready, np.ndarray)
@@ -113,7 +113,11 @@ def test_without_units_each_event_is_one_by_itself() -> None:
 
 
 def test_money_is_that_of_prices_where_an_event_states_none() -> None:
-    fields = {"variant": ["a", "a"], "cost.amount": np.array([0.5, np.nan]), "cost.tokens_in": np.array([9e6, 1e6])}
+    fields: dict[str, Any] = {
+        "variant": ["a", "a"],
+        "cost.amount": np.array([0.5, np.nan]),
+        "cost.tokens_in": np.array([9e6, 1e6]),
+    }
     batch = EventBatch("m", np.arange(2), np.zeros(2), {}, fields, ["7", "8"])
     rule = Rule("r", "m", ("a", "b"), (Metric(Measure.COST, 0.1),))
     found = trial(rule, batch, np.zeros(2, np.int64), Prices((Price(input=3.0),)))

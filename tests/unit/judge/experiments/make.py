@@ -39,7 +39,8 @@ def events(
         fields["score"] = scores.astype(float)
     if units is not None:
         fields["unit"] = list(units)
-    return EventBatch("m", np.arange(offset, offset + n), at + np.arange(n) * (PANE / n), {}, fields)
+    times: np.ndarray[Any, np.dtype[np.float64]] = at + np.arange(n, dtype=np.float64) * (PANE / n)
+    return EventBatch("m", np.arange(offset, offset + n), times, {}, fields)
 
 
 def run(rule: Rule, batches: Iterator[EventBatch] | Sequence[EventBatch], at_once: int = 50) -> Experiment:

@@ -68,7 +68,9 @@ def users(
         yield who, arm[who], own[who] + rng.normal(0, 0.7, n) + effect * arm[who]
 
 
-def scored(rng: np.random.Generator, people: int, panes: int, n: int, *, named: bool, effect: float = 0.0):  # noqa: ANN201
+def scored(
+    rng: np.random.Generator, people: int, panes: int, n: int, *, named: bool, effect: float = 0.0
+) -> Iterator[EventBatch]:
     for t, (who, arms, x) in enumerate(users(rng, people, panes, n, effect)):
         units = [f"u{i}" for i in who.tolist()] if named else None
         yield events(arms, at=t * PANE, scores=x, units=units, offset=t * n)

@@ -68,8 +68,8 @@ def test_evidence_that_a_share_is_higher_is_that_of_the_paper() -> None:
 
 def test_with_a_margin_each_arm_is_compared_with_its_own_nearest_share() -> None:
     p, n = np.array([0.02, 0.05]), np.array([100.0, 100.0])
-    assert bernoulli.nearest(p, n, 0.01) == pytest.approx(0.0285608, abs=1e-7)
-    assert bernoulli.log_factors(np.array([2.0, 6.0]), n, p, 0.01) == pytest.approx(0.5808379, abs=1e-7)
+    assert bernoulli.nearest(p, n, np.array([0.01])) == pytest.approx([0.0285608], abs=1e-7)
+    assert bernoulli.log_factors(np.array([2.0, 6.0]), n, p, np.array([0.01])) == pytest.approx([0.5808379], abs=1e-7)
 
 
 def test_pieces_go_on_where_those_before_them_ended() -> None:
