@@ -99,6 +99,8 @@ quality: $(VENV)/.dev $(QUALITY_VENV)/.installed  ## docs/quality.md: drift foun
 	@echo "Faults on ordinary traffic (docs/everyday.md); tuned on seeds 11, 12 and 13, so these are others:"
 	@$(BIN)/python -m tests.quality.everyday --seed 21 --seed 22 --models 6
 	@$(BIN)/python -m tests.quality.everyday --seed 21 --models 3 --zero
+	@echo "Experiments that are looked at every minute (docs/experiments.md):"
+	@$(BIN)/python -m tests.quality.experiments
 
 site: $(VENV)/.dev  ## The documentation as a site, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file deploy/site/mkdocs.yml

@@ -18,6 +18,7 @@ from driftd.cli.check import check
 from driftd.cli.completion import completion
 from driftd.cli.configuration import config
 from driftd.cli.detectors import detectors
+from driftd.cli.experiment import experiment
 from driftd.cli.forget import forget
 from driftd.cli.generate import generate
 from driftd.cli.imports import import_
@@ -88,7 +89,7 @@ def version() -> None:
 
 
 for command in (
-    *(run, receive, check, status, explain, report, rebaseline, maintenance, ack, feedback),
+    *(run, receive, check, status, explain, experiment, report, rebaseline, maintenance, ack, feedback),
     *(demo, replay, reference, import_, forget, detectors, config, completion, generate),
 ):
     cli.add_command(command)

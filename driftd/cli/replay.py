@@ -189,6 +189,7 @@ def _report(loaded: list[Loaded], results: list[Replayed], output: str, *, to_st
             comparison.text(loaded, results)
         else:
             reports.text(report, results[0].accounts.accepted, asked)
+        reports.experiments(results[0].experiments)
         reports.refused(results[0].refused)
     print_line(reports.speed(results[0]), err=True)
 

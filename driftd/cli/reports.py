@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from driftd.cli import findings, output
 from driftd.core.finding import CHANGE
 from driftd.core.text import clean, duration, minute, plural
+from driftd.judge.experiments.verdict import Result
 from driftd.monitor.wording import named
 
 if TYPE_CHECKING:
@@ -137,6 +138,23 @@ def _nothing(accepted: int, asked: int | None) -> Iterator[str]:
         yield f"A reference of fewer than {LEAST_THIRD} events, with others to watch after it, says little."
 
 
+def experiments(results: Sequence[Result]) -> None:
+    """What each experiment comes to."""
+    from driftd.cli.experiment import report_lines  # noqa: PLC0415
+
+    for e in _experiments(results):
+        output.print_line()
+        for line in report_lines(e, e["last"] or 0.0):
+            output.print_line(line)
+
+
+def _experiments(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """As the API has them."""
+    from driftd.web.experiments import experiment  # noqa: PLC0415
+
+    return [asdict(experiment(r)) for r in results]
+
+
 def refused(features: Sequence[RefusedFeature]) -> None:
     """Features whose values were refused, if any."""
     if not features:
@@ -212,5 +230,6 @@ def fields(result: Replayed) -> dict[str, Any]:
         ],
         "tickets_that_became_pages": report.risen,
         "silences": [asdict(s) for s in report.silences],
+        "experiments": _experiments(result.experiments),
         "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},
     }  # fmt: skip

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from driftd.config import mapping, memory
+from driftd.config import experiments, mapping, memory
 from driftd.config.settings import DetectorSettings, KafkaSection, Settings, SizeSetting
 from driftd.config.values import spell_seconds
 from driftd.config.yamlfile import Place
@@ -34,6 +34,7 @@ def apart(settings: Settings) -> Iterator[Mistake]:
     yield from _detectors(settings)
     yield from _sizes(settings)
     yield from mapping.mistakes(settings.mapping)
+    yield from experiments.mistakes(settings.experiments)
 
 
 def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from driftd.config.experiments import ExperimentSetting, MetricSetting, RampSetting
 from driftd.config.settings import (
     Detectors,
     ExcludedStretch,
@@ -24,7 +25,7 @@ from driftd.config.settings import (
     Settings,
     SizeSetting,
 )
-from driftd.config.values import PositiveSeconds, Seconds, spell_seconds
+from driftd.config.values import Moment, PositiveSeconds, Seconds, spell_seconds
 
 _DURATIONS: Final = (get_args(Seconds), get_args(PositiveSeconds))
 _PLAIN: Final = {
@@ -39,7 +40,12 @@ _ITEMS: Final[dict[type[BaseModel] | None, str]] = {
     Model: "models",
     ExcludedStretch: "time ranges",
     PriceSetting: "prices",
+    ExperimentSetting: "experiments",
+    MetricSetting: "metrics",
+    RampSetting: "steps",
 }
+_LISTS: Final = frozenset({"models", "prices.models", "experiments", "experiments[].metrics", "experiments[].ramp"})
+"""Whose items have settings of their own."""
 
 _MAPPED: Final[dict[Any, str]] = {Feature: "features", SizeSetting: "sizes", MappingFields: "mappings"}
 _PATHS: Final[dict[Any, str]] = {FieldMapping: "path or mapping", FeaturesMapping: "path or mapping"}
@@ -87,14 +93,14 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 def _walk(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
     for name, info in section.model_fields.items():
-        path = f"{prefix}{name}"
+        path = f"{prefix}{info.alias or name}"
         inner = model_of(info.annotation)
         if isinstance(info.annotation, type) and inner is not None:
             yield from _walk(inner, f"{path}.")
             continue
         env = "" if "[]" in path else env_name(path)
         yield Setting(path, _type(info.annotation, info.metadata), _default(info), env, info.description or "")
-        if inner is not None and path in {"models", "prices.models"}:
+        if inner is not None and path in _LISTS:
             yield from _walk(inner, f"{path}[].")
         if inner is Feature:
             yield from _walk(inner, f"{path}.<feature>.")
@@ -128,6 +134,8 @@ def _type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     if set(get_args(MappedNames)) <= set(args):
         return "path or mapping"
     if origin is None:
+        if any(validator in metadata for validator in get_args(Moment)[1:]):
+            return "time"
         return "duration" if _duration(metadata) else (_PATHS.get(annotation) or _PLAIN[annotation])
     return _generic(origin, args)
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -17,6 +16,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from driftd.config.experiments import ExperimentSetting
+from driftd.config.section import Section
 from driftd.config.values import (
     Address,
     Broker,
@@ -38,10 +39,6 @@ from driftd.config.values import (
     split_address,
 )
 from driftd.core.summary import LATENCY_LE
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class DetectorSettings(Section):
@@ -703,6 +700,9 @@ class MappingFields(Section):
         description="Path that the features are under, or a mapping with `under`, `names`, `paths`, `ignore`.",
     )
     variant: MappedField | None = Field(default=None, description="Path of the variant, or `{value: ...}`.")
+    unit: MappedField | None = Field(
+        default=None, description="Path of what variants are given to: a user, a session, a device."
+    )
     id: MappedField | None = Field(default=None, description="Path of the id.")
     prediction: MappedField | None = Field(default=None, description="Path of the prediction.")
     score: MappedField | None = Field(default=None, description="Path of the score.")
@@ -754,6 +754,9 @@ class Settings(BaseSettings):
         default=SloSection(), description="Objectives of the services, for the alerts about error and latency budgets."
     )
     prices: PricesSection = Field(default=PricesSection(), description="What events cost that do not say it.")
+    experiments: Annotated[tuple[ExperimentSetting, ...], Several] = Field(
+        default=(), description="Variants of models that are compared, and the rule of each comparison."
+    )
     labels: LabelsSection = Field(default=LabelsSection(), description="Labels that come after their predictions.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits that no input can exceed.")
     state: StateSection = Field(default=StateSection(), description="State that survives a restart.")

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import EventBatch
+from driftd.core.event import EventBatch, versions
 
 PREFIX: Final = "cost."
 """An event's ``cost`` is columns: ``EventBatch.fields["cost.tokens_in"]`` and others, float64, NaN missing."""
@@ -189,6 +189,16 @@ class Prices:
         fits = [p for p in self.table if fnmatchcase(model, p.model) and fnmatchcase(version, p.version)]
         return max(fits, key=lambda p: (_literal(p.model), _literal(p.version)), default=None)
 
+    def amounts(self, batch: EventBatch) -> NDArray[np.float64] | None:
+        """float64[n]: what each event costs, NaN where that is not known; None where it is of none."""
+        if not self.table and AMOUNT not in batch.fields:
+            return None
+        out, names = np.full(len(batch), np.nan), np.array([v or "" for v in versions(batch)], object)
+        for name in sorted(set(names.tolist())):
+            at = np.flatnonzero(names == name)
+            out[at] = self._nanos(batch.take(at), self.of(batch.model, name)) / NANO
+        return out
+
     def spending(self, batch: EventBatch) -> Spending:
         """What the events of a batch cost."""
         stated = any(name.startswith(PREFIX) for name in batch.fields)
@@ -206,10 +216,7 @@ class Prices:
         price = self.of(batch.model, version)
         if price is None and not stated:
             return NOTHING
-        given = batch.fields.get(AMOUNT)
-        nanos = np.full(len(batch), np.nan) if given is None else np.rint(np.asarray(given, np.float64) * NANO)
-        if price is not None:
-            nanos = np.where(np.isnan(nanos), price.nanos(batch), nanos)
+        nanos = self._nanos(batch, price)
         priced = ~np.isnan(nanos)
         here = priced | _any(batch, TOKENS)
         if not here.any():
@@ -234,6 +241,13 @@ class Prices:
         day = (batch.times[here] // DAY).astype(np.int64)
         mine = whole[here]
         return Spending({version: spend}, {_date(int(d)): Money.of(_sum(mine[day == d])) for d in np.unique(day)})
+
+    @staticmethod
+    def _nanos(batch: EventBatch, price: Price | None) -> NDArray[np.float64]:
+        """float64[n], whole billionths: as each event states it, else by the price; NaN where neither says."""
+        given = batch.fields.get(AMOUNT)
+        nanos = np.full(len(batch), np.nan) if given is None else np.rint(np.asarray(given, np.float64) * NANO)
+        return nanos if price is None else np.where(np.isnan(nanos), price.nanos(batch), nanos)
 
 
 @dataclass(frozen=True, slots=True)

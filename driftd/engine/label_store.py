@@ -52,6 +52,8 @@ class _Value(NamedTuple):
     label: Scalar
     source: tuple[str, int] | None
     offset: int
+    variant: str | None = None
+    unit: float | None = None
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -64,7 +66,7 @@ def _row(key: Key, entry: Entry | None) -> tuple[Key, str, float, bytes | None]:
 
 def _entry(model: str, time: float, value: bytes) -> Entry:
     v = _decode(value)
-    return Entry(v.stage, model, time, v.prediction, v.score, v.version, v.label, v.source, v.offset)
+    return Entry(v.stage, model, time, v.prediction, v.score, v.version, v.label, v.source, v.offset, v.variant, v.unit)
 
 
 class Unusable(Exception):

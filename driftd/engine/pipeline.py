@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftd.core.act import Act
 from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
+from driftd.core.experiment import Rule
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import Hashing
 from driftd.core.quality.scoring import Scoring
@@ -29,12 +30,13 @@ from driftd.engine import joined
 from driftd.engine.degradation import halvings
 from driftd.engine.schemas import Schemas
 from driftd.engine.state import FirstRefused, Outcome, State, together
-from driftd.ingest import panes, partition, rate_limit
+from driftd.ingest import experiments, panes, partition, rate_limit
 from driftd.ingest.outcomes.join import Joining, sweep
 from driftd.ingest.panes import FaultCounting, SliceIngest
 from driftd.ingest.rate_limit import NO_LIMITS, RateLimits
 from driftd.ingest.state import PartitionState, Stream
 from driftd.learn.growth import older
+from driftd.monitor import experiments as trying
 from driftd.monitor import renewal
 from driftd.monitor.intake import take_in
 from driftd.monitor.model import Monitor
@@ -133,8 +135,9 @@ class Pipeline:
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
-        pairs = [] if self.labels is None else joined.join(state, source, decoded.batches, self.labels)
-        whole = decoded.batches if self.shows_ids else [batch.without_ids() for batch in decoded.batches]
+        events = [experiments.prepared(batch, self._rules(Slice(batch.model))) for batch in decoded.batches]
+        pairs = [] if self.labels is None else joined.join(state, source, events, self.labels)
+        whole = events if self.shows_ids else [batch.without_ids() for batch in events]
         batches, sampled_out = rate_limit.thin_events(mine, source, whole, self.limits)
         if sampled_out:
             state.dropped[DropReason.RATE_LIMIT.value] += sampled_out
@@ -158,7 +161,8 @@ class Pipeline:
                 state.models[key] = ModelState(key)
             events = joined.in_time(state, batch, self.monitor.windows.pane_seconds)
             events = events if self.shows_ids else events.without_ids()
-            partition.add(state.partitions[source], events, lambda key: self.about(state, key))
+            seconds = self.monitor.windows.pane_seconds
+            partition.add(state.partitions[source], events, lambda key: self.about(state, key), seconds)
 
     def settle(self, state: State, idle: frozenset[TopicPartition] = NOBODY, *, end: bool = False) -> Outcome:
         """Closes panes, hands them to the model side and evaluates what came in.
@@ -216,6 +220,7 @@ class Pipeline:
             touched = self._evaluate(state, reached, key, step)
         if end:
             self.monitor.settle(state.models[key], reached, step.evaluated, end=True)
+        trying.settle(state.models[key], self._rules(key), reached, self.monitor.windows.pane_seconds)
         yield step
 
     def retire(self, state: State, key: Slice, because: str) -> Outcome:
@@ -332,6 +337,9 @@ class Pipeline:
                 if stream.rows:
                     panes.absorb(self.about(state, key), stream, self.monitor.windows.pane_seconds)
 
+    def _rules(self, key: Slice) -> tuple[Rule, ...]:
+        return self.monitor.experiments_of(key)
+
     def _panes(self, rows: EventBatch) -> NDArray[np.int64]:
         return panes_of(rows.times, self.monitor.windows.pane_seconds)
 
@@ -344,6 +352,8 @@ class Pipeline:
             for message in panes.take_closed(mine, source, reached, seconds, key):
                 take_in(state.models[key], message)
                 touched = True
+            if trials := experiments.take_closed(mine.streams.get(key), reached):
+                trying.take_in(state.models[key], source, trials)
         return touched
 
     def _learn(self, state: State, reached: int, key: Slice, step: _Step) -> None:
@@ -469,9 +479,9 @@ class Pipeline:
     def about(self, state: State, key: Slice) -> SliceIngest:
         """What the partition side must know of the slice."""
         reference, settings = state.models[key].reference, self.monitor.settings(key)
-        exclude, prices = settings.learning.exclude, settings.prices
+        exclude, prices, rules = settings.learning.exclude, settings.prices, self._rules(key)
         if reference is None:
-            return SliceIngest(exclude=exclude, prices=prices)
+            return SliceIngest(exclude=exclude, prices=prices, experiments=rules)
         known, hold = self._ingest.get(key), state.models[key].holds_rows or settings.restart
         shed = self.shed > 0
         if known is None or known.reference is not reference or (known.hold, known.shed) != (hold, shed):
@@ -489,6 +499,7 @@ class Pipeline:
                 shed,
                 Scoring.of(reference.learned),
                 prices,
+                rules,
             )
         return known
 

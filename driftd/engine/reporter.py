@@ -27,12 +27,14 @@ from driftd.engine.state import State
 from driftd.engine.systemd import notify
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
+from driftd.judge.experiments.verdict import Result
 from driftd.learn.remarks import unwatched
 from driftd.metrics.aggregates import ModelCounts, Page
 from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from driftd.monitor import growing, regrowth, renewal
 from driftd.monitor.alert_texts import called, texts_of
+from driftd.monitor.experiments import results
 from driftd.monitor.settings import ModelSettings
 from driftd.monitor.silence import Quiet
 from driftd.monitor.state import ModelState
@@ -71,6 +73,7 @@ def counts_of(
     counters: Counters,
     settings: ModelSettings,
     joins: LabelCounts | None = None,
+    experiments: Sequence[Result] = (),
     *,
     maintenance: bool = False,
 ) -> ModelCounts:
@@ -94,6 +97,7 @@ def counts_of(
         counters.spending,
         settings.prices.currency,
         settings.budget,
+        experiments,
     )
 
 
@@ -206,6 +210,11 @@ class Reporter:
             counts = counts_of(ModelState(key), counters, self._settings(key))
             self.metrics.count(key.model, counts, elsewhere=True)
 
+    def _counts(self, model: ModelState, counters: Counters, state: State) -> ModelCounts:
+        key, joins = model.slice, state.outcomes.counts.get(model.name)
+        rules = () if key.part else self.pipeline.monitor.experiments_of(key)
+        return counts_of(model, counters, self._settings(key), joins, results(state.models, key, rules))
+
     def _settings(self, key: Slice) -> ModelSettings:
         return self.pipeline.monitor.settings(key)
 
@@ -236,7 +245,7 @@ class Reporter:
         known = {model.slice: state.counters(model.slice) for model in there}
         for model in there:
             ignored = ignored or known[model.slice].ignored_features > 0
-            self._count(model, known[model.slice], state.outcomes.counts.get(model.name))
+            self._count(model, known[model.slice], state)
         t.set("driftd_discovery_limit_reached", ignored, "features")
         waits = state.outcomes
         t.set("driftd_label_sample_ratio", 0.5**waits.halvings)
@@ -269,9 +278,9 @@ class Reporter:
         self.telemetry.replace("driftd_events_late_total", late)
         self.telemetry.replace("driftd_event_lateness_max_seconds", worst)
 
-    def _count(self, model: ModelState, counters: Counters, joins: LabelCounts | None) -> None:
-        quiet, settings = self._in_maintenance(model), self._settings(model.slice)
-        counts = counts_of(model, counters, settings, joins, maintenance=quiet)
+    def _count(self, model: ModelState, counters: Counters, state: State) -> None:
+        quiet, counts = self._in_maintenance(model), self._counts(model, counters, state)
+        counts = replace(counts, maintenance=quiet)
         if model.reference is None:
             self.metrics.learning(model.name, self.pipeline.monitor.learning_ratio(model), counts)
         else:
@@ -359,7 +368,7 @@ class Reporter:
             m.name,
             m.judgement,
             monitor.learning_ratio(m),
-            counts_of(m, state.counters(m.slice), self._settings(m.slice), state.outcomes.counts.get(m.name)),
+            self._counts(m, state.counters(m.slice), state),
             "; ".join(filter(None, (growing.told(m), *renewed.values()))),
             self.unwatched_of(m),
             m.timeline,
@@ -385,10 +394,8 @@ class Reporter:
             # a page and its number appear together: the alert carries it
             counts = None
             if model is not None:
-                quiet = self._in_maintenance(model)
-                settings = self._settings(model.slice)
-                joins = state.outcomes.counts.get(model.name)
-                counts = counts_of(model, state.counters(model.slice), settings, joins, maintenance=quiet)
+                counts = self._counts(model, state.counters(model.slice), state)
+                counts = replace(counts, maintenance=self._in_maintenance(model))
                 self._tell_incidents(model, counts.last_event)
             self.metrics.update(judgement, counts, cover if isinstance(cover, ModelGuarantee) else None)
 

@@ -16,6 +16,7 @@ from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
+from driftd.core.trials import UNIT_RANGE, Trials
 from driftd.engine.snapshot import RowsSnapshot
 
 
@@ -95,6 +96,27 @@ def _require_outcomes(outcomes: Outcomes, numbers: NDArray[np.int64]) -> None:
             raise ValueError("panes: outcomes not in order, or none")
         if not np.isin(sums.rows, numbers).all():
             raise ValueError("panes: outcomes in no pane of them")
+
+
+def require_trials(trials: Trials) -> None:
+    """Raises ValueError where the arrays do not belong together."""
+    if not trials:
+        raise ValueError("trials: expected some")
+    for trial in trials.values():
+        sums, units = trial.sums, trial.units
+        _require("trials", sums.keys, (len(sums.keys),), "i")
+        _require("trials", sums.values, (len(sums.keys),), "i")
+        if sums.width < 1 or not len(sums) or (np.diff(sums.keys) <= 0).any():
+            raise ValueError("trials: sums not in order, or none")
+        _require("units", units.panes, (len(units.panes),), "i")
+        _require("units", units.hashes, (len(units.panes),), "f")
+        _require("units", units.arms, (len(units.panes),), "i")
+        _require("units", units.cut, (len(units.cut),), "i")
+        _require("units", units.bounds, (len(units.cut),), "f")
+        if not np.isin(np.append(units.panes, units.cut), sums.rows).all() or (units.arms < 0).any():
+            raise ValueError("units: in no pane of the sums, or in no arm")
+        if not ((units.hashes >= 0) & (units.hashes < UNIT_RANGE)).all() or not (units.bounds > 0).all():
+            raise ValueError("units: expected hashes and bounds")
 
 
 def fits(block: PaneBlock, reference: Reference) -> bool:

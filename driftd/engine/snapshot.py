@@ -24,6 +24,7 @@ from driftd.core.quality.sums import SparseSums
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusal, Refusals
 from driftd.core.slice import Slice
+from driftd.core.trials import Trial
 from driftd.core.window import Hops
 from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
@@ -33,6 +34,7 @@ from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.ingest.outcomes.join import Outcomes
 from driftd.ingest.outcomes.pending import Pending
 from driftd.ingest.state import START, Pace, PartitionState, Stream
+from driftd.judge.experiments.state import Experiment
 from driftd.judge.learned import JudgeState
 from driftd.judge.natural.history import History
 from driftd.judge.natural.runs import Runs
@@ -120,6 +122,7 @@ class StreamSnapshot:
     carry: Carry | None
     held: list[RowsSnapshot] = field(default_factory=list)
     pace: Pace = START
+    trials: dict[str, Trial] = field(default_factory=dict)
 
     @classmethod
     def of(cls, key: Slice, stream: Stream, reference: Reference | None, find: FindDetector) -> StreamSnapshot:
@@ -137,12 +140,13 @@ class StreamSnapshot:
             stream.carry,
             [RowsSnapshot.of(r) for r in stream.held],
             stream.pace,
+            dict(stream.trials),
         )
 
     def restore(self, reference: Reference | None, find: FindDetector) -> Stream:
         rows, held = ([r.restore() for r in part] for part in (self.rows, self.held))
         panes = merge([PaneBlock.of(number, pane) for number, pane in self.panes]) if self.panes else None
-        stream = Stream(rows, panes, counters=self.counters, carry=self.carry, held=held, pace=self.pace)
+        stream = Stream(rows, panes, {}, self.counters, self.carry, held, self.pace, self.trials)
         for s in self.sequential:
             owner = None if reference is None else find(reference, s.detector, s.channel)
             if owner is not None and repr(owner) == s.settings:  # other settings start afresh
@@ -319,6 +323,9 @@ class ModelSnapshot:
     configured: bool = False
     regrowths: list[RegrowthSnapshot] = field(default_factory=list)
     quality: QualitySnapshot | None = None
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    trials: list[tuple[TopicPartition, dict[str, Trial]]] = field(default_factory=list)
+    tried: int | None = None
 
     @property
     def growths(self) -> list[GrowthSnapshot]:
@@ -359,6 +366,9 @@ class ModelSnapshot:
             m.configured,
             [RegrowthSnapshot.of(r) for r in m.regrowths],
             None if m.quality is None else QualitySnapshot.of(m.quality),
+            m.experiments,
+            [(source, dict(trials)) for source, trials in sorted(m.trials.items())],
+            m.tried,
         )
 
     def restore(self) -> ModelState:
@@ -392,6 +402,9 @@ class ModelSnapshot:
             names=self.names,
             regrowths=tuple(r.restore() for r in self.regrowths),
             quality=None if self.quality is None else self.quality.restore(),
+            experiments=self.experiments,
+            trials=dict(self.trials),
+            tried=self.tried,
         )
         for message in self.pending:
             model.pending.setdefault(message.source, []).append(message)

@@ -311,3 +311,29 @@ def service() -> Iterator[Panel]:
         [(f"{spent} / ({events} - {failed})", "{{version}}")],
         size=(8, 8),
     )
+    mine = 'model=~"$model"'
+    yield lines(
+        "Variants: verdicts",
+        "What experiments say of challengers: -1 worse by more than the margin, 0 not yet, 1 not worse, 2 better; no "
+        "data without experiments in driftd.yaml.",
+        [
+            (
+                f"min by (experiment, challenger, metric) (driftd_variant_verdict{{{mine}}})",
+                "{{experiment}} {{challenger}} {{metric}}",
+            )
+        ],
+        size=(8, 8),
+        runbooks=["DriftdChallengerWorse"],
+    )
+    yield lines(
+        "Variants: traffic",
+        "Events of each variant that count, a second.",
+        [
+            (
+                f"sum by (experiment, variant) (rate(driftd_variant_events_total{{{mine}}}[15m]))",
+                "{{experiment}} {{variant}}",
+            )
+        ],
+        size=(8, 8),
+        runbooks=["DriftdSampleRatioBroken"],
+    )

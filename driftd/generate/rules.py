@@ -11,7 +11,7 @@ from driftd.config.share import shared
 from driftd.detectors import Fault
 from driftd.detectors.registry import faults, registry
 
-FILES: Final = ("cost.yml", "drift.yml", "driftd.yml", "quality.yml", "recording.yml", "slo.yml")
+FILES: Final = ("cost.yml", "drift.yml", "driftd.yml", "experiments.yml", "quality.yml", "recording.yml", "slo.yml")
 _FAULTS: Final = re.compile(r'kind=~"[^"]*"')
 
 _QUALITY: Final = """\

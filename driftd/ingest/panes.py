@@ -14,6 +14,7 @@ from driftd.core.by_pane import ByPane
 from driftd.core.cost import FREE, Prices
 from driftd.core.event import EventBatch, TopicPartition, concatenate
 from driftd.core.exemplars import Exemplars
+from driftd.core.experiment import Rule
 from driftd.core.fault_counters import HOT, CountLimits
 from driftd.core.new_names import NewName, added
 from driftd.core.pane import ClosedPanes, RawRows
@@ -72,7 +73,7 @@ class SliceIngest:
     Events in ``exclude`` are counted and go no further. ``faults``: None where nothing was learned for them. ``hold``:
     events are handed over as rows too. ``shed``: some detectors are left out of ``sequential``, since driftd cannot
     keep up. ``scoring``: how events with a label are counted, None where predictions are not known.
-    ``prices``: what events cost that do not say it.
+    ``prices``: what events cost that do not say it. ``experiments``: their rules.
     """
 
     reference: Reference | None = None
@@ -84,6 +85,7 @@ class SliceIngest:
     shed: bool = False
     scoring: Scoring | None = None
     prices: Prices = FREE
+    experiments: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from driftd.core.pane import Counters
 from driftd.core.reference import outside
 from driftd.core.slice import Slice
 from driftd.core.window import Windows, panes_of, watermarks_before
+from driftd.ingest import experiments
 from driftd.ingest.counters import counted, refusals
 from driftd.ingest.panes import SliceIngest
 from driftd.ingest.state import PartitionState, Stream
@@ -37,7 +38,7 @@ def take(
     accepted = 0
     for on_time in _on_time(partition, [b for b in batches if len(b)], windows, frontier):
         accepted += len(on_time)
-        add(partition, on_time, about)
+        add(partition, on_time, about, windows.pane_seconds)
     for batch in batches:
         if batch.label_only or batch.ignored_features:
             accepted += batch.label_only
@@ -102,7 +103,7 @@ def _count_late(partition: PartitionState, reason: LateReason, seconds: NDArray[
     worst[reason.value] = max(worst.get(reason.value, 0.0), float(seconds.max()))
 
 
-def add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
+def add(partition: PartitionState, batch: EventBatch, about: SliceOf, pane_seconds: float) -> None:
     """Takes events in that come for open panes."""
     key = Slice(batch.model)
     stream, settings = partition.streams.get(key), about(key)
@@ -113,7 +114,9 @@ def add(partition: PartitionState, batch: EventBatch, about: SliceOf) -> None:
         keep = outside(batch.times, settings.exclude)
         kept = batch if keep.all() else batch.take(np.flatnonzero(keep))
     stream.counters = counted(stream.counters, batch, kept, settings.prices)
-    kept = kept.without_fields(cost_fields(kept))
+    if settings.experiments and len(kept):
+        stream.trials = experiments.counted(stream.trials, settings.experiments, kept, settings.prices, pane_seconds)
+    kept = kept.without_fields([*cost_fields(kept), *experiments.FIELDS])
     if len(kept):
         stream.rows.append(kept.compact() if settings.reference is None else kept)
         if len(stream.rows) >= MOST_BATCHES:

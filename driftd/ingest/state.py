@@ -13,6 +13,7 @@ from driftd.core.event import EventBatch
 from driftd.core.pane import Counters
 from driftd.core.pane_block import PaneBlock
 from driftd.core.slice import Slice
+from driftd.core.trials import Trials
 from driftd.ingest.fault_counts import Carry
 
 
@@ -38,6 +39,7 @@ class Stream:
     ``sequential`` maps (detector, channel) to the detector's own state; ``rows`` are in offset order.
     ``held``: events of open panes, while a reference that grows is learned from them.
     ``carry``: what the fault counters of the next batch must know of the events before.
+    ``trials``: what open panes say of experiments.
     """
 
     rows: list[EventBatch] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Stream:
     carry: Carry | None = None
     held: list[EventBatch] = field(default_factory=list)
     pace: Pace = START
+    trials: Trials = field(default_factory=dict)
 
 
 @dataclass(slots=True)

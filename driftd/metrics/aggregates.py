@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,8 @@ from driftd.core.slice import Slice
 from driftd.core.summary import LATENCY_LE
 from driftd.ingest.outcomes.counts import DELAY_LE, LabelCounts
 from driftd.judge.budget import ModelGuarantee
+from driftd.judge.experiments.srm import THRESHOLD
+from driftd.judge.experiments.verdict import Result
 from driftd.learn.quality import estimate_of
 from driftd.metrics.exposition import histogram, labels, sample
 
@@ -37,7 +40,7 @@ class ModelCounts:
     ``recent_pages`` are those of the 30 days before it; ``refused`` the refused values of each feature that has some.
     ``maintenance``: whether a window keeps it from ringing. ``objective``: what is allowed of failures and latency.
     ``joins``: what became of labels that came alone, None where none are joined. ``spending`` in ``currency``;
-    ``budget`` of a month, None where nobody says.
+    ``budget`` of a month, None where nobody says. ``experiments``: what they say by now.
     """
 
     predictions: int = 0
@@ -58,6 +61,7 @@ class ModelCounts:
     spending: Spending = NOTHING
     currency: str = "USD"
     budget: float | None = None
+    experiments: Sequence[Result] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,28 @@ def cost_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
             yield name, sample(name, money, value)
 
 
+def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
+    """What an experiment says, from the first event on: whoever rolls out must not take a missing series for a yes."""
+    me = {"model": model, "experiment": r.rule.name}
+    for variant, n in zip(r.rule.arms, r.events, strict=True):
+        name = "driftd_variant_events_total"
+        yield name, sample(name, me | {"variant": variant}, n)
+    if not math.isnan(r.evidence):
+        for name, value in (
+            ("driftd_variant_srm_evidence", float(f"{r.evidence:.6g}")),
+            ("driftd_variant_srm_evidence_threshold", float(f"{THRESHOLD:.6g}")),
+        ):
+            yield name, sample(name, me, value)
+    for c in r.comparisons:
+        mine = me | {"metric": c.metric.name, "challenger": c.challenger.name}
+        yield "driftd_variant_verdict", sample("driftd_variant_verdict", mine, c.code)
+        yield "driftd_variant_margin", sample("driftd_variant_margin", mine, c.metric.margin)
+        if math.isfinite(c.low):
+            for name, value in (("", c.estimate), ("_lower", c.low), ("_upper", c.high)):
+                full = f"driftd_variant_difference{name}"
+                yield full, sample(full, mine, float(f"{value:.6g}"))
+
+
 def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
     me = {"model": model}
     if math.isfinite(c.last_event):
@@ -267,6 +293,7 @@ def count_lines(model: str, c: ModelCounts) -> Iterator[tuple[str, bytes]]:
         yield name, sample(name, me, value)
     if c.spending.versions or c.budget is not None:
         yield from cost_lines(model, c)
+    yield from chain.from_iterable(experiment_lines(model, result) for result in c.experiments)
     for feature, n in sorted(c.refused.items()):
         name = "driftd_values_refused_total"
         yield name, sample(name, me | {"feature": Channel.of_feature(feature).name}, n)

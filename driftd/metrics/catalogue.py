@@ -18,6 +18,8 @@ _QUALITY: Final = ("model", "statistic")
 _VERSION: Final = ("model", "version")
 _MONEY: Final = ("model", "currency")
 _MONEY_OF: Final = ("model", "version", "currency")
+_EXPERIMENT: Final = ("model", "experiment")
+_CHALLENGER: Final = ("model", "experiment", "metric", "challenger")
 _PARTITION: Final = ("topic", "partition")
 BLIND_CHANGES: Final = ("fault", "level", "mix")
 """Classes of change that a channel may be unable to see (monitor.reach)."""
@@ -312,6 +314,38 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "driftd_cost_month_forecast", "", "The same at the end of the month, by the days of the last week.", _MONEY
         ),
         gauge("driftd_cost_budget", "", "Money that a month may cost (models[].cost.budget).", _MONEY),
+    ),
+    "Experiments": (
+        gauge(
+            "driftd_variant_verdict",
+            "",
+            "-1 worse by more than the margin, 0 not yet, 1 not worse, 2 better; 0 while the traffic is split wrongly.",
+            _CHALLENGER,
+        ),
+        gauge("driftd_variant_margin", "", "Smallest difference that matters, as the rule has it.", _CHALLENGER),
+        gauge(
+            "driftd_variant_difference",
+            "",
+            "Challenger - champion, in the unit of the metric; absent while none is believed.",
+            _CHALLENGER,
+        ),
+        gauge("driftd_variant_difference_lower", "", "Low end of its confidence sequence.", _CHALLENGER),
+        gauge("driftd_variant_difference_upper", "", "High end of its confidence sequence.", _CHALLENGER),
+        counter(
+            "driftd_variant_events_total", "events", "Events of each variant that count.", (*_EXPERIMENT, "variant")
+        ),
+        gauge(
+            "driftd_variant_srm_evidence",
+            "nats",
+            "Evidence that the traffic is not split as it is to be; absent where no shares are given.",
+            _EXPERIMENT,
+        ),
+        gauge(
+            "driftd_variant_srm_evidence_threshold",
+            "nats",
+            "ln(1,000): beyond it nothing is said of challengers.",
+            _EXPERIMENT,
+        ),
     ),
     "Events": (
         counter("driftd_events_received_total", "events", "Events read; each event of an array record counts."),

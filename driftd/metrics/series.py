@@ -95,7 +95,7 @@ class MetricsSink:
     ) -> None:
         self._heads = {name: m.head() for name, m in METRICS.items()}
         self._feature_families = SECTIONS["Features"]
-        self._model_families = SECTIONS["Models"]
+        self._model_families = (*SECTIONS["Models"], *SECTIONS["Experiments"])
         self._registry = registry
         self._limit = limit
         self._configured = frozenset(configured)

@@ -9,6 +9,7 @@ import numpy as np
 
 from driftd.core.act import Act, windows
 from driftd.core.event import EventBatch, TopicPartition
+from driftd.core.experiment import Rule
 from driftd.core.finding import CHANGE, Judgement
 from driftd.core.quality.scoring import Scoring
 from driftd.core.reference import Reference, ReferenceKind
@@ -65,6 +66,7 @@ class Monitor:
     every_window: bool = False
     tickets_per_month: float = TICKET_BUDGET
     keeps_values: bool = True
+    experiments: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     _parts: dict[str, ModelSettings] = field(default_factory=dict)
     _readers: dict[tuple[str, int], ValueReader] = field(default_factory=dict)
     _detectors: dict[tuple[str, int], DetectorSet] = field(default_factory=dict)
@@ -79,6 +81,11 @@ class Monitor:
             if known is None:
                 known = self._parts[key.model] = whole.of_part
         return self.default if known is None else known
+
+    def experiments_of(self, key: Slice) -> tuple[Rule, ...]:
+        """The rules of the experiments of a model, or of its joined labels."""
+        whole = self.experiments.get(key.whole, ())
+        return tuple(part for rule in whole if (part := rule.of_labels) is not None) if key.part and whole else whole
 
     def detectors(self, reference: Reference) -> DetectorSet:
         key = reference.id, reference.version

@@ -17,7 +17,9 @@ from driftd.core.pane import ClosedPanes, RawRows
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.summary import Summary
+from driftd.core.trials import Trials
 from driftd.core.window import Hops
+from driftd.judge.experiments.state import Experiment
 from driftd.judge.natural.history import History
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.runs import Runs
@@ -170,6 +172,7 @@ class ModelState:
     ``exemplars`` events that these may name. ``acts``: what people did about it, the newest last; ``muted``: what
     would have rung in a maintenance window and is open still, with the severity that it would have had. ``names``:
     new categories that came again and again, by channel, as many as core.new_names keeps and hops remember.
+    ``experiments`` by the id of their rule; ``trials``: what came in since, by source, of panes after ``tried``.
     """
 
     slice: Slice
@@ -197,6 +200,9 @@ class ModelState:
     configured: bool = False
     timeline: Timeline = field(default_factory=Timeline)
     quality: Quality | None = None
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    trials: dict[TopicPartition, Trials] = field(default_factory=dict)
+    tried: int | None = None
     told: tuple[Finding, ...] = ()
     acts: tuple[Act, ...] = ()
     muted: tuple[Finding, ...] = ()
@@ -250,6 +256,9 @@ class ModelState:
             configured=self.configured,
             timeline=self.timeline,
             quality=self.quality,
+            experiments=self.experiments,
+            trials=self.trials,
+            tried=self.tried,
             told=self.told,
             acts=self.acts,
             incidents=self.incidents,

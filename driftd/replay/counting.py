@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from driftd.core.pane import Counters
 from driftd.core.pane_block import PaneBlock, merge
 from driftd.core.reference import Exclusion, outside
 from driftd.core.slice import Slice
+from driftd.core.trials import Trial
 from driftd.core.window import Windows, panes_of
 from driftd.decode import Codec
 from driftd.engine.codec import TypedCodec
@@ -32,9 +33,11 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import partition
+from driftd.ingest.experiments import prepared
 from driftd.ingest.fault_counts import HOT_EVENTS, Carry
 from driftd.ingest.panes import Readings, SliceIngest, counted
 from driftd.ingest.state import PartitionState, Stream
+from driftd.monitor.model import Monitor
 
 STRETCH_ROWS: Final = 1 << 18
 """Rows of a stretch at the most: one holds them decoded, 30 MB of ten numbers each."""
@@ -90,15 +93,21 @@ class Plan:
     def of(cls, pipeline: Pipeline, state: State, wanted: Wanted | None = None) -> Plan:
         monitor = pipeline.monitor
         settled = {key: pipeline.about(state, key) for key, m in state.models.items() if monitor.bins_stay(m)}
-        exclude = {
-            name: SliceIngest(exclude=s.learning.exclude, prices=s.prices) for name, s in monitor.configured.items()
-        }
+        names = {*monitor.configured, *monitor.experiments}
+        exclude = {name: _unlearned(monitor, Slice(name)) for name in names}
         others = SliceIngest(exclude=monitor.default.learning.exclude, prices=monitor.default.prices)
         schemas, most = dict(pipeline.schemas.of(state)), monitor.default.max_features
         return cls(pipeline.codec, monitor.windows, schemas, settled, exclude, others, most, wanted, pipeline.shows_ids)
 
     def about(self, key: Slice) -> SliceIngest:
         return self.slices.get(key) or self.exclude.get(key.model, self.others)
+
+
+def _unlearned(monitor: Monitor, key: Slice) -> SliceIngest:
+    """Of a model whose bins are not known."""
+    settings = monitor.settings(key)
+    rules = monitor.experiments_of(key)
+    return SliceIngest(exclude=settings.learning.exclude, prices=settings.prices, experiments=rules)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +124,7 @@ class Part:
     times: NDArray[Any] | None = None
     readings: list[tuple[int, NDArray[Any]]] = field(default_factory=list)
     carry: Carry | None = None
+    trials: dict[str, Trial] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +212,8 @@ class _Tally:
             self.offset = int(records.offsets[0])
         mine.next_offset = records.next_offset
         decoded = plan.codec.decode(records, self.schemas)
-        batches = decoded.batches if plan.shows_ids else [batch.without_ids() for batch in decoded.batches]
+        events = [prepared(batch, plan.about(Slice(batch.model)).experiments) for batch in decoded.batches]
+        batches = events if plan.shows_ids else [batch.without_ids() for batch in events]
         self.received += decoded.received
         self.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
         for reject in decoded.rejects:
@@ -223,6 +234,11 @@ class _Tally:
 
 
 def _part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:
+    part = _rows_part(plan, key, stream, first)
+    return replace(part, trials=dict(stream.trials)) if stream.trials else part
+
+
+def _rows_part(plan: Plan, key: Slice, stream: Stream, first: float) -> Part:
     if not stream.rows:
         return Part(key.model, first, stream.counters)
     rows, about = concatenate(stream.rows), plan.about(key)

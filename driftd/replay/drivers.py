@@ -24,6 +24,7 @@ from driftd.engine.gaps import counted
 from driftd.engine.gc_tuning import collect_seldom
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
+from driftd.judge.experiments.verdict import Result
 from driftd.learn.build import build
 from driftd.learn.profile import ReferenceProfile, profile
 from driftd.replay import merging
@@ -51,7 +52,7 @@ class ReplayListener(Protocol):
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """``findings`` counts those found; ``statuses`` has each model's last; ``seconds`` of wall time it took;
-    ``remarks`` are sentences on what was not as it should be.
+    ``remarks`` are sentences on what was not as it should be. ``experiments``: what they come to.
     """
 
     accounts: Accounts
@@ -61,6 +62,7 @@ class Replayed:
     seconds: float = 0.0
     refused: tuple[RefusedFeature, ...] = ()
     remarks: tuple[str, ...] = ()
+    experiments: tuple[Result, ...] = ()
 
     @property
     def unusable(self) -> bool:
@@ -76,7 +78,12 @@ class Replayed:
     @classmethod
     def finished(cls, run: Replay, seconds: float) -> Replayed:
         return replace(
-            cls.of(run.state), report=run.report(), seconds=seconds, refused=run.refused(), remarks=run.remarks()
+            cls.of(run.state),
+            report=run.report(),
+            seconds=seconds,
+            refused=run.refused(),
+            remarks=run.remarks(),
+            experiments=run.experiments(),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from driftd.core.event import RefusedValue, TopicPartition
 from driftd.core.slice import Slice
+from driftd.core.trials import joined
 from driftd.core.window import panes_of
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import RowsSnapshot
@@ -70,6 +71,7 @@ def merge(pipeline: Pipeline, state: State, source: TopicPartition, stretch: Cou
         state.models.setdefault(key, ModelState(key))
         stream = mine.streams.setdefault(key, Stream())
         stream.counters = stream.counters.merge(part.counters)
+        stream.trials = joined([stream.trials, part.trials])
         if part.rows is not None:
             yield from _rows(pipeline, state.models[key], stream, part.rows)
         if part.panes is not None:

@@ -19,7 +19,9 @@ from driftd.engine.gaps import counted
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.state import Outcome, State
 from driftd.ingest.state import PartitionState
+from driftd.judge.experiments.verdict import Result
 from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
+from driftd.monitor.experiments import results
 from driftd.replay import merging
 from driftd.replay.counting import Counted
 from driftd.replay.order import TimeOrder
@@ -228,6 +230,11 @@ class Replay:
             yield from excel_dates(
                 min((o.first for o in orders), default=np.inf), max((o.latest for o in orders), default=-np.inf)
             )
+
+    def experiments(self) -> tuple[Result, ...]:
+        """What those of the configuration come to."""
+        models, rules = self.state.models, self.pipeline.monitor.experiments
+        return tuple(r for model in sorted(rules) for r in results(models, Slice(model), rules[model]))
 
     def refused(self) -> tuple[RefusedFeature, ...]:
         """Features with refused values, by model and name."""

@@ -27,6 +27,7 @@ from driftd.web.acts import ActLine, about_incident, act_line, act_lines
 from driftd.web.cost import ModelCost, cost_of
 from driftd.web.effects import Effect, effects
 from driftd.web.episodes import Episode, FindingLine, episodes, finding_line
+from driftd.web.experiments import Experiment, every
 from driftd.web.facts import (
     ChannelLine,
     ModelLine,
@@ -298,6 +299,20 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiments:
+    """Those that need somebody first."""
+
+    time: float
+    experiments: list[Experiment]
+
+
+@dataclass(frozen=True, slots=True)
+class OneExperiment:
+    time: float
+    experiment: Experiment
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why there is no answer."""
 
@@ -403,6 +418,18 @@ def incident(request: Request, snapshot: Snapshot) -> Incident | Problem:
     names, touched = names_of(found, snapshot), effects(found, snapshot)
     steps = [in_text(text, names) for text in todo(found, snapshot)]
     return Incident(snapshot.now, line, parts, timeline, near, hint, runbook, acts, examples, touched, steps)
+
+
+def experiments(_: Request, snapshot: Snapshot) -> Experiments:
+    return Experiments(snapshot.now, every(snapshot))
+
+
+def experiment(request: Request, snapshot: Snapshot) -> OneExperiment | Problem:
+    found = next((e for e in every(snapshot) if e.name == request.get("name")), None)
+    known = ", ".join(e.name for e in every(snapshot)) or "none"
+    if found is None:
+        return Problem(f"no experiment is called {request.get('name')!r}; there are: {known}")
+    return OneExperiment(snapshot.now, found)
 
 
 def health_of(_: Request, snapshot: Snapshot) -> Health:
@@ -554,6 +581,7 @@ _CHANNEL: Final = ("channel", "The channel's name.")
 _RANGE: Final = ("range", "1h, 6h, 48h, 7d, 30d or 1y; without it as much as the open change needs.")
 _AS_OF: Final = ("as_of", "Where the series end, as 2026-12-01 03:07 in UTC; without it now.")
 _WHICH: Final = ("status", "open, past, page or ticket; without it all.")
+_EXPERIMENT: Final = ("name", "The experiment's name.")
 _ID: Final = ("id", "The incident's id.")
 ROUTES: Final[Mapping[str, Route]] = {
     "/api/v1/models": Route("One line a model, worst first.", Fleet, fleet),
@@ -565,5 +593,7 @@ ROUTES: Final[Mapping[str, Route]] = {
     "/api/v1/acts": Route("What people did, and maintenance windows.", Acts, acts, (_MODEL,)),
     "/api/v1/incidents": Route("Incidents, open and past.", Incidents, incidents, (_MODEL, _WHICH)),
     "/api/v1/incident": Route("An incident with its parts and timeline.", Incident, incident, (_ID,), 1),
+    "/api/v1/experiments": Route("Experiments, those that need somebody first.", Experiments, experiments),
+    "/api/v1/experiment": Route("An experiment with its history.", OneExperiment, experiment, (_EXPERIMENT,), 1),
     "/api/v1/health": Route("driftd itself.", Health, health_of),
 }

@@ -21,7 +21,7 @@ from driftd.monitor.view import ModelView, Snapshot
 from driftd.web import api
 from driftd.web.acts import acts_of, form_of
 from driftd.web.answer import HTML, JSON, Answer
-from driftd.web.pages import channel, findings, fleet, frame, health, incident, incidents, model, runbook
+from driftd.web.pages import channel, experiment, findings, fleet, frame, health, incident, incidents, model, runbook
 from driftd.web.pages.frame import Request
 from driftd.web.query import refused
 
@@ -209,6 +209,14 @@ def _no_incident(request: Request, snapshot: Snapshot) -> Answer:
     return _missing(request, snapshot, "No incident has this id", f"A model remembers its last {MOST_ENDED}.")
 
 
+def _experiment(request: Request, snapshot: Snapshot) -> Answer:
+    body = experiment.page(request, snapshot)
+    if body is None:
+        text = f"No experiment is called {request.get('name') or '(no name)'}"
+        return _missing(request, snapshot, text, "Experiments are those of driftd.yaml; another member may judge it.")
+    return Answer(body, HTML)
+
+
 def _health(request: Request, snapshot: Snapshot) -> Answer:
     return Answer(health.page(request, snapshot), HTML)
 
@@ -241,6 +249,7 @@ _PAGES: Final[Mapping[str, Callable[[Request, Snapshot], Answer]]] = {
     "/incidents": _incidents,
     "/incident": _incident,
     "/report": _report,
+    "/experiment": _experiment,
     "/findings": _findings,
     "/health": _health,
     "/runbook": _runbook,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from driftd.config import DetectorSettings, Feature, Model, ReferenceFrom, Settings, SizeSetting
+from driftd.config.experiments import ExperimentSetting
 from driftd.config.mapping import mappings_of
 from driftd.core.act import Act, Deed
 from driftd.core.channel import Channel
 from driftd.core.cost import Price, Prices
 from driftd.core.errors import ConfigError
 from driftd.core.event import Kind
+from driftd.core.experiment import By, Measure, Metric, Role, Rule, Shares
 from driftd.core.finding import JUDGE
 from driftd.core.hashing import NOT_HASHED, Hasher, Hashing
 from driftd.core.objective import Objective
@@ -77,6 +79,7 @@ def pipeline_of(
         budget_models=shares,
         every_window=every_window,
         keeps_values=settings.state.values and shown,
+        experiments={e.model: rules_of(settings, e.model) for e in settings.experiments},
     )
     return Pipeline(
         codec=codec or codec_of(limits_of(settings)),
@@ -305,6 +308,29 @@ def _objective(settings: Settings, model: Model | None) -> Objective:
 
     return Objective(
         budget(wanted["success_objective"]), budget(wanted["latency_objective"]), wanted["latency_seconds"]
+    )
+
+
+def rules_of(settings: Settings, model: str) -> tuple[Rule, ...]:
+    """Those of the experiments of a model."""
+    return tuple(_rule(e) for e in settings.experiments if e.model == model)
+
+
+def _rule(e: ExperimentSetting) -> Rule:
+    arms = (e.champion, *e.challengers)
+    steps = [(step.from_, step.shares) for step in e.ramp] or ([(0.0, e.shares)] if e.shares else [])
+    return Rule(
+        e.name,
+        e.model,
+        arms,
+        tuple(
+            Metric(Measure(m.measure), m.margin, Role(m.role), m.higher_is_better, m.threshold_seconds, m.cap)
+            for m in e.metrics
+        ),
+        e.alpha,
+        By(e.by),
+        e.start or 0.0,
+        tuple(Shares(at, tuple(shares[name] / sum(shares.values()) for name in arms)) for at, shares in steps),
     )
 
 

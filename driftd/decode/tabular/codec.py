@@ -62,7 +62,7 @@ class Rows(RecordBatch):
 
 
 class FlatCodec:
-    """Decodes Rows of one file. ``model`` and ``version`` are for files without such a column."""
+    """Decodes Rows of one file. ``model``, ``version`` and ``variant`` are for files without such a column."""
 
     def __init__(
         self,
@@ -73,12 +73,14 @@ class FlatCodec:
         limits: Limits,
         texts: Texts,
         path: str,
+        variant: str | None = None,
     ) -> None:
         self.layout = layout
         self.features = layout.features(list(columns))
         """Column by feature."""
         self.model = model
         self.version = version if "version" not in layout.columns else None
+        self.variant = variant if "variant" not in layout.columns else None
         self.limits = limits
         self.texts = texts
         self._path = path
@@ -95,7 +97,8 @@ class FlatCodec:
             layout = layout.over(Layout.of(mapping, columns, path))
         found = layout.resolve(columns, path)
         model = layout.columns.get("model") or PurePath(path.removesuffix(".gz").removesuffix(".zst")).stem
-        return cls(found, found.needed(columns), model, layout.columns.get("version"), limits, texts, path)
+        asked = layout.columns
+        return cls(found, found.needed(columns), model, asked.get("version"), limits, texts, path, asked.get("variant"))
 
     def require_types(self, schema: Any) -> None:
         """Raises ConfigError for columns that cannot be read, of a file that has types."""
@@ -320,6 +323,16 @@ class _Part:
                 self.require_unsigned(field.name, as_numbers(column))
             if present(column):
                 out[field.name] = column
+        return out | self.given() | self.costs()
+
+    def given(self) -> dict[str, Column]:
+        """What is the same in all rows."""
+        variant = self.run.codec.variant
+        return {} if variant is None else {"variant": [variant] * len(self.indices)}
+
+    def costs(self) -> dict[str, Column]:
+        """What ``cost`` says, by column."""
+        out: dict[str, Column] = {}
         for where, name in self.run.codec.layout.costs.items():
             amounts = read.numbers(self.column(name), where, self.faults)
             self.require_unsigned(where, amounts)

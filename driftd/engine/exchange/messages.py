@@ -1,7 +1,7 @@
 """What members tell each other, as bytes: closed panes and rows to the owner of a model, references and streams back.
 
 reader of a partition                                       owner of a model
-    Rows, Panes, Read, HandOver, Resumed  -- panes topic -->
+    Rows, Panes, Read, HandOver, Resumed, Tried  -- panes topic -->
                                           <-- plans topic --  Plan, Given, Address, Forget
 
 A model is counted by its owner while its bins may change: the readers send rows. When its bins stay the owner sends a
@@ -24,8 +24,9 @@ from driftd.core.event import TopicPartition
 from driftd.core.pane_block import PaneBlock
 from driftd.core.reference import Reference
 from driftd.core.slice import Slice
+from driftd.core.trials import Trial, parted
 from driftd.engine.codec import TypedCodec
-from driftd.engine.shapes import require_panes, require_rows
+from driftd.engine.shapes import require_panes, require_rows, require_trials
 from driftd.engine.snapshot import RowsSnapshot, StreamSnapshot
 
 VERSION: Final = 1
@@ -139,6 +140,15 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What closed panes of a slice say of experiments; no event will be added."""
+
+    source: TopicPartition
+    slice: Slice
+    trials: dict[str, Trial]
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Several messages of a member of ``group`` in one record, each as ``encode`` makes it, in order: a record costs a
     broker and both ends more than what most messages say.
@@ -148,13 +158,13 @@ class Bundle:
     messages: tuple[bytes, ...]
 
 
-ToOwner = Rows | Panes | Read | HandOver | Resumed
+ToOwner = Rows | Panes | Read | HandOver | Resumed | Tried
 ToReaders = Plan | Given
 ToAll = Address | Forget
 Message = ToOwner | ToReaders | ToAll
 
 _KINDS: Final[tuple[type[Message | Bundle], ...]] = (
-    *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget),
+    *(Rows, Panes, Read, HandOver, Resumed, Plan, Given, Bundle, Address, Forget, Tried),
 )
 """By the second byte of a message; new kinds come behind."""
 _CODECS: Final = tuple(TypedCodec(kind) for kind in _KINDS)
@@ -191,6 +201,8 @@ def _require_whole(message: Message | Bundle) -> None:
         require_rows(message.rows)
     elif isinstance(message, Panes):
         require_panes(message.panes)
+    elif isinstance(message, Tried):
+        require_trials(message.trials)
     elif isinstance(message, Given):
         _require_given(message)
 
@@ -226,8 +238,12 @@ def bundles(group: str, messages: Iterable[bytes], most: int) -> Iterator[Bundle
 def small(message: Message, most: int) -> Iterator[Message]:
     """The same in messages of ``most`` bytes at most, where it can be cut: between records, and between panes."""
     size = len(encode(message))
-    if size <= most or not isinstance(message, Rows | Panes):
+    if size <= most or not isinstance(message, Rows | Panes | Tried):
         yield message
+    elif isinstance(message, Tried):
+        numbers = np.unique(np.concatenate([trial.sums.rows for trial in message.trials.values()]))
+        for some in filter(None, parted(message.trials, int(numbers[(len(numbers) - 1) // 2]))):
+            yield from small(replace(message, trials=some), most) if len(numbers) > 1 else [message]
     elif isinstance(message, Rows):
         rows = message.rows.restore()
         middle = int(np.searchsorted(rows.offsets, rows.offsets[len(rows) // 2]))
@@ -255,6 +271,9 @@ def key_of(message: Message) -> str:
             place = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
         case Rows():
             place = f"rows@{message.next_offset}"
+        case Tried():
+            rows = np.concatenate([trial.sums.rows for trial in message.trials.values()])
+            place = f"tried@{rows.min()}-{rows.max()}"
         case Read():
             return f"|read|{_named(message.source)}"
         case Plan():

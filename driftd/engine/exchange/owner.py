@@ -23,6 +23,7 @@ from driftd.engine.exchange.messages import (
     Rows,
     ToOwner,
     ToReaders,
+    Tried,
     number_of,
 )
 from driftd.engine.exchange.reader import Plans, rows_from
@@ -32,6 +33,7 @@ from driftd.engine.snapshot import StreamSnapshot
 from driftd.engine.state import Outcome, State
 from driftd.ingest import panes, partition
 from driftd.ingest.state import PartitionState, Stream
+from driftd.monitor import experiments
 from driftd.monitor.intake import take_in
 from driftd.monitor.state import ModelState
 
@@ -97,6 +99,10 @@ class Owner:
                 self._rows(message)
             case Panes():
                 self._panes(message)
+            case Tried():
+                self._source(message.source)
+                model = self.owned.state.models.setdefault(message.slice, ModelState(message.slice))
+                experiments.take_in(model, message.source, message.trials)
             case Read():
                 self._read(message)
             case HandOver():

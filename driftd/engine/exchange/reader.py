@@ -23,12 +23,14 @@ from driftd.engine.exchange.messages import (
     Rows,
     ToOwner,
     ToReaders,
+    Tried,
     number_of,
 )
 from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import RowsSnapshot
 from driftd.engine.state import State
 from driftd.ingest import panes, partition
+from driftd.ingest.experiments import take_closed
 from driftd.ingest.state import PartitionState, Stream
 from driftd.monitor.state import ModelState
 
@@ -145,6 +147,8 @@ class Reader:
         self.forget()
         for key, stream in sorted(self.partition.streams.items()):
             yield from self._send(key, stream)
+            if (last := self._closed()) is not None and (trials := take_closed(stream, last)):
+                yield Tried(self.source, key, dict(trials))
         read, closed = self.read(idle=idle), self._closed()
         if self._told != (read.epoch, closed, idle):  # what is closed is all that others go by
             self._told = read.epoch, closed, idle

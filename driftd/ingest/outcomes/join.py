@@ -101,6 +101,7 @@ class _Run:
         ids = _texts(batch.ids, n)
         own = [None] * n if batch.label is None else scalars(batch.label)
         scores = [None] * n if batch.score is None else scalars(batch.score)
+        variants, units = (_column(batch, name) for name in ("variant", "unit"))
         rows = [i for i, value in enumerate(values) if value is not None and ids[i] is not None]
         counts.no_id += sum(value is not None and ids[i] is None for i, value in enumerate(values))
         counts.predictions += len(rows)
@@ -112,7 +113,8 @@ class _Run:
                 continue
             value, label, before = values[i], own[i], known.get(key)
             stage = Stage.WAITS if label is None else Stage.DONE
-            entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label)
+            more = variants[i], _score(units[i])
+            entry = Entry(stage, self.model, times[i], value, _score(scores[i]), each[i], label, None, 0, *more)
             if before is None:
                 if label is None:
                     counts.waiting += 1
@@ -271,6 +273,10 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
     scores = np.array([np.nan if p.entry.score is None else p.entry.score for p in pairs])
     if not np.isnan(scores).all():
         fields["score"] = scores
+    if any(p.entry.variant is not None for p in pairs):
+        fields["variant"] = [p.entry.variant for p in pairs]
+    if any(p.entry.unit is not None for p in pairs):
+        fields["unit"] = np.array([np.nan if p.entry.unit is None else p.entry.unit for p in pairs])
     return EventBatch(
         Slice.of_labels(model).model,
         np.array([p.offset for p in pairs], np.int64),
@@ -280,6 +286,11 @@ def _batch(model: str, pairs: Sequence[Pair]) -> EventBatch:
         same_or_all([p.entry.version for p in pairs]),
         ids=[p.id for p in pairs],
     )
+
+
+def _column(batch: EventBatch, name: str) -> Sequence[Any]:
+    column = batch.fields.get(name)
+    return [None] * len(batch) if column is None else scalars(column)
 
 
 def _texts(ids: Sequence[Scalar] | None, n: int) -> list[str | None]:

@@ -31,7 +31,8 @@ class Stage(IntEnum):
 
 class Entry(NamedTuple):
     """What is kept of a key. ``time`` of the prediction, in seconds since the epoch; of the label where that came
-    first. ``source`` and ``offset``: where a label that came first was read.
+    first. ``source`` and ``offset``: where a label that came first was read. ``variant`` and ``unit`` (its hash) of the
+    prediction, where an experiment reads them.
     """
 
     stage: int
@@ -43,6 +44,8 @@ class Entry(NamedTuple):
     label: Scalar = None
     source: tuple[str, int] | None = None
     offset: int = 0
+    variant: str | None = None
+    unit: float | None = None
 
 
 Changes = dict[Key, Entry | None]

@@ -20,6 +20,7 @@ from driftd.web.acts import act_lines, answers_of
 from driftd.web.chart import Line, Mark, TimeChart, bullet, spark
 from driftd.web.cost import cost_of, money
 from driftd.web.episodes import Episode, episodes
+from driftd.web.experiments import experiments_of
 from driftd.web.facts import ChannelLine, channel_lines, model_line, silence_in_words
 from driftd.web.format import number, times
 from driftd.web.incidents import open_lines
@@ -74,6 +75,7 @@ def page(request: Request, snapshot: Snapshot, m: ModelView) -> bytes:
         quality=quality_card(m),
         estimated=estimated_of(m),
         cost=cost_of(m),
+        experiments=experiments_of(m),
         money=money,
         blind=[c for c in channels if c.cannot_see],
         past=_past(snapshot, m.name),

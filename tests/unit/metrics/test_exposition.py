@@ -32,6 +32,7 @@ from driftd.metrics.series import MetricsSink
 from driftd.metrics.telemetry import Telemetry
 from tests.servers import need
 from tests.stage.judgement import END, NAN, cover, evidence, judgement, reference, scores
+from tests.unit.web.test_experiments import WORSE
 
 COUNTS = ModelCounts(
     predictions=12_345_678,
@@ -492,7 +493,8 @@ def big_page() -> MetricsSink:
         joint = Joint(2.0, 13.8, Status.OK, NAN)
         j = judgement(on.model, on=on, verdicts=verdicts, joint=joint, kinds={0: "missing"})
         s.update(labelled(j) if k == 0 else j, COUNTS, sighted(on))
-    s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0))
+    tried = (WORSE,)
+    s.count("m0", replace(COUNTS, joins=JOINS, spending=SPENDING, budget=500.0, experiments=tried))
     told = IncidentText("5f1e", "page", "missing", "f0", "m0: f0 100% missing since 14:20 UTC", "")
     s.incidents("m0", "5f1e", lambda: [told], Page(2, "5f1e"))
     s.learning("new", 0.1, COUNTS)

@@ -11,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, Reject, RejectReason, Schema, TopicPartition
+from driftd.core.experiment import Measure, Metric, Rule, Shares
 from driftd.core.finding import Finding
 from driftd.core.reference import Exclusion
 from driftd.engine.pipeline import Pipeline
@@ -23,6 +24,7 @@ from driftd.replay.counting import Counted, Plan, decode, encode, panes
 from tests.unit.core.make import WINDOWS, choose, frozen
 
 SOURCE: TopicPartition = ("history", 0)
+RULE = Rule("r", "m0", ("a", "b"), (Metric(Measure.ERRORS, 0.01),), shares=(Shares(0.0, (0.5, 0.5)),))
 BEGIN = 1_791_763_200.0
 
 
@@ -78,6 +80,8 @@ def history(seed: int, n: int, models: int = 1, out_of_order: float = 0.0, most:
             "label": [float(v) for v in x > 0.5 * drift],
             "latency_seconds": rng.random(n),
             "error": rng.random(n) < np.where(drift > 0, 0.2, 0.01),
+            "variant": rng.choice(["a", "b"], n).tolist(),
+            "unit": [f"u{i}" for i in rng.integers(0, 500, n).tolist()],
         },
         version=[str(1 + (i > n // 3)) for i in range(n)],
     )
@@ -87,7 +91,8 @@ def history(seed: int, n: int, models: int = 1, out_of_order: float = 0.0, most:
 def pipeline(events: History, *, grow: bool = False, exclude: tuple[Exclusion, ...] = ()) -> Pipeline:
     learning = Learning(bins=5, windows=WINDOWS, exclude=exclude)
     ours = ModelSettings(choose, learning, learn_events=150, grow_seconds=28 * 86_400.0 if grow else None)
-    return Pipeline(events, Monitor(WINDOWS, ours), max_models=events.most)
+    monitor = Monitor(WINDOWS, ours, experiments={name: (replace(RULE, model=name),) for name in ("m0", "m1")})
+    return Pipeline(events, monitor, max_models=events.most)
 
 
 def alone(events: History, p: Pipeline) -> tuple[State, list[Finding]]:
@@ -152,6 +157,7 @@ def test_any_split_gives_the_same_findings_and_the_same_state(
     other, told, _ = apart(events, q, cuts, plan_every)
     assert by_model(told) == by_model(found)
     assert frozen(q, other) == frozen(p, state)
+    assert all(m.experiments for key, m in state.models.items() if key.model in {"m0", "m1"})
 
 
 @pytest.mark.parametrize(

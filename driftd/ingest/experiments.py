@@ -1,0 +1,150 @@
+"""Events of variants to what an experiment must know of them: which arm, which bucket of units, which metrics."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.channel import prediction_errors
+from driftd.core.cost import FREE, Prices
+from driftd.core.event import Column, EventBatch, Scalar, scalars, versions
+from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, MOST_VALUE, By, Measure, Metric, Rule
+from driftd.core.quality.sums import SparseSums
+from driftd.core.trials import Trial, Trials, Units, joined, parted
+from driftd.core.values import category
+from driftd.core.window import panes_of
+from driftd.ingest.state import Stream
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+VARIANT: Final = "variant"
+UNIT: Final = "unit"
+FIELDS: Final = (VARIANT, UNIT)
+"""Fields of events that nobody else reads."""
+_PERSON: Final = b"driftd.unit"
+_MIX: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+"""Of splitmix64."""
+
+
+def prepared(batch: EventBatch, rules: Sequence[Rule]) -> EventBatch:
+    """With units as hashes, float64[n] below core.trials.UNIT_RANGE: what names a person is not kept. Where some events
+    name their unit, that of each other one is its id. Without both fields where no experiment reads them.
+    """
+    if not rules:
+        return batch.without_fields([name for name in FIELDS if name in batch.fields])
+    column = batch.fields.get(UNIT)
+    if column is None or isinstance(column, np.ndarray):
+        return batch
+    named = scalars(column)
+    ids: Sequence[Scalar] = [None] * len(batch) if batch.ids is None else batch.ids
+    keys = [("u", unit) if unit is not None else ("i", key) for unit, key in zip(named, ids, strict=True)]
+    hashes = {key: np.nan if key[1] is None else _hash(batch.model, *key) for key in dict.fromkeys(keys)}
+    return replace(batch, fields={**batch.fields, UNIT: np.array([hashes[key] for key in keys], np.float64)})
+
+
+def _hash(model: str, kind: str, value: Scalar) -> float:
+    text = value if isinstance(value, str) else category(value)  # type: ignore[arg-type]
+    name = f"{model}\0{kind}\0{text}".encode("utf-8", "surrogatepass")
+    return float(int.from_bytes(hashlib.blake2b(name, digest_size=8, person=_PERSON).digest(), "big") >> 12)
+
+
+def counted(before: Trials, rules: Sequence[Rule], batch: EventBatch, prices: Prices, pane_seconds: float) -> Trials:
+    """With the events of a batch."""
+    panes = panes_of(batch.times, pane_seconds)
+    fresh = {rule.id: found for rule in rules if (found := trial(rule, batch, panes, prices)) is not None}
+    return joined([before, fresh]) if fresh else before
+
+
+def take_closed(stream: Stream | None, reached: int) -> Trials:
+    """Takes what the stream's panes up to ``reached`` say out of it."""
+    if stream is None or not stream.trials:
+        return {}
+    closed, stream.trials = parted(stream.trials, reached)
+    return closed
+
+
+def trial(rule: Rule, batch: EventBatch, panes: Counts, prices: Prices = FREE) -> Trial | None:
+    """What a batch says of an experiment; ``panes`` int64[n] is the pane of each event. None where no arm answered."""
+    arms = _arms(rule, batch)
+    here = np.flatnonzero((arms >= 0) & (batch.times >= rule.start))
+    if not len(here):
+        return None
+    unit = batch.fields.get(UNIT)
+    units = np.full(len(batch), np.nan) if unit is None else np.asarray(unit, np.float64)
+    named = ~np.isnan(units)
+    mine, arms = here, arms[here]
+    hashes = np.where(named[mine], units[mine], _of_offsets(batch.offsets[mine]))
+    bucket = (hashes.astype(np.uint64) % np.uint64(BUCKETS)).astype(np.int64)
+    base = panes[mine] * rule.width + (arms * BUCKETS + bucket) * rule.columns
+    keys, values = [base], [np.ones(len(mine), np.int64)]
+    _add(keys, values, base + 1, named[mine].astype(np.int64), named[mine])
+    for place, metric in enumerate(rule.metrics):
+        x = _values(metric, batch, prices)
+        if x is None:
+            continue
+        x, first = x[mine], base + FIRST_COLUMNS + 2 * place
+        has = ~np.isnan(x)
+        whole = np.rint(np.where(has, x, 0.0) / metric.unit).astype(np.int64)
+        _add(keys, values, first, has.astype(np.int64), has)
+        _add(keys, values, first + 1, whole, has & (whole != 0))
+    sums = SparseSums.of(rule.width, np.concatenate(keys), np.concatenate(values))
+    some = named[mine]
+    return Trial(sums, Units.of(panes[mine], hashes, arms) if some.any() else Units.none())
+
+
+def _add(keys: list[Any], values: list[Any], key: Counts, value: Counts, where: NDArray[np.bool_]) -> None:
+    keys.append(key[where])
+    values.append(value[where])
+
+
+def _arms(rule: Rule, batch: EventBatch) -> Counts:
+    """The arm of each event; -1 where it has none."""
+    names = {name: place for place, name in enumerate(rule.arms)}
+    if rule.by is By.VERSION:
+        if batch.version is None or isinstance(batch.version, str):
+            return np.full(len(batch), names.get(batch.version or "", -1), np.int64)
+        said: Sequence[Any] = versions(batch)
+    else:
+        column = batch.fields.get(VARIANT)
+        if column is None:
+            return np.full(len(batch), -1, np.int64)
+        said = scalars(column)
+    return np.fromiter((names.get(name, -1) for name in said), np.int64, len(batch))
+
+
+def _values(metric: Metric, batch: EventBatch, prices: Prices) -> Floats | None:
+    """float64[n], NaN where an event has none; None where none has."""
+    x: Column | None
+    match metric.measure:
+        case Measure.ERRORS:
+            return np.zeros(len(batch)) if batch.failed is None else batch.failed.astype(np.float64)
+        case Measure.LATENCY:
+            if (seconds := batch.latency_seconds) is None or metric.beyond is None:
+                return None
+            return np.where(np.isnan(seconds), np.nan, seconds > metric.beyond)
+        case Measure.QUALITY:
+            x = prediction_errors(batch, "", metric.cap is None)
+        case Measure.SCORE:
+            x = batch.score
+        case Measure.COST:
+            x = prices.amounts(batch)
+    if x is None:
+        return None
+    most = MOST_VALUE if metric.cap is None else metric.cap
+    return np.clip(np.asarray(x, np.float64), -most, most)
+
+
+def _of_offsets(offsets: Counts) -> Floats:
+    """A hash for each event that names no unit: it is one by itself."""
+    z = offsets.astype(np.uint64) + np.uint64(_MIX[0])
+    with np.errstate(over="ignore"):
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX[1])
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX[2])
+    z ^= z >> np.uint64(31)
+    return np.asarray((z >> np.uint64(12)).astype(np.float64))

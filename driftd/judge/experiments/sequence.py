@@ -1,0 +1,41 @@
+"""Confidence sequences: an interval that covers the truth at all times at once, so that one may look at any."""
+
+from __future__ import annotations
+
+from math import lgamma, log
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TUNED_FOR: Final = 10_000.0
+"""Events at which the sequence is narrowest: a canary of a day. At 1,000 or a million it is a fifth wider."""
+FIRST_EVENTS: Final = 2_000
+"""Of both arms before which it says nothing: it holds where means are about normal. With heavy tails fewer are not."""
+
+
+def half_widths(errors: Floats, events: Floats, alpha: float, tuned_for: float = TUNED_FOR) -> Floats:
+    """Half the width of the asymptotic confidence sequence at ``alpha``, two-sided, by the standard error of the
+    estimate and the events that it rests on.
+
+    Known:    se .1298308 of 6,461 events, alpha .05, tuned for 1,000: .4134658 (GrowthBook's own test).
+    Source:   Waudby-Smith and others 2021 (arXiv 2103.06476).
+    """
+    rho2 = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / tuned_for
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = events * rho2 + 1
+        factor = np.sqrt(2 * t / (events**2 * rho2) * np.log(np.sqrt(t) / alpha))
+        return np.asarray(errors * np.sqrt(events) * factor)
+
+
+def log_paired(only_champion: int, only_challenger: int) -> float:
+    """The log e-value that one of two answers to the same requests fails more often than the other, by the requests
+    that only one of them failed: a shadow is compared so.
+
+    Known:    (4, 16) is 2.1140884, (10, 30) 3.1546140.
+    """
+    b, c = only_champion, only_challenger
+    prior = 2 * lgamma(0.5) - lgamma(1.0)
+    return lgamma(b + 0.5) + lgamma(c + 0.5) - lgamma(b + c + 1.0) - prior + (b + c) * log(2)

@@ -1,0 +1,204 @@
+"""What an experiment says by now: of each challenger on each metric, and of the traffic.
+
+shown                                    verdict
+worse by more than the margin            worse: page, roll back
+better                                   better
+not worse and not better by the margin   equal within the margin
+not worse by the margin                  not worse
+worse                                    slightly worse: by less than the margin, perhaps
+nothing                                  not yet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, inf, isfinite, isnan, nan
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftd.core.experiment import Metric, Role, Rule
+from driftd.judge.experiments.clustered import LEAST_BUCKETS, buckets
+from driftd.judge.experiments.sequence import FIRST_EVENTS
+from driftd.judge.experiments.srm import THRESHOLD
+from driftd.judge.experiments.state import Experiment, Tally
+
+
+class Verdict(StrEnum):
+    WORSE = "worse"
+    SLIGHTLY_WORSE = "slightly worse"
+    NOT_YET = "not yet"
+    NOT_WORSE = "not worse"
+    EQUAL = "equal within the margin"
+    BETTER = "better"
+
+
+CODES: Final = {
+    Verdict.WORSE: -1,
+    Verdict.SLIGHTLY_WORSE: 0,
+    Verdict.NOT_YET: 0,
+    Verdict.NOT_WORSE: 1,
+    Verdict.EQUAL: 1,
+    Verdict.BETTER: 2,
+}
+"""As a number, for those who roll out: below 0 stop, from 1 on go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """``events`` that have the metric, and its ``mean`` (NaN of none). Means are over all events: what is compared is
+    within panes.
+    """
+
+    name: str
+    events: int
+    mean: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One challenger on one metric. ``estimate`` and interval are of challenger - champion, in the metric's unit; NaN
+    while none is believed. ``since``: when the verdict was shown first. ``why`` it is not yet; ``more``: events that it
+    takes, as it looks now. ``independent``: it assumes that requests are. ``points`` float64[k, 4]: end, events,
+    estimate and half the interval's width over time.
+    """
+
+    metric: Metric
+    champion: Arm
+    challenger: Arm
+    verdict: Verdict
+    since: float
+    estimate: float
+    low: float
+    high: float
+    independent: bool
+    why: str
+    more: int | None
+    points: NDArray[np.float64]
+
+    @property
+    def code(self) -> int:
+        return CODES[self.verdict]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Of one experiment. ``evidence`` against the shares as the log of an e-value, NaN where there are none to test;
+    ``broken``: they are not kept, so nothing is said of challengers. ``events`` and ``units`` of each arm.
+    ``promote``: challengers that are better at a goal and worse at nothing.
+    """
+
+    rule: Rule
+    since: float
+    last: float
+    events: tuple[int, ...]
+    units: tuple[int, ...]
+    evidence: float
+    broken: bool
+    comparisons: tuple[Comparison, ...]
+    promote: tuple[str, ...]
+
+
+def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None) -> Result:
+    """``labels``: the same experiment on joined labels, which knows better how right predictions were."""
+    evidence = experiment.ratio.evidence if experiment.ratio.expected.any() else nan
+    broken = evidence >= THRESHOLD
+    found = tuple(_comparisons(rule, experiment, labels, broken=broken))
+    arms = np.bincount(experiment.units.arms, minlength=len(rule.arms))
+    # of those below the bound there are as many in each part of the range
+    scale = 2.0**52 / experiment.units.bound
+    units = tuple(round(n * scale) for n in arms.tolist())
+    return Result(
+        rule,
+        experiment.since,
+        experiment.last,
+        tuple(experiment.events.tolist()),
+        units,
+        evidence,
+        bool(broken),
+        found,
+        tuple(name for name in rule.challengers if _may_be_promoted(name, found)),
+    )
+
+
+def _comparisons(
+    rule: Rule, experiment: Experiment, labels: Experiment | None, *, broken: bool
+) -> Iterator[Comparison]:
+    on_labels = rule.of_labels
+    for place, own in enumerate(experiment.tallies):
+        challenger, which = divmod(place, len(rule.metrics))
+        metric, tally, source = rule.metrics[which], own, experiment
+        if labels is not None and on_labels is not None and metric in on_labels.metrics:
+            other = labels.tallies[challenger * len(on_labels.metrics) + on_labels.metrics.index(metric)]
+            if other.counts.sum() > own.counts.sum():
+                tally, source = other, labels
+        yield _comparison(metric, (rule.champion, rule.challengers[challenger]), tally, source, broken=broken)
+
+
+def _comparison(
+    metric: Metric, names: tuple[str, str], tally: Tally, experiment: Experiment, *, broken: bool
+) -> Comparison:
+    independent = not experiment.by_unit
+    shown = tally.shown[0 if independent and metric.share else 1]
+    verdict, since = _verdict(shown)
+    why, more = "", None
+    if broken:
+        verdict, since, why = Verdict.NOT_YET, nan, "the traffic is not split as it is to be"
+    elif verdict in {Verdict.NOT_YET, Verdict.SLIGHTLY_WORSE}:
+        why, more = _why(metric, tally, independent=independent)
+    sign = -1 if metric.higher else 1
+    known = isfinite(tally.half)
+    middle, half = sign * tally.estimate, tally.half if known else nan
+    arms = [
+        Arm(name, int(n), sign * float(x) * metric.unit / n if n else nan)
+        for name, n, x in zip(names, tally.counts.tolist(), tally.totals.tolist(), strict=True)
+    ]
+    return Comparison(
+        metric, arms[0], arms[1], verdict, since, middle, middle - half, middle + half, independent, why, more,
+        tally.points * np.array([1, 1, sign, 1]),
+    )  # fmt: skip
+
+
+def _verdict(shown: NDArray[np.float64]) -> tuple[Verdict, float]:
+    worse, slightly, not_worse, better, not_better = shown.tolist()
+    if not isnan(worse):
+        return Verdict.WORSE, worse
+    if not isnan(better):
+        return Verdict.BETTER, better
+    if not isnan(not_worse) and not isnan(not_better):
+        return Verdict.EQUAL, max(not_worse, not_better)
+    if not isnan(not_worse):
+        return Verdict.NOT_WORSE, not_worse
+    return (Verdict.NOT_YET, nan) if isnan(slightly) else (Verdict.SLIGHTLY_WORSE, slightly)
+
+
+def _why(metric: Metric, tally: Tally, *, independent: bool) -> tuple[str, int | None]:
+    """Why there is no verdict yet, and about how many events more it takes."""
+    for count, who in zip(tally.counts.tolist(), ("champion", "challenger"), strict=True):
+        if count == 0:
+            return f"no event of the {who} yet", None
+    n = tally.clusters.events
+    if n < FIRST_EVENTS:
+        return "too few events in the same minutes", FIRST_EVENTS - n
+    spread = tally.clusters.spread
+    full = min(float(buckets(spread[1])), float(buckets(spread[3])))
+    if full < LEAST_BUCKETS:
+        return ("too few events" if independent else "too few units"), None
+    if not isfinite(tally.half):
+        return "no event differs from the others", None
+    # it needs an interval that leaves out one end of the margin
+    distance = max(abs(tally.estimate - metric.margin), abs(tally.estimate + metric.margin), abs(tally.estimate))
+    nearest = abs(tally.estimate - metric.margin)
+    wanted = nearest if nearest > metric.margin / 10 else distance
+    need = n * ((tally.half / wanted) ** 2 - 1) if wanted > 0 else inf
+    return "the interval is too wide", (max(1, ceil(need)) if isfinite(need) and need < 1e12 else None)
+
+
+def _may_be_promoted(name: str, found: tuple[Comparison, ...]) -> bool:
+    mine = [c for c in found if c.challenger.name == name]
+    goals = [c.verdict for c in mine if c.metric.role is Role.GOAL]
+    better = not goals or Verdict.BETTER in goals
+    return better and all(c.code >= 1 for c in mine)

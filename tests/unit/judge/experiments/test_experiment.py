@@ -1,0 +1,202 @@
+"""An experiment on events whose truth is known: what it says, and how often it says what is not so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from driftd.core.event import EventBatch
+from driftd.core.experiment import BUCKETS, Measure, Metric, Role, Shares
+from driftd.judge.experiments.clustered import Clusters, follow
+from driftd.judge.experiments.state import MOST_POINTS, Experiment
+from driftd.judge.experiments.verdict import Verdict, result
+from tests.unit.judge.experiments.make import ERRORS, PANE, events, rule, run
+
+SCORE = Metric(Measure.SCORE, 0.1, higher=True)
+
+
+def stream(
+    rng: np.random.Generator,
+    panes: int,
+    n: int,
+    rates: tuple[float, float],
+    share: Callable[[int], float] = lambda _: 0.5,
+    level: Callable[[int], float] = lambda _: 1.0,
+) -> Iterator[EventBatch]:
+    """Requests that are given to the arms one by one; ``level`` multiplies both rates."""
+    for t in range(panes):
+        arms = (rng.random(n) < share(t)).astype(int)
+        failed = rng.random(n) < np.array(rates)[arms] * level(t)
+        yield events(arms, at=t * PANE, failed=failed, offset=t * n)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        pytest.param((0.02, 0.06), Verdict.WORSE, id="worse by four times the margin"),
+        pytest.param((0.06, 0.02), Verdict.BETTER, id="better"),
+        pytest.param((0.02, 0.02), Verdict.EQUAL, id="the same"),
+    ],
+)
+def test_verdict_on_errors(rng: np.random.Generator, rates: tuple[float, float], expected: Verdict) -> None:
+    (found,) = result(rule(), run(rule(), stream(rng, 200, 300, rates))).comparisons
+    assert found.verdict is expected
+    assert found.low < rates[1] - rates[0] < found.high
+    assert found.independent
+
+
+def test_a_shift_of_traffic_while_the_level_moves_is_no_difference(rng: np.random.Generator) -> None:
+    """Simpson: pooled over the test the arms differ by far. Compared within panes they do not."""
+    shares, level = np.linspace(0.02, 0.5, 100), np.linspace(1, 5, 100)
+    batches = [*stream(rng, 100, 300, (0.02, 0.02), lambda t: shares[t], lambda t: level[t])]
+    (found,) = result(rule(shares=()), run(rule(shares=()), batches)).comparisons
+    assert found.challenger.mean - found.champion.mean > 0.01  # what a naive reader takes for a difference
+    assert found.verdict not in {Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHTLY_WORSE}
+    assert found.low < 0 < found.high
+
+
+def users(
+    rng: np.random.Generator, people: int, panes: int, n: int, effect: float = 0.0
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """People who come back: each has an arm and a level of their own."""
+    arm, own = rng.integers(0, 2, people), rng.normal(0, 0.7, people)
+    for _ in range(panes):
+        who = rng.integers(0, people, n)
+        yield who, arm[who], own[who] + rng.normal(0, 0.7, n) + effect * arm[who]
+
+
+def scored(
+    rng: np.random.Generator, people: int, panes: int, n: int, *, named: bool, effect: float = 0.0
+) -> Iterator[EventBatch]:
+    for t, (who, arms, x) in enumerate(users(rng, people, panes, n, effect)):
+        units = [f"u{i}" for i in who.tolist()] if named else None
+        yield events(arms, at=t * PANE, scores=x, units=units, offset=t * n)
+
+
+def test_people_who_come_back_are_few_whatever_their_events(rng: np.random.Generator) -> None:
+    """A hundred people with 60,000 events differ between the arms by chance, and the interval knows it."""
+    mine = rule((SCORE,))
+    wide = [result(mine, run(mine, scored(rng, 100, 100, 600, named=named))) for named in (True, False)]
+    (by_unit,), (by_event,) = (r.comparisons for r in wide)
+    assert not by_unit.independent
+    assert by_unit.high - by_unit.low > 4 * (by_event.high - by_event.low)
+    assert by_unit.low < 0 < by_unit.high
+    assert sum(wide[0].units) == 100
+
+
+def test_more_of_a_score_is_better_where_the_rule_says_so(rng: np.random.Generator) -> None:
+    made = [*scored(rng, 20_000, 100, 600, named=True, effect=0.4)]
+    less = dataclasses.replace(SCORE, higher=False)
+    more, fewer = (result(rule((m,)), run(rule((m,)), made)).comparisons[0] for m in (SCORE, less))
+    assert (more.verdict, fewer.verdict) == (Verdict.BETTER, Verdict.WORSE)
+    assert (more.low, more.high) == pytest.approx((fewer.low, fewer.high))
+    assert more.low < 0.4 < more.high
+
+
+def test_the_estimate_is_the_weighted_mean_of_the_panes_differences(rng: np.random.Generator) -> None:
+    counts, sums = rng.integers(0, 4, (30, 2, BUCKETS)), rng.normal(size=(30, 2, BUCKETS))
+    after, track = follow(Clusters.none(), counts, sums)
+    n, x = counts.sum(axis=2), sums.sum(axis=2)
+    weight = n[:, 0] * n[:, 1] / n.sum(axis=1)
+    truth = np.average(x[:, 1] / n[:, 1] - x[:, 0] / n[:, 0], weights=weight)
+    assert track.estimates[-1] == pytest.approx(truth)
+    assert after.weight == pytest.approx(weight.sum())
+
+
+def test_the_error_is_that_of_independent_events_where_each_is_a_unit(rng: np.random.Generator) -> None:
+    """Theory: the difference of two means of n each has the variance 2 / n."""
+    cells = rng.normal(size=(400, 2, BUCKETS))
+    _, track = follow(Clusters.none(), np.ones((400, 2, BUCKETS), np.int64), cells)
+    assert track.errors[-1] == pytest.approx(np.sqrt(2 / (400 * BUCKETS)), rel=0.15)
+
+
+def test_panes_taken_one_by_one_or_together_make_the_same_experiment(rng: np.random.Generator) -> None:
+    made = [*scored(rng, 3_000, 400, 30, named=True)]
+    mine = rule((ERRORS, SCORE))
+    one, many = run(mine, made, at_once=1), run(mine, made, at_once=170)
+    assert_same(one, many)
+    assert len(one.tallies[0].points) <= MOST_POINTS
+
+
+def assert_same(one: Experiment, other: Experiment) -> None:
+    def leaves(value: object) -> Iterator[object]:
+        if dataclasses.is_dataclass(value):
+            for field in dataclasses.fields(value):
+                yield from leaves(getattr(value, field.name))
+        elif isinstance(value, tuple):
+            for each in value:
+                yield from leaves(each)
+        else:
+            yield value
+
+    for mine, theirs in zip(leaves(one), leaves(other), strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=not isinstance(mine, str | None.__class__))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("b", "broken"), [(0.5, False), (0.45, True)])
+def test_a_ratio_that_is_not_kept_gates_every_verdict(rng: np.random.Generator, b: float, broken: bool) -> None:
+    found = result(rule(), run(rule(), stream(rng, 150, 200, (0.02, 0.1), lambda _: b)))
+    assert found.broken is broken
+    assert (found.comparisons[0].code == 0) is broken
+
+
+def test_people_are_counted_once_for_the_ratio(rng: np.random.Generator) -> None:
+    """Forty people who come again and again are twenty and twenty, whoever comes more often."""
+    people = rng.integers(0, 40, (200, 200))
+    people[:, ::3] = 0  # one comes very often
+    made = [events(row % 2, at=t * PANE, units=[f"u{i}" for i in row.tolist()]) for t, row in enumerate(people)]
+    assert not result(rule(), run(rule(), made)).broken
+    unnamed = [b.without_fields(["unit"]) for b in made]
+    assert result(rule(), run(rule(), unnamed)).broken
+
+
+def test_a_ramp_that_is_kept_is_none_that_is_broken(rng: np.random.Generator) -> None:
+    steps = rule(shares=(Shares(0.0, (0.95, 0.05)), Shares(50 * PANE, (0.5, 0.5))))
+    made = [*stream(rng, 100, 300, (0.02, 0.02), lambda t: 0.05 if t < 50 else 0.5)]
+    assert not result(steps, run(steps, made)).broken
+    assert result(rule(), run(rule(), made)).broken
+
+
+def test_without_shares_nothing_is_said_of_the_ratio(rng: np.random.Generator) -> None:
+    found = result(rule(shares=()), run(rule(shares=()), stream(rng, 20, 100, (0.1, 0.1), lambda _: 0.3)))
+    assert np.isnan(found.evidence)
+    assert not found.broken
+
+
+def test_promoted_is_who_is_better_at_a_goal_and_worse_at_nothing(rng: np.random.Generator) -> None:
+    both = rule((dataclasses.replace(ERRORS, role=Role.GOAL), SCORE))
+    made = [
+        dataclasses.replace(b, fields={**b.fields, "score": rng.normal(size=len(b))})
+        for b in stream(rng, 200, 600, (0.08, 0.02))
+    ]
+    assert result(both, run(both, made)).promote == ("b",)
+    lower = [np.array(b.fields["variant"]) == "b" for b in made]
+    worse = [
+        dataclasses.replace(b, fields={**b.fields, "score": np.asarray(b.fields["score"]) - less})
+        for b, less in zip(made, lower, strict=True)
+    ]
+    assert result(both, run(both, worse)).promote == ()
+
+
+NULLS = 60
+"""Runs of each null. With a level of 5% more than 8 of 60 are wrong with probability 0.5%."""
+
+
+@pytest.mark.parametrize("kind", ["constant", "ramp", "users"])
+def test_nulls_that_are_looked_at_all_day_are_seldom_a_difference(rng: np.random.Generator, kind: str) -> None:
+    wrong = 0
+    for _ in range(NULLS):
+        if kind == "users":
+            mine = rule((SCORE,), shares=())
+            found = result(mine, run(mine, scored(rng, 300, 60, 60, named=True))).comparisons[0]
+        else:
+            ramp = np.linspace(0.02, 0.5, 60) if kind == "ramp" else np.full(60, 0.5)
+            level = np.linspace(1, 5, 60) if kind == "ramp" else np.ones(60)
+            made = stream(rng, 60, 60, (0.05, 0.05), lambda t, s=ramp: s[t], lambda t, x=level: x[t])  # type: ignore[misc]
+            mine = rule(shares=())
+            found = result(mine, run(mine, made)).comparisons[0]
+        wrong += found.verdict in {Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHTLY_WORSE}
+    assert wrong <= 8

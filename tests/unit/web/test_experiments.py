@@ -1,0 +1,165 @@
+"""Experiments as the metrics, the API, the page and the command line tell them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import numpy as np
+import orjson
+import pytest
+
+from driftd.cli.experiment import report_lines, status_lines
+from driftd.core.experiment import Measure, Metric, Role, Rule, Shares
+from driftd.judge.experiments.state import Experiment
+from driftd.judge.experiments.verdict import Result, result
+from driftd.metrics.aggregates import ModelCounts, count_lines
+from driftd.monitor.view import ModelView
+from driftd.web import api
+from driftd.web.site import answer, request_of
+from tests.stage.snapshot import snapshot
+from tests.unit.judge.experiments.make import PANE, events, rule, run
+
+HOSTILE = "b<script>"
+METRICS = (
+    Metric(Measure.ERRORS, 0.01),
+    Metric(Measure.LATENCY, 0.02, beyond=0.25),
+    Metric(Measure.SCORE, 0.1, Role.GOAL, higher=True),
+)
+RULE = rule(METRICS, name="exp")
+
+
+def outcome(
+    rates: tuple[float, float] = (0.02, 0.10), share: float = 0.5, mine: Rule = RULE, panes: int = 80
+) -> Result:
+    rng = np.random.default_rng(5)
+    made = []
+    for t in range(panes):
+        arms = (rng.random(100) < share).astype(int)
+        failed, scores = rng.random(100) < np.array(rates)[arms], rng.normal(size=100)
+        made.append(events(arms, at=1.8e9 + t * PANE, failed=failed, scores=scores, offset=100 * t))
+    return result(mine, run(mine, made))
+
+
+WORSE = outcome()
+
+
+def asked(path: str, *results: Result) -> bytes:
+    m = ModelView("m", None, counts=ModelCounts(8000, experiments=results, last_event=1.8e9))
+    return answer(request_of(path, None), lambda: snapshot(models=(m,), findings=[])).body
+
+
+def one(*results: Result) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(asked("/api/v1/experiment?name=exp", *results))
+    document = orjson.loads(api.document())
+    jsonschema.validate(body, {"$ref": "#/components/schemas/OneExperiment", "components": document["components"]})
+    return body
+
+
+def metrics(*results: Result) -> list[str]:
+    lines = count_lines("m", ModelCounts(1, experiments=results))
+    return [x for x in b"".join(line for _, line in lines).decode().splitlines() if "variant" in x]
+
+
+def test_a_worse_challenger_is_minus_one_with_its_interval() -> None:
+    found = metrics(WORSE)
+    about = 'model="m",experiment="exp",metric="errors",challenger="b"'
+    assert f"driftd_variant_verdict{{{about}}} -1" in found
+    assert f"driftd_variant_margin{{{about}}} 0.01" in found
+    lower = f"driftd_variant_difference_lower{{{about}}}"
+    low = next(float(x.rpartition(" ")[2]) for x in found if x.startswith(lower))
+    assert 0.01 < low < 0.08
+    assert 'driftd_variant_verdict{model="m",experiment="exp",metric="latency_over_0.25s",challenger="b"} 0' in found
+    assert f'driftd_variant_events_total{{model="m",experiment="exp",variant="a"}} {WORSE.events[0]}' in found
+
+
+def test_before_the_first_event_every_verdict_is_there_and_0() -> None:
+    """A missing series would read as a yes, or stop a rollout that has not begun."""
+    found = metrics(result(RULE, Experiment.start(RULE)))
+    assert sum(x.startswith("driftd_variant_verdict{") and x.endswith(" 0") for x in found) == 3
+    assert not [x for x in found if "difference" in x or "srm" in x]
+
+
+def test_a_broken_split_is_seen_and_nothing_is_said_of_challengers() -> None:
+    found = metrics(outcome(share=0.35))
+    evidence, enough = (
+        next(float(x.rpartition(" ")[2]) for x in found if x.startswith(name + "{"))
+        for name in ("driftd_variant_srm_evidence", "driftd_variant_srm_evidence_threshold")
+    )
+    assert evidence > enough
+    assert {x.rpartition(" ")[2] for x in found if "verdict" in x} == {"0"}
+
+
+def test_api_page_and_command_say_the_same() -> None:
+    e = one(WORSE)["experiment"]
+    assert e["sentence"] == "experiment exp: b is worse"
+    errors, slow, score = e["comparisons"]
+    assert (errors["verdict"], errors["code"], errors["role"]) == ("worse", -1, "guardrail")
+    assert errors["low"] < errors["difference"] < errors["high"]
+    assert slow["why"] == "no event of the champion yet"
+    assert score["role"] == "goal"
+    assert len(errors["history"]) > 10
+    page = asked("/experiment?name=exp", WORSE).decode()
+    lines = [*report_lines(e, 1.8e9)]
+    status = [*status_lines({"experiment": e, "time": 1.8e9})]
+    for c in e["comparisons"]:
+        assert c["sentence"] in page.replace("\u00a0", " ")
+        assert f"  {c['role']:<10} {c['sentence']}" in lines
+        assert f"  {c['role']:<10} {c['sentence']}" in status
+    assert status[0] == "WORSE     m: experiment exp: b is worse"
+    assert page.count("<figure>") == 2
+    assert "Events name no unit" in page
+
+
+def test_the_sentence_has_means_interval_margin_and_points() -> None:
+    (errors, *_) = one(WORSE)["experiment"]["comparisons"]
+    means = f"{100 * errors['challenger_mean']:.3g}% in place of {100 * errors['champion_mean']:.3g}%"
+    assert errors["sentence"].startswith(f"b: errors worse: {means}, by +")
+    assert errors["sentence"].endswith(" points (margin 1)")
+
+
+def test_all_experiments_come_with_those_first_that_need_somebody() -> None:
+    calm = outcome((0.02, 0.02), mine=replace(RULE, name="calm"))
+    broken = outcome(share=0.35, mine=replace(RULE, name="split"))
+    body = orjson.loads(asked("/api/v1/experiments", calm, broken, WORSE))
+    assert [e["name"] for e in body["experiments"]] == ["exp", "split", "calm"]
+    lines = [*status_lines(body)]
+    assert [line.split()[0] for line in lines] == ["WORSE", "SPLIT", "NOT"]
+    none = [*status_lines({"experiments": [], "time": 0})]
+    assert none == ["No experiments. They are set up in driftd.yaml: experiments."]
+
+
+def test_the_models_page_links_to_its_experiments() -> None:
+    page = asked("/model?model=m", WORSE).decode()
+    assert '<a href="/experiment?name=exp">' in page
+    assert "Experiments</h2>" not in asked("/model?model=m").decode()
+
+
+def test_names_from_outside_stay_text_and_an_unknown_name_is_not_found() -> None:
+    mine = replace(RULE, arms=("a", HOSTILE))
+    page = asked("/experiment?name=exp", result(mine, Experiment.start(mine))).decode()
+    assert HOSTILE not in page
+    assert "b&lt;script&gt;" in page
+    assert "No experiment is called nobody" in asked("/experiment?name=nobody", WORSE).decode()
+    body = orjson.loads(asked("/api/v1/experiment?name=nobody", WORSE))
+    assert body == {"error": "no experiment is called 'nobody'; there are: exp"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "remark"),
+    [
+        ({"shares": ()}, "No shares are given"),
+        ({"start": 1.8e9 - 86_400}, "It began after the start"),
+        ({"metrics": (Metric(Measure.SCORE, 0.1, cap=2.0),)}, "Values beyond a cap"),
+    ],
+)
+def test_what_a_verdict_rests_on_is_said(changed: dict[str, Any], remark: str) -> None:
+    remarks = one(outcome(mine=replace(RULE, **changed), panes=5))["experiment"]["remarks"]
+    assert any(text.startswith(remark) for text in remarks)
+
+
+def test_an_experiment_of_the_past_shares_shows_those_of_now() -> None:
+    steps = replace(RULE, shares=(Shares(0.0, (0.9, 0.1)), Shares(1.8e9, (0.5, 0.5))))
+    variants = one(outcome(mine=steps, panes=5))["experiment"]["variants"]
+    assert [v["wanted"] for v in variants] == [0.5, 0.5]
