@@ -66,7 +66,8 @@ def log_steps(failures: Counts, events: Counts, before: tuple[Counts, Counts], m
     now = zip(before, (failures, events), strict=True)
     past = [np.cumsum(np.concatenate([start[None], x[:-1]]), axis=0).astype(np.float64) for start, x in now]
     p = shares(past[1], past[0])
-    both, difference = (events > 0).all(axis=1), p[:, 1] - p[:, 0]
+    both: NDArray[np.bool_] = np.all(events > 0, axis=1)
+    difference = p[:, 1] - p[:, 0]
     y, n = failures.astype(np.float64), np.maximum(events, 1e-9)
     times = np.array([1.0, 0.0, -1.0])
     found = log_factors(y, n, p, times * margin)[:, [int(1 - at) for _, at in CLAIMS]]

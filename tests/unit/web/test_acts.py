@@ -19,8 +19,9 @@ from driftd.engine.desk import Done
 from driftd.monitor.incidents import folded
 from driftd.monitor.view import Snapshot
 from driftd.web.acts import NOBODY, REPLAY, acts_of, form_of, said
+from driftd.web.answer import Answer
 from driftd.web.guarantee import promises
-from driftd.web.site import Answer, answer, answer_act, request_of
+from driftd.web.site import answer, answer_act, request_of
 from tests.stage.snapshot import NOW, snapshot
 
 REBASELINE = {"do": "rebaseline", "model": "fraud", "because": "cents"}
