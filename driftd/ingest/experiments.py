@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from driftd.core.channel import prediction_errors
 from driftd.core.cost import FREE, Prices
-from driftd.core.event import Column, EventBatch, Scalar, scalars, versions
+from driftd.core.event import Column, EventBatch, scalars, versions
 from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, MOST_VALUE, By, Measure, Metric, Rule
 from driftd.core.quality.sums import SparseSums
 from driftd.core.trials import Trial, Trials, Units, joined, parted
@@ -33,8 +33,8 @@ _MIX: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def prepared(batch: EventBatch, rules: Sequence[Rule]) -> EventBatch:
-    """With units as hashes, float64[n] below core.trials.UNIT_RANGE: what names a person is not kept. Where some events
-    name their unit, that of each other one is its id. Without both fields where no experiment reads them.
+    """With units as hashes, float64[n] below core.trials.UNIT_RANGE, NaN where an event names none: what names a person
+    is not kept. Without variants and units where no experiment reads them.
     """
     if not rules:
         return batch.without_fields([name for name in FIELDS if name in batch.fields])
@@ -42,15 +42,13 @@ def prepared(batch: EventBatch, rules: Sequence[Rule]) -> EventBatch:
     if column is None or isinstance(column, np.ndarray):
         return batch
     named = scalars(column)
-    ids: Sequence[Scalar] = [None] * len(batch) if batch.ids is None else batch.ids
-    keys = [("u", unit) if unit is not None else ("i", key) for unit, key in zip(named, ids, strict=True)]
-    hashes = {key: np.nan if key[1] is None else _hash(batch.model, *key) for key in dict.fromkeys(keys)}
-    return replace(batch, fields={**batch.fields, UNIT: np.array([hashes[key] for key in keys], np.float64)})
+    hashes = {unit: np.nan if unit is None else _hash(batch.model, unit) for unit in dict.fromkeys(named)}
+    return replace(batch, fields={**batch.fields, UNIT: np.array([hashes[unit] for unit in named], np.float64)})
 
 
-def _hash(model: str, kind: str, value: Scalar) -> float:
-    text = value if isinstance(value, str) else category(value)  # type: ignore[arg-type]
-    name = f"{model}\0{kind}\0{text}".encode("utf-8", "surrogatepass")
+def _hash(model: str, unit: float | str) -> float:
+    text = unit if isinstance(unit, str) else category(unit)
+    name = f"{model}\0{text}".encode("utf-8", "surrogatepass")
     return float(int.from_bytes(hashlib.blake2b(name, digest_size=8, person=_PERSON).digest(), "big") >> 12)
 
 
@@ -95,7 +93,7 @@ def trial(rule: Rule, batch: EventBatch, panes: Counts, prices: Prices = FREE) -
         _add(keys, values, first + 1, whole, has & (whole != 0))
     sums = SparseSums.of(rule.width, np.concatenate(keys), np.concatenate(values))
     some = named[mine]
-    return Trial(sums, Units.of(panes[mine], hashes, arms) if some.any() else Units.none())
+    return Trial(sums, Units.of(panes[mine][some], hashes[some], arms[some]))
 
 
 def _add(keys: list[Any], values: list[Any], key: Counts, value: Counts, where: NDArray[np.bool_]) -> None:

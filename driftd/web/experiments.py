@@ -205,6 +205,9 @@ def _remarks(r: Result) -> Iterator[str]:
             "Events name no unit, so each request counts as independent of the others. If users or sessions come back, "
             "verdicts come too soon: send `unit`."
         )
+    if 0 < r.named < sum(r.events):
+        unnamed = 1 - r.named / sum(r.events)
+        yield f"{number(100 * unnamed)}% of the events name no unit: each of them is one by itself."
     if not r.rule.shares:
         yield "No shares are given, so driftd cannot say whether the traffic is split as it is to be."
     if r.rule.start and isfinite(r.since) and r.since > r.rule.start + LATE_SECONDS:

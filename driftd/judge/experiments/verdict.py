@@ -87,14 +87,15 @@ class Comparison:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """Of one experiment. ``evidence`` against the shares as the log of an e-value, NaN where there are none to test;
-    ``broken``: they are not kept, so nothing is said of challengers. ``events`` and ``units`` of each arm.
-    ``promote``: challengers that are better at a goal and worse at nothing.
+    ``broken``: they are not kept, so nothing is said of challengers. ``events`` and ``units`` of each arm; ``named``:
+    how many of the events name their unit. ``promote``: challengers that are better at a goal and worse at nothing.
     """
 
     rule: Rule
     since: float
     last: float
     events: tuple[int, ...]
+    named: int
     units: tuple[int, ...]
     evidence: float
     broken: bool
@@ -116,6 +117,7 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         experiment.since,
         experiment.last,
         tuple(experiment.events.tolist()),
+        int(experiment.named.sum()),
         units,
         evidence,
         bool(broken),

@@ -170,6 +170,8 @@ def test_units_are_hashes_in_the_state() -> None:
     feed(p, state, ("t", 0), with_variants(minutes(1_000), 1))
     assert b"user-" not in frozen(p, state)
     assert len(experiment(state).units.hashes) > 100
+    rows = state.partitions["t", 0].streams[M].rows
+    assert not {"variant", "unit"} & {name for batch in rows for name in batch.fields}
 
 
 def test_how_right_each_is_comes_from_labels_that_are_joined_later() -> None:

@@ -30,6 +30,8 @@ QUERIES = {
     "/api/v1/findings": "?model=fraud",
     "/api/v1/incidents": "",
     "/api/v1/incident": f"?id={incidents()[0].id}",
+    "/api/v1/experiments": "",
+    "/api/v1/experiment": "?name=nobody",
     "/api/v1/health": "",
     "/api/v1/acts": "?model=fraud",
 }

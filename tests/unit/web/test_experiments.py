@@ -17,9 +17,10 @@ from driftd.judge.experiments.verdict import Result, result
 from driftd.metrics.aggregates import ModelCounts, count_lines
 from driftd.monitor.view import ModelView
 from driftd.web import api
-from driftd.web.site import answer, request_of
+from driftd.web.site import PATHS, answer, request_of
 from tests.stage.snapshot import snapshot
 from tests.unit.judge.experiments.make import PANE, events, rule, run
+from tests.unit.web.test_site import Elements
 
 HOSTILE = "b<script>"
 METRICS = (
@@ -136,6 +137,12 @@ def test_the_models_page_links_to_its_experiments() -> None:
     assert "Experiments</h2>" not in asked("/model?model=m").decode()
 
 
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    links = {a["href"] for a in Elements(asked("/experiment?name=exp", WORSE).decode()).of("a")}
+    assert {link.partition("?")[0] for link in links if link and link.startswith("/")} <= {*PATHS, "/metrics"}
+    assert {"/model?model=m", "/api/v1/experiment?name=exp"} <= links
+
+
 def test_names_from_outside_stay_text_and_an_unknown_name_is_not_found() -> None:
     mine = replace(RULE, arms=("a", HOSTILE))
     page = asked("/experiment?name=exp", result(mine, Experiment.start(mine))).decode()
@@ -150,6 +157,7 @@ def test_names_from_outside_stay_text_and_an_unknown_name_is_not_found() -> None
     ("changed", "remark"),
     [
         ({"shares": ()}, "No shares are given"),
+        ({}, "Events name no unit"),
         ({"start": 1.8e9 - 86_400}, "It began after the start"),
         ({"metrics": (Metric(Measure.SCORE, 0.1, cap=2.0),)}, "Values beyond a cap"),
     ],

@@ -200,3 +200,20 @@ def test_nulls_that_are_looked_at_all_day_are_seldom_a_difference(rng: np.random
             found = result(mine, run(mine, made)).comparisons[0]
         wrong += found.verdict in {Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHTLY_WORSE}
     assert wrong <= 8
+
+
+def test_a_shadow_whose_unit_is_the_request_is_compared_pair_by_pair(rng: np.random.Generator) -> None:
+    """Both answer each request, and fail nearly always together: only what one alone fails makes the error."""
+    mine, made = rule(shares=()), {True: list[EventBatch](), False: list[EventBatch]()}
+    for t in range(60):
+        fails = rng.random(200) < 0.2
+        alone = rng.random(200) < 0.01
+        arms, failed = np.repeat([0, 1], 200), np.append(fails, fails ^ alone)
+        ids = [f"request-{t}-{k}" for k in range(200)] * 2
+        for named, batches in made.items():
+            units = ids if named else None
+            batches.append(events(arms, at=t * PANE, failed=failed, units=units, offset=400 * t))
+    paired, apart = (result(mine, run(mine, made[named])).comparisons[0] for named in (True, False))
+    assert paired.high - paired.low < 0.4 * (apart.high - apart.low)
+    assert paired.low < paired.challenger.mean - paired.champion.mean < paired.high
+    assert paired.verdict is Verdict.EQUAL
