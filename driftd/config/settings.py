@@ -38,6 +38,7 @@ from driftd.config.values import (
     split_address,
 )
 from driftd.core.summary import LATENCY_LE
+from driftd.decode import format_names
 
 
 class Section(BaseModel):
@@ -668,6 +669,9 @@ MappedNames = dict[Name, str] | str
 
 
 class MappingFields(Section):
+    format: str = Field(
+        default="json", description=f"What the records are: {', '.join(f'`{name}`' for name in format_names())}."
+    )
     model: MappedField | None = Field(
         default=None, description="Path of the model's name, or `{value: fraud}` for all records."
     )
