@@ -244,9 +244,9 @@ def _print(report: Mapping[str, Any], what: str) -> None:
     print_line(
         f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
     )
-    if report["frame"]:
+    if report["frame"] and not report["accepted"]:
         print_line(
-            f"  Framed by a {report['frame']}. driftd reads JSON: have the producer send JSON without it.", "red"
+            f"  Framed by a {report['frame']}. mapping.format says what is inside: avro, protobuf or jsonschema.", "red"
         )
     if report["events"]:
         plain = {"offset", "time", "model", "features"}

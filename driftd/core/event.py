@@ -44,6 +44,8 @@ class RejectReason(StrEnum):
     TOO_MANY_FEATURES = "too_many_features"  # in one event
     BAD_ENVELOPE = "bad_envelope"  # CloudEvents attributes missing or wrong
     ROWS_DIFFER = "rows_differ"  # a request and its answer, or two tensors, have not as many rows
+    UNDECODABLE = "undecodable"  # bytes that are not what the format, or the schema of the record, says
+    UNKNOWN_SCHEMA = "unknown_schema"  # the schema registry has none, or one that cannot be used
     DECOMPRESSION_BOMB = "decompression_bomb"  # its batch decompresses to more than may be held
     DAMAGED = "damaged"  # its batch cannot be read: checksum, format or codec
 

@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the command line's help imports this package and waits for 
     from driftd.core.event import Decoded, RecordBatch, Schema
     from driftd.ingest.halves import Halves
 
-__all__ = ["Codec", "Limits", "codec_of", "format_names", "pairs"]
+__all__ = ["Codec", "Fetching", "Limits", "codec_of", "format_names", "pairs"]
 
 
 class Codec(Protocol):
@@ -28,6 +28,15 @@ class Codec(Protocol):
     """
 
     def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded: ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A Codec that has to fetch what it decodes with."""
+
+    def prepare(self, records: RecordBatch) -> None:
+        """Where it raises SourceError nothing of the records has been taken in."""
+        ...
 
 
 def codec_of(limits: Limits = DEFAULT_LIMITS) -> Codec:

@@ -23,7 +23,7 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
-from driftd.decode import Codec
+from driftd.decode import Codec, Fetching
 from driftd.detectors import SequentialDetector
 from driftd.engine import joined
 from driftd.engine.degradation import halvings
@@ -113,6 +113,11 @@ class Pipeline:
             same = known is not None and (known.id, known.kind) == (reference.id, reference.kind)
             if not same and (known is None or not older(reference, known)):
                 self.adopt(state, Slice(name), reference)
+
+    def prepare(self, records: RecordBatch) -> None:
+        """Before ``take``. Where it raises SourceError the records can be taken in later."""
+        if isinstance(self.codec, Fetching):
+            self.codec.prepare(records)
 
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""

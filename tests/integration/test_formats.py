@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from collections.abc import Iterable, Iterator
@@ -9,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import fastavro
 import pytest
 
 from tests.bench.events import START
+from tests.docs.test_formats import EVENT
 from tests.integration.test_cli_kafka import WINDOWS, driftd
 from tests.servers.kafka import Broker, closing
+from tests.servers.registry import Registry
 from tests.stage.daemon import DriftdProcess
 from tests.unit.decode.formats.make import Sent, kserve
 
@@ -112,3 +116,46 @@ def test_a_daemon_that_is_killed_between_the_halves_joins_each_call_once(
     assert daemon.value("driftd_logged_calls_total", outcome="duplicate", **about) == 0
     assert daemon.value("driftd_events_received_total") == CALLS - lost
     assert daemon.balanced()
+
+
+def test_avro_waits_for_its_registry_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("avro", configs=TOPIC)
+    parsed = fastavro.parse_schema(json.loads(json.dumps(EVENT)))
+    rng = random.Random(5)
+    values = []
+    for i in range(CALLS):
+        amount = rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
+        out = io.BytesIO()
+        moved = datetime.fromtimestamp(START + i / 100, UTC)
+        event = {"model": "fraud", "time": moved, "features": {"amount": amount}, "prediction": i % 2}
+        fastavro.schemaless_writer(out, parsed, event)
+        values.append(b"\x00\x00\x00\x00\x07" + out.getvalue())
+    kafka.produce(topic, values, timestamp_ms=int(1000 * (START + CALLS / 100)))
+    registry = Registry()
+    registry.schema(7, json.dumps(EVENT))
+    settings: dict[str, Any] = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": [topic], "group_id": topic, "start": "earliest"},
+        "schema_registry": {"url": registry.url},
+        "mapping": {"format": "avro"},
+        "learning": {"events": 1000},
+        "windows": {"window_seconds": 1, "pane_seconds": 0.25, "min_events": 100, "out_of_orderness_seconds": 1},
+        "detectors": {"numeric": ["psi"]},
+    }
+    daemon = DriftdProcess(tmp_path, settings)
+    daemons.append(daemon)
+    daemon.start()
+    daemon.wait(lambda: "reading waits, nothing is lost" in daemon.log, "the registry to be missed")
+    assert daemon.value("driftd_events_received_total") == 0
+    daemon.kill9()
+    registry.start()
+    try:
+        daemon.start()
+        daemon.wait_received(CALLS)
+        assert daemon.balanced()
+        assert daemon.value("driftd_events_total", outcome="accepted") == CALLS
+        assert registry.asked == ["/schemas/ids/7"]
+        daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
+    finally:
+        registry.stop()

@@ -16,6 +16,7 @@ from driftd.decode.mapping.hints import with_hints
 from driftd.decode.mapping.shape import MappedShape
 from driftd.decode.mapping.spec import JSON, RecordMapping
 from driftd.decode.opening import GROWS, Opener, is_plain
+from driftd.decode.registry import Registered
 from driftd.ingest.halves import Halves
 
 
@@ -44,6 +45,12 @@ class EventsCodec:
             values = records.values if unwrapped is None else unwrapped.values
             decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, topic.mapping))
         return explained(decoded, records.refused) if records.refused else decoded
+
+    def prepare(self, records: RecordBatch) -> None:
+        """Raises SourceError where a schema registry does not answer."""
+        opener = self._of(records.source).opener
+        if isinstance(opener, Registered):
+            opener.prepare(records)
 
     def _of(self, source: str) -> _Topic:
         mapping = self.limits.mappings.of(source)
