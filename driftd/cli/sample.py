@@ -41,16 +41,22 @@ class Tried:
     def __init__(self, decoded: list[Decoded], records: list[RecordBatch], hidden: bool) -> None:
         self.decoded, self.records, self.hidden = decoded, records, hidden
         self.proposal: Proposal | None = None
-        self.would: int | None = None
+        self.would: tuple[int, int] | None = None
+        """Events that the proposal could use, of how many."""
+        self.waiting = 0
+        """Requests and answers without their other half in the sample."""
 
     @classmethod
     def of(cls, loaded: Loaded, records: list[tuple[Codec, RecordBatch]], what: str) -> Tried:
         from driftd.decode.json.codec import EventsCodec  # noqa: PLC0415
+        from driftd.ingest.halves import Halves  # noqa: PLC0415
         from driftd.wiring.app import limits_of  # noqa: PLC0415
 
-        batches = [batch for _, batch in records]
+        batches, halves = [batch for _, batch in records], Halves()
         of_json = all(isinstance(codec, EventsCodec) for codec, _ in records)
-        out = cls([codec.decode(batch, {}) for codec, batch in records], batches, loaded.settings.privacy.hides)
+        decoded = [codec.decode(batch, {}, halves) for codec, batch in records]
+        out = cls(decoded, batches, loaded.settings.privacy.hides)
+        out.waiting = len(halves.waiting)
         if of_json and (out.accepted < out.received or out.refused):
             out._propose(limits_of(loaded.settings), "" if what == "-" else Path(what).name)
         return out
@@ -66,21 +72,25 @@ class Tried:
         from driftd.decode import codec_of  # noqa: PLC0415
         from driftd.decode.cloudevents import unwrap  # noqa: PLC0415
         from driftd.decode.mapping.propose import propose  # noqa: PLC0415
+        from driftd.decode.recognise import recognised  # noqa: PLC0415
+        from driftd.ingest.halves import Halves  # noqa: PLC0415
 
         values: list[bytes | None] = []
         for batch in self.records:
             opened = unwrap(batch, limits)
             values += batch.values if opened is None else opened.values
-        proposal = propose(values, name)
+        proposal = recognised(self.records) or propose(values, name)
         if proposal is None:
             return
         mappings = mappings_of(MappingSection.model_validate(proposal.mapping))
         codec = codec_of(replace(limits, mappings=mappings))
         # a file has no timestamps, and the topic that the mapping is for will
         timed = [replace(b, timestamps=np.where(np.isnan(b.timestamps), time(), b.timestamps)) for b in self.records]
-        tried = Tried([codec.decode(batch, {}) for batch in timed], timed, self.hidden)
-        self.would = tried.accepted
-        if proposal.mapping and (tried.accepted, -tried.refused) > (self.accepted, -self.refused):
+        halves = Halves()
+        tried = Tried([codec.decode(batch, {}, halves) for batch in timed], timed, self.hidden)
+        self.would = tried.accepted, tried.received
+        better = (tried.accepted, -tried.refused) > (self.accepted, -self.refused)
+        if proposal.mapping and (better or (halves.waiting and not self.waiting)):
             self.proposal = proposal
 
     @property
@@ -101,9 +111,11 @@ class Tried:
         proposal = self.proposal
         return {
             "received": self.received,
+            "waiting": self.waiting,
             "accepted": self.accepted,
             "events": sorted(events, key=lambda e: e["offset"])[:SHOWN],
             "rejected": self._rejected(),
+            "dropped": self._dropped(),
             "refused_values": self._refused(),
             "frame": self._frame(),
             "proposal": None
@@ -111,10 +123,22 @@ class Tried:
             else {
                 "recognised": proposal.shapes,
                 "mapping": proposal.mapping,
-                "would_accept": self.would,
+                "would_accept": self.would[0] if self.would else None,
+                "of": self.would[1] if self.would else None,
                 "remarks": proposal.remarks,
             },
         }
+
+    def _dropped(self) -> dict[str, int]:
+        """By reason. Of what is configured: a sample has no models that are too many."""
+        from driftd.core.event import DropReason  # noqa: PLC0415
+
+        counts: Counter[str] = Counter()
+        for decoded in self.decoded:
+            counts.update({reason.value: n for reason, n in decoded.dropped.items()})
+        counts.pop(DropReason.MODEL_LIMIT.value, None)
+        counts.pop(DropReason.UNCONFIGURED_MODEL.value, None)
+        return dict(counts)
 
     def _rejected(self) -> list[dict[str, Any]]:
         """By kind: the first, and how many."""
@@ -220,9 +244,9 @@ def _print(report: Mapping[str, Any], what: str) -> None:
     print_line(
         f"Sample of {clean(what)}: {received} {plural('event', received)}, {report['accepted']} can be used", "bold"
     )
-    if report["frame"]:
+    if report["frame"] and not report["accepted"]:
         print_line(
-            f"  Framed by a {report['frame']}. driftd reads JSON: have the producer send JSON without it.", "red"
+            f"  Framed by a {report['frame']}. mapping.format says what is inside: avro, protobuf or jsonschema.", "red"
         )
     if report["events"]:
         plain = {"offset", "time", "model", "features"}
@@ -242,6 +266,10 @@ def _print(report: Mapping[str, Any], what: str) -> None:
         print_line(f"  {r['count']} rejected ({r['reason']}), first at {r['offset']}: {clean(r['detail'], 200)}", "red")
         if r["hint"]:
             print_line(f"    {clean(r['hint'], 200)}")
+    for reason, n in report["dropped"].items():
+        print_line(f"  {n} not used ({reason})")
+    if report["waiting"]:
+        print_line(f"  {report['waiting']} {plural('record', report['waiting'])} without the other half of the call")
     for r in report["refused_values"]:
         print_line(
             f"  {r['count']} values refused: {clean(r['model'])}: {clean(r['feature'])}: {clean(r['detail'], 200)}"
@@ -257,9 +285,7 @@ def _print_proposal(report: Mapping[str, Any]) -> None:
         return
     print_line()
     known = f"Recognised: {', '.join(proposal['recognised'])}. " if proposal["recognised"] else ""
-    print_line(
-        f"{known}With this in driftd.yaml {proposal['would_accept']} of {report['received']} could be used:", "bold"
-    )
+    print_line(f"{known}With this in driftd.yaml {proposal['would_accept']} of {proposal['of']} could be used:", "bold")
     print_line()
     for line in yaml_of(proposal["mapping"]):
         print_line(line)

@@ -22,6 +22,8 @@ Sized = Mapping[str, SizeSetting]
 OAUTHBEARER: Final = "sasl_oauthbearer_"
 PACKAGES: Final = {"AWS_MSK_IAM": "botocore", "GSSAPI": "gssapi"}
 EXTENSION: Final = re.compile("[A-Za-z]+")  # RFC 7628
+EXTRAS: Final = {"avro": "fastavro", "protobuf": "google.protobuf"}
+"""Formats that a schema registry has the schemas of, and what decodes them."""
 LEAST_KEY_CHARS: Final = 16
 """Of ``privacy.key``: 64 bits in hex digits."""
 LEAST_GROW_SECONDS: Final = 1800.0
@@ -44,6 +46,7 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
     yield from _kafka(settings)
     yield from _memory(settings)
     yield from _privacy(settings)
+    yield from _registry(settings)
     if settings.http.web_config is not None:
         yield from _readable(("http", "web_config"), settings.http.web_config)
     if ("learning", "events") in given and ("learning", "seconds") in given:
@@ -55,6 +58,41 @@ def together(settings: Settings, given: frozenset[Place]) -> Iterator[Mistake]:
             ("discovery", "enabled"),
             "nothing to monitor: discovery is off and no models are configured; add 'models:'",
         )
+
+
+def _registry(settings: Settings) -> Iterator[Mistake]:
+    """What formats of a schema registry need."""
+    r = settings.schema_registry
+    for place, fields in [
+        (("mapping",), settings.mapping),
+        *((("mapping", "topics", topic), fields) for topic, fields in settings.mapping.topics.items()),
+    ]:
+        package = EXTRAS.get(fields.format)
+        if package is None:
+            continue
+        if _missing(package):
+            yield (*place, "format"), f"'{fields.format}' needs a package: pip install 'driftd[{fields.format}]'"
+        if r.url is None:
+            yield (*place, "format"), f"'{fields.format}' needs schema_registry.url"
+        elif r.type == "apicurio" and fields.format == "protobuf":
+            yield (
+                (*place, "format"),
+                "of Apicurio Protobuf needs schema_registry.type: confluent, and /apis/ccompat/v7 in url",
+            )
+    if r.password is not None and not r.username:
+        yield ("schema_registry", "password"), "needs schema_registry.username"
+    if r.token is not None and r.username:
+        yield ("schema_registry", "token"), "schema_registry.username is given as well; keep one of them"
+    for key in ("cafile", "certfile", "keyfile"):
+        if (file := getattr(r, key)) is not None:
+            yield from _readable(("schema_registry", key), file)
+
+
+def _missing(package: str) -> bool:
+    try:
+        return find_spec(package) is None
+    except ModuleNotFoundError:  # what it is in
+        return True
 
 
 def _privacy(settings: Settings) -> Iterator[Mistake]:

@@ -9,7 +9,9 @@ from typing import Final
 
 from driftd.config.settings import FeaturesMapping, FieldMapping, MappingFields, MappingSection
 from driftd.config.yamlfile import Place
+from driftd.core.text import did_you_mean
 from driftd.core.values import category
+from driftd.decode import format_names
 from driftd.decode.limits import DEFAULT_LIMITS
 from driftd.decode.mapping.spec import (
     CALLED,
@@ -51,7 +53,7 @@ def record_mapping(section: MappingFields) -> RecordMapping:
         elif isinstance(chosen, dict):
             fields[name] = {inner: parse(text) for inner, text in chosen.items()}
     features = section.features
-    return RecordMapping(fields, FeatureSource() if features is None else _features(features))
+    return RecordMapping(fields, FeatureSource() if features is None else _features(features), section.format)
 
 
 def _features(f: FeaturesMapping) -> FeatureSource:
@@ -69,11 +71,18 @@ def mistakes(section: MappingSection) -> Iterator[Mistake]:
 
 
 def _mistakes(here: Place, section: MappingFields) -> Iterator[Mistake]:
-    bad = [*_fields(here, section), *_paths(here, section)]
+    bad = [*_format(here, section), *_fields(here, section), *_paths(here, section)]
     yield from bad
     if not bad:
         for where, why in record_mapping(section).mistakes():
             yield (*here, *where.split(".", 2)), why
+
+
+def _format(here: Place, section: MappingFields) -> Iterator[Mistake]:
+    known = format_names()
+    if section.format not in known:
+        there = did_you_mean(section.format, known) or f"; expected {', '.join(known)}"
+        yield (*here, "format"), f"no format '{section.format[:60]}'{there}"
 
 
 def _fields(here: Place, section: MappingFields) -> Iterator[Mistake]:

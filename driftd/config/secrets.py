@@ -15,12 +15,13 @@ IN_FILES: Final = tuple(name for name in KafkaSection.model_fields if f"{name}_f
 """The secrets of ``kafka`` that may stand in files: ``sasl_password``, whose file is ``sasl_password_file``."""
 
 
+_OTHERS: Final = (("privacy", "key"), ("schema_registry", "password"), ("schema_registry", "token"))
 _UNREAD: Final = SecretStr("0" * 64)
 
 
 def with_secrets(settings: Settings, where: Callable[[Place], str], mistakes: list[str], *, read: bool) -> Settings:
     """With ``read`` false a file need not be there: what it holds is not needed."""
-    for section, key in (*(("kafka", key) for key in IN_FILES), ("privacy", "key")):
+    for section, key in (*(("kafka", key) for key in IN_FILES), *_OTHERS):
         within = getattr(settings, section)
         file = getattr(within, f"{key}_file")
         place = (section, f"{key}_file")

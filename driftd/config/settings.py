@@ -28,6 +28,7 @@ from driftd.config.values import (
     Name,
     Named,
     PositiveSeconds,
+    RegistryUrl,
     Seconds,
     Several,
     Stretched,
@@ -39,6 +40,7 @@ from driftd.config.values import (
     split_address,
 )
 from driftd.core.summary import LATENCY_LE
+from driftd.decode import format_names
 
 
 class DetectorSettings(Section):
@@ -510,6 +512,33 @@ class LimitsSection(Section):
     )
 
 
+class SchemaRegistrySection(Section):
+    url: RegistryUrl | None = Field(
+        default=None,
+        description="The registry that `format: avro` and `protobuf` ask; of Apicurio without `/apis`.",
+    )
+    type: Literal["confluent", "apicurio"] = Field(
+        default="confluent",
+        description="Its API. Karapace, Redpanda and Apicurio (url with `/apis/ccompat/v7`) have Confluent's, too.",
+    )
+    username: str | None = Field(default=None, description="User name (basic authentication).")
+    password: SecretStr | None = Field(default=None, description="Password; better: password_file.")
+    password_file: FilePath | None = Field(
+        default=None, description="File with the password; only its owner may read it (mode 600 or 400)."
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token in place of a user name; better: token_file."
+    )
+    token_file: FilePath | None = Field(
+        default=None, description="File with the token; only its owner may read it (mode 600 or 400)."
+    )
+    cafile: FilePath | None = Field(default=None, description="Authority that has signed its certificate (PEM).")
+    certfile: FilePath | None = Field(default=None, description="Certificate of driftd for it (PEM).")
+    keyfile: FilePath | None = Field(
+        default=None, description="Key of that certificate (PEM), if it is not in certfile."
+    )
+
+
 class PrivacySection(Section):
     key: SecretStr | None = Field(
         default=None,
@@ -687,6 +716,9 @@ MappedNames = dict[Name, str] | str
 
 
 class MappingFields(Section):
+    format: str = Field(
+        default="json", description=f"What the records are: {', '.join(f'`{name}`' for name in format_names())}."
+    )
     model: MappedField | None = Field(
         default=None, description="Path of the model's name, or `{value: fraud}` for all records."
     )
@@ -739,6 +771,9 @@ class Settings(BaseSettings):
     kafka: KafkaSection = Field(default=KafkaSection(), description="Source of the events.")
     mapping: MappingSection = Field(
         default=MappingSection(), description="Where the fields are in records that have another shape."
+    )
+    schema_registry: SchemaRegistrySection = Field(
+        default=SchemaRegistrySection(), description="Where the schemas of Avro and Protobuf records are."
     )
     models: Annotated[tuple[Model, ...], Several] = Field(
         default=(), description="Models that are configured; discovery adds others."

@@ -167,6 +167,15 @@ def _token_url(value: str) -> str:
     return value
 
 
+def _registry_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected a URL such as https://registry.example:8081")
+    if parts.username or parts.password:
+        raise ValueError("expected no user and password in it; give schema_registry.username and password_file")
+    return value
+
+
 def _host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?", value):
         raise ValueError("expected a host name without scheme and port, such as driftd.example")
@@ -192,6 +201,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
+RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
 TokenUrl = Annotated[str, AfterValidator(_token_url)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 FilePath = Annotated[Path, BeforeValidator(_path)]

@@ -43,6 +43,9 @@ class RejectReason(StrEnum):
     NAME_TOO_LONG = "name_too_long"  # model or feature name over 128 bytes
     TOO_MANY_FEATURES = "too_many_features"  # in one event
     BAD_ENVELOPE = "bad_envelope"  # CloudEvents attributes missing or wrong
+    ROWS_DIFFER = "rows_differ"  # a request and its answer, or two tensors, have not as many rows
+    UNDECODABLE = "undecodable"  # bytes that are not what the format, or the schema of the record, says
+    UNKNOWN_SCHEMA = "unknown_schema"  # the schema registry has none, or one that cannot be used
     DECOMPRESSION_BOMB = "decompression_bomb"  # its batch decompresses to more than may be held
     DAMAGED = "damaged"  # its batch cannot be read: checksum, format or codec
 
@@ -55,6 +58,10 @@ class DropReason(StrEnum):
     RATE_LIMIT = "rate_limit"  # more events a second than limits allow: a sample is monitored
     SHED = "shed"  # driftd cannot keep up: a sample is monitored
     GAP = "gap"  # deleted from the topic (retention) before driftd read it
+    DUPLICATE = "duplicate"  # a request or an answer that came before, of a platform that logs both
+    UNANSWERED = "unanswered"  # a request whose answer was not logged
+    NO_REQUEST = "no_request"  # an answer whose request was not logged
+    NOT_A_PREDICTION = "not_a_prediction"  # a record of the platform that is neither
 
 
 class LateReason(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import math
 from base64 import b64decode
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -47,7 +48,43 @@ class _Opened(NamedTuple):
 
 _envelope: Final = Decoder(_Envelope)
 _string: Final = Decoder(str | None)
+_members: Final = Decoder(dict[str, Raw])
 _time: Final = Decoder(datetime)
+
+
+class CloudEvent(NamedTuple):
+    """An envelope's attributes as text, by name, and what is inside. ``time`` in epoch seconds, NaN if it has none."""
+
+    attributes: Mapping[str, str]
+    time: float
+    data: bytes | None
+
+
+def cloud_event(
+    headers: Mapping[str, bytes], value: bytes | None, limits: Limits, extensions: Collection[str]
+) -> CloudEvent:
+    """The event of either mode, with those of the ``extensions`` that it has; a record without headers, as those of
+    files, is in structured mode. Raises Refused.
+    """
+    if "ce_specversion" in headers:
+        given: dict[str, str | None] = {}
+        for name in (*_REQUIRED, "time", *extensions):
+            text = headers.get(f"ce_{name}")
+            given[name] = None if text is None else _header(text, name)
+        time, _ = _checked(given)
+        return CloudEvent({name: value for name, value in given.items() if value is not None}, time, value)
+    opened = _structured(examine(value, limits), limits)
+    others = _members.decode(value or b"{}")
+    texts = {name: _text_of(others[name]) for name in (*_REQUIRED, *extensions) if name in others}
+    return CloudEvent({name: text for name, text in texts.items() if text is not None}, opened.time, opened.value)
+
+
+def _text_of(raw: Raw) -> str | None:
+    """Attributes of an extension may be text, numbers or booleans; others are none."""
+    try:
+        return _string.decode(raw)
+    except DECODE_ERRORS:
+        return bytes(raw).decode(errors="replace") if bytes(raw)[:1] not in {b"{", b"["} else None
 
 
 def unwrap(records: RecordBatch, limits: Limits) -> Unwrapped | None:

@@ -9,6 +9,7 @@ from driftd.decode.mapping.spec import Mappings
 
 if TYPE_CHECKING:  # the command line's help imports this module and waits for nothing heavy
     from driftd.core.hashing import Hasher
+    from driftd.decode.registry import Registry
 
 MAX_DEPTH: Final = 500
 """Levels of nesting in a record. Python's own limit moves with the caller's stack, and a verdict must not."""
@@ -31,6 +32,7 @@ class Limits:
     keep_ids           whether batches have ids: somebody may see them, or labels are joined by them
     hasher             replaces values of categories; None: they stay as they are
     mappings           where the fields are in records that are not of driftd's own shape
+    registry           who has the schemas of records that are framed by a schema registry; None: nobody
     """
 
     record_bytes: int = 262_144
@@ -44,6 +46,7 @@ class Limits:
     keep_ids: bool = True
     hasher: Hasher | None = None
     mappings: Mappings = field(default_factory=Mappings)
+    registry: Registry | None = None
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -135,6 +135,8 @@ class Daemon:
     """Bad records that no dead letter was sent of, because most records are bad."""
     _dirty: bool = False
     _held: frozenset[TopicPartition] = frozenset()
+    _delayed: list[RecordBatch] = field(default_factory=list)
+    """Read, and not to be decoded yet: a schema registry does not answer. Their offsets have not passed."""
     _kept: set[str] = field(default_factory=set)
     _backlogs: list[list[Finding]] = field(init=False)
 
@@ -177,10 +179,11 @@ class Daemon:
         self._hold()
         batches = self._poll()
         self._follow_assignment()
+        batches = self._prepared(batches)
         self._shed()
         for records in batches:
             self._take(records)
-        for gap in self.source.gaps():
+        for gap in [] if self._delayed else self.source.gaps():  # they may lie behind what is delayed
             self._skip(gap)
         self._note_topics()
         self._settle(self._idle(batches))
@@ -248,7 +251,7 @@ class Daemon:
         """What is far ahead of the other partitions waits for them."""
         before = self._held
         self._held = held(self.state, self.pipeline.monitor.windows, before)
-        self.source.hold(self._held)
+        self.source.hold(self._held | self._delayed_partitions)
         self.reporter.held(before, self._held)
 
     def _shed(self) -> None:
@@ -261,6 +264,29 @@ class Daemon:
 
     def _poll(self) -> list[RecordBatch]:
         return self._polled(self.timing.poll_seconds)
+
+    @property
+    def _delayed_partitions(self) -> frozenset[TopicPartition]:
+        return frozenset(records.topic_partition for records in self._delayed)
+
+    def _prepared(self, batches: Iterable[RecordBatch]) -> list[RecordBatch]:
+        """Those that can be decoded now, in order. The others wait, with all that comes behind them in a partition."""
+        ready: list[RecordBatch] = []
+        waiting, self._delayed = [*self._delayed, *batches], []
+        for records in waiting:
+            if records.topic_partition in self._delayed_partitions:
+                self._delayed.append(records)
+                continue
+            try:
+                self.pipeline.prepare(records)
+            except SourceError as e:
+                if not e.retriable:
+                    raise
+                self.reporter.out_of_reach(str(e))
+                self._delayed.append(records)
+            else:
+                ready.append(records)
+        return ready
 
     def _polled(self, timeout_seconds: float) -> list[RecordBatch]:
         try:
@@ -402,23 +428,31 @@ class Daemon:
         for change in self.source.changes():
             match change:
                 case Assigned(partitions, owned):
+                    self._forget_delayed(partitions)
                     self._release(self.state.partitions.keys() - set(owned))
                     if partitions:
                         self._assigned(partitions)
                 case Lost(partitions):  # what was lost is another's to commit
                     self._release(partitions)
                 case Revoked(partitions):
+                    self._forget_delayed(partitions)
                     self.checkpoint(commit=partitions)
 
     def _release(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions are another member's now: their open panes stay ours and hold nobody back."""
         partitions = list(partitions)
+        self._forget_delayed(partitions)
         if self._saving is not None:
             self._saving.leave(partitions)
         for topic_partition in partitions:
             if topic_partition in self.state.partitions:
                 self.state.partitions[topic_partition].released = True
             self._quiet_since.pop(topic_partition, None)
+
+    def _forget_delayed(self, partitions: Iterable[TopicPartition]) -> None:
+        """Whoever has these partitions from now on reads what was delayed once more."""
+        gone = {*partitions}
+        self._delayed = [records for records in self._delayed if records.topic_partition not in gone]
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Reads on in partitions that the group gave us.
@@ -477,7 +511,7 @@ class Daemon:
     def _idle(self, batches: Iterable[RecordBatch]) -> frozenset[TopicPartition]:
         """Partitions that have been read to their end and silent for a while hold nobody back."""
         now = self.clock.monotonic()
-        for records in batches:
+        for records in (*batches, *self._delayed):
             self._quiet_since[records.topic_partition] = now
         idle = set()
         for topic_partition, lag in self.source.lag().items():

@@ -119,6 +119,7 @@ def _without(checkpoint: Checkpoint, model: str) -> Checkpoint:
         outcomes=replace(
             checkpoint.outcomes, counts={k: v for k, v in checkpoint.outcomes.counts.items() if k != model}
         ),
+        halves=checkpoint.halves.without(model),
         models=[m for m in checkpoint.models if not _is_of(m.slice, model)],
         partitions=[
             replace(p, streams=[s for s in p.streams if not _is_of(s.slice, model)]) for p in checkpoint.partitions

@@ -24,7 +24,7 @@ from driftd.core.reference import Reference
 from driftd.core.slice import Slice
 from driftd.core.values import present
 from driftd.core.window import closed_through, frontier, panes_of
-from driftd.decode import Codec
+from driftd.decode import Codec, Fetching
 from driftd.detectors import SequentialDetector
 from driftd.engine import joined
 from driftd.engine.degradation import halvings
@@ -116,11 +116,16 @@ class Pipeline:
             if not same and (known is None or not older(reference, known)):
                 self.adopt(state, Slice(name), reference)
 
+    def prepare(self, records: RecordBatch) -> None:
+        """Before ``take``. Where it raises SourceError the records can be taken in later."""
+        if isinstance(self.codec, Fetching):
+            self.codec.prepare(records)
+
     def take(self, state: State, records: RecordBatch) -> Decoded:
         """Decodes a stretch of a partition and takes its events in."""
         mine = state.partitions.setdefault(records.topic_partition, PartitionState(records.next_offset))
         thinned = rate_limit.thin_records(mine, records, self.limits, halvings(self.shed))
-        decoded = self.codec.decode(rate_limit.part_of(records, thinned), self.schemas.of(state))
+        decoded = self.codec.decode(rate_limit.part_of(records, thinned), self.schemas.of(state), state.halves)
         decoded = rate_limit.of_all(decoded, thinned)
         if decoded.unwatched:  # where discovery is off nobody expects them
             wanted = tuple(u for u in decoded.unwatched if self.monitor.settings(Slice(u[0])).discover)
@@ -196,6 +201,7 @@ class Pipeline:
         reference that grows. Models in ``at_most`` go no further than that.
         """
         moved, state.frontier = end or reached != state.frontier, reached
+        self._sweep_halves(state, inf if end else (reached + 1) * self.monitor.windows.pane_seconds)
         if self.labels is not None:
             sweep(state.outcomes, (reached + 1) * self.monitor.windows.pane_seconds, self.labels)
         limits = {} if at_most is None else at_most
@@ -208,6 +214,13 @@ class Pipeline:
                 outcome = step.outcome()
                 state.findings += len(outcome.findings)
                 yield outcome
+
+    @staticmethod
+    def _sweep_halves(state: State, now: float) -> None:
+        """Requests that have waited long enough for their answer, and answers for their request, are events dropped."""
+        lost = state.halves.sweep(now)
+        state.received += lost.total()
+        state.dropped.update({reason.value: n for reason, n in lost.items()})
 
     def _close(self, state: State, reached: int, key: Slice, *, end: bool) -> Iterator[_Step]:
         step = _Step()

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.quiet import Arrivals
 from driftd.engine.state import State
 from driftd.engine.systemd import notify
+from driftd.ingest.halves import Halves
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.judge.budget import Certificate, ModelGuarantee
 from driftd.judge.experiments.verdict import Result
@@ -236,6 +237,7 @@ class Reporter:
         for reason, n in state.dropped.items():
             t.set("driftd_events_dropped_total", n, reason)
         self._late(state)
+        self._calls(state.halves)
         limit, wholes = self.pipeline.max_models, sum(not key.part for key in state.models)
         t.set("driftd_discovery_limit_reached", limit is not None and wholes >= limit, "models")
         ignored = False
@@ -265,6 +267,13 @@ class Reporter:
                 | ({} if q.usual is None else {"page": q.usual.page, "ticket": q.usual.ticket})
                 for key, q in self._quiet.items()
             }
+        )
+
+    def _calls(self, halves: Halves) -> None:
+        self.telemetry.set("driftd_logged_calls_waiting", len(halves.waiting))
+        self.telemetry.replace(
+            "driftd_logged_calls_total",
+            {(model, f.name): getattr(c, f.name) for model, c in sorted(halves.counts.items()) for f in fields(c)},
         )
 
     def _late(self, state: State) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, nan
 from typing import Any, Final, TypeVar
 
@@ -30,6 +30,7 @@ from driftd.detectors import SequentialDetector
 from driftd.engine.codec import TypedCodec
 from driftd.engine.state import State
 from driftd.ingest.fault_counts import Carry
+from driftd.ingest.halves import CallCounts, Half, Halves
 from driftd.ingest.outcomes.counts import LabelCounts
 from driftd.ingest.outcomes.join import Outcomes
 from driftd.ingest.outcomes.pending import Pending
@@ -456,6 +457,28 @@ class OutcomesSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class HalvesSnapshot:
+    """Halves; both lists in the order of the dicts that they were, since the oldest go first."""
+
+    waiting: list[tuple[bytes, Half]] = field(default_factory=list)
+    done: list[bytes] = field(default_factory=list)
+    counts: dict[str, CallCounts] = field(default_factory=dict)
+    swept: float = -inf
+
+    @classmethod
+    def of(cls, h: Halves) -> HalvesSnapshot:
+        return cls([*h.waiting.items()], [*h.done], h.counts, h.swept)
+
+    def restore(self) -> Halves:
+        size = sum(half.size for _, half in self.waiting)
+        return Halves(dict(self.waiting), dict.fromkeys(self.done), self.counts, size, self.swept)
+
+    def without(self, model: str) -> HalvesSnapshot:
+        waiting = [(key, half) for key, half in self.waiting if half.model != model]
+        return replace(self, waiting=waiting, counts={k: v for k, v in self.counts.items() if k != model})
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``saved`` is wall time, epoch seconds; ``pane_seconds`` the length of every pane in it. ``exchange``: None where
     one process reads and judges. ``hashing``: what the decoder had made of the values.
@@ -477,6 +500,7 @@ class Checkpoint:
     refused_events: list[Refusal] = field(default_factory=list)
     refused_values: list[Refusal] = field(default_factory=list)
     outcomes: OutcomesSnapshot = field(default_factory=OutcomesSnapshot)
+    halves: HalvesSnapshot = field(default_factory=HalvesSnapshot)
 
     @classmethod
     def of(
@@ -518,6 +542,7 @@ class Checkpoint:
             refused_events=[*state.refusals.events.values()],
             refused_values=[*state.refusals.values.values()],
             outcomes=OutcomesSnapshot.of(state.outcomes),
+            halves=HalvesSnapshot.of(state.halves),
         )
 
     def restore(self, find: FindDetector, models: dict[Slice, ModelState] | None = None) -> State:
@@ -529,6 +554,7 @@ class Checkpoint:
         state.awaited = frozenset(self.awaited)
         state.refusals = Refusals.of(self.refused_events, self.refused_values)
         state.outcomes = self.outcomes.restore()
+        state.halves = self.halves.restore()
         for p in self.partitions:
             streams = {s.slice: s.restore(_reference(models, s.slice), find) for s in p.streams}
             state.partitions[p.source] = PartitionState(

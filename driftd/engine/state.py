@@ -13,6 +13,7 @@ from driftd.core.pane import Counters, merge_counters
 from driftd.core.reference import Reference
 from driftd.core.refusals import Refusals
 from driftd.core.slice import Slice
+from driftd.ingest.halves import Halves
 from driftd.ingest.outcomes.join import Outcomes
 from driftd.ingest.state import PartitionState
 from driftd.monitor.state import ModelState
@@ -25,7 +26,7 @@ FirstRefused = tuple[TopicPartition, RefusedValue]
 class State:
     """Everything that a checkpoint holds. ``frontier``: the last pane that all active partitions have closed.
     ``awaited``: topics that did not exist when they were last looked for. ``refusals``: what was turned away, by field.
-    ``outcomes``: predictions and labels that wait for each other.
+    ``outcomes``: predictions and labels that wait for each other; ``halves``: requests and answers that do.
 
     received == accepted + sum(rejected) + late + sum(dropped), always.
     """
@@ -41,6 +42,7 @@ class State:
     awaited: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    halves: Halves = field(default_factory=Halves)
 
     @property
     def late(self) -> int:

@@ -371,6 +371,14 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             tuple(DropReason),
         ),
         counter(
+            "driftd_logged_calls_total",
+            "calls",
+            "Calls whose request and answer are records of their own, by the platform's name of what was called and by "
+            "what came of them: answered, unanswered (failed, or its answer was not logged), no_request or duplicate.",
+            ("service", "outcome"),
+        ),
+        gauge("driftd_logged_calls_waiting", "calls", "Requests and answers that wait for their other half."),
+        counter(
             "driftd_events_late_total",
             "events",
             "Events that came after their pane was closed, by what closed it: watermark or frontier.",

@@ -39,6 +39,7 @@ from driftd.monitor.assignment import Chooser, Detector
 from driftd.monitor.model import Monitor
 from driftd.monitor.settings import ModelSettings
 from driftd.sinks.redaction import Redact, dropped, hashed
+from driftd.sources.registry import HttpRegistry, basic
 from driftd.sources.secret_file import secret_now
 
 if TYPE_CHECKING:
@@ -218,7 +219,21 @@ def limits_of(settings: Settings) -> Limits:
         keep_ids=not settings.privacy.hides or joining_of(settings) is not None,
         hasher=hasher_of(settings),
         mappings=mappings_of(settings.mapping),
+        registry=registry_of(settings),
     )
+
+
+def registry_of(settings: Settings) -> HttpRegistry | None:
+    r = settings.schema_registry
+    if r.url is None:
+        return None
+
+    def secret(value: SecretStr | None) -> str:
+        return "" if value is None else value.get_secret_value()
+
+    login = basic(r.username, secret(r.password)) if r.username else f"Bearer {secret(r.token)}" if r.token else None
+    cafile, certfile, keyfile = (None if file is None else str(file) for file in (r.cafile, r.certfile, r.keyfile))
+    return HttpRegistry(r.url, r.type == "apicurio", login, cafile, certfile, keyfile)
 
 
 def hasher_of(settings: Settings) -> Hasher | None:

@@ -15,6 +15,8 @@ from types import FrameType
 from typing import Final
 
 from driftd.config.settings import Settings
+from driftd.core.errors import ConfigError
+from driftd.decode import pairs
 from driftd.engine.daemon import Clock, Daemon, FindingSink, RejectSink, Timing
 from driftd.engine.exchange.addresses import Addresses
 from driftd.engine.exchange.member import Member, View
@@ -50,9 +52,22 @@ class Outfit:
     """Where its pages are, as it listens."""
 
 
+def _require_whole_records(settings: Settings) -> None:
+    """A request and its answer may lie in two partitions, and those are read by two members."""
+    mapping = settings.mapping
+    for name, fields in (("", mapping), *mapping.topics.items()):
+        if pairs(fields.format):
+            where = f"mapping.topics.{name}.format" if name else "mapping.format"
+            raise ConfigError(
+                f"{where}: requests and answers of '{fields.format}' are joined where one process reads both; "
+                "set members.enabled: false"
+            )
+
+
 def member_of(settings: Settings, outfit: Outfit) -> Daemon:
-    """Reads its share of the topics and of the panes topic, in one group."""
+    """Reads its share of the topics and of the panes topic, in one group. Raises ConfigError."""
     topics = settings.members
+    _require_whole_records(settings)
     exchange = KafkaExchange(outfit.kafka, topics.panes_topic, topics.plans_topic, topics.state_topic)
     source = KafkaSource(
         # its state lies in a topic: whoever is there goes on at once

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("driftd")
 
-FIXED = ("kafka", "state", "members", "http", "limits", "log")
+FIXED = ("kafka", "schema_registry", "state", "members", "http", "limits", "log")
 """Sections that a reload cannot change: they need a restart."""
 FIXED_LIMITS = {"series", "stuck_seconds"}
 """Of ``limits`` only these need one."""

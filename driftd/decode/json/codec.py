@@ -1,44 +1,73 @@
-"""Records of JSON events, plain or in CloudEvents of binary or structured mode, record by record (docs/events.md).
+"""Records of events, record by record: of the format and the mapping of their topic (docs/events.md).
 
-records -> envelopes opened -> mapping of the topic, if it has one -> JsonCodec -> hints
+records -> opened by the format: JSON events -> mapping of the topic, if it has one -> JsonCodec -> hints
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib import import_module
 
 from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
-from driftd.decode.cloudevents import unwrap
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.hints import with_hints
 from driftd.decode.mapping.shape import MappedShape
-from driftd.decode.mapping.spec import RecordMapping
+from driftd.decode.mapping.spec import JSON, RecordMapping
+from driftd.decode.opening import GROWS, Opener, is_plain
+from driftd.decode.registry import Registered
+from driftd.ingest.halves import Halves
+
+
+@dataclass(slots=True)
+class _Topic:
+    """How records of a topic are read. ``codec`` is its own: compiled schemas are those of its mapping."""
+
+    opener: Opener
+    codec: JsonCodec
+    mapping: RecordMapping | None
 
 
 class EventsCodec:
-    """Opens the envelopes, then decodes what is inside."""
+    """Opens the records, then decodes what is inside."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
-        self._json = JsonCodec(limits)
-        self._mapped: dict[str, JsonCodec] = {}
+        self._own = self._topic(None)
+        self._mapped: dict[str, _Topic] = {}
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
-        unwrapped, mapping = unwrap(records, self.limits), self.limits.mappings.of(records.source)
-        codec = self._json if mapping is None else self._codec_of(records.source, mapping)
-        decoded = codec.decode(records, schemas, unwrapped)
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: Halves | None = None) -> Decoded:
+        topic = self._of(records.source)
+        unwrapped = topic.opener.open(records, Halves() if halves is None else halves)
+        decoded = topic.codec.decode(records, schemas, unwrapped=unwrapped)
         if decoded.rejects:
             values = records.values if unwrapped is None else unwrapped.values
-            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, mapping))
+            decoded = replace(decoded, rejects=with_hints(decoded.rejects, values, topic.mapping))
         return explained(decoded, records.refused) if records.refused else decoded
 
-    def _codec_of(self, source: str, mapping: RecordMapping) -> JsonCodec:
-        """One for each topic, because compiled schemas are those of its mapping."""
+    def prepare(self, records: RecordBatch) -> None:
+        """Raises SourceError where a schema registry does not answer."""
+        opener = self._of(records.source).opener
+        if isinstance(opener, Registered):
+            opener.prepare(records)
+
+    def _of(self, source: str) -> _Topic:
+        mapping = self.limits.mappings.of(source)
+        if mapping is None:
+            return self._own
         if source not in self._mapped:
-            self._mapped[source] = JsonCodec(self.limits, shape=MappedShape(mapping, self.limits))
+            self._mapped[source] = self._topic(mapping)
         return self._mapped[source]
+
+    def _topic(self, mapping: RecordMapping | None) -> _Topic:
+        given, limits = mapping or RecordMapping(), self.limits
+        opener: Opener = import_module(f"driftd.decode.formats.{given.format}").opener(given, limits)
+        if given.format != JSON:
+            limits = replace(limits, record_bytes=GROWS * limits.record_bytes)
+        if mapping is None or (mapping.format != JSON and is_plain(mapping)):
+            return _Topic(opener, JsonCodec(limits), mapping)
+        return _Topic(opener, JsonCodec(limits, shape=MappedShape(mapping, limits)), mapping)
 
 
 def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:

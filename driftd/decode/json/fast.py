@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -44,20 +45,26 @@ from driftd.decode.json.strict import (
     unwatched,
 )  # fmt: skip
 from driftd.decode.limits import DEFAULT_LIMITS, MAX_DEPTH, Limits
+from driftd.ingest.halves import Halves
 
 _RECOMPILE_AFTER: Final = 32
 """Events on the strict path that a new schema would have spared; compiling one costs about as much as they do."""
 
 
 class Unwrapped(NamedTuple):
-    """What an envelope around the JSON left for this codec: per record the value, or why it is refused already,
-    and what stands in for a missing time (epoch seconds or NaN) and id.
+    """What an envelope or another format around the JSON left for this codec: per record the value, or why it is
+    refused already, and what stands in for a missing time (epoch seconds or NaN; None: for none) and id.
+
+    ``passed``: records that hold no event (None: they wait for another one), or one that is dropped. ``dropped``: what
+    ended beside the records.
     """
 
     values: Sequence[bytes | None]
     refused: Mapping[int, Refused]
-    times: NDArray[np.float64]
-    ids: Sequence[str | None] | None
+    times: NDArray[np.float64] | None = None
+    ids: Sequence[str | None] | None = None
+    passed: Mapping[int, DropReason | None] = MappingProxyType({})
+    dropped: Mapping[DropReason, int] = MappingProxyType({})
 
 
 class Shape:
@@ -97,7 +104,12 @@ class JsonCodec:
         self._decode: Callable[[Any], Any] = _refuse
 
     def decode(
-        self, records: RecordBatch, schemas: Mapping[str, Schema], unwrapped: Unwrapped | None = None
+        self,
+        records: RecordBatch,
+        schemas: Mapping[str, Schema],
+        halves: Halves | None = None,  # noqa: ARG002  whoever unwraps has joined them
+        *,
+        unwrapped: Unwrapped | None = None,
     ) -> Decoded:
         """``schemas`` are the models known so far. A model or feature that is discovered comes back as a batch or
         column that has no schema yet; the caller hands the grown schema to the next call (a new model's with
@@ -161,7 +173,8 @@ class _Run:
         self.compiled = codec.compiled
         self.growths: dict[str, _Growth] = {}
         self.rejects: list[tuple[int, Reject]] = []
-        self.dropped: dict[DropReason, int] = {}
+        self.dropped: dict[DropReason, int] = {} if unwrapped is None else {**unwrapped.dropped}
+        self.passed = {} if unwrapped is None else unwrapped.passed
         self.debt = 0
         self.stale = False
         self.exploded: list[tuple[int, list[Any]]] = []
@@ -171,7 +184,7 @@ class _Run:
     def decoded(self) -> Decoded:
         values = self._examined()
         events, raws, rows = self._flatten(self._decode_all(values), values)
-        received = len(events)
+        received = len(events) + (0 if self.unwrapped is None else sum(self.unwrapped.dropped.values()))
         groups = self._grouped(events)
         batches = [self._batch(model, positions, events, raws, rows) for model, positions in groups.items()]
         self.rejects.sort(key=lambda entry: entry[0])
@@ -201,13 +214,13 @@ class _Run:
         harmless = min(self.limits.record_bytes, 2 * MAX_DEPTH, 4 * self.crowd.features_per_event)
         if len(lengths) < len(values) or max(lengths, default=0) > harmless or not all(map(bytes.isascii, values)):
             doubtful = [i for i, v in enumerate(values) if not v or len(v) > harmless or not v.isascii()]
-            for i in doubtful:
+            for i in (i for i in doubtful if i not in self.passed):
                 try:
                     if crowded(examine(values[i], self.limits), self.crowd):
                         values[i] = b""
                 except Refused as refused:
                     self.unfit.setdefault(i, self._reject(i, refused))
-        for i in self.unfit:
+        for i in (*self.unfit, *self.passed):
             values[i] = b""
         return values
 
@@ -232,6 +245,8 @@ class _Run:
         """A record on the strict path: one outcome, or a list of them for an array."""
         if index in self.unfit:
             return self.unfit[index]
+        if index in self.passed:
+            return self._passed(index)
         try:
             value = examine(self.values[index], self.limits)
             items = events_of(value)
@@ -247,6 +262,15 @@ class _Run:
                 outcomes.append(self._event(index, item))
         self.exploded.append((index, items))
         return outcomes
+
+    def _passed(self, index: int) -> list[Any] | None:
+        """A record that holds no event, or one that is dropped."""
+        reason = self.passed[index]
+        if reason is None:
+            self.exploded.append((index, []))
+            return []
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        return None
 
     def _event(self, index: int, value: bytes | Raw) -> Any:
         """One event on the strict path: a StrictEnvelope, a Reject, or None (dropped)."""
@@ -314,8 +338,9 @@ class _Run:
         timestamp = float(self.records.timestamps[index])
         if self.unwrapped is None:
             return Context(timestamp)
-        ids = self.unwrapped.ids
-        return Context(timestamp, float(self.unwrapped.times[index]), None if ids is None else ids[index])
+        ids, times = self.unwrapped.ids, self.unwrapped.times
+        time = np.nan if times is None else float(times[index])
+        return Context(timestamp, time, None if ids is None else ids[index])
 
     def _reject(self, index: int, refused: Refused) -> Reject:
         return Reject(index, int(self.records.offsets[index]), refused.reason, refused.detail, refused.model)
@@ -360,7 +385,8 @@ class _Run:
         compiled = self.compiled[model]
         table = Table(events)
         timestamps = self.records.timestamps[rows]
-        fallback = self.unwrapped.times[rows] if self.unwrapped is not None else None
+        stand_in = None if self.unwrapped is None else self.unwrapped.times
+        fallback = None if stand_in is None else stand_in[rows]
         times = table.event_times(timestamps, fallback)
         ids = table.event_ids(self._envelope_ids(rows))
         alone = table.labels_alone(ids)

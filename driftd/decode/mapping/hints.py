@@ -51,7 +51,8 @@ def _hint(reject: Reject, value: bytes | None, mapping: RecordMapping) -> str:
     match reject.reason:
         case RejectReason.NOT_JSON | RejectReason.NOT_UTF8:
             frame = frame_of(value)
-            return f"framed by a {frame}: driftd reads JSON" if frame else ""
+            inside = "mapping.format says what is inside: avro, protobuf or jsonschema"
+            return f"framed by a {frame}: {inside}" if frame else ""
         case RejectReason.MISSING_FIELD if _is_given(field, mapping):
             return ""  # somebody chose the path, and it is this record that has nothing there
         case RejectReason.MISSING_FIELD if field == "model":

@@ -18,6 +18,8 @@ Path = tuple[Step, ...]
 ROOT: Final[Path] = ()
 UNITS: Final[Mapping[str, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """How many of a unit make a second."""
+JSON: Final = "json"
+"""The format of records that have no other (driftd.decode.formats)."""
 MAX_STEPS: Final = 32
 """Of one path. Chosen: deeper than any record that people name fields of."""
 MAX_INDEX: Final = 9999
@@ -103,10 +105,13 @@ class FeatureSource:
 
 @dataclass(frozen=True)
 class RecordMapping:
-    """``fields`` by the event's names, an object's as paths by name. What is not there is read from its own name."""
+    """``fields`` by the event's names, an object's as paths by name. What is not there is read from its own name.
+    ``format``: what makes a record the JSON that the paths are of.
+    """
 
     fields: Mapping[str, Source | Mapping[str, Path]] = field(default_factory=dict)
     features: FeatureSource = field(default_factory=FeatureSource)
+    format: str = JSON
 
     @cached_property
     def sources(self) -> dict[str, Source | Mapping[str, Path]]:

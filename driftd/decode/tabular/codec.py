@@ -36,6 +36,7 @@ from driftd.decode.limits import Limits
 from driftd.decode.tabular import columns as read
 from driftd.decode.tabular.columns import Faults, Texts
 from driftd.decode.tabular.layout import Layout
+from driftd.ingest.halves import Halves
 
 Indices = NDArray[np.intp]
 
@@ -118,7 +119,12 @@ class FlatCodec:
         twin.limits = limits
         return twin
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+    def decode(
+        self,
+        records: RecordBatch,
+        schemas: Mapping[str, Schema],
+        halves: Halves | None = None,  # noqa: ARG002  a row is a whole event
+    ) -> Decoded:
         if not isinstance(records, Rows):
             raise TypeError(f"expected Rows of a flat file, got {type(records).__name__}")
         return _Run(self, records, schemas).decoded()

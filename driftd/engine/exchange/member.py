@@ -180,7 +180,7 @@ class Member(Daemon):
         self._held = (
             frozenset(self.readers) if waiting > (MOST_WAITING // 2 if before else MOST_WAITING) else frozenset()
         )
-        self.source.hold(self._held)
+        self.source.hold(self._held | self._delayed_partitions)
         self.reporter.held(before, self._held)
 
     def _require_owners(self) -> None:

@@ -30,7 +30,7 @@ WINDOWS = Windows(pane_seconds=10.0, window_seconds=40.0, min_events=40, out_of_
 class NoCodec:
     """For tests that start from columns."""
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: object = None) -> Decoded:  # noqa: ARG002
         raise AssertionError("this test starts from columns")
 
 

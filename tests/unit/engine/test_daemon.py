@@ -41,7 +41,7 @@ N, SHIFT = 700, 450
 class Numbers:
     """A record is a number, the event's x, at the record's own time; anything else is rejected."""
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: object = None) -> Decoded:  # noqa: ARG002
         x = np.array([float(v or "nan") if v != b"junk" else np.nan for v in records.values])
         good = np.flatnonzero(~np.isnan(x))
         bad = np.flatnonzero(np.isnan(x)).tolist()

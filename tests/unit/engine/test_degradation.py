@@ -96,7 +96,7 @@ def test_from_level_two_on_records_are_halved_and_every_one_is_accounted_for() -
         p, state = pipeline(), State()
 
         class Codec:
-            def decode(self, records: RecordBatch, schemas: object) -> Decoded:  # noqa: ARG002
+            def decode(self, records: RecordBatch, schemas: object, halves: object = None) -> Decoded:  # noqa: ARG002
                 x = np.zeros(len(records))
                 batch = events(records.timestamps.tolist(), x.tolist(), ["red"] * len(x))
                 batch.offsets[:] = records.offsets

@@ -43,7 +43,7 @@ class History:
         n = end - begin
         return RecordBatch(*SOURCE, np.arange(begin, end), np.full(n, np.nan), [b""] * n, end)
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: object = None) -> Decoded:  # noqa: ARG002
         rejects = [
             Reject(i, o, RejectReason.WRONG_TYPE, "of no use")
             for i, o in enumerate(records.offsets.tolist())

@@ -38,7 +38,7 @@ class Halves:
             yield RecordBatch("t", partition, np.arange(n), np.full(n, np.nan), [b""] * n, n)
             yield RecordBatch("t", partition, np.empty(0, np.int64), np.empty(0), [], n)
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:  # noqa: ARG002
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: object = None) -> Decoded:  # noqa: ARG002
         mine = self._rows.take(np.arange(records.partition, len(self._rows), 2))
         return Decoded(len(mine), [mine], [])
 
@@ -58,7 +58,7 @@ class Holed(Halves):
                 yield Gap(("t", 0), 300, 302, GapCause.OVERSIZED, "a batch of 40 MB")
             yield records
 
-    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema]) -> Decoded:
+    def decode(self, records: RecordBatch, schemas: Mapping[str, Schema], halves: object = None) -> Decoded:  # noqa: ARG002
         return super().decode(records, schemas) if len(records) else Decoded(0, [], [])
 
 

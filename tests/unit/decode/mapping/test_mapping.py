@@ -154,7 +154,7 @@ def test_the_first_of_each_kind_has_the_hint() -> None:
     assert {r.index: r.hint for r in rejects if r.hint} == {
         0: "mapping: `time: {path: ts, unit: us}`",
         3: "mapping: `score: {path: score, type: number}` reads numbers that are text",
-        4: "framed by a schema registry, schema id 7: driftd reads JSON",
+        4: "framed by a schema registry, schema id 7: mapping.format says what is inside: avro, protobuf or jsonschema",
         6: "mapping: `score: score[0]` takes its first",
     }
 
@@ -176,7 +176,9 @@ def test_a_frame_of_a_schema_registry_is_named(value: bytes) -> None:
     assert frame_of(value) == FRAMES[value]
     reject = refused(decode({}, value))
     assert reject.reason in {RejectReason.NOT_JSON, RejectReason.NOT_UTF8}
-    assert reject.hint == f"framed by a {FRAMES[value]}: driftd reads JSON"
+    assert (
+        reject.hint == f"framed by a {FRAMES[value]}: mapping.format says what is inside: avro, protobuf or jsonschema"
+    )
 
 
 def test_the_header_of_a_frame_is_named_and_json_is_none() -> None:

@@ -1,0 +1,198 @@
+"""Bodies of the inference protocols V1 and V2 (open inference protocol) as rows of events.
+
+V1  {"instances": [[12.5, "DE"]]} -> {"predictions": [0.9]}          a row an item
+V2  {"inputs": [tensor ...]}      -> {"outputs": [tensor ...]}       a row an item of the first dimension
+    tensor  shape [n] or [n, 1]: one feature, its name; [n, k]: name[0] ... name[k-1]
+
+Source: kserve/kserve, docs/predict-api/v2/rest_predict_v2.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
+from typing import Any, Final
+
+from msgspec import Raw, Struct, ValidationError
+from msgspec.json import Decoder, encode
+
+from driftd.core.event import MAX_NAME_BYTES, RejectReason
+from driftd.decode.json.strict import DECODE_ERRORS, Refused, malformed
+
+_NULL: Final = Raw(b"null")
+_PREDICTED: Final = ("predict", "prediction", "predictions", "label", "class")
+_SCORED: Final = ("predict_proba", "probabilities", "probability", "proba", "scores", "score")
+"""Names of outputs that are what they say; else the first output is the prediction."""
+_MOST_DIMENSIONS: Final = 32
+"""As numpy has them."""
+
+
+class Tensor(Struct, gc=False):
+    """A tensor of V2. ``data`` is flat or nested, row by row."""
+
+    name: str = ""
+    shape: list[int] = []
+    datatype: str = ""
+    parameters: Raw = _NULL
+    data: list[Any] | None = None
+
+
+class Body(Struct, gc=False):
+    """A request or an answer of either protocol."""
+
+    id: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    message: str | None = None
+    instances: list[Raw] | None = None
+    predictions: list[Raw] | None = None
+    inputs: list[Tensor] | None = None
+    outputs: list[Tensor] | None = None
+
+
+_body: Final = Decoder(Body)
+_list: Final = Decoder(list[Raw])
+
+
+def body_of(value: bytes) -> Body:
+    """Raises Refused."""
+    try:
+        return _body.decode(value)
+    except ValidationError as error:
+        path = str(error).partition(" - at `$")[2].rstrip("`") or "body"
+        raise Refused(RejectReason.WRONG_TYPE, f"{path.lstrip('.')}: not as the inference protocol has it") from None
+    except DECODE_ERRORS as error:
+        raise malformed(value, error) from None
+
+
+def requested_of(body: Body, *, listed: bool) -> tuple[bytes, ...]:
+    """`"features": ...` of each row. ``listed``: rows that are lists stay lists, a mapping has names for the items."""
+    if body.instances is not None:
+        rows: Iterable[bytes] = (_instance(bytes(raw), listed=listed) for raw in body.instances)
+    elif body.inputs is not None:
+        rows = _features(body.inputs, listed=listed)
+    else:
+        raise Refused(RejectReason.MISSING_FIELD, "features: neither instances nor inputs in the request")
+    return _some([b'"features":' + row for row in rows], "the request")
+
+
+def answer_of(body: Body) -> tuple[bytes, tuple[bytes, ...]]:
+    """Members that all rows have, and those of each row: none where the answer is that the call failed."""
+    head = b'"version":%b' % encode(body.model_version) if body.model_version else b""
+    if body.predictions is not None:
+        return head, _some([b'"prediction":' + _single(bytes(raw)) for raw in body.predictions], "the answer")
+    if body.outputs is not None:
+        return head, _some([*_answers(body.outputs)], "the answer")
+    if body.message:  # KServe's batcher: status 200, and no predictions
+        return b'"error":true', ()
+    raise Refused(RejectReason.MISSING_FIELD, "prediction: neither predictions nor outputs in the answer")
+
+
+def _some(rows: Sequence[bytes], what: str) -> tuple[bytes, ...]:
+    if not rows:
+        raise Refused(RejectReason.EMPTY, f"no rows in {what}")
+    return tuple(rows)
+
+
+def _instance(raw: bytes, *, listed: bool) -> bytes:
+    if raw[:1] == b"{" or (listed and raw[:1] == b"["):
+        return raw
+    items = _list.decode(raw) if raw[:1] == b"[" else [raw]
+    return b"{" + b",".join(b'"f%d":%b' % (i, item) for i, item in enumerate(items)) + b"}"
+
+
+def _single(raw: bytes) -> bytes:
+    """The value of a list of one, as regression models of one output answer."""
+    if raw[:1] == b"[" and len(items := _list.decode(raw)) == 1:
+        return bytes(items[0])
+    return raw
+
+
+# -- tensors --
+
+
+class _Table:
+    """A tensor by its rows."""
+
+    __slots__ = ("columns", "name", "rows", "values")
+
+    def __init__(self, tensor: Tensor, what: str, i: int) -> None:
+        if tensor.parameters is not _NULL and b"binary_data_size" in bytes(tensor.parameters):
+            raise Refused(RejectReason.WRONG_TYPE, f"{what}[{i}]: binary data behind the JSON (binary_data_size)")
+        name, data = tensor.name, tensor.data or []
+        if 4 * len(name) > MAX_NAME_BYTES and len(name.encode()) > MAX_NAME_BYTES:  # it may stand beside every value
+            raise Refused(RejectReason.NAME_TOO_LONG, f"{what}[{i}]: a name of more than {MAX_NAME_BYTES} bytes")
+        self.name = name
+        self.values = _flat(data) if data and type(data[0]) is list else data
+        shape, there = tensor.shape or [len(self.values)], len(self.values)
+        fits = len(shape) <= _MOST_DIMENSIONS and min(shape) >= 0
+        self.rows, self.columns = shape[0], prod(shape[1:]) if fits and len(shape) > 1 else 1
+        if not fits or self.rows * self.columns != there:
+            raise Refused(RejectReason.WRONG_TYPE, f"{what}[{i}]: {there} values do not fit the shape")
+
+    def row(self, i: int) -> list[Any]:
+        return self.values[i * self.columns : (i + 1) * self.columns]
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    """Nested lists, row by row; the depth of JSON is limited."""
+    while data and isinstance(data[0], list):
+        if not all(isinstance(item, list) for item in data):
+            raise Refused(RejectReason.WRONG_TYPE, "data: lists beside values")
+        data = [value for item in data for value in item]
+    return data
+
+
+def _tables(tensors: Sequence[Tensor], what: str) -> list[_Table]:
+    tables = [_Table(tensor, what, i) for i, tensor in enumerate(tensors)]
+    sizes = sorted({table.rows for table in tables})
+    if len(sizes) > 1:
+        raise Refused(RejectReason.ROWS_DIFFER, f"{what}: tensors of {sizes[0]} and of {sizes[-1]} rows")
+    return tables
+
+
+def _features(tensors: Sequence[Tensor], *, listed: bool) -> Iterator[bytes]:
+    tables = _tables(tensors, "inputs")
+    if not tables:
+        return
+    if listed and len(tables) == 1:
+        yield from (encode(tables[0].row(i)) for i in range(tables[0].rows))
+        return
+    names = [name for t in tables for name in _names(t)]
+    if len(names) == len(tables):  # a column each
+        yield from (encode(dict(zip(names, row, strict=True))) for row in zip(*(t.values for t in tables), strict=True))
+        return
+    for i in range(tables[0].rows):
+        yield encode(dict(zip(names, (value for t in tables for value in t.row(i)), strict=True)))
+
+
+def _names(table: _Table) -> list[str]:
+    return [table.name] if table.columns == 1 else [f"{table.name}[{j}]" for j in range(table.columns)]
+
+
+def _answers(tensors: Sequence[Tensor]) -> Iterator[bytes]:
+    """Prediction and score of each row; where there are several outputs all of them, for a mapping to choose from."""
+    tables = _tables(tensors, "outputs")
+    if not tables:
+        return
+    scored = next((t for t in tables if t.name in _SCORED and len(tables) > 1), None)
+    left = [t for t in tables if t is not scored]
+    predicted = next((t for name in _PREDICTED for t in left if t.name == name), left[0])
+    for i in range(tables[0].rows):
+        members: dict[str, Any] = {"prediction": _value(predicted, i)}
+        if scored is not None:
+            members["score"] = _score(scored, i)
+        if len(tables) > 1:
+            members["outputs"] = {t.name: _value(t, i) for t in tables}
+        yield encode(members)[1:-1]
+
+
+def _value(table: _Table, i: int) -> Any:
+    row = table.row(i)
+    return row[0] if table.columns == 1 else row
+
+
+def _score(table: _Table, i: int) -> Any:
+    """Of several classes the probability by class: its place is its name."""
+    row = table.row(i)
+    return row[0] if table.columns == 1 else {str(j): value for j, value in enumerate(row)}

@@ -1,0 +1,174 @@
+"""What the formats of serving platforms cost: microseconds and events a second of a core, beside driftd's own JSON.
+
+Run: python -m tests.bench.formats
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import io
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import fastavro
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+
+from driftd.core.event import Kind, RecordBatch, Schema
+from driftd.decode import Limits, codec_of
+from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping
+from driftd.decode.registry import RegisteredSchema, SchemaRef
+from driftd.ingest.halves import Halves
+from tests.bench.decode import NAMES, event, schema
+from tests.unit.decode.formats.make import Sent, kserve
+
+EVENTS = 20_000
+BATCH = 2_000
+ROUNDS = 5
+Row = Mapping[str, Any]
+
+
+def v1(rows: Sequence[Row], identity: str) -> list[Sent]:
+    request = {"instances": [[*row["features"].values()] for row in rows]}
+    return [
+        kserve("request", request, identity),
+        kserve("response", {"predictions": [row["prediction"] for row in rows]}, identity, "2026-11-23T06:00:10.131Z"),
+    ]
+
+
+def v2(rows: Sequence[Row], identity: str) -> list[Sent]:
+    tensors = [
+        {
+            "name": name,
+            "shape": [len(rows)],
+            "datatype": "BYTES" if name.startswith("cat") else "FP64",
+            "data": [row["features"][name] for row in rows],
+        }
+        for name in NAMES
+    ]
+    predicted = {"name": "predict", "shape": [len(rows)], "datatype": "INT64", "data": [r["prediction"] for r in rows]}
+    return [
+        kserve("request", {"id": identity, "inputs": tensors}, identity),
+        kserve("response", {"id": identity, "outputs": [predicted]}, identity, "2026-11-23T06:00:10.131Z"),
+    ]
+
+
+def own(rows: Sequence[Row], _: str) -> list[Sent]:
+    return [([], json.dumps(plain(row)).encode()) for row in rows]
+
+
+def avro_schema() -> dict[str, Any]:
+    def kind(name: str) -> list[str]:
+        return ["null", "string" if name.startswith("cat") else "double"]
+
+    features = {"type": "record", "name": "F", "fields": [{"name": name, "type": kind(name)} for name in NAMES]}
+    others = {"model": "string", "version": "string", "id": "string", "time": "double", "features": features}
+    others |= {"prediction": "int", "latency_seconds": "double"}
+    return {"type": "record", "name": "E", "fields": [{"name": name, "type": t} for name, t in others.items()]}
+
+
+AVRO: Final = fastavro.parse_schema(avro_schema())
+FRAME: Final = b"\x00\x00\x00\x00\x07"
+
+
+def described() -> descriptor_pb2.FileDescriptorProto:
+    file = descriptor_pb2.FileDescriptorProto(name="e.proto", syntax="proto3")
+    outer, inner = file.message_type.add(name="E"), file.message_type.add(name="F")
+    for number, name in enumerate(NAMES, 1):
+        inner.field.add(name=name, number=number, type=9 if name.startswith("cat") else 1, label=1)
+    types = {"model": 9, "version": 9, "id": 9, "time": 1, "features": 11, "prediction": 5, "latency_seconds": 1}
+    for number, (name, kind) in enumerate(types.items(), 1):
+        outer.field.add(name=name, number=number, type=kind, label=1, type_name=".F" if kind == 11 else None)
+    return file
+
+
+class Schemas:
+    """Both schemas, at hand."""
+
+    def load(self, _: SchemaRef, *, serialized: bool) -> RegisteredSchema:
+        if serialized:
+            return RegisteredSchema("PROTOBUF", base64.b64encode(described().SerializeToString()).decode())
+        return RegisteredSchema("AVRO", json.dumps(avro_schema()))
+
+
+def plain(row: Row) -> dict[str, Any]:
+    return {**row, "time": 1_795_413_610.12, "model": "default/sklearn-iris"}
+
+
+def avro(rows: Sequence[Row], _: str) -> list[Sent]:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, AVRO, plain(rows[0]))
+    return [([], FRAME + out.getvalue())]
+
+
+def protobuf(rows: Sequence[Row], _: str) -> list[Sent]:
+    message = MESSAGE()
+    json_format.ParseDict(plain(rows[0]), message)
+    return [([], FRAME + b"\x00" + message.SerializeToString())]
+
+
+POOL: Final = descriptor_pool.DescriptorPool()
+POOL.AddSerializedFile(described().SerializeToString())
+MESSAGE: Final = message_factory.GetMessageClass(POOL.FindMessageTypeByName("E"))
+
+
+def framed(rows: Sequence[Row], _: str) -> list[Sent]:
+    return [([], FRAME + json.dumps(plain(rows[0])).encode())]
+
+
+Shape = Callable[[Sequence[Row], str], list[Sent]]
+CASES: list[tuple[str, str, Shape, int, tuple[str, ...]]] = [
+    ("driftd's own events", "json", own, 1, ()),
+    ("JSON behind a registry's frame", "jsonschema", framed, 1, ()),
+    ("Avro", "avro", avro, 1, ()),
+    ("Protobuf", "protobuf", protobuf, 1, ()),
+    ("KServe, V1: a row a call", "kserve", v1, 1, NAMES),
+    ("KServe, V1: 10 rows a call", "kserve", v1, 10, NAMES),
+    ("KServe, V2: 20 tensors, a row a call", "kserve", v2, 1, ()),
+    ("KServe, V2: 20 tensors, 10 rows a call", "kserve", v2, 10, ()),
+]
+
+
+def batches(sent: Sequence[Sent]) -> list[RecordBatch]:
+    out = []
+    for start in range(0, len(sent), BATCH):
+        part = sent[start : start + BATCH]
+        values, headers = [value for _, value in part], [names for names, _ in part]
+        offsets, stamps = np.arange(start, start + len(part)), np.full(len(part), 1_795_413_613.0)
+        keys = [b"seldon.fraud.a1" for _ in part]
+        out.append(RecordBatch("t", 0, offsets, stamps, values, start + len(part), keys, headers))
+    return out
+
+
+def measure(title: str, record_format: str, shape: Shape, rows_a_call: int, names: tuple[str, ...]) -> float:
+    rng = random.Random(7)
+    events = [json.loads(event(rng, "m")) for _ in range(EVENTS)]
+    sent = [s for i in range(0, EVENTS, rows_a_call) for s in shape(events[i : i + rows_a_call], f"call-{i}")]
+    mapping = RecordMapping({}, FeatureSource(names=names), record_format)
+    codec = codec_of(Limits(mappings=Mappings(mapping if record_format != "json" else None), registry=Schemas()))
+    known = {"default/sklearn-iris": Schema("default/sklearn-iris", schema("m").features, Kind.NUMERIC)}
+    stretch = batches(sent)
+    gc.collect()
+    best = float("inf")
+    for _ in range(ROUNDS):
+        halves, began = Halves(), time.process_time()
+        decoded = [codec.decode(batch, known, halves) for batch in stretch]
+        best = min(best, time.process_time() - began)
+    accepted = sum(len(b) for d in decoded for b in d.batches)
+    size = sum(len(value or b"") for _, value in sent) / EVENTS
+    print(f"{title:42s} {best / EVENTS * 1e6:8.2f} {EVENTS / best:12,.0f} {size:8.0f} {accepted}")
+    return best
+
+
+def main() -> None:
+    print(f"{'records':42s} us/event     events/s    bytes accepted")
+    for case in CASES:
+        measure(*case)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Records of serving platforms through a real broker: two partitions, kill -9 between the halves, a finding."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import fastavro
+import pytest
+
+from tests.bench.events import START
+from tests.docs.test_formats import EVENT
+from tests.integration.test_cli_kafka import WINDOWS, driftd
+from tests.servers.kafka import Broker, closing
+from tests.servers.registry import Registry
+from tests.stage.daemon import DriftdProcess
+from tests.unit.decode.formats.make import Sent, kserve
+
+pytestmark = pytest.mark.integration
+
+CALLS: Final = 3000
+UNANSWERED: Final = 50
+"""One call in so many has no answer."""
+TOPIC: Final = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
+MAPPING: Final = """
+mapping:
+  format: kserve
+  features: {names: [amount, country]}
+"""
+
+
+def moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def calls() -> Iterator[tuple[int, Sent]]:
+    """Partition and record, as Knative's sink spreads them; amounts are ten times as large in the second half."""
+    rng = random.Random(5)
+    for i in range(CALLS):
+        amount = rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
+        about = {"identity": f"call-{i}", "inferenceservicename": "fraud", "namespace": "shop"}
+        begin = START + i / 100
+        body = {"instances": [[round(amount, 2), rng.choice(["DE", "FR"])]]}
+        yield rng.randrange(2), kserve("request", body, time=moment(begin), **about)
+        if i % UNANSWERED:
+            yield rng.randrange(2), kserve("response", {"predictions": [i % 2]}, time=moment(begin + 0.004), **about)
+
+
+def send(kafka: Broker, topic: str, sent: Iterable[tuple[int, Sent]]) -> None:
+    with closing(kafka.producer()) as producer:
+        stamp = int(1000 * (START + CALLS / 100))
+        for partition, (headers, value) in sent:
+            producer.send(topic, value, headers=[*headers], partition=partition, timestamp_ms=stamp)
+        producer.flush(timeout=60)
+
+
+def test_calls_of_kserve_are_joined_over_partitions_and_their_drift_is_found(kafka: Broker, tmp_path: Path) -> None:
+    topic = kafka.create_topic("kserve", partitions=2, configs=TOPIC)
+    send(kafka, topic, calls())
+    source = ("--bootstrap-servers", kafka.bootstrap)
+
+    shown = driftd(tmp_path, "check", "--sample", topic, *source, "--output", "json")
+    proposal = json.loads(shown.stdout)["proposal"]
+    assert proposal["recognised"] == ["KServe inference logger"]
+    assert proposal["mapping"] == {"format": "kserve"}
+
+    (tmp_path / "driftd.yaml").write_text(MAPPING)
+    words = ("--topic", topic, *source, "--reference-events", "1000", "--findings", "found.jsonl", *WINDOWS)
+    done = driftd(tmp_path, "replay", *words)
+    assert done.returncode == 0, done.stderr
+    lost = CALLS // UNANSWERED
+    assert (
+        f"read {CALLS} = accepted {CALLS - lost} + rejected 0 + late 0 + dropped {lost} (unanswered {lost})"
+        in done.stderr
+    )
+    findings = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    told = {(f["model"], f["feature"]) for f in findings if f["status"] in {"WARNING", "DRIFT"}}
+    assert ("shop/fraud", "amount") in told
+    assert ("shop/fraud", "country") not in told
+
+
+def test_a_daemon_that_is_killed_between_the_halves_joins_each_call_once(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("kserve", partitions=2, configs=TOPIC)
+    records = [*calls()]
+    settings: dict[str, Any] = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": [topic], "group_id": topic, "start": "earliest"},
+        "mapping": {"format": "kserve", "features": {"names": ["amount", "country"]}},
+        "state": {"checkpoint_seconds": 0.2},
+        # the partitions are read as far as each happens to be: nothing is late that a killed daemon reads again
+        "windows": {"out_of_orderness_seconds": 3600},
+    }
+    daemon = DriftdProcess(tmp_path, settings)
+    daemons.append(daemon)
+    daemon.start()
+    size = 0
+    for end in (1500, 2700, 4100, len(records)):
+        send(kafka, topic, records[size:end])
+        size = end
+        ids = [dict(headers)["ce_id"] for _, (headers, _) in records[:size]]
+        answered = len(ids) - len({*ids})
+        daemon.wait_received(answered)
+        if end < len(records):
+            daemon.kill9()
+            daemon.start()
+    lost = CALLS // UNANSWERED
+    about = {"service": "shop/fraud"}
+    daemon.wait(lambda: daemon.value("driftd_logged_calls_waiting") == lost, "the last calls")
+    assert daemon.value("driftd_logged_calls_total", outcome="answered", **about) == CALLS - lost
+    assert daemon.value("driftd_logged_calls_total", outcome="duplicate", **about) == 0
+    assert daemon.value("driftd_events_received_total") == CALLS - lost
+    assert daemon.balanced()
+
+
+def test_avro_waits_for_its_registry_and_loses_nothing(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    topic = kafka.create_topic("avro", configs=TOPIC)
+    parsed = fastavro.parse_schema(json.loads(json.dumps(EVENT)))
+    rng = random.Random(5)
+    values = []
+    for i in range(CALLS):
+        amount = rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
+        out = io.BytesIO()
+        moved = datetime.fromtimestamp(START + i / 100, UTC)
+        event = {"model": "fraud", "time": moved, "features": {"amount": amount}, "prediction": i % 2}
+        fastavro.schemaless_writer(out, parsed, event)
+        values.append(b"\x00\x00\x00\x00\x07" + out.getvalue())
+    kafka.produce(topic, values, timestamp_ms=int(1000 * (START + CALLS / 100)))
+    registry = Registry()
+    registry.schema(7, json.dumps(EVENT))
+    settings: dict[str, Any] = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": [topic], "group_id": topic, "start": "earliest"},
+        "schema_registry": {"url": registry.url},
+        "mapping": {"format": "avro"},
+        "learning": {"events": 1000},
+        "windows": {"window_seconds": 1, "pane_seconds": 0.25, "min_events": 100, "out_of_orderness_seconds": 1},
+        "detectors": {"numeric": ["psi"]},
+    }
+    daemon = DriftdProcess(tmp_path, settings)
+    daemons.append(daemon)
+    daemon.start()
+    daemon.wait(lambda: "reading waits, nothing is lost" in daemon.log, "the registry to be missed")
+    assert daemon.value("driftd_events_received_total") == 0
+    daemon.kill9()
+    registry.start()
+    try:
+        daemon.start()
+        daemon.wait_received(CALLS)
+        assert daemon.balanced()
+        assert daemon.value("driftd_events_total", outcome="accepted") == CALLS
+        assert registry.asked == ["/schemas/ids/7"]
+        daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
+    finally:
+        registry.stop()
