@@ -114,10 +114,11 @@ def test_of_a_sketch_that_holds_every_value_comes_the_reference_of_the_events(rn
 
 
 def test_a_value_of_level_i_stands_for_two_to_the_i(rng: np.random.Generator) -> None:
-    """A compaction by hand: of 4096 sorted values every fourth one remains, at level 2."""
+    """A compaction by hand: the least 1024 values are all there, of the others every fourth one is, at level 2."""
     values = np.sort(rng.normal(size=4096))
     feature = numbers("x", values)
-    feature["numerical_statistics"]["distribution"]["kll"]["sketch"]["data"] = [[], [], values[1::4].tolist()]
+    levels = [values[:1024].tolist(), [], values[1025::4].tolist()]
+    feature["numerical_statistics"]["distribution"]["kll"]["sketch"]["data"] = levels
     found = reference(document(feature, events=4096))
     counts = found.summary.counts[0, FIRST_VALUE:]
     truth = np.bincount(found.bins[0].place(values), minlength=found.width)[FIRST_VALUE:]
