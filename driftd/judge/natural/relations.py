@@ -51,12 +51,9 @@ AWAY: Final = 1.2
 """Distance of a cell's mean score from that of the reference, in deviations, from which on a channel is mute. Chosen: a
 third of the values lie in the outermost bins then, and have one score each.
 """
-SHRUNK: Final = 0.7
-"""Part of a sibling's deviation in the reference from which on its scores are measured by their own, in a cell. Chosen:
-by chance 30 values have less once in 300 cells.
-"""
 FLAT: Final = 0.35
-"""The same below which a channel is mute. Chosen: half of SHRUNK; what is left is a few values in other bins."""
+"""Part of the deviation of its scores in the reference below which a channel is mute in a cell. Chosen: a third; what
+is left is a few values in other bins."""
 LEAST_SQUARE: Final = 1e-9
 """Derived: no quotient is by 0."""
 KNOWN: Final = 0.5
@@ -177,8 +174,7 @@ class Relations:
 
     def _sums(self, cells: Counts) -> tuple[Floats, Floats]:
         """A channel's products with its siblings, and its squares, about the means of cells, float64[cells, k]. Of a
-        channel that is mute in a cell both are as if all held; a sibling whose scores are nearly alike is measured by
-        their own deviation.
+        channel that is mute in a cell both are as if all held.
         """
         s, rows = centred(cells), self.rows
         parts, square = self.weight * s[:, rows], np.maximum(np.diagonal(s, axis1=1, axis2=2), 0.0)
@@ -190,7 +186,6 @@ class Relations:
         own = np.where(mute, usual**2 * n, square)[:, rows]
         share = (self.weight * usual) ** 2
         share /= np.maximum(share.sum(axis=1, keepdims=True), LEAST_SQUARE)
-        parts *= np.where(left < SHRUNK, 1 / np.maximum(left, FLAT), 1.0)[:, None, :]
         whole = share * np.sqrt(own * n)[:, :, None]
         moved = np.where(mute[:, None, :] | mute[:, rows, None], whole, parts)
         return np.rint(moved.sum(axis=2)), np.rint(own)

@@ -132,7 +132,7 @@ def parts(p: Pipeline, state: State, but: Sequence[str]) -> dict[str, Any]:
         ring = getattr(natural, name)
         out[name] = [ring.hops.sums[:, mine].tobytes(), ring.waiting.sums[:, mine].tobytes()]
     out |= {"tick": natural.tick.sums[:, mine], "recent": natural.recent[mine]}
-    out |= {"runs": natural.runs[:, :, mine], "begun": natural.begun[:, mine]}
+    out |= {"runs": natural.runs[:, :, mine], "begun": natural.begun[:, :, mine]}
     episodes = natural.episodes
     for name in episodes.__slots__:
         value = getattr(episodes, name)
