@@ -15,13 +15,14 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 PRIOR: Final = 0.18
-"""Failures, and as many successes, that each arm is thought to have had before the first: Turner, Ly and Grunwald's."""
+"""Failures, and as many successes, that each arm is thought to have had before. Chosen: Turner, Ly and Grunwald's."""
 HALVINGS: Final = 32
-"""Of an interval below 1. What is left, 2e-10, changes a bet by its square: the nearest share is where it is least."""
+"""Of an interval below 1. Derived: what is left, 2e-10, changes a bet by its square, for the nearest share is where it
+is least."""
 
 CLAIMS: Final = ((1, 1), (1, 0), (-1, 1), (-1, 0), (1, -1))
-"""What can be shown of b - a: that it is above (1) or below (-1) so many margins. In words: worse by more than the
-margin, worse, not worse by the margin, better, not better by the margin."""
+"""What can be shown of b - a: that it is above (1) or below (-1) so many margins. Derived: verdicts are made of these:
+worse by more than the margin, worse, not worse by the margin, better, not better by the margin."""
 
 
 def shares(events: Floats, failures: Floats) -> Floats:
@@ -66,8 +67,7 @@ def log_steps(failures: Counts, events: Counts, before: tuple[Counts, Counts], m
     now = zip(before, (failures, events), strict=True)
     past = [np.cumsum(np.concatenate([start[None], x[:-1]]), axis=0).astype(np.float64) for start, x in now]
     p = shares(past[1], past[0])
-    both: NDArray[np.bool_] = np.all(events > 0, axis=1)
-    difference = p[:, 1] - p[:, 0]
+    both, difference = np.asarray((events > 0).all(axis=1)), p[:, 1] - p[:, 0]
     y, n = failures.astype(np.float64), np.maximum(events, 1e-9)
     times = np.array([1.0, 0.0, -1.0])
     found = log_factors(y, n, p, times * margin)[:, [int(1 - at) for _, at in CLAIMS]]

@@ -13,10 +13,10 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 SPREAD: Final = 1_000.0
-"""Sets the deviation that is looked for: about 1/SPREAD of variance, so shares that are 1 to 3 points off."""
+"""Sets the deviation that is looked for, about 1/SPREAD of variance. Chosen: shares that are 1 to 3 points off."""
 THRESHOLD: Final = log(1_000.0)
-"""Evidence from which a ratio is broken: 1 experiment in 1,000 that is fair ever gets there. Less, and each of the many
-that are fair would stop a rollout too often."""
+"""Evidence from which a ratio is broken. Chosen: 1 fair experiment in 1,000 ever gets there. With less, the many that
+are fair would stop too many rollouts."""
 
 
 def log_steps(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.core.experiment import Metric, Role, Rule
+from driftd.core.trials import UNIT_RANGE
 from driftd.judge.experiments.clustered import LEAST_BUCKETS, buckets
 from driftd.judge.experiments.sequence import FIRST_EVENTS
 from driftd.judge.experiments.srm import THRESHOLD
@@ -44,7 +45,12 @@ CODES: Final = {
     Verdict.EQUAL: 1,
     Verdict.BETTER: 2,
 }
-"""As a number, for those who roll out: below 0 stop, from 1 on go ahead."""
+"""As a number. Chosen: for those who roll out, who stop below 0 and go ahead from 1 on."""
+NEAR: Final = 0.1
+"""Part of the margin: an estimate that is so near to an end of it is measured by the farthest end. Chosen: else it
+would take any number of events."""
+MOST_EVENTS: Final = 10**12
+"""More is not said. Chosen: no experiment gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
     found = tuple(_comparisons(rule, experiment, labels, broken=broken))
     arms = np.bincount(experiment.units.arms, minlength=len(rule.arms))
     # of those below the bound there are as many in each part of the range
-    scale = 2.0**52 / experiment.units.bound
+    scale = UNIT_RANGE / experiment.units.bound
     units = tuple(round(n * scale) for n in arms.tolist())
     return Result(
         rule,
@@ -194,9 +200,9 @@ def _why(metric: Metric, tally: Tally, *, independent: bool) -> tuple[str, int |
     # it needs an interval that leaves out one end of the margin
     distance = max(abs(tally.estimate - metric.margin), abs(tally.estimate + metric.margin), abs(tally.estimate))
     nearest = abs(tally.estimate - metric.margin)
-    wanted = nearest if nearest > metric.margin / 10 else distance
+    wanted = nearest if nearest > metric.margin * NEAR else distance
     need = n * ((tally.half / wanted) ** 2 - 1) if wanted > 0 else inf
-    return "the interval is too wide", (max(1, ceil(need)) if isfinite(need) and need < 1e12 else None)
+    return "the interval is too wide", (max(1, ceil(need)) if isfinite(need) and need < MOST_EVENTS else None)
 
 
 def _may_be_promoted(name: str, found: tuple[Comparison, ...]) -> bool:

@@ -101,8 +101,3 @@ def test_the_sequence_is_growthbooks() -> None:
 def test_widths_in_standard_errors_are_those_of_the_paper(events: int, factor: float) -> None:
     found = sequence.half_widths(np.array([1.0]), np.array([float(events)]), 0.05)
     assert found == pytest.approx([factor], abs=0.006)
-
-
-@pytest.mark.parametrize(("pairs", "known"), [((4, 16), 2.1140884), ((10, 30), 3.1546140), ((0, 0), 0.0)])
-def test_evidence_of_pairs(pairs: tuple[int, int], known: float) -> None:
-    assert sequence.log_paired(*pairs) == pytest.approx(known, abs=1e-7)
