@@ -6,6 +6,7 @@ record -> the format's ``read`` -> an event, or several | one half of a call | n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
@@ -76,19 +77,20 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EachRecord:
-    """An Opener that reads record by record."""
+    """An Opener that reads record by record. ``across``: requests and answers lie in two topics."""
 
     reader: Reader
+    across: bool = False
 
     def open(self, records: RecordBatch, halves: Halves) -> Unwrapped:
         values: list[bytes | None] = [None] * len(records)
         refused: dict[int, Refused] = {}
         passed: dict[int, DropReason | None] = {}
-        read = self.reader.read
+        read, source = self.reader.read, "" if self.across else records.source
         for i, record in enumerate(each(records)):
             try:
                 got = read(record)
-                made = _joined(halves, records.source, got) if isinstance(got, Half) else got
+                made = _joined(halves, source, got) if isinstance(got, Half) else got
             except Refused as why:
                 refused[i] = why
                 values[i] = record.value  # whoever explains the refusal may look at it
@@ -142,6 +144,21 @@ def together(events: Iterable[bytes]) -> bytes:
     """One event, or an array of several."""
     several = [*events]
     return several[0] if len(several) == 1 else b"[" + b",".join(several) + b"]"
+
+
+def text_of(value: bytes | None, what: str) -> str:
+    """A key or a header as text; "" where there is none. Raises Refused."""
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError:
+        raise Refused(RejectReason.NOT_UTF8, f"{what}: not UTF-8") from None
+
+
+def time_of(record: Record) -> float:
+    """Of a platform whose records say none. Raises Refused."""
+    if math.isnan(record.timestamp):
+        raise Refused(RejectReason.BAD_TIME, "time: the record has no timestamp, and the format has no other time")
+    return record.timestamp
 
 
 def lists_rows(mapping: RecordMapping) -> bool:
