@@ -16,7 +16,7 @@ from msgspec.json import encode
 from driftd.core.event import DropReason, RecordBatch, RejectReason
 from driftd.decode.json.fast import Unwrapped
 from driftd.decode.json.strict import Refused
-from driftd.decode.limits import Limits
+from driftd.decode.limits import LATEST_TIME, Limits
 from driftd.decode.mapping.spec import FeatureSource, RecordMapping
 from driftd.ingest.halves import Half, Halves
 
@@ -80,6 +80,7 @@ class EachRecord:
     """An Opener that reads record by record. ``across``: requests and answers lie in two topics."""
 
     reader: Reader
+    limits: Limits
     across: bool = False
 
     def open(self, records: RecordBatch, halves: Halves) -> Unwrapped:
@@ -87,10 +88,16 @@ class EachRecord:
         refused: dict[int, Refused] = {}
         passed: dict[int, DropReason | None] = {}
         read, source = self.reader.read, "" if self.across else records.source
+        reached = -math.inf
         for i, record in enumerate(each(records)):
             try:
                 got = read(record)
-                made = _joined(halves, source, got) if isinstance(got, Half) else got
+                if isinstance(got, Half):
+                    self._require_time(got, record)
+                    reached = max(reached, got.time)
+                    made = _joined(halves, source, got)
+                else:
+                    made = got
             except Refused as why:
                 refused[i] = why
                 values[i] = record.value  # whoever explains the refusal may look at it
@@ -99,7 +106,18 @@ class EachRecord:
                 values[i] = made
             else:
                 passed[i] = made
-        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow())
+        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow(), reached=reached)
+
+    def _require_time(self, half: Half, record: Record) -> None:
+        """As of an event: how far a partition has been read depends on it."""
+        if not 0 <= half.time < LATEST_TIME:
+            raise Refused(RejectReason.BAD_TIME, "time: not in the years 1970 to 2200", half.model)
+        ahead = half.time - record.timestamp
+        if ahead > self.limits.future_seconds:
+            most = f"at most {self.limits.future_seconds:.0f} s expected"
+            raise Refused(
+                RejectReason.FUTURE_TIME, f"time: {ahead:.0f} s ahead of the record's timestamp, {most}", half.model
+            )
 
 
 def each(records: RecordBatch) -> Iterable[Record]:

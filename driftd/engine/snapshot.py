@@ -163,6 +163,7 @@ class PartitionSnapshot:
     topic_id: str
     pace: Pace = START
     labelled: float = -inf
+    reached: float = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,6 +515,7 @@ class Checkpoint:
                     p.topic_id,
                     p.pace,
                     p.labelled,
+                    p.reached,
                 )
                 for source, p in sorted(state.partitions.items())
             ],
@@ -554,6 +556,7 @@ class Checkpoint:
                 p.topic_id,
                 p.pace,
                 p.labelled,
+                p.reached,
             )
         return state
 

@@ -53,7 +53,7 @@ class _MLServer:
 
 
 def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:
-    return EachRecord(_MLServer(lists_rows(mapping), limits), across=True)
+    return EachRecord(_MLServer(lists_rows(mapping), limits), limits, across=True)
 
 
 def recognise(record: Record) -> bool:

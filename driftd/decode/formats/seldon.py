@@ -104,7 +104,7 @@ def _id_of(record: Record) -> tuple[str, str]:
 
 
 def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:
-    return EachRecord(_Seldon(lists_rows(mapping), limits), across=True)
+    return EachRecord(_Seldon(lists_rows(mapping), limits), limits, across=True)
 
 
 def recognise(record: Record) -> bool:
