@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
-from math import isnan
+from math import inf, isnan
 from types import NoneType
 from typing import Final, Self, cast
 
@@ -434,6 +434,7 @@ class Decoded:
     """What one RecordBatch turned into; ``received`` counts events (an array record counts each of its own).
     ``refused`` has the first refused value of each model and feature. ``unwatched`` has (model, feature) pairs that
     have a value and no column in the model's closed schema; of JSON those of the last event, as looking takes time.
+    ``reached``: the greatest time of requests and answers that wait for each other, or did: there may be no event.
 
     received == sum(len(b) + b.label_only for b in batches) + len(rejects) + sum(dropped.values()).
     """
@@ -444,6 +445,7 @@ class Decoded:
     dropped: Mapping[DropReason, int] = field(default_factory=dict)
     refused: Sequence[RefusedValue] = ()
     unwatched: Sequence[tuple[str, str]] = ()
+    reached: float = -inf
 
 
 MAX_NAME_BYTES: Final = 128

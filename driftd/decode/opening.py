@@ -6,6 +6,7 @@ record -> the format's ``read`` -> an event, or several | one half of a call | n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
@@ -15,7 +16,7 @@ from msgspec.json import encode
 from driftd.core.event import DropReason, RecordBatch, RejectReason
 from driftd.decode.json.fast import Unwrapped
 from driftd.decode.json.strict import Refused
-from driftd.decode.limits import Limits
+from driftd.decode.limits import LATEST_TIME, Limits
 from driftd.decode.mapping.spec import FeatureSource, RecordMapping
 from driftd.ingest.halves import Half, Halves
 
@@ -76,19 +77,27 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EachRecord:
-    """An Opener that reads record by record."""
+    """An Opener that reads record by record. ``across``: requests and answers lie in two topics."""
 
     reader: Reader
+    limits: Limits
+    across: bool = False
 
     def open(self, records: RecordBatch, halves: Halves) -> Unwrapped:
         values: list[bytes | None] = [None] * len(records)
         refused: dict[int, Refused] = {}
         passed: dict[int, DropReason | None] = {}
-        read = self.reader.read
+        read, source = self.reader.read, "" if self.across else records.source
+        reached = -math.inf
         for i, record in enumerate(each(records)):
             try:
                 got = read(record)
-                made = _joined(halves, records.source, got) if isinstance(got, Half) else got
+                if isinstance(got, Half):
+                    self._require_time(got, record)
+                    reached = max(reached, got.time)
+                    made = _joined(halves, source, got)
+                else:
+                    made = got
             except Refused as why:
                 refused[i] = why
                 values[i] = record.value  # whoever explains the refusal may look at it
@@ -97,7 +106,18 @@ class EachRecord:
                 values[i] = made
             else:
                 passed[i] = made
-        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow())
+        return Unwrapped(values, refused, passed=passed, dropped=halves.overflow(), reached=reached)
+
+    def _require_time(self, half: Half, record: Record) -> None:
+        """As of an event: how far a partition has been read depends on it."""
+        if not 0 <= half.time < LATEST_TIME:
+            raise Refused(RejectReason.BAD_TIME, "time: not in the years 1970 to 2200", half.model)
+        ahead = half.time - record.timestamp
+        if ahead > self.limits.future_seconds:
+            most = f"at most {self.limits.future_seconds:.0f} s expected"
+            raise Refused(
+                RejectReason.FUTURE_TIME, f"time: {ahead:.0f} s ahead of the record's timestamp, {most}", half.model
+            )
 
 
 def each(records: RecordBatch) -> Iterable[Record]:
@@ -142,6 +162,21 @@ def together(events: Iterable[bytes]) -> bytes:
     """One event, or an array of several."""
     several = [*events]
     return several[0] if len(several) == 1 else b"[" + b",".join(several) + b"]"
+
+
+def text_of(value: bytes | None, what: str) -> str:
+    """A key or a header as text; "" where there is none. Raises Refused."""
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError:
+        raise Refused(RejectReason.NOT_UTF8, f"{what}: not UTF-8") from None
+
+
+def time_of(record: Record) -> float:
+    """Of a platform whose records say none. Raises Refused."""
+    if math.isnan(record.timestamp):
+        raise Refused(RejectReason.BAD_TIME, "time: the record has no timestamp, and the format has no other time")
+    return record.timestamp
 
 
 def lists_rows(mapping: RecordMapping) -> bool:

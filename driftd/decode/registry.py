@@ -150,7 +150,7 @@ class Registered:
 
     def open(self, records: RecordBatch, halves: Halves) -> Unwrapped:
         self.prepare(records)
-        return EachRecord(self).open(records, halves)
+        return EachRecord(self, self.limits).open(records, halves)
 
     def read(self, record: Record) -> bytes:
         framed = unframed(record, self.limits)

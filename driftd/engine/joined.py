@@ -41,4 +41,4 @@ def in_time(state: State, batch: EventBatch, pane_seconds: float) -> EventBatch:
 
 def seen(partition: PartitionState) -> float:
     """How far a partition has been read, in event time; -inf where nothing was read."""
-    return max(partition.latest, partition.labelled)
+    return max(partition.latest, partition.labelled, partition.reached)

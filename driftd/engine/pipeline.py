@@ -136,7 +136,7 @@ class Pipeline:
     def ingest(self, state: State, source: TopicPartition, next_offset: int, decoded: Decoded) -> None:
         """Counts the events, turns the late ones away and keeps the others until the next ``settle``."""
         mine = state.partitions.setdefault(source, PartitionState(next_offset))
-        mine.next_offset = next_offset
+        mine.next_offset, mine.reached = next_offset, max(mine.reached, decoded.reached)
         state.received += decoded.received
         state.rejected.update(r.reason.value for r in decoded.rejects)
         state.dropped.update({reason.value: n for reason, n in decoded.dropped.items()})
@@ -312,7 +312,8 @@ class Pipeline:
         """The last pane that closes now; None where none does. At the end what is closed already is evaluated too.
         That of joined labels is moved; where it alone moves, the frontier stays.
         """
-        events = {at: p.latest for at, p in state.partitions.items() if np.isfinite(p.latest) or p.labelled == -np.inf}
+        read = {at: max(p.latest, p.reached) for at, p in state.partitions.items()}
+        events = {at: t for at, t in read.items() if np.isfinite(t) or state.partitions[at].labelled == -np.inf}
         reached = self._reached(state, events, idle, state.frontier, end=end)
         if self.labels is None or reached is None:
             return None if reached == state.frontier and not end else reached

@@ -167,6 +167,7 @@ class PartitionSnapshot:
     topic_id: str
     pace: Pace = START
     labelled: float = -inf
+    reached: float = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,6 +528,7 @@ class Checkpoint:
                     p.topic_id,
                     p.pace,
                     p.labelled,
+                    p.reached,
                 )
                 for source, p in sorted(state.partitions.items())
             ],
@@ -567,6 +569,7 @@ class Checkpoint:
                 p.topic_id,
                 p.pace,
                 p.labelled,
+                p.reached,
             )
         return state
 

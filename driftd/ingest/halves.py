@@ -34,7 +34,8 @@ OVERHEAD: Final = 200
 @dataclass(frozen=True, slots=True)
 class Half:
     """A request, or an answer. ``head`` and each of ``rows`` are members of events as JSON, without braces; an answer
-    without rows is for all rows of its request. ``time`` in epoch seconds.
+    without rows is for all rows of its request. ``time`` in epoch seconds. ``scope``: what the other half has the same
+    of, beside model and id.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Half:
     time: float
     head: bytes
     rows: tuple[bytes, ...] = ()
+    scope: str = ""
 
     @property
     def size(self) -> int:
@@ -139,5 +141,6 @@ class Halves:
 def _key(source: str, half: Half) -> bytes:
     """Of 16 bytes: two of a million million ids share one with probability 1e-15."""
     # with the lengths: model "a" with id "b" is none of model "ab"
-    text = f"{len(source)}:{len(half.model)}:{source}{half.model}{half.id}"
+    sizes = f"{len(source)}:{len(half.scope)}:{len(half.model)}:"
+    text = f"{sizes}{source}{half.scope}{half.model}{half.id}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -55,7 +55,8 @@ class Stream:
 @dataclass(slots=True)
 class PartitionState:
     """``next_offset`` is the position that belongs to everything else here, in the topic that has ``topic_id`` ("" if
-    the source has no ids); ``latest`` the greatest event time, and ``labelled`` that of labels that came alone.
+    the source has no ids); ``latest`` the greatest event time, ``labelled`` that of labels that came alone, and
+    ``reached`` that of requests and answers that wait for each other: what they make may be of another partition.
 
     A ``released`` partition is another member's now; its open panes are still ours, and it holds nobody back.
     ``late`` counts late events by LateReason; ``worst_lateness`` has the greatest of each reason, in seconds.
@@ -70,3 +71,4 @@ class PartitionState:
     topic_id: str = ""
     pace: Pace = START
     labelled: float = -np.inf
+    reached: float = -np.inf

@@ -24,6 +24,7 @@ from driftd.decode.mapping.spec import FeatureSource, Mappings, RecordMapping
 from driftd.decode.registry import RegisteredSchema, SchemaRef
 from driftd.ingest.halves import Halves
 from tests.bench.decode import NAMES, event, schema
+from tests.unit.decode.formats import inference
 from tests.unit.decode.formats.make import Sent, kserve
 
 EVENTS = 20_000
@@ -111,6 +112,20 @@ def protobuf(rows: Sequence[Row], _: str) -> list[Sent]:
     return [([], FRAME + b"\x00" + message.SerializeToString())]
 
 
+def seldon(rows: Sequence[Row], identity: str) -> list[Sent]:
+    """One raw tensor a feature, numbers alone."""
+    numbers, shape = NAMES[:16], [str(len(rows))]
+    tensors = [{"name": name, "datatype": "FP64", "shape": shape} for name in numbers]
+    raw = [base64.b64encode(np.array([r["features"][n] for r in rows]).tobytes()).decode() for n in numbers]
+    told = [str(row["prediction"]) for row in rows]
+    answer = {"name": "predict", "datatype": "INT64", "shape": shape, "contents": {"int64Contents": told}}
+    headers = [("x-request-id", identity.encode())]
+    return [
+        (headers, inference.message("Request", {"inputs": tensors, "rawInputContents": raw})),
+        (headers, inference.message("Response", {"outputs": [answer]})),
+    ]
+
+
 POOL: Final = descriptor_pool.DescriptorPool()
 POOL.AddSerializedFile(described().SerializeToString())
 MESSAGE: Final = message_factory.GetMessageClass(POOL.FindMessageTypeByName("E"))
@@ -130,17 +145,18 @@ CASES: list[tuple[str, str, Shape, int, tuple[str, ...]]] = [
     ("KServe, V1: 10 rows a call", "kserve", v1, 10, NAMES),
     ("KServe, V2: 20 tensors, a row a call", "kserve", v2, 1, ()),
     ("KServe, V2: 20 tensors, 10 rows a call", "kserve", v2, 10, ()),
+    ("Seldon: 16 raw tensors, a row a call", "seldon", seldon, 1, ()),
+    ("Seldon: 16 raw tensors, 10 rows a call", "seldon", seldon, 10, ()),
 ]
 
 
-def batches(sent: Sequence[Sent]) -> list[RecordBatch]:
+def batches(sent: Sequence[Sent], topic: str = "t") -> list[RecordBatch]:
     out = []
     for start in range(0, len(sent), BATCH):
         part = sent[start : start + BATCH]
         values, headers = [value for _, value in part], [names for names, _ in part]
         offsets, stamps = np.arange(start, start + len(part)), np.full(len(part), 1_795_413_613.0)
-        keys = [b"seldon.fraud.a1" for _ in part]
-        out.append(RecordBatch("t", 0, offsets, stamps, values, start + len(part), keys, headers))
+        out.append(RecordBatch(topic, 0, offsets, stamps, values, start + len(part), headers=headers))
     return out
 
 
@@ -152,6 +168,11 @@ def measure(title: str, record_format: str, shape: Shape, rows_a_call: int, name
     codec = codec_of(Limits(mappings=Mappings(mapping if record_format != "json" else None), registry=Schemas()))
     known = {"default/sklearn-iris": Schema("default/sklearn-iris", schema("m").features, Kind.NUMERIC)}
     stretch = batches(sent)
+    if record_format == "seldon":
+        topics = (
+            batches(sent[i::2], f"seldon.default.model.sklearn-iris.{way}puts") for i, way in enumerate(("in", "out"))
+        )
+        stretch = [batch for pair in zip(*topics, strict=True) for batch in pair]
     gc.collect()
     best = float("inf")
     for _ in range(ROUNDS):

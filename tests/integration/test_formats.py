@@ -19,6 +19,7 @@ from tests.integration.test_cli_kafka import WINDOWS, driftd
 from tests.servers.kafka import Broker, closing
 from tests.servers.registry import Registry
 from tests.stage.daemon import DriftdProcess
+from tests.unit.decode.formats.inference import message
 from tests.unit.decode.formats.make import Sent, kserve
 
 pytestmark = pytest.mark.integration
@@ -159,3 +160,35 @@ def test_avro_waits_for_its_registry_and_loses_nothing(
         daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
     finally:
         registry.stop()
+
+
+def test_calls_of_seldon_are_joined_over_their_topics_and_their_drift_is_found(
+    kafka: Broker, tmp_path: Path, daemons: list[DriftdProcess]
+) -> None:
+    prefix = f"seldon-{random.randrange(10**9)}"
+    topics = [kafka.create_named(f"{prefix}.default.model.fraud.{way}", 1, TOPIC) for way in ("inputs", "outputs")]
+    rng, begin = random.Random(5), 1000 * START
+    with closing(kafka.producer()) as producer:
+        for i in range(CALLS):
+            amount = rng.gauss(100, 20) * (10 if i >= CALLS // 2 else 1)
+            inputs = [{"name": "amount", "datatype": "FP64", "shape": ["1"], "contents": {"fp64Contents": [amount]}}]
+            outputs = [{"name": "y", "datatype": "INT64", "shape": ["1"], "contents": {"int64Contents": [str(i % 2)]}}]
+            halves = message("Request", {"inputs": inputs}), message("Response", {"outputs": outputs})
+            for topic, value, later in zip(topics, halves, (0, 4), strict=True):
+                stamp = int(begin + 10 * i + later)
+                producer.send(topic, value, key=f"0.pipe.call-{i}".encode(), partition=0, timestamp_ms=stamp)
+        producer.flush(timeout=60)
+    settings: dict[str, Any] = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": topics, "group_id": prefix, "start": "earliest"},
+        "mapping": {"format": "seldon"},
+        "learning": {"events": 1000},
+        "windows": {"window_seconds": 1, "pane_seconds": 0.25, "min_events": 100, "out_of_orderness_seconds": 1},
+        "detectors": {"numeric": ["psi"]},
+    }
+    daemon = DriftdProcess(tmp_path, settings)
+    daemons.append(daemon)
+    daemon.start()
+    daemon.wait_received(CALLS)
+    daemon.wait(lambda: any(f["feature"] == "amount" for f in daemon.findings().values()), "a finding")
+    assert daemon.value("driftd_logged_calls_total", service="default/fraud", outcome="answered") == CALLS
+    assert daemon.balanced()

@@ -26,7 +26,7 @@ class _Unframed:
 
 
 def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:  # noqa: ARG001  the mapping is the codec's
-    return EachRecord(_Unframed(limits))
+    return EachRecord(_Unframed(limits), limits)
 
 
 def recognise(record: Record) -> bool:

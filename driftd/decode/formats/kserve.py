@@ -64,7 +64,7 @@ def _model(event: CloudEvent) -> str:
 
 
 def opener(mapping: RecordMapping, limits: Limits) -> EachRecord:
-    return EachRecord(_KServe(lists_rows(mapping), limits))
+    return EachRecord(_KServe(lists_rows(mapping), limits), limits)
 
 
 def recognise(record: Record) -> bool:

@@ -56,7 +56,7 @@ class Unwrapped(NamedTuple):
     refused already, and what stands in for a missing time (epoch seconds or NaN; None: for none) and id.
 
     ``passed``: records that hold no event (None: they wait for another one), or one that is dropped. ``dropped``: what
-    ended beside the records.
+    ended beside the records. ``reached``: as in Decoded.
     """
 
     values: Sequence[bytes | None]
@@ -65,6 +65,7 @@ class Unwrapped(NamedTuple):
     ids: Sequence[str | None] | None = None
     passed: Mapping[int, DropReason | None] = MappingProxyType({})
     dropped: Mapping[DropReason, int] = MappingProxyType({})
+    reached: float = -np.inf
 
 
 class Shape:
@@ -195,6 +196,7 @@ class _Run:
             self.dropped,
             [value for growth in self.growths.values() for value in growth.refused.values()],
             self._unwatched(raws[-1]) if raws and raws[-1] else (),
+            -np.inf if self.unwrapped is None else self.unwrapped.reached,
         )
 
     def _unwatched(self, value: bytes | Raw) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from driftd.core.event import RecordBatch
 from driftd.decode import codec_of
@@ -14,6 +15,7 @@ from driftd.engine.pipeline import Pipeline
 from driftd.engine.snapshot import Checkpoint
 from driftd.engine.state import State
 from tests.unit.core.make import frozen, pipeline, thawed
+from tests.unit.decode.formats.inference import message
 from tests.unit.decode.formats.make import Sent, batch, kserve, limits
 from tests.unit.engine.test_reporter import reporter
 
@@ -70,7 +72,7 @@ def test_at_the_end_of_a_file_nothing_waits() -> None:
 
 def test_a_checkpoint_between_the_halves_changes_nothing() -> None:
     sent = [one for i in range(40) for one in call(i, answered=i % 7 > 0)]
-    order = np.random.default_rng(3).permutation(len(sent))
+    order = np.argsort(np.arange(len(sent)) + np.random.default_rng(3).uniform(0, 16, len(sent)))  # by 16 s at the most
     mixed = [sent[i] for i in order]
     through, p = State(), watched()
     feed(p, through, mixed)
@@ -98,3 +100,34 @@ def test_records_are_of_the_topic_that_they_came_from() -> None:
     p, state = watched(), State()
     p.take(state, other)
     assert state.rejected == {"bad_envelope": 1}
+
+
+def test_a_topic_of_requests_alone_holds_nobody_back() -> None:
+    """
+    inputs    Q Q Q Q Q     every call is complete where its answer is read, and no event is of this partition
+    outputs    A A A A A
+    """
+    p, state = replace(pipeline(), codec=codec_of(limits("seldon"))), State()
+    asked = message("Request", {"inputs": [{"name": "x", "shape": ["1"], "contents": {"fp64Contents": [1.5]}}]})
+    told = message("Response", {"outputs": [{"name": "y", "shape": ["1"], "contents": {"int64Contents": ["1"]}}]})
+    for i in range(0, 200, 10):
+        for topic, value, later in (("inputs", asked, 0), ("outputs", told, 1)):
+            one = batch([([("x-request-id", str(i).encode())], value)], i, SECONDS + i + later)
+            p.take(state, replace(one, source=f"seldon.default.model.m.{topic}"))
+        p.settle(state)
+    assert state.accepted == 20
+    assert state.frontier is not None
+    # 20 s of out-of-orderness behind the last request, in panes of 10 s
+    assert (state.frontier + 1) * 10 == SECONDS + 190 - 20
+    assert state.late == 0
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"), [("2026-11-23T09:00:00Z", "future_time"), ("1890-11-23T09:00:00Z", "bad_time")]
+)
+def test_the_clock_of_a_request_closes_no_pane_early(time: str, reason: str) -> None:
+    p, state = watched(), State()
+    p.take(state, batch([*call(1), kserve("request", {"instances": [[1, "DE"]]}, "x", time)], timestamp=SECONDS + 20.0))
+    assert state.rejected == {reason: 1}
+    assert [partition.reached for partition in state.partitions.values()] == [SECONDS + 2.0]
+    assert state.balanced
