@@ -11,7 +11,7 @@ import numpy as np
 from driftd.core.channel import Role
 from driftd.core.finding import CHANGE, Finding, Status
 from driftd.core.summary import Summary
-from driftd.core.text import latencies, minute, numbers, ordinal, percent
+from driftd.core.text import duration, latencies, minute, numbers, ordinal, percent
 from driftd.judge.natural.cause import Cause, Caused, Look
 from driftd.judge.natural.causes import MOVED, cause_of
 from driftd.judge.natural.changes import SIZES, Change
@@ -26,6 +26,8 @@ from driftd.monitor.state import OpenChange
 STATUS = {NONE: Status.OK, TICKET: Status.WARNING, PAGE: Status.DRIFT}
 SUMMED = 30
 """Values since a change from which on their own mean is said. Chosen: the standard error is a fifth of a deviation."""
+ROUGH: Final = 900.0
+"""Seconds from which on the error of a beginning is told in words. Chosen: who looks at a chart of an hour sees it."""
 OVER = "nothing exceeds its natural variation any more: the change is over"
 
 
@@ -139,6 +141,7 @@ def of_changes(about: FindingContext, told: Sequence[Told], start: float, end: f
         events = 0 if summary is None else int(summary.channel_events[row])
         why = because(about, turn, value, usual)
         why += in_words(cause, detail, reference.channels[row].name, percent(value)) if opened else ""
+        why += f"; it began up to {duration(turn.error)} before or after then" if opened and turn.error >= ROUGH else ""
         why += "" if smaller is None or turn.times > 1 else _has_grown(smaller)
         why += f"; {ordinal(turn.times)} time since {minute(turn.first)}" if turn.times > 1 else ""
         yield Finding(

@@ -202,7 +202,7 @@ def test_check_prints_one_table_a_model_of_what_each_channel_sees_and_what_it_do
     assert re.match(r"missing \+\d+, wrong type \+\d+", temp[2])
     assert re.search(r"page in \d+ minutes", every)
     said = " ".join(out.split())
-    assert "at the reference's 1,441 events a day" in said
+    assert "events (1,441 a day), " in said
     assert "has not seen a weekend or a month end: what such a time changes can make a page or a ticket, a week" in said
     assert run("reference", "build", "--events", events(seconds=0.1), *COLUMNS[:6], "--first", "1500")[0] == 0
     (model,) = json.loads(run("check", "--offline", "--output", "json")[1])["models"]

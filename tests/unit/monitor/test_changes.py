@@ -253,8 +253,14 @@ def test_a_level_that_pages_within_minutes_is_told_by_what_came_since() -> None:
     on = during(columns, 6, 20)
     columns["age"][on] -= 20
     _, found = watched(columns)
-    told = [f for f in found if f.feature == "age" and f.detector == CHANGE and f.kind == Kind.LEVEL and f.value]
+    mine = [f for f in found if f.feature == "age" and f.detector == CHANGE]
+    told = [f for f in mine if f.kind == Kind.LEVEL and f.value]
     assert told
+    for f in mine:
+        assert f.since is not None
+        assert f.since_error_seconds is not None
+        assert abs(f.since - BEGIN - 6 * HOUR) <= f.since_error_seconds
+        assert ("before or after then" in f.because) is (f.since_error_seconds >= 900)
     assert told[-1].value == pytest.approx(float(columns["age"][on].mean()), abs=5)
 
 
