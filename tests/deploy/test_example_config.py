@@ -20,6 +20,7 @@ OWN = {
 }
 """What it must name for itself."""
 IN_FILES = {"kafka.sasl_password", "kafka.ssl_password", "kafka.sasl_oauthbearer_client_secret", "privacy.key"}
+IN_FILES |= {"schema_registry.password", "schema_registry.token"}
 """Secrets that it shows as files only."""
 
 
