@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -55,6 +56,8 @@ MOST_NAMED = 10_000
 MOST_SAID: Final = 100
 SAID_SECONDS: Final = 60.0
 """A cause that has not been there for so long is told again; several may take turns until then."""
+LEAST_RECEIVED: Final = 10_000
+"""Events that this process has read before it is said what one costs: a start takes as long as 100,000."""
 STATM: Final = Path("/proc/self/statm")
 """Linux: its second number are pages that are resident."""
 
@@ -129,6 +132,7 @@ class Reporter:
     external_url: str = ""
     memory_bytes: int | None = None
     certificates: Callable[[], Mapping[str, Path]] = dict
+    processor_seconds: Callable[[], float] = time.process_time
     heartbeat: float = 0.0
     beats: int = 0
     not_ready: tuple[str, ...] = ("starting",)
@@ -148,12 +152,15 @@ class Reporter:
     _lasting: tuple[Sequence[tuple[Incident, ...]], Sequence[Incident]] = ((), ())
     _causes: dict[str, str] = field(default_factory=dict)
     _promised: tuple[tuple[object, ...], Certificate] | None = None
+    _begun: tuple[float, int] | None = None
+    """Processor seconds and events read when the first round began."""
 
     def round(self, state: State, source: Source, now: float, troubles: Collection[str] = ()) -> None:
         """Everything that is true once a round. ``troubles``: with topics that members need, and what helps."""
         t = self.telemetry
         self.state, self._time = state, now
         self.beat(now)
+        self._spent(state)
         counters = self.counts(state)
         health = source.health()
         lags = source.lag()
@@ -189,6 +196,15 @@ class Reporter:
         self.beats += 1
         self.telemetry.set("driftd_loop_timestamp_seconds", now)
         notify("WATCHDOG=1")
+
+    def _spent(self, state: State) -> None:
+        """What driftd itself costs: since the first round, for a start costs the same however many events follow."""
+        taken = self.processor_seconds()
+        self._begun = self._begun or (taken, state.received)
+        read = state.received - self._begun[1]
+        if read >= LEAST_RECEIVED:
+            cost = (taken - self._begun[0]) / read * 1e6
+            self.telemetry.set("driftd_processor_seconds_per_million_events", float(f"{cost:.3g}"))
 
     def held(self, before: Collection[TopicPartition], now: Collection[TopicPartition]) -> None:
         """Partitions that wait for others; a log line where that begins and ends."""

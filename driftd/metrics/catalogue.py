@@ -483,6 +483,11 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "seconds",
             "When the configuration was last loaded with success.",
         ),
+        gauge(
+            "driftd_processor_seconds_per_million_events",
+            "seconds",
+            "Processor seconds that the process has taken for a million events read, since its start; 0: too few.",
+        ),
         gauge("driftd_series", "series", "Series about models and features exported now."),
         gauge(
             "driftd_series_limit",

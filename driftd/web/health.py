@@ -93,10 +93,17 @@ def _limits(snapshot: Snapshot) -> Iterator[Fact]:
         used, most = snapshot.memory
         text = f"{used / MB:,.0f} MB" + ("" if most is None else f" of {most / MB:,.0f} MB (limits.memory_bytes)")
         yield Fact("Memory", text, wrong=most is not None and used > most)
+    yield from _costs(snapshot)
     dropped = dict(snapshot.telemetry.rows("driftd_events_dropped_total")).get(("rate_limit",), 0)
     for what, most_a_second in snapshot.rate_limits.items():
         of = "partition" if what == "records" else "model and partition"
         yield Fact("Rate limit", f"{most_a_second:,.0f} {what} a second of a {of}; {dropped:,.0f} left out so far")
+
+
+def _costs(snapshot: Snapshot) -> Iterator[Fact]:
+    """What driftd itself takes, where that is known."""
+    if seconds := snapshot.telemetry.get("driftd_processor_seconds_per_million_events"):
+        yield Fact("Costs", f"{seconds:,.3g} processor seconds for a million events")
 
 
 def _labels(snapshot: Snapshot) -> Iterator[Fact]:

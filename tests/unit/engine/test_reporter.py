@@ -328,6 +328,18 @@ def test_a_page_and_its_number_are_on_metrics_at_the_same_time() -> None:
     pytest.fail("no page")
 
 
+def test_what_driftd_costs_is_told_of_what_this_process_has_read() -> None:
+    """12 s at its first round, with a million events from before it; 3 s more for the next 150,000: 20 s a million."""
+    told, state = reporter(pipeline()), State()
+    seconds = iter([12.0, 12.5, 15.0])
+    told.processor_seconds = lambda: next(seconds)
+    name, source = "driftd_processor_seconds_per_million_events", MemorySource([])
+    for received, cost in ((1_000_000, 0.0), (1_000_100, 0.0), (1_150_000, 20.0)):
+        state.received = received
+        told.round(state, source, 1000.0)
+        assert told.telemetry.get(name) == cost
+
+
 def test_a_partition_that_nobody_reads_makes_driftd_unready() -> None:
     p, source = pipeline(learn_events=LEARNED), MemorySource({CELL: []})
     told = reporter(p)
