@@ -109,11 +109,11 @@ _SHAPES: Final = tuple(KINDS.index(kind) for kind in SHAPES)
 RATES_OF: Final = {CHANGES.index(change): (hits, of) for change, hits, of in RATES}
 """The columns of the hits of each rate, and of how many. Derived: as shapes.RATES; the ends of a channel move with its
 level, which has a rhythm."""
-_TIMES, _FIRST, _ENDED, _MOST, _KIND, _UNTOLD, _SHOWN, _BACK = range(8)
+_TIMES, _FIRST, _ENDED, _MOST, _KIND, _UNTOLD, _SHOWN, _STEADY, _BACK = range(9)
 """Rows of ``Episodes.came``. Derived."""
 _OPEN: Final = (*("called", "grew", "since", "error", "until", "size", "least", "factor", "value", "usual", "needed"),)
 """Parts of Episodes that are known while an episode is open. Derived."""
-CAME: Final = 8
+CAME: Final = 9
 """Derived: how many these are."""
 _FAULT, _OTHER, _BEFORE = 0, 1, 2
 """Rows of ``Episodes.habit``. Derived."""
@@ -139,7 +139,7 @@ BACK: Final = 3600.0
 stay to call. Chosen: whoever was called looks at it still; a retry or a job of every half hour is no news.
 """
 WHOLLY: Final = 0.7
-"""Share from which on ticks alone say that it had gone: without it no two in a row are as good as free of it.
+"""Size of a share from which on ticks alone say that it had gone: without it no two in a row are as good as free of it.
 Chosen: of 8 values two or fewer show it once in 90 ticks; of less its sum must have left it.
 """
 SILENCE: Final = 1800.0
@@ -295,11 +295,11 @@ class Episodes:
     for. ``called`` float64: when a page last called, by the clock of events; ``base`` float64[len(CHANGES), channels]:
     how large its rates were about then; ``more`` float64[3, len(CHANGES), channels]: since when they have been so much
     larger, and their hits and values since; ``grew`` when what was last told of it began, where that is later than
-    ``since``. ``came`` float64[8, channels] of pages: how often the last one has come (0: there was none), since when
+    ``since``. ``came`` float64[9, channels] of pages: how often the last one has come (0: there was none), since when
     it did so first, when it ended, the largest size that somebody was called for, its kind (place in KINDS), whether it
-    came back untold, when its newest values last showed it, by the clock of events, and when it began that came back
-    with the last tick. ``until`` is by that clock, too; ``last`` is the end of the last tick, and ``lost`` the seconds
-    without events up to then (Clock).
+    came back untold, when its newest values last showed it, and since when they have without a pause, by the clock of
+    events, and when it began that came back with the last tick. ``until`` is by that clock, too; ``last`` is the end of
+    the last tick, and ``lost`` the seconds without events up to then (Clock).
     """
 
     level: NDArray[np.int64]
@@ -504,11 +504,11 @@ class Episodes:
         c, came, kind = fire.channel, self.came[:, fire.channel], KINDS.index(fire.name.kind)
         since, shown = max(fire.since, float(np.nan_to_num(self.end[c]))), clock.seen(fire.time)
         if not came[_TIMES] or came[_KIND] != kind or fire.time - came[_ENDED] > BACK:
-            came[:] = 1, since, np.nan, fire.size, kind, 0, shown, np.nan
+            came[:] = 1, since, np.nan, fire.size, kind, 0, shown, shown, np.nan
             return False
         grosser = fire.size >= max(GROSS, TWICE * came[_MOST], came[_MOST] + fire.needed)
         came[_TIMES] += 1
-        came[_MOST], came[_UNTOLD], came[_SHOWN] = max(came[_MOST], fire.size), not grosser, shown
+        came[_MOST], came[_UNTOLD], came[[_SHOWN, _STEADY]] = max(came[_MOST], fire.size), not grosser, shown
         self.grew[c] = np.nan
         return not grosser
 
@@ -517,16 +517,18 @@ class Episodes:
         it came back untold that somebody is called; None for anything else. Of rates ticks know both.
         """
         c, came = fire.channel, self.came[:, fire.channel]
-        if before < PAGE or fire.holds or fire.over or (fire.change in RATES_OF and not fire.of):
+        if before < PAGE or fire.holds or fire.over or fire.stale or (fire.change in RATES_OF and not fire.of):
             return None
         now, shown, kind = clock.seen(fire.time), float(came[_SHOWN]), KINDS[int(self.kind[c])]
+        gone = bool(fire.of) and now - shown >= max(SETTLED, fire.rest)
         came[_SHOWN] = now if fire.of else shown
+        came[_STEADY] = now if gone else came[_STEADY]
         if fire.level < PAGE or kind is not fire.name.kind:
             return None
         about = share_of(kind)
         rate = bool(fire.of) and about is not None and about == RATES_OF.get(fire.change)
         new = clock.seen(fire.since) >= shown  # else the sum still holds the time before, and it began in this tick
-        if rate and now - shown >= max(SETTLED, fire.rest) and (new or self.value[c] >= WHOLLY):
+        if rate and gone and (new or came[_MOST] >= WHOLLY):
             came[_BACK] = fire.since if new else fire.time - fire.rest / 2
             return []  # it is counted with the next tick, which is all of it
         back, began = bool(np.isfinite(came[_BACK])), self._told_since(c)
@@ -534,7 +536,7 @@ class Episodes:
             self.grew[c] = began = float(came[_BACK])
             came[_TIMES] += 1
             came[_UNTOLD], came[_BACK], self.shown[c] = True, np.nan, self.shown[c] | AGAIN
-        stays = bool(came[_UNTOLD]) and not fire.stale and fire.time - max(fire.since, began) >= BACK
+        stays = bool(came[_UNTOLD]) and now - float(came[_STEADY]) >= BACK
         if not back and not stays:
             return None
         if stays:
@@ -543,6 +545,7 @@ class Episodes:
         name = fire.fresh if fire.since < began and fire.fresh.kind is fire.name.kind else fire.name
         self.size[c], self.least[c], self.factor[c] = fire.size, fire.least, name.factor
         self.value[c], self.usual[c], self.needed[c] = name.value, name.usual, fire.needed
+        came[_MOST] = np.fmax(came[_MOST], name.value - name.usual if rate else fire.size)
         turn = self._turn(c, fire.time, fire.time, PAGE, PAGE)
         return [self._seen(fire, replace(turn, grew=stays, quiet=not stays))]
 
