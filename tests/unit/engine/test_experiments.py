@@ -250,3 +250,13 @@ def test_what_another_driftd_counted_in_other_columns_is_left_alone() -> None:
     p.settle(state, end=True)
     assert experiment(state).events.sum() <= 1_000
     assert before.events.sum() > 0
+
+
+def test_a_model_that_learns_anew_goes_on_with_its_experiments() -> None:
+    p, state = trying(pipeline(learn_events=10**9), RULE), State()
+    feed(p, state, ("t", 0), with_variants(minutes(1_000), 1))
+    model = state.models[M]
+    assert experiment(state).events.sum() > 0
+    anew = model.afresh()
+    assert anew.experiments is model.experiments
+    assert (anew.trials, anew.tried) == (model.trials, model.tried)
