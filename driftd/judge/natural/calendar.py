@@ -96,14 +96,17 @@ def waits_for_monday(
     return bool(of_it and not learned.weekend[channel] and of_a_weekend(*began))
 
 
-def reports(learned: NaturalLearned, change: Rows, channel: Rows, lasts: Floats, share: Floats) -> Bools:
+def reports(
+    learned: NaturalLearned, change: Rows, channel: Rows, lasts: Floats, share: Floats, newest: Floats | Counts
+) -> Bools:
     """bool[k]: whether values that have been missing for so many seconds, ``share`` of them at least, may be one report
     that was lost, of what is measured once an hour and the same for many events; and of numbers that hardly varied in a
-    few days, as clear air does.
+    few days, as clear air does. ``newest`` [k]: how many of the newest are missing; with none it is over.
     """
     t = learned.traits
     hourly = t.timely | (learned.short & t.numeric & t.flat)
-    out: Bools = (change == MISSING) & hourly[channel] & (lasts < REPORT_SECONDS) & (share < OF_A_REPORT)
+    one = (lasts < REPORT_SECONDS) | (newest == 0)
+    out: Bools = (change == MISSING) & hourly[channel] & one & (share < OF_A_REPORT)
     return out
 
 

@@ -268,7 +268,7 @@ def _fast(
     ratio, slow = g / limits.ticket.fast[over.rule], unsure(learned)
     page = (g >= limits.page.fast[over.rule]) & (bound >= limits.sizes.page[change, channel]) & old
     ticket = (g >= limits.ticket.fast[over.rule]) & (bound >= limits.sizes.ticket[change, channel]) & (age >= LATER)
-    for i in np.flatnonzero((page | ticket) & ~reports(learned, change, channel, age, bound)).tolist():
+    for i in np.flatnonzero((page | ticket) & ~reports(learned, change, channel, age, bound, k)).tolist():
         c, t = int(channel[i]), int(over.tick[i])
         counters = recent.since(t, c)
         before = level_before(near, c, over.since[i], end[i])
@@ -471,8 +471,10 @@ def _dated(
     """
     for w, row, c in np.argwhere(firing.any(axis=0)).tolist():
         since, error = hops.when(w, row, c, begun)
-        lasts, share = hops.ring.end[hops.last[w : w + 1]] - since, least[w, row, c : c + 1]
-        if not reports(hops.learned, CHANGE_OF[row : row + 1], np.array([c]), lasts, share)[0]:
+        newest, share = hops.last[w : w + 1], least[w, row, c : c + 1]
+        lasts = hops.ring.start[newest] - since - np.nan_to_num(error)  # at least: hops know when to a hop
+        nulls = hops.ring.sums[newest, c, f.NULLS]
+        if not reports(hops.learned, CHANGE_OF[row : row + 1], np.array([c]), lasts, share, nulls)[0]:
             yield w, row, c, since, error
 
 

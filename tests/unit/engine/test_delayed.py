@@ -6,31 +6,34 @@ B   batch batch batch        goes on
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch
-from driftd.engine.state import State
+from driftd.sources import Gap, GapCause
 from tests.unit.engine.test_daemon import OTHER, A, B, Numbers, Stage, quiet
 
 
 class Fetching(Numbers):
-    """Cannot decode records of the partitions that are ``away``."""
+    """Cannot decode records of the partitions that are ``away``, nor those of A before the offset ``first``."""
 
     def __init__(self) -> None:
         self.away: set[object] = set()
+        self.first = 0
         self.asked = 0
 
     def prepare(self, records: RecordBatch) -> None:
         self.asked += 1
-        if records.topic_partition in self.away:
+        too_early = records.topic_partition == A and records.offsets[0] < self.first
+        if too_early or records.topic_partition in self.away:
             raise SourceError("schema registry http://r: no answer in 5 s; reading waits, nothing is lost")
 
 
-def staged(*partitions: tuple[str, int], state: State | None = None) -> tuple[Stage, Fetching]:
-    source = quiet(*partitions, n=40)
+def staged(*partitions: tuple[str, int], n: int = 40) -> tuple[Stage, Fetching]:
+    source = quiet(*partitions, n=n)
     source.max_poll_records = 10
-    stage, codec = Stage(source, state=state), Fetching()
+    stage, codec = Stage(source), Fetching()
     stage.daemon.pipeline.codec = codec
     return stage, codec
 
@@ -65,14 +68,14 @@ def test_no_more_is_read_of_it_meanwhile() -> None:
 
 
 def test_one_that_is_idle_for_long_holds_the_others_back_while_it_waits() -> None:
-    stage, codec = staged(A, B)
+    stage, codec = staged(A, B, n=10)
     codec.away = {A}
-    stage.go(0, *[30] * 8)
+    stage.go(0, *[30] * 8)  # it is read to its end, and silent
     assert stage.reached() is None
     codec.away = set()
     stage.go(1, *[30] * 8)
     assert stage.state.late == 0
-    assert stage.state.received == 80
+    assert stage.state.received == 20
 
 
 def test_whoever_gets_the_partition_reads_what_waited_and_nobody_twice() -> None:
@@ -88,6 +91,26 @@ def test_whoever_gets_the_partition_reads_what_waited_and_nobody_twice() -> None
     stage.go(*[1] * 12)
     assert at(stage) == {A: 40, B: 40}
     assert stage.state.received == 80
+
+
+def test_what_could_be_decoded_waits_behind_what_cannot() -> None:
+    stage, codec = staged(A, B)
+    first, second = (RecordBatch(*A, np.arange(i, i + 2), np.full(2, 1000.0), [b"1"] * 2, i + 2) for i in (0, 2))
+    other = RecordBatch(*B, np.arange(2), np.full(2, 1000.0), [b"1"] * 2, 2)
+    codec.first = 2
+    assert stage.daemon._prepared([first, other, second]) == [other]
+    codec.first = 0
+    assert stage.daemon._prepared([]) == [first, second]
+
+
+def test_a_gap_behind_what_waits_moves_no_offset() -> None:
+    stage, codec = staged(A)
+    codec.away = {A}
+    stage.go(0)
+    stage.source._gaps.append(Gap(A, 10, 20, GapCause.RETENTION, "deleted"))
+    stage.go(1)
+    assert at(stage) == {A: 0}
+    assert stage.state.received == 0
 
 
 def test_records_behind_the_delayed_ones_that_were_deleted_are_counted_when_those_are_read() -> None:
