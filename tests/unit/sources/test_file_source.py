@@ -18,6 +18,7 @@ from driftd.core.errors import ConfigError, SourceRefused
 from driftd.core.event import Decoded, DropReason, EventBatch, Kind, RejectReason, Schema, versions
 from driftd.data import flights
 from driftd.decode import Limits
+from driftd.decode.tabular.columns import numbers
 from driftd.decode.tabular.layout import Layout
 from driftd.sources.files import flat
 from driftd.sources.files.source import open_events
@@ -436,3 +437,10 @@ def test_a_folder_without_files_and_files_of_other_columns_are_refused(tmp_path:
     pq.write_table(pa.table({"time": [1.0], "x": ["1"]}), tmp_path / "b.parquet")
     with pytest.raises(SourceRefused, match=r"b\.parquet: expected the columns, and types, of .*a\.parquet"):
         [*open_events(str(tmp_path)).batches()]
+
+
+def test_truths_are_1_and_0_in_a_column_of_numbers_and_other_text_is_refused() -> None:
+    faults: dict[int, tuple[RejectReason, str]] = {}
+    column = pa.array(["true", "False", "1", "2.5", None, "yes"])
+    np.testing.assert_array_equal(numbers(column, "x", faults), [1, 0, 1, 2.5, np.nan, np.nan])
+    assert [*faults] == [5]
