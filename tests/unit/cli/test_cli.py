@@ -136,7 +136,10 @@ def test_check_says_what_each_setting_came_from_and_what_would_be_watched(
     assert "broker not contacted" in out
     code, out, _ = run("check", "--offline", "--output", "json")
     report = json.loads(out)
-    assert report["models"][0]["channels"][0]["detectors"][0] == {"detector": "psi", "settings": {"effect": 0.1}}
+    assert report["models"][0]["channels"][0]["detectors"][0] == {
+        "detector": "psi",
+        "settings": {"effect": 0.1, "binning": "driftd"},
+    }
     assert report["problems"] == []
 
 
