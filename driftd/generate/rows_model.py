@@ -330,7 +330,7 @@ def service() -> Iterator[Panel]:
         "Events of each variant that count, a second.",
         [
             (
-                f"sum by (experiment, variant) (rate(driftd_variant_events_total{{{mine}}}[15m]))",
+                f"sum by (experiment, variant) (rate(driftd_variant_events_total{{{mine}}}[$__rate_interval]))",
                 "{{experiment}} {{variant}}",
             )
         ],
