@@ -322,8 +322,8 @@ class Reporter:
         )
 
     def _page(self, model: ModelState) -> tuple[Page | None, Incident | None]:
-        """The page that is open, and its incident where other models have a part in it."""
-        if model.judgement is None or model.judgement.status is not Status.DRIFT:
+        """The page that is open and called somebody, and its incident where other models have a part in it."""
+        if model.judgement is None or model.judgement.status is not Status.DRIFT or model.standing.quiet:
             return None, None
         last = called(model.incidents)
         if last is None:

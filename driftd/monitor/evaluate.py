@@ -342,7 +342,7 @@ class _Composer:
         joined = self._joined(status, names, found, at)
         grown = _grown(found)
         told = joined or bool(grown) or self._told(status, at)
-        findings = [*found]
+        findings, calls = [*found], False
         if told:
             ended = window if at is None else replace(window, end=at)
             starts = self._page_starts(since, names if joined else grown or names, joint, joined=joined)
@@ -352,7 +352,14 @@ class _Composer:
                 about_model(context, ended, status, standing.status, starts, because, names, calls=calls, grown=grown)
             )
         findings = [with_version(self.model, f) for f in findings]
-        after = replace(standing, status=status, verdicts=verdicts, named=names if told else standing.named)
+        uncalled = standing.quiet or standing.status is not Status.DRIFT
+        after = replace(
+            standing,
+            status=status,
+            verdicts=verdicts,
+            named=names if told else standing.named,
+            quiet=status is Status.DRIFT and uncalled and not calls,
+        )
         judgement = Judgement(
             self.model.slice,
             self.reference,

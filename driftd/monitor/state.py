@@ -89,7 +89,7 @@ class Standing:
     ``verdicts`` by detector; ``since`` float64[channels]; ``judged`` counts the windows that were evaluated; ``named``
     has the channels that the last finding about the model as a whole named; ``suspected`` bool[channels]: whose last
     window made a ticket of the judge; ``gross`` bool[channels]: whose open episode of the judge has reached the size of
-    a page. ``changes`` in order of rows.
+    a page. ``changes`` in order of rows. ``quiet``: the page that is open came back so soon that nobody was called.
     """
 
     status: Status = Status.LEARNING
@@ -100,6 +100,7 @@ class Standing:
     suspected: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     gross: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     changes: tuple[OpenChange, ...] = ()
+    quiet: bool = False
 
     @property
     def kinds(self) -> dict[int, str]:

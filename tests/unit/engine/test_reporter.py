@@ -170,6 +170,28 @@ def test_an_open_page_has_one_text_that_stays_the_same_until_midnight_and_leads_
     assert {i["severity"] for i in incidents(told)} == {"ticket"}
 
 
+def test_a_page_that_came_back_uncalled_is_no_alert(changed: tuple[Reporter, State, list[Finding]]) -> None:
+    told, state, _ = changed
+    model = state.models[KEY]
+
+    def pages() -> list[str]:
+        text = told.metrics.render().decode()
+        samples = [s for f in text_string_to_metric_families(text) for s in f.samples]
+        return [s.labels["page"] for s in samples if s.name == "driftd_page_info"]
+
+    told.counts(state)
+    assert pages() == ["1"]
+    before = model.standing
+    try:
+        model.standing = replace(before, quiet=True)
+        told.counts(state)
+        assert pages() == []
+    finally:
+        model.standing = before
+        told.counts(state)
+    assert pages() == ["1"]
+
+
 def test_a_text_is_longer_than_a_name_may_be_and_breaks_no_line() -> None:
     p, state = pipeline(), State()
     name = '欺诈"\n' * 40

@@ -329,9 +329,13 @@ def test_a_fault_that_comes_and_goes_is_one_page_with_how_often_it_came(
         columns["amount"][during(columns, start, end)] = np.nan
     p, state = pipeline_of(Settings()), State()
     p.adopt(state, Slice("m"), week())
-    rows, found = batch(columns), list[Finding]()
-    for part in np.array_split(np.arange(len(rows)), 20):
+    rows, found, quiet = batch(columns), list[Finding](), list[bool]()
+    for part in np.array_split(np.arange(len(rows)), 60):
         found += feed(p, state, CELL, rows.take(part)).findings
+        standing = state.models[Slice("m")].standing
+        quiet += [standing.quiet] if standing.status is Status.DRIFT else []
+    assert any(quiet) == (bouts[1] == (7.5, 8.0) or bouts[1] == (7.5, 14))  # its page had ended, and its alert with it
+    assert not quiet[0]
     called = [f for f in found if f.opens_page]
     assert [(f.window_end - BEGIN) / HOUR for f in called] == pytest.approx(calls, abs=0.35)
     mine = [f for f in found if f.feature == "amount" and f.detector == CHANGE and f.status is Status.DRIFT]
