@@ -127,6 +127,8 @@ class _Table:
         shape, there = tensor.shape or [len(self.values)], len(self.values)
         fits = len(shape) <= _MOST_DIMENSIONS and min(shape) >= 0
         self.rows, self.columns = shape[0], prod(shape[1:]) if fits and len(shape) > 1 else 1
+        if fits and not there and 0 in shape:
+            self.rows, self.columns = 0, 1  # a shape like [1000000000, 0] costs its sender nothing
         if not fits or self.rows * self.columns != there:
             raise Refused(RejectReason.WRONG_TYPE, f"{what}[{i}]: {there} values do not fit the shape")
 
