@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftd.client.call import Call
-from driftd.client.encoding import Encoder
+from driftd.client.encoding import Encoder, instant
 from driftd.client.sending import Refused, Send, Unavailable, sender
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 """Between attempts; it doubles from the first to this."""
 FLUSH_EVERY_SECONDS: Final = 0.005
 """How often flush() looks. Nobody who logs could wake it: locks of threading.Event are not for signal handlers."""
+TELL_EVERY_SECONDS: Final = 60.0
+"""Between log lines about refused events: a producer's mistake refuses all of them."""
 EXIT_PRIORITY: Final = 10
 """Of multiprocessing's finalizers: before those of its own pools and queues, which have 10 at most."""
 
@@ -110,6 +112,7 @@ class Client:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed, self._deadline, self._troubled = False, float("inf"), False
+        self._tell_at = 0.0
 
     def log(
         self,
@@ -195,8 +198,8 @@ class Client:
         try:
             event["model"] = event.get("model") or self._model
             event.setdefault("version", self._version)
-            when = event.get("time")
-            event["time"] = time.time() if when is None else when.timestamp() if isinstance(when, datetime) else when
+            when = instant(event.get("time"))
+            event["time"] = time.time() if when is None else when
             features = event.get("features")
             if features is not None and not isinstance(features, dict):
                 event["features"] = dict(features)
@@ -269,14 +272,15 @@ class Client:
         end, wait = time.monotonic() + self._give_up, FIRST_WAIT_SECONDS
         while not self._is_over():
             try:
-                refused = min(self._send(batch), len(batch))
+                self._send(batch)
             except Refused as e:
                 if e.too_large and len(batch) > 1:
                     half = len(batch) // 2
                     self._deliver(batch[:half])
                     self._deliver(batch[half:])
                 else:
-                    self._done(batch, Drop.REFUSED, len(batch), str(e))
+                    refused = len(batch) if e.events is None else min(e.events, len(batch))
+                    self._done(batch, Drop.REFUSED, refused, str(e))
                 return
             except Exception as e:  # noqa: BLE001  (whatever a library or the user's function raises)
                 text = str(e) if isinstance(e, Unavailable) else f"{type(e).__name__}: {e}"
@@ -289,7 +293,7 @@ class Client:
                 self._pause(pause)
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
             else:
-                self._done(batch, Drop.REFUSED, refused, "")
+                self._done(batch)
                 return
 
     def _pause(self, seconds: float) -> None:
@@ -301,8 +305,9 @@ class Client:
             elif self._wake.wait(left) and not self._closed:
                 self._wake.clear()
 
-    def _done(self, batch: Sequence[bytes], why: Drop, dropped: int, text: str) -> None:
+    def _done(self, batch: Sequence[bytes], why: Drop = Drop.REFUSED, dropped: int = 0, text: str = "") -> None:
         """The batch is off the queue: ``dropped`` of it for this reason, the others are sent."""
+        told = 0
         with self._lock:
             if self._is_over():
                 return
@@ -311,9 +316,13 @@ class Client:
             self._sent += len(batch) - dropped
             if dropped:
                 self._dropped[why] += dropped
-                self._last_error = text or f"{dropped} events were refused"
+                self._last_error = text
+                if why is Drop.REFUSED and time.monotonic() >= self._tell_at:
+                    told, self._tell_at = self._dropped[why], time.monotonic() + TELL_EVERY_SECONDS
             recovered = self._troubled and dropped < len(batch)
             self._troubled = self._troubled and not recovered
+        if told:
+            log.warning("events are refused, %d so far: %s", told, text)
         if recovered:
             log.info("events are sent again")
 

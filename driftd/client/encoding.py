@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
@@ -14,6 +14,10 @@ MOST_DEPTH: Final = 100
 """Levels of nesting; events have three, and a structure that contains itself has no end."""
 _ABSENT: Final = frozenset({"NAType", "NaTType"})
 """Types of pandas that stand for no value, and are not None."""
+_CLOCKS: Final = {"M": "datetime64", "m": "timedelta64"}
+"""numpy's types of times and durations, by the kind of their dtype. Their own ``tolist`` gives a number of nanoseconds,
+or a time without an offset.
+"""
 
 
 class Encoder:
@@ -27,43 +31,97 @@ class Encoder:
     def encode(self, event: Mapping[str, Any]) -> bytes:
         """The event without what is None. Raises ValueError or RecursionError where it cannot be written."""
         known = {name: value for name, value in event.items() if value is not None}
+        refused: list[str] = []
         try:
-            text = _dumps(known, default=self._plain)
+            text = _dumps(known, default=lambda value: plain(value, refused))
         except (ValueError, TypeError):  # NaN, or a name that is no text: seldom, so that only it pays
-            text = _dumps(self._cleaned(known, 0), default=None)
+            refused = []  # the first attempt may have met some of them
+            text = _dumps(_cleaned(known, 0, refused), default=None)
+        if refused:
+            self.refused, self.last = self.refused + len(refused), refused[-1]
         return text.encode("ascii")
 
-    def _plain(self, value: Any) -> Any:
-        """What stands for a value that the json module does not know."""
-        if type(value).__name__ in _ABSENT:
-            return None
-        if isinstance(value, date):  # a datetime is one, too
-            return value.isoformat()
-        if isinstance(value, Decimal) or (isinstance(value, Real) and not hasattr(value, "tolist")):
-            return float(value)
-        if isinstance(value, Mapping):
-            return dict(value)
-        tolist = getattr(value, "tolist", None)  # numpy, pandas, torch: a scalar of theirs becomes Python's
-        if callable(tolist):
-            return tolist()
-        if isinstance(value, set | frozenset):
-            return sorted(value, key=repr)
-        self.refused, self.last = self.refused + 1, type(value).__name__
+
+def plain(value: Any, refused: list[str]) -> Any:
+    """What stands for a value that the json module does not know. None where nothing does: its type is in ``refused``
+    then.
+    """
+    try:
+        return _known(value)
+    except RecursionError:
+        raise
+    except Exception:  # noqa: BLE001  (whatever another library's type raises: it costs this value, not the event)
+        refused.append(type(value).__name__)
         return None
 
-    def _cleaned(self, value: Any, depth: int) -> Any:
-        """With null for NaN and infinity, and text for names."""
-        if depth > MOST_DEPTH:
-            raise ValueError(f"nested deeper than {MOST_DEPTH} levels")
-        if value is None or isinstance(value, str | bool | int):
-            return value
-        if isinstance(value, float):
-            return value if math.isfinite(value) else None
-        if isinstance(value, Mapping):
-            return {str(name): self._cleaned(item, depth + 1) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._cleaned(item, depth + 1) for item in value]
-        return self._cleaned(self._plain(value), depth + 1)
+
+def instant(value: Any) -> Any:
+    """``time`` of an event, as driftd reads it where there is a way: epoch seconds or RFC 3339. None where it is
+    missing, which NaN and NaT are too. A datetime without a zone is in that of the process, as everywhere in Python.
+    """
+    if value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, datetime) and type(value).__name__ not in _ABSENT:
+        return value.timestamp()
+    refused: list[str] = []
+    found = plain(value, refused)
+    if refused:
+        return value  # for the encoder to count
+    return None if isinstance(found, float) and math.isnan(found) else found
+
+
+def _known(value: Any) -> Any:
+    """Raises TypeError for a type that nothing stands for."""
+    kind = type(value).__name__
+    if kind in _ABSENT:
+        return None
+    if isinstance(value, date):
+        return _rfc3339(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal) or (isinstance(value, Real) and not hasattr(value, "tolist")):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if type(value).__module__ == "numpy" and value.dtype.kind in _CLOCKS:
+        return _clocked(value)
+    if callable(getattr(value, "tolist", None)):  # numpy, pandas, torch: a scalar of theirs becomes Python's
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)
+    raise TypeError(kind)
+
+
+def _rfc3339(value: date) -> str:
+    """In UTC, which is also the zone of a time that names none, as in numpy and pandas; of a date, where it begins."""
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    elif value.utcoffset() is None:
+        value = value.replace(tzinfo=UTC)
+    return value.astimezone(UTC).isoformat()
+
+
+def _clocked(value: Any) -> Any:
+    """Times and durations of numpy, alone or in an array: Python's, which have microseconds."""
+    found = value.astype(f"{_CLOCKS[value.dtype.kind]}[us]").tolist()
+    if isinstance(found, int):
+        raise TypeError("beyond the years that Python knows")
+    return found
+
+
+def _cleaned(value: Any, depth: int, refused: list[str]) -> Any:
+    """With null for NaN and infinity, and text for names."""
+    if depth > MOST_DEPTH:
+        raise ValueError(f"nested deeper than {MOST_DEPTH} levels")
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _cleaned(item, depth + 1, refused) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item, depth + 1, refused) for item in value]
+    return _cleaned(plain(value, refused), depth + 1, refused)
 
 
 def _dumps(value: Any, default: Any) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 MOST_ANSWER_BYTES: Final = 65_536
+MOST_TEXT: Final = 300
+"""Characters of an answer that are repeated: what `driftd receive` says of an event is shorter."""
 _NEVER: Final = frozenset({400, 413, 415, 422})
 """Answers that will be the same next time."""
 _USER_AGENT: Final = "driftd-client"
@@ -26,20 +28,23 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """The events will never be taken. ``too_large``: fewer at once might be."""
+    """The events will never be taken: so many ``events`` of them while the others are safe, else all.
 
-    def __init__(self, text: str, *, too_large: bool = False) -> None:
+    ``too_large``: fewer at once might be taken.
+    """
+
+    def __init__(self, text: str, *, too_large: bool = False, events: int | None = None) -> None:
         super().__init__(text)
-        self.too_large = too_large
+        self.too_large, self.events = too_large, events
 
 
 class Send(Protocol):
-    """Sends events and returns once they are safe; how many of them were refused for good.
+    """Sends events and returns once they are safe. What it returns does not count.
 
     Raises: Unavailable, or any other exception, to be asked again; Refused where that would not help.
     """
 
-    def __call__(self, events: Sequence[bytes]) -> int: ...
+    def __call__(self, events: Sequence[bytes], /) -> object: ...
 
 
 def sender(url: str, options: Mapping[str, Any], timeout_seconds: float) -> Send:
@@ -88,14 +93,16 @@ class HttpSend:
             both = base64.b64encode(f"{user}:{password or ''}".encode()).decode()
             self._headers["Authorization"] = f"Basic {both}"
 
-    def __call__(self, events: Sequence[bytes]) -> int:
+    def __call__(self, events: Sequence[bytes]) -> None:
         status, retry_after, body = self._post(b"\n".join(events) + b"\n")
-        text = body.decode("utf-8", "replace").strip().partition("\n")[0][:200]
+        refused, text = _said(body, len(events))
         if 200 <= status < 300:
-            return _refused_of(body)
-        if status in _NEVER:
+            if refused:
+                raise Refused(text, events=refused)
+        elif status in _NEVER:
             raise Refused(f"HTTP {status}: {text}", too_large=status == 413)
-        raise Unavailable(f"HTTP {status}: {text}", float(retry_after) if retry_after.isdigit() else None)
+        else:
+            raise Unavailable(f"HTTP {status}: {text}", float(retry_after) if retry_after.isdigit() else None)
 
     def _post(self, body: bytes) -> tuple[int, str, bytes]:
         if self._tls is None:
@@ -110,13 +117,22 @@ class HttpSend:
             connection.close()
 
 
-def _refused_of(body: bytes) -> int:
-    """What `driftd receive` says of events that it has not taken; 0 of any other answer."""
+def _said(body: bytes, sent: int) -> tuple[int, str]:
+    """How many events `driftd receive` has refused, and why the first; of any other answer 0 and its first line."""
     try:
         answer = json.loads(body)
-        return max(0, int(answer["refused"]))
+        refused = max(0, int(answer["refused"]))
     except (ValueError, KeyError, TypeError):
-        return 0
+        return 0, body.decode("utf-8", "replace").strip().partition("\n")[0][:MOST_TEXT]
+    if "error" in answer:
+        return refused, str(answer["error"])[:MOST_TEXT]
+    text = f"{refused} of {sent} events were refused"
+    try:
+        first = answer["errors"][0]
+        text += f"; the first, {first['reason']}: {first['detail']}"
+    except (LookupError, TypeError):
+        pass
+    return refused, text[:MOST_TEXT]
 
 
 class KafkaSend:
@@ -139,15 +155,16 @@ class KafkaSend:
         self._producer: Any = None
         self._inherited: list[Any] = []
 
-    def __call__(self, events: Sequence[bytes]) -> int:
+    def __call__(self, events: Sequence[bytes]) -> None:
         if self._process != os.getpid():
             # kept, not ended: a producer of the parent would wait for a thread that is not here
             self._inherited, self._process, self._producer = [self._producer], os.getpid(), None
         refused = self._write(events)
-        if len(refused) == len(events) == 1:
-            return 1
-        # one that is too large takes those with it that share its request
-        return sum(self([events[i]]) for i in refused)
+        if len(events) > 1:  # one that is too large takes those with it that share its request
+            refused = [i for i in refused if self._write([events[i]])]
+        if refused:
+            text = f"{len(refused)} of {len(events)} events are larger than topic '{self._topic}' takes"
+            raise Refused(text, events=len(refused))
 
     def _write(self, events: Sequence[bytes]) -> list[int]:
         """Those that the topic found too large, by their place. Raises what the library raises."""

@@ -11,17 +11,18 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from driftd.client import Client, Drop, Refused, Stats, Unavailable
+from tests.unit.decode.make import decode, only
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -37,13 +38,12 @@ class Taker:
         if opened:
             self.open.set()
 
-    def __call__(self, events: Sequence[bytes]) -> int:
+    def __call__(self, events: Sequence[bytes]) -> None:
         self.open.wait(60)
         if self.failures:
             raise self.failures.pop(0)
         self.events += map(json.loads, events)
         self.sizes.append(len(events))
-        return 0
 
 
 def adds_up(stats: Stats) -> bool:
@@ -84,6 +84,21 @@ def test_an_event_arrives_with_all_its_fields() -> None:
         (pd.NA, None),
         (pd.NaT, None),
         (pd.Timestamp("2026-11-30T07:00:00Z"), "2026-11-30T07:00:00+00:00"),
+        (pd.Timestamp("2026-11-30T08:00:00", tz="Europe/Berlin"), "2026-11-30T07:00:00+00:00"),
+        (pd.Timestamp("2026-11-30T07:00:00"), "2026-11-30T07:00:00+00:00"),
+        (np.datetime64("2026-11-30T07:00:00.5", "ns"), "2026-11-30T07:00:00.500000+00:00"),
+        (np.datetime64("2026-11-30T07:00:00"), "2026-11-30T07:00:00+00:00"),
+        (np.datetime64("2026-11-30"), "2026-11-30T00:00:00+00:00"),
+        (np.datetime64("NaT"), None),
+        (np.array(["2026-11-30", "NaT"], "datetime64[ns]"), ["2026-11-30T00:00:00+00:00", None]),
+        (np.timedelta64(3_500, "ms"), 3.5),
+        (np.timedelta64(3_000_000_000, "ns"), 3.0),
+        (pd.Timedelta(seconds=3), 3.0),
+        (timedelta(minutes=1), 60.0),
+        (date(2026, 11, 30), "2026-11-30T00:00:00+00:00"),
+        (date(9999, 12, 31), "9999-12-31T00:00:00+00:00"),
+        (datetime(2026, 11, 30, 7), "2026-11-30T07:00:00+00:00"),  # noqa: DTZ001
+        (datetime(2026, 11, 30, 7, tzinfo=timezone(timedelta(hours=2))), "2026-11-30T05:00:00+00:00"),
         (Decimal("1.5"), 1.5),
         ((1, float("nan")), [1, None]),
         ({"b", "a"}, ["a", "b"]),
@@ -105,6 +120,66 @@ def test_a_value_without_a_word_in_json_costs_only_itself_and_is_counted() -> No
     assert taker.events[0]["features"] == {"x": None, "y": None, "z": 3}
     stats = client.stats()
     assert (stats.values_refused, stats.last_error) == (2, "a value of type bytes was sent as null")
+
+
+class Broken:
+    def tolist(self) -> float:
+        raise RuntimeError("on another device")
+
+
+def test_a_value_that_fails_to_say_what_it_is_costs_only_itself() -> None:
+    taker = Taker()
+    with Client(taker) as client:
+        client.log("m", {"x": Broken(), "y": np.datetime64("20000-01-01"), "z": 3})
+    assert taker.events[0]["features"] == {"x": None, "y": None, "z": 3}
+    assert client.stats().values_refused == 2
+
+
+def test_a_value_that_was_sent_as_null_is_counted_once_beside_a_nan_too() -> None:
+    with Client(Taker()) as client:
+        client.log("m", {"x": b"raw", "y": float("nan")})
+    assert client.stats().values_refused == 1
+
+
+NOON: Final = 1_796_040_000.0
+"""2026-11-30 12:00:00 UTC."""
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        NOON,
+        np.float64(NOON),
+        Decimal(int(NOON)),
+        "2026-11-30T12:00:00Z",
+        datetime(2026, 11, 30, 12, tzinfo=UTC),
+        datetime.fromtimestamp(NOON),  # noqa: DTZ006  (as datetime.now(): in the zone of the process)
+        pd.Timestamp("2026-11-30T12:00:00Z"),
+        np.datetime64("2026-11-30T12:00:00"),
+        np.datetime64("2026-11-30T12:00:00", "ns"),
+    ],
+)
+def test_driftd_reads_a_time_in_whatever_the_service_has_it(time: Any) -> None:
+    assert event_time(time) == NOON
+
+
+def test_a_day_is_the_time_at_which_it_begins() -> None:
+    assert event_time(date(2026, 11, 30)) == NOON - 43_200
+
+
+@pytest.mark.parametrize("time", [pd.NaT, pd.NA, np.datetime64("NaT"), float("nan"), np.float32("nan"), None])
+def test_an_event_whose_time_is_missing_happens_now(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
+    monkeypatch.setattr("driftd.client.client.time.time", lambda: NOON)
+    assert event_time(time) == NOON
+
+
+def event_time(time: Any) -> float:
+    """Of an event that was logged with this ``time``, what driftd takes it for."""
+    taken: list[bytes] = []
+    with Client(taken.extend) as client:
+        assert client.log("m", {"x": 1}, time=time)
+    assert client.stats().values_refused == 0
+    return float(only(decode(taken[0], timestamp=NOON + 100)).times[0])
 
 
 def test_names_that_are_no_text_become_text() -> None:
@@ -203,12 +278,11 @@ def test_a_batch_that_nobody_takes_is_given_up_and_holds_back_no_other() -> None
 def test_a_batch_that_is_too_large_is_cut_until_the_one_is_found_that_is() -> None:
     taken: list[int] = []
 
-    def send(events: Sequence[bytes]) -> int:
+    def send(events: Sequence[bytes]) -> None:
         numbers = [json.loads(e)["features"]["x"] for e in events]
         if 5 in numbers:
             raise Refused("HTTP 413", too_large=True)
         taken.extend(numbers)
-        return 0
 
     with Client(send) as client:
         for n in range(8):
@@ -221,11 +295,34 @@ def test_what_is_refused_for_good_is_not_sent_again() -> None:
     with Client(Taker(Refused("HTTP 400: model: missing"))) as client:
         client.log("m", {"x": 1})
     assert client.stats().dropped == {Drop.REFUSED: 1}
-    with Client(lambda events: 1) as client:  # noqa: ARG005
+
+
+@pytest.mark.parametrize("returned", [None, 0, 17, True, "ok", object()])
+def test_a_function_that_returns_has_taken_the_events_whatever_it_returns(returned: Any) -> None:
+    """As ``file.write`` and ``requests.post`` do."""
+    asked: list[int] = []
+
+    def send(events: Sequence[bytes]) -> Any:
+        asked.append(len(events))
+        return returned
+
+    with Client(send, linger_seconds=30) as client:
         client.log("m", {"x": 1})
         client.log("m", {"x": 2})
-        client.flush(60)
-    assert adds_up(client.stats())
+    assert asked == [2]
+    assert client.stats() == Stats(2, 2)
+
+
+def test_refusals_of_a_part_are_told_with_their_reason_and_not_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    def send(events: Sequence[bytes]) -> None:
+        raise Refused("model: missing", events=1 if len(events) > 1 else 5)
+
+    with Client(send, batch_events=2, linger_seconds=30) as client:
+        for n in range(5):
+            client.log("m", {"x": n})
+    assert client.stats() == Stats(5, 2, 0, {Drop.REFUSED: 3}, 0, "model: missing")
+    told = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert told == ["events are refused, 1 so far: model: missing"]
 
 
 def test_closing_waits_no_longer_than_it_may_and_counts_what_is_lost() -> None:

@@ -92,13 +92,54 @@ def test_a_login_is_sent_along(userinfo: str, options: dict[str, Any], expected:
     assert (path, headers["authorization"]) == ("/", expected)
 
 
-def test_what_the_other_side_refused_of_a_batch_is_counted() -> None:
-    said = b'{"received": 3, "written": 2, "refused": 1}'
-    with listening((200, {}, said)) as other, Client(other.url, linger_seconds=30) as client:
-        for n in range(3):
-            client.log("m", {"x": n})
-        client.close()
-    assert client.stats() == Stats(3, 2, 0, {Drop.REFUSED: 1}, 0, "1 events were refused")
+@pytest.mark.parametrize(
+    ("status", "answer", "refused", "error"),
+    [
+        (
+            200,
+            {
+                "received": 3,
+                "written": 1,
+                "refused": 2,
+                "errors": [
+                    {"event": 1, "reason": "wrong_type", "detail": "id: expected a string or a number, got a list"},
+                    {"event": 2, "reason": "bad_time", "detail": "time: expected ..."},
+                ],
+            },
+            2,
+            "2 of 3 events were refused; the first, wrong_type: id: expected a string or a number, got a list",
+        ),
+        (200, {"received": 3, "written": 2, "refused": 1}, 1, "1 of 3 events were refused"),
+        (200, {"refused": 1, "errors": ["odd"]}, 1, "1 of 3 events were refused"),
+        (200, {"refused": "odd"}, 0, ""),
+        (200, [1], 0, ""),
+        (
+            400,
+            {"received": 3, "refused": 3, "errors": [{"event": 0, "reason": "not_json", "detail": "not JSON"}]},
+            3,
+            "HTTP 400: 3 of 3 events were refused; the first, not_json: not JSON",
+        ),
+        (400, {"received": 0, "refused": 0, "error": "no events in it"}, 3, "HTTP 400: no events in it"),
+    ],
+)
+def test_what_the_other_side_refused_of_a_batch_is_counted_and_says_why(
+    status: int, answer: Any, refused: int, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with listening((status, {}, json.dumps(answer).encode())) as other:
+        with Client(other.url, linger_seconds=30) as client:
+            for n in range(3):
+                client.log("m", {"x": n})
+        assert len(other.asked) == 1
+    assert client.stats() == Stats(3, 3 - refused, 0, {Drop.REFUSED: refused} if refused else {}, 0, error)
+    assert error in caplog.text
+
+
+def test_an_answer_that_asks_for_patience_says_why() -> None:
+    said = {"received": 1, "written": 0, "refused": 0, "failed": 1, "error": "kafka b1:9092: no answer"}
+    with listening((503, {}, json.dumps(said).encode())) as other, Client(other.url, give_up_seconds=0) as client:
+        client.log("m", {"x": 1})
+        assert client.flush(60)
+    assert client.stats().last_error == "HTTP 503: kafka b1:9092: no answer"
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 429, 500, 503])
