@@ -25,7 +25,7 @@ class Holds(Enum):
     NUMBER = auto()
     FLAG = auto()  # set unless it is null, false, 0 or empty
     TEXT = auto()
-    STRING = auto()
+    NAME = auto()  # text; a number stands for its text
     NUMBERS = auto()
     STRINGS = auto()
 
@@ -74,8 +74,8 @@ FIELDS: Final = (
     Field("features", Holds.FEATURES, "an object of name to value"),
     Field(
         "variant",
-        Holds.STRING,
-        "a string",
+        Holds.NAME,
+        "a string or a number",
         column=True,
         option="variant",
         literal=True,

@@ -270,7 +270,7 @@ _COLUMN: Final[Mapping[Holds, Callable[[Sequence[Any], Kind, Sequence[Any]], Col
     Holds.SCORE: lambda values, _, predictions: _scores(values, predictions),
     Holds.NUMBER: lambda values, _, __: np.array(values, np.float64),
     Holds.FLAG: lambda values, _, __: _flags(values),
-    Holds.STRING: lambda values, _, __: _categories(values),
+    Holds.NAME: lambda values, _, __: _categories(values),
     Holds.TEXT: lambda values, _, __: _scalars(values),
 }
 """(values of a field, kind of the model's predictions, predictions) -> a column; None where it would be empty."""

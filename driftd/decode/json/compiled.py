@@ -23,7 +23,7 @@ TYPES: Final[Mapping[Holds, Any]] = {
     Holds.NUMBER: float | None,
     Holds.FLAG: Any,
     Holds.TEXT: float | str | None,
-    Holds.STRING: str | None,
+    Holds.NAME: float | str | None,
     Holds.NUMBERS: dict[str, float | None] | None,
     Holds.STRINGS: dict[str, str | None] | None,
 }

@@ -239,7 +239,7 @@ class MappedSchema(CompiledSchema):
             elif name == "model":
                 continue
             elif source.path is None:
-                if isinstance(source.value, bool) or (name == "variant" and isinstance(source.value, float)):
+                if isinstance(source.value, bool):
                     raise Indirect
                 namespace[name] = source.value
             elif source.type == "text":

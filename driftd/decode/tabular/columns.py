@@ -227,7 +227,7 @@ FIELD: Final[Mapping[Holds, Callable[[Any, Kind, str, Faults, bool | None], Colu
     Holds.SCORE: lambda column, _, where, faults, __: numbers(column, where, faults),
     Holds.NUMBER: lambda column, _, where, faults, __: numbers(column, where, faults),
     Holds.FLAG: lambda column, *_: failures(column),
-    Holds.STRING: lambda column, _, __, ___, text: categories(column, text),
+    Holds.NAME: lambda column, _, __, ___, text: categories(column, text),
     Holds.TEXT: lambda column, _, *rest: scalars(column, *rest),
 }
 """(column, kind of the model's predictions, the field's name, faults, numeric_text) -> the field's values."""

@@ -146,7 +146,7 @@ R = RejectReason
         pytest.param(
             m(segments={"k": 1}), R.WRONG_TYPE, "segments: expected an object of strings, got an object", id="segments"
         ),
-        pytest.param(m(variant=1), R.WRONG_TYPE, "variant: expected a string, got a number", id="variant"),
+        pytest.param(m(variant=[1]), R.WRONG_TYPE, "variant: expected a string or a number, got a list", id="variant"),
         pytest.param(
             m(version=True), R.WRONG_TYPE, "version: expected a string or a number, got a boolean", id="version"
         ),

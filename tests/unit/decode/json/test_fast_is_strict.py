@@ -63,7 +63,7 @@ plausible = st.fixed_dictionaries(
         "latency_seconds": st.sampled_from([0.1, 0, None]),
         "error": st.sampled_from([None, False, True, "", "late", {"code": 1}, 0]),
         "version": st.sampled_from(["7", 7, None]),
-        "variant": st.sampled_from(["v7", "v8", None]),
+        "variant": st.sampled_from(["v7", "v8", 8, 8.5, None]),
         "unit": st.sampled_from(["u1", 17, None]),
         "cost": st.dictionaries(st.sampled_from(["amount", "tokens_in", "x"]), st.sampled_from([0, 2.5, -1, None])),
     },
