@@ -31,6 +31,8 @@ MAX_BODY_BYTES: Final = 32_768
 LINGER_BYTES: Final = 16 << 20
 LINGER_SECONDS: Final = 2.0
 """How much of a body that was refused is still read, and how long each read may take."""
+_LENGTH: Final = re.compile("[0-9]{1,9}")
+"""With more digits the number may not fit into a read, and Python refuses to parse thousands of them."""
 _MANY: Final = frozenset({Pool.BCRYPT, Pool.EVENTS})
 """Where these are taken, it is clients that are too many, and not driftd that is busy."""
 _SECURITY: Final = {
@@ -228,8 +230,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.slots.work(self.request)
         if self.command in {"POST", "PUT"}:
-            length = self.headers.get("Content-Length", "")
-            self._unread = min(int(length), LINGER_BYTES) if length.isdecimal() and len(length) < 10 else 0
+            length = self.headers.get("Content-Length", "0")
+            known = "Transfer-Encoding" not in self.headers and _LENGTH.fullmatch(length)
+            self._unread = min(int(length), LINGER_BYTES) if known else LINGER_BYTES
         answer = self._refusal() or self._answer()
         self.server.slots.wait_for_client(self.request)
         self._send(answer)
@@ -305,11 +308,14 @@ class Handler(BaseHTTPRequestHandler):
             return Answer(f"{refused}\n".encode(), status=HTTPStatus.FORBIDDEN)
         if route.alone and not self.who():
             return Answer(route.alone.encode() + b"\n", status=HTTPStatus.FORBIDDEN)
+        if "Transfer-Encoding" in self.headers:
+            text = b"a body in chunks (transfer-encoding); send it whole, with content-length\n"
+            return Answer(text, status=HTTPStatus.LENGTH_REQUIRED)
         length = self.headers.get("Content-Length", "0")
-        # with more digits the number may not fit into a read, and Python refuses to parse thousands of them
-        known = re.fullmatch("[0-9]{1,9}", length) is not None and "Transfer-Encoding" not in self.headers
-        if not known or int(length) > route.most_bytes:
-            text = f"a body of more than {route.most_bytes} bytes, or of unknown length\n".encode()
+        if re.fullmatch("[0-9]+", length) is None:
+            return Answer(b"content-length: expected a number of bytes\n", status=HTTPStatus.BAD_REQUEST)
+        if not _LENGTH.fullmatch(length) or int(length) > route.most_bytes:
+            text = f"a body of more than {route.most_bytes} bytes\n".encode()
             return Answer(text, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self.body, self._unread = self.rfile.read(int(length)), 0
         if len(self.body) < int(length):

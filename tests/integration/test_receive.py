@@ -68,7 +68,11 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/events"
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
@@ -304,7 +308,9 @@ def test_who_may_not_or_sends_too_much_is_told_so(kafka: Broker, tmp_path: Path)
         assert receiver.ask("POST", "/events", b"x" * 8_000_000, JSON)[0] == 401, "said though the body was not read"
         assert receiver.post([event(1)], JSON | login)[0] == 200
         status, text = receiver.ask("POST", "/events", b"x" * 2_000_000, JSON | login)
-        assert (status, text) == (413, "a body of more than 2048 bytes, or of unknown length\n")
+        assert (status, text) == (413, "a body of more than 2048 bytes\n")
+        status, text = receiver.ask("POST", "/events", iter([b"x" * 100_000] * 80), JSON | login)
+        assert (status, text) == (411, "a body in chunks (transfer-encoding); send it whole, with content-length\n")
         assert receiver.ask("GET", "/events", headers=login)[0] == 405
         assert receiver.ask("POST", "/events", b"a,b", {"Content-Type": "text/csv"} | login)[0] == 415
         elsewhere = JSON | login | {"Origin": "http://elsewhere.example"}
@@ -314,7 +320,7 @@ def test_who_may_not_or_sends_too_much_is_told_so(kafka: Broker, tmp_path: Path)
                 client.log(features={"n": n})
         assert client.stats().sent == 60, "more than one body may have, so it came in parts"
         metrics = receiver.ask("GET", "/metrics", headers=login)[1]
-        for code in (200, 401, 403, 405, 413, 415):
+        for code in (200, 401, 403, 405, 411, 413, 415):
             assert f'driftd_receive_requests_total{{code="{code}"}}' in metrics
     assert "pw" not in receiver.log.replace("http", "")
 
