@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
+from json import JSONDecoder
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -46,6 +48,9 @@ class _Keyed(Struct, gc=False):
 
 _list: Final = Decoder(list[Raw])
 _keyed: Final = Decoder(_Keyed)
+_lenient: Final = JSONDecoder(strict=False, parse_int=len, parse_float=len)
+"""For the ends of values alone: numbers are not read, however many digits they have."""
+_OPENED, _COMMA, _CLOSED = (re.compile(rf"[ \t\r\n]*{sign}[ \t\r\n]*") for sign in (r"\[", ",", r"\]"))
 
 
 def records_of(headers: Message, body: bytes, most_bytes: int) -> list[Record]:
@@ -59,10 +64,11 @@ def records_of(headers: Message, body: bytes, most_bytes: int) -> list[Record]:
         return [_binary(headers, body)]
     if kind == STRUCTURED:
         return [_structured(body)]
-    if kind == BATCH:
-        return [_structured(item) for item in _items(body)]
-    if kind == JSON or kind in LINES:
-        out = [Record(value) for value in (_values(body) if kind == JSON else _lines(body))]
+    if kind in {BATCH, JSON, *LINES}:
+        if kind == BATCH:
+            out = [_structured(item) for item in _items(body)]
+        else:
+            out = [Record(value) for value in (_values(body) if kind == JSON else _lines(body))]
         if not out:
             raise BadRequest(HTTPStatus.BAD_REQUEST, "no events in it")
         return out
@@ -96,17 +102,49 @@ def _values(body: bytes) -> Iterator[bytes]:
 
 def _lines(body: bytes) -> Iterator[bytes]:
     for line in body.split(b"\n"):
-        yield from _values(line)
+        try:
+            yield from _values(line)
+        except BadRequest:
+            yield line  # an array without an end is refused as one event, and the other lines are not
 
 
 def _items(body: bytes) -> list[bytes]:
+    """What stands in an array. An item that is no JSON is one all the same where it can be seen to end."""
     try:
-        found = [bytes(item) for item in _list.decode(body)]
-    except DecodeError as e:
-        raise BadRequest(HTTPStatus.BAD_REQUEST, f"not an array of JSON: {e}") from None
-    if not found:
-        raise BadRequest(HTTPStatus.BAD_REQUEST, "no events in it")
-    return found
+        return [bytes(item) for item in _list.decode(body)]
+    except (DecodeError, RecursionError) as e:
+        try:
+            return _scanned(body)
+        except RecursionError:
+            why = "nested too deep"
+        except ValueError:
+            why = str(e)
+    text = f"not an array of JSON: {why}; no item after that can be found, so none is taken; JSON lines ({LINES[0]})"
+    raise BadRequest(HTTPStatus.BAD_REQUEST, f"{text} are read one by one") from None
+
+
+def _scanned(body: bytes) -> list[bytes]:
+    """Where the standard library sees items: it also reads NaN, Infinity, lone surrogates and line feeds in strings.
+
+    Raises: ValueError, RecursionError.
+    """
+    text, out = body.decode("utf-8", "surrogateescape"), list[bytes]()
+    at = _end(_OPENED, text, 0)
+    while True:
+        begin, (_, at) = at, _lenient.raw_decode(text, at)
+        out.append(text[begin:at].encode("utf-8", "surrogateescape"))
+        if closed := _CLOSED.match(text, at):
+            if closed.end() < len(text):
+                raise ValueError("more behind the array")
+            return out
+        at = _end(_COMMA, text, at)
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    if found is None:
+        raise ValueError("not an array")
+    return found.end()
 
 
 def _structured(value: bytes) -> Record:

@@ -37,6 +37,12 @@ def read(body: bytes, content_type: str = "application/json", **more: str) -> li
         ("application/x-ndjson", b'{"a":1}\n\n{"b":2}\r\n', [b'{"a":1}', b'{"b":2}\r']),
         ("application/jsonl", b'[{"a":1},{"b":2}]\n{"c":3}', [b'{"a":1}', b'{"b":2}', b'{"c":3}']),
         ("Application/X-NDJSON", b"{}", [b"{}"]),
+        ("application/json", b' [{"a": NaN}, {"b": 1} ,-Infinity]\n', [b'{"a": NaN}', b'{"b": 1}', b"-Infinity"]),
+        ("application/json", b'[{"a": "\\ud800 ], "},{"b":1}]', [b'{"a": "\\ud800 ], "}', b'{"b":1}']),
+        ("application/json", b'[{"a": NaN, "b": "\xff\xc3\xa9"}]', [b'{"a": NaN, "b": "\xff\xc3\xa9"}']),
+        ("application/json", b'[{"a": "\x01\n"},' + b"9" * 5000 + b"]", [b'{"a": "\x01\n"}', b"9" * 5000]),
+        ("application/jsonl", b'[{"a":NaN},{"b":2}]\n[]\n{"c":3}', [b'{"a":NaN}', b'{"b":2}', b'{"c":3}']),
+        ("application/jsonl", b'{"a":1}\n[{"b":}]\n{"c":3}', [b'{"a":1}', b'[{"b":}]', b'{"c":3}']),
     ],
 )
 def test_plain_events_are_a_record_each_as_they_came(content_type: str, body: bytes, values: list[bytes]) -> None:
@@ -108,6 +114,11 @@ def test_a_compressed_body_is_unpacked_up_to_its_bound() -> None:
         ("application/x-ndjson", b"\n \n", {}, 400, "no events in it"),
         ("application/json", b'[{"a": 1}, {"b"', {}, 400, "not an array of JSON"),
         (BATCH, b"{}", {}, 400, "not an array of JSON"),
+        (BATCH, b"[]", {}, 400, "no events in it"),
+        ("application/json", b'[{"a": 1}, {"b": }]', {}, 400, "not an array of JSON: .* none is taken; JSON lines"),
+        ("application/json", b'[{"a": NaN}] [1]', {}, 400, "not an array of JSON"),
+        ("application/json", b'[{"a": NaN},]', {}, 400, "not an array of JSON"),
+        ("application/json", b"[" * 5000 + b"]" * 5000, {}, 400, "nested too deep"),
     ],
 )
 def test_what_is_no_request_is_told(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from email.message import Message
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from driftd.decode import Limits, codec_of
-from driftd.receive.body import Record
+from driftd.receive.body import Record, records_of
 from driftd.receive.server import Endpoint, Metrics
 from driftd.receive.topic import Topic, Written
 
@@ -82,6 +83,17 @@ def test_events_that_driftd_would_refuse_are_named_and_the_others_written() -> N
     assert len(topic.taken) == 1
     found = counts(end)
     assert found["received_total"] == found["written_total"] + sum(v for k, v in found.items() if k.startswith("ref"))
+
+
+def test_an_item_of_an_array_that_is_no_json_is_refused_alone_and_with_its_reason() -> None:
+    end = endpoint(topic := Fake())
+    bad = b'{"model": "m", "features": {"x": NaN}}', b'{"model": "m", "features": {"x": "\\ud800"}}'
+    headers = Message()
+    headers["Content-Type"] = "application/json"
+    status, said = ask(end, *records_of(headers, b"[" + b",".join((GOOD, *bad, GOOD)) + b"]", 10_000))
+    assert (status, said["received"], said["written"]) == (200, 4, 2)
+    assert [(e["event"], e["reason"]) for e in said["errors"]] == [(1, "not_finite"), (2, "not_utf8")]
+    assert [r.value for r in topic.taken] == [GOOD, GOOD]
 
 
 def test_a_request_of_which_nothing_can_be_used_is_400_and_goes_nowhere() -> None:
