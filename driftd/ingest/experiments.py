@@ -42,7 +42,8 @@ def prepared(batch: EventBatch, rules: Sequence[Rule]) -> EventBatch:
     if column is None or isinstance(column, np.ndarray):
         return batch
     named = scalars(column)
-    hashes = {unit: np.nan if unit is None else _hash(batch.model, unit) for unit in dict.fromkeys(named)}
+    # empty text names nobody: a client that writes it for everyone unknown would make one user of them all
+    hashes = {unit: np.nan if unit in {None, ""} else _hash(batch.model, unit) for unit in dict.fromkeys(named)}
     return replace(batch, fields={**batch.fields, UNIT: np.array([hashes[unit] for unit in named], np.float64)})
 
 

@@ -30,10 +30,12 @@ RULE = Rule("r", "m", ("a", "b", "c"), METRICS)
 
 def batch_of(n: int, seed: int = 0) -> EventBatch:
     rng = np.random.default_rng(seed)
-    some = np.array([None, "a", "b", "c", "other"], object)
+    some = np.array([None, "", "a", "b", "c", "other"], object)
     fields: dict[str, Any] = {
         "variant": rng.choice(some, n).tolist(),
-        "unit": rng.choice(np.array([*[None] * 30, *(f"u{i}" for i in range(40)), 7.0, "7"], object), n).tolist(),
+        "unit": rng.choice(
+            np.array([*[None] * 30, *[""] * 10, *(f"u{i}" for i in range(40)), 7.0, "7"], object), n
+        ).tolist(),
         "error": rng.random(n) < 0.3,
         "latency_seconds": rng.choice([np.nan, 0.1, 0.2, 0.3], n),
         "prediction": rng.integers(0, 5, n).astype(float),
@@ -53,7 +55,7 @@ def by_hand(batch: EventBatch) -> dict[tuple[int, str], dict[str, float]]:
             continue
         c = out.setdefault((int(t), f["variant"][i]), Counter())
         c["events"] += 1
-        c["named"] += f["unit"][i] is not None
+        c["named"] += f["unit"][i] not in {None, ""}
         c["failed"] += bool(f["error"][i])
         if not np.isnan(f["latency_seconds"][i]):
             c["timed"] += 1
@@ -88,12 +90,12 @@ def test_sums_are_those_of_the_events_one_by_one() -> None:
 
 
 def test_a_unit_is_one_whatever_its_type_and_an_event_without_one_has_none() -> None:
-    fields: dict[str, Any] = {"variant": ["a"] * 5, "unit": ["x", "x", 7.0, "7", None]}
-    batch = EventBatch("m", np.arange(5), np.zeros(5), {}, fields, ids=["x"] * 5)
+    fields: dict[str, Any] = {"variant": ["a"] * 6, "unit": ["x", "x", 7.0, "7", None, ""]}
+    batch = EventBatch("m", np.arange(6), np.zeros(6), {}, fields, ids=["x"] * 6)
     ready = prepared(batch, (RULE,)).fields["unit"]
     assert isinstance(ready, np.ndarray)
     assert ready[0] == ready[1] != ready[2] == ready[3]
-    assert np.isnan(ready[4])
+    assert np.isnan(ready[4:]).all()
     assert (ready[:4] < UNIT_RANGE).all()
 
 
