@@ -81,16 +81,25 @@ def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
     else:
         yield f"  counted since {when(e['since'], now)}, complete up to {when(e['last'], now)} (UTC)"
     yield f"  the chance that any verdict is wrong, however often one looks: {100 * e['alpha']:g}%"
+    named = any(v["units"] for v in e["variants"])
     for v in e["variants"]:
-        wanted = "" if v["wanted"] is None else f", to get {100 * v['wanted']:.3g}%"
-        units = f", {v['units']:,} units" if v["units"] else ""
-        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {100 * v['share']:.3g}%{wanted}"
+        units, of = (f", {v['units']:,} units", " of the units") if named else ("", "")
+        share = f"{100 * v['share']:.3g}%{of}{_wanted(v['wanted'], v['wanted_now'])}"
+        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {share}"
     if e["evidence"] is not None:
         said = "broken" if e["broken"] else "as it is to be"
         yield f"  the split is {said}: evidence {e['evidence']:.3g}, enough is {e['evidence_threshold']:.3g}"
     yield from _verdicts(e)
     for remark in e["remarks"]:
         yield f"  {clean(remark, 300)}"
+
+
+def _wanted(so_far: float | None, now: float | None) -> str:
+    """Where shares change, what was to come so far is none of them."""
+    far, at = ("" if x is None else f"{100 * x:.3g}%" for x in (so_far, now))
+    if not far or not at or far == at:
+        return f", to get {far or at}" if far or at else ""
+    return f", to get {far} so far and {at} now"
 
 
 def _verdicts(e: Mapping[str, Any]) -> Iterator[str]:

@@ -70,7 +70,8 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
         return f"{where(place)}{dotted(place)}: expected one of {', '.join(choices)}, got {got}{near}"
     elif kind in _LENGTHS:
         ctx = error["ctx"]
-        return f"{where(place)}{dotted(place)}: expected {_LENGTHS[kind].format(**ctx)}, got {ctx['actual_length'] or 'none'}"
+        text = f"expected {_LENGTHS[kind].format(**ctx)}, got {ctx['actual_length'] or 'none'}"
+        return f"{where(place)}{dotted(place)}: {text}"
     elif kind in _EXPECTED:
         text = "expected " + _EXPECTED[kind].format(**error.get("ctx", {}))
     else:

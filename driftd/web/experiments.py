@@ -25,8 +25,9 @@ _NOUNS = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """``units``: about how many; 0 where events do not name theirs. ``share`` of the events, and the one that it is to
-    get now, null where nobody says.
+    """``units``: about how many; 0 where events do not name theirs. ``share`` of the units, or of the events where
+    these name none; ``wanted``: what it was to get of the same so far, and ``wanted_now`` at its end; null where nobody
+    says.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Variant:
     units: int
     share: float
     wanted: float | None
+    wanted_now: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,11 @@ def every(snapshot: Snapshot) -> list[Experiment]:
 
 
 def experiment(r: Result) -> Experiment:
-    rule, total = r.rule, max(sum(r.events), 1)
+    rule = r.rule
     now = [s for s in rule.shares if s.start <= (r.last if isfinite(r.last) else s.start)][-1:]
     variants = [
-        Variant(name, n, units, n / total, now[0].weights[at] if now else None)
-        for at, (name, n, units) in enumerate(zip(rule.arms, r.events, r.units, strict=True))
+        Variant(name, n, units, share, r.wanted[at] if r.wanted else None, now[0].weights[at] if now else None)
+        for at, (name, n, units, share) in enumerate(zip(rule.arms, r.events, r.units, r.split, strict=True))
     ]
     return Experiment(
         rule.name,

@@ -58,6 +58,43 @@ def test_a_shift_of_traffic_while_the_level_moves_is_no_difference(rng: np.rando
     assert found.low < 0 < found.high
 
 
+def test_where_the_exact_test_decides_the_reason_is_its_own(rng: np.random.Generator) -> None:
+    """Whatever the interval shows by then; both ways of disagreeing come up on the way."""
+    mine, said = rule(), set()
+    batches = [*stream(rng, 70, 200, (0.02, 0.02))]
+    for panes in range(1, 71):
+        (c,) = result(mine, run(mine, batches[:panes])).comparisons
+        met = c.high < ERRORS.margin
+        if c.verdict is Verdict.NOT_YET:
+            assert c.why == "the exact test has not decided"
+        said.add((c.verdict is not Verdict.NOT_YET, bool(met), c.why))
+    assert (False, True, "the exact test has not decided") in said
+    assert (False, False, "the exact test has not decided") in said
+
+
+@pytest.mark.parametrize(("part", "more"), [(0.5, 1.0), (0.8, 0.25), (0.1, None)])
+def test_how_many_events_more_comes_from_the_exact_tests_evidence(
+    rng: np.random.Generator, part: float, more: float | None
+) -> None:
+    """Evidence grows with the events: with half of it as many again. Of a tenth of it nothing is said."""
+    mine = rule()
+    seen = run(mine, stream(rng, 20, 200, (0.02, 0.02)))
+    (tally,) = seen.tallies
+    evidence = np.array([-9.0, 9.0, part * np.log(2 / mine.level), -9.0, 9.0])
+    never = np.full_like(tally.shown, np.nan)
+    doubtful = dataclasses.replace(seen, tallies=(dataclasses.replace(tally, evidence=evidence, shown=never),))
+    (c,) = result(mine, doubtful).comparisons
+    assert c.more == (None if more is None else pytest.approx(more * tally.clusters.events, abs=1))
+
+
+def test_a_verdict_that_the_interval_does_not_show_names_the_exact_test(rng: np.random.Generator) -> None:
+    seen = run(rule(), stream(rng, 20, 200, (0.02, 0.02)))
+    (tally,) = seen.tallies
+    shown = np.array([[np.nan, np.nan, 60.0, np.nan, np.nan], [np.nan] * 5])
+    (c,) = result(rule(), dataclasses.replace(seen, tallies=(dataclasses.replace(tally, shown=shown),))).comparisons
+    assert (c.verdict, c.why) == (Verdict.NOT_WORSE, "by the exact test")
+
+
 def users(
     rng: np.random.Generator, people: int, panes: int, n: int, effect: float = 0.0
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
