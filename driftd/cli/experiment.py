@@ -67,7 +67,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
     for e in found:
         yield f"{_word(e):<9} {clean(e['model'], 60)}: {clean(e['sentence'], 200)}"
         if "experiment" in body:
-            yield from _verdicts(e)
+            yield from _verdicts(e, body["time"])
 
 
 def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -87,9 +87,10 @@ def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
         share = f"{100 * v['share']:.3g}%{of}{_wanted(v['wanted'], v['wanted_now'])}"
         yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {share}"
     if e["evidence"] is not None:
-        said = "broken" if e["broken"] else "as it is to be"
+        since = "" if e["broken_since"] is None else f" since {when(e['broken_since'], now)}"
+        said = f"broken{since}" if e["broken"] else "as it is to be"
         yield f"  the split is {said}: evidence {e['evidence']:.3g}, enough is {e['evidence_threshold']:.3g}"
-    yield from _verdicts(e)
+    yield from _verdicts(e, now)
     for remark in e["remarks"]:
         yield f"  {clean(remark, 300)}"
 
@@ -102,9 +103,12 @@ def _wanted(so_far: float | None, now: float | None) -> str:
     return f", to get {far} so far and {at} now"
 
 
-def _verdicts(e: Mapping[str, Any]) -> Iterator[str]:
+def _verdicts(e: Mapping[str, Any], now: float) -> Iterator[str]:
+    from driftd.core.text import when  # noqa: PLC0415
+
     for c in e["comparisons"]:
-        yield f"  {c['role']:<10} {clean(c['sentence'], 300)}"
+        since = "" if c["verdict_since"] is None else f"; since {when(c['verdict_since'], now)}"
+        yield f"  {c['role']:<10} {clean(c['sentence'], 300)}{since}"
 
 
 def _word(e: Mapping[str, Any]) -> str:

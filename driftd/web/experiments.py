@@ -71,7 +71,8 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """``since`` and ``last``: of the events that count, null before the first. ``evidence`` against the shares in nats,
-    null where there are none to test; ``broken`` from ``evidence_threshold`` on. ``promote``: challengers that are
+    null where there are none to test; ``broken`` from ``evidence_threshold`` on, and
+    ``broken_since`` when. ``promote``: challengers that are
     better at a goal and worse at nothing.
     """
 
@@ -88,6 +89,7 @@ class Experiment:
     evidence: float | None
     evidence_threshold: float
     broken: bool
+    broken_since: float | None
     comparisons: list[Judged]
     promote: list[str]
     sentence: str
@@ -125,6 +127,7 @@ def experiment(r: Result) -> Experiment:
         _known(r.evidence),
         THRESHOLD,
         r.broken,
+        _known(r.broken_since),
         [_judged(c) for c in r.comparisons],
         [*r.promote],
         _headline(r),

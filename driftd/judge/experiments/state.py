@@ -30,23 +30,32 @@ AT_ONCE: Final = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratio:
-    """Evidence against the shares: its log e-value, and what it goes by (judge.experiments.srm)."""
+    """Evidence against the shares: its log e-value, and what it goes by (judge.experiments.srm). ``since``: from when
+    on it has been enough, NaN while it is not.
+    """
 
     evidence: float
     seen: Floats
     expected: Floats
+    since: float = np.nan
 
     @classmethod
     def none(cls, arms: int) -> Self:
         return cls(0.0, np.zeros(arms), np.zeros(arms))
 
-    def take(self, counts: Counts, weights: Floats) -> Ratio:
-        """Strata with counts [strata, arms] where weights [strata, arms] are known; NaN: they are not."""
+    def take(self, ends: Floats, counts: Counts, weights: Floats) -> Ratio:
+        """Strata that end at ``ends``, with counts [strata, arms] where weights [strata, arms] are known; NaN: they are
+        not.
+        """
         known = ~np.isnan(weights).any(axis=1)
         if not known.any():
             return self
         steps, seen, expected = srm.log_steps(counts[known], weights[known], self.seen, self.expected)
-        return Ratio(float(np.cumsum(np.append(self.evidence, steps))[-1]), seen, expected)
+        path = np.cumsum(np.append(self.evidence, steps))
+        kept = int(np.argmax(path[::-1] < srm.THRESHOLD)) if (path < srm.THRESHOLD).any() else len(path)
+        # so many of the last are enough; the first of the path was so before
+        since = np.nan if not kept else self.since if kept == len(path) else float(ends[known][-kept])
+        return Ratio(float(path[-1]), seen, expected, since)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,8 +214,8 @@ class Experiment:
             self.step,
             self.events + events.sum(axis=0),
             self.named + cells[..., 1].sum(axis=(0, 2)),
-            self.by_events.take(events, weights),
-            self.by_units.take(new, weights),
+            self.by_events.take(ends, events, weights),
+            self.by_units.take(ends, new, weights),
             known,
             tuple(tallies),
             self.waiting,

@@ -71,7 +71,8 @@ class Arm:
 class Comparison:
     """One challenger on one metric. ``estimate`` and interval are of challenger - champion, in the metric's unit; NaN
     while none is believed. ``since``: when the verdict was shown first. ``why`` it is not yet, or is there though the
-    interval does not show it; ``more``: events that it takes, as it looks now. ``independent``: it assumes that
+    interval does not show it; ``more``: events that it takes, as it looks now. ``paged``: when it was shown
+    to be worse by more than the margin while the split was believed, NaN never. ``independent``: it assumes that
     requests are. ``points`` float64[k, 4]: end, events, estimate and half the interval's width over time.
     """
 
@@ -83,6 +84,7 @@ class Comparison:
     estimate: float
     low: float
     high: float
+    paged: float
     independent: bool
     why: str
     more: int | None
@@ -96,10 +98,10 @@ class Comparison:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """Of one experiment. ``evidence`` against the shares as the log of an e-value, NaN where there are none to test;
-    ``broken``: they are not kept, so nothing is said of challengers. ``events`` and ``units`` of each arm; ``named``:
-    how many of the events name their unit. ``split``: the part of the traffic that each arm got, of units where there
-    are any, else of events; ``wanted``: what it was to get of the same so far, empty where nobody said. ``promote``:
-    challengers that are better at a goal and worse at nothing.
+    ``broken``: they are not kept, so nothing is said of challengers; ``broken_since`` when, else NaN. ``events`` and
+    ``units`` of each arm; ``named``: how many of the events name their unit. ``split``: the part of the traffic that
+    each arm got, of units where there are any, else of events; ``wanted``: what it was to get of the same so far, empty
+    where nobody said. ``promote``: challengers that are better at a goal and worse at nothing.
     """
 
     rule: Rule
@@ -112,6 +114,7 @@ class Result:
     wanted: tuple[float, ...]
     evidence: float
     broken: bool
+    broken_since: float
     comparisons: tuple[Comparison, ...]
     promote: tuple[str, ...]
 
@@ -121,8 +124,8 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
     ratio = experiment.ratio
     tested = bool(ratio.expected.any())
     evidence = ratio.evidence if tested else nan
-    broken = evidence >= THRESHOLD
-    found = tuple(_comparisons(rule, experiment, labels, broken=broken))
+    broken = bool(evidence >= THRESHOLD)
+    found = tuple(_comparisons(rule, experiment, labels, ratio.since if broken else None))
     arms = np.bincount(experiment.units.arms, minlength=len(rule.arms))
     # of those below the bound there are as many in each part of the range
     scale = UNIT_RANGE / experiment.units.bound
@@ -137,7 +140,8 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         _parts(ratio.seen if tested else np.array(units if experiment.by_unit else experiment.events, np.float64)),
         _parts(ratio.expected) if tested else (),
         evidence,
-        bool(broken),
+        broken,
+        ratio.since if broken else nan,
         found,
         tuple(name for name in rule.challengers if _may_be_promoted(name, found)),
     )
@@ -148,7 +152,7 @@ def _parts(x: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _comparisons(
-    rule: Rule, experiment: Experiment, labels: Experiment | None, *, broken: bool
+    rule: Rule, experiment: Experiment, labels: Experiment | None, broken: float | None
 ) -> Iterator[Comparison]:
     on_labels = rule.of_labels
     for place, own in enumerate(experiment.tallies):
@@ -158,18 +162,20 @@ def _comparisons(
             other = labels.tallies[challenger * len(on_labels.metrics) + on_labels.metrics.index(metric)]
             if other.counts.sum() > own.counts.sum():
                 tally, source = other, labels
-        yield _comparison(rule, metric, rule.challengers[challenger], tally, source, broken=broken)
+        yield _comparison(rule, metric, rule.challengers[challenger], tally, source, broken)
 
 
 def _comparison(
-    rule: Rule, metric: Metric, challenger: str, tally: Tally, experiment: Experiment, *, broken: bool
+    rule: Rule, metric: Metric, challenger: str, tally: Tally, experiment: Experiment, broken: float | None
 ) -> Comparison:
     names = rule.champion, challenger
     independent = not experiment.by_unit
     exact = independent and metric.share
     verdict, since = _verdict(tally.shown[0 if exact else 1])
     why, more = "", None
-    if broken:
+    worse = float(tally.shown[0 if exact else 1][0])
+    paged = nan if broken is not None and worse >= broken else worse
+    if broken is not None:
         verdict, since, why = Verdict.NOT_YET, nan, "the traffic is not split as it is to be"
     elif verdict in {Verdict.NOT_YET, Verdict.SLIGHTLY_WORSE}:
         why, more = _why_exact(rule.level, tally) if exact else _why(metric, tally, independent=independent)
@@ -183,7 +189,7 @@ def _comparison(
         for name, n, x in zip(names, tally.counts.tolist(), tally.totals.tolist(), strict=True)
     ]
     return Comparison(
-        metric, arms[0], arms[1], verdict, since, middle, middle - half, middle + half, independent, why, more,
+        metric, arms[0], arms[1], verdict, since, middle, middle - half, middle + half, paged, independent, why, more,
         tally.points * np.array([1, 1, sign, 1]),
     )  # fmt: skip
 

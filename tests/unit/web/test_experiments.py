@@ -12,6 +12,7 @@ import pytest
 
 from driftd.cli.experiment import report_lines, status_lines
 from driftd.core.experiment import Measure, Metric, Role, Rule, Shares
+from driftd.core.text import when
 from driftd.judge.experiments.state import Experiment
 from driftd.judge.experiments.verdict import Result, result
 from driftd.metrics.aggregates import ModelCounts, count_lines
@@ -106,8 +107,9 @@ def test_api_page_and_command_say_the_same() -> None:
     status = [*status_lines({"experiment": e, "time": 1.8e9})]
     for c in e["comparisons"]:
         assert c["sentence"] in page.replace("\u00a0", " ")
-        assert f"  {c['role']:<10} {c['sentence']}" in lines
-        assert f"  {c['role']:<10} {c['sentence']}" in status
+        since = "" if c["verdict_since"] is None else f"; since {when(c['verdict_since'], 1.8e9)}"
+        assert f"  {c['role']:<10} {c['sentence']}{since}" in lines
+        assert f"  {c['role']:<10} {c['sentence']}{since}" in status
     assert status[0] == "WORSE     m: experiment exp: b is worse"
     assert page.count("<figure>") == 2
     assert "Events name no unit" in page

@@ -11,6 +11,7 @@ import pytest
 from driftd.core.event import EventBatch
 from driftd.core.experiment import BUCKETS, Measure, Metric, Role, Shares
 from driftd.judge.experiments.clustered import Clusters, follow
+from driftd.judge.experiments.srm import THRESHOLD, log_steps
 from driftd.judge.experiments.state import MOST_POINTS, Experiment
 from driftd.judge.experiments.verdict import Verdict, result
 from tests.unit.judge.experiments.make import ERRORS, PANE, events, rule, run
@@ -178,6 +179,22 @@ def test_a_ratio_that_is_not_kept_gates_every_verdict(rng: np.random.Generator, 
     found = result(rule(), run(rule(), stream(rng, 150, 200, (0.02, 0.1), lambda _: b)))
     assert found.broken is broken
     assert (found.comparisons[0].code == 0) is broken
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 200])
+def test_a_broken_ratio_has_the_time_from_which_on_it_was(rng: np.random.Generator, at_once: int) -> None:
+    """Half and half for 60 minutes, then too few: since the first minute after which the evidence is always enough."""
+    made = [*stream(rng, 150, 200, (0.02, 0.1), lambda t: 0.5 if t < 60 else 0.4)]
+    counts = np.array([[b.fields["variant"].count(arm) for arm in ("a", "b")] for b in made])  # type: ignore[union-attr]
+    steps, *_ = log_steps(counts, np.full((150, 2), 0.5), np.zeros(2), np.zeros(2))
+    first = int(np.flatnonzero(np.cumsum(steps) < THRESHOLD)[-1]) + 1
+    assert first > 60
+    found = result(rule(), run(rule(), made, at_once))
+    assert found.broken_since == (first + 1) * PANE
+    worse = float(run(rule(), made).tallies[0].shown[0][0])
+    assert worse < found.broken_since  # it had called somebody before
+    assert found.comparisons[0].paged == worse
+    assert np.isnan(result(rule(), run(rule(), made[:60])).broken_since)
 
 
 def test_people_are_counted_once_for_the_ratio(rng: np.random.Generator) -> None:
