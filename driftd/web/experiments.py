@@ -72,8 +72,10 @@ class Judged:
 class Experiment:
     """``since`` and ``last``: of the events that count, null before the first. ``evidence`` against the shares in nats,
     null where there are none to test; ``broken`` from ``evidence_threshold`` on, and
-    ``broken_since`` when. ``promote``: challengers that are
-    better at a goal and worse at nothing.
+    ``broken_since`` when. ``other_events`` name variants that are none of these and are left out, ``other_variants``
+    the first three by the alphabet. ``promote``: challengers that are
+    better at a goal and worse at nothing. ``other_events`` name variants that are none of them and are left out;
+    ``other_variants``: the first three by the alphabet.
     """
 
     name: str
@@ -92,6 +94,8 @@ class Experiment:
     broken_since: float | None
     comparisons: list[Judged]
     promote: list[str]
+    other_events: int
+    other_variants: list[str]
     sentence: str
     remarks: list[str]
 
@@ -130,6 +134,8 @@ def experiment(r: Result) -> Experiment:
         _known(r.broken_since),
         [_judged(c) for c in r.comparisons],
         [*r.promote],
+        r.others,
+        [*r.names] if r.others else [],
         _headline(r),
         [*_remarks(r)],
     )
@@ -213,6 +219,10 @@ def _remarks(r: Result) -> Iterator[str]:
     if 0 < r.named < sum(r.events):
         unnamed = 1 - r.named / sum(r.events)
         yield f"{number(100 * unnamed)}% of the events name no unit: each of them is one by itself."
+    if r.others:
+        names = ", ".join(f"'{clean(name, 60)}'" for name in r.names)
+        are = "is" if r.others == 1 else "are"
+        yield f"{r.others:,} {plural('event', r.others)} of other variants {are} left out, such as {names}."
     if not r.rule.shares:
         yield "No shares are given, so driftd cannot say whether the traffic is split as it is to be."
     if r.rule.start and isfinite(r.since) and r.since > r.rule.start + LATE_SECONDS:

@@ -101,7 +101,8 @@ class Result:
     ``broken``: they are not kept, so nothing is said of challengers; ``broken_since`` when, else NaN. ``events`` and
     ``units`` of each arm; ``named``: how many of the events name their unit. ``split``: the part of the traffic that
     each arm got, of units where there are any, else of events; ``wanted``: what it was to get of the same so far, empty
-    where nobody said. ``promote``: challengers that are better at a goal and worse at nothing.
+    where nobody said. ``others``: events of variants that are no arm, ``names`` the first of these by the alphabet.
+    ``promote``: challengers that are better at a goal and worse at nothing.
     """
 
     rule: Rule
@@ -117,6 +118,8 @@ class Result:
     broken_since: float
     comparisons: tuple[Comparison, ...]
     promote: tuple[str, ...]
+    others: int = 0
+    names: tuple[str, ...] = ()
 
 
 def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None) -> Result:
@@ -144,6 +147,8 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         ratio.since if broken else nan,
         found,
         tuple(name for name in rule.challengers if _may_be_promoted(name, found)),
+        experiment.others,
+        experiment.names,
     )
 
 

@@ -169,6 +169,19 @@ def test_what_a_verdict_rests_on_is_said(changed: dict[str, Any], remark: str) -
     assert any(text.startswith(remark) for text in remarks)
 
 
+def test_events_of_other_variants_are_told_by_all() -> None:
+    odd = replace(outcome(panes=5), others=1234, names=("V8", HOSTILE))
+    e = one(odd)["experiment"]
+    assert (e["other_events"], e["other_variants"]) == (1234, ["V8", HOSTILE])
+    remark = f"1,234 events of other variants are left out, such as 'V8', '{HOSTILE}'."
+    assert remark in e["remarks"]
+    assert f"  {remark}" in [*report_lines(e, 1.8e9)]
+    page = asked("/experiment?name=exp", odd).decode()
+    assert "1,234 events of other variants" in page
+    assert HOSTILE not in page
+    assert 'driftd_variant_other_events_total{model="m",experiment="exp"} 1234' in metrics(odd)
+
+
 def test_an_experiment_of_the_past_shares_shows_those_of_now() -> None:
     steps = replace(RULE, shares=(Shares(0.0, (0.9, 0.1)), Shares(1.8e9, (0.5, 0.5))))
     variants = one(outcome(mine=steps, panes=5))["experiment"]["variants"]

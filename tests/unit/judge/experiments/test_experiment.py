@@ -197,6 +197,22 @@ def test_a_broken_ratio_has_the_time_from_which_on_it_was(rng: np.random.Generat
     assert np.isnan(result(rule(), run(rule(), made[:60])).broken_since)
 
 
+def test_events_of_other_variants_change_nothing_but_their_count(rng: np.random.Generator) -> None:
+    """A third of the events, and all of the first ten minutes and the last, are of c: as if they had not been there."""
+    with_c, without = [], []
+    for t in range(60):
+        arms = rng.integers(0, 3, 90) if 10 <= t < 59 else np.full(90, 2)
+        batch = events(arms, at=t * PANE, failed=rng.random(90) < 0.1, offset=100 * t)
+        with_c.append(batch)
+        without.append(batch.take(np.flatnonzero(arms < 2)))
+    one, other = run(rule(), with_c, at_once=7), run(rule(), without)
+    count = sum(len(batch) for batch in with_c) - sum(len(batch) for batch in without)
+    assert (one.others, one.names) == (count, ("c",))
+    assert_same(dataclasses.replace(one, others=0, names=()), other)
+    found = result(rule(), one)
+    assert (found.others, found.names) == (count, ("c",))
+
+
 def test_people_are_counted_once_for_the_ratio(rng: np.random.Generator) -> None:
     """Forty people who come again and again are twenty and twenty, whoever comes more often."""
     people = rng.integers(0, 40, (200, 200))
