@@ -13,7 +13,12 @@ from driftd.cli.output import print_json, print_line
 from driftd.core.text import clean
 
 
-@click.group()
+@click.group(
+    epilog=options.examples(
+        ("driftd experiment status", "who is worse, better, or not known yet"),
+        ("driftd experiment report fraud-v8", "all of one, to be kept"),
+    )
+)
 def experiment() -> None:
     """Say how variants of a model compare (docs/experiments.md)."""
 
@@ -67,7 +72,7 @@ def status_lines(body: Mapping[str, Any]) -> Iterator[str]:
     for e in found:
         yield f"{_word(e):<9} {clean(e['model'], 60)}: {clean(e['sentence'], 200)}"
         if "experiment" in body:
-            yield from _verdicts(e)
+            yield from _verdicts(e, body["time"])
 
 
 def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -81,21 +86,34 @@ def report_lines(e: Mapping[str, Any], now: float) -> Iterator[str]:
     else:
         yield f"  counted since {when(e['since'], now)}, complete up to {when(e['last'], now)} (UTC)"
     yield f"  the chance that any verdict is wrong, however often one looks: {100 * e['alpha']:g}%"
+    named = any(v["units"] for v in e["variants"])
     for v in e["variants"]:
-        wanted = "" if v["wanted"] is None else f", to get {100 * v['wanted']:.3g}%"
-        units = f", {v['units']:,} units" if v["units"] else ""
-        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {100 * v['share']:.3g}%{wanted}"
+        units, of = (f", {v['units']:,} units", " of the units") if named else ("", "")
+        share = f"{100 * v['share']:.3g}%{of}{_wanted(v['wanted'], v['wanted_now'])}"
+        yield f"  {clean(v['name'], 40):<20} {v['events']:>12,} events{units}, {share}"
     if e["evidence"] is not None:
-        said = "broken" if e["broken"] else "as it is to be"
+        since = "" if e["broken_since"] is None else f" since {when(e['broken_since'], now)}"
+        said = f"broken{since}" if e["broken"] else "as it is to be"
         yield f"  the split is {said}: evidence {e['evidence']:.3g}, enough is {e['evidence_threshold']:.3g}"
-    yield from _verdicts(e)
+    yield from _verdicts(e, now)
     for remark in e["remarks"]:
         yield f"  {clean(remark, 300)}"
 
 
-def _verdicts(e: Mapping[str, Any]) -> Iterator[str]:
+def _wanted(so_far: float | None, now: float | None) -> str:
+    """Where shares change, what was to come so far is none of them."""
+    far, at = ("" if x is None else f"{100 * x:.3g}%" for x in (so_far, now))
+    if not far or not at or far == at:
+        return f", to get {far or at}" if far or at else ""
+    return f", to get {far} so far and {at} now"
+
+
+def _verdicts(e: Mapping[str, Any], now: float) -> Iterator[str]:
+    from driftd.core.text import when  # noqa: PLC0415
+
     for c in e["comparisons"]:
-        yield f"  {c['role']:<10} {clean(c['sentence'], 300)}"
+        since = "" if c["verdict_since"] is None else f"; since {when(c['verdict_since'], now)}"
+        yield f"  {c['role']:<10} {clean(c['sentence'], 300)}{since}"
 
 
 def _word(e: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from driftd.judge.experiments.verdict import Result
 from driftd.monitor.wording import named
 
 if TYPE_CHECKING:
+    from driftd.replay.calls import Called
     from driftd.replay.drivers import Replayed
     from driftd.replay.report import Page, Report, Tickets
     from driftd.replay.run import RefusedFeature
@@ -32,12 +33,14 @@ def text(report: Report, accepted: int, asked: int | None = None) -> None:
     if not report.months:
         for line in _nothing(accepted, asked):
             output.print_line(line)
+        _calls(report)
         return
     output.print_line(
         f"What this configuration would have done, {minute(report.start)} to {minute(report.end)} UTC "
         f"({duration(report.end - report.start)})",
         "bold",
     )
+    _calls(report)
     output.print_line(f"  {_pages(report)}")
     if report.pages:
         header = ("paged at (UTC)", "model", "lasted", "changed since (UTC)", "channels that broke, the first first")
@@ -52,6 +55,27 @@ def text(report: Report, accepted: int, asked: int | None = None) -> None:
             output.print_line(f"    and {many - _SHOWN} more; --output json has all")
 
 
+def _calls(report: Report) -> None:
+    """Those of experiments, before the others."""
+    for severity in ("page", "ticket"):
+        mine = [c for c in report.calls if c.severity == severity]
+        if mine:
+            of = "an experiment" if len({c.experiment for c in mine}) == 1 else "experiments"
+            output.print_line(f"  {len(mine)} {plural(severity, len(mine))} of {of}:")
+            header = ("at (UTC)", "model", "experiment", "alert", "because")
+            output.print_table(header, map(_call_row, mine[:_SHOWN]), indent=4)
+
+
+def _call_row(c: Called) -> tuple[str, ...]:
+    why = f"{clean(c.challenger, 60)} is worse: {', '.join(c.metrics)}" if c.challenger else "the split is not kept"
+    return minute(c.at), c.model, c.experiment, c.alert, why
+
+
+def _other(report: Report, severity: str) -> str:
+    """A word that says that there are those of experiments, too."""
+    return " other" if any(c.severity == severity for c in report.calls) else ""
+
+
 def _silence_row(s: Silent) -> tuple[str, ...]:
     end = minute(s.end) if s.ended else "still silent"
     usual = f"{s.usual:,.0f} an hour" if s.usual < EACH_MINUTE else f"{s.usual / 60:,.0f} a minute"
@@ -61,13 +85,15 @@ def _silence_row(s: Silent) -> tuple[str, ...]:
 def _tickets(report: Report) -> None:
     became = "became a page" if report.risen == 1 else "became pages"
     rose = f" {report.risen} more {became}." if report.risen else ""
+    other = _other(report, "ticket")
     if not report.tickets:
-        output.print_line(f"  No tickets but {report.risen} that {became}." if report.risen else "  No tickets.")
+        output.print_line(
+            f"  No{other} tickets but {report.risen} that {became}." if report.risen else f"  No{other} tickets."
+        )
         return
     total, channels = sum(t.count for t in report.tickets), len({(t.model, t.channel) for t in report.tickets})
-    output.print_line(
-        f"  {total} {plural('ticket', total)} on {channels} {plural('channel', channels)}. Tickets page nobody.{rose}"
-    )
+    there = f"{total}{other} {plural('ticket', total)} on {channels} {plural('channel', channels)}"
+    output.print_line(f"  {there}. Tickets page nobody.{rose}")
     rows = list(_ticket_rows(report))
     output.print_table(("channel", "first (UTC)", "tickets by kind (total time open)"), rows[:_SHOWN], indent=4)
     if len(rows) > _SHOWN:
@@ -76,11 +102,12 @@ def _tickets(report: Report) -> None:
 
 def _pages(report: Report) -> str:
     budget = f"budget of {report.budget:g} false {plural('page', report.budget)} a month"
-    count = len(report.pages)
+    count, other = len(report.pages), _other(report, "page")
     if not count:
-        return f"No pages, with a {budget}."
+        return f"No{other} pages, with a {budget}."
     rate = f", {report.pages_a_month:.2g} a month" if report.months >= 1 else ""
-    said = f"{count} {plural('page', count)}{rate}. A {budget} allows at most {report.explained} by chance in this time"
+    chance = f"A {budget} allows at most {report.explained} by chance in this time"
+    said = f"{count}{other} {plural('page', count)}{rate}. {chance}"
     return (
         f"{said}." if report.within else f"{said}: either something changed, or the budget is not held on these events."
     )
@@ -229,6 +256,7 @@ def fields(result: Replayed) -> dict[str, Any]:
             for t in report.tickets
         ],
         "tickets_that_became_pages": report.risen,
+        "calls": [asdict(c) for c in report.calls],
         "silences": [asdict(s) for s in report.silences],
         "experiments": _experiments(result.experiments),
         "speed": {"seconds": result.seconds, "events_per_second": accounts.read / max(result.seconds, 1e-9)},

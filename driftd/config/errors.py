@@ -36,6 +36,7 @@ _EXPECTED: Final = {
     "less_than_equal": "{le:g} or less",
     "string_too_short": "at least one character",
 }
+_LENGTHS: Final = {"too_short": "at least {min_length} of them", "too_long": "at most {max_length} of them"}
 
 
 def dotted(place: Place) -> str:
@@ -67,6 +68,10 @@ def explain(error: Mapping[str, Any], where: Callable[[Place], str]) -> str:
         choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         near = did_you_mean(error["input"], choices, listed=False)
         return f"{where(place)}{dotted(place)}: expected one of {', '.join(choices)}, got {got}{near}"
+    elif kind in _LENGTHS:
+        ctx = error["ctx"]
+        text = f"expected {_LENGTHS[kind].format(**ctx)}, got {ctx['actual_length'] or 'none'}"
+        return f"{where(place)}{dotted(place)}: {text}"
     elif kind in _EXPECTED:
         text = "expected " + _EXPECTED[kind].format(**error.get("ctx", {}))
     else:

@@ -31,7 +31,9 @@ class MetricSetting(Section):
     role: Literal["guardrail", "goal"] = Field(
         default="guardrail", description="Guardrail: a challenger must not be worse. Goal: it is to be better."
     )
-    higher_is_better: bool = Field(default=False, description="For `score`. All others are better if lower.")
+    higher_is_better: bool | None = Field(
+        default=None, description="For `score`, which needs it. All others are better if lower."
+    )
     threshold_seconds: PositiveSeconds | None = Field(default=None, description="For `latency`: its limit.")
     cap: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = Field(
         default=None,
@@ -87,7 +89,8 @@ def mistakes(settings: Sequence[ExperimentSetting]) -> Iterator[Mistake]:
         arms = [experiment.champion, *experiment.challengers]
         if twice := _twice(arms):
             yield (*here, "challengers"), f"'{twice}' appears twice among champion and challengers"
-        yield from _shares(here, experiment, arms)
+        else:  # what is wrong with shares then follows from it
+            yield from _shares(here, experiment, arms)
         for n, metric in enumerate(experiment.metrics):
             yield from _metric((*here, "metrics", n), metric)
         names = [" beyond ".join(map(str, filter(None, (m.measure, m.threshold_seconds)))) for m in experiment.metrics]
@@ -118,6 +121,8 @@ def _metric(here: Place, metric: MetricSetting) -> Iterator[Mistake]:
         yield (*here, "measure" if latency else "threshold_seconds"), wanted
     if metric.cap is not None and metric.measure not in _CAPPED:
         yield (*here, "cap"), f"{metric.measure} is a share; only {', '.join(sorted(_CAPPED))} have a cap"
+    if metric.higher_is_better is None and metric.measure == "score":
+        yield (*here, "measure"), "needs higher_is_better: true where more of the score is better, else false"
     if metric.higher_is_better and metric.measure != "score":
         yield (*here, "higher_is_better"), f"{metric.measure} is better where it is lower"
     share = metric.measure in {"errors", "latency"} or (metric.measure == "quality" and metric.cap is None)

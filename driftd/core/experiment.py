@@ -132,5 +132,5 @@ class Rule:
 
     @property
     def width(self) -> int:
-        """Columns of a pane: arm, bucket, and those of the bucket."""
-        return len(self.arms) * BUCKETS * self.columns
+        """Columns of a pane: arm, bucket, and those of the bucket; the last is events of variants that are no arm."""
+        return len(self.arms) * BUCKETS * self.columns + 1

@@ -5,7 +5,7 @@ All of it adds up exactly, in any order: counts and whole millionths, and of uni
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -19,6 +19,8 @@ Counts = NDArray[np.int64]
 
 MOST_UNITS: Final = 1_024
 """Units of a pane that are kept by name: 20 kB. Of more, those with the smallest hashes."""
+MOST_NAMED: Final = 3
+"""Variants that are no arm of the experiment and are kept by name: enough to see a typing error."""
 UNIT_RANGE: Final = float(1 << 52)
 """Hashes of units are whole numbers below it: exact as floats, among the other columns of events."""
 
@@ -89,16 +91,20 @@ def _bounded(panes: Counts, hashes: Floats, arms: Counts, cut: Counts, bounds: F
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Of one experiment: ``sums`` in the columns of its rule (core.experiment), rows are panes."""
+    """Of one experiment: ``sums`` in the columns of its rule (core.experiment), rows are panes. ``others``: variants
+    that are no arm of it, as ``first_names``; a part of the panes keeps all of them.
+    """
 
     sums: SparseSums
     units: Units
+    others: tuple[str, ...] = ()
 
     def then(self, later: Trial) -> Trial:
-        return Trial(merged([self.sums, later.sums]), self.units.then(later.units))
+        others = first_names(self.others, later.others)
+        return Trial(merged([self.sums, later.sums]), self.units.then(later.units), others)
 
     def between(self, first: int, last: int) -> Trial:
-        return Trial(self.sums.between(first, last), self.units.between(first, last))
+        return Trial(self.sums.between(first, last), self.units.between(first, last), self.others)
 
     def without(self, panes: Counts) -> Trial:
         """But for these panes."""
@@ -106,11 +112,16 @@ class Trial:
         kept = ~np.isin(s.keys // s.width, panes)
         mine, cut = ~np.isin(u.panes, panes), ~np.isin(u.cut, panes)
         units = Units(u.panes[mine], u.hashes[mine], u.arms[mine], u.cut[cut], u.bounds[cut])
-        return Trial(SparseSums(s.width, s.keys[kept], s.values[kept]), units)
+        return Trial(SparseSums(s.width, s.keys[kept], s.values[kept]), units, self.others)
 
     @property
     def nbytes(self) -> int:
         return self.sums.nbytes + self.units.nbytes
+
+
+def first_names(*every: Iterable[str]) -> tuple[str, ...]:
+    """The first by the alphabet: the same ones in whatever order they came."""
+    return tuple(sorted(set().union(*every))[:MOST_NAMED])
 
 
 Trials = Mapping[str, Trial]

@@ -204,7 +204,7 @@ class Reporter:
         read = state.received - self._begun[1]
         if read >= LEAST_RECEIVED:
             cost = (taken - self._begun[0]) / read * 1e6
-            self.telemetry.set("driftd_processor_seconds_per_million_events", float(f"{cost:.3g}"))
+            self.telemetry.set("driftd_million_events_processor_seconds", float(f"{cost:.3g}"))
 
     def held(self, before: Collection[TopicPartition], now: Collection[TopicPartition]) -> None:
         """Partitions that wait for others; a log line where that begins and ends."""

@@ -16,7 +16,7 @@ from driftd.core.quality.scoring import Scoring
 from driftd.core.quality.sums import Outcomes
 from driftd.core.reference import Reference
 from driftd.core.summary import LATENCY_BINS, LATENCY_LE
-from driftd.core.trials import UNIT_RANGE, Trials
+from driftd.core.trials import MOST_NAMED, UNIT_RANGE, Trials
 from driftd.engine.snapshot import RowsSnapshot
 
 
@@ -113,6 +113,8 @@ def require_trials(trials: Trials) -> None:
         _require("units", units.arms, (len(units.panes),), "i")
         _require("units", units.cut, (len(units.cut),), "i")
         _require("units", units.bounds, (len(units.cut),), "f")
+        if len(trial.others) > MOST_NAMED:
+            raise ValueError("trials: expected fewer names")
         if not np.isin(np.append(units.panes, units.cut), sums.rows).all() or (units.arms < 0).any():
             raise ValueError("units: in no pane of the sums, or in no arm")
         if not ((units.hashes >= 0) & (units.hashes < UNIT_RANGE)).all() or not (units.bounds > 0).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,8 @@ from driftd.core.cost import FREE, Prices
 from driftd.core.event import Column, EventBatch, scalars, versions
 from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, MOST_VALUE, By, Measure, Metric, Rule
 from driftd.core.quality.sums import SparseSums
-from driftd.core.trials import Trial, Trials, Units, joined, parted
+from driftd.core.text import printable
+from driftd.core.trials import Trial, Trials, Units, first_names, joined, parted
 from driftd.core.values import category
 from driftd.core.window import panes_of
 from driftd.ingest.state import Stream
@@ -27,6 +29,10 @@ VARIANT: Final = "variant"
 UNIT: Final = "unit"
 FIELDS: Final = (VARIANT, UNIT)
 """Fields of events that nobody else reads."""
+OTHER: Final = -1
+NOBODY: Final = -2
+MOST_NAME: Final = 60
+"""Characters of the name of a variant that is no arm: as many as pages and messages show."""
 _PERSON: Final = b"driftd.unit"
 _MIX: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 """Of splitmix64."""
@@ -42,7 +48,8 @@ def prepared(batch: EventBatch, rules: Sequence[Rule]) -> EventBatch:
     if column is None or isinstance(column, np.ndarray):
         return batch
     named = scalars(column)
-    hashes = {unit: np.nan if unit is None else _hash(batch.model, unit) for unit in dict.fromkeys(named)}
+    # empty text names nobody: a client that writes it for everyone unknown would make one user of them all
+    hashes = {unit: np.nan if unit in {None, ""} else _hash(batch.model, unit) for unit in dict.fromkeys(named)}
     return replace(batch, fields={**batch.fields, UNIT: np.array([hashes[unit] for unit in named], np.float64)})
 
 
@@ -68,10 +75,14 @@ def take_closed(stream: Stream | None, reached: int) -> Trials:
 
 
 def trial(rule: Rule, batch: EventBatch, panes: Counts, prices: Prices = FREE) -> Trial | None:
-    """What a batch says of an experiment; ``panes`` int64[n] is the pane of each event. None where no arm answered."""
-    arms = _arms(rule, batch)
-    here = np.flatnonzero((arms >= 0) & (batch.times >= rule.start))
-    if not len(here):
+    """What a batch says of an experiment; ``panes`` int64[n] is the pane of each event. None where no variant
+    answered.
+    """
+    said = _variants(rule, batch)
+    arms, counts = _arms(rule, said, len(batch)), batch.times >= rule.start
+    here, other = np.flatnonzero((arms >= 0) & counts), (arms == OTHER) & counts
+    others = _others(said, other)
+    if not len(here) and not others:
         return None
     unit = batch.fields.get(UNIT)
     units = np.full(len(batch), np.nan) if unit is None else np.asarray(unit, np.float64)
@@ -82,6 +93,7 @@ def trial(rule: Rule, batch: EventBatch, panes: Counts, prices: Prices = FREE) -
     base = panes[mine] * rule.width + (arms * BUCKETS + bucket) * rule.columns
     keys, values = [base], [np.ones(len(mine), np.int64)]
     _add(keys, values, base + 1, named[mine].astype(np.int64), named[mine])
+    _add(keys, values, panes * rule.width + rule.width - 1, other.astype(np.int64), other)
     for place, metric in enumerate(rule.metrics):
         x = _values(metric, batch, prices)
         if x is None:
@@ -93,7 +105,7 @@ def trial(rule: Rule, batch: EventBatch, panes: Counts, prices: Prices = FREE) -
         _add(keys, values, first + 1, whole, has & (whole != 0))
     sums = SparseSums.of(rule.width, np.concatenate(keys), np.concatenate(values))
     some = named[mine]
-    return Trial(sums, Units.of(panes[mine][some], hashes[some], arms[some]))
+    return Trial(sums, Units.of(panes[mine][some], hashes[some], arms[some]), others)
 
 
 def _add(keys: list[Any], values: list[Any], key: Counts, value: Counts, where: NDArray[np.bool_]) -> None:
@@ -101,19 +113,27 @@ def _add(keys: list[Any], values: list[Any], key: Counts, value: Counts, where: 
     values.append(value[where])
 
 
-def _arms(rule: Rule, batch: EventBatch) -> Counts:
-    """The arm of each event; -1 where it has none."""
-    names = {name: place for place, name in enumerate(rule.arms)}
+def _variants(rule: Rule, batch: EventBatch) -> Sequence[Any] | str:
+    """What each event names as its variant, "" or None where it names none; text where all name the same."""
     if rule.by is By.VERSION:
-        if batch.version is None or isinstance(batch.version, str):
-            return np.full(len(batch), names.get(batch.version or "", -1), np.int64)
-        said: Sequence[Any] = versions(batch)
-    else:
-        column = batch.fields.get(VARIANT)
-        if column is None:
-            return np.full(len(batch), -1, np.int64)
-        said = scalars(column)
-    return np.fromiter((names.get(name, -1) for name in said), np.int64, len(batch))
+        return (batch.version or "") if batch.version is None or isinstance(batch.version, str) else versions(batch)
+    column = batch.fields.get(VARIANT)
+    return "" if column is None else scalars(column)
+
+
+def _arms(rule: Rule, said: Sequence[Any] | str, n: int) -> Counts:
+    """The arm of each event; OTHER where its variant is none, NOBODY where it names none."""
+    places = {None: NOBODY, "": NOBODY} | {name: place for place, name in enumerate(rule.arms)}
+    if isinstance(said, str):
+        return np.full(n, places.get(said, OTHER), np.int64)
+    return np.fromiter((places.get(name, OTHER) for name in said), np.int64, n)
+
+
+def _others(said: Sequence[Any] | str, where: NDArray[np.bool_]) -> tuple[str, ...]:
+    if not where.any():
+        return ()
+    found = {said} if isinstance(said, str) else set(compress(said, where.tolist()))
+    return first_names(printable(str(name))[:MOST_NAME] for name in found)
 
 
 def _values(metric: Metric, batch: EventBatch, prices: Prices) -> Floats | None:

@@ -251,6 +251,8 @@ def experiment_lines(model: str, r: Result) -> Iterator[tuple[str, bytes]]:
     for variant, n in zip(r.rule.arms, r.events, strict=True):
         name = "driftd_variant_events_total"
         yield name, sample(name, me | {"variant": variant}, n)
+    name = "driftd_variant_other_events_total"
+    yield name, sample(name, me, r.others)
     if not math.isnan(r.evidence):
         for name, value in (
             ("driftd_variant_srm_evidence", float(f"{r.evidence:.6g}")),

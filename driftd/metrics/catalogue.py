@@ -334,6 +334,12 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
         counter(
             "driftd_variant_events_total", "events", "Events of each variant that count.", (*_EXPERIMENT, "variant")
         ),
+        counter(
+            "driftd_variant_other_events_total",
+            "events",
+            "Events of variants that the experiment does not name, such as misspelt ones: they are left out.",
+            _EXPERIMENT,
+        ),
         gauge(
             "driftd_variant_srm_evidence",
             "nats",
@@ -484,7 +490,7 @@ SECTIONS: Final[dict[str, tuple[Metric, ...]]] = {
             "When the configuration was last loaded with success.",
         ),
         gauge(
-            "driftd_processor_seconds_per_million_events",
+            "driftd_million_events_processor_seconds",
             "seconds",
             "Processor seconds that the process has taken for a million events read, since its start; 0: too few.",
         ),

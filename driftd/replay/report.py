@@ -16,6 +16,7 @@ from scipy.special import pdtr
 
 from driftd.core.finding import CHANGE, Finding, Judgement, Scores, Severity, Status
 from driftd.core.units import MONTH_SECONDS
+from driftd.replay.calls import Called
 from driftd.replay.silences import Silent
 
 CONFIDENCE: Final = 0.99
@@ -79,6 +80,8 @@ class Report:
     thresholds: Mapping[tuple[str, str, str], float]
     """Of (model, channel, detector), when it was last judged."""
     silences: tuple[Silent, ...] = ()
+    calls: tuple[Called, ...] = ()
+    """Of experiments: beside the budget, as each has its own alpha."""
     risen: int = 0
     """Tickets that became pages: these are counted as pages alone."""
 

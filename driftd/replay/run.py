@@ -23,6 +23,7 @@ from driftd.judge.experiments.verdict import Result
 from driftd.learn.remarks import excel_dates, remarks, unknown_channels, unwatched
 from driftd.monitor.experiments import results
 from driftd.replay import merging
+from driftd.replay.calls import calls
 from driftd.replay.counting import Counted
 from driftd.replay.order import TimeOrder
 from driftd.replay.report import Report, Tally
@@ -196,7 +197,7 @@ class Replay:
 
     def report(self) -> Report:
         report = self.tally.report(self.began, self.ended, self.pipeline.monitor.false_alarms_per_month)
-        return replace(report, silences=tuple(self._silences()))
+        return replace(report, silences=tuple(self._silences()), calls=calls(self.experiments()))
 
     def _silences(self) -> Iterator[Silent]:
         """Of models from their reference on, in order of time; not of a history that is counted elsewhere."""

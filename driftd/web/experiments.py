@@ -25,8 +25,9 @@ _NOUNS = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """``units``: about how many; 0 where events do not name theirs. ``share`` of the events, and the one that it is to
-    get now, null where nobody says.
+    """``units``: about how many; 0 where events do not name theirs. ``share`` of the units, or of the events where
+    these name none; ``wanted``: what it was to get of the same so far, and ``wanted_now`` at its end; null where nobody
+    says.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Variant:
     units: int
     share: float
     wanted: float | None
+    wanted_now: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """``since`` and ``last``: of the events that count, null before the first. ``evidence`` against the shares in nats,
-    null where there are none to test; ``broken`` from ``evidence_threshold`` on. ``promote``: challengers that are
-    better at a goal and worse at nothing.
+    null where there are none to test; ``broken`` from ``evidence_threshold`` on, and
+    ``broken_since`` when. ``other_events`` name variants that are none of these and are left out, ``other_variants``
+    the first three by the alphabet. ``promote``: challengers that are
+    better at a goal and worse at nothing. ``other_events`` name variants that are none of them and are left out;
+    ``other_variants``: the first three by the alphabet.
     """
 
     name: str
@@ -86,8 +91,11 @@ class Experiment:
     evidence: float | None
     evidence_threshold: float
     broken: bool
+    broken_since: float | None
     comparisons: list[Judged]
     promote: list[str]
+    other_events: int
+    other_variants: list[str]
     sentence: str
     remarks: list[str]
 
@@ -103,11 +111,11 @@ def every(snapshot: Snapshot) -> list[Experiment]:
 
 
 def experiment(r: Result) -> Experiment:
-    rule, total = r.rule, max(sum(r.events), 1)
+    rule = r.rule
     now = [s for s in rule.shares if s.start <= (r.last if isfinite(r.last) else s.start)][-1:]
     variants = [
-        Variant(name, n, units, n / total, now[0].weights[at] if now else None)
-        for at, (name, n, units) in enumerate(zip(rule.arms, r.events, r.units, strict=True))
+        Variant(name, n, units, share, r.wanted[at] if r.wanted else None, now[0].weights[at] if now else None)
+        for at, (name, n, units, share) in enumerate(zip(rule.arms, r.events, r.units, r.split, strict=True))
     ]
     return Experiment(
         rule.name,
@@ -123,8 +131,11 @@ def experiment(r: Result) -> Experiment:
         _known(r.evidence),
         THRESHOLD,
         r.broken,
+        _known(r.broken_since),
         [_judged(c) for c in r.comparisons],
         [*r.promote],
+        r.others,
+        [*r.names] if r.others else [],
         _headline(r),
         [*_remarks(r)],
     )
@@ -208,6 +219,10 @@ def _remarks(r: Result) -> Iterator[str]:
     if 0 < r.named < sum(r.events):
         unnamed = 1 - r.named / sum(r.events)
         yield f"{number(100 * unnamed)}% of the events name no unit: each of them is one by itself."
+    if r.others:
+        names = ", ".join(f"'{clean(name, 60)}'" for name in r.names)
+        are = "is" if r.others == 1 else "are"
+        yield f"{r.others:,} {plural('event', r.others)} of other variants {are} left out, such as {names}."
     if not r.rule.shares:
         yield "No shares are given, so driftd cannot say whether the traffic is split as it is to be."
     if r.rule.start and isfinite(r.since) and r.since > r.rule.start + LATE_SECONDS:

@@ -102,7 +102,7 @@ def _limits(snapshot: Snapshot) -> Iterator[Fact]:
 
 def _costs(snapshot: Snapshot) -> Iterator[Fact]:
     """What driftd itself takes, where that is known."""
-    if seconds := snapshot.telemetry.get("driftd_processor_seconds_per_million_events"):
+    if seconds := snapshot.telemetry.get("driftd_million_events_processor_seconds"):
         yield Fact("Costs", f"{seconds:,.3g} processor seconds for a million events")
 
 

@@ -339,7 +339,7 @@ def _rule(e: ExperimentSetting) -> Rule:
         e.model,
         arms,
         tuple(
-            Metric(Measure(m.measure), m.margin, Role(m.role), m.higher_is_better, m.threshold_seconds, m.cap)
+            Metric(Measure(m.measure), m.margin, Role(m.role), bool(m.higher_is_better), m.threshold_seconds, m.cap)
             for m in e.metrics
         ),
         e.alpha,

@@ -239,6 +239,7 @@ def _compare_window(outcome: Outcome, seen: Series, name: str, model: Counted) -
 OPERATION: Final = (
     *("process_", "python_", "driftd_checkpoint", "driftd_consumer_lag", "driftd_loop", "driftd_commit_failures"),
     *("driftd_rebalances", "driftd_config_", "driftd_dead_letters", "driftd_findings_total", "driftd_kafka"),
+    "driftd_million_events_processor_seconds",
 )
 """Metrics that are about the process and its day, not about the events."""
 

@@ -167,7 +167,7 @@ def splits(rng: np.random.Generator, runs: int) -> Iterator[list[str]]:
             b = rng.binomial(EVENTS, share, MINUTES)
             ratio = Ratio.none(2)
             for t, counts in enumerate(np.column_stack([EVENTS - b, b])):
-                ratio = ratio.take(counts[None], np.full((1, 2), 0.5))
+                ratio = ratio.take(np.array([t + 1.0]), counts[None], np.full((1, 2), 0.5))
                 if ratio.evidence >= THRESHOLD:
                     at[k] = (t + 1) * EVENTS
                     break

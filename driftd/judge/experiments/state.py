@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, STRATUM_SECONDS, Metric, Rule
 from driftd.core.quality.sums import SparseSums
-from driftd.core.trials import UNIT_RANGE, Trial, Units
+from driftd.core.trials import UNIT_RANGE, Trial, Units, first_names
 from driftd.judge.experiments import bernoulli, srm
 from driftd.judge.experiments.bernoulli import CLAIMS
 from driftd.judge.experiments.clustered import Clusters, Track, follow
@@ -30,23 +30,32 @@ AT_ONCE: Final = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratio:
-    """Evidence against the shares: its log e-value, and what it goes by (judge.experiments.srm)."""
+    """Evidence against the shares: its log e-value, and what it goes by (judge.experiments.srm). ``since``: from when
+    on it has been enough, NaN while it is not.
+    """
 
     evidence: float
     seen: Floats
     expected: Floats
+    since: float = np.nan
 
     @classmethod
     def none(cls, arms: int) -> Self:
         return cls(0.0, np.zeros(arms), np.zeros(arms))
 
-    def take(self, counts: Counts, weights: Floats) -> Ratio:
-        """Strata with counts [strata, arms] where weights [strata, arms] are known; NaN: they are not."""
+    def take(self, ends: Floats, counts: Counts, weights: Floats) -> Ratio:
+        """Strata that end at ``ends``, with counts [strata, arms] where weights [strata, arms] are known; NaN: they are
+        not.
+        """
         known = ~np.isnan(weights).any(axis=1)
         if not known.any():
             return self
         steps, seen, expected = srm.log_steps(counts[known], weights[known], self.seen, self.expected)
-        return Ratio(float(np.cumsum(np.append(self.evidence, steps))[-1]), seen, expected)
+        path = np.cumsum(np.append(self.evidence, steps))
+        kept = int(np.argmax(path[::-1] < srm.THRESHOLD)) if (path < srm.THRESHOLD).any() else len(path)
+        # so many of the last are enough; the first of the path was so before
+        since = np.nan if not kept else self.since if kept == len(path) else float(ends[known][-kept])
+        return Ratio(float(path[-1]), seen, expected, since)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +140,7 @@ class Experiment:
     """``since``: the beginning of the first stratum, ``last``: the end of the last; ``strata``: how many there were,
     and every ``step``-th of them has a point. ``events`` int64[arms], ``named`` int64[arms] those whose unit is known.
     ``by_events`` and ``by_units`` test the shares. ``tallies`` by challenger, then metric. ``waiting``: of the stratum
-    that is not over.
+    that is not over. ``others``: events of variants that are no arm, ``names`` some of these.
     """
 
     rule: str
@@ -146,6 +155,8 @@ class Experiment:
     units: Known
     tallies: tuple[Tally, ...]
     waiting: Trial | None = None
+    others: int = 0
+    names: tuple[str, ...] = ()
 
     @classmethod
     def start(cls, rule: Rule) -> Self:
@@ -177,7 +188,7 @@ class Experiment:
         ready, rest = waiting, None
         if rows[-1] > over:
             ready, rest = waiting.between(int(rows[0]), over), waiting.between(over + 1, int(rows[-1]))
-        out = replace(self, waiting=rest)
+        out = replace(self, waiting=rest, names=first_names(self.names, ready.others))
         for sums, units in _chunks(ready, panes):
             out = out.strata_in(rule, sums, units, panes * pane_seconds)
         return out
@@ -185,7 +196,12 @@ class Experiment:
     def strata_in(self, rule: Rule, sums: SparseSums, units: Units, seconds: float) -> Experiment:
         """Whole strata come in; rows and panes are numbers of strata, of ``seconds`` each."""
         rows = sums.rows
-        cells = sums.dense(rows).reshape(len(rows), len(rule.arms), BUCKETS, rule.columns)
+        whole = sums.dense(rows)
+        ours, others = whole[:, :-1].any(axis=1), self.others + int(whole[:, -1].sum())
+        rows = rows[ours]
+        if not len(rows):
+            return replace(self, others=others)
+        cells = whole[ours, :-1].reshape(len(rows), len(rule.arms), BUCKETS, rule.columns)
         begins: Floats = rows.astype(np.float64) * seconds
         ends, events = begins + seconds, cells[..., 0].sum(axis=2)
         weights = _weights(rule, begins, ends)
@@ -205,11 +221,13 @@ class Experiment:
             self.step,
             self.events + events.sum(axis=0),
             self.named + cells[..., 1].sum(axis=(0, 2)),
-            self.by_events.take(events, weights),
-            self.by_units.take(new, weights),
+            self.by_events.take(ends, events, weights),
+            self.by_units.take(ends, new, weights),
             known,
             tuple(tallies),
             self.waiting,
+            others,
+            self.names,
         )
         return out._thinned()
 

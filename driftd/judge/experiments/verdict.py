@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, inf, isfinite, isnan, nan
+from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,9 @@ CODES: Final = {
 NEAR: Final = 0.1
 """Part of the margin: an estimate that is so near to an end of it is measured by the farthest end. Chosen: else it
 would take any number of events."""
+LEAST_EVIDENCE: Final = 0.2
+"""Part of the evidence that a verdict takes, from which on it is said how many events the rest takes. Chosen: with less
+of it chance decides how fast it grows."""
 MOST_EVENTS: Final = 10**12
 """More is not said. Chosen: no experiment gets there."""
 
@@ -67,9 +70,10 @@ class Arm:
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """One challenger on one metric. ``estimate`` and interval are of challenger - champion, in the metric's unit; NaN
-    while none is believed. ``since``: when the verdict was shown first. ``why`` it is not yet; ``more``: events that it
-    takes, as it looks now. ``independent``: it assumes that requests are. ``points`` float64[k, 4]: end, events,
-    estimate and half the interval's width over time.
+    while none is believed. ``since``: when the verdict was shown first. ``why`` it is not yet, or is there though the
+    interval does not show it; ``more``: events that it takes, as it looks now. ``paged``: when it was shown
+    to be worse by more than the margin while the split was believed, NaN never. ``independent``: it assumes that
+    requests are. ``points`` float64[k, 4]: end, events, estimate and half the interval's width over time.
     """
 
     metric: Metric
@@ -80,6 +84,7 @@ class Comparison:
     estimate: float
     low: float
     high: float
+    paged: float
     independent: bool
     why: str
     more: int | None
@@ -93,8 +98,11 @@ class Comparison:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """Of one experiment. ``evidence`` against the shares as the log of an e-value, NaN where there are none to test;
-    ``broken``: they are not kept, so nothing is said of challengers. ``events`` and ``units`` of each arm; ``named``:
-    how many of the events name their unit. ``promote``: challengers that are better at a goal and worse at nothing.
+    ``broken``: they are not kept, so nothing is said of challengers; ``broken_since`` when, else NaN. ``events`` and
+    ``units`` of each arm; ``named``: how many of the events name their unit. ``split``: the part of the traffic that
+    each arm got, of units where there are any, else of events; ``wanted``: what it was to get of the same so far, empty
+    where nobody said. ``others``: events of variants that are no arm, ``names`` the first of these by the alphabet.
+    ``promote``: challengers that are better at a goal and worse at nothing.
     """
 
     rule: Rule
@@ -103,17 +111,24 @@ class Result:
     events: tuple[int, ...]
     named: int
     units: tuple[int, ...]
+    split: tuple[float, ...]
+    wanted: tuple[float, ...]
     evidence: float
     broken: bool
+    broken_since: float
     comparisons: tuple[Comparison, ...]
     promote: tuple[str, ...]
+    others: int = 0
+    names: tuple[str, ...] = ()
 
 
 def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None) -> Result:
     """``labels``: the same experiment on joined labels, which knows better how right predictions were."""
-    evidence = experiment.ratio.evidence if experiment.ratio.expected.any() else nan
-    broken = evidence >= THRESHOLD
-    found = tuple(_comparisons(rule, experiment, labels, broken=broken))
+    ratio = experiment.ratio
+    tested = bool(ratio.expected.any())
+    evidence = ratio.evidence if tested else nan
+    broken = bool(evidence >= THRESHOLD)
+    found = tuple(_comparisons(rule, experiment, labels, ratio.since if broken else None))
     arms = np.bincount(experiment.units.arms, minlength=len(rule.arms))
     # of those below the bound there are as many in each part of the range
     scale = UNIT_RANGE / experiment.units.bound
@@ -125,15 +140,24 @@ def result(rule: Rule, experiment: Experiment, labels: Experiment | None = None)
         tuple(experiment.events.tolist()),
         int(experiment.named.sum()),
         units,
+        _parts(ratio.seen if tested else np.array(units if experiment.by_unit else experiment.events, np.float64)),
+        _parts(ratio.expected) if tested else (),
         evidence,
-        bool(broken),
+        broken,
+        ratio.since if broken else nan,
         found,
         tuple(name for name in rule.challengers if _may_be_promoted(name, found)),
+        experiment.others,
+        experiment.names,
     )
 
 
+def _parts(x: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple((x / max(x.sum(), 1.0)).tolist())
+
+
 def _comparisons(
-    rule: Rule, experiment: Experiment, labels: Experiment | None, *, broken: bool
+    rule: Rule, experiment: Experiment, labels: Experiment | None, broken: float | None
 ) -> Iterator[Comparison]:
     on_labels = rule.of_labels
     for place, own in enumerate(experiment.tallies):
@@ -143,20 +167,25 @@ def _comparisons(
             other = labels.tallies[challenger * len(on_labels.metrics) + on_labels.metrics.index(metric)]
             if other.counts.sum() > own.counts.sum():
                 tally, source = other, labels
-        yield _comparison(metric, (rule.champion, rule.challengers[challenger]), tally, source, broken=broken)
+        yield _comparison(rule, metric, rule.challengers[challenger], tally, source, broken)
 
 
 def _comparison(
-    metric: Metric, names: tuple[str, str], tally: Tally, experiment: Experiment, *, broken: bool
+    rule: Rule, metric: Metric, challenger: str, tally: Tally, experiment: Experiment, broken: float | None
 ) -> Comparison:
+    names = rule.champion, challenger
     independent = not experiment.by_unit
-    shown = tally.shown[0 if independent and metric.share else 1]
-    verdict, since = _verdict(shown)
+    exact = independent and metric.share
+    verdict, since = _verdict(tally.shown[0 if exact else 1])
     why, more = "", None
-    if broken:
+    worse = float(tally.shown[0 if exact else 1][0])
+    paged = nan if broken is not None and worse >= broken else worse
+    if broken is not None:
         verdict, since, why = Verdict.NOT_YET, nan, "the traffic is not split as it is to be"
     elif verdict in {Verdict.NOT_YET, Verdict.SLIGHTLY_WORSE}:
-        why, more = _why(metric, tally, independent=independent)
+        why, more = _why_exact(rule.level, tally) if exact else _why(metric, tally, independent=independent)
+    elif exact and isfinite(tally.half) and _verdict(tally.shown[1])[0] is not verdict:
+        why = "by the exact test"
     sign = -1 if metric.higher else 1
     known = isfinite(tally.half)
     middle, half = sign * tally.estimate, tally.half if known else nan
@@ -165,7 +194,7 @@ def _comparison(
         for name, n, x in zip(names, tally.counts.tolist(), tally.totals.tolist(), strict=True)
     ]
     return Comparison(
-        metric, arms[0], arms[1], verdict, since, middle, middle - half, middle + half, independent, why, more,
+        metric, arms[0], arms[1], verdict, since, middle, middle - half, middle + half, paged, independent, why, more,
         tally.points * np.array([1, 1, sign, 1]),
     )  # fmt: skip
 
@@ -185,9 +214,8 @@ def _verdict(shown: NDArray[np.float64]) -> tuple[Verdict, float]:
 
 def _why(metric: Metric, tally: Tally, *, independent: bool) -> tuple[str, int | None]:
     """Why there is no verdict yet, and about how many events more it takes."""
-    for count, who in zip(tally.counts.tolist(), ("champion", "challenger"), strict=True):
-        if count == 0:
-            return f"no event of the {who} yet", None
+    if nobody := _nobody(tally):
+        return nobody, None
     n = tally.clusters.events
     if n < FIRST_EVENTS:
         return "too few events in the same minutes", FIRST_EVENTS - n
@@ -203,6 +231,27 @@ def _why(metric: Metric, tally: Tally, *, independent: bool) -> tuple[str, int |
     wanted = nearest if nearest > metric.margin * NEAR else distance
     need = n * ((tally.half / wanted) ** 2 - 1) if wanted > 0 else inf
     return "the interval is too wide", (max(1, ceil(need)) if isfinite(need) and need < MOST_EVENTS else None)
+
+
+def _why_exact(level: float, tally: Tally) -> tuple[str, int | None]:
+    """The same where the exact test decides, whatever the interval shows: its evidence grows with the events."""
+    if nobody := _nobody(tally):
+        return nobody, None
+    n = tally.clusters.events
+    if not n:
+        return "no minute has events of both", None
+    worse, _, not_worse, better, _ = tally.evidence.tolist()
+    wanted, found = log(2 / level), max(worse, not_worse, better)
+    more = max(1, ceil(n * (wanted / found - 1))) if found >= LEAST_EVIDENCE * wanted else None
+    return "the exact test has not decided", more
+
+
+def _nobody(tally: Tally) -> str:
+    """Of whom there is no event yet; "" where both have some."""
+    for count, who in zip(tally.counts.tolist(), ("champion", "challenger"), strict=True):
+        if count == 0:
+            return f"no event of the {who} yet"
+    return ""
 
 
 def _may_be_promoted(name: str, found: tuple[Comparison, ...]) -> bool:

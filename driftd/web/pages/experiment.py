@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 from markupsafe import Markup
@@ -13,6 +14,9 @@ from driftd.web.experiments import Experiment, Judged, every
 from driftd.web.format import number
 from driftd.web.pages.frame import Request, render
 from driftd.web.scales import Span
+
+SAME_SHARE: Final = 5e-4
+"""Shares that are nearer to each other are written alike."""
 
 
 def page(request: Request, snapshot: Snapshot) -> bytes | None:
@@ -30,7 +34,13 @@ def page(request: Request, snapshot: Snapshot) -> bytes | None:
         number=number,
         status_of=status_of,
         worst=_worst(found),
+        named=any(v.units for v in found.variants),
+        moved=any(_differ(v.wanted, v.wanted_now) for v in found.variants),
     )
+
+
+def _differ(so_far: float | None, now: float | None) -> bool:
+    return so_far is not None and now is not None and abs(so_far - now) >= SAME_SHARE
 
 
 def status_of(c: Judged) -> str:

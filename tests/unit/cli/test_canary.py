@@ -34,6 +34,7 @@ OAUTH: Final = {
 SCRAM: Final = {
     "sasl_mechanism": "PLAIN", "security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password": "other"
 }  # fmt: skip
+REGISTRY: Final = {"url": "https://127.0.0.1:1"}
 BROKER: Final = {"bootstrap_servers": "127.0.0.1:1", "topics": ["t"]}
 COMMANDS: Final = (
     ("--debug", "config"), ("config", "--output", "json"), ("--debug", "check", "--all"), ("check", "--output", "json"),
@@ -78,13 +79,18 @@ def write(kafka: Mapping[str, Any]) -> None:
 def write_for(secret: Setting, given: Mapping[str, Any]) -> None:
     """A configuration that asks for the secret, with it only as ``given``."""
     section, name = secret.path.split(".")
-    whole = {"kafka": around(name), "privacy": {"hash_text": True}} if section == "privacy" else {"kafka": around(name)}
+    own = {
+        "privacy": {"hash_text": True},
+        "schema_registry": REGISTRY | ({"username": "me"} if name == "password" else {}),
+    }
+    whole = {"kafka": around(name)} if section == "kafka" else {"kafka": around(""), section: own[section]}
     whole[section] = {k: v for k, v in whole[section].items() if k != name} | dict(given)
     Path("driftd.yaml").write_text(yaml.safe_dump(whole))
 
 
 def test_there_are_secrets_and_each_may_stand_in_a_file() -> None:
-    assert {s.path for s in SECRETS} == {"privacy.key", *(f"kafka.{name}" for name in IN_FILES)}
+    registry = {"schema_registry.password", "schema_registry.token"}
+    assert {s.path for s in SECRETS} == {"privacy.key", *registry, *(f"kafka.{name}" for name in IN_FILES)}
     assert len(SECRETS) >= 3
 
 

@@ -75,6 +75,17 @@ MISTAKES = [
     ("0.005", "0.005, cap: 1", "metrics[0].cap: errors is a share; only cost, quality, score have a cap"),
     ("margin: 0.005", "margin: 5", "metrics[0].margin: expected a share below 1, got 5; a point is 0.01"),
     ("margin: 0.005", "margin: 0", "metrics[0].margin: expected more than 0, got 0"),
+    ("challengers: [v8]", "challengers: []", "challengers: expected at least 1 of them, got none"),
+    (
+        "challengers: [v8]",
+        f"challengers: [{', '.join(f'v{n}' for n in range(10, 20))}]",
+        "challengers: expected at most 9 of them, got 10",
+    ),
+    (
+        "margin: 0.1, higher_is_better: true, cap: 5",
+        "margin: 0.1",
+        "metrics[2].measure: needs higher_is_better: true where more of the score is better, else false",
+    ),
     (METRIC, f"{METRIC}\n{METRIC}", "metrics: 'errors' appears twice"),
     ("0.005}", "0.005, higher_is_better: true}", "metrics[0].higher_is_better: errors is better where it is lower"),
     (
@@ -95,3 +106,14 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, ex
 def test_a_name_is_given_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="experiment 'fraud-v8' appears twice, first as experiments\\[0\\]"):
         loaded(tmp_path, GOOD + GOOD.replace("experiments:\n", "", 1))
+
+
+def test_an_empty_list_of_metrics_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"experiments\[0\].metrics: expected at least 1 of them, got none"):
+        loaded(tmp_path, GOOD.partition("  metrics:")[0] + "  metrics: []\n")
+
+
+def test_a_champion_that_challenges_itself_is_one_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, GOOD.replace("challengers: [v8]", "challengers: [v7]"))
+    assert str(error.value).count("experiments[0]") == 1

@@ -355,7 +355,7 @@ def test_what_driftd_costs_is_told_of_what_this_process_has_read() -> None:
     told, state = reporter(pipeline()), State()
     seconds = iter([12.0, 12.5, 15.0])
     told.processor_seconds = lambda: next(seconds)
-    name, source = "driftd_processor_seconds_per_million_events", MemorySource({})
+    name, source = "driftd_million_events_processor_seconds", MemorySource({})
     for received, cost in ((1_000_000, 0.0), (1_000_100, 0.0), (1_150_000, 20.0)):
         state.received = received
         told.round(state, source, 1000.0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from driftd.core.cost import Price, Prices
 from driftd.core.event import EventBatch, scalars
-from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, Measure, Metric, Rule
+from driftd.core.experiment import BUCKETS, FIRST_COLUMNS, By, Measure, Metric, Rule
 from driftd.core.trials import MOST_UNITS, UNIT_RANGE, Trial, Units, joined, parted
 from driftd.ingest.experiments import prepared, trial
 
@@ -30,10 +30,12 @@ RULE = Rule("r", "m", ("a", "b", "c"), METRICS)
 
 def batch_of(n: int, seed: int = 0) -> EventBatch:
     rng = np.random.default_rng(seed)
-    some = np.array([None, "a", "b", "c", "other"], object)
+    some = np.array([None, "", "a", "b", "c", "other", "d"], object)
     fields: dict[str, Any] = {
         "variant": rng.choice(some, n).tolist(),
-        "unit": rng.choice(np.array([*[None] * 30, *(f"u{i}" for i in range(40)), 7.0, "7"], object), n).tolist(),
+        "unit": rng.choice(
+            np.array([*[None] * 30, *[""] * 10, *(f"u{i}" for i in range(40)), 7.0, "7"], object), n
+        ).tolist(),
         "error": rng.random(n) < 0.3,
         "latency_seconds": rng.choice([np.nan, 0.1, 0.2, 0.3], n),
         "prediction": rng.integers(0, 5, n).astype(float),
@@ -53,7 +55,7 @@ def by_hand(batch: EventBatch) -> dict[tuple[int, str], dict[str, float]]:
             continue
         c = out.setdefault((int(t), f["variant"][i]), Counter())
         c["events"] += 1
-        c["named"] += f["unit"][i] is not None
+        c["named"] += f["unit"][i] not in {None, ""}
         c["failed"] += bool(f["error"][i])
         if not np.isnan(f["latency_seconds"][i]):
             c["timed"] += 1
@@ -78,7 +80,7 @@ def test_sums_are_those_of_the_events_one_by_one() -> None:
     names = ["events", "named", None, "failed", "timed", "slow", "labelled", "wrong", "labelled", "distance", "scored",
              "score", "paid", "money"]  # fmt: skip
     for (pane, variant), expected in by_hand(batch).items():
-        cells = found.sums.between(pane, pane).whole.reshape(len(RULE.arms), BUCKETS, RULE.columns)
+        cells = found.sums.between(pane, pane).whole[:-1].reshape(len(RULE.arms), BUCKETS, RULE.columns)
         sums = cells[RULE.arms.index(variant)].sum(axis=0).tolist()
         for column, name in enumerate(names):
             if name is not None:
@@ -87,13 +89,37 @@ def test_sums_are_those_of_the_events_one_by_one() -> None:
     assert set(found.sums.rows.tolist()) == {pane for pane, _ in by_hand(batch)}
 
 
+def test_events_of_other_variants_are_counted_and_named() -> None:
+    """Those that name one, after the start; three of the names, the first by the alphabet."""
+    variants = ["a", None, "", "B", "z", "y", "B", "A", "early", "b"]
+    times = np.full(10, 7.0)
+    times[8] = 1.0
+    rule = Rule("r", "m", ("a", "b"), (METRICS[0],), start=5.0)
+    batch = EventBatch("m", np.arange(10), times, {}, {"variant": variants})
+    found = trial(rule, batch, times.astype(np.int64))
+    assert found is not None
+    assert found.sums.whole[-1] == 5
+    assert found.others == ("A", "B", "y")
+    alone = trial(rule, batch.take(np.array([3])), np.array([7]))
+    assert alone is not None
+    assert (alone.sums.whole.sum(), alone.others) == (1, ("B",))
+    assert trial(rule, batch.take(np.array([1, 2, 8])), np.array([7, 7, 1])) is None
+
+
+@pytest.mark.parametrize(("version", "count", "names"), [("7", 0, ()), ("8b", 3, ("8b",)), ("", 0, ())])
+def test_a_version_that_is_no_arm_is_counted_too(version: str, count: int, names: tuple[str, ...]) -> None:
+    rule = Rule("r", "m", ("7", "8"), (METRICS[0],), by=By.VERSION)
+    found = trial(rule, EventBatch("m", np.arange(3), np.zeros(3), {}, {}, version), np.zeros(3, np.int64))
+    assert (count, names) == ((0, ()) if found is None else (found.sums.whole[-1], found.others))
+
+
 def test_a_unit_is_one_whatever_its_type_and_an_event_without_one_has_none() -> None:
-    fields: dict[str, Any] = {"variant": ["a"] * 5, "unit": ["x", "x", 7.0, "7", None]}
-    batch = EventBatch("m", np.arange(5), np.zeros(5), {}, fields, ids=["x"] * 5)
+    fields: dict[str, Any] = {"variant": ["a"] * 6, "unit": ["x", "x", 7.0, "7", None, ""]}
+    batch = EventBatch("m", np.arange(6), np.zeros(6), {}, fields, ids=["x"] * 6)
     ready = prepared(batch, (RULE,)).fields["unit"]
     assert isinstance(ready, np.ndarray)
     assert ready[0] == ready[1] != ready[2] == ready[3]
-    assert np.isnan(ready[4])
+    assert np.isnan(ready[4:]).all()
     assert (ready[:4] < UNIT_RANGE).all()
 
 
@@ -103,7 +129,7 @@ def test_without_units_each_event_is_one_by_itself() -> None:
     found = trial(RULE, prepared(batch, (RULE,)), np.zeros(n, np.int64))
     assert found is not None
     assert not len(found.units.panes)
-    events = found.sums.whole.reshape(len(RULE.arms), BUCKETS, RULE.columns)[0, :, 0]
+    events = found.sums.whole[:-1].reshape(len(RULE.arms), BUCKETS, RULE.columns)[0, :, 0]
     assert events.sum() == n
     # 20,000 over 256 buckets: chi-squared of 255 degrees is below 350 with probability 0.9999
     assert ((events - n / BUCKETS) ** 2 / (n / BUCKETS)).sum() < 350
@@ -119,7 +145,7 @@ def test_money_is_that_of_prices_where_an_event_states_none() -> None:
     rule = Rule("r", "m", ("a", "b"), (Metric(Measure.COST, 0.1),))
     found = trial(rule, batch, np.zeros(2, np.int64), Prices((Price(input=3.0),)))
     assert found is not None
-    cells = found.sums.whole.reshape(2, BUCKETS, rule.columns)
+    cells = found.sums.whole[:-1].reshape(2, BUCKETS, rule.columns)
     assert cells[0, :, FIRST_COLUMNS:].sum(axis=0).tolist() == [2, 3_500_000]
 
 
@@ -146,6 +172,7 @@ def same(one: Trial, other: Trial) -> None:
     assert one.sums.keys.tolist() == other.sums.keys.tolist()
     assert one.sums.values.tolist() == other.sums.values.tolist()
     assert [x.tolist() for x in one.units.arrays] == [x.tolist() for x in other.units.arrays]
+    assert one.others == other.others
 
 
 @pytest.mark.parametrize("pieces", [1, 7])

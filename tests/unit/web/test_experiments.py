@@ -12,6 +12,7 @@ import pytest
 
 from driftd.cli.experiment import report_lines, status_lines
 from driftd.core.experiment import Measure, Metric, Role, Rule, Shares
+from driftd.core.text import when
 from driftd.judge.experiments.state import Experiment
 from driftd.judge.experiments.verdict import Result, result
 from driftd.metrics.aggregates import ModelCounts, count_lines
@@ -106,8 +107,9 @@ def test_api_page_and_command_say_the_same() -> None:
     status = [*status_lines({"experiment": e, "time": 1.8e9})]
     for c in e["comparisons"]:
         assert c["sentence"] in page.replace("\u00a0", " ")
-        assert f"  {c['role']:<10} {c['sentence']}" in lines
-        assert f"  {c['role']:<10} {c['sentence']}" in status
+        since = "" if c["verdict_since"] is None else f"; since {when(c['verdict_since'], 1.8e9)}"
+        assert f"  {c['role']:<10} {c['sentence']}{since}" in lines
+        assert f"  {c['role']:<10} {c['sentence']}{since}" in status
     assert status[0] == "WORSE     m: experiment exp: b is worse"
     assert page.count("<figure>") == 2
     assert "Events name no unit" in page
@@ -167,7 +169,43 @@ def test_what_a_verdict_rests_on_is_said(changed: dict[str, Any], remark: str) -
     assert any(text.startswith(remark) for text in remarks)
 
 
+def test_events_of_other_variants_are_told_by_all() -> None:
+    odd = replace(outcome(panes=5), others=1234, names=("V8", HOSTILE))
+    e = one(odd)["experiment"]
+    assert (e["other_events"], e["other_variants"]) == (1234, ["V8", HOSTILE])
+    remark = f"1,234 events of other variants are left out, such as 'V8', '{HOSTILE}'."
+    assert remark in e["remarks"]
+    assert f"  {remark}" in [*report_lines(e, 1.8e9)]
+    page = asked("/experiment?name=exp", odd).decode()
+    assert "1,234 events of other variants" in page
+    assert HOSTILE not in page
+    assert 'driftd_variant_other_events_total{model="m",experiment="exp"} 1234' in metrics(odd)
+
+
 def test_an_experiment_of_the_past_shares_shows_those_of_now() -> None:
     steps = replace(RULE, shares=(Shares(0.0, (0.9, 0.1)), Shares(1.8e9, (0.5, 0.5))))
     variants = one(outcome(mine=steps, panes=5))["experiment"]["variants"]
-    assert [v["wanted"] for v in variants] == [0.5, 0.5]
+    assert [v["wanted"] for v in variants] == [v["wanted_now"] for v in variants] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_ramp_shows_what_was_to_come_so_far_of_what_the_test_counts(named: bool) -> None:
+    """10 minutes at 90 to 10, then 30 at 50 to 50, kept to the letter: so far 60 to 40. One user comes very often."""
+    mine = replace(RULE, shares=(Shares(0.0, (0.9, 0.1)), Shares(1.8e9 + 10 * PANE, (0.5, 0.5))))
+    made = []
+    for t in range(40):
+        arms = (np.arange(100) >= (90 if t < 10 else 50)).astype(int)
+        each = [f"u{t}-{i}" for i in range(100)]
+        units = [*each, *["often"] * 100] if named else None
+        arms = np.concatenate([arms, np.ones(100, int)]) if named else arms
+        made.append(events(arms, at=1.8e9 + t * PANE, units=units, offset=1000 * t))
+    body = one(result(mine, run(mine, made)))
+    variants = body["experiment"]["variants"]
+    assert [v["wanted"] for v in variants] == pytest.approx([0.6, 0.4], abs=1e-3)
+    assert [v["share"] for v in variants] == pytest.approx([0.6, 0.4], abs=1e-3)
+    assert [v["wanted_now"] for v in variants] == [0.5, 0.5]
+    text = "\n".join(report_lines(body["experiment"], 0.0))
+    assert f"60%{' of the units' if named else ''}, to get 60% so far and 50% now" in text
+    page = asked("/experiment?name=exp", result(mine, run(mine, made))).decode()
+    assert ("share of units</th>" in page) is named
+    assert ">now</th>" in page

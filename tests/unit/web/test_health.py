@@ -151,7 +151,7 @@ def test_members_limits_and_memory() -> None:
     assert named["Members"] == "3 in the group; this one reads predictions/0, predictions/1"
     assert named["Degraded"] == "no: nothing is shed"
     assert "Costs" not in named
-    given.telemetry.set("driftd_processor_seconds_per_million_events", 18.4)
+    given.telemetry.set("driftd_million_events_processor_seconds", 18.4)
     assert {f.name: f.text for f in health(given)}["Costs"] == "18.4 processor seconds for a million events"
     found = facts(memory=(412_000_000, 2_000_000_000), rate_limits={"events": 500.0})
     assert found["Memory"].text == "412 MB of 2,000 MB (limits.memory_bytes)"

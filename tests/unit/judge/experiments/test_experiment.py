@@ -11,6 +11,7 @@ import pytest
 from driftd.core.event import EventBatch
 from driftd.core.experiment import BUCKETS, Measure, Metric, Role, Shares
 from driftd.judge.experiments.clustered import Clusters, follow
+from driftd.judge.experiments.srm import THRESHOLD, log_steps
 from driftd.judge.experiments.state import MOST_POINTS, Experiment
 from driftd.judge.experiments.verdict import Verdict, result
 from tests.unit.judge.experiments.make import ERRORS, PANE, events, rule, run
@@ -56,6 +57,43 @@ def test_a_shift_of_traffic_while_the_level_moves_is_no_difference(rng: np.rando
     assert found.challenger.mean - found.champion.mean > 0.01  # what a naive reader takes for a difference
     assert found.verdict not in {Verdict.WORSE, Verdict.BETTER, Verdict.SLIGHTLY_WORSE}
     assert found.low < 0 < found.high
+
+
+def test_where_the_exact_test_decides_the_reason_is_its_own(rng: np.random.Generator) -> None:
+    """Whatever the interval shows by then; both ways of disagreeing come up on the way."""
+    mine, said = rule(), set()
+    batches = [*stream(rng, 70, 200, (0.02, 0.02))]
+    for panes in range(1, 71):
+        (c,) = result(mine, run(mine, batches[:panes])).comparisons
+        met = c.high < ERRORS.margin
+        if c.verdict is Verdict.NOT_YET:
+            assert c.why == "the exact test has not decided"
+        said.add((c.verdict is not Verdict.NOT_YET, bool(met), c.why))
+    assert (False, True, "the exact test has not decided") in said
+    assert (False, False, "the exact test has not decided") in said
+
+
+@pytest.mark.parametrize(("part", "more"), [(0.5, 1.0), (0.8, 0.25), (0.1, None)])
+def test_how_many_events_more_comes_from_the_exact_tests_evidence(
+    rng: np.random.Generator, part: float, more: float | None
+) -> None:
+    """Evidence grows with the events: with half of it as many again. Of a tenth of it nothing is said."""
+    mine = rule()
+    seen = run(mine, stream(rng, 20, 200, (0.02, 0.02)))
+    (tally,) = seen.tallies
+    evidence = np.array([-9.0, 9.0, part * np.log(2 / mine.level), -9.0, 9.0])
+    never = np.full_like(tally.shown, np.nan)
+    doubtful = dataclasses.replace(seen, tallies=(dataclasses.replace(tally, evidence=evidence, shown=never),))
+    (c,) = result(mine, doubtful).comparisons
+    assert c.more == (None if more is None else pytest.approx(more * tally.clusters.events, abs=1))
+
+
+def test_a_verdict_that_the_interval_does_not_show_names_the_exact_test(rng: np.random.Generator) -> None:
+    seen = run(rule(), stream(rng, 20, 200, (0.02, 0.02)))
+    (tally,) = seen.tallies
+    shown = np.array([[np.nan, np.nan, 60.0, np.nan, np.nan], [np.nan] * 5])
+    (c,) = result(rule(), dataclasses.replace(seen, tallies=(dataclasses.replace(tally, shown=shown),))).comparisons
+    assert (c.verdict, c.why) == (Verdict.NOT_WORSE, "by the exact test")
 
 
 def users(
@@ -141,6 +179,38 @@ def test_a_ratio_that_is_not_kept_gates_every_verdict(rng: np.random.Generator, 
     found = result(rule(), run(rule(), stream(rng, 150, 200, (0.02, 0.1), lambda _: b)))
     assert found.broken is broken
     assert (found.comparisons[0].code == 0) is broken
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 200])
+def test_a_broken_ratio_has_the_time_from_which_on_it_was(rng: np.random.Generator, at_once: int) -> None:
+    """Half and half for 60 minutes, then too few: since the first minute after which the evidence is always enough."""
+    made = [*stream(rng, 150, 200, (0.02, 0.1), lambda t: 0.5 if t < 60 else 0.4)]
+    counts = np.array([[b.fields["variant"].count(arm) for arm in ("a", "b")] for b in made])  # type: ignore[union-attr]
+    steps, *_ = log_steps(counts, np.full((150, 2), 0.5), np.zeros(2), np.zeros(2))
+    first = int(np.flatnonzero(np.cumsum(steps) < THRESHOLD)[-1]) + 1
+    assert first > 60
+    found = result(rule(), run(rule(), made, at_once))
+    assert found.broken_since == (first + 1) * PANE
+    worse = float(run(rule(), made).tallies[0].shown[0][0])
+    assert worse < found.broken_since  # it had called somebody before
+    assert found.comparisons[0].paged == worse
+    assert np.isnan(result(rule(), run(rule(), made[:60])).broken_since)
+
+
+def test_events_of_other_variants_change_nothing_but_their_count(rng: np.random.Generator) -> None:
+    """A third of the events, and all of the first ten minutes and the last, are of c: as if they had not been there."""
+    with_c, without = [], []
+    for t in range(60):
+        arms = rng.integers(0, 3, 90) if 10 <= t < 59 else np.full(90, 2)
+        batch = events(arms, at=t * PANE, failed=rng.random(90) < 0.1, offset=100 * t)
+        with_c.append(batch)
+        without.append(batch.take(np.flatnonzero(arms < 2)))
+    one, other = run(rule(), with_c, at_once=7), run(rule(), without)
+    count = sum(len(batch) for batch in with_c) - sum(len(batch) for batch in without)
+    assert (one.others, one.names) == (count, ("c",))
+    assert_same(dataclasses.replace(one, others=0, names=()), other)
+    found = result(rule(), one)
+    assert (found.others, found.names) == (count, ("c",))
 
 
 def test_people_are_counted_once_for_the_ratio(rng: np.random.Generator) -> None:
