@@ -156,6 +156,7 @@ class Experiment:
     tallies: tuple[Tally, ...]
     waiting: Trial | None = None
     others: int = 0
+    """Derived: none at the start."""
     names: tuple[str, ...] = ()
 
     @classmethod

@@ -119,6 +119,7 @@ class Result:
     comparisons: tuple[Comparison, ...]
     promote: tuple[str, ...]
     others: int = 0
+    """Derived: none at the start."""
     names: tuple[str, ...] = ()
 
 

@@ -79,11 +79,13 @@ def write(kafka: Mapping[str, Any]) -> None:
 def write_for(secret: Setting, given: Mapping[str, Any]) -> None:
     """A configuration that asks for the secret, with it only as ``given``."""
     section, name = secret.path.split(".")
-    own = {
+    own: dict[str, dict[str, Any]] = {
         "privacy": {"hash_text": True},
         "schema_registry": REGISTRY | ({"username": "me"} if name == "password" else {}),
     }
-    whole = {"kafka": around(name)} if section == "kafka" else {"kafka": around(""), section: own[section]}
+    whole: dict[str, dict[str, Any]] = (
+        {"kafka": around(name)} if section == "kafka" else {"kafka": around(""), section: own[section]}
+    )
     whole[section] = {k: v for k, v in whole[section].items() if k != name} | dict(given)
     Path("driftd.yaml").write_text(yaml.safe_dump(whole))
 
