@@ -206,14 +206,28 @@ class KafkaSend:
                 producer._closed = True  # noqa: SLF001  (else its finalizer waits, and complains, once more)
 
     def _open(self) -> Any:
-        return self._library.KafkaProducer(
-            **{
-                "bootstrap_servers": self._servers,
-                "client_id": _USER_AGENT,
-                "acks": "all",
-                "request_timeout_ms": round(self._timeout * 1000),
-                "delivery_timeout_ms": round(self._timeout * 1000) + 1000,
-                "max_block_ms": round(self._timeout * 1000),
-            }
-            | self._options
-        )
+        """Raises what the library raises; it leaves the connections of a producer that did not come to be open."""
+        opened: list[Any] = []
+        own: dict[str, Any] = {
+            "bootstrap_servers": self._servers,
+            "client_id": _USER_AGENT,
+            "acks": "all",
+            "request_timeout_ms": round(self._timeout * 1000),
+            "delivery_timeout_ms": round(self._timeout * 1000) + 1000,
+            "max_block_ms": round(self._timeout * 1000),
+        }
+        options = own | self._options
+        connect = options.get("kafka_client") or self._library.KafkaProducer.DEFAULT_CONFIG.get("kafka_client")
+        if connect is not None:
+
+            def connected(**given: Any) -> Any:
+                opened.append(connect(**given))
+                return opened[-1]
+
+            options["kafka_client"] = connected
+        try:
+            return self._library.KafkaProducer(**options)
+        except Exception:
+            for client in opened:
+                client.close()
+            raise
