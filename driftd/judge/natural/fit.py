@@ -375,8 +375,10 @@ def _near(reference: Reference) -> NDArray[np.intp]:
         middles = reference.bins[row].middles
         counts = reference.summary.counts[row, FIRST_VALUE:][: len(middles)]
         shares = counts / max(int(counts.sum()), 1)
-        deviation = sqrt(max(float(shares @ middles**2 - (shares @ middles) ** 2), 0.0))
-        out[row, FIRST_VALUE : FIRST_VALUE + len(middles)] = FIRST_VALUE + near_atoms(middles, shares, deviation)
+        largest = max(float(np.abs(middles).max(initial=0.0)), TINY)
+        part = middles / largest  # squares of the largest numbers, and differences, are none
+        deviation = sqrt(max(float(shares @ part**2 - (shares @ part) ** 2), 0.0))
+        out[row, FIRST_VALUE : FIRST_VALUE + len(middles)] = FIRST_VALUE + near_atoms(part, shares, deviation)
     return out
 
 
