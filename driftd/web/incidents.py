@@ -217,7 +217,7 @@ def incidents_headline(lines: Sequence[IncidentLine]) -> tuple[str, str]:
     if len(lines) == 1:
         return lines[0].status, lines[0].sentence
     pages = sum(line.status == "page" for line in lines)
-    said = f"; {'all' if pages == len(lines) else pages} {'pages' if pages == 1 else 'page'}" if pages else ""
+    said = f", {'all' if pages == len(lines) else pages} of them {'a page' if pages == 1 else 'pages'}" if pages else ""
     return lines[0].status, f"{len(lines)} {plural('incident', len(lines))} are open{said}"
 
 

@@ -52,6 +52,9 @@ BAD_HOURS: Final = 7200.0
 where 19 are usual, for 70 minutes (docs/everyday.md, seed 49). Chosen: two hours."""
 MOST_OF_BAD_HOURS: Final = 0.45
 """Lower bound of their rise from which on they are not. Chosen: as episodes.GROSS; decisions that turned round are."""
+HOURS_DIFFER: Final = 0.08
+"""By how much the highest rate of errors that is natural for two hours (p0) exceeds the usual one where hours differ.
+Measured: .05 and .06 where errors do not depend on the hour, .14 to .25 for rides and flights."""
 MIDNIGHTS: Final = 1800.0
 """Seconds between the midnights of time zones. Derived: zones differ by whole and half hours, but for three."""
 NEAR_MIDNIGHT: Final = 60.0
@@ -111,10 +114,15 @@ def reports(
 
 
 def bad_hours(learned: NaturalLearned, change: int, channel: int, lasts: float, rise: float) -> bool:
-    """Whether errors of prediction that have risen for so many seconds, by ``rise`` at least, may be the world's."""
-    t = learned.traits
+    """Whether errors of prediction that have risen for so many seconds, by ``rise`` at least, may be the world's: where
+    the reference's own hours differ in them.
+    """
+    t, fast = learned.traits, learned.fast
     mine = CHANGES[change] is Change.ERRORS and t.awaited[channel] and t.output[channel]
-    return bool(mine and lasts < BAD_HOURS and rise < MOST_OF_BAD_HOURS)
+    if not mine or lasts >= BAD_HOURS or rise >= MOST_OF_BAD_HOURS:
+        return False
+    rules = (fast.rules.channel == channel) & (fast.change == change)
+    return bool(((fast.rules.p0 - fast.usual)[rules] >= HOURS_DIFFER).any())
 
 
 def asks_for_less(

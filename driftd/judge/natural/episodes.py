@@ -111,7 +111,10 @@ RATES_OF: Final = {CHANGES.index(change): (hits, of) for change, hits, of in RAT
 level, which has a rhythm."""
 _TIMES, _FIRST, _ENDED, _MOST, _KIND, _UNTOLD, _SHOWN, _STEADY, _BACK = range(9)
 """Rows of ``Episodes.came``. Derived."""
-_OPEN: Final = (*("called", "grew", "since", "error", "until", "size", "least", "factor", "value", "usual", "needed"),)
+_OPEN: Final = (
+    *("called", "grew", "since", "error", "until"),
+    *("size", "least", "factor", "value", "usual", "needed"),
+)
 """Parts of Episodes that are known while an episode is open. Derived."""
 CAME: Final = 9
 """Derived: how many these are."""
@@ -412,19 +415,7 @@ class Episodes:
             self.came[_ENDED, c], self.came[_KIND, c] = time, self.kind[c]
         self.end[c], self.level[c], self.shown[c] = time, NONE, 0
         self.base[:, c], self.more[:, :, c] = 0.0, _nothing()[:, None]
-        for name in (
-            "called",
-            "grew",
-            "since",
-            "error",
-            "until",
-            "size",
-            "least",
-            "factor",
-            "value",
-            "usual",
-            "needed",
-        ):
+        for name in _OPEN:
             getattr(self, name)[c] = np.nan
         return turn
 

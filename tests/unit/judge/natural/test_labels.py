@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftd.core.reference import Drawn, Gap
 from driftd.judge.natural.changes import CHANGES, Change
-from driftd.judge.natural.episodes import Turn
+from driftd.judge.natural.episodes import PAGE, Turn
 from driftd.judge.natural.kinds import Kind
 from driftd.judge.natural.runtime import natural_of
 from driftd.learn.build import Learning, build
@@ -111,6 +111,24 @@ def test_answers_that_are_wrong_more_often_page_once_they_stay_so(labelled: Stag
     mine = [t for t in turns if t.channel == labelled.channel("prediction_error") and t.level > t.before]
     assert [t.kind for t in mine][:1] == [Kind.ERRORS]
     assert [name for name, _, _ in labelled.pages(turns)] == ["prediction_error"] * pages
+
+
+def test_errors_that_no_hour_changes_page_within_the_hour() -> None:
+    """5 % of the labels are the opposite, whatever the hour; then 40 %: nobody waits for two hours."""
+
+    def wrong(share: float) -> Fault:
+        def fault(columns: Columns, on: Flags) -> None:
+            answers = columns["score"] > 0.5
+            missed = np.random.default_rng(len(on)).random(on.size) < np.where(on, share, 0.05)
+            columns["label"] = (answers ^ missed).astype(float)
+
+        return fault
+
+    steady = Stage.of(np.random.default_rng(4), 7.0, change=wrong(0.05))
+    turns = steady.turns(np.random.default_rng(5), 12, wrong(0.4), at=6)
+    (page,) = [t for t in turns if t.level == PAGE and t.before < PAGE]
+    assert page.channel == steady.channel("prediction_error")
+    assert 6 < (page.time - steady.begin) / 3600 < 7
 
 
 @pytest.fixture(scope="module")
