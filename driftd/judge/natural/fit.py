@@ -53,7 +53,7 @@ from driftd.judge.natural.learned import (
     SlowLearned,
     Traits,
 )
-from driftd.judge.natural.predictive import NU0, SHORT_DAYS, Predictive, blocks_of
+from driftd.judge.natural.predictive import NU0, SHORT_DAYS, Predictive, blocks_of, without_chance
 from driftd.judge.natural.relations import Cells, Relations, Scores
 from driftd.judge.natural.runs import Runs, cut, events_of, summed, windows
 from driftd.judge.natural.shapes import (
@@ -484,13 +484,15 @@ def _fast(
     first, last = windows(ring, len(ring), SCALES[0].seconds, events)
     sums = summed(ring, first, last)
     block = blocks.of(ring.start[first], ring.end[last])
+    apart = len(first) / float(np.mean(last - first + 1)) if len(first) else 0.0
     where = looked(traits, days, limits.low, labels)
     total = ticks.sums.sum(axis=0)
     silent, still = ((s[:, :, f.EVENTS] == 0) & ~traits.awaited for s in (sums, ticks.sums))
     found: list[tuple[Change, int, int, int, float, float]] = []
     for change, hits, of in (*FAST, FILLED):
         n = sums[:, :, of]
-        rate = np.where(n >= LEAST_RATE, sums[:, :, hits] / np.maximum(n, 1), np.where(silent, np.nan, 0.0))
+        true = without_chance(sums[:, :, hits].astype(np.float64), n.astype(np.float64), apart)
+        rate = np.where(n >= LEAST_RATE, true, np.where(silent, np.nan, 0.0))
         tau = np.where(traits.many & (change is Change.NEW), TAU_MANY, TAU[change])
         worst = rate_of(Predictive.of(angle(rate), block, blocks.n, tau).limit(WORST))
         usual = total[:, hits] / np.maximum(total[:, of], 1)

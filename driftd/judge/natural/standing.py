@@ -55,6 +55,8 @@ REST: Final = 0.2
 """Share of the bin in which a feature may stand still for as long as it wants. Chosen: two tenths of the reference's
 values; visibility is at its end on every clear day.
 """
+AT_ZERO: Final = 1.5
+"""How much longer at 0 than elsewhere. Chosen: three nights in two; calm air stands still by itself."""
 FEW: Final = 0.05
 """Missing values, over values, that do not end a run. Chosen: failed calls have no answer."""
 FROZEN: Final = CHANGES.index(Change.FROZEN)
@@ -77,15 +79,17 @@ def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
 
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
-    """Pages of what stands still at the end of one of the last ``new`` hops; not of features where they often are, or
-    at 0: clear and calm air.
+    """Pages of what stands still at the end of one of the last ``new`` hops; not of features where they often are, and
+    at 0 later: clear and calm air.
     """
     lasts = _lasts(hops)
     values = hops.sums[:, :, f.FEATURES :]
     usual = (values * learned.usual.shares).sum(axis=2) / np.maximum(values.sum(axis=2), 1)
     t = learned.traits
-    rests = t.numeric & ~t.output & ((hops.sums[:, :, f.NONZERO] == 0) | (usual > REST))
-    still = limits.sizes.stands & (lasts >= learned.patience) & ~rests
+    features = t.numeric & ~t.output
+    at_zero = features & (hops.sums[:, :, f.NONZERO] == 0)
+    least = learned.patience * np.where(at_zero, AT_ZERO, 1.0)
+    still = limits.sizes.stands & (lasts >= least) & ~(features & (usual > REST))
     still[: len(hops) - new] = False
     silent, fires, needed = 2 * counted(hops.end - hops.start, hops.events), [], SIZES[Change.FROZEN].page
     for h, c in np.argwhere(still).tolist():

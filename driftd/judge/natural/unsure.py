@@ -29,6 +29,10 @@ JUMP: Final = 0.35
 JUMP_OF_UNSURE: Final = 1.0
 """Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
 within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
+STRIDES: Final = (2.0, 4.0)
+"""By how much a jump is longer than the longest way of the logarithm within two hops of the reference, on references of
+weeks: where it leads AWAY, and where it only leaves the range. Measured: temperatures of three airports went .26 at
+most in a week, their winds 1.6; Fahrenheit read as Celsius is a jump of 1, wind in place of temperature one of 1.6."""
 AWAY: Final = (1.0, 1.5)
 """Least distance beyond the reference's hops, in ranges of theirs, of weather that pages, on references of weeks and of
 days. Chosen: what is far out is a range beyond the range; a windy day is a range of its own away from calm air."""
@@ -101,8 +105,18 @@ def as_it_came(
     """
     if jump < JUMP or (np.isnan(jump) and not learned.short[channel]):
         return name._replace(kind=Kind.GRADUAL), TICKET
-    near_by = learned.traits.timely[channel] and not _away(learned, counters, channel)
-    return name, TICKET if near_by or jump < JUMP_OF_UNSURE else level
+    return name, level if _jumped_out(learned, counters, channel, jump) else TICKET
+
+
+def _jumped_out(learned: NaturalLearned, counters: Counts, channel: int, jump: float) -> bool:
+    """Whether no weather and no unseen day jumps so far: NaN where how it came is forgotten."""
+    if not learned.traits.timely[channel]:
+        return not jump < JUMP_OF_UNSURE
+    away = _away(learned, counters, channel)
+    if learned.short[channel] or np.isnan(learned.strides.log[channel]):
+        return bool(away and not jump < JUMP_OF_UNSURE)
+    near, far = (x * float(learned.strides.log[channel]) for x in STRIDES)
+    return bool((away and jump >= min(max(near, JUMP), JUMP_OF_UNSURE)) or jump >= max(far, JUMP_OF_UNSURE))
 
 
 def weather(learned: NaturalLearned, change: int, channel: int, newest: Counts) -> bool:
