@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftd.judge.natural import latency
+from driftd.judge.natural.calendar import MOST_OF_BAD_HOURS
 from driftd.judge.natural.changes import (
     BEYOND,
     CHANGES,
@@ -22,7 +23,7 @@ from driftd.judge.natural.changes import (
     SizeTable,
     rows_of,
 )
-from driftd.judge.natural.learned import WHOLE_DAY, NaturalLearned
+from driftd.judge.natural.learned import WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.shapes import STATISTICS
 from driftd.judge.psi import of_correlations
 
@@ -110,6 +111,9 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
     few = learned.days_known < WHOLE_DAY
     page[np.ix_(rows_of(OF_THE_HOUR), np.flatnonzero(few))] = np.inf
     page[NEW, few & t.numeric & ~t.constant] = np.inf
+    wrong = few & t.awaited & t.output & t.errors
+    hours = np.where(learned.days_known < YOUNG_DAYS, np.inf, MOST_OF_BAD_HOURS)
+    page[ERRORS, wrong] = np.maximum(page[ERRORS], hours)[wrong]
     np.maximum(page[ERRORS], _least_errors(learned), out=page[ERRORS])
 
 

@@ -15,7 +15,7 @@ from driftd.judge.natural.changes import CHANGES, Change
 from driftd.judge.natural.episodes import PAGE, TICKET, Fire
 from driftd.judge.natural.kinds import Kind, Named, named
 from driftd.judge.natural.leaps import BACK, GREAT, NEARLY, PAUSE, SOME
-from driftd.judge.natural.learned import HOPS, WHOLE_DAY, NaturalLearned
+from driftd.judge.natural.learned import HOPS, WHOLE_DAY, YOUNG_DAYS, NaturalLearned
 from driftd.judge.natural.predictive import LONG_DAYS
 from driftd.judge.natural.runs import Runs
 from driftd.judge.natural.shapes import STATISTICS, mean_log
@@ -29,6 +29,9 @@ JUMP: Final = 0.35
 JUMP_OF_UNSURE: Final = 1.0
 """Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
 within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
+JUMP_OF_YOUNG: Final = 2.6
+"""The same of a reference of less than half a day. Derived: as a timely channel's size of a unit (TRAIT_SIZES), a factor
+of 13; of three hours of a summer's day the wind of two days later was beyond everything."""
 STRIDES: Final = (2.0, 4.0)
 """By how much a jump is longer than the longest way of the logarithm within two hops of the reference, on references of
 weeks: where it leads AWAY, and where it only leaves the range. Measured: temperatures of three airports went .26 at
@@ -110,6 +113,8 @@ def as_it_came(
 
 def _jumped_out(learned: NaturalLearned, counters: Counts, channel: int, jump: float) -> bool:
     """Whether no weather and no unseen day jumps so far: NaN where how it came is forgotten."""
+    if learned.days_known[channel] < YOUNG_DAYS and jump < JUMP_OF_YOUNG:
+        return False
     if not learned.traits.timely[channel]:
         return not jump < JUMP_OF_UNSURE
     away = _away(learned, counters, channel)
