@@ -80,8 +80,8 @@ with probability .14, and the next tick says it then."""
 LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 AT_ONCE: Final = 1.6
-"""Part of the way from what is usual to the limit of a ticket, from which on one window of a shape says enough: where 500
-events come a day a second one ends a day later. Chosen: what one in a hundred windows over the limit exceeds."""
+"""Part of the way from what is usual to the limit of a ticket, from which on one window of a shape says enough: where
+500 events come a day a second one ends a day later. Chosen: more than half as far again."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
 _SHAPED: Final = np.array([change in OF_SHAPE for change in STATISTICS])

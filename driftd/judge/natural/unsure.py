@@ -30,8 +30,8 @@ JUMP_OF_UNSURE: Final = 1.0
 """Least one that pages there. Chosen: a factor of 2.7. Measured: the winds of three simulated storms rose by 1.5 to 2.5
 within the hour in which they were far out; of 30 degrees Celsius Fahrenheit make 86."""
 JUMP_OF_YOUNG: Final = 2.6
-"""The same of a reference of less than half a day. Derived: as a timely channel's size of a unit (TRAIT_SIZES), a factor
-of 13; of three hours of a summer's day the wind of two days later was beyond everything."""
+"""The same of a reference of less than half a day. Derived: as a timely channel's size of a unit (TRAIT_SIZES), a
+factor of 13; the wind of two days later was beyond everything that three hours had shown."""
 STRIDES: Final = (2.0, 4.0)
 """By how much a jump is longer than the longest way of the logarithm within two hops of the reference, on references of
 weeks: where it leads AWAY, and where it only leaves the range. Measured: temperatures of three airports went .26 at
