@@ -30,10 +30,12 @@ from driftd.judge.psi import of_correlations
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-NEW, FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
-    [Change.NEW, Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
+FAR, NEW, FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
+    [Change.FAR, Change.NEW, Change.FROZEN, Change.ERRORS, Change.LEVEL, Change.SPREAD, Change.MIX, Change.RELATION]
 ).tolist()
 """Derived: the places of these changes in CHANGES."""
+LEAST_FAR: Final = 0.05
+"""Least share of numbers far out that pages, of numbers that are mostly 0. Chosen: as SIZES has of refused ones."""
 LOSSES: Final = np.linspace(0, 2, 201)
 """Parts of a correlation that may be lost: all that there are, in steps. Chosen: a hundredth."""
 
@@ -108,6 +110,9 @@ def _natural(learned: NaturalLearned, page: Floats) -> None:
             has &= ~getattr(t, size.lacks)
         place = np.ix_(rows_of(size.changes), np.flatnonzero(has))
         page[place] = np.maximum(page[place], size.page)
+    if learned.zeros is not None:  # a wrong unit moves no value that is 0
+        rows = t.numeric & t.atom & ~t.timely
+        page[FAR, rows] = np.maximum(page[FAR] * (1 - learned.zeros), LEAST_FAR)[rows]
     few = learned.days_known < WHOLE_DAY
     page[np.ix_(rows_of(OF_THE_HOUR), np.flatnonzero(few))] = np.inf
     page[NEW, few & t.numeric & ~t.constant] = np.inf
