@@ -81,7 +81,8 @@ LATER: Final = 600.0
 """Seconds of a smaller one, and of a ticket. Chosen: twice as long; bursts of bots and deploys end sooner."""
 AT_ONCE: Final = 1.6
 """Part of the way from what is usual to the limit of a ticket, from which on one window of a shape says enough: where
-500 events come a day a second one ends a day later. Chosen: more than half as far again."""
+500 events come a day a second one ends a day later. Chosen: more than half as far again. Not of few days: their hours
+are not known."""
 CALM_NATS: Final = 2.0
 """g below which a rate is calm. Chosen: far below any limit; counters since then name the kind."""
 _SHAPED: Final = np.array([change in OF_SHAPE for change in STATISTICS])
@@ -397,7 +398,7 @@ def _slow(
         begun = _since_first(over[1], lengths[1], hops, runs[1])
         after = lengths[:, -1], np.where(over[1, -1], begun[-1], np.nan)
         twice = lengths > (last - first + 1)[:, None, None]
-        lasts = np.stack([twice[0], twice[1] | (ratio >= AT_ONCE)])
+        lasts = np.stack([twice[0], twice[1] | ((ratio >= AT_ONCE) & ~learned.short)])
         over[:, :, FIRST_TWICE:] &= lasts[:, :, FIRST_TWICE:]
     firing = over & large
     # whether numbers left the range at once shows in ticks; of a few days nothing else is told
