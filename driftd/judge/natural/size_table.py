@@ -45,8 +45,8 @@ MISSING, FAR, NEW, FROZEN, ERRORS, LEVEL, SPREAD, MIX, RELATION = rows_of(
 ).tolist()
 """Derived: the places of these changes in CHANGES."""
 HOLES: Final = (0.005, 0.2)
-"""Usual share of missing values from which on a channel has holes of its own, and the size of a page then. Measured: 6 %
-that were missing became 25 % on two Saturday nights of a simulated model, no fault."""
+"""Usual share of missing values from which on a channel has holes of its own, and the size of a page then. Measured:
+6 % that were missing became 25 % on two Saturday nights of a simulated model, no fault."""
 LEAST_FAR: Final = 0.05
 """Least share of numbers far out that pages, of numbers that are mostly 0. Chosen: as SIZES has of refused ones."""
 LOSSES: Final = np.linspace(0, 2, 201)
