@@ -73,7 +73,6 @@ def sizes_of(
     usual = learned.near.centre[STATISTICS.index(Change.FROZEN)]
     # of two values the next is often the same: no share of repeats is beyond it by so much
     table.page[FROZEN, ~learned.traits.numeric & (usual + table.page[FROZEN] >= 1)] = np.inf
-    table.stands[np.isfinite(table.page[FROZEN])] = False
     rows = ~learned.traits.numeric  # more of one category is a mix, until nearly all are of one
     table.ticket[FROZEN, rows] = np.maximum(table.ticket, table.page)[FROZEN, rows]
     if effects is not None:

@@ -75,7 +75,7 @@ def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
     clustered = np.where(same > SELDOM_RARE, LASTS_RARE, LASTS_CLUSTERED)
     of_answers = np.where(_dispersion(hops) > CLUSTERED, clustered, LASTS_ANSWERS)
     least = np.maximum(np.where(answers, of_answers, LASTS), LONGER * longest)
-    return np.where(asked & traits.repetitive & (not traits.short), least, np.inf)
+    return np.where(asked & (not traits.short), least, np.inf)
 
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
