@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from driftd.judge.natural import features as f
 from driftd.judge.natural.changes import CHANGES, SIZES, Change
-from driftd.judge.natural.episodes import PAGE, Fire, counted
+from driftd.judge.natural.episodes import PAGE, TICKET, Fire, counted
 from driftd.judge.natural.kinds import Kind, Named
 from driftd.judge.natural.learned import HOPS, NaturalLearned, Traits
 from driftd.judge.natural.runs import Runs
@@ -55,6 +55,8 @@ REST: Final = 0.2
 """Share of the bin in which a feature may stand still for as long as it wants. Chosen: two tenths of the reference's
 values; visibility is at its end on every clear day.
 """
+SOON: Final = 0.75
+"""Part of that time after which there is a ticket. Chosen: nine hours of twelve."""
 AT_ZERO: Final = 1.5
 """How much longer at 0 than elsewhere. Chosen: three nights in two; calm air stands still by itself."""
 FEW: Final = 0.05
@@ -79,8 +81,8 @@ def patience(traits: Traits, same: Floats, hops: Runs) -> Floats:
 
 
 def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -> list[Fire]:
-    """Pages of what stands still at the end of one of the last ``new`` hops; not of features where they often are, and
-    at 0 later: clear and calm air.
+    """Pages, and tickets before them, of what stands still at the end of one of the last ``new`` hops; not of features
+    where they often are, and at 0 later: clear and calm air.
     """
     lasts = _lasts(hops)
     values = hops.sums[:, :, f.FEATURES :]
@@ -89,7 +91,7 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
     features = t.numeric & ~t.output
     at_zero = features & (hops.sums[:, :, f.NONZERO] == 0)
     least = learned.patience * np.where(at_zero, AT_ZERO, 1.0)
-    still = limits.sizes.stands & (lasts >= least) & ~(features & (usual > REST))
+    still = limits.sizes.stands & (lasts >= SOON * least) & ~(features & (usual > REST))
     still[: len(hops) - new] = False
     silent, fires, needed = 2 * counted(hops.end - hops.start, hops.events), [], SIZES[Change.FROZEN].page
     for h, c in np.argwhere(still).tolist():
@@ -97,9 +99,10 @@ def of_hops(learned: NaturalLearned, limits: Thresholds, hops: Runs, new: int) -
         name, end = Named(Kind.FROZEN, value=1.0, usual=usual), float(hops.end[h])
         since, rest = end - float(lasts[h, c]), float(silent[h])
         size, ratio = 1 - usual, float(lasts[h, c] / learned.patience[c])
+        level = PAGE if lasts[h, c] >= least[h, c] else TICKET
         fires.append(
             Fire(
-                end, PAGE, c, name, size, size, since, rest, ratio, 1, needed, FROZEN, size, name,
+                end, level, c, name, size, size, since, rest, ratio, 1, needed, FROZEN, size, name,
                 float(hops.start[h]), size,
             )
         )  # fmt: skip
