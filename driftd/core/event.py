@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
@@ -79,6 +79,10 @@ class Kind(StrEnum):
     ANY = "any"  # not known yet: the model is still learning
 
 
+Withheld = tuple[RejectReason, str]
+"""Why the source could not hand a record over: for the set of reasons, and in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
     """A stretch of one partition as it came, in offset order.
@@ -87,6 +91,9 @@ class RecordBatch:
     ``keys`` and ``headers`` are None when no record of the batch has any.
     ``next_offset`` is where reading goes on after this batch (control records and compaction leave holes).
     ``refused`` has the offsets of records that the source could not hand over, and why; their values are None.
+    ``unpack``: where values are packed still. They, keys and headers are empty then, and it gives the records of some
+    offsets in batches of a bounded size; until then ``timestamps`` are those of the source's own batches, the latest of
+    each.
     """
 
     source: str
@@ -97,14 +104,34 @@ class RecordBatch:
     next_offset: int
     keys: Sequence[bytes | None] | None = None
     headers: Sequence[Headers] | None = None
-    refused: Mapping[int, str] = field(default_factory=dict)
+    refused: Mapping[int, Withheld] = field(default_factory=dict)
+    unpack: Callable[[NDArray[np.int64]], Iterator[RecordBatch]] | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.offsets)
 
     @property
     def topic_partition(self) -> TopicPartition:
         return self.source, self.partition
+
+    def at(self, places: NDArray[np.intp] | None) -> Iterator[RecordBatch]:
+        """The records at these places, in order, unpacked; None: all."""
+        if self.unpack is not None:
+            yield from self.unpack(self.offsets if places is None else self.offsets[places])
+        elif places is None:
+            yield self
+        else:
+            index, offsets = places.tolist(), self.offsets[places]
+            there = self.refused.keys() & set(offsets.tolist()) if self.refused else ()
+            yield replace(
+                self,
+                offsets=offsets,
+                timestamps=self.timestamps[places],
+                values=[self.values[i] for i in index],
+                keys=None if self.keys is None else [self.keys[i] for i in index],
+                headers=None if self.headers is None else [self.headers[i] for i in index],
+                refused={offset: self.refused[offset] for offset in there},
+            )
 
     def first(self, n: int) -> Self:
         """The first ``n`` records, where there are more; reading goes on behind them."""

@@ -6,8 +6,10 @@ time: expected epoch seconds, got 1.79541e+12  ->  field "time", "expected epoch
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from driftd.core.event import RefusedValue, Reject, RejectReason, TopicPartition
@@ -71,13 +73,19 @@ class Refusals:
         }
 
     def rejected(self, source: TopicPartition, rejects: Iterable[Reject]) -> None:
+        counts, firsts = Counter[tuple[str, str]](), dict[tuple[str, str], Reject]()
+        room = MOST - len(self.events)
         for r in rejects:
-            where, example = taken_apart(r)
-            reason = r.reason.value
-            key = (reason, where) if (reason, where) in self.events or len(self.events) < MOST else (reason, "")
-            known, mine = self.events.get(key), Refusal(reason, key[1], r.model, 1, example, *source, r.offset)
+            key = r.reason.value, _field_of(r)
+            if key not in self.events and key not in firsts:
+                key, room = (key if room > 0 else (key[0], "")), room - 1
+            counts[key] += 1
+            if firsts.setdefault(key, r).offset > r.offset:
+                firsts[key] = r
+        for key, r in firsts.items():
+            known, mine = self.events.get(key), Refusal(*key, r.model, 0, _example(r), *source, r.offset)
             first = mine if known is None or _place(mine) < _place(known) else known
-            self.events[key] = replace(first, events=1 if known is None else known.events + 1)
+            self.events[key] = replace(first, events=counts[key] + (0 if known is None else known.events))
 
     def refused(self, source: TopicPartition, values: Iterable[RefusedValue]) -> None:
         """The first of each feature."""
@@ -93,12 +101,21 @@ def _place(r: Refusal) -> tuple[int, str, int]:
     return r.offset, r.topic, r.partition
 
 
-def taken_apart(r: Reject) -> tuple[str, str]:
-    """The field that a reject names ("": none), and what is wrong with it."""
-    where, found, rest = r.detail.partition(": ")
-    if not found or r.reason not in _OF_FIELDS:
-        return "", shape(r.detail)
-    return clean(where.removeprefix(_PLACE).strip("'\""), 80), shape(rest)
+def _field_of(r: Reject) -> str:
+    """The field that a reject names; "": none."""
+    where, found, _ = r.detail.partition(": ")
+    return _name(where) if found and r.reason in _OF_FIELDS else ""
+
+
+@lru_cache(MOST)
+def _name(where: str) -> str:
+    return clean(where.removeprefix(_PLACE).strip("'\""), 80)
+
+
+def _example(r: Reject) -> str:
+    """What is wrong with the field, or the event."""
+    _, found, rest = r.detail.partition(": ")
+    return shape(rest if found and r.reason in _OF_FIELDS else r.detail)
 
 
 def shape(text: str) -> str:

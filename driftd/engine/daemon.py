@@ -302,9 +302,13 @@ class Daemon:
         self.reporter.judged(self.state.judgements, self.state)
 
     def _take(self, records: RecordBatch) -> None:
+        self._dirty = True
+        for part in self.pipeline.sampled(self._counting(records.topic_partition), records):
+            self._take_part(part)
+
+    def _take_part(self, records: RecordBatch) -> None:
         decoded = self._decode(records)
         heard(self.state, decoded.batches, self.clock.now())
-        self._dirty = True
         if decoded.rejects:
             self.reporter.rejected(records, decoded.rejects)
             self.state.refusals.rejected(records.topic_partition, decoded.rejects)

@@ -1,5 +1,6 @@
 """Records in, findings out: the one step of daemon, replay and reference build.
 
+sampled: records -> those to take in, unpacked
 take:    records -> decode -> ingest (rows)
 settle:  rows -> open panes -> ClosedPanes -> monitor -> findings, model by model
 """
@@ -121,12 +122,19 @@ class Pipeline:
         if isinstance(self.codec, Fetching):
             self.codec.prepare(records)
 
-    def take(self, state: State, records: RecordBatch) -> Decoded:
-        """Decodes a stretch of a partition and takes its events in."""
+    def sampled(self, state: State, records: RecordBatch) -> Iterator[RecordBatch]:
+        """What ``take`` is to be given of a stretch of a partition; the other records are dropped, one event each."""
         mine = state.partitions.setdefault(records.topic_partition, PartitionState(records.next_offset))
         thinned = rate_limit.thin_records(mine, records, self.limits, halvings(self.shed))
-        decoded = self.codec.decode(rate_limit.part_of(records, thinned), self.schemas.of(state), state.halves)
-        decoded = rate_limit.of_all(decoded, thinned)
+        if thinned is not None:
+            state.received += sum(thinned.gone.values())
+            state.dropped.update({reason.value: n for reason, n in thinned.gone.items()})
+        yield from records.at(None if thinned is None else thinned.places)
+        mine.next_offset = records.next_offset
+
+    def take(self, state: State, records: RecordBatch) -> Decoded:
+        """Decodes a stretch of a partition and takes its events in."""
+        decoded = self.codec.decode(records, self.schemas.of(state), state.halves)
         if decoded.unwatched:  # where discovery is off nobody expects them
             wanted = tuple(u for u in decoded.unwatched if self.monitor.settings(Slice(u[0])).discover)
             decoded = replace(decoded, unwatched=wanted)

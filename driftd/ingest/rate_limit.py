@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, TopicPartition
+from driftd.core.event import DropReason, EventBatch, RecordBatch, TopicPartition
 from driftd.core.pane import Counters
 from driftd.core.slice import Slice
 from driftd.ingest.state import Pace, PartitionState, Stream
@@ -66,36 +66,6 @@ def thin_records(mine: PartitionState, records: RecordBatch, limits: RateLimits,
     limited, places = int(np.count_nonzero(~allowed)), np.flatnonzero(stays)
     gone = {DropReason.RATE_LIMIT: limited, DropReason.SHED: len(records) - len(places) - limited}
     return Thinned(places, {reason: n for reason, n in gone.items() if n})
-
-
-def part_of(records: RecordBatch, thinned: Thinned | None) -> RecordBatch:
-    """Those to decode, as a batch that ends where the whole one does."""
-    if thinned is None:
-        return records
-    places = thinned.places
-    index, offsets = places.tolist(), records.offsets[places]
-    there = records.refused.keys() & set(offsets.tolist()) if records.refused else ()
-    return replace(
-        records,
-        offsets=offsets,
-        timestamps=records.timestamps[places],
-        values=[records.values[i] for i in index],
-        keys=None if records.keys is None else [records.keys[i] for i in index],
-        headers=None if records.headers is None else [records.headers[i] for i in index],
-        refused={offset: records.refused[offset] for offset in there},
-    )
-
-
-def of_all(decoded: Decoded, thinned: Thinned | None) -> Decoded:
-    """What ``part_of`` the records was decoded to, as of all of them: the others are dropped, one event each."""
-    if thinned is None:
-        return decoded
-    return replace(
-        decoded,
-        received=decoded.received + sum(thinned.gone.values()),
-        rejects=[replace(reject, index=int(thinned.places[reject.index])) for reject in decoded.rejects],
-        dropped={**decoded.dropped, **thinned.gone},
-    )
 
 
 def thin_events(

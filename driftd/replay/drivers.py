@@ -15,7 +15,7 @@ import numpy as np
 
 from driftd.config import Loaded
 from driftd.core.errors import ConfigError, ReferenceMismatch
-from driftd.core.event import EventBatch, concatenate
+from driftd.core.event import EventBatch, RecordBatch, concatenate
 from driftd.core.finding import Judgement, Status
 from driftd.core.reference import Exclusion, Reference, ReferenceKind, outside
 from driftd.core.slice import Slice
@@ -289,7 +289,7 @@ def _taken(
     if not isinstance(events, Stretches):
         for records in events.batches():
             if not isinstance(records, Gap):
-                rejected.note(records, pipeline.take(state, records).rejects)
+                _take(pipeline, state, records, rejected)
             elif unread := counted(state, records):
                 rejected.note(*unread)
             yield
@@ -304,6 +304,11 @@ def _taken(
                 if sum(map(len, stream.rows)) > 4 * wanted.first:
                     stream.rows = [wanted.of(concatenate(stream.rows))]
         yield
+
+
+def _take(pipeline: Pipeline, state: State, records: RecordBatch, rejected: FirstRejected) -> None:
+    for part in pipeline.sampled(state, records):
+        rejected.note(part, pipeline.take(state, part).rejects)
 
 
 def refused_of(reference: Reference, rows: EventBatch) -> tuple[RefusedFeature, ...]:

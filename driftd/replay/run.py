@@ -154,6 +154,15 @@ class Replay:
         if len(records) == 0:
             self._done.add(records.topic_partition)
             return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
+        for part in self.pipeline.sampled(self.state, records):
+            self._take(part)
+        self._waiting += len(records)
+        if not enough(self._waiting, self._values, len(self.state.models)):
+            return Outcome()
+        self._waiting = self._values = 0
+        return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
+
+    def _take(self, records: RecordBatch) -> None:
         watched = {key.model for key, model in self.state.models.items() if model.reference is not None}
         decoded = self.pipeline.take(self.state, records)
         self._rejected.note(records, decoded.rejects)
@@ -165,12 +174,7 @@ class Replay:
                 self._arrived.setdefault(batch.model, Arrived(batch.model)).note(batch.times)
             if batch.model in watched and len(batch):
                 self.began = float(np.fmin(self.began, batch.times.min()))
-        self._waiting += len(records)
         self._values += sum(len(batch) * len(batch.columns) for batch in decoded.batches)
-        if not enough(self._waiting, self._values, len(self.state.models)):
-            return Outcome()
-        self._waiting = self._values = 0
-        return self._kept(self.pipeline.settle(self.state, frozenset(self._done)))
 
     def take_all(self, events: Stretches) -> Iterator[Outcome]:
         """Takes a history in that is counted elsewhere."""

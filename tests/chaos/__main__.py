@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from kafka.errors import KafkaError
+
 from tests.chaos import report
 from tests.chaos.experiment import SIZES, Experiment, Outcome, Size, Stage
 from tests.servers.kafka import LocalBroker, local_broker
@@ -37,7 +39,7 @@ def perform(row: str, size: Size, broker: LocalBroker) -> report.Result:
         stage = Stage(broker, Path(place), size)
         try:
             outcome = chosen.run(stage)
-        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as e:
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError, KafkaError) as e:
             outcome = Outcome(faults=[f"did not come to its end: {e}"[:2000]])
         finally:
             stage.close()

@@ -84,7 +84,7 @@ def sealed(data: bytearray) -> bytes:
 
 def part(data: bytes, fetch_offset: int, aborted: Sequence[AbortedTransaction], *, fast: bool) -> Any:
     stock = Fetcher.PartitionRecords
-    make = partition_records(stock, max_records=1_000_000, max_batch_bytes=64 << 20) if fast else stock
+    make = partition_records(stock, max_records=1_000_000, max_batch_bytes=64 << 20, late=False) if fast else stock
     return make(
         fetch_offset,
         PARTITION,

@@ -45,6 +45,13 @@ def test_the_next_fetch_goes_out_where_we_say_that_there_is_more() -> None:
     assert "in self._nodes_with_pending_fetch_requests:" in inspect.getsource(Fetcher._create_fetch_requests)
 
 
+def test_the_library_sleeps_where_we_look_once_more() -> None:
+    fetch = inspect.getsource(Fetcher.fetch_records)
+    assert "return records, True  # nothing pending; caller should sleep" in fetch
+    assert "if not records and idle and poll_timeout_ms > 0:" in inspect.getsource(KafkaConsumer._poll_once)
+    assert "self._completed_fetches.append(" in inspect.getsource(Fetcher._handle_fetch_response)
+
+
 def test_the_socket_is_read_where_we_replace_it() -> None:
     assert "recvd_data, err = self._sock_recv()" in inspect.getsource(KafkaTCPTransport._read_from_sock)
     assert "self._build_transport(node, timeout_at=timeout_at)" in inspect.getsource(KafkaConnectionManager._connect)

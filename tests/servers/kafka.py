@@ -48,6 +48,8 @@ after REAUTH_SECONDS at most. Its certificate is that of ``ssl``.
 """
 AUDIENCE: Final = "kafka"
 REAUTH_SECONDS: Final = 4
+HEAP: Final = "-Xmx1g"
+"""Each request is one array in its heap: with 512 MB it refused records of 100 MB (UNKNOWN_SERVER_ERROR)."""
 HERE: Final = "IP:127.0.0.1,DNS:localhost"
 CERTIFICATES: Final = {
     "ssl": HERE,
@@ -266,7 +268,7 @@ class LocalBroker(Broker):
     def _command(self, main: str) -> list[str]:
         return [
             find_java(),
-            *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+            *("-Xms256m", HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={(self.folder / JWKS).as_uri()}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             *("-cp", f"{TOOLS / 'libs'}/*", main),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from driftd.core.event import Decoded, RecordBatch, RejectReason, Schema
+from driftd.core.event import Decoded, RecordBatch, Reject, Schema, Withheld
 from driftd.decode.json.fast import JsonCodec
 from driftd.decode.limits import DEFAULT_LIMITS, Limits
 from driftd.decode.mapping.hints import with_hints
@@ -70,8 +70,11 @@ class EventsCodec:
         return _Topic(opener, JsonCodec(limits, shape=MappedShape(mapping, limits)), mapping)
 
 
-def explained(decoded: Decoded, refused: Mapping[int, str]) -> Decoded:
+def explained(decoded: Decoded, refused: Mapping[int, Withheld]) -> Decoded:
     """Rejects of records that the source could not hand over, with its reason in place of "empty"."""
-    bomb = RejectReason.DECOMPRESSION_BOMB
-    rejects = [replace(r, reason=bomb, detail=refused[r.offset]) if r.offset in refused else r for r in decoded.rejects]
-    return replace(decoded, rejects=rejects)
+
+    def of(reject: Reject) -> Reject:
+        reason, detail = refused.get(reject.offset, (reject.reason, reject.detail))
+        return replace(reject, reason=reason, detail=detail)
+
+    return replace(decoded, rejects=[of(reject) for reject in decoded.rejects])

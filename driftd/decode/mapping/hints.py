@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from driftd.core.event import Reject, RejectReason
@@ -34,7 +35,12 @@ def with_hints(
 
 def kind_of(reject: Reject) -> tuple[str, str]:
     """Rejects are of one kind if their details differ in numbers only."""
-    return reject.reason.value, _NUMBER.sub("#", reject.detail)
+    return reject.reason.value, _without_numbers(reject.detail)
+
+
+@lru_cache(1024)  # most rejects are like others
+def _without_numbers(detail: str) -> str:
+    return _NUMBER.sub("#", detail)
 
 
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")

@@ -266,7 +266,8 @@ class Member(Daemon):
         if owner is None:
             return
         now = self.clock.now()
-        for message in (message for data in records.values for message in self._readable(data)):
+        values = (value for part in records.at(None) for value in part.values)
+        for message in (message for data in values for message in self._readable(data)):
             if isinstance(message, Plan | Given | Address | Forget):
                 continue
             for outcome in owner.receive(message):

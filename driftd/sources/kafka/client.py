@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, errors
 from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
+from numpy.typing import NDArray
 
 from driftd.core.errors import SourceError
 from driftd.core.event import RecordBatch, TopicPartition
@@ -41,6 +42,12 @@ def to_batch(topic_partition: TopicPartition, stretch: Stretch, arrived: float) 
     """Milliseconds to seconds; a record is never younger than its arrival, whatever the producer's clock says."""
     timestamps = stretch.timestamps_ms / 1000.0
     timestamps[stretch.timestamps_ms < 0] = np.nan
+
+    def unpack(offsets: NDArray[np.int64]) -> Iterator[RecordBatch]:
+        assert stretch.packed is not None
+        for part in stretch.packed.of(offsets):
+            yield to_batch(topic_partition, part, arrived)
+
     return RecordBatch(
         source=topic_partition[0],
         partition=topic_partition[1],
@@ -51,6 +58,7 @@ def to_batch(topic_partition: TopicPartition, stretch: Stretch, arrived: float) 
         keys=stretch.keys,
         headers=stretch.headers,
         refused=stretch.refused,
+        unpack=None if stretch.packed is None else unpack,
     )
 
 

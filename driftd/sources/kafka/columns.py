@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftd.core.event import Headers
+from driftd.core.event import Headers, Withheld
 from driftd.sources.kafka.compression import Damage, Unreadable
 from driftd.sources.kafka.varint import varint
+
+if TYPE_CHECKING:
+    from driftd.sources.kafka.packed import Packed
 
 T = TypeVar("T")
 Ints = NDArray[np.int64]
@@ -42,6 +45,7 @@ class Stretch:
     offsets int64[n]; timestamps_ms int64[n], -1 where the record has none. ``keys`` and ``headers`` are None
     when no record has any. ``damaged`` is the batch, or the rest of one, that ended the stretch, if one did.
     ``refused`` has the offsets of records that were too large to be read, and why: their values are None.
+    ``packed``: there are no values yet, nor keys and headers; it has them, and the real timestamps.
     """
 
     offsets: Ints
@@ -52,10 +56,11 @@ class Stretch:
     keys: list[bytes | None] | None = None
     headers: list[Headers] | None = None
     damaged: Damaged | None = None
-    refused: Mapping[int, str] = field(default_factory=dict)
+    refused: Mapping[int, Withheld] = field(default_factory=dict)
+    packed: Packed | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.offsets)
 
 
 @dataclass(slots=True)
@@ -70,7 +75,7 @@ class KafkaBatch:
     count: int
     start: int
     stop: int
-    refused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, Withheld] = field(default_factory=dict)
 
 
 # Whole, because a record's fields follow each other: each step begins where the one before it ended.

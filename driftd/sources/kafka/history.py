@@ -83,7 +83,9 @@ class _Range:
         self._reading = Reading(settings)
         self._reading.consumer = consumer
         self._obstacles = Obstacles(self._reading)
-        self._fast = patches.hand_over_stretches(consumer, settings.max_poll_records, settings.max_batch_bytes)
+        self._fast = patches.hand_over_stretches(
+            consumer, settings.max_poll_records, settings.max_batch_bytes, late=settings.unpacks_late
+        )
         patches.finish_partitions(consumer)
         patches.receive_in_large_pieces(consumer)
         patches.notice_oversized(consumer, self._obstacles.oversized.append)
@@ -148,4 +150,5 @@ def before(stretch: Stretch, end: int) -> Stretch:
         keys=None if stretch.keys is None else stretch.keys[:count],
         headers=None if stretch.headers is None else stretch.headers[:count],
         refused=stretch.refused,
+        packed=stretch.packed,
     )

@@ -16,6 +16,9 @@
 10. A static member may leave its group when it closes: others have all that it knew, and need not wait for its session.
 11. No fetch goes out before a partition that was answered is at its end. The stock fetcher asks for the others then, is
     not answered while they have nothing new (up to 500 ms), and asks no broker for two things at a time.
+12. The next fetch goes out when all that was answered is handed over, so that it is under way while that is worked on.
+    The stock fetcher does so only if poll() had not to wait. It also sleeps, up to 100 ms, where an answer comes
+    between its looking for records and its looking for answers to wait for.
 
 ``tests/contract/test_kafka_private_api.py`` fails when a new kafka-python changes what is used here.
 """
@@ -57,7 +60,7 @@ class RevokeFirst(Exception):
     """Raised out of consumer.poll() in front of a rebalance, before anything was fetched."""
 
 
-def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) -> type[Any]:
+def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int, *, late: bool) -> type[Any]:
     """A PartitionRecords for this consumer whose take() returns at most one Stretch."""
 
     class StretchRecords(stock):  # type: ignore[misc]  # Any: kafka-python has no types
@@ -67,7 +70,7 @@ def partition_records(stock: type[Any], max_records: int, max_batch_bytes: int) 
             super().__init__(fetch_offset, tp, records, **options)
             committed_only = self.isolation_level == IsolationLevel.READ_COMMITTED
             aborted = (options.get("aborted_transactions") or ()) if committed_only else None
-            self._unpacker = Unpacker(bytes(records._buffer or b""), fetch_offset, aborted, max_batch_bytes)
+            self._unpacker = Unpacker(bytes(records._buffer or b""), fetch_offset, aborted, max_batch_bytes, late=late)
 
         def take(self, n: int | None = None) -> list[Stretch]:  # noqa: ARG002  (counts records; we count stretches)
             before = self.next_fetch_offset
@@ -133,13 +136,15 @@ def clean(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
     return [(key, value or b"") for key, value in headers]
 
 
-def hand_over_stretches(consumer: Any, max_records: int, max_batch_bytes: int) -> bool:
-    """Set up part 1 on this consumer. False, and the stock unpacker stays, where kafka-python looks different."""
+def hand_over_stretches(consumer: Any, max_records: int, max_batch_bytes: int, *, late: bool = False) -> bool:
+    """Set up part 1 on this consumer, ``late`` as in Unpacker. False, and the stock unpacker stays, where kafka-python
+    looks different.
+    """
     fetcher = getattr(consumer, "_fetcher", None)
     stock = getattr(fetcher, "PartitionRecords", None)
     if fetcher is None or stock is None or not looks_known(stock):
         return False
-    fetcher.PartitionRecords = partition_records(stock, max_records, max_batch_bytes)
+    fetcher.PartitionRecords = partition_records(stock, max_records, max_batch_bytes, late=late)
     return True
 
 
@@ -185,17 +190,25 @@ def pick_up_parked(consumer: Any) -> None:
 
 
 def finish_partitions(consumer: Any) -> bool:
-    """Part 11, for a consumer that hands over stretches: of one answer there may be several."""
+    """Parts 11 and 12, for a consumer that hands over stretches: of one answer there may be several."""
     fetcher: Any = getattr(consumer, "_fetcher", None)
-    stock = getattr(fetcher, "fetched_records", None)
-    if stock is None or not hasattr(fetcher, "_next_partition_records"):
+    drain, fetch = getattr(fetcher, "fetched_records", None), getattr(fetcher, "fetch_records", None)
+    if drain is None or fetch is None or not hasattr(fetcher, "_next_partition_records"):
         return False
 
     def fetched_records(max_records: int | None = None, update_offsets: bool = True) -> Any:
-        found, more = stock(max_records, update_offsets=update_offsets)
+        found, more = drain(max_records, update_offsets=update_offsets)
         return found, more or bool(fetcher._next_partition_records)
 
-    fetcher.fetched_records = fetched_records
+    def fetch_records(max_records: int | None = None, **options: Any) -> Any:
+        found, idle = fetch(max_records, **options)
+        if idle and fetcher._completed_fetches:  # it has come meanwhile, and would be slept over
+            found, idle = fetch(max_records, **options)
+        if found and not (fetcher._completed_fetches or fetcher._next_partition_records):
+            fetcher.send_fetches()
+        return found, idle
+
+    fetcher.fetched_records, fetcher.fetch_records = fetched_records, fetch_records
     return True
 
 

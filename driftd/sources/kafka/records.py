@@ -19,8 +19,10 @@ from typing import Final, Protocol
 import numpy as np
 from crc32c import crc32c
 
+from driftd.core.event import RejectReason, Withheld
 from driftd.sources.kafka.columns import Damaged, KafkaBatch, Stretch, after, concatenate, decode, varints
 from driftd.sources.kafka.compression import Damage, Unreadable, decompress, pieces
+from driftd.sources.kafka.packed import Packed, Sealed
 from driftd.sources.kafka.salvage import salvage
 
 BATCH: Final = struct.Struct(">qiibIhiqqqhii")
@@ -33,6 +35,8 @@ SMALLEST_RECORD: Final = 7
 STRETCH_BYTES: Final = 4 << 20
 """Of records, decompressed, that are decoded at once, about: events take several times as much while they are. A
 fetch that is compressed may hold ten times its size."""
+MOST_SEALED: Final = 10_000
+"""Records of a batch that stays packed: its header says how many there are, and may lie."""
 FARTHEST: Final = 1 << 62
 """Offset that no topic reaches."""
 CODEC, APPEND_TIME, TRANSACTIONAL, CONTROL = 0x07, 0x08, 0x10, 0x20
@@ -66,11 +70,18 @@ class Unpacker:
     """The record batches that one fetch brought of one partition, taken piece by piece.
 
     ``fetch_offset``: records before it are left out (a batch may begin earlier). ``aborted``: the transactions
-    to leave out, None to read uncommitted. ``max_batch_bytes`` bounds what one batch may decompress to.
+    to leave out, None to read uncommitted. ``max_batch_bytes`` bounds what one batch may decompress to. ``late``:
+    batches stay packed where their header says which offsets they have.
     """
 
     def __init__(
-        self, data: bytes, fetch_offset: int, aborted: Iterable[Aborted] | None, max_batch_bytes: int = 64 << 20
+        self,
+        data: bytes,
+        fetch_offset: int,
+        aborted: Iterable[Aborted] | None,
+        max_batch_bytes: int = 64 << 20,
+        *,
+        late: bool = False,
     ) -> None:
         self.next_offset = fetch_offset
         self.leader_epoch = -1
@@ -85,7 +96,8 @@ class Unpacker:
         self._aborted_producers: set[int] = set()
         self._max_batch_bytes = max_batch_bytes
         self._damaged: Damaged | None = None
-        self._refused: dict[int, str] = {}
+        self._refused: dict[int, Withheld] = {}
+        self._late = late
 
     def take(self, max_records: int, max_bytes: int = STRETCH_BYTES) -> Stretch:
         """Whole batches until about ``max_records`` or ``max_bytes`` are reached, or the bytes end.
@@ -93,20 +105,25 @@ class Unpacker:
         Raises LegacyFormat, before anything was taken, where the stock unpacker is needed.
         """
         groups: list[Group] = []
+        packed = Packed(self._data, lambda data: Unpacker(data, 0, None, self._max_batch_bytes), max_records)
         records = size = 0
         while records < max_records and size < max_bytes and self._damaged is None:
-            batch = self._next_batch(groups)
+            batch = self._next_batch(groups, packed)
             if batch is None:
                 break
             records += batch.count
             size += batch.stop - batch.start
+        if packed.batches:
+            return packed.stretch(self._fetch_offset, self.next_offset, self.leader_epoch, self._damaged)
         stretches: list[Stretch | None] = []
         while groups:  # each lets go of what it was decoded from before the next one is
             stretches.append(self._decode(groups.pop(0)))
         return self._join(stretches)
 
-    def _next_batch(self, groups: list[Group]) -> KafkaBatch | None:
-        """Read headers until a batch with data; None at the end, or in front of a batch that is damaged."""
+    def _next_batch(self, groups: list[Group], packed: Packed) -> KafkaBatch | None:
+        """Read headers until a batch with data; None at the end, or in front of a batch that is damaged, or of one that
+        stays packed where those before it do not, or the other way round.
+        """
         data, size = self._data, len(self._data)
         while self._at + LENGTH_END <= size:
             at = self._at
@@ -124,6 +141,9 @@ class Unpacker:
             header = data[at : at + BATCH.size].ljust(BATCH.size, b"\0")  # too short: check() says so
             (_, _, epoch, _, crc, attributes, last, first_ms, max_ms, producer, _, _, count) = BATCH.unpack(header)
             next_offset = base + last + 1
+            sealed = self._late and 0 < count == last + 1 <= MOST_SEALED
+            if groups if sealed else packed.batches:
+                return None
             try:
                 check(self._view, at, end, magic, crc, next_offset - base)
                 self._require_order(base, next_offset)
@@ -135,7 +155,10 @@ class Unpacker:
                 batch = KafkaBatch(
                     base, next_offset, first_ms, max_ms, bool(attributes & APPEND_TIME), count, start, end
                 )
-                place(batch, attributes & CODEC, data, groups, self._max_batch_bytes)
+                if sealed:
+                    packed.batches.append(Sealed(base, next_offset, max_ms, at, end))
+                else:
+                    place(batch, attributes & CODEC, data, groups, self._max_batch_bytes)
             except Unreadable as error:
                 first = max(base, self.next_offset)
                 if next_offset > FARTHEST:
@@ -256,7 +279,7 @@ def expanded(batch: KafkaBatch, codec: int, packed: bytes, max_bytes: int) -> by
             raise
     for delta, size in found.huge.items():
         why = f"{size} bytes in a batch that decompresses to more than {max_bytes}"
-        batch.refused[batch.base_offset + delta] = why
+        batch.refused[batch.base_offset + delta] = RejectReason.DECOMPRESSION_BOMB, why
     if found.count < batch.count:
         batch.count, batch.next_offset = found.count, batch.base_offset + found.next_delta
     return found.records

@@ -32,10 +32,11 @@ class KafkaSettings:
     ``start``: where to begin in a partition that nobody has read yet; partitions and topics that come into being
     while driftd runs are read from their beginning, since all of it is new. ``group_instance_id`` None: dynamic
     membership. ``max_poll_records`` is about how many records one batch holds (whole record batches are kept
-    together), and the fetch sizes bound memory: about three times ``fetch_bytes``, or of a batch that is larger, for a
+    together), and the fetch sizes bound memory: about four times ``fetch_bytes``, or of a batch that is larger, for a
     broker sends it whole. A batch of more than ``max_stored_bytes`` is not fetched; of one that decompresses to more
-    than ``max_batch_bytes`` the rest is not read. ``leaves``: a static member that stops hands its partitions over at
-    once.
+    than ``max_batch_bytes`` the rest is not read. ``unpacks_late``: batches come packed (``RecordBatch.unpack``), which
+    costs little where few of their records are wanted. ``leaves``: a static member that stops hands its partitions over
+    at once.
 
     Files of certificates, keys and passwords are read again where they have changed, for the next connection or login.
     ``tokens`` are those of OAUTHBEARER; they and ``logins`` are one for all clients of these settings.
@@ -72,6 +73,7 @@ class KafkaSettings:
     partition_fetch_bytes: int = 1 << 19
     max_stored_bytes: int = 32 << 20
     max_batch_bytes: int = 64 << 20
+    unpacks_late: bool = False
     leaves: bool = False
 
     @property

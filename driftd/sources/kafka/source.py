@@ -217,7 +217,10 @@ class KafkaSource:
             raise SourceError(f"{error}; attempt {self._attempt}, next in {backoff:g} s, nothing lost") from None
         self._known = {name: frozenset(topic.partitions) for name, topic in self.greeting.topics.items()}
         self.fast = patches.hand_over_stretches(
-            self._consumer, self.settings.max_poll_records, self.settings.max_batch_bytes
+            self._consumer,
+            self.settings.max_poll_records,
+            self.settings.max_batch_bytes,
+            late=self.settings.unpacks_late,
         )
         if not self.fast:
             log.warning("kafka-python is not the version we know: reading with its own unpacker, which is slower")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, Reject, RejectReason
+from driftd.core.event import Decoded, DropReason, EventBatch, RecordBatch, RejectReason
 from driftd.core.slice import Slice
 from driftd.engine.state import State
-from driftd.ingest.rate_limit import PARTS, RateLimits, _stays, of_all, paced, part_of, thin_events, thin_records
+from driftd.ingest.rate_limit import PARTS, RateLimits, _stays, paced, thin_events, thin_records
 from driftd.ingest.state import Pace, PartitionState
 from tests.unit.core.make import events, frozen, pipeline, thawed
 
@@ -141,24 +142,41 @@ def test_after_a_restart_the_same_events_stay() -> None:
     assert (state.accepted, state.dropped) == (whole.accepted, whole.dropped)
 
 
-def test_records_beyond_the_limit_are_not_decoded_and_rejects_keep_their_place() -> None:
+def test_records_beyond_the_limit_are_not_decoded_and_those_that_stay_keep_what_is_theirs() -> None:
     n = 40_000
     values = [b"%d" % i for i in range(n)]
-    refused = {5: "damaged", n - 1: "damaged"}
+    refused = dict.fromkeys((5, n - 1), (RejectReason.DAMAGED, "damaged"))
     records = RecordBatch("t", 0, np.arange(n), np.arange(n) / 1000, values, n, keys=values, refused=refused)
-    thinned = thin_records(PartitionState(0), records, RateLimits(records_per_second=100))
-    assert thinned is not None
-    places, part = thinned.places, part_of(records, thinned)
-    assert list(part.values) == [values[i] for i in places] == list(part.keys or ())
-    assert part.next_offset == n
-    assert part.refused.keys() == refused.keys() & set(places.tolist())
-    last = Reject(len(part) - 1, int(part.offsets[-1]), RejectReason.NOT_JSON, "")
-    whole = of_all(Decoded(len(part), [], [last]), thinned)
-    assert whole.received == n
-    assert whole.dropped == {DropReason.RATE_LIMIT: n - len(part)}
-    assert [r.index for r in whole.rejects] == [places[-1]]
+    p, state = replace(pipeline(), limits=RateLimits(records_per_second=100)), State()
+    (part,) = p.sampled(state, records)
+    assert list(part.values) == [values[i] for i in part.offsets] == list(part.keys or ())
+    assert part.timestamps.tolist() == (part.offsets / 1000).tolist()
+    assert part.refused.keys() == refused.keys() & set(part.offsets.tolist())
+    assert state.partitions["t", 0].next_offset == n
+    assert state.received == state.dropped[DropReason.RATE_LIMIT.value] == n - len(part)
     # two blocks of 1,000 whole, of the rest one in ten
     assert abs(len(part) - 2000 - 38_000 * 102 / 1024) < 4 * np.sqrt(38_000 * 0.1 * 0.9)
+
+
+def test_records_that_are_packed_are_unpacked_where_they_stay() -> None:
+    n, asked = 40_000, list[int]()
+
+    def unpack(offsets: NDArray[np.int64]) -> Iterator[RecordBatch]:
+        asked.extend(offsets.tolist())
+        for some in np.array_split(offsets, 3):
+            yield RecordBatch("t", 0, some, some / 1000, [b"%d" % i for i in some], int(some[-1]) + 1)
+
+    whole = RecordBatch("t", 0, np.arange(n), np.arange(n) / 1000, [b"%d" % i for i in range(n)], n)
+    p, one, other = replace(pipeline(), limits=RateLimits(records_per_second=100)), State(), State()
+    (part,) = p.sampled(one, whole)
+    parts = [*p.sampled(other, replace(whole, values=[], unpack=unpack))]
+    assert [value for few in parts for value in few.values] == list(part.values)
+    assert asked == part.offsets.tolist()
+    assert (one.received, one.dropped, one.partitions["t", 0].next_offset) == (
+        other.received,
+        other.dropped,
+        other.partitions["t", 0].next_offset,
+    )
 
 
 def test_what_overload_halves_is_a_part_of_what_the_limit_leaves_and_each_has_its_reason() -> None:

@@ -140,6 +140,54 @@ def test_the_stock_unpacker_is_let_go_from_outside() -> None:
     assert not Consumer._fetcher._next_partition_records
 
 
+class Fetches:
+    """A fetcher as the library's, whose answers come when it is told: each is one stretch, or two."""
+
+    def __init__(self, answers: list[list[str]], *, late: int = 0) -> None:
+        self._completed_fetches = list[list[str]]()
+        self._next_partition_records = list[str]()
+        self.answers, self.late, self.sent = answers, late, 0
+
+    def send_fetches(self) -> None:
+        self.sent += 1
+
+    def fetched_records(self, _: int | None, *, update_offsets: bool) -> tuple[list[str], bool]:  # noqa: ARG002
+        if not self._next_partition_records and self._completed_fetches:
+            self._next_partition_records = self._completed_fetches.pop(0)
+        found, self._next_partition_records = self._next_partition_records[:1], self._next_partition_records[1:]
+        return found, bool(self._completed_fetches)
+
+    def fetch_records(self, _: int | None, **__: object) -> tuple[list[str], bool]:
+        if self.late:  # the answer comes when it has looked for records, and is not waited for any more
+            self.late -= 1
+            self._completed_fetches.append(self.answers.pop(0))
+            return [], True
+        if not (self._completed_fetches or self._next_partition_records):
+            self._completed_fetches.append(self.answers.pop(0))
+        return self.fetched_records(None, update_offsets=True)[0], False
+
+
+def fetching(answers: list[list[str]], *, late: int = 0) -> Fetches:
+    class Consumer:
+        _fetcher = Fetches(answers, late=late)
+
+    assert patches.finish_partitions(Consumer())
+    return Consumer._fetcher
+
+
+def test_the_next_fetch_is_under_way_once_all_of_an_answer_is_handed_over() -> None:
+    fetcher = fetching([["a", "b"], ["c"]])
+    sent = []
+    for expected in "abc":
+        assert fetcher.fetch_records(1) == ([expected], False)
+        sent.append(fetcher.sent)
+    assert sent == [0, 1, 2], "not while some of it is left"
+
+
+def test_an_answer_that_came_at_a_bad_moment_is_not_slept_over() -> None:
+    assert fetching([["a"]], late=1).fetch_records(1) == (["a"], False)
+
+
 @pytest.mark.parametrize(
     ("chunks", "expected", "broken"),
     [

@@ -137,16 +137,25 @@ def test_a_reference_of_another_kind_is_taken_up_and_the_judge_goes_on(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("limits", "fetched"),
+    ("limits", "fetched", "late"),
     [
-        pytest.param("{}", 1 << 19, id="what is fetched is decoded: less memory"),
-        pytest.param("{events_per_second: 100}", 1 << 19, id="so it is with this limit"),
-        pytest.param("{records_per_second: 100}", 2 << 20, id="most of it may be skipped"),
+        pytest.param("{}", 1 << 19, False, id="what is fetched is decoded: less memory"),
+        pytest.param("{events_per_second: 100}", 1 << 19, False, id="so it is with this limit"),
+        pytest.param("{records_per_second: 100}", 4 << 20, True, id="most of it may be skipped"),
+        pytest.param(
+            "{records_per_second: 100}\nschema_registry: {url: http://registry}",
+            4 << 20,
+            False,
+            id="all records are looked at for their schemas",
+        ),
     ],
 )
-def test_more_is_fetched_at_once_where_records_are_skipped(tmp_path: Path, limits: str, fetched: int) -> None:
+def test_where_records_are_skipped_more_is_fetched_at_once_and_unpacked_late(
+    tmp_path: Path, limits: str, fetched: int, late: bool
+) -> None:
     kafka = "kafka: {bootstrap_servers: [b:9092], topics: [t]}"
-    assert kafka_settings(load(tmp_path, f"{kafka}\nlimits: {limits}")).partition_fetch_bytes == fetched
+    found = kafka_settings(load(tmp_path, f"{kafka}\nlimits: {limits}"))
+    assert (found.partition_fetch_bytes, found.unpacks_late) == (fetched, late)
 
 
 @pytest.mark.parametrize(
